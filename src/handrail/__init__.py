@@ -1,0 +1,63 @@
+"""Deep learning with something to hold on to.
+
+    run = handrail.fit("adult.csv", target="income")
+    run.validation["accuracy"]
+    run.test()
+
+Names are imported when they are first used: `import handrail` is quick and loads no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handrail.components import component
+    from handrail.data.convert import convert
+    from handrail.errors import DataError, HandrailError, RecipeError, RunError, SealError, TrainingError
+    from handrail.fitting import fit, resume
+    from handrail.recipe import Recipe
+    from handrail.run import Run, load
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "component": "handrail.components",
+    "convert": "handrail.data.convert",
+    "DataError": "handrail.errors",
+    "HandrailError": "handrail.errors",
+    "RecipeError": "handrail.errors",
+    "RunError": "handrail.errors",
+    "SealError": "handrail.errors",
+    "TrainingError": "handrail.errors",
+    "fit": "handrail.fitting",
+    "resume": "handrail.fitting",
+    "Recipe": "handrail.recipe",
+    "Run": "handrail.run",
+    "load": "handrail.run",
+}
+
+__all__ = [
+    "DataError",
+    "HandrailError",
+    "Recipe",
+    "RecipeError",
+    "Run",
+    "RunError",
+    "SealError",
+    "TrainingError",
+    "component",
+    "convert",
+    "fit",
+    "load",
+    "resume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'handrail' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -105,7 +105,9 @@ def component(kind: str, *, name: str | None = None, tasks: tuple[str, ...] = ()
         key = name or snake_case(getattr(target, "__name__", ""))
         known = _registry[kind].get(key)
         if known is not None and known.target.__qualname__ != target.__qualname__:
-            raise ValueError(f"the {kind} '{key}' is registered already, as {known.target.__module__}:{known.target.__qualname__}")
+            raise ValueError(
+                f"the {kind} '{key}' is registered already, as {known.target.__module__}:{known.target.__qualname__}"
+            )
         _registry[kind][key] = Component(kind, key, target, frozenset(tasks))
         return target
 
@@ -251,7 +253,9 @@ def _value(value: Any, annotation: Any, where: str, problems: list[str]) -> Any:
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(annotation, config=None if hasattr(annotation, "model_config") else {"arbitrary_types_allowed": True})
+    return TypeAdapter(
+        annotation, config=None if hasattr(annotation, "model_config") else {"arbitrary_types_allowed": True}
+    )
 
 
 def explain(error: ValidationError) -> Iterator[str]:

@@ -1,0 +1,47 @@
+"""Classes of unequal size: weights for rows, or another number of rows of each class in an epoch."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from handrail.data.task import Task
+from handrail.errors import RecipeError
+
+
+def class_weights(codes: Int[Tensor, " rows"], classes: int) -> Float[Tensor, " rows"]:
+    """w = n / (C·n_c) for a row of class c: every class weighs the same in all, and the mean weight is 1."""
+    counts = torch.bincount(codes, minlength=classes).clamp(min=1).double()
+    present = (torch.bincount(codes, minlength=classes) > 0).sum()
+    return (len(codes) / (present * counts))[codes].float()
+
+
+def epoch_order(codes: Tensor, balance: str) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
+    """How the rows of an epoch are drawn.
+
+    none, class_weights: every row once, in random order. oversample: every class as often as the largest, its rows
+    as equally often as can be. undersample: every class as often as the smallest, other rows each epoch.
+    """
+    if balance in ("none", "class_weights"):
+        return lambda generator: torch.randperm(len(codes), generator=generator)
+    members = [torch.nonzero(codes == code).flatten() for code in codes.unique()]
+    sizes = [len(rows) for rows in members]
+    wanted = max(sizes) if balance == "oversample" else min(sizes)
+
+    def order(generator: torch.Generator) -> Tensor:
+        drawn = torch.cat([_repeated(rows, wanted, generator) for rows in members])
+        return drawn[torch.randperm(len(drawn), generator=generator)]
+
+    return order
+
+
+def _repeated(rows: Tensor, wanted: int, generator: torch.Generator) -> Tensor:
+    rounds = -(-wanted // len(rows))
+    return torch.cat([rows[torch.randperm(len(rows), generator=generator)] for _ in range(rounds)])[:wanted]
+
+
+def check_balance(balance: str, task: Task) -> None:
+    """Raises: `RecipeError` where there are no classes to balance."""
+    if balance != "none" and not task.is_classification:
+        raise RecipeError(f"data.balance: '{balance}' has no effect on {task.name}; expected a target with one class a row.")

@@ -1,0 +1,181 @@
+"""From typed columns to the numbers that a network takes; learned from training rows only.
+
+The encoder is the first layer of the pipeline: it moves, is saved, is exported and serves with the network. `prepare`
+looks words up in the vocabulary and hands over three tensors; `forward` is arithmetic alone, so that it can be traced:
+
+    numbers [rows, n] float64 with NaN for missing   → impute, flag, scale
+    codes   [rows, c] int64, 0 for rare and unseen   → one-hot, or passed on to be embedded
+    moments [rows, t] float64 seconds, NaN missing   → elapsed time and the phases of year, week and day
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from handrail.data._columns import CyclicTime, Impute, OneHot, make_scaler
+from handrail.data.encoding import Encoding
+from handrail.data.schema import Schema
+
+
+class Raw(NamedTuple):
+    """Rows as tensors before anything learned is applied."""
+
+    numbers: Tensor
+    codes: Tensor
+    moments: Tensor
+
+
+class TableEncoder(nn.Module):
+    """Impute → scale → one-hot or embed; fitted by `TableEncoder.fit`, applied by `forward`."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        encoding: Encoding,
+        *,
+        levels: dict[str, list[str]],
+        flagged: list[int],
+        rare: dict[str, bool],
+        daytime: list[bool],
+    ) -> None:
+        super().__init__()
+        self.schema, self.encoding = schema, encoding
+        self.levels, self.flagged, self.rare, self.daytime = levels, flagged, rare, daytime
+        self.number_names = [column.name for column in schema.of_kind("numeric", "boolean")]
+        self.category_names = [column.name for column in schema.of_kind("category")]
+        self.moment_names = [column.name for column in schema.of_kind("datetime")]
+        scaled = [column.kind == "numeric" for column in schema.of_kind("numeric", "boolean")]
+        self.impute = Impute(len(self.number_names), flagged)
+        self.scale = make_scaler(encoding.scaling, len(self.number_names), scaled)
+        self.time = CyclicTime(daytime)
+        embedded = encoding.categories == "embedding"
+        self.onehot = OneHot(
+            [] if embedded else [len(levels[name]) for name in self.category_names],
+            [rare[name] for name in self.category_names],
+        )
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, schema: Schema, encoding: Encoding) -> "TableEncoder":
+        """Learn fill values, scales and vocabularies from typed training rows (see `schema.read_frame`)."""
+        numbers = [column.name for column in schema.of_kind("numeric", "boolean")]
+        categories = [column.name for column in schema.of_kind("category")]
+        vocabulary = {name: _vocabulary(frame[name], encoding.rare) for name in categories}
+        flagged = [index for index, name in enumerate(numbers) if encoding.indicator and frame[name].null_count()]
+        daytime = [bool((frame[column.name].drop_nulls() % 86400 != 0).any()) for column in schema.of_kind("datetime")]
+        encoder = cls(
+            schema,
+            encoding,
+            levels={name: levels for name, (levels, _) in vocabulary.items()},
+            flagged=flagged,
+            rare={name: rare for name, (_, rare) in vocabulary.items()},
+            daytime=daytime,
+        )
+        raw = encoder.prepare(frame)
+        encoder.impute.fit(raw.numbers, encoding.missing, encoding.fill)
+        encoder.scale.fit(encoder.impute.filled(raw.numbers))
+        encoder.time.fit(raw.moments)
+        return encoder
+
+    def prepare(self, frame: pl.DataFrame) -> Raw:
+        """Typed columns as tensors; words become codes by the vocabulary."""
+        rows = len(frame)
+        codes = [self._codes(frame[name], name) for name in self.category_names]
+        return Raw(
+            _stack([frame[name] for name in self.number_names], rows),
+            torch.from_numpy(np.stack(codes, axis=1)) if codes else torch.zeros(rows, 0, dtype=torch.int64),
+            _stack([frame[name] for name in self.moment_names], rows),
+        )
+
+    def _codes(self, series: pl.Series, name: str) -> np.ndarray:
+        levels = self.levels[name]
+        codes = series.fill_null("").replace_strict(
+            levels, list(range(1, len(levels) + 1)), default=0, return_dtype=pl.Int64
+        )
+        return codes.to_numpy()
+
+    def unseen(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+        """For each category column, the rows with a value that no training row had (where none was rare)."""
+        found = {
+            name: np.flatnonzero(self._codes(frame[name], name) == 0)
+            for name in self.category_names
+            if not self.rare[name]
+        }
+        return {name: rows for name, rows in found.items() if len(rows)}
+
+    def forward(
+        self, numbers: Float[Tensor, "rows n"], codes: Int[Tensor, "rows c"], moments: Float[Tensor, "rows t"]
+    ) -> Float[Tensor, "rows width"]:
+        """Encoded rows; codes that are to be embedded stand in the last columns."""
+        filled, flags = self.impute(numbers)
+        tail = codes.double() if self.encoding.categories == "embedding" else self.onehot(codes)
+        return torch.cat([self.scale(filled), flags, self.time(moments), tail], dim=1).float()
+
+    @property
+    def embedded(self) -> list[int]:
+        """Number of codes of each column that is to be embedded, the code for rare and unseen included."""
+        if self.encoding.categories != "embedding":
+            return []
+        return [len(self.levels[name]) + 1 for name in self.category_names]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """A name for each encoded column: the column it comes from, and what of it."""
+        names = list(self.number_names)
+        names += [f"{self.number_names[index]} is missing" for index in self.flagged]
+        for name, daytime in zip(self.moment_names, self.daytime, strict=True):
+            names += [f"{name}: {part}" for part in CyclicTime.parts(daytime)]
+        if self.encoding.categories == "embedding":
+            return names + self.category_names
+        for name in self.category_names:
+            names += [f"{name} = {level or 'missing'}" for level in self.levels[name]] + (
+                [f"{name} is rare"] if self.rare[name] else []
+            )
+        return names
+
+    @property
+    def width(self) -> int:
+        """Number of encoded columns."""
+        return len(self.feature_names)
+
+    def facts(self) -> dict:
+        """What besides the tensors makes this encoder; `from_facts` is the way back."""
+        return {
+            "schema": self.schema.model_dump(),
+            "encoding": self.encoding.model_dump(),
+            "levels": self.levels,
+            "flagged": self.flagged,
+            "rare": self.rare,
+            "daytime": self.daytime,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: dict) -> "TableEncoder":
+        """An encoder without its tensors, to load them into."""
+        return cls(
+            Schema.model_validate(facts["schema"]),
+            Encoding.model_validate(facts["encoding"]),
+            levels=facts["levels"],
+            flagged=facts["flagged"],
+            rare=facts["rare"],
+            daytime=facts["daytime"],
+        )
+
+
+def _vocabulary(series: pl.Series, rare: int) -> tuple[list[str], bool]:
+    """The levels with enough training rows, sorted, and whether any were too few."""
+    counts = series.fill_null("").alias("level").value_counts(name="count")
+    kept = counts.filter(pl.col("count") >= rare)
+    if not len(kept):  # a small table: every level counts
+        return sorted(counts["level"].to_list()), False
+    return sorted(kept["level"].to_list()), len(kept) < len(counts)
+
+
+def _stack(columns: list[pl.Series], rows: int) -> Tensor:
+    if not columns:
+        return torch.zeros(rows, 0, dtype=torch.float64)
+    arrays = [column.fill_null(float("nan")).to_numpy() for column in columns]
+    return torch.from_numpy(np.stack(arrays, axis=1).astype(np.float64, copy=False))

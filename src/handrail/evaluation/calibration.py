@@ -1,0 +1,87 @@
+"""Are probabilities to be believed? A temperature that corrects them, and the diagram that shows them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Num
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+
+from handrail.evaluation.metrics import CALIBRATION_BINS, Predictions, bin_of, check_task, confidences
+
+_LOWEST, _HIGHEST = 0.05, 20.0
+
+
+def fit_temperature(scores: Float[np.ndarray, "rows ..."], truth: Num[np.ndarray, "rows ..."], task: str) -> float:
+    """The T > 0 that minimises the log loss of softmax(scores / T) on the rows given, which are validation rows.
+
+    scores: raw scores (logits); [rows, classes], or for a binary task one column [rows] or [rows, 1], or for several
+        labels [rows, labels], where the sigmoid takes the place of the softmax. One T serves all columns.
+    truth: class codes [rows], or 0/1 [rows, labels].
+
+    T lies in [0.05, 20] and is never worse than 1 on these rows. It is 1 for regression, for fewer than two classes, for
+    scores that are not finite, and (where we deviate) for rows that are all on the right side: there the loss falls for
+    ever as T does, so the rows do not determine it and would make every later mistake a certain one.
+
+    Raises: RecipeError for an unknown task.
+    Source: Guo 2017
+    """
+    check_task(task)
+    if task == "regression" or not np.isfinite(scores).all() or len(np.unique(truth)) < 2:
+        return 1.0
+    margins = _margins(scores.astype(np.float64), truth, task)
+    if (margins <= 0).all():
+        return 1.0
+    found = minimize_scalar(
+        lambda logarithm: _loss(margins, np.exp(logarithm)),
+        bounds=(np.log(_LOWEST), np.log(_HIGHEST)),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    temperature = float(np.exp(found.x))
+    return temperature if _loss(margins, temperature) < _loss(margins, 1.0) else 1.0
+
+
+def _margins(scores: np.ndarray, truth: np.ndarray, task: str) -> Float[np.ndarray, "rows others"]:
+    """How far each score lies above that of the truth: log loss is ln Σ exp(margin / T), the truth's own 0 among them.
+
+    For sigmoids the truth's rival is its opposite, whose score is 0: ln(1 + exp(∓score / T)).
+    """
+    if task == "multi-class":
+        return scores - scores[np.arange(len(scores)), truth.astype(np.int64)][:, None]
+    columns = truth.reshape(len(truth), -1) == 1
+    return np.where(columns, -1.0, 1.0).ravel()[:, None] * scores.reshape(-1, 1) * np.array([[1.0, 0.0]])
+
+
+def _loss(margins: np.ndarray, temperature: float) -> float:
+    return float(np.mean(logsumexp(margins / temperature, axis=1)))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The reliability diagram's bins: borders [bins + 1]; the others [bins], not a number where a bin is empty."""
+
+    edges: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    count: np.ndarray
+
+
+def reliability(predictions: Predictions, bins: int = CALIBRATION_BINS) -> Reliability:
+    """Mean confidence and accuracy of the decisions in equal-width bins of confidence; with several labels, of each label.
+
+    Raises: DataError for predictions without probabilities.
+    Source: Guo 2017
+    """
+    confidence, right = confidences(predictions)
+    finite = np.isfinite(confidence)
+    confidence, right = confidence[finite], right[finite]
+    place = bin_of(confidence, bins)
+    count = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        return Reliability(
+            edges=np.linspace(0.0, 1.0, bins + 1),
+            confidence=np.bincount(place, weights=confidence, minlength=bins) / count,
+            accuracy=np.bincount(place, weights=right, minlength=bins) / count,
+            count=count,
+        )

@@ -1,0 +1,303 @@
+"""The ledger of sealed test rows: who opened them, when, and with what result.
+
+One SQLite file for all of a user's projects. A set of test rows is known by its fingerprint, so a new run, recipe or
+folder does not make old test rows new again; the rows' hashes are kept too, so that a set which only shares rows with
+an opened one is found as well. No data stands in the file, only hashes. An opening is written, whole and on disk,
+before anything is measured.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt64
+
+from handrail.errors import SealError
+
+_MOST_HASHES = 2_000_000
+_WAIT = 30.0  # seconds that another process may hold the ledger
+_VERSION = 1
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS openings (
+        id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, "when" TEXT NOT NULL, run TEXT NOT NULL,
+        recipe TEXT NOT NULL, recipe_hash TEXT NOT NULL, rows INTEGER NOT NULL, again INTEGER NOT NULL, figures TEXT)""",
+    "CREATE INDEX IF NOT EXISTS openings_of ON openings (fingerprint)",
+    """CREATE TABLE IF NOT EXISTS row_hashes (
+        fingerprint TEXT PRIMARY KEY, thinning INTEGER NOT NULL, hashes BLOB NOT NULL)""",
+    f"PRAGMA user_version = {_VERSION}",
+)
+_COLUMNS = '"when", run, recipe, recipe_hash, rows, again, figures'
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One opening of a set of test rows; `figures` is None where the measurement never finished."""
+
+    when: str
+    run: str
+    recipe: str
+    recipe_hash: str
+    rows: int
+    again: bool
+    figures: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class OpeningTicket:
+    """The leave to measure once. `number` counts the openings of these rows; `again` marks all after the first."""
+
+    identifier: int
+    fingerprint: str
+    when: str
+    number: int
+
+    @property
+    def again(self) -> bool:
+        """Whether these rows had been opened before."""
+        return self.number > 1
+
+
+def default_folder() -> Path:
+    """Where the ledger lies: `HANDRAIL_HOME`, or `handrail` in the user's data folder. Read at each call."""
+    if home := os.environ.get("HANDRAIL_HOME"):
+        return Path(home).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "handrail"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "handrail"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "handrail"
+
+
+def fingerprint(row_hashes: UInt64[np.ndarray, " rows"]) -> str:
+    """The name of a set of rows in any order: SHA-256 over their sorted hashes, its first 32 hexadecimal digits."""
+    return hashlib.sha256(_sorted(row_hashes).tobytes()).hexdigest()[:32]
+
+
+class Ledger:
+    """The openings of all sealed test rows.
+
+    folder: where `ledger.sqlite` lies; None for `default_folder()`, looked up at each call.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    @property
+    def path(self) -> Path:
+        """The ledger's file, which need not exist yet."""
+        return (self._folder or default_folder()) / "ledger.sqlite"
+
+    def openings(self, fingerprint: str) -> list[Opening]:
+        """The openings of these rows, oldest first. Creates nothing.
+
+        Raises: SealError when the ledger cannot be read.
+        """
+        with self._reading() as connection:
+            return _openings(connection, fingerprint) if connection else []
+
+    def open_seal(
+        self,
+        fingerprint: str,
+        *,
+        run: str,
+        recipe: str,
+        recipe_hash: str,
+        rows: int,
+        row_hashes: UInt64[np.ndarray, " rows"],
+        again: bool = False,
+    ) -> OpeningTicket:
+        """Records an opening and gives leave to measure. Of several processes at once, one is first.
+
+        recipe: the recipe's name. again: opens rows that have been opened before; the ticket then says so.
+
+        Raises: SealError when the rows have been opened before and `again` is not set, or when the opening cannot be
+            written; nothing may be measured then.
+        """
+        thinning, kept = _thinned(row_hashes)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._writing("The seal stays closed and nothing was measured.") as connection:
+            for statement in _TABLES:
+                connection.execute(statement)
+            before = _openings(connection, fingerprint)
+            if before and not again:
+                raise SealError(_refusal(before))
+            entry = (fingerprint, when, str(run), recipe, recipe_hash, int(rows), bool(before))
+            cursor = connection.execute(
+                f"INSERT INTO openings (fingerprint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",  # noqa: S608
+                entry,
+            )
+            connection.execute("INSERT OR IGNORE INTO row_hashes VALUES (?, ?, ?)", (fingerprint, thinning, kept.tobytes()))
+            return OpeningTicket(int(cursor.lastrowid or 0), fingerprint, when, len(before) + 1)
+
+    def record(self, ticket: OpeningTicket, figures: Mapping[str, Any]) -> None:
+        """Adds what was measured to an opening; a number that is not finite becomes null.
+
+        Raises: SealError when it cannot be written, or when the ledger does not hold the opening; the opening counts.
+        """
+        text = json.dumps(_plain(figures), allow_nan=False)
+        with self._writing("The opening counts, but its figures are not in the ledger.") as connection:
+            cursor = connection.execute(
+                "UPDATE openings SET figures = ? WHERE id = ? AND fingerprint = ?",
+                (text, ticket.identifier, ticket.fingerprint),
+            )
+            if cursor.rowcount != 1:
+                raise SealError(
+                    f"The ledger {self.path} does not hold the opening of {ticket.when} whose figures were to be "
+                    "recorded; it has been replaced or changed since. Put the former file back."
+                )
+
+    def overlap(self, row_hashes: UInt64[np.ndarray, " rows"]) -> list[tuple[Opening, float]]:
+        """Other sets of opened rows that share rows with these: the latest opening of each, and the share of these rows.
+
+        The same set (the same fingerprint) is not among them: `openings` tells of it. The largest share comes first.
+        Sets above 2,000,000 rows are kept, and compared, by a sample of their hashes.
+
+        Raises: SealError when the ledger cannot be read.
+        """
+        own, name = _sorted(row_hashes), fingerprint(row_hashes)
+        found: list[tuple[Opening, float]] = []
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            query = "SELECT fingerprint, thinning, hashes FROM row_hashes WHERE fingerprint != ?"
+            for other, thinning, blob in connection.execute(query, (name,)):
+                share = _share(_sample(own, thinning), np.frombuffer(blob, dtype="<u8"))
+                if share > 0:
+                    found.append((_openings(connection, other)[-1], share))
+        return sorted(found, key=lambda pair: -pair[1])
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection to an existing ledger, or None where there is none."""
+        with self._explained("Whether the test rows were opened before is not known."):
+            if not self.path.exists():
+                yield None
+                return
+            # Not "ro": a journal that a killed process left must be played back first.
+            with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", uri=True, timeout=_WAIT)) as opened:
+                _check_version(opened, self.path)
+                tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+                yield opened if tables >= {"openings", "row_hashes"} else None
+
+    @contextmanager
+    def _writing(self, consequence: str) -> Iterator[sqlite3.Connection]:
+        """A connection inside one transaction that no other process can enter; undone by any error."""
+        with self._explained(consequence):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, isolation_level=None, timeout=_WAIT)) as connection:
+                connection.execute("PRAGMA synchronous = EXTRA")  # on disk before anything is measured
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    _check_version(connection, self.path)
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+
+    @contextmanager
+    def _explained(self, consequence: str) -> Iterator[None]:
+        """Errors of SQLite and of the file system as a `SealError`."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            advice = (
+                "Another process holds it; try again when that one has ended."
+                if "locked" in str(error)
+                else "Make its folder writable and see that the disk has room, or let HANDRAIL_HOME name another folder."
+            )
+            raise SealError(f"The ledger {self.path} cannot be used ({error}). {consequence} {advice}") from error
+        except (sqlite3.DatabaseError, IndexError, ValueError) as error:
+            if isinstance(error, SealError):
+                raise
+            raise SealError(
+                f"The ledger {self.path} is damaged ({error}). {consequence} Put a copy of it back; only if there is "
+                "none, move the file away, and say in your report that former openings are not known."
+            ) from error
+        except OSError as error:
+            raise SealError(
+                f"The ledger {self.path} cannot be used ({error.strerror or error}). {consequence} "
+                "Make its folder writable, or let HANDRAIL_HOME name another folder."
+            ) from error
+
+
+def _openings(connection: sqlite3.Connection, fingerprint: str) -> list[Opening]:
+    query = f"SELECT {_COLUMNS} FROM openings WHERE fingerprint = ? ORDER BY id"  # noqa: S608
+    return [
+        Opening(*facts, again=bool(again), figures=None if figures is None else json.loads(figures))
+        for *facts, again, figures in connection.execute(query, (fingerprint,))
+    ]
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise SealError(
+            f"The ledger {path} is of version {version}, written by a newer handrail; this one knows version {_VERSION}. "
+            "Update handrail."
+        )
+
+
+def _refusal(before: list[Opening]) -> str:
+    times = "once" if len(before) == 1 else f"{len(before)} times"
+    last = before[-1]
+    unfinished = "" if last.figures is not None else " That measurement recorded no figures."
+    return (
+        f"These {last.rows} test rows have been opened {times} before, the last time at {last.when} by the recipe "
+        f"'{last.recipe}' ({last.recipe_hash[:12]}) in the run '{last.run}'.{unfinished} `--again` measures once more "
+        "and marks the figures as those of rows that are no longer unseen."
+    )
+
+
+def _sorted(row_hashes: np.ndarray) -> np.ndarray:
+    """Hashes in rising order, as little-endian bytes on every machine."""
+    assert row_hashes.dtype == np.uint64, f"row hashes are uint64, not {row_hashes.dtype}"
+    assert row_hashes.ndim == 1, "row hashes are [rows]"
+    return np.sort(row_hashes).astype("<u8")
+
+
+def _thinned(row_hashes: np.ndarray) -> tuple[int, np.ndarray]:
+    """The sorted hashes, or one in 2ᵏ of them chosen by value, so that two sets keep the same rows; and k."""
+    kept = _sorted(row_hashes)
+    thinning = max(0, int(np.ceil(np.log2(max(len(kept), 1) / _MOST_HASHES))))
+    return thinning, _sample(kept, thinning)
+
+
+def _sample(hashes: np.ndarray, thinning: int) -> np.ndarray:
+    if thinning == 0:
+        return hashes
+    mixed = hashes * np.uint64(0x9E3779B97F4A7C15)  # modulo 2⁶⁴; spreads hashes that are not uniform
+    return hashes[mixed >> np.uint64(64 - thinning) == 0]
+
+
+def _share(own: np.ndarray, others: np.ndarray) -> float:
+    """The share of `own` that stands in `others`, both sorted."""
+    if not len(own) or not len(others):
+        return 0.0
+    place = np.minimum(np.searchsorted(others, own), len(others) - 1)
+    return float((others[place] == own).mean())
+
+
+def _plain(value: Any) -> Any:
+    """Figures as JSON can hold them."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,361 @@
+"""fit: the five steps in order. The only file that knows them all."""
+
+import copy
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from handrail.components import is_object
+from handrail.data.balance import check_balance
+from handrail.data.checks import check_size
+from handrail.data.dataset import Dataset, Part, prepare
+from handrail.data.encoder import TableEncoder
+from handrail.data.encoding import Encoding
+from handrail.data.findings import Finding
+from handrail.data.schema import Schema
+from handrail.data.sources import read
+from handrail.data.task import Task
+from handrail.errors import DataError, HandrailError, RecipeError
+from handrail.evaluation.assess import baselines_of, compare, decide, figures, hardest, predictions_of
+from handrail.evaluation.metrics import Predictions
+from handrail.files import write_atomically, write_text
+from handrail.folder import Folder, begin, discard, environment, existing, read_json, write_json, write_yaml
+from handrail.learning.rule import Batch
+from handrail.pipeline import Pipeline, ValueDecoder, make_network
+from handrail.recipe import Recipe
+from handrail.run import Run
+from handrail.training.callbacks import Callback
+from handrail.training.engine import Progress
+from handrail.training.progress import make_progress
+from handrail.training.records import Records
+from handrail.training.session import Lesson, check_loss, choose_device, train, usual_batch_size, usual_loss
+from handrail.training.signals import Interrupted, listening
+from handrail.training.validation import outputs_of
+
+
+def fit(
+    source: Any = None,
+    target: str | int | list[str | int] | None = None,
+    *,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    progress: str = "none",
+    callbacks: tuple[Callback, ...] = (),
+) -> Run:
+    """Take data through the whole recipe: read, split, seal, encode, train, decide, measure on validation rows, report.
+
+    The test rows are not looked at; `Run.test` opens them.
+
+    Arguments:
+        source: a file, glob, database URL, `bundled:NAME`, data frame or arrays; instead of the recipe's.
+        target: the column or columns to predict; instead of the recipe's.
+        recipe: a `Recipe`, its settings, or a YAML file; every setting has a default.
+        changes: dotted settings on top, for example `{"training.epochs": 20, "model": my_module}`.
+        out: the run folder; by default `runs/<name>-<time>`.
+        progress: "auto" shows progress on standard error, "none" does not.
+        callbacks: listeners of training.
+
+    Returns: the run.
+
+    Raises: `RecipeError`, `DataError`, `RunError` before anything is trained; then nothing is left behind.
+        `TrainingError` when the loss is not a number; the last good weights are kept. `Interrupted` on Ctrl-C or
+        SIGTERM; `resume` goes on.
+    """
+    asked = compose(source, target, recipe=recipe, changes=changes)
+    folder = begin(asked, out, {})
+    try:
+        return _fit_into(folder, asked, progress=progress, callbacks=callbacks)
+    except HandrailError:
+        discard(folder)
+        raise
+
+
+def resume(
+    path: str | Path,
+    *,
+    source: Any = None,
+    model: torch.nn.Module | None = None,
+    progress: str = "none",
+    callbacks: tuple[Callback, ...] = (),
+) -> Run:
+    """Continue a fit that was interrupted or killed, to the same bits; a fit that has ended is returned as it is.
+
+    Arguments:
+        path: the run folder.
+        source: where the same data is now, if it has moved.
+        model: the module, where the fit was given an object.
+
+    Raises: `RunError` when there is no run, `DataError` when the data is not what it was.
+    """
+    folder = existing(path)
+    asked = Recipe.load(folder.recipe)
+    changes: dict[str, Any] = {} if model is None else {"model": model}
+    if source is not None:
+        changes["data.source"] = source
+    if folder.validation.exists() and folder.report.exists():
+        return Run(folder.path)
+    return _fit_into(folder, asked.with_values(changes), progress=progress, callbacks=callbacks)
+
+
+def compose(
+    source: Any = None,
+    target: Any = None,
+    *,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe that the arguments of `fit` describe.
+
+    Raises: `RecipeError` with every mistake.
+    """
+    if isinstance(recipe, str | Path):
+        recipe = Recipe.load(recipe)
+    base = Recipe() if recipe is None else recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe)
+    given = dict(changes or {})
+    if source is not None:
+        given["data.source"] = _absolute(source)
+    if target is not None:
+        given["data.target"] = target
+    if base.name == "run" and "name" not in given and isinstance(given.get("data.source", base.data.source), str | Path):
+        given["name"] = _name_of(str(given.get("data.source", base.data.source)))
+    composed = base.with_values(given)
+    if composed.data.source is None:
+        raise RecipeError("no source was given (data.source); expected a file, a database URL or bundled:NAME.")
+    return composed
+
+
+def _absolute(source: Any) -> Any:
+    """Local files by their full path, so that a run can be continued from any folder."""
+    if isinstance(source, Path) or (isinstance(source, str) and "://" not in source and not source.startswith("bundled:")):
+        return str(Path(source).expanduser().absolute())
+    if isinstance(source, list) and all(isinstance(item, str | Path) for item in source):
+        return [_absolute(item) for item in source]
+    return source
+
+
+def _name_of(source: str) -> str:
+    stem = source.removeprefix("bundled:").rstrip("/").split("/")[-1].split("?")[0].split(".")[0]
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-") or "run"
+
+
+def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> Run:
+    """The five steps, into a folder; what an earlier attempt left there is continued."""
+    recipe = _with_data_in_folder(folder, asked)
+    device = choose_device(recipe.training.device)
+    threads = torch.get_num_threads()
+    try:
+        if isinstance(recipe.training.threads, int):
+            torch.set_num_threads(recipe.training.threads)
+        with listening() as wish:
+            data = prepare(recipe.data)
+            _check(recipe, data)
+            pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
+            write_json(folder.environment, environment(str(device), torch.get_num_threads()))
+            write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
+            _write_split(folder, data)
+            findings = [*data.findings, *_size(pipeline, data)]
+            lesson = _lesson(recipe, pipeline, data.train, data.validation)
+            listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
+            began = time.perf_counter()
+            try:
+                done = train(lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish)
+            except Interrupted as stop:
+                raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
+        _finish(folder, recipe, data, pipeline, lesson, findings, done, time.perf_counter() - began)
+    finally:
+        torch.set_num_threads(threads)
+    return Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
+
+
+def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:
+    """Objects in memory are kept in the run folder, so that the run can be continued and tested."""
+    source = asked.data.source
+    if isinstance(source, str | Path) or (isinstance(source, list) and all(isinstance(item, str | Path) for item in source)):
+        if str(source) == "data.parquet":
+            return asked.with_values({"data.source": str(folder.data)})
+        return asked
+    table = read(source, options=asked.data.read)
+    with write_atomically(folder.data) as path:
+        table.frame.write_parquet(path)
+    plain = {**asked.asked()}
+    plain["data"] = {**plain.get("data", {}), "source": "data.parquet"}
+    write_yaml(folder.recipe, plain)
+    return asked.with_values({"data.source": str(folder.data)})
+
+
+def _check(recipe: Recipe, data: Dataset) -> None:
+    """What can only be said once the data is known.
+
+    Raises: `DataError` for findings that stop a fit, `RecipeError` for settings that do not suit the task.
+    """
+    errors = [str(finding) for finding in data.findings if finding.level == "error"]
+    if errors:
+        raise DataError(errors)
+    check_balance(recipe.data.balance, data.task)
+    if recipe.objective.loss != "auto":
+        check_loss(recipe.objective.loss, data.task)
+    if data.task.name != "binary" and recipe.evaluation.threshold != "auto":
+        raise RecipeError(f"evaluation.threshold: has no effect on {data.task.name}; expected a target with two classes.")
+
+
+def assemble(
+    recipe: Recipe, features: pl.DataFrame, target: torch.Tensor, *, schema: Schema, task: Task, device: torch.device
+) -> Pipeline:
+    """A pipeline with the encoder and the target's scale learned from these rows, and the network at its beginning."""
+    encoder = TableEncoder.fit(features, schema, recipe.data.encoding)
+    model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
+    spec = recipe.resolved()["model"]
+    pipeline = Pipeline(task, encoder, make_network(model, encoder, task, seed=recipe.seed), model=spec)
+    if isinstance(pipeline.decoder, ValueDecoder):
+        pipeline.decoder.fit(target)
+    return pipeline.to(device)
+
+
+def _lesson(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None) -> Lesson:
+    held_out = None if validation is None else Batch(pipeline.encode(validation.features), _scaled(pipeline, validation))
+    inputs = pipeline.encode(part.features)
+    return Lesson(recipe, pipeline.task, inputs, _scaled(pipeline, part), pipeline.encoder.feature_names, held_out)
+
+
+def _scaled(pipeline: Pipeline, part: Part) -> torch.Tensor:
+    target = part.target.to(pipeline.device)
+    return pipeline.decoder.scaled(target) if isinstance(pipeline.decoder, ValueDecoder) else target
+
+
+def _size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
+    parameters = sum(parameter.numel() for parameter in pipeline.network.parameters())
+    counts = torch.bincount(data.train.target).tolist() if data.task.is_classification else []
+    return check_size(len(data.train), parameters, data.task, data.schema, counts)
+
+
+def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
+    """Every default, and what `auto` came to."""
+    plain = recipe.resolved()
+    plain["data"]["task"] = data.task.name
+    plain["data"]["target"] = list(data.task.targets)
+    if recipe.objective.loss == "auto":
+        chosen = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})
+        plain["objective"]["loss"] = chosen.resolved()["objective"]["loss"]
+    if recipe.training.batch_size == "auto":
+        plain["training"]["batch_size"] = usual_batch_size(len(data.train))
+    plain["training"]["device"] = device
+    plain["training"]["threads"] = torch.get_num_threads()
+    return plain
+
+
+def _write_split(folder: Folder, data: Dataset) -> None:
+    """The part of each row of the source, and the test rows' hashes, in a file each time the same."""
+    names = np.array(["train", "validation", "test"])[data.parts]
+    with write_atomically(folder.split) as path:
+        pl.DataFrame({"row": np.arange(1, len(names) + 1), "part": names}).write_parquet(path)
+    with write_atomically(folder.sealed) as path:
+        pl.DataFrame({"hash": data.sealed.hashes}).write_parquet(path)
+
+
+def _finish(
+    folder: Folder,
+    recipe: Recipe,
+    data: Dataset,
+    pipeline: Pipeline,
+    lesson: Lesson,
+    findings: list[Finding],
+    done: Progress,
+    seconds: float,
+) -> None:
+    """Decide on validation rows, measure there, and write model and report."""
+    assert lesson.validation is not None
+    scores = outputs_of(pipeline.network, lesson.validation.inputs).cpu().numpy()
+    decide(pipeline, scores, data.validation.target.numpy(), recipe.evaluation)
+    predictions = predictions_of(pipeline, data.validation)
+    measured, beside = measure_beside(recipe, pipeline, predictions, train=data.train, part=data.validation)
+    previous = read_json(folder.validation)["training"]["seconds"] if folder.validation.exists() else 0.0
+    pipeline.save(folder.model)
+    write_predictions(folder, "validation", predictions, data.validation)
+    summary = {
+        "source": data.source,
+        "task": data.task.model_dump(),
+        "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
+        "columns": [column.model_dump() for column in data.schema.columns],
+        "notes": list(data.notes),
+        "findings": [finding.model_dump() for finding in findings],
+        "training": {
+            "epochs": done.epoch,
+            "best_epoch": done.best_epoch or done.epoch,
+            "stopped": done.done,
+            "seconds": seconds + previous,
+            "parameters": sum(parameter.numel() for parameter in pipeline.network.parameters()),
+            "inputs": pipeline.encoder.width,
+        },
+        "decisions": decisions(pipeline),
+        "hardest": hardest(predictions, data.validation, [column.name for column in data.schema.columns]),
+        "metrics": measured,
+        **beside,
+    }
+    write_json(folder.validation, summary)
+    run = Run(folder.path)
+    write_text(folder.model / "card.md", run.card())
+    run.report()
+
+
+def decisions(pipeline: Pipeline) -> dict[str, float]:
+    """What was chosen on validation rows."""
+    if isinstance(pipeline.decoder, ValueDecoder):
+        return {}
+    found = {"temperature": float(pipeline.decoder.temperature)}
+    return {**found, "threshold": float(pipeline.decoder.threshold)} if pipeline.task.name == "binary" else found
+
+
+def measure_beside(
+    recipe: Recipe, pipeline: Pipeline, predictions: Predictions, *, train: Part, part: Part
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures of the network, and beside them those of the baselines, fitted on the same training rows."""
+    encoding = Encoding(**{**recipe.data.encoding.model_dump(), "categories": "onehot"})
+    encoder = TableEncoder.fit(train.features, pipeline.encoder.schema, encoding)
+    rows = [encoder(*encoder.prepare(some.features)).numpy().astype(np.float64) for some in (train, part)]
+    baselines = baselines_of(pipeline.task, rows[0], train.target.numpy())
+    others = {name: baseline.predictions(rows[1], predictions.truth) for name, baseline in baselines.items()}
+    measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}
+    return figures(predictions, recipe.evaluation), {"baselines": measured, "comparison": compare(predictions, others, recipe.evaluation)}
+
+
+def write_predictions(folder: Folder, name: str, predictions: Predictions, part: Part) -> None:
+    """Row, truth and answers, for the report and for whoever wants to look."""
+    columns: dict[str, Any] = {"row": part.rows + 1}
+    several = predictions.truth.ndim == 2
+    for index, target in enumerate(predictions.classes if predictions.task == "multi-label" else range(predictions.truth.shape[1]) if several else [0]):
+        suffix = f"_{target}" if several else ""
+        columns[f"truth{suffix}"] = predictions.truth[:, index] if several else predictions.truth
+        if predictions.labels is not None:
+            columns[f"label{suffix}"] = predictions.labels[:, index] if several else predictions.labels
+        if predictions.values is not None:
+            columns[f"value{suffix}"] = predictions.values[:, index]
+    if predictions.probabilities is not None:
+        columns |= {f"p_{name}": predictions.probabilities[:, index] for index, name in enumerate(predictions.classes)}
+    path = folder.predictions(name)
+    path.parent.mkdir(exist_ok=True)
+    with write_atomically(path) as temporary:
+        pl.DataFrame(columns).write_parquet(temporary)
+
+
+def refit(run: Run, part: Part, *, progress: str = "none") -> Pipeline:
+    """The run's recipe on training and validation rows together, for the epochs that were best before.
+
+    Temperature and threshold stay as they were chosen on validation rows. The result is kept in the run's `refit/`.
+    """
+    recipe, before = run.recipe, run.pipeline
+    device = choose_device(recipe.training.device)
+    pipeline = assemble(recipe, part.features, part.target, schema=before.encoder.schema, task=before.task, device=device)
+    lesson = _lesson(recipe, pipeline, part, None)
+    epochs = run.summary["training"]["best_epoch"]
+    train(lesson, pipeline.network, epochs=epochs, callbacks=tuple(make_progress(progress)))
+    if not isinstance(pipeline.decoder, ValueDecoder):
+        pipeline.decoder.load_state_dict(before.decoder.state_dict())
+    run.folder.refit.mkdir(exist_ok=True)
+    pipeline.eval().save(run.folder.refit)
+    return pipeline

@@ -1,0 +1,101 @@
+"""Learning by gradient: back-propagation and an optimizer."""
+
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+
+from handrail.components import Slot, build, component
+from handrail.errors import RecipeError
+from handrail.learning.optimizers import needs_closure
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+from handrail.learning.schedules import steps_each_batch
+
+
+@component("rule")
+class Gradient(Rule):
+    """θ ← θ + Δθ(∇J(θ)): the gradient of the objective by back-propagation, turned into a change by an optimizer.
+
+    Arguments:
+        optimizer: how the gradient changes the parameters.
+        schedule: how the learning rate changes over the steps.
+        clip: what is done to gradients that are too large.
+
+    Raises: `RecipeError` when no parameter can get a gradient.
+
+    Source: Rumelhart, Hinton & Williams 1986.
+    """
+
+    def __init__(
+        self,
+        *,
+        optimizer: Annotated[Any, Slot("optimizer")] = "adamw",
+        schedule: Annotated[Any, Slot("schedule")] = "constant",
+        clip: Annotated[Any, Slot("clip")] = None,
+    ) -> None:
+        self.specs = (optimizer, schedule)
+        self.clip = None if clip is None else build("clip", clip)
+
+    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
+        """Build the optimizer over all parameters that are to be trained."""
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        if not self.parameters:
+            raise RecipeError("learning.gradient: the model has no parameters to train.")
+        optimizer, schedule = self.specs
+        self.objective = plan.objective
+        self.optimizer: torch.optim.Optimizer = build("optimizer", optimizer, self.parameters)
+        self.schedule = build("schedule", schedule, self.optimizer, plan.epochs * plan.steps)
+        self.steps_schedule = steps_each_batch(self.schedule)
+        self.repeats = needs_closure(self.optimizer)
+        if self.repeats and self.clip is not None:
+            raise RecipeError("learning.gradient.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it out.")
+
+    def step(self, model: nn.Module, batch: Batch) -> Measures:
+        """One forward pass, one backward pass, one change (L-BFGS: several)."""
+        if self.repeats:
+            loss = self.optimizer.step(lambda: self._backward(model, batch))
+        else:
+            loss = self._backward(model, batch)
+            self.optimizer.step()
+        if self.steps_schedule:
+            self.schedule.step()
+        return {"loss": loss.detach()}  # pyright: ignore[reportOptionalMemberAccess]
+
+    def _backward(self, model: nn.Module, batch: Batch) -> Tensor:
+        for parameter in self.parameters:
+            parameter.grad = None
+        loss, _ = self.objective(model, batch.inputs, batch.targets, batch.weights)
+        loss.backward()
+        if self.clip is not None:
+            self.clip(self.parameters)
+        return loss
+
+    def observe(self, loss: float) -> None:
+        """Plateau schedules follow the validation loss."""
+        if not self.steps_schedule:
+            self.schedule.step(loss)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """Of the first group of parameters."""
+        rate = self.optimizer.param_groups[0].get("lr")
+        return None if rate is None else float(rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's and the schedule's."""
+        schedule = {key: value for key, value in self.schedule.state_dict().items() if _is_plain(value)}
+        return {"optimizer": self.optimizer.state_dict(), "schedule": schedule}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue the optimizer and the schedule."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+
+
+def _is_plain(value: Any) -> bool:
+    """Numbers, texts and nests of them; functions of a schedule are rebuilt from the recipe."""
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.values())
+    return value is None or isinstance(value, int | float | str | Tensor)

@@ -1,0 +1,111 @@
+"""The perceptron's own rule."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from handrail.components import component
+from handrail.errors import RecipeError
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+
+
+@component("rule")
+class Rosenblatt(Rule):
+    """Δw = η·x·(t − y) with y = 1 if w·x + b > 0, else 0, one row after another.
+
+    With several classes there is one unit a class and the largest score wins: where it is the wrong one, the unit of
+    the true class gains η·x and the unit that won loses it. Training ends after an epoch without an error; on classes
+    that no hyperplane separates that never happens, and the weights that were best on validation rows are kept.
+
+    Arguments:
+        learning_rate: η.
+
+    Raises: `RecipeError` for tasks without classes and models of more than one layer.
+
+    Source: Rosenblatt 1958; several classes: Duda & Hart 1973 (Kesler's construction).
+    """
+
+    losses: ClassVar[Mapping[str, Any]] = {"binary": {"hinge": {"margin": 0.0}}, "multi-class": {"hinge": {"margin": 0.0}}}
+
+    def __init__(self, *, learning_rate: Annotated[float, Field(gt=0)] = 1.0) -> None:
+        self.rate = learning_rate
+        self.errors = 0
+        self.separated = False
+
+    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
+        """Check that there are classes and a single layer of units."""
+        if plan.task not in ("binary", "multi-class"):
+            raise RecipeError(f"learning.rosenblatt: found the task '{plan.task}', expected classes (binary or multi-class).")
+        self.layer = single_layer(model)
+
+    def step(self, model: nn.Module, batch: Batch) -> Measures:
+        """One pass over the rows of the batch, each of which may change the weights."""
+        weights = self.layer.weight.detach().cpu().numpy().astype(np.float64)
+        bias = self.layer.bias.detach().cpu().numpy().astype(np.float64)
+        rows, targets = batch.inputs.cpu().numpy().astype(np.float64), batch.targets.cpu().numpy()
+        change = _one_unit if len(bias) == 1 else _several_units
+        errors = sum(change(weights, bias, x, int(t), self.rate) for x, t in zip(rows, targets, strict=True))
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.from_numpy(weights))
+            self.layer.bias.copy_(torch.from_numpy(bias))
+        self.errors += errors
+        share = torch.tensor(errors / max(len(batch), 1))
+        return {"loss": share, "errors": share}
+
+    def end_epoch(self, model: nn.Module) -> None:
+        """Note whether the epoch passed without an error."""
+        self.separated = self.errors == 0
+        self.errors = 0
+
+    @property
+    def finished(self) -> bool:
+        """After an epoch without an error nothing changes any more."""
+        return self.separated
+
+    @property
+    def learning_rate(self) -> float | None:
+        """η."""
+        return self.rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """The errors of the epoch under way."""
+        return {"errors": self.errors, "separated": self.separated}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue counting."""
+        self.errors, self.separated = state["errors"], state["separated"]
+
+
+def single_layer(model: nn.Module) -> nn.Linear:
+    """The one layer of a network that has only one.
+
+    Raises: `RecipeError` for any other network.
+    """
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear) and module.bias is not None]
+    total = sum(parameter.numel() for parameter in model.parameters())
+    if len(layers) != 1 or total != sum(parameter.numel() for parameter in layers[0].parameters()):
+        raise RecipeError("learning.rosenblatt: the model has more than one layer of weights; expected model: linear.")
+    return layers[0]
+
+
+def _one_unit(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int, rate: float) -> int:
+    error = target - int(weights[0] @ x + bias[0] > 0)
+    if error:
+        weights[0] += rate * error * x
+        bias[0] += rate * error
+    return abs(error)
+
+
+def _several_units(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int, rate: float) -> int:
+    winner = int(np.argmax(weights @ x + bias))
+    if winner == target:
+        return 0
+    weights[target] += rate * x
+    bias[target] += rate
+    weights[winner] -= rate * x
+    bias[winner] -= rate
+    return 1

@@ -1,0 +1,101 @@
+"""What a learning rule is: the one thing that the engine repeats."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from handrail.objectives.objective import Objective
+
+Measures = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows on the device: inputs `[rows, …]`, targets, and a weight a row where the recipe asks for weights."""
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, rows: Tensor) -> "Batch":
+        """The rows of these positions."""
+        weights = None if self.weights is None else self.weights.index_select(0, rows)
+        return Batch(self.inputs.index_select(0, rows), self.targets.index_select(0, rows), weights)
+
+    def cut(self, start: int, stop: int) -> "Batch":
+        """Neighbouring rows, without a copy."""
+        weights = None if self.weights is None else self.weights[start:stop]
+        return Batch(self.inputs[start:stop], self.targets[start:stop], weights)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a rule may want to know before the first step.
+
+    task: "binary", "multi-class", "multi-label" or "regression". steps: how many there are in an epoch.
+    """
+
+    task: str
+    objective: Objective
+    epochs: int
+    steps: int
+    seed: int
+
+
+class Rule(Protocol):
+    """How one step changes the parameters.
+
+    Only `start` and `step` have to be written; the rest has a default that suits rules without state.
+    A rule whose configuration makes sense for some losses only says so in `losses`, by task.
+    """
+
+    losses: ClassVar[Mapping[str, Any]] = {}
+    "The loss that `objective.loss: auto` means under this rule, by task; the task's usual one where it says nothing."
+
+    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
+        """Prepare: optimizer state, sums, centres … Raises: `RecipeError` when the model or task does not suit."""
+        ...
+
+    def step(self, model: nn.Module, batch: Batch) -> Measures:
+        """Change the parameters once; return what was measured, each a mean over the batch, `loss` among them."""
+        ...
+
+    def end_epoch(self, model: nn.Module) -> None:
+        """Called after the last batch of each epoch."""
+
+    def observe(self, loss: float) -> None:
+        """Called after each validation with the validation loss."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether more epochs would change nothing."""
+        return False
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The current step size, where there is one."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to go on exactly: tensors, numbers, texts, lists and mappings of them."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`'s answer; `start` was called before."""
+
+
+def signed_targets(targets: Tensor, outputs: int, task: str) -> Tensor:
+    """Classes as −1 and +1 `[rows, outputs]`; values as they are."""
+    if task == "regression":
+        return targets
+    if task == "binary":
+        return (2 * targets - 1).to(torch.float32).unsqueeze(1)
+    if task == "multi-class":
+        return 2 * nn.functional.one_hot(targets, outputs).float() - 1
+    return 2 * targets - 1

@@ -1,0 +1,229 @@
+"""Run: what a fit leaves on disk, and how it is read back, used and tested."""
+
+import functools
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from handrail.data.dataset import Part, reread, unseal
+from handrail.data.schema import Trouble, read_frame
+from handrail.data.sources import read
+from handrail.data.table import ReadOptions, Table
+from handrail.errors import DataError, RunError
+from handrail.evaluation.assess import figures, hardest, predictions_of
+from handrail.evaluation.ledger import Ledger, Opening, fingerprint
+from handrail.folder import Folder, existing, read_json, write_json
+from handrail.pipeline import Pipeline
+from handrail.recipe import Recipe
+
+
+class Run:
+    """A run folder.
+
+    Arguments:
+        path: the folder.
+        model: the module, where the fit was given an object.
+
+    Raises: `RunError` when the folder is no run.
+    """
+
+    def __init__(self, path: str | Path, *, model: torch.nn.Module | None = None) -> None:
+        self.folder: Folder = existing(path)
+        self._module = model
+
+    def __repr__(self) -> str:
+        return f"Run('{self.folder.path}')"
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """What was asked; a table that was given in memory is found in the folder."""
+        recipe = Recipe.load(self.folder.recipe)
+        return recipe.with_values({"data.source": str(self.folder.data)}) if recipe.data.source == "data.parquet" else recipe
+
+    @functools.cached_property
+    def pipeline(self) -> Pipeline:
+        """Encoder, network and decoder, ready to use."""
+        return Pipeline.load(self.folder.model, network=self._module)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Figures on validation rows, findings, how training went: `validation.json`."""
+        return read_json(self.folder.validation)
+
+    @property
+    def validation(self) -> dict[str, dict[str, float | None]]:
+        """Metrics on validation rows: `{metric: {value, low, high}}`."""
+        return self.summary["metrics"]
+
+    @property
+    def tested(self) -> dict[str, Any] | None:
+        """What `test` found, or nothing while the seal is shut: `test.json`."""
+        return read_json(self.folder.test) if self.folder.test.exists() else None
+
+    def predict(
+        self, source: Any, *, read_options: ReadOptions | None = None, strict: bool = False, skip_bad: bool = False
+    ) -> "Answers":
+        """Answers for new rows: columns by name, in any order; the target need not be there.
+
+        Arguments:
+            source: anything that `fit` reads.
+            strict: refuse rows with categories that training did not have, too.
+            skip_bad: leave the answers of rows that cannot be read empty, instead of refusing the table.
+
+        Raises: `DataError` for missing columns, and for values that are no numbers or dates where the network needs
+            them, with the rows by number.
+        """
+        return answer(self.pipeline, read(source, options=read_options), strict=strict, skip_bad=skip_bad)
+
+    def openings(self) -> list[Opening]:
+        """When these test rows were opened, by this run or any other; oldest first."""
+        return Ledger().openings(fingerprint(self._hashes))
+
+    @functools.cached_property
+    def _hashes(self):
+        return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
+
+    def test(self, *, again: bool = False, refit: bool = False, progress: str = "none") -> dict[str, Any]:
+        """Open the seal, measure once on the test rows, note it in the ledger, and renew the report.
+
+        Arguments:
+            again: open rows that have been opened before; every figure that follows is marked.
+            refit: first train on training and validation rows together, for the epochs that were best before.
+
+        Returns: what stands in `test.json`.
+
+        Raises: `SealError` when the rows have been opened before, `DataError` when they are not what was sealed.
+        """
+        self.summary  # noqa: B018 - a fit that has not ended says so here
+        ledger, key = Ledger(), fingerprint(self._hashes)
+        if not again and ledger.openings(key):
+            ledger.open_seal(key, run=str(self.path), recipe="", recipe_hash="", rows=0, row_hashes=self._hashes)
+        train, validation = reread(self.recipe.data, self.pipeline.encoder.schema, self.pipeline.task)
+        pipeline = self._refitted(train, validation, progress) if refit else self.pipeline
+        part = unseal(self.recipe.data, pipeline.encoder.schema, pipeline.task, self._hashes)
+        shared = [(asdict(opening), share) for opening, share in ledger.overlap(self._hashes)]
+        facts = {"run": str(self.path.absolute()), "recipe": self.recipe.name, "recipe_hash": self.recipe.fingerprint()}
+        ticket = ledger.open_seal(key, **facts, rows=len(part), row_hashes=self._hashes, again=again)
+        found = self._measured(pipeline, joined(train, validation) if refit else train, part)
+        found |= {"opened": ticket.when, "opening": ticket.number, "again": ticket.again, "refit": refit, "shared": shared}
+        write_json(self.folder.test, found)
+        ledger.record(ticket, {name: interval["value"] for name, interval in found["metrics"].items()})
+        self.report()
+        return found
+
+    def _refitted(self, train: Part, validation: Part, progress: str) -> Pipeline:
+        from handrail.fitting import refit
+
+        return refit(self, joined(train, validation), progress=progress)
+
+    def _measured(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
+        from handrail.fitting import measure_beside, write_predictions
+
+        predictions = predictions_of(pipeline, part)
+        measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
+        write_predictions(self.folder, "test", predictions, part)
+        names = [column.name for column in pipeline.encoder.schema.columns]
+        return {"rows": len(part), "metrics": measured, **beside, "hardest": hardest(predictions, part, names)}
+
+    def report(self) -> Path:
+        """Write `report.html` anew from the files of the run."""
+        from handrail.views.report import write_report
+
+        return write_report(self)
+
+    def card(self) -> str:
+        """The model card, as Markdown."""
+        from handrail.views.card import model_card
+
+        return model_card(self)
+
+
+def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
+    """The run in a folder, ready to predict.
+
+    Raises: `RunError` when there is no run, or its fit has not ended.
+    """
+    run = Run(path, model=model)
+    run.pipeline  # noqa: B018 - damage shows now, not at the first prediction
+    return run
+
+
+class Answers:
+    """Answers for rows: a frame, and what was noticed.
+
+    frame: for classes `prediction` and `probability_<class>` columns, for values `prediction` (one target) or
+    `prediction_<target>`; one row for each row given. warnings: sentences about rows that were out of the ordinary.
+    """
+
+    def __init__(self, frame: pl.DataFrame, warnings: list[str]) -> None:
+        self.frame, self.warnings = frame, warnings
+
+
+def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> Answers:
+    """See `Run.predict`."""
+    features, troubles = read_frame(table.frame, pipeline.encoder.schema)
+    unseen = {name: rows for name, rows in pipeline.encoder.unseen(features).items()}
+    warnings = [_unseen(table, features[name], name, rows) for name, rows in unseen.items()]
+    problems = [_unreadable(table, trouble) for trouble in troubles]
+    if problems and not skip_bad:
+        hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
+        raise DataError([*problems[:-1], f"{problems[-1]} {hint}"])
+    if warnings and strict:
+        raise DataError(warnings)
+    bad = sorted({row for trouble in troubles for row in trouble.rows})
+    frame = _answers_frame(pipeline, features)
+    if bad:
+        empty = pl.Series(range(len(frame))).is_in(bad)
+        frame = frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
+    return Answers(frame, warnings + problems)
+
+
+def _answers_frame(pipeline: Pipeline, features: pl.DataFrame) -> pl.DataFrame:
+    task, answers = pipeline.task, pipeline.answers(features)
+    if task.name == "regression":
+        names = ["prediction"] if len(task.targets) == 1 else [f"prediction_{name}" for name in task.targets]
+        return pl.DataFrame({name: answers[:, index] for index, name in enumerate(names)})
+    decided = pipeline.decide(answers)
+    if task.name == "multi-label":
+        columns = {f"prediction_{name}": decided[:, index] for index, name in enumerate(task.classes)}
+    else:
+        columns = {"prediction": pl.Series([task.classes[code] for code in decided], dtype=pl.String)}
+    return pl.DataFrame(columns | {f"probability_{name}": answers[:, index] for index, name in enumerate(task.classes)})
+
+
+def _rows(table: Table, rows: Any) -> str:
+    names = [table.row_name(int(row)) for row in rows[:10]]
+    return ", ".join(names) + (f" and {len(rows) - 10:,} more" if len(rows) > 10 else "")
+
+
+def _unseen(table: Table, column: pl.Series, name: str, rows: Any) -> str:
+    values = column[rows].unique().sort().to_list()
+    shown = ", ".join("missing" if value is None else f"'{value}'" for value in values[:5]) + (" …" if len(values) > 5 else "")
+    return f"column '{name}': {shown} did not occur in training and count as unknown; {_rows(table, rows)} of '{table.source}'."
+
+
+def _unreadable(table: Table, trouble: Trouble) -> str:
+    expected = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}[trouble.kind]
+    return f"{trouble}, expected {expected}; {_rows(table, trouble.rows)} of '{table.source}'."
+
+
+def joined(first: Part, second: Part) -> Part:
+    """Two parts as one."""
+    import numpy as np
+
+    return Part(
+        f"{first.name} and {second.name}",
+        pl.concat([first.raw, second.raw.select(first.raw.columns)], how="vertical_relaxed"),
+        pl.concat([first.features, second.features]),
+        torch.cat([first.target, second.target]),
+        np.concatenate([first.rows, second.rows]),
+        first.table,
+    )

@@ -1,0 +1,258 @@
+"""The engine: repeats a learning rule over the training rows, watches the validation rows, and can always go on.
+
+The order of the rows and all chance in an epoch follow from the seed and the epoch's number, so a training that was
+stopped anywhere, killed included, continues from its last checkpoint to the same bits.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handrail.errors import TrainingError
+from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.training.callbacks import Callback, Callbacks
+from handrail.training.checkpoint import copied, load_state, save_state
+from handrail.training.diagnosis import explain_fault
+from handrail.training.seeds import generator, seeded
+from handrail.training.signals import Interrupted, StopWish
+from handrail.training.validation import validate
+
+_BLOCK = 64  # steps between two looks at the loss: reading it waits for the device
+_EXPLODED = 1e4  # times the loss of the first step
+
+
+@dataclass
+class Progress:
+    """Where a training stands."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    first_loss: float = math.nan
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    stale: int = 0
+    done: str = ""
+    measured: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When training validates, saves and stops; see `TrainingRecipe`."""
+
+    epochs: int
+    batch_size: int
+    validate_every: int = 1
+    patience: int | None = None
+    min_delta: float = 0.0
+    checkpoint_seconds: float = 5.0
+
+
+class Engine:
+    """One training of one model by one rule.
+
+    Arguments:
+        model: on its device.
+        rule: how a step changes it.
+        train, validation: encoded rows on the device of the model; without validation rows the last weights count.
+        plan: what the rule may know.
+        limits: when to validate, save and stop.
+        order: the rows of an epoch, drawn from a generator: `order(generator) -> Int64[n]`.
+        folder: where checkpoints go; without one there are none.
+        names: of the input columns, for the message when the loss is not a number.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        rule: Rule,
+        *,
+        train: Batch,
+        validation: Batch | None,
+        plan: TrainingPlan,
+        limits: Limits,
+        order: Callable[[torch.Generator], Tensor],
+        folder: Path | None = None,
+        names: tuple[str, ...] = (),
+        callbacks: tuple[Callback, ...] = (),
+        wish: StopWish | None = None,
+    ) -> None:
+        self.model, self.rule = model, rule
+        self.train, self.validation = train, validation
+        self.plan, self.limits, self.order = plan, limits, order
+        self.folder, self.names = folder, names
+        self.callbacks = Callbacks(list(callbacks))
+        self.wish = wish or StopWish()
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        self._saved_best = 0
+        self._saved_at = time.monotonic()
+
+    def run(self) -> Progress:
+        """Train to the end and leave the best weights in the model.
+
+        Raises: `TrainingError` when the loss is not a number or explodes, `Interrupted` when asked to stop; both after
+        saving what is worth keeping.
+        """
+        self.rule.start(self.model, self.plan)
+        chance = self._resume()
+        try:
+            self.callbacks.on_train_begin(self)
+            with seeded(self.plan.seed, "train"):
+                while not self.progress.done:
+                    self._epoch(chance)
+                    chance = None
+            self._save()
+        finally:
+            self.callbacks.close()
+        if self.best:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
+        self.callbacks.on_train_end(self)
+        return self.progress
+
+    def _epoch(self, chance: Tensor | None) -> None:
+        progress = self.progress
+        number = progress.epoch + 1
+        began = time.perf_counter() - progress.seconds
+        if chance is None:
+            torch.manual_seed(generator(self.plan.seed, "epoch", number).initial_seed())
+        else:
+            torch.set_rng_state(chance)
+        self.callbacks.on_epoch_begin(self, number)
+        order = self.order(generator(self.plan.seed, "order", number)).to(self.train.targets.device)
+        self.model.train()
+        size = self.limits.batch_size
+        for start in range(progress.step * size, len(order), _BLOCK * size):
+            self._block(order[start : start + _BLOCK * size])
+            progress.seconds = time.perf_counter() - began
+            if self.wish or time.monotonic() - self._saved_at > self.limits.checkpoint_seconds:
+                self._save()
+                if self.wish:
+                    raise Interrupted(f"stopped in epoch {number}, after step {progress.step}; everything is saved.", self.wish.number)
+        self.rule.end_epoch(self.model)
+        self._close_epoch(number, time.perf_counter() - began)
+
+    def _block(self, rows: Tensor) -> None:
+        """Up to 64 steps, then one look at their losses."""
+        block = self.train.take(rows)
+        before = self._snapshot()
+        measured: dict[str, list[Tensor]] = {}
+        size, begun = self.limits.batch_size, self.progress.step
+        for start in range(0, len(block), size):
+            if self.callbacks.listens_to_steps:
+                self.callbacks.on_batch_begin(self, self.progress.step + 1)
+            for name, value in self.rule.step(self.model, block.cut(start, start + size)).items():
+                measured.setdefault(name, []).append(value)
+            self.progress.step += 1
+            if self.callbacks.listens_to_steps:
+                self.callbacks.on_batch_end(self, self.progress.step)
+            if self.wish:
+                break
+        numbers = {name: torch.stack(values).tolist() for name, values in measured.items()}
+        self._judge(numbers["loss"], before, block, begun)
+        for name, values in numbers.items():
+            self.progress.measured.setdefault(name, []).extend(values)
+
+    def _judge(self, losses: list[float], before: dict[str, Any], block: Batch, begun: int) -> None:
+        """Stop when a loss is not a number or has exploded; the weights from before the block are the last good ones."""
+        progress = self.progress
+        if math.isnan(progress.first_loss):
+            progress.first_loss = losses[0]
+        limit = _EXPLODED * max(abs(progress.first_loss), 1.0)
+        bad = next((index for index, loss in enumerate(losses) if not abs(loss) <= limit), None)
+        if bad is None:
+            return
+        self._restore(before)
+        if not self.best:
+            self.best, progress.best_epoch = before["model"], progress.epoch
+        self._save_best()
+        size = self.limits.batch_size
+        batches = [block.cut(index * size, (index + 1) * size) for index in range(bad + 1)]
+        where = f"epoch {progress.epoch + 1}, step {begun + bad + 1}"
+        message = explain_fault(self.model, self.rule, batches, where=where, loss=losses[bad], names=self.names)
+        kept = f"The weights of epoch {progress.best_epoch} are kept" + (f" in {self.folder / 'best'}." if self.folder else ".")
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+        raise TrainingError(f"{message} {kept}")
+
+    def _close_epoch(self, number: int, seconds: float) -> None:
+        """Validate, note, decide whether to go on."""
+        progress, limits = self.progress, self.limits
+        figures = {"step": float(progress.step), **self._training_figures(), "seconds": seconds}
+        last = number >= limits.epochs or self.rule.finished
+        if self.validation is not None and (number % limits.validate_every == 0 or last):
+            found = validate(self.model, self.plan.objective, self.validation, self.plan.task)
+            figures |= {f"val_{name}": value for name, value in found.items()}
+            self._compare(number, found["loss"])
+        progress.epoch, progress.step, progress.seconds, progress.measured = number, 0, 0.0, {}
+        if self.rule.finished:
+            progress.done = "the rule has nothing left to change"
+        elif limits.patience is not None and progress.stale >= limits.patience:
+            progress.done = f"no improvement in {limits.patience} validations"
+        elif last:
+            progress.done = f"all {limits.epochs} epochs done"
+        self.callbacks.on_epoch_end(self, number, figures)
+
+    def _training_figures(self) -> dict[str, float]:
+        figures = {f"train_{name}": math.fsum(values) / len(values) for name, values in self.progress.measured.items()}
+        rate = self.rule.learning_rate
+        return figures if rate is None else {**figures, "learning_rate": rate}
+
+    def _compare(self, number: int, loss: float) -> None:
+        progress = self.progress
+        if not math.isfinite(loss):
+            kept = f" The weights of epoch {progress.best_epoch} are kept." if self.best else ""
+            self._save_best()
+            raise TrainingError(f"the validation loss is {loss} after epoch {number}. Try a smaller learning rate.{kept}")
+        self.rule.observe(loss)
+        if loss < progress.best_loss - self.limits.min_delta:
+            progress.best_loss, progress.best_epoch, progress.stale = loss, number, 0
+            self.best = copied(self.model.state_dict())
+        else:
+            progress.stale += 1
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            "model": copied(self.model.state_dict()),
+            "rule": copied(self.rule.state_dict()),
+            "chance": torch.get_rng_state(),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.rule.load_state_dict(copied(state["rule"]))
+        torch.set_rng_state(state["chance"])
+
+    def _save(self) -> None:
+        """Write the best weights, then the whole state; a kill between the two does no harm."""
+        self._saved_at = time.monotonic()
+        if self.folder is None:
+            return
+        self._save_best()
+        save_state(self.folder / "last" / "state.safetensors", {"progress": asdict(self.progress), **self._snapshot()})
+
+    def _save_best(self) -> None:
+        if self.folder is None or not self.best or self._saved_best == self.progress.best_epoch:
+            return
+        state = {"epoch": self.progress.best_epoch, "model": self.best}
+        save_state(self.folder / "best" / "state.safetensors", state)
+        self._saved_best = self.progress.best_epoch
+
+    def _resume(self) -> Tensor | None:
+        """Continue from the checkpoint, if there is one; the answer is the state of chance within an epoch."""
+        if self.folder is None or not (self.folder / "last" / "state.safetensors").exists():
+            return None
+        state = load_state(self.folder / "last" / "state.safetensors")
+        self.progress = Progress(**state["progress"])
+        self._restore(state)
+        if self.progress.best_epoch:
+            best = load_state(self.folder / "best" / "state.safetensors")
+            self.best, self._saved_best = best["model"], best["epoch"]
+        return state["chance"] if self.progress.step else None

@@ -1,0 +1,26 @@
+"""Independent seeds from one: each use of chance has a name."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def derive(seed: int, *names: str | int) -> int:
+    """A seed below 2⁶² for a named use, for example `derive(0, "order", epoch)`; the same on every machine."""
+    text = "/".join(str(name) for name in (seed, *names))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 2
+
+
+def generator(seed: int, *names: str | int) -> torch.Generator:
+    """A generator for a named use."""
+    return torch.Generator().manual_seed(derive(seed, *names))
+
+
+@contextmanager
+def seeded(seed: int, *names: str | int) -> Iterator[None]:
+    """While open, torch's global generator (dropout, noise, module constructors) follows the named seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(seed, *names))
+        yield

@@ -1,0 +1,124 @@
+"""One training put together: encoded rows, network, objective, rule and engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handrail.components import build, find, is_object, parse
+from handrail.data.balance import class_weights, epoch_order
+from handrail.data.task import Task
+from handrail.errors import RecipeError, did_you_mean
+from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.objectives.objective import Objective
+from handrail.recipe import Recipe
+from handrail.training.callbacks import Callback
+from handrail.training.engine import Engine, Limits, Progress
+from handrail.training.signals import StopWish
+
+USUAL_LOSS = {"binary": "binary_cross_entropy", "multi-class": "cross_entropy", "multi-label": "binary_cross_entropy", "regression": "mse"}
+
+
+def usual_loss(rule: Any, task: str) -> Any:
+    """What `objective.loss: auto` means: what the rule says, else the task's usual loss."""
+    target = type(rule) if is_object(rule) else find("rule", parse(rule, "rule")[0]).target
+    return getattr(target, "losses", {}).get(task, USUAL_LOSS[task])
+
+
+def usual_batch_size(rows: int) -> int:
+    """32 rows a step up to 2,000 rows, 64 up to 10,000, 256 up to 100,000, then 1,024."""
+    return next((size for limit, size in ((2_000, 32), (10_000, 64), (100_000, 256)) if rows <= limit), 1024)
+
+
+def check_loss(loss: Any, task: Task) -> None:
+    """Raises: `RecipeError` when a loss of ours cannot serve the task."""
+    if is_object(loss):
+        return
+    entry = find("loss", parse(loss, "loss")[0])
+    if entry.tasks and task.name not in entry.tasks:
+        raise RecipeError(f"objective.loss: '{entry.name}' serves {', '.join(sorted(entry.tasks))}, but the target asks for {task.name} ({task.why}).")
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the first GPU, else the processor.
+
+    Raises: `RecipeError` for a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"training.device: '{name}' is not available ({reason}).{did_you_mean(name, ['auto', 'cpu', 'cuda'])}") from None
+    return device
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one training is given: the recipe, the task, and rows as the network takes them."""
+
+    recipe: Recipe
+    task: Task
+    inputs: Tensor
+    targets: Tensor
+    names: Sequence[str]
+    validation: Batch | None
+
+
+def train(
+    lesson: Lesson,
+    network: nn.Module,
+    *,
+    epochs: int | None = None,
+    folder: Path | None = None,
+    callbacks: tuple[Callback, ...] = (),
+    wish: StopWish | None = None,
+) -> Progress:
+    """Train the network in place.
+
+    Arguments:
+        lesson: recipe and rows.
+        network: on the device of the rows.
+        epochs: instead of the recipe's, when the number is known already.
+        folder: of the checkpoints.
+
+    Raises: `RecipeError` when parts do not fit, `TrainingError` when the loss is not a number, `Interrupted`.
+    """
+    recipe, settings = lesson.recipe, lesson.recipe.training
+    balance = recipe.data.balance
+    weights = class_weights(lesson.targets, max(len(lesson.task.classes), 2)) if balance == "class_weights" else None
+    rows = Batch(lesson.inputs, lesson.targets, weights)
+    size = usual_batch_size(len(rows)) if settings.batch_size == "auto" else settings.batch_size
+    loss = usual_loss(recipe.learning, lesson.task.name) if recipe.objective.loss == "auto" else recipe.objective.loss
+    order = epoch_order(lesson.targets, balance)
+    steps = -(-len(order(torch.Generator().manual_seed(0))) // size)
+    limits = Limits(
+        epochs=epochs or settings.epochs,
+        batch_size=size,
+        validate_every=settings.validate_every,
+        patience=settings.patience,
+        min_delta=settings.min_delta,
+        checkpoint_seconds=settings.checkpoint_seconds,
+    )
+    objective = Objective(loss, recipe.objective.penalties)
+    plan = TrainingPlan(task=lesson.task.name, objective=objective, epochs=limits.epochs, steps=steps, seed=recipe.seed)
+    rule: Rule = build("rule", recipe.learning)
+    engine = Engine(
+        network,
+        rule,
+        train=rows,
+        validation=lesson.validation,
+        plan=plan,
+        limits=limits,
+        order=order,
+        folder=folder,
+        names=tuple(lesson.names),
+        callbacks=callbacks,
+        wish=wish,
+    )
+    return engine.run()

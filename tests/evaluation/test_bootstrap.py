@@ -1,0 +1,148 @@
+"""The weighted figures equal those of literally resampled rows; intervals hold the truth as often as they say."""
+
+import math
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handrail.errors import DataError, RecipeError
+from handrail.evaluation._weighted import statistics
+from handrail.evaluation.bootstrap import difference, draw_counts, measure_with_intervals
+from handrail.evaluation.metrics import TASKS, Predictions, measure
+
+
+def random_predictions(generator: np.random.Generator, task: str, *, rows: int, classes: int) -> Predictions:
+    """Bad predictions with many ties and possibly absent classes: the hard cases."""
+    if task == "regression":
+        truth = generator.integers(-3, 4, (rows, classes)).astype(float) * 100 + 1e4
+        return Predictions(task, truth, values=truth + generator.normal(size=truth.shape))
+    if task == "multi-label":
+        truth, chances = generator.integers(0, 2, (rows, classes)), generator.integers(0, 5, (rows, classes)) / 4
+        return Predictions(task, truth, chances, labels=(chances >= 0.5).astype(int))
+    classes = 2 if task == "binary" else classes
+    chances = generator.integers(1, 6, (rows, classes)).astype(float)
+    chances /= chances.sum(axis=1, keepdims=True)
+    names = tuple(str(code) for code in range(classes))
+    return Predictions(task, generator.integers(0, classes, rows), chances, labels=chances.argmax(axis=1), classes=names)
+
+
+def taken(one: Predictions, rows: np.ndarray) -> Predictions:
+    """The same rows, literally repeated."""
+    parts = [None if array is None else array[rows] for array in (one.truth, one.probabilities, one.values, one.labels)]
+    return Predictions(one.task, parts[0], *parts[1:], classes=one.classes)
+
+
+@settings(max_examples=120, deadline=None)
+@given(task=st.sampled_from(TASKS), rows=st.integers(1, 25), classes=st.integers(3, 7), seed=st.integers(0, 10**6))
+def test_weighted_figures_equal_those_of_resampled_rows(task, rows, classes, seed):
+    generator = np.random.default_rng(seed)
+    one = random_predictions(generator, task, rows=rows, classes=classes)
+    weights = draw_counts(generator, rows, 4)
+    defined = [name for name, value in measure(one).items() if not math.isnan(value)]
+    with np.errstate(all="ignore"):
+        found = {name: values for part in statistics(one, defined) for name, values in part(weights).items()}
+    for column in range(4):
+        expected = measure(taken(one, np.repeat(np.arange(rows), weights[:, column].astype(int))))
+        for name in defined:
+            assert found[name][column] == pytest.approx(expected[name], rel=1e-9, abs=1e-9, nan_ok=True), name
+
+
+def test_counts_are_draws_with_replacement():
+    counts = draw_counts(np.random.default_rng(0), 50, 4000)
+    assert (counts.sum(axis=0) == 50).all()
+    assert counts.mean(axis=1) == pytest.approx(1.0, abs=0.08)
+    assert counts.var() == pytest.approx(1 - 1 / 50, rel=0.03)  # of a binomial of 50 draws with chance 1/50
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_intervals_hold_their_figures_and_repeat_for_a_seed(task):
+    one = random_predictions(np.random.default_rng(3), task, rows=200, classes=4)
+    first = measure_with_intervals(one, resamples=200, seed=5)
+    assert first == measure_with_intervals(one, resamples=200, seed=5)
+    assert first != measure_with_intervals(one, resamples=200, seed=6)
+    values = measure(one)
+    assert list(first) == list(values)
+    for name, interval in first.items():
+        assert interval.value == values[name], name
+        assert interval.low <= interval.value <= interval.high, name
+        assert interval.low < interval.high, name
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "r2"])
+def test_intervals_cover_the_true_figure_about_as_often_as_they_say(metric):
+    generator, inside = np.random.default_rng(11), 0
+    for simulation in range(200):
+        if metric == "accuracy":  # right with chance 0.8
+            truth = generator.integers(0, 2, 300)
+            one = Predictions("binary", truth, labels=np.where(generator.uniform(size=300) < 0.8, truth, 1 - truth))
+            true_figure = 0.8
+        else:  # signal variance 1, noise variance 1/4, the prediction is the signal: 1 − 0.25 / 1.25
+            signal = generator.normal(size=(300, 1))
+            one = Predictions("regression", signal + 0.5 * generator.normal(size=(300, 1)), values=signal)
+            true_figure = 0.8
+        interval = measure_with_intervals(one, resamples=300, seed=simulation)[metric]
+        inside += interval.low <= true_figure <= interval.high
+    assert 0.90 <= inside / 200 <= 0.99
+
+
+def test_more_confidence_is_a_wider_interval():
+    one = random_predictions(np.random.default_rng(0), "binary", rows=300, classes=2)
+    narrow, wide = (measure_with_intervals(one, confidence=level)["accuracy"] for level in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_undefined_figures_have_undefined_intervals():
+    one = Predictions("binary", np.zeros(5, dtype=int), np.full((5, 2), 0.5), labels=np.zeros(5, dtype=int))
+    intervals = measure_with_intervals(one)
+    assert math.isnan(intervals["roc_auc"].low)
+    assert intervals["accuracy"].low == 1.0
+
+
+def test_a_paired_difference_sees_what_separate_intervals_hide():
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, 2000)
+    worse = np.where(generator.uniform(size=2000) < 0.80, truth, 1 - truth)
+    better = np.where((worse != truth) & (generator.uniform(size=2000) < 0.1), truth, worse)
+    a, b = (Predictions("binary", truth, labels=labels) for labels in (better, worse))
+    of_a, of_b = (measure_with_intervals(one)["accuracy"] for one in (a, b))
+    gain = difference(a, b, "accuracy")
+    assert of_a.low < of_b.high  # the two intervals overlap
+    assert 0 < gain.low < gain.value < gain.high
+    assert gain.value == pytest.approx(of_a.value - of_b.value)
+    same = difference(a, a, "accuracy")
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    assert math.isnan(difference(a, b, "roc_auc").value)
+
+
+def test_a_difference_needs_the_same_rows_and_a_known_metric():
+    a, b = (random_predictions(np.random.default_rng(seed), "binary", rows=20, classes=2) for seed in (0, 1))
+    with pytest.raises(DataError, match="truths differ"):
+        difference(a, b, "accuracy")
+    with pytest.raises(RecipeError, match=r"has no metric 'acuracy'\. Did you mean 'accuracy'"):
+        difference(a, a, "acuracy")
+
+
+@pytest.mark.parametrize(("setting", "message"), [({"resamples": 1}, "at least 2"), ({"confidence": 95}, "between 0 and 1")])
+def test_settings_out_of_range_are_refused(setting, message):
+    with pytest.raises(RecipeError, match=message):
+        measure_with_intervals(random_predictions(np.random.default_rng(0), "binary", rows=9, classes=2), **setting)
+
+
+def test_a_thousand_resamples_of_all_figures_are_quick():
+    one = random_predictions(np.random.default_rng(0), "binary", rows=5000, classes=2)
+    start = time.perf_counter()
+    measure_with_intervals(one)
+    assert time.perf_counter() - start < 5  # about half a second on an idle core
+
+
+def test_memory_stays_bounded_for_many_rows():
+    one = random_predictions(np.random.default_rng(0), "binary", rows=300_000, classes=2)
+    tracemalloc.start()
+    measure_with_intervals(one, resamples=8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300_000 * 8 * 60  # a few dozen columns of floats, however many the resamples

@@ -1,0 +1,97 @@
+"""Temperatures and reliability diagrams."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, softmax
+from sklearn.metrics import log_loss
+
+from handrail.errors import DataError, RecipeError
+from handrail.evaluation.calibration import fit_temperature, reliability
+from handrail.evaluation.metrics import Predictions, measure
+
+
+def _drawn(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and truths drawn with exactly the chances that the scores give."""
+    generator = np.random.default_rng(seed)
+    if task == "multi-class":
+        scores = generator.normal(size=(rows, 4)) * 2
+        return scores, (softmax(scores, axis=1).cumsum(axis=1) < generator.uniform(size=(rows, 1))).sum(axis=1)
+    scores = generator.normal(size=(rows, 1 if task == "binary" else 3)) * 2
+    truth = (generator.uniform(size=scores.shape) < expit(scores)).astype(int)
+    return scores, truth[:, 0] if task == "binary" else truth
+
+
+@pytest.mark.parametrize("task", ["binary", "multi-class", "multi-label"])
+@pytest.mark.parametrize("factor", [0.25, 1.0, 3.0])
+def test_the_temperature_that_spoiled_true_scores_is_found(task, factor):
+    scores, truth = _drawn(task, rows=8000, seed=1)
+    assert fit_temperature(scores * factor, truth, task) == pytest.approx(factor, rel=0.06)
+
+
+def test_a_binary_column_may_be_flat():
+    scores, truth = _drawn("binary", rows=500, seed=2)
+    assert fit_temperature(scores[:, 0] * 2, truth, "binary") == fit_temperature(scores * 2, truth, "binary")
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.integers(1, 12), seed=st.integers(0, 10**6), scale=st.floats(0.01, 100))
+def test_it_is_never_worse_than_one_on_the_rows_given(rows, seed, scale):
+    generator = np.random.default_rng(seed)
+    scores, truth = generator.normal(size=(rows, 3)) * scale, generator.integers(0, 3, rows)
+    temperature = fit_temperature(scores, truth, "multi-class")
+    assert 0.05 <= temperature <= 20
+    losses = [log_loss(truth, np.clip(softmax(scores / t, axis=1), 1e-300, 1), labels=[0, 1, 2]) for t in (temperature, 1.0)]
+    assert losses[0] <= losses[1] + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "task"),
+    [
+        (np.ones((4, 1)), np.ones((4, 1)), "regression"),
+        (np.arange(4.0), np.ones(4, dtype=int), "binary"),
+        (np.array([1.0, np.nan, 2.0]), np.array([0, 1, 0]), "binary"),
+        (np.array([-1.0, 2.0, 3.0]), np.array([0, 1, 1]), "binary"),  # all right: the rows do not determine it
+        (np.empty((0, 3)), np.empty(0, dtype=int), "multi-class"),
+    ],
+)
+def test_where_nothing_can_be_learnt_the_scores_stay_as_they_are(scores, truth, task):
+    assert fit_temperature(scores, truth, task) == 1.0
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(RecipeError, match="'ranking' is no task"):
+        fit_temperature(np.ones(3), np.ones(3), "ranking")
+
+
+def test_the_diagram_counts_each_row_once_and_agrees_with_the_calibration_error():
+    scores, truth = _drawn("multi-class", rows=1000, seed=3)
+    chances = softmax(scores * 2, axis=1)
+    one = Predictions("multi-class", truth, chances, labels=chances.argmax(axis=1))
+    diagram = reliability(one)
+    assert diagram.count.sum() == 1000
+    held = diagram.count > 0
+    assert np.isnan(diagram.accuracy[~held]).all()
+    assert not held[:3].any()  # the most probable of four classes has at least a quarter
+    assert ((diagram.confidence[held] > diagram.edges[:-1][held]) & (diagram.confidence[held] <= diagram.edges[1:][held])).all()
+    error = (np.abs(diagram.confidence - diagram.accuracy) * diagram.count)[held].sum() / 1000
+    assert error == pytest.approx(measure(one)["calibration_error"])
+
+
+def test_temperature_lowers_the_calibration_error_of_overconfident_scores():
+    scores, truth = _drawn("multi-class", rows=4000, seed=4)
+    loud = scores * 4
+    fitted = fit_temperature(loud[:2000], truth[:2000], "multi-class")
+    errors = []
+    for temperature in (1.0, fitted):
+        chances = softmax(loud[2000:] / temperature, axis=1)
+        errors.append(
+            measure(Predictions("multi-class", truth[2000:], chances, labels=chances.argmax(axis=1)))["calibration_error"]
+        )
+    assert errors[1] < 0.3 * errors[0]
+
+
+def test_no_probabilities_no_diagram():
+    with pytest.raises(DataError, match="no probabilities"):
+        reliability(Predictions("binary", np.array([0, 1]), labels=np.array([0, 1])))
