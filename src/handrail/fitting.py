@@ -12,8 +12,8 @@ import torch
 
 from handrail.components import is_object
 from handrail.data.balance import check_balance
-from handrail.data.checks import check_size
-from handrail.data.dataset import Dataset, Part, prepare
+from handrail.data.checks import check_drift, check_size
+from handrail.data.dataset import Dataset, Part, prepare, unseal
 from handrail.data.encoder import TableEncoder
 from handrail.data.encoding import Encoding
 from handrail.data.findings import Finding
@@ -128,6 +128,23 @@ def compose(
     if composed.data.source is None:
         raise RecipeError("no source was given (data.source); expected a file, a database URL or bundled:NAME.")
     return composed
+
+
+def check_source(
+    source: Any = None,
+    target: Any = None,
+    *,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> tuple[Dataset, list[Finding]]:
+    """Look a table over without training: the parts, and the findings, those on all three parts included.
+
+    Raises: `RecipeError`, `DataError` as `fit`; findings that would stop a fit are returned.
+    """
+    asked = compose(source, target, recipe=recipe, changes=changes)
+    data = prepare(asked.data)
+    test = unseal(asked.data, data.schema, data.task, data.sealed.hashes)
+    return data, [*data.findings, *check_drift(data.train, test, schema=data.schema)]
 
 
 def _absolute(source: Any) -> Any:

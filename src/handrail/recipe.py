@@ -189,18 +189,29 @@ def set_dotted(values: Mapping[str, Any], path: str, value: Any) -> dict[str, An
     return changed
 
 
-def parse_setting(text: str) -> tuple[str, Any]:
+def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
     """`model.mlp.hidden=[64,32]` as (dotted name, value); the value is read as YAML.
 
     Raises: `RecipeError` when there is no `=` or the value is not YAML.
     """
     path, sign, value = text.partition("=")
     if not sign or not path.strip():
-        raise RecipeError(f"--set {text}: expected NAME=VALUE, for example training.epochs=20.")
+        raise RecipeError(f"{flag} {text}: expected NAME=VALUE.")
     try:
         return path.strip(), yaml.safe_load(value)
     except yaml.YAMLError:
-        raise RecipeError(f"--set {text}: '{value}' cannot be read as a value.") from None
+        raise RecipeError(f"{flag} {text}: '{value}' cannot be read as a value.") from None
+
+
+def read_options(values: Mapping[str, Any]) -> ReadOptions:
+    """Settings of reading from plain data.
+
+    Raises: `RecipeError` with every mistake.
+    """
+    try:
+        return ReadOptions.model_validate(dict(values))
+    except ValidationError as error:
+        raise RecipeError(_section_mistakes(error, ("data", "read"))) from None
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -220,9 +231,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def _section_mistakes(error: ValidationError) -> Iterable[str]:
+def _section_mistakes(error: ValidationError, inside: tuple[str, ...] = ()) -> Iterable[str]:
     for item in error.errors():
-        path = [str(part) for part in item["loc"] if not str(part).startswith(("function-", "constrained-", "literal["))]
+        path = [str(part) for part in (*inside, *item["loc"]) if not str(part).startswith(("function-", "constrained-", "literal["))]
         where = ".".join(path)
         if item["type"] == "extra_forbidden":
             yield f"{where}: unknown setting.{did_you_mean(path[-1], _siblings(path))}"

@@ -1,7 +1,7 @@
 """Run: what a fit leaves on disk, and how it is read back, used and tested."""
 
 import functools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +227,30 @@ def joined(first: Part, second: Part) -> Part:
         np.concatenate([first.rows, second.rows]),
         first.table,
     )
+
+
+def answer_source(
+    path: str | Path, source: Any, *, options: ReadOptions | None = None, keep: bool = False, strict: bool = False, skip_bad: bool = False
+) -> Answers:
+    """Answers of a run for a source; with `keep` behind the columns that were read. A text file without names is taken
+    to have the columns of the training table, in order, when their number fits.
+
+    Raises: as `Run.predict`.
+    """
+    run = load(path)
+    table = with_training_names(run, read(source, options=options))
+    answers = answer(run.pipeline, table, strict=strict, skip_bad=skip_bad)
+    return Answers(pl.concat([table.frame, answers.frame], how="horizontal"), answers.warnings) if keep else answers
+
+
+def with_training_names(run: Run, table: Table) -> Table:
+    """A table without names gets those that the recipe gave to the training table, where their number fits."""
+    names = run.recipe.data.read.names
+    unnamed = [f"column_{number}" for number in range(1, len(table.frame.columns) + 1)]
+    if not names or table.frame.columns != unnamed:
+        return table
+    without_target = [name for name in names if name not in run.pipeline.task.targets]
+    fitting_names = next((some for some in (names, without_target) if len(some) == len(unnamed)), None)
+    if fitting_names is None:
+        return table
+    return replace(table, frame=table.frame.rename(dict(zip(unnamed, fitting_names, strict=True))))

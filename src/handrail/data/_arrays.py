@@ -33,7 +33,6 @@ def read_npz(data: bytes, name: str, *, options: ReadOptions) -> Table:
     return Table(arrays_frame(arrays, name, options=options), name)
 
 
-
 def read_npy(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """One array: structured, or with rows and columns. Raises: `DataError` as `read_npz`."""
     try:

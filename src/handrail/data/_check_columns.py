@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from handrail.data._check_wording import columns_with, count, listed, make, share
+from handrail.data._check_wording import columns_with, count, dropping, make, share
 from handrail.data.findings import Finding
 from handrail.data.schema import _IDENTIFIER_NAME, Column, Schema, infer_column
 
@@ -33,7 +33,10 @@ def check_columns(train: "Part", validation: "Part", *, schema: Schema) -> list[
 
 def _set_aside(schema: Schema) -> list[Finding]:
     reasons = {
-        "identifier": ("note", "Identifiers name rows and say nothing about them; a network would learn them by heart."),
+        "identifier": (
+            "note",
+            "Identifiers name rows and say nothing about them; a network would learn them by heart.",
+        ),
         "text": ("warning", "A network for tables cannot read sentences; what they say is lost to it."),
         "constant": ("note", "A column that does not change cannot tell rows apart."),
     }
@@ -47,15 +50,12 @@ def _set_aside(schema: Schema) -> list[Finding]:
                     level,  # pyright: ignore[reportArgumentType]
                     kind,
                     names,
-                    seen=f"{columns_with(names, [column.why for column in columns])}: {_KIND_WORDS[kind]}.",
+                    seen=f"{columns_with(names, [column.why for column in columns])}: taken as {kind}.",
                     why=why,
-                    action=f"Set aside; data.columns={{{names[0]}: KIND}} gives another kind (numeric, category, boolean or datetime).",
+                    action=f"Set aside; data.columns.{names[0]} gives another kind (numeric, category, boolean or datetime).",
                 )
             )
     return findings
-
-
-_KIND_WORDS = {"identifier": "identifies rows", "text": "free text", "constant": "does not vary"}
 
 
 def _identifiers_in_use(train: "Part", schema: Schema) -> list[Finding]:
@@ -69,10 +69,10 @@ def _identifiers_in_use(train: "Part", schema: Schema) -> list[Finding]:
             "warning",
             "identifier-in-use",
             names,
-            seen=f"{columns_with(names, details)}: looks like an identifier.",
-            why="A network learns identifiers by heart and gains nothing for new ones; rows that share one should stand in one part.",
-            action=f"It stays; data.drop=[{', '.join(names)}] leaves it out, data.split.method=group with data.split.column={names[0]} "
-            "keeps its rows together.",
+            seen=f"{columns_with(names, details)}: identifier by the look of it.",
+            why="Identifiers are learned by heart and teach nothing about new ones; rows that share one should be in one part.",
+            action=f"Nothing is changed; {dropping(names)} data.split.method=group with data.split.column={names[0]} keeps rows "
+            "that share one in one part.",
         )
     ]
 
@@ -105,7 +105,7 @@ def _missing(train: "Part", schema: Schema) -> list[Finding]:
                     why="What is filled in is mostly a guess; the values that are there may be a special few."
                     if mostly
                     else "A network needs a value in every place, and that a value is missing can itself say something.",
-                    action=_filling(some) + (f" data.drop=[{', '.join(names)}] leaves out." if mostly else ""),
+                    action=_filling(some) + (f" {dropping(names)}" if mostly else ""),
                 )
             )
     return findings
@@ -144,7 +144,7 @@ def _hardly_varying(train: "Part", schema: Schema) -> list[Finding]:
             list(details),
             seen=f"{columns_with(list(details), list(details.values()))}: nearly always the same in training rows.",
             why="A network sees too few other values to learn what they mean, and scaling makes them very large.",
-            action=f"Nothing is changed; data.drop=[{listed(list(details))}] leaves out.",
+            action=f"Nothing is changed; {dropping(list(details))}",
         )
     ]
 
@@ -169,7 +169,8 @@ def _outliers(train: "Part", schema: Schema) -> list[Finding]:
             "note",
             "outliers",
             list(details),
-            seen=f"{columns_with(list(details), list(details.values()))}: more than {_FENCE} interquartile ranges from the quartiles.",
+            seen=f"{columns_with(list(details), list(details.values()))}: more than {_FENCE} interquartile ranges from the "
+            "quartiles.",
             why="A few huge values set the scale for all others, and may be slips or codes for 'unknown'.",
             action="They stay; data.encoding.scaling=robust or quantile weakens them, data.read.missing turns codes into gaps.",
         )
@@ -184,6 +185,8 @@ def outlying(values: np.ndarray) -> np.ndarray:
     known = values[np.isfinite(values)]
     if not len(known):
         return np.zeros(0, dtype=np.int64)
+    scale = float(np.abs(known).max()) or 1.0
+    known = known / scale  # so that the largest numbers do not overflow
     low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
     if low == high:
         others = known[known != middle]
@@ -191,7 +194,7 @@ def outlying(values: np.ndarray) -> np.ndarray:
     reach = _FENCE * (high - low)
     if reach == 0:
         return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero((values < min(low, middle) - reach) | (values > max(high, middle) + reach))
+    return np.flatnonzero((values / scale < min(low, middle) - reach) | (values / scale > max(high, middle) + reach))
 
 
 def _many_levels(train: "Part", schema: Schema) -> list[Finding]:
@@ -199,15 +202,16 @@ def _many_levels(train: "Part", schema: Schema) -> list[Finding]:
     names = sorted((name for name in levels if levels[name] > _MANY_LEVELS), key=lambda name: -levels[name])
     if not names:
         return []
+    details = [f"{levels[name]:,} levels in {len(train):,} rows" for name in names]
     return [
         make(
             "note",
             "many-levels",
             names,
-            seen=f"{columns_with(names, [f'{levels[name]:,} levels in {len(train):,} rows' for name in names])}: many different values.",
+            seen=f"{columns_with(names, details)}: many different values.",
             why="One input a level makes a wide network with few rows to learn each level from.",
-            action="data.encoding.rare sets how many rows a level needs to count; data.encoding.categories=embedding learns a short "
-            "vector a level instead of one input.",
+            action="data.encoding.rare sets how many rows a level needs to count; data.encoding.categories=embedding learns a "
+            "short vector a level instead of one input.",
         )
     ]
 

@@ -91,7 +91,8 @@ def _of_numbers(first: pl.Series, other: pl.Series, name: str, *, is_moment: boo
 def _of_levels(first: pl.Series, other: pl.Series, name: str) -> _Difference:
     levels = pl.concat([first, other]).rank("dense").fill_null(0).to_numpy().astype(np.int64)
     size = int(levels.max()) + 1
-    counts = np.stack([np.bincount(part, minlength=size) for part in (levels[: len(first)], levels[len(first) :])]).astype(np.float64)
+    parts = levels[: len(first)], levels[len(first) :]
+    counts = np.stack([np.bincount(part, minlength=size) for part in parts]).astype(np.float64)
     shares = counts / counts.sum(axis=1, keepdims=True)
     gaps = np.abs(shares[0] - shares[1])
     most = int(gaps.argmax())

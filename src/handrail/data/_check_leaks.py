@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from handrail.data._check_wording import columns_with, make
+from handrail.data._check_wording import columns_with, dropping, make
 from handrail.data.findings import Finding
 from handrail.data.schema import Column, Schema, as_numbers
 from handrail.data.task import Task
@@ -80,27 +80,33 @@ def _is_scaled(values: pl.Series, column: Column, target: np.ndarray) -> bool:
     """Whether target = a + b · column, up to a millionth of the target's standard deviation."""
     if column.kind == "category":
         return False
-    centred, wanted = values.to_numpy() - values.to_numpy().mean(), target - target.mean()
+    centred, wanted = _centred(values.to_numpy()), _centred(target)
     square = float(centred @ centred)
-    if square == 0 or target.std() == 0:
+    if square == 0 or not wanted.any():
         return False
-    return bool(np.abs(wanted - centred * (centred @ wanted / square)).max() <= 1e-6 * target.std())
+    return bool(np.abs(wanted - centred * (centred @ wanted / square)).max() <= 1e-6 * wanted.std())
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    """Around 0, in units of the largest so that nothing overflows."""
+    values = values / (np.abs(values).max() or 1.0)
+    return values - values.mean()
 
 
 def _copied(columns: list[str], target: _Target, *, alone: bool) -> list[Finding]:
     if not columns:
         return []
     how = "each value stands for one class" if target.is_class else "the same up to scale and offset"
-    drop = ", ".join(columns)
+    stop = "" if alone else " The fit stops here."
     return [
         make(
             "warning" if alone else "error",
             "copy",
             columns,
-            seen=f"{columns_with(columns, [how] * len(columns))}: a copy of the target '{target.name}' in all {len(target.values):,} "
-            "training and validation rows.",
+            seen=f"{columns_with(columns, [how] * len(columns))}: a copy of the target '{target.name}' in all "
+            f"{len(target.values):,} training and validation rows.",
             why="Rows whose target is still to be predicted seldom have such a column, and a network would learn nothing else.",
-            action=f"data.drop=[{drop}] leaves {'it' if len(columns) == 1 else 'them'} out." + ("" if alone else " The fit stops here."),
+            action=f"{dropping(columns)}{stop}",
         )
     ]
 
@@ -116,8 +122,8 @@ def _given_away(columns: list[Column], target: _Target, train: "Part", validatio
     scores = {}
     for column in columns:
         values = pl.concat([train.features[column.name][known], validation.features[column.name][fresh]])
-        codes, ordered = _as_codes(values, column)
-        scores[column.name] = _score(codes, wanted, len(known), ordered=ordered, is_class=target.is_class)
+        ordered = column.kind != "category"
+        scores[column.name] = _score(_as_codes(values), wanted, len(known), ordered=ordered, is_class=target.is_class)
     found = [column for column in columns if scores[column.name] >= (_CLASS_SCORE if target.is_class else _VALUE_SCORE)]
     return _reported(found, scores, target) if found else []
 
@@ -126,15 +132,10 @@ def _chosen(rows: int, most: int, generator: np.random.Generator) -> np.ndarray:
     return generator.permutation(rows)[:most]
 
 
-def _as_codes(values: pl.Series, column: Column) -> tuple[np.ndarray, bool]:
-    """The column as numbers, missing far below all others, and whether their order has a meaning."""
-    if column.kind == "category":
-        return values.rank("dense").fill_null(0).to_numpy().astype(np.int64), False
-    known = values.drop_nulls()
-    if not len(known):
-        return np.zeros(len(values)), True
-    low, high = float(known.min()), float(known.max())  # pyright: ignore[reportArgumentType]
-    return values.fill_null(low - 1000 * (high - low) - 1).to_numpy(), True
+def _as_codes(values: pl.Series) -> np.ndarray:
+    """Whole numbers in the order of the values, missing far below all others."""
+    codes = values.rank("dense").cast(pl.Int64)
+    return codes.fill_null(-1000 * len(codes)).to_numpy()
 
 
 def _score(codes: np.ndarray, wanted: np.ndarray, train: int, *, ordered: bool, is_class: bool) -> float:
@@ -156,10 +157,11 @@ def _score(codes: np.ndarray, wanted: np.ndarray, train: int, *, ordered: bool, 
 
 def _class_of(codes: np.ndarray, classes: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
     """For each new value the commonest class at the nearest (or, without order, the same) known value."""
-    pairs, counts = np.unique(np.stack([codes, classes.astype(codes.dtype)]), axis=1, return_counts=True)
-    order = np.lexsort((counts, pairs[0]))
-    last = np.append(np.diff(pairs[0][order]) != 0, True)
-    levels, commonest = pairs[0][order][last], pairs[1][order][last].astype(np.int64)
+    width = int(classes.max()) + 1
+    pairs, counts = np.unique(codes * width + classes, return_counts=True)
+    order = np.lexsort((counts, pairs // width))
+    last = np.append(np.diff(pairs[order] // width) != 0, True)
+    levels, commonest = pairs[order][last] // width, pairs[order][last] % width
     if ordered:
         return commonest[np.searchsorted((levels[:-1] + levels[1:]) / 2, new)]
     usual = np.bincount(classes).argmax()
@@ -201,7 +203,7 @@ def _reported(found: list[Column], scores: dict[str, float], target: _Target) ->
             seen=f"{columns_with(names, [f'{measure} {scores[name]:.3f}' for name in names])}: enough by itself to tell the target "
             f"'{target.name}' of rows not used.",
             why="Such a column is often written down after the target, or computed from it, and is not there when it is needed.",
-            action=f"It stays; data.drop=[{', '.join(names)}] leaves it out."
+            action=f"Nothing is changed; {dropping(names)}"
             + (" Where rows follow each other in time, data.split.method=time asks the harder question." if timed else ""),
         )
     ]

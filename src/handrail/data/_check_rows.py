@@ -55,12 +55,13 @@ def _within(train: "Part", hashes: np.ndarray) -> list[Finding]:
     if not len(repeats):
         return []
     place = int(repeats[0])
+    example = f"{_row(train, place)} is the same as {_row(train, int(first[inverse[place]]))}"
     return [
         make(
             "note",
             "repeats",
-            seen=f"{len(repeats):,} of {count(len(hashes), 'training row')} ({share(len(repeats), len(hashes))}) repeat an earlier one "
-            f"({_row(train, place)} is the same as {_row(train, int(first[inverse[place]]))}).",
+            seen=f"{len(repeats):,} of {count(len(hashes), 'training row')} ({share(len(repeats), len(hashes))}) repeat an "
+            f"earlier one ({example}).",
             why="Each repeat counts again in the loss: right where rows are frequent, wrong where they were copied by mistake.",
             action="They stay; data.duplicates concerns repeats across parts alone, so remove copies from the source.",
         )

@@ -33,16 +33,16 @@ def _imbalance(sizes: np.ndarray, task: Task, balance: str) -> list[Finding]:
     rows, rarest, commonest = int(sizes.sum()), int(sizes.argmin()), int(sizes.argmax())
     if sizes[rarest] >= min(_RARE_SHARE, 0.5 / len(sizes)) * rows:
         return []
-    settled = balance != "none"
+    settled, usual = balance != "none", share(int(sizes[commonest]), rows)
     return [
         make(
             "note" if settled else "warning",
             "imbalance",
             task.targets,
             seen=f"Target '{task.targets[0]}': class '{task.classes[rarest]}' has {sizes[rarest]:,} of {rows:,} training rows "
-            f"({share(int(sizes[rarest]), rows)}), '{task.classes[commonest]}' has {share(int(sizes[commonest]), rows)}.",
-            why=f"Who always says '{task.classes[commonest]}' is right in {share(int(sizes[commonest]), rows)} of rows, so accuracy "
-            "says little; look at balanced_accuracy, f1 and pr_auc.",
+            f"({share(int(sizes[rarest]), rows)}), '{task.classes[commonest]}' has {usual}.",
+            why=f"Who always says '{task.classes[commonest]}' is right in {usual} of rows, so accuracy says little; "
+            "look at balanced_accuracy, f1 and pr_auc.",
             action=f"data.balance={balance} evens the classes out in training; it shifts the probabilities."
             if settled
             else "Rows count alike; data.balance=class_weights, oversample or undersample gives rare classes more weight.",
@@ -54,14 +54,14 @@ def _few(train: np.ndarray, validation: np.ndarray, task: Task) -> list[Finding]
     few = [place for place in np.argsort(train, kind="stable") if train[place] < _FEW_ROWS or not validation[place]]
     if not few:
         return []
-    sizes = [f"'{task.classes[place]}' ({train[place]:,} and {validation[place]:,})" for place in few]
+    sizes = [f"'{task.classes[place]}' ({train[place]:,} and {validation[place]:,} rows)" for place in few]
     return [
         make(
             "warning",
             "rare-class",
             task.targets,
-            seen=f"Target '{task.targets[0]}': {count(len(few), 'class', 'classes')} with fewer than {_FEW_ROWS} training rows or no "
-            f"validation row: {listed(sizes)} training and validation rows.",
+            seen=f"Target '{task.targets[0]}': {count(len(few), 'class', 'classes')} with fewer than {_FEW_ROWS} training rows or "
+            f"no validation row: {listed(sizes)}.",
             why="So few rows can be learned by heart but teach no rule, and figures for such a class are mostly chance.",
             action="Nothing is changed; collect more rows, or merge or remove such classes in the source.",
         )
@@ -71,7 +71,8 @@ def _few(train: np.ndarray, validation: np.ndarray, task: Task) -> list[Finding]
 def _labels(train: "Part", task: Task) -> list[Finding]:
     rows = len(train)
     positives = train.target.numpy().sum(axis=0).astype(int)
-    rare = [place for place in np.argsort(positives, kind="stable") if min(positives[place], rows - positives[place]) < _RARE_SHARE * rows]
+    rarer = np.minimum(positives, rows - positives)
+    rare = [place for place in np.argsort(rarer, kind="stable") if rarer[place] < _RARE_SHARE * rows]
     if not rare:
         return []
     shares = [f"'{task.targets[place]}' ({share(int(positives[place]), rows)})" for place in rare]
@@ -91,13 +92,14 @@ def _values(train: "Part", name: str) -> list[Finding]:
     values = as_numbers(train.raw[name]).to_numpy()
     findings = []
     levels, counts = np.unique(values, return_counts=True)
+    usual = f"{share(int(counts.max()), len(values))} of training rows have the value {levels[counts.argmax()]:g}"
     if counts.max() >= _NEARLY_ALWAYS * len(values):
         findings.append(
             make(
                 "warning",
                 "near-constant-target",
                 [name],
-                seen=f"Target '{name}': {share(int(counts.max()), len(values))} of training rows have the value {levels[counts.argmax()]:g}.",
+                seen=f"Target '{name}': {usual}.",
                 why="A network that always says so has a small error and has learned nothing.",
                 action="Nothing is changed; compare with the baseline, or ask first whether the value differs (two classes).",
             )

@@ -37,3 +37,10 @@ def share(part: int, whole: int) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 row`, `2,000 rows`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def dropping(columns: Sequence[str]) -> str:
+    """The setting that leaves columns out."""
+    if len(columns) > MOST_NAMES:
+        return "data.drop leaves them out."
+    return f"data.drop=[{', '.join(columns)}] leaves {'it' if len(columns) == 1 else 'them'} out."

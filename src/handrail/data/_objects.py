@@ -81,11 +81,12 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
         values = [None if _is_nan(value) else value for value in column.tolist()]
         return column_of(name, values, "data frame")
     try:
+        if type(column.dtype).__name__ in ("PeriodDtype", "IntervalDtype"):  # polars would take their inner numbers
+            raise TypeError(column.dtype)
         return pl.from_pandas(column.rename(None).reset_index(drop=True)).alias(name)
     except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError, NotImplementedError) as error:
         raise DataError(
-            f"data frame: column '{name}' of pandas type {column.dtype} cannot be used; "
-            "expected numbers, text, booleans or times."
+            f"data frame: column '{name}' of pandas type {column.dtype} cannot be used; expected numbers, text, booleans or times."
         ) from error
 
 

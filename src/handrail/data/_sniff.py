@@ -115,7 +115,8 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
     best, best_score = None, (0.0, 0.0, 0.0)
     for candidate in (Dialect(d, q) for q in quotes for d in delimiters):
         score = _score(sample_rows(text, candidate), candidate)
-        if score > best_score:
+        # Quotes are plain text only where the rows are even because of it, for ragged rows may have other reasons.
+        if score > best_score and (candidate.quote == quotes[0] or score[0] == 1.0):
             best, best_score = candidate, score
     if best is not None:
         return best

@@ -1,5 +1,6 @@
 """A table into a database, whole or not at all: in one transaction, or as a new SQLite file under its name at the end."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def write_sql(frame: pl.DataFrame, url: str, *, table: str, overwrite: bool) -> 
     else:
         with write_atomically(path) as temporary:
             temporary.touch()  # a folder that cannot be written to is refused by the system, in clearer words
-            _write(frame, sqlite_url(temporary), table=table, overwrite=overwrite, name=str(path))
+            _write(frame, sqlite_url(temporary), table=table, overwrite=overwrite, name=str(path), is_new=True)
 
 
 def sqlite_url(path: Path) -> str:
@@ -41,19 +42,22 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
-def _write(frame: pl.DataFrame, url: str, *, table: str, overwrite: bool, name: str) -> None:
+def _write(frame: pl.DataFrame, url: str, *, table: str, overwrite: bool, name: str, is_new: bool = False) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     # SQLite's driver commits before it makes a table unless the transaction is ours from the beginning.
     by_hand = parsed_url(url).get_backend_name() == "sqlite"
     with connection(url, name=name, **({"isolation_level": "AUTOCOMMIT"} if by_hand else {})) as opened:
+        if is_new:  # a new file is thrown away if anything fails: no journal on disk, which would be left behind
+            opened.exec_driver_sql("PRAGMA journal_mode = MEMORY")
         if by_hand:
             opened.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             _fill(opened, frame, table=table, overwrite=overwrite, where=name)
             opened.exec_driver_sql("COMMIT") if by_hand else opened.commit()
         except BaseException as error:
-            opened.exec_driver_sql("ROLLBACK") if by_hand else opened.rollback()
+            with contextlib.suppress(SQLAlchemyError):  # SQLite has rolled back by itself when the disk is full
+                opened.exec_driver_sql("ROLLBACK") if by_hand else opened.rollback()
             if isinstance(error, SQLAlchemyError | OverflowError):
                 raise DataError(f"{name}: table '{table}' cannot be written: {reason(error, url)}.") from error
             raise

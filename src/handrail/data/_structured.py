@@ -44,9 +44,7 @@ def read_json_lines(data: bytes, name: str, *, options: ReadOptions) -> Table:
     numbered = [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
     lines = [number for number, _ in numbered]
     frame = records_frame(_parsed_lines(numbered, name), name, rows=lines)
-    return Table(
-        _finished(frame, name, options), name, first_row=lines[0] if lines else 1, namer=lambda i: f"line {lines[i]}"
-    )
+    return Table(_finished(frame, name, options), name, first_row=lines[0] if lines else 1, namer=lambda i: f"line {lines[i]}")
 
 
 def _parsed_lines(numbered: Sequence[tuple[int, str]], name: str) -> list[Any]:
@@ -71,9 +69,7 @@ def records_frame(records: Sequence[Any], name: str, *, rows: Sequence[int] | No
     for index, record in enumerate(records):
         if not isinstance(record, dict):
             place = f"row {index + 1}" if rows is None else f"line {rows[index]}"
-            raise DataError(
-                f"{name}: {place} holds {type(record).__name__}; expected a record such as {{\"column\": value}}."
-            )
+            raise DataError(f'{name}: {place} holds {type(record).__name__}; expected a record such as {{"column": value}}.')
     names = dict.fromkeys(key for record in records for key in record)
     return columns_frame({str(key): [record.get(key) for record in records] for key in names}, name)
 

@@ -83,12 +83,13 @@ def _per_class(task: Task, class_counts: Sequence[int]) -> list[Finding]:
     short = sorted((size, name) for name, size in zip(task.classes, class_counts, strict=True) if size < ROWS_PER_CLASS)
     if not short:
         return []
+    sizes = [f"'{name}' ({size:,})" for size, name in short]
     return [
         make(
             "note",
             "rows-per-class",
-            seen=f"{len(short):,} of {count(len(task.classes), 'class', 'classes')} with fewer training rows than the rule of thumb "
-            f"asks for ({ROWS_PER_CLASS:,}): {listed([f"'{name}' ({size:,})" for size, name in short])}.",
+            seen=f"{len(short):,} of {count(len(task.classes), 'class', 'classes')} with fewer training rows than the rule of "
+            f"thumb asks for ({ROWS_PER_CLASS:,}): {listed(sizes)}.",
             why="With few rows of a class, both what is learned of it and what is measured of it are uncertain.",
             action="Nothing is changed; the intervals beside the figures show how uncertain they are.",
         )

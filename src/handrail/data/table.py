@@ -73,7 +73,7 @@ class ReadOptions(BaseModel):
 
     def given(self) -> dict[str, object]:
         """The settings that differ from "find out"."""
-        return {key: value for key, value in self if value is not None and value is not False}
+        return {key: value for key, value in self if value != type(self).model_fields[key].default}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,321 @@
+"""The command line: a thin layer over the library. Everything heavy is imported inside the commands."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handrail.errors import HandrailError
+
+app = typer.Typer(
+    name="handrail",
+    help="Deep learning with something to hold on to: from a table to a network whose figures can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Source = Annotated[str, typer.Argument(help="A file, glob, database URL or bundled:NAME.", show_default=False)]
+RunPath = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+Target = Annotated[list[str] | None, typer.Option("--target", "-t", help="Column to predict, by name or position (1 first, -1 last).")]
+Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        "-r",
+        help="How to read: NAME=VALUE with delimiter, header, names, quote, encoding, decimal, missing, table or query; found out otherwise.",
+    ),
+]
+AllowPickle = Annotated[bool, typer.Option("--allow-pickle", help="Read a pickle although it can run any code.")]
+
+
+def _reading(settings: list[str] | None, allow_pickle: bool) -> dict[str, Any]:
+    """Settings of `data.read` that were given on the command line; names may be separated by commas."""
+    from handrail.recipe import parse_setting
+
+    given = dict(parse_setting(text, flag="--read") for text in settings or [])
+    given |= {key: _words(given[key]) for key in ("names", "missing") if key in given}
+    return {**given, "allow_pickle": True} if allow_pickle else given
+
+
+def _words(value: Any) -> list[str]:
+    words = value if isinstance(value, list) else str(value).split(",")
+    return [str(word).strip() for word in words]
+
+
+def _options(given: dict[str, Any]) -> Any:
+    """The settings as `read` takes them, or nothing where none was given."""
+    from handrail.recipe import read_options
+
+    return read_options(given) if given else None
+
+
+def _changes(settings: list[str] | None, reading: dict[str, Any]) -> dict[str, Any]:
+    from handrail.recipe import parse_setting
+
+    changes = {f"data.read.{key}": value for key, value in reading.items()}
+    return changes | dict(parse_setting(text) for text in settings or [])
+
+
+def _one(target: list[str] | None) -> Any:
+    return None if not target else target[0] if len(target) == 1 else target
+
+
+def _say(text: str, quiet: bool = False) -> None:
+    if not quiet:
+        typer.echo(text)
+
+
+def _print_json(values: Any) -> None:
+    typer.echo(json.dumps(values, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def fit(
+    source: Annotated[str, typer.Argument(help="A table to learn from, or a recipe (.yaml).", show_default=False)],
+    target: Target = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")] = None,
+    settings: Settings = None,
+    test: Annotated[bool, typer.Option("--test", help="Open the seal afterwards and measure on the test rows.")] = False,
+    refit: Annotated[bool, typer.Option("--refit", help="With --test: first train on training and validation rows.")] = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network on a table, and say honestly how good it is."""
+    if refit and not test:
+        raise HandrailError("--refit has no effect without --test.")
+    reading = _reading(read, allow_pickle)
+    changes = _changes(settings, reading)
+    from handrail.fitting import fit as fit_table
+
+    is_recipe = source.endswith((".yaml", ".yml"))
+    run = fit_table(
+        None if is_recipe else source,
+        _one(target),
+        recipe=source if is_recipe else None,
+        changes=changes,
+        out=out,
+        progress="none" if quiet else "auto",
+    )
+    _tell(run, as_json=as_json, quiet=quiet, test=test, refit=refit)
+
+
+def _tell(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit: bool = False) -> None:
+    """Print a run; with `test` open its seal, unless it was opened before."""
+    from handrail.views.summary import opened_before, run_summary, test_summary
+
+    before = run.openings() if test else []
+    if test and not before:
+        run.test(refit=refit, progress="none" if quiet else "auto")
+    if as_json:
+        _print_json(as_plain(run))
+        return
+    _say(run_summary(run), quiet)
+    if run.tested:
+        _say(test_summary(run, run.tested), quiet)
+    elif before:
+        _say(f"\n{opened_before(before)}\nIt was not opened now; to measure again, marked: handrail test {run.path} --again", quiet)
+    else:
+        _say(f"The test rows are sealed; open them once, at the end: handrail test {run.path}", quiet)
+    _say(f"report: {run.folder.report}", quiet)
+
+
+def as_plain(run: Any) -> dict[str, Any]:
+    """What `--json` prints of a run."""
+    plain = {"run": str(run.path), "task": run.summary["task"]["name"], "validation": run.validation}
+    return plain | ({"test": run.tested["metrics"], "opening": run.tested["opening"]} if run.tested else {})
+
+
+@app.command()
+def resume(run: RunPath, source: Annotated[str | None, typer.Option(help="Where the data is now.")] = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Continue a fit that was interrupted or killed."""
+    from handrail.fitting import resume as resume_run
+
+    _tell(resume_run(run, source=source, progress="none" if quiet else "auto"), as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def test(
+    run: RunPath,
+    again: Annotated[bool, typer.Option("--again", help="Measure again on rows that were opened before; figures are marked.")] = False,
+    refit: Annotated[bool, typer.Option("--refit", help="First train on training and validation rows together.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Open the seal: measure once on the test rows."""
+    from handrail.run import Run
+    from handrail.views.summary import test_summary
+
+    opened = Run(run)
+    found = opened.test(again=again, refit=refit, progress="none" if quiet else "auto")
+    if as_json:
+        _print_json(as_plain(opened))
+        return
+    _say(test_summary(opened, found).lstrip("\n"), quiet)
+    _say(f"report: {opened.folder.report}", quiet)
+
+
+@app.command()
+def predict(
+    run: RunPath,
+    source: Source,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where answers go, by suffix (.csv, .parquet …); by default standard output.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Put the columns of the table before the answers.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse rows with categories that training did not have.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave the answers of rows that cannot be read empty.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answers for new rows; columns are found by name, in any order."""
+    given = _reading(read, allow_pickle)
+    from handrail.data.convert import convert as write
+    from handrail.run import answer_source
+
+    answers = answer_source(run, source, options=_options(given), keep=keep, strict=strict, skip_bad=skip_bad)
+    for warning in answers.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if out is not None:
+        write(answers.frame, out, overwrite=overwrite)
+        _say(f"{len(answers.frame):,} rows written to {out}", quiet or as_json)
+    if as_json:
+        _print_json({"rows": len(answers.frame), "warnings": answers.warnings, **({"out": str(out)} if out else {"answers": answers.frame.to_dicts()})})
+    elif out is None:
+        sys.stdout.write(answers.frame.write_csv())
+
+
+@app.command()
+def report(run: RunPath, quiet: Quiet = False) -> None:
+    """Write the report of a run anew."""
+    from handrail.run import Run
+
+    _say(str(Run(run).report()), quiet)
+
+
+@app.command()
+def check(
+    source: Source,
+    target: Target = None,
+    settings: Settings = None,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look a table over before anything is trained; exit code 1 if something would stop a fit."""
+    reading = _reading(read, allow_pickle)
+    from handrail.fitting import check_source
+
+    is_recipe = source.endswith((".yaml", ".yml"))
+    data, findings = check_source(
+        None if is_recipe else source, _one(target), recipe=source if is_recipe else None, changes=_changes(settings, reading)
+    )
+    if as_json:
+        _print_json({"task": data.task.model_dump(), "columns": [c.model_dump() for c in data.schema.columns], "findings": [f.model_dump() for f in findings]})
+    else:
+        from handrail.views.findings import findings_text
+
+        typer.echo(findings_text(data, findings))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def init(
+    source: Source,
+    target: Target = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The recipe to write.")] = Path("recipe.yaml"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write a commented recipe for a table."""
+    from handrail.starter import write_starter
+
+    write_starter(source, _one(target), out, overwrite=overwrite)
+    _say(f"{out} written; edit it, then: handrail fit {out}")
+
+
+@app.command()
+def convert(
+    source: Source,
+    destination: Annotated[str, typer.Argument(help="A file by suffix, or a database URL.", show_default=False)],
+    table: Annotated[str | None, typer.Option("--table", help="Table to write in a database.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read a table and write it in another format."""
+    given = _reading(read, allow_pickle)
+    from handrail.data.convert import convert as convert_table
+
+    written = convert_table(source, destination, options=_options(given), table=table, overwrite=overwrite)
+    _say(f"written: {written}", quiet)
+
+
+@app.command(name="list")
+def list_components(
+    kind: Annotated[str | None, typer.Argument(help="model, loss, penalty, rule, optimizer, schedule, clip, activation or initialisation.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """All components with their settings, defaults and sources."""
+    from handrail.views.catalogue import catalogue, catalogue_text
+
+    found = catalogue(kind)
+    if as_json:
+        _print_json(found)
+    else:
+        typer.echo(catalogue_text(found))
+
+
+@app.command()
+def export(
+    run: RunPath,
+    onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the whole pipeline as one ONNX file: raw values in, labels and probabilities out."""
+    from handrail.export import export_onnx
+
+    _say(f"written: {export_onnx(run, onnx, overwrite=overwrite)}", quiet)
+
+
+def main() -> None:
+    """Run a command; mistakes end with one message and exit code 2, never with a traceback.
+
+    Exit codes: 0 done; 1 `check` found errors; 2 a mistake that the message explains; 130 and 143 interrupted;
+    70 a fault of handrail itself (HANDRAIL_DEBUG=1 shows where).
+    """
+    try:
+        app()
+    except HandrailError as error:
+        _fail(str(error), 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _fail("interrupted.", 130)
+    except MemoryError:
+        _fail("the memory is used up; take a sample (--set data.sample=100000) or smaller batches.", 2)
+    except Exception as error:
+        if os.environ.get("HANDRAIL_DEBUG"):
+            raise
+        if type(error).__name__ == "Interrupted":
+            _fail(str(error), getattr(error, "exit_code", 130))
+        first = (str(error).splitlines() or [""])[0]
+        _fail(f"this should not happen, and is a fault of handrail: {type(error).__name__}: {first} (HANDRAIL_DEBUG=1 shows where.)", 70)
+
+
+def _fail(text: str, code: int) -> None:
+    typer.echo(f"handrail: {text}", err=True)
+    sys.exit(code)

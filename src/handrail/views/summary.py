@@ -1,0 +1,90 @@
+"""What the command line prints about a run: a few plain lines."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handrail.evaluation.ledger import Opening
+    from handrail.run import Run
+
+_SHOWN = {
+    "binary": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
+    "multi-class": ("accuracy", "balanced_accuracy", "f1", "log_loss"),
+    "multi-label": ("accuracy", "f1", "roc_auc", "log_loss"),
+    "regression": ("r2", "rmse", "mae"),
+}
+
+
+def run_summary(run: "Run") -> str:
+    """What was learned from what, the figures beside the baselines, where the report is."""
+    summary = run.summary
+    task, rows, training = summary["task"], summary["rows"], summary["training"]
+    lines = [
+        f"{run.recipe.name}: {task['name']}, target {', '.join(task['targets'])} ({task['why']})",
+        f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} sealed test rows; "
+        f"{training['inputs']} inputs, {training['parameters']:,} parameters",
+        f"best epoch {training['best_epoch']} of {training['epochs']} ({training['stopped']}), {training['seconds']:.1f} s",
+    ]
+    notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
+    lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
+    lines += ["", *figures_table("validation", task["name"], summary), comparison(summary)]
+    return "\n".join(lines)
+
+
+def test_summary(run: "Run", found: dict[str, Any]) -> str:
+    """The figures on test rows, and how often they were opened."""
+    task = run.summary["task"]["name"]
+    opened = "for the first time" if found["opening"] == 1 else f"for the {_ordinal(found['opening'])} time: these figures flatter"
+    lines = ["", *figures_table("test", task, found), comparison(found)]
+    lines.append(f"The seal of the {found['rows']:,} test rows was opened {opened}.")
+    lines += [f"{share:.0%} of these rows were opened before in another set, by recipe '{opening['recipe']}'." for opening, share in found["shared"]]
+    return "\n".join(lines)
+
+
+def figures_table(part: str, task: str, found: dict[str, Any]) -> list[str]:
+    """Metrics as rows, the network and the baselines as columns."""
+    names = ["network", *found["baselines"]]
+    columns = [found["metrics"], *found["baselines"].values()]
+    shown = [name for name in _SHOWN[task] if name in found["metrics"]]
+    body = [[name.replace("_", " "), *(interval(column.get(name)) for column in columns)] for name in shown]
+    table = [[part, *names], *body]
+    widths = [max(len(row[index]) for row in table) for index in range(len(names) + 1)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def interval(found: dict[str, float | None] | None) -> str:
+    """A value and its interval in one cell."""
+    if not found or found["value"] is None:
+        return "–"
+    if found["low"] is None or found["high"] is None:
+        return number(found["value"])
+    return f"{number(found['value'])} ({number(found['low'])} to {number(found['high'])})"
+
+
+def number(value: float) -> str:
+    """Four digits that matter."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
+
+
+def comparison(found: dict[str, Any]) -> str:
+    """Whether the network wins."""
+    compared = found["comparison"]
+    gap = compared["difference"]
+    verdicts = {
+        "better": f"The network is better than the {compared['baseline']} baseline",
+        "worse": f"The network is WORSE than the {compared['baseline']} baseline",
+        "no clear difference": f"The network is not clearly better than the {compared['baseline']} baseline",
+    }
+    return f"{verdicts[compared['verdict']]}: {compared['metric'].replace('_', ' ')} differs by {interval(gap)}."
+
+
+def opened_before(openings: "list[Opening]") -> str:
+    """When and by which recipe the seal was opened before, and what was found."""
+    last = openings[-1]
+    figures = last.figures or {}
+    main = next((f", {name} {figures[name]:.4f}" for name in ("accuracy", "r2") if figures.get(name) is not None), "")
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    return f"The seal of these {last.rows:,} test rows was opened before, {times}; last on {last.when} by recipe '{last.recipe}' (run {last.run}){main}."
+
+
+def _ordinal(count: int) -> str:
+    return {2: "second", 3: "third"}.get(count, f"{count}th")
