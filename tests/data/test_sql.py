@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from sqlalchemy import Engine, event
 
-from handrail.data._sql import safe_url
+from handrail.data._sql import reason, safe_url
 from handrail.data.convert import convert
 from handrail.data.sources import read
 from handrail.data.table import ReadOptions
@@ -157,6 +157,12 @@ def test_databases_out_of_reach_without_showing_the_password(url, message):
     with pytest.raises(DataError, match=message) as caught:
         read(url, options=ReadOptions(table="t"))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://ann:s%40cret@h/db", "postgresql://h/db?user=ann&password=s%40cret"])
+def test_a_password_that_a_driver_repeats_is_struck_out(url):
+    said = ValueError("no entry for ann, s@cret\n  at s%40cret\n  ^")
+    assert reason(said, url) == "no entry for ann, *** at ***"
 
 
 def test_missing_driver_says_what_to_install(monkeypatch):

@@ -91,11 +91,8 @@ def _arrays(frame: pl.DataFrame) -> dict[str, np.ndarray]:
         if column.dtype == pl.String:
             arrays[column.name] = np.array(column.fill_null("").to_list(), dtype=str)
         elif column.null_count() and (column.dtype.is_integer() or column.dtype == pl.Boolean):
-            arrays[column.name] = (
-                column.fill_null(strategy="zero").to_numpy()
-                if column.dtype.is_integer()
-                else (column.fill_null(value=False).to_numpy())
-            )
+            filled = column.fill_null(value=False) if column.dtype == pl.Boolean else column.fill_null(0)
+            arrays[column.name] = filled.to_numpy()
             arrays[column.name + MASK] = column.is_null().to_numpy()
         else:
             arrays[column.name] = column.to_numpy()
