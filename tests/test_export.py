@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import handrail
-from handrail import export
+from handrail import _onnx_graph, export
 from handrail.data.sources import read
 from handrail.errors import HandrailError, RunError
 from handrail.run import Run
@@ -27,7 +27,7 @@ def table(rows: int = 240) -> pl.DataFrame:
     """Every kind of column, with gaps, a rare level, and names that ONNX graphs could stumble over."""
     chance = np.random.default_rng(3)
     size = chance.lognormal(0, 1, rows).round(4)
-    size[:: 17] = np.nan
+    size[::17] = np.nan
     colour = chance.choice(["red", "grün", "blue", "rare"], rows, p=[0.5, 0.3, 0.19, 0.01]).astype(object)
     colour[::13] = None
     moment = [dt.datetime(2023, 1, 1) + dt.timedelta(minutes=int(m)) for m in chance.integers(0, 600_000, rows)]
@@ -84,11 +84,19 @@ def assert_same_classes(run: Run, file: Path, frame: pl.DataFrame, label: str = 
     assert found[label].tolist() == expected["prediction"].to_list()
 
 
+def mlp(**arguments: Any) -> dict[str, Any]:
+    return {"mlp": {"hidden": [8], **arguments}}
+
+
 ENCODINGS = [
     {"data__encoding__scaling": "quantile", "data__encoding__categories": "embedding"},
-    {"data__encoding__scaling": "minmax", "model": {"mlp": {"hidden": [8], "activation": "maxout", "normalisation": "layer"}}},
-    {"data__encoding__scaling": "robust", "data__encoding__missing": "mean", "model": {"mlp": {"hidden": [8], "activation": "prelu", "normalisation": "batch"}}},
-    {"data__encoding__scaling": "none", "data__encoding__indicator": False, "model": {"mlp": {"hidden": [8], "dropout": 0.2, "weight_noise": 0.1}}},
+    {"data__encoding__scaling": "minmax", "model": mlp(activation="maxout", normalisation="layer")},
+    {
+        "data__encoding__scaling": "robust",
+        "data__encoding__missing": "mean",
+        "model": mlp(activation="prelu", normalisation="batch"),
+    },
+    {"data__encoding__scaling": "none", "data__encoding__indicator": False, "model": mlp(dropout=0.2, weight_noise=0.1)},
     {"data__encoding__categories": "embedding", "data__encoding__rare": 1, "model": "linear"},
 ]
 
@@ -128,6 +136,7 @@ def test_binary_respects_the_threshold_and_says_what_it_is(tmp_path: Path) -> No
     assert float(facts["threshold"]) == 0.9
     assert json.loads(facts["target"]) == ["target"]
     assert facts["handrail_version"] == handrail.__version__
+    assert b"File " not in file.read_bytes()  # torch's exporter would write the paths of this machine
     one = {name: values[:1] for name, values in raw(frame, file).items()}
     np.testing.assert_allclose(run_file(file, one)["probabilities"], found["probabilities"][:1], atol=1e-6)
 
@@ -159,15 +168,13 @@ def test_adult_with_raw_words(tmp_path: Path, shared_data: Path) -> None:
 
 
 def test_a_network_that_answers_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from handrail import _onnx_graph
-
     run = fitted(tmp_path, "bundled:iris", "target")
     honest = _onnx_graph.whole_graph
 
     def tampered(pipeline: Any) -> Any:
         model = honest(pipeline)
         weights = next(item for item in model.graph.initializer if item.name.endswith("network.head.weight"))
-        changed = onnx.numpy_helper.to_array(weights) + np.float32(0.01)
+        changed = onnx.numpy_helper.to_array(weights) * np.float32(1.01)
         weights.CopyFrom(onnx.numpy_helper.from_array(changed, weights.name))
         return model
 
@@ -179,8 +186,6 @@ def test_a_network_that_answers_otherwise_is_refused(tmp_path: Path, monkeypatch
 
 
 def test_words_that_are_mixed_up_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from handrail import _onnx_graph
-
     run = fitted(tmp_path, "bundled:iris", "target")
     honest = _onnx_graph.whole_graph
 
@@ -209,7 +214,7 @@ class Undecided(nn.Module):
 
 
 def test_a_network_that_torch_cannot_export(tmp_path: Path) -> None:
-    run = fitted(tmp_path, "bundled:iris", "target", model=Undecided(4, 3))
+    run = fitted(tmp_path, "bundled:iris", "target", model=f"{__name__}:Undecided")
     with pytest.raises(RunError, match=r"torch cannot export .*Undecided.* to ONNX: .+\. Write its forward"):
         export.export_onnx(run)
     assert not (run.folder.model / "model.onnx").exists()

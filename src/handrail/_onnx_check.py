@@ -37,7 +37,8 @@ def check_agreement(graph: bytes, pipeline: Pipeline, features: pl.DataFrame) ->
     """
     session = _session(graph)
     step = -(-len(features) // _MOST_ROWS)
-    parts = {"validation": features.gather_every(step), "single": features.head(1), "difficult": difficult(features, pipeline.encoder)}
+    odd = difficult(features, pipeline.encoder)
+    parts = {"validation": features.gather_every(step), "single": features.head(1), "difficult": odd}
     for name, rows in parts.items():
         _compare(session, pipeline, rows, name)
     return sum(len(rows) for rows in parts.values())
@@ -59,9 +60,9 @@ def difficult(features: pl.DataFrame, encoder: TableEncoder) -> pl.DataFrame:
     first = features.head(1)
     odd = {column.name: _odd_values(features[column.name], column.kind, encoder) for column in encoder.schema.used}
     rows = [first.with_columns(values[[place]].alias(name)) for name, values in odd.items() for place in range(len(values))]
-    most = max(len(values) for values in odd.values())
-    for place in range(most):
-        rows.append(pl.DataFrame([values[[min(place, len(values) - 1)]].alias(name) for name, values in odd.items()]).select(first.columns))
+    for place in range(max(len(values) for values in odd.values())):
+        chosen = [values[[min(place, len(values) - 1)]].alias(name) for name, values in odd.items()]
+        rows.append(first.with_columns(chosen))
     return pl.concat(rows)
 
 
@@ -85,8 +86,8 @@ def raw_inputs(features: pl.DataFrame, encoder: TableEncoder) -> dict[str, np.nd
     for group, columns in used_groups(encoder).items():
         for name in columns:
             column = features[name]
-            values = column.fill_null("").to_numpy().astype(object) if group == "codes" else column.fill_null(float("nan")).to_numpy()
-            found[name] = values.reshape(-1, 1)
+            values = column.fill_null("" if group == "codes" else float("nan")).to_numpy()
+            found[name] = (values.astype(object) if group == "codes" else values).reshape(-1, 1)
     return found
 
 
@@ -118,17 +119,19 @@ def _allowed(pipeline: Pipeline, expected: np.ndarray) -> np.ndarray:
     decoder = pipeline.decoder
     if isinstance(decoder, ClassDecoder):
         return np.full_like(expected, _CLOSE)
-    return _CLOSE * np.maximum(np.abs(expected), decoder.spread.numpy())
+    return _CLOSE * np.maximum(np.abs(expected), decoder.spread.numpy())  # pyright: ignore[reportCallIssue]
 
 
 def _close(found: np.ndarray, expected: np.ndarray, allowed: np.ndarray, part: str) -> None:
-    same = (np.abs(found - expected) <= allowed) | (found == expected) | (np.isnan(found) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        same = (np.abs(found - expected) <= allowed) | (found == expected) | (np.isnan(found) & np.isnan(expected))
     if same.all():
         return
     row, column = np.argwhere(~same)[0]
     raise RunError(
-        f"the exported network does not answer as PyTorch does: {np.count_nonzero(~same.all(axis=1)):,} of {len(same):,} {part} rows differ; "
-        f"in row {row + 1}, output {column + 1}, onnxruntime gives {found[row, column]:.9g}, PyTorch {expected[row, column]:.9g}. No file was written."
+        f"the exported network does not answer as PyTorch does: {np.count_nonzero(~same.all(axis=1)):,} of {len(same):,} {part} "
+        f"rows differ; in row {row + 1}, output {column + 1}, onnxruntime gives {found[row, column]:.9g}, "
+        f"PyTorch {expected[row, column]:.9g}. No file was written."
     )
 
 
@@ -139,8 +142,8 @@ def _same_labels(found: np.ndarray, pipeline: Pipeline, expected: np.ndarray, ed
     if different.any():
         row = int(np.argwhere(different)[0][0])
         raise RunError(
-            f"the exported network does not decide as PyTorch does: in {part} row {row + 1} onnxruntime gives {found[row]}, PyTorch {labels[row]}. "
-            "No file was written."
+            f"the exported network does not decide as PyTorch does: in {part} row {row + 1} onnxruntime gives {found[row]}, "
+            f"PyTorch {labels[row]}. No file was written."
         )
 
 
@@ -151,5 +154,5 @@ def _undecided(pipeline: Pipeline, probabilities: np.ndarray, edge: float) -> np
     if pipeline.task.name == "multi-class":
         best = np.sort(probabilities, axis=1)[:, -2:]
         return best[:, 1] - best[:, 0] <= edge
-    distance = np.abs(probabilities - float(decoder.threshold)) <= edge
+    distance = np.abs(probabilities - float(decoder.threshold)) <= edge  # pyright: ignore[reportArgumentType]
     return distance[:, 1] if pipeline.task.name == "binary" else distance

@@ -37,8 +37,8 @@ class Whole(nn.Module):
         """The groups that there are, in the order numbers, codes, moments; the others have no columns."""
         given = dict(zip(self.groups, (first, second, third), strict=False))
         empty = torch.zeros(first.shape[0], 0, dtype=torch.float64, device=first.device)
-        numbers, codes, moments = (given.get(name, empty) for name in _GROUPS)
-        answers = self.pipeline(numbers, codes if "codes" in given else codes.long(), moments)
+        codes = given.get("codes")
+        answers = self.pipeline(given.get("numbers", empty), empty.long() if codes is None else codes, given.get("moments", empty))
         decoder = self.pipeline.decoder
         return (answers, decoder.decide(answers)) if isinstance(decoder, ClassDecoder) else answers
 
@@ -67,6 +67,7 @@ def whole_graph(pipeline: Pipeline) -> Any:
     opsets = [item for item in model.opset_import if item.domain != _ML]
     del model.opset_import[:]
     model.opset_import.extend([*opsets, onnx.helper.make_opsetid(_ML, _ML_VERSION)])
+    _without_traces(model.graph)
     model.graph.name, model.producer_name, model.producer_version = "handrail", "handrail", __version__
     onnx.helper.set_model_props(model, _facts(pipeline))
     onnx.checker.check_model(model)
@@ -127,6 +128,18 @@ def _reason(error: BaseException) -> str:
 def _named(pipeline: Pipeline) -> str:
     spec = pipeline.model_spec
     return f"the model '{next(iter(spec))}'" if isinstance(spec, dict) else f"the model {spec}"
+
+
+def _without_traces(graph: Any) -> None:
+    """Take out where in whose source files each node came from: it concerns nobody who gets the file."""
+    del graph.metadata_props[:]
+    for item in (*graph.node, *graph.value_info, *graph.initializer):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                _without_traces(inner)
 
 
 def _put_before(model: Any, encoder: TableEncoder, prefix: str) -> None:
@@ -207,5 +220,5 @@ def _facts(pipeline: Pipeline) -> dict[str, str]:
     if task.classes:
         facts["classes"] = json.dumps(list(task.classes), ensure_ascii=False)
     if task.name == "binary" and isinstance(pipeline.decoder, ClassDecoder):
-        facts["threshold"] = repr(float(pipeline.decoder.threshold))
+        facts["threshold"] = repr(float(pipeline.decoder.threshold))  # pyright: ignore[reportArgumentType]
     return facts

@@ -10,6 +10,8 @@ In a recipe, and in Python alike, a component is written in one of four ways:
     {mlp: {hidden: [64, 32]}}                 a name and arguments
     {"mypackage.nets:Tree": {depth: 4}}       anybody's class or function, by import path
     MLP(30, 1)                                an object (in Python only)
+
+A class or function that can be imported is taken as its import path, so that a recipe file can hold it.
 """
 
 import functools
@@ -18,13 +20,15 @@ import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from types import NoneType
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
-from handrail.errors import RecipeError, did_you_mean
+from handrail.errors import HandrailError, RecipeError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -32,21 +36,22 @@ class Kind:
     """A slot of the recipe: where its components live and what the code gives them.
 
     `factory` kinds are called with the context to make an object; the others are functions used as they are, with
-    their configuration bound.
+    their configuration bound. `needs`: what a ready object must have to serve in this slot.
     """
 
     package: str
     context: tuple[str, ...] = ()
     factory: bool = True
+    needs: tuple[str, ...] = ("__call__",)
 
 
 KINDS: dict[str, Kind] = {
-    "model": Kind("handrail.models", ("inputs", "outputs")),
-    "activation": Kind("handrail.layers", ("features",)),
+    "model": Kind("handrail.models", ("inputs", "outputs"), needs=("forward", "parameters")),
+    "activation": Kind("handrail.layers", ("features",), needs=("forward",)),
     "initialisation": Kind("handrail.layers", ("weight", "generator"), factory=False),
     "loss": Kind("handrail.objectives", ("outputs", "targets"), factory=False),
     "penalty": Kind("handrail.objectives", ("model", "activity"), factory=False),
-    "rule": Kind("handrail.learning"),
+    "rule": Kind("handrail.learning", needs=("start", "step")),
     "optimizer": Kind("handrail.learning", ("parameters",)),
     "schedule": Kind("handrail.learning", ("optimizer", "steps")),
     "clip": Kind("handrail.learning", ("parameters",), factory=False),
@@ -104,14 +109,16 @@ def component(kind: str, *, name: str | None = None, tasks: tuple[str, ...] = ()
     def add(target: Target) -> Target:
         key = name or snake_case(getattr(target, "__name__", ""))
         known = _registry[kind].get(key)
-        if known is not None and known.target.__qualname__ != target.__qualname__:
-            raise ValueError(
-                f"the {kind} '{key}' is registered already, as {known.target.__module__}:{known.target.__qualname__}"
-            )
+        if known is not None and _home(known.target) != _home(target):
+            raise ValueError(f"the {kind} '{key}' is registered already, as {_home(known.target)}")
         _registry[kind][key] = Component(kind, key, target, frozenset(tasks))
         return target
 
     return add
+
+
+def _home(target: Callable[..., Any]) -> str:
+    return f"{target.__module__}:{target.__qualname__}"
 
 
 def snake_case(name: str) -> str:
@@ -137,11 +144,14 @@ def find(kind: str, name: str) -> Component:
 
     Raises: `RecipeError` for an unknown name or an import path that leads nowhere.
     """
+    if is_placeholder(name):
+        raise RecipeError(f"the {kind} was given as an object in Python, {name}, which no file can hold; give it again from Python.")
     if ":" in name:
         return Component(kind, name, _imported(name))
     known = available(kind)
     if name not in known:
-        raise RecipeError(f"there is no {kind} '{name}'.{did_you_mean(name, known)}")
+        path = " An import path is written 'package.module:Name'." if "." in name else ""
+        raise RecipeError(f"there is no {kind} '{name}'.{path or did_you_mean(snake_case(name), known)}")
     return known[name]
 
 
@@ -149,11 +159,23 @@ def _imported(path: str) -> Callable[..., Any]:
     module_name, _, attribute = path.partition(":")
     try:
         target = functools.reduce(getattr, attribute.split("."), importlib.import_module(module_name))
-    except (ImportError, AttributeError, ValueError) as error:
-        raise RecipeError(f"'{path}' cannot be imported ({error}); expected 'package.module:Name'.") from error
+    except Exception as error:  # importing runs anybody's code
+        hint = " It was defined in a script: run that script, or move it to a module." if module_name == "__main__" else ""
+        reason = f"{type(error).__name__}: {error}"
+        raise RecipeError(f"'{path}' cannot be imported ({reason}); expected 'package.module:Name'.{hint}") from error
     if not callable(target):
         raise RecipeError(f"'{path}' is {type(target).__name__}, expected a class or a function.")
     return target
+
+
+def import_path(target: Any) -> str | None:
+    """`package.module:Name` of a class or function that can be imported from there; nothing for any other object."""
+    if not (inspect.isclass(target) or inspect.isfunction(target)):
+        return None
+    try:
+        return _home(target) if _imported(_home(target)) is target else None
+    except RecipeError:  # made inside a function, or a lambda
+        return None
 
 
 def parse(spec: Any, kind: str) -> tuple[str, dict[str, Any]]:
@@ -167,23 +189,51 @@ def parse(spec: Any, kind: str) -> tuple[str, dict[str, Any]]:
         name, arguments = next(iter(spec.items()))
         if isinstance(name, str) and (arguments is None or isinstance(arguments, Mapping)):
             return name, dict(arguments or {})
-    raise RecipeError(f"found {spec!r}, expected the name of a {kind} or {{name: {{argument: value}}}}.")
+    raise RecipeError(f"found {shown(spec)}, expected the name of a {kind} or {{name: {{argument: value}}}}.")
+
+
+_PLAIN = (str, bytes, int, float, Mapping, list, tuple, set, date, NoneType)
 
 
 def is_object(spec: Any) -> bool:
-    """Whether a specification is a ready object rather than a name or a mapping."""
-    return spec is not None and not isinstance(spec, str | Mapping)
+    """Whether a specification is a ready object, which no YAML file can hold, rather than plain data."""
+    return not isinstance(spec, _PLAIN)
 
 
-def settings(entry: Component) -> dict[str, inspect.Parameter]:
-    """The arguments that a user may set: all but the context, in the order of the signature."""
-    context = KINDS[entry.kind].context
+def is_placeholder(spec: Any) -> bool:
+    """Whether this is what a recipe file says of an object: `<object module:Name>`."""
+    return isinstance(spec, str) and spec.startswith("<object ")
+
+
+def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
-        parameters = inspect.signature(entry.target).parameters
-    except (TypeError, ValueError):
+        return inspect.signature(target).parameters
+    except (TypeError, ValueError):  # built-in functions without one
         return {}
+
+
+def filled(entry: Component, given: Container[str] = ()) -> dict[str, str]:
+    """Which arguments the code fills, and with what of the kind's context: {argument: name in the context}.
+
+    A function that is used as it is gets the context by position. What makes an object gets it by name; where a class
+    from elsewhere knows none of the names, its first arguments without default and not `given` are taken.
+    """
+    kind, parameters = KINDS[entry.kind], _parameters(entry.target)
+    if not kind.factory:
+        by_position = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return {} if inspect.isclass(entry.target) else dict(zip(by_position, kind.context, strict=False))
+    named = {name: name for name in kind.context if name in parameters}
+    if named or ":" not in entry.name:
+        return named
+    needed = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty and name not in given]
+    return dict(zip(needed, kind.context, strict=False))
+
+
+def settings(entry: Component, given: Container[str] = ()) -> dict[str, inspect.Parameter]:
+    """The arguments that a user may set: all but the context, in the order of the signature."""
+    context = filled(entry, given)
     fixed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {name: p for name, p in parameters.items() if name not in context and p.kind not in fixed}
+    return {name: p for name, p in _parameters(entry.target).items() if name not in context and p.kind not in fixed}
 
 
 def hints(entry: Component) -> dict[str, Any]:
@@ -207,7 +257,9 @@ def slot_of(annotation: Any) -> Slot | None:
 def resolve(kind: str, spec: Any, where: str) -> Any:
     """The specification with every default written out: `{name: {argument: value, …}}`.
 
-    Objects come back as they are. Raises: `RecipeError` with every mistake found, nested components included.
+    Classes and functions that can be imported become their import path; other objects come back as they are.
+
+    Raises: `RecipeError` with every mistake found, nested components included.
     """
     problems: list[str] = []
     resolved = _resolve(kind, spec, where, problems)
@@ -217,7 +269,9 @@ def resolve(kind: str, spec: Any, where: str) -> Any:
 
 
 def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
-    if is_object(spec):
+    spec = import_path(spec) or spec
+    if is_object(spec) or is_placeholder(spec):
+        problems.extend(f"{where}: {text}" for text in _misfits(kind, spec))
         return spec
     try:
         name, given = parse(spec, kind)
@@ -226,46 +280,77 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
         problems.extend(f"{where}: {text}" for text in error.problems)
         return spec
     path = f"{where}.{name}"
-    known, annotations = settings(entry), hints(entry)
+    known, annotations = settings(entry, given), hints(entry)
     problems.extend(f"{path}.{key}: unknown argument.{did_you_mean(key, known)}" for key in given if key not in known)
     values: dict[str, Any] = {}
     for key, parameter in known.items():
         value = given.get(key, parameter.default)
         if value is inspect.Parameter.empty:
             problems.append(f"{path}.{key}: missing; {name} cannot do without it.")
+        elif value is None and parameter.default is None:
+            values[key] = None
         else:
             values[key] = _value(value, annotations.get(key, Any), f"{path}.{key}", problems)
     return {name: values}
 
 
+def _misfits(kind: str, spec: Any) -> Iterator[str]:
+    """Why an object cannot serve in a slot."""
+    if is_placeholder(spec):
+        return
+    if inspect.isclass(spec) or inspect.isfunction(spec):
+        # Called with the context when it is needed; a model has to be found again in order to use the run.
+        if kind == "model":
+            yield f"found {shown(spec)}, expected a class or function at the top level of a module, or a ready torch.nn.Module."
+        return
+    missing = [name for name in KINDS[kind].needs if not hasattr(spec, name)]
+    if missing:
+        yield f"found an object of class {type(spec).__name__}, which cannot serve as {kind}: it has no '{missing[0]}'."
+
+
 def _value(value: Any, annotation: Any, where: str, problems: list[str]) -> Any:
     slot = slot_of(annotation)
+    if slot is not None and slot.many:
+        items = value if isinstance(value, list | tuple) else [value]
+        return [_resolve(slot.kind, item, f"{where}[{index}]", problems) for index, item in enumerate(items)]
     if slot is not None:
-        if slot.many:
-            items = value if isinstance(value, list | tuple) else [value]
-            return [_resolve(slot.kind, item, f"{where}[{index}]", problems) for index, item in enumerate(items)]
-        return None if value is None else _resolve(slot.kind, value, where, problems)
+        return _resolve(slot.kind, value, where, problems)
     try:
         return _adapter(annotation).validate_python(value)
     except ValidationError as error:
-        problems.extend(f"{where}: found {value!r}; {text}." for text in explain(error))
+        problems += explain(error, lambda loc: where + "".join(f"[{part}]" for part in loc if isinstance(part, int)))
         return value
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(
-        annotation, config=None if hasattr(annotation, "model_config") else {"arbitrary_types_allowed": True}
-    )
+    try:
+        return TypeAdapter(annotation, config={"arbitrary_types_allowed": True})
+    except PydanticUserError:  # models and dataclasses bring a configuration of their own
+        return TypeAdapter(annotation)
 
 
-def explain(error: ValidationError) -> Iterator[str]:
-    """pydantic's findings, one short text each."""
-    seen: set[str] = set()
+def explain(error: ValidationError, place: Callable[[tuple[int | str, ...]], str]) -> list[str]:
+    """pydantic's findings as sentences, one for each place; what the branches of a union expected is joined.
+
+    Arguments:
+        place: the dotted name of pydantic's location.
+    """
+    found: dict[str, tuple[str, list[str]]] = {}
     for item in error.errors():
-        text = item["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-        if text not in seen:
-            seen.add(text)
-            yield text
+        text = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ").split(", unable to parse")[0]
+        seen = "" if item["type"] == "value_error" else f"found {shown(item['input'])}; "
+        expected = found.setdefault(place(item["loc"]), (seen, []))[1]
+        text = text.removeprefix("expected ") if expected and expected[0].startswith("expected ") else text
+        if text not in (expected[0].removeprefix("expected ") if expected else "", *expected):
+            expected.append(text)
+    deepest = [where for where in found if not any(other.startswith((f"{where}[", f"{where}.")) for other in found)]
+    return [f"{where}: {found[where][0]}{' or '.join(found[where][1])}." for where in deepest]
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: on one line, and cut where it is long."""
+    line, *more = repr(value).splitlines() or [""]
+    return f"{line[:76]} …" if more or len(line) > 80 else line
 
 
 def build(kind: str, spec: Any, *context: Any, where: str = "") -> Any:
@@ -273,22 +358,30 @@ def build(kind: str, spec: Any, *context: Any, where: str = "") -> Any:
 
     Arguments:
         kind: a key of `KINDS`.
-        spec: name, `{name: arguments}`, import path, or an object, which is returned as it is.
+        spec: name, `{name: arguments}`, import path, or an object, which is returned as it is. A class or function
+            that has no import path is called with the context where the kind's components are.
         context: what the kind's components are given by the code, in the order of `KINDS[kind].context`.
 
-    Raises: `RecipeError` as `resolve`.
+    Raises: `RecipeError` as `resolve`, and when a class from elsewhere cannot be made.
     """
-    if is_object(spec):
-        return spec
-    resolved = resolve(kind, spec, where or kind)
+    where = where or kind
+    resolved = resolve(kind, spec, where)
+    if is_object(resolved):
+        as_it_is = not KINDS[kind].factory or not (inspect.isclass(resolved) or inspect.isfunction(resolved))
+        return resolved if as_it_is else _made(Component(kind, f":{shown(resolved)}", resolved), {}, context, where)
     name, arguments = parse(resolved, kind)
-    target = find(kind, name).target
-    if not KINDS[kind].factory and not inspect.isclass(target):
-        return functools.partial(target, **arguments)
-    return target(*_accepted(target, kind, context), **arguments)
+    entry = find(kind, name)
+    if not KINDS[kind].factory and not inspect.isclass(entry.target):
+        return functools.partial(entry.target, **arguments)
+    return _made(entry, arguments, context, where)
 
 
-def _accepted(target: Callable[..., Any], kind: str, context: tuple[Any, ...]) -> list[Any]:
-    """The part of the context that a class from elsewhere asks for by name."""
-    names = set(inspect.signature(target).parameters)
-    return [value for key, value in zip(KINDS[kind].context, context, strict=False) if key in names]
+def _made(entry: Component, arguments: dict[str, Any], context: tuple[Any, ...], where: str) -> Any:
+    values = dict(zip(KINDS[entry.kind].context, context, strict=False))
+    given = {argument: values[name] for argument, name in filled(entry, arguments).items() if name in values}
+    try:
+        return entry.target(**given, **arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, HandrailError) or ":" not in entry.name:
+            raise
+        raise RecipeError(f"{where}: {entry.name} cannot be made: {error}") from error

@@ -49,7 +49,10 @@ def export_onnx(run: Run | str | Path, destination: str | Path | None = None, *,
     from handrail._onnx_graph import whole_graph
 
     pipeline = run.pipeline.to("cpu").eval()
-    graph = whole_graph(pipeline).SerializeToString()
+    try:
+        graph = whole_graph(pipeline).SerializeToString()
+    except ValueError as error:
+        raise RunError(f"the network does not fit into one ONNX file, which holds at most 2 GB ({error}).") from error
     _, validation = reread(run.recipe.data, pipeline.encoder.schema, pipeline.task)
     check_agreement(graph, pipeline, validation.features)
     write_bytes(path, graph)

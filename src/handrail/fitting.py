@@ -17,11 +17,13 @@ from handrail.data.dataset import Dataset, Part, prepare, unseal
 from handrail.data.encoder import TableEncoder
 from handrail.data.encoding import Encoding
 from handrail.data.findings import Finding
+from handrail.data.fingerprint import row_hashes
 from handrail.data.schema import Schema
 from handrail.data.sources import read
 from handrail.data.task import Task
-from handrail.errors import DataError, HandrailError, RecipeError
+from handrail.errors import DataError, HandrailError, RecipeError, RunError
 from handrail.evaluation.assess import baselines_of, compare, decide, figures, hardest, predictions_of
+from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.metrics import Predictions
 from handrail.files import write_atomically, write_text
 from handrail.folder import Folder, begin, discard, environment, existing, read_json, write_json, write_yaml
@@ -173,7 +175,7 @@ def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[
             data = prepare(recipe.data)
             _check(recipe, data)
             pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
-            write_json(folder.environment, environment(str(device), torch.get_num_threads()))
+            _write_environment(folder, data, environment(str(device), torch.get_num_threads()))
             write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
             _write_split(folder, data)
             findings = [*data.findings, *_size(pipeline, data)]
@@ -264,6 +266,21 @@ def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
     plain["training"]["device"] = device
     plain["training"]["threads"] = torch.get_num_threads()
     return plain
+
+
+def _write_environment(folder: Folder, data: Dataset, facts: dict[str, Any]) -> None:
+    """Versions, device, and what the data was; a fit that is continued must find the same.
+
+    Raises: `RunError` when the rows are others than before.
+    """
+    hashes = np.concatenate([row_hashes(data.train.raw), row_hashes(data.validation.raw), data.sealed.hashes])
+    now = fingerprint(hashes)
+    if folder.environment.exists() and read_json(folder.environment)["data"] != now:
+        raise RunError(
+            f"'{data.source}' has changed since the fit began: its rows are not the same. Restore it, name its new place "
+            "(resume --source), or fit again into another folder."
+        )
+    write_json(folder.environment, {**facts, "data": now})
 
 
 def _write_split(folder: Folder, data: Dataset) -> None:

@@ -1,8 +1,13 @@
 """What each column is, found out from training rows only.
 
-A table arrives as text or as native values. The schema says, column by column, whether it holds numbers, categories,
-yes or no, moments in time, free text, identifiers or nothing of use, and turns any later frame into the same typed
-columns: numbers, booleans (0 and 1) and datetimes (seconds since 1970, UTC) become `Float64`, categories `String`.
+A table arrives as text or as native values; the same table is understood alike in both forms. The schema says, column
+by column, whether it holds numbers, categories, yes or no, moments in time, free text, identifiers or nothing of use,
+and turns any later frame into the same typed columns: numbers, booleans (0 and 1) and datetimes (seconds since 1970,
+UTC) become `Float64`, categories `String`. How a value is read never depends on the rows beside it.
+
+A column of the numbers 0 and 1 alone is a boolean, but a lenient one: in a small table it may be a count that has not
+been higher yet, so other numbers are read by their value later. A column of words (yes and no, true and false) or of
+native booleans is strict: anything else in later rows cannot be read.
 """
 
 import re
@@ -21,11 +26,29 @@ FEATURE_KINDS = ("numeric", "boolean", "category", "datetime")
 
 _TRUE = ("true", "t", "yes", "y")
 _FALSE = ("false", "f", "no", "n")
-_DATE_FORMATS = (
-    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S%.f", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m",
-    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%m-%Y", "%d %b %Y",
+_YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))
+
+# What a date of each style looks like: chrono alone would take '1.2.3' for the year 3. Where day and month could be
+# either, month first comes first.
+_DATE_STYLES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"^\d{4}[-/]\d{1,2}(?:[-/]|$)", (
+        "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z",
+        "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m",
+    )),
+    (r"^\d{1,2}[-/. ](?:[[:alpha:]]+|\d{1,2})[-/. ]\d{4}(?:\D|$)", (
+        "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M",
+        "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p",
+        "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
+    )),
+    (r"^(?:\d{1,2}/\d{1,2}/\d\d|\d\d\.\d\d\.\d\d|\d{1,2}-[[:alpha:]]{3}-\d\d)$", (
+        "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y",
+    )),
+    (r"^(?:1[6-9]|20|21)\d{6}$", ("%Y%m%d",)),
 )  # fmt: skip
+_LOOKS = {date_format: look for look, formats in _DATE_STYLES for date_format in formats}
+_ISO = tuple(date_format for date_format in _LOOKS if date_format.startswith("%Y-"))
+_WHOLE = r"^(?:0|-?[1-9]\d*)$"
 _IDENTIFIER_NAME = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|key|index|rownum|row_number)$|[a-z](Id|ID)$|^(id|ID)[_A-Z]", re.ASCII
 )
@@ -40,6 +63,7 @@ class Column(BaseModel):
     kind: ColumnKind
     date_format: str | None = None
     markers: tuple[str, ...] = ()  # words that stand for 'missing' among the numbers
+    numbers: bool = False  # the values are numbers: a boolean accepts others, in a category '3.0' and '3' are one
     why: str = ""
 
 
@@ -88,84 +112,96 @@ def infer(frame: pl.DataFrame, *, kinds: Mapping[str, str] | None = None) -> Sch
     Raises: `DataError` for kinds of unknown columns or kinds that do not fit the values.
     """
     kinds = kinds or {}
-    problems = [
-        f"data.columns.{name}: there is no such column.{did_you_mean(name, frame.columns)}"
-        for name in kinds
-        if name not in frame.columns
-    ]
+    known = get_args(ColumnKind)
+    absent = [name for name in kinds if name not in frame.columns]
+    problems = [f"data.columns.{name}: there is no such column.{did_you_mean(name, frame.columns)}" for name in absent]
     problems += [
-        f"data.columns.{name}: found '{kind}', expected one of {', '.join(get_args(ColumnKind))}.{did_you_mean(kind, get_args(ColumnKind))}"
+        f"data.columns.{name}: found '{kind}', expected one of {', '.join(known)}.{did_you_mean(kind, known)}"
         for name, kind in kinds.items()
-        if kind not in get_args(ColumnKind)
+        if kind not in known
     ]
     if problems:
         raise DataError(problems)
-    return Schema(
-        columns=tuple(
-            _given(frame[name], kinds[name]) if name in kinds else infer_column(frame[name]) for name in frame.columns
-        )
-    )
+    columns = (_given(frame[name], kinds[name]) if name in kinds else infer_column(frame[name]) for name in frame.columns)
+    return Schema(columns=tuple(columns))
 
 
 def _given(series: pl.Series, kind: str) -> Column:
-    """The column with the kind that the user gave; only its format is found out."""
-    if kind == "datetime" and series.dtype == pl.String:
-        date_format = _date_format(series.drop_nulls())
-        if date_format is None:
-            raise DataError(
-                f"data.columns.{series.name}: '{_first(series)}' is in no date format that is known here; expected, for example, 2024-12-31."
-            )
-        return Column(name=series.name, kind="datetime", date_format=date_format, why="as given")
-    markers: tuple[str, ...] = ()
-    if kind == "numeric" and series.dtype == pl.String:
-        markers = _odd_words(series.drop_nulls())
-    return Column(name=series.name, kind=kind, markers=markers, why="as given")  # pyright: ignore[reportArgumentType]
+    """The column with the kind that the user gave; only how its values are written is found out."""
+    values = _present(series)
+    is_text = values.dtype == pl.String
+    numbers = kind == "category" and (values.dtype.is_numeric() or (is_text and _are_numbers(values)))
+    markers = _odd_words(values) if kind == "numeric" and is_text else ()
+    date_format = None
+    if kind == "datetime" and (is_text or values.dtype.is_numeric()):
+        date_format = _best_date_format(as_labels(values))
+    column = Column(name=series.name, kind=kind, date_format=date_format, markers=markers, numbers=numbers, why="as given")  # pyright: ignore[reportArgumentType]
+    if len(values) and read_column(values, column)[0].null_count() == len(values):
+        raise DataError(
+            f"data.columns.{series.name}: found '{_first(values)}', and no training row has {_EXPECTED[kind]}; give another kind."
+        )
+    return column
+
+
+_EXPECTED = {
+    "numeric": "a number",
+    "boolean": "yes or no, true or false, 0 or 1",
+    "datetime": "a date in a format that is known here, such as 2024-12-31",
+}
 
 
 def infer_column(series: pl.Series) -> Column:
     """Find out what one column of training rows holds."""
-    name, values = series.name, series.drop_nulls()
-    distinct = values.n_unique() if len(values) else 0
-    if distinct <= 1:
-        why = "every value is missing" if distinct == 0 else f"every value is '{_first(series)}'"
-        return Column(name=name, kind="constant", why=why)
+    name, values = series.name, _present(series)
+    if not len(values):
+        return Column(name=name, kind="constant", why="every value is missing")
+    distinct = values.n_unique()
+    if distinct == 1:
+        return Column(name=name, kind="constant", why=f"every value is '{_first(as_labels(values))}'")
     if values.dtype == pl.Boolean:
         return Column(name=name, kind="boolean", why="true or false")
     if values.dtype.is_temporal():
         return Column(name=name, kind="datetime", why="dates")
     if values.dtype.is_numeric():
-        return _infer_number(name, values.cast(pl.Float64), distinct)
+        return _infer_number(name, values.cast(pl.Float64))
     return _infer_text(name, values, distinct)
 
 
-def _infer_number(name: str, values: pl.Series, distinct: int, markers: tuple[str, ...] = ()) -> Column:
-    if set(values.unique().to_list()) <= {0.0, 1.0}:
-        return Column(name=name, kind="boolean", markers=markers, why="0 or 1")
-    whole = bool((values == values.floor()).all())
-    if whole and distinct == len(values) >= 20:
+def _present(series: pl.Series) -> pl.Series:
+    """The values that are there."""
+    return (series.fill_nan(None) if series.dtype.is_float() else series).drop_nulls()
+
+
+def _infer_number(name: str, values: pl.Series, markers: tuple[str, ...] = ()) -> Column:
+    distinct = values.n_unique()
+    if distinct == 2 and bool(values.is_in([0.0, 1.0]).all()):
+        return Column(name=name, kind="boolean", markers=markers, numbers=True, why="0 or 1")
+    if distinct == len(values) >= 20 and bool((values == values.floor()).all()):
         counting = values.is_sorted() and float(values.max() - values.min()) < 3 * len(values)  # pyright: ignore
         if counting or _IDENTIFIER_NAME.search(name):
-            return Column(
-                name=name, kind="identifier", why="whole numbers, each one once" + (", counting up" if counting else "")
-            )
+            why = "whole numbers, each one once" + (", counting up" if counting else "")
+            return Column(name=name, kind="identifier", why=why)
     return Column(name=name, kind="numeric", markers=markers, why="numbers")
 
 
 def _infer_text(name: str, values: pl.Series, distinct: int) -> Column:
-    markers = _odd_words(values)
-    numbers = as_numbers(values).drop_nulls()
-    if (
-        len(numbers)
-        and numbers.n_unique() > 1
-        and len(numbers) == len(values.filter(~values.is_in(list(markers))))
-        and not _has_leading_zeros(values)
-    ):
-        return _infer_number(name, numbers, numbers.n_unique(), markers)
-    if distinct == 2 and {word.lower() for word in values.unique().to_list()} <= {*_TRUE, *_FALSE}:
+    numbers = as_numbers(values)
+    if numbers.null_count() < len(values) and not _has_leading_zeros(values):
+        markers = _odd_words(values) if numbers.null_count() else ()
+        known = numbers.drop_nulls()
+        if known.n_unique() > 1 and (markers or len(known) == len(values)):
+            return _infer_number(name, known, markers)
+        if len(known) == len(values):
+            return Column(name=name, kind="constant", why=f"every value is '{_first(as_labels(values))}'")
+    if _is_yes_no(values, distinct):
         return Column(name=name, kind="boolean", why="yes or no")
     date_format = _date_format(values)
     if date_format:
-        return Column(name=name, kind="datetime", date_format=date_format, why=f"dates as {date_format}")
+        return Column(name=name, kind="datetime", date_format=date_format, why=_why_date(values, date_format))
+    return _infer_words(name, values, distinct)
+
+
+def _infer_words(name: str, values: pl.Series, distinct: int) -> Column:
     if distinct > 0.5 * len(values) and distinct > 20:
         words = float(values.str.count_matches(r"\s+").mean() or 0) + 1  # pyright: ignore[reportArgumentType]
         if words >= 2:
@@ -177,8 +213,10 @@ def _infer_text(name: str, values: pl.Series, distinct: int) -> Column:
 def _odd_words(values: pl.Series) -> tuple[str, ...]:
     """Words among numbers: at most three different ones in at most one value of twenty; else nothing."""
     odd = values.filter(as_numbers(values).is_null())
+    if not 0 < len(odd) <= 0.05 * len(values):
+        return ()
     words = odd.unique().sort().to_list()
-    return tuple(words) if 0 < len(words) <= 3 and len(odd) <= 0.05 * len(values) else ()
+    return tuple(words) if len(words) <= 3 else ()
 
 
 def _has_leading_zeros(values: pl.Series) -> bool:
@@ -186,17 +224,50 @@ def _has_leading_zeros(values: pl.Series) -> bool:
     return bool(values.str.contains(r"^0\d+$").any())
 
 
+def _are_numbers(values: pl.Series) -> bool:
+    """Whether all texts are numbers rather than codes or words."""
+    return not as_numbers(values).null_count() and not _has_leading_zeros(values)
+
+
+def _is_yes_no(values: pl.Series, distinct: int) -> bool:
+    if distinct > 2 * len(_TRUE + _FALSE):
+        return False
+    words = {word.lower() for word in values.unique().to_list()}
+    return any(words <= {*yes, *no} and words & {*yes} and words & {*no} for yes, no in _YES_NO)
+
+
 def _date_format(values: pl.Series) -> str | None:
+    """The first format that reads every value."""
     sample = values.head(200)
-    if not bool(sample.str.contains(r"^\d{1,4}[-/. ]").all()):
-        return None
-    for date_format in _DATE_FORMATS:
-        if (
-            sample.str.to_datetime(date_format, strict=False).null_count() == 0
-            and values.str.to_datetime(date_format, strict=False).null_count() == 0
-        ):
-            return date_format
+    for look, formats in _DATE_STYLES:
+        if bool(sample.str.contains(look).all()):
+            for date_format in formats:
+                if not _moments(sample, date_format).null_count() and not _moments(values, date_format).null_count():
+                    return date_format
     return None
+
+
+def _best_date_format(values: pl.Series) -> str | None:
+    """The format that reads every value, else the one that reads the most."""
+    if not len(values):
+        return None
+    unread = {date_format: _moments(values, date_format).null_count() for date_format in _LOOKS}
+    best = min(unread, key=lambda date_format: unread[date_format])
+    return best if unread[best] < len(values) else None
+
+
+def _why_date(values: pl.Series, date_format: str) -> str:
+    swapped = date_format.replace("%m", "%_").replace("%d", "%m").replace("%_", "%d")
+    if date_format.startswith("%m") and not _moments(values, swapped).null_count():
+        return f"dates as {date_format}; {swapped} would read them all too"
+    return f"dates as {date_format}"
+
+
+def _moments(texts: pl.Series, date_format: str) -> pl.Series:
+    """Texts of one format as seconds since 1970-01-01 UTC; null where they are not of it."""
+    fitting = pl.select(pl.when(texts.str.contains(_LOOKS[date_format])).then(texts)).to_series()
+    moments = fitting.str.to_datetime(date_format, time_unit="us", strict=False)
+    return (moments.dt.epoch("us").cast(pl.Float64) / 1e6).alias(texts.name)
 
 
 def _first(series: pl.Series) -> str:
@@ -211,72 +282,108 @@ def as_numbers(series: pl.Series) -> pl.Series:
     return series.cast(pl.String).cast(pl.Float64, strict=False).fill_nan(None)
 
 
-def as_labels(series: pl.Series) -> pl.Series:
-    """Any column as text in one spelling, so that 3, 3.0 and '3' are the same label in every kind of source."""
-    if series.dtype == pl.Boolean:
+def as_labels(series: pl.Series, *, numbers: bool | None = None) -> pl.Series:
+    """Any column as text in one spelling, so that 3, 3.0 and '3' are the same label in every kind of source.
+
+    Arguments:
+        series: any column.
+        numbers: whether texts that are numbers are respelled; by default where all of them are, and none is a code
+            with leading zeros. Other texts stay as they are: '3.10' and '3.1' may be two versions.
+    """
+    if series.dtype == pl.Boolean or series.dtype.is_integer():
         return series.cast(pl.String)
     if series.dtype.is_temporal():
-        return series.cast(pl.Datetime).dt.strftime("%Y-%m-%d %H:%M:%S")
-    numbers = as_numbers(series)
+        return _spelled_times(series)
     if series.dtype == pl.String:
-        if _has_leading_zeros(series.drop_nulls()) or numbers.null_count() > series.null_count():
+        if not (_are_numbers(series.drop_nulls()) if numbers is None else numbers):
             return series
-    whole = (numbers == numbers.floor()) & (numbers.abs() < 2**53)
-    texts = numbers.cast(pl.String)
-    return (
-        pl.select(pl.when(whole).then(numbers.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(texts))
-        .to_series()
-        .alias(series.name)
-    )
+        spelled = _spelled_numbers(as_numbers(series))
+        keep = series.str.contains(_WHOLE) | series.str.contains(r"^0\d") | spelled.is_null()
+        return pl.select(pl.when(keep).then(series).otherwise(spelled)).to_series().alias(series.name)
+    return _spelled_numbers(as_numbers(series))
+
+
+def _spelled_numbers(numbers: pl.Series) -> pl.Series:
+    """7.0 as '7', 0.5 as '0.5'."""
+    whole = (numbers == numbers.floor()) & (numbers.abs() < 2.0**63)
+    digits = numbers.cast(pl.Int64, strict=False).cast(pl.String)
+    return pl.select(pl.when(whole).then(digits).otherwise(numbers.cast(pl.String))).to_series().alias(numbers.name)
+
+
+def _spelled_times(series: pl.Series) -> pl.Series:
+    """As ISO 8601 with a space, without a time of day at midnight."""
+    if series.dtype in (pl.Time, pl.Duration):
+        return series.cast(pl.String)
+    return series.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%d %H:%M:%S%.f").str.strip_suffix(" 00:00:00")
 
 
 def as_booleans(series: pl.Series) -> pl.Series:
     """Yes and no in any of the usual words as 1 and 0; null where a value is neither."""
-    if series.dtype != pl.String:
-        numbers = as_numbers(series)
-    else:
-        lower = series.str.to_lowercase()
+    numbers = as_numbers(series)
+    if series.dtype == pl.String:
         words = {**dict.fromkeys(_TRUE, 1.0), **dict.fromkeys(_FALSE, 0.0)}
-        numbers = lower.replace_strict(words, default=None, return_dtype=pl.Float64).fill_null(as_numbers(series))
+        said = series.str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.Float64)
+        numbers = said.fill_null(numbers)
     return pl.select(pl.when(numbers.is_in([0.0, 1.0])).then(numbers)).to_series().alias(series.name)
 
 
 def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
-    """Dates as seconds since 1970-01-01 UTC."""
-    if series.dtype == pl.String:
-        formats = (date_format,) if date_format else _DATE_FORMATS
-        moments = series.str.to_datetime(formats[0], strict=False)
-        for other in formats[1:]:
-            moments = moments.fill_null(series.str.to_datetime(other, strict=False))
-    elif series.dtype.is_numeric():
-        return series.cast(pl.Float64)
-    else:
-        moments = series.cast(pl.Datetime("us"))
-    return moments.dt.epoch("us").cast(pl.Float64) / 1e6
+    """Dates as seconds since 1970-01-01 UTC; numbers are such seconds already, unless the format is one of digits.
+
+    Arguments:
+        series: any column.
+        date_format: of texts; where it is not known, the one that reads the most of them. Dates by ISO 8601 cannot be
+            mistaken, and are read in any case where the format begins with the year or is not known.
+    """
+    if series.dtype in (pl.Date, pl.Datetime):
+        return series.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
+    if series.dtype.is_numeric() and date_format is None:
+        return as_numbers(series)
+    if series.dtype != pl.String and not series.dtype.is_numeric():
+        return pl.Series(series.name, [None] * len(series), dtype=pl.Float64)
+    texts = as_labels(series, numbers=True)
+    usual = date_format or _date_format(texts.drop_nulls()) or _best_date_format(texts.drop_nulls())
+    if usual is None:
+        return as_numbers(series)
+    moments = _moments(texts, usual)
+    for other in _ISO if usual.startswith("%Y") or date_format is None else ():
+        if moments.null_count() == texts.null_count():
+            break
+        moments = moments.fill_null(_moments(texts, other))
+    return moments
 
 
-def read_column(series: pl.Series, column: Column) -> tuple[pl.Series, Trouble | None]:
-    """One column of any frame as the schema's kind, with the rows that could not be read."""
+def read_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[Trouble]]:
+    """One column of any frame as the schema's kind, with the rows that could not be read (infinite ones apart)."""
     if column.markers and series.dtype == pl.String:
         series = series.replace(list(column.markers), [None] * len(column.markers))
-    if column.kind == "category":
-        return as_labels(series).alias(column.name), None
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+    read = _read(series, column).alias(column.name)
+    unread = read.is_null() & series.is_not_null()
+    if column.kind not in ("numeric", "boolean", "datetime"):
+        return read, []
+    infinite = read.is_infinite().fill_null(False)
+    if infinite.any():
+        read = pl.select(pl.when(~infinite).then(read)).to_series().alias(column.name)
+    return read, [_trouble(series, column, mask) for mask in (infinite, unread) if mask.any()]
+
+
+def _read(series: pl.Series, column: Column) -> pl.Series:
     if column.kind == "boolean":
         read = as_booleans(series)
-    elif column.kind == "datetime":
-        read = as_seconds(series, column.date_format)
-    else:
-        read = as_numbers(series)
-    bad = np.flatnonzero((read.is_null() & series.is_not_null()).to_numpy())
-    if series.dtype.is_float():
-        bad = bad[~series.is_nan().fill_null(False).to_numpy()[bad]]
-    bad = np.union1d(bad, np.flatnonzero(read.is_infinite().fill_null(False).to_numpy()))
-    trouble = (
-        Trouble(column.name, column.kind, tuple(int(row) for row in bad), str(series[int(bad[0])]))
-        if len(bad)
-        else None
-    )
-    return read.alias(column.name), trouble
+        return read.fill_null(as_numbers(series)) if column.numbers else read
+    if column.kind == "datetime":
+        return as_seconds(series, column.date_format)
+    if column.kind == "numeric":
+        return as_numbers(series)
+    labels = as_labels(series, numbers=column.numbers)
+    return labels.replace({word: word.lower() for word in ("True", "TRUE", "False", "FALSE")})
+
+
+def _trouble(series: pl.Series, column: Column, mask: pl.Series) -> Trouble:
+    rows = np.flatnonzero(mask.to_numpy())
+    return Trouble(column.name, column.kind, tuple(int(row) for row in rows), str(series[int(rows[0])]))
 
 
 def read_frame(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, list[Trouble]]:
@@ -288,12 +395,12 @@ def read_frame(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, list[
     if absent:
         raise DataError(missing_columns(absent, frame.columns))
     read = [read_column(frame[column.name], column) for column in schema.used]
-    troubles = [trouble for _, trouble in read if trouble]
+    troubles = [trouble for _, found in read for trouble in found]
     return pl.DataFrame([series for series, _ in read]), troubles
 
 
 def missing_columns(absent: Sequence[str], present: Sequence[str]) -> str:
     """One message for all columns that are not there."""
     names = ", ".join(f"'{name}'" for name in absent)
-    plural = "s" if len(absent) > 1 else ""
-    return f"the table has no column{plural} {names}; the network was trained with {'them' if plural else 'it'}.{did_you_mean(absent[0], present)}"
+    plural, them = ("s", "them") if len(absent) > 1 else ("", "it")
+    return f"the table has no column{plural} {names}; the network was trained with {them}.{did_you_mean(absent[0], present)}"

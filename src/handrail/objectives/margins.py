@@ -22,7 +22,7 @@ def hinge(
     outputs: Scores,
     targets: Classes | Labels,
     *,
-    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0,
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0,
     squared: bool = False,
     multi_class: Literal["crammer_singer", "one_vs_rest"] | None = None,
 ) -> Rows:

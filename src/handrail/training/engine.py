@@ -88,7 +88,7 @@ class Engine:
         self.plan, self.limits, self.order = plan, limits, order
         self.folder, self.names = folder, names
         self.callbacks = Callbacks(list(callbacks))
-        self.wish = wish or StopWish()
+        self.wish = StopWish() if wish is None else wish
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self._saved_best = 0

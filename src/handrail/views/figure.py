@@ -14,6 +14,7 @@ class Key:
     label: str
     colour: str
     look: str = "line"
+    value: str = ""
 
     @property
     def css(self) -> str:
@@ -23,15 +24,16 @@ class Key:
 
 @dataclass(frozen=True)
 class FigureView:
-    """What the page shows: `svg` is safe as it is, everything else is escaped there."""
+    """What the page shows: `svg` is safe as it is, everything else is escaped there; `side` stands beside the title."""
 
     title: str
     svg: Markup
     note: str = ""
     keys: tuple[Key, ...] = ()
     marked: bool = False
+    side: str = ""
 
 
-def figure_view(title: str, svg: str, *, note: str = "", keys: tuple[Key, ...] = (), marked: bool = False) -> FigureView:
+def figure_view(title: str, svg: str, *, note: str = "", keys: tuple[Key, ...] = (), marked: bool = False, side: str = "") -> FigureView:
     """A figure; `svg` must come from `style.picture`. `marked`: drawn from test rows that were opened before."""
-    return FigureView(title, Markup(svg), note, keys, marked)  # noqa: S704 - our own drawing, with no text from data
+    return FigureView(title, Markup(svg), note, keys, marked, side)  # noqa: S704 - our own drawing, with no text from data

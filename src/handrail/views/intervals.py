@@ -15,7 +15,7 @@ from handrail.views.wording import metric_label, metric_value
 
 Found = Mapping[str, float | None]
 _FARTHEST = 2.5  # a baseline this many spans away from the rest is named at the edge, not drawn to scale
-_WIDTH, _ROW = 320, 26
+_WIDTH, _ROW = 320, 32
 
 
 def colour_of(name: str) -> str:
@@ -67,7 +67,7 @@ def _span(found: Sequence[tuple[str, Found]]) -> tuple[float, float] | None:
 
 
 def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> FigureView:
-    height = 44 + _ROW * len(rows)
+    height = 36 + _ROW * len(rows)
 
     def draw(figure: Figure) -> None:
         axes = axes_in(figure, left=70, bottom=28, right=16, top=8)
@@ -80,14 +80,14 @@ def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> Figu
         axes.spines["left"].set_visible(False)
         for place, (name, found) in enumerate(rows):
             axes.get_yticklabels()[place].set_color(INK if name == "network" else colour_of(name))
-            for (part, one), offset in zip(found, np.linspace(-0.16, 0.16, len(found)) if len(found) > 1 else [0.0], strict=True):
+            for (part, one), offset in zip(found, np.linspace(-0.19, 0.19, len(found)) if len(found) > 1 else [0.0], strict=True):
                 _mark(axes, one, place + offset, metric=metric, colour=colour_of(name), test=part == "test")
 
     better = "higher is better" if higher_is_better(metric) else "lower is better"
     title = metric_label(metric)
     told = "; ".join(f"{name} {metric_value(metric, found[-1][1]['value'])}" for name, found in rows if found)
     svg = picture(f"dots-{metric.replace('_', '-')}", draw, label=f"{title}, {better}: {told}", width=_WIDTH, height=height)
-    return figure_view(f"{title[0].upper()}{title[1:]}", svg, note=better, marked=marked)
+    return figure_view(f"{title[0].upper()}{title[1:]}", svg, side=better, marked=marked)
 
 
 def _mark(axes: Axes, found: Found, y: float, *, metric: str, colour: str, test: bool) -> None:

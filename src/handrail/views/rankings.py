@@ -43,7 +43,7 @@ def _looks(sides: Sequence[Side]) -> list[tuple[str, str]]:
 
 def _keys(sides: Sequence[Side], areas: Sequence[float]) -> tuple[Key, ...]:
     pairs = zip(sides, areas, _looks(sides), strict=True)
-    return tuple(Key(f"{name} {area:.3f}", colour, look) for (name, _, _), area, (colour, look) in pairs)
+    return tuple(Key(name, colour, look, f"{area:.3f}") for (name, _, _), area, (colour, look) in pairs)
 
 
 def _draw(figure: Figure, curves: Sequence[tuple[np.ndarray, np.ndarray]], looks: Sequence[tuple[str, str]], labels: tuple[str, str]) -> None:

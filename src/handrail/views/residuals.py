@@ -90,6 +90,7 @@ def _histogram(axes: Axes, residual: np.ndarray, middle: float) -> None:
     axes.axvline(middle, color=LINEAR, linewidth=1.4)
     axes.set(xlabel="answer − truth", ylabel="rows", xlim=(low, high))
     axes.grid(axis="x", visible=False)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
 

@@ -5,6 +5,7 @@ whose value the page sets. No text that comes from data enters a picture: names 
 page, where they wrap, can be read aloud, and need no fonts of matplotlib's.
 """
 
+import html
 import io
 import re
 from collections.abc import Callable
@@ -88,13 +89,13 @@ def _for_page(text: str, name: str, label: str, width: int, height: int) -> str:
     body = re.sub(r"#0[0-9a-f]{5}", lambda found: variable(found[0]) if found[0] in _VARIABLES else found[0], body)
     body = re.sub(r"<g>\s*</g>|<defs>\s*</defs>", "", re.sub(r"\n\s*", "\n", body))
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    return f'<svg class="plot" role="img" aria-label="{label}" {size}>{body.strip()}'
+    return f'<svg class="plot" role="img" aria-label="{html.escape(label)}" {size}>{body.strip()}'
 
 
 def _rounded(found: re.Match[str]) -> str:
     """Coordinates to a hundredth of a pixel: half the size, nothing that could be seen."""
     numbers = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[2])
-    return f' {found[1]}="{re.sub(r"\s*\n\s*", " ", numbers).strip()}"'
+    return f' {found[1]}="{" ".join(numbers.split())}"'
 
 
 def _own_identifiers(body: str, name: str) -> str:

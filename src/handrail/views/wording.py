@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 _NAMES = {
@@ -15,7 +16,8 @@ _NAMES = {
     "rmse": "RMSE",
     "mae": "MAE",
 }
-_UNBOUNDED = frozenset({"log_loss", "rmse", "mae", "loss"})
+_PERCENT = "\u202f%"  # a narrow space that does not break
+_IN_UNITS = frozenset({"rmse", "mae"})
 
 
 def metric_label(name: str) -> str:
@@ -27,21 +29,28 @@ def number(value: float | None) -> str:
     """Four significant digits with a true minus sign; a dash for what is not defined."""
     if value is None or not math.isfinite(value):
         return "–"
-    digits = f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
-    return digits.replace("-", "−")
+    return _signed(f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}")
+
+
+def _signed(digits: str) -> str:
+    """A true minus sign, and none before what was rounded to zero."""
+    rounded_away = digits.startswith("-") and not any(digit in digits for digit in "123456789")
+    return digits.removeprefix("-") if rounded_away else digits.replace("-", "−")
 
 
 def metric_value(name: str, value: float | None) -> str:
-    """Shares with three decimals, so that columns line up; the rest with four digits."""
-    if value is None or name in _UNBOUNDED:
-        return number(value)
-    return f"{value:.3f}".replace("-", "−")
+    """Shares with three decimals and losses with four, so that columns line up; what has a unit with four digits."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if name in _IN_UNITS:
+        return number(value) if abs(value) >= 1e4 else _signed(f"{value:#.4g}".removesuffix("."))
+    return _signed(f"{value:.4f}" if name.endswith("loss") else f"{value:.3f}")
 
 
 def spoken_value(name: str, value: float | None) -> str:
     """As a sentence says it: accuracies in per cent."""
     if value is not None and name.endswith("accuracy"):
-        return f"{value:.1%}".replace("%", "\u202f%").replace("-", "−")
+        return f"{value:.1%}".replace("%", _PERCENT)
     return metric_value(name, value)
 
 
@@ -51,14 +60,14 @@ def interval(name: str, found: Mapping[str, float | None], *, spoken: bool = Fal
         return ""
     write = spoken_value if spoken else metric_value
     low, high = write(name, found["low"]), write(name, found["high"])
-    return f"{low.removesuffix('\u202f%')} to {high}"
+    return f"{low.removesuffix(_PERCENT)} to {high}"
 
 
 def difference(name: str, value: float | None) -> str:
     """With its sign; accuracies in percentage points."""
     if value is None:
         return "–"
-    sign = "+" if value > 0 else "−" if value < 0 else "±"
+    sign = "+" if value > 0 else "−" if value < 0 else ""
     if name.endswith("accuracy"):
         return f"{sign}{abs(100 * value):.1f} points"
     return f"{sign}{metric_value(name, abs(value))}"
@@ -86,8 +95,6 @@ def listed(names: Any, most: int = 6) -> str:
 
 def moment(text: str) -> str:
     """`2026-05-04T12:30:00+00:00` → 4 May 2026, 12:30 UTC."""
-    from datetime import UTC, datetime
-
     try:
         when = datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:

@@ -1,0 +1,158 @@
+"""A fit that is killed at any moment and resumed ends with the same bits as one that was left alone."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from handrail import RunError, fit, resume
+from handrail.run import Run
+from handrail.training.signals import Interrupted
+
+RULES = {
+    "gradient": {"learning": "gradient", "model": {"mlp": {"hidden": [32, 16], "dropout": 0.2}}, "training.epochs": 20},
+    "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 20},
+    "least_squares": {"learning": "least_squares", "model": {"mlp": {"hidden": [200]}}, "training.epochs": 1},
+}
+COMMON = {"training.patience": None, "training.checkpoint_seconds": 0.0, "training.batch_size": 8, "evaluation.resamples": 100}
+
+# Children come from a server that has imported everything and run nothing, so that each begins within milliseconds.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["handrail.fitting"])
+
+
+def a_table(folder: Path) -> Path:
+    """Two noisy classes: no rule ends early on them."""
+    chance = random.Random(3)
+    rows = [(chance.gauss(0, 1), chance.gauss(0, 1), chance.choice("abc")) for _ in range(3000)]
+    table = pl.DataFrame(rows, schema=["x", "y", "c"], orient="row")
+    label = (table["x"] + table["y"] * table["x"] + pl.Series([chance.gauss(0, 0.5) for _ in rows]) > 0).cast(pl.Int64)
+    path = folder / "table.csv"
+    table.with_columns(label.alias("label")).write_csv(path)
+    return path
+
+
+def weights(run: Path) -> bytes:
+    return (run / "model" / "weights.safetensors").read_bytes()
+
+
+def records(run: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def do_fit(table: Path, changes: dict, out: Path) -> None:
+    fit(table, "label", changes=changes, out=out)
+
+
+def do_resume(out: Path) -> None:
+    resume(out)
+
+
+def kill_after(seconds: float, target, *arguments) -> bool:
+    """Run in a process of its own and kill it; false when it had ended before."""
+    process = PROCESSES.Process(target=target, args=arguments)
+    process.start()
+    process.join(seconds)
+    alive = process.is_alive()
+    if alive:
+        os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    return alive
+
+
+def check_kills(rule: str, moments: list[float], folder: Path) -> None:
+    table, changes = a_table(folder), {**COMMON, **RULES[rule]}
+    whole = folder / "whole"
+    began = time.monotonic()
+    do_fit(table, changes, whole)
+    lasts = time.monotonic() - began
+    killed = 0
+    for number, moment in enumerate(moments):
+        out = folder / f"killed-{number}"
+        killed += kill_after(moment * lasts, do_fit, table, changes, out)
+        if not (out / "recipe.yaml").exists():
+            continue  # killed before it began
+        killed += kill_after(moment * lasts / 2, do_resume, out)
+        do_resume(out)
+        assert weights(out) == weights(whole), f"killed after {moment * lasts:.3f} s"
+        assert records(out) == records(whole)
+    assert killed, "no process was killed in time; the test shows nothing"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_killed_fit_resumes_to_the_same_bits(rule: str, tmp_path: Path) -> None:
+    check_kills(rule, [0.3, 0.7], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", RULES)
+def test_twenty_random_kills(rule: str, tmp_path: Path) -> None:
+    chance = random.Random(rule)
+    check_kills(rule, [chance.uniform(0.02, 1.1) for _ in range(20)], tmp_path)
+
+
+class StopAt:
+    """A listener that sends a signal to this process at a step of an epoch."""
+
+    def __init__(self, epoch: int, step: int, number: int) -> None:
+        from handrail.training.callbacks import Callback
+
+        outer = self
+
+        class Listener(Callback):
+            def on_batch_end(self, engine, step):
+                if engine.progress.epoch + 1 == outer.epoch and step == outer.step:
+                    os.kill(os.getpid(), outer.number)
+
+        self.epoch, self.step, self.number, self.listener = epoch, step, number, Listener()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_an_epoch_saves_and_says_how_to_go_on(number: int, tmp_path: Path) -> None:
+    table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
+    do_fit(table, changes, tmp_path / "whole")
+    with pytest.raises(Interrupted, match=r"epoch 3, after step 77.*handrail resume") as stop:
+        fit(table, "label", changes=changes, out=tmp_path / "stopped", callbacks=(StopAt(3, 77, number).listener,))
+    assert stop.value.exit_code == 128 + number
+    with pytest.raises(RunError, match="resume"):
+        Run(tmp_path / "stopped").summary  # noqa: B018
+    resume(tmp_path / "stopped")
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
+    assert records(tmp_path / "stopped") == records(tmp_path / "whole")
+
+
+def test_a_fit_that_has_ended_is_not_trained_again(tmp_path: Path) -> None:
+    table = a_table(tmp_path)
+    fit(table, "label", changes={**COMMON, "training.epochs": 2}, out=tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    resume(tmp_path / "run")
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
+
+
+def test_resume_refuses_data_that_has_changed(tmp_path: Path) -> None:
+    table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
+    with pytest.raises(Interrupted):
+        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], "9.5,9.5,a,1", *lines[2:]]) + "\n")
+    with pytest.raises(RunError, match=r"table\.csv.*has changed"):
+        resume(tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
+    with pytest.raises(Interrupted):
+        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+    path = tmp_path / "run" / "checkpoints" / "last" / "state.safetensors"
+    content = bytearray(path.read_bytes())
+    for damage in (content[: len(content) // 2], content[:-40] + bytes([content[-40] ^ 1]) + content[-39:], b""):
+        path.write_bytes(damage)
+        with pytest.raises(RunError, match=r"last/state\.safetensors' is damaged"):
+            resume(tmp_path / "run")
