@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-
 _ROWS = 16384  # at once: memory does not grow with the table
 
 

@@ -4,7 +4,7 @@ Arrays of numbers go straight into the encoder's arithmetic. Data frames with wo
 """
 
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -68,7 +68,9 @@ def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
     numbers = {name: "numeric" for name, dtype in frame.schema.items() if dtype.is_numeric()}
     schema = infer(frame, kinds=numbers)
     if not schema.used:
-        raise DataError("no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + ".")
+        raise DataError(
+            "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + "."
+        )
     if schema.set_aside:
         aside = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.set_aside)
         warnings.warn(f"columns that the network does not use: {aside}.", UserWarning, stacklevel=4)
@@ -78,15 +80,19 @@ def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
 def _typed(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     features, troubles = read_frame(frame, schema)
     if troubles:
-        places = [", ".join(str(row + 1) for row in trouble.rows[:5]) + (" …" if len(trouble.rows) > 5 else "") for trouble in troubles]
-        raise DataError([f"{trouble} in row {place}; expected what `fit` found there." for trouble, place in zip(troubles, places, strict=True)])
+        places = [
+            ", ".join(str(row + 1) for row in trouble.rows[:5]) + (" …" if len(trouble.rows) > 5 else "") for trouble in troubles
+        ]
+        raise DataError(
+            [f"{trouble} in row {place}; expected what `fit` found there." for trouble, place in zip(troubles, places, strict=True)]
+        )
     return features
 
 
 @torch.no_grad()
 def encode(encoder: TableEncoder, rows: Rows) -> Float[Tensor, "rows width"]:
     """Rows as the network takes them, where the encoder is."""
-    device = encoder.impute.fill.device
+    device = cast(Tensor, encoder.impute.fill).device
     if isinstance(rows, pl.DataFrame):
         return encoder(*(tensor.to(device) for tensor in encoder.prepare(_typed(rows, encoder.schema))))
     if encoder.encoding.scaling == "none" and not encoder.flagged and not _has_gaps(rows):

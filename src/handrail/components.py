@@ -20,7 +20,7 @@ import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import NoneType
@@ -145,7 +145,7 @@ def find(kind: str, name: str) -> Component:
     Raises: `RecipeError` for an unknown name or an import path that leads nowhere.
     """
     if is_placeholder(name):
-        raise RecipeError(f"the {kind} was given as an object in Python, {name}, which no file can hold; give it again from Python.")
+        raise RecipeError(f"the {kind} was given as an object in Python ({name[8:-1]}), which no file holds; give it again there.")
     if ":" in name:
         return Component(kind, name, _imported(name))
     known = available(kind)
@@ -225,8 +225,8 @@ def filled(entry: Component, given: Container[str] = ()) -> dict[str, str]:
     named = {name: name for name in kind.context if name in parameters}
     if named or ":" not in entry.name:
         return named
-    needed = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty and name not in given]
-    return dict(zip(needed, kind.context, strict=False))
+    needed = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+    return dict(zip((name for name in needed if name not in given), kind.context, strict=False))
 
 
 def settings(entry: Component, given: Container[str] = ()) -> dict[str, inspect.Parameter]:
@@ -281,6 +281,9 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
         return spec
     path = f"{where}.{name}"
     known, annotations = settings(entry, given), hints(entry)
+    context = KINDS[kind].context
+    if any(argument != filling and argument in context for argument, filling in filled(entry).items()):
+        problems.append(f"{path}: expected the arguments {', '.join(context)} first and in this order.")
     problems.extend(f"{path}.{key}: unknown argument.{did_you_mean(key, known)}" for key in given if key not in known)
     values: dict[str, Any] = {}
     for key, parameter in known.items():
@@ -318,7 +321,7 @@ def _value(value: Any, annotation: Any, where: str, problems: list[str]) -> Any:
     try:
         return _adapter(annotation).validate_python(value)
     except ValidationError as error:
-        problems += explain(error, lambda loc: where + "".join(f"[{part}]" for part in loc if isinstance(part, int)))
+        problems += explain(error.errors(), lambda loc: where + "".join(f"[{part}]" for part in loc if isinstance(part, int)))
         return value
 
 
@@ -329,14 +332,15 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
         return TypeAdapter(annotation)
 
 
-def explain(error: ValidationError, place: Callable[[tuple[int | str, ...]], str]) -> list[str]:
+def explain(findings: Iterable[Any], place: Callable[[tuple[int | str, ...]], str]) -> list[str]:
     """pydantic's findings as sentences, one for each place; what the branches of a union expected is joined.
 
     Arguments:
+        findings: `ValidationError.errors()`.
         place: the dotted name of pydantic's location.
     """
     found: dict[str, tuple[str, list[str]]] = {}
-    for item in error.errors():
+    for item in findings:
         text = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ").split(", unable to parse")[0]
         seen = "" if item["type"] == "value_error" else f"found {shown(item['input'])}; "
         expected = found.setdefault(place(item["loc"]), (seen, []))[1]
@@ -367,8 +371,8 @@ def build(kind: str, spec: Any, *context: Any, where: str = "") -> Any:
     where = where or kind
     resolved = resolve(kind, spec, where)
     if is_object(resolved):
-        as_it_is = not KINDS[kind].factory or not (inspect.isclass(resolved) or inspect.isfunction(resolved))
-        return resolved if as_it_is else _made(Component(kind, f":{shown(resolved)}", resolved), {}, context, where)
+        calls = inspect.isclass(resolved) or (KINDS[kind].factory and inspect.isfunction(resolved))
+        return _made(Component(kind, f":{shown(resolved)}", resolved), {}, context, where) if calls else resolved
     name, arguments = parse(resolved, kind)
     entry = find(kind, name)
     if not KINDS[kind].factory and not inspect.isclass(entry.target):

@@ -35,7 +35,7 @@ from handrail.training.callbacks import Callback
 from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
 from handrail.training.records import Records
-from handrail.training.session import Lesson, check_loss, choose_device, train, usual_batch_size, usual_loss
+from handrail.training.session import Lesson, check_loss, choose_device, train, usual_batch_size, usual_loss, usual_threads
 from handrail.training.signals import Interrupted, listening
 from handrail.training.validation import outputs_of
 
@@ -169,12 +169,11 @@ def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[
     device = choose_device(recipe.training.device)
     threads = torch.get_num_threads()
     try:
-        if isinstance(recipe.training.threads, int):
-            torch.set_num_threads(recipe.training.threads)
         with listening() as wish:
             data = prepare(recipe.data)
             _check(recipe, data)
             pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
+            torch.set_num_threads(_threads(recipe, pipeline, len(data.train)))
             _write_environment(folder, data, environment(str(device), torch.get_num_threads()))
             write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
             _write_split(folder, data)
@@ -190,6 +189,18 @@ def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[
     finally:
         torch.set_num_threads(threads)
     return Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
+
+
+def _threads(recipe: Recipe, pipeline: Pipeline, rows: int) -> int:
+    if recipe.training.threads != "auto":
+        return recipe.training.threads
+    size = usual_batch_size(rows) if recipe.training.batch_size == "auto" else recipe.training.batch_size
+    return usual_threads(count_parameters(pipeline.network), size)
+
+
+def count_parameters(network: torch.nn.Module) -> int:
+    """How many numbers the network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:
@@ -248,9 +259,11 @@ def _scaled(pipeline: Pipeline, part: Part) -> torch.Tensor:
 
 
 def _size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
-    parameters = sum(parameter.numel() for parameter in pipeline.network.parameters())
-    counts = torch.bincount(data.train.target).tolist() if data.task.is_classification else []
-    return check_size(len(data.train), parameters, data.task, data.schema, counts)
+    target = data.train.target
+    counts = torch.bincount(target, minlength=len(data.task.classes)).tolist() if data.task.is_classification else []
+    if data.task.name == "multi-label":
+        counts = target.sum(dim=0).long().tolist()
+    return check_size(len(data.train), count_parameters(pipeline.network), data.task, data.schema, counts)
 
 
 def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
@@ -323,7 +336,7 @@ def _finish(
             "best_epoch": done.best_epoch or done.epoch,
             "stopped": done.done,
             "seconds": seconds + previous,
-            "parameters": sum(parameter.numel() for parameter in pipeline.network.parameters()),
+            "parameters": count_parameters(pipeline.network),
             "inputs": pipeline.encoder.width,
         },
         "decisions": decisions(pipeline),

@@ -5,15 +5,17 @@ A recipe says what to do in the order of the five steps: data, model, objective,
 """
 
 import hashlib
+import inspect
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from handrail.components import available, explain, find, hints, import_path, resolve, shown, slot_of
 from handrail.data.encoding import Encoding
 from handrail.data.split import Split
 from handrail.data.table import ReadOptions
@@ -24,6 +26,15 @@ Positive = Annotated[int, Field(gt=0)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty_parts(cls, values: Any) -> Any:
+        """`training:` with nothing but comments below it says nothing, as does an empty list or mapping."""
+        if not isinstance(values, Mapping):
+            return values
+        empty = {key for key, field in cls.model_fields.items() if isinstance(field.default, BaseModel | list | dict)}
+        return {key: value for key, value in values.items() if value is not None or key not in empty}
 
 
 class DataRecipe(_Section):
@@ -109,14 +120,17 @@ class Recipe(_Section):
 
         Raises: `RecipeError` with every mistake: unknown sections and settings, values out of range, components.
         """
+        if not isinstance(values, Mapping):
+            raise RecipeError(f"found {shown(values)}, expected a recipe's sections, such as data, model, training.")
+        given = {name: _named(value) if name in ("model", "objective", "learning") else value for name, value in values.items()}
         problems: list[str] = []
         recipe: Recipe | None = None
         try:
-            recipe = cls.model_validate(dict(values))
+            recipe = cls.model_validate(given)
             problems += recipe.data.encoding.mistakes()
         except ValidationError as error:
             problems += _section_mistakes(error)
-        problems += _component_mistakes(values)
+        problems += _component_mistakes(given)
         if problems or recipe is None:
             raise RecipeError(problems)
         return recipe
@@ -139,17 +153,14 @@ class Recipe(_Section):
 
     def resolved(self) -> dict[str, Any]:
         """As `plain`, with every default of every component written out."""
-        from handrail.components import resolve
-
         plain = self.plain()
-        plain["model"] = _plain(resolve("model", self.model, "model"))
-        plain["learning"] = _plain(resolve("rule", self.learning, "learning"))
-        if self.objective.loss != "auto":
-            plain["objective"]["loss"] = _plain(resolve("loss", self.objective.loss, "objective.loss"))
-        plain["objective"]["penalties"] = [
-            _plain(resolve("penalty", item, f"objective.penalties[{index}]"))
-            for index, item in enumerate(self.objective.penalties)
-        ]
+        plain["objective"]["penalties"] = []
+        for kind, spec, where in _slots(_opened(self)):
+            resolved = _plain(resolve(kind, spec, where))
+            if kind == "penalty":
+                plain["objective"]["penalties"].append(resolved)
+            else:
+                plain = set_dotted(plain, where, resolved)
         return plain
 
     def fingerprint(self) -> str:
@@ -162,31 +173,55 @@ class Recipe(_Section):
 
         Raises: `RecipeError` as `parse`.
         """
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        values = {key: value.model_dump() if isinstance(value, _Section) else value for key, value in values.items()}
+        values = _opened(self)
         for path, value in changes.items():
             values = set_dotted(values, path, value)
         return Recipe.parse(values)
 
 
 def set_dotted(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of nested mappings with one dotted setting changed; names of components make room for arguments."""
-    head, _, rest = path.partition(".")
-    changed = dict(values)
+    """A copy of a recipe's settings with one dotted setting changed; naming another component replaces the one there.
+
+    Where the path leads through components, their signatures say what lies below: `model.mlp.hidden`,
+    `learning.gradient.optimizer.adam.learning_rate`.
+    """
+    return _with(values, path.split("."), value, prefix="")
+
+
+_SLOTS = {"model": "model", "objective.loss": "loss", "learning": "rule"}
+_COLUMNS = "data.columns"  # its keys are names of columns, which may hold dots
+
+
+def _with(values: Any, path: list[str], value: Any, *, prefix: str) -> dict[str, Any]:
+    values = dict(values) if isinstance(values, Mapping) else {}
+    head, *rest = path if prefix != f"{_COLUMNS}." else [".".join(path)]
+    place = f"{prefix}{head}"
     if not rest:
-        changed[head] = value
-        return changed
-    inner = changed.get(head)
-    child = rest.partition(".")[0]
-    if isinstance(inner, str):
-        inner = {inner: {}}
-    if not isinstance(inner, Mapping):
-        inner = {}
-    is_choice = head in ("model", "learning", "loss", "optimizer", "schedule", "clip", "activation", "initialisation")
-    if is_choice and child not in inner:
-        inner = {child: {}}
-    changed[head] = set_dotted({key: {} if item is None else item for key, item in inner.items()} if is_choice else inner, rest, value)
-    return changed
+        values[head] = value
+    elif place in _SLOTS:
+        values[head] = _with_component(values.get(head), rest, value, kind=_SLOTS[place])
+    else:
+        values[head] = _with(values.get(head), rest, value, prefix=f"{place}.")
+    return values
+
+
+def _with_component(spec: Any, path: list[str], value: Any, *, kind: str) -> dict[str, Any]:
+    # The name is the first part, or, where that is none of ours, an import path, which holds dots itself.
+    length = next((index for index, part in enumerate(path) if ":" in part and path[0] not in available(kind)), 0) + 1
+    name, rest = ".".join(path[:length]), path[length:]
+    if not rest:
+        return {name: value}
+    arguments = dict(spec[name] or {}) if isinstance(spec, Mapping) and isinstance(spec.get(name, ()), Mapping | None) else {}
+    argument, *deeper = rest
+    if not deeper:
+        return {name: {**arguments, argument: value}}
+    try:
+        slot = slot_of(hints(find(kind, name)).get(argument))
+    except RecipeError:  # said later, with all other mistakes
+        slot = None
+    below = arguments.get(argument)
+    changed = _with_component(below, deeper, value, kind=slot.kind) if slot else _with(below, deeper, value, prefix="-.")
+    return {name: {**arguments, argument: changed}}
 
 
 def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
@@ -198,7 +233,7 @@ def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
     if not sign or not path.strip():
         raise RecipeError(f"{flag} {text}: expected NAME=VALUE.")
     try:
-        return path.strip(), yaml.safe_load(value)
+        return path.strip(), yaml.load(value, _Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError:
         raise RecipeError(f"{flag} {text}: '{value}' cannot be read as a value.") from None
 
@@ -217,7 +252,7 @@ def read_options(values: Mapping[str, Any]) -> ReadOptions:
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises: `RecipeError` when there is none."""
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except FileNotFoundError:
         raise RecipeError(f"there is no recipe file '{path}'.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -227,50 +262,125 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         line = f" line {place.line + 1}, column {place.column + 1}:" if place else ""
         raise RecipeError(f"the recipe '{path}':{line} is not YAML ({getattr(error, 'problem', error)}).") from None
     if not isinstance(values, dict):
-        raise RecipeError(f"the recipe '{path}' holds {type(values).__name__}, expected sections such as data, model, training.")
+        found = "is empty" if values is None else f"holds {type(values).__name__}"
+        raise RecipeError(f"the recipe '{path}' {found}, expected sections such as data, model, training.")
     return values
 
 
-def _section_mistakes(error: ValidationError, inside: tuple[str, ...] = ()) -> Iterable[str]:
-    for item in error.errors():
-        path = [str(part) for part in (*inside, *item["loc"]) if not str(part).startswith(("function-", "constrained-", "literal["))]
-        where = ".".join(path)
-        if item["type"] == "extra_forbidden":
-            yield f"{where}: unknown setting.{did_you_mean(path[-1], _siblings(path))}"
-        else:
-            message = item["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-            found = "" if item["type"] == "value_error" else f"found {item['input']!r}; "
-            yield f"{where}: {found}{message}."
+class _Loader(yaml.SafeLoader):
+    """YAML without its surprises: only true and false are truth values (not yes, no, on, off, which are classes and
+    columns more often), dates and numbers such as 007 or 12:30 stay text, and no key may stand twice."""
+
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - filled below, as PyYAML expects
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for index, key in enumerate(keys) if key.value in [other.value for other in keys[:index]]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"'{twice.value}' stands twice", twice.start_mark)
+        return super().construct_mapping(node, deep)
 
 
-def _siblings(path: list[str]) -> list[str]:
+for _tag, _form, _first in (
+    ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+    ("float", r"[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$", list("-+.")),
+    ("merge", r"(?:<<)$", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_form), _first)
+
+
+def _section_mistakes(error: ValidationError, inside: tuple[str, ...] = ()) -> list[str]:
+    found = error.errors()
+    unknown = [_unknown([*inside, *(str(part) for part in item["loc"])]) for item in found if item["type"] == "extra_forbidden"]
+    for item in found:
+        if item["type"] == "model_type":
+            item["msg"] = "expected settings, each as NAME: VALUE"
+    others = [item for item in found if item["type"] != "extra_forbidden"]
+    return [*unknown, *explain(others, lambda loc: _place((*inside, *loc)))]
+
+
+def _unknown(path: list[str]) -> str:
+    section = _section(path[:-1])
+    elsewhere = [name for name in _all_settings(Recipe) if name.endswith(f".{path[-1]}")]
+    hint = f" Did you mean '{elsewhere[0]}'?" if elsewhere else did_you_mean(path[-1], section.model_fields if section else ())
+    return f"{'.'.join(path)}: unknown setting.{hint}"
+
+
+def _section(path: Iterable[str]) -> type[BaseModel] | None:
     section: Any = Recipe
-    for part in path[:-1]:
-        field = section.model_fields.get(part)
+    for part in path:
+        field = section.model_fields.get(part) if _is_section(section) else None
         section = field.annotation if field else None
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
-            return []
-    return list(section.model_fields)
+    return section if _is_section(section) else None
+
+
+def _is_section(annotation: Any) -> bool:
+    return inspect.isclass(annotation) and issubclass(annotation, BaseModel)
+
+
+def _all_settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        if _is_section(field.annotation):
+            yield from _all_settings(field.annotation, f"{prefix}{name}.")  # pyright: ignore[reportArgumentType]
+        else:
+            yield prefix + name
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """The dotted name of pydantic's location, without the branches of unions and the steps of validation."""
+    names: list[str] = []
+    for part in loc:
+        section = _section(names)
+        if section is not None and part in section.model_fields:
+            names.append(str(part))
+        elif isinstance(part, int):
+            names[-1] += f"[{part}]"
+        elif len(names) > 1 and (above := _section(names[:-1])) and get_origin(above.model_fields[names[-1]].annotation) is dict:
+            names.append(part)
+    return ".".join(names)
+
+
+def _slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """The components of a recipe: kind, specification and dotted place."""
+    objective = values.get("objective")
+    objective = objective if isinstance(objective, Mapping) else {}
+    yield "model", values.get("model", "mlp"), "model"
+    yield "rule", values.get("learning", "gradient"), "learning"
+    if objective.get("loss", "auto") != "auto":
+        yield "loss", objective["loss"], "objective.loss"
+    penalties = objective.get("penalties")
+    for index, item in enumerate(penalties if isinstance(penalties, list) else []):
+        yield "penalty", item, f"objective.penalties[{index}]"
 
 
 def _component_mistakes(values: Mapping[str, Any]) -> list[str]:
-    from handrail.components import resolve
-
-    objective = values.get("objective")
-    objective = objective if isinstance(objective, Mapping) else {}
-    penalties = objective.get("penalties", [])
-    slots: list[tuple[str, Any, str]] = [("model", values.get("model", "mlp"), "model"), ("rule", values.get("learning", "gradient"), "learning")]
-    if objective.get("loss", "auto") != "auto":
-        slots.append(("loss", objective["loss"], "objective.loss"))
-    if isinstance(penalties, list):
-        slots += [("penalty", item, f"objective.penalties[{index}]") for index, item in enumerate(penalties)]
     problems: list[str] = []
-    for kind, spec, where in slots:
+    for kind, spec, where in _slots(values):
         try:
             resolve(kind, spec, where)
         except RecipeError as error:
             problems += error.problems
     return problems
+
+
+def _opened(value: Any) -> Any:
+    """Sections as mappings of what they hold; all else, objects included, as it is."""
+    if isinstance(value, BaseModel):
+        return {name: _opened(getattr(value, name)) for name in type(value).model_fields}
+    return value
+
+
+def _named(value: Any) -> Any:
+    """Classes and functions by their import path, so that a run can be continued from its file."""
+    value = _opened(value)
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(item) for item in value]
+    return import_path(value) or value
 
 
 def _plain(value: Any) -> Any:
@@ -280,23 +390,27 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, str):
-        return without_password(value)
+    if isinstance(value, str | Path):
+        return without_password(str(value))
     if value is None or isinstance(value, int | float):
         return value
-    kind = value if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__") else type(value)
-    return f"<object {kind.__module__}:{kind.__qualname__}>"
+    kind = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
+    return import_path(value) or f"<object {kind.__module__}:{kind.__qualname__}>"
 
 
 def without_password(text: str) -> str:
-    """A URL without its password; any other text as it is."""
-    return re.sub(r"^(\w[\w+.-]*://[^:/@\s]*):[^@\s]*@", r"\1@", text)
+    """A URL without its password, wherever in it that stands; any other text as it is."""
+    if not re.match(r"\s*\w[\w+.-]*://", text):
+        return text
+    names = "password|passwd|pwd|sslpassword"
+    # As SQLAlchemy reads it, a password reaches to the first @; one that holds an @ itself, to the last before a query.
+    bare = re.sub(r"^(\s*\w[\w+.-]*://[^:/@?#]*):[^@]*@(?:[^?]*@)?", r"\1@", text)
+    bare = re.sub(rf"(?i)([?&])(?:{names})=[^&#]*(?:&|(?=#|$))", r"\1", bare)
+    bare = re.sub(rf"(?i)(;|%3B|=|%7B)(?:{names})(?:=|%3D)(?:(?!%3B)[^;&#])*", r"\1", bare)  # ODBC's own form
+    return bare if bare == text else bare.rstrip("?&")
 
 
 def _difference(values: Any, defaults: Any) -> Any:
     if not isinstance(values, Mapping) or not isinstance(defaults, Mapping):
         return values
-    changed = {key: _difference(item, defaults.get(key)) for key, item in values.items() if item != defaults.get(key)}
-    return {key: item for key, item in changed.items() if item != {} or defaults.get(key) not in ({}, None)}
+    return {key: _difference(item, defaults.get(key)) for key, item in values.items() if item != defaults.get(key)}

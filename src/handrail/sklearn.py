@@ -1,12 +1,12 @@
 """Estimators for the scikit-learn ecosystem: the same networks, objectives and rules, in memory; nothing is written to disk.
 
-    NetworkClassifier(model={"mlp": {"hidden": [64, 32]}}).fit(X, y).predict_proba(X_new)
+NetworkClassifier(model={"mlp": {"hidden": [64, 32]}}).fit(X, y).predict_proba(X_new)
 """
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ class _History(Callback):
 
 class _NetworkEstimator(BaseEstimator):
     """What both estimators share: settings, training, scores."""
+
+    n_features_in_: int  # set by scikit-learn's validation
 
     def __init__(
         self,
@@ -99,12 +101,12 @@ class _NetworkEstimator(BaseEstimator):
         """Rows and target of `fit`, checked and remembered as scikit-learn does it."""
         self._mixed = is_mixed(X)
         if not self._mixed:
-            return validate_data(self, X, y, **_ARRAYS, **checks)
+            return cast(tuple[np.ndarray, np.ndarray], validate_data(self, X, y, **_ARRAYS, **checks))
         if y is not None:
-            y = validate_data(self, X="no_validation", y=y, **checks)
-        validate_data(self, X, y, skip_check_array=True)
+            y = validate_data(self, X="no_validation", y=y, **checks)  # pyright: ignore[reportArgumentType]
+        validate_data(self, X, y, skip_check_array=True)  # pyright: ignore[reportArgumentType]
         check_consistent_length(X, y)
-        return as_frame(X), y
+        return as_frame(X), cast(np.ndarray, y)
 
     def _train(self, rows: Rows, target: Tensor, task: Task) -> None:
         """Divide, encode, train; targets are codes `[rows]` or values `[rows, outputs]`."""
@@ -149,12 +151,12 @@ class _NetworkEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         if self._mixed:
-            rows = as_frame(X)
+            rows: Rows = as_frame(X)
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
-            rows = validate_data(self, X, reset=False, **_ARRAYS)
+            rows = cast(np.ndarray, validate_data(self, X, reset=False, **_ARRAYS))
         inputs = encode(self.pipeline_.encoder, rows)
-        single = not self._mixed and rows.dtype == np.float32
+        single = isinstance(rows, np.ndarray) and rows.dtype == np.float32
         scores = None if single else doubled(self.network_, inputs)
         return outputs_of(self.network_, inputs) if scores is None else scores
 

@@ -19,8 +19,10 @@ from handrail.errors import DataError, did_you_mean
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = 0, 1, 2
 _ALIASES = {
-    "train": TRAIN, "training": TRAIN, "validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "test": TEST,
-}  # fmt: skip
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("validation", "val", "valid", "dev"), VALIDATION),
+    "test": TEST,
+}
 _FEWEST_ROWS = 10
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -77,15 +79,15 @@ def draw(
 
     Raises: `DataError` for too few rows or a column that does not serve.
     """
-    if rows < _FEWEST_ROWS:
+    shares = (split.validation if with_validation else 0.0, split.test if with_test else 0.0)
+    if split.method == "column":
+        assert keys is not None
+        return _given(keys, with_validation=with_validation, with_test=with_test)
+    if rows < _FEWEST_ROWS and any(shares):
         raise DataError(
             f"the table has {rows} rows; expected at least {_FEWEST_ROWS} to draw training, validation and test rows from."
         )
     generator = np.random.default_rng([split.seed, 7])
-    shares = (split.validation if with_validation else 0.0, split.test if with_test else 0.0)
-    if split.method == "column":
-        assert keys is not None
-        return _given(keys)
     if split.method == "time":
         assert keys is not None
         return _ordered(keys, shares)
@@ -113,18 +115,33 @@ def spread(rows: np.ndarray, count: int, generator: np.random.Generator) -> np.n
 
 
 def spread_by_class(rows: np.ndarray, share: float, generator: np.random.Generator, classes: pl.Series | None) -> np.ndarray:
-    """A share of the rows, class by class where there are classes (one for each of the rows): each gives its part."""
-    total = max(1, round(share * len(rows)))
+    """A share of the rows, class by class where there are classes (one for each of the rows): each gives its part.
+
+    At least one row is drawn and one is left; of every class at least one row is left, unless all classes are single rows.
+    """
+    total = min(max(1, round(share * len(rows))), len(rows) - 1)
     if classes is None:
         return spread(rows, total, generator)
     codes = _codes(classes)
-    members = [rows[codes == code] for code in np.unique(codes)]
-    exact = np.array([share * len(group) for group in members])
-    counts = np.floor(exact).astype(int)
-    short = total - counts.sum()
-    for index in np.argsort(counts - exact, kind="stable")[: max(short, 0)]:
-        counts[index] += len(members[index]) > 1  # a class with a single row trains
+    members = [rows[codes == code] for code in range(codes.max() + 1)]
+    sizes = np.array([len(group) for group in members])
+    if sizes.max() == 1:
+        return spread(rows, total, generator)
+    counts = _apportioned(sizes, share, total)
     return np.concatenate([spread(group, count, generator) for group, count in zip(members, counts, strict=True)])
+
+
+def _apportioned(sizes: np.ndarray, share: float, total: int) -> np.ndarray:
+    """How many rows of each class: shares rounded by largest remainder, at most all but one.
+
+    Where that leaves too few (many classes of a row or two), classes with rows to spare give more.
+    """
+    exact = share * sizes
+    counts = np.minimum(np.floor(exact).astype(np.int64), sizes - 1)
+    while (short := total - int(counts.sum())) > 0 and (spare := counts < sizes - 1).any():
+        order = np.argsort(np.where(spare, counts - exact, np.inf), kind="stable")
+        counts[order[: min(short, int(spare.sum()))]] += 1
+    return counts
 
 
 def _codes(labels: pl.Series) -> np.ndarray:
@@ -133,14 +150,24 @@ def _codes(labels: pl.Series) -> np.ndarray:
     return texts.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64).to_numpy()
 
 
-def _given(keys: pl.Series) -> np.ndarray:
-    words = keys.cast(pl.String).str.to_lowercase()
-    unknown = [word for word in words.unique().to_list() if word not in _ALIASES]
-    if unknown:
+def _given(keys: pl.Series, *, with_validation: bool, with_test: bool) -> np.ndarray:
+    """The parts that the column names."""
+    words = keys.cast(pl.String).str.strip_chars().str.to_lowercase()
+    parts = words.replace_strict(_ALIASES, default=None, return_dtype=pl.UInt8)
+    if parts.null_count():
+        row = int(parts.is_null().arg_max() or 0)
+        found, hint = ("no value", "") if keys[row] is None else (f"'{keys[row]}'", did_you_mean(words[row], _ALIASES))
         raise DataError(
-            f"split column '{keys.name}': found '{unknown[0]}', expected train, validation or test in every row.{did_you_mean(unknown[0], _ALIASES)}"
+            f"split column '{keys.name}': found {found} in data row {row + 1}, expected train, validation or test in every "
+            f"row.{hint}"
         )
-    return np.array([_ALIASES[word] for word in words.to_list()], dtype=np.uint8)
+    for code, drawn in ((VALIDATION, with_validation), (TEST, with_test)):
+        if not drawn and bool((parts == code).any()):
+            raise DataError(
+                f"split column '{keys.name}': found {PARTS[code]} rows, but data.{PARTS[code]} gives that part too; expected one "
+                "of the two."
+            )
+    return parts.to_numpy().copy()
 
 
 def _ordered(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
@@ -149,30 +176,34 @@ def _ordered(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
         moments = as_seconds(keys, None)
     if moments.null_count():
         row = int(moments.is_null().arg_max() or 0)
+        found = "no value" if keys[row] is None else f"'{keys[row]}'"
         raise DataError(
-            f"split column '{keys.name}': found '{keys[row]}' in data row {row + 1}, expected a date or a number that orders the rows in time."
+            f"split column '{keys.name}': found {found} in data row {row + 1}, expected a date or a number that orders the rows "
+            "in time."
         )
     order = np.argsort(moments.to_numpy(), kind="stable")
     rows = len(order)
-    parts = np.full(rows, TRAIN, dtype=np.uint8)
     validation, test = (max(1, round(share * rows)) if share else 0 for share in shares)
+    validation = min(validation, rows - test - 1)
+    parts = np.full(rows, TRAIN, dtype=np.uint8)
     parts[order[rows - test :]] = TEST
     parts[order[rows - test - validation : rows - test]] = VALIDATION
     return parts
 
 
 def _grouped(keys: pl.Series, shares: tuple[float, float], generator: np.random.Generator) -> np.ndarray:
+    """Whole groups in random order: the first are test, then validation, then training; at least one group each."""
     groups = _codes(keys)
     sizes = np.bincount(groups)
-    if len(sizes) < 3:
-        raise DataError(f"split column '{keys.name}' has {len(sizes)} groups; expected at least 3, one for each part.")
+    validation, test = shares
+    needed = 1 + (validation > 0) + (test > 0)
+    if len(sizes) < needed:
+        raise DataError(f"split column '{keys.name}' has {len(sizes)} groups; expected at least {needed}, one for each part.")
     order = generator.permutation(len(sizes))
-    filled = np.cumsum(sizes[order]) - sizes[order] / 2
-    validation, test = (share * len(groups) for share in shares)
+    middles = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)
+    tests = int(np.clip((middles < test).sum(), test > 0, len(sizes) - 1 - (validation > 0)))
+    held_out = int(np.clip((middles < test + validation).sum(), tests + (validation > 0), len(sizes) - 1))
     part_of = np.full(len(sizes), TRAIN, dtype=np.uint8)
-    part_of[order[filled < test]] = TEST
-    part_of[order[(filled >= test) & (filled < test + validation)]] = VALIDATION
-    for wanted, position, share in ((TEST, 0, test), (VALIDATION, 1, validation), (TRAIN, -1, 1)):
-        if share and not (part_of == wanted).any():  # a few large groups
-            part_of[order[position]] = wanted
+    part_of[order[:tests]] = TEST
+    part_of[order[tests:held_out]] = VALIDATION
     return part_of[groups]

@@ -1,6 +1,6 @@
 """The target and what is asked of it: classes or values, one or several."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from handrail.data.schema import as_booleans, as_labels, as_numbers, infer_colum
 from handrail.errors import DataError, did_you_mean
 
 TaskName = Literal["binary", "multi-class", "multi-label", "regression"]
+_LARGEST = float(np.finfo(np.float32).max)
 MOST_CLASSES = 20  # whole numbers with more different values than this are taken as quantities
 
 
@@ -36,44 +37,61 @@ class Task(BaseModel):
         """Whether each row has exactly one class."""
         return self.name in ("binary", "multi-class")
 
-    def encode(self, frame: pl.DataFrame) -> Tensor:
+    def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> Tensor:
         """The target columns as numbers: codes `[rows]` (Int64) for classes, else `[rows, outputs]` (Float32).
 
-        Raises: `DataError` for a class that the training rows did not have, or a value that is no number.
-        """
-        if self.is_classification:
-            return torch.from_numpy(self._codes(frame[self.targets[0]]))
-        read = as_booleans if self.name == "multi-label" else as_numbers
-        columns = [read(frame[name]) for name in self.targets]
-        for column in columns:
-            row = column.is_null().arg_max()
-            if column.null_count() and row is not None:
-                raise DataError(
-                    f"the target '{column.name}': found '{frame[column.name][row]}' in data row {row + 1}, expected a {'0 or 1' if self.name == 'multi-label' else 'number'}."
-                )
-        return torch.from_numpy(np.stack([column.to_numpy() for column in columns], axis=1).astype(np.float64)).float()
+        Arguments:
+            frame: rows with the target columns.
+            row_name: what a person would call the row at a position; by default its number in the frame.
 
-    def _codes(self, series: pl.Series) -> np.ndarray:
+        Raises: `DataError` for a class that the training rows did not have, a value that is no number, or a number
+            that is infinite or beyond single precision (3.4·10³⁸).
+        """
+        name_of = row_name or (lambda row: f"data row {row + 1}")
+        if self.is_classification:
+            return torch.from_numpy(self._codes(frame[self.targets[0]], name_of))
+        columns = [self._numbers(frame[name], name_of) for name in self.targets]
+        return torch.from_numpy(np.stack(columns, axis=1)).float()
+
+    def _numbers(self, series: pl.Series, name_of: Callable[[int], str]) -> np.ndarray:
+        of_labels = self.name == "multi-label"
+        numbers = as_booleans(series) if of_labels else as_numbers(series)
+        fits = (numbers.abs() <= _LARGEST).fill_null(False)
+        if not fits.all():
+            row = int((~fits).arg_max() or 0)
+            expected = "0 or 1" if of_labels else "a finite number, at most 3.4e38"
+            raise DataError(f"the target '{series.name}': found {_found(series[row])} in {name_of(row)}, expected {expected}.")
+        return numbers.to_numpy()
+
+    def _codes(self, series: pl.Series, name_of: Callable[[int], str]) -> np.ndarray:
         labels = self.labels(series)
-        codes = labels.replace_strict(
-            list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64
-        )
+        codes = labels.replace_strict(list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64)
         if codes.null_count():
             row = int(codes.is_null().arg_max() or 0)
+            what = "no value" if labels[row] is None else f"the class '{labels[row]}'"
             raise DataError(
-                f"the target '{series.name}': found the class '{labels[row]}' in data row {row + 1}, which no training row has; "
+                f"the target '{series.name}': found {what} in {name_of(row)}, which no training row has; "
                 f"expected one of {', '.join(self.classes[:12])}."
             )
         return codes.to_numpy().copy()
 
     def labels(self, series: pl.Series) -> pl.Series:
-        """The target as class names; a dot behind a known name ('>50K.') is taken off."""
-        labels = as_labels(series)
-        known = labels.is_in(list(self.classes))
-        bare = labels.str.strip_suffix(".")
-        return pl.select(
-            pl.when(known).then(labels).when(bare.is_in(list(self.classes))).then(bare).otherwise(labels)
-        ).to_series()
+        """The target as class names: as it stands, else by its number (3.0 for '3'), else true and false in another
+        case, else without a dot behind it ('>50K.')."""
+        texts = as_labels(series, numbers=False)
+        in_lower_case = {name.lower(): name for name in self.classes if name.lower() in ("true", "false")}
+        candidates = (
+            texts,
+            as_labels(series, numbers=True),
+            texts.str.to_lowercase().replace_strict(in_lower_case, default=None, return_dtype=pl.String),
+            texts.str.strip_suffix("."),
+        )
+        named = [pl.when(found.is_in(list(self.classes))).then(found) for found in candidates]
+        return pl.select(pl.coalesce(*named, texts)).to_series().alias(series.name)
+
+
+def _found(value: object) -> str:
+    return "no value" if value is None else f"'{value}'"
 
 
 def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int] | None) -> tuple[str, ...]:
@@ -85,7 +103,7 @@ def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int]
         raise DataError(
             f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, --target)."
         )
-    wanted = list(target) if isinstance(target, list | tuple) else [target]
+    wanted = [target] if isinstance(target, str | int) else list(target)
     names = tuple(_find_target(columns, item) for item in wanted)
     if len(set(names)) < len(names):
         raise DataError(f"data.target names a column twice: {', '.join(names)}.")
@@ -121,22 +139,29 @@ def infer_task(frame: pl.DataFrame, targets: Sequence[str], *, task: str = "auto
     """
     for name in targets:
         _check_target(frame[name])
-    if len(targets) > 1:
-        return _several(frame, tuple(targets), task)
-    name, series = targets[0], frame[targets[0]].drop_nulls()
+    found = _several(frame, tuple(targets), task) if len(targets) > 1 or task == "multi-label" else _one(frame, targets[0], task)
+    if positive is None:
+        return found
+    if found.name != "binary":
+        raise DataError(f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes.")
+    return found.model_copy(update={"classes": _ordered(found.classes, positive)})
+
+
+def _one(frame: pl.DataFrame, name: str, task: str) -> Task:
+    """What a single target asks for."""
+    series, why = frame[name].drop_nulls(), "as given"
     if task == "auto":
         task, why = _single(series)
-    else:
-        why = "as given"
     if task == "regression":
         _require_numbers(series)
         return Task(name="regression", targets=(name,), why=why)
-    if task == "multi-label":
-        return _several(frame, (name,), task)
-    classes = _classes(series, positive)
+    classes = _classes(series)
     name_of_task: TaskName = "binary" if len(classes) == 2 else "multi-class"
     if task in ("binary", "multi-class") and task != name_of_task:
-        raise DataError(f"data.task: found '{task}', but the target '{name}' has {len(classes)} classes.")
+        raise DataError(
+            f"data.task: found '{task}', but the target '{name}' has {len(classes)} classes; leave data.task out, or set it to "
+            f"{name_of_task}."
+        )
     return Task(name=name_of_task, targets=(name,), classes=classes, why=why)
 
 
@@ -146,70 +171,73 @@ def _check_target(series: pl.Series) -> None:
         raise DataError(
             f"the target '{series.name}': all {len(series):,} values are missing; expected at least two different ones."
         )
-    if values.n_unique() == 1:
+    if as_labels(values).n_unique() == 1:
         raise DataError(
-            f"the target '{series.name}': every row has the value '{values[0]}'; expected at least two different ones. There is nothing to learn."
-        )
-    numbers = as_numbers(values)
-    if numbers.null_count() == 0 and bool(numbers.is_infinite().any()):
-        raise DataError(
-            f"the target '{series.name}': found an infinite number in data row {int(numbers.is_infinite().arg_max() or 0) + 1}; expected finite numbers. Mend or remove the row."
+            f"the target '{series.name}': every row has the value '{values[0]}'; expected at least two different ones. "
+            "There is nothing to learn."
         )
 
 
 def _single(series: pl.Series) -> tuple[str, str]:
+    """Classes or regression, and why."""
     column = infer_column(series)
     distinct = series.n_unique()
-    if column.kind == "text" or (
-        column.kind == "identifier" and series.dtype == pl.String and as_numbers(series).null_count()
-    ):
+    numbers = as_numbers(series)
+    is_words = column.kind == "text" or (column.kind == "identifier" and numbers.null_count())
+    if is_words or (column.kind == "datetime" and distinct > MOST_CLASSES):
+        what = "dates" if column.kind == "datetime" else "texts"
         raise DataError(
-            f"the target '{series.name}' has {distinct:,} different texts in {len(series):,} rows; expected classes that repeat, or numbers."
+            f"the target '{series.name}' has {distinct:,} different {what} in {len(series):,} rows; expected classes that repeat, "
+            "or numbers."
         )
-    if column.kind in ("numeric", "identifier"):
-        numbers = as_numbers(series).drop_nulls()
-        whole = bool((numbers == numbers.floor()).all())
-        if not whole or distinct > MOST_CLASSES:
-            return "regression", f"numbers with {distinct:,} different values"
-        return (
-            "classes",
-            f"whole numbers with {distinct} different values; data.task=regression takes them as quantities",
-        )
-    return "classes", f"{distinct} different values"
+    if column.kind not in ("numeric", "identifier"):
+        return "classes", f"{as_labels(series).n_unique()} different values"
+    numbers = numbers.drop_nulls()
+    distinct = numbers.n_unique()
+    if distinct > MOST_CLASSES or not bool(((numbers == numbers.floor()) & numbers.is_finite()).all()):
+        return "regression", f"numbers with {distinct:,} different values"
+    return "classes", f"whole numbers with {distinct} different values; data.task=regression takes them as quantities"
 
 
-def _classes(series: pl.Series, positive: str | None) -> tuple[str, ...]:
-    labels = as_labels(series).unique().to_list()
+def _classes(series: pl.Series) -> tuple[str, ...]:
+    """The labels in order: by number where all are numbers, else by letter; 'a.' beside 'a' is no class of its own."""
+    labels = set(as_labels(series).unique().to_list())
+    labels = {label for label in labels if not (label.endswith(".") and label.removesuffix(".") in labels)}
     try:
-        classes = sorted(labels, key=float)
+        return tuple(sorted(labels, key=lambda label: (float(label), label)))
     except ValueError:
-        classes = sorted(labels)
-    if positive is None:
-        return tuple(classes)
-    if len(classes) != 2 or str(positive) not in classes:
-        raise DataError(
-            f"data.positive: found '{positive}', expected one of two classes; the target has {', '.join(classes[:12])}."
-        )
-    return tuple([name for name in classes if name != str(positive)] + [str(positive)])
+        return tuple(sorted(labels))
+
+
+def _ordered(classes: tuple[str, ...], positive: str) -> tuple[str, ...]:
+    """Two classes with the positive one last."""
+    asked = as_labels(pl.Series([str(positive)]))[0]
+    chosen = next((name for name in classes if name in (str(positive), asked)), None)
+    if chosen is None:
+        raise DataError(f"data.positive: found '{positive}', expected one of the classes {', '.join(classes)}.")
+    return (*(name for name in classes if name != chosen), chosen)
 
 
 def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> Task:
-    yes_no = all(as_booleans(frame[name].drop_nulls()).null_count() == 0 for name in targets)
-    if task == "multi-label" or (task == "auto" and yes_no):
-        if not yes_no:
-            raise DataError("data.task: found 'multi-label', expected targets of 0 and 1 (or yes and no) only.")
+    others = [name for name in targets if as_booleans(frame[name].drop_nulls()).null_count()]
+    if task == "multi-label" or (task == "auto" and not others):
+        if others:
+            raise DataError(
+                f"data.task: found 'multi-label', but the target '{others[0]}' has other values than 0 and 1 (or yes and no); "
+                "expected targets of these only."
+            )
         return Task(name="multi-label", targets=targets, classes=targets, why=f"{len(targets)} columns of 0 and 1")
     if task not in ("auto", "regression"):
-        raise DataError(
-            f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or 'regression'."
-        )
+        raise DataError(f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or 'regression'.")
     for name in targets:
         _require_numbers(frame[name].drop_nulls())
     return Task(name="regression", targets=targets, why=f"{len(targets)} columns of numbers")
 
 
 def _require_numbers(series: pl.Series) -> None:
-    numbers = as_numbers(series)
-    if numbers.null_count():
-        row = int(numbers.is_null().arg_max() or 0)
-        raise DataError(f"the target '{series.name}': found '{series[row]}', expected numbers for regression.")
+    odd = series.filter(as_numbers(series).is_null())
+    if len(odd):
+        raise DataError(
+            f"the target '{series.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no number), expected numbers "
+            "for regression; several targets together are all numbers, or all yes and no."
+        )

@@ -26,7 +26,7 @@ def reliability_plot(predictions: Predictions, part: str, note: str = "", *, mar
         upper.plot(bins.confidence[filled], bins.accuracy[filled], "o", color=NETWORK, markersize=6.5)
         widths = np.diff(bins.edges)
         lower.bar(bins.edges[:-1] + widths / 2, bins.count, width=widths * 0.86, color=NETWORK, alpha=0.55)
-        first = bins.edges[np.flatnonzero(filled)[0]] if filled.any() else 0.0
+        first = float(bins.edges[np.argmax(filled)])
         for axes in (upper, lower):
             axes.set_xlim(max(0.0, first - 0.03), 1.02)
             axes.xaxis.set_major_locator(MultipleLocator(0.1 if first > 0.4 else 0.2))
@@ -49,8 +49,11 @@ def _two_ticks(most: int) -> MultipleLocator:
 
 
 def _told(bins: Reliability) -> str:
-    last = np.flatnonzero(bins.count > 0)[-1:]
-    return "; ".join(f"{bins.count[place]:,} decisions at confidence {bins.confidence[place]:.2f} are right in {bins.accuracy[place]:.0%}" for place in last)
+    filled = np.flatnonzero(bins.count > 0)
+    if not len(filled):
+        return "no decisions"
+    most = filled[-1]
+    return f"{bins.count[most]:,} decisions at confidence {bins.confidence[most]:.2f} are right in {bins.accuracy[most]:.0%}"
 
 
 def wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -52,14 +52,12 @@ def confusion(predictions: Predictions) -> Confusion:
     counts = np.bincount(codes, minlength=width * width).reshape(width, width)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = predictions.classes
-    facts = {"right": int(np.trace(counts)), "total": int(counts.sum())}
+    right, total = int(np.trace(counts)), int(counts.sum())
     if width > MOST_CLASSES:
-        return Confusion(classes, pairs=_pairs(classes, counts, shares), **facts)
-    rows = tuple(
-        (name, int(counts[row].sum()), tuple(Cell(int(count), float(share)) for count, share in zip(counts[row], shares[row], strict=True)))
-        for row, name in enumerate(classes)
-    )
-    return Confusion(classes, rows=rows, **facts)
+        return Confusion(classes, pairs=_pairs(classes, counts, shares), right=right, total=total)
+    cells = [tuple(map(Cell, *pair)) for pair in zip(counts.tolist(), shares.tolist(), strict=True)]
+    rows = tuple((name, sum(cell.count for cell in row), row) for name, row in zip(classes, cells, strict=True))
+    return Confusion(classes, rows=rows, right=right, total=total)
 
 
 def _pairs(classes: tuple[str, ...], counts: np.ndarray, shares: np.ndarray) -> tuple[tuple[str, str, Cell], ...]:

@@ -54,11 +54,12 @@ def _curves(records: Sequence[dict[str, Any]], name: str, best_epoch: int) -> Fi
 
     best = dict(zip(*validation, strict=True)).get(best_epoch)
     best_text = f", {metric_value(name, best)} at the best epoch, {best_epoch}" if best is not None else ""
+    note = f"Best epoch {best_epoch} of {last}{_value(name, best)}."
     keys = [Key("train rows", LINEAR)] if len(train[0]) else []
     keys += [Key("validation rows", NETWORK)] if len(validation[0]) else []
     svg = picture(f"curve-{_slug(name)}", draw, label=f"Learning curve over {last} epochs{best_text}")
     title = metric_label(name)
-    return figure_view(f"{title[0].upper()}{title[1:]} by epoch", svg, note=f"Best epoch {best_epoch} of {last}{_value(name, best)}.", keys=tuple(keys))
+    return figure_view(f"{title[0].upper()}{title[1:]} by epoch", svg, note=note, keys=tuple(keys))
 
 
 def _value(name: str, best: float | None) -> str:

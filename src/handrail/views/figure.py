@@ -34,6 +34,8 @@ class FigureView:
     side: str = ""
 
 
-def figure_view(title: str, svg: str, *, note: str = "", keys: tuple[Key, ...] = (), marked: bool = False, side: str = "") -> FigureView:
+def figure_view(
+    title: str, svg: str, *, note: str = "", keys: tuple[Key, ...] = (), marked: bool = False, side: str = ""
+) -> FigureView:
     """A figure; `svg` must come from `style.picture`. `marked`: drawn from test rows that were opened before."""
     return FigureView(title, Markup(svg), note, keys, marked, side)  # noqa: S704 - our own drawing, with no text from data

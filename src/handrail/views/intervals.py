@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from handrail.evaluation.metrics import higher_is_better
 from handrail.views.figure import FigureView, figure_view
 from handrail.views.style import INK, LINEAR, NETWORK, PAPER, PLAIN, axes_in, picture
-from handrail.views.wording import metric_label, metric_value
+from handrail.views.wording import metric_label, metric_value, number
 
 Found = Mapping[str, float | None]
 _FARTHEST = 2.5  # a baseline this many spans away from the rest is named at the edge, not drawn to scale
@@ -51,7 +51,9 @@ def _rows(parts: Mapping[str, Any], metric: str) -> list[Row]:
 def _limits(rows: Sequence[Row], rival: str) -> tuple[float, float]:
     """The span of the network and its rival, and of the others where they are near."""
     spans = {name: _span(found) for name, found in rows}
-    near = [span for name, span in spans.items() if name in ("network", rival) and span] or [span for span in spans.values() if span]
+    near = [span for name, span in spans.items() if name in ("network", rival) and span] or [
+        span for span in spans.values() if span
+    ]
     low, high = min(span[0] for span in near), max(span[1] for span in near)
     reach = _FARTHEST * ((high - low) or abs(high) or 1.0)
     for span in filter(None, spans.values()):
@@ -76,6 +78,7 @@ def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> Figu
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_yticks(range(len(rows)), [name for name, _ in rows])
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=2))
+        axes.xaxis.set_major_formatter(FuncFormatter(_tick))
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         for place, (name, found) in enumerate(rows):
@@ -90,6 +93,10 @@ def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> Figu
     return figure_view(f"{title[0].upper()}{title[1:]}", svg, side=better, marked=marked)
 
 
+def _tick(value: float, _: int | None = None) -> str:
+    return number(round(value, 12))
+
+
 def _mark(axes: Axes, found: Found, y: float, *, metric: str, colour: str, test: bool) -> None:
     value, low, high = found["value"], found["low"], found["high"]
     if value is None:
@@ -102,4 +109,13 @@ def _mark(axes: Axes, found: Found, y: float, *, metric: str, colour: str, test:
     if low is not None and high is not None:
         axes.plot([low, high], [y, y], color=colour, linewidth=2, clip_on=True)
     look: dict[str, Any] = {"markerfacecolor": colour} if test else {"markerfacecolor": PAPER}
-    axes.plot([value], [y], "D" if test else "o", color=colour, markersize=6 if test else 7, markeredgewidth=1.8, markeredgecolor=colour, **look)
+    axes.plot(
+        [value],
+        [y],
+        "D" if test else "o",
+        color=colour,
+        markersize=6 if test else 7,
+        markeredgewidth=1.8,
+        markeredgecolor=colour,
+        **look,
+    )

@@ -46,10 +46,17 @@ def _keys(sides: Sequence[Side], areas: Sequence[float]) -> tuple[Key, ...]:
     return tuple(Key(name, colour, look, f"{area:.3f}") for (name, _, _), area, (colour, look) in pairs)
 
 
-def _draw(figure: Figure, curves: Sequence[tuple[np.ndarray, np.ndarray]], looks: Sequence[tuple[str, str]], labels: tuple[str, str]) -> None:
+def _draw(
+    figure: Figure, curves: Sequence[tuple[np.ndarray, np.ndarray]], looks: Sequence[tuple[str, str]], labels: tuple[str, str]
+) -> None:
     axes = axes_in(figure)
     for (x, y), (colour, look) in zip(curves, looks, strict=True):
-        axes.plot(*thinned(x, y), color=colour, dashes=(None, None) if look == "line" else (4, 2), linewidth=1.8 if len(curves) == 1 else 1.5)
+        axes.plot(
+            *thinned(x, y),
+            color=colour,
+            dashes=(None, None) if look == "line" else (4, 2),
+            linewidth=1.8 if len(curves) == 1 else 1.5,
+        )
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.xaxis.set_major_locator(MultipleLocator(0.25))
@@ -81,8 +88,9 @@ def _precision_recall(sides: Sequence[Side], part: str, *, marked: bool) -> Figu
             figure.axes[0].axhline(base, color=PLAIN, linewidth=1, dashes=(2, 3), zorder=0.5)
 
     dotted = f" Dotted: guessing, {base:.3f}." if len(sides) == 1 else ""
+    note = f"Numbers: average precision.{dotted}"
     svg = picture(f"pr-{part}", draw, label=f"Precision against recall {_told(areas)} on {part} rows", height=300)
-    return figure_view("Precision and recall", svg, note=f"Numbers: average precision.{dotted}", keys=_keys(sides, areas), marked=marked)
+    return figure_view("Precision and recall", svg, note=note, keys=_keys(sides, areas), marked=marked)
 
 
 def _told(areas: Sequence[float]) -> str:

@@ -126,7 +126,7 @@ def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _curves(run: "Run", summary: Mapping[str, Any]) -> list[FigureView]:
     records = read_records(run.folder.metrics)
-    return learning_curves(records, summary["training"]["best_epoch"]) if records else []
+    return learning_curves(records, summary["training"]["best_epoch"]) if len(records) > 1 else []
 
 
 def _who(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,5 +223,5 @@ def _environment(found: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, Mapping):
             flat |= {str(key): str(item) for key, item in value.items()}
         else:
-            flat[name] = str(value)
+            flat["data fingerprint" if name == "data" else name] = str(value)
     return flat

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from handrail.evaluation.metrics import Predictions
@@ -32,7 +31,7 @@ def _both(truth: np.ndarray, answer: np.ndarray, name: str, key: str, part: str,
     middle, spread = float(np.median(residual)), float(residual.std())
     against = picture(
         f"against-{key}",
-        lambda figure: _against(axes_in(figure, left=58), truth, answer),
+        lambda figure: _against(axes_in(figure, left=68), truth, answer),
         label=f"Answers against the truth for {len(truth):,} {part} rows",
         height=300,
     )
@@ -42,7 +41,7 @@ def _both(truth: np.ndarray, answer: np.ndarray, name: str, key: str, part: str,
         label=f"Distribution of the residuals of {part} rows: median {number(middle)}, standard deviation {number(spread)}",
         height=300,
     )
-    shades = "Darker: more rows. " if len(truth) > _MOST_POINTS else ""
+    shades = "The stronger the colour, the more rows. " if len(truth) > _MOST_POINTS else ""
     beyond = _beyond(residual)
     return [
         figure_view(f"Answer against truth{name}", against, note=f"{shades}Dotted: answer = truth.", marked=marked),

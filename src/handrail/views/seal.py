@@ -83,15 +83,16 @@ def _opened(
     ]
     if tested["again"]:
         told.append(
-            f"These rows had been opened {_times(number - 1)} before. Whatever was changed since may have been changed to suit them, "
-            "so every test figure on this page is marked and is likely to flatter."
+            f"These rows had been opened {_times(number - 1)} before. Whatever was changed since may have been changed to suit "
+            "them, so every test figure on this page is marked and is likely to flatter."
         )
     else:
         told.append("Nobody had looked at these rows before: the test figures are an honest estimate for new ones.")
     if len(openings) > number:
-        told.append(f"Since then they have been opened {_times(len(openings) - number)} more; what comes after that is no longer blind.")
+        more = _times(len(openings) - number)
+        told.append(f"Since then they have been opened {more} more; what comes after that is no longer blind.")
     if tested["refit"]:
-        told.append("The tested model was trained anew on training and validation rows together, for the epochs that were best before.")
+        told.append("The tested model was trained anew on training and validation rows, for the epochs that were best before.")
     shared = tuple(_shared(opening, share) for opening, share in tested["shared"])
     state = f"Opened {_times(number)}"
     return SealView(state, not tested["again"] and not shared, (*told, *trouble), _mark(tested), table, shared)

@@ -9,6 +9,7 @@ import html
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -20,10 +21,18 @@ INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
 NETWORK, LINEAR, PLAIN = "#010105", "#010106", "#010107"
 SERIES = tuple(f"#0102{number:02d}" for number in range(10))
 _VARIABLES = {
-    **{INK: "--ink", MUTED: "--muted", LINE: "--line", PAPER: "--panel", NETWORK: "--network", LINEAR: "--linear", PLAIN: "--plain"},
+    **{
+        INK: "--ink",
+        MUTED: "--muted",
+        LINE: "--line",
+        PAPER: "--panel",
+        NETWORK: "--network",
+        LINEAR: "--linear",
+        PLAIN: "--plain",
+    },
     **{colour: f"--series-{number}" for number, colour in enumerate(SERIES)},
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.size": 11.0,
@@ -68,7 +77,8 @@ def picture(name: str, draw: Callable[[Figure], None], *, label: str, width: int
     """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the user's own style is
-        matplotlib.rcParams.update({**_SETTINGS, "svg.hashsalt": name})
+        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams["svg.hashsalt"] = name
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         figure.patch.set_visible(False)
         draw(figure)

@@ -7,6 +7,7 @@ from typing import Any
 from handrail.evaluation.metrics import higher_is_better
 from handrail.views.wording import count, difference, difference_interval, interval, listed, metric_label, spoken_value
 
+_WINNER = {"better": "The network wins", "worse": "The baseline wins", "even": "No clear winner", "unknown": "No comparison"}
 _ARTICLE_AN = ("accuracy", "r2", "rmse", "f1", "mae")
 
 
@@ -23,7 +24,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`sentence` says it all; `outcome` is better, worse or even."""
+    """`sentence` says it all; `outcome` is better, worse, even or unknown."""
 
     sentence: str
     outcome: str
@@ -37,22 +38,32 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     comparison = found["comparison"]
     metric, rival = comparison["metric"], comparison["baseline"]
     network, other = found["metrics"][metric], found["baselines"][rival][metric]
-    outcome = {"better": "better", "worse": "worse"}.get(comparison["verdict"], "even")
+    outcome = _outcome(comparison["verdict"], network["value"], other["value"])
     marked = tested is not None and tested["again"]
     label = metric_label(metric)
+    article = "an" if metric in _ARTICLE_AN else "a"
     sentence = (
-        f"{_what(summary['task'])} with {'an' if metric in _ARTICLE_AN else 'a'} {label} of {spoken_value(metric, network['value'])}"
+        f"{_what(summary['task'])} with {article} {label} of {spoken_value(metric, network['value'])}"
         f"{_bracketed(interval(metric, network, spoken=True), confidence)} on {count(rows, f'{part} row')}; "
         f"the best baseline ({rival}) has {spoken_value(metric, other['value'])}, {_ending(outcome)}"
     )
     gap = comparison["difference"]
-    words = {"better": "The network wins", "worse": "The baseline wins", "even": "No clear winner"}[outcome]
     tiles = (
-        Tile(f"{label}, {part} rows", spoken_value(metric, network["value"]), interval(metric, network, spoken=True), "network", marked),
-        Tile(f"best baseline, {rival}", spoken_value(metric, other["value"]), interval(metric, other, spoken=True), "baseline", marked),
-        Tile(words, difference(metric, gap["value"]), difference_interval(metric, gap), outcome, marked),
+        _figure(f"{label}, {part} rows", metric, network, look="network", marked=marked),
+        _figure(f"best baseline, {rival}", metric, other, look="baseline", marked=marked),
+        Tile(_WINNER[outcome], difference(metric, gap["value"]), difference_interval(metric, gap), outcome, marked),
     )
     return Verdict(sentence, outcome, tiles)
+
+
+def _outcome(told: str, network: float | None, other: float | None) -> str:
+    if network is None or other is None:
+        return "unknown"
+    return told if told in ("better", "worse") else "even"
+
+
+def _figure(label: str, metric: str, found: Mapping[str, float | None], *, look: str, marked: bool) -> Tile:
+    return Tile(label, spoken_value(metric, found["value"]), interval(metric, found, spoken=True), look, marked)
 
 
 def _what(task: Mapping[str, Any]) -> str:
@@ -73,6 +84,7 @@ def _ending(outcome: str) -> str:
         "better": "so the network wins by more than chance explains.",
         "worse": "so the network loses to it: use the baseline, or change the recipe.",
         "even": "so the network does not win beyond noise.",
+        "unknown": "so the two cannot be compared on these rows.",
     }[outcome]
 
 

@@ -49,7 +49,9 @@ def metric_value(name: str, value: float | None) -> str:
 
 def spoken_value(name: str, value: float | None) -> str:
     """As a sentence says it: accuracies in per cent."""
-    if value is not None and name.endswith("accuracy"):
+    if value is None:
+        return "undefined"
+    if name.endswith("accuracy"):
         return f"{value:.1%}".replace("%", _PERCENT)
     return metric_value(name, value)
 
@@ -121,4 +123,4 @@ def component(spec: Any) -> str:
 
 
 def _off(value: Any) -> bool:
-    return value is None or value == "none" or value == [] or (isinstance(value, float) and value == 0)
+    return value in (None, "none", []) or (isinstance(value, float) and value == 0)
