@@ -30,7 +30,7 @@ from handrail.folder import Folder, begin, discard, environment, existing, read_
 from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, ValueDecoder, make_network
 from handrail.recipe import Recipe
-from handrail.run import Run
+from handrail.run import Run, load_recipe
 from handrail.training.callbacks import Callback
 from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
@@ -96,13 +96,12 @@ def resume(
     Raises: `RunError` when there is no run, `DataError` when the data is not what it was.
     """
     folder = existing(path)
-    asked = Recipe.load(folder.recipe)
-    changes: dict[str, Any] = {} if model is None else {"model": model}
-    if source is not None:
-        changes["data.source"] = source
     if folder.validation.exists() and folder.report.exists():
-        return Run(folder.path)
-    return _fit_into(folder, asked.with_values(changes), progress=progress, callbacks=callbacks)
+        return Run(folder.path, model=model)
+    asked = load_recipe(folder, model=model)
+    if source is not None:
+        asked = asked.with_values({"data.source": _absolute(source)})
+    return _fit_into(folder, asked, progress=progress, callbacks=callbacks)
 
 
 def compose(
@@ -207,8 +206,6 @@ def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:
     """Objects in memory are kept in the run folder, so that the run can be continued and tested."""
     source = asked.data.source
     if isinstance(source, str | Path) or (isinstance(source, list) and all(isinstance(item, str | Path) for item in source)):
-        if str(source) == "data.parquet":
-            return asked.with_values({"data.source": str(folder.data)})
         return asked
     table = read(source, options=asked.data.read)
     with write_atomically(folder.data) as path:
@@ -345,7 +342,7 @@ def _finish(
         **beside,
     }
     write_json(folder.validation, summary)
-    run = Run(folder.path)
+    run = Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
     write_text(folder.model / "card.md", run.card())
     run.report()
 

@@ -164,7 +164,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 def make_network(model: Any, encoder: TableEncoder, task: Task, *, seed: int = 0) -> nn.Module:
     """The network of a recipe for what the encoder gives and the task needs; `seed` decides how weights begin."""
-    if is_object(model) and not callable(model):
+    if is_object(model) and not isinstance(model, nn.Module):
         raise RunError(f"model: found {type(model).__name__}, expected a name or a torch.nn.Module.")
     with seeded(seed, "initialise"):
         return front(encoder, lambda inputs: build("model", model, inputs, task.outputs))

@@ -10,14 +10,14 @@ import torch
 
 from handrail.data.dataset import Part, reread, unseal
 from handrail.data.schema import Trouble, read_frame
-from handrail.data.sources import read
+from handrail.data.sources import read_expecting
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, RunError
 from handrail.evaluation.assess import figures, hardest, predictions_of
 from handrail.evaluation.ledger import Ledger, Opening, fingerprint
 from handrail.folder import Folder, existing, read_json, write_json
 from handrail.pipeline import Pipeline
-from handrail.recipe import Recipe
+from handrail.recipe import Recipe, read_yaml
 
 
 class Run:
@@ -45,8 +45,7 @@ class Run:
     @functools.cached_property
     def recipe(self) -> Recipe:
         """What was asked; a table that was given in memory is found in the folder."""
-        recipe = Recipe.load(self.folder.recipe)
-        return recipe.with_values({"data.source": str(self.folder.data)}) if recipe.data.source == "data.parquet" else recipe
+        return load_recipe(self.folder, model=self._module)
 
     @functools.cached_property
     def pipeline(self) -> Pipeline:
@@ -81,7 +80,15 @@ class Run:
         Raises: `DataError` for missing columns, and for values that are no numbers or dates where the network needs
             them, with the rows by number.
         """
-        return answer(self.pipeline, read(source, options=read_options), strict=strict, skip_bad=skip_bad)
+        return answer(self.pipeline, self.read(source, options=read_options), strict=strict, skip_bad=skip_bad)
+
+    def read(self, source: Any, *, options: ReadOptions | None = None) -> Table:
+        """A table with the columns that the network needs. A text file without names gets those of the recipe, in order.
+
+        Raises: `DataError` as `handrail.data.sources.read`.
+        """
+        names = [column.name for column in self.pipeline.encoder.schema.used]
+        return with_training_names(self, read_expecting(source, names, options=options))
 
     def openings(self) -> list[Opening]:
         """When these test rows were opened, by this run or any other; oldest first."""
@@ -144,6 +151,20 @@ class Run:
         from handrail.views.card import model_card
 
         return model_card(self)
+
+
+def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Recipe:
+    """The recipe of a run; a table that was given in memory is found in the folder.
+
+    Raises: `RunError` when the model was given as an object and is not given again.
+    """
+    values = read_yaml(folder.recipe)
+    if model is not None:
+        values["model"] = model
+    elif str(values.get("model", "")).startswith("<object"):
+        raise RunError(f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...).")
+    recipe = Recipe.parse(values)
+    return recipe.with_values({"data.source": str(folder.data)}) if recipe.data.source == "data.parquet" else recipe
 
 
 def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
@@ -238,7 +259,7 @@ def answer_source(
     Raises: as `Run.predict`.
     """
     run = load(path)
-    table = with_training_names(run, read(source, options=options))
+    table = run.read(source, options=options)
     answers = answer(run.pipeline, table, strict=strict, skip_bad=skip_bad)
     return Answers(pl.concat([table.frame, answers.frame], how="horizontal"), answers.warnings) if keep else answers
 

@@ -175,12 +175,21 @@ def test_text_has_enough_contrast_in_light_and_dark():
     light = dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", CSS[: CSS.index("@media")]))
     dark = dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", CSS[CSS.index("@media") : CSS.index("*, *::before")]))
     assert light.keys() == dark.keys()
+    heats = re.findall(r"--heat: (\d+)%", CSS)
     for theme in (light, dark):
-        for ink in ("--ink", "--muted", "--network", "--linear", "--warning", "--good", "--bad", "--mark"):
+        for ink in ("--ink", "--muted", "--plain", "--network", "--linear", "--warning", "--good", "--bad", "--mark"):
             for paper in ("--paper", "--panel"):
                 assert contrast(theme[ink], theme[paper]) >= 4.5, (ink, paper)
         assert contrast(theme["--mark"], theme["--mark-paper"]) >= 4.5
-        assert contrast(theme["--on-strong"], theme["--network"]) >= 4.5
+        for full in ("--network", "--bad"):  # the strongest cells of a confusion matrix
+            cell = mixed(theme[full], theme["--sunken"], int(heats[theme is dark]) / 100)
+            assert contrast(theme["--ink"], cell) >= 4.5
+
+
+def mixed(first: str, second: str, share: float) -> str:
+    """What `color-mix(in srgb, …)` gives."""
+    pairs = [(int(first[place : place + 2], 16), int(second[place : place + 2], 16)) for place in (1, 3, 5)]
+    return "#" + "".join(f"{round(share * one + (1 - share) * other):02x}" for one, other in pairs)
 
 
 def contrast(first: str, second: str) -> float:

@@ -7,12 +7,27 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+LARGEST = 1e18  # in its place stands whatever is larger: its square, and a layer's sum of products, stay finite in Float32
 _KNOTS = 65
 _YEAR, _WEEK, _DAY = 365.2425 * 86400, 7 * 86400.0, 86400.0
 
 
+def bounded(values: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+    """Values beyond ±10¹⁸ put there; NaN stays."""
+    return values.clamp(-LARGEST, LARGEST)
+
+
+def usable_spread(spread: Float[Tensor, " n"], size: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """The spread of each column, or 1 where it is no more than the rounding of values of that size."""
+    rounding = 16 * torch.finfo(torch.float64).eps * size
+    return torch.where(spread > rounding, spread, torch.ones_like(spread))
+
+
 class Impute(nn.Module):
     """Fills gaps (NaN) with one value a column and marks them for the columns named in `flagged`."""
+
+    fill: Tensor
+    flagged: Tensor
 
     def __init__(self, width: int, flagged: Sequence[int]) -> None:
         super().__init__()
@@ -37,7 +52,14 @@ class Impute(nn.Module):
 
 
 class AffineScale(nn.Module):
-    """(x − shift) / spread for each column: standard (mean, deviation), min-max (to 0…1), robust (median, quartiles)."""
+    """(x − shift) / spread for each column.
+
+    standard: mean and standard deviation (dividing by n). minmax: least value and range, so that training rows lie in
+    0…1. robust: median and interquartile range; where half of the values are one and the same, the standard deviation.
+    """
+
+    shift: Tensor
+    spread: Tensor
 
     def __init__(self, how: str, width: int, scaled: Sequence[bool]) -> None:
         super().__init__()
@@ -50,16 +72,16 @@ class AffineScale(nn.Module):
         """Learn shift and spread; a column without spread is only shifted, and 0/1 columns are left alone."""
         if self.how == "none" or not numbers.shape[1]:
             return
+        deviation, size = numbers.std(dim=0, correction=0), numbers.abs().amax(dim=0)
         if self.how == "standard":
-            shift, spread = numbers.mean(dim=0), numbers.std(dim=0, correction=0)
+            shift, spread = numbers.mean(dim=0), deviation
         elif self.how == "minmax":
             shift, spread = numbers.amin(dim=0), numbers.amax(dim=0) - numbers.amin(dim=0)
         else:
             low, shift, high = column_quantiles(numbers, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64))
-            spread = high - low
-        spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+            spread = torch.where(high > low, high - low, deviation)
         self.shift.copy_(torch.where(self.scaled, shift, torch.zeros_like(shift)))
-        self.spread.copy_(torch.where(self.scaled, spread, torch.ones_like(spread)))
+        self.spread.copy_(torch.where(self.scaled, usable_spread(spread, size), torch.ones_like(spread)))
 
     def forward(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
         """Scaled columns."""
@@ -71,6 +93,8 @@ class QuantileScale(nn.Module):
 
     x ↦ 2·F(x) − 1 with F piecewise linear; values beyond the training range end at −1 and 1.
     """
+
+    knots: Tensor
 
     def __init__(self, width: int, scaled: Sequence[bool]) -> None:
         super().__init__()
@@ -117,6 +141,9 @@ def column_quantiles(numbers: Float[Tensor, "rows n"], shares: Float[Tensor, " q
 class OneHot(nn.Module):
     """One 0/1 column a level; code 0 (rare or unseen) has a column of its own only where training rows were rare."""
 
+    owner: Tensor
+    level: Tensor
+
     def __init__(self, sizes: Sequence[int], rare: Sequence[bool]) -> None:
         super().__init__()
         owner = [column for column, size in enumerate(sizes) for _ in range(size + rare[column])]
@@ -128,11 +155,14 @@ class OneHot(nn.Module):
 
     def forward(self, codes: Int[Tensor, "rows c"]) -> Float[Tensor, "rows width"]:
         """The 0/1 columns."""
-        return (codes.index_select(1, self.owner) == self.level).double()
+        return (codes.index_select(1, self.owner) == self.level).float()
 
 
 class CyclicTime(nn.Module):
     """Moments as elapsed time (standardised) and as sine and cosine of the phases of year, week and, if given, day."""
+
+    middle: Tensor
+    spread: Tensor
 
     def __init__(self, daytime: Sequence[bool]) -> None:
         super().__init__()
@@ -150,8 +180,8 @@ class CyclicTime(nn.Module):
         """Learn mean and deviation of each column."""
         if moments.shape[1]:
             self.middle.copy_(torch.nan_to_num(torch.nanmean(moments, dim=0)))
-            deviation = torch.nanmean((moments - self.middle) ** 2, dim=0).sqrt()
-            self.spread.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+            deviation = torch.nan_to_num(torch.nanmean((moments - self.middle) ** 2, dim=0)).sqrt()
+            self.spread.copy_(usable_spread(deviation, torch.nan_to_num(moments).abs().amax(dim=0)))
 
     def forward(self, moments: Float[Tensor, "rows t"]) -> Float[Tensor, "rows width"]:
         """Encoded moments; a missing one is put at the mean and has no phase (zeros)."""

@@ -16,7 +16,7 @@ from handrail.data.checks import check_parts
 from handrail.data.findings import Finding
 from handrail.data.fingerprint import row_hashes
 from handrail.data.schema import Schema, infer, read_frame
-from handrail.data.sources import read
+from handrail.data.sources import read_expecting
 from handrail.data.split import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
 from handrail.data.table import Table
 from handrail.data.task import Task, find_targets, infer_task
@@ -125,7 +125,8 @@ def _divide(recipe: DataRecipe) -> tuple[Table, tuple[str, ...], tuple[_Rows, _R
     """The three parts as they were read."""
     if recipe.source is None:
         raise DataError("no source was given (data.source); expected a file, a database URL or bundled:NAME.")
-    table = read(recipe.source, options=recipe.read)
+    wanted = recipe.target if isinstance(recipe.target, list) else [recipe.target]
+    table = read_expecting(recipe.source, [name for name in wanted if isinstance(name, str)], options=recipe.read)
     targets = find_targets(table.frame.columns, recipe.target)
     _check_names(recipe, table, targets)
     others = {name: _other(getattr(recipe, name), table, recipe) for name in ("validation", "test")}
@@ -154,7 +155,7 @@ def _other(source: Any, table: Table, recipe: DataRecipe) -> Table | None:
     """A part with a source of its own: the same columns, by name or, without a header, by position."""
     if source is None:
         return None
-    other = read(source, options=recipe.read)
+    other = read_expecting(source, [name for name in table.frame.columns if name not in recipe.drop], options=recipe.read)
     absent = [name for name in table.frame.columns if name not in other.frame.columns and name not in recipe.drop]
     if absent:
         raise DataError(f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has.{did_you_mean(absent[0], other.frame.columns)}")

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from handrail.data._columns import CyclicTime, Impute, OneHot, make_scaler
+from handrail.data._columns import CyclicTime, Impute, OneHot, bounded, make_scaler
 from handrail.data.encoding import Encoding
 from handrail.data.schema import Schema
 
@@ -75,9 +75,10 @@ class TableEncoder(nn.Module):
             daytime=daytime,
         )
         raw = encoder.prepare(frame)
-        encoder.impute.fit(raw.numbers, encoding.missing, encoding.fill)
-        encoder.scale.fit(encoder.impute.filled(raw.numbers))
-        encoder.time.fit(raw.moments)
+        numbers = bounded(raw.numbers)
+        encoder.impute.fit(numbers, encoding.missing, encoding.fill)
+        encoder.scale.fit(encoder.impute.filled(numbers))
+        encoder.time.fit(bounded(raw.moments))
         return encoder
 
     def prepare(self, frame: pl.DataFrame) -> Raw:
@@ -109,10 +110,14 @@ class TableEncoder(nn.Module):
     def forward(
         self, numbers: Float[Tensor, "rows n"], codes: Int[Tensor, "rows c"], moments: Float[Tensor, "rows t"]
     ) -> Float[Tensor, "rows width"]:
-        """Encoded rows; codes that are to be embedded stand in the last columns."""
-        filled, flags = self.impute(numbers)
-        tail = codes.double() if self.encoding.categories == "embedding" else self.onehot(codes)
-        return torch.cat([self.scale(filled), flags, self.time(moments), tail], dim=1).float()
+        """Encoded rows; codes that are to be embedded stand in the last columns.
+
+        Whatever is given, the result is finite: numbers beyond ±10¹⁸ count as that, before and after scaling.
+        """
+        filled, flags = self.impute(bounded(numbers))
+        tail = codes if self.encoding.categories == "embedding" else self.onehot(codes)
+        parts = [bounded(self.scale(filled)), flags, bounded(self.time(bounded(moments))), tail]
+        return torch.cat([part.float() for part in parts], dim=1)
 
     @property
     def embedded(self) -> list[int]:

@@ -75,6 +75,20 @@ def read(source: object, *, options: ReadOptions | None = None) -> Table:
     return table
 
 
+def read_expecting(source: object, names: Sequence[str], *, options: ReadOptions | None = None) -> Table:
+    """As `read`, for a table that is known to have columns of these names.
+
+    A text file whose first line was taken for data, but holds all the names, has a header.
+    """
+    options = options or ReadOptions()
+    table = read(source, options=options)
+    if not table.is_text or options.header is not None or options.names or not names or not len(table.frame):
+        return table
+    if set(names) <= set(table.frame.columns) or not set(names) <= {str(value) for value in table.frame.row(0)}:
+        return table
+    return read(source, options=options.model_copy(update={"header": True}))
+
+
 def _read(source: Any, options: ReadOptions) -> Table:
     if isinstance(source, Table):
         refuse_unused(options, frozenset(), source.source)

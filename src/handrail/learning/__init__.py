@@ -1,0 +1,13 @@
+"""Train: learning rules, each of which says how one step changes the parameters.
+
+    gradient       `Gradient`: back-propagation and an optimizer, with schedules and clipping
+    rosenblatt     `Rosenblatt`: the perceptron's own rule
+    least_squares  `LeastSquares`: the last layer in closed form
+"""
+
+from handrail.learning.gradient import Gradient
+from handrail.learning.least_squares import LeastSquares
+from handrail.learning.rosenblatt import Rosenblatt
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+
+__all__ = ["Batch", "Gradient", "LeastSquares", "Measures", "Rosenblatt", "Rule", "TrainingPlan"]

@@ -5,11 +5,14 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from handrail.components import Slot, build, component
+from handrail.components import Slot, build, component, resolve
 from handrail.errors import RecipeError
+from handrail.layers.activations import Heaviside
 from handrail.learning.optimizers import needs_closure
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
 from handrail.learning.schedules import steps_each_batch
+
+_HERE = "learning.gradient"
 
 
 @component("rule")
@@ -19,11 +22,11 @@ class Gradient(Rule):
     Arguments:
         optimizer: how the gradient changes the parameters.
         schedule: how the learning rate changes over the steps.
-        clip: what is done to gradients that are too large.
+        clip: what is done to gradients that are too large, before they are used.
 
-    Raises: `RecipeError` when no parameter can get a gradient.
+    Raises: `RecipeError` when parameters can get no gradient, or clipping would spoil an optimizer.
 
-    Source: Rumelhart, Hinton & Williams 1986.
+    Source: Rumelhart, Hinton & Williams 1986
     """
 
     def __init__(
@@ -33,33 +36,35 @@ class Gradient(Rule):
         schedule: Annotated[Any, Slot("schedule")] = "constant",
         clip: Annotated[Any, Slot("clip")] = None,
     ) -> None:
-        self.specs = (optimizer, schedule)
-        self.clip = None if clip is None else build("clip", clip)
+        self.specs = (resolve("optimizer", optimizer, f"{_HERE}.optimizer"), resolve("schedule", schedule, f"{_HERE}.schedule"))
+        self.clip = None if clip is None else build("clip", clip, where=f"{_HERE}.clip")
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Build the optimizer over all parameters that are to be trained."""
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not self.parameters:
-            raise RecipeError("learning.gradient: the model has no parameters to train.")
+            raise RecipeError(f"{_HERE}: the model has no parameters to train.")
+        _refuse_steps(model)
         optimizer, schedule = self.specs
         self.objective = plan.objective
-        self.optimizer: torch.optim.Optimizer = build("optimizer", optimizer, self.parameters)
-        self.schedule = build("schedule", schedule, self.optimizer, plan.epochs * plan.steps)
+        self.optimizer: torch.optim.Optimizer = build("optimizer", optimizer, self.parameters, where=f"{_HERE}.optimizer")
+        self.schedule = build("schedule", schedule, self.optimizer, plan.epochs * plan.steps, where=f"{_HERE}.schedule")
         self.steps_schedule = steps_each_batch(self.schedule)
         self.repeats = needs_closure(self.optimizer)
         if self.repeats and self.clip is not None:
-            raise RecipeError("learning.gradient.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it out.")
+            raise RecipeError(f"{_HERE}.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it out.")
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """One forward pass, one backward pass, one change (L-BFGS: several)."""
         if self.repeats:
-            loss = self.optimizer.step(lambda: self._backward(model, batch))
+            closure: Any = lambda: self._backward(model, batch)  # noqa: E731 - torch's own hint says float, and takes tensors
+            loss: Any = self.optimizer.step(closure)
         else:
             loss = self._backward(model, batch)
             self.optimizer.step()
         if self.steps_schedule:
             self.schedule.step()
-        return {"loss": loss.detach()}  # pyright: ignore[reportOptionalMemberAccess]
+        return {"loss": loss.detach()}
 
     def _backward(self, model: nn.Module, batch: Batch) -> Tensor:
         for parameter in self.parameters:
@@ -90,6 +95,18 @@ class Gradient(Rule):
         """Continue the optimizer and the schedule."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+
+
+def _refuse_steps(model: nn.Module) -> None:
+    """No gradient flows back through a step function: what comes before one would silently never be trained."""
+    before = False
+    for module in model.modules():
+        before = before or any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+        if before and isinstance(module, Heaviside):
+            raise RecipeError(
+                f"{_HERE}: layers before a heaviside activation get no gradient and would never be trained; choose another "
+                "activation, such as sigmoid, or learning: least_squares, which trains the last layer alone."
+            )
 
 
 def _is_plain(value: Any) -> bool:

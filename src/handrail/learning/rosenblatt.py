@@ -10,23 +10,27 @@ from torch import nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
-from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
 
 
 @component("rule")
 class Rosenblatt(Rule):
-    """Δw = η·x·(t − y) with y = 1 if w·x + b > 0, else 0, one row after another.
+    """Δw = η·x·(t − y) with y = 1 if w·x + b > 0, else 0, one row after another; Δb likewise with x = 1.
 
     With several classes there is one unit a class and the largest score wins: where it is the wrong one, the unit of
-    the true class gains η·x and the unit that won loses it. Training ends after an epoch without an error; on classes
-    that no hyperplane separates that never happens, and the weights that were best on validation rows are kept.
+    the true class gains η·x and the unit that won loses it. A row's weight multiplies its η.
+
+    From w = 0, classes that a hyperplane separates by the margin γ (‖w‖ = 1, rows no longer than R, both with the 1 of
+    the bias) cost at most (R/γ)² changes, and training ends after an epoch without an error. On other classes that
+    never happens, and the weights that were best on validation rows are kept.
 
     Arguments:
-        learning_rate: η.
+        learning_rate: η. From w = 0 it changes the weights' size alone, not what they answer.
 
-    Raises: `RecipeError` for tasks without classes and models of more than one layer.
+    Raises: `RecipeError` for tasks without classes, models of more than a single layer, and penalties, which it
+        does not follow.
 
-    Source: Rosenblatt 1958; several classes: Duda & Hart 1973 (Kesler's construction).
+    Source: Rosenblatt 1958; the bound: Novikoff 1962; several classes: Duda & Hart 1973 (Kesler's construction)
     """
 
     losses: ClassVar[Mapping[str, Any]] = {"binary": {"hinge": {"margin": 0.0}}, "multi-class": {"hinge": {"margin": 0.0}}}
@@ -40,15 +44,17 @@ class Rosenblatt(Rule):
         """Check that there are classes and a single layer of units."""
         if plan.task not in ("binary", "multi-class"):
             raise RecipeError(f"learning.rosenblatt: found the task '{plan.task}', expected classes (binary or multi-class).")
+        refuse_penalties(plan, "rosenblatt")
         self.layer = single_layer(model)
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """One pass over the rows of the batch, each of which may change the weights."""
-        weights = self.layer.weight.detach().cpu().numpy().astype(np.float64)
-        bias = self.layer.bias.detach().cpu().numpy().astype(np.float64)
-        rows, targets = batch.inputs.cpu().numpy().astype(np.float64), batch.targets.cpu().numpy()
+        # In the layer's own precision, so that batches of any size give the same bits.
+        weights, bias = (parameter.detach().cpu().numpy().copy() for parameter in (self.layer.weight, self.layer.bias))
+        rows, targets = batch.inputs.cpu().numpy(), batch.targets.cpu().tolist()
+        rates = [self.rate] * len(rows) if batch.weights is None else (self.rate * batch.weights).tolist()
         change = _one_unit if len(bias) == 1 else _several_units
-        errors = sum(change(weights, bias, x, int(t), self.rate) for x, t in zip(rows, targets, strict=True))
+        errors = sum(change(weights, bias, x, t, rate) for x, t, rate in zip(rows, targets, rates, strict=True))
         with torch.no_grad():
             self.layer.weight.copy_(torch.from_numpy(weights))
             self.layer.bias.copy_(torch.from_numpy(bias))
@@ -81,14 +87,16 @@ class Rosenblatt(Rule):
 
 
 def single_layer(model: nn.Module) -> nn.Linear:
-    """The one layer of a network that has only one.
+    """The one layer of a network that has only one, with a bias and nothing beside it that changes the scores.
 
     Raises: `RecipeError` for any other network.
     """
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear) and module.bias is not None]
-    total = sum(parameter.numel() for parameter in model.parameters())
-    if len(layers) != 1 or total != sum(parameter.numel() for parameter in layers[0].parameters()):
-        raise RecipeError("learning.rosenblatt: the model has more than one layer of weights; expected model: linear.")
+    idle = (nn.Identity, nn.Sequential)
+    leaves = [module for module in model.modules() if not list(module.children()) and type(module) not in idle]
+    layers = [module for module in leaves if type(module) is nn.Linear and module.bias is not None]
+    if len(layers) != 1 or len(leaves) != 1:
+        found = ", ".join(type(module).__name__ for module in leaves) or "nothing"
+        raise RecipeError(f"learning.rosenblatt: found a model of {found}; expected one linear layer with a bias (model: linear).")
     return layers[0]
 
 

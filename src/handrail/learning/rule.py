@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from handrail.errors import RecipeError
 from handrail.objectives.objective import Objective
 
 Measures = Mapping[str, Tensor]
@@ -88,6 +89,12 @@ class Rule(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`'s answer; `start` was called before."""
+
+
+def refuse_penalties(plan: TrainingPlan, rule: str) -> None:
+    """For rules that do not follow the objective. Raises: `RecipeError` where it has penalties."""
+    if plan.objective.penalties:
+        raise RecipeError(f"objective.penalties: have no effect under learning.{rule}; leave them out, or learn by gradient.")
 
 
 def signed_targets(targets: Tensor, outputs: int, task: str) -> Tensor:

@@ -21,7 +21,7 @@ class Linear(nn.Module):
         outputs: number of units.
         initialisation: how the weights begin.
 
-    Source: Rosenblatt 1958; Widrow & Hoff 1960.
+    Source: Rosenblatt 1958; Widrow & Hoff 1960
     """
 
     def __init__(

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
+import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import Slot, build, component
+from handrail.errors import RecipeError
 from handrail.layers.initialisations import initialise
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.models.linear import seeded_generator
@@ -33,8 +35,10 @@ class MLP(nn.Module):
         normalisation: batch or layer normalisation before each activation.
         initialisation: how the weights begin.
 
+    Raises: `RecipeError` for settings of hidden layers where there are none.
+
     Source: Rumelhart, Hinton & Williams 1986; dropout: Srivastava 2014; batch normalisation: Ioffe & Szegedy 2015;
-    layer normalisation: Ba 2016; noise: Bishop 1995, Graves 2011.
+    layer normalisation: Ba 2016; noise: Bishop 1995, Graves 2011
     """
 
     def __init__(
@@ -51,12 +55,15 @@ class MLP(nn.Module):
         initialisation: Annotated[Any, Slot("initialisation")] = "he",
     ) -> None:
         super().__init__()
+        if not hidden and (dropout or normalisation != "none"):
+            name = "dropout" if dropout else "normalisation"
+            raise RecipeError(f"model.mlp.{name}: has no effect without hidden layers; leave it out, or change model.mlp.hidden.")
         layers: list[nn.Module] = [GaussianNoise(input_noise)] if input_noise else []
         width = inputs
         for units in hidden:
             layers.append(_dense(width, units, weight_noise))
             if normalisation != "none":
-                layers.append(nn.BatchNorm1d(units) if normalisation == "batch" else nn.LayerNorm(units))
+                layers.append(BatchNorm(units) if normalisation == "batch" else nn.LayerNorm(units))
             layers.append(build("activation", activation, units))
             if dropout:
                 layers.append(nn.Dropout(dropout))
@@ -68,6 +75,20 @@ class MLP(nn.Module):
     def forward(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""
         return self.head(self.features(x))
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """y = γ·(x − mean) / √(variance + ε) + β over the rows of a batch, and over all of training in evaluation.
+
+    Unlike torch's it takes a last batch of a single row, which has no spread: it goes by what training has seen so far.
+
+    Source: Ioffe & Szegedy 2015
+    """
+
+    def forward(self, input: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
+        if self.training and len(input) == 1:
+            return torch.nn.functional.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)
 
 
 def _dense(inputs: int, outputs: int, noise: float) -> nn.Linear:
