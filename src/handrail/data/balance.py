@@ -11,10 +11,9 @@ from handrail.errors import RecipeError
 
 
 def class_weights(codes: Int[Tensor, " rows"], classes: int) -> Float[Tensor, " rows"]:
-    """w = n / (C·n_c) for a row of class c: every class weighs the same in all, and the mean weight is 1."""
-    counts = torch.bincount(codes, minlength=classes).clamp(min=1).double()
-    present = (torch.bincount(codes, minlength=classes) > 0).sum()
-    return (len(codes) / (present * counts))[codes].float()
+    """w = n / (C·n_c) for a row of class c, C classes having rows: each weighs the same in all, and the mean weight is 1."""
+    counts = torch.bincount(codes, minlength=classes)
+    return (len(codes) / ((counts > 0).sum() * counts[codes].double())).float()
 
 
 def epoch_order(codes: Tensor, balance: str) -> Callable[[torch.Generator], Int[Tensor, " n"]]:

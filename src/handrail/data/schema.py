@@ -38,8 +38,8 @@ _DATE_STYLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     (r"^\d{1,2}[-/. ](?:[[:alpha:]]+|\d{1,2})[-/. ]\d{4}(?:\D|$)", (
         "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M",
-        "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p",
-        "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
+        "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%d/%m/%Y %I:%M %p",
+        "%m/%d/%Y %I:%M:%S %p", "%d/%m/%Y %I:%M:%S %p", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y",
     )),
     (r"^(?:\d{1,2}/\d{1,2}/\d\d|\d\d\.\d\d\.\d\d|\d{1,2}-[[:alpha:]]{3}-\d\d)$", (
         "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y",
@@ -169,7 +169,14 @@ def infer_column(series: pl.Series) -> Column:
 
 def _present(series: pl.Series) -> pl.Series:
     """The values that are there."""
-    return (series.fill_nan(None) if series.dtype.is_float() else series).drop_nulls()
+    return _plain(series).drop_nulls()
+
+
+def _plain(series: pl.Series) -> pl.Series:
+    """NaN as null, and the words of a categorical column as text."""
+    if series.dtype in (pl.Categorical, pl.Enum):
+        return series.cast(pl.String)
+    return series.fill_nan(None) if series.dtype.is_float() else series
 
 
 def _infer_number(name: str, values: pl.Series, markers: tuple[str, ...] = ()) -> Column:
@@ -290,7 +297,7 @@ def as_labels(series: pl.Series, *, numbers: bool | None = None) -> pl.Series:
         numbers: whether texts that are numbers are respelled; by default where all of them are, and none is a code
             with leading zeros. Other texts stay as they are: '3.10' and '3.1' may be two versions.
     """
-    if series.dtype == pl.Boolean or series.dtype.is_integer():
+    if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum) or series.dtype.is_integer():
         return series.cast(pl.String)
     if series.dtype.is_temporal():
         return _spelled_times(series)
@@ -355,10 +362,9 @@ def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
 
 def read_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[Trouble]]:
     """One column of any frame as the schema's kind, with the rows that could not be read (infinite ones apart)."""
+    series = _plain(series)
     if column.markers and series.dtype == pl.String:
         series = series.replace(list(column.markers), [None] * len(column.markers))
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
     read = _read(series, column).alias(column.name)
     unread = read.is_null() & series.is_not_null()
     if column.kind not in ("numeric", "boolean", "datetime"):

@@ -1,0 +1,235 @@
+"""Adult, an MLP 128-64, batches of 256, 20 epochs, one network: seconds, peak memory and validation accuracy, side by side.
+
+Every contender gets the same encoded arrays (float32), trains by Adam with a learning rate of 0.001 and without weight
+decay, and is scored once at the end on the same validation rows. Each runs in a process of its own, in turns, several
+times; what counts is the median of training alone, imports and reading excluded. As machines are noisy, read the ratios.
+
+    python benchmarks/tables.py [--repeats 3] [--data FOLDER]
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+EPOCHS, BATCH, RATE, HIDDEN = 20, 256, 1e-3, (128, 64)
+HERE = Path(__file__).parent
+Arrays = dict[str, np.ndarray]
+
+
+def encoded(source: Path) -> Arrays:
+    """Adult as arrays: handrail's own split and encoding, the same for all."""
+    from handrail.data.dataset import prepare
+    from handrail.data.encoder import TableEncoder
+    from handrail.recipe import DataRecipe
+
+    data = prepare(DataRecipe(source=str(source), target=15))
+    encoder = TableEncoder.fit(data.train.features, data.schema, DataRecipe().encoding)
+    parts = {"train": data.train, "validation": data.validation}
+    inputs = {f"x_{name}": encoder(*encoder.prepare(part.features)).numpy() for name, part in parts.items()}
+    return inputs | {f"y_{name}": part.target.numpy() for name, part in parts.items()}
+
+
+def with_handrail(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
+    """handrail's scikit-learn estimator."""
+    from handrail.sklearn import NetworkClassifier
+
+    network = NetworkClassifier(
+        model={"mlp": {"hidden": list(HIDDEN)}},
+        learning={"gradient": {"optimizer": {"adam": {"learning_rate": RATE}}}},
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        validation_fraction=0,
+        scaling="none",
+        random_state=0,
+    )
+    network.fit(arrays["x_train"], arrays["y_train"])
+    return network.predict
+
+
+def with_scikit_learn(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
+    """scikit-learn's MLPClassifier."""
+    from sklearn.neural_network import MLPClassifier
+
+    network = MLPClassifier(
+        HIDDEN, batch_size=BATCH, max_iter=EPOCHS, learning_rate_init=RATE, alpha=0, n_iter_no_change=EPOCHS + 1, tol=0, random_state=0
+    )
+    network.fit(arrays["x_train"], arrays["y_train"])
+    return network.predict
+
+
+def torch_network():
+    """The same network in plain PyTorch."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    sizes = (108, *HIDDEN)
+    layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(HIDDEN[-1], 2))
+
+
+def with_data_loader(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
+    """A plain PyTorch loop over a DataLoader, as tutorials write it."""
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    network = torch_network()
+    rows = TensorDataset(torch.from_numpy(arrays["x_train"]), torch.from_numpy(arrays["y_train"]))
+    loader = DataLoader(rows, batch_size=BATCH, shuffle=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    loss_of = torch.nn.CrossEntropyLoss()
+    for _ in range(EPOCHS):
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss_of(network(x), y).backward()
+            optimizer.step()
+    return lambda x: network(torch.from_numpy(x)).argmax(dim=1).numpy()
+
+
+def with_skorch(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
+    """skorch's NeuralNetClassifier."""
+    import torch
+    from skorch import NeuralNetClassifier
+
+    network = NeuralNetClassifier(
+        torch_network(),
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=RATE,
+        batch_size=BATCH,
+        max_epochs=EPOCHS,
+        train_split=None,
+        iterator_train__shuffle=True,
+        verbose=0,
+    )
+    network.fit(arrays["x_train"], arrays["y_train"])
+    return network.predict
+
+
+def with_lightning(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
+    """Lightning's Trainer, with logging, checkpoints and progress bar switched off."""
+    import logging
+
+    import lightning
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = torch_network()
+
+        def training_step(self, batch, _index):
+            x, y = batch
+            return torch.nn.functional.cross_entropy(self.network(x), y)
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=RATE)
+
+    module = Module()
+    rows = TensorDataset(torch.from_numpy(arrays["x_train"]), torch.from_numpy(arrays["y_train"]))
+    trainer = lightning.Trainer(
+        max_epochs=EPOCHS, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
+    )
+    trainer.fit(module, DataLoader(rows, batch_size=BATCH, shuffle=True))
+    module.eval()
+    return lambda x: module.network(torch.from_numpy(x)).argmax(dim=1).numpy()
+
+
+CONTENDERS = {
+    "handrail": with_handrail,
+    "scikit-learn": with_scikit_learn,
+    "PyTorch + DataLoader": with_data_loader,
+    "skorch": with_skorch,
+    "Lightning": with_lightning,
+}
+
+
+def run_one(name: str, path: Path) -> None:
+    """Train one contender in this process and print what was measured."""
+    warnings.simplefilter("ignore")
+    arrays = dict(np.load(path))
+    modules = {"handrail": "handrail.sklearn", "scikit-learn": "sklearn.neural_network", "skorch": "skorch", "Lightning": "lightning"}
+    __import__(modules.get(name, "torch"))
+    if name != "scikit-learn":
+        __import__("torch._dynamo")  # torch imports its compiler at the first step of an optimizer; that is no training
+    began = time.perf_counter()
+    predict = CONTENDERS[name](arrays)
+    seconds = time.perf_counter() - began
+    accuracy = float((predict(arrays["x_validation"]) == arrays["y_validation"]).mean())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "memory": memory, "accuracy": accuracy}))
+
+
+def measure(path: Path, repeats: int) -> dict[tuple[str, str], dict[str, float]]:
+    """All contenders in turns, with the threads that libraries take by themselves and with a single one."""
+    found: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for turn in range(repeats):
+        for threads in ("default", "1"):
+            for name in CONTENDERS:
+                environment = dict(os.environ) if threads == "default" else {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+                command = [sys.executable, __file__, "--one", name, "--arrays", str(path)]
+                answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=path.parent)
+                found.setdefault((name, threads), []).append(json.loads(answer.stdout.splitlines()[-1]))
+                print(f"turn {turn + 1}, threads {threads}: {name} {found[name, threads][-1]}", file=sys.stderr)
+    return {key: {what: statistics.median(run[what] for run in runs) for what in runs[0]} for key, runs in found.items()}
+
+
+def as_table(found: dict[tuple[str, str], dict[str, float]], repeats: int) -> str:
+    """Markdown."""
+    lines = [
+        "# One network on a table",
+        "",
+        f"Adult, 22,793 training rows × 108 inputs, MLP {'-'.join(map(str, HIDDEN))}, batch {BATCH}, {EPOCHS} epochs; median of {repeats} turns.",
+        f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}; "
+        + ", ".join(f"{name} {metadata.version(name)}" for name in ("handrail", "torch", "scikit-learn", "skorch", "lightning"))
+        + ".",
+        "",
+    ]
+    for threads, title in (("default", "Threads as each library takes them"), ("1", "One thread each")):
+        own = found["handrail", threads]["seconds"]
+        lines += [f"## {title}", "", "| | seconds | times handrail | peak memory (MB) | validation accuracy |", "|---|---|---|---|---|"]
+        for name in CONTENDERS:
+            run = found[name, threads]
+            lines.append(f"| {name} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['memory']:.0f} | {run['accuracy']:.4f} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("HANDRAIL_DATA", HERE.parent.parent / "shared" / "data")))
+    parser.add_argument("--one", choices=CONTENDERS)
+    parser.add_argument("--arrays", type=Path)
+    asked = parser.parse_args()
+    if asked.one:
+        run_one(asked.one, asked.arrays)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "adult.npz"
+        np.savez(path, **encoded(asked.data / "adult-census" / "adult-train.csv"))
+        text = as_table(measure(path, asked.repeats), asked.repeats)
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / "tables.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

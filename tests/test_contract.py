@@ -1,0 +1,457 @@
+"""What every component of every kind promises. A new component is covered by being registered."""
+
+import copy
+import functools
+import inspect
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from handrail.components import KINDS, Component, available, build, resolve, settings
+from handrail.errors import RecipeError
+from handrail.layers.activations import Heaviside
+from handrail.learning.gradient import Gradient
+from handrail.learning.optimizers import needs_closure
+from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.learning.schedules import steps_each_batch
+from handrail.objectives.objective import Objective
+from handrail.objectives.penalties import wants_activity
+from handrail.training.session import USUAL_LOSS
+
+ROWS, INPUTS = 12, 5
+OUTPUTS = {"binary": 1, "multi-class": 3, "multi-label": 3, "regression": 2}
+NO_SOURCE = {("activation", "linear"), ("schedule", "constant")}  # too plain for anybody to have found first
+NO_GRADIENT = {"heaviside"}  # says so in its docstring; the rule `gradient` refuses it
+
+
+def entries(*kinds: str) -> Any:
+    found = [entry for kind in kinds or KINDS for entry in available(kind).values()]
+    return pytest.mark.parametrize("entry", found, ids=[f"{entry.kind}-{entry.name}" for entry in found])
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def inputs_of(rows: int = ROWS, *, seed: int = 1) -> Tensor:
+    return torch.randn(rows, INPUTS, generator=generator(seed))
+
+
+def targets_of(task: str, rows: int = ROWS) -> Tensor:
+    """Targets that no scores fit exactly; every class occurs."""
+    if task in ("binary", "multi-class"):
+        return torch.arange(rows) % (2 if task == "binary" else OUTPUTS[task])
+    values = torch.randn(rows, OUTPUTS[task], generator=generator(2))
+    return (values > 0).float() if task == "multi-label" else values
+
+
+def better(task: str, targets: Tensor) -> Tensor:
+    """Scores that answer rightly and with confidence."""
+    if task == "binary":
+        return (targets.float() * 2 - 1).unsqueeze(1) * 4
+    if task == "multi-class":
+        return nn.functional.one_hot(targets, OUTPUTS[task]).float() * 4
+    return targets * 8 - 4 if task == "multi-label" else targets.clone()
+
+
+def tasks_of(entry: Component) -> list[str]:
+    return sorted(entry.tasks or OUTPUTS)
+
+
+# All kinds
+
+
+@entries()
+def test_the_bare_name_is_enough_and_resolving_twice_changes_nothing(entry: Component) -> None:
+    once = resolve(entry.kind, entry.name, "here")
+    assert list(once[entry.name]) == list(settings(entry))
+    assert resolve(entry.kind, once, "here") == once
+
+
+@entries()
+def test_unknown_arguments_are_refused_with_the_nearest_name(entry: Component) -> None:
+    known = next(iter(settings(entry)), None)
+    wrong = f"{known}x" if known else "strenght"
+    with pytest.raises(RecipeError) as caught:
+        build(entry.kind, {entry.name: {wrong: 1}}, where="here")
+    assert f"here.{entry.name}.{wrong}: unknown argument." in str(caught.value)
+    if known:
+        assert f"Did you mean '{known}'?" in str(caught.value)
+
+
+@entries()
+def test_documented(entry: Component) -> None:
+    assert entry.summary.endswith((".", ":")) or len(entry.summary) > 20
+    assert (entry.source != "") != ((entry.kind, entry.name) in NO_SOURCE), "a line `Source: author year` in the docstring"
+    signature = inspect.signature(entry.target).parameters
+    assert list(signature)[: len(KINDS[entry.kind].context)] == list(KINDS[entry.kind].context)
+    free = [name for name in settings(entry) if signature[name].kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert not free, "what a user sets is keyword-only"
+    assert not [p for p in signature.values() if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], "would swallow typos"
+
+
+@entries()
+def test_every_setting_is_annotated(entry: Component) -> None:
+    """Without an annotation nothing is validated: a text would pass for a number."""
+    assert all(parameter.annotation is not inspect.Parameter.empty for parameter in settings(entry).values())
+
+
+# Models and activations
+
+
+def made(entry: Component, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build(entry.kind, entry.name, INPUTS, *([3] if entry.kind == "model" else []))
+
+
+@entries("model", "activation")
+def test_modules_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(entry: Component) -> None:
+    module, rows = made(entry).eval(), inputs_of()
+    outputs = module(rows)
+    assert outputs.shape == (ROWS, 3 if entry.kind == "model" else INPUTS)
+    assert outputs.isfinite().all()
+    assert module(rows * 100).isfinite().all()
+    torch.testing.assert_close(module(rows[3:5]), outputs[3:5], msg="an answer depends on other rows")
+
+
+@entries("model", "activation")
+def test_every_parameter_and_the_inputs_get_a_gradient(entry: Component) -> None:
+    module, rows = made(entry), inputs_of(64).requires_grad_()
+    outputs = module(rows)
+    if entry.name in NO_GRADIENT:
+        assert not outputs.requires_grad
+        return
+    (outputs * torch.randn(outputs.shape, generator=generator(3))).sum().backward()
+    for name, parameter in (*module.named_parameters(), ("inputs", rows)):
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@entries("model", "activation")
+def test_the_seed_decides_and_a_saved_state_brings_everything_back(entry: Component) -> None:
+    first, same, other = made(entry), made(entry), made(entry, seed=1)
+    rows = inputs_of()
+    assert torch.equal(first.eval()(rows), same.eval()(rows))
+    if any(parameter.ndim > 1 for parameter in first.parameters()):
+        assert not torch.equal(first(rows), other.eval()(rows))
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(first(rows), other.eval()(rows))
+
+
+@entries("model")
+def test_models_learn_a_table_by_heart(entry: Component) -> None:
+    model, batch = made(entry), Batch(inputs_of(), targets_of("multi-class"))
+    rule = Gradient(optimizer={"adamw": {"learning_rate": 0.02}})
+    rule.start(model, plan_of("multi-class", steps=60))
+    losses = [float(rule.step(model, batch)["loss"]) for _ in range(60)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+# Initialisations
+
+
+@entries("initialisation")
+@pytest.mark.parametrize("shape", [(7, 4), (4, 7), (3, 2, 3, 3)])
+def test_initialisations_fill_the_weight_from_the_generator_alone(entry: Component, shape: tuple[int, ...]) -> None:
+    fill = build("initialisation", entry.name)
+
+    def filled(seed: int, chance: int) -> Tensor:
+        torch.manual_seed(chance)
+        weight = nn.Parameter(torch.full(shape, torch.nan))
+        before = torch.get_rng_state()
+        fill(weight, generator(seed))
+        assert torch.equal(before, torch.get_rng_state()), "it drew from torch's global generator"
+        return weight.detach()
+
+    first = filled(0, 0)
+    assert first.isfinite().all()
+    assert first.std() > 0
+    assert torch.equal(first, filled(0, 1))
+    assert not torch.equal(first, filled(1, 0))
+
+
+# Losses and penalties
+
+
+@entries("loss")
+def test_losses_give_a_number_a_row_which_falls_as_answers_get_better(entry: Component) -> None:
+    loss = build("loss", entry.name)
+    for task in tasks_of(entry):
+        targets = targets_of(task)
+        right = better(task, targets)
+        noise = torch.randn(right.shape, generator=generator(4))
+        values = [loss(right + step * noise, targets) for step in (0.0, 3.0, 30.0)]
+        assert all(value.shape == (ROWS,) and value.isfinite().all() for value in values), task
+        means = [float(value.mean()) for value in values]
+        assert means[0] < means[1] < means[2], task
+
+
+@entries("loss")
+def test_losses_have_finite_gradients_and_treat_each_row_by_itself(entry: Component) -> None:
+    loss, order = build("loss", entry.name), torch.randperm(ROWS, generator=generator(5))
+    for task in tasks_of(entry):
+        targets = targets_of(task)
+        scores = (5 * torch.randn(ROWS, OUTPUTS[task], generator=generator(6))).requires_grad_()
+        values = loss(scores, targets)
+        torch.testing.assert_close(loss(scores[order], targets[order]), values[order])
+        torch.testing.assert_close(loss(scores[:1], targets[:1]), values[:1])
+        values.sum().backward()
+        assert scores.grad is not None
+        assert scores.grad.isfinite().all(), task
+        assert scores.grad.abs().sum() > 0, task
+
+
+@entries("loss")
+def test_losses_stay_finite_for_extreme_scores(entry: Component) -> None:
+    loss = build("loss", entry.name)
+    for task in tasks_of(entry):
+        targets = targets_of(task)
+        for scores in (torch.zeros(ROWS, OUTPUTS[task]), -1e4 * better(task, targets)):
+            assert loss(scores, targets).isfinite().all(), task
+
+
+@entries("penalty")
+def test_penalties_are_numbers_not_below_zero_with_a_gradient(entry: Component) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(INPUTS, 4), nn.Sigmoid(), nn.Linear(4, 2))
+    penalty = build("penalty", entry.name)
+    hidden = model[:2](inputs_of())
+    value = penalty(model, [hidden] if wants_activity(penalty) else [])
+    assert value.shape == ()
+    assert value.isfinite()
+    assert value >= 0
+    value.backward()
+    assert sum(float(parameter.grad.abs().sum()) for parameter in model.parameters() if parameter.grad is not None) > 0
+
+
+@entries("penalty")
+def test_penalties_grow_with_their_strength(entry: Component) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(INPUTS, 4), nn.Sigmoid(), nn.Linear(4, 2))
+    objectives = [Objective("mse", [{entry.name: {"strength": strength}}]) for strength in (0.0, 1.0, 2.0)]
+    targets = torch.zeros(ROWS, 2)
+    plain, once, twice = (float(objective(model, inputs_of(), targets)[0].detach()) for objective in objectives)
+    assert plain < once
+    assert twice - plain == pytest.approx(2 * (once - plain), rel=1e-4)
+
+
+# Optimizers, schedules, clips
+
+
+@entries("optimizer")
+def test_optimizers_descend_a_bowl_and_resume_to_the_same_bits(entry: Component) -> None:
+    curvature = torch.tensor([1.0, 4.0, 0.5])
+
+    def descend(parameter: nn.Parameter, optimizer: torch.optim.Optimizer, steps: int) -> float:
+        def closure() -> Tensor:
+            parameter.grad = None
+            value = (curvature * parameter.square()).sum()
+            value.backward()
+            return value
+
+        for _ in range(steps):
+            closure()
+            optimizer.step(closure) if needs_closure(optimizer) else optimizer.step()
+        return float(closure().detach())
+
+    parameter = nn.Parameter(torch.tensor([1.0, -1.0, 2.0]))
+    optimizer = build("optimizer", entry.name, [parameter])
+    first = descend(parameter, optimizer, 0)
+    middle = descend(parameter, optimizer, 5)
+    saved, state = copy.deepcopy(parameter), copy.deepcopy(optimizer.state_dict())
+    last = descend(parameter, optimizer, 5)
+    assert first > middle
+    assert middle > last or middle == pytest.approx(0, abs=1e-6)
+    twin = build("optimizer", entry.name, [saved])
+    twin.load_state_dict(state)
+    descend(saved, twin, 5)
+    assert torch.equal(saved, parameter)
+
+
+@entries("schedule")
+@pytest.mark.parametrize("steps", [1, 2, 40])
+def test_schedules_keep_the_rate_positive_and_resume_exactly(entry: Component, steps: int) -> None:
+    def rates(begin: int, state: list[Any] | None) -> tuple[list[float], list[Any]]:
+        parameter = nn.Parameter(torch.ones(1))
+        parameter.grad = torch.ones(1)
+        optimizer = torch.optim.SGD([parameter], lr=0.3)
+        schedule = build("schedule", entry.name, optimizer, steps)
+        if state:
+            optimizer.load_state_dict(state[0])
+            schedule.load_state_dict(state[1])
+        found, middle = [], []
+        for number in range(begin, steps):
+            if number == steps // 2:
+                middle = copy.deepcopy([optimizer.state_dict(), schedule.state_dict()])
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step() if steps_each_batch(schedule) else schedule.step(1.0)
+        return found, middle
+
+    whole, middle = rates(0, None)
+    assert all(0 < rate <= 0.3 * (1 + 1e-12) for rate in whole)
+    assert rates(steps // 2, middle)[0] == whole[steps // 2 :]
+
+
+@entries("clip")
+def test_clips_leave_small_gradients_alone_and_bound_large_ones(entry: Component) -> None:
+    clip = build("clip", entry.name)
+    parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1))]
+
+    def clipped(size: float) -> Tensor:
+        for parameter in parameters[:2]:
+            parameter.grad = size * torch.ones_like(parameter)
+        clip(parameters)
+        assert parameters[2].grad is None
+        return torch.cat([parameter.grad for parameter in parameters[:2] if parameter.grad is not None])
+
+    assert torch.equal(clipped(1e-3), torch.full((5,), 1e-3))
+    large = clipped(1e3)
+    assert large.isfinite().all()
+    assert 0 < large.abs().max() <= 1
+
+
+# Rules
+
+
+def plan_of(task: str, *, steps: int = 1, epochs: int = 1, loss: Any = None) -> TrainingPlan:
+    return TrainingPlan(task=task, objective=Objective(loss or USUAL_LOSS[task]), epochs=epochs, steps=steps, seed=0)
+
+
+def lesson(entry: Component, task: str) -> tuple[nn.Module, Rule, list[Batch]]:
+    torch.manual_seed(0)
+    model = build("model", "linear", INPUTS, OUTPUTS[task])
+    rule: Rule = build("rule", entry.name)
+    rule.start(model, plan_of(task, steps=4, epochs=3, loss=rule.losses.get(task)))
+    rows = Batch(inputs_of(4 * ROWS), targets_of(task, 4 * ROWS))
+    return model, rule, [rows.cut(start, start + ROWS) for start in range(0, 4 * ROWS, ROWS)]
+
+
+def tasks_under(entry: Component) -> list[str]:
+    """Tasks that the rule does not refuse."""
+
+    def suits(task: str) -> bool:
+        try:
+            lesson(entry, task)
+        except RecipeError:
+            return False
+        return True
+
+    return [task for task in OUTPUTS if suits(task)]
+
+
+@entries("rule")
+def test_rules_change_every_parameter_and_measure_their_loss(entry: Component) -> None:
+    tasks = tasks_under(entry)
+    assert tasks
+    for task in tasks:
+        model, rule, batches = lesson(entry, task)
+        states = [copy.deepcopy(model.state_dict())]
+        for batch in batches:
+            measures = rule.step(model, batch)
+            assert measures["loss"].isfinite()
+            assert all(value.shape == () and not value.requires_grad for value in measures.values())
+            states.append(copy.deepcopy(model.state_dict()))
+        rule.end_epoch(model)
+        rule.observe(1.0)
+        for name, parameter in model.state_dict().items():
+            assert parameter.isfinite().all(), (task, name)
+            assert any(not torch.equal(parameter, state[name]) for state in states), (task, name)
+        assert rule.learning_rate is None or rule.learning_rate > 0
+        assert isinstance(rule.finished, bool)
+
+
+@entries("rule")
+def test_rules_resume_in_the_middle_of_an_epoch_to_the_same_bits(entry: Component) -> None:
+    for task in tasks_under(entry):
+        model, rule, batches = lesson(entry, task)
+        for batch in batches[:2]:
+            rule.step(model, batch)
+        saved = copy.deepcopy((model.state_dict(), rule.state_dict()))
+        twin, successor, _ = lesson(entry, task)
+        twin.load_state_dict(saved[0])
+        successor.load_state_dict(saved[1])
+        for each, learner in ((model, rule), (twin, successor)):
+            for batch in batches[2:]:
+                learner.step(each, batch)
+            learner.end_epoch(each)
+            learner.observe(0.5)
+            learner.step(each, batches[0])
+            learner.end_epoch(each)
+        assert rule.finished == successor.finished
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True)), task
+
+
+@entries("rule")
+def test_rules_keep_only_what_a_checkpoint_can_hold(entry: Component) -> None:
+    def holds(state: Any) -> bool:
+        if isinstance(state, dict):
+            return all(isinstance(key, str | int) and holds(value) for key, value in state.items())
+        if isinstance(state, list | tuple):
+            return all(holds(value) for value in state)
+        return state is None or isinstance(state, int | float | str | Tensor)
+
+    model, rule, batches = lesson(entry, tasks_under(entry)[0])
+    rule.step(model, batches[0])
+    assert holds(rule.state_dict())
+
+
+@entries("rule")
+def test_rules_loss_suits_their_tasks(entry: Component) -> None:
+    for task, spec in build("rule", entry.name).losses.items():
+        assert build("loss", spec)(better(task, targets_of(task)), targets_of(task)).shape == (ROWS,)
+
+
+def test_no_gradient_is_said_of_heaviside_alone() -> None:
+    flat = {name for name in available("activation") if isinstance(build("activation", name, 3), Heaviside)}
+    assert flat == NO_GRADIENT
+
+
+# The contract itself can fail
+
+
+class _Leaky(nn.Module):
+    """A model with a parameter that nothing uses, and a mean over the rows."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.used = nn.Linear(inputs, outputs)
+        self.unused = nn.Linear(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x - x.mean(dim=0))
+
+
+def _global_chance(weight: Tensor, generator: torch.Generator) -> None:
+    with torch.no_grad():
+        weight.normal_()
+
+
+def _wrong_way(outputs: Tensor, targets: Tensor) -> Tensor:
+    return -(outputs - targets).square().mean(dim=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "promise"),
+    [
+        ("model", _Leaky, test_every_parameter_and_the_inputs_get_a_gradient),
+        ("model", _Leaky, test_modules_keep_rows_apart_and_give_finite_outputs_of_the_right_shape),
+        ("initialisation", _global_chance, functools.partial(
+            test_initialisations_fill_the_weight_from_the_generator_alone, shape=(3, 4)
+        )),
+        ("loss", _wrong_way, test_losses_give_a_number_a_row_which_falls_as_answers_get_better),
+        ("loss", _wrong_way, test_documented),
+    ],
+)  # fmt: skip
+def test_broken_components_are_caught(kind: str, target: Callable[..., Any], promise: Callable[..., None]) -> None:
+    broken = Component(kind, f"{__name__}:{target.__name__}", target, frozenset({"regression"}))
+    with pytest.raises(AssertionError):
+        promise(broken)
