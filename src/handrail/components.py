@@ -189,7 +189,8 @@ def parse(spec: Any, kind: str) -> tuple[str, dict[str, Any]]:
         name, arguments = next(iter(spec.items()))
         if isinstance(name, str) and (arguments is None or isinstance(arguments, Mapping)):
             return name, dict(arguments or {})
-    raise RecipeError(f"found {shown(spec)}, expected the name of a {kind} or {{name: {{argument: value}}}}.")
+    article = "an" if kind[0] in "aeio" else "a"
+    raise RecipeError(f"found {shown(spec)}, expected the name of {article} {kind} or {{name: {{argument: value}}}}.")
 
 
 _PLAIN = (str, bytes, int, float, Mapping, list, tuple, set, date, NoneType)

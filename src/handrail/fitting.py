@@ -361,7 +361,7 @@ def measure_beside(
     """Figures of the network, and beside them those of the baselines, fitted on the same training rows."""
     encoding = Encoding(**{**recipe.data.encoding.model_dump(), "categories": "onehot"})
     encoder = TableEncoder.fit(train.features, pipeline.encoder.schema, encoding)
-    rows = [encoder(*encoder.prepare(some.features)).numpy().astype(np.float64) for some in (train, part)]
+    rows = [encoder(*encoder.prepare(some.features)).numpy() for some in (train, part)]
     baselines = baselines_of(pipeline.task, rows[0], train.target.numpy())
     others = {name: baseline.predictions(rows[1], predictions.truth) for name, baseline in baselines.items()}
     measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}

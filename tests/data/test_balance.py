@@ -63,7 +63,7 @@ def test_classes_are_mixed() -> None:
 
 def test_only_classes_can_be_balanced() -> None:
     values = Task(name="regression", targets=("y",))
-    with pytest.raises(RecipeError, match="data.balance: 'oversample' has no effect on regression"):
+    with pytest.raises(RecipeError, match=r"data.balance: 'oversample' has no effect on regression"):
         check_balance("oversample", values)
     check_balance("none", values)
     check_balance("oversample", Task(name="binary", targets=("y",), classes=("a", "b")))

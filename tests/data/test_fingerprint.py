@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from handrail.data.fingerprint import row_hashes
 
 cells = st.none() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False, allow_infinity=False)
+words = st.sampled_from(["a", "b c", "ä", None])
 
 
 GOLDEN = [13193874464162533722, 17128629009103194026, 13644167531894080039]
@@ -33,16 +34,18 @@ def test_golden_values() -> None:
 
 
 def test_another_process_finds_the_same() -> None:
-    code = "import polars as pl; from handrail.data.fingerprint import row_hashes; print(row_hashes(pl.DataFrame({'a': [1.5], 'b': ['x']}))[0])"
-    found = [
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
-        for seed in ("1", "2")
-    ]
-    assert {int(text) for text in found} == {int(row_hashes(pl.DataFrame({"b": ["x"], "a": [1.5]}))[0])}
+    frame = "pl.DataFrame({'a': [1.5], 'b': ['x']})"
+    code = f"import polars as pl; from handrail.data.fingerprint import row_hashes; print(row_hashes({frame})[0])"
+
+    def run(seed: str) -> int:
+        command = [sys.executable, "-c", code]
+        return int(subprocess.run(command, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout)
+
+    assert {run("1"), run("2")} == {int(row_hashes(pl.DataFrame({"b": ["x"], "a": [1.5]}))[0])}
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.tuples(cells, st.sampled_from(["a", "b c", "ä", None]), st.integers(0, 3)), min_size=1, max_size=20), st.randoms())
+@given(st.lists(st.tuples(cells, words, st.integers(0, 3)), min_size=1, max_size=20), st.randoms())
 def test_order_of_rows_and_columns_does_not_matter(rows: list, random) -> None:
     frame = pl.DataFrame(
         {
@@ -101,7 +104,8 @@ def test_forms_of_the_same_rows(forms: list) -> None:
 
 
 def test_values_that_look_alike_but_are_not() -> None:
-    values = ["7", "07", "007", "7a", "a7", "", "2024-01-05", "2024-05-01", "2024-01-05x", "1704412800", "9007199254740993", "9007199254740992", "true", "yes", "0", None]  # fmt: skip
+    numbers = ["7", "07", "007", "0", "1704412800", "9007199254740993", "9007199254740992"]
+    values = [*numbers, "7a", "a7", "", "2024-01-05", "2024-05-01", "2024-01-05x", "true", "yes", None]
     assert len(set(row_hashes(pl.DataFrame({"x": values})).tolist())) == len(values)
 
 

@@ -33,11 +33,12 @@ def with_labels(split: Split, labels) -> np.ndarray:
     return draw(split, len(labels), classes_of=classes_from(labels)[0])
 
 
+shares = st.floats(0.05, 0.45)
 METHODS = [Split(), Split(method="random"), Split(method="stratified")]
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(10, 400), st.floats(0.05, 0.45), st.floats(0.05, 0.45), st.integers(0, 5), st.sampled_from(["auto", "random", "stratified", "time", "group"]))
+@given(st.integers(10, 400), shares, shares, st.integers(0, 5), st.sampled_from(["auto", "random", "stratified", "time", "group"]))
 def test_shares_are_kept_to_within_a_row(rows: int, validation: float, test: float, seed: int, method: str) -> None:
     column = "k" if method in ("time", "group") else None
     split = Split(method=method, column=column, validation=validation, test=test, seed=seed)
@@ -60,7 +61,7 @@ def test_another_seed_is_another_split() -> None:
 def test_the_usual_shares_of_small_tables() -> None:
     for rows, expected in ((10, [7, 1, 2]), (11, [7, 2, 2]), (20, [14, 3, 3]), (100, [70, 15, 15]), (1000, [700, 150, 150])):
         assert counts(draw(Split(), rows)) == expected
-    with pytest.raises(DataError, match="the table has 9 rows; expected at least 10"):
+    with pytest.raises(DataError, match=r"the table has 9 rows; expected at least 10"):
         draw(Split(), 9)
 
 
@@ -128,12 +129,12 @@ def test_a_sorted_table_gives_proportional_parts(sizes: list[int], method: str, 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from("abcdefg") | st.none(), min_size=12, max_size=60), st.floats(0.1, 0.45), st.floats(0.1, 0.45), st.integers(0, 3))
+@given(st.lists(st.sampled_from("abcdefg") | st.none(), min_size=12, max_size=60), shares, shares, st.integers(0, 3))
 def test_groups_stay_whole(groups: list, validation: float, test: float, seed: int) -> None:
     split = Split(method="group", column="g", validation=validation, test=test, seed=seed)
     keys = pl.Series("g", groups, dtype=pl.String)
     if keys.n_unique() < 3:
-        with pytest.raises(DataError, match="'g' has . groups; expected at least 3"):
+        with pytest.raises(DataError, match=r"'g' has . groups; expected at least 3"):
             draw(split, len(keys), keys=keys)
         return
     parts = draw(split, len(keys), keys=keys)
@@ -182,11 +183,11 @@ def test_a_column_that_names_the_parts() -> None:
     split = Split(method="column", column="part")
     keys = pl.Series("part", ["Train", "training", "val", "dev", "VALIDATION", " test "])
     assert draw(split, 6, keys=keys).tolist() == [0, 0, 1, 1, 1, 2]
-    with pytest.raises(DataError, match="'part': found 'tset' in data row 2, expected train, validation or test .* Did you mean 'test'"):
+    with pytest.raises(DataError, match=r"'part': found 'tset' in data row 2, expected train, .* Did you mean 'test'"):
         draw(split, 2, keys=pl.Series("part", ["train", "tset"]))
-    with pytest.raises(DataError, match="found no value in data row 1"):
+    with pytest.raises(DataError, match=r"found no value in data row 1"):
         draw(split, 1, keys=pl.Series("part", [None], dtype=pl.String))
-    with pytest.raises(DataError, match="found test rows, but data.test gives that part too"):
+    with pytest.raises(DataError, match=r"found test rows, but data.test gives that part too"):
         draw(split, 6, keys=keys, with_test=False)
 
 
@@ -219,5 +220,6 @@ def test_spread_takes_one_row_of_each_stretch(rows: int, data) -> None:
     assert len(drawn) == count
     assert np.all(drawn % 3 == 0)
     places = drawn // 3
-    assert np.array_equal(np.floor(places * count / rows + 1e-9) if rows % max(count, 1) == 0 else np.arange(count), np.arange(count))
+    edges = np.arange(count + 1) * rows / max(count, 1)
+    assert np.all((places > edges[:-1] - 1) & (places < edges[1:]))
     assert np.all(np.diff(places) > 0)

@@ -62,11 +62,11 @@ def test_outputs() -> None:
     assert infer_task(frame, ["a", "a"][:1], task="multi-label").outputs == 1
     assert infer_task(frame, ["k"]).outputs == 3
     assert infer_task(frame, ["a"]).outputs == 1
-    with pytest.raises(DataError, match="found 'x' \\(3 of 3 rows have no number\\)"):
+    with pytest.raises(DataError, match=r"found 'x' \(3 of 3 rows have no number\)"):
         infer_task(frame, ["a", "k"])
-    with pytest.raises(DataError, match="'multi-label', but the target 'c' has other values than 0 and 1"):
+    with pytest.raises(DataError, match=r"'multi-label', but the target 'c' has other values than 0 and 1"):
         infer_task(frame, ["a", "c"], task="multi-label")
-    with pytest.raises(DataError, match="found 'multi-class' with 2 target columns"):
+    with pytest.raises(DataError, match=r"found 'multi-class' with 2 target columns"):
         infer_task(frame, ["a", "c"], task="multi-class")
 
 
@@ -75,10 +75,10 @@ def test_the_positive_class_is_the_last() -> None:
     assert task_of(["no", "yes"], positive="no").classes == ("yes", "no")
     assert task_of([0.0, 1.0], positive="0.0").classes == ("1", "0")
     assert task_of(["1", "0"], positive="0").encode(pl.DataFrame({"y": [0.0, 1.0]})).tolist() == [1, 0]
-    with pytest.raises(DataError, match="data.positive: found 'maybe', expected one of the classes no, yes"):
+    with pytest.raises(DataError, match=r"data.positive: found 'maybe', expected one of the classes no, yes"):
         task_of(["no", "yes"], positive="maybe")
     for values in ([0.5, 1.5, 2.5], ["a", "b", "c"]):
-        with pytest.raises(DataError, match="data.positive: 'a' has no effect on (regression|multi-class)"):
+        with pytest.raises(DataError, match=r"data.positive: 'a' has no effect on (regression|multi-class)"):
             task_of(values, positive="a")
 
 
@@ -86,33 +86,34 @@ def test_the_task_that_the_user_gives() -> None:
     assert task_of([3, 4, 5], task="regression").name == "regression"
     many = task_of([float(i) for i in range(30)], task="multi-class")
     assert (many.name, many.outputs) == ("multi-class", 30)
-    with pytest.raises(DataError, match="found 'multi-class', but the target 'y' has 2 classes; .* binary"):
+    with pytest.raises(DataError, match=r"found 'multi-class', but the target 'y' has 2 classes; .* binary"):
         task_of(["a", "b"], task="multi-class")
-    with pytest.raises(DataError, match="found 'low' \\(2 of 3 rows have no number\\), expected numbers for regression"):
+    with pytest.raises(DataError, match=r"found 'low' \(2 of 3 rows have no number\), expected numbers for regression"):
         task_of(["low", "1", "high"], task="regression")
 
 
 def test_targets_that_cannot_be_learned() -> None:
     for values in (["a", "a"], [1.0, 1.0], ["1", "1.0"]):
-        with pytest.raises(DataError, match="every row has the value '[a1]"):
+        with pytest.raises(DataError, match=r"every row has the value '[a1]"):
             task_of(values)
-    with pytest.raises(DataError, match="all 2 values are missing"):
+    with pytest.raises(DataError, match=r"all 2 values are missing"):
         task_of([None, None])
-    with pytest.raises(DataError, match="30 different texts in 30 rows"):
+    with pytest.raises(DataError, match=r"30 different texts in 30 rows"):
         task_of([f"review number {i}" for i in range(30)])
-    with pytest.raises(DataError, match="30 different texts in 30 rows"):
+    with pytest.raises(DataError, match=r"30 different texts in 30 rows"):
         task_of([f"k{i}" for i in range(30)])
-    with pytest.raises(DataError, match="30 different dates in 30 rows"):
+    with pytest.raises(DataError, match=r"30 different dates in 30 rows"):
         task_of([dt.datetime(2024, 1, 1) + dt.timedelta(i) for i in range(30)])
 
 
 def test_an_unseen_class_is_named_with_its_row() -> None:
     found = task_of(["a", "b", "c"])
-    with pytest.raises(DataError, match="the target 'y': found the class 'd' in data row 2, which no training row has; expected one of a, b, c"):
+    said = "the target 'y': found the class 'd' in data row 2, which no training row has; expected one of a, b, c"
+    with pytest.raises(DataError, match=said):
         found.encode(pl.DataFrame({"y": ["a", "d"]}))
-    with pytest.raises(DataError, match="found the class 'd' in line 18"):
+    with pytest.raises(DataError, match=r"found the class 'd' in line 18"):
         found.encode(pl.DataFrame({"y": ["a", "d"]}), row_name=lambda row: f"line {row + 17}")
-    with pytest.raises(DataError, match="found no value in data row 1"):
+    with pytest.raises(DataError, match=r"found no value in data row 1"):
         found.encode(pl.DataFrame({"y": [None, "a"]}))
 
 
@@ -122,10 +123,10 @@ def test_bad_numbers_are_named_with_their_row() -> None:
     for bad, said in ((math.inf, "'inf'"), (None, "no value"), (1e39, "'1e\\+39'")):
         with pytest.raises(DataError, match=f"found {said} in data row 3, expected a finite number, at most 3.4e38"):
             found.encode(pl.DataFrame({"y": [0.5, 1.5, bad]}))
-    with pytest.raises(DataError, match="found 'word' in data row 1"):
+    with pytest.raises(DataError, match=r"found 'word' in data row 1"):
         found.encode(pl.DataFrame({"y": ["word"]}))
     labels = Task(name="multi-label", targets=("a", "b"), classes=("a", "b"))
-    with pytest.raises(DataError, match="the target 'b': found '2' in data row 2, expected 0 or 1"):
+    with pytest.raises(DataError, match=r"the target 'b': found '2' in data row 2, expected 0 or 1"):
         labels.encode(pl.DataFrame({"a": [0, 1], "b": [1, 2]}))
 
 
@@ -146,7 +147,7 @@ def test_bad_numbers_are_named_with_their_row() -> None:
 def test_labels_are_known_in_other_spellings(classes: tuple, values: list, codes: list | None) -> None:
     found = Task(name="binary", targets=("y",), classes=classes)
     if codes is None:
-        with pytest.raises(DataError, match="found the class 'true'"):
+        with pytest.raises(DataError, match=r"found the class 'true'"):
             found.encode(pl.DataFrame({"y": values}))
     else:
         assert found.encode(pl.DataFrame({"y": values})).tolist() == codes
@@ -181,7 +182,7 @@ def test_targets_by_name_and_by_position() -> None:
     assert find_targets(columns, ["c", 1]) == ("c", "a")
     assert find_targets(["2", "1", "x"], 2) == ("2",)  # a name comes first
     for wrong, said in (
-        (None, "no target was named"), ("bb", "no column 'bb'. Did you mean|no column 'bb'. Known: a, b, c"), (0, "found position 0"),
+        (None, "no target was named"), ("bb", "no column 'bb'. (Did you mean|Known: a, b, c)"), (0, "found position 0"),
         (4, "columns 1 to 3"), (["a", 1], "names a column twice"), (["a", "b", "c"], "every column is a target"),
     ):  # fmt: skip
         with pytest.raises(DataError, match=said):

@@ -49,5 +49,5 @@ def test_weights_are_saved_and_loaded() -> None:
     second.load_state_dict(first.state_dict())
     x = torch.tensor([[1.0], [3.0]])
     assert torch.equal(first(x), second(x))
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(RuntimeError, match=r"size mismatch"):
         EmbedColumns([5]).load_state_dict(first.state_dict())

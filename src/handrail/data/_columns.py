@@ -147,9 +147,7 @@ class OneHot(nn.Module):
     def __init__(self, sizes: Sequence[int], rare: Sequence[bool]) -> None:
         super().__init__()
         owner = [column for column, size in enumerate(sizes) for _ in range(size + rare[column])]
-        level = [
-            code for column, size in enumerate(sizes) for code in [*range(1, size + 1), *([0] if rare[column] else [])]
-        ]
+        level = [code for column, size in enumerate(sizes) for code in [*range(1, size + 1), *([0] if rare[column] else [])]]
         self.register_buffer("owner", torch.tensor(owner, dtype=torch.int64), persistent=False)
         self.register_buffer("level", torch.tensor(level, dtype=torch.int64), persistent=False)
 

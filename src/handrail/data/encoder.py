@@ -93,18 +93,12 @@ class TableEncoder(nn.Module):
 
     def _codes(self, series: pl.Series, name: str) -> np.ndarray:
         levels = self.levels[name]
-        codes = series.fill_null("").replace_strict(
-            levels, list(range(1, len(levels) + 1)), default=0, return_dtype=pl.Int64
-        )
+        codes = series.fill_null("").replace_strict(levels, list(range(1, len(levels) + 1)), default=0, return_dtype=pl.Int64)
         return codes.to_numpy()
 
     def unseen(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
         """For each category column, the rows with a value that no training row had (where none was rare)."""
-        found = {
-            name: np.flatnonzero(self._codes(frame[name], name) == 0)
-            for name in self.category_names
-            if not self.rare[name]
-        }
+        found = {name: np.flatnonzero(self._codes(frame[name], name) == 0) for name in self.category_names if not self.rare[name]}
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def forward(

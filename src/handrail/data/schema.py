@@ -49,9 +49,7 @@ _DATE_STYLES: tuple[tuple[str, tuple[str, ...]], ...] = (
 _LOOKS = {date_format: look for look, formats in _DATE_STYLES for date_format in formats}
 _ISO = tuple(date_format for date_format in _LOOKS if date_format.startswith("%Y-"))
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
-_IDENTIFIER_NAME = re.compile(
-    r"(^|[_\s.-])(id|uuid|guid|key|index|rownum|row_number)$|[a-z](Id|ID)$|^(id|ID)[_A-Z]", re.ASCII
-)
+_IDENTIFIER_NAME = re.compile(r"(^|[_\s.-])(id|uuid|guid|key|index|rownum|row_number)$|[a-z](Id|ID)$|^(id|ID)[_A-Z]", re.ASCII)
 
 
 class Column(BaseModel):

@@ -52,9 +52,7 @@ class Split(BaseModel):
         if not needs and self.column is not None:
             raise ValueError(f"split.column has no effect with method '{self.method}'; expected group, time or column")
         if self.validation + self.test >= 0.95:
-            raise ValueError(
-                f"validation and test take {self.validation + self.test:.0%} of the rows; expected less than 95%"
-            )
+            raise ValueError(f"validation and test take {self.validation + self.test:.0%} of the rows; expected less than 95%")
         return self
 
 

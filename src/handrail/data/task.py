@@ -100,9 +100,7 @@ def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int]
     Raises: `DataError` when there is no such column or no target was named.
     """
     if target is None:
-        raise DataError(
-            f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, --target)."
-        )
+        raise DataError(f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, --target).")
     wanted = [target] if isinstance(target, str | int) else list(target)
     names = tuple(_find_target(columns, item) for item in wanted)
     if len(set(names)) < len(names):
@@ -120,9 +118,7 @@ def _find_target(columns: Sequence[str], target: str | int) -> str:
     except ValueError:
         raise DataError(f"data.target: the table has no column '{target}'.{did_you_mean(target, columns)}") from None
     if position == 0 or not -len(columns) <= position <= len(columns):
-        raise DataError(
-            f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the last)."
-        )
+        raise DataError(f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the last).")
     return columns[position - 1 if position > 0 else position]
 
 
