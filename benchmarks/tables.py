@@ -8,6 +8,7 @@ times; what counts is the median of training alone, imports and reading excluded
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -64,7 +65,14 @@ def with_scikit_learn(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
     from sklearn.neural_network import MLPClassifier
 
     network = MLPClassifier(
-        HIDDEN, batch_size=BATCH, max_iter=EPOCHS, learning_rate_init=RATE, alpha=0, n_iter_no_change=EPOCHS + 1, tol=0, random_state=0
+        HIDDEN,
+        batch_size=BATCH,
+        max_iter=EPOCHS,
+        learning_rate_init=RATE,
+        alpha=0,
+        n_iter_no_change=EPOCHS + 1,
+        tol=0,
+        random_state=0,
     )
     network.fit(arrays["x_train"], arrays["y_train"])
     return network.predict
@@ -77,7 +85,7 @@ def torch_network():
 
     torch.manual_seed(0)
     sizes = (108, *HIDDEN)
-    layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+    layers = [layer for a, b in itertools.pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(HIDDEN[-1], 2))
 
 
@@ -144,7 +152,12 @@ def with_lightning(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
     module = Module()
     rows = TensorDataset(torch.from_numpy(arrays["x_train"]), torch.from_numpy(arrays["y_train"]))
     trainer = lightning.Trainer(
-        max_epochs=EPOCHS, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
+        max_epochs=EPOCHS,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
     trainer.fit(module, DataLoader(rows, batch_size=BATCH, shuffle=True))
     module.eval()
@@ -164,7 +177,12 @@ def run_one(name: str, path: Path) -> None:
     """Train one contender in this process and print what was measured."""
     warnings.simplefilter("ignore")
     arrays = dict(np.load(path))
-    modules = {"handrail": "handrail.sklearn", "scikit-learn": "sklearn.neural_network", "skorch": "skorch", "Lightning": "lightning"}
+    modules = {
+        "handrail": "handrail.sklearn",
+        "scikit-learn": "sklearn.neural_network",
+        "skorch": "skorch",
+        "Lightning": "lightning",
+    }
     __import__(modules.get(name, "torch"))
     if name != "scikit-learn":
         __import__("torch._dynamo")  # torch imports its compiler at the first step of an optimizer; that is no training
@@ -182,7 +200,11 @@ def measure(path: Path, repeats: int) -> dict[tuple[str, str], dict[str, float]]
     for turn in range(repeats):
         for threads in ("default", "1"):
             for name in CONTENDERS:
-                environment = dict(os.environ) if threads == "default" else {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+                environment = (
+                    dict(os.environ)
+                    if threads == "default"
+                    else {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+                )
                 command = [sys.executable, __file__, "--one", name, "--arrays", str(path)]
                 answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=path.parent)
                 found.setdefault((name, threads), []).append(json.loads(answer.stdout.splitlines()[-1]))
@@ -203,10 +225,17 @@ def as_table(found: dict[tuple[str, str], dict[str, float]], repeats: int) -> st
     ]
     for threads, title in (("default", "Threads as each library takes them"), ("1", "One thread each")):
         own = found["handrail", threads]["seconds"]
-        lines += [f"## {title}", "", "| | seconds | times handrail | peak memory (MB) | validation accuracy |", "|---|---|---|---|---|"]
+        lines += [
+            f"## {title}",
+            "",
+            "| | seconds | times handrail | peak memory (MB) | validation accuracy |",
+            "|---|---|---|---|---|",
+        ]
         for name in CONTENDERS:
             run = found[name, threads]
-            lines.append(f"| {name} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['memory']:.0f} | {run['accuracy']:.4f} |")
+            lines.append(
+                f"| {name} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['memory']:.0f} | {run['accuracy']:.4f} |"
+            )
         lines.append("")
     return "\n".join(lines)
 

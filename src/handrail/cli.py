@@ -21,8 +21,12 @@ app = typer.Typer(
 
 Source = Annotated[str, typer.Argument(help="A file, glob, database URL or bundled:NAME.", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
-Target = Annotated[list[str] | None, typer.Option("--target", "-t", help="Column to predict, by name or position (1 first, -1 last).")]
-Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20.")]
+Target = Annotated[
+    list[str] | None, typer.Option("--target", "-t", help="Column to predict, by name or position (1 first, -1 last).")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Reading = Annotated[
@@ -136,17 +140,24 @@ def as_plain(run: Any) -> dict[str, Any]:
 
 
 @app.command()
-def resume(run: RunPath, source: Annotated[str | None, typer.Option(help="Where the data is now.")] = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def resume(
+    run: RunPath,
+    source: Annotated[str | None, typer.Option(help="Where the data is now.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Continue a fit that was interrupted or killed."""
     from handrail.fitting import resume as resume_run
 
     _tell(resume_run(run, source=source, progress="none" if quiet else "auto"), as_json=as_json, quiet=quiet)
 
 
-@app.command()
-def test(
+@app.command(name="test")
+def open_seal(
     run: RunPath,
-    again: Annotated[bool, typer.Option("--again", help="Measure again on rows that were opened before; figures are marked.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure again on rows that were opened before; figures are marked.")
+    ] = False,
     refit: Annotated[bool, typer.Option("--refit", help="First train on training and validation rows together.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -168,7 +179,9 @@ def test(
 def predict(
     run: RunPath,
     source: Source,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where answers go, by suffix (.csv, .parquet …); by default standard output.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where answers go, by suffix (.csv, .parquet …); by default standard output.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Put the columns of the table before the answers.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse rows with categories that training did not have.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave the answers of rows that cannot be read empty.")] = False,
@@ -190,7 +203,13 @@ def predict(
         write(answers.frame, out, overwrite=overwrite)
         _say(f"{len(answers.frame):,} rows written to {out}", quiet or as_json)
     if as_json:
-        _print_json({"rows": len(answers.frame), "warnings": answers.warnings, **({"out": str(out)} if out else {"answers": answers.frame.to_dicts()})})
+        _print_json(
+            {
+                "rows": len(answers.frame),
+                "warnings": answers.warnings,
+                **({"out": str(out)} if out else {"answers": answers.frame.to_dicts()}),
+            }
+        )
     elif out is None:
         sys.stdout.write(answers.frame.write_csv())
 
@@ -221,7 +240,13 @@ def check(
         None if is_recipe else source, _one(target), recipe=source if is_recipe else None, changes=_changes(settings, reading)
     )
     if as_json:
-        _print_json({"task": data.task.model_dump(), "columns": [c.model_dump() for c in data.schema.columns], "findings": [f.model_dump() for f in findings]})
+        _print_json(
+            {
+                "task": data.task.model_dump(),
+                "columns": [c.model_dump() for c in data.schema.columns],
+                "findings": [f.model_dump() for f in findings],
+            }
+        )
     else:
         from handrail.views.findings import findings_text
 
@@ -264,7 +289,9 @@ def convert(
 
 @app.command(name="list")
 def list_components(
-    kind: Annotated[str | None, typer.Argument(help="model, loss, penalty, rule, optimizer, schedule, clip, activation or initialisation.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="model, loss, penalty, rule, optimizer, schedule, clip, activation or initialisation.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """All components with their settings, defaults and sources."""
@@ -313,7 +340,10 @@ def main() -> None:
         if type(error).__name__ == "Interrupted":
             _fail(str(error), getattr(error, "exit_code", 130))
         first = (str(error).splitlines() or [""])[0]
-        _fail(f"this should not happen, and is a fault of handrail: {type(error).__name__}: {first} (HANDRAIL_DEBUG=1 shows where.)", 70)
+        _fail(
+            f"this should not happen, and is a fault of handrail: {type(error).__name__}: {first} (HANDRAIL_DEBUG=1 shows where.)",
+            70,
+        )
 
 
 def _fail(text: str, code: int) -> None:

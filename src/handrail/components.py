@@ -342,7 +342,8 @@ def explain(findings: Iterable[Any], place: Callable[[tuple[int | str, ...]], st
     """
     found: dict[str, tuple[str, list[str]]] = {}
     for item in findings:
-        text = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ").split(", unable to parse")[0]
+        text = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ")
+        text = text.split(", unable to parse")[0].split(", got ")[0]
         seen = "" if item["type"] == "value_error" else f"found {shown(item['input'])}; "
         expected = found.setdefault(place(item["loc"]), (seen, []))[1]
         text = text.removeprefix("expected ") if expected and expected[0].startswith("expected ") else text

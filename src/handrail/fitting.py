@@ -1,6 +1,5 @@
 """fit: the five steps in order. The only file that knows them all."""
 
-import copy
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,32 +9,28 @@ import numpy as np
 import polars as pl
 import torch
 
+from handrail.assembly import assemble, count_parameters, lesson_of, threads_for
 from handrail.components import is_object
 from handrail.data.balance import check_balance
 from handrail.data.checks import check_drift, check_size
-from handrail.data.dataset import Dataset, Part, prepare, unseal
-from handrail.data.encoder import TableEncoder
-from handrail.data.encoding import Encoding
+from handrail.data.dataset import Dataset, prepare, unseal
 from handrail.data.findings import Finding
 from handrail.data.fingerprint import row_hashes
-from handrail.data.schema import Schema
 from handrail.data.sources import read
-from handrail.data.task import Task
 from handrail.errors import DataError, HandrailError, RecipeError, RunError
-from handrail.evaluation.assess import baselines_of, compare, decide, figures, hardest, predictions_of
+from handrail.evaluation.assess import decide, hardest, predictions_of
 from handrail.evaluation.ledger import fingerprint
-from handrail.evaluation.metrics import Predictions
 from handrail.files import write_atomically, write_text
 from handrail.folder import Folder, begin, discard, environment, existing, read_json, write_json, write_yaml
-from handrail.learning.rule import Batch
-from handrail.pipeline import Pipeline, ValueDecoder, make_network
+from handrail.measuring import decisions, measure_beside, write_predictions
+from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
 from handrail.run import Run, load_recipe
 from handrail.training.callbacks import Callback
 from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
 from handrail.training.records import Records
-from handrail.training.session import Lesson, check_loss, choose_device, train, usual_batch_size, usual_loss, usual_threads
+from handrail.training.session import Lesson, check_loss, choose_device, train, usual_batch_size, usual_loss
 from handrail.training.signals import Interrupted, listening
 from handrail.training.validation import outputs_of
 
@@ -172,34 +167,22 @@ def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[
             data = prepare(recipe.data)
             _check(recipe, data)
             pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
-            torch.set_num_threads(_threads(recipe, pipeline, len(data.train)))
+            torch.set_num_threads(threads_for(recipe, pipeline, len(data.train)))
             _write_environment(folder, data, environment(str(device), torch.get_num_threads()))
             write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
             _write_split(folder, data)
             findings = [*data.findings, *_size(pipeline, data)]
-            lesson = _lesson(recipe, pipeline, data.train, data.validation)
+            lesson = lesson_of(recipe, pipeline, data.train, data.validation)
             listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
             began = time.perf_counter()
             try:
                 done = train(lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish)
             except Interrupted as stop:
                 raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
-        _finish(folder, recipe, data, pipeline, lesson, findings, done, time.perf_counter() - began)
+        _finish(folder, recipe, data, pipeline, lesson=lesson, findings=findings, done=done, seconds=time.perf_counter() - began)
     finally:
         torch.set_num_threads(threads)
     return Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
-
-
-def _threads(recipe: Recipe, pipeline: Pipeline, rows: int) -> int:
-    if recipe.training.threads != "auto":
-        return recipe.training.threads
-    size = usual_batch_size(rows) if recipe.training.batch_size == "auto" else recipe.training.batch_size
-    return usual_threads(count_parameters(pipeline.network), size)
-
-
-def count_parameters(network: torch.nn.Module) -> int:
-    """How many numbers the network learns."""
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:
@@ -229,30 +212,6 @@ def _check(recipe: Recipe, data: Dataset) -> None:
         check_loss(recipe.objective.loss, data.task)
     if data.task.name != "binary" and recipe.evaluation.threshold != "auto":
         raise RecipeError(f"evaluation.threshold: has no effect on {data.task.name}; expected a target with two classes.")
-
-
-def assemble(
-    recipe: Recipe, features: pl.DataFrame, target: torch.Tensor, *, schema: Schema, task: Task, device: torch.device
-) -> Pipeline:
-    """A pipeline with the encoder and the target's scale learned from these rows, and the network at its beginning."""
-    encoder = TableEncoder.fit(features, schema, recipe.data.encoding)
-    model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
-    spec = recipe.resolved()["model"]
-    pipeline = Pipeline(task, encoder, make_network(model, encoder, task, seed=recipe.seed), model=spec)
-    if isinstance(pipeline.decoder, ValueDecoder):
-        pipeline.decoder.fit(target)
-    return pipeline.to(device)
-
-
-def _lesson(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None) -> Lesson:
-    held_out = None if validation is None else Batch(pipeline.encode(validation.features), _scaled(pipeline, validation))
-    inputs = pipeline.encode(part.features)
-    return Lesson(recipe, pipeline.task, inputs, _scaled(pipeline, part), pipeline.encoder.feature_names, held_out)
-
-
-def _scaled(pipeline: Pipeline, part: Part) -> torch.Tensor:
-    target = part.target.to(pipeline.device)
-    return pipeline.decoder.scaled(target) if isinstance(pipeline.decoder, ValueDecoder) else target
 
 
 def _size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
@@ -307,6 +266,7 @@ def _finish(
     recipe: Recipe,
     data: Dataset,
     pipeline: Pipeline,
+    *,
     lesson: Lesson,
     findings: list[Finding],
     done: Progress,
@@ -345,61 +305,3 @@ def _finish(
     run = Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
     write_text(folder.model / "card.md", run.card())
     run.report()
-
-
-def decisions(pipeline: Pipeline) -> dict[str, float]:
-    """What was chosen on validation rows."""
-    if isinstance(pipeline.decoder, ValueDecoder):
-        return {}
-    found = {"temperature": float(pipeline.decoder.temperature)}
-    return {**found, "threshold": float(pipeline.decoder.threshold)} if pipeline.task.name == "binary" else found
-
-
-def measure_beside(
-    recipe: Recipe, pipeline: Pipeline, predictions: Predictions, *, train: Part, part: Part
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures of the network, and beside them those of the baselines, fitted on the same training rows."""
-    encoding = Encoding(**{**recipe.data.encoding.model_dump(), "categories": "onehot"})
-    encoder = TableEncoder.fit(train.features, pipeline.encoder.schema, encoding)
-    rows = [encoder(*encoder.prepare(some.features)).numpy() for some in (train, part)]
-    baselines = baselines_of(pipeline.task, rows[0], train.target.numpy())
-    others = {name: baseline.predictions(rows[1], predictions.truth) for name, baseline in baselines.items()}
-    measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}
-    return figures(predictions, recipe.evaluation), {"baselines": measured, "comparison": compare(predictions, others, recipe.evaluation)}
-
-
-def write_predictions(folder: Folder, name: str, predictions: Predictions, part: Part) -> None:
-    """Row, truth and answers, for the report and for whoever wants to look."""
-    columns: dict[str, Any] = {"row": part.rows + 1}
-    several = predictions.truth.ndim == 2
-    for index, target in enumerate(predictions.classes if predictions.task == "multi-label" else range(predictions.truth.shape[1]) if several else [0]):
-        suffix = f"_{target}" if several else ""
-        columns[f"truth{suffix}"] = predictions.truth[:, index] if several else predictions.truth
-        if predictions.labels is not None:
-            columns[f"label{suffix}"] = predictions.labels[:, index] if several else predictions.labels
-        if predictions.values is not None:
-            columns[f"value{suffix}"] = predictions.values[:, index]
-    if predictions.probabilities is not None:
-        columns |= {f"p_{name}": predictions.probabilities[:, index] for index, name in enumerate(predictions.classes)}
-    path = folder.predictions(name)
-    path.parent.mkdir(exist_ok=True)
-    with write_atomically(path) as temporary:
-        pl.DataFrame(columns).write_parquet(temporary)
-
-
-def refit(run: Run, part: Part, *, progress: str = "none") -> Pipeline:
-    """The run's recipe on training and validation rows together, for the epochs that were best before.
-
-    Temperature and threshold stay as they were chosen on validation rows. The result is kept in the run's `refit/`.
-    """
-    recipe, before = run.recipe, run.pipeline
-    device = choose_device(recipe.training.device)
-    pipeline = assemble(recipe, part.features, part.target, schema=before.encoder.schema, task=before.task, device=device)
-    lesson = _lesson(recipe, pipeline, part, None)
-    epochs = run.summary["training"]["best_epoch"]
-    train(lesson, pipeline.network, epochs=epochs, callbacks=tuple(make_progress(progress)))
-    if not isinstance(pipeline.decoder, ValueDecoder):
-        pipeline.decoder.load_state_dict(before.decoder.state_dict())
-    run.folder.refit.mkdir(exist_ok=True)
-    pipeline.eval().save(run.folder.refit)
-    return pipeline

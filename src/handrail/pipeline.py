@@ -30,6 +30,9 @@ class ClassDecoder(nn.Module):
     threshold: the probability from which a row counts as the second class (or a label as given).
     """
 
+    temperature: Tensor
+    threshold: Tensor
+
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.kind = task.name
@@ -56,6 +59,9 @@ class ClassDecoder(nn.Module):
 class ValueDecoder(nn.Module):
     """Scores to values in the target's own unit: y = mean + spread·score, with mean and spread of training rows."""
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self, outputs: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(outputs, dtype=torch.float64))
@@ -79,6 +85,8 @@ class ValueDecoder(nn.Module):
 class Pipeline(nn.Module):
     """Encoder → network → decoder."""
 
+    decoder: ClassDecoder | ValueDecoder
+
     def __init__(self, task: Task, encoder: TableEncoder, network: nn.Module, *, model: Any) -> None:
         super().__init__()
         self.task, self.model_spec = task, model
@@ -98,7 +106,10 @@ class Pipeline(nn.Module):
     def encode(self, features: pl.DataFrame) -> Float[Tensor, "rows width"]:
         """Typed features as encoded rows, in parts, on the pipeline's device."""
         raw = self.encoder.prepare(features)
-        parts = [self.encoder(*(tensor[start : start + _ROWS].to(self.device) for tensor in raw)) for start in range(0, len(features), _ROWS)]
+        parts = [
+            self.encoder(*(tensor[start : start + _ROWS].to(self.device) for tensor in raw))
+            for start in range(0, len(features), _ROWS)
+        ]
         return torch.cat(parts).clone() if parts else torch.zeros(0, self.encoder.width)
 
     @torch.inference_mode()

@@ -269,7 +269,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 class _Loader(yaml.SafeLoader):
     """YAML without its surprises: only true and false are truth values (not yes, no, on, off, which are classes and
-    columns more often), dates and numbers such as 007 or 12:30 stay text, and no key may stand twice."""
+    columns more often), dates and numbers such as 007 or 12:30 stay text, and no key may stand twice. What PyYAML
+    writes without quotes as text is read as text: the forms below are some of its own."""
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - filled below, as PyYAML expects
 
@@ -285,7 +286,7 @@ for _tag, _form, _first in (
     ("null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
     ("int", r"[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
-    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+    ("float", r"(?:[-+]?[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?$", list("-+.0123456789")),
     ("float", r"[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$", list("-+.")),
     ("merge", r"(?:<<)$", ["<"]),
 ):
@@ -332,15 +333,16 @@ def _all_settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _place(loc: tuple[int | str, ...]) -> str:
     """The dotted name of pydantic's location, without the branches of unions and the steps of validation."""
     names: list[str] = []
+    index = ""
     for part in loc:
         section = _section(names)
         if section is not None and part in section.model_fields:
             names.append(str(part))
         elif isinstance(part, int):
-            names[-1] += f"[{part}]"
+            index += f"[{part}]"
         elif len(names) > 1 and (above := _section(names[:-1])) and get_origin(above.model_fields[names[-1]].annotation) is dict:
             names.append(part)
-    return ".".join(names)
+    return ".".join(names) + index
 
 
 def _slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:

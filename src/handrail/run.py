@@ -5,17 +5,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 
+from handrail import assembly
 from handrail.data.dataset import Part, reread, unseal
 from handrail.data.schema import Trouble, read_frame
 from handrail.data.sources import read_expecting
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, RunError
-from handrail.evaluation.assess import figures, hardest, predictions_of
+from handrail.evaluation.assess import hardest, predictions_of
 from handrail.evaluation.ledger import Ledger, Opening, fingerprint
 from handrail.folder import Folder, existing, read_json, write_json
+from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe, read_yaml
 
@@ -114,26 +117,25 @@ class Run:
         if not again and ledger.openings(key):
             ledger.open_seal(key, run=str(self.path), recipe="", recipe_hash="", rows=0, row_hashes=self._hashes)
         train, validation = reread(self.recipe.data, self.pipeline.encoder.schema, self.pipeline.task)
-        pipeline = self._refitted(train, validation, progress) if refit else self.pipeline
+        if refit:
+            train = joined(train, validation)
+        pipeline = self._refitted(train, progress) if refit else self.pipeline
         part = unseal(self.recipe.data, pipeline.encoder.schema, pipeline.task, self._hashes)
         shared = [(asdict(opening), share) for opening, share in ledger.overlap(self._hashes)]
         facts = {"run": str(self.path.absolute()), "recipe": self.recipe.name, "recipe_hash": self.recipe.fingerprint()}
         ticket = ledger.open_seal(key, **facts, rows=len(part), row_hashes=self._hashes, again=again)
-        found = self._measured(pipeline, joined(train, validation) if refit else train, part)
+        found = self._measured(pipeline, train, part)
         found |= {"opened": ticket.when, "opening": ticket.number, "again": ticket.again, "refit": refit, "shared": shared}
         write_json(self.folder.test, found)
         ledger.record(ticket, {name: interval["value"] for name, interval in found["metrics"].items()})
         self.report()
         return found
 
-    def _refitted(self, train: Part, validation: Part, progress: str) -> Pipeline:
-        from handrail.fitting import refit
-
-        return refit(self, joined(train, validation), progress=progress)
+    def _refitted(self, part: Part, progress: str) -> Pipeline:
+        epochs = self.summary["training"]["best_epoch"]
+        return assembly.refit(self.recipe, self.pipeline, part, epochs=epochs, folder=self.folder, progress=progress)
 
     def _measured(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
-        from handrail.fitting import measure_beside, write_predictions
-
         predictions = predictions_of(pipeline, part)
         measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
         write_predictions(self.folder, "test", predictions, part)
@@ -191,7 +193,7 @@ class Answers:
 def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> Answers:
     """See `Run.predict`."""
     features, troubles = read_frame(table.frame, pipeline.encoder.schema)
-    unseen = {name: rows for name, rows in pipeline.encoder.unseen(features).items()}
+    unseen = pipeline.encoder.unseen(features)
     warnings = [_unseen(table, features[name], name, rows) for name, rows in unseen.items()]
     problems = [_unreadable(table, trouble) for trouble in troubles]
     if problems and not skip_bad:
@@ -238,8 +240,6 @@ def _unreadable(table: Table, trouble: Trouble) -> str:
 
 def joined(first: Part, second: Part) -> Part:
     """Two parts as one."""
-    import numpy as np
-
     return Part(
         f"{first.name} and {second.name}",
         pl.concat([first.raw, second.raw.select(first.raw.columns)], how="vertical_relaxed"),
@@ -251,7 +251,13 @@ def joined(first: Part, second: Part) -> Part:
 
 
 def answer_source(
-    path: str | Path, source: Any, *, options: ReadOptions | None = None, keep: bool = False, strict: bool = False, skip_bad: bool = False
+    path: str | Path,
+    source: Any,
+    *,
+    options: ReadOptions | None = None,
+    keep: bool = False,
+    strict: bool = False,
+    skip_bad: bool = False,
 ) -> Answers:
     """Answers of a run for a source; with `keep` behind the columns that were read. A text file without names is taken
     to have the columns of the training table, in order, when their number fits.

@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
+from handrail.data.dataset import Dataset, prepare
 from handrail.errors import RunError
 from handrail.files import write_text
 from handrail.fitting import compose
-from handrail.data.dataset import Dataset, prepare
 
 
 def write_starter(source: Any, target: Any, out: str | Path, *, overwrite: bool = False) -> Path:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, QuantileTransformer, RobustScaler, StandardScaler
 
+from handrail.data.dataset import prepare
 from handrail.data.encoder import TableEncoder
 from handrail.data.encoding import Encoding
 from handrail.data.schema import Column, Schema
+from handrail.recipe import DataRecipe
 
 RNG = np.random.default_rng(0)
 
@@ -315,3 +317,31 @@ def test_settings_that_do_not_fit_together() -> None:
     for wrong in ({"fill": float("inf"), "missing": "constant"}, {"rare": 0}, {"scaling": "z"}, {"scalings": "none"}):
         with pytest.raises(ValidationError):
             Encoding(**wrong)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 100), st.sampled_from(["embedding", "onehot"]))
+def test_nothing_but_training_rows_says_what_columns_are_and_how_they_are_encoded(seed: int, categories: str) -> None:
+    rng = np.random.default_rng(seed)
+    columns = {
+        "n": [f"{value:.2f}" for value in rng.normal(size=80)],
+        "flag": rng.choice(["0", "1"], 80),
+        "yes": rng.choice(["yes", "no"], 80),
+        "word": rng.choice(["a", "b", "c"], 80),
+        "day": [f"2024-01-{day:02d}" for day in rng.integers(1, 29, 80)],
+        "y": rng.choice(["p", "q"], 80),
+    }
+    frame = pl.DataFrame({name: pl.Series([str(value) for value in values]) for name, values in columns.items()})
+    encoding = Encoding(categories=categories)  # pyright: ignore
+    first = prepare(DataRecipe(source=frame, target="y"))
+    other = pl.Series(first.parts != 0)
+    garbage = {name: pl.Series(rng.choice(["9e9", "x", "2019-01-01 10:00", "007", ""], 80)) for name in frame.columns[:-1]}
+    changed = frame.with_columns(
+        pl.when(other).then(values).otherwise(pl.col(name)).alias(name) for name, values in garbage.items()
+    )
+    second = prepare(DataRecipe(source=changed, target="y"))
+    assert second.schema == first.schema
+    assert second.train.features.equals(first.train.features)
+    before, after = (TableEncoder.fit(data.train.features, data.schema, encoding) for data in (first, second))
+    assert before.facts() == after.facts()
+    assert all(torch.equal(tensor, after.state_dict()[name]) for name, tensor in before.state_dict().items())

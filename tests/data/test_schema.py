@@ -88,6 +88,7 @@ def test_labels_of_whole_numbers() -> None:
     for values in ([3, 10], [3.0, 10.0], ["3", "10"], ["3.0", "10.0"], ["3", "1e1"]):
         assert as_labels(column(values)).to_list() == ["3", "10"]
     assert as_labels(column([2**53 + 1])).to_list() == as_labels(column([str(2**53 + 1)])).to_list() == ["9007199254740993"]
+    assert as_labels(column([1e16])).to_list() == as_labels(column(["1" + "0" * 16])).to_list() == ["1" + "0" * 16]
     assert as_labels(column(["3.10", "3.1", "beta"])).to_list() == ["3.10", "3.1", "beta"]
     assert as_labels(column(["007", "12"])).to_list() == ["007", "12"]
 
@@ -117,6 +118,7 @@ def test_true_and_false_are_one_category_in_any_case() -> None:
         (["t", "n", "t"], "category"),
         (["true", "yes", "true"], "category"),
         (["yes", "y", "yes"], "category"),
+        (["no", "n", "no"], "category"),
         (["1", "0", "1"], "boolean"),
         (["1.0", "0.0", None], "boolean"),
         ([True, False, None], "boolean"),

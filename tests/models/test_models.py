@@ -194,7 +194,7 @@ def test_an_activation_given_as_a_class() -> None:
         ({"activation": "rellu"}, r"model\.mlp\.activation: there is no activation 'rellu'\. Did you mean 'relu'"),
         (
             {"activation": {"leaky_relu": {"slope": 1}}},
-            r"activation\.leaky_relu\.slope: unknown argument\. Did you mean 'negative_slope'",
+            r"activation\.leaky_relu\.slope: unknown argument\. Known: negative_slope",
         ),
         ({"activation": None}, r"model\.mlp\.activation: found None, expected the name of an activation"),
         ({"initialisation": "xaver"}, r"model\.mlp\.initialisation: .* Did you mean 'xavier'"),

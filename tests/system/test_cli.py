@@ -94,7 +94,14 @@ def test_all_mistakes_of_a_recipe_at_once(cli: Cli, tmp_path: Path) -> None:
         "data: {source: t.csv, targt: y}\nmodel: {mlp: {hiden: [3]}}\ntraining: {epochs: -1}\nlearning: {gradient: {optimizer: adamm}}\n"
     )
     refused(
-        cli("fit", "recipe.yaml"), "4 mistakes", "data.targt", "'target'", "model.mlp.hiden", "'hidden'", "training.epochs: found -1", "'adam'"
+        cli("fit", "recipe.yaml"),
+        "4 mistakes",
+        "data.targt",
+        "'target'",
+        "model.mlp.hiden",
+        "'hidden'",
+        "training.epochs: found -1",
+        "'adam'",
     )
     (tmp_path / "recipe.yaml").write_text("data: [1\n")
     refused(cli("fit", "recipe.yaml"), "line 2", "not YAML")
@@ -102,7 +109,11 @@ def test_all_mistakes_of_a_recipe_at_once(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_an_unreachable_database_and_its_password(cli: Cli, tmp_path: Path) -> None:
-    refused(answer := cli("fit", "postgresql://me:secret@127.0.0.1:1/db", "--target", "y", "-r", "table=t"), "cannot be reached", "me@127.0.0.1")
+    refused(
+        answer := cli("fit", "postgresql://me:secret@127.0.0.1:1/db", "--target", "y", "-r", "table=t"),
+        "cannot be reached",
+        "me@127.0.0.1",
+    )
     assert "secret" not in answer[2]
     assert files(tmp_path) == set()
 
@@ -143,7 +154,9 @@ def test_predict(run: Path, cli: Cli, tmp_path: Path) -> None:
 
 def test_bad_new_rows(run: Path, cli: Cli, tmp_path: Path) -> None:
     new = table(20).drop("y").with_columns(pl.col("x").cast(pl.String))
-    new.with_columns(x=pl.when(pl.int_range(pl.len()).is_in([3, 7])).then(pl.lit("much")).otherwise("x")).write_csv(tmp_path / "text.csv")
+    new.with_columns(x=pl.when(pl.int_range(pl.len()).is_in([3, 7])).then(pl.lit("much")).otherwise("x")).write_csv(
+        tmp_path / "text.csv"
+    )
     new.with_columns(c=pl.when(pl.int_range(pl.len()) == 5).then(pl.lit("zzz")).otherwise("c")).write_csv(tmp_path / "unseen.csv")
     new.drop("c").write_csv(tmp_path / "missing.csv")
     refused(cli("predict", "run", "text.csv", "-o", "out.csv"), "'x'", "'much'", "line 5, line 9")
@@ -196,7 +209,9 @@ def test_damaged_model(run: Path, cli: Cli) -> None:
 def test_a_loss_that_is_not_a_number_stops_the_fit(cli: Cli, tmp_path: Path) -> None:
     table().with_columns(x=pl.col("x") * 1e30).write_csv(tmp_path / "table.csv")
     settings = ["data.encoding.scaling=none", "learning.gradient.optimizer.sgd.learning_rate=1e10"]
-    code, _, err = cli("fit", "table.csv", "--target", "y", "--out", "run", "-q", *[part for text in settings for part in ("-s", text)])
+    code, _, err = cli(
+        "fit", "table.csv", "--target", "y", "--out", "run", "-q", *[part for text in settings for part in ("-s", text)]
+    )
     assert code == 2
     assert "epoch 1, step" in err
     assert "column 'x'" in err.replace("Column", "column")

@@ -11,7 +11,9 @@ from handrail import fit
 from handrail.run import Run
 
 RULES = {
-    "gradient": {"model": {"mlp": {"hidden": [16], "dropout": 0.3, "input_noise": 0.1, "weight_noise": 0.01, "normalisation": "batch"}}},
+    "gradient": {
+        "model": {"mlp": {"hidden": [16], "dropout": 0.3, "input_noise": 0.1, "weight_noise": 0.01, "normalisation": "batch"}}
+    },
     "lbfgs": {"learning.gradient.optimizer": "lbfgs", "data.balance": "undersample"},
     "rosenblatt": {"learning": "rosenblatt", "model": "linear"},
     "least_squares": {"learning": "least_squares", "model": "mlp"},

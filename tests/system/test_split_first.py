@@ -17,7 +17,22 @@ RULES = {
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 4},
     "least_squares": {"learning": "least_squares", "model": "linear"},
 }
-SOURCES = ["csv", "tsv", "json", "jsonl", "parquet", "arrow", "npz", "sqlite", "postgresql", "csv.gz", "polars", "pandas", "pyarrow", "dict"]
+SOURCES = [
+    "csv",
+    "tsv",
+    "json",
+    "jsonl",
+    "parquet",
+    "arrow",
+    "npz",
+    "sqlite",
+    "postgresql",
+    "csv.gz",
+    "polars",
+    "pandas",
+    "pyarrow",
+    "dict",
+]
 
 
 def a_table(rows: int = 400) -> pl.DataFrame:
@@ -62,7 +77,12 @@ def garbage(table: pl.DataFrame, rows: np.ndarray) -> pl.DataFrame:
 
 def as_source(table: pl.DataFrame, kind: str, folder: Path, postgres: str | None = None) -> Any:
     if kind in ("polars", "pandas", "pyarrow", "dict"):
-        return {"polars": table, "pandas": table.to_pandas(), "pyarrow": table.to_arrow(), "dict": {c: table[c].to_numpy() for c in table.columns}}[kind]
+        return {
+            "polars": table,
+            "pandas": table.to_pandas(),
+            "pyarrow": table.to_arrow(),
+            "dict": {c: table[c].to_numpy() for c in table.columns},
+        }[kind]
     folder.mkdir(exist_ok=True)
     destination = postgres if kind == "postgresql" else str(folder / f"table.{kind}")
     convert(table, destination, table="rows" if kind in ("sqlite", "postgresql") else None, overwrite=True)
@@ -74,7 +94,12 @@ def fitted(run: Run) -> tuple[bytes, bytes, list, dict]:
     lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     records = [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
     summary = {key: run.summary[key] for key in ("task", "columns", "decisions", "metrics", "baselines", "comparison")}
-    return (run.folder.model / "weights.safetensors").read_bytes(), (run.folder.model / "pipeline.json").read_bytes(), records, summary
+    return (
+        (run.folder.model / "weights.safetensors").read_bytes(),
+        (run.folder.model / "pipeline.json").read_bytes(),
+        records,
+        summary,
+    )
 
 
 def check(source: Any, other: Any, changes: dict, folder: Path) -> None:
@@ -96,7 +121,9 @@ test_rows.__test__ = False  # pyright: ignore
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_garbage_in_test_rows_changes_nothing_for_every_kind_of_source(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_garbage_in_test_rows_changes_nothing_for_every_kind_of_source(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     postgres = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
     table = a_table()
     other = garbage(table, test_rows(table, tmp_path))
@@ -144,7 +171,12 @@ def test_garbage_in_a_test_file_changes_nothing(tmp_path: Path) -> None:
     a_table(50).write_csv(tmp_path / "test.csv")
     garbage(a_table(50), np.arange(50)).write_csv(tmp_path / "other.csv")
     runs = [
-        fit(tmp_path / "train.csv", "label", changes={**RULES["gradient"], "data.test": str(tmp_path / name)}, out=tmp_path / name[:-4])
+        fit(
+            tmp_path / "train.csv",
+            "label",
+            changes={**RULES["gradient"], "data.test": str(tmp_path / name)},
+            out=tmp_path / name[:-4],
+        )
         for name in ("test.csv", "other.csv")
     ]
     assert fitted(runs[0]) == fitted(runs[1])

@@ -87,7 +87,9 @@ def prepare(recipe: DataRecipe) -> Dataset:
     train, validation = _sampled(recipe, train, task), _sampled(recipe, validation, task)
     schema = infer(_features(train.frame, targets, recipe), kinds=recipe.columns)
     if not schema.used:
-        raise DataError("no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + ".")
+        raise DataError(
+            "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + "."
+        )
     ready = [_part(part, schema, task) for part in (train, validation)]
     findings = [finding for _, troubles in ready for finding in troubles]
     findings += check_parts(ready[0][0], ready[1][0], schema=schema, task=task, balance=recipe.balance, sealed=sealed.hashes)
@@ -158,7 +160,9 @@ def _other(source: Any, table: Table, recipe: DataRecipe) -> Table | None:
     other = read_expecting(source, [name for name in table.frame.columns if name not in recipe.drop], options=recipe.read)
     absent = [name for name in table.frame.columns if name not in other.frame.columns and name not in recipe.drop]
     if absent:
-        raise DataError(f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has.{did_you_mean(absent[0], other.frame.columns)}")
+        raise DataError(
+            f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has.{did_you_mean(absent[0], other.frame.columns)}"
+        )
     return other
 
 
@@ -167,7 +171,9 @@ def _check_names(recipe: DataRecipe, table: Table, targets: Sequence[str]) -> No
     asked = [("data.drop", name) for name in recipe.drop] + [("data.columns", name) for name in recipe.columns]
     if recipe.split.column:
         asked.append(("data.split.column", recipe.split.column))
-    problems = [f"{where}: the table has no column '{name}'.{did_you_mean(name, columns)}" for where, name in asked if name not in columns]
+    problems = [
+        f"{where}: the table has no column '{name}'.{did_you_mean(name, columns)}" for where, name in asked if name not in columns
+    ]
     problems += [f"data.drop: '{name}' is the target." for name in recipe.drop if name in targets]
     problems += [f"data.columns: '{name}' is the target; data.task says what it is." for name in recipe.columns if name in targets]
     if problems:
@@ -182,7 +188,9 @@ def _labelled(part: _Rows, targets: Sequence[str]) -> _Rows:
     if not missing.any():
         return part
     if missing.all():
-        raise DataError(f"the target '{targets[0]}': all {len(missing):,} values of the {part.name} rows are missing; expected at least some.")
+        raise DataError(
+            f"the target '{targets[0]}': all {len(missing):,} values of the {part.name} rows are missing; expected at least some."
+        )
     return _picked(part, np.flatnonzero(~missing))
 
 
@@ -225,7 +233,9 @@ def _part(rows: _Rows, schema: Schema, task: Task) -> tuple[Part, list[Finding]]
         places = [rows.table.row_name(int(rows.rows[row])) for row in trouble.rows]
         where = f"{', '.join(places[:5])}{' …' if len(places) > 5 else ''} of '{rows.table.source}'"
         if _is_infinite(trouble.example):
-            problems.append(f"{trouble} in {where}; expected a finite number. Mend the rows, or give the word as a missing marker (data.read.missing).")
+            problems.append(
+                f"{trouble} in {where}; expected a finite number. Mend the rows, or give the word as a missing marker (data.read.missing)."
+            )
         else:
             findings.append(
                 Finding(

@@ -3,19 +3,20 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.special import expit
 
 from handrail.evaluation.baselines import Baseline, fit_baselines
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
 from handrail.evaluation.calibration import fit_temperature
-from handrail.evaluation.metrics import Predictions, higher_is_better, main_metric
+from handrail.evaluation.metrics import Predictions, higher_is_better, main_metric, measure
 from handrail.evaluation.thresholds import choose_threshold
+from handrail.pipeline import Pipeline, ValueDecoder
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
-    from handrail.pipeline import Pipeline
     from handrail.recipe import EvaluationRecipe
 
 Figures = dict[str, dict[str, float | None]]
@@ -23,30 +24,28 @@ _RARE = 0.2  # below this share of the rarer class, accuracy at one half says li
 _HARDEST = 8
 
 
-def decide(pipeline: "Pipeline", scores: np.ndarray, truth: np.ndarray, settings: "EvaluationRecipe") -> None:
+def decide(pipeline: Pipeline, scores: np.ndarray, truth: np.ndarray, settings: "EvaluationRecipe") -> None:
     """Set the decoder's temperature and threshold from validation rows; regression has neither."""
-    task = pipeline.task
-    if task.name == "regression":
+    task, decoder = pipeline.task.name, pipeline.decoder
+    if isinstance(decoder, ValueDecoder):
         return
     if settings.calibrate:
-        pipeline.decoder.temperature.fill_(fit_temperature(scores, truth, task.name))  # pyright: ignore
-    if task.name == "binary":
-        positive = 1 / (1 + np.exp(-np.clip(scores[:, 0] / float(pipeline.decoder.temperature), -700, 700)))  # pyright: ignore
-        pipeline.decoder.threshold.fill_(_threshold(positive, truth, settings.threshold))  # pyright: ignore
+        decoder.temperature.fill_(fit_temperature(scores, truth, task))
+    if task == "binary":
+        positive = expit(scores[:, 0] / float(decoder.temperature))
+        decoder.threshold.fill_(_threshold(positive, truth, settings.threshold))
 
 
-def _threshold(positive: np.ndarray, truth: np.ndarray, wish: float | str) -> float:
-    if isinstance(wish, float):
+def _threshold(positive: np.ndarray, truth: np.ndarray, wish: float | Literal["auto", "accuracy", "f1", "balanced_accuracy"]) -> float:
+    if isinstance(wish, float | int):
         return wish
-    if wish == "auto":
-        share = float(truth.mean())
-        if min(share, 1 - share) >= _RARE:
-            return 0.5
-        wish = "f1"
-    return choose_threshold(positive, truth, metric=wish)  # pyright: ignore
+    share = float(truth.mean())
+    if wish == "auto" and min(share, 1 - share) >= _RARE:
+        return 0.5
+    return choose_threshold(positive, truth, metric="f1" if wish == "auto" else wish)
 
 
-def predictions_of(pipeline: "Pipeline", part: "Part") -> Predictions:
+def predictions_of(pipeline: Pipeline, part: "Part") -> Predictions:
     """The pipeline's answers for a part."""
     task, truth = pipeline.task, part.target.numpy()
     answers = pipeline.answers(part.features)
@@ -77,15 +76,18 @@ def compare(network: Predictions, baselines: Mapping[str, Predictions], settings
     Returns: metric, baseline, difference (in the metric's unit, positive where the network is better), and a verdict:
     better, worse, or no clear difference.
     """
-    from handrail.evaluation.metrics import measure
-
     metric = main_metric(network.task)
     sign = 1 if higher_is_better(metric) else -1
     best = max(baselines, key=lambda name: sign * measure(baselines[name])[metric])
     gap = difference(network, baselines[best], metric, resamples=settings.resamples, confidence=settings.confidence)
     low, high = sorted((sign * gap.low, sign * gap.high))
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
-    return {"metric": metric, "baseline": best, "difference": plain_interval(Interval(sign * gap.value, low, high)), "verdict": verdict}
+    return {
+        "metric": metric,
+        "baseline": best,
+        "difference": plain_interval(Interval(sign * gap.value, low, high)),
+        "verdict": verdict,
+    }
 
 
 def hardest(predictions: Predictions, part: "Part", features: list[str]) -> list[dict[str, Any]]:

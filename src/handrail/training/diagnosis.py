@@ -1,5 +1,6 @@
 """Where a loss stopped being a number: the batch again, layer by layer."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -25,7 +26,7 @@ def explain_fault(model: nn.Module, rule: Rule, batches: Sequence[Batch], *, whe
         rule.step(model, batch)
     bad = batches[-1]
     layer = _first_bad_layer(model, bad.inputs)
-    what = "is not a number" if loss != loss else f"has exploded to {loss:.3g}"
+    what = "is not a number" if math.isnan(loss) else f"has exploded to {loss:.3g}"
     parts = [f"the loss {what} in {where}."]
     if layer:
         parts.append(f"The first layer with values that are not finite is '{layer}'.")

@@ -135,7 +135,9 @@ class Engine:
             if self.wish or time.monotonic() - self._saved_at > self.limits.checkpoint_seconds:
                 self._save()
                 if self.wish:
-                    raise Interrupted(f"stopped in epoch {number}, after step {progress.step}; everything is saved.", self.wish.number)
+                    raise Interrupted(
+                        f"stopped in epoch {number}, after step {progress.step}; everything is saved.", self.wish.number
+                    )
         self.rule.end_epoch(self.model)
         self._close_epoch(number, time.perf_counter() - began)
 

@@ -19,7 +19,12 @@ from handrail.training.callbacks import Callback
 from handrail.training.engine import Engine, Limits, Progress
 from handrail.training.signals import StopWish
 
-USUAL_LOSS = {"binary": "binary_cross_entropy", "multi-class": "cross_entropy", "multi-label": "binary_cross_entropy", "regression": "mse"}
+USUAL_LOSS = {
+    "binary": "binary_cross_entropy",
+    "multi-class": "cross_entropy",
+    "multi-label": "binary_cross_entropy",
+    "regression": "mse",
+}
 
 
 def usual_loss(rule: Any, task: str) -> Any:
@@ -47,7 +52,9 @@ def check_loss(loss: Any, task: Task) -> None:
         return
     entry = find("loss", parse(loss, "loss")[0])
     if entry.tasks and task.name not in entry.tasks:
-        raise RecipeError(f"objective.loss: '{entry.name}' serves {', '.join(sorted(entry.tasks))}, but the target asks for {task.name} ({task.why}).")
+        raise RecipeError(
+            f"objective.loss: '{entry.name}' serves {', '.join(sorted(entry.tasks))}, but the target asks for {task.name} ({task.why})."
+        )
 
 
 def choose_device(name: str) -> torch.device:
@@ -62,7 +69,9 @@ def choose_device(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise RecipeError(f"training.device: '{name}' is not available ({reason}).{did_you_mean(name, ['auto', 'cpu', 'cuda'])}") from None
+        raise RecipeError(
+            f"training.device: '{name}' is not available ({reason}).{did_you_mean(name, ['auto', 'cpu', 'cuda'])}"
+        ) from None
     return device
 
 

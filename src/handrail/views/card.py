@@ -15,7 +15,10 @@ def model_card(run: "Run") -> str:
     task, training, rows = summary["task"], summary["training"], summary["rows"]
     metrics = "\n".join(f"| {name} | {_interval(found)} |" for name, found in summary["metrics"].items())
     warnings = [finding for finding in summary["findings"] if finding["level"] == "warning"]
-    caveats = "\n".join(f"- {finding['seen']} {finding['why']}" for finding in warnings) or "- The checks of the data found nothing to warn of."
+    caveats = (
+        "\n".join(f"- {finding['seen']} {finding['why']}" for finding in warnings)
+        or "- The checks of the data found nothing to warn of."
+    )
     return f"""# {recipe.name}
 
 Predicts {", ".join(f"`{name}`" for name in task["targets"])} ({task["name"]}) from {len(summary["columns"])} columns of `{summary["source"]}`.

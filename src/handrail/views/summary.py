@@ -36,7 +36,10 @@ def test_summary(run: "Run", found: dict[str, Any]) -> str:
     opened = "for the first time" if found["opening"] == 1 else f"for the {_ordinal(found['opening'])} time: these figures flatter"
     lines = ["", *figures_table("test", task, found), comparison(found)]
     lines.append(f"The seal of the {found['rows']:,} test rows was opened {opened}.")
-    lines += [f"{share:.0%} of these rows were opened before in another set, by recipe '{opening['recipe']}'." for opening, share in found["shared"]]
+    lines += [
+        f"{share:.0%} of these rows were opened before in another set, by recipe '{opening['recipe']}'."
+        for opening, share in found["shared"]
+    ]
     return "\n".join(lines)
 
 
