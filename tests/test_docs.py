@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,11 +47,11 @@ def exit_code(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     # What is drawn is tested elsewhere, and takes most of the time.
     monkeypatch.setattr("handrail.views.report.write_report", lambda run: run.folder.report)
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.mark.parametrize("page", RUN, ids=names(RUN))
@@ -132,11 +132,10 @@ def test_every_page_is_in_the_menu_and_every_decision_in_the_list() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     page = (DOCS / "decisions/0001-dependencies.md").read_text(encoding="utf-8")
-    absent = [name for text in project["dependencies"] if f"| {(name := re.split(r'[>=\[]', text)[0])} |" not in page]
+    packages = [re.split(r"[>=\[]", text)[0] for text in project["dependencies"]]
+    absent = [name for name in packages if f"| {name} |" not in page]
     absent += [name for name in project["optional-dependencies"] if f"| `{name}` |" not in page]
     assert not absent
 

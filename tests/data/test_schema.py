@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from handrail.data._clean import clean_text, native
-from handrail.data.schema import as_booleans, as_labels, as_numbers, as_seconds, infer, infer_column, read_column, read_frame
+from handrail.data.schema import infer, infer_column, read_column, read_frame
+from handrail.data.values import as_booleans, as_labels, as_numbers, as_seconds
 from handrail.errors import DataError
 
 DAY = dt.datetime(2024, 1, 5)

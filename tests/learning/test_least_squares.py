@@ -196,6 +196,20 @@ def test_layers_that_would_do_nothing_are_refused(settings: dict[str, object], n
         LeastSquares().start(build("model", {"mlp": settings}, 4, 3), _plan())
 
 
+def test_features_are_those_of_evaluation() -> None:
+    """RReLU draws its slope at random in training."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 20), nn.RReLU(), nn.Linear(20, 3)).double()
+    inputs = _inputs()
+    features = model[:2].eval()(inputs).detach().numpy()
+    targets = _values(inputs)
+    model.train()
+    _learned(model, Batch(inputs, targets), ridge=1e-4)
+    assert all(layer.training for layer in model)
+    wanted = _ridge(features, targets.numpy(), 1e-4).predict(features)
+    np.testing.assert_allclose(model.eval()(inputs).detach().numpy(), wanted, atol=1e-8)
+
+
 def test_penalties_which_it_would_ignore_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"objective\.penalties: have no effect under learning\.least_squares"):
         LeastSquares().start(_linear(4, 3), _plan(penalties=("l2",)))

@@ -159,6 +159,17 @@ def test_one_right_epoch_in_two_halves_is_needed_to_finish() -> None:
     assert rule.finished
 
 
+def test_errors_before_an_interruption_count_after_it() -> None:
+    model, rule = _perceptron()
+    rule.step(model, _rows([[1.0, 1.0]], [1]))
+    successor = Rosenblatt()
+    successor.start(model, _plan())
+    successor.load_state_dict(rule.state_dict())
+    successor.step(model, _rows([[1.0, 1.0]], [1]))
+    successor.end_epoch(model)
+    assert not successor.finished
+
+
 def test_a_rows_weight_multiplies_its_rate() -> None:
     model, rule = _perceptron()
     batch = _rows([[1.0, 2.0]], [1])

@@ -7,7 +7,7 @@ import polars as pl
 
 from handrail.data._check_wording import columns_with, count, dropping, make, share
 from handrail.data.findings import Finding
-from handrail.data.schema import _IDENTIFIER_NAME, Column, Schema, infer_column
+from handrail.data.schema import IDENTIFIER_NAME, Column, Schema, infer_column
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
@@ -81,7 +81,7 @@ def _looks_like_identifier(raw: pl.Series, column: Column) -> bool:
     """Kept although it would have been set aside, or named like an identifier with numbers that are codes."""
     if column.why == "as given":
         return infer_column(raw).kind == "identifier"
-    if column.kind not in ("numeric", "category") or not _IDENTIFIER_NAME.search(column.name):
+    if column.kind not in ("numeric", "category") or not IDENTIFIER_NAME.search(column.name):
         return False
     distinct = raw.drop_nulls().n_unique()
     return distinct >= 20 and distinct >= 0.2 * len(raw)

@@ -13,8 +13,9 @@ import polars as pl
 
 from handrail.data._check_wording import columns_with, dropping, make
 from handrail.data.findings import Finding
-from handrail.data.schema import Column, Schema, as_numbers
+from handrail.data.schema import Column, Schema
 from handrail.data.task import Task
+from handrail.data.values import as_numbers
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part

@@ -7,8 +7,8 @@ import numpy as np
 from handrail.data._check_columns import outlying
 from handrail.data._check_wording import count, listed, make, share
 from handrail.data.findings import Finding
-from handrail.data.schema import as_numbers
 from handrail.data.task import Task
+from handrail.data.values import as_numbers
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part

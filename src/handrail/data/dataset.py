@@ -217,8 +217,9 @@ def _sampled(recipe: DataRecipe, part: _Rows, task: Task) -> _Rows:
     if share >= 1:
         return part
     classes = part.frame[task.targets[0]] if task.is_classification else None
-    places = spread_by_class(np.arange(len(part.frame)), share, np.random.default_rng([recipe.split.seed, 11]), classes)
-    return _picked(part, np.sort(places))
+    everything = np.arange(len(part.frame))
+    left_out = spread_by_class(everything, 1 - share, np.random.default_rng([recipe.split.seed, 11]), classes)
+    return _picked(part, np.setdiff1d(everything, left_out))  # what is left holds at least a row of each class
 
 
 def _features(frame: pl.DataFrame, targets: Sequence[str], recipe: DataRecipe) -> pl.DataFrame:
@@ -243,13 +244,20 @@ def _part(rows: _Rows, schema: Schema, task: Task) -> tuple[Part, list[Finding]]
                     name="unreadable",
                     column=trouble.column,
                     seen=f"{trouble} in {len(places):,} {rows.name} rows ({where}).",
-                    why="Every training row has something else there.",
+                    why="The column was understood from training rows, and these values do not fit.",
                     action="They count as missing.",
                 )
             )
     if problems:
         raise DataError(problems)
-    return Part(rows.name, rows.frame, features, task.encode(rows.frame), rows.rows, rows.table), findings
+    return Part(
+        rows.name,
+        rows.frame,
+        features,
+        task.encode(rows.frame, row_name=lambda row: rows.table.row_name(int(rows.rows[row]))),
+        rows.rows,
+        rows.table,
+    ), findings
 
 
 def _is_infinite(text: str) -> bool:

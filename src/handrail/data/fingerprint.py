@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from handrail.data.schema import as_labels, as_numbers, as_seconds
+from handrail.data.values import as_labels, as_numbers, as_seconds
 
 _GOLDEN, _MIX_A, _MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _MISSING, _MOMENT = np.uint64(0x5EED), np.uint64(0xDA7E_DA7E_DA7E_DA7E)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from handrail.data.schema import as_labels, as_numbers, as_seconds
+from handrail.data.values import as_labels, as_numbers, as_seconds
 from handrail.errors import DataError, did_you_mean
 
 PARTS = ("train", "validation", "test")

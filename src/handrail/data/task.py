@@ -9,7 +9,8 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from handrail.data.schema import as_booleans, as_labels, as_numbers, infer_column
+from handrail.data.schema import infer_column
+from handrail.data.values import as_booleans, as_labels, as_numbers
 from handrail.errors import DataError, did_you_mean
 
 TaskName = Literal["binary", "multi-class", "multi-label", "regression"]
