@@ -16,7 +16,7 @@ import yaml
 
 import handrail
 from handrail import cli
-from handrail.components import KINDS
+from handrail.components import KINDS, available
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -152,6 +152,13 @@ def test_every_command_and_kind_of_component_is_described() -> None:
     for kind, facts in KINDS.items():
         context = f"`{', '.join(facts.context)}`" if facts.context else "none"
         assert f"| `{kind}` | `{facts.package.removeprefix('handrail.')}/` | {context} |" in contributing
+
+
+def test_every_component_stands_in_the_reference() -> None:
+    shown = {path for page in PAGES for path in re.findall(r"^::: (handrail[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE)}
+    targets = [entry.target for kind in KINDS for entry in available(kind).values()]
+    absent = [f"{t.__module__}.{t.__qualname__}" for t in targets if not {t.__module__, f"{t.__module__}.{t.__qualname__}"} & shown]
+    assert not absent
 
 
 @pytest.fixture

@@ -79,12 +79,12 @@ def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
     usual = date_format or date_format_of(texts.drop_nulls()) or best_date_format(texts.drop_nulls())
     if usual is None:
         return as_numbers(series)
-    moments = moments(texts, usual)
+    found = moments(texts, usual)
     for other in ISO_FORMATS if usual.startswith("%Y") or date_format is None else ():
-        if moments.null_count() == texts.null_count():
+        if found.null_count() == texts.null_count():
             break
-        moments = moments.fill_null(moments(texts, other))
-    return moments
+        found = found.fill_null(moments(texts, other))
+    return found
 
 
 def has_leading_zeros(values: pl.Series) -> bool:
