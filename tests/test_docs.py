@@ -155,7 +155,9 @@ def test_every_command_and_kind_of_component_is_described() -> None:
 
 
 def test_every_component_stands_in_the_reference() -> None:
-    shown = {path for page in PAGES for path in re.findall(r"^::: (handrail[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE)}
+    shown = {
+        path for page in PAGES for path in re.findall(r"^::: (handrail[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
     targets = [entry.target for kind in KINDS for entry in available(kind).values()]
     absent = [f"{t.__module__}.{t.__qualname__}" for t in targets if not {t.__module__, f"{t.__module__}.{t.__qualname__}"} & shown]
     assert not absent

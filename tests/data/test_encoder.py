@@ -235,7 +235,7 @@ def encodings(draw):
     how = draw(st.sampled_from(["mean", "median", "constant"]))
     return Encoding(
         missing=how,
-        fill=draw(st.floats(allow_nan=False, allow_infinity=False)) if how == "constant" else None,
+        fill=draw(st.floats(-1e18, 1e18)) if how == "constant" else None,
         indicator=draw(st.booleans()),
         scaling=draw(st.sampled_from(["standard", "minmax", "robust", "quantile", "none"])),
         categories=draw(st.sampled_from(["onehot", "embedding"])),

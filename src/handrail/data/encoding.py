@@ -16,7 +16,7 @@ class Encoding(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     missing: Literal["mean", "median", "constant"] = "median"
-    fill: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    fill: Annotated[float, Field(ge=-1e18, le=1e18)] | None = None
     indicator: bool = True
     scaling: Literal["standard", "minmax", "robust", "quantile", "none"] = "standard"
     categories: Literal["onehot", "embedding"] = "onehot"
