@@ -1,5 +1,6 @@
 """fit: the five steps in order. The only file that knows them all."""
 
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from handrail.errors import DataError, HandrailError, RecipeError, RunError
 from handrail.evaluation.assess import decide, hardest, predictions_of
 from handrail.evaluation.ledger import fingerprint
 from handrail.files import write_atomically, write_text
-from handrail.folder import Folder, begin, discard, environment, existing, read_json, write_json, write_yaml
+from handrail.folder import Folder, begin, discard, environment, existing, logged, read_json, write_json, write_yaml
 from handrail.measuring import decisions, measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
@@ -33,6 +34,8 @@ from handrail.training.records import Records
 from handrail.training.session import Lesson, check_loss, choose_device, train, usual_batch_size, usual_loss
 from handrail.training.signals import Interrupted, listening
 from handrail.training.validation import outputs_of
+
+_log = logging.getLogger("handrail")
 
 
 def fit(
@@ -159,30 +162,46 @@ def _name_of(source: str) -> str:
 
 def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> Run:
     """The five steps, into a folder; what an earlier attempt left there is continued."""
-    recipe = _with_data_in_folder(folder, asked)
-    device = choose_device(recipe.training.device)
     threads = torch.get_num_threads()
     try:
-        with listening() as wish:
-            data = prepare(recipe.data)
-            _check(recipe, data)
-            pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
-            torch.set_num_threads(threads_for(recipe, pipeline, len(data.train)))
-            _write_environment(folder, data, environment(str(device), torch.get_num_threads()))
-            write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
-            _write_split(folder, data)
-            findings = [*data.findings, *_size(pipeline, data)]
-            lesson = lesson_of(recipe, pipeline, data.train, data.validation)
-            listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
-            began = time.perf_counter()
+        with logged(folder):
             try:
-                done = train(lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish)
-            except Interrupted as stop:
-                raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
-        _finish(folder, recipe, data, pipeline, lesson=lesson, findings=findings, done=done, seconds=time.perf_counter() - began)
+                _five_steps(folder, asked, progress=progress, callbacks=callbacks)
+            except Exception as stop:
+                _log.error("stopped: %s", stop)
+                raise
     finally:
         torch.set_num_threads(threads)
-    return Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
+    return Run(folder.path, model=asked.model if is_object(asked.model) else None)
+
+
+def _five_steps(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> None:
+    recipe = _with_data_in_folder(folder, asked)
+    device = choose_device(recipe.training.device)
+    with listening() as wish:
+        data = prepare(recipe.data)
+        _log.info(
+            "%s: %d training, %d validation, %d sealed rows", data.source, len(data.train), len(data.validation), data.sealed.rows
+        )
+        _check(recipe, data)
+        pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
+        torch.set_num_threads(threads_for(recipe, pipeline, len(data.train)))
+        _write_environment(folder, data, environment(str(device), torch.get_num_threads()))
+        write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
+        _write_split(folder, data)
+        findings = [*data.findings, *_size(pipeline, data)]
+        for finding in findings:
+            _log.log(logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding)
+        lesson = lesson_of(recipe, pipeline, data.train, data.validation)
+        listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
+        began = time.perf_counter()
+        try:
+            done = train(lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish)
+        except Interrupted as stop:
+            raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
+    _log.info("trained %d epochs, the best was %d: %s", done.epoch, done.best_epoch or done.epoch, done.done)
+    _finish(folder, recipe, data, pipeline, lesson=lesson, findings=findings, done=done, seconds=time.perf_counter() - began)
+    _log.info("done")
 
 
 def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:

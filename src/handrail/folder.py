@@ -1,10 +1,13 @@
 """The run folder: the names of its files, and how it begins."""
 
 import json
+import logging
 import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -124,6 +127,25 @@ def _free(path: Path) -> Path:
     """The path, or with a number behind it where runs began in the same second."""
     tries = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
     return next(candidate for candidate in tries if not candidate.exists())
+
+
+@contextmanager
+def logged(folder: Folder) -> Iterator[None]:
+    """While open, what the `handrail` logger says is also appended to the run's log."""
+    try:
+        handler = logging.FileHandler(folder.log, encoding="utf-8", delay=False)
+    except OSError as error:
+        raise cannot_write(folder.log, error) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger, before = logging.getLogger("handrail"), logging.getLogger("handrail").level
+    logger.addHandler(handler)
+    logger.setLevel(min(before, logging.INFO) if before else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()
 
 
 def discard(folder: Folder) -> None:

@@ -123,7 +123,9 @@ def test_a_signal_in_the_middle_of_an_epoch_saves_and_says_how_to_go_on(number: 
     assert stop.value.exit_code == 128 + number
     with pytest.raises(RunError, match="resume"):
         Run(tmp_path / "stopped").summary  # noqa: B018
+    assert "ERROR stopped: stopped in epoch 3" in (tmp_path / "stopped" / "log.txt").read_text()
     resume(tmp_path / "stopped")
+    assert "INFO done" in (tmp_path / "stopped" / "log.txt").read_text()
     assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
     assert records(tmp_path / "stopped") == records(tmp_path / "whole")
 
