@@ -323,6 +323,7 @@ def main() -> None:
     Exit codes: 0 done; 1 `check` found errors; 2 a mistake that the message explains; 130 and 143 interrupted;
     70 a fault of handrail itself (HANDRAIL_DEBUG=1 shows where).
     """
+    sys.path.append(str(Path.cwd()))  # `model: mynets:Tree` finds mynets.py where the command is given
     try:
         app()
     except HandrailError as error:

@@ -42,8 +42,8 @@ class TrainingError(HandrailError):
     """Training had to stop: the loss is not a number or has exploded."""
 
 
-def did_you_mean(name: object, known: Iterable[object]) -> str:
-    """A hint with the nearest valid name, or all of them where there are few, or nothing.
+def did_you_mean(name: object, known: Iterable[object], *, listed: bool = True) -> str:
+    """A hint with the nearest valid name, or else all of them where there are few and they are to be `listed`, or nothing.
 
     Returns: a text that begins with a space, or the empty text.
     """
@@ -51,6 +51,6 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     near = get_close_matches(str(name), names, n=1, cutoff=0.6)
     if near:
         return f" Did you mean '{near[0]}'?"
-    if names and len(names) <= 24:
+    if listed and names and len(names) <= 24:
         return " Known: " + ", ".join(names) + "."
     return ""

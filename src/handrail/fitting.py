@@ -1,7 +1,6 @@
 """fit: the five steps in order. The only file that knows them all."""
 
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -194,13 +193,12 @@ def _five_steps(folder: Folder, asked: Recipe, *, progress: str, callbacks: tupl
             _log.log(logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding)
         lesson = lesson_of(recipe, pipeline, data.train, data.validation)
         listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
-        began = time.perf_counter()
         try:
             done = train(lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish)
         except Interrupted as stop:
             raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
     _log.info("trained %d epochs, the best was %d: %s", done.epoch, done.best_epoch or done.epoch, done.done)
-    _finish(folder, recipe, data, pipeline, lesson=lesson, findings=findings, done=done, seconds=time.perf_counter() - began)
+    _finish(folder, recipe, data, pipeline, lesson=lesson, findings=findings, done=done)
     _log.info("done")
 
 
@@ -289,7 +287,6 @@ def _finish(
     lesson: Lesson,
     findings: list[Finding],
     done: Progress,
-    seconds: float,
 ) -> None:
     """Decide on validation rows, measure there, and write model and report."""
     assert lesson.validation is not None
@@ -297,7 +294,6 @@ def _finish(
     decide(pipeline, scores, data.validation.target.numpy(), recipe.evaluation)
     predictions = predictions_of(pipeline, data.validation)
     measured, beside = measure_beside(recipe, pipeline, predictions, train=data.train, part=data.validation)
-    previous = read_json(folder.validation)["training"]["seconds"] if folder.validation.exists() else 0.0
     pipeline.save(folder.model)
     write_predictions(folder, "validation", predictions, data.validation)
     summary = {
@@ -311,7 +307,7 @@ def _finish(
             "epochs": done.epoch,
             "best_epoch": done.best_epoch or done.epoch,
             "stopped": done.done,
-            "seconds": seconds + previous,
+            "seconds": done.spent,
             "parameters": count_parameters(pipeline.network),
             "inputs": pipeline.encoder.width,
         },

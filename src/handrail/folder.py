@@ -165,7 +165,7 @@ def existing(path: str | Path) -> Folder:
     folder = Folder(Path(path))
     if not folder.path.is_dir():
         near = [other.parent.name for other in folder.path.parent.glob("*/recipe.yaml")]
-        raise RunError(f"there is no run folder '{path}'.{did_you_mean(folder.path.name, near)}")
+        raise RunError(f"there is no run folder '{path}'.{did_you_mean(folder.path.name, near, listed=False)}")
     if not folder.recipe.exists():
         raise RunError(f"'{path}' is no run folder: it has no recipe.yaml.")
     return folder

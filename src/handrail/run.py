@@ -10,6 +10,7 @@ import polars as pl
 import torch
 
 from handrail import assembly
+from handrail._yaml import read_yaml
 from handrail.data.dataset import Part, reread, unseal
 from handrail.data.schema import Trouble, read_frame
 from handrail.data.sources import read_expecting
@@ -20,7 +21,7 @@ from handrail.evaluation.ledger import Ledger, Opening, fingerprint
 from handrail.folder import Folder, existing, read_json, write_json
 from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
-from handrail.recipe import Recipe, read_yaml
+from handrail.recipe import Recipe
 
 
 class Run:

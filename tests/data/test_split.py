@@ -220,6 +220,6 @@ def test_spread_takes_one_row_of_each_stretch(rows: int, data) -> None:
     assert len(drawn) == count
     assert np.all(drawn % 3 == 0)
     places = drawn // 3
-    edges = np.arange(count + 1) * rows / max(count, 1)
-    assert np.all((places > edges[:-1] - 1) & (places < edges[1:]))
+    edges = np.arange(count + 1) * rows // max(count, 1)
+    assert np.all((places >= edges[:-1]) & (places < edges[1:]))
     assert np.all(np.diff(places) > 0)

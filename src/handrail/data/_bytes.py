@@ -71,7 +71,7 @@ def not_found(path: Path) -> DataError:
         siblings: Iterable[str] = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     except OSError:
         siblings = []
-    return DataError(f"there is no file {path}.{did_you_mean(path.name, siblings)}")
+    return DataError(f"there is no file {path}.{did_you_mean(path.name, siblings, listed=False)}")
 
 
 def read_bytes(path: Path) -> bytes:

@@ -39,7 +39,7 @@ class TableEncoder(nn.Module):
         *,
         levels: dict[str, list[str]],
         flagged: list[int],
-        rare: dict[str, bool],
+        rare: dict[str, list[str]],
         daytime: list[bool],
     ) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class TableEncoder(nn.Module):
         embedded = encoding.categories == "embedding"
         self.onehot = OneHot(
             [] if embedded else [len(levels[name]) for name in self.category_names],
-            [rare[name] for name in self.category_names],
+            [bool(rare[name]) for name in self.category_names],
         )
 
     @classmethod
@@ -97,8 +97,9 @@ class TableEncoder(nn.Module):
         return codes.to_numpy()
 
     def unseen(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-        """For each category column, the rows with a value that no training row had (where none was rare)."""
-        found = {name: np.flatnonzero(self._codes(frame[name], name) == 0) for name in self.category_names if not self.rare[name]}
+        """For each category column, the rows with a value that no training row had."""
+        known = {name: [*self.levels[name], *self.rare[name]] for name in self.category_names}
+        found = {name: np.flatnonzero(~frame[name].fill_null("").is_in(known[name]).to_numpy()) for name in self.category_names}
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def forward(
@@ -164,13 +165,14 @@ class TableEncoder(nn.Module):
         )
 
 
-def _vocabulary(series: pl.Series, rare: int) -> tuple[list[str], bool]:
-    """The levels with enough training rows, sorted, and whether any were too few."""
+def _vocabulary(series: pl.Series, rare: int) -> tuple[list[str], list[str]]:
+    """The levels with enough training rows, and those with too few, each sorted."""
     counts = series.fill_null("").alias("level").value_counts(name="count")
     kept = counts.filter(pl.col("count") >= rare)
     if not len(kept):  # a small table: every level counts
-        return sorted(counts["level"].to_list()), False
-    return sorted(kept["level"].to_list()), len(kept) < len(counts)
+        kept = counts
+    few = counts.filter(~pl.col("level").is_in(kept["level"].to_list()))
+    return sorted(kept["level"].to_list()), sorted(few["level"].to_list())
 
 
 def _stack(columns: list[pl.Series], rows: int) -> Tensor:

@@ -108,7 +108,7 @@ def spread(rows: np.ndarray, count: int, generator: np.random.Generator) -> np.n
     """`count` of the rows: one at random from each of `count` stretches of equal length, to within a row."""
     if count <= 0:
         return rows[:0]
-    edges = np.floor(np.linspace(0, len(rows), count + 1)).astype(np.int64)
+    edges = np.arange(count + 1) * len(rows) // count
     return rows[edges[:-1] + generator.integers(0, edges[1:] - edges[:-1])]
 
 

@@ -36,7 +36,9 @@ def decide(pipeline: Pipeline, scores: np.ndarray, truth: np.ndarray, settings: 
         decoder.threshold.fill_(_threshold(positive, truth, settings.threshold))
 
 
-def _threshold(positive: np.ndarray, truth: np.ndarray, wish: float | Literal["auto", "accuracy", "f1", "balanced_accuracy"]) -> float:
+def _threshold(
+    positive: np.ndarray, truth: np.ndarray, wish: float | Literal["auto", "accuracy", "f1", "balanced_accuracy"]
+) -> float:
     if isinstance(wish, float | int):
         return wish
     share = float(truth.mean())

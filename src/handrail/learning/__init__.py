@@ -1,8 +1,8 @@
 """Train: learning rules, each of which says how one step changes the parameters.
 
-    gradient       `Gradient`: back-propagation and an optimizer, with schedules and clipping
-    rosenblatt     `Rosenblatt`: the perceptron's own rule
-    least_squares  `LeastSquares`: the last layer in closed form
+gradient       `Gradient`: back-propagation and an optimizer, with schedules and clipping
+rosenblatt     `Rosenblatt`: the perceptron's own rule
+least_squares  `LeastSquares`: the last layer in closed form
 """
 
 from handrail.learning.gradient import Gradient

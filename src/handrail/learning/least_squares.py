@@ -17,6 +17,7 @@ from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_p
 _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
 _NOTHING = 1e-12  # of the largest eigenvalue: features in single precision are alike to 10⁻⁶ of their size
 
+
 @component("rule")
 class LeastSquares(Rule):
     """W = (ΦᵀΦ + λI)⁻¹ΦᵀT: the weights of the last layer that minimise the squared error, in one pass.

@@ -72,6 +72,10 @@ class Rosenblatt(Rule):
         """After an epoch without an error nothing changes any more."""
         return self.separated
 
+    def remark(self) -> str:
+        """Rosenblatt's rule stops by itself only where a hyperplane separates the classes."""
+        return "; the classes were not separated: no hyperplane may separate them"
+
     @property
     def learning_rate(self) -> float | None:
         """η."""

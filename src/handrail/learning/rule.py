@@ -78,6 +78,10 @@ class Rule(Protocol):
         """Whether more epochs would change nothing."""
         return False
 
+    def remark(self) -> str:
+        """What is to be said when all epochs are over and the rule has not `finished`; begins with a separator."""
+        return ""
+
     @property
     def learning_rate(self) -> float | None:
         """The current step size, where there is one."""

@@ -1,7 +1,7 @@
 """Choose the model: networks as plain `torch.nn.Module`s, made for a number of inputs and outputs.
 
-    linear  `Linear`: one layer of linear units
-    mlp     `MLP`: the multilayer perceptron
+linear  `Linear`: one layer of linear units
+mlp     `MLP`: the multilayer perceptron
 """
 
 from handrail.models.linear import Linear

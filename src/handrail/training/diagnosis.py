@@ -36,10 +36,10 @@ def explain_fault(model: nn.Module, rule: Rule, batches: Sequence[Batch], *, whe
     if column:
         parts.append(column)
     rate = rule.learning_rate
-    parts.append(
-        "Try a smaller learning rate" + (f" (it is {rate:g})" if rate is not None else "") + ", learning.gradient.clip=by_norm, "
-        "or data.encoding.scaling=quantile for columns with extreme values."
-    )
+    advice = [] if rate is None else [f"a smaller learning rate (it is {rate:g})"]
+    advice += ["learning.gradient.clip=by_norm"] if getattr(rule, "clip", True) is None else []
+    advice.append("data.encoding.scaling=quantile for columns with extreme values")
+    parts.append(f"Try {' or '.join(advice)}.")
     return " ".join(parts)
 
 

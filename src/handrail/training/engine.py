@@ -34,6 +34,7 @@ class Progress:
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
+    spent: float = 0.0
     first_loss: float = math.nan
     best_loss: float = math.inf
     best_epoch: int = 0
@@ -194,12 +195,13 @@ class Engine:
             figures |= {f"val_{name}": value for name, value in found.items()}
             self._compare(number, found["loss"])
         progress.epoch, progress.step, progress.seconds, progress.measured = number, 0, 0.0, {}
+        progress.spent += seconds
         if self.rule.finished:
             progress.done = "the rule has nothing left to change"
         elif limits.patience is not None and progress.stale >= limits.patience:
             progress.done = f"no improvement in {limits.patience} validations"
         elif last:
-            progress.done = f"all {limits.epochs} epochs done"
+            progress.done = f"all {limits.epochs} epochs done{self.rule.remark()}"
         self.callbacks.on_epoch_end(self, number, figures)
 
     def _training_figures(self) -> dict[str, float]:

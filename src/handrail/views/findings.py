@@ -25,5 +25,6 @@ def findings_text(data: "Dataset", findings: "Sequence[Finding]") -> str:
             if finding.level == level:
                 lines += textwrap.wrap(f"{level}: {finding}", 110, subsequent_indent="    ")
     counts = [sum(finding.level == level for finding in findings) for level in ("error", "warning", "note")]
-    lines.append(f"{counts[0]} errors, {counts[1]} warnings, {counts[2]} notes")
+    names = zip(counts, ("error", "warning", "note"), strict=True)
+    lines.append(", ".join(f"{number} {name}{'' if number == 1 else 's'}" for number, name in names))
     return "\n".join(lines)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import yaml
 
+from handrail._yaml import read_yaml
 from handrail.evaluation.metrics import DESCRIPTIONS, Predictions, higher_is_better
 from handrail.files import write_text
 from handrail.folder import read_json
-from handrail.recipe import read_yaml
 from handrail.training.records import read_records
 from handrail.views import wording
 from handrail.views.answers import read_answers, scored
