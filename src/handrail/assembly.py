@@ -15,7 +15,7 @@ from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, ValueDecoder, make_network
 from handrail.recipe import Recipe
 from handrail.training.progress import make_progress
-from handrail.training.session import Lesson, choose_device, train, usual_batch_size, usual_threads
+from handrail.training.session import Lesson, choose_device, threads_kept, train, usual_batch_size, usual_threads
 
 
 def assemble(
@@ -64,7 +64,9 @@ def refit(recipe: Recipe, before: Pipeline, part: Part, *, epochs: int, folder: 
     device = choose_device(recipe.training.device)
     pipeline = assemble(recipe, part.features, part.target, schema=before.encoder.schema, task=before.task, device=device)
     lesson = lesson_of(recipe, pipeline, part, None)
-    train(lesson, pipeline.network, epochs=epochs, callbacks=tuple(make_progress(progress)))
+    with threads_kept():
+        torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
+        train(lesson, pipeline.network, epochs=epochs, callbacks=tuple(make_progress(progress)))
     if not isinstance(pipeline.decoder, ValueDecoder):
         pipeline.decoder.load_state_dict(before.decoder.state_dict())
     folder.refit.mkdir(exist_ok=True)

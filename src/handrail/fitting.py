@@ -30,7 +30,7 @@ from handrail.training.callbacks import Callback
 from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
 from handrail.training.records import Records
-from handrail.training.session import Lesson, check_loss, choose_device, train, usual_batch_size, usual_loss
+from handrail.training.session import Lesson, check_loss, choose_device, threads_kept, train, usual_batch_size, usual_loss
 from handrail.training.signals import Interrupted, listening
 from handrail.training.validation import outputs_of
 
@@ -161,16 +161,12 @@ def _name_of(source: str) -> str:
 
 def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> Run:
     """The five steps, into a folder; what an earlier attempt left there is continued."""
-    threads = torch.get_num_threads()
-    try:
-        with logged(folder):
-            try:
-                _five_steps(folder, asked, progress=progress, callbacks=callbacks)
-            except Exception as stop:
-                _log.error("stopped: %s", stop)
-                raise
-    finally:
-        torch.set_num_threads(threads)
+    with threads_kept(), logged(folder):
+        try:
+            _five_steps(folder, asked, progress=progress, callbacks=callbacks)
+        except Exception as stop:
+            _log.error("stopped: %s", stop)
+            raise
     return Run(folder.path, model=asked.model if is_object(asked.model) else None)
 
 

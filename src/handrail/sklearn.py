@@ -4,8 +4,7 @@ NetworkClassifier(model={"mlp": {"hidden": [64, 32]}}).fit(X, y).predict_proba(X
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from handrail._precise import doubled
 from handrail._sklearn_rows import Rows, as_frame, encode, fit_encoder, held_out, is_mixed
+from handrail.assembly import threads_for
 from handrail.components import is_object
 from handrail.data.task import Task
 from handrail.errors import DataError, RecipeError
@@ -26,7 +26,7 @@ from handrail.pipeline import Pipeline, ValueDecoder, make_network
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback
 from handrail.training.progress import make_progress
-from handrail.training.session import Lesson, check_loss, choose_device, train
+from handrail.training.session import Lesson, check_loss, choose_device, threads_kept, train
 from handrail.training.validation import outputs_of
 
 if TYPE_CHECKING:
@@ -117,9 +117,10 @@ class _NetworkEstimator(BaseEstimator):
         aside = held_out(len(target), codes, self.validation_fraction, recipe.seed)
         kept = np.setdiff1d(np.arange(len(target)), aside, assume_unique=True) if len(aside) else slice(None)
         history = _History()
-        with _threads(recipe.training.threads):
+        with threads_kept():
             rest, train_rows, train_target = rows[aside], rows[kept], target[kept]
             pipeline = self._pipeline(recipe, train_rows, train_target, task)
+            torch.set_num_threads(threads_for(recipe, pipeline, len(train_target)))
             validation = _batch(pipeline, rest, target[aside]) if len(aside) else None
             batch = _batch(pipeline, train_rows, train_target)
             lesson = Lesson(recipe, task, batch.inputs, batch.targets, pipeline.encoder.feature_names, validation)
@@ -174,17 +175,6 @@ def _batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
     return Batch(encode(pipeline.encoder, rows), decoder.scaled(target) if isinstance(decoder, ValueDecoder) else target)
 
 
-@contextmanager
-def _threads(wish: int | str) -> Iterator[None]:
-    before = torch.get_num_threads()
-    try:
-        if isinstance(wish, int):
-            torch.set_num_threads(wish)
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     """A network that tells two or more classes apart; each row has one.
 
@@ -205,7 +195,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
         scaling: of numbers: `standard`, `minmax`, `robust`, `quantile` or `none`.
         categories: of words in data frames: `onehot` or `embedding`.
         device: `auto`, `cpu`, `cuda` …
-        threads: processor threads while training; `auto` leaves torch's setting.
+        threads: processor threads while training; `auto` is one for small steps, else torch's own number.
         random_state: a number, a `RandomState`, or None.
         verbose: show progress on standard error.
 
@@ -307,7 +297,7 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):
         scaling: of numbers: `standard`, `minmax`, `robust`, `quantile` or `none`.
         categories: of words in data frames: `onehot` or `embedding`.
         device: `auto`, `cpu`, `cuda` …
-        threads: processor threads while training; `auto` leaves torch's setting.
+        threads: processor threads while training; `auto` is one for small steps, else torch's own number.
         random_state: a number, a `RandomState`, or None.
         verbose: show progress on standard error.
 

@@ -22,7 +22,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def steps_each_batch(schedule: LRScheduler) -> bool:
-    """Whether to call `step()` after each update; else `step(val_loss)` after each validation."""
+    """Whether to call `step()` after each update; a plateau schedule is given each validation's loss instead."""
     return not isinstance(schedule, ReduceLROnPlateau)
 
 

@@ -1,6 +1,7 @@
 """One training put together: encoded rows, network, objective, rule and engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ def usual_threads(parameters: int, batch_size: int) -> int:
     Small steps are over before a second thread has woken up; on a busy machine waiting for it can cost a hundredfold.
     """
     return 1 if 6 * parameters * batch_size < 2e8 else torch.get_num_threads()
+
+
+@contextmanager
+def threads_kept() -> Iterator[None]:
+    """Whatever number of threads is set inside, afterwards it is what it was."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_loss(loss: Any, task: Task) -> None:
