@@ -27,9 +27,11 @@ def measure_beside(
     recipe: Recipe, pipeline: Pipeline, predictions: Predictions, *, train: Part, part: Part
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures of the network, and beside them those of the baselines, fitted on the same training rows."""
-    encoding = Encoding(**{**recipe.data.encoding.model_dump(), "categories": "onehot"})
-    encoder = TableEncoder.fit(train.features, pipeline.encoder.schema, encoding)
-    rows = [encoder(*encoder.prepare(some.features)).numpy() for some in (train, part)]
+    encoder = pipeline.encoder
+    if encoder.embedded:  # a linear model needs a column a level
+        encoding = Encoding(**{**recipe.data.encoding.model_dump(), "categories": "onehot"})
+        encoder = TableEncoder.fit(train.features, encoder.schema, encoding)
+    rows = [encoder.encode(some.features).cpu().numpy() for some in (train, part)]
     baselines = baselines_of(pipeline.task, rows[0], train.target.numpy())
     others = {name: baseline.predictions(rows[1], predictions.truth) for name, baseline in baselines.items()}
     measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}

@@ -102,15 +102,9 @@ class Pipeline(nn.Module):
         """Where the parameters are."""
         return next(self.network.parameters(), self.encoder.impute.fill).device
 
-    @torch.inference_mode()
     def encode(self, features: pl.DataFrame) -> Float[Tensor, "rows width"]:
-        """Typed features as encoded rows, in parts, on the pipeline's device."""
-        raw = self.encoder.prepare(features)
-        parts = [
-            self.encoder(*(tensor[start : start + _ROWS].to(self.device) for tensor in raw))
-            for start in range(0, len(features), _ROWS)
-        ]
-        return torch.cat(parts).clone() if parts else torch.zeros(0, self.encoder.width)
+        """Typed features as encoded rows on the pipeline's device."""
+        return self.encoder.encode(features)
 
     @torch.inference_mode()
     def answers(self, features: pl.DataFrame) -> np.ndarray:

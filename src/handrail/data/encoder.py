@@ -20,6 +20,8 @@ from handrail.data._columns import CyclicTime, Impute, OneHot, bounded, make_sca
 from handrail.data.encoding import Encoding
 from handrail.data.schema import Schema
 
+_ROWS = 16384  # at once
+
 
 class Raw(NamedTuple):
     """Rows as tensors before anything learned is applied."""
@@ -113,6 +115,15 @@ class TableEncoder(nn.Module):
         tail = codes if self.encoding.categories == "embedding" else self.onehot(codes)
         parts = [bounded(self.scale(filled)), flags, bounded(self.time(bounded(moments))), tail]
         return torch.cat([part.float() for part in parts], dim=1)
+
+    @torch.no_grad()
+    def encode(self, frame: pl.DataFrame) -> Float[Tensor, "rows width"]:
+        """Typed columns as encoded rows on the encoder's device, in parts, so that memory does not grow beyond the answer."""
+        raw, device = self.prepare(frame), self.impute.fill.device
+        encoded = torch.empty(len(frame), self.width, device=device)
+        for start in range(0, len(frame), _ROWS):
+            encoded[start : start + _ROWS] = self(*(tensor[start : start + _ROWS].to(device) for tensor in raw))
+        return encoded
 
     @property
     def embedded(self) -> list[int]:
