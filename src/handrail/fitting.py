@@ -120,8 +120,9 @@ def compose(
         given["data.source"] = _absolute(source)
     if target is not None:
         given["data.target"] = target
-    if base.name == "run" and "name" not in given and isinstance(given.get("data.source", base.data.source), str | Path):
-        given["name"] = _name_of(str(given.get("data.source", base.data.source)))
+    read_from = given.get("data.source", base.data.source)
+    if base.name == "run" and "name" not in given and isinstance(read_from, str | Path):
+        given["name"] = _name_of(str(given.get("data.read.table") or base.data.read.table or read_from))
     composed = base.with_values(given)
     if composed.data.source is None:
         raise RecipeError("no source was given (data.source); expected a file, a database URL or bundled:NAME.")
@@ -155,7 +156,7 @@ def _absolute(source: Any) -> Any:
 
 
 def _name_of(source: str) -> str:
-    stem = source.removeprefix("bundled:").rstrip("/").split("/")[-1].split("?")[0].split(".")[0]
+    stem = source.removeprefix("bundled:").split("?")[0].rstrip("/").split("/")[-1].split(".")[0]
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-") or "run"
 
 

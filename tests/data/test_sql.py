@@ -3,9 +3,10 @@
 import sqlite3
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, create_engine, event, text
 
 from handrail.data._sql import reason, safe_url
 from handrail.data.convert import convert
@@ -224,3 +225,25 @@ def test_a_failed_write_leaves_nothing_behind(postgres_url, tmp_path):
     with pytest.raises(DataError, match="table 'data' cannot be written"):
         convert(too_large, tmp_path / "t.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_postgresql_is_read_in_the_order_of_insertion(postgres_url: str) -> None:
+    """Rows of unequal length: the server puts short ones into the gaps of earlier pages."""
+    chance = np.random.default_rng(0)
+    table = pl.DataFrame({"n": range(4000), "t": ["x" * int(length) for length in chance.integers(1, 400, size=4000)]})
+    convert(table, postgres_url, table="gaps", overwrite=True)
+    engine = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as opened:
+        by_place = [row[0] for row in opened.execute(text("select n from gaps order by ctid"))]
+    engine.dispose()
+    assert by_place != sorted(by_place), "the rows lie in order; the test shows nothing"
+    assert read(postgres_url, options=ReadOptions(table="gaps")).frame["n"].to_list() == list(range(4000))
+
+
+def test_postgresql_is_read_in_the_order_of_its_key(postgres_url: str) -> None:
+    engine = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as opened:
+        opened.execute(text('create table keyed ("Key one" integer primary key, b text)'))
+        opened.execute(text("insert into keyed values (3, 'x'), (1, 'y'), (2, 'z')"))
+    engine.dispose()
+    assert read(postgres_url, options=ReadOptions(table="keyed")).frame["Key one"].to_list() == [1, 2, 3]

@@ -215,6 +215,16 @@ def _has_table(opened: "Connection", table: str, schema: str) -> bool:
     return inspector.has_table(table, schema=schema) or table in inspector.get_view_names(schema=schema)
 
 
+# A table has no order of its own, but the same rows must come in the same order each time, and as they were put in where
+# that can be known. PostgreSQL fills gaps of earlier pages with later rows, so that the place (ctid) alone is not the order:
+# the transaction and the command that wrote a row come first.
+_ORDERS = {"sqlite": ("rowid",), "postgresql": ("xmin::text::bigint", "cmin::text::bigint", "ctid")}
+
+
+def _quoted(opened: "Connection", column: str) -> str:
+    return opened.dialect.identifier_preparer.quote(column)
+
+
 def _whole_table(opened: "Connection", wanted: str, name: str) -> pl.DataFrame:
     from sqlalchemy import inspect, literal_column, select, table, text
     from sqlalchemy.exc import SQLAlchemyError
@@ -222,11 +232,13 @@ def _whole_table(opened: "Connection", wanted: str, name: str) -> pl.DataFrame:
     inspector = inspect(opened)
     schema, plain = (None, wanted) if wanted in table_names(opened) else tuple(wanted.rsplit(".", 1))
     everything = select(text("*")).select_from(table(plain, schema=schema))
-    order = {"sqlite": "rowid", "postgresql": "ctid"}.get(opened.dialect.name)
+    order = _ORDERS.get(opened.dialect.name, ())
     frame = None
     if order and plain in inspector.get_table_names(schema=schema):
+        if opened.dialect.name == "postgresql":
+            order = tuple(_quoted(opened, key) for key in inspector.get_pk_constraint(plain, schema=schema)["constrained_columns"]) or order
         try:
-            frame = _fetched(opened.execute(everything.order_by(literal_column(order))), name)
+            frame = _fetched(opened.execute(everything.order_by(*(literal_column(key) for key in order))), name)
         except SQLAlchemyError:  # a table without such numbers: WITHOUT ROWID, or kept on another server
             opened.rollback()
     frame = _fetched(opened.execute(everything), name) if frame is None else frame
