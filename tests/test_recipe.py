@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from handrail._urls import without_password
 from handrail.components import available
 from handrail.components import settings as settings_of
 from handrail.errors import RecipeError
@@ -26,7 +27,6 @@ from handrail.recipe import (
     read_options,
     read_yaml,
     set_dotted,
-    without_password,
 )
 
 

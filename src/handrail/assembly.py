@@ -15,7 +15,7 @@ from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, ValueDecoder, make_network
 from handrail.recipe import Recipe
 from handrail.training.progress import make_progress
-from handrail.training.session import Lesson, choose_device, threads_kept, train, usual_batch_size, usual_threads
+from handrail.training.session import Lesson, batch_size, choose_device, threads_kept, train, usual_threads
 
 
 def assemble(
@@ -47,8 +47,7 @@ def threads_for(recipe: Recipe, pipeline: Pipeline, rows: int) -> int:
     """The recipe's number of threads, or the one that suits the size of a step."""
     if recipe.training.threads != "auto":
         return recipe.training.threads
-    size = usual_batch_size(rows) if recipe.training.batch_size == "auto" else recipe.training.batch_size
-    return usual_threads(count_parameters(pipeline.network), size)
+    return usual_threads(count_parameters(pipeline.network), batch_size(recipe, rows))
 
 
 def count_parameters(network: torch.nn.Module) -> int:

@@ -2,8 +2,8 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
-from handrail.data.dataset import reread
 from handrail.errors import HandrailError, RunError
 from handrail.files import write_bytes
 from handrail.run import Run, load
@@ -11,7 +11,9 @@ from handrail.run import Run, load
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
-def export_onnx(run: Run | str | Path, destination: str | Path | None = None, *, overwrite: bool = False) -> Path:
+def export_onnx(
+    run: Run | str | Path, destination: str | Path | None = None, *, source: Any = None, overwrite: bool = False
+) -> Path:
     """Write encoder, network and decoder as one ONNX file that takes raw values and gives labels and probabilities.
 
     Inputs: one for each column that the network uses, by the column's name, `[rows, 1]`:
@@ -32,6 +34,7 @@ def export_onnx(run: Run | str | Path, destination: str | Path | None = None, *,
     Arguments:
         run: a run, or its folder.
         destination: the file; by default `model/model.onnx` in the run folder.
+        source: where the data of the run is now, if it has moved.
         overwrite: replace a file that is there.
 
     Returns: the file.
@@ -53,7 +56,7 @@ def export_onnx(run: Run | str | Path, destination: str | Path | None = None, *,
         graph = whole_graph(pipeline).SerializeToString()
     except ValueError as error:
         raise RunError(f"the network does not fit into one ONNX file, which holds at most 2 GB ({error}).") from error
-    _, validation = reread(run.recipe.data, pipeline.encoder.schema, pipeline.task)
+    _, validation, _ = run.parts(source=source)
     check_agreement(graph, pipeline, validation.features)
     write_bytes(path, graph)
     return path

@@ -13,24 +13,22 @@ from handrail.assembly import assemble, count_parameters, lesson_of, threads_for
 from handrail.components import is_object
 from handrail.data.balance import check_balance
 from handrail.data.checks import check_drift, check_size
-from handrail.data.dataset import Dataset, prepare, unseal
+from handrail.data.dataset import Dataset, prepare, reopen
 from handrail.data.findings import Finding
-from handrail.data.fingerprint import row_hashes
 from handrail.data.sources import read
-from handrail.errors import DataError, HandrailError, RecipeError, RunError
-from handrail.evaluation.assess import decide, hardest, predictions_of
-from handrail.evaluation.ledger import fingerprint
+from handrail.errors import DataError, HandrailError, RecipeError, RunError, TrainingError
+from handrail.evaluation.assess import hardest
 from handrail.files import write_atomically, write_text
 from handrail.folder import Folder, begin, discard, environment, existing, logged, read_json, write_json, write_yaml
-from handrail.measuring import decisions, measure_beside, write_predictions
+from handrail.measuring import decide, decisions, measure_beside, predictions_of, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
-from handrail.run import Run, load_recipe
+from handrail.run import SOURCES, Run, load_recipe
 from handrail.training.callbacks import Callback
 from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
 from handrail.training.records import Records
-from handrail.training.session import Lesson, check_loss, choose_device, threads_kept, train, usual_batch_size, usual_loss
+from handrail.training.session import Lesson, batch_size, check_loss, choose_device, threads_kept, train, usual_loss
 from handrail.training.signals import Interrupted, listening
 from handrail.training.validation import outputs_of
 
@@ -67,9 +65,11 @@ def fit(
         SIGTERM; `resume` goes on.
     """
     asked = compose(source, target, recipe=recipe, changes=changes)
-    folder = begin(asked, out, {})
+    folder = begin(asked, out)
     try:
         return _fit_into(folder, asked, progress=progress, callbacks=callbacks)
+    except TrainingError:
+        raise
     except HandrailError:
         discard(folder)
         raise
@@ -98,6 +98,7 @@ def resume(
     asked = load_recipe(folder, model=model)
     if source is not None:
         asked = asked.with_values({"data.source": _absolute(source)})
+    _check_unchanged(folder, asked)
     return _fit_into(folder, asked, progress=progress, callbacks=callbacks)
 
 
@@ -117,13 +118,14 @@ def compose(
     base = Recipe() if recipe is None else recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe)
     given = dict(changes or {})
     if source is not None:
-        given["data.source"] = _absolute(source)
+        given["data.source"] = source
     if target is not None:
         given["data.target"] = target
     read_from = given.get("data.source", base.data.source)
     if base.name == "run" and "name" not in given and isinstance(read_from, str | Path):
         given["name"] = _name_of(str(given.get("data.read.table") or base.data.read.table or read_from))
     composed = base.with_values(given)
+    composed = composed.with_values({f"data.{name}": _absolute(getattr(composed.data, name)) for name in SOURCES})
     if composed.data.source is None:
         raise RecipeError("no source was given (data.source); expected a file, a database URL or bundled:NAME.")
     return composed
@@ -142,8 +144,8 @@ def check_source(
     """
     asked = compose(source, target, recipe=recipe, changes=changes)
     data = prepare(asked.data)
-    test = unseal(asked.data, data.schema, data.task, data.sealed.hashes)
-    return data, [*data.findings, *check_drift(data.train, test, schema=data.schema)]
+    _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
+    return data, [*data.findings, *check_drift(data.train, test, schema=data.schema, target=False)]
 
 
 def _absolute(source: Any) -> Any:
@@ -168,49 +170,85 @@ def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[
         except Exception as stop:
             _log.error("stopped: %s", stop)
             raise
-    return Run(folder.path, model=asked.model if is_object(asked.model) else None)
+    return Run(folder.path, model=asked.model if is_object(asked.model) else None, recipe=asked if _in_reach(asked) else None)
+
+
+def _in_reach(recipe: Recipe) -> bool:
+    """Whether all sources can be read again as the recipe names them."""
+    return all(_is_name(getattr(recipe.data, name)) for name in SOURCES)
+
+
+def _is_name(source: Any) -> bool:
+    several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
+    return source is None or isinstance(source, str | Path) or several
 
 
 def _five_steps(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> None:
     recipe = _with_data_in_folder(folder, asked)
     device = choose_device(recipe.training.device)
-    with listening() as wish:
-        data = prepare(recipe.data)
-        _log.info(
-            "%s: %d training, %d validation, %d sealed rows", data.source, len(data.train), len(data.validation), data.sealed.rows
-        )
-        _check(recipe, data)
-        pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
-        torch.set_num_threads(threads_for(recipe, pipeline, len(data.train)))
-        _write_environment(folder, data, environment(str(device), torch.get_num_threads()))
-        write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
-        _write_split(folder, data)
-        findings = [*data.findings, *_size(pipeline, data)]
-        for finding in findings:
-            _log.log(logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding)
-        lesson = lesson_of(recipe, pipeline, data.train, data.validation)
-        listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
-        try:
+    data = prepare(recipe.data)
+    _log.info(
+        "%s: %d training, %d validation, %d sealed rows", data.source, len(data.train), len(data.validation), data.sealed.rows
+    )
+    _check(recipe, data)
+    pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
+    _settle_environment(folder, data, device=str(device), threads=threads_for(recipe, pipeline, len(data.train)))
+    write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
+    _write_split(folder, data)
+    findings = [*data.findings, *_size(pipeline, data)]
+    for finding in findings:
+        _log.log(logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding)
+    lesson = lesson_of(recipe, pipeline, data.train, data.validation)
+    listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
+    try:
+        with listening() as wish:
             done = train(lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish)
-        except Interrupted as stop:
-            raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
+    except Interrupted as stop:
+        raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
     _log.info("trained %d epochs, the best was %d: %s", done.epoch, done.best_epoch or done.epoch, done.done)
     _finish(folder, recipe, data, pipeline, lesson=lesson, findings=findings, done=done)
     _log.info("done")
 
 
 def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:
-    """Objects in memory are kept in the run folder, so that the run can be continued and tested."""
-    source = asked.data.source
-    if isinstance(source, str | Path) or (isinstance(source, list) and all(isinstance(item, str | Path) for item in source)):
-        return asked
-    table = read(source, options=asked.data.read)
-    with write_atomically(folder.data) as path:
-        table.frame.write_parquet(path)
-    plain = {**asked.asked()}
-    plain["data"] = {**plain.get("data", {}), "source": "data.parquet"}
-    write_yaml(folder.recipe, plain)
-    return asked.with_values({"data.source": str(folder.data)})
+    """Write the recipe; tables in memory are kept in the run folder, so that the run can be continued and tested."""
+    plain = asked.asked()
+    changes = {}
+    for name in SOURCES:
+        source = getattr(asked.data, name)
+        if _is_name(source):
+            continue
+        with write_atomically(folder.data(name)) as path:
+            read(source, options=asked.data.read).frame.write_parquet(path)
+        plain["data"][name] = folder.data(name).name
+        changes[f"data.{name}"] = str(folder.data(name))
+    if not folder.recipe.exists():
+        write_json(folder.begun, asked.plain())
+        write_yaml(folder.recipe, plain)
+    return asked.with_values(changes) if changes else asked
+
+
+def _check_unchanged(folder: Folder, asked: Recipe) -> None:
+    """A fit is continued by the recipe that it was begun with.
+
+    Raises: `RunError` when the recipe has been changed since.
+    """
+    if not folder.begun.exists():
+        return
+    before, now = read_json(folder.begun), asked.plain()
+    changed = [
+        f"{section}.{name}" if isinstance(now[section], dict) else section
+        for section in now
+        for name in (now[section] if isinstance(now[section], dict) else [section])
+        if (now[section][name] if isinstance(now[section], dict) else now[section])
+        != (before[section].get(name) if isinstance(before.get(section), dict) else before.get(section))
+    ]
+    changed = [name for name in changed if name.removeprefix("data.") not in SOURCES]
+    if changed:
+        raise RunError(
+            f"the recipe of '{folder.path}' has been changed since the fit began: {', '.join(changed)}. A fit is continued as it "
+            "was begun; take the changes back, or fit again into another folder."
+        )
 
 
 def _check(recipe: Recipe, data: Dataset) -> None:
@@ -244,26 +282,34 @@ def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
     if recipe.objective.loss == "auto":
         chosen = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})
         plain["objective"]["loss"] = chosen.resolved()["objective"]["loss"]
-    if recipe.training.batch_size == "auto":
-        plain["training"]["batch_size"] = usual_batch_size(len(data.train))
+    plain["training"]["batch_size"] = batch_size(recipe, len(data.train))
     plain["training"]["device"] = device
     plain["training"]["threads"] = torch.get_num_threads()
     return plain
 
 
-def _write_environment(folder: Folder, data: Dataset, facts: dict[str, Any]) -> None:
-    """Versions, device, and what the data was; a fit that is continued must find the same.
+def _settle_environment(folder: Folder, data: Dataset, *, device: str, threads: int) -> None:
+    """Write what the figures depend on besides the recipe; a fit that is continued must find the same rows.
 
-    Raises: `RunError` when the rows are others than before.
+    It goes on with the number of threads that it was begun with, since another one gives other last digits.
+
+    Raises: `RunError` when the rows are others than before, or in another order.
     """
-    hashes = np.concatenate([row_hashes(data.train.raw), row_hashes(data.validation.raw), data.sealed.hashes])
-    now = fingerprint(hashes)
-    if folder.environment.exists() and read_json(folder.environment)["data"] != now:
+    now = {**environment(device, threads), "data": data.fingerprint}
+    if not folder.environment.exists():
+        write_json(folder.environment, now)
+        torch.set_num_threads(threads)
+        return
+    before = read_json(folder.environment)
+    if before["data"] != data.fingerprint:
         raise RunError(
-            f"'{data.source}' has changed since the fit began: its rows are not the same. Restore it, name its new place "
-            "(resume --source), or fit again into another folder."
+            f"'{data.source}' has changed since the fit began: its rows, or their order, are not the same. Restore it, name its "
+            "new place (resume --source), or fit again into another folder."
         )
-    write_json(folder.environment, {**facts, "data": now})
+    other = [name for name in ("packages", "device", "system", "python") if before[name] != now[name]]
+    if other:
+        _log.warning("continued elsewhere (%s): the last digits may differ from those of one unbroken fit", ", ".join(other))
+    torch.set_num_threads(before["threads"])
 
 
 def _write_split(folder: Folder, data: Dataset) -> None:

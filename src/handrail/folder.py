@@ -6,8 +6,9 @@ import os
 import platform
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -26,11 +27,17 @@ class Folder:
     """Where everything of one run is."""
 
     path: Path
+    made: tuple[Path, ...] = ()  # the folders that had to be made for it, the outermost first: what may be removed again
 
     @property
     def recipe(self) -> Path:
         """What was asked."""
         return self.path / "recipe.yaml"
+
+    @property
+    def begun(self) -> Path:
+        """The recipe as it was when the fit began, whatever becomes of `recipe.yaml`."""
+        return self.path / "checkpoints" / "recipe.json"
 
     @property
     def resolved(self) -> Path:
@@ -52,10 +59,9 @@ class Folder:
         """The hashes of the test rows."""
         return self.path / "sealed.parquet"
 
-    @property
-    def data(self) -> Path:
-        """The table, where it was given as an object in memory."""
-        return self.path / "data.parquet"
+    def data(self, name: str) -> Path:
+        """A table that was given as an object in memory: `source`, `validation` or `test`."""
+        return self.path / f"data-{name}.parquet"
 
     @property
     def metrics(self) -> Path:
@@ -102,15 +108,16 @@ class Folder:
         return self.path / "predictions" / f"{part}.parquet"
 
 
-def begin(recipe: Recipe, out: str | Path | None, changes: dict[str, Any]) -> Folder:
-    """Make the folder of a new run and write what was asked.
+def begin(recipe: Recipe, out: str | Path | None) -> Folder:
+    """Make the folder of a new run.
 
-    Raises: `RunError` when the folder is there already or cannot be made.
+    Raises: `RunError` when a folder with files is there already, or it cannot be made.
     """
     path = Path(out) if out else Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if out is None:
         path = _free(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    made = tuple(reversed([folder for folder in (path, *path.parents) if not folder.exists()]))
+    if not made and (not path.is_dir() or any(not inside.is_dir() for inside in path.rglob("*"))):
         raise RunError(f"'{path}' is there already; choose another --out, or continue it with: handrail resume {path}")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -118,9 +125,7 @@ def begin(recipe: Recipe, out: str | Path | None, changes: dict[str, Any]) -> Fo
             (path / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    folder = Folder(path)
-    write_yaml(folder.recipe, {**recipe.asked(), **changes})
-    return folder
+    return Folder(path, made)
 
 
 def _free(path: Path) -> Path:
@@ -136,6 +141,8 @@ def logged(folder: Folder) -> Iterator[None]:
         handler = logging.FileHandler(folder.log, encoding="utf-8", delay=False)
     except OSError as error:
         raise cannot_write(folder.log, error) from error
+    mine = threading.get_ident()
+    handler.addFilter(lambda record: record.thread == mine)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger, before = logging.getLogger("handrail"), logging.getLogger("handrail").level
     logger.addHandler(handler)
@@ -150,11 +157,13 @@ def logged(folder: Folder) -> Iterator[None]:
 
 def discard(folder: Folder) -> None:
     """Remove a run that never got as far as training; nothing half-written is left."""
-    if not (folder.checkpoints / "last" / "state.safetensors").exists():
-        shutil.rmtree(folder.path, ignore_errors=True)
-        runs = folder.path.parent
-        if runs.name == "runs" and runs.is_dir() and not any(runs.iterdir()):
-            runs.rmdir()
+    if (folder.checkpoints / "last" / "state.safetensors").exists():
+        return
+    for inside in folder.path.iterdir():
+        shutil.rmtree(inside, ignore_errors=True) if inside.is_dir() else inside.unlink(missing_ok=True)
+    for made in reversed(folder.made):
+        with suppress(OSError):  # another run may have begun there
+            made.rmdir()
 
 
 def existing(path: str | Path) -> Folder:

@@ -1,18 +1,57 @@
 """Decided and measured on rows that were not trained on, and written into the run folder."""
 
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from scipy.special import expit
 
 from handrail.data.dataset import Part
 from handrail.data.encoder import TableEncoder
 from handrail.data.encoding import Encoding
 from handrail.evaluation.assess import baselines_of, compare, figures
-from handrail.evaluation.metrics import Predictions
+from handrail.evaluation.calibration import fit_temperature
+from handrail.evaluation.metrics import Predictions, main_metric
+from handrail.evaluation.thresholds import choose_threshold
 from handrail.files import write_atomically
 from handrail.folder import Folder
 from handrail.pipeline import Pipeline, ValueDecoder
-from handrail.recipe import Recipe
+from handrail.recipe import EvaluationRecipe, Recipe
+
+_RARE = 0.2  # below this share of the rarer class, accuracy at one half says little
+
+
+def decide(pipeline: Pipeline, scores: np.ndarray, truth: np.ndarray, settings: EvaluationRecipe) -> None:
+    """Set the decoder's temperature and threshold from validation rows; regression has neither."""
+    task, decoder = pipeline.task.name, pipeline.decoder
+    if isinstance(decoder, ValueDecoder):
+        return
+    scores = scores.astype(np.float64)  # as the decoder computes
+    if settings.calibrate:
+        decoder.temperature.fill_(fit_temperature(scores, truth, task))
+    if task == "binary":
+        positive = expit(scores[:, 0] / float(decoder.temperature))
+        decoder.threshold.fill_(_threshold(positive, truth, settings.threshold))
+
+
+def _threshold(
+    positive: np.ndarray, truth: np.ndarray, wish: float | Literal["auto", "accuracy", "f1", "balanced_accuracy"]
+) -> float:
+    if isinstance(wish, float | int):
+        return wish
+    share = float(truth.mean())
+    if wish == "auto" and min(share, 1 - share) >= _RARE:
+        return 0.5
+    return choose_threshold(positive, truth, metric="f1" if wish == "auto" else wish)
+
+
+def predictions_of(pipeline: Pipeline, part: Part) -> Predictions:
+    """The pipeline's answers for a part."""
+    task, truth = pipeline.task, part.target.numpy()
+    answers = pipeline.answers(part.features)
+    if task.name == "regression":
+        return Predictions(task.name, truth, values=answers)
+    return Predictions(task.name, truth, probabilities=answers, labels=pipeline.decide(answers), classes=task.classes)
 
 
 def decisions(pipeline: Pipeline) -> dict[str, float]:
@@ -37,8 +76,14 @@ def measure_beside(
     measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}
     return figures(predictions, recipe.evaluation), {
         "baselines": measured,
-        "comparison": compare(predictions, others, recipe.evaluation),
+        "comparison": compare(predictions, others, recipe.evaluation, metric=_fair_metric(pipeline)),
     }
+
+
+def _fair_metric(pipeline: Pipeline) -> str:
+    """The task's main metric; with a threshold of the network's own choice one that no threshold touches."""
+    tuned = decisions(pipeline).get("threshold", 0.5) != 0.5
+    return "roc_auc" if tuned else main_metric(pipeline.task.name)
 
 
 def write_predictions(folder: Folder, name: str, predictions: Predictions, part: Part) -> None:

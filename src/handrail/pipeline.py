@@ -1,5 +1,6 @@
 """Raw values in, answers out: encoder, network and decoder as one module, and its way to disk and back."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ class Pipeline(nn.Module):
         facts = _read_facts(folder / "pipeline.json")
         task, encoder = Task.model_validate(facts["task"]), TableEncoder.from_facts(facts["encoder"])
         if network is not None:
-            pipeline = cls(task, encoder, front(encoder, lambda _: network), model=facts["model"])
+            pipeline = cls(task, encoder, front(encoder, lambda _: copy.deepcopy(network)), model=facts["model"])
         elif isinstance(facts["model"], str) and facts["model"].startswith("<object"):
             raise RunError(f"the model was given as an object, {facts['model']}; load it with handrail.load(RUN, model=...).")
         else:

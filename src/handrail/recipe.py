@@ -7,7 +7,6 @@ A recipe says what to do in the order of the five steps: data, model, objective,
 import hashlib
 import inspect
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from handrail._urls import without_password
 from handrail._yaml import Loader, read_yaml
 from handrail.components import available, explain, find, hints, import_path, resolve, shown, slot_of
 from handrail.data.encoding import Encoding
@@ -355,18 +355,6 @@ def _plain(value: Any) -> Any:
         return value
     kind = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
     return import_path(value) or f"<object {kind.__module__}:{kind.__qualname__}>"
-
-
-def without_password(text: str) -> str:
-    """A URL without its password, wherever in it that stands; any other text as it is."""
-    if not re.match(r"\s*\w[\w+.-]*://", text):
-        return text
-    names = "password|passwd|pwd|sslpassword"
-    # As SQLAlchemy reads it, a password reaches to the first @; one that holds an @ itself, to the last before a query.
-    bare = re.sub(r"^(\s*\w[\w+.-]*://[^:/@?#]*):[^@]*@(?:[^?]*@)?", r"\1@", text)
-    bare = re.sub(rf"(?i)([?&])(?:{names})=[^&#]*(?:&|(?=#|$))", r"\1", bare)
-    bare = re.sub(rf"(?i)(;|%3B|=|%7B)(?:{names})(?:=|%3D)(?:(?!%3B)[^;&#])*", r"\1", bare)  # ODBC's own form
-    return bare if bare == text else bare.rstrip("?&")
 
 
 def _difference(values: Any, defaults: Any) -> Any:

@@ -1,7 +1,7 @@
 """Run: what a fit leaves on disk, and how it is read back, used and tested."""
 
 import functools
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,20 @@ import torch
 
 from handrail import assembly
 from handrail._yaml import read_yaml
-from handrail.data.dataset import Part, reread, unseal
+from handrail.data.dataset import Part, reopen
 from handrail.data.schema import Trouble, read_frame
 from handrail.data.sources import read_expecting
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, RunError
-from handrail.evaluation.assess import hardest, predictions_of
-from handrail.evaluation.ledger import Ledger, Opening, fingerprint
+from handrail.evaluation.assess import hardest
+from handrail.evaluation.ledger import Opening
+from handrail.evaluation.seal import Seal
 from handrail.folder import Folder, existing, read_json, write_json
-from handrail.measuring import measure_beside, write_predictions
+from handrail.measuring import measure_beside, predictions_of, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
+
+SOURCES = ("source", "validation", "test")
 
 
 class Run:
@@ -30,13 +33,14 @@ class Run:
     Arguments:
         path: the folder.
         model: the module, where the fit was given an object.
+        recipe: what was asked, where it is at hand: it may hold a password that the folder does not.
 
     Raises: `RunError` when the folder is no run.
     """
 
-    def __init__(self, path: str | Path, *, model: torch.nn.Module | None = None) -> None:
+    def __init__(self, path: str | Path, *, model: torch.nn.Module | None = None, recipe: Recipe | None = None) -> None:
         self.folder: Folder = existing(path)
-        self._module = model
+        self._module, self._recipe = model, recipe
 
     def __repr__(self) -> str:
         return f"Run('{self.folder.path}')"
@@ -49,12 +53,13 @@ class Run:
     @functools.cached_property
     def recipe(self) -> Recipe:
         """What was asked; a table that was given in memory is found in the folder."""
-        return load_recipe(self.folder, model=self._module)
+        return self._recipe or load_recipe(self.folder, model=self._module)
 
     @functools.cached_property
     def pipeline(self) -> Pipeline:
-        """Encoder, network and decoder, ready to use."""
-        return Pipeline.load(self.folder.model, network=self._module)
+        """Encoder, network and decoder, ready to use: those that were tested, after a test with `refit`."""
+        tested = self.tested
+        return Pipeline.load(self.folder.refit if tested and tested["refit"] else self.folder.model, network=self._module)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -95,46 +100,56 @@ class Run:
         return with_training_names(self, read_expecting(source, names, options=options))
 
     def openings(self) -> list[Opening]:
-        """When these test rows were opened, by this run or any other; oldest first."""
-        return Ledger().openings(fingerprint(self._hashes))
+        """When these test rows, or most of them, were opened, by this run or any other; oldest first."""
+        return Seal(self._hashes).openings()
 
     @functools.cached_property
     def _hashes(self):
         return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
 
-    def test(self, *, again: bool = False, refit: bool = False, progress: str = "none") -> dict[str, Any]:
+    def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
+        """Training, validation and test rows, read again.
+
+        Raises: `DataError` when they are not what they were.
+        """
+        data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
+        first = Pipeline.load(self.folder.model, network=self._module)
+        return reopen(data, first.encoder.schema, first.task, expected=read_json(self.folder.environment)["data"])
+
+    def test(self, *, again: bool = False, refit: bool = False, source: Any = None, progress: str = "none") -> dict[str, Any]:
         """Open the seal, measure once on the test rows, note it in the ledger, and renew the report.
 
         Arguments:
             again: open rows that have been opened before; every figure that follows is marked.
-            refit: first train on training and validation rows together, for the epochs that were best before.
+            refit: first train on training and validation rows together, for the epochs that were best before; the
+                model that comes of it is the one that the run answers with from then on.
+            source: where the same data is now, if it has moved.
 
         Returns: what stands in `test.json`.
 
-        Raises: `SealError` when the rows have been opened before, `DataError` when they are not what was sealed.
+        Raises: `SealError` when the rows, or at least half of them, have been opened before, `DataError` when they are
+            not what was sealed.
         """
-        self.summary  # noqa: B018 - a fit that has not ended says so here
-        ledger, key = Ledger(), fingerprint(self._hashes)
-        if not again and ledger.openings(key):
-            ledger.open_seal(key, run=str(self.path), recipe="", recipe_hash="", rows=0, row_hashes=self._hashes)
-        train, validation = reread(self.recipe.data, self.pipeline.encoder.schema, self.pipeline.task)
+        epochs = self.summary["training"]["best_epoch"]
+        seal = Seal(self._hashes, opened_here=self.folder.test.exists())
+        if not again:
+            seal.refuse_if_opened()
+        train, validation, part = self.parts(source=source)
+        pipeline = Pipeline.load(self.folder.model, network=self._module)
         if refit:
             train = joined(train, validation)
-        pipeline = self._refitted(train, progress) if refit else self.pipeline
-        part = unseal(self.recipe.data, pipeline.encoder.schema, pipeline.task, self._hashes)
-        shared = [(asdict(opening), share) for opening, share in ledger.overlap(self._hashes)]
-        facts = {"run": str(self.path.absolute()), "recipe": self.recipe.name, "recipe_hash": self.recipe.fingerprint()}
-        ticket = ledger.open_seal(key, **facts, rows=len(part), row_hashes=self._hashes, again=again)
-        found = self._measured(pipeline, train, part)
-        found |= {"opened": ticket.when, "opening": ticket.number, "again": ticket.again, "refit": refit, "shared": shared}
+            recipe = self.recipe.with_values({"training.batch_size": self._resolved("training", "batch_size")})
+            pipeline = assembly.refit(recipe, pipeline, train, epochs=epochs, folder=self.folder, progress=progress)
+        opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
+        found = {**self._measured(pipeline, train, part), **opened.facts, "refit": refit}
         write_json(self.folder.test, found)
-        ledger.record(ticket, {name: interval["value"] for name, interval in found["metrics"].items()})
+        opened.record({name: interval["value"] for name, interval in found["metrics"].items()})
+        self.__dict__.pop("pipeline", None)
         self.report()
         return found
 
-    def _refitted(self, part: Part, progress: str) -> Pipeline:
-        epochs = self.summary["training"]["best_epoch"]
-        return assembly.refit(self.recipe, self.pipeline, part, epochs=epochs, folder=self.folder, progress=progress)
+    def _resolved(self, section: str, name: str) -> Any:
+        return read_yaml(self.folder.resolved)[section][name]
 
     def _measured(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
         predictions = predictions_of(pipeline, part)
@@ -167,7 +182,8 @@ def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Reci
     elif str(values.get("model", "")).startswith("<object"):
         raise RunError(f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...).")
     recipe = Recipe.parse(values)
-    return recipe.with_values({"data.source": str(folder.data)}) if recipe.data.source == "data.parquet" else recipe
+    kept = {f"data.{name}": str(folder.data(name)) for name in SOURCES if getattr(recipe.data, name) == folder.data(name).name}
+    return recipe.with_values(kept)
 
 
 def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:

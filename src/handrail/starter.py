@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from handrail._urls import without_password
 from handrail.data.dataset import Dataset, prepare
 from handrail.errors import RunError
 from handrail.files import write_text
@@ -27,17 +28,22 @@ def write_starter(source: Any, target: Any, out: str | Path, *, overwrite: bool 
 def starter(name: str, source: Any, data: Dataset) -> str:
     """The text of the recipe."""
     targets = list(data.task.targets)
-    columns = "\n".join(f"  #   {_flow(column.name)}: {column.kind}  # {column.why}" for column in data.schema.columns)
+    columns = "\n".join(f"  #   {_flow(column.name)}: {column.kind}  # {_line(column.why)}" for column in data.schema.columns)
     values = {
         "name": _flow(name),
-        "source": _flow(source),
+        "source": _flow(without_password(source) if isinstance(source, str) else source),
         "target": _flow(targets[0] if len(targets) == 1 else targets),
         "task": data.task.name,
-        "why": data.task.why,
+        "why": _line(data.task.why),
         "rows": f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} sealed test rows",
         "columns": columns,
     }
     return _TEXT.format(**values)
+
+
+def _line(text: str) -> str:
+    """Text from the data, kept within its comment."""
+    return " ".join(text.split())
 
 
 def _flow(value: Any) -> str:

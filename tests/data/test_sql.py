@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
-from handrail.data._sql import reason, safe_url
+from handrail._urls import without_password
+from handrail.data._sql import reason
 from handrail.data.convert import convert
 from handrail.data.sources import read
 from handrail.data.table import ReadOptions
@@ -140,8 +141,8 @@ def test_text_in_a_column_declared_as_time_stays(tmp_path):
         ("sqlite:///data.db", "sqlite:///data.db"),
     ],
 )
-def test_safe_url(url, safe):
-    assert safe_url(url) == safe
+def test_without_password(url, safe):
+    assert without_password(url) == safe
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_missing_driver_says_what_to_install(monkeypatch):
 
 @pytest.mark.parametrize("name", ["plain", "Odd Näme"])
 def test_postgres_gives_back_what_it_was_given(postgres_url, name):
-    assert convert(FRAME, postgres_url, table=name) == safe_url(postgres_url)
+    assert convert(FRAME, postgres_url, table=name) == without_password(postgres_url)
     assert read(postgres_url, options=ReadOptions(table=name)).frame.equals(FRAME)
     with pytest.raises(DataError, match=rf"has a table '{name}' already"):
         convert(FRAME, postgres_url, table=name)

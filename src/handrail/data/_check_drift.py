@@ -28,8 +28,8 @@ class _Difference:
     detail: str
 
 
-def check_drift(first: "Part", other: "Part", *, schema: Schema) -> list[Finding]:
-    """Columns, and the target, that differ between two parts by more than chance allows.
+def check_drift(first: "Part", other: "Part", *, schema: Schema, target: bool = True) -> list[Finding]:
+    """Columns, and the `target` unless it is sealed, that differ between two parts by more than chance allows.
 
     Numbers and dates by the Kolmogorov–Smirnov distance, categories, booleans, classes and the share of missing values
     by Pearson's χ². A column is named when its p-value is below 0.001 divided by the number of comparisons and the
@@ -43,7 +43,7 @@ def check_drift(first: "Part", other: "Part", *, schema: Schema) -> list[Finding
         difference
         for column in schema.used
         for difference in _differences(first.features[column.name], other.features[column.name], column)
-    ] + _target_differences(first, other)
+    ] + (_target_differences(first, other) if target else [])
     beyond = [item for item in found if item.chance < _CHANCE / len(found) and item.distance >= _SMALLEST]
     if not beyond:
         return []

@@ -141,19 +141,26 @@ def column_quantiles(numbers: Float[Tensor, "rows n"], shares: Float[Tensor, " q
 class OneHot(nn.Module):
     """One 0/1 column a level; code 0 (rare or unseen) has a column of its own only where training rows were rare."""
 
-    owner: Tensor
-    level: Tensor
+    base: Tensor
+    spare: Tensor
 
     def __init__(self, sizes: Sequence[int], rare: Sequence[bool]) -> None:
         super().__init__()
-        owner = [column for column, size in enumerate(sizes) for _ in range(size + rare[column])]
-        level = [code for column, size in enumerate(sizes) for code in [*range(1, size + 1), *([0] if rare[column] else [])]]
-        self.register_buffer("owner", torch.tensor(owner, dtype=torch.int64), persistent=False)
-        self.register_buffer("level", torch.tensor(level, dtype=torch.int64), persistent=False)
+        widths = [size + bool(few) for size, few in zip(sizes, rare, strict=False)]
+        starts = [sum(widths[:index]) for index in range(len(widths))]
+        self.width = sum(widths)
+        spare = [start + size if few else self.width for start, size, few in zip(starts, sizes, rare, strict=False)]
+        self.register_buffer("base", torch.tensor(starts, dtype=torch.int64), persistent=False)
+        self.register_buffer("spare", torch.tensor(spare, dtype=torch.int64), persistent=False)
 
     def forward(self, codes: Int[Tensor, "rows c"]) -> Float[Tensor, "rows width"]:
-        """The 0/1 columns."""
-        return (codes.index_select(1, self.owner) == self.level).float()
+        """The 0/1 columns; a code 0 without a column falls into one behind the last, which is cut off."""
+        columns = codes.new_zeros(codes.shape[0], self.width + 1, dtype=torch.float64)
+        if not self.width:
+            return columns[:, :0]
+        places = torch.where(codes > 0, self.base + codes - 1, self.spare)
+        ones = (codes >= 0).double()  # all of them; a constant would be exported with the number of rows at hand
+        return columns.scatter(1, places, ones)[:, : self.width]
 
 
 class CyclicTime(nn.Module):

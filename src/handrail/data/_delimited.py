@@ -28,8 +28,7 @@ from handrail.errors import DataError
 
 _NEWLINE, _RETURN, _SPACE = 10, 13, 32
 _COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
-_WITH_COMMA = r"^[+-]?[\d.]*,\d*(?:[eE][+-]?\d+)?$"
-_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(?:,\d{3})+$"
+_SURE_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d+,\d+|,\d+)(?:[eE][+-]?\d+)?$"
 
 
 class RaggedError(ValueError):
@@ -248,25 +247,18 @@ def _named(parsed: Parsed, options: ReadOptions, name: str, *, header: bool) -> 
 
 
 def _decimal_points(frame: pl.DataFrame, decimal: str | None, *, delimiter: str) -> tuple[pl.DataFrame, list[str]]:
-    """Columns whose numbers are mostly written 3,14 or 1.234,5 with a point instead, and the names of these columns."""
-    if decimal == "." or (decimal is None and delimiter in (",", WHITESPACE, NO_DELIMITER)):
+    """Values written 3,14 or 1.234,5 with a point instead, and the names of the columns that hold such.
+
+    Where the comma is not given, a file with semicolons is taken to use it. Each value is judged by itself, so that no row
+    can change how another is read; 1.234 alone is left as it is, unless the comma is given.
+    """
+    if decimal == "." or (decimal is None and delimiter != ";"):
         return frame, []
-    names = [c.name for c in frame.iter_columns() if _has_decimal_commas(c, certain=decimal == "," or delimiter == ";")]
-    pointed = [_pointed(pl.col(name)) for name in names]
-    return frame.with_columns(pointed), names
+    form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
+    names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
+    return frame.with_columns(_pointed(pl.col(name), form) for name in (frame.columns if decimal == "," else names)), names
 
 
-def _has_decimal_commas(column: pl.Series, *, certain: bool) -> bool:
-    found = column.drop_nulls()
-    numbers = found.filter(found.str.contains(_COMMA_NUMBER))
-    with_comma = numbers.filter(numbers.str.contains(_WITH_COMMA))
-    if with_comma.is_empty() or len(numbers) * 2 <= len(found):
-        return False
-    thousands = with_comma.str.contains(_THOUSANDS)
-    # 1,234,567 is never decimal; a column of 1,234 alone only where the file is known to use the comma.
-    return not with_comma.str.contains(r",\d*,").any() and (certain or not thousands.all())
-
-
-def _pointed(column: pl.Expr) -> pl.Expr:
+def _pointed(column: pl.Expr, form: str) -> pl.Expr:
     plain = column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    return pl.when(column.str.contains(_COMMA_NUMBER)).then(plain).otherwise(column)
+    return pl.when(column.str.contains(form)).then(plain).otherwise(column)

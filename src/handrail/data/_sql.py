@@ -1,6 +1,6 @@
 """Tables and queries of databases, through SQLAlchemy's core.
 
-A password is never shown: every message names the database by `safe_url` and is searched for the password.
+A password is never shown: every message names the database by `without_password` and is searched for the password.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 
 import polars as pl
 
+from handrail._urls import SECRET_KEYS, without_password
 from handrail.data._bytes import kind_of, not_found
 from handrail.data._clean import column_of, distinct, native, renamed
 from handrail.data.table import ReadOptions, Table
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 _CHUNK = 50_000
-_SECRET_KEYS = ("password", "passwd", "pwd", "sslpassword")
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 _INSTALL = {"psycopg": 'install it with: pip install "handrail[postgresql]"'}
 
@@ -29,12 +29,6 @@ _INSTALL = {"psycopg": 'install it with: pip install "handrail[postgresql]"'}
 def is_url(source: str) -> bool:
     """Whether a text is a URL such as `sqlite:///data.db`."""
     return re.match(r"[A-Za-z][A-Za-z0-9+_]*://", source) is not None
-
-
-def safe_url(url: str) -> str:
-    """The URL without its password, wherever in it that stands."""
-    text = re.sub(r"^([^:/?#]+://[^:/@?#]*):.*@", r"\1@", str(url))
-    return re.sub(rf"(?i)([?&])(?:{'|'.join(_SECRET_KEYS)})=[^&#]*&?", r"\1", text).rstrip("?&")
 
 
 def parsed_url(url: str) -> "URL":
@@ -49,7 +43,7 @@ def parsed_url(url: str) -> "URL":
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise DataError(
-            f"the database URL {safe_url(url)} cannot be understood; expected one such as "
+            f"the database URL {without_password(url)} cannot be understood; expected one such as "
             "sqlite:///file.db or postgresql://user@host:5432/database."
         ) from error
     return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
@@ -69,15 +63,15 @@ def engine_of(url: str, **options: Any) -> "Engine":
         return create_engine(parsed, poolclass=NullPool, **options)
     except NoSuchModuleError as error:
         raise DataError(
-            f"{safe_url(url)}: no kind of database is called '{parsed.drivername}'."
+            f"{without_password(url)}: no kind of database is called '{parsed.drivername}'."
             + did_you_mean(parsed.drivername, ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle"))
         ) from error
     except ImportError as error:
         driver = error.name or str(error)
         advice = _INSTALL.get(driver, f"install the package that holds {driver}, or name another driver in the URL")
-        raise DataError(f"{safe_url(url)}: the driver '{driver}' is not installed; {advice}.") from error
+        raise DataError(f"{without_password(url)}: the driver '{driver}' is not installed; {advice}.") from error
     except (ArgumentError, TypeError, ValueError) as error:
-        raise DataError(f"{safe_url(url)}: {reason(error, url)}.") from error
+        raise DataError(f"{without_password(url)}: {reason(error, url)}.") from error
 
 
 def reason(error: BaseException, url: str) -> str:
@@ -86,7 +80,7 @@ def reason(error: BaseException, url: str) -> str:
     text = " ".join(line for line in lines if line and not set(line) <= {"^", " "})[:400].rstrip(".")
     with contextlib.suppress(DataError):
         parsed = parsed_url(url)
-        secrets = {str(parsed.password or ""), *(str(parsed.query.get(key, "")) for key in _SECRET_KEYS)} - {""}
+        secrets = {str(parsed.password or ""), *(str(parsed.query.get(key, "")) for key in SECRET_KEYS)} - {""}
         for secret in sorted(secrets, key=len, reverse=True):
             for form in (secret, quote(secret, safe=""), quote_plus(secret)):
                 text = text.replace(form, "***")
@@ -103,7 +97,7 @@ def connection(url: str, *, name: str | None = None, **options: Any) -> Iterator
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    engine, name = engine_of(url, **options), name or safe_url(url)
+    engine, name = engine_of(url, **options), name or without_password(url)
     try:
         opened = engine.connect()
     except SQLAlchemyError as error:
@@ -156,7 +150,7 @@ def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Tabl
     path = sqlite_path(url)
     if path is not None:
         check_sqlite(path)
-    name = name or safe_url(url)
+    name = name or without_password(url)
     read_only = {"execution_options": {"postgresql_readonly": True}} if _backend(url) == "postgresql" else {}
     with connection(url, name=name, **read_only) as opened:
         if _backend(url) == "sqlite":
@@ -181,10 +175,10 @@ def _query(opened: "Connection", query: str, url: str) -> pl.DataFrame:
         # Straight to the driver: a colon in the query is not a parameter of ours.
         result = opened.exec_driver_sql(query)
     except SQLAlchemyError as error:
-        raise DataError(f"{safe_url(url)}: the query is refused: {reason(error, url)}. The query was: {query}") from error
+        raise DataError(f"{without_password(url)}: the query is refused: {reason(error, url)}. The query was: {query}") from error
     if not result.returns_rows:
-        raise DataError(f"{safe_url(url)}: the query returns no rows; expected a SELECT. The query was: {query}")
-    return _fetched(result, safe_url(url))
+        raise DataError(f"{without_password(url)}: the query returns no rows; expected a SELECT. The query was: {query}")
+    return _fetched(result, without_password(url))
 
 
 def table_names(opened: "Connection") -> list[str]:
@@ -236,7 +230,10 @@ def _whole_table(opened: "Connection", wanted: str, name: str) -> pl.DataFrame:
     frame = None
     if order and plain in inspector.get_table_names(schema=schema):
         if opened.dialect.name == "postgresql":
-            order = tuple(_quoted(opened, key) for key in inspector.get_pk_constraint(plain, schema=schema)["constrained_columns"]) or order
+            order = (
+                tuple(_quoted(opened, key) for key in inspector.get_pk_constraint(plain, schema=schema)["constrained_columns"])
+                or order
+            )
         try:
             frame = _fetched(opened.execute(everything.order_by(*(literal_column(key) for key in order))), name)
         except SQLAlchemyError:  # a table without such numbers: WITHOUT ROWID, or kept on another server

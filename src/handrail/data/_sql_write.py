@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from handrail.data._sql import check_sqlite, connection, parsed_url, reason, safe_url, sqlite_path
+from handrail._urls import without_password
+from handrail.data._sql import check_sqlite, connection, parsed_url, reason, sqlite_path
 from handrail.errors import DataError
 from handrail.files import write_atomically
 
@@ -25,7 +26,7 @@ def write_sql(frame: pl.DataFrame, url: str, *, table: str, overwrite: bool) -> 
     """
     path = sqlite_path(url)
     if path is None:
-        _write(frame, url, table=table, overwrite=overwrite, name=safe_url(url))
+        _write(frame, url, table=table, overwrite=overwrite, name=without_password(url))
     elif path.exists():
         check_sqlite(path)
         _write(frame, url, table=table, overwrite=overwrite, name=str(path))

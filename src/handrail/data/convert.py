@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from handrail._urls import without_password
 from handrail.data._bytes import COMPRESSED
-from handrail.data._sql import is_url, safe_url, sqlite_path
+from handrail.data._sql import is_url, sqlite_path
 from handrail.data._sql_write import sqlite_url, write_sql
 from handrail.data._writers import WRITERS
 from handrail.data.sources import FORMATS, read
@@ -61,7 +62,7 @@ def convert(
     frame = typed(found.frame) if found.is_text else found.frame
     if url is not None:
         write_sql(frame, url, table=table or _table_name(source, options), overwrite=overwrite)
-        return Path(destination).expanduser() if not is_url(str(destination)) else safe_url(url)
+        return Path(destination).expanduser() if not is_url(str(destination)) else without_password(url)
     assert path is not None
     assert writer is not None
     write_bytes(path, writer(frame))

@@ -1,9 +1,10 @@
 """From a source to parts: read, split, seal, and only then look.
 
 `prepare` is the first step of every fit. The rows that it seals are reduced to their hashes at once; nothing of them is
-in what it returns. `unseal` reads them again, when the seal is opened.
+in what it returns. `reopen` reads them again, when the seal is opened.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +59,7 @@ class Dataset:
     validation: Part
     sealed: Sealed
     parts: np.ndarray
+    fingerprint: str
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = field(default=())
 
@@ -77,14 +79,12 @@ def prepare(recipe: DataRecipe) -> Dataset:
 
     Raises: `DataError` when the source, the target or the values do not serve; each mistake of a column is named.
     """
-    table, targets, rows, parts = _divide(recipe)
-    train, validation, test = (_labelled(part, targets) for part in rows)
-    validation, test = _without_repeats(recipe, train, validation, test)
+    table, targets, train, validation, test, parts = _drawn(recipe)
     sealed = Sealed(len(test.rows), row_hashes(test.frame))
-    del rows, test
     known = pl.concat([train.frame.select(targets), validation.frame.select(targets)], how="vertical_relaxed")
     task = infer_task(known, targets, task=recipe.task, positive=None if recipe.positive is None else str(recipe.positive))
     train, validation = _sampled(recipe, train, task), _sampled(recipe, validation, task)
+    found = _fingerprint(train, validation, test)
     schema = infer(_features(train.frame, targets, recipe), kinds=recipe.columns)
     if not schema.used:
         raise DataError(
@@ -93,34 +93,50 @@ def prepare(recipe: DataRecipe) -> Dataset:
     ready = [_part(part, schema, task) for part in (train, validation)]
     findings = [finding for _, troubles in ready for finding in troubles]
     findings += check_parts(ready[0][0], ready[1][0], schema=schema, task=task, balance=recipe.balance, sealed=sealed.hashes)
-    return Dataset(table.source, task, schema, ready[0][0], ready[1][0], sealed, parts, tuple(findings), tuple(table.notes))
+    return Dataset(
+        source=table.source,
+        task=task,
+        schema=schema,
+        train=ready[0][0],
+        validation=ready[1][0],
+        sealed=sealed,
+        parts=parts,
+        fingerprint=found,
+        findings=tuple(findings),
+        notes=tuple(table.notes),
+    )
 
 
-def unseal(recipe: DataRecipe, schema: Schema, task: Task, hashes: np.ndarray) -> Part:
-    """Read the test rows of a recipe again.
+def reopen(recipe: DataRecipe, schema: Schema, task: Task, *, expected: str) -> tuple[Part, Part, Part]:
+    """Training, validation and test rows of a recipe again, by one reading, typed by a schema that is known already.
 
-    Raises: `DataError` when they are not the rows that were sealed.
+    Raises: `DataError` when they are not, row by row, what they were; `expected` is `Dataset.fingerprint`.
     """
-    _, targets, rows, _ = _divide(recipe)
-    train, validation, test = (_labelled(part, targets) for part in rows)
-    _, test = _without_repeats(recipe, train, validation, test)
-    found = row_hashes(test.frame)
-    if len(found) != len(hashes) or not np.array_equal(np.sort(found), np.sort(hashes)):
-        raise DataError(
-            f"'{test.table.source}' has changed since the fit: its test rows are not the {len(hashes):,} that were sealed. "
-            "Restore the file, or fit again."
-        )
-    part, _ = _part(test, schema, task)
-    return part
-
-
-def reread(recipe: DataRecipe, schema: Schema, task: Task) -> tuple[Part, Part]:
-    """Training and validation rows of a recipe again, typed by a schema that is known already."""
-    _, targets, rows, _ = _divide(recipe)
-    train, validation, test = (_labelled(part, targets) for part in rows)
-    validation, _ = _without_repeats(recipe, train, validation, test)
+    table, _, train, validation, test, _ = _drawn(recipe)
     train, validation = _sampled(recipe, train, task), _sampled(recipe, validation, task)
-    return _part(train, schema, task)[0], _part(validation, schema, task)[0]
+    if _fingerprint(train, validation, test) != expected:
+        raise DataError(
+            f"'{table.source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name its "
+            "place (--source), or fit again."
+        )
+    train, validation, test = (_part(part, schema, task)[0] for part in (train, validation, test))
+    return train, validation, test
+
+
+def _fingerprint(*parts: _Rows) -> str:
+    """32 characters that change with any value, and with the order of the rows of a part."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part.rows).to_bytes(8, "little") + row_hashes(part.frame).tobytes())
+    return total.hexdigest()[:32]
+
+
+def _drawn(recipe: DataRecipe) -> tuple[Table, tuple[str, ...], _Rows, _Rows, _Rows, np.ndarray]:
+    """The three parts as they were read, without rows that have no target or repeat what they may not."""
+    table, targets, rows, parts = _divide(recipe)
+    train, validation, test = (_labelled(part, targets) for part in rows)
+    validation, test = _without_repeats(recipe, train, validation, test)
+    return table, targets, train, validation, test, parts
 
 
 def _divide(recipe: DataRecipe) -> tuple[Table, tuple[str, ...], tuple[_Rows, _Rows, _Rows], np.ndarray]:

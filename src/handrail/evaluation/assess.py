@@ -3,57 +3,20 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit
 
 from handrail.evaluation.baselines import Baseline, fit_baselines
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
-from handrail.evaluation.calibration import fit_temperature
-from handrail.evaluation.metrics import Predictions, higher_is_better, main_metric, measure
-from handrail.evaluation.thresholds import choose_threshold
-from handrail.pipeline import Pipeline, ValueDecoder
+from handrail.evaluation.metrics import Predictions, higher_is_better, measure
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
     from handrail.recipe import EvaluationRecipe
 
 Figures = dict[str, dict[str, float | None]]
-_RARE = 0.2  # below this share of the rarer class, accuracy at one half says little
 _HARDEST = 8
-
-
-def decide(pipeline: Pipeline, scores: np.ndarray, truth: np.ndarray, settings: "EvaluationRecipe") -> None:
-    """Set the decoder's temperature and threshold from validation rows; regression has neither."""
-    task, decoder = pipeline.task.name, pipeline.decoder
-    if isinstance(decoder, ValueDecoder):
-        return
-    if settings.calibrate:
-        decoder.temperature.fill_(fit_temperature(scores, truth, task))
-    if task == "binary":
-        positive = expit(scores[:, 0] / float(decoder.temperature))
-        decoder.threshold.fill_(_threshold(positive, truth, settings.threshold))
-
-
-def _threshold(
-    positive: np.ndarray, truth: np.ndarray, wish: float | Literal["auto", "accuracy", "f1", "balanced_accuracy"]
-) -> float:
-    if isinstance(wish, float | int):
-        return wish
-    share = float(truth.mean())
-    if wish == "auto" and min(share, 1 - share) >= _RARE:
-        return 0.5
-    return choose_threshold(positive, truth, metric="f1" if wish == "auto" else wish)
-
-
-def predictions_of(pipeline: Pipeline, part: "Part") -> Predictions:
-    """The pipeline's answers for a part."""
-    task, truth = pipeline.task, part.target.numpy()
-    answers = pipeline.answers(part.features)
-    if task.name == "regression":
-        return Predictions(task.name, truth, values=answers)
-    return Predictions(task.name, truth, probabilities=answers, labels=pipeline.decide(answers), classes=task.classes)
 
 
 def baselines_of(task: Any, features: np.ndarray, target: np.ndarray) -> dict[str, Baseline]:
@@ -72,13 +35,14 @@ def plain_interval(interval: Interval) -> dict[str, float | None]:
     return {key: value if math.isfinite(value) else None for key, value in asdict(interval).items()}
 
 
-def compare(network: Predictions, baselines: Mapping[str, Predictions], settings: "EvaluationRecipe") -> dict[str, Any]:
-    """The network beside the best baseline, by the task's main metric, on the same resampled rows.
+def compare(
+    network: Predictions, baselines: Mapping[str, Predictions], settings: "EvaluationRecipe", *, metric: str
+) -> dict[str, Any]:
+    """The network beside the best baseline, by one metric, on the same resampled rows.
 
     Returns: metric, baseline, difference (in the metric's unit, positive where the network is better), and a verdict:
     better, worse, or no clear difference.
     """
-    metric = main_metric(network.task)
     sign = 1 if higher_is_better(metric) else -1
     best = max(baselines, key=lambda name: sign * measure(baselines[name])[metric])
     gap = difference(network, baselines[best], metric, resamples=settings.resamples, confidence=settings.confidence)

@@ -104,6 +104,12 @@ class Ledger:
         with self._reading() as connection:
             return _openings(connection, fingerprint) if connection else []
 
+    def refuse_if_opened(self, fingerprint: str) -> None:
+        """Raises: `SealError` when these rows have been opened before."""
+        before = self.openings(fingerprint)
+        if before:
+            raise SealError(_refusal(before))
+
     def open_seal(
         self,
         fingerprint: str,

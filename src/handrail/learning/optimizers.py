@@ -29,6 +29,9 @@ def needs_closure(optimizer: Optimizer) -> bool:
     return isinstance(optimizer, torch.optim.LBFGS)
 
 
+WHOLE_BATCHES = ("lbfgs", "rprop")  # made for the gradient of all rows: `batch_size: auto` gives them all
+
+
 @component("optimizer")
 def sgd(parameters: Parameters, *, learning_rate: Positive = 0.01, weight_decay: NotNegative = 0.0) -> Optimizer:
     """Gradient descent: θ ← θ − η·g; batch, mini-batch or stochastic by the batch size.

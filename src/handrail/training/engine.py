@@ -19,7 +19,7 @@ from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.training.callbacks import Callback, Callbacks
 from handrail.training.checkpoint import copied, load_state, save_state
 from handrail.training.diagnosis import explain_fault
-from handrail.training.seeds import generator, seeded
+from handrail.training.seeds import derive, generator, seeded, set_chance, state_of_chance
 from handrail.training.signals import Interrupted, StopWish
 from handrail.training.validation import validate
 
@@ -92,7 +92,7 @@ class Engine:
         self.wish = StopWish() if wish is None else wish
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
-        self._saved_best = 0
+        self._saved_best: int | None = None
         self._saved_at = time.monotonic()
 
     def run(self) -> Progress:
@@ -118,14 +118,14 @@ class Engine:
         self.callbacks.on_train_end(self)
         return self.progress
 
-    def _epoch(self, chance: Tensor | None) -> None:
+    def _epoch(self, chance: list[Tensor] | None) -> None:
         progress = self.progress
         number = progress.epoch + 1
         began = time.perf_counter() - progress.seconds
         if chance is None:
-            torch.manual_seed(generator(self.plan.seed, "epoch", number).initial_seed())
+            torch.manual_seed(derive(self.plan.seed, "epoch", number))
         else:
-            torch.set_rng_state(chance)
+            set_chance(chance)
         self.callbacks.on_epoch_begin(self, number)
         order = self.order(generator(self.plan.seed, "order", number)).to(self.train.targets.device)
         self.model.train()
@@ -226,13 +226,13 @@ class Engine:
         return {
             "model": copied(self.model.state_dict()),
             "rule": copied(self.rule.state_dict()),
-            "chance": torch.get_rng_state(),
+            "chance": state_of_chance(),
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.rule.load_state_dict(copied(state["rule"]))
-        torch.set_rng_state(state["chance"])
+        set_chance(state["chance"])
 
     def _save(self) -> None:
         """Write the best weights, then the whole state; a kill between the two does no harm."""
@@ -240,7 +240,9 @@ class Engine:
         if self.folder is None:
             return
         self._save_best()
-        save_state(self.folder / "last" / "state.safetensors", {"progress": asdict(self.progress), **self._snapshot()})
+        progress = asdict(self.progress)
+        progress["measured"] = {name: torch.tensor(values, dtype=torch.float64) for name, values in self.progress.measured.items()}
+        save_state(self.folder / "last" / "state.safetensors", {"progress": progress, **self._snapshot()})
 
     def _save_best(self) -> None:
         if self.folder is None or not self.best or self._saved_best == self.progress.best_epoch:
@@ -249,12 +251,15 @@ class Engine:
         save_state(self.folder / "best" / "state.safetensors", state)
         self._saved_best = self.progress.best_epoch
 
-    def _resume(self) -> Tensor | None:
+    def _resume(self) -> list[Tensor] | None:
         """Continue from the checkpoint, if there is one; the answer is the state of chance within an epoch."""
         if self.folder is None or not (self.folder / "last" / "state.safetensors").exists():
             return None
         state = load_state(self.folder / "last" / "state.safetensors")
-        self.progress = Progress(**state["progress"])
+        progress = state["progress"]
+        self.progress = Progress(
+            **{**progress, "measured": {name: values.tolist() for name, values in progress["measured"].items()}}
+        )
         self._restore(state)
         if self.progress.best_epoch:
             best = load_state(self.folder / "best" / "state.safetensors")

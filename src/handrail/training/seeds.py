@@ -21,6 +21,18 @@ def generator(seed: int, *names: str | int) -> torch.Generator:
 @contextmanager
 def seeded(seed: int, *names: str | int) -> Iterator[None]:
     """While open, torch's global generator (dropout, noise, module constructors) follows the named seed."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
         torch.manual_seed(derive(seed, *names))
         yield
+
+
+def state_of_chance() -> list[torch.Tensor]:
+    """Where torch's global generators stand: the processor's, and those of GPUs that are in use."""
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [])]
+
+
+def set_chance(state: list[torch.Tensor]) -> None:
+    """Continue from `state_of_chance`'s answer."""
+    torch.set_rng_state(state[0])
+    if len(state) > 1:
+        torch.cuda.set_rng_state_all(state[1:])

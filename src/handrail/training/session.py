@@ -13,6 +13,7 @@ from handrail.components import build, find, is_object, parse
 from handrail.data.balance import class_weights, epoch_order
 from handrail.data.task import Task
 from handrail.errors import RecipeError, did_you_mean
+from handrail.learning.optimizers import WHOLE_BATCHES
 from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.objectives.objective import Objective
 from handrail.recipe import Recipe
@@ -37,6 +38,30 @@ def usual_loss(rule: Any, task: str) -> Any:
 def usual_batch_size(rows: int) -> int:
     """32 rows a step up to 2,000 rows, 64 up to 10,000, 256 up to 100,000, then 1,024."""
     return next((size for limit, size in ((2_000, 32), (10_000, 64), (100_000, 256)) if rows <= limit), 1024)
+
+
+def batch_size(recipe: Recipe, rows: int) -> int:
+    """The recipe's, or the usual one for that many rows: all of them under an optimizer for whole batches."""
+    if recipe.training.batch_size != "auto":
+        return recipe.training.batch_size
+    return rows if _wants_whole_batches(recipe.learning) else usual_batch_size(rows)
+
+
+def _wants_whole_batches(learning: Any) -> bool:
+    if is_object(learning):
+        return False
+    name, arguments = parse(learning, "rule")
+    optimizer = arguments.get("optimizer") if name == "gradient" else None
+    return optimizer is not None and not is_object(optimizer) and parse(optimizer, "optimizer")[0] in WHOLE_BATCHES
+
+
+def _balanced(lesson: "Lesson") -> Batch | None:
+    """Validation rows with the weights that training rows have, so that both losses measure the same."""
+    rows, recipe = lesson.validation, lesson.recipe
+    if rows is None or recipe.data.balance == "none":
+        return rows
+    counts = torch.bincount(lesson.targets, minlength=max(len(lesson.task.classes), 2)).clamp(min=1)
+    return Batch(rows.inputs, rows.targets, (len(lesson.targets) / (len(counts) * counts.double())).float()[rows.targets])
 
 
 def usual_threads(parameters: int, batch_size: int) -> int:
@@ -112,7 +137,7 @@ def train(
     Arguments:
         lesson: recipe and rows.
         network: on the device of the rows.
-        epochs: instead of the recipe's, when the number is known already.
+        epochs: stop after that many, when the number is known already; schedules are still those of the recipe's epochs.
         folder: of the checkpoints.
 
     Raises: `RecipeError` when parts do not fit, `TrainingError` when the loss is not a number, `Interrupted`.
@@ -121,7 +146,7 @@ def train(
     balance = recipe.data.balance
     weights = class_weights(lesson.targets, max(len(lesson.task.classes), 2)) if balance == "class_weights" else None
     rows = Batch(lesson.inputs, lesson.targets, weights)
-    size = usual_batch_size(len(rows)) if settings.batch_size == "auto" else settings.batch_size
+    size = batch_size(recipe, len(rows))
     loss = usual_loss(recipe.learning, lesson.task.name) if recipe.objective.loss == "auto" else recipe.objective.loss
     order = epoch_order(lesson.targets, balance)
     steps = -(-len(order(torch.Generator().manual_seed(0))) // size)
@@ -134,13 +159,13 @@ def train(
         checkpoint_seconds=settings.checkpoint_seconds,
     )
     objective = Objective(loss, recipe.objective.penalties)
-    plan = TrainingPlan(task=lesson.task.name, objective=objective, epochs=limits.epochs, steps=steps, seed=recipe.seed)
+    plan = TrainingPlan(task=lesson.task.name, objective=objective, epochs=settings.epochs, steps=steps, seed=recipe.seed)
     rule: Rule = build("rule", recipe.learning)
     engine = Engine(
         network,
         rule,
         train=rows,
-        validation=lesson.validation,
+        validation=_balanced(lesson),
         plan=plan,
         limits=limits,
         order=order,
