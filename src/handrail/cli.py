@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ Target = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20.")
 ]
+Moved = Annotated[str | None, typer.Option("--source", help="Where the data of the run is now, if it has moved.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Reading = Annotated[
@@ -136,13 +138,17 @@ def _tell(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit: bo
 def as_plain(run: Any) -> dict[str, Any]:
     """What `--json` prints of a run."""
     plain = {"run": str(run.path), "task": run.summary["task"]["name"], "validation": run.validation}
-    return plain | ({"test": run.tested["metrics"], "opening": run.tested["opening"]} if run.tested else {})
+    tested = run.tested
+    if not tested:
+        return plain
+    shared = [{"recipe": opening["recipe"], "when": opening["when"], "share": share} for opening, share in tested["shared"]]
+    return plain | {"test": tested["metrics"], "opening": tested["opening"], "refit": tested["refit"], "shared": shared}
 
 
 @app.command()
 def resume(
     run: RunPath,
-    source: Annotated[str | None, typer.Option(help="Where the data is now.")] = None,
+    source: Moved = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -159,6 +165,7 @@ def open_seal(
         bool, typer.Option("--again", help="Measure again on rows that were opened before; figures are marked.")
     ] = False,
     refit: Annotated[bool, typer.Option("--refit", help="First train on training and validation rows together.")] = False,
+    source: Moved = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -167,7 +174,7 @@ def open_seal(
     from handrail.views.summary import test_summary
 
     opened = Run(run)
-    found = opened.test(again=again, refit=refit, progress="none" if quiet else "auto")
+    found = opened.test(again=again, refit=refit, source=source, progress="none" if quiet else "auto")
     if as_json:
         _print_json(as_plain(opened))
         return
@@ -199,6 +206,8 @@ def predict(
     answers = answer_source(run, source, options=_options(given), keep=keep, strict=strict, skip_bad=skip_bad)
     for warning in answers.warnings:
         typer.echo(f"warning: {warning}", err=True)
+    if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
+        raise HandrailError(f"'{out}' is the table itself; choose another --out.")
     if out is not None:
         write(answers.frame, out, overwrite=overwrite)
         _say(f"{len(answers.frame):,} rows written to {out}", quiet or as_json)
@@ -308,13 +317,14 @@ def list_components(
 def export(
     run: RunPath,
     onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
+    source: Moved = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the whole pipeline as one ONNX file: raw values in, labels and probabilities out."""
     from handrail.export import export_onnx
 
-    _say(f"written: {export_onnx(run, onnx, overwrite=overwrite)}", quiet)
+    _say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite)}", quiet)
 
 
 def main() -> None:
@@ -323,6 +333,7 @@ def main() -> None:
     Exit codes: 0 done; 1 `check` found errors; 2 a mistake that the message explains; 130 and 143 interrupted;
     70 a fault of handrail itself (HANDRAIL_DEBUG=1 shows where).
     """
+    signal.signal(signal.SIGTERM, _ended)
     sys.path.append(str(Path.cwd()))  # `model: mynets:Tree` finds mynets.py where the command is given
     try:
         app()
@@ -345,6 +356,11 @@ def main() -> None:
             f"this should not happen, and is a fault of handrail: {type(error).__name__}: {first} (HANDRAIL_DEBUG=1 shows where.)",
             70,
         )
+
+
+def _ended(_number: int, _frame: object) -> None:
+    """SIGTERM outside of training, which has its own way to stop."""
+    _fail("ended by SIGTERM; a fit that has begun goes on with: handrail resume RUN", 143)
 
 
 def _fail(text: str, code: int) -> None:

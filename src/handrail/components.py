@@ -44,6 +44,21 @@ class Kind:
     factory: bool = True
     needs: tuple[str, ...] = ("__call__",)
 
+    def suits(self, target: Callable[..., Any]) -> bool:
+        """Whether a class or function from elsewhere can be one of these; others are not called, whatever a file says.
+
+        A class must have the methods that are needed; a function must take the first part of the context by its name.
+        """
+        if inspect.isclass(target):
+            return all(callable(getattr(target, name, None)) for name in self.needs)
+        if not self.context:
+            return False
+        try:
+            names = list(inspect.signature(target).parameters)
+        except (TypeError, ValueError):
+            return False
+        return self.context[0] in names if self.factory else len(names) >= len(self.context)
+
 
 KINDS: dict[str, Kind] = {
     "model": Kind("handrail.models", ("inputs", "outputs"), needs=("forward", "parameters")),
@@ -147,7 +162,11 @@ def find(kind: str, name: str) -> Component:
     if is_placeholder(name):
         raise RecipeError(f"the {kind} was given as an object in Python ({name[8:-1]}), which no file holds; give it again there.")
     if ":" in name:
-        return Component(kind, name, _imported(name))
+        target = _imported(name)
+        if not KINDS[kind].suits(target):
+            takes = f"a function of {', '.join(KINDS[kind].context)}" if KINDS[kind].context else "nothing else"
+            raise RecipeError(f"'{name}' is no {kind}: expected a class with {', '.join(KINDS[kind].needs)}, or {takes}.")
+        return Component(kind, name, target)
     known = available(kind)
     if name not in known:
         path = " An import path is written 'package.module:Name'." if "." in name else ""

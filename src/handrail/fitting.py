@@ -1,6 +1,7 @@
 """fit: the five steps in order. The only file that knows them all."""
 
 import logging
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,9 @@ def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[
     with threads_kept(), logged(folder):
         try:
             _five_steps(folder, asked, progress=progress, callbacks=callbacks)
+        except KeyboardInterrupt:
+            _log.error("interrupted")
+            raise Interrupted(f"interrupted. Continue with: handrail resume {folder.path}", signal.SIGINT) from None
         except Exception as stop:
             _log.error("stopped: %s", stop)
             raise

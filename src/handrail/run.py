@@ -105,7 +105,10 @@ class Run:
 
     @functools.cached_property
     def _hashes(self):
-        return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
+        try:
+            return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise RunError(f"'{self.folder.sealed}' is missing or damaged ({str(error).splitlines()[0]}).") from error
 
     def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
         """Training, validation and test rows, read again.
@@ -141,7 +144,7 @@ class Run:
             recipe = self.recipe.with_values({"training.batch_size": self._resolved("training", "batch_size")})
             pipeline = assembly.refit(recipe, pipeline, train, epochs=epochs, folder=self.folder, progress=progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
-        found = {**self._measured(pipeline, train, part), **opened.facts, "refit": refit}
+        found = {**self._measured(pipeline, train, part), **opened.facts, "refit": refit, "remarks": list(part.remarks)}
         write_json(self.folder.test, found)
         opened.record({name: interval["value"] for name, interval in found["metrics"].items()})
         self.__dict__.pop("pipeline", None)
@@ -284,7 +287,10 @@ def answer_source(
     run = load(path)
     table = run.read(source, options=options)
     answers = answer(run.pipeline, table, strict=strict, skip_bad=skip_bad)
-    return Answers(pl.concat([table.frame, answers.frame], how="horizontal"), answers.warnings) if keep else answers
+    if not keep:
+        return answers
+    names = {name: f"{name}_" for name in answers.frame.columns if name in table.frame.columns}
+    return Answers(pl.concat([table.frame, answers.frame.rename(names)], how="horizontal"), answers.warnings)
 
 
 def with_training_names(run: Run, table: Table) -> Table:

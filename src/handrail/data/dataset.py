@@ -6,7 +6,7 @@ in what it returns. `reopen` reads them again, when the seal is opened.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Part:
     target: Tensor
     rows: np.ndarray
     table: Table
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -79,7 +80,7 @@ def prepare(recipe: DataRecipe) -> Dataset:
 
     Raises: `DataError` when the source, the target or the values do not serve; each mistake of a column is named.
     """
-    table, targets, train, validation, test, parts = _drawn(recipe)
+    table, targets, train, validation, test, parts, missing = _drawn(recipe)
     sealed = Sealed(len(test.rows), row_hashes(test.frame))
     known = pl.concat([train.frame.select(targets), validation.frame.select(targets)], how="vertical_relaxed")
     task = infer_task(known, targets, task=recipe.task, positive=None if recipe.positive is None else str(recipe.positive))
@@ -92,6 +93,7 @@ def prepare(recipe: DataRecipe) -> Dataset:
         )
     ready = [_part(part, schema, task) for part in (train, validation)]
     findings = [finding for _, troubles in ready for finding in troubles]
+    findings += [*_unlabelled(missing, targets), *_odd_words(schema)]
     findings += check_parts(ready[0][0], ready[1][0], schema=schema, task=task, balance=recipe.balance, sealed=sealed.hashes)
     return Dataset(
         source=table.source,
@@ -107,20 +109,69 @@ def prepare(recipe: DataRecipe) -> Dataset:
     )
 
 
+def _unlabelled(missing: int, targets: Sequence[str]) -> list[Finding]:
+    """What is said of rows that cannot be learned from."""
+    if not missing:
+        return []
+    return [
+        Finding(
+            level="warning",
+            name="no-target",
+            column=targets[0],
+            seen=f"{missing:,} training and validation rows have no target: '{targets[0]}' is missing there (blank, or a usual word for missing such as NA).",
+            why="There is nothing to learn from them, and nothing to measure on them.",
+            action="They are left out.",
+        )
+    ]
+
+
+def _odd_words(schema: Schema) -> list[Finding]:
+    """Words among numbers that are taken for missing."""
+    return [
+        Finding(
+            level="warning",
+            name="odd-words",
+            column=column.name,
+            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among numbers.",
+            why="A word there may be a slip, or stand for missing.",
+            action=f"It counts as missing, in new rows too; mend the rows, or data.columns.{column.name}=category keeps the words.",
+        )
+        for column in schema.used
+        if column.markers
+    ]
+
+
 def reopen(recipe: DataRecipe, schema: Schema, task: Task, *, expected: str) -> tuple[Part, Part, Part]:
     """Training, validation and test rows of a recipe again, by one reading, typed by a schema that is known already.
 
     Raises: `DataError` when they are not, row by row, what they were; `expected` is `Dataset.fingerprint`.
     """
-    table, _, train, validation, test, _ = _drawn(recipe)
+    table, _, train, validation, test, _, _ = _drawn(recipe)
     train, validation = _sampled(recipe, train, task), _sampled(recipe, validation, task)
     if _fingerprint(train, validation, test) != expected:
         raise DataError(
             f"'{table.source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name its "
             "place (--source), or fit again."
         )
-    train, validation, test = (_part(part, schema, task)[0] for part in (train, validation, test))
-    return train, validation, test
+    test, remarks = _of_known_classes(test, task)
+    tested, found = _part(test, schema, task, strict=False)
+    tested = replace(tested, remarks=(*remarks, *(finding.seen for finding in found)))
+    return _part(train, schema, task)[0], _part(validation, schema, task)[0], tested
+
+
+def _of_known_classes(test: _Rows, task: Task) -> tuple[_Rows, list[str]]:
+    """Without the rows of a class that no training or validation row has, and a sentence about them."""
+    if not task.is_classification:
+        return test, []
+    labels = task.labels(test.frame[task.targets[0]])
+    unknown = ~labels.is_in(list(task.classes)).to_numpy()
+    if not unknown.any():
+        return test, []
+    names = ", ".join(f"'{name}'" for name in labels.filter(pl.Series(unknown)).unique().sort().to_list()[:5])
+    sentence = (
+        f"{unknown.sum():,} test rows are of classes that training did not have ({names}) and are left out: count them as wrong."
+    )
+    return _picked(test, np.flatnonzero(~unknown)), [sentence]
 
 
 def _fingerprint(*parts: _Rows) -> str:
@@ -131,12 +182,16 @@ def _fingerprint(*parts: _Rows) -> str:
     return total.hexdigest()[:32]
 
 
-def _drawn(recipe: DataRecipe) -> tuple[Table, tuple[str, ...], _Rows, _Rows, _Rows, np.ndarray]:
-    """The three parts as they were read, without rows that have no target or repeat what they may not."""
+def _drawn(recipe: DataRecipe) -> tuple[Table, tuple[str, ...], _Rows, _Rows, _Rows, np.ndarray, int]:
+    """The three parts as they were read, without rows that repeat what they may not or have no target, and how many have none.
+
+    Rows of the sealed part are not counted: what a fit says must not depend on them.
+    """
     table, targets, rows, parts = _divide(recipe)
     train, validation, test = (_labelled(part, targets) for part in rows)
+    missing = sum(len(before.rows) - len(after.rows) for before, after in ((rows[TRAIN], train), (rows[VALIDATION], validation)))
     validation, test = _without_repeats(recipe, train, validation, test)
-    return table, targets, train, validation, test, parts
+    return table, targets, train, validation, test, parts, missing
 
 
 def _divide(recipe: DataRecipe) -> tuple[Table, tuple[str, ...], tuple[_Rows, _Rows, _Rows], np.ndarray]:
@@ -243,13 +298,14 @@ def _features(frame: pl.DataFrame, targets: Sequence[str], recipe: DataRecipe) -
     return frame.drop([*targets, *recipe.drop, *(key for key in keys if key)])
 
 
-def _part(rows: _Rows, schema: Schema, task: Task) -> tuple[Part, list[Finding]]:
+def _part(rows: _Rows, schema: Schema, task: Task, *, strict: bool = True) -> tuple[Part, list[Finding]]:
+    """Typed rows; values that cannot be read count as missing, but infinite ones are refused where it is `strict`."""
     features, troubles = read_frame(rows.frame, schema)
     problems, findings = [], []
     for trouble in troubles:
         places = [rows.table.row_name(int(rows.rows[row])) for row in trouble.rows]
         where = f"{', '.join(places[:5])}{' …' if len(places) > 5 else ''} of '{rows.table.source}'"
-        if _is_infinite(trouble.example):
+        if strict and _is_infinite(trouble.example):
             problems.append(
                 f"{trouble} in {where}; expected a finite number. Mend the rows, or give the word as a missing marker (data.read.missing)."
             )

@@ -106,7 +106,7 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise RecipeError(
-            f"training.device: '{name}' is not available ({reason}).{did_you_mean(name, ['auto', 'cpu', 'cuda'])}"
+            f"training.device: '{name}' is not available ({reason}).{did_you_mean(name, {'auto', 'cpu', 'cuda'} - {name}, listed=False)}"
         ) from None
     return device
 

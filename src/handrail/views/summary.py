@@ -37,9 +37,14 @@ def test_summary(run: "Run", found: dict[str, Any]) -> str:
     lines = ["", *figures_table("test", task, found), comparison(found)]
     lines.append(f"The seal of the {found['rows']:,} test rows was opened {opened}.")
     lines += [
-        f"{share:.0%} of these rows were opened before in another set, by recipe '{opening['recipe']}'."
+        f"{share:.0%} of these rows were opened before in another set, on {opening['when']} by recipe '{opening['recipe']}'."
         for opening, share in found["shared"]
     ]
+    lines += found["remarks"]
+    if found["refit"]:
+        lines.append(
+            "Measured is the network trained on training and validation rows together; the run answers with it from now on."
+        )
     return "\n".join(lines)
 
 
