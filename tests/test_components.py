@@ -311,11 +311,39 @@ def test_a_class_that_cannot_be_made_is_no_traceback() -> None:
 # Objects
 
 
-@pytest.mark.parametrize("target", [Tree, MLP, my_loss, relu, nn.Linear, nn.functional.mse_loss])
-def test_what_can_be_imported_is_named_by_its_path(target: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        ("model", Tree),
+        ("model", MLP),
+        ("model", nn.Linear),
+        ("loss", my_loss),
+        ("loss", nn.functional.mse_loss),
+        ("activation", relu),
+    ],
+)
+def test_what_can_be_imported_is_named_by_its_path(kind: str, target: Any) -> None:
     path = import_path(target)
     assert path
-    assert find("model", path).target is target
+    assert find(kind, path).target is target
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("model", {"subprocess:getoutput": {"cmd": "touch pwned"}}),
+        ("model", {"subprocess:Popen": {"args": ["touch", "pwned"]}}),
+        ("activation", {"os:system": {"command": "touch pwned"}}),
+        ("loss", {"os:system": {"command": "touch pwned"}}),
+        ("optimizer", {"os:system": {"command": "touch pwned"}}),
+        ("rule", {"subprocess:run": {"args": ["touch", "pwned"]}}),
+    ],
+)
+def test_what_is_no_component_is_not_called(kind: str, spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match=f"is no {kind}: expected a class with"):
+        build(kind, spec, 3, 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_imported_has_no_path() -> None:

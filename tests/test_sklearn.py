@@ -218,7 +218,7 @@ def test_within_scikit_learn_and_through_pickle(tmp_path: Path, monkeypatch: pyt
         ({"validation_fraction": 1.5}, "validation_fraction: found 1.5"),
         ({"loss": "huber"}, "objective.loss: 'huber' serves"),
         ({"device": "cuda:77"}, "'cuda:77' is not available"),
-        ({"model": dict}, "model: found dict, expected a name"),
+        ({"model": dict}, "model: 'builtins:dict' is no model"),
     ],
 )
 def test_settings_that_cannot_be_followed(settings: dict[str, Any], message: str) -> None:

@@ -178,7 +178,7 @@ def test_json_and_quiet(run: Path, cli: Cli) -> None:
     assert set(found) == {"run", "task", "validation"}
     assert set(found["validation"]["accuracy"]) == {"value", "low", "high"}
     code, out, _ = cli("test", "other", "--json", "-q")
-    assert set(json.loads(out)) == {"run", "task", "validation", "test", "opening"}
+    assert set(json.loads(out)) == {"run", "task", "validation", "test", "opening", "refit", "shared"}
     refused(cli("test", "other"), "--again")
 
 
@@ -190,6 +190,50 @@ def test_the_second_demo_says_that_the_seal_was_opened_before(cli: Cli, tmp_path
     assert "opened for the first time" in first[1]
     assert "opened before, once" in second[1]
     assert "report: b/report.html" in second[1]
+
+
+def test_predict_keeps_columns_of_any_name(cli: Cli, tmp_path: Path) -> None:
+    table().with_columns(prediction=pl.col("x")).write_csv(tmp_path / "table.csv")
+    assert cli("fit", "table.csv", "--target", "y", "--out", "run", "-q", *QUICK)[0] == 0
+    assert cli("predict", "run", "table.csv", "-o", "kept.csv", "--keep")[0] == 0
+    assert pl.read_csv(tmp_path / "kept.csv").columns == [
+        "x",
+        "c",
+        "y",
+        "prediction",
+        "prediction_",
+        "probability_no",
+        "probability_yes",
+    ]
+    refused(cli("predict", "run", "table.csv", "-o", "table.csv", "--overwrite"), "is the table itself")
+
+
+def test_a_relative_source_is_found_from_everywhere(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inner").mkdir()
+    table().write_csv(tmp_path / "inner" / "table.csv")
+    (tmp_path / "inner" / "recipe.yaml").write_text("data: {source: table.csv, target: y}\ntraining: {epochs: 2}\n")
+    monkeypatch.chdir(tmp_path / "inner")
+    assert cli("fit", "recipe.yaml", "--out", "run", "-q")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert cli("test", "inner/run", "-q")[0] == 0
+    (tmp_path / "inner" / "table.csv").rename(tmp_path / "moved.csv")
+    refused(cli("test", "inner/run", "--again"), "no file", "table.csv")
+    assert cli("test", "inner/run", "--again", "--source", "moved.csv", "-q")[0] == 0
+
+
+def test_an_empty_folder_of_the_user_stays(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    refused(cli("fit", "nothing.csv", "--target", "y", "--out", "mine"), "no file")
+    assert files(tmp_path) == {"mine"}
+
+
+def test_rows_without_a_target_are_counted(cli: Cli, tmp_path: Path) -> None:
+    table().with_columns(y=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("")).otherwise("y")).write_csv(
+        tmp_path / "table.csv"
+    )
+    code, out, _ = cli("fit", "table.csv", "--target", "y", "--out", "run", *QUICK)
+    assert code == 0
+    assert "rows have no target" in out
 
 
 def test_a_folder_that_is_there_is_left_alone(run: Path, cli: Cli) -> None:
@@ -216,6 +260,7 @@ def test_a_loss_that_is_not_a_number_stops_the_fit(cli: Cli, tmp_path: Path) -> 
     assert "epoch 1, step" in err
     assert "column 'x'" in err.replace("Column", "column")
     assert "Traceback" not in err
+    assert (tmp_path / "run" / "checkpoints" / "best" / "state.safetensors").exists()
 
 
 def test_check_init_convert_list(cli: Cli, tmp_path: Path) -> None:

@@ -148,6 +148,40 @@ def test_resume_refuses_data_that_has_changed(tmp_path: Path) -> None:
         resume(tmp_path / "run")
 
 
+def test_resume_refuses_rows_in_another_order(tmp_path: Path) -> None:
+    """The split goes by position: in another order, rows that were trained on would be sealed."""
+    table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
+    with pytest.raises(Interrupted):
+        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
+    with pytest.raises(RunError, match="or their order, are not the same"):
+        resume(tmp_path / "run")
+
+
+def test_resume_refuses_a_recipe_that_was_changed(tmp_path: Path) -> None:
+    table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
+    with pytest.raises(Interrupted):
+        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+    recipe = tmp_path / "run" / "recipe.yaml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("epochs: 5", "epochs: 7"))
+    with pytest.raises(RunError, match=r"has been changed since the fit began: training\.epochs"):
+        resume(tmp_path / "run")
+    recipe.write_text(text)
+    resume(tmp_path / "run")
+
+
+def test_a_module_given_as_an_object_stays_as_it_was(tmp_path: Path) -> None:
+    import torch
+
+    table, net = a_table(tmp_path), torch.nn.Linear(5, 1)
+    before = net.weight.detach().clone()
+    run = fit(table, "label", changes={**COMMON, "model": net, "training.epochs": 2}, out=tmp_path / "run")
+    assert not torch.equal(run.pipeline.network.weight, before)
+    assert torch.equal(net.weight, before)
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
     with pytest.raises(Interrupted):

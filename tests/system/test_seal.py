@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from handrail import DataError, RunError, SealError, fit
+from handrail import DataError, RunError, SealError, fit, load
 from handrail.evaluation.ledger import Ledger
 from handrail.run import Run
 
@@ -74,6 +74,52 @@ def test_a_fit_that_has_not_ended_cannot_be_tested(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="resume"):
         Run(tmp_path / "one").test()
     assert run.openings() == []
+
+
+def test_after_a_refit_the_run_answers_with_what_was_tested(tmp_path: Path) -> None:
+    table = a_table()
+    run = fit(table, "label", changes=QUICK, out=tmp_path / "one")
+    found = run.test(refit=True)
+    rows = np.flatnonzero((pl.read_parquet(run.folder.split)["part"] == "test").to_numpy())
+    for opened in (run, load(tmp_path / "one")):
+        answers = opened.predict(table[rows]).frame
+        truth = (table[rows]["label"] == "up").to_numpy()
+        expected = found["metrics"]["log_loss"]["value"]
+        assert -np.log(np.where(truth, answers["probability_up"], answers["probability_down"])).mean() == pytest.approx(expected)
+
+
+def test_a_run_that_holds_test_figures_is_not_shut_without_its_ledger(tmp_path: Path, handrail_home: Path) -> None:
+    run = fit(a_table(), "label", changes=QUICK, out=tmp_path / "one")
+    run.test()
+    (handrail_home / "ledger.sqlite").unlink()
+    with pytest.raises(SealError, match="has test figures already"):
+        Run(tmp_path / "one").test()
+    assert Run(tmp_path / "one").test(again=True)["opening"] == 2
+
+
+def test_most_of_the_rows_count_as_the_rows(tmp_path: Path) -> None:
+    """One cell changed, a few rows fewer: the seal is open all the same."""
+    table = a_table()
+    first = fit(table, "label", changes={**QUICK, "name": "first"}, out=tmp_path / "one")
+    first.test()
+    row = int(np.flatnonzero((pl.read_parquet(first.folder.split)["part"] == "test").to_numpy())[0])
+    changed = table.with_row_index().with_columns(a=pl.when(pl.col("index") == row).then(9.0).otherwise("a")).drop("index")
+    other = fit(changed, "label", changes=QUICK, out=tmp_path / "two")
+    with pytest.raises(SealError, match=r"98% of these 45 test rows have been opened before in another set.*'first'"):
+        other.test()
+    assert other.openings()[0].recipe == "first"
+    found = other.test(again=True)
+    assert (found["opening"], found["again"]) == (2, True)
+
+
+def test_a_test_row_of_an_unknown_class_is_said_and_left_out(tmp_path: Path) -> None:
+    table = a_table()
+    drawn = fit(table, "label", changes=QUICK, out=tmp_path / "draw")
+    row = int(np.flatnonzero((pl.read_parquet(drawn.folder.split)["part"] == "test").to_numpy())[0])
+    labels = [label if place != row else "sideways" for place, label in enumerate(table["label"])]
+    found = fit(table.with_columns(label=pl.Series(labels)), "label", changes=QUICK, out=tmp_path / "one").test()
+    assert found["rows"] == 44
+    assert "'sideways'" in found["remarks"][0]
 
 
 def test_changed_test_rows_are_not_measured_and_the_seal_stays_shut(tmp_path: Path) -> None:
