@@ -239,20 +239,22 @@ def _check_unchanged(folder: Folder, asked: Recipe) -> None:
     """
     if not folder.begun.exists():
         return
-    before, now = read_json(folder.begun), asked.plain()
-    changed = [
-        f"{section}.{name}" if isinstance(now[section], dict) else section
-        for section in now
-        for name in (now[section] if isinstance(now[section], dict) else [section])
-        if (now[section][name] if isinstance(now[section], dict) else now[section])
-        != (before[section].get(name) if isinstance(before.get(section), dict) else before.get(section))
-    ]
-    changed = [name for name in changed if name.removeprefix("data.") not in SOURCES]
+    before, now = _flat(read_json(folder.begun)), _flat(asked.plain())
+    moved = {f"data.{name}" for name in SOURCES}
+    changed = [name for name in now if now[name] != before.get(name) and name not in moved]
     if changed:
         raise RunError(
             f"the recipe of '{folder.path}' has been changed since the fit began: {', '.join(changed)}. A fit is continued as it "
             "was begun; take the changes back, or fit again into another folder."
         )
+
+
+def _flat(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections and their settings as one mapping: `{"training.epochs": 20, …}`."""
+    flat: dict[str, Any] = {}
+    for section, value in plain.items():
+        flat |= {f"{section}.{name}": setting for name, setting in value.items()} if isinstance(value, dict) else {section: value}
+    return flat
 
 
 def _check(recipe: Recipe, data: Dataset) -> None:
