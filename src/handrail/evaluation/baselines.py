@@ -1,11 +1,10 @@
 """What a network has to beat: guessing, and a straight line.
 
-Every baseline is an affine map, scores = features · weights + bias, followed by the task's softmax or sigmoid, so it
-is stored as two arrays and needs neither scikit-learn nor a pickle to be used again.
+Every baseline is an affine map, scores = features · weights + bias, followed by the task's softmax or sigmoid. Nothing of
+it is stored: the test fits it again, on the same training rows.
 """
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,27 +59,6 @@ class Baseline:
         """The forecast beside the truth, ready to be measured."""
         said = self.predict(features)
         return Predictions(self.task, truth, said.probabilities, said.values, said.labels, self.classes)
-
-    def state(self) -> dict[str, np.ndarray]:
-        """The arrays that hold all that was fitted."""
-        return {"weights": np.ascontiguousarray(self.weights), "bias": np.ascontiguousarray(self.bias)}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, np.ndarray], *, name: str, task: str, classes: tuple[str, ...] = ()) -> "Baseline":
-        """The baseline whose `state` this was.
-
-        Raises: DataError when arrays are missing or do not fit each other.
-        """
-        missing = [key for key in ("weights", "bias") if key not in state]
-        if missing:
-            raise DataError(f"The stored baseline '{name}' has no {' and no '.join(missing)}; fit again to write it anew.")
-        weights, bias = np.asarray(state["weights"]), np.asarray(state["bias"])
-        if weights.ndim != 2 or bias.shape != weights.shape[1:]:
-            raise DataError(
-                f"The stored baseline '{name}' has weights {list(weights.shape)} and bias {list(bias.shape)}; "
-                "expected [width, outputs] and [outputs]. Fit again to write it anew."
-            )
-        return cls(name, task, tuple(classes), weights, bias)
 
 
 def fit_baselines(
