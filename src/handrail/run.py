@@ -59,7 +59,12 @@ class Run:
     def pipeline(self) -> Pipeline:
         """Encoder, network and decoder, ready to use: those that were tested, after a test with `refit`."""
         tested = self.tested
-        return Pipeline.load(self.folder.refit if tested and tested["refit"] else self.folder.model, network=self._module)
+        return Pipeline.load(self.folder.refit, network=self._module) if tested and tested["refit"] else self._fitted
+
+    @functools.cached_property
+    def _fitted(self) -> Pipeline:
+        """The pipeline of the fit, whose validation figures are known."""
+        return Pipeline.load(self.folder.model, network=self._module)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -116,8 +121,7 @@ class Run:
         Raises: `DataError` when they are not what they were.
         """
         data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
-        first = Pipeline.load(self.folder.model, network=self._module)
-        return reopen(data, first.encoder.schema, first.task, expected=read_json(self.folder.environment)["data"])
+        return reopen(data, self._fitted.encoder.schema, self._fitted.task, expected=read_json(self.folder.environment)["data"])
 
     def test(self, *, again: bool = False, refit: bool = False, source: Any = None, progress: str = "none") -> dict[str, Any]:
         """Open the seal, measure once on the test rows, note it in the ledger, and renew the report.
@@ -138,7 +142,7 @@ class Run:
         if not again:
             seal.refuse_if_opened()
         train, validation, part = self.parts(source=source)
-        pipeline = Pipeline.load(self.folder.model, network=self._module)
+        pipeline = self._fitted
         if refit:
             train = joined(train, validation)
             recipe = self.recipe.with_values({"training.batch_size": self._resolved("training", "batch_size")})
