@@ -10,30 +10,24 @@ times; what counts is the median of training alone, imports and reading excluded
 import argparse
 import itertools
 import json
-import os
-import platform
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from _common import DATA, Found, Job, facts, in_turns, medians, peak_memory, write_result
+
 EPOCHS, BATCH, RATE, HIDDEN = 20, 256, 1e-3, (128, 64)
-HERE = Path(__file__).parent
 Arrays = dict[str, np.ndarray]
 
 
 def encoded(source: Path) -> Arrays:
     """Adult as arrays: handrail's own split and encoding, the same for all."""
     from handrail.data.dataset import prepare
-    from handrail.data.encoder import TableEncoder
+    from handrail.data.encoders.table import TableEncoder
     from handrail.recipe import DataRecipe
 
     data = prepare(DataRecipe(source=str(source), target=15))
@@ -190,37 +184,28 @@ def run_one(name: str, path: Path) -> None:
     predict = CONTENDERS[name](arrays)
     seconds = time.perf_counter() - began
     accuracy = float((predict(arrays["x_validation"]) == arrays["y_validation"]).mean())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "memory": memory, "accuracy": accuracy}))
+    print(json.dumps({"seconds": seconds, "memory": peak_memory(), "accuracy": accuracy}))
 
 
-def measure(path: Path, repeats: int) -> dict[tuple[str, str], dict[str, float]]:
+def measure(path: Path, repeats: int) -> dict[tuple[str, str], Found]:
     """All contenders in turns, with the threads that libraries take by themselves and with a single one."""
-    found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for turn in range(repeats):
-        for threads in ("default", "1"):
-            for name in CONTENDERS:
-                environment = (
-                    dict(os.environ)
-                    if threads == "default"
-                    else {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-                )
-                command = [sys.executable, __file__, "--one", name, "--arrays", str(path)]
-                answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=path.parent)
-                found.setdefault((name, threads), []).append(json.loads(answer.stdout.splitlines()[-1]))
-                print(f"turn {turn + 1}, threads {threads}: {name} {found[name, threads][-1]}", file=sys.stderr)
-    return {key: {what: statistics.median(run[what] for run in runs) for what in runs[0]} for key, runs in found.items()}
+    single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    jobs = {
+        (name, threads): Job(["--one", name, "--arrays", str(path)], environment)
+        for threads, environment in (("default", {}), ("1", single))
+        for name in CONTENDERS
+    }
+    found = in_turns(__file__, jobs, turns=repeats, folder=path.parent)
+    return {key: medians(runs) for key, runs in found.items()}
 
 
-def as_table(found: dict[tuple[str, str], dict[str, float]], repeats: int) -> str:
+def as_table(found: dict[tuple[str, str], Found], repeats: int) -> str:
     """Markdown."""
     lines = [
         "# One network on a table",
         "",
         f"Adult, 22,793 training rows × 108 inputs, MLP {'-'.join(map(str, HIDDEN))}, batch {BATCH}, {EPOCHS} epochs; median of {repeats} turns.",
-        f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}; "
-        + ", ".join(f"{name} {metadata.version(name)}" for name in ("handrail", "torch", "scikit-learn", "skorch", "lightning"))
-        + ".",
+        facts("handrail", "torch", "scikit-learn", "skorch", "lightning"),
         "",
     ]
     for threads, title in (("default", "Threads as each library takes them"), ("1", "One thread each")):
@@ -244,7 +229,7 @@ def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("HANDRAIL_DATA", HERE.parent.parent / "shared" / "data")))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--one", choices=CONTENDERS)
     parser.add_argument("--arrays", type=Path)
     asked = parser.parse_args()
@@ -255,8 +240,7 @@ def main() -> None:
         path = Path(folder) / "adult.npz"
         np.savez(path, **encoded(asked.data / "adult-census" / "adult-train.csv"))
         text = as_table(measure(path, asked.repeats), asked.repeats)
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "tables.md").write_text(text)
+    write_result("tables.md", text)
     print(text)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import install_import_hook
 
 torch.set_num_threads(1)  # tests run side by side
 install_import_hook(
-    ["handrail.layers", "handrail.models", "handrail.data.encoder", "handrail.data._columns"],
+    ["handrail.layers", "handrail.models", "handrail.data.encoders.table", "handrail.data.encoders._columns"],
     "beartype.beartype",
 )  # types and shapes in signatures are checked at every call; losses refuse wrong shapes themselves
 settings.register_profile("ci", derandomize=True)  # what lands does not depend on luck; at a desk, luck finds more

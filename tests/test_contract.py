@@ -20,9 +20,19 @@ from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.learning.schedules import steps_each_batch
 from handrail.objectives.objective import Objective
 from handrail.objectives.penalties import wants_activity
+from handrail.shapes import BoxShape, ImageShape, MapShape, SeriesShape, StepShape, TokenShape, VolumeShape, accepted
 from handrail.training.session import USUAL_LOSS
 
 ROWS, INPUTS = 12, 5
+SHAPES = {  # a small one of each kind that a network may take
+    int: INPUTS,
+    ImageShape: ImageShape(3, 12, 12),
+    VolumeShape: VolumeShape(1, 6, 8, 8),
+    SeriesShape: SeriesShape(2, 16),
+    TokenShape: TokenShape(9, 13),
+}
+LARGER = ImageShape(3, 32, 32)  # a detector halves it five times
+LARGE = 3_000_000  # parameters: sixty steps of such a network are no quick test
 OUTPUTS = {"binary": 1, "multi-class": 3, "multi-label": 3, "regression": 2}
 NO_SOURCE = {("activation", "linear"), ("schedule", "constant")}  # too plain for anybody to have found first
 NO_GRADIENT = {"heaviside"}  # says so in its docstring; the rule `gradient` refuses it
@@ -31,6 +41,48 @@ NO_GRADIENT = {"heaviside"}  # says so in its docstring; the rule `gradient` ref
 def entries(*kinds: str) -> Any:
     found = [entry for kind in kinds or KINDS for entry in available(kind).values()]
     return pytest.mark.parametrize("entry", found, ids=[f"{entry.kind}-{entry.name}" for entry in found])
+
+
+def networks() -> Any:
+    """Every model with every kind of inputs and outputs that its annotations name, but for pairs that it refuses."""
+    found = [
+        (entry, kind, given)
+        for entry in available("model").values()
+        for kind in accepted(entry.target, "inputs")
+        for given in accepted(entry.target, "outputs")
+        if not refuses(entry, kind, given)
+    ]
+    assert {entry.name for entry, _, _ in found} == set(available("model"))
+    names = [f"{entry.name}-{kind.__name__}-{given.__name__}" for entry, kind, given in found]
+    return pytest.mark.parametrize(("entry", "kind", "given"), found, ids=names)
+
+
+def refuses(entry: Component, kind: type, given: type) -> bool:
+    try:
+        network(entry, kind, given)
+    except RecipeError:
+        return True
+    return False
+
+
+def outputs_for(kind: type, given: type) -> Any:
+    """What a network is asked for, which its inputs allow."""
+    length = {SeriesShape: 16, TokenShape: 9}.get(kind, 7)
+    return {int: 3, MapShape: MapShape(3, 12, 12), StepShape: StepShape(length, 13), BoxShape: BoxShape(2)}[given]
+
+
+def rows_for(kind: type, given: type = int, rows: int = ROWS, *, seed: int = 1) -> Tensor:
+    shape = LARGER if given is BoxShape else SHAPES[kind]
+    if isinstance(shape, TokenShape):
+        codes = torch.randint(2, shape.vocabulary, (rows, shape.length), generator=generator(seed))
+        ends = torch.randint(1, shape.length + 1, (rows, 1), generator=generator(seed + 1))
+        return torch.where(torch.arange(shape.length) < ends, codes, 0)
+    return torch.randn(rows, *(shape if isinstance(shape, tuple) else (shape,)), generator=generator(seed))
+
+
+def network(entry: Component, kind: type, given: type, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build("model", entry.name, LARGER if given is BoxShape else SHAPES[kind], outputs_for(kind, given))
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -43,6 +95,10 @@ def inputs_of(rows: int = ROWS, *, seed: int = 1) -> Tensor:
 
 def targets_of(task: str, rows: int = ROWS) -> Tensor:
     """Targets that no scores fit exactly; every class occurs."""
+    if task == "mask":
+        return ((torch.arange(rows * 16) // 3) % 2).reshape(rows, 4, 4).to(torch.uint8)
+    if task in ("next-token", "sequence"):
+        return (torch.arange(rows * 4) % 4 + 1).reshape(rows, 4)
     if task in ("binary", "multi-class"):
         return torch.arange(rows) % (2 if task == "binary" else OUTPUTS[task])
     values = torch.randn(rows, OUTPUTS[task], generator=generator(2))
@@ -55,11 +111,16 @@ def better(task: str, targets: Tensor) -> Tensor:
         return (targets.float() * 2 - 1).unsqueeze(1) * 4
     if task == "multi-class":
         return nn.functional.one_hot(targets, OUTPUTS[task]).float() * 4
+    if task == "mask":
+        return (targets.float() * 8 - 4).unsqueeze(1)
+    if task in ("next-token", "sequence"):
+        return nn.functional.one_hot(targets, 6).float() * 4
     return targets * 8 - 4 if task == "multi-label" else targets.clone()
 
 
 def tasks_of(entry: Component) -> list[str]:
-    return sorted(entry.tasks or OUTPUTS)
+    """The tasks whose targets are made here; boxes have tests of their own."""
+    return sorted(set(entry.tasks or OUTPUTS) - {"boxes"})
 
 
 # All kinds
@@ -103,23 +164,85 @@ def test_every_setting_is_annotated(entry: Component) -> None:
 # Models and activations
 
 
+@networks()
+def test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(entry: Component, kind: type, given: type) -> None:
+    module, rows = network(entry, kind, given).eval(), rows_for(kind, given)
+    outputs, asked = module(rows), outputs_for(kind, given)
+    if given is int:
+        assert outputs.shape == (ROWS, 3)
+    elif given is not BoxShape:
+        assert outputs.shape == (ROWS, *asked)
+    assert outputs.isfinite().all()
+    assert rows.dtype == torch.int64 or module(rows * 100).isfinite().all()
+    torch.testing.assert_close(module(rows[3:5]), outputs[3:5], rtol=1e-4, atol=1e-5, msg="an answer depends on other rows")
+
+
+@networks()
+def test_every_parameter_of_a_network_gets_a_gradient(entry: Component, kind: type, given: type) -> None:
+    module, rows = network(entry, kind, given), rows_for(kind, given, 64)
+    inputs = [] if rows.dtype == torch.int64 else [("inputs", rows.requires_grad_())]
+    outputs = module(rows)
+    (outputs * torch.randn(outputs.shape, generator=generator(3))).sum().backward()
+    for name, parameter in (*module.named_parameters(), *inputs):
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@networks()
+def test_the_seed_of_a_network_decides_and_a_saved_state_brings_it_back(entry: Component, kind: type, given: type) -> None:
+    first, same, other = (network(entry, kind, given, seed) for seed in (0, 0, 1))
+    saved_state_holds(first, same, other, rows_for(kind, given))
+
+
+@networks()
+def test_networks_stay_as_they_are_on_a_single_row(entry: Component, kind: type, given: type) -> None:
+    """A last batch of one row must not stop a training."""
+    module = network(entry, kind, given)
+    assert module.train()(rows_for(kind, given, 1)).isfinite().all()
+
+
+def saved_state_holds(first: nn.Module, same: nn.Module, other: nn.Module, rows: Tensor) -> None:
+    assert torch.equal(first.eval()(rows), same.eval()(rows))
+    if any(parameter.ndim > 1 for parameter in first.parameters()):
+        assert not torch.equal(first(rows), other.eval()(rows))
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(first(rows), other.eval()(rows))
+
+
+@networks()
+def test_networks_learn_rows_by_heart(entry: Component, kind: type, given: type) -> None:
+    if given is not int:
+        return  # their losses are their tasks' business; see the tests of the decoders
+    model, batch = network(entry, kind, given), Batch(rows_for(kind), targets_of("multi-class"))
+    if sum(parameter.numel() for parameter in model.parameters()) > LARGE:
+        return
+    rule = Gradient(optimizer={"adamw": {"learning_rate": 0.02 if kind is int else 0.003}})
+    rule.start(model, plan_of("multi-class", steps=60))
+    losses = [float(rule.step(model, batch)["loss"]) for _ in range(60)]
+    assert min(losses[-5:]) < 0.8 * losses[0]
+
+
 def made(entry: Component, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return build(entry.kind, entry.name, INPUTS, *([3] if entry.kind == "model" else []))
+    return build(entry.kind, entry.name, INPUTS)
 
 
-@entries("model", "activation")
-def test_modules_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(entry: Component) -> None:
+@entries("activation")
+def test_activations_keep_rows_apart_and_give_finite_outputs(entry: Component) -> None:
     module, rows = made(entry).eval(), inputs_of()
     outputs = module(rows)
-    assert outputs.shape == (ROWS, 3 if entry.kind == "model" else INPUTS)
+    assert outputs.shape == (ROWS, INPUTS)
     assert outputs.isfinite().all()
     assert module(rows * 100).isfinite().all()
     torch.testing.assert_close(module(rows[3:5]), outputs[3:5], msg="an answer depends on other rows")
 
 
-@entries("model", "activation")
-def test_every_parameter_and_the_inputs_get_a_gradient(entry: Component) -> None:
+@entries("activation")
+def test_activations_pass_a_gradient_on(entry: Component) -> None:
     module, rows = made(entry), inputs_of(64).requires_grad_()
     outputs = module(rows)
     if entry.name in NO_GRADIENT:
@@ -132,27 +255,41 @@ def test_every_parameter_and_the_inputs_get_a_gradient(entry: Component) -> None
         assert parameter.grad.abs().sum() > 0, name
 
 
-@entries("model", "activation")
+@entries("activation")
 def test_the_seed_decides_and_a_saved_state_brings_everything_back(entry: Component) -> None:
-    first, same, other = made(entry), made(entry), made(entry, seed=1)
-    rows = inputs_of()
-    assert torch.equal(first.eval()(rows), same.eval()(rows))
-    if any(parameter.ndim > 1 for parameter in first.parameters()):
-        assert not torch.equal(first(rows), other.eval()(rows))
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    file.seek(0)
-    other.load_state_dict(torch.load(file, weights_only=True))
-    assert torch.equal(first(rows), other.eval()(rows))
+    saved_state_holds(made(entry), made(entry), made(entry, seed=1), inputs_of())
 
 
-@entries("model")
-def test_models_learn_a_table_by_heart(entry: Component) -> None:
-    model, batch = made(entry), Batch(inputs_of(), targets_of("multi-class"))
-    rule = Gradient(optimizer={"adamw": {"learning_rate": 0.02}})
-    rule.start(model, plan_of("multi-class", steps=60))
-    losses = [float(rule.step(model, batch)["loss"]) for _ in range(60)]
-    assert losses[-1] < 0.8 * losses[0]
+# Augmentations
+
+
+def pixels(kind: type) -> Tensor:
+    return rows_for(kind).sigmoid() if kind is ImageShape else rows_for(kind)
+
+
+def changes() -> Any:
+    found = [(entry, kind) for entry in available("augmentation").values() for kind in accepted(entry.target, "inputs")]
+    return pytest.mark.parametrize(("entry", "kind"), found, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in found])
+
+
+@changes()
+def test_augmentations_change_training_rows_alone_and_repeat_under_a_seed(entry: Component, kind: type) -> None:
+    module, rows = build("augmentation", entry.name, SHAPES[kind]), pixels(kind)
+
+    def changed(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return module.train()(rows.clone())
+
+    first = changed(0)
+    assert first.shape == rows.shape
+    assert first.isfinite().all()
+    assert torch.equal(first, changed(0))
+    assert not torch.equal(first, changed(1))
+    assert kind is not ImageShape or (first.min() >= 0 and first.max() <= 1)
+    before = torch.get_rng_state()
+    assert torch.equal(module.eval()(rows), rows), "it changed rows that are only looked at"
+    assert torch.equal(before, torch.get_rng_state()), "it drew a number for rows that are only looked at"
+    assert not list(module.parameters())
 
 
 # Initialisations
@@ -199,7 +336,7 @@ def test_losses_have_finite_gradients_and_treat_each_row_by_itself(entry: Compon
     loss, order = build("loss", entry.name), torch.randperm(ROWS, generator=generator(5))
     for task in tasks_of(entry):
         targets = targets_of(task)
-        scores = (5 * torch.randn(ROWS, OUTPUTS[task], generator=generator(6))).requires_grad_()
+        scores = (5 * torch.randn(better(task, targets).shape, generator=generator(6))).requires_grad_()
         values = loss(scores, targets)
         torch.testing.assert_close(loss(scores[order], targets[order]), values[order])
         torch.testing.assert_close(loss(scores[:1], targets[:1]), values[:1])
@@ -214,7 +351,7 @@ def test_losses_stay_finite_for_extreme_scores(entry: Component) -> None:
     loss = build("loss", entry.name)
     for task in tasks_of(entry):
         targets = targets_of(task)
-        for scores in (torch.zeros(ROWS, OUTPUTS[task]), -1e4 * better(task, targets)):
+        for scores in (torch.zeros_like(better(task, targets)), -1e4 * better(task, targets)):
             assert loss(scores, targets).isfinite().all(), task
 
 
@@ -442,8 +579,10 @@ def _wrong_way(outputs: Tensor, targets: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("kind", "target", "promise"),
     [
-        ("model", _Leaky, test_every_parameter_and_the_inputs_get_a_gradient),
-        ("model", _Leaky, test_modules_keep_rows_apart_and_give_finite_outputs_of_the_right_shape),
+        ("model", _Leaky, functools.partial(test_every_parameter_of_a_network_gets_a_gradient, kind=int, given=int)),
+        ("model", _Leaky, functools.partial(
+            test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape, kind=int, given=int
+        )),
         ("initialisation", _global_chance, functools.partial(
             test_initialisations_fill_the_weight_from_the_generator_alone, shape=(3, 4)
         )),

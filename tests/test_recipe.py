@@ -61,7 +61,7 @@ def test_mistakes_of_three_sorts_are_all_reported_with_their_places(tmp_path: Pa
         Recipe.load(path)
     assert caught.value.problems == [
         "data.split.metod: unknown setting. Did you mean 'method'?",
-        "training.epochs: found 0; expected greater than 0.",
+        "training.epochs: found 0; expected greater than 0 or 'auto'.",
         "model.mlp.hiden: unknown argument. Did you mean 'hidden'?",
     ]
     assert str(caught.value).startswith("3 mistakes:\n  1. data.split.metod")
@@ -85,7 +85,7 @@ def test_mistakes_of_three_sorts_are_all_reported_with_their_places(tmp_path: Pa
         ({"data": {"split": {"method": "group"}}}, "data.split: split method 'group' needs split.column."),
         ({"data": {"read": {"decimal": ";"}}}, "data.read.decimal: found ';'; expected '.' or ','."),
         ({"training": {"batch_size": "large"}}, "training.batch_size: found 'large'; expected a valid integer or 'auto'."),
-        ({"training": {"epochs": "1e2"}}, "training.epochs: found '1e2'; expected a valid integer."),
+        ({"training": {"epochs": "1e2"}}, "training.epochs: found '1e2'; expected a valid integer or 'auto'."),
         ({"evaluation": {"threshold": 1.2}}, "evaluation.threshold: found 1.2; expected less than 1 or 'auto', 'accuracy', 'f1'"),
         ({"seed": -1}, "seed: found -1; expected greater than or equal to 0."),
         ({"name": "a/b"}, "name: found 'a/b'; String should match pattern"),
@@ -342,7 +342,7 @@ def test_every_recipe_survives_the_way_through_a_file(values: dict[str, Any], tm
 
 
 def test_resolved_writes_out_every_default() -> None:
-    resolved = Recipe.parse({"objective": {"loss": "huber", "penalties": ["l2"]}, "model": "mlp"}).resolved()
+    resolved = Recipe.parse({"objective": {"loss": "huber", "penalties": ["l2"]}, "model": "mlp", "learning": "gradient"}).resolved()
     assert resolved["model"]["mlp"]["initialisation"] == {"he": {"distribution": "normal", "negative_slope": 0.0}}
     assert resolved["objective"] == {"loss": {"huber": {"delta": 1.0}}, "penalties": [{"l2": {"strength": 1e-4}}]}
     assert resolved["learning"]["gradient"]["schedule"] == {"constant": {}}

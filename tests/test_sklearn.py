@@ -145,7 +145,7 @@ def test_frames_with_words_dates_and_gaps(library: str, categories: str) -> None
 
 def test_columns_that_cannot_be_used_are_named() -> None:
     frame = pl.DataFrame({"who": [f"person {i} of some town" for i in range(60)], "x": np.arange(60) / 7})
-    with pytest.warns(UserWarning, match="columns that the network does not use: 'who' is text"):
+    with pytest.warns(UserWarning, match="columns that the network does not use: 'who' is identifier"):
         estimator = NetworkRegressor(**SMALL).fit(frame, np.arange(60.0))
     assert estimator.pipeline_.encoder.feature_names == ["x"]
     with pytest.raises(DataError, match=r"column 'x' \(numeric\): found 'oops' in row 2"):

@@ -8,9 +8,10 @@ import torch
 
 from handrail._onnx_graph import output_names, used_groups
 from handrail._precise import doubled
-from handrail.data.encoder import TableEncoder
+from handrail.data.encoders.table import TableEncoder
+from handrail.decoders import ClassDecoder
 from handrail.errors import RunError
-from handrail.pipeline import ClassDecoder, Pipeline
+from handrail.pipeline import Pipeline
 
 _CLOSE = 1e-5
 _ON_THE_EDGE = 1e-6
@@ -107,7 +108,7 @@ def _compare(session: Any, pipeline: Pipeline, rows: pl.DataFrame, part: str) ->
 
 def _noise(pipeline: Pipeline, rows: pl.DataFrame, answers: np.ndarray) -> float:
     """The largest error of single precision in these answers."""
-    scores = doubled(pipeline.network, pipeline.encode(rows))
+    scores = doubled(pipeline.network, pipeline.encoder.rows(rows, {}))
     if scores is None:
         return 0.0
     with torch.no_grad():

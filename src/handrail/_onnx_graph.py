@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from handrail import __version__
-from handrail.data.encoder import TableEncoder
+from handrail.data.encoders.table import TableEncoder
+from handrail.decoders import ClassDecoder
 from handrail.errors import RunError
-from handrail.pipeline import ClassDecoder, Pipeline
+from handrail.pipeline import Pipeline
 
 _ML = "ai.onnx.ml"
 _ML_VERSION = 2  # the first with a LabelEncoder from words to numbers

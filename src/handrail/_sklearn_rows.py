@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from handrail.data.encoder import TableEncoder
+from handrail.data.encoders.table import TableEncoder
 from handrail.data.encoding import Encoding
 from handrail.data.schema import Column, Schema, infer, read_frame
 from handrail.data.sources import read
@@ -66,7 +66,8 @@ def fit_encoder(rows: Rows, encoding: Encoding, names: list[str]) -> TableEncode
 
 def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
     numbers = {name: "numeric" for name, dtype in frame.schema.items() if dtype.is_numeric()}
-    schema = infer(frame, kinds=numbers)
+    found = infer(frame, kinds=numbers)
+    schema = Schema(columns=tuple(c.model_copy(update={"kind": "identifier"}) if c.kind == "text" else c for c in found.columns))
     if not schema.used:
         raise DataError(
             "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + "."

@@ -2,52 +2,78 @@
 
 import copy
 
-import polars as pl
 import torch
 
 from handrail.components import is_object
 from handrail.data.dataset import Part
-from handrail.data.encoder import TableEncoder
+from handrail.data.encoders.rows import RowEncoder, fit_encoder
+from handrail.data.rows import Rows, moved, row_bytes
 from handrail.data.schema import Schema
 from handrail.data.task import Task
+from handrail.decoders import ClassDecoder, Decoder, make_decoder
+from handrail.defaults import settled
 from handrail.folder import Folder
 from handrail.learning.rule import Batch
-from handrail.pipeline import Pipeline, ValueDecoder, make_network
+from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.training.progress import make_progress
 from handrail.training.session import Lesson, batch_size, choose_device, threads_kept, train, usual_threads
 
+_ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
+
+
+def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: Task) -> tuple[RowEncoder, Decoder]:
+    """Encoder and decoder, learned from these rows."""
+    encoder = fit_encoder(part.features, schema, part.stores, recipe.data)
+    decoder = make_decoder(task, encoder.shape, text=recipe.data.text)
+    decoder.fit(part)
+    return encoder, decoder
+
 
 def assemble(
-    recipe: Recipe, features: pl.DataFrame, target: torch.Tensor, *, schema: Schema, task: Task, device: torch.device
-) -> Pipeline:
-    """A pipeline with the encoder and the target's scale learned from these rows, and the network at its beginning."""
-    encoder = TableEncoder.fit(features, schema, recipe.data.encoding)
+    recipe: Recipe, part: Part, *, schema: Schema, task: Task, device: torch.device
+) -> tuple[Recipe, tuple[str, ...], Pipeline]:
+    """The recipe with all that was left to choose, the reasons, and a pipeline whose network stands at its beginning."""
+    encoder, decoder = encoders(recipe, part, schema=schema, task=task)
+    recipe, why = settled(recipe, encoder.shape, decoder.outputs, task=task, rows=len(part), device=device)
+    return recipe, why, with_network(recipe, encoder, decoder).to(device)
+
+
+def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Decoder) -> Pipeline:
+    """Encoder and decoder with the network of a settled recipe between them."""
     model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
+    network = make_network(
+        model, encoder, decoder, augment=recipe.data.augment, precision=recipe.training.precision, seed=recipe.seed
+    )
     spec = recipe.resolved()["model"]
-    pipeline = Pipeline(task, encoder, make_network(model, encoder, task, seed=recipe.seed), model=spec)
-    if isinstance(pipeline.decoder, ValueDecoder):
-        pipeline.decoder.fit(target)
-    return pipeline.to(device)
+    return Pipeline(decoder.task, encoder, decoder, network, model=spec, precision=recipe.training.precision)
 
 
 def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None) -> Lesson:
-    """Rows as the network takes them: encoded, on its device, values scaled."""
-    held_out = None if validation is None else Batch(pipeline.encode(validation.features), _scaled(pipeline, validation))
-    inputs = pipeline.encode(part.features)
-    return Lesson(recipe, pipeline.task, inputs, _scaled(pipeline, part), pipeline.encoder.feature_names, held_out)
+    """Rows as the network takes them: encoded, on its device where they are not too many, targets scaled."""
+    decoder, encoder, device = pipeline.decoder, pipeline.encoder, pipeline.device
+
+    def ready(some: Part) -> tuple[Rows, Rows]:
+        inputs, targets = decoder.lesson(pipeline.rows(some), some, encoder)
+        return _placed(inputs, device), _placed(targets, device)
+
+    held_out = None if validation is None else Batch(*ready(validation), None, device)
+    inputs, targets = ready(part)
+    return Lesson(recipe, pipeline.task, inputs, targets, encoder.feature_names, held_out, decoder.credit, device)
 
 
-def _scaled(pipeline: Pipeline, part: Part) -> torch.Tensor:
-    target = part.target.to(pipeline.device)
-    return pipeline.decoder.scaled(target) if isinstance(pipeline.decoder, ValueDecoder) else target
+def _placed(rows: Rows, device: torch.device) -> Rows:
+    """Tensors on the device where they are not too large; what is mapped from disk stays there."""
+    parts = rows if isinstance(rows, tuple) else (rows,)
+    fits = all(isinstance(part, torch.Tensor) and row_bytes(part) * len(part) < _ON_DEVICE for part in parts)
+    return moved(rows, device) if fits else rows  # pyright: ignore[reportArgumentType]
 
 
 def threads_for(recipe: Recipe, pipeline: Pipeline, rows: int) -> int:
     """The recipe's number of threads, or the one that suits the size of a step."""
     if recipe.training.threads != "auto":
         return recipe.training.threads
-    return usual_threads(count_parameters(pipeline.network), batch_size(recipe, rows))
+    return usual_threads(pipeline.network, pipeline.encoder.shape, batch_size(recipe, rows))
 
 
 def count_parameters(network: torch.nn.Module) -> int:
@@ -56,17 +82,18 @@ def count_parameters(network: torch.nn.Module) -> int:
 
 
 def refit(recipe: Recipe, before: Pipeline, part: Part, *, epochs: int, folder: Folder, progress: str = "none") -> Pipeline:
-    """A recipe on training and validation rows together, for the number of epochs that was best before.
+    """A settled recipe on training and validation rows together, for the number of epochs that was best before.
 
     Temperature and threshold stay as they were chosen on validation rows. The result is kept in the run's `refit/`.
     """
     device = choose_device(recipe.training.device)
-    pipeline = assemble(recipe, part.features, part.target, schema=before.encoder.schema, task=before.task, device=device)
+    encoder, decoder = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
+    pipeline = with_network(recipe, encoder, decoder).to(device)
     lesson = lesson_of(recipe, pipeline, part, None)
     with threads_kept():
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
         train(lesson, pipeline.network, epochs=epochs, callbacks=tuple(make_progress(progress)))
-    if not isinstance(pipeline.decoder, ValueDecoder):
+    if isinstance(pipeline.decoder, ClassDecoder):
         pipeline.decoder.load_state_dict(before.decoder.state_dict())
     folder.refit.mkdir(exist_ok=True)
     pipeline.eval().save(folder.refit)

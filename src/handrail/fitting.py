@@ -21,7 +21,7 @@ from handrail.errors import DataError, HandrailError, RecipeError, RunError, Tra
 from handrail.evaluation.assess import hardest
 from handrail.files import write_atomically, write_text
 from handrail.folder import Folder, begin, discard, environment, existing, logged, read_json, write_json, write_yaml
-from handrail.measuring import decide, decisions, measure_beside, predictions_of, write_predictions
+from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
 from handrail.run import SOURCES, Run, load_recipe
@@ -29,9 +29,8 @@ from handrail.training.callbacks import Callback
 from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
 from handrail.training.records import Records
-from handrail.training.session import Lesson, batch_size, check_loss, choose_device, threads_kept, train, usual_loss
+from handrail.training.session import batch_size, check_loss, choose_device, threads_kept, train, usual_loss
 from handrail.training.signals import Interrupted, listening
-from handrail.training.validation import outputs_of
 
 _log = logging.getLogger("handrail")
 
@@ -190,12 +189,12 @@ def _is_name(source: Any) -> bool:
 def _five_steps(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> None:
     recipe = _with_data_in_folder(folder, asked)
     device = choose_device(recipe.training.device)
-    data = prepare(recipe.data)
+    data = prepare(recipe.data, cache_in=folder.path)
     _log.info(
         "%s: %d training, %d validation, %d sealed rows", data.source, len(data.train), len(data.validation), data.sealed.rows
     )
     _check(recipe, data)
-    pipeline = assemble(recipe, data.train.features, data.train.target, schema=data.schema, task=data.task, device=device)
+    recipe, why, pipeline = assemble(recipe, data.train, schema=data.schema, task=data.task, device=device)
     _settle_environment(folder, data, device=str(device), threads=threads_for(recipe, pipeline, len(data.train)))
     write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
     _write_split(folder, data)
@@ -210,7 +209,7 @@ def _five_steps(folder: Folder, asked: Recipe, *, progress: str, callbacks: tupl
     except Interrupted as stop:
         raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
     _log.info("trained %d epochs, the best was %d: %s", done.epoch, done.best_epoch or done.epoch, done.done)
-    _finish(folder, recipe, data, pipeline, lesson=lesson, findings=findings, done=done)
+    _finish(folder, recipe, data, pipeline, why=why, findings=findings, done=done)
     _log.info("done")
 
 
@@ -320,7 +319,7 @@ def _settle_environment(folder: Folder, data: Dataset, *, device: str, threads: 
 
 def _write_split(folder: Folder, data: Dataset) -> None:
     """The part of each row of the source, and the test rows' hashes, in a file each time the same."""
-    names = np.array(["train", "validation", "test"])[data.parts]
+    names = np.array(["train", "validation", "test", "left out"])[data.parts]
     with write_atomically(folder.split) as path:
         pl.DataFrame({"row": np.arange(1, len(names) + 1), "part": names}).write_parquet(path)
     with write_atomically(folder.sealed) as path:
@@ -333,15 +332,13 @@ def _finish(
     data: Dataset,
     pipeline: Pipeline,
     *,
-    lesson: Lesson,
+    why: tuple[str, ...],
     findings: list[Finding],
     done: Progress,
 ) -> None:
     """Decide on validation rows, measure there, and write model and report."""
-    assert lesson.validation is not None
-    scores = outputs_of(pipeline.network, lesson.validation.inputs).cpu().numpy()
-    decide(pipeline, scores, data.validation.target.numpy(), recipe.evaluation)
-    predictions = predictions_of(pipeline, data.validation)
+    pipeline.decoder.settle(pipeline.network, pipeline.rows(data.validation), data.validation, recipe.evaluation)
+    predictions = pipeline.outcome(data.validation)
     measured, beside = measure_beside(recipe, pipeline, predictions, train=data.train, part=data.validation)
     pipeline.save(folder.model)
     write_predictions(folder, "validation", predictions, data.validation)
@@ -358,9 +355,10 @@ def _finish(
             "stopped": done.done,
             "seconds": done.spent,
             "parameters": count_parameters(pipeline.network),
-            "inputs": pipeline.encoder.width,
+            "inputs": list(shape) if isinstance(shape := pipeline.encoder.shape, tuple) else shape,
+            "why": list(why),
         },
-        "decisions": decisions(pipeline),
+        "decisions": pipeline.decoder.decisions,
         "hardest": hardest(predictions, data.validation, [column.name for column in data.schema.columns]),
         "metrics": measured,
         **beside,

@@ -44,5 +44,6 @@ KINDS: dict[str, Kind] = {
     "rule": Kind("handrail.learning", needs=("start", "step")),
     "optimizer": Kind("handrail.learning", ("parameters",)),
     "schedule": Kind("handrail.learning", ("optimizer", "steps")),
+    "augmentation": Kind("handrail.augmentation", ("inputs",), needs=("forward",)),
     "clip": Kind("handrail.learning", ("parameters",), factory=False),
 }

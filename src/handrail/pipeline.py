@@ -2,122 +2,70 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from handrail.components import build, is_object
-from handrail.data.encoder import Raw, TableEncoder
+from handrail.data.dataset import Part
+from handrail.data.encoders.rows import RowEncoder, encoder_from_facts
+from handrail.data.encoders.table import TableEncoder
+from handrail.data.rows import Rows
+from handrail.data.store import Stores
 from handrail.data.task import Task
+from handrail.decoders import ClassDecoder, Decoder, make_decoder
+from handrail.decoders.scoring import all_scores, device_of
 from handrail.errors import RunError
+from handrail.evaluation.outcome import Outcome
 from handrail.files import write_bytes, write_text
-from handrail.layers.embedding import EmbedColumns
+from handrail.network import check_shapes, whole_network
 from handrail.training.seeds import seeded
 
-FORMAT = 1
-_ROWS = 16384
-
-
-class ClassDecoder(nn.Module):
-    """Scores to probabilities: softmax(scores / T), or σ(scores / T) for two classes and for labels.
-
-    threshold: the probability from which a row counts as the second class (or a label as given).
-    """
-
-    temperature: Tensor
-    threshold: Tensor
-
-    def __init__(self, task: Task) -> None:
-        super().__init__()
-        self.kind = task.name
-        self.register_buffer("temperature", torch.tensor(1.0, dtype=torch.float64))
-        self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
-
-    def forward(self, scores: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows classes"]:
-        """Probabilities; for two classes both columns."""
-        cooled = scores.double() / self.temperature
-        if self.kind == "multi-class":
-            return torch.softmax(cooled, dim=1)
-        positive = torch.sigmoid(cooled)
-        return torch.cat([1 - positive, positive], dim=1) if self.kind == "binary" else positive
-
-    def decide(self, probabilities: Float[Tensor, "rows classes"]) -> Tensor:
-        """Class codes `[rows]`; for several labels 0/1 `[rows, labels]`."""
-        if self.kind == "multi-class":
-            return probabilities.argmax(dim=1)
-        if self.kind == "binary":
-            return (probabilities[:, 1] >= self.threshold).long()
-        return (probabilities >= self.threshold).long()
-
-
-class ValueDecoder(nn.Module):
-    """Scores to values in the target's own unit: y = mean + spread·score, with mean and spread of training rows."""
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, outputs: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(outputs, dtype=torch.float64))
-        self.register_buffer("spread", torch.ones(outputs, dtype=torch.float64))
-
-    def fit(self, targets: Float[Tensor, "rows outputs"]) -> None:
-        """Learn mean and standard deviation."""
-        self.mean.copy_(targets.double().mean(dim=0))
-        spread = targets.double().std(dim=0, correction=0)
-        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
-
-    def scaled(self, targets: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows outputs"]:
-        """Targets as the network is to give them."""
-        return ((targets.double() - self.mean) / self.spread).float()
-
-    def forward(self, scores: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows outputs"]:
-        """Values."""
-        return scores.double() * self.spread + self.mean
+FORMAT = 2
 
 
 class Pipeline(nn.Module):
     """Encoder → network → decoder."""
 
-    decoder: ClassDecoder | ValueDecoder
+    encoder: RowEncoder
+    decoder: Decoder
 
-    def __init__(self, task: Task, encoder: TableEncoder, network: nn.Module, *, model: Any) -> None:
+    def __init__(
+        self, task: Task, encoder: RowEncoder, decoder: Decoder, network: nn.Module, *, model: Any, precision: str = "float32"
+    ) -> None:
         super().__init__()
-        self.task, self.model_spec = task, model
-        self.encoder, self.network = encoder, network
-        self.decoder = ValueDecoder(task.outputs) if task.name == "regression" else ClassDecoder(task)
+        self.task, self.model_spec, self.precision = task, model, precision
+        self.encoder, self.network, self.decoder = encoder, network, decoder
 
-    def forward(self, numbers: Tensor, codes: Tensor, moments: Tensor) -> Tensor:
-        """Probabilities or values of raw rows."""
-        return self.decoder(self.network(self.encoder(numbers, codes, moments)))
+    def forward(self, *raw: Tensor) -> Any:
+        """Answers for raw rows: what a table's encoder is given (numbers, codes, moments), or encoded rows of another kind."""
+        inputs = self.encoder(*raw) if isinstance(self.encoder, TableEncoder) else raw[0] if len(raw) == 1 else raw
+        return self.decoder(self.network(inputs))
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return next(self.network.parameters(), self.encoder.impute.fill).device
+        return device_of(self.network)
 
-    def encode(self, features: pl.DataFrame) -> Float[Tensor, "rows width"]:
-        """Typed features as encoded rows on the pipeline's device."""
-        return self.encoder.encode(features)
+    def rows(self, part: Part) -> Rows:
+        """The encoded rows of a part."""
+        return self.encoder.rows(part.features, part.stores)
 
-    @torch.inference_mode()
-    def answers(self, features: pl.DataFrame) -> np.ndarray:
-        """Probabilities `[rows, classes]` or values `[rows, outputs]` of typed features, in parts."""
-        self.eval()
-        raw = self.encoder.prepare(features)
-        found = []
-        for start in range(0, len(features), _ROWS):
-            part = Raw(*(tensor[start : start + _ROWS].to(self.device) for tensor in raw))
-            found.append(self(*part).cpu().numpy())
-        width = len(self.task.classes) or self.task.outputs
-        return np.concatenate(found) if found else np.zeros((0, width))
+    def answers(self, features: pl.DataFrame, stores: Stores | None = None) -> np.ndarray:
+        """Probabilities `[rows, classes]` or values `[rows, outputs]` of typed features."""
+        rows = self.encoder.rows(features, stores or {})
+        return self.decoder(all_scores(self.network, rows)).cpu().numpy()
+
+    def outcome(self, part: Part) -> Outcome:
+        """The answers for a part beside the truth."""
+        return self.decoder.outcome(self.network, self.rows(part), part)
 
     def decide(self, answers: np.ndarray) -> np.ndarray:
         """Class codes from probabilities."""
@@ -127,7 +75,14 @@ class Pipeline(nn.Module):
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors` and `pipeline.json`."""
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.state_dict().items()}
-        facts = {"format": FORMAT, "task": self.task.model_dump(), "encoder": self.encoder.facts(), "model": self.model_spec}
+        facts = {
+            "format": FORMAT,
+            "task": self.task.model_dump(),
+            "encoder": self.encoder.facts(),
+            "decoder": self.decoder.facts(),
+            "model": self.model_spec,
+            "precision": self.precision,
+        }
         write_bytes(folder / "weights.safetensors", save(tensors, {"format": "pt"}))
         write_text(folder / "pipeline.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
@@ -141,13 +96,14 @@ class Pipeline(nn.Module):
         Raises: `RunError` when files are missing or damaged, or the module was given as an object and is not here.
         """
         facts = _read_facts(folder / "pipeline.json")
-        task, encoder = Task.model_validate(facts["task"]), TableEncoder.from_facts(facts["encoder"])
-        if network is not None:
-            pipeline = cls(task, encoder, front(encoder, lambda _: copy.deepcopy(network)), model=facts["model"])
-        elif isinstance(facts["model"], str) and facts["model"].startswith("<object"):
-            raise RunError(f"the model was given as an object, {facts['model']}; load it with handrail.load(RUN, model=...).")
-        else:
-            pipeline = cls(task, encoder, make_network(facts["model"], encoder, task), model=facts["model"])
+        task, encoder, spec = Task.model_validate(facts["task"]), encoder_from_facts(facts["encoder"]), facts["model"]
+        decoder = make_decoder(task, encoder.shape)
+        decoder.restore(facts["decoder"])
+        if network is None and isinstance(spec, str) and spec.startswith("<object"):
+            raise RunError(f"the model was given as an object, {spec}; load it with handrail.load(RUN, model=...).")
+        model = spec if network is None else copy.deepcopy(network)
+        made = make_network(model, encoder, decoder, precision=facts["precision"])
+        pipeline = cls(task, encoder, decoder, made, model=spec, precision=facts["precision"])
         try:
             pipeline.load_state_dict(load_file(folder / "weights.safetensors"))
         except (SafetensorError, RuntimeError, OSError) as error:
@@ -168,17 +124,26 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def make_network(model: Any, encoder: TableEncoder, task: Task, *, seed: int = 0) -> nn.Module:
-    """The network of a recipe for what the encoder gives and the task needs; `seed` decides how weights begin."""
+def make_network(
+    model: Any,
+    encoder: RowEncoder,
+    decoder: Decoder,
+    *,
+    augment: Sequence[Any] = (),
+    precision: str = "float32",
+    seed: int = 0,
+) -> nn.Module:
+    """The network of a recipe for what the encoder gives and the task needs; `seed` decides how weights begin.
+
+    What stands before the model (standardising, augmentation in training, learned vectors) is part of the network.
+
+    Raises: `RecipeError` when the model takes other inputs, or gives other outputs, than there are.
+    """
     if is_object(model) and not isinstance(model, nn.Module):
         raise RunError(f"model: found {type(model).__name__}, expected a name or a torch.nn.Module.")
+    check_shapes(model, encoder.shape, decoder.outputs, decoder.task)
     with seeded(seed, "initialise"):
-        return front(encoder, lambda inputs: build("model", model, inputs, task.outputs))
-
-
-def front(encoder: TableEncoder, make: Any) -> nn.Module:
-    """The network `make(inputs)`, behind learned vectors where categories are embedded."""
-    if not encoder.embedded:
-        return make(encoder.width)
-    vectors = EmbedColumns(encoder.embedded)
-    return nn.Sequential(vectors, make(encoder.width + vectors.added))
+        front = encoder.front()
+        made = build("model", model, encoder.shape, decoder.outputs)
+        changes = [build("augmentation", item, encoder.shape, where=f"data.augment[{i}]") for i, item in enumerate(augment)]
+    return whole_network(front, changes, made, precision=precision)

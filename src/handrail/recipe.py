@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from handrail._urls import without_password
 from handrail._yaml import Loader, read_yaml
 from handrail.components import available, explain, find, hints, import_path, resolve, shown, slot_of
-from handrail.data.encoding import Encoding
+from handrail.data.encoding import Audio, Encoding, Forecast, Images, Series, Text
 from handrail.data.split import Split
 from handrail.data.table import ReadOptions
 from handrail.errors import RecipeError, did_you_mean
@@ -41,8 +41,9 @@ class _Section(BaseModel):
 class DataRecipe(_Section):
     """Massage the data: what to read, what to predict, how to divide and encode.
 
-    source: a file, a glob, a list of files, a database URL, `bundled:NAME`, or an object in Python.
-    target: one or several columns by name, or by position (1 is the first, −1 the last).
+    source: a file, a folder of pictures, sounds or texts, a glob, a list of files, a database URL, `bundled:NAME`, or an
+    object in Python. target: one or several columns by name, or by position (1 is the first, −1 the last); folders say it
+    themselves. augment: how training rows are changed at random; `auto` is what suits the data, an empty list nothing.
     validation, test: separate sources for those parts; what is not given is drawn from `source`.
     sample: train and validate on that many rows (or that share), class by class. duplicates: `drop` leaves out
     validation rows that repeat a training row, and test rows that repeat either.
@@ -50,7 +51,9 @@ class DataRecipe(_Section):
 
     source: Any = None
     target: str | int | list[str | int] | None = None
-    task: Literal["auto", "binary", "multi-class", "multi-label", "regression"] = "auto"
+    task: Literal[
+        "auto", "binary", "multi-class", "multi-label", "regression", "mask", "boxes", "forecast", "next-token", "sequence"
+    ] = "auto"
     positive: str | int | None = None
     read: ReadOptions = ReadOptions()
     columns: dict[str, str] = {}
@@ -62,6 +65,12 @@ class DataRecipe(_Section):
     duplicates: Literal["keep", "drop"] = "keep"
     balance: Literal["none", "class_weights", "oversample", "undersample"] = "none"
     encoding: Encoding = Encoding()
+    images: Images = Images()
+    text: Text = Text()
+    series: Series = Series()
+    audio: Audio = Audio()
+    forecast: Forecast = Forecast()
+    augment: Literal["auto"] | list[Any] = "auto"
 
 
 class ObjectiveRecipe(_Section):
@@ -74,12 +83,13 @@ class ObjectiveRecipe(_Section):
 class TrainingRecipe(_Section):
     """Train: how often, how much at once, when to stop.
 
-    epochs: passes over the training rows, at most. batch_size: rows a step; `auto` grows with the table.
+    epochs: passes over the training rows, at most; `auto` suits the kind of data. batch_size: rows a step; `auto` grows with
+    the table. precision: `bfloat16` computes the network in half the bits; `auto` does where the processor has units for it.
     validate_every: epochs between validations. patience: validations without improvement before training stops
     (null: never); the best weights are kept. checkpoint_seconds: time between checkpoints.
     """
 
-    epochs: Positive = 100
+    epochs: Positive | Literal["auto"] = "auto"
     batch_size: Positive | Literal["auto"] = "auto"
     validate_every: Positive = 1
     patience: Positive | None = 15
@@ -87,6 +97,7 @@ class TrainingRecipe(_Section):
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 5.0
     device: str = "auto"
     threads: Positive | Literal["auto"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class EvaluationRecipe(_Section):
@@ -109,9 +120,9 @@ class Recipe(_Section):
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "run"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataRecipe = DataRecipe()
-    model: Any = "mlp"
+    model: Any = "auto"
     objective: ObjectiveRecipe = ObjectiveRecipe()
-    learning: Any = "gradient"
+    learning: Any = "auto"
     training: TrainingRecipe = TrainingRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
 
@@ -155,11 +166,14 @@ class Recipe(_Section):
     def resolved(self) -> dict[str, Any]:
         """As `plain`, with every default of every component written out."""
         plain = self.plain()
-        plain["objective"]["penalties"] = []
+        lists = {"penalty": plain["objective"]["penalties"], "augmentation": plain["data"]["augment"]}
+        lists = {kind: found for kind, found in lists.items() if isinstance(found, list)}
+        for found in lists.values():
+            found.clear()
         for kind, spec, where in _slots(_opened(self)):
             resolved = _plain(resolve(kind, spec, where))
-            if kind == "penalty":
-                plain["objective"]["penalties"].append(resolved)
+            if kind in lists:
+                lists[kind].append(resolved)
             else:
                 plain = set_dotted(plain, where, resolved)
         return plain
@@ -306,8 +320,14 @@ def _slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     """The components of a recipe: kind, specification and dotted place."""
     objective = values.get("objective")
     objective = objective if isinstance(objective, Mapping) else {}
-    yield "model", values.get("model", "mlp"), "model"
-    yield "rule", values.get("learning", "gradient"), "learning"
+    if values.get("model", "auto") != "auto":
+        yield "model", values["model"], "model"
+    if values.get("learning", "auto") != "auto":
+        yield "rule", values["learning"], "learning"
+    data = values.get("data")
+    augment = data.get("augment") if isinstance(data, Mapping) else None
+    for index, item in enumerate(augment if isinstance(augment, list) else []):
+        yield "augmentation", item, f"data.augment[{index}]"
     if objective.get("loss", "auto") != "auto":
         yield "loss", objective["loss"], "objective.loss"
     penalties = objective.get("penalties")

@@ -11,6 +11,7 @@ import torch
 
 from handrail import assembly
 from handrail._yaml import read_yaml
+from handrail.components import is_object
 from handrail.data.dataset import Part, reopen
 from handrail.data.schema import Trouble, read_frame
 from handrail.data.sources import read_expecting
@@ -20,7 +21,7 @@ from handrail.evaluation.assess import hardest
 from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
 from handrail.folder import Folder, existing, read_json, write_json
-from handrail.measuring import measure_beside, predictions_of, write_predictions
+from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
 
@@ -121,7 +122,8 @@ class Run:
         Raises: `DataError` when they are not what they were.
         """
         data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
-        return reopen(data, self._fitted.encoder.schema, self._fitted.task, expected=read_json(self.folder.environment)["data"])
+        expected = read_json(self.folder.environment)["data"]
+        return reopen(data, self._fitted.encoder.schema, self._fitted.task, expected=expected, cache_in=self.path)
 
     def test(self, *, again: bool = False, refit: bool = False, source: Any = None, progress: str = "none") -> dict[str, Any]:
         """Open the seal, measure once on the test rows, note it in the ledger, and renew the report.
@@ -145,7 +147,7 @@ class Run:
         pipeline = self._fitted
         if refit:
             train = joined(train, validation)
-            recipe = self.recipe.with_values({"training.batch_size": self._resolved("training", "batch_size")})
+            recipe = self.recipe.with_values(self._settled)
             pipeline = assembly.refit(recipe, pipeline, train, epochs=epochs, folder=self.folder, progress=progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
         found = {**self._measured(pipeline, train, part), **opened.facts, "refit": refit, "remarks": list(part.remarks)}
@@ -155,11 +157,16 @@ class Run:
         self.report()
         return found
 
-    def _resolved(self, section: str, name: str) -> Any:
-        return read_yaml(self.folder.resolved)[section][name]
+    @property
+    def _settled(self) -> dict[str, Any]:
+        """What the fit came to where the recipe left the choice open."""
+        resolved = read_yaml(self.folder.resolved)
+        training = {f"training.{name}": resolved["training"][name] for name in ("batch_size", "epochs", "precision")}
+        model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
+        return {**training, **model, "learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
 
     def _measured(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
-        predictions = predictions_of(pipeline, part)
+        predictions = pipeline.outcome(part)
         measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
         write_predictions(self.folder, "test", predictions, part)
         names = [column.name for column in pipeline.encoder.schema.columns]
@@ -217,7 +224,7 @@ class Answers:
 def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> Answers:
     """See `Run.predict`."""
     features, troubles = read_frame(table.frame, pipeline.encoder.schema)
-    unseen = pipeline.encoder.unseen(features)
+    unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [_unseen(table, features[name], name, rows) for name, rows in unseen.items()]
     problems = [_unreadable(table, trouble) for trouble in troubles]
     if problems and not skip_bad:
@@ -226,15 +233,15 @@ def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: 
     if warnings and strict:
         raise DataError(warnings)
     bad = sorted({row for trouble in troubles for row in trouble.rows})
-    frame = _answers_frame(pipeline, features)
+    frame = _answers_frame(pipeline, features, table)
     if bad:
         empty = pl.Series(range(len(frame))).is_in(bad)
         frame = frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
     return Answers(frame, warnings + problems)
 
 
-def _answers_frame(pipeline: Pipeline, features: pl.DataFrame) -> pl.DataFrame:
-    task, answers = pipeline.task, pipeline.answers(features)
+def _answers_frame(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> pl.DataFrame:
+    task, answers = pipeline.task, pipeline.answers(features, table.stores)
     if task.name == "regression":
         names = ["prediction"] if len(task.targets) == 1 else [f"prediction_{name}" for name in task.targets]
         return pl.DataFrame({name: answers[:, index] for index, name in enumerate(names)})

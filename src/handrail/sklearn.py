@@ -20,14 +20,15 @@ from handrail._sklearn_rows import Rows, as_frame, encode, fit_encoder, held_out
 from handrail.assembly import threads_for
 from handrail.components import is_object
 from handrail.data.task import Task
+from handrail.decoders import ValueDecoder, make_decoder
+from handrail.decoders.scoring import all_scores
 from handrail.errors import DataError, RecipeError
 from handrail.learning.rule import Batch
-from handrail.pipeline import Pipeline, ValueDecoder, make_network
+from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback
 from handrail.training.progress import make_progress
 from handrail.training.session import Lesson, check_loss, choose_device, threads_kept, train
-from handrail.training.validation import outputs_of
 
 if TYPE_CHECKING:
     from handrail.training.engine import Engine
@@ -123,7 +124,8 @@ class _NetworkEstimator(BaseEstimator):
             torch.set_num_threads(threads_for(recipe, pipeline, len(train_target)))
             validation = _batch(pipeline, rest, target[aside]) if len(aside) else None
             batch = _batch(pipeline, train_rows, train_target)
-            lesson = Lesson(recipe, task, batch.inputs, batch.targets, pipeline.encoder.feature_names, validation)
+            names, credit = pipeline.encoder.feature_names, pipeline.decoder.credit
+            lesson = Lesson(recipe, task, batch.inputs, batch.targets, names, validation, credit, pipeline.device)
             listeners = (history, *make_progress("auto" if self.verbose else "none"))
             done = train(lesson, pipeline.network, callbacks=listeners)
         self.pipeline_, self.network_, self.history_ = pipeline.eval(), pipeline.network, history.epochs
@@ -134,13 +136,13 @@ class _NetworkEstimator(BaseEstimator):
         device = choose_device(recipe.training.device)
         encoder = fit_encoder(rows, recipe.data.encoding, self._names())
         model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
-        network = make_network(model, encoder, task, seed=recipe.seed)
+        decoder = make_decoder(task, encoder.shape)
+        if isinstance(decoder, ValueDecoder):
+            decoder.learn(target)
+        network = make_network(model, encoder, decoder, seed=recipe.seed)
         if not isinstance(network, nn.Module):
             raise RecipeError(f"model: found {type(network).__name__}, expected a name, {{name: arguments}} or a torch.nn.Module.")
-        pipeline = Pipeline(task, encoder, network, model=recipe.resolved()["model"])
-        if isinstance(pipeline.decoder, ValueDecoder):
-            pipeline.decoder.fit(target)
-        return pipeline.to(device)
+        return Pipeline(task, encoder, decoder, network, model=recipe.resolved()["model"]).to(device)
 
     def _names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", (f"x{index}" for index in range(self.n_features_in_)))]
@@ -159,7 +161,7 @@ class _NetworkEstimator(BaseEstimator):
         inputs = encode(self.pipeline_.encoder, rows)
         single = isinstance(rows, np.ndarray) and rows.dtype == np.float32
         scores = None if single else doubled(self.network_, inputs)
-        return outputs_of(self.network_, inputs) if scores is None else scores
+        return all_scores(self.network_, inputs) if scores is None else scores
 
     def _answers(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities or values in the precision of the scores."""

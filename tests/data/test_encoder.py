@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, QuantileTransformer, RobustScaler, StandardScaler
 
 from handrail.data.dataset import prepare
-from handrail.data.encoder import TableEncoder
+from handrail.data.encoders.table import TableEncoder
 from handrail.data.encoding import Encoding
 from handrail.data.schema import Column, Schema
 from handrail.recipe import DataRecipe

@@ -221,8 +221,6 @@ def test_missing_files_and_folders(tmp_path):
         read(tmp_path / "trian.csv")
     with pytest.raises(DataError, match=r"the folder .*nowhere does not exist"):
         read(str(tmp_path / "nowhere" / "t.csv"))
-    with pytest.raises(DataError, match=r"is a folder; expected a file"):
-        read(tmp_path)
     with pytest.raises(DataError, match=r"no file matches the pattern"):
         read(str(tmp_path / "*.parquet"))
     with pytest.raises(DataError, match=r"https addresses are not read; download"):

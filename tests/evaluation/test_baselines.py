@@ -8,7 +8,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from handrail.errors import DataError
 from handrail.evaluation.baselines import fit_baselines
-from handrail.evaluation.metrics import TASKS
+from handrail.evaluation.names import TASKS
 
 
 def _made(task: str, *, rows: int = 240, width: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from handrail.errors import DataError, RecipeError
 from handrail.evaluation._weighted import statistics
 from handrail.evaluation.bootstrap import difference, draw_counts, measure_with_intervals
-from handrail.evaluation.metrics import TASKS, Predictions, measure
+from handrail.evaluation.metrics import measure
+from handrail.evaluation.names import TASKS
+from handrail.evaluation.predictions import Predictions
 
 
 def random_predictions(generator: np.random.Generator, task: str, *, rows: int, classes: int) -> Predictions:

@@ -9,7 +9,8 @@ from sklearn.metrics import log_loss
 
 from handrail.errors import DataError, RecipeError
 from handrail.evaluation.calibration import fit_temperature, reliability
-from handrail.evaluation.metrics import Predictions, measure
+from handrail.evaluation.metrics import measure
+from handrail.evaluation.predictions import Predictions
 
 
 def _drawn(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

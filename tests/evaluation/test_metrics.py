@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from handrail.errors import DataError, HandrailError, RecipeError
-from handrail.evaluation.metrics import (
-    DESCRIPTIONS,
-    TASKS,
-    Predictions,
-    higher_is_better,
-    main_metric,
-    measure,
-    metric_names,
-)
+from handrail.evaluation.metrics import measure
+from handrail.evaluation.names import DESCRIPTIONS, TASKS, higher_is_better, main_metric, metric_names
+from handrail.evaluation.predictions import Predictions
 from handrail.evaluation.thresholds import choose_threshold
 
 
@@ -115,10 +109,12 @@ def test_calibration_error_of_probabilities_that_are_right_by_known_amounts():
 
 
 def test_every_metric_is_described_and_has_a_direction():
-    names = {name for task in TASKS for name in metric_names(task, 9)}
+    tasks = (*TASKS, "mask", "boxes", "next-token", "sequence")
+    names = {name for task in tasks for name in metric_names(task, 9)} | {"mase"}  # which forecasts add
     assert names == set(DESCRIPTIONS)
     assert {name for name in names if not higher_is_better(name)} == {
-        "false_positive_rate", "log_loss", "calibration_error", "rmse", "mae",
+        "false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nats", "perplexity", "bits",
+        "character_error_rate",
     }  # fmt: skip
     assert [main_metric(task) for task in TASKS] == ["accuracy", "accuracy", "accuracy", "r2"]
 

@@ -18,7 +18,8 @@ from sklearn.metrics import confusion_matrix
 
 import handrail
 from handrail.errors import RunError
-from handrail.evaluation.metrics import Predictions, measure
+from handrail.evaluation.metrics import measure
+from handrail.evaluation.predictions import Predictions
 from handrail.run import Run
 from handrail.views import report
 from handrail.views.answers import read_answers

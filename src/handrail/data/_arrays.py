@@ -16,10 +16,12 @@ from handrail.errors import DataError, did_you_mean
 MASK = ".missing"  # an array `age.missing` of booleans marks what is missing in `age`, where its type cannot
 _MATRICES = ("x", "data", "array")
 _NESTED_DIMENSIONS = 2
+_PICTURES = (3, 4)  # dimensions
 
 
 def read_npz(data: bytes, name: str, *, options: ReadOptions) -> Table:
-    """Arrays by name: one dimension is a column, two dimensions are columns `x_1` … `x_n`.
+    """Arrays by name: one dimension is a column, two dimensions are columns `x_1` … `x_n`; pictures are arrays of bytes
+    with three or four.
 
     Raises: `DataError` for arrays of objects (they would be pickles), of more dimensions, or of different lengths.
     """
@@ -30,6 +32,10 @@ def read_npz(data: bytes, name: str, *, options: ReadOptions) -> Table:
             arrays = {key: archive[key] for key in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise _unreadable(name, error) from error
+    if any(array.dtype == np.uint8 and array.ndim in _PICTURES for array in arrays.values()):
+        from handrail.data._idx import images_from_npz
+
+        return images_from_npz(arrays, name) or Table(arrays_frame(arrays, name, options=options), name)
     return Table(arrays_frame(arrays, name, options=options), name)
 
 

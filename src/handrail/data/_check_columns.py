@@ -37,7 +37,6 @@ def _set_aside(schema: Schema) -> list[Finding]:
             "note",
             "Identifiers name rows and say nothing about them; a network would learn them by heart.",
         ),
-        "text": ("warning", "A network for tables cannot read sentences; what they say is lost to it."),
         "constant": ("note", "A column that does not change cannot tell rows apart."),
     }
     findings = []

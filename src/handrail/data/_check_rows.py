@@ -6,7 +6,6 @@ import numpy as np
 
 from handrail.data._check_wording import count, make, share
 from handrail.data.findings import Finding
-from handrail.data.fingerprint import row_hashes
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
@@ -16,7 +15,7 @@ _MANY = 0.01
 
 def check_rows(train: "Part", validation: "Part", *, sealed: np.ndarray) -> list[Finding]:
     """Duplicates across parts and within the training rows; of test rows only their hashes are used."""
-    ours, theirs = row_hashes(train.raw), row_hashes(validation.raw)
+    ours, theirs = train.hashes, validation.hashes
     return _across(train, validation, ours, theirs, sealed) + _within(train, ours)
 
 

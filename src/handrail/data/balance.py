@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from handrail.data.rows import Rows, count
 from handrail.data.task import Task
 from handrail.errors import RecipeError
 
@@ -16,14 +17,15 @@ def class_weights(codes: Int[Tensor, " rows"], classes: int) -> Float[Tensor, " 
     return (len(codes) / ((counts > 0).sum() * counts[codes].double())).float()
 
 
-def epoch_order(codes: Tensor, balance: str) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
+def epoch_order(codes: Rows, balance: str) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
     """How the rows of an epoch are drawn.
 
     none, class_weights: every row once, in random order. oversample: every class as often as the largest, its rows
     as equally often as can be. undersample: every class as often as the smallest, other rows each epoch.
     """
     if balance in ("none", "class_weights"):
-        return lambda generator: torch.randperm(len(codes), generator=generator)
+        return lambda generator: torch.randperm(count(codes), generator=generator)
+    assert isinstance(codes, Tensor), "only classes are balanced"
     members = [torch.nonzero(codes == code).flatten() for code in codes.unique()]
     sizes = [len(rows) for rows in members]
     wanted = max(sizes) if balance == "oversample" else min(sizes)

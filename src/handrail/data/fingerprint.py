@@ -1,11 +1,12 @@
 """Hashes of rows by what stands in them: the same for every kind of source, order of rows and order of columns."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
+from handrail.data.store import Store
 from handrail.data.values import as_labels, as_numbers, as_seconds
 
 _GOLDEN, _MIX_A, _MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -14,7 +15,9 @@ _EXACT = 2.0**53  # from here on neighbouring whole numbers are one Float64
 _ISO_DATE = r"^\d{4}-\d\d-\d\d(?:[T ]|$)"
 
 
-def row_hashes(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> np.ndarray:
+def row_hashes(
+    frame: pl.DataFrame, columns: Sequence[str] | None = None, *, stores: Mapping[str, Store] | None = None
+) -> np.ndarray:
     """One `uint64` for each row, by values: '7', 7 and 7.0 are one; so are true and 1, a date and its ISO 8601 text.
 
     h = mix(Σ mix(value of column + salt of the column's name)), so that the order of columns does not matter. '007' is a
@@ -23,14 +26,24 @@ def row_hashes(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> np.
     Arguments:
         frame: rows as they were read.
         columns: the columns that count; all by default.
+        stores: of the columns that hold places in a store; there the content of the item counts.
 
     Source: Steele, Lea & Flood 2014 (the mixing function of SplitMix64).
     """
     total = np.zeros(len(frame), dtype=np.uint64)
     with np.errstate(over="ignore"):
         for name in sorted(columns if columns is not None else frame.columns):
-            total += _mixed(_value_hashes(frame[name]) + np.uint64(_word_hash(name)))
+            store = (stores or {}).get(name)
+            values = _value_hashes(frame[name]) if store is None else _item_hashes(frame[name], store)
+            total += _mixed(values + np.uint64(_word_hash(name)))
         return _mixed(total)
+
+
+def _item_hashes(places: pl.Series, store: Store) -> np.ndarray:
+    known = places.is_not_null().to_numpy()
+    hashes = np.full(len(places), _MISSING)
+    hashes[known] = store.hashes[places.drop_nulls().to_numpy()]
+    return hashes
 
 
 def _value_hashes(series: pl.Series) -> np.ndarray:

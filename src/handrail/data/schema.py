@@ -13,6 +13,7 @@ native booleans is strict: anything else in later rows cannot be read.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 import numpy as np
@@ -23,8 +24,14 @@ from handrail.data._dates import best_date_format, date_format_of, moments
 from handrail.data.values import FALSE, TRUE, are_numbers, as_booleans, as_labels, as_numbers, as_seconds, has_leading_zeros
 from handrail.errors import DataError, did_you_mean
 
-ColumnKind = Literal["numeric", "category", "boolean", "datetime", "text", "identifier", "constant"]
-FEATURE_KINDS = ("numeric", "boolean", "category", "datetime")
+ColumnKind = Literal[
+    "numeric", "category", "boolean", "datetime", "text", "identifier", "constant", "image", "series", "audio", "stream"
+]
+TABLE_KINDS = ("numeric", "boolean", "category", "datetime")  # one encoder takes all columns of these
+COLUMN_KINDS = ("image", "series", "audio", "text", "stream")  # each column has an encoder of its own
+FEATURE_KINDS = TABLE_KINDS + COLUMN_KINDS
+_STORED = ("image", "series", "audio", "stream")  # what a column is by its source, not by its cells
+_SENTENCE = 5  # words in the mean: shorter texts are names and titles
 
 _YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))
 
@@ -79,16 +86,17 @@ class Trouble:
         return f"column '{self.column}' ({self.kind}): found '{self.example}'"
 
 
-def infer(frame: pl.DataFrame, *, kinds: Mapping[str, str] | None = None) -> Schema:
+def infer(frame: pl.DataFrame, *, kinds: Mapping[str, str] | None = None, stored: Mapping[str, ColumnKind] | None = None) -> Schema:
     """The schema of a frame of training rows.
 
     Arguments:
         frame: the training rows, without the target.
         kinds: kinds that the user gives by column name.
+        stored: kinds that the source itself gives, such as that of a column of images.
 
     Raises: `DataError` for kinds of unknown columns or kinds that do not fit the values.
     """
-    kinds = kinds or {}
+    kinds, stored = kinds or {}, stored or {}
     known = get_args(ColumnKind)
     absent = [name for name in kinds if name not in frame.columns]
     problems = [f"data.columns.{name}: there is no such column.{did_you_mean(name, frame.columns)}" for name in absent]
@@ -97,10 +105,20 @@ def infer(frame: pl.DataFrame, *, kinds: Mapping[str, str] | None = None) -> Sch
         for name, kind in kinds.items()
         if kind not in known
     ]
+    problems += [
+        f"data.columns.{name}: found '{kind}', but the source gives {stored.get(name, 'no such items')} there; leave it out."
+        for name, kind in kinds.items()
+        if (name in frame.columns and kind in known and stored.get(name, kind) != kind) or (kind in _STORED and name not in stored)
+    ]
     if problems:
         raise DataError(problems)
-    columns = (_given(frame[name], kinds[name]) if name in kinds else infer_column(frame[name]) for name in frame.columns)
-    return Schema(columns=tuple(columns))
+    return Schema(columns=tuple(_column(frame[name], kinds.get(name), stored.get(name)) for name in frame.columns))
+
+
+def _column(series: pl.Series, given: str | None, stored: ColumnKind | None) -> Column:
+    if stored is not None:
+        return Column(name=series.name, kind=stored, why="by the source")
+    return infer_column(series) if given is None else _given(series, given)
 
 
 def _given(series: pl.Series, kind: str) -> Column:
@@ -188,8 +206,11 @@ def _infer_text(name: str, values: pl.Series, distinct: int) -> Column:
 def _infer_words(name: str, values: pl.Series, distinct: int) -> Column:
     if distinct > 0.5 * len(values) and distinct > 20:
         words = float(values.str.count_matches(r"\s+").mean() or 0) + 1  # pyright: ignore[reportArgumentType]
-        if words >= 2:
+        if words >= _SENTENCE and find_spec("tokenizers") is not None:
             return Column(name=name, kind="text", why=f"{distinct:,} different texts of about {words:.0f} words")
+        if words >= 2:
+            how = "data.columns reads them as text" if words < _SENTENCE else "pip install 'handrail[text]' reads them"
+            return Column(name=name, kind="identifier", why=f"{distinct:,} different texts of about {words:.0f} words; {how}")
         return Column(name=name, kind="identifier", why=f"{distinct:,} different values in {len(values):,} rows")
     return Column(name=name, kind="category", why=f"{distinct:,} different values")
 
@@ -224,6 +245,8 @@ def _first(series: pl.Series) -> str:
 
 def read_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[Trouble]]:
     """One column of any frame as the schema's kind, with the rows that could not be read (infinite ones apart)."""
+    if column.kind in _STORED:
+        return series.alias(column.name), []
     series = _plain(series)
     if column.markers and series.dtype == pl.String:
         series = series.replace(list(column.markers), [None] * len(column.markers))
@@ -245,6 +268,8 @@ def _read(series: pl.Series, column: Column) -> pl.Series:
         return as_seconds(series, column.date_format)
     if column.kind == "numeric":
         return as_numbers(series)
+    if column.kind == "text":
+        return series.cast(pl.String)
     labels = as_labels(series, numbers=column.numbers)
     return labels.replace({word: word.lower() for word in ("True", "TRUE", "False", "FALSE")})
 

@@ -15,6 +15,7 @@ from handrail.data._objects import from_object
 from handrail.data._pickled import read_pickle
 from handrail.data._sql import is_url, read_sql
 from handrail.data._structured import read_arrow, read_json, read_json_lines, read_parquet
+from handrail.data.items import has_items, read_items, with_pictures
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError
 
@@ -56,32 +57,41 @@ _USED: dict[str, frozenset[str]] = {
 }
 
 
-def read(source: object, *, options: ReadOptions | None = None) -> Table:
+def read(source: object, *, options: ReadOptions | None = None, cache_in: Path | None = None, labelled: bool = True) -> Table:
     """The table that a source holds.
 
     Arguments:
-        source: a path, a pattern such as `data/*.csv` or a list of paths (put one below the other), a database URL,
+        source: a path, a folder of pictures, sounds or texts, a pattern such as `data/*.csv` or a list of paths (put one below the other), a database URL,
             `bundled:iris`, or an object: a data frame, an array, a dictionary of columns, a pair (X, y).
         options: settings of reading; what they leave out is found out.
+        cache_in: where decoded pictures are kept while they are used; nothing stays there.
+        labelled: whether a folder of files has to say what is to be learned of them.
 
     Raises: `DataError` when there is no such source, when it cannot be read as a table, when it has no rows, and
     for settings that would have no effect on it.
     """
     options = options or ReadOptions()
-    table = _read(source, options)
+    table = _read(source, options, cache_in, labelled)
     if table.frame.height == 0 or table.frame.width == 0:
         found = f"{table.frame.width} columns and no rows" if table.frame.width else "no columns"
         raise DataError(f"{table.source} has {found}; expected at least one row of data.")
     return table
 
 
-def read_expecting(source: object, names: Sequence[str], *, options: ReadOptions | None = None) -> Table:
+def read_expecting(
+    source: object,
+    names: Sequence[str],
+    *,
+    options: ReadOptions | None = None,
+    cache_in: Path | None = None,
+    labelled: bool = True,
+) -> Table:
     """As `read`, for a table that is known to have columns of these names.
 
     A text file whose first line was taken for data, but holds all the names, has a header.
     """
     options = options or ReadOptions()
-    table = read(source, options=options)
+    table = read(source, options=options, cache_in=cache_in, labelled=labelled)
     if not table.is_text or options.header is not None or options.names or not names or not len(table.frame):
         return table
     if set(names) <= set(table.frame.columns) or not set(names) <= {str(value) for value in table.frame.row(0)}:
@@ -89,7 +99,7 @@ def read_expecting(source: object, names: Sequence[str], *, options: ReadOptions
     return read(source, options=options.model_copy(update={"header": True}))
 
 
-def _read(source: Any, options: ReadOptions) -> Table:
+def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:
     if isinstance(source, Table):
         refuse_unused(options, frozenset(), source.source)
         return source
@@ -99,13 +109,21 @@ def _read(source: Any, options: ReadOptions) -> Table:
     if isinstance(source, str) and is_url(source):
         return _read_url(source, options)
     if isinstance(source, str | Path):
-        paths = matching(source)
-        return read_file(paths[0], options=options) if len(paths) == 1 else _read_files(paths, str(source), options)
+        return _read_paths(matching(source), str(source), options, cache_in, labelled)
     if isinstance(source, list | tuple) and source and all(isinstance(part, str | Path) for part in source):
-        paths = [path for part in source for path in matching(part)]
-        return _read_files(sorted(set(paths)), f"{len(set(paths))} files", options)
+        paths = sorted({path for part in source for path in matching(part)})
+        return _read_paths(paths, f"{len(paths)} files", options, cache_in, labelled)
     refuse_unused(options, _USED["dictionary"] if isinstance(source, dict) else _ALWAYS, f"a {type(source).__name__}")
     return from_object(source, options=options)
+
+
+def _read_paths(paths: Sequence[Path], name: str, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:
+    """A folder, files of images or series, or files of tables, whose columns may name pictures."""
+    if has_items(paths):
+        refuse_unused(options, frozenset({"encoding"}), paths[0].name)
+        return read_items(paths, options=options, cache_in=cache_in, labelled=labelled)
+    table = read_file(paths[0], options=options) if len(paths) == 1 else _read_files(paths, name, options)
+    return with_pictures(table, paths[0].parent, cache_in=cache_in)
 
 
 def _read_url(source: str, options: ReadOptions) -> Table:

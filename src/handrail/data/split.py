@@ -32,13 +32,14 @@ class Split(BaseModel):
     """How the rows are divided.
 
     `auto` and `random` draw the test rows by position alone; `auto` then draws validation rows class by class.
+    `order` leaves the rows as they stand: first training, then validation, last test (which `auto` does for one long text).
     `stratified` uses the classes of all rows, those of the test rows included. `group`, `time` and `column` use the
     column named in `column`: whole groups stay together; the latest rows are the test; the column says the part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Literal["auto", "random", "stratified", "group", "time", "column"] = "auto"
+    method: Literal["auto", "random", "stratified", "order", "group", "time", "column"] = "auto"
     column: str | None = None
     validation: Share = 0.15
     test: Share = 0.15
@@ -89,6 +90,8 @@ def draw(
     if split.method == "time":
         assert keys is not None
         return _ordered(keys, shares)
+    if split.method == "order":
+        return _ordered(pl.Series(range(rows)), shares)
     if split.method == "group":
         assert keys is not None
         return _grouped(keys, shares, generator)

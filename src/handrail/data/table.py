@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, field_validator
+
+from handrail.data.store import Stores
 
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "whitespace": " ", "space": " ", "\\s+": " "}
 
@@ -87,6 +90,9 @@ class Table:
         notes: what was found out while reading.
         is_text: whether every column is text as it was written, because the format knows no types.
         namer: gives the name of a row by index where rows do not simply count up from `first_row`.
+        stores: by column, what no cell can hold (images, series); the cells are places in the store.
+        parts: the part that the source itself gives each row (0 train, 1 validation, 2 test).
+        target: the column that is meant, where the user names none.
     """
 
     frame: pl.DataFrame
@@ -95,6 +101,9 @@ class Table:
     notes: tuple[str, ...] = ()
     is_text: bool = False
     namer: Callable[[int], str] | None = field(default=None, repr=False)
+    stores: Stores = field(default_factory=dict, repr=False)
+    parts: np.ndarray | None = field(default=None, repr=False)
+    target: str | None = None
 
     def row_name(self, index: int) -> str:
         """What a person would call the row at this index (from 0): 'row 17', or 'line 18' of a text file."""

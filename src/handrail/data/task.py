@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from handrail.data.schema import infer_column
+from handrail.data.store import Classed, Store, Stores
 from handrail.data.values import as_booleans, as_labels, as_numbers
 from handrail.errors import DataError, did_you_mean
 
-TaskName = Literal["binary", "multi-class", "multi-label", "regression"]
+TaskName = Literal["binary", "multi-class", "multi-label", "regression", "mask", "boxes", "next-token", "sequence"]
+STORED_TASKS = {"mask": "mask", "boxes": "boxes"}  # by the kind of the target's store
+TEXT_TASKS = ("next-token", "sequence")
 _LARGEST = float(np.finfo(np.float32).max)
 MOST_CLASSES = 20  # whole numbers with more different values than this are taken as quantities
 
@@ -27,6 +30,13 @@ class Task(BaseModel):
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
     why: str = ""
+    horizon: int = 0
+    season: int = 0
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether the values are those of a series, `horizon` steps ahead."""
+        return self.horizon > 0
 
     @property
     def outputs(self) -> int:
@@ -39,7 +49,8 @@ class Task(BaseModel):
         return self.name in ("binary", "multi-class")
 
     def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> Tensor:
-        """The target columns as numbers: codes `[rows]` (Int64) for classes, else `[rows, outputs]` (Float32).
+        """The target columns as numbers: codes `[rows]` (Int64) for classes, places in the store for masks and boxes, else
+        `[rows, outputs]` (Float32). What is not a number a row is the decoder's business.
 
         Arguments:
             frame: rows with the target columns.
@@ -49,6 +60,10 @@ class Task(BaseModel):
             that is infinite or beyond single precision (3.4·10³⁸).
         """
         name_of = row_name or (lambda row: f"data row {row + 1}")
+        if self.name in STORED_TASKS:
+            return torch.from_numpy(frame[self.targets[0]].to_numpy().copy())
+        if self.name in TEXT_TASKS:
+            return torch.zeros(len(frame), dtype=torch.int64)  # the decoder reads the text itself
         if self.is_classification:
             return torch.from_numpy(self._codes(frame[self.targets[0]], name_of))
         columns = [self._numbers(frame[name], name_of) for name in self.targets]
@@ -95,8 +110,11 @@ def _found(value: object) -> str:
     return "no value" if value is None else f"'{value}'"
 
 
-def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int] | None) -> tuple[str, ...]:
+def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int] | None, *, alone: bool = False) -> tuple[str, ...]:
     """The names of the target columns, given by name or by position (1 is the first column, -1 the last).
+
+    Arguments:
+        alone: whether the target may be the only column (a text is predicted from itself).
 
     Raises: `DataError` when there is no such column or no target was named.
     """
@@ -106,7 +124,7 @@ def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int]
     names = tuple(_find_target(columns, item) for item in wanted)
     if len(set(names)) < len(names):
         raise DataError(f"data.target names a column twice: {', '.join(names)}.")
-    if len(names) >= len(columns):
+    if len(names) >= len(columns) and not alone:
         raise DataError("every column is a target; nothing is left to predict it from.")
     return names
 
@@ -123,7 +141,14 @@ def _find_target(columns: Sequence[str], target: str | int) -> str:
     return columns[position - 1 if position > 0 else position]
 
 
-def infer_task(frame: pl.DataFrame, targets: Sequence[str], *, task: str = "auto", positive: str | None = None) -> Task:
+def infer_task(
+    frame: pl.DataFrame,
+    targets: Sequence[str],
+    *,
+    task: str = "auto",
+    positive: str | None = None,
+    stores: Stores | None = None,
+) -> Task:
     """What the targets ask for, found out from the rows outside the sealed part.
 
     Arguments:
@@ -131,9 +156,18 @@ def infer_task(frame: pl.DataFrame, targets: Sequence[str], *, task: str = "auto
         targets: the names of the target columns.
         task: "auto" or the task that the user gives.
         positive: for two classes, the one that counts as positive (by default the second in order).
+        stores: of the columns that hold places in a store, such as masks.
 
     Raises: `DataError` when a target is missing everywhere, has a single value, or does not fit the task.
     """
+    store = (stores or {}).get(targets[0])
+    if store is not None or task in (*STORED_TASKS, *TEXT_TASKS):
+        found = _of_items(frame[targets[0]], store, task=task, several=len(targets) > 1)
+        if positive is None:
+            return found
+        if len(found.classes) != 2 or found.name != "mask":
+            raise DataError(f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes.")
+        return found.model_copy(update={"classes": _ordered(found.classes, positive)})
     for name in targets:
         _check_target(frame[name])
     found = _several(frame, tuple(targets), task) if len(targets) > 1 or task == "multi-label" else _one(frame, targets[0], task)
@@ -142,6 +176,26 @@ def infer_task(frame: pl.DataFrame, targets: Sequence[str], *, task: str = "auto
     if found.name != "binary":
         raise DataError(f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes.")
     return found.model_copy(update={"classes": _ordered(found.classes, positive)})
+
+
+def _of_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> Task:
+    """Masks and boxes, and texts that are to be written."""
+    kind = None if store is None else store.kind
+    name = next((name for name, wanted in STORED_TASKS.items() if wanted == kind), None) or task
+    if (
+        several
+        or task not in ("auto", name)
+        or (name in STORED_TASKS) != (kind is not None)
+        or kind not in (None, *STORED_TASKS.values())
+    ):
+        what = "several targets" if several else f"a target of {kind or 'plain values'}"
+        raise DataError(
+            f"data.task: found '{task}' with {what} ('{series.name}'), which do not fit each other; leave data.task out."
+        )
+    if name in TEXT_TASKS and series.dtype != pl.String:
+        raise DataError(f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}.")
+    classes = tuple(store.classes_of(series.drop_nulls().to_numpy())) if isinstance(store, Classed) else ()  # type: ignore[arg-type]
+    return Task(name=name, targets=(series.name,), classes=classes, why=f"a column of {kind or 'texts'}")  # pyright: ignore[reportArgumentType]
 
 
 def _one(frame: pl.DataFrame, name: str, task: str) -> Task:

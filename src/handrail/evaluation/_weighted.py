@@ -11,15 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array
 
-from handrail.evaluation.metrics import (
-    CALIBRATION_BINS,
-    Predictions,
-    bin_of,
-    confidences,
-    mean_defined,
-    row_losses,
-    top_hits,
-)
+from handrail.evaluation.metrics import CALIBRATION_BINS, bin_of, confidences, mean_defined, row_losses, top_hits
+from handrail.evaluation.predictions import Predictions
 
 Weights = Float[np.ndarray, "rows resamples"]
 Figures = dict[str, np.ndarray]
@@ -76,6 +69,7 @@ def _regression(predictions: Predictions) -> Statistic:
     error = np.ascontiguousarray((predictions.values - truth).T)  # [outputs, rows]
     centred = np.ascontiguousarray((truth - truth.mean(axis=0)).T)
     absolute, squared, centred_squared = np.abs(error), error**2, centred**2
+    scaled = None if predictions.scale is None else absolute / predictions.scale[:, None]
 
     def figures(weights: Weights) -> Figures:
         total = weights.sum(axis=0)
@@ -87,6 +81,7 @@ def _regression(predictions: Predictions) -> Statistic:
             "mae": (absolute @ weights / total).mean(axis=0),
             "rmse": np.sqrt(residual / total).mean(axis=0),
             "r2": (1.0 - residual / spread).mean(axis=0),
+            **({} if scaled is None else {"mase": (scaled @ weights / total).mean(axis=0)}),
         }
 
     return figures

@@ -14,10 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from handrail.errors import DataError
-from handrail.evaluation.metrics import Predictions, check_task
+from handrail.evaluation.names import check_task
+from handrail.evaluation.predictions import Predictions
 
 _MOST_ROWS = 100_000
-_WORK = 400_000_000  # rows × features × outputs: some seconds
+_WORK = 100_000_000  # rows × features × outputs: some seconds
 _ITERATIONS = 100
 
 
@@ -72,7 +73,7 @@ def fit_baselines(
     - majority: the classes' (labels') frequencies as probabilities, whatever the features; mean: the target's mean.
     - linear: logistic regression (C = 1; one for each label) or ridge regression (α = 1), scikit-learn's. It stops
       after 100 iterations, converged or not: a baseline that is a hair short of its optimum is still one. It sees at
-      most 100,000 rows, fewer where rows × features × outputs would pass 4 · 10⁸, drawn with a fixed seed and with
+      most 100,000 rows, fewer where rows × features × outputs would pass 10⁸, drawn with a fixed seed and with
       every class kept. A class or label that the rows lack gets probability 0.
 
     features: scaled, finite. target: class codes [rows], 0/1 [rows, labels] or floats [rows, outputs].
@@ -91,7 +92,7 @@ def fit_baselines(
     fitted = {"mean" if task == "regression" else "majority": (flat, constant), "linear": (flat, constant)}
     if flat.size:
         chosen = _some_rows(task, target, flat.size)
-        fitted["linear"] = _linear(task, features[chosen].astype(np.float64), target[chosen], constant)
+        fitted["linear"] = _linear(task, features[chosen], target[chosen], constant)
     return {name: Baseline(name, task, tuple(classes), *arrays) for name, arrays in fitted.items()}
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.errors import DataError, RecipeError, did_you_mean
-from handrail.evaluation._weighted import statistics
-from handrail.evaluation.metrics import Predictions, measure, metric_names
+from handrail.evaluation.outcome import Outcome
 
 _WORK = 200_000_000  # rows × sides × resamples: some seconds on one core
 _FEWEST = 100
@@ -28,7 +27,7 @@ class Interval:
 
 
 def measure_with_intervals(
-    predictions: Predictions, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+    predictions: Outcome, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
     """Every figure with its percentile interval over resampled rows.
 
@@ -41,15 +40,13 @@ def measure_with_intervals(
     Source: Efron 1979
     """
     _check(resamples, confidence)
-    values = measure(predictions)
+    values = predictions.measure()
     defined = [name for name, value in values.items() if np.isfinite(value)]
     (samples,) = _resample([predictions], defined, resamples=resamples, seed=seed)
     return {name: _interval(value, samples.get(name), confidence) for name, value in values.items()}
 
 
-def difference(
-    a: Predictions, b: Predictions, metric: str, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
-) -> Interval:
+def difference(a: Outcome, b: Outcome, metric: str, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> Interval:
     """The metric of `a` minus that of `b` on the same rows, each resample drawn for both: a paired bootstrap.
 
     An interval that holds 0 says that the rows cannot tell the two apart.
@@ -58,12 +55,12 @@ def difference(
     Source: Efron 1979
     """
     _check(resamples, confidence)
-    if a.task != b.task or not np.array_equal(a.truth, b.truth):
+    if not a.same_rows(b):
         raise DataError("Two sets of predictions can be compared on the same rows only; their truths differ.")
-    names = metric_names(a.task, a.width)
+    names = a.names()
     if metric not in names:
         raise RecipeError(f"A {a.task} task has no metric '{metric}'.{did_you_mean(metric, names)}")
-    value = measure(a)[metric] - measure(b)[metric]
+    value = a.measure()[metric] - b.measure()[metric]
     if not np.isfinite(value):
         return _interval(value, None, confidence)
     of_a, of_b = _resample([a, b], [metric], resamples=resamples, seed=seed)
@@ -77,16 +74,16 @@ def _check(resamples: int, confidence: float) -> None:
         raise RecipeError(f"The confidence of an interval lies between 0 and 1, such as 0.95; {confidence} was given.")
 
 
-def _resample(sets: Sequence[Predictions], names: Iterable[str], *, resamples: int, seed: int) -> list[dict[str, np.ndarray]]:
+def _resample(sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, seed: int) -> list[dict[str, np.ndarray]]:
     """Each set's named figures [resamples], where every set sees the same draws."""
     wanted = list(names)
     if not wanted:
         return [{} for _ in sets]
-    rows, sides = sets[0].rows, 1 if sets[0].task == "binary" else sets[0].width
-    resamples = min(resamples, max(_FEWEST, _WORK // (rows * sides)))
+    rows = sets[0].rows
+    resamples = min(resamples, max(_FEWEST, _WORK // (rows * sets[0].work)))
     chunk = int(np.clip(_CHUNK // rows, 4, 1024))
     generator = np.random.default_rng(seed)
-    measures = [statistics(one, wanted) for one in sets]
+    measures = [one.statistics(wanted) for one in sets]
     parts: list[list[dict[str, np.ndarray]]] = [[] for _ in sets]
     with np.errstate(all="ignore"):  # 0/0 marks an undefined resample
         for first in range(0, resamples, chunk):

@@ -7,7 +7,9 @@ from jaxtyping import Float, Num
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from handrail.evaluation.metrics import CALIBRATION_BINS, Predictions, bin_of, check_task, confidences
+from handrail.evaluation.metrics import CALIBRATION_BINS, bin_of, confidences
+from handrail.evaluation.names import check_task
+from handrail.evaluation.predictions import Predictions
 
 _LOWEST, _HIGHEST = 0.05, 20.0
 

@@ -1,12 +1,13 @@
 """What a learning rule is: the one thing that the engine repeats."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from handrail.data.rows import Values, count, cut, moved, take
 from handrail.errors import RecipeError
 from handrail.objectives.objective import Objective
 
@@ -15,31 +16,42 @@ Measures = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows on the device: inputs `[rows, …]`, targets, and a weight a row where the recipe asks for weights."""
+    """Rows: inputs `[rows, …]`, targets, and a weight a row where the recipe asks for weights.
 
-    inputs: Tensor
-    targets: Tensor
+    A whole part may lie elsewhere (see `handrail.data.rows`); what `take` and `cut` answer with are tensors on `device`.
+    """
+
+    inputs: Any
+    targets: Any
     weights: Tensor | None = None
+    device: torch.device | None = None
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return count(self.inputs)
 
     def take(self, rows: Tensor) -> "Batch":
         """The rows of these positions."""
-        weights = None if self.weights is None else self.weights.index_select(0, rows)
-        return Batch(self.inputs.index_select(0, rows), self.targets.index_select(0, rows), weights)
+        weights = None if self.weights is None else self.weights.index_select(0, rows.to(self.weights.device))
+        return self._here(take(self.inputs, rows), take(self.targets, rows), weights)
 
     def cut(self, start: int, stop: int) -> "Batch":
-        """Neighbouring rows, without a copy."""
+        """Neighbouring rows, of tensors without a copy."""
         weights = None if self.weights is None else self.weights[start:stop]
-        return Batch(self.inputs[start:stop], self.targets[start:stop], weights)
+        return self._here(cut(self.inputs, start, stop), cut(self.targets, start, stop), weights)
+
+    def _here(self, inputs: Values, targets: Values, weights: Tensor | None) -> "Batch":
+        if self.device is None:
+            return Batch(inputs, targets, weights)
+        weights = None if weights is None else weights.to(self.device)
+        return Batch(moved(inputs, self.device), moved(targets, self.device), weights, self.device)
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """What a rule may want to know before the first step.
 
-    task: "binary", "multi-class", "multi-label" or "regression". steps: how many there are in an epoch.
+    task: its name, such as "binary" or "regression". steps: how many there are in an epoch. credit: quick figures of a
+    batch of scores and targets, each as (sum, weight).
     """
 
     task: str
@@ -47,6 +59,7 @@ class TrainingPlan:
     epochs: int
     steps: int
     seed: int
+    credit: Callable[[Any, Any], Mapping[str, tuple[float, float]]] = lambda _scores, _targets: {}
 
 
 class Rule(Protocol):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from handrail.components import Slot, component
 from handrail.layers.initialisations import initialise
+from handrail.shapes import ImageShape, SeriesShape, VolumeShape, numbers_in
 
 
 @component("model")
@@ -17,7 +18,7 @@ class Linear(nn.Module):
     With Rosenblatt's rule it is the perceptron, with squared error ADALINE, with cross-entropy logistic regression.
 
     Arguments:
-        inputs: number of inputs.
+        inputs: number of inputs; images, series and volumes are flattened.
         outputs: number of units.
         initialisation: how the weights begin.
 
@@ -26,18 +27,18 @@ class Linear(nn.Module):
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | ImageShape | SeriesShape | VolumeShape,
         outputs: int,
         *,
         initialisation: Annotated[Any, Slot("initialisation")] = "xavier",
     ) -> None:
         super().__init__()
-        self.head = nn.Linear(inputs, outputs)
+        self.head = nn.Linear(numbers_in(inputs), outputs)
         initialise(self, initialisation, generator=seeded_generator())
 
-    def forward(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
+    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""
-        return self.head(x)
+        return self.head(x.flatten(1))
 
 
 def seeded_generator() -> torch.Generator:

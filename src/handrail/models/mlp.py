@@ -12,6 +12,7 @@ from handrail.errors import RecipeError
 from handrail.layers.initialisations import initialise
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.models.linear import seeded_generator
+from handrail.shapes import ImageShape, SeriesShape, VolumeShape, numbers_in
 
 Width = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -25,7 +26,7 @@ class MLP(nn.Module):
     Each hidden layer is: weights → normalisation → activation → dropout.
 
     Arguments:
-        inputs: number of inputs.
+        inputs: number of inputs; images, series and volumes are flattened.
         outputs: number of output units.
         hidden: units of each hidden layer; an empty list gives a single layer.
         activation: of the hidden layers.
@@ -43,7 +44,7 @@ class MLP(nn.Module):
 
     def __init__(
         self,
-        inputs: int,
+        inputs: int | ImageShape | SeriesShape | VolumeShape,
         outputs: int,
         *,
         hidden: list[Width] = [128, 64],  # noqa: B006 - never changed; shown as the default
@@ -59,7 +60,7 @@ class MLP(nn.Module):
             name = "dropout" if dropout else "normalisation"
             raise RecipeError(f"model.mlp.{name}: has no effect without hidden layers; leave it out, or change model.mlp.hidden.")
         layers: list[nn.Module] = [GaussianNoise(input_noise)] if input_noise else []
-        width = inputs
+        width = numbers_in(inputs)
         for units in hidden:
             layers.append(_dense(width, units, weight_noise))
             if normalisation != "none":
@@ -72,9 +73,9 @@ class MLP(nn.Module):
         self.head = _dense(width, outputs, weight_noise)
         initialise(self, initialisation, generator=seeded_generator())
 
-    def forward(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
+    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""
-        return self.head(self.features(x))
+        return self.head(self.features(x.flatten(1)))
 
 
 class BatchNorm(nn.BatchNorm1d):

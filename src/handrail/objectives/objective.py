@@ -12,6 +12,9 @@ from handrail.errors import HandrailError, RecipeError
 from handrail.layers.activations import is_activation
 from handrail.objectives.penalties import wants_activity
 
+_MAPS = 3  # dimensions of masks and of boxes
+Mixture = tuple[Float[Tensor, " rows"], Tensor]
+
 
 class Objective:
     """total = Σᵢ wᵢ·lossᵢ / Σᵢ wᵢ + penalties, over the rows i of a batch.
@@ -45,10 +48,21 @@ class Objective:
             outputs, activity = forward_with_activity(model, batch_inputs)
         else:
             outputs, activity = model(batch_inputs), []
-        total = self.mean(outputs, targets, weights)
+        targets = _followed(model, targets)
+        mixture = _mixture(model)
+        total = self.mean(outputs, targets, weights) if mixture is None else self._mixed(outputs, targets, weights, mixture)
         for penalty in self.penalties:
             total = total + penalty(model, activity)
         return total, outputs
+
+    def _mixed(self, outputs: Tensor, targets: Tensor, weights: Tensor | None, mixture: Mixture) -> Float[Tensor, ""]:
+        """Rows that are mixtures of two are measured against both: Σ wᵢ(λᵢ·lossᵢ + (1 − λᵢ)·loss of the other) / Σ wᵢ."""
+        share, other = mixture
+        rows = share * self.rows(outputs, targets) + (1 - share) * self.rows(outputs, targets[other])
+        if weights is None:
+            return rows.mean()
+        weights = (share * weights + (1 - share) * weights[other]).to(rows.dtype)
+        return torch.dot(weights, rows) / weights.sum().clamp_min(torch.finfo(rows.dtype).tiny)
 
     def mean(self, outputs: Tensor, targets: Tensor, weights: Float[Tensor, " rows"] | None = None) -> Float[Tensor, ""]:
         """The loss alone, averaged over the rows: Σ wᵢ·lossᵢ / Σ wᵢ; 0 where all weights are 0.
@@ -95,6 +109,23 @@ class Objective:
                 f"{outputs.shape[0]} rows, or a single one."
             )
         return values
+
+
+def _followed(model: nn.Module, targets: Tensor) -> Tensor:
+    """Masks and boxes after the turns that the last batch of pictures took."""
+    augment = getattr(model, "augment", None)
+    if not isinstance(augment, nn.Sequential) or not model.training or (targets.ndim != _MAPS):
+        return targets
+    for layer in augment:
+        targets = layer.follow(targets) if hasattr(layer, "follow") else targets
+    return targets
+
+
+def _mixture(model: nn.Module) -> Mixture | None:
+    """How the rows of the last batch were mixed, where an augmentation before the model mixes them."""
+    augment = getattr(model, "augment", None)
+    found = [layer.mixture for layer in augment if hasattr(layer, "mixture")] if isinstance(augment, nn.Sequential) else []
+    return next((mixture for mixture in found if mixture is not None), None)
 
 
 def forward_with_activity(model: nn.Module, inputs: Any) -> tuple[Tensor, list[Tensor]]:

@@ -6,7 +6,7 @@ stopped anywhere, killed included, continues from its last checkpoint to the sam
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from handrail.data.rows import row_bytes
 from handrail.errors import TrainingError
 from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.training.callbacks import Callback, Callbacks
@@ -24,6 +25,7 @@ from handrail.training.signals import Interrupted, StopWish
 from handrail.training.validation import validate
 
 _BLOCK = 64  # steps between two looks at the loss: reading it waits for the device
+_GATHERED = 64_000_000  # bytes of inputs taken at once
 _EXPLODED = 1e4  # times the loss of the first step
 
 
@@ -127,7 +129,7 @@ class Engine:
         else:
             set_chance(chance)
         self.callbacks.on_epoch_begin(self, number)
-        order = self.order(generator(self.plan.seed, "order", number)).to(self.train.targets.device)
+        order = self.order(generator(self.plan.seed, "order", number))
         self.model.train()
         size = self.limits.batch_size
         for start in range(progress.step * size, len(order), _BLOCK * size):
@@ -144,14 +146,13 @@ class Engine:
 
     def _block(self, rows: Tensor) -> None:
         """Up to 64 steps, then one look at their losses."""
-        block = self.train.take(rows)
         before = self._snapshot()
         measured: dict[str, list[Tensor]] = {}
-        size, begun = self.limits.batch_size, self.progress.step
-        for start in range(0, len(block), size):
+        begun = self.progress.step
+        for batch in self._batches(rows):
             if self.callbacks.listens_to_steps:
                 self.callbacks.on_batch_begin(self, self.progress.step + 1)
-            for name, value in self.rule.step(self.model, block.cut(start, start + size)).items():
+            for name, value in self.rule.step(self.model, batch).items():
                 measured.setdefault(name, []).append(value)
             self.progress.step += 1
             if self.callbacks.listens_to_steps:
@@ -159,11 +160,20 @@ class Engine:
             if self.wish:
                 break
         numbers = {name: torch.stack(values).tolist() for name, values in measured.items()}
-        self._judge(numbers["loss"], before, block, begun)
+        self._judge(numbers["loss"], before, rows, begun)
         for name, values in numbers.items():
             self.progress.measured.setdefault(name, []).extend(values)
 
-    def _judge(self, losses: list[float], before: dict[str, Any], block: Batch, begun: int) -> None:
+    def _batches(self, rows: Tensor) -> Iterator[Batch]:
+        """The batches of some rows: gathered many at once where they are small, so that little is held at any time."""
+        size = self.limits.batch_size
+        many = max(1, min(_BLOCK, _GATHERED // max(1, size * row_bytes(self.train.inputs)))) * size
+        for first in range(0, len(rows), many):
+            gathered = self.train.take(rows[first : first + many])
+            for start in range(0, len(gathered), size):
+                yield gathered.cut(start, start + size)
+
+    def _judge(self, losses: list[float], before: dict[str, Any], rows: Tensor, begun: int) -> None:
         """Stop when a loss is not a number or has exploded; the weights from before the block are the last good ones."""
         progress = self.progress
         if math.isnan(progress.first_loss):
@@ -177,7 +187,7 @@ class Engine:
             self.best, progress.best_epoch = before["model"], progress.epoch
         self._save_best()
         size = self.limits.batch_size
-        batches = [block.cut(index * size, (index + 1) * size) for index in range(bad + 1)]
+        batches = [self.train.take(rows[index * size : (index + 1) * size]) for index in range(bad + 1)]
         where = f"epoch {progress.epoch + 1}, step {begun + bad + 1}"
         message = explain_fault(self.model, self.rule, batches, where=where, loss=losses[bad], names=self.names)
         kept = f"The weights of epoch {progress.best_epoch} are kept" + (f" in {self.folder / 'best'}." if self.folder else ".")
@@ -191,7 +201,7 @@ class Engine:
         figures = {"step": float(progress.step), **self._training_figures(), "seconds": seconds}
         last = number >= limits.epochs or self.rule.finished
         if self.validation is not None and (number % limits.validate_every == 0 or last):
-            found = validate(self.model, self.plan.objective, self.validation, self.plan.task)
+            found = validate(self.model, self.plan.objective, self.validation, self.plan.credit)
             figures |= {f"val_{name}": value for name, value in found.items()}
             self._compare(number, found["loss"])
         progress.epoch, progress.step, progress.seconds, progress.measured = number, 0, 0.0, {}

@@ -7,25 +7,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from handrail.components import build, find, is_object, parse
 from handrail.data.balance import class_weights, epoch_order
+from handrail.data.rows import Rows
 from handrail.data.task import Task
 from handrail.errors import RecipeError, did_you_mean
 from handrail.learning.optimizers import WHOLE_BATCHES
 from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.objectives.objective import Objective
 from handrail.recipe import Recipe
+from handrail.shapes import InputShape
 from handrail.training.callbacks import Callback
 from handrail.training.engine import Engine, Limits, Progress
 from handrail.training.signals import StopWish
+from handrail.training.validation import Credit
 
 USUAL_LOSS = {
     "binary": "binary_cross_entropy",
     "multi-class": "cross_entropy",
     "multi-label": "binary_cross_entropy",
     "regression": "mse",
+    "mask": "pixel_cross_entropy_and_dice",
+    "boxes": "detection_loss",
+    "next-token": "next_token",
+    "sequence": "next_token",
 }
 
 
@@ -61,15 +68,18 @@ def _balanced(lesson: "Lesson") -> Batch | None:
     if rows is None or recipe.data.balance == "none":
         return rows
     counts = torch.bincount(lesson.targets, minlength=max(len(lesson.task.classes), 2)).clamp(min=1)
-    return Batch(rows.inputs, rows.targets, (len(lesson.targets) / (len(counts) * counts.double())).float()[rows.targets])
+    weights = (len(lesson.targets) / (len(counts) * counts.double())).float()[rows.targets]
+    return Batch(rows.inputs, rows.targets, weights, rows.device)
 
 
-def usual_threads(parameters: int, batch_size: int) -> int:
+def usual_threads(network: nn.Module, shape: InputShape, batch_size: int) -> int:
     """One thread for steps of less than 0.2 GFLOP (about six operations a parameter and row), else as many as torch has.
 
     Small steps are over before a second thread has woken up; on a busy machine waiting for it can cost a hundredfold.
+    Networks for pictures, series and tokens use each weight many times in a row.
     """
-    return 1 if 6 * parameters * batch_size < 2e8 else torch.get_num_threads()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return 1 if isinstance(shape, int) and 6 * parameters * batch_size < 2e8 else torch.get_num_threads()
 
 
 @contextmanager
@@ -113,14 +123,19 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one training is given: the recipe, the task, and rows as the network takes them."""
+    """What one training is given: the recipe, the task, and rows as the network takes them, on their way to `device`.
+
+    credit: quick figures of a batch; see `Decoder.credit`.
+    """
 
     recipe: Recipe
     task: Task
-    inputs: Tensor
-    targets: Tensor
+    inputs: Rows
+    targets: Any
     names: Sequence[str]
     validation: Batch | None
+    credit: Credit
+    device: torch.device | None = None
 
 
 def train(
@@ -145,7 +160,7 @@ def train(
     recipe, settings = lesson.recipe, lesson.recipe.training
     balance = recipe.data.balance
     weights = class_weights(lesson.targets, max(len(lesson.task.classes), 2)) if balance == "class_weights" else None
-    rows = Batch(lesson.inputs, lesson.targets, weights)
+    rows = Batch(lesson.inputs, lesson.targets, weights, lesson.device)
     size = batch_size(recipe, len(rows))
     loss = usual_loss(recipe.learning, lesson.task.name) if recipe.objective.loss == "auto" else recipe.objective.loss
     order = epoch_order(lesson.targets, balance)
@@ -159,7 +174,15 @@ def train(
         checkpoint_seconds=settings.checkpoint_seconds,
     )
     objective = Objective(loss, recipe.objective.penalties)
-    plan = TrainingPlan(task=lesson.task.name, objective=objective, epochs=settings.epochs, steps=steps, seed=recipe.seed)
+    assert settings.epochs != "auto", "a recipe is settled before training"
+    plan = TrainingPlan(
+        task=lesson.task.name,
+        objective=objective,
+        epochs=settings.epochs,
+        steps=steps,
+        seed=recipe.seed,
+        credit=lesson.credit,
+    )
     rule: Rule = build("rule", recipe.learning)
     engine = Engine(
         network,

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from handrail.evaluation.calibration import Reliability, reliability
-from handrail.evaluation.metrics import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.views.figure import FigureView, figure_view
 from handrail.views.style import NETWORK, PLAIN, picture
 

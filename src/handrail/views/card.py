@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from handrail.views.wording import inputs
+
 if TYPE_CHECKING:
     from handrail.run import Run
 
@@ -24,7 +26,7 @@ def model_card(run: "Run") -> str:
 Predicts {", ".join(f"`{name}`" for name in task["targets"])} ({task["name"]}) from {len(summary["columns"])} columns of `{summary["source"]}`.
 
 - trained on {rows["train"]:,} rows, validated on {rows["validation"]:,}; {rows["test"]:,} test rows were sealed
-- {training["parameters"]:,} parameters, {training["inputs"]} encoded inputs, best epoch {training["best_epoch"]} of {training["epochs"]}
+- {training["parameters"]:,} parameters, {inputs(training["inputs"])}, best epoch {training["best_epoch"]} of {training["epochs"]}
 - recipe {recipe.fingerprint()}, seed {recipe.seed}
 
 ## Figures on validation rows

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handrail.evaluation.metrics import Predictions
+from handrail.evaluation.predictions import Predictions
 
 MOST_CLASSES = 20
 _MOST_PAIRS = 15

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from handrail.evaluation.metrics import higher_is_better
+from handrail.evaluation.names import higher_is_better
 from handrail.views.figure import FigureView, figure_view
 from handrail.views.style import INK, LINEAR, NETWORK, PAPER, PLAIN, axes_in, picture
 from handrail.views.wording import metric_label, metric_value, number

@@ -14,7 +14,8 @@ import jinja2
 import yaml
 
 from handrail._yaml import read_yaml
-from handrail.evaluation.metrics import DESCRIPTIONS, Predictions, higher_is_better
+from handrail.evaluation.names import DESCRIPTIONS, higher_is_better
+from handrail.evaluation.predictions import Predictions
 from handrail.files import write_text
 from handrail.folder import read_json
 from handrail.training.records import read_records
@@ -96,7 +97,7 @@ def _facts(run: "Run", summary: Mapping[str, Any], resolved: Mapping[str, Any]) 
         "Task": f"{task['name']}{classes}" + (f" ({task['why']})" if task["why"] else ""),
         "Rows": f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
         "Model": f"{wording.component(resolved['model'])}; {wording.count(training['parameters'], 'parameter')}, "
-        f"{wording.count(training['inputs'], 'encoded input')}",
+        f"{wording.inputs(training['inputs'])}",
         "Objective": _objective(resolved["objective"]),
         "Learning rule": wording.component(resolved["learning"]),
         "Training": f"{wording.count(training['epochs'], 'epoch')} of at most {resolved['training']['epochs']:,}, "

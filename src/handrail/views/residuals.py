@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from handrail.evaluation.metrics import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.views.figure import FigureView, figure_view
 from handrail.views.style import LINEAR, NETWORK, PLAIN, axes_in, picture
 from handrail.views.wording import number

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import SealError
-from handrail.evaluation.metrics import main_metric
+from handrail.evaluation.names import main_metric
 from handrail.views.wording import count, metric_value, moment
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from handrail.views import wording
+
 if TYPE_CHECKING:
     from handrail.evaluation.ledger import Opening
     from handrail.run import Run
@@ -10,7 +12,11 @@ _SHOWN = {
     "binary": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
     "multi-class": ("accuracy", "balanced_accuracy", "f1", "log_loss"),
     "multi-label": ("accuracy", "f1", "roc_auc", "log_loss"),
-    "regression": ("r2", "rmse", "mae"),
+    "regression": ("mase", "r2", "rmse", "mae"),
+    "mask": ("dice", "iou", "pixel_accuracy"),
+    "boxes": ("map_50", "map_50_95", "recall_50"),
+    "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
+    "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
 }
 
 
@@ -21,9 +27,10 @@ def run_summary(run: "Run") -> str:
     lines = [
         f"{run.recipe.name}: {task['name']}, target {', '.join(task['targets'])} ({task['why']})",
         f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} sealed test rows; "
-        f"{training['inputs']} inputs, {training['parameters']:,} parameters",
+        f"{wording.inputs(training['inputs'])}, {training['parameters']:,} parameters",
         f"best epoch {training['best_epoch']} of {training['epochs']} ({training['stopped']}), {training['seconds']:.1f} s",
     ]
+    lines += [f"chosen: {reason}" for reason in training["why"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
     lines += ["", *figures_table("validation", task["name"], summary), comparison(summary)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handrail.evaluation.metrics import higher_is_better
+from handrail.evaluation.names import higher_is_better
 from handrail.views.wording import count, difference, difference_interval, interval, listed, metric_label, spoken_value
 
 _WINNER = {"better": "The network wins", "worse": "The baseline wins", "even": "No clear winner", "unknown": "No comparison"}

@@ -95,6 +95,11 @@ def listed(names: Any, most: int = 6) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
+def inputs(shape: Any) -> str:
+    """`60 inputs`, `inputs of 1 × 28 × 28`."""
+    return f"inputs of {' × '.join(f'{size:,}' for size in shape)}" if isinstance(shape, list) else count(shape, "input")
+
+
 def moment(text: str) -> str:
     """`2026-05-04T12:30:00+00:00` → 4 May 2026, 12:30 UTC."""
     try:

@@ -15,10 +15,13 @@ import polars as pl
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
-from handrail.data._columns import CyclicTime, Impute, OneHot, bounded, make_scaler
+from handrail.data.encoders._columns import CyclicTime, Impute, OneHot, bounded, make_scaler
 from handrail.data.encoding import Encoding
 from handrail.data.schema import Schema
+from handrail.data.store import Stores
+from handrail.layers.embedding import EmbedColumns, embedding_width
 
 _ROWS = 16384  # at once
 
@@ -98,7 +101,7 @@ class TableEncoder(nn.Module):
         codes = series.fill_null("").replace_strict(levels, list(range(1, len(levels) + 1)), default=0, return_dtype=pl.Int64)
         return codes.to_numpy()
 
-    def unseen(self, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+    def unseen(self, frame: pl.DataFrame, stores: Stores | None = None) -> dict[str, np.ndarray]:
         """For each category column, the rows with a value that no training row had."""
         known = {name: [*self.levels[name], *self.rare[name]] for name in self.category_names}
         found = {name: np.flatnonzero(~frame[name].fill_null("").is_in(known[name]).to_numpy()) for name in self.category_names}
@@ -124,6 +127,29 @@ class TableEncoder(nn.Module):
         for start in range(0, len(frame), _ROWS):
             encoded[start : start + _ROWS] = self(*(tensor[start : start + _ROWS].to(device) for tensor in raw))
         return encoded
+
+    # What every encoder of rows offers; see `handrail.data.encoders.rows`.
+
+    def rows(self, features: pl.DataFrame, stores: Stores) -> Tensor:
+        """Encoded rows where the encoder is; a table has nothing in `stores`."""
+        return self.encode(features)
+
+    @property
+    def shape(self) -> int:
+        """Numbers in a row as the model takes it, learned vectors included."""
+        return self.width + sum(embedding_width(size) - 1 for size in self.embedded)
+
+    def front(self) -> nn.Module | None:
+        """Learned vectors for the codes, where categories are embedded."""
+        return EmbedColumns(self.embedded) if self.embedded else None
+
+    def simple(self, rows: Float[Tensor, "rows width"]) -> Float[Tensor, "rows wide"]:
+        """One column a level, where codes are to be embedded: a linear model cannot look up vectors."""
+        if not self.embedded:
+            return rows
+        start = self.width - len(self.embedded)
+        codes = [functional.one_hot(rows[:, start + i].long(), size) for i, size in enumerate(self.embedded)]
+        return torch.cat([rows[:, :start], *(code.float() for code in codes)], dim=1)
 
     @property
     def embedded(self) -> list[int]:
@@ -155,6 +181,7 @@ class TableEncoder(nn.Module):
     def facts(self) -> dict:
         """What besides the tensors makes this encoder; `from_facts` is the way back."""
         return {
+            "kind": "table",
             "schema": self.schema.model_dump(),
             "encoding": self.encoding.model_dump(),
             "levels": self.levels,

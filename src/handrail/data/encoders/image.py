@@ -1,0 +1,203 @@
+"""Pictures to the numbers that a network takes; learned from training rows only.
+
+bytes [rows, channels, height, width]   → ToUnit: 0 … 1, float32 → (augmentation) → Standardise: channels last
+"""
+
+import math
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from handrail.data.encoders.column import ColumnEncoder
+from handrail.data.encoding import Images
+from handrail.data.images.store import ImageStore
+from handrail.data.rows import Stored
+from handrail.data.store import Store
+from handrail.errors import DataError
+from handrail.shapes import ImageShape
+
+_AS_IT_IS = 256  # pixels a side
+_PHOTO = 128
+_SIMPLE = 1000
+_CHUNK = 2**24  # bytes at once
+
+
+class ToUnit(nn.Module):
+    """Bytes 0 … 255 to x / 255, float32."""
+
+    def forward(self, pixels: UInt8[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+        """From 0 to 1."""
+        return pixels / 255
+
+
+class Standardise(nn.Module):
+    """(x − mean) / deviation for each channel; channels last in memory, with which convolutions are quicker.
+
+    Arguments:
+        mean: of each channel, of values from 0 to 1.
+        deviation: standard deviations; a channel without spread is only shifted.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: list[float], deviation: list[float]) -> None:
+        super().__init__()
+        spread = [value if value > 1e-6 else 1.0 for value in deviation]
+        scale = torch.tensor([1 / value for value in spread]).view(-1, 1, 1)
+        shift = torch.tensor([-middle / value for middle, value in zip(mean, spread, strict=True)]).view(-1, 1, 1)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", shift, persistent=False)
+
+    def forward(self, pixels: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+        """Mean 0 and deviation 1 over the training pixels."""
+        scaled = pixels.mul(self.scale).add_(self.shift)  # reordered at the end: loops over three channels are slow
+        return scaled.contiguous(memory_format=torch.channels_last)
+
+
+class ImageEncoder(ColumnEncoder):
+    """Pictures in one size, as bytes; the front scales them by what the training pixels were.
+
+    size: height and width. channels: 1 or 3. mean, deviation: of each channel, of values from 0 to 1. why: how size and
+    channels were chosen.
+    """
+
+    kind: ClassVar[str] = "image"
+
+    def __init__(
+        self, name: str, *, size: tuple[int, int], channels: int, mean: list[float], deviation: list[float], why: str = ""
+    ) -> None:
+        super().__init__()
+        self.name, self.size, self.channels, self.mean, self.deviation, self.why = name, size, channels, mean, deviation, why
+
+    @classmethod
+    def fit(cls, column: pl.Series, store: Store | None, settings: Images) -> Self:
+        """Size and channels from the settings or the training pictures; mean and deviation from all training pixels.
+
+        Raises: `DataError` for rows without a picture.
+        """
+        images = _images(store)
+        places = _places(column, images)
+        size, why_size = _size(images.sizes[places.numpy()], settings)
+        channels, why_channels = _channels(images.grey[places.numpy()], settings)
+        mean, deviation = _moments(images.stored(size, channels, places))
+        return cls(column.name, size=size, channels=channels, mean=mean, deviation=deviation, why=f"{why_size}; {why_channels}")
+
+    @property
+    def shape(self) -> ImageShape:
+        """Channels, height and width."""
+        return ImageShape(self.channels, *self.size)
+
+    def rows(self, column: pl.Series, store: Store | None) -> Stored:
+        """Bytes `[channels, height, width]` a row, where the store keeps them. Raises: `DataError` for rows without a picture."""
+        images = _images(store)
+        return images.stored(self.size, self.channels, _places(column, images))
+
+    def front(self) -> nn.Sequential:
+        """`ToUnit`, then `Standardise`; augmentation stands between them."""
+        return nn.Sequential(ToUnit(), Standardise(self.mean, self.deviation))
+
+    def simple(self, rows: Tensor) -> Float[Tensor, "rows width"]:
+        """Standardised means over areas, at most 1,000 numbers a row."""
+        values = self.front()(rows)
+        height, width = self.size
+        if height * width * self.channels > _SIMPLE:
+            share = math.sqrt(_SIMPLE / (height * width * self.channels))
+            high = max(1, min(height, math.floor(height * share)))
+            wide = max(1, min(width, _SIMPLE // self.channels // high, math.ceil(width * share)))
+            values = functional.adaptive_avg_pool2d(values, (high, wide))
+        return values.reshape(len(values), -1)
+
+    def facts(self) -> dict[str, Any]:
+        """All that was learned."""
+        return {
+            "name": self.name,
+            "size": list(self.size),
+            "channels": self.channels,
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "why": self.why,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Self:
+        """The way back."""
+        height, width = facts["size"]
+        given = {key: facts[key] for key in ("channels", "mean", "deviation", "why")}
+        return cls(facts["name"], size=(height, width), **given)
+
+
+def _images(store: Store | None) -> ImageStore:
+    assert isinstance(store, ImageStore), f"an image column needs an ImageStore, not {type(store).__name__}"
+    return store
+
+
+def _places(column: pl.Series, store: ImageStore) -> Tensor:
+    """Where the rows' pictures are. Raises: `DataError` for rows without one."""
+    missing = np.flatnonzero(column.is_null().to_numpy())
+    if len(missing):
+        known = [store.name(place) for place in column.drop_nulls().head(1).to_list()]
+        after = f" (one that has: {known[0]})" if known else ""
+        raise DataError(
+            f"column '{column.name}': {len(missing):,} of {len(column):,} rows have no picture{after}, the first of them at position "
+            f"{missing[0] + 1}. Name a picture in each row, or leave these rows out."
+        )
+    return torch.from_numpy(column.to_numpy().astype(np.int64, copy=True))
+
+
+def _size(sizes: np.ndarray, settings: Images) -> tuple[tuple[int, int], str]:
+    """Height and width, and why."""
+    if isinstance(settings.size, int):
+        return (settings.size, settings.size), "size as set"
+    if not isinstance(settings.size, str):
+        return settings.size, "size as set"
+    height, width = (int(side) for side in np.median(sizes, axis=0))
+    if (sizes == sizes[0]).all():
+        height, width = (int(side) for side in sizes[0])
+        if max(height, width) <= _AS_IT_IS:
+            return (height, width), f"all training pictures are {width} × {height}"
+        share = _AS_IT_IS / max(height, width)
+        new = (_stepped(height * share), _stepped(width * share))
+        return new, (
+            f"all training pictures are {width} × {height}; scaled to {new[1]} × {new[0]}, so that an epoch does not take long "
+            "and sides halve evenly (data.images.size sets another)"
+        )
+    side = min(_stepped(min(height, width)), _PHOTO)
+    return (side, side), (
+        f"training pictures have many sizes (in the middle {width} × {height}); scaled and cut at the centre to {side} × {side}, "
+        "which shows what a photograph is of and trains quickly (data.images.size sets another)"
+    )
+
+
+def _stepped(side: float) -> int:
+    """To a multiple of 16, which can be halved four times; small ones as they are."""
+    return max(4, round(side)) if side < 32 else int(side / 16 + 0.5) * 16 if side > _PHOTO else int(side // 16) * 16
+
+
+def _channels(grey: np.ndarray, settings: Images) -> tuple[int, str]:
+    """1 or 3, and why."""
+    if settings.channels != "auto":
+        return {"grey": 1, "colour": 3}[settings.channels], f"{settings.channels} as set"
+    if grey.all():
+        return 1, "all of them are grey"
+    return 3, "all of them are in colour" if not grey.any() else f"{(~grey).sum():,} of {len(grey):,} are in colour"
+
+
+def _moments(rows: Stored) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel, of values from 0 to 1, exactly: the bytes are counted."""
+    channels = rows.data.shape[1]
+    counts = torch.zeros(channels, 256, dtype=torch.int64)
+    step = max(1, _CHUNK // rows.data[0].numel())
+    for start in range(0, len(rows), step):
+        part = rows.take(torch.arange(start, min(start + step, len(rows))))
+        for channel in range(channels):
+            counts[channel] += torch.bincount(part[:, channel].reshape(-1), minlength=256)
+    values, weights = torch.arange(256, dtype=torch.float64) / 255, counts.double() / counts.sum(dim=1, keepdim=True)
+    mean = weights @ values
+    deviation = (weights @ values.square() - mean.square()).clamp(min=0).sqrt()
+    return mean.tolist(), deviation.tolist()

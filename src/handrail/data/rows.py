@@ -1,0 +1,87 @@
+"""Encoded rows, wherever they lie: a tensor, places in one that is mapped from disk, windows on one long series.
+
+The engine asks three things of rows: how many there are, those at some places, and neighbouring ones. A tensor answers
+itself; the classes here answer with tensors when they are asked, so that nothing is copied before it is used.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Row i is `data[places[i]]`: rows that stay where they are (memory mapped from disk, say) until they are used."""
+
+    data: Tensor
+    places: Int[Tensor, " rows"]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def take(self, rows: Int[Tensor, " n"]) -> Tensor:
+        """The rows at these positions."""
+        return self.data.index_select(0, self.places.index_select(0, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Row i is `data[starts[i] : starts[i] + length]`; with `channels_first` time comes last, `[channels, length]`."""
+
+    data: Tensor
+    starts: Int[Tensor, " rows"]
+    length: int
+    channels_first: bool = False
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, rows: Int[Tensor, " n"]) -> Tensor:
+        """The rows at these positions."""
+        views = self.data.unfold(0, self.length, 1)  # [starts, (channels,) length], no copy
+        found = views[self.starts.index_select(0, rows)]
+        return found if self.channels_first or found.ndim == 2 else found.transpose(1, 2)
+
+
+Rows = Tensor | Stored | Windows | tuple["Tensor | Stored | Windows", ...]
+Values = Tensor | tuple[Tensor, ...]
+
+
+def count(rows: Rows) -> int:
+    """How many rows there are."""
+    return len(rows[0]) if isinstance(rows, tuple) else len(rows)
+
+
+def take(rows: Rows, places: Int[Tensor, " n"]) -> Values:
+    """The rows at these positions."""
+    if isinstance(rows, tuple):
+        return tuple(_take(part, places) for part in rows)
+    return _take(rows, places)
+
+
+def _take(rows: Tensor | Stored | Windows, places: Tensor) -> Tensor:
+    return rows.index_select(0, places.to(rows.device)) if isinstance(rows, Tensor) else rows.take(places.cpu())
+
+
+def cut(rows: Rows, start: int, stop: int) -> Values:
+    """Neighbouring rows; of a tensor without a copy."""
+    if isinstance(rows, tuple):
+        return tuple(_cut(part, start, stop) for part in rows)
+    return _cut(rows, start, stop)
+
+
+def _cut(rows: Tensor | Stored | Windows, start: int, stop: int) -> Tensor:
+    return rows[start:stop] if isinstance(rows, Tensor) else rows.take(torch.arange(start, min(stop, len(rows))))
+
+
+def moved(values: Values, device: torch.device) -> Values:
+    """The values on a device."""
+    return tuple(part.to(device) for part in values) if isinstance(values, tuple) else values.to(device)
+
+
+def row_bytes(rows: Rows) -> int:
+    """How many bytes one row takes."""
+    first = cut(rows, 0, 1)
+    return sum(part.nbytes for part in first) if isinstance(first, tuple) else first.nbytes

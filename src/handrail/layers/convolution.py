@@ -1,0 +1,164 @@
+"""Convolution as networks use it: convolution, normalisation, activation and pooling in one block."""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from handrail.components import build
+from handrail.layers.activations import Heaviside, Identity
+from handrail.layers.maxout import Maxout
+from handrail.layers.pooling import Pool, convolved_and_pooled
+
+Normalisation = Literal["none", "batch"]
+Pooling = Literal["none", "max", "average"]
+
+_CONVOLUTIONS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_MONOTONE = (Identity, Heaviside, nn.Sigmoid, nn.Softplus, nn.Tanh, nn.ReLU, nn.ELU)
+_FEW = 16  # values of 32 bits in the widest vectors of today's processors
+
+
+class ConvAct(nn.Module):
+    """y = pool(f(norm(W ∗ x + b))): a convolution with what usually follows it, for 1, 2 or 3 dimensions.
+
+    Max pooling comes before an activation that never falls, max f(x) = f(max x): the same function, a fraction of
+    the work. A convolution that batch normalisation follows has no bias, which the normalisation would take away.
+
+    Arguments:
+        inputs, outputs: channels.
+        dimensions: 1 for series, 2 for images, 3 for volumes.
+        kernel: side of the kernel, in positions.
+        padding: zeros on either side, one number or one a dimension; by default so many that the size stays (odd kernels).
+        groups: how many groups of channels are convolved by themselves; `inputs` for a depthwise convolution.
+        activation: anything that the slot `activation` takes.
+        pooling, window, step: of the values after the activation; the step from one window to the next is its side by default.
+
+    Source: LeCun et al. 1998; batch normalisation: Ioffe & Szegedy 2015
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        dimensions: int = 2,
+        kernel: int = 3,
+        stride: int = 1,
+        padding: int | tuple[int, ...] | None = None,
+        dilation: int = 1,
+        groups: int = 1,
+        normalisation: Normalisation = "none",
+        activation: Any = "relu",
+        pooling: Pooling = "none",
+        window: int = 2,
+        step: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.convolution = _CONVOLUTIONS[dimensions](
+            inputs,
+            outputs,
+            kernel,
+            stride=stride,
+            padding=dilation * (kernel - 1) // 2 if padding is None else padding,
+            dilation=dilation,
+            groups=groups,
+            bias=normalisation == "none",
+        )
+        self.normalisation = BatchNorm(outputs) if normalisation == "batch" else nn.Identity()
+        self.activation = activation_of_channels(activation, outputs)
+        self.pool = nn.Identity() if pooling == "none" else Pool(pooling, window=window, stride=step)
+        self.pools_first = pooling == "max" and never_falls(self.activation)
+        plain = dimensions == 2 and stride == dilation == groups == 1 and normalisation == "none"
+        few = inputs == 1 or outputs < _FEW
+        self.in_phases = plain and few and self.pools_first and window == 2 and step in (None, 2)
+
+    def forward(self, x: Float[Tensor, "rows inputs *size"]) -> Float[Tensor, "rows outputs *smaller"]:
+        if self.convolution.out_channels < _FEW and torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):  # bfloat16 is slower with so few channels
+                return self._forward(x.float())
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        if self.in_phases and self._gains_from_phases(x):
+            layer = self.convolution
+            return self.activation(convolved_and_pooled(x, layer.weight, layer.bias, padding=layer.padding))
+        x = self._folded(x) if self._can_fold() else self.normalisation(self.convolution(x))
+        return self.activation(self.pool(x)) if self.pools_first else self.pool(self.activation(x))
+
+    def _gains_from_phases(self, x: Tensor) -> bool:
+        """On a processor, where no gradient has to reach x; an export shows the layers as they are written."""
+        layer = self.convolution
+        if x.device.type != "cpu" or torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
+            return False
+        if layer._forward_hooks or self.pool._forward_hooks:  # somebody looks at what these layers give
+            return False
+        sizes = [n + 2 * p - k + 1 for n, p, k in zip(x.shape[2:], layer.padding, layer.kernel_size, strict=True)]
+        return all(size % 2 == 0 for size in sizes)
+
+    def _can_fold(self) -> bool:
+        """In use a normalisation is a fixed scale and shift of each channel, which the convolution can do by itself."""
+        norm = self.normalisation
+        if norm.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or not isinstance(norm, BatchNorm):
+            return False
+        return not (norm._forward_hooks or self.convolution._forward_hooks)
+
+    def _folded(self, x: Tensor) -> Tensor:
+        """(W·scale) ∗ x + shift, which is norm(W ∗ x) with one pass over the maps less."""
+        layer, norm = self.convolution, self.normalisation
+        assert isinstance(norm, BatchNorm)
+        scale, shift = norm.scale_and_shift()
+        return layer._conv_forward(x, layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1)), shift)
+
+
+class BatchNorm(_BatchNorm):
+    """y = γ·(x − mean) / √(variance + ε) + β, by channel, over the rows and positions of a batch; 1 to 3 dimensions.
+
+    In evaluation mean and variance are those of all of training. Unlike torch's it takes a batch with a single value
+    a channel, which has no spread: it goes by what training has seen so far.
+
+    Source: Ioffe & Szegedy 2015
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of dimensions will do."""
+
+    def forward(self, input: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows channels *size"]:
+        if self.training and input.numel() == input.shape[1]:
+            return nn.functional.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)
+
+    def scale_and_shift(self) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
+        """γ / √(variance + ε) and β − mean·γ / √(variance + ε): what it does in evaluation is y = scale·x + shift."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        return scale, self.bias - self.running_mean * scale
+
+
+class OverChannels(nn.Module):
+    """Applies a module that works on the last axis to the channels: [rows, channels, …] → [rows, …, channels] and back."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows channels *size"]:
+        return self.module(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def activation_of_channels(spec: Any, features: int) -> nn.Module:
+    """The activation of a specification for `[rows, features, …]`; maxout and softmax look across the channels."""
+    made = build("activation", spec, features)
+    return OverChannels(made) if isinstance(made, Maxout | nn.Softmax) else made
+
+
+def never_falls(activation: nn.Module) -> bool:
+    """Whether f(x) ≤ f(y) for all x ≤ y, value by value: max pooling may then come first.
+
+    A PReLU may learn a slope below zero, GELU and SiLU have a dip: they do not count.
+    """
+    if isinstance(activation, nn.LeakyReLU):
+        return activation.negative_slope >= 0
+    return type(activation) in _MONOTONE and getattr(activation, "alpha", 1.0) > 0

@@ -1,0 +1,71 @@
+"""Pooling: the largest or the mean of each window, and convolution with 2×2 max pooling in one pass."""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+_MAX: dict[int, Any] = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
+_MEAN: dict[int, Any] = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
+
+
+class Pool(nn.Module):
+    """y = the largest (or the mean) of the values in each window, channel by channel; for 1, 2 or 3 dimensions.
+
+    Windows are cut at the far border rather than left out, so that no input is too small: one position stays one.
+
+    Arguments:
+        kind: `max` or `average`.
+        window: side of the window, in positions.
+        stride: from one window to the next; by default the window's side.
+
+    Source: Fukushima 1980; LeCun et al. 1998
+    """
+
+    def __init__(self, kind: Literal["max", "average"], *, window: int = 2, stride: int | None = None) -> None:
+        super().__init__()
+        self.kind = kind
+        self.window = window
+        self.stride = window if stride is None else stride
+
+    def forward(self, x: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows channels *smaller"]:
+        if self.kind == "max" and x.ndim == 4 and x.device.type == "cpu":
+            x = x.contiguous(memory_format=torch.channels_last)  # channels side by side fill the processor's vectors
+        pool = (_MAX if self.kind == "max" else _MEAN)[x.ndim - 2]
+        return pool(x, [min(self.window, side) for side in x.shape[2:]], self.stride, ceil_mode=True)
+
+    @staticmethod
+    def size_after(side: int, *, window: int, stride: int) -> int:
+        """How many windows there are along a side."""
+        count = -(-(side - min(window, side)) // stride) + 1
+        return count - ((count - 1) * stride >= side)  # the last one has to begin inside
+
+    def extra_repr(self) -> str:
+        return f"{self.kind}, window={self.window}, stride={self.stride}"
+
+
+def convolved_and_pooled(
+    x: Float[Tensor, "rows inputs height width"],
+    weight: Float[Tensor, "outputs inputs down across"],
+    bias: Float[Tensor, " outputs"] | None,
+    *,
+    padding: tuple[int, int],
+) -> Float[Tensor, "rows outputs lower narrower"]:
+    """The largest of each 2×2 window of the convolution: max over a, b ∈ {0, 1} of (W ∗ x + b)[2i + a, 2j + b].
+
+    The four members of a window are the four phases of a convolution with stride 2. They are computed as four groups of
+    channels, with kernels shifted by one, and then compared group by group over long contiguous runs. With few channels
+    this is much quicker than to convolve and then pool, as neither fills the processor's vectors there; the gradient
+    with respect to x is slower. The convolution's own size must be even, for a window cut at the border has no phases.
+    """
+    outputs = weight.shape[0]
+    shifted = [functional.pad(weight, (across, 1 - across, down, 1 - down)) for down in (0, 1) for across in (0, 1)]
+    repeated = None if bias is None else bias.repeat(4)
+    phases = functional.conv2d(x, torch.cat(shifted), repeated, stride=2, padding=padding)
+    height, width = phases.shape[2:]
+    # [rows, 4 · outputs, height, width] → [rows, positions, 4, outputs], whose positions are side by side in memory
+    grouped = phases.contiguous().view(-1, 4, outputs, height * width).permute(0, 3, 1, 2)
+    largest = functional.max_pool2d(grouped, (4, 1))
+    return largest.permute(0, 2, 3, 1).reshape(-1, outputs, height, width)

@@ -1,0 +1,63 @@
+"""AlexNet."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handrail.components import component
+from handrail.layers.convolution import ConvAct
+from handrail.layers.initialisations import initialise
+from handrail.layers.pooling import Pool
+from handrail.models.linear import seeded_generator
+from handrail.models.mlp import Rate, Width
+from handrail.shapes import ImageShape
+
+_PHOTO = 96  # pixels; smaller images have no room for a first kernel of 11 pixels with stride 4
+
+
+@component("model", name="alexnet")
+class AlexNet(nn.Module):
+    """AlexNet in one tower: five convolutions with max pooling, then two hidden layers with dropout.
+
+    61,100,840 parameters for 224×224 or 227×227 colour images and 1000 classes. Images below 96 pixels begin with a
+    kernel of 5 pixels and stride 1 in place of 11 and 4; the last maps are averaged to 6×6 where they are larger.
+
+    Arguments:
+        hidden: units of each of the two hidden layers.
+        dropout: share of the inputs of the hidden layers set to zero in training.
+
+    Source: Krizhevsky, Sutskever & Hinton 2012; one tower, without response normalisation: Krizhevsky 2014
+    """
+
+    def __init__(self, inputs: ImageShape, outputs: int, *, hidden: Width = 4096, dropout: Rate = 0.5) -> None:
+        super().__init__()
+        kernel, stride = (11, 4) if min(inputs[1:]) >= _PHOTO else (5, 1)
+        self.features = nn.Sequential(
+            ConvAct(inputs[0], 64, kernel=kernel, stride=stride, padding=2, pooling="max", window=3, step=2),
+            ConvAct(64, 192, kernel=5, pooling="max", window=3, step=2),
+            ConvAct(192, 384),
+            ConvAct(384, 256),
+            ConvAct(256, 256, pooling="max", window=3, step=2),
+        )
+        sides = [-(-(side + 4 - kernel + 1) // stride) for side in inputs[1:]]
+        height, width = (min(_thrice_pooled(side), 6) for side in sides)
+        self.fitted = nn.AdaptiveAvgPool2d((height, width))
+        self.dense = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(256 * height * width, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(hidden, outputs)
+        initialise(self, "he", generator=seeded_generator())
+
+    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
+        """Raw scores."""
+        return self.head(self.dense(self.fitted(self.features(x)).flatten(1)))
+
+
+def _thrice_pooled(side: int) -> int:
+    for _ in range(3):
+        side = Pool.size_after(side, window=3, stride=2)
+    return side

@@ -1,0 +1,54 @@
+"""The words of a text without their order."""
+
+from typing import Annotated
+
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from handrail.components import component
+from handrail.layers.steps import TokenVectors, counts
+from handrail.shapes import TokenShape
+
+Width = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+@component("model", name="bag_of_words")
+class BagOfWords(nn.Module):
+    """The mean of the tokens' vectors, then dense layers: y = W·(1/n)·Σ_t x_t + b. Padding does not count.
+
+    Arguments:
+        inputs: tokens.
+        outputs: number of scores.
+        embedding: numbers for each token.
+        hidden: units of each ReLU layer between the mean and the scores; an empty list for none.
+        dropout: share of the mean's values, and of hidden units, set to zero in training.
+
+    Source: Joulin et al. 2016; hidden layers: Iyyer et al. 2015
+    """
+
+    def __init__(
+        self,
+        inputs: TokenShape,
+        outputs: int,
+        *,
+        embedding: Width = 64,
+        hidden: list[Width] = [],  # noqa: B006 - never changed; shown as the default
+        dropout: Rate = 0.0,
+    ) -> None:
+        super().__init__()
+        self.vectors = TokenVectors(inputs.vocabulary, embedding)
+        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        width = embedding
+        for units in hidden:
+            layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
+            width = units
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, "rows outputs"]:
+        """Raw scores."""
+        # Padding is the zero vector: it adds nothing to the sum.
+        mean = self.vectors(x).sum(dim=1) / counts(x).unsqueeze(1)
+        return self.head(self.features(mean))

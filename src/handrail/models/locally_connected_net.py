@@ -1,0 +1,60 @@
+"""A network whose units see a part of the image and share no weights."""
+
+from typing import Annotated, Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handrail.components import Slot, component
+from handrail.errors import RecipeError
+from handrail.layers.convolution import activation_of_channels
+from handrail.layers.initialisations import initialise
+from handrail.layers.locally_connected import LocallyConnected
+from handrail.models.linear import seeded_generator
+from handrail.models.mlp import Rate, Width
+from handrail.shapes import ImageShape
+
+
+@component("model", name="local_net")
+class LocalNet(nn.Module):
+    """Two or more locally connected layers with stride 2, then linear output units on all that is left.
+
+    Arguments:
+        widths: units at each position, of each layer.
+        kernel: side of the windows, in positions; the next window begins two further on.
+        activation: after every layer.
+        dropout: share of the last layer's units set to zero in training.
+
+    Raises: `RecipeError` for an empty list of widths or a kernel that is even.
+
+    Source: LeCun 1989 (Generalization and network design strategies)
+    """
+
+    def __init__(
+        self,
+        inputs: ImageShape,
+        outputs: int,
+        *,
+        widths: list[Width] = [8, 16],  # noqa: B006 - never changed; shown as the default
+        kernel: Width = 3,
+        activation: Annotated[Any, Slot("activation")] = "relu",
+        dropout: Rate = 0.0,
+    ) -> None:
+        super().__init__()
+        if not widths or kernel % 2 == 0:
+            found = f"kernel: found {kernel}; expected an odd number" if widths else "widths: found an empty list; expected a layer"
+            raise RecipeError(f"model.local_net.{found}.")
+        channels, size = inputs[0], (inputs[1], inputs[2])
+        layers: list[nn.Module] = []
+        for width in widths:
+            layer = LocallyConnected(channels, width, size=size, kernel=kernel, stride=2, padding=kernel // 2)
+            layers += [layer, activation_of_channels(activation, width)]
+            channels, size = width, layer.size
+        self.features = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.head = nn.Linear(channels * size[0] * size[1], outputs)
+        initialise(self.head, "he", generator=seeded_generator())
+
+    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
+        """Raw scores."""
+        return self.head(self.dropout(self.features(x).flatten(1)))

@@ -1,0 +1,229 @@
+"""Recurrent networks: a state is carried from step to step."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from handrail.components import component
+from handrail.errors import RecipeError
+from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
+from handrail.layers.steps import Summary, present, step_vectors, summed_up
+from handrail.shapes import SeriesShape, StepShape, TokenShape
+
+Width = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Inputs = SeriesShape | TokenShape | int
+Outputs = int | StepShape
+Rows = Int[Tensor, "rows length"] | Float[Tensor, "rows channels length"] | Float[Tensor, "rows inputs"]
+Scores = Float[Tensor, "rows outputs"] | Float[Tensor, "rows length scores"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the three networks are set by in the same way; described at each of them."""
+
+    width: int
+    layers: int
+    bidirectional: bool
+    dropout: float
+    embedding: int | None
+    summary: Summary | None
+
+
+class Recurrent(nn.Module):
+    """What the three networks share: what is read, how the states are used, and how scores come of them.
+
+    many-to-one   series or tokens → a vector: the states of all steps are summed up in one, which is scored
+    many-to-many  series or tokens → steps: the state of each step is scored
+    one-to-many   a vector → steps: it starts the state, h₀ = tanh(W·x + b), and is the input of every step
+
+    Padding of tokens changes no answer. Of series every step counts, also zeros that lengthen them.
+
+    Arguments:
+        kind: makes torch's layers.
+
+    Raises: `RecipeError` for shapes that go together in none of these ways, and for settings that would do nothing.
+    """
+
+    causal: ClassVar[bool] = True
+    "Whether the score of a step knows nothing of later steps, which the task of foretelling them needs."
+
+    def __init__(self, kind: Callable[..., nn.RNNBase], inputs: Inputs, outputs: Outputs, settings: Settings) -> None:
+        super().__init__()
+        problems = _misfits(inputs, outputs, settings)
+        if problems:
+            name = type(self).__name__.lower()
+            raise RecipeError(f"model.{name}{text}" for text in problems)
+        self.summary: Summary = settings.summary or "last"
+        self.steps = outputs.length if isinstance(outputs, StepShape) else None
+        width, layers = settings.width, settings.layers
+        self.start = nn.Sequential(nn.Linear(inputs, layers * width), nn.Tanh()) if isinstance(inputs, int) else None
+        self.vectors, entering = (
+            (nn.Identity(), inputs) if isinstance(inputs, int) else step_vectors(inputs, settings.embedding or 64)
+        )
+        between = settings.dropout if layers > 1 else 0.0  # torch warns about dropout between layers where there is but one
+        self.core = kind(entering, width, layers, batch_first=True, dropout=between, bidirectional=settings.bidirectional)
+        self.dropout = nn.Dropout(settings.dropout)
+        leaving = 2 * width if settings.bidirectional else width
+        self.head = nn.Linear(leaving, outputs.scores if isinstance(outputs, StepShape) else outputs)
+
+    def forward(self, x: Rows) -> Scores:
+        """Raw scores: of each row, or of each step."""
+        if self.start is not None:
+            return self.head(self.dropout(self._from_a_vector(x)))
+        there = present(x)
+        states = run_over(self.core, self.vectors(x), there=None if x.is_floating_point() else there)
+        return self.head(self.dropout(states if self.steps else self._summed_up(states, there)))
+
+    def _from_a_vector(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows length width"]:
+        assert self.start is not None
+        assert self.steps is not None
+        first = self.start(x).view(len(x), self.core.num_layers, -1).transpose(0, 1).contiguous()  # [layers, rows, width]
+        return run_over(self.core, x.unsqueeze(1).expand(-1, self.steps, -1), start=first)
+
+    def _summed_up(
+        self, states: Float[Tensor, "rows length leaving"], there: Bool[Tensor, "rows length"]
+    ) -> Float[Tensor, "rows leaving"]:
+        if self.summary == "last" and self.core.bidirectional:
+            return last_of_each_direction(states, there)
+        return summed_up(states, there, self.summary)
+
+
+def _misfits(inputs: Inputs, outputs: Outputs, settings: Settings) -> list[str]:
+    """What does not go together, each with the place where it is set."""
+    found: list[str] = []
+    if isinstance(outputs, StepShape):
+        if not isinstance(inputs, int) and inputs.length != outputs.length:
+            found.append(
+                f": gives scores at each of the {inputs.length} steps that it reads; expected {outputs.length}. "
+                "The model encoder_decoder reads and writes different lengths."
+            )
+        if settings.bidirectional:
+            found.append(".bidirectional: has no use where every step is scored: it would see the steps that are to be foretold.")
+        if settings.summary is not None:
+            found.append(".summary: has no effect where every step is scored; leave it out.")
+    elif isinstance(inputs, int):
+        found.append(": makes many steps of a row of numbers, or reads steps; expected series or text. For a table choose mlp.")
+    if settings.embedding is not None and not isinstance(inputs, TokenShape):
+        found.append(".embedding: has no effect where the inputs are no tokens; leave it out.")
+    return found
+
+
+@component("model", name="rnn")
+class RNN(Recurrent):
+    """Recurrent network: h_t = f(W·x_t + U·h_{t−1} + b), whose scores are V·h + c.
+
+    It reads series or tokens and scores the row or every step, or makes steps of a row of numbers. It forgets within
+    about ten steps; `lstm` and `gru` do not.
+
+    Arguments:
+        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of steps.
+        width: units of each layer.
+        layers: how many are stacked.
+        bidirectional: whether a second network reads from the end; not where every step is scored.
+        dropout: share of states set to zero in training, between the layers and before the scores.
+        embedding: numbers for each token (without a value: 64).
+        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all states.
+        activation: f.
+
+    Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
+
+    Source: Elman 1990; bidirectional: Schuster & Paliwal 1997
+    """
+
+    def __init__(
+        self,
+        inputs: SeriesShape | TokenShape | int,
+        outputs: int | StepShape,
+        *,
+        width: Width = 128,
+        layers: Width = 1,
+        bidirectional: bool = False,
+        dropout: Rate = 0.0,
+        embedding: Width | None = None,
+        summary: Summary | None = None,
+        activation: Literal["tanh", "relu"] = "tanh",
+    ) -> None:
+        settings = Settings(width, layers, bidirectional, dropout, embedding, summary)
+        super().__init__(functools.partial(nn.RNN, nonlinearity=activation), inputs, outputs, settings)
+
+
+@component("model", name="lstm")
+class LSTM(Recurrent):
+    """Long short-term memory: c_t = f·c_{t−1} + i·g, h_t = o·tanh(c_t), with gates i, f, o = σ(W·x_t + U·h_{t−1} + b).
+
+    g = tanh(W·x_t + U·h_{t−1} + b), each with weights of its own. What a cell holds stays until a gate lets it go, so
+    that the network remembers over hundreds of steps. It reads and scores what `rnn` does.
+
+    Arguments:
+        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of steps.
+        width: cells of each layer.
+        layers: how many are stacked.
+        bidirectional: whether a second network reads from the end; not where every step is scored.
+        dropout: share of states set to zero in training, between the layers and before the scores.
+        embedding: numbers for each token (without a value: 64).
+        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all states.
+        forget_bias: of the forget gates at the start; above zero the cells begin by remembering.
+
+    Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
+
+    Source: Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber & Cummins 2000
+    """
+
+    def __init__(
+        self,
+        inputs: SeriesShape | TokenShape | int,
+        outputs: int | StepShape,
+        *,
+        width: Width = 128,
+        layers: Width = 1,
+        bidirectional: bool = False,
+        dropout: Rate = 0.0,
+        embedding: Width | None = None,
+        summary: Summary | None = None,
+        forget_bias: Annotated[float, Field(allow_inf_nan=False)] = 1.0,
+    ) -> None:
+        super().__init__(nn.LSTM, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary))
+        assert isinstance(self.core, nn.LSTM)
+        open_forget_gates(self.core, forget_bias)
+
+
+@component("model", name="gru")
+class GRU(Recurrent):
+    """Gated recurrent unit: h_t = (1 − z)·n + z·h_{t−1}, n = tanh(W·x_t + r·(U·h_{t−1} + c) + b), r, z = σ(W·x_t + U·h_{t−1} + b).
+
+    Each with weights of its own: an LSTM with fewer parts, which learns about as well. It reads and scores what `rnn` does.
+    As torch does, r acts on U·h_{t−1}; in the paper on h_{t−1}.
+
+    Arguments:
+        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of steps.
+        width: units of each layer.
+        layers: how many are stacked.
+        bidirectional: whether a second network reads from the end; not where every step is scored.
+        dropout: share of states set to zero in training, between the layers and before the scores.
+        embedding: numbers for each token (without a value: 64).
+        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all states.
+
+    Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
+
+    Source: Cho et al. 2014
+    """
+
+    def __init__(
+        self,
+        inputs: SeriesShape | TokenShape | int,
+        outputs: int | StepShape,
+        *,
+        width: Width = 128,
+        layers: Width = 1,
+        bidirectional: bool = False,
+        dropout: Rate = 0.0,
+        embedding: Width | None = None,
+        summary: Summary | None = None,
+    ) -> None:
+        super().__init__(nn.GRU, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary))

@@ -1,0 +1,74 @@
+"""The network around a model: what stands before it on the device, and the precision that it computes in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from handrail.components import available, find, is_object, parse
+from handrail.data.task import Task
+from handrail.errors import RecipeError
+from handrail.shapes import InputShape, OutputShape, accepted, spoken
+
+
+class Network(nn.Module):
+    """front → augmentation (in training) → model.
+
+    The last layer of a front that standardises stands behind the augmentation, which wants pictures as they are.
+    """
+
+    def __init__(self, front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module) -> None:
+        super().__init__()
+        before = list(front) if isinstance(front, nn.Sequential) else [] if front is None else [front]
+        at = max(len(before) - 1, 0) if augment else len(before)
+        self.front = nn.Sequential(*before[:at])
+        self.augment = nn.Sequential(*augment)
+        self.scale = nn.Sequential(*before[at:])
+        self.model = model
+
+    def forward(self, inputs: Any) -> Any:
+        """The model's scores for encoded rows."""
+        given = isinstance(inputs, tuple) and len(self.front) <= 1 and not len(self.augment) and self._takes_several(inputs)
+        if given:
+            first, *rest = inputs
+            return self.model((self.scale(self.front(first)), *rest))
+        return self.model(self.scale(self.augment(self.front(inputs))))
+
+    def _takes_several(self, inputs: tuple[Any, ...]) -> bool:
+        """Whether only the first of the inputs is the front's: the others are answers that the model is given in training."""
+        return getattr(self.model, "takes_given", False) and len(inputs) == 2
+
+
+def whole_network(front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module, *, precision: str) -> nn.Module:
+    """The model, with what stands before it, in the precision asked for; alone where nothing does."""
+    bare = front is None or isinstance(front, nn.Identity)
+    if precision == "bfloat16":
+        from handrail.layers.precision import Lowered
+
+        model = Lowered(model)
+    return model if bare and not augment else Network(None if bare else front, augment, model)
+
+
+def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Task) -> None:
+    """Raises: `RecipeError` when a model of ours takes other inputs, or gives other outputs, than there are."""
+    if is_object(model):
+        return
+    name = parse(model, "model")[0]
+    target = find("model", name).target
+    problems = []
+    for argument, shape, verb in (("inputs", inputs, "takes"), ("outputs", outputs, "gives")):
+        kinds = accepted(target, argument)
+        if not isinstance(shape, kinds):
+            word = "scores" if argument == "outputs" and kinds == (int,) else ", ".join(spoken(kind) for kind in kinds)
+            need = "the data gives" if argument == "inputs" else f"the task ({task.name}) asks for"
+            wanted = "scores" if argument == "outputs" and isinstance(shape, int) else spoken(type(shape))
+            problems.append(f"model: '{name}' {verb} {word}, but {need} {wanted}.")
+    if problems:
+        fitting = [entry for entry, found in available("model").items() if fits(found.target, inputs, outputs)]
+        problems[-1] += f" Expected one of {', '.join(fitting)}." if fitting else ""
+        raise RecipeError(problems)
+
+
+def fits(target: Any, inputs: InputShape, outputs: OutputShape) -> bool:
+    """Whether a network's annotations accept these shapes."""
+    return isinstance(inputs, accepted(target, "inputs")) and isinstance(outputs, accepted(target, "outputs"))

@@ -1,0 +1,96 @@
+"""The loss of a detector: which anchors are to find which objects, how sure they are, and how well their boxes lie.
+
+Outputs are `[rows, anchors, 8 + classes]` as `handrail.models.detector` gives them: the anchor, its moved box, scores.
+Targets are `[rows, most, 5]`: class (−1 where there is no object), xmin, ymin, xmax, ymax, in shares of the image.
+"""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from handrail.components import component
+from handrail.errors import RecipeError
+from handrail.layers.anchors import generalised_iou, pairwise_iou
+
+Outputs = Float[Tensor, "rows anchors numbers"]
+Targets = Float[Tensor, "rows most 5"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@component("loss", tasks=("boxes",))
+def detection_loss(
+    outputs: Outputs,
+    targets: Targets,
+    *,
+    overlap: Share = 0.5,
+    doubtful: Share = 0.4,
+    gamma: Weight = 2.0,
+    alpha: Share = 0.25,
+    box_weight: Weight = 1.0,
+) -> Float[Tensor, " rows"]:
+    """How sure, and how well placed: Σ focal(scores) + box_weight · Σ (1 − generalised IoU), over the number of anchors that
+    have an object.
+
+    An anchor is to find the object that it overlaps most, if that is at least `overlap`; and whatever the overlap, each
+    object has its best anchor. Anchors between `doubtful` and `overlap` are not asked; all others are to say that there is
+    nothing. Focal: −α·(1 − p)^γ·log p where the class is there, −(1 − α)·p^γ·log(1 − p) where it is not, so that the many
+    easy empty anchors weigh little.
+
+    Arguments:
+        overlap, doubtful: intersections over union.
+        gamma: γ; 0 gives the plain cross-entropy.
+        alpha: α.
+        box_weight: how much the boxes count beside the scores.
+
+    Raises: `RecipeError` when outputs or targets have another form, or `doubtful` is above `overlap`.
+
+    Source: Lin et al. 2017 (focal loss); Liu et al. 2016 (which anchors); Rezatofighi et al. 2019 (generalised IoU)
+    """
+    _check(outputs, targets, overlap=overlap, doubtful=doubtful)
+    outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))  # half precision is too coarse for boxes
+    targets = targets.to(outputs)
+    boxes, scores = outputs[..., 4:8], outputs[..., 8:]
+    objects, positive, asked = assigned(outputs[..., :4].detach(), targets, overlap=overlap, doubtful=doubtful)
+    wanted = functional.one_hot(objects[..., 0].clamp(min=0).long(), scores.shape[2]) * positive.unsqueeze(2)
+    focal = (_focal(scores, wanted.to(scores.dtype), gamma=gamma, alpha=alpha) * asked.unsqueeze(2)).sum(dim=(1, 2))
+    away = ((1 - generalised_iou(boxes, objects[..., 1:])) * positive).sum(dim=1)
+    return (focal + box_weight * away) / positive.sum(dim=1).clamp(min=1)
+
+
+def assigned(
+    anchors: Float[Tensor, "rows anchors 4"], targets: Targets, *, overlap: float, doubtful: float
+) -> tuple[Float[Tensor, "rows anchors 5"], Bool[Tensor, "rows anchors"], Bool[Tensor, "rows anchors"]]:
+    """Each anchor's object (class and box), whether it is to find it, and whether it is asked at all."""
+    real = targets[..., 0] >= 0
+    # The anchors are the same in every row. [rows, most, anchors]
+    iou = pairwise_iou(targets[..., 1:], anchors[:1]) * real.unsqueeze(2)
+    highest, owner = iou.max(dim=1)
+    top, best_anchor = iou.max(dim=2, keepdim=True)
+    claims = torch.zeros_like(real.unsqueeze(2).expand_as(iou)).scatter(2, best_anchor, top > 0)
+    claimed = claims.any(dim=1)
+    owner = torch.where(claimed, claims.to(torch.uint8).argmax(dim=1), owner)
+    positive = claimed | (highest >= overlap)
+    objects = targets.gather(1, owner.unsqueeze(2).expand(-1, -1, targets.shape[2]))
+    return objects, positive, positive | (highest < doubtful)
+
+
+def _focal(scores: Tensor, wanted: Tensor, *, gamma: float, alpha: float) -> Tensor:
+    entropy = functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+    probability = scores.sigmoid()
+    missed = torch.where(wanted > 0, 1 - probability, probability)
+    return torch.where(wanted > 0, alpha, 1 - alpha) * missed**gamma * entropy
+
+
+def _check(outputs: Tensor, targets: Tensor, *, overlap: float, doubtful: float) -> None:
+    if outputs.ndim != 3 or outputs.shape[2] < 9 or targets.ndim != 3 or targets.shape[2] != 5:
+        raise RecipeError(
+            f"detection_loss was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; expected "
+            "[rows, anchors, 8 + classes] (anchor, box, scores) and [rows, most, 5] (class, box). Does the model find boxes?"
+        )
+    if doubtful > overlap:
+        raise RecipeError(f"detection_loss.doubtful: found {doubtful}, expected at most overlap, which is {overlap}.")

@@ -1,0 +1,106 @@
+"""The shapes that pass between data and networks. The annotations of a network's `inputs` and `outputs` say what it takes and gives.
+
+A plain `int` is a vector: `inputs` numbers a row, `outputs` scores a row. The others are named tuples, and so plain
+tuples to a module from elsewhere.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, NamedTuple, get_type_hints
+
+
+class ImageShape(NamedTuple):
+    """Rows `[rows, channels, height, width]`, float32."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class VolumeShape(NamedTuple):
+    """Rows `[rows, channels, depth, height, width]`, float32: video, scans."""
+
+    channels: int
+    depth: int
+    height: int
+    width: int
+
+
+class SeriesShape(NamedTuple):
+    """Rows `[rows, channels, length]`, float32, time last; series that are shorter end in zeros."""
+
+    channels: int
+    length: int
+
+
+class TokenShape(NamedTuple):
+    """Rows `[rows, length]`, int64, codes below `vocabulary`: 0 is padding (at the end), 1 a token never seen."""
+
+    length: int
+    vocabulary: int
+
+
+class MapShape(NamedTuple):
+    """As outputs: scores for every pixel, `[rows, channels, height, width]`."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class StepShape(NamedTuple):
+    """As outputs: scores at every step, `[rows, length, scores]`."""
+
+    length: int
+    scores: int
+
+
+class BoxShape(NamedTuple):
+    """As outputs: objects with boxes, at most so many in an image; `classes` without the background."""
+
+    classes: int
+
+
+InputShape = int | ImageShape | VolumeShape | SeriesShape | TokenShape
+OutputShape = int | MapShape | StepShape | BoxShape
+
+_WORDS = {
+    int: "numbers",
+    ImageShape: "images",
+    VolumeShape: "volumes",
+    SeriesShape: "series",
+    TokenShape: "tokens",
+    MapShape: "a map of scores",
+    StepShape: "scores at every step",
+    BoxShape: "boxes",
+}
+
+
+def spoken(kind: type) -> str:
+    """What a message calls a kind of shape."""
+    return _WORDS[kind]
+
+
+def accepted(target: Callable[..., Any], argument: str) -> tuple[type, ...]:
+    """The kinds of shape that the annotation of `argument` (`inputs` or `outputs`) names.
+
+    A class or function from elsewhere that says nothing is taken to accept all.
+    """
+    function = target.__init__ if inspect.isclass(target) else target
+    try:
+        annotation = get_type_hints(function).get(argument)
+    except (NameError, TypeError):
+        annotation = None
+    parts = typing.get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    named = tuple(part for part in parts if part in _WORDS)
+    return named or tuple(_WORDS)
+
+
+def numbers_in(shape: InputShape) -> int:
+    """How many numbers there are in a row of that shape."""
+    total = 1
+    for size in (shape,) if isinstance(shape, int) else shape[:1] if isinstance(shape, TokenShape) else shape:
+        total *= size
+    return total

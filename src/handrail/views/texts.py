@@ -1,0 +1,75 @@
+"""Text on the page: what a language model wrote, and the texts that were hardest to judge."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_LONGEST_SAMPLE = 2_000
+_LONGEST_EXCERPT = 280
+_SIGNS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {0x7F: "␡"}
+
+
+@dataclass(frozen=True)
+class GeneratedText:
+    """What the network wrote after a prompt; `how` says how its tokens were drawn. Line ends are to be kept."""
+
+    prompt: str
+    text: str
+    how: str
+
+
+@dataclass(frozen=True)
+class HardText:
+    """A text that the network judged badly; `answer` with the probability it was given."""
+
+    row: str
+    text: str
+    truth: str
+    answer: str
+    confidence: float | None = None
+
+    @property
+    def sure(self) -> str:
+        """`97%`, or nothing."""
+        return "" if self.confidence is None else f"{self.confidence:.0%}"
+
+
+def generated_text(prompt: str, text: str, *, temperature: float, top: int | None = None) -> GeneratedText:
+    """A sample for the page: at most 2,000 letters, with signs for letters that cannot be seen.
+
+    Arguments:
+        text: what was written after the prompt, without it.
+        temperature: that the scores were divided by; 0 stands for the most probable token each time.
+        top: so many most probable tokens took part, where that was limited.
+    """
+    limited = f", among the {top} most probable tokens" if top is not None else ""
+    how = f"temperature {temperature:g}{limited}" if temperature else "the most probable token each time"
+    cut = text if len(text) <= _LONGEST_SAMPLE else f"{text[:_LONGEST_SAMPLE]}…"
+    return GeneratedText(visible(prompt), visible(cut), how)
+
+
+def hard_texts(
+    rows: Sequence[str],
+    texts: Sequence[str],
+    truths: Sequence[str],
+    answers: Sequence[str],
+    confidences: Iterable[float] | None = None,
+) -> list[HardText]:
+    """Hard texts for the page, each cut to an excerpt, in the order given."""
+    sure = list(confidences) if confidences is not None else [None] * len(rows)
+    parts = zip(rows, texts, truths, answers, sure, strict=True)
+    return [HardText(row, excerpt(text), truth, answer, share) for row, text, truth, answer, share in parts]
+
+
+def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:
+    """The beginning of a text on one line, cut between words where there is a space near the end."""
+    line = visible(" ".join(text.split()))
+    if len(line) <= longest:
+        return line
+    begin = line[: longest - 1]
+    space = begin.rfind(" ", longest * 3 // 4)
+    return f"{begin[:space] if space > 0 else begin}…"
+
+
+def visible(text: str) -> str:
+    """The text with a sign for each control character, which a page could not hold."""
+    return text.replace("\r\n", "\n").translate(_SIGNS)
