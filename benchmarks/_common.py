@@ -24,7 +24,6 @@ import numpy as np
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("HANDRAIL_DATA", HERE.parent.parent / "shared" / "data"))
-THREADS = min(2, os.cpu_count() or 1)
 HELD_OUT_AT_ONCE = 500
 Arrays = dict[str, np.ndarray]
 Key = TypeVar("Key")
@@ -118,7 +117,6 @@ class Trained:
     seconds: Sequence[float]
     score: float
     bits: Literal[16, 32] = 32
-    threads: int = THREADS
 
 
 def split_up(train: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.ndarray], *, quick: bool) -> Arrays:
@@ -127,10 +125,10 @@ def split_up(train: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.nd
     Arguments:
         quick: no more than 640 training rows and a quarter as many held-out ones.
     """
-    if quick:
-        train, held = (tuple(part[:rows] for part in pair) for pair, rows in ((train, 640), (held, 160)))
-    last = len(held[0]) * 9 // 10
-    parts = {"train": train, "val": tuple(part[:last] for part in held), "test": tuple(part[last:] for part in held)}
+    rows, others = (640, 160) if quick else (len(train[0]), len(held[0]))
+    last = others * 9 // 10
+    ranges = {"train": (train, slice(rows)), "val": (held, slice(last)), "test": (held, slice(last, others))}
+    parts = {name: [part[where] for part in pair] for name, (pair, where) in ranges.items()}
     return {f"{letter}_{name}": array for name, pair in parts.items() for letter, array in zip("xy", pair, strict=True)}
 
 
@@ -265,14 +263,8 @@ def with_lightning(work: Work, arrays: Arrays, _: Path) -> Trained:
 
     module = Module()
     loader = DataLoader(TensorDataset(*tensors(arrays, "train")), batch_size=work.batch, shuffle=True)
-    trainer = lightning.Trainer(
-        max_epochs=work.epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    trainer = lightning.Trainer(max_epochs=work.epochs, accelerator="cpu", **dict.fromkeys(off, False))
     trainer.fit(module, loader)
     return Trained(times, torch_score(work, module.network.eval(), arrays))
 
@@ -303,7 +295,7 @@ def with_keras(work: Work, arrays: Arrays, _: Path) -> Trained:
     return Trained(times, torch_score(work, lambda x: network(x, training=False), arrays))
 
 
-def with_handrail(work: Work, _: Arrays, folder: Path) -> Trained:
+def with_handrail(work: Work, arrays: Arrays, folder: Path) -> Trained:
     """handrail's fit of a recipe; its own seconds of training, its own figure after the last epoch."""
     import handrail
     from handrail._yaml import read_yaml
@@ -318,9 +310,10 @@ def with_handrail(work: Work, _: Arrays, folder: Path) -> Trained:
         run = handrail.fit(recipe=recipe, changes=work.recipe, out=Path(runs) / "run")
         epochs = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
         settled = read_yaml(run.path / "resolved.yaml")["training"]
+    steps = -(-len(arrays["y_train"]) // work.batch)  # it cuts a text for itself, into a window more or less
+    seconds = [epoch["seconds"] * steps / epoch["step"] for epoch in epochs]
     score = epochs[-1]["val_loss" if work.by_loss else "val_accuracy"]
-    bits = 16 if settled["precision"] == "bfloat16" else 32
-    return Trained([epoch["seconds"] for epoch in epochs], score, bits, settled["threads"])
+    return Trained(seconds, score, 16 if settled["precision"] == "bfloat16" else 32)
 
 
 CONTENDERS = {
@@ -330,100 +323,86 @@ CONTENDERS = {
     "lightning": with_lightning,
     "keras": with_keras,
 }
-NAMES = {
-    "handrail": "handrail",
-    "tuned": "PyTorch, hand-tuned",
-    "plain": "PyTorch + DataLoader",
-    "lightning": "Lightning",
-    "keras": "Keras 3 on torch",
-}
+NAMES = dict(
+    zip(CONTENDERS, ("handrail", "PyTorch, hand-tuned", "PyTorch + DataLoader", "Lightning", "Keras 3 on torch"), strict=True)
+)
 ENVIRONMENT = {"KERAS_BACKEND": "torch", "KERAS_HOME": "keras"}
 MODULES = {"handrail": "handrail.fitting", "lightning": "lightning", "keras": "keras"}
 
 
 def train(work: Work, contender: str, folder: Path, arrays: Arrays) -> Found:
     """Train by one contender in this process; what was measured."""
-    import torch
 
     __import__("torch._dynamo")  # torch imports its compiler at the first step of an optimizer; that is no training
     __import__(MODULES.get(contender, "torch"))
-    torch.set_num_threads(THREADS)
     done = CONTENDERS[contender](work, arrays, folder)
     first, *rest = done.seconds
-    figures = {"seconds": statistics.median(rest), "first": first, "memory": peak_memory()}
-    return figures | {"score": done.score, "bits": done.bits, "threads": done.threads}
+    return {"seconds": statistics.median(rest), "first": first, "memory": peak_memory(), "score": done.score, "bits": done.bits}
 
 
-def as_table(work: Work, found: Mapping[str, Sequence[Found]], rates: Found) -> list[str]:
-    """Markdown: one row a contender."""
-    middle = {name: medians(runs) for name, runs in found.items()}
-    own = middle.get("handrail", next(iter(middle.values())))["seconds"]
-    base = NAMES["handrail" if "handrail" in middle else next(iter(middle))]
-    lines = [
-        f"## {work.title}",
-        "",
-        f"{rates['operations'] / 1e9:.0f} GFLOP an epoch in matrices and convolutions; the processor multiplies matrices of side 1024 "
-        f"at {rates['32']:.0f} GFLOP/s in float32 and {rates['16']:.0f} in bfloat16.",
-        "",
-        f"| | seconds an epoch | times {base} | first epoch | GFLOP/s | of the matrix rate | threads | peak memory (MB) | held-out {'loss (nats)' if work.by_loss else 'accuracy'} |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, run in middle.items():
-        speed = rates["operations"] / run["seconds"] / 1e9
-        bits = f"{run['bits']:.0f}"
-        share = f"{speed / rates[bits]:.0%} in {'bfloat16' if bits == '16' else 'float32'}"
-        lines.append(
-            f"| {NAMES[name]} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['first']:.2f} | {speed:.0f} | {share} "
-            f"| {run['threads']:.0f} | {run['memory']:.0f} | {run['score']:.4f} |"
-        )
-    return [*lines, ""]
-
-
-def compare(doc: str, script: str, works: Mapping[str, Work], prepare: Callable[..., Mapping[str, Arrays]], *, result: str) -> None:
+def compare(
+    title: str, script: str, works: Mapping[str, Work], prepare: Callable[[Path, Path, bool], Mapping[str, Arrays]], *, result: str
+) -> None:
     """The command of a benchmark: parse, measure, write.
 
     Arguments:
-        doc: of the script; its first line is the title of what is written to `result`.
+        title: of what is written to `result`.
         prepare: (folder of the data sets, where to write files for handrail, quick) → the arrays of each work.
     """
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="few rows, one turn, nothing written: does it run?")
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help=f"some of {', '.join(CONTENDERS)}")
     parser.add_argument("--works", default=",".join(works), help=f"some of {', '.join(works)}")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--one", nargs=2, metavar=("WORK", "CONTENDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         warnings.simplefilter("ignore")
-        print(json.dumps(_one(works, *asked.one)))
+        print(json.dumps(_one(works, asked.one[0], asked.one[1], asked.threads)))
         return
+    from _rate import as_table
+
     contenders, chosen = asked.contenders.split(","), {name: works[name] for name in asked.works.split(",")}
     turns = 1 if asked.quick else asked.turns
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for data, arrays in prepare(asked.data.absolute(), folder, asked.quick).items():
             np.savez(folder / f"{data}.npz", allow_pickle=False, **arrays)
-        jobs = {(work, contender): Job(["--one", work, contender], ENVIRONMENT) for work in chosen for contender in contenders}
-        rates = {(work, "rate"): Job(["--one", work, "rate"]) for work in chosen}
-        found = in_turns(script, rates | jobs, turns=turns, folder=folder)
-    lines = [f"# {doc.splitlines()[0]}", "", facts("handrail", "torch", "lightning", "keras"), f"Medians of {turns} turns.", ""]
-    for work in chosen:
-        lines += as_table(chosen[work], {one: found[work, one] for one in contenders}, medians(found[work, "rate"]))
+        jobs = {
+            (work, one): Job(["--one", work, one, "--threads", str(asked.threads)], ENVIRONMENT)
+            for work in chosen
+            for one in ("rate", *contenders)
+        }
+        found = in_turns(script, jobs, turns=turns, folder=folder)
+    lines = [
+        f"# {title}",
+        "",
+        facts("handrail", "torch", "lightning", "keras"),
+        f"Threads: {asked.threads}. Medians of {turns} turns.",
+        "",
+    ]
+    for name, work in chosen.items():
+        rows = {NAMES[one]: medians(found[name, one]) for one in contenders}
+        lines += [f"## {work.title}", "", *as_table(rows, medians(found[name, "rate"]), by_loss=work.by_loss), ""]
     text = "\n".join(lines)
     if not asked.quick:
         write_result(result, text)
     print(text)
 
 
-def _one(works: Mapping[str, Work], name: str, contender: str) -> Found:
+def _one(works: Mapping[str, Work], name: str, contender: str, threads: int) -> Found:
     """What a process of its own does, in the folder of the data sets."""
+    import torch
+
+    torch.set_num_threads(threads)
     with np.load(f"{name}.npz", allow_pickle=False) as file:
-        arrays = dict(file)
+        arrays = {"y_train": file["y_train"]} if contender == "handrail" else dict(file)  # it reads for itself
     if contender != "rate":
         return train(works[name], contender, Path.cwd(), arrays)
     from _rate import matrix_rates, operations
 
     x, y = tensors(arrays, "train")
     counted = operations(works[name].network(), x[:4], y[:4], loss_of) / 4 * len(x)
-    return {**matrix_rates(THREADS), "operations": counted}
+    return {**matrix_rates(), "operations": counted}

@@ -1,5 +1,7 @@
 """The networks for pictures as each framework writes them: LeNet-5 and ResNet-20."""
 
+import itertools
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -51,7 +53,7 @@ def resnet() -> nn.Module:
         nn.Conv2d(3, 16, 3, padding=1, bias=False),
         nn.BatchNorm2d(16),
         nn.ReLU(),
-        *(Block(before, after) for before, after in zip(widths, widths[1:], strict=False)),
+        *(Block(before, after) for before, after in itertools.pairwise(widths)),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(64, CLASSES),

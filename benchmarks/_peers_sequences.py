@@ -1,5 +1,7 @@
 """The networks for sequences as each framework writes them: an LSTM and a small GPT."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -77,13 +79,13 @@ def keras_gpt():
     from keras import layers
 
     class Positions(layers.Layer):
-        def build(self, shape):
-            self.vectors = self.add_weight(shape=shape[1:], initializer=small())
+        def build(self, input_shape):
+            self.vectors = self.add_weight(shape=input_shape[1:], initializer=small())
 
         def call(self, x):
             return x + self.vectors
 
-    def small():
+    def small() -> Any:
         return keras.initializers.RandomNormal(stddev=0.02)
 
     def block(x):

@@ -70,4 +70,4 @@ def prepare(data: Path, _: Path, quick: bool) -> dict[str, Arrays]:
 
 
 if __name__ == "__main__":
-    compare(__doc__, __file__, WORKS, prepare, result="images.md")
+    compare("Networks for pictures, side by side", __file__, WORKS, prepare, result="images.md")

@@ -38,7 +38,7 @@ WORKS = {
         optimizer="adamw",
         rate=1e-3,
         epochs=3,
-        sources={"source": "train.txt", "validation": "val.txt", "test": "test.txt"},
+        sources={"source": "play.txt"},
         by_loss=True,
     ),
 }
@@ -65,19 +65,18 @@ def write_series(arrays: Arrays, folder: Path) -> None:
 
 
 def passages(data: Path, folder: Path, quick: bool) -> Arrays:
-    """Neighbouring windows of the play: as many from its beginning as an epoch has rows, and held-out ones from its end.
+    """Neighbouring windows of the beginning of the play: first those of an epoch, behind them the held-out ones.
 
-    What handrail reads are text files of the same letters, from which it makes the same windows.
+    What handrail reads is a text file of the same letters, which it divides into the same stretches: 70, 15 and 15 %.
     """
     play = (data / "tinyshakespeare" / "input.txt").read_text()
     letters = {letter: code for code, letter in enumerate(sorted(set(play)))}
     rows = (STEPS // 10 if quick else STEPS) * BATCH
-    size, fifth = rows * CONTEXT + 1, rows // 5 * CONTEXT + 1
-    texts = {"train": play[:size], "val": play[-fifth:], "test": play[-2 * fifth : -fifth]}
+    others = rows * 15 // 70
+    (folder / "play.txt").write_text(play[: (rows + 2 * others) * CONTEXT])
     arrays = {}
-    for part, text in texts.items():
-        (folder / f"{part}.txt").write_text(text)
-        codes = np.array([letters[letter] for letter in text])
+    for part, start, count in (("train", 0, rows), ("val", rows, others)):
+        codes = np.array([letters[letter] for letter in play[start * CONTEXT : (start + count) * CONTEXT + 1]])
         arrays |= {f"x_{part}": codes[:-1].reshape(-1, CONTEXT), f"y_{part}": codes[1:].reshape(-1, CONTEXT)}
     return arrays
 
@@ -90,4 +89,4 @@ def prepare(data: Path, folder: Path, quick: bool) -> dict[str, Arrays]:
 
 
 if __name__ == "__main__":
-    compare(__doc__, __file__, WORKS, prepare, result="sequences.md")
+    compare("Networks for sequences, side by side", __file__, WORKS, prepare, result="sequences.md")

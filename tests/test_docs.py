@@ -179,7 +179,7 @@ def pasted(tmp_path: Path) -> tuple[Path, list[str]]:
 
 def test_what_contributing_shows_works_when_pasted(pasted: tuple[Path, list[str]]) -> None:
     folder, added = pasted
-    assert len(added) == 3
+    assert len(added) == 4
     tests = [str(ROOT / "tests/test_contract.py"), "-k", " or ".join(added), "-p", "no:cacheprovider", "-n", "0"]
     options = ["--rootdir", str(folder), "-c", str(ROOT / "pyproject.toml"), "--override-ini", "addopts="]
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}

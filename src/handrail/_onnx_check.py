@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from handrail._onnx_graph import output_names, used_groups
+from handrail._onnx_graph import output_names, table_encoder, used_groups
 from handrail._precise import doubled
 from handrail.data.encoders.table import TableEncoder
 from handrail.decoders import ClassDecoder
@@ -38,7 +38,7 @@ def check_agreement(graph: bytes, pipeline: Pipeline, features: pl.DataFrame) ->
     """
     session = _session(graph)
     step = -(-len(features) // _MOST_ROWS)
-    odd = difficult(features, pipeline.encoder)
+    odd = difficult(features, table_encoder(pipeline))
     parts = {"validation": features.gather_every(step), "single": features.head(1), "difficult": odd}
     for name, rows in parts.items():
         _compare(session, pipeline, rows, name)
@@ -95,7 +95,7 @@ def raw_inputs(features: pl.DataFrame, encoder: TableEncoder) -> dict[str, np.nd
 def _compare(session: Any, pipeline: Pipeline, rows: pl.DataFrame, part: str) -> None:
     names = output_names(pipeline)
     try:
-        found = dict(zip(names, session.run(list(names.values()), raw_inputs(rows, pipeline.encoder)), strict=True))
+        found = dict(zip(names, session.run(list(names.values()), raw_inputs(rows, table_encoder(pipeline))), strict=True))
     except Exception as error:  # as above
         raise RunError(f"onnxruntime cannot run the exported network: {str(error).splitlines()[0]}") from error
     expected = pipeline.answers(rows)
@@ -108,7 +108,7 @@ def _compare(session: Any, pipeline: Pipeline, rows: pl.DataFrame, part: str) ->
 
 def _noise(pipeline: Pipeline, rows: pl.DataFrame, answers: np.ndarray) -> float:
     """The largest error of single precision in these answers."""
-    scores = doubled(pipeline.network, pipeline.encoder.rows(rows, {}))
+    scores = doubled(pipeline.network, table_encoder(pipeline).rows(rows, {}))
     if scores is None:
         return 0.0
     with torch.no_grad():

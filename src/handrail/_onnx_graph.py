@@ -32,7 +32,7 @@ class Whole(nn.Module):
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__()
         self.pipeline = pipeline
-        self.groups = used_groups(pipeline.encoder)
+        self.groups = used_groups(table_encoder(pipeline))
 
     def forward(self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Any:
         """The groups that there are, in the order numbers, codes, moments; the others have no columns."""
@@ -42,6 +42,19 @@ class Whole(nn.Module):
         answers = self.pipeline(given.get("numbers", empty), empty.long() if codes is None else codes, given.get("moments", empty))
         decoder = self.pipeline.decoder
         return (answers, decoder.decide(answers)) if isinstance(decoder, ClassDecoder) else answers
+
+
+def table_encoder(pipeline: Pipeline) -> TableEncoder:
+    """The encoder of a pipeline for tables.
+
+    Raises: `RunError` for a pipeline of pictures, series, sounds or text.
+    """
+    if not isinstance(pipeline.encoder, TableEncoder):
+        kinds = ", ".join(sorted({column.kind for column in pipeline.encoder.schema.used}))
+        raise RunError(
+            f"only networks for tables are exported to ONNX as a whole, and this one takes {kinds}; use handrail predict."
+        )
+    return pipeline.encoder
 
 
 def used_groups(encoder: TableEncoder) -> dict[str, list[str]]:
@@ -57,13 +70,13 @@ def whole_graph(pipeline: Pipeline) -> Any:
     """
     import onnx
 
-    columns = [column for names in used_groups(pipeline.encoder).values() for column in names]
+    columns = [column for names in used_groups(table_encoder(pipeline)).values() for column in names]
     if "" in columns:
         raise RunError("a column has no name, and an ONNX input needs one; name the column, and fit again.")
     prefix = _free("handrail/", lambda name: any(column.startswith(name) for column in columns))
     model = onnx.compose.add_prefix(_exported(pipeline), prefix)
     answers, *codes = [output.name for output in model.graph.output]
-    _put_before(model, pipeline.encoder, prefix)
+    _put_before(model, table_encoder(pipeline), prefix)
     _put_behind(model, pipeline, answers, codes, columns)
     opsets = [item for item in model.opset_import if item.domain != _ML]
     del model.opset_import[:]
@@ -197,7 +210,7 @@ def _put_behind(model: Any, pipeline: Pipeline, answers: str, codes: list[str], 
 
 def output_names(pipeline: Pipeline) -> dict[str, str]:
     """The name of each output in the file: as promised, with `_` behind it where a column has that name."""
-    columns = {column for names in used_groups(pipeline.encoder).values() for column in names}
+    columns = {column for names in used_groups(table_encoder(pipeline)).values() for column in names}
     promised = ("value",) if pipeline.task.name == "regression" else ("label", "probabilities")
     return {name: _free(name, columns.__contains__) for name in promised}
 

@@ -18,6 +18,7 @@ from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.training.progress import make_progress
 from handrail.training.session import Lesson, batch_size, choose_device, threads_kept, train, usual_threads
+from handrail.training.transfer import BEGINNING
 
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
 
@@ -35,6 +36,8 @@ def assemble(
 ) -> tuple[Recipe, tuple[str, ...], Pipeline]:
     """The recipe with all that was left to choose, the reasons, and a pipeline whose network stands at its beginning."""
     encoder, decoder = encoders(recipe, part, schema=schema, task=task)
+    if recipe.transfer.features and recipe.data.augment == "auto":
+        recipe = recipe.with_values({"data.augment": []})  # features are computed once
     recipe, why = settled(recipe, encoder.shape, decoder.outputs, task=task, rows=len(part), device=device)
     return recipe, why, with_network(recipe, encoder, decoder).to(device)
 
@@ -92,7 +95,8 @@ def refit(recipe: Recipe, before: Pipeline, part: Part, *, epochs: int, folder: 
     lesson = lesson_of(recipe, pipeline, part, None)
     with threads_kept():
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
-        train(lesson, pipeline.network, epochs=epochs, callbacks=tuple(make_progress(progress)))
+        beginning = folder.checkpoints / BEGINNING
+        train(lesson, pipeline.network, epochs=epochs, beginning=beginning, callbacks=tuple(make_progress(progress)))
     if isinstance(pipeline.decoder, ClassDecoder):
         pipeline.decoder.load_state_dict(before.decoder.state_dict())
     folder.refit.mkdir(exist_ok=True)

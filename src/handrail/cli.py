@@ -85,7 +85,7 @@ def _print_json(values: Any) -> None:
 
 @app.command()
 def fit(
-    source: Annotated[str, typer.Argument(help="A table to learn from, or a recipe (.yaml).", show_default=False)],
+    source: Annotated[str, typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False)],
     target: Target = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")] = None,
     settings: Settings = None,
@@ -96,7 +96,7 @@ def fit(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on a table, and say honestly how good it is."""
+    """Train a network on a table, pictures, series, sounds or text, and say honestly how good it is."""
     if refit and not test:
         raise HandrailError("--refit has no effect without --test.")
     reading = _reading(read, allow_pickle)
@@ -200,6 +200,7 @@ def predict(
 ) -> None:
     """Answers for new rows; columns are found by name, in any order."""
     given = _reading(read, allow_pickle)
+    from handrail.answering import write_maps
     from handrail.data.convert import convert as write
     from handrail.run import answer_source
 
@@ -208,7 +209,9 @@ def predict(
         typer.echo(f"warning: {warning}", err=True)
     if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
-    if out is not None:
+    if out is not None and answers.maps and not out.suffix:
+        _say(f"{len(write_maps(answers, out)):,} masks written to {out}", quiet or as_json)
+    elif out is not None:
         write(answers.frame, out, overwrite=overwrite)
         _say(f"{len(answers.frame):,} rows written to {out}", quiet or as_json)
     if as_json:
@@ -221,6 +224,22 @@ def predict(
         )
     elif out is None:
         sys.stdout.write(answers.frame.write_csv())
+
+
+@app.command()
+def sample(
+    run: RunPath,
+    start: Annotated[str, typer.Option("--start", help="The text to go on from; by default a new line.")] = "\n",
+    length: Annotated[int, typer.Option("--length", min=1, help="Tokens to add.")] = 400,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, help="Below 1 bolder towards what is likely; 0 takes the likeliest.")
+    ] = 0.8,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of chance.")] = 0,
+) -> None:
+    """Let a language model write."""
+    from handrail.run import load
+
+    typer.echo(load(run).sample(start, length=length, temperature=temperature, seed=seed))
 
 
 @app.command()

@@ -20,6 +20,7 @@ class Choice(NamedTuple):
     epochs: int
     why: str
     batch: int | None = None
+    patience: int | None = None
 
 
 def _adamw(rate: float, *, schedule: Any = "constant", clip: float | None = None, decay: float = 0.01) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def choose(inputs: InputShape, outputs: OutputShape, *, task: Task, rows: int) -
         return _for_series(task)
     if isinstance(inputs, VolumeShape):
         return Choice("volume_cnn", _adamw(1e-3), 60, "convolutions over depth, height and width suit volumes")
-    return Choice("mlp", "gradient", 100, "a multilayer perceptron suits rows of numbers and categories")
+    return Choice("mlp", "gradient", 100, "a multilayer perceptron suits rows of numbers and categories", patience=15)
 
 
 def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choice:
@@ -62,22 +63,21 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
 
 def _for_tokens(outputs: OutputShape, task: Task) -> Choice:
     if task.name == "sequence":
-        return Choice(
-            "encoder_decoder", _adamw(2e-3, clip=1.0), 60, "an encoder and a decoder with attention write one text from another"
-        )
+        why = "an encoder and a decoder with attention write one text from another"
+        return Choice("encoder_decoder", _adamw(2e-3, clip=1.0), 60, why, patience=15)
     if isinstance(outputs, StepShape):
         rule = _adamw(1e-3, schedule="cosine", clip=1.0, decay=0.1)
         return Choice("gpt", rule, 3, "a transformer that sees what came before predicts the next token")
-    return Choice("text_cnn", _adamw(1e-3), 20, "convolutions over word vectors find telling phrases")
+    return Choice("text_cnn", _adamw(1e-3), 20, "convolutions over word vectors find telling phrases", patience=5)
 
 
 def _for_series(task: Task) -> Choice:
     if task.is_forecast:
         model = {"nlinear": {"targets": task.outputs // task.horizon}}
-        return Choice(
-            model, _adamw(1e-3), 30, "a linear map of the last values, less the latest one, is hard to beat in forecasting"
-        )
-    return Choice("series_cnn", _adamw(1e-3), 200, "a residual network of 1-D convolutions suits series")
+        why = "a linear map of the last values, less the latest one, is hard to beat in forecasting"
+        return Choice(model, _adamw(1e-3), 30, why, patience=5)
+    rule = _adamw(1e-3, schedule="cosine")
+    return Choice("series_cnn", rule, 100, "a residual network of 1-D convolutions suits series", batch=16)
 
 
 def settled(
@@ -95,6 +95,8 @@ def settled(
         changes["learning"] = choice.learning
     if recipe.training.epochs == "auto":
         changes["training.epochs"] = choice.epochs
+    if recipe.training.patience == "auto":
+        changes["training.patience"] = choice.patience if recipe.learning == "auto" else 15
     if recipe.training.batch_size == "auto" and choice.batch is not None:
         changes["training.batch_size"] = choice.batch
     if recipe.data.augment == "auto":

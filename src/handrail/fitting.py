@@ -25,12 +25,14 @@ from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
 from handrail.run import SOURCES, Run, load_recipe
+from handrail.showcase import write_showcase
 from handrail.training.callbacks import Callback
 from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
 from handrail.training.records import Records
 from handrail.training.session import batch_size, check_loss, choose_device, threads_kept, train, usual_loss
 from handrail.training.signals import Interrupted, listening
+from handrail.training.transfer import transfer_facts, weights_at
 
 _log = logging.getLogger("handrail")
 
@@ -126,6 +128,9 @@ def compose(
         given["name"] = _name_of(str(given.get("data.read.table") or base.data.read.table or read_from))
     composed = base.with_values(given)
     composed = composed.with_values({f"data.{name}": _absolute(getattr(composed.data, name)) for name in SOURCES})
+    if composed.transfer.start is not None:
+        composed = composed.with_values({"transfer.start": _absolute(composed.transfer.start)})
+        weights_at(Path(str(composed.transfer.start)))
     if composed.data.source is None:
         raise RecipeError("no source was given (data.source); expected a file, a database URL or bundled:NAME.")
     return composed
@@ -342,6 +347,7 @@ def _finish(
     measured, beside = measure_beside(recipe, pipeline, predictions, train=data.train, part=data.validation)
     pipeline.save(folder.model)
     write_predictions(folder, "validation", predictions, data.validation)
+    write_showcase(folder, pipeline, data.train, data.validation, predictions)
     summary = {
         "source": data.source,
         "task": data.task.model_dump(),
@@ -357,6 +363,7 @@ def _finish(
             "parameters": count_parameters(pipeline.network),
             "inputs": list(shape) if isinstance(shape := pipeline.encoder.shape, tuple) else shape,
             "why": list(why),
+            "transfer": transfer_facts(folder.checkpoints),
         },
         "decisions": pipeline.decoder.decisions,
         "hardest": hardest(predictions, data.validation, [column.name for column in data.schema.columns]),

@@ -14,13 +14,13 @@ from handrail.shapes import InputShape, OutputShape, accepted, spoken
 class Network(nn.Module):
     """front → augmentation (in training) → model.
 
-    The last layer of a front that standardises stands behind the augmentation, which wants pictures as they are.
+    Of a front with several layers (pictures) the last one, which standardises, stands behind the augmentation.
     """
 
     def __init__(self, front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module) -> None:
         super().__init__()
         before = list(front) if isinstance(front, nn.Sequential) else [] if front is None else [front]
-        at = max(len(before) - 1, 0) if augment else len(before)
+        at = len(before) - 1 if augment and len(before) > 1 else len(before)
         self.front = nn.Sequential(*before[:at])
         self.augment = nn.Sequential(*augment)
         self.scale = nn.Sequential(*before[at:])

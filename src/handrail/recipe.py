@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from handrail._urls import without_password
 from handrail._yaml import Loader, read_yaml
-from handrail.components import available, explain, find, hints, import_path, resolve, shown, slot_of
+from handrail.components import available, explain, find, hints, import_path, is_object, parse, resolve, shown, slot_of
 from handrail.data.encoding import Audio, Encoding, Forecast, Images, Series, Text
 from handrail.data.split import Split
 from handrail.data.table import ReadOptions
@@ -86,18 +86,34 @@ class TrainingRecipe(_Section):
     epochs: passes over the training rows, at most; `auto` suits the kind of data. batch_size: rows a step; `auto` grows with
     the table. precision: `bfloat16` computes the network in half the bits; `auto` does where the processor has units for it.
     validate_every: epochs between validations. patience: validations without improvement before training stops
-    (null: never); the best weights are kept. checkpoint_seconds: time between checkpoints.
+    (null: never; auto: 15, or never where the learning rate falls by a schedule); the best weights are kept. checkpoint_seconds: time between checkpoints.
     """
 
     epochs: Positive | Literal["auto"] = "auto"
     batch_size: Positive | Literal["auto"] = "auto"
     validate_every: Positive = 1
-    patience: Positive | None = 15
+    patience: Positive | Literal["auto"] | None = "auto"
     min_delta: Annotated[float, Field(ge=0)] = 0.0
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 5.0
     device: str = "auto"
     threads: Positive | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class TransferRecipe(_Section):
+    """Transfer: begin with what another network has learned, and train all of it or a part.
+
+    start: a run folder or a .safetensors file; tensors whose names and shapes fit are taken, the others begin anew.
+    freeze: layers that stay as they are, by name or pattern, or so many first ones (−1: all but the head). thaw_after: epochs
+    after which they learn, too. rate_decay: each layer learns so many times as fast as the one behind it (1: all alike).
+    features: freeze all but the head, and compute what it is given once instead of in every epoch.
+    """
+
+    start: str | Path | None = None
+    freeze: list[str] | Annotated[int, Field(strict=True)] = []
+    thaw_after: Positive | None = None
+    rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    features: bool = False
 
 
 class EvaluationRecipe(_Section):
@@ -123,6 +139,7 @@ class Recipe(_Section):
     model: Any = "auto"
     objective: ObjectiveRecipe = ObjectiveRecipe()
     learning: Any = "auto"
+    transfer: TransferRecipe = TransferRecipe()
     training: TrainingRecipe = TrainingRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
 
@@ -139,7 +156,7 @@ class Recipe(_Section):
         recipe: Recipe | None = None
         try:
             recipe = cls.model_validate(given)
-            problems += recipe.data.encoding.mistakes()
+            problems += [*recipe.data.encoding.mistakes(), *_transfer_mistakes(recipe)]
         except ValidationError as error:
             problems += _section_mistakes(error)
         problems += _component_mistakes(given)
@@ -343,6 +360,46 @@ def _component_mistakes(values: Mapping[str, Any]) -> list[str]:
         except RecipeError as error:
             problems += error.problems
     return problems
+
+
+def _transfer_mistakes(recipe: Recipe) -> Iterator[str]:
+    """Settings of `transfer` that would do nothing, or that others rule out."""
+    asked, epochs = recipe.transfer, recipe.training.epochs
+    given = [
+        name for name in TransferRecipe.model_fields if name != "start" and getattr(asked, name) != getattr(TransferRecipe(), name)
+    ]
+    rule, optimizer = _rule_and_optimizer(recipe.learning)
+    if asked.freeze == 0 and not isinstance(asked.freeze, list):
+        yield "transfer.freeze: 0 freezes nothing; expected names, a number of first layers, or −1 for all but the head."
+    if asked.thaw_after is not None and not asked.freeze and not asked.features:
+        yield "transfer.thaw_after: has no effect where nothing is frozen; say what is, in transfer.freeze, or leave it out."
+    if asked.thaw_after is not None and isinstance(epochs, int) and asked.thaw_after >= epochs:
+        yield f"transfer.thaw_after: found {asked.thaw_after}, expected less than training.epochs ({epochs}), or nothing would thaw."
+    if rule not in ("gradient", "") and given:
+        yield from (f"transfer.{name}: has no effect under learning.{rule}; leave it out, or learn by gradient." for name in given)
+    if optimizer == "lbfgs":
+        names = [name for name in ("thaw_after", "rate_decay") if name in given]
+        yield from (f"transfer.{name}: lbfgs takes all layers alike; choose another optimizer, or leave it out." for name in names)
+    head_alone = asked.features or (asked.freeze == -1 and asked.thaw_after is None)
+    idle = {"freeze", "thaw_after", "rate_decay"} if asked.features else {"rate_decay"} if head_alone else set()
+    yield from (f"transfer.{name}: has no effect where the head alone is trained; leave it out." for name in given if name in idle)
+    if asked.features and recipe.data.augment not in ("auto", []):
+        yield (
+            "data.augment: has no effect with transfer.features, which are computed once; leave one of them out, or freeze all "
+            "but the head (transfer.freeze: -1)."
+        )
+
+
+def _rule_and_optimizer(learning: Any) -> tuple[str, str]:
+    """Their names, where they are ours."""
+    if is_object(learning):
+        return "", ""
+    try:
+        rule, arguments = parse("gradient" if learning == "auto" else learning, "rule")
+        optimizer = parse(arguments.get("optimizer", "adamw"), "optimizer")[0] if rule == "gradient" else ""
+    except RecipeError:  # said elsewhere
+        return "", ""
+    return ("" if ":" in rule else rule), optimizer
 
 
 def _opened(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """Run: what a fit leaves on disk, and how it is read back, used and tested."""
 
 import functools
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ import torch
 
 from handrail import assembly
 from handrail._yaml import read_yaml
+from handrail.answering import Answers, answer, with_training_names, written
 from handrail.components import is_object
 from handrail.data.dataset import Part, reopen
-from handrail.data.schema import Trouble, read_frame
 from handrail.data.sources import read_expecting
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, RunError
@@ -24,6 +23,7 @@ from handrail.folder import Folder, existing, read_json, write_json
 from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
+from handrail.showcase import write_test_showcase
 
 SOURCES = ("source", "validation", "test")
 
@@ -84,7 +84,7 @@ class Run:
 
     def predict(
         self, source: Any, *, read_options: ReadOptions | None = None, strict: bool = False, skip_bad: bool = False
-    ) -> "Answers":
+    ) -> Answers:
         """Answers for new rows: columns by name, in any order; the target need not be there.
 
         Arguments:
@@ -102,8 +102,17 @@ class Run:
 
         Raises: `DataError` as `handrail.data.sources.read`.
         """
-        names = [column.name for column in self.pipeline.encoder.schema.used]
-        return with_training_names(self, read_expecting(source, names, options=options))
+        task = self.pipeline.task
+        names = [] if task.is_forecast else [column.name for column in self.pipeline.encoder.schema.used]
+        table = read_expecting(source, names, options=options, labelled=False)
+        return with_training_names(table, self.recipe.data.read.names, task.targets)
+
+    def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
+        """A text that a language model writes on from `start`; see `handrail.answering.written`.
+
+        Raises: `DataError` when the network is no language model.
+        """
+        return written(self.pipeline, start, length=length, temperature=temperature, seed=seed)
 
     def openings(self) -> list[Opening]:
         """When these test rows, or most of them, were opened, by this run or any other; oldest first."""
@@ -161,7 +170,7 @@ class Run:
     def _settled(self) -> dict[str, Any]:
         """What the fit came to where the recipe left the choice open."""
         resolved = read_yaml(self.folder.resolved)
-        training = {f"training.{name}": resolved["training"][name] for name in ("batch_size", "epochs", "precision")}
+        training = {f"training.{name}": resolved["training"][name] for name in ("batch_size", "epochs", "patience", "precision")}
         model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
         return {**training, **model, "learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
 
@@ -169,6 +178,7 @@ class Run:
         predictions = pipeline.outcome(part)
         measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
         write_predictions(self.folder, "test", predictions, part)
+        write_test_showcase(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
         return {"rows": len(part), "metrics": measured, **beside, "hardest": hardest(predictions, part, names)}
 
@@ -210,65 +220,6 @@ def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
     return run
 
 
-class Answers:
-    """Answers for rows: a frame, and what was noticed.
-
-    frame: for classes `prediction` and `probability_<class>` columns, for values `prediction` (one target) or
-    `prediction_<target>`; one row for each row given. warnings: sentences about rows that were out of the ordinary.
-    """
-
-    def __init__(self, frame: pl.DataFrame, warnings: list[str]) -> None:
-        self.frame, self.warnings = frame, warnings
-
-
-def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> Answers:
-    """See `Run.predict`."""
-    features, troubles = read_frame(table.frame, pipeline.encoder.schema)
-    unseen = pipeline.encoder.unseen(features, table.stores)
-    warnings = [_unseen(table, features[name], name, rows) for name, rows in unseen.items()]
-    problems = [_unreadable(table, trouble) for trouble in troubles]
-    if problems and not skip_bad:
-        hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
-        raise DataError([*problems[:-1], f"{problems[-1]} {hint}"])
-    if warnings and strict:
-        raise DataError(warnings)
-    bad = sorted({row for trouble in troubles for row in trouble.rows})
-    frame = _answers_frame(pipeline, features, table)
-    if bad:
-        empty = pl.Series(range(len(frame))).is_in(bad)
-        frame = frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
-    return Answers(frame, warnings + problems)
-
-
-def _answers_frame(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> pl.DataFrame:
-    task, answers = pipeline.task, pipeline.answers(features, table.stores)
-    if task.name == "regression":
-        names = ["prediction"] if len(task.targets) == 1 else [f"prediction_{name}" for name in task.targets]
-        return pl.DataFrame({name: answers[:, index] for index, name in enumerate(names)})
-    decided = pipeline.decide(answers)
-    if task.name == "multi-label":
-        columns = {f"prediction_{name}": decided[:, index] for index, name in enumerate(task.classes)}
-    else:
-        columns = {"prediction": pl.Series([task.classes[code] for code in decided], dtype=pl.String)}
-    return pl.DataFrame(columns | {f"probability_{name}": answers[:, index] for index, name in enumerate(task.classes)})
-
-
-def _rows(table: Table, rows: Any) -> str:
-    names = [table.row_name(int(row)) for row in rows[:10]]
-    return ", ".join(names) + (f" and {len(rows) - 10:,} more" if len(rows) > 10 else "")
-
-
-def _unseen(table: Table, column: pl.Series, name: str, rows: Any) -> str:
-    values = column[rows].unique().sort().to_list()
-    shown = ", ".join("missing" if value is None else f"'{value}'" for value in values[:5]) + (" …" if len(values) > 5 else "")
-    return f"column '{name}': {shown} did not occur in training and count as unknown; {_rows(table, rows)} of '{table.source}'."
-
-
-def _unreadable(table: Table, trouble: Trouble) -> str:
-    expected = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}[trouble.kind]
-    return f"{trouble}, expected {expected}; {_rows(table, trouble.rows)} of '{table.source}'."
-
-
 def joined(first: Part, second: Part) -> Part:
     """Two parts as one."""
     return Part(
@@ -300,18 +251,8 @@ def answer_source(
     answers = answer(run.pipeline, table, strict=strict, skip_bad=skip_bad)
     if not keep:
         return answers
+    if len(answers.frame) != len(table.frame):
+        raise DataError("--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out.")
     names = {name: f"{name}_" for name in answers.frame.columns if name in table.frame.columns}
-    return Answers(pl.concat([table.frame, answers.frame.rename(names)], how="horizontal"), answers.warnings)
-
-
-def with_training_names(run: Run, table: Table) -> Table:
-    """A table without names gets those that the recipe gave to the training table, where their number fits."""
-    names = run.recipe.data.read.names
-    unnamed = [f"column_{number}" for number in range(1, len(table.frame.columns) + 1)]
-    if not names or table.frame.columns != unnamed:
-        return table
-    without_target = [name for name in names if name not in run.pipeline.task.targets]
-    fitting_names = next((some for some in (names, without_target) if len(some) == len(unnamed)), None)
-    if fitting_names is None:
-        return table
-    return replace(table, frame=table.frame.rename(dict(zip(unnamed, fitting_names, strict=True))))
+    kept = table.frame.drop(list(table.stores))
+    return Answers(pl.concat([kept, answers.frame.rename(names)], how="horizontal"), answers.warnings, answers.maps)

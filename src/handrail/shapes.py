@@ -94,7 +94,7 @@ def accepted(target: Callable[..., Any], argument: str) -> tuple[type, ...]:
     except (NameError, TypeError):
         annotation = None
     parts = typing.get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    named = tuple(part for part in parts if part in _WORDS)
+    named = tuple(part for part in parts if isinstance(part, type) and part in _WORDS)
     return named or tuple(_WORDS)
 
 

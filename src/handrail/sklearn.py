@@ -19,6 +19,7 @@ from handrail._precise import doubled
 from handrail._sklearn_rows import Rows, as_frame, encode, fit_encoder, held_out, is_mixed
 from handrail.assembly import threads_for
 from handrail.components import is_object
+from handrail.data.encoders.table import TableEncoder
 from handrail.data.task import Task
 from handrail.decoders import ValueDecoder, make_decoder
 from handrail.decoders.scoring import all_scores
@@ -158,7 +159,7 @@ class _NetworkEstimator(BaseEstimator):
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
             rows = cast(np.ndarray, validate_data(self, X, reset=False, **_ARRAYS))
-        inputs = encode(self.pipeline_.encoder, rows)
+        inputs = encode(cast(TableEncoder, self.pipeline_.encoder), rows)
         single = isinstance(rows, np.ndarray) and rows.dtype == np.float32
         scores = None if single else doubled(self.network_, inputs)
         return all_scores(self.network_, inputs) if scores is None else scores
@@ -174,7 +175,9 @@ def _batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
     """Rows and targets as the network takes them and is to give them."""
     target = target.to(pipeline.device)
     decoder = pipeline.decoder
-    return Batch(encode(pipeline.encoder, rows), decoder.scaled(target) if isinstance(decoder, ValueDecoder) else target)
+    return Batch(
+        encode(cast(TableEncoder, pipeline.encoder), rows), decoder.scaled(target) if isinstance(decoder, ValueDecoder) else target
+    )
 
 
 class NetworkClassifier(ClassifierMixin, _NetworkEstimator):

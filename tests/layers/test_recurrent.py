@@ -94,7 +94,10 @@ def test_every_step_of_a_series_is_there() -> None:
 
 
 def test_padding_has_no_vector_and_learns_none() -> None:
-    layer = TokenVectors(4, 3, std=0.1)
+    layer = TokenVectors(500, 40, std=0.1)
+    assert not layer.weight[:2].any()
+    assert float(layer.weight[2:].detach().std()) == pytest.approx(0.1, rel=0.05)
+    layer = TokenVectors(4, 3)
     layer(torch.tensor([[2, 0, 0]])).sum().backward()
     assert layer.weight.grad is not None
     assert (layer.weight.grad.abs().sum(dim=1) > 0).tolist() == [False, False, True, False]

@@ -1,1 +1,8 @@
-"""Augmentation: training rows changed at random, on the device, in batches; never validation or test rows."""
+"""Augmentation: training rows changed at random, on the device, in batches; never validation or test rows.
+
+images  flip, shift, rotation, zoom, crop, resized_crop, colour, noise, erasing, mixup
+series  jitter, scaling
+
+`choose` says what suits the data where nobody names any; `base` is what those of images share, `warp` what turns, zooms
+and cuts share: one interpolation.
+"""

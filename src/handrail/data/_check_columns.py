@@ -58,7 +58,7 @@ def _set_aside(schema: Schema) -> list[Finding]:
 
 
 def _identifiers_in_use(train: "Part", schema: Schema) -> list[Finding]:
-    found = [column for column in schema.used if _looks_like_identifier(train.raw[column.name], column)]
+    found = [column for column in schema.cells if _looks_like_identifier(train.raw[column.name], column)]
     if not found:
         return []
     names = [column.name for column in found]
@@ -88,8 +88,8 @@ def _looks_like_identifier(raw: pl.Series, column: Column) -> bool:
 
 def _missing(train: "Part", schema: Schema) -> list[Finding]:
     rows = len(train)
-    gaps = {column.name: train.features[column.name].null_count() for column in schema.used}
-    columns = sorted((column for column in schema.used if gaps[column.name]), key=lambda column: -gaps[column.name])
+    gaps = {column.name: train.features[column.name].null_count() for column in schema.cells}
+    columns = sorted((column for column in schema.cells if gaps[column.name]), key=lambda column: -gaps[column.name])
     findings = []
     for mostly in (True, False):
         some = [column for column in columns if (gaps[column.name] > _MOSTLY * rows) is mostly]
@@ -129,7 +129,7 @@ def _hardly_varying(train: "Part", schema: Schema) -> list[Finding]:
     if len(train) < _FEWEST_ROWS:
         return []
     details = {}
-    for column in schema.used:
+    for column in schema.cells:
         counts = train.features[column.name].rename("value").value_counts(sort=True, name="rows")
         value, rows = counts.row(0)
         if value is not None and rows >= _NEARLY_ALWAYS * len(train):

@@ -28,8 +28,10 @@ class _Difference:
     detail: str
 
 
-def check_drift(first: "Part", other: "Part", *, schema: Schema, target: bool = True) -> list[Finding]:
+def check_drift(first: "Part", other: "Part", *, schema: Schema, target: bool = True, every: int = 1) -> list[Finding]:
     """Columns, and the `target` unless it is sealed, that differ between two parts by more than chance allows.
+
+    Of several targets each one counts, or `every` so many: the steps of a forecast are alike.
 
     Numbers and dates by the Kolmogorov–Smirnov distance, categories, booleans, classes and the share of missing values
     by Pearson's χ². A column is named when its p-value is below 0.001 divided by the number of comparisons and the
@@ -41,9 +43,9 @@ def check_drift(first: "Part", other: "Part", *, schema: Schema, target: bool = 
         return []
     found = [
         difference
-        for column in schema.used
+        for column in schema.cells
         for difference in _differences(first.features[column.name], other.features[column.name], column)
-    ] + (_target_differences(first, other) if target else [])
+    ] + (_target_differences(first, other, every) if target else [])
     beyond = [item for item in found if item.chance < _CHANCE / len(found) and item.distance >= _SMALLEST]
     if not beyond:
         return []
@@ -76,8 +78,8 @@ def _differences(first: pl.Series, other: pl.Series, column: Column) -> list[_Di
     return found
 
 
-def _target_differences(first: "Part", other: "Part") -> list[_Difference]:
-    pairs = zip(*(part.target.reshape(len(part), -1).numpy().T for part in (first, other)), strict=True)
+def _target_differences(first: "Part", other: "Part", every: int) -> list[_Difference]:
+    pairs = zip(*(part.target.reshape(len(part), -1)[:, ::every].numpy().T for part in (first, other)), strict=True)
     compare = _of_levels if not first.target.is_floating_point() else _of_numbers
     return [compare(pl.Series(ours), pl.Series(theirs), "the target") for ours, theirs in pairs]
 

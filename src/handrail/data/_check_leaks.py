@@ -37,18 +37,18 @@ class _Target:
 
 def check_leaks(train: "Part", validation: "Part", *, schema: Schema, task: Task) -> list[Finding]:
     """Copies of the target (errors) and columns that alone tell it (warnings)."""
-    if len(train) + len(validation) < _FEWEST_ROWS:
+    if len(train) + len(validation) < _FEWEST_ROWS or not task.has_values:
         return []
     findings = []
     for target in _targets(train, validation, task):
         copies = [
             column.name
-            for column in schema.used
+            for column in schema.cells
             if _is_copy(pl.concat([train.features[column.name], validation.features[column.name]]), column, target)
         ]
         findings += _copied(copies, target, alone=len(schema.used) == 1)
-        others = [column for column in schema.used if column.name not in copies]
-        if len(schema.used) > 1:  # with one column, telling the target from it is the whole task
+        others = [column for column in schema.cells if column.name not in copies]
+        if len(schema.cells) > 1:  # with one column, telling the target from it is the whole task
             findings += _given_away(others, target, train, validation)
     return findings
 

@@ -20,10 +20,14 @@ _NEARLY_ALWAYS = 0.95
 
 def check_target(train: "Part", validation: "Part", *, task: Task, balance: str) -> list[Finding]:
     """Uneven and rare classes and labels; values that hardly vary or lie far out."""
+    if not task.has_values:
+        return []
     if task.name == "regression":
         return [finding for name in task.targets for finding in _values(train, name)]
     if task.name == "multi-label":
         return _labels(train, task)
+    if not task.is_classification:
+        return []
     sizes = [np.bincount(part.target.numpy(), minlength=len(task.classes)) for part in (train, validation)]
     return _imbalance(sizes[0], task, balance) + _few(sizes[0], sizes[1], task)
 

@@ -41,7 +41,7 @@ def check_parts(
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
         *check_rows(train, validation, sealed=sealed),
-        *check_drift(train, validation, schema=schema),
+        *check_drift(train, validation, schema=schema, target=task.has_values),
         *check_target(train, validation, task=task, balance=balance),
         *check_columns(train, validation, schema=schema),
     ]
@@ -54,12 +54,12 @@ def check_size(rows: int, parameters: int, task: Task, schema: Schema, class_cou
     Arguments:
         rows: training rows.
         parameters: of the network, those that are learned.
-        class_counts: training rows of each class, in the order of `task.classes`; empty for regression.
+        class_counts: training rows of each class, in the order of `task.classes`; empty where rows have no class.
     """
     findings = _per_parameter(rows, parameters)
     if task.name == "regression":
         findings += _per_predictor(rows, len(schema.used))
-    return findings + _per_class(task, class_counts)
+    return findings + (_per_class(task, class_counts) if class_counts else [])
 
 
 def _per_parameter(rows: int, parameters: int) -> list[Finding]:
@@ -80,6 +80,8 @@ def _per_parameter(rows: int, parameters: int) -> list[Finding]:
 
 
 def _per_class(task: Task, class_counts: Sequence[int]) -> list[Finding]:
+    if not class_counts:
+        return []
     short = sorted((size, name) for name, size in zip(task.classes, class_counts, strict=True) if size < ROWS_PER_CLASS)
     if not short:
         return []

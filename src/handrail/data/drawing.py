@@ -108,7 +108,7 @@ def _parts(recipe: DataRecipe, table: Table, targets: tuple[str, ...], others: d
         return known[targets[0]] if task.is_classification else None
 
     keys = frame[recipe.split.column] if recipe.split.column else None
-    free = {"with_validation": others["validation"] is None, "with_test": others["test"] is None}
+    free: dict[str, Any] = {"with_validation": others["validation"] is None, "with_test": others["test"] is None}
     given = table.parts
     if given is None or recipe.split.method != "auto" or not all(free.values()):
         split = recipe.split
@@ -116,7 +116,7 @@ def _parts(recipe: DataRecipe, table: Table, targets: tuple[str, ...], others: d
             split = split.model_copy(update={"method": "order"})
         return draw(split, len(frame), keys=keys, classes_of=classes_of, **free)
     rest = np.flatnonzero(given == TRAIN)
-    lacks = {f"with_{PARTS[code]}": not (given == code).any() for code in (VALIDATION, TEST)}
+    lacks: dict[str, Any] = {f"with_{PARTS[code]}": not (given == code).any() for code in (VALIDATION, TEST)}
     parts = given.copy()
     if any(lacks.values()):
         parts[rest] = draw(recipe.split, len(rest), classes_of=lambda rows: classes_of(rest[rows]), **lacks)

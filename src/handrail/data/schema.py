@@ -68,6 +68,11 @@ class Schema(BaseModel):
         return self.of_kind(*FEATURE_KINDS)
 
     @property
+    def cells(self) -> list[Column]:
+        """Those of them whose values stand in the table itself: numbers, categories and dates."""
+        return self.of_kind(*TABLE_KINDS)
+
+    @property
     def set_aside(self) -> list[Column]:
         """The columns that do not."""
         return [column for column in self.columns if column.kind not in FEATURE_KINDS]

@@ -39,6 +39,11 @@ class Task(BaseModel):
         return self.horizon > 0
 
     @property
+    def has_values(self) -> bool:
+        """Whether the target of a row is a class or a number; not where it is a mask, boxes or a text."""
+        return self.name not in (*STORED_TASKS, *TEXT_TASKS)
+
+    @property
     def outputs(self) -> int:
         """How many numbers the network gives for a row."""
         return {"binary": 1, "multi-class": len(self.classes)}.get(self.name, len(self.targets))

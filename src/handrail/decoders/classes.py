@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.special import expit
 from torch import Tensor, nn
 
-from handrail.data.rows import Rows
+from handrail.data.rows import Rows, Values
 from handrail.data.task import Task
 from handrail.decoders.decoder import Decoder
 from handrail.decoders.rivals import simple_rivals
@@ -66,8 +66,9 @@ class ClassDecoder(Decoder):
             return (probabilities[:, 1] >= self.threshold).long()
         return (probabilities >= self.threshold).long()
 
-    def credit(self, scores: Tensor, targets: Tensor) -> dict[str, tuple[float, float]]:
+    def credit(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         """Accuracy; with several labels, of rows whose every label is right."""
+        assert isinstance(targets, Tensor)
         if self.kind == "multi-class":
             right = scores.argmax(dim=1) == targets
         elif self.kind == "binary":

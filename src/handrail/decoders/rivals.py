@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from handrail.data.rows import Rows, count, cut
+from handrail.data.series.window_store import WindowStore
 from handrail.data.task import Task
 from handrail.evaluation.baselines import fit_baselines
 from handrail.evaluation.outcome import Outcome
@@ -27,7 +28,7 @@ def simple_rivals(task: Task, train: "Part", part: "Part", encoder: "RowEncoder"
     for name, baseline in fitted.items():
         said = baseline.predict(asked)
         truth = part.target.numpy()
-        found[name] = Predictions(task.name, truth, said.probabilities, said.values, said.labels, task.classes, scale)
+        found[name] = Predictions(task.name, truth, said.probabilities, said.values, said.labels, task.classes, scale, blocks(task))
     return found
 
 
@@ -37,11 +38,16 @@ def _simple(encoder: "RowEncoder", rows: Rows) -> np.ndarray:
     return torch.cat(parts).numpy()
 
 
+def blocks(task: Task) -> int:
+    """How many neighbouring rows hang together: windows of a forecast share the values that they foretell."""
+    return max(task.horizon, 1)
+
+
 def naive_errors(task: Task, part: "Part") -> np.ndarray | None:
     """What the mean absolute errors of a forecast are divided by: those of the seasonal naive forecast on training rows."""
     if not task.is_forecast:
         return None
-    return next(store.naive_errors(task) for store in part.stores.values())
+    return _windows(part)[1].naive_errors(task)
 
 
 def seasonal_rival(task: Task, part: "Part") -> dict[str, Outcome]:
@@ -49,7 +55,12 @@ def seasonal_rival(task: Task, part: "Part") -> dict[str, Outcome]:
 
     Source: Hyndman & Koehler 2006
     """
-    name, store = next(iter(part.stores.items()))
+    name, store = _windows(part)
     values = store.last_season(task, part.raw[name].to_numpy())
-    found = Predictions("regression", part.target.numpy(), values=values, scale=naive_errors(task, part))
+    found = Predictions("regression", part.target.numpy(), values=values, scale=naive_errors(task, part), block=blocks(task))
     return {"seasonal naive": found}
+
+
+def _windows(part: "Part") -> tuple[str, WindowStore]:
+    """The column of a forecast's windows, and their store."""
+    return next((name, store) for name, store in part.stores.items() if isinstance(store, WindowStore))

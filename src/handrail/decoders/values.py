@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.data.rows import Rows
+from handrail.data.rows import Rows, Values
 from handrail.data.task import Task
 from handrail.decoders.decoder import Decoder
-from handrail.decoders.rivals import naive_errors, seasonal_rival, simple_rivals
+from handrail.decoders.rivals import blocks, naive_errors, seasonal_rival, simple_rivals
 from handrail.decoders.scoring import all_scores
 from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.predictions import Predictions
@@ -58,15 +58,18 @@ class ValueDecoder(Decoder):
         """Values."""
         return scores.double() * self.spread + self.mean
 
-    def credit(self, scores: Tensor, targets: Tensor) -> dict[str, tuple[float, float]]:
+    def credit(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         """R² against the mean of the training rows, which is zero here: Σ(t² − e²) / Σt², over all outputs."""
+        assert isinstance(targets, Tensor)
         power = targets.double().square().sum()
         return {"r2": (float(power - (scores.double() - targets.double()).square().sum()), float(power))}
 
     def outcome(self, network: nn.Module, rows: Rows, part: "Part") -> Outcome:
         """Values beside the truth."""
         values = self(all_scores(network, rows)).cpu().numpy()
-        return Predictions("regression", part.target.numpy(), values=values, scale=naive_errors(self.task, part))
+        return Predictions(
+            "regression", part.target.numpy(), values=values, scale=naive_errors(self.task, part), block=blocks(self.task)
+        )
 
     def baselines(self, train: "Part", part: "Part", encoder: "RowEncoder") -> dict[str, Outcome]:
         """Mean and linear; for forecasts also what the series was a season ago."""

@@ -87,15 +87,32 @@ def _resample(sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, 
     parts: list[list[dict[str, np.ndarray]]] = [[] for _ in sets]
     with np.errstate(all="ignore"):  # 0/0 marks an undefined resample
         for first in range(0, resamples, chunk):
-            weights = draw_counts(generator, rows, min(chunk, resamples - first))
+            weights = draw_counts(generator, rows, min(chunk, resamples - first), block=sets[0].block)
             for part, functions in zip(parts, measures, strict=True):
                 part.append({name: figure for one in functions for name, figure in one(weights).items()})
     return [{name: np.concatenate([part[name] for part in some]) for name in wanted} for some in parts]
 
 
-def draw_counts(generator: np.random.Generator, rows: int, resamples: int) -> Float[np.ndarray, "rows resamples"]:
-    """How often each row is drawn in each resample of as many rows, drawn with replacement."""
-    drawn = generator.integers(0, rows, size=(rows, resamples))
+def draw_counts(
+    generator: np.random.Generator, rows: int, resamples: int, *, block: int = 1
+) -> Float[np.ndarray, "rows resamples"]:
+    """How often each row is drawn in each resample of as many rows (to within a block), drawn with replacement.
+
+    Rows that hang together are drawn in blocks of neighbours, the first following on the last.
+
+    Source: Efron 1979; Politis & Romano 1992 (circular blocks)
+    """
+    block = min(block, rows)
+    starts = _drawn(generator, rows, -(-rows // block), resamples)
+    if block == 1:
+        return starts
+    total = np.concatenate([np.zeros((1, resamples)), np.cumsum(np.concatenate([starts[rows - block + 1 :], starts]), axis=0)])
+    return total[block:] - total[:-block]
+
+
+def _drawn(generator: np.random.Generator, rows: int, draws: int, resamples: int) -> Float[np.ndarray, "rows resamples"]:
+    """How often each row comes up in so many draws, for each resample."""
+    drawn = generator.integers(0, rows, size=(draws, resamples))
     flat = drawn * resamples + np.arange(resamples)
     return np.bincount(flat.ravel(), minlength=rows * resamples).reshape(rows, resamples).astype(np.float64)
 

@@ -79,6 +79,11 @@ class BoxOutcome:
     task: str = "boxes"
 
     @property
+    def block(self) -> int:
+        """Rows stand by themselves."""
+        return 1
+
+    @property
     def work(self) -> int:
         """Answers an image, and hits at each overlap."""
         return max(1, (len(self.found) + len(OVERLAPS) * len(self.truth)) // max(1, self.rows))

@@ -65,6 +65,11 @@ class MaskOutcome:
         return len(self.tally.marks)
 
     @property
+    def block(self) -> int:
+        """Rows stand by themselves."""
+        return 1
+
+    @property
     def work(self) -> int:
         """Three counts a class."""
         return 3 * len(self.classes)

@@ -26,6 +26,11 @@ class Outcome(Protocol):
         """How much a row costs in a resample, in figures summed up: fewer resamples are drawn where rows × work is large."""
         ...
 
+    @property
+    def block(self) -> int:
+        """How many neighbouring rows hang together (windows that overlap); the bootstrap draws so many at once."""
+        ...
+
     def names(self) -> list[str]:
         """The figures, in the order of the report; the first is the main one. Each has its entry in `metrics.DESCRIPTIONS`."""
         ...

@@ -23,7 +23,8 @@ class Predictions:
         without probabilities, whose scores (ROC-AUC, log loss …) are then undefined.
     values: regression's predictions [rows, outputs], in the target's units.
     labels: decided class codes [rows] or 0/1 [rows, labels]; the threshold is already applied.
-    scale: for forecasts, what the absolute errors of each output are divided by (MASE).
+    scale: for forecasts, what the absolute errors of each output are divided by (MASE). block: how many neighbouring rows
+        hang together.
 
     Raises: DataError when the shapes or codes do not fit each other.
     """
@@ -35,6 +36,7 @@ class Predictions:
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     scale: np.ndarray | None = None
+    block: int = 1
 
     def __post_init__(self) -> None:
         check_task(self.task)

@@ -49,6 +49,11 @@ class TokenOutcome:
         return len(self.loss)
 
     @property
+    def block(self) -> int:
+        """Rows stand by themselves."""
+        return 1
+
+    @property
     def work(self) -> int:
         """Three sums."""
         return 3
@@ -129,6 +134,11 @@ class SequenceOutcome:
     def rows(self) -> int:
         """How many texts there are."""
         return len(self.truth)
+
+    @property
+    def block(self) -> int:
+        """Rows stand by themselves."""
+        return 1
 
     @property
     def work(self) -> int:

@@ -1,4 +1,9 @@
-"""Layers: what networks are made of: activations, maxout, noise, learned vectors, and how weights begin.
+"""Layers: what networks are made of.
+
+activations, maxout, noise, embedding; initialisations: how weights begin
+convolution, pooling, residual, locally_connected, anchors: images
+recurrent, attention, additive_attention, transformer_block, positions, steps: sequences
+precision: fewer bits where the processor has units for it
 
 Import from the modules; `handrail.components.available("activation")` and `available("initialisation")` list them.
 """

@@ -77,7 +77,7 @@ class ConvAct(nn.Module):
     def forward(self, x: Float[Tensor, "rows inputs *size"]) -> Float[Tensor, "rows outputs *smaller"]:
         if self.convolution.out_channels < _FEW and torch.is_autocast_enabled(x.device.type):
             with torch.autocast(x.device.type, enabled=False):  # bfloat16 is slower with so few channels
-                return self._forward(x.float())
+                return self._forward(x.to(self.convolution.weight.dtype))
         return self._forward(x)
 
     def _forward(self, x: Tensor) -> Tensor:

@@ -32,7 +32,8 @@ class Pool(nn.Module):
 
     def forward(self, x: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows channels *smaller"]:
         if self.kind == "max" and x.ndim == 4 and x.device.type == "cpu":
-            x = x.contiguous(memory_format=torch.channels_last)  # channels side by side fill the processor's vectors
+            # Channels side by side in memory fill the processor's vectors; vmap knows no memory formats.
+            x = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         pool = (_MAX if self.kind == "max" else _MEAN)[x.ndim - 2]
         return pool(x, [min(self.window, side) for side in x.shape[2:]], self.stride, ceil_mode=True)
 

@@ -43,6 +43,8 @@ def summed_up(
 class TokenVectors(nn.Embedding):
     """A learned vector for each token, [rows, length] ↦ [rows, length, width]; padding (code 0) is the zero vector and stays it.
 
+    A token never seen (code 1) begins at zero too: where training shows none, it says nothing.
+
     Arguments:
         vocabulary: number of tokens.
         width: numbers a token. The vectors begin as N(0, std²).
@@ -55,6 +57,7 @@ class TokenVectors(nn.Embedding):
         super().__init__(vocabulary, width, padding_idx=0)
         with torch.no_grad():
             self.weight.mul_(std)
+            self.weight[:2] = 0
 
     def forward(self, input: Int[Tensor, "rows length"]) -> Float[Tensor, "rows length width"]:
         return super().forward(input)

@@ -1,5 +1,6 @@
 """Learning by gradient: back-propagation and an optimizer."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import torch
@@ -24,10 +25,14 @@ class Gradient(Rule):
         schedule: how the learning rate changes over the steps.
         clip: what is done to gradients that are too large, before they are used.
 
-    Raises: `RecipeError` when parameters can get no gradient, or clipping would spoil an optimizer.
+    Raises: `RecipeError` when parameters can get no gradient, clipping would spoil an optimizer, or it cannot give layers
+        rates of their own where they are asked for.
 
     Source: Rumelhart, Hinton & Williams 1986
     """
+
+    groups: Callable[[nn.Module, float], list[dict[str, Any]]] | None = None
+    "Torch's parameter groups of a model for a learning rate, where layers have rates of their own; to be set before `start`."
 
     def __init__(
         self,
@@ -45,14 +50,28 @@ class Gradient(Rule):
         if not self.parameters:
             raise RecipeError(f"{_HERE}: the model has no parameters to train.")
         _refuse_steps(model)
-        optimizer, schedule = self.specs
         self.objective = plan.objective
-        self.optimizer: torch.optim.Optimizer = build("optimizer", optimizer, self.parameters, where=f"{_HERE}.optimizer")
-        self.schedule = build("schedule", schedule, self.optimizer, plan.epochs * plan.steps, where=f"{_HERE}.schedule")
+        self.optimizer: torch.optim.Optimizer = self._optimizer(model)
+        steps = plan.epochs * plan.steps
+        self.schedule = build("schedule", self.specs[1], self.optimizer, steps, where=f"{_HERE}.schedule")
+        if self.groups is not None and not _keeps_ratios(self.schedule, steps):
+            raise RecipeError(f"{_HERE}.schedule: brings all layers to one learning rate, so that rates by depth have no effect.")
         self.steps_schedule = steps_each_batch(self.schedule)
         self.repeats = needs_closure(self.optimizer)
         if self.repeats and self.clip is not None:
             raise RecipeError(f"{_HERE}.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it out.")
+
+    def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        optimizer = build("optimizer", self.specs[0], self.parameters, where=f"{_HERE}.optimizer")
+        if self.groups is None:
+            return optimizer
+        rate = optimizer.param_groups[0].get("lr")
+        if rate is None or needs_closure(optimizer):
+            kind = type(optimizer).__name__
+            raise RecipeError(
+                f"{_HERE}.optimizer: {kind} takes no rates by depth; choose another, or leave transfer.rate_decay out."
+            )
+        return build("optimizer", self.specs[0], self.groups(model, float(rate)), where=f"{_HERE}.optimizer")
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """One forward pass, one backward pass, one change (L-BFGS: several)."""
@@ -107,6 +126,11 @@ def _refuse_steps(model: nn.Module) -> None:
                 f"{_HERE}: layers before a heaviside activation get no gradient and would never be trained; choose another "
                 "activation, such as sigmoid, or learning: least_squares, which trains the last layer alone."
             )
+
+
+def _keeps_ratios(schedule: Any, steps: int) -> bool:
+    """Whether every layer's rate is multiplied by the same; a peak given in numbers (one_cycle) is the same for all layers."""
+    return len({factor(steps // 2) for factor in getattr(schedule, "lr_lambdas", ())}) <= 1
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,7 +1,12 @@
-"""Choose the model: networks as plain `torch.nn.Module`s, made for a number of inputs and outputs.
+"""Choose the model: networks as plain `torch.nn.Module`s, made for the shapes of their inputs and outputs.
 
-linear  `Linear`: one layer of linear units
-mlp     `MLP`: the multilayer perceptron
+rows of numbers  linear, mlp, highway
+images           lenet5, cnn, alexnet, vgg, resnet, plain_net, local_net; unet for masks, detector for boxes
+volumes          volume_cnn
+series           series_cnn, nlinear (forecasts), rnn, lstm, gru, transformer
+tokens           bag_of_words, text_cnn, rnn, lstm, gru, transformer, gpt (the next token), encoder_decoder (text to text)
+
+Import from the modules; `handrail.components.available("model")` lists them.
 """
 
 from handrail.models.linear import Linear

@@ -38,7 +38,8 @@ class BagOfWords(nn.Module):
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        self.vectors = TokenVectors(inputs.vocabulary, embedding)
+        # Small at first, so that words that are rare, and hardly change, say little.
+        self.vectors = TokenVectors(inputs.vocabulary, embedding, std=0.1)
         layers: list[nn.Module] = [nn.Dropout(dropout)]
         width = embedding
         for units in hidden:

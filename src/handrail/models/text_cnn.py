@@ -44,7 +44,8 @@ class TextCNN(nn.Module):
         dropout: Rate = 0.5,
     ) -> None:
         super().__init__()
-        self.vectors = TokenVectors(inputs.vocabulary, embedding)
+        # Small at first, so that words that are rare, and hardly change, say little.
+        self.vectors = TokenVectors(inputs.vocabulary, embedding, std=0.1)
         self.filters = nn.ModuleList(nn.Conv1d(embedding, filters, window) for window in windows)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(filters * len(windows), outputs)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from handrail.data.balance import class_weights, epoch_order
 from handrail.data.rows import Rows
 from handrail.data.task import Task
 from handrail.errors import RecipeError, did_you_mean
+from handrail.learning.gradient import Gradient
 from handrail.learning.optimizers import WHOLE_BATCHES
 from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.objectives.objective import Objective
@@ -22,6 +24,7 @@ from handrail.shapes import InputShape
 from handrail.training.callbacks import Callback
 from handrail.training.engine import Engine, Limits, Progress
 from handrail.training.signals import StopWish
+from handrail.training.transfer import BEGINNING, feature_rows, head_of, parameter_groups, transferred
 from handrail.training.validation import Credit
 
 USUAL_LOSS = {
@@ -144,20 +147,66 @@ def train(
     *,
     epochs: int | None = None,
     folder: Path | None = None,
+    beginning: Path | None = None,
     callbacks: tuple[Callback, ...] = (),
     wish: StopWish | None = None,
 ) -> Progress:
-    """Train the network in place.
+    """Train the network in place, from where the recipe lets it begin.
 
     Arguments:
         lesson: recipe and rows.
         network: on the device of the rows.
         epochs: stop after that many, when the number is known already; schedules are still those of the recipe's epochs.
         folder: of the checkpoints.
+        beginning: the file that keeps where a transfer began; by default in `folder`.
 
-    Raises: `RecipeError` when parts do not fit, `TrainingError` when the loss is not a number, `Interrupted`.
+    Raises: `RecipeError` when parts do not fit, `TrainingError` when the loss is not a number, `Interrupted`, `RunError`
+        for weights to begin with that cannot be read.
     """
+    transfer = lesson.recipe.transfer
+    kept = folder / BEGINNING if beginning is None and folder is not None else beginning
+    with transferred(network, transfer, task=lesson.task, kept=kept) as listeners:
+        learner, seen = _head_alone(lesson, network) if transfer.features else (network, lesson)
+        engine = _engine(seen, learner, epochs=epochs, folder=folder, callbacks=(*listeners, *callbacks), wish=wish)
+        done = engine.run()
+    network.eval()
+    return done
+
+
+def _head_alone(lesson: Lesson, network: nn.Module) -> tuple[nn.Module, Lesson]:
+    """The head, and the lesson as it sees it: what the frozen layers make of the rows, computed once."""
+    name, head = head_of(network)
+
+    def seen(rows: Rows) -> Rows:
+        return feature_rows(network, rows, name)
+
+    held_out = None if lesson.validation is None else replace(lesson.validation, inputs=seen(lesson.validation.inputs))
+    return head, replace(lesson, inputs=seen(lesson.inputs), validation=held_out, names=())
+
+
+def _rule(recipe: Recipe) -> Rule:
+    """The recipe's; with rates by depth where it asks for them."""
+    rule: Rule = build("rule", recipe.learning)
+    decay = recipe.transfer.rate_decay
+    if decay < 1:
+        if not isinstance(rule, Gradient):
+            raise RecipeError("transfer.rate_decay: has no effect under this rule; leave it out, or learn by gradient.")
+        rule.groups = partial(parameter_groups, decay_by_depth=decay)
+    return rule
+
+
+def _engine(
+    lesson: Lesson,
+    network: nn.Module,
+    *,
+    epochs: int | None,
+    folder: Path | None,
+    callbacks: tuple[Callback, ...],
+    wish: StopWish | None,
+) -> Engine:
     recipe, settings = lesson.recipe, lesson.recipe.training
+    assert settings.epochs != "auto", "a recipe is settled before training"
+    assert settings.patience != "auto", "a recipe is settled before training"
     balance = recipe.data.balance
     weights = class_weights(lesson.targets, max(len(lesson.task.classes), 2)) if balance == "class_weights" else None
     rows = Batch(lesson.inputs, lesson.targets, weights, lesson.device)
@@ -174,7 +223,6 @@ def train(
         checkpoint_seconds=settings.checkpoint_seconds,
     )
     objective = Objective(loss, recipe.objective.penalties)
-    assert settings.epochs != "auto", "a recipe is settled before training"
     plan = TrainingPlan(
         task=lesson.task.name,
         objective=objective,
@@ -183,10 +231,9 @@ def train(
         seed=recipe.seed,
         credit=lesson.credit,
     )
-    rule: Rule = build("rule", recipe.learning)
-    engine = Engine(
+    return Engine(
         network,
-        rule,
+        _rule(recipe),
         train=rows,
         validation=_balanced(lesson),
         plan=plan,
@@ -197,4 +244,3 @@ def train(
         callbacks=callbacks,
         wish=wish,
     )
-    return engine.run()

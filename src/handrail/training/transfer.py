@@ -1,22 +1,40 @@
 """Transfer: a network that begins with what another has learned, and learns on, in all its layers or in some."""
 
-from collections.abc import Iterator, Sequence
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
 
 from handrail.data.rows import Rows, count, cut, moved
+from handrail.data.task import Task
 from handrail.errors import HandrailError, RecipeError, RunError, did_you_mean
+from handrail.layers.noise import GaussianNoise, NoisyLinear
+from handrail.layers.precision import Lowered
+from handrail.network import Network
+from handrail.recipe import TransferRecipe
+from handrail.training.callbacks import Callback
+from handrail.training.checkpoint import copied, load_state, save_state
 
+if TYPE_CHECKING:
+    from handrail.training.engine import Engine
+
+BEGINNING = "start.safetensors"  # in the folder of the checkpoints
 _RUN_PREFIX = "network."
 _SHOWN = 4
+_OTHER_ANSWERS = "it was learned for other classes or targets"
+_log = logging.getLogger("handrail")
 
 
 @dataclass(frozen=True)
@@ -39,40 +57,71 @@ class Loaded:
         return f"{len(self.names):,} of {len(self.names) + len(self.kept):,} tensors were filled{kept}{left}."
 
 
-def load_weights(network: nn.Module, path: Path) -> Loaded:
+def load_weights(network: nn.Module, path: Path, *, head: bool = True) -> Loaded:
     """Fill a network with the tensors of a file whose names and shapes fit; the others stay as they are.
 
     Names may differ by what stands before them (`network.`, `model.` …), if it is the same for all.
 
     Arguments:
         path: a run folder, its `model` folder, or any `.safetensors` file.
+        head: whether the last layer is taken, too, where it fits; else it begins anew.
 
     Raises: `RunError` when the file is missing, damaged or of another kind, holds a number that is not finite, or none
-        of its tensors fits.
+        of its tensors fits a layer before the head.
     """
-    found = _read(path)
-    own = network.state_dict()
-    names, left_out, prefix = [], {}, _prefix(found, own)
-    for name, tensor in found.items():
-        mine = _renamed(name, prefix)
-        why = _misfit(mine, tensor, own)
-        if why:
-            left_out[name] = why
-            continue
-        with torch.no_grad():
-            own[mine].copy_(tensor)
-        names.append(mine)
-    if not names:
+    found, own = _read(weights_at(path)), _spoken(network, network.state_dict())
+    prefix = _prefix(found, own)
+    names = {name: _renamed(name, prefix, own) for name in found}
+    *body, last = [list(_spoken(network, dict.fromkeys(layer))) for layer in layers(network)]
+    left_out = {name: why for name, mine in names.items() if (why := _misfit(mine, found[name], own))}
+    if not head:
+        left_out = {name: _OTHER_ANSWERS for name, mine in names.items() if _within(mine, [last])} | left_out
+    filled = {mine: found[name] for name, mine in names.items() if name not in left_out}
+    # Biases of a head often have the same size by chance.
+    if not any(_within(mine, body or [last]) for mine in filled):
         raise RunError(_nothing_fits(path, found, own))
-    filled = set(names)
-    return Loaded(tuple(names), left_out, tuple(name for name in own if name not in filled))
+    return _fill(own, filled, left_out)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _fill(own: Mapping[str, Tensor], filled: Mapping[str, Tensor], left_out: dict[str, str]) -> Loaded:
+    with torch.no_grad():
+        for name, tensor in filled.items():
+            own[name].copy_(tensor)
+    return Loaded(tuple(filled), left_out, tuple(name for name in own if name not in filled))
+
+
+def _inner(network: nn.Module) -> str:
+    """What the names of the model's own begin with, where it stands within others: `model.`, `model.network.`."""
+    inner = ""
+    while isinstance(network, Network | Lowered):
+        child = "model" if isinstance(network, Network) else "network"
+        inner, network = f"{inner}{child}.", getattr(network, child)
+    return inner
+
+
+def _spoken(network: nn.Module, named: Mapping[str, Any]) -> dict[str, Any]:
+    """By the names that the model's code gives; what stands before the model keeps its own."""
+    inner = _inner(network)
+    return {name.removeprefix(inner): value for name, value in named.items()}
+
+
+def _within(name: str, found: Sequence[Sequence[str]]) -> bool:
+    return any(_fits(name, part) for layer in found for part in layer)
+
+
+def weights_at(path: Path) -> Path:
+    """The file with the weights: the path itself, or the one in a run folder.
+
+    Raises: `RunError` when there is none.
+    """
     candidates = [path / "model" / "weights.safetensors", path / "weights.safetensors"] if path.is_dir() else [path]
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if file is None:
         raise RunError(f"there are no weights at '{path}'; expected a run folder that has been trained, or a .safetensors file.")
+    return file
+
+
+def _read(file: Path) -> dict[str, Tensor]:
     try:
         found = load_file(file)
     except (SafetensorError, OSError) as error:
@@ -91,7 +140,7 @@ def _prefix(found: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, str]
     """What is to be taken off the file's names, and put before them, so that most of them are the network's."""
     options = [("", ""), *((start, "") for start in _starts(found)), *(("", start) for start in _starts(own))]
     options += [(_RUN_PREFIX, start) for start in _starts(own)]
-    return max(options, key=lambda option: sum(_renamed(name, option) in own for name in found))
+    return max(options, key=lambda option: sum(_renamed(name, option, {}) in own for name in found))
 
 
 def _starts(names: dict[str, Tensor]) -> list[str]:
@@ -100,9 +149,10 @@ def _starts(names: dict[str, Tensor]) -> list[str]:
     return list(dict.fromkeys(".".join(some[:depth]) + "." for some in parts.values() for depth in range(1, len(some) + 1)))
 
 
-def _renamed(name: str, prefix: tuple[str, str]) -> str:
+def _renamed(name: str, prefix: tuple[str, str], own: Mapping[str, Any]) -> str:
     off, on = prefix
-    return on + name.removeprefix(off)
+    mine, outside = on + name.removeprefix(off), name.removeprefix(_RUN_PREFIX)
+    return outside if mine not in own and outside in own else mine  # learned vectors of columns stand before the model
 
 
 def _misfit(name: str, tensor: Tensor, own: dict[str, Tensor]) -> str:
@@ -120,7 +170,7 @@ def _nothing_fits(path: Path, found: dict[str, Tensor], own: dict[str, Tensor]) 
 
     first = next(iter(found), "")
     return (
-        f"no tensor of '{path}' fits the network in name and shape. Found {some(found) or 'no tensors'}; "
+        f"no tensor of '{path}' fits the network behind its head in name and shape. Found {some(found) or 'no tensors'}; "
         f"expected {some(own) or 'none'}.{did_you_mean(first, own, listed=False)} Choose the same model as in that run."
     )
 
@@ -153,7 +203,7 @@ def _parts(module: nn.Module, name: str, *, listed: bool) -> Iterator[tuple[str,
 
 
 def _normalises(module: nn.Module) -> bool:
-    kinds = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+    kinds = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
     return isinstance(module, kinds)
 
 
@@ -165,7 +215,7 @@ def first_layers(network: nn.Module, number: int) -> list[str]:
     found = layers(network)
     if abs(number) > len(found):
         raise RecipeError(f"found {number} layers to take, but the network has {len(found)}.")
-    return [name for layer in found[:number] for name in layer]
+    return list(_spoken(network, dict.fromkeys(name for layer in found[:number] for name in layer)))
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> list[str]:
@@ -185,9 +235,9 @@ def thaw(network: nn.Module, patterns: Sequence[str]) -> list[str]:
 
 
 def _set(network: nn.Module, patterns: Sequence[str], *, trained: bool) -> list[str]:
-    parameters = dict(network.named_parameters())
+    parameters = _spoken(network, dict(network.named_parameters()))
     fitting = {pattern: [name for name in parameters if _fits(name, pattern)] for pattern in patterns}
-    known = [*parameters, *(name for name, _ in network.named_modules() if name)]
+    known = [*(name for name in _spoken(network, dict(network.named_modules())) if name), *parameters]
     unknown = [pattern for pattern, names in fitting.items() if not names]
     if unknown:
         raise RecipeError(f"no layer with weights is named '{pattern}'.{did_you_mean(pattern, known)}" for pattern in unknown)
@@ -204,19 +254,34 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def steady(network: nn.Module) -> None:
-    """Hold the batch normalisation of frozen layers in evaluation mode; to be called after each `network.train()`.
+    """Hold the batch normalisation of frozen layers in evaluation mode, until the next `network.train()`.
 
     Otherwise frozen layers would go by the mean and spread of each batch, and forget those they have learned. One
     without parameters follows the module that it is in.
     """
+    for module, holder in _normalisations(network):
+        _hold(module, holder)
+
+
+def _normalisations(network: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
+    """Each batch normalisation, with the module whose parameters say whether it is frozen."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase):
+        if isinstance(module, _NormBase):
             holder = module
             while name and next(holder.parameters(), None) is None:
                 name = name.rpartition(".")[0]  # noqa: PLW2901 - upwards, to the first that has parameters
                 holder = network.get_submodule(name)
-            if not any(parameter.requires_grad for parameter in holder.parameters()):
-                module.eval()
+            yield module, holder
+
+
+def _keeper(holder: nn.Module) -> Callable[[nn.Module, Any], None]:
+    """A hook that holds a normalisation whenever it is used, whoever has called `train()` in between."""
+    return lambda module, _given: _hold(module, holder)
+
+
+def _hold(module: nn.Module, holder: nn.Module) -> None:
+    if module.training and not any(parameter.requires_grad for parameter in holder.parameters()):
+        module.eval()
 
 
 def parameter_groups(network: nn.Module, learning_rate: float, decay_by_depth: float) -> list[dict[str, Any]]:
@@ -284,7 +349,139 @@ def _before_head(seen: list[tuple[Tensor, Tensor]], outputs: Any, name: str) -> 
     if not seen:
         raise RecipeError(f"the layer '{name}' is not used by the network, so there are no features before it.")
     given, out = seen[-1]
-    same = isinstance(out, Tensor) and isinstance(outputs, Tensor) and torch.equal(out.flatten(), outputs.flatten())
+    both = isinstance(out, Tensor) and isinstance(outputs, Tensor)
+    same = both and torch.equal(out.flatten().float(), outputs.flatten().float())  # what comes out is float32 again
     if len(seen) > 1 or not same:
         raise RecipeError(f"'{name}' is not the network's head: the network's answers are not simply what it gives.")
     return given
+
+
+def head_of(network: nn.Module) -> tuple[str, nn.Module]:
+    """The last layer's full name, and a module that trains it alone on features, in the network's precision.
+
+    Raises: `RecipeError` when it shares weights with other layers, or layers before it act by chance in training.
+    """
+    *_, last = layers(network)
+    name, head = last[0], network.get_submodule(last[0])
+    inside = {id(module) for module in head.modules()}
+    others = [module for module in network.modules() if id(module) not in inside]
+    own = {id(parameter) for parameter in head.parameters()}
+    if any(id(parameter) in own for module in others for parameter in module._parameters.values()):
+        raise RecipeError(
+            f"transfer.features: the head, '{name}', shares weights with the layers before it; expected one of its own."
+        )
+    idle = sorted({type(module).__name__ for module in others if _acts_by_chance(module)})
+    if idle:
+        raise RecipeError(
+            f"transfer.features: {', '.join(idle)} would have no effect on features, which are computed once; set it to 0 in "
+            "the model, or freeze all but the head (transfer.freeze: -1)."
+        )
+    return name, Lowered(head) if any(isinstance(module, Lowered) for module in others) else head
+
+
+def _acts_by_chance(module: nn.Module) -> bool:
+    share = getattr(module, "p" if isinstance(module, _DropoutNd) else "dropout", 0.0)  # recurrent layers hold a number
+    return isinstance(module, GaussianNoise | NoisyLinear) or (isinstance(share, int | float) and share > 0)
+
+
+@contextmanager
+def transferred(
+    network: nn.Module, settings: TransferRecipe, *, task: Task, kept: Path | None = None
+) -> Iterator[tuple[Callback, ...]]:
+    """While open, the network begins where the recipe says, and what is frozen stays as it is.
+
+    Arguments:
+        task: what the network is for; the head of a run for other classes or targets is not taken.
+        kept: a file in which the beginning is written, and from which it is taken where it is there already: the weights
+            to start from may have gone, or changed, when a training goes on.
+
+    Returns: listeners of the training, which thaw.
+
+    Raises: `RunError` and `RecipeError` as `load_weights`, `freeze` and `first_layers`; nothing left to train.
+    """
+    if settings == TransferRecipe():
+        yield ()
+        return
+    before = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    hooks: list[Any] = []
+    try:
+        begun = load_state(kept) if kept is not None and kept.exists() else _begin(network, settings, task)
+        own = _spoken(network, network.state_dict())
+        _fill(own, {name: tensor for name, tensor in begun["tensors"].items() if not _misfit(name, tensor, own)}, {})
+        frozen = _frozen(network, settings)
+        if kept is not None and not kept.exists():
+            save_state(kept, {"tensors": begun["tensors"], "facts": {**begun["facts"], **_counts(network, settings, frozen)}})
+        hooks += [module.register_forward_pre_hook(_keeper(holder)) for module, holder in _normalisations(network)]
+        yield () if settings.thaw_after is None else (Thaw(frozen, settings.thaw_after),)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for parameter, trained in before:
+            parameter.requires_grad_(trained)
+
+
+def _begin(network: nn.Module, settings: TransferRecipe, task: Task) -> dict[str, Any]:
+    """Load; the answer is what a resumed or repeated training needs to begin alike, and what is to be told."""
+    facts: dict[str, Any] = {"start": None, "loaded": 0, "left_out": {}, "begun_anew": list(network.state_dict())}
+    if settings.start is not None:
+        loaded = load_weights(network, Path(settings.start), head=_answers_alike(Path(settings.start), task))
+        _log.info("began with '%s': %s", settings.start, loaded.told)
+        facts = {
+            "start": str(settings.start),
+            "loaded": len(loaded.names),
+            "left_out": loaded.left_out,
+            "begun_anew": [*loaded.kept],
+        }
+    return {"tensors": copied(_spoken(network, network.state_dict())), "facts": facts}
+
+
+def _answers_alike(start: Path, task: Task) -> bool:
+    """Whether a run's answers stand for the same classes or targets; of a bare file nobody knows, and its head is taken."""
+    file = weights_at(start).with_name("pipeline.json")
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))["task"]
+        return (before["classes"], before["targets"]) == (list(task.classes), list(task.targets))
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+
+
+def _frozen(network: nn.Module, settings: TransferRecipe) -> list[nn.Parameter]:
+    """The parameters that are frozen at first; those that never thaw are out of training already."""
+    number = -1 if settings.features else settings.freeze
+    names = number if isinstance(number, list) else first_layers(network, number)
+    parameters = dict(_spoken(network, dict(network.named_parameters())))
+    found = [parameters[name] for name in freeze(network, names)]
+    if found and not any(parameter.requires_grad for parameter in network.parameters()):
+        raise RecipeError("transfer.freeze: nothing is left to train; leave a layer out, such as the head (-1: all but the head).")
+    if settings.thaw_after is not None:
+        for parameter in found:  # until training begins: the optimizer must know them, from its first step on
+            parameter.requires_grad_(True)
+    return found
+
+
+def _counts(network: nn.Module, settings: TransferRecipe, frozen: list[nn.Parameter]) -> dict[str, int]:
+    total = sum(parameter.numel() for parameter in network.parameters())
+    held = sum(parameter.numel() for parameter in frozen)
+    return {"trained_parameters": total - (held if settings.thaw_after is None else 0), "frozen_parameters": held}
+
+
+def transfer_facts(folder: Path) -> dict[str, Any] | None:
+    """What was loaded and what is trained, from the folder of the checkpoints; nothing where there was no transfer."""
+    return load_state(folder / BEGINNING)["facts"] if (folder / BEGINNING).exists() else None
+
+
+class Thaw(Callback):
+    """Gradual unfreezing: layers are frozen for the first epochs, and learn from then on.
+
+    Which ones learn follows from the epoch's number alone, so that a resumed training goes on alike.
+
+    Source: Howard & Ruder 2018
+    """
+
+    def __init__(self, frozen: Sequence[nn.Parameter], after: int) -> None:
+        self.frozen, self.after = frozen, after
+
+    def on_epoch_begin(self, engine: "Engine", epoch: int) -> None:
+        """Freeze up to the last epoch in which the layers are held, thaw behind it."""
+        for parameter in self.frozen:
+            parameter.requires_grad_(epoch > self.after)

@@ -32,6 +32,17 @@ def read_answers(path: Path, task: Mapping[str, Any]) -> Predictions:
         raise RunError(f"'{path}' is missing or damaged ({str(error).splitlines()[0]}); fit again.") from error
 
 
+def read_columns(path: Path) -> dict[str, np.ndarray]:
+    """What is kept of answers that are no classes or values: a number or text a row.
+
+    Raises: `RunError` when the file is missing or damaged.
+    """
+    try:
+        return {column.name: column.to_numpy() for column in pl.read_parquet(path)}
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"'{path}' is missing or damaged ({str(error).splitlines()[0]}); fit again.") from error
+
+
 def _columns(frame: pl.DataFrame, kind: str, names: Any) -> np.ndarray:
     return frame.select(f"{kind}_{name}" for name in names).to_numpy()
 

@@ -16,19 +16,26 @@ _ALONE = 20.0
 
 
 def attention_plot(
-    weights: np.ndarray, tokens: Sequence[str], *, title: str = "Attention", name: str = "attention", width: int = WIDTH
+    weights: np.ndarray,
+    tokens: Sequence[str] = (),
+    *,
+    title: str = "Attention",
+    name: str = "attention",
+    width: int = WIDTH,
+    columns: int | None = None,
 ) -> FigureView:
     """A square a head: each row is a token that looks, each column one that is looked at.
 
     Arguments:
         weights: `[heads, tokens, tokens]`, rows that sum to 1; the first 8 heads and 32 tokens are shown.
-        tokens: their text; spaces and line ends are shown as signs.
+        tokens: their text; spaces and line ends are shown as signs. None are written where none are given.
+        columns: how many heads stand side by side; by default two, on a wide picture more.
     """
     shown = weights[:MOST_HEADS, :MOST_TOKENS, :MOST_TOKENS]
     words = [_visible(token) for token in tokens[:MOST_TOKENS]]
     heads = len(shown)
-    columns = 1 if heads == 1 else max(2, round(2 * width / WIDTH))
-    margin = min(64.0, 10 + 6.5 * max(map(len, words), default=0))
+    columns = columns or (1 if heads == 1 else max(2, round(2 * width / WIDTH)))
+    margin = min(64.0, 10 + 6.5 * max(map(len, words))) if words else 1.0
     side = (width - margin - _GAP * (columns - 1) - 1) / columns
     frames = [
         Frame(margin + at % columns * (side + _GAP), margin + at // columns * (side + _ALONE), side, side, f"{name}-{at}")
@@ -43,7 +50,7 @@ def attention_plot(
     height = round(margin + -(-heads // columns) * (side + _ALONE))
     label = f"Attention of {count(heads, 'head')} among {count(shown.shape[1], 'token')}"
     note = "A row is the token that looks, a column what it looks at; full colour is the strongest weight of the head."
-    more = f"the first {len(words)} of {len(tokens)} tokens" if len(tokens) > MOST_TOKENS else count(len(tokens), "token")
+    more = f"the first {MOST_TOKENS} of {len(tokens)} tokens" if len(tokens) > MOST_TOKENS else count(shown.shape[1], "token")
     return figure_view(title, svg(body, label=label, width=width, height=height), note=note, side=more)
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from handrail.views.figure import FigureView, Key, figure_view
 from handrail.views.style import LINEAR, MUTED, NETWORK, axes_in, picture, thinned
-from handrail.views.wording import metric_label, metric_value
+from handrail.views.wording import metric_label, metric_value, titled
 
 _OWN = ("epoch", "step", "seconds")
 _MOST_PANELS = 6
@@ -42,7 +42,7 @@ def _curves(records: Sequence[dict[str, Any]], name: str, best_epoch: int) -> Fi
     last = records[-1]["epoch"]
 
     def draw(figure: Figure) -> None:
-        axes = axes_in(figure)
+        axes = axes_in(figure, left=52)
         for curve, colour in ((train, LINEAR), (validation, NETWORK)):
             axes.plot(*thinned(*curve), color=colour, marker="o" if len(curve[0]) < 3 else "", markersize=6)
         _epochs(axes, last)
@@ -59,7 +59,7 @@ def _curves(records: Sequence[dict[str, Any]], name: str, best_epoch: int) -> Fi
     keys += [Key("validation rows", NETWORK)] if len(validation[0]) else []
     svg = picture(f"curve-{_slug(name)}", draw, label=f"Learning curve over {last} epochs{best_text}")
     title = metric_label(name)
-    return figure_view(f"{title[0].upper()}{title[1:]} by epoch", svg, note=note, keys=tuple(keys))
+    return figure_view(f"{titled(title)} by epoch", svg, note=note, keys=tuple(keys))
 
 
 def _value(name: str, best: float | None) -> str:

@@ -24,7 +24,10 @@ class Key:
 
 @dataclass(frozen=True)
 class FigureView:
-    """What the page shows: `svg` is safe as it is, everything else is escaped there; `side` stands beside the title."""
+    """What the page shows: `svg` is safe as it is, everything else is escaped there; `side` stands beside the title.
+
+    wide: the figure takes the room of two side by side; tall: and of two below each other.
+    """
 
     title: str
     svg: Markup
@@ -32,6 +35,8 @@ class FigureView:
     keys: tuple[Key, ...] = ()
     marked: bool = False
     side: str = ""
+    wide: bool = False
+    tall: bool = False
 
 
 def figure_view(

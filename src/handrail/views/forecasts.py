@@ -13,7 +13,7 @@ from handrail.views.tiles import WIDTH, cut, written
 from handrail.views.wording import count, number
 
 MOST_SERIES = 6
-MOST_PANELS = 9
+MOST_PANELS = 12
 _MOST_HISTORY = 4  # horizons of history that are shown
 
 
@@ -95,6 +95,29 @@ def _forecast(
     return figure_view(title, picture(name, draw, label=label, width=width), keys=keys, note=note, marked=marked)
 
 
+def horizon_plot(network: np.ndarray, naive: np.ndarray, *, series: str, name: str = "horizon", marked: bool = False) -> FigureView:
+    """The mean absolute error of each step ahead, over all windows of a part.
+
+    Arguments:
+        network, naive: `[horizon]`.
+        series: its name.
+    """
+    ahead = np.arange(1, len(network) + 1)
+
+    def draw(figure: Figure) -> None:
+        axes = axes_in(figure, left=52)
+        axes.plot(ahead, naive, color=PLAIN, dashes=(2, 2), linewidth=1.4)
+        axes.plot(ahead, network, color=NETWORK, linewidth=2.0)
+        _time(axes)
+        axes.set(xlabel="steps ahead", xlim=(1, len(ahead)), ylim=(0, None))
+
+    means = number(float(network.mean())), number(float(naive.mean()))
+    label = f"Mean absolute error by step ahead: the network's mean {means[0]}, the baseline's {means[1]}"
+    keys = (Key("network", NETWORK, "line", means[0]), Key("seasonal naive", PLAIN, "dashes", means[1]))
+    note = "Mean absolute error over all windows of these rows; numbers: over all steps."
+    return figure_view(f"Error by step ahead, {series}", picture(name, draw, label=label), keys=keys, note=note, marked=marked)
+
+
 def _time(axes: Axes) -> None:
     axes.set_xlabel("steps from now")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
@@ -110,7 +133,7 @@ def series_plot(
     """A sample of series, each in a panel of its own, all on one scale; channels have their colours.
 
     Arguments:
-        series: `[channels, length]` each; lengths may differ; the first 9 are shown.
+        series: `[channels, length]` each; lengths may differ; the first 12 are shown.
         titles: one a series, such as its class.
         names: of the channels.
     """

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from handrail.evaluation.names import higher_is_better
 from handrail.views.figure import FigureView, figure_view
 from handrail.views.style import INK, LINEAR, NETWORK, PAPER, PLAIN, axes_in, picture
-from handrail.views.wording import metric_label, metric_value, number
+from handrail.views.wording import metric_label, metric_value, number, titled
 
 Found = Mapping[str, float | None]
 _FARTHEST = 2.5  # a baseline this many spans away from the rest is named at the edge, not drawn to scale
@@ -72,7 +72,7 @@ def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> Figu
     height = 36 + _ROW * len(rows)
 
     def draw(figure: Figure) -> None:
-        axes = axes_in(figure, left=70, bottom=28, right=16, top=8)
+        axes = axes_in(figure, left=max(70.0, 12 + 6.3 * max(len(name) for name, _ in rows)), bottom=28, right=16, top=8)
         limits = _limits(rows, rival)
         axes.set_xlim(*limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -90,7 +90,7 @@ def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> Figu
     title = metric_label(metric)
     told = "; ".join(f"{name} {metric_value(metric, found[-1][1]['value'])}" for name, found in rows if found)
     svg = picture(f"dots-{metric.replace('_', '-')}", draw, label=f"{title}, {better}: {told}", width=_WIDTH, height=height)
-    return figure_view(f"{title[0].upper()}{title[1:]}", svg, side=better, marked=marked)
+    return figure_view(titled(title), svg, side=better, marked=marked)
 
 
 def _tick(value: float, _: int | None = None) -> str:

@@ -66,7 +66,7 @@ def _compared(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
 
 def _agreement(truths: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> str:
     right = float((truths == answers).mean()) if truths.size else float("nan")
-    what = f" of {listed(classes)}" if classes else ""
+    what = f" of {listed(f'“{name}”' for name in classes)}" if classes else ""
     return f"{right:.1%} of these pixels are right. The masks{what} lie over the image."
 
 

@@ -15,19 +15,17 @@ import yaml
 
 from handrail._yaml import read_yaml
 from handrail.evaluation.names import DESCRIPTIONS, higher_is_better
-from handrail.evaluation.predictions import Predictions
 from handrail.files import write_text
 from handrail.folder import read_json
+from handrail.showcase import read_showcase
 from handrail.training.records import read_records
 from handrail.views import wording
-from handrail.views.answers import read_answers, scored
-from handrail.views.believed import reliability_plot
-from handrail.views.confusion import Confusion, LabelRow, confusion, label_table
 from handrail.views.curves import learning_curves
+from handrail.views.details import part_view
+from handrail.views.facts import augmentation, facts
 from handrail.views.figure import FigureView
 from handrail.views.intervals import colour_of, interval_plots
-from handrail.views.rankings import ranking_curves
-from handrail.views.residuals import regression_plots
+from handrail.views.pictures import inside_pictures, training_pictures
 from handrail.views.seal import seal_view
 from handrail.views.style import variable
 from handrail.views.verdict import best_of, verdict
@@ -35,10 +33,8 @@ from handrail.views.verdict import best_of, verdict
 if TYPE_CHECKING:
     from handrail.run import Run
 
-_UNUSED = ("identifier", "constant", "text")
+_UNUSED = ("identifier", "constant")
 _LEVELS = ("error", "warning", "note")
-_MOST_VALUES = 40
-_LONGEST_VALUE = 80
 
 
 def write_report(run: "Run") -> Path:
@@ -54,6 +50,7 @@ def render(run: "Run") -> str:
     """The page's text."""
     summary, tested = run.summary, run.tested
     resolved = read_yaml(run.folder.resolved)
+    kept = read_showcase(run.folder, "validation")
     parts = {"validation": summary} if tested is None else {"validation": summary, "test": tested}
     return _template().render(
         name=run.recipe.name,
@@ -61,17 +58,19 @@ def render(run: "Run") -> str:
         folder_text=repr(run.path.resolve().name),
         verdict=verdict(summary, tested, run.recipe.evaluation.confidence),
         seal=seal_view(run, summary, tested),
-        facts=_facts(run, summary, resolved),
+        facts=facts(run, summary, resolved),
         recipe=run.folder.recipe.read_text(encoding="utf-8"),
         resolved=yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=100),
         summary=summary,
         tested=tested,
         columns=_columns(summary),
         findings=sorted(summary["findings"], key=lambda finding: _LEVELS.index(finding["level"])),
+        training=training_pictures(kept, augmentation(resolved)),
+        inside=inside_pictures(kept),
         curves=_curves(run, summary),
         measured=_measured(parts),
         dots=_dots(parts),
-        parts=[_part(run, name, summary, found) for name, found in parts.items()],
+        parts=[part_view(run, name, summary, found) for name, found in parts.items()],
         environment=_environment(read_json(run.folder.environment)),
         confidence=f"{run.recipe.evaluation.confidence:.0%}",
     )
@@ -85,37 +84,6 @@ def _template() -> jinja2.Template:
     )
     environment.globals |= {"words": wording, "variable": variable, "colour_of": colour_of}
     return environment.get_template("report.html.j2")
-
-
-def _facts(run: "Run", summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, str]:
-    """What was asked, in the order in which one asks."""
-    task, rows, training = summary["task"], summary["rows"], summary["training"]
-    classes = f": {wording.listed(task['classes'], 12)}" if task["classes"] else ""
-    found = {
-        "Source": summary["source"],
-        "Target": wording.listed(task["targets"], 12),
-        "Task": f"{task['name']}{classes}" + (f" ({task['why']})" if task["why"] else ""),
-        "Rows": f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
-        "Model": f"{wording.component(resolved['model'])}; {wording.count(training['parameters'], 'parameter')}, "
-        f"{wording.inputs(training['inputs'])}",
-        "Objective": _objective(resolved["objective"]),
-        "Learning rule": wording.component(resolved["learning"]),
-        "Training": f"{wording.count(training['epochs'], 'epoch')} of at most {resolved['training']['epochs']:,}, "
-        f"batches of {resolved['training']['batch_size']:,}; best epoch {training['best_epoch']}"
-        + (f"; ended: {training['stopped']}" if training["stopped"] else ""),
-        "Time": f"{training['seconds']:.3g} s of training",
-        "Seed": str(run.recipe.seed),
-        "Recipe": run.recipe.fingerprint(),
-    }
-    chosen = summary["decisions"]
-    if chosen:
-        found["Chosen on validation rows"] = ", ".join(f"{name} {value:.3g}" for name, value in chosen.items())
-    return found
-
-
-def _objective(objective: Mapping[str, Any]) -> str:
-    penalties = "".join(f" + {wording.component(penalty)}" for penalty in objective["penalties"])
-    return f"{wording.component(objective['loss'])}{penalties}"
 
 
 def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +113,7 @@ def _measured(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     figures = {part: _who(found) for part, found in parts.items()}
     rows = [
         {
-            "label": wording.metric_label(name),
+            "label": wording.titled(wording.metric_label(name)),
             "description": DESCRIPTIONS.get(name, ""),
             "better": "higher is better" if higher_is_better(name) else "lower is better",
             "arrow": "↑" if higher_is_better(name) else "↓",
@@ -169,52 +137,6 @@ def _cells(name: str, part: str, figures: Mapping[str, Any]) -> list[dict[str, A
         }
         for who, found in figures.items()
     ]
-
-
-def _part(run: "Run", part: str, summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What the answers for a part look like."""
-    task, marked = summary["task"], bool(found.get("again"))
-    answers = read_answers(run.folder.predictions(part), task)
-    matrix: Confusion | None = None
-    labels: list[LabelRow] = []
-    if task["name"] == "regression":
-        figures = regression_plots(answers, task["targets"], part, marked=marked)
-    else:
-        matrix = confusion(answers) if task["name"] != "multi-label" else None
-        labels = label_table(answers) if task["name"] == "multi-label" else []
-        figures = _of_scores(answers, part, summary["decisions"], marked=marked)
-    return {
-        "name": part,
-        "rows": answers.rows,
-        "marked": marked,
-        "figures": figures,
-        "confusion": matrix,
-        "labels": labels,
-        "hardest": [_hard(row, task["name"]) for row in found["hardest"]],
-    }
-
-
-def _of_scores(answers: Predictions, part: str, chosen: Mapping[str, float], *, marked: bool) -> list[FigureView]:
-    if not scored(answers):
-        return []
-    note = f"Temperature {chosen['temperature']:.3g}, chosen on validation rows." if "temperature" in chosen else ""
-    return [*ranking_curves(answers, part, marked=marked), reliability_plot(answers, part, note, marked=marked)]
-
-
-def _hard(row: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """A hard row; the probability that its true class was given says more than its complement."""
-    one_class = task in ("binary", "multi-class")
-    values = list(row["values"].items())
-    return {
-        **row,
-        "error": wording.metric_value("probability", 1 - row["error"]) if one_class else wording.number(row["error"]),
-        "values": [(name, _short(value)) for name, value in values[:_MOST_VALUES]],
-        "more": max(0, len(values) - _MOST_VALUES),
-    }
-
-
-def _short(value: str | None) -> str | None:
-    return value if value is None or len(value) <= _LONGEST_VALUE else f"{value[: _LONGEST_VALUE - 1]}…"
 
 
 def _environment(found: Mapping[str, Any]) -> dict[str, str]:

@@ -9,28 +9,36 @@ from handrail.views.style import INK
 from handrail.views.tiles import WIDTH, Line, Tile, aspect, grid, image
 from handrail.views.wording import count
 
-MOST_SAMPLES = 24
+MOST_SAMPLES = 36
 MOST_MISTAKES = 16
 _MOST_AUGMENTED = 5
 
 
 def sample_grid(
-    images: np.ndarray, titles: Sequence[str] = (), *, title: str = "Training images", name: str = "samples", width: int = WIDTH
+    images: np.ndarray,
+    titles: Sequence[str] = (),
+    *,
+    title: str = "Training images",
+    name: str = "samples",
+    width: int = WIDTH,
+    shape: Sequence[int] | None = None,
 ) -> FigureView:
     """Some images, each with its class.
 
     Arguments:
-        images: uint8 `[n, channels, height, width]`; the first 24 are shown.
+        images: uint8 `[n, channels, height, width]`; the first 36 are shown.
         titles: one an image, or none.
         name: unlike those of the page's other pictures.
         width: of the picture, in pixels of the page.
+        shape: channels, height and width as the network gets them, where they are larger than here.
     """
+    size = _size(shape or images.shape[1:])
     shown = images[:MOST_SAMPLES]
     lines = [(Line(text),) for text in titles[:MOST_SAMPLES]] or [()] * len(shown)
     tiles = [Tile((image(pixels),), aspect(pixels), line) for pixels, line in zip(shown, lines, strict=True)]
-    label = f"A sample of {count(len(shown), 'image')}, {_size(images)}"
+    label = f"A sample of {count(len(shown), 'image')}, {size}"
     columns = columns_for(images, width)
-    return figure_view(title, grid(name, tiles, label=label, columns=columns, width=width), note=f"{_size(images)}.")
+    return figure_view(title, grid(name, tiles, label=label, columns=columns, width=width), note=f"{size}.")
 
 
 def augmented_grid(
@@ -108,7 +116,7 @@ def columns_for(images: np.ndarray, width: int, *, widest: int = 6) -> int:
     return max(1, round(most * width / WIDTH))
 
 
-def _size(images: np.ndarray) -> str:
-    channels, height, width = images.shape[1:]
+def _size(shape: Sequence[int]) -> str:
+    channels, height, width = shape
     colours = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
-    return f"{height} × {width} pixels, {colours}"
+    return f"{width} × {height} pixels, {colours}"

@@ -1,11 +1,10 @@
 """What a report says of the sealed test rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from handrail.errors import SealError
-from handrail.evaluation.names import main_metric
 from handrail.views.wording import count, metric_value, moment
 
 if TYPE_CHECKING:
@@ -26,7 +25,10 @@ class OpeningRow:
 
 @dataclass(frozen=True)
 class SealView:
-    """`state` in two or three words, `told` in sentences, `mark` on each test figure (empty where none is due)."""
+    """`state` in two or three words, `told` in sentences, `mark` on each test figure (empty where none is due).
+
+    metric: whose value stands in the table of openings.
+    """
 
     state: str
     clean: bool
@@ -34,6 +36,7 @@ class SealView:
     mark: str = ""
     openings: tuple[OpeningRow, ...] = ()
     shared: tuple[str, ...] = ()
+    metric: str = ""
 
 
 def seal_view(run: "Run", summary: Mapping[str, Any], tested: Mapping[str, Any] | None) -> SealView:
@@ -46,11 +49,13 @@ def seal_view(run: "Run", summary: Mapping[str, Any], tested: Mapping[str, Any] 
         openings = run.openings()
     except SealError as error:
         openings, trouble = [], (f"The ledger of openings could not be read: {error}",)
-    metric = main_metric(summary["task"]["name"])
+    metric = next(iter(summary["metrics"]))
     rows = tuple(_row(opening, metric) for opening in openings)
     if tested is None:
-        return _shut(openings, summary["rows"]["test"], trouble, rows)
-    return _opened(run, tested, openings, trouble, rows)
+        view = _shut(openings, summary["rows"]["test"], trouble, rows)
+    else:
+        view = _opened(run, tested, openings, trouble, rows)
+    return replace(view, metric=metric)
 
 
 def _row(opening: "Opening", metric: str) -> OpeningRow:

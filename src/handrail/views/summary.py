@@ -18,6 +18,7 @@ _SHOWN = {
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
 }
+_FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
 
 
 def run_summary(run: "Run") -> str:
@@ -25,7 +26,7 @@ def run_summary(run: "Run") -> str:
     summary = run.summary
     task, rows, training = summary["task"], summary["rows"], summary["training"]
     lines = [
-        f"{run.recipe.name}: {task['name']}, target {', '.join(task['targets'])} ({task['why']})",
+        f"{run.recipe.name}: {task['name']}, target {wording.listed(task['targets'])} ({task['why']})",
         f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} sealed test rows; "
         f"{wording.inputs(training['inputs'])}, {training['parameters']:,} parameters",
         f"best epoch {training['best_epoch']} of {training['epochs']} ({training['stopped']}), {training['seconds']:.1f} s",
@@ -96,7 +97,7 @@ def opened_before(openings: "list[Opening]") -> str:
     """When and by which recipe the seal was opened before, and what was found."""
     last = openings[-1]
     figures = last.figures or {}
-    main = next((f", {name} {figures[name]:.4f}" for name in ("accuracy", "r2") if figures.get(name) is not None), "")
+    main = next((f", {name} {figures[name]:.4f}" for name in _FIRST if figures.get(name) is not None), "")
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
     return f"The seal of these {last.rows:,} test rows was opened before, {times}; last on {last.when} by recipe '{last.recipe}' (run {last.run}){main}."
 

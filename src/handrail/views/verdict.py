@@ -1,14 +1,24 @@
 """The one sentence that a report begins with, and the figures beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from handrail.evaluation.names import higher_is_better
-from handrail.views.wording import count, difference, difference_interval, interval, listed, metric_label, spoken_value
+from handrail.views.wording import (
+    count,
+    difference,
+    difference_interval,
+    interval,
+    listed,
+    metric_label,
+    row_word,
+    spoken_value,
+    titled,
+)
 
 _WINNER = {"better": "The network wins", "worse": "The baseline wins", "even": "No clear winner", "unknown": "No comparison"}
-_ARTICLE_AN = ("accuracy", "r2", "rmse", "f1", "mae")
+_ARTICLE_AN = ("accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match")
 
 
 @dataclass(frozen=True)
@@ -40,16 +50,16 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     network, other = found["metrics"][metric], found["baselines"][rival][metric]
     outcome = _outcome(comparison["verdict"], network["value"], other["value"])
     marked = tested is not None and tested["again"]
-    label = metric_label(metric)
+    label, row = metric_label(metric), row_word(summary["task"])
     article = "an" if metric in _ARTICLE_AN else "a"
     sentence = (
         f"{_what(summary['task'])} with {article} {label} of {spoken_value(metric, network['value'])}"
-        f"{_bracketed(interval(metric, network, spoken=True), confidence)} on {count(rows, f'{part} row')}; "
+        f"{_bracketed(interval(metric, network, spoken=True), confidence)} on {count(rows, f'{part} {row}')}; "
         f"the best baseline ({rival}) has {spoken_value(metric, other['value'])}, {_ending(outcome)}"
     )
     gap = comparison["difference"]
     tiles = (
-        _figure(f"{label}, {part} rows", metric, network, look="network", marked=marked),
+        _figure(f"{label}, {part} {row}s", metric, network, look="network", marked=marked),
         _figure(f"best baseline, {rival}", metric, other, look="baseline", marked=marked),
         Tile(_WINNER[outcome], difference(metric, gap["value"]), difference_interval(metric, gap), outcome, marked),
     )
@@ -63,16 +73,27 @@ def _outcome(told: str, network: float | None, other: float | None) -> str:
 
 
 def _figure(label: str, metric: str, found: Mapping[str, float | None], *, look: str, marked: bool) -> Tile:
-    return Tile(label, spoken_value(metric, found["value"]), interval(metric, found, spoken=True), look, marked)
+    return Tile(titled(label), spoken_value(metric, found["value"]), interval(metric, found, spoken=True), look, marked)
 
 
 def _what(task: Mapping[str, Any]) -> str:
-    targets = listed((f"“{name}”" for name in task["targets"]), 4)
-    if task["name"] == "regression":
-        return f"The network predicts {targets}"
-    if task["name"] == "multi-label":
-        return f"The network gives the labels {targets}"
-    return f"The network tells the {len(task['classes']):,} classes of {targets} apart"
+    targets, classes = _quoted(task["targets"]), task["classes"]
+    if task.get("horizon"):
+        series = _quoted(dict.fromkeys(name.rpartition(" +")[0] for name in task["targets"]))
+        return f"The network forecasts {series} {count(task['horizon'], 'step')} ahead"
+    done = {
+        "regression": f"predicts {targets}",
+        "multi-label": f"gives the labels {targets}",
+        "mask": f"marks {_quoted(classes[1:] if len(classes) == 2 else classes)} in images",
+        "boxes": f"finds {_quoted(classes)} in images",
+        "next-token": f"foretells each next token of {targets}",
+        "sequence": f"writes {targets}",
+    }
+    return f"The network {done.get(task['name'], f'tells the {len(classes):,} classes of {targets} apart')}"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return listed((f"“{name}”" for name in names), 4)
 
 
 def _bracketed(span: str, confidence: float) -> str:

@@ -15,14 +15,35 @@ _NAMES = {
     "r2": "R²",
     "rmse": "RMSE",
     "mae": "MAE",
+    "mase": "MASE",
+    "dice": "Dice",
+    "iou": "IoU",
+    "map_50": "mAP@0.5",
+    "map_50_95": "mAP@0.5:0.95",
+    "recall_50": "recall at overlap 0.5",
+    "nats": "loss in nats",
+    "bits": "bits a token",
+    "bleu": "BLEU",
 }
+_ROWS = {"mask": "image", "boxes": "image", "next-token": "passage", "sequence": "text"}
 _PERCENT = "\u202f%"  # a narrow space that does not break
-_IN_UNITS = frozenset({"rmse", "mae"})
+_IN_UNITS = frozenset({"rmse", "mae", "perplexity"})
+_SHARES = ("accuracy", "exact_match")
 
 
 def metric_label(name: str) -> str:
     """`roc_auc` → ROC AUC, `balanced_accuracy` → balanced accuracy."""
     return _NAMES.get(name, name.replace("_", " "))
+
+
+def titled(label: str) -> str:
+    """With a capital letter, but for names that begin small and go on large, such as mAP."""
+    return label if label[1:2].isupper() else f"{label[:1].upper()}{label[1:]}"
+
+
+def row_word(task: Mapping[str, Any]) -> str:
+    """What a row of a task is: row, image, window, passage, text."""
+    return "window" if task.get("horizon") else _ROWS.get(task["name"], "row")
 
 
 def number(value: float | None) -> str:
@@ -44,14 +65,14 @@ def metric_value(name: str, value: float | None) -> str:
         return "–"
     if name in _IN_UNITS:
         return number(value) if abs(value) >= 1e4 else _signed(f"{value:#.4g}".removesuffix("."))
-    return _signed(f"{value:.4f}" if name.endswith("loss") else f"{value:.3f}")
+    return _signed(f"{value:.4f}" if name.endswith(("loss", "nats")) else f"{value:.3f}")
 
 
 def spoken_value(name: str, value: float | None) -> str:
-    """As a sentence says it: accuracies in per cent."""
+    """As a sentence says it: accuracies and other shares of right answers in per cent."""
     if value is None:
         return "undefined"
-    if name.endswith("accuracy"):
+    if name.endswith(_SHARES):
         return f"{value:.1%}".replace("%", _PERCENT)
     return metric_value(name, value)
 
@@ -70,7 +91,7 @@ def difference(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     sign = "+" if value > 0 else "−" if value < 0 else ""
-    if name.endswith("accuracy"):
+    if name.endswith(_SHARES):
         return f"{sign}{abs(100 * value):.1f} points"
     return f"{sign}{metric_value(name, abs(value))}"
 

@@ -101,10 +101,10 @@ class TableEncoder(nn.Module):
         codes = series.fill_null("").replace_strict(levels, list(range(1, len(levels) + 1)), default=0, return_dtype=pl.Int64)
         return codes.to_numpy()
 
-    def unseen(self, frame: pl.DataFrame, stores: Stores | None = None) -> dict[str, np.ndarray]:
+    def unseen(self, features: pl.DataFrame, stores: Stores | None = None) -> dict[str, np.ndarray]:
         """For each category column, the rows with a value that no training row had."""
         known = {name: [*self.levels[name], *self.rare[name]] for name in self.category_names}
-        found = {name: np.flatnonzero(~frame[name].fill_null("").is_in(known[name]).to_numpy()) for name in self.category_names}
+        found = {name: np.flatnonzero(~features[name].fill_null("").is_in(known[name]).to_numpy()) for name in self.category_names}
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def forward(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LARGEST = 89_478_485  # pixels: a quarter of a GB in colour, and the number from which Pillow warns of a bomb
+WHOLE = 256  # pixels a side: files that are no larger are always decoded whole, as stores may keep them that way
 SUFFIXES = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
@@ -54,6 +55,7 @@ def opened(path: str, *, at_least: tuple[int, int] | None = None) -> tuple["Imag
 
     Arguments:
         at_least: height and width that are needed; a large JPEG is then decoded at a part of its size, twice that or more.
+            Whether it is large is a matter of the file alone, so that other files never change its pixels.
 
     Raises: `UnreadableError`.
     """
@@ -64,7 +66,7 @@ def opened(path: str, *, at_least: tuple[int, int] | None = None) -> tuple["Imag
             warnings.simplefilter("ignore")  # what Pillow warns of is looked for here
             with _open(path) as image:
                 _guard(image.size)
-                if at_least and image.format == "JPEG":
+                if at_least and image.format == "JPEG" and max(image.size) > WHOLE:
                     _reduce(image, at_least)
                 image.load()
                 several = getattr(image, "is_animated", False)

@@ -14,11 +14,10 @@ from handrail.data.images._arrays import canonical_array, grey_items, hashes_of,
 from handrail.data.images._remarks import remarks_on
 from handrail.data.images.cache import OnDisk, Shelf
 from handrail.data.images.crew import over_files, require_pillow
-from handrail.data.images.decode import Seen, look
+from handrail.data.images.decode import WHOLE, Seen, look
 from handrail.data.rows import Stored
 from handrail.errors import DataError
 
-_KEPT_SIDE = 256  # pictures alike and no larger are kept as they are when they are first decoded
 _REPORTED = 20  # mistakes
 
 
@@ -228,7 +227,7 @@ class _Keeper:
         require_pillow()
         first, _ = look(files[0])
         self.keep, self.shelf = None, None
-        if not first.problem and max(first.height, first.width) <= _KEPT_SIDE:
+        if not first.problem and max(first.height, first.width) <= WHOLE:
             colour = 1 if first.grey and first.mode != "RGB" else 3
             self.keep = (first.height, first.width, colour)
             self.shelf = Shelf(len(files), (colour, first.height, first.width), folder=cache_in)
