@@ -41,7 +41,7 @@ def check_parts(
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
         *check_rows(train, validation, sealed=sealed),
-        *check_drift(train, validation, schema=schema, target=task.has_values),
+        *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
         *check_columns(train, validation, schema=schema),
     ]
