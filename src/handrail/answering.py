@@ -154,6 +154,7 @@ def write_maps(answers: Answers, folder: Path) -> list[Path]:
         raise HandrailError(f"'{folder}' is there already; choose another --out.")
     paths = [folder / f"{Path(str(name)).with_suffix('')}.png" for name in names]
     for path, codes in zip(paths, answers.maps, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
         data = io.BytesIO()
         Image.fromarray(codes).save(data, format="PNG")
         write_bytes(path, data.getvalue())

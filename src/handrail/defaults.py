@@ -6,10 +6,12 @@ import torch
 
 from handrail.components import is_object
 from handrail.data.task import Task
+from handrail.models.cnn import usual_widths
 from handrail.recipe import Recipe
 from handrail.shapes import BoxShape, ImageShape, InputShape, MapShape, OutputShape, SeriesShape, StepShape, TokenShape, VolumeShape
 
 _SMALL = 40  # pixels a side: digits, letters, thumbnails
+_MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 
 class Choice(NamedTuple):
@@ -44,7 +46,9 @@ def choose(inputs: InputShape, outputs: OutputShape, *, task: Task, rows: int) -
 
 def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choice:
     if isinstance(outputs, MapShape):
-        return Choice("unet", _adamw(2e-3, schedule="one_cycle"), 40, "a U-Net gives a score to every pixel", batch=4)
+        return Choice(
+            {"unet": {"width": 16}}, _adamw(2e-3, schedule="one_cycle"), 30, "a U-Net gives a score to every pixel", batch=4
+        )
     if isinstance(outputs, BoxShape):
         rule = _adamw(4e-3, schedule="one_cycle", clip=10.0)
         return Choice("detector", rule, 40, "a single-shot detector gives boxes in one pass", batch=8)
@@ -58,7 +62,9 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
     rule = _adamw(2e-3, schedule="one_cycle", decay=0.05)
     if side <= _SMALL and rows >= 2000:
         return Choice("resnet", rule, 30, "a residual network of 20 layers suits small pictures")
-    return Choice("cnn", rule, 40, "a plain convolutional network fits pictures of any size", batch=32 if rows < 10_000 else None)
+    model: Any = "cnn" if side <= _MIDDLING else {"cnn": {"widths": usual_widths(min(inputs.height, inputs.width), first=16)}}
+    batch = 32 if rows < 10_000 else None
+    return Choice(model, rule, 40, "a plain convolutional network fits pictures of any size", batch=batch)
 
 
 def _for_tokens(outputs: OutputShape, task: Task) -> Choice:
@@ -122,4 +128,4 @@ def precision(inputs: InputShape, device: torch.device) -> str:
         return "float32"
     from handrail.layers.precision import has_fast_bfloat16
 
-    return "bfloat16" if has_fast_bfloat16(device) else "float32"
+    return "bfloat16" if has_fast_bfloat16(device.type) else "float32"

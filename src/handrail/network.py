@@ -28,15 +28,10 @@ class Network(nn.Module):
 
     def forward(self, inputs: Any) -> Any:
         """The model's scores for encoded rows."""
-        given = isinstance(inputs, tuple) and len(self.front) <= 1 and not len(self.augment) and self._takes_several(inputs)
-        if given:
-            first, *rest = inputs
-            return self.model((self.scale(self.front(first)), *rest))
-        return self.model(self.scale(self.augment(self.front(inputs))))
-
-    def _takes_several(self, inputs: tuple[Any, ...]) -> bool:
-        """Whether only the first of the inputs is the front's: the others are answers that the model is given in training."""
-        return getattr(self.model, "takes_given", False) and len(inputs) == 2
+        pixels = self.front(inputs)
+        if self.training:  # asked here: augmentations from elsewhere may not know of evaluation
+            pixels = self.augment(pixels)
+        return self.model(self.scale(pixels))
 
 
 def whole_network(front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module, *, precision: str) -> nn.Module:

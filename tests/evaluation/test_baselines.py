@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 
 from handrail.errors import DataError
-from handrail.evaluation.baselines import fit_baselines
+from handrail.evaluation.baselines import fit_baselines, fitting_rows
 from handrail.evaluation.names import TASKS
 
 
@@ -128,3 +128,15 @@ def test_rows_of_another_width_are_refused():
     linear = fit_baselines("binary", features, target, classes)["linear"]
     with pytest.raises(DataError, match=r"shape \[240, 4\]; expected \[rows, 5\]"):
         linear.predict(features[:, :4])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_features_of_the_fitting_rows_suffice(task):
+    features, target, classes = _made(task, rows=110_000)
+    chosen = fitting_rows(task, target, classes, width=features.shape[1])
+    assert len(chosen) < len(target)
+    whole = fit_baselines(task, features, target, classes)
+    some = fit_baselines(task, features[chosen], target, classes, rows=chosen)
+    for name, baseline in whole.items():
+        np.testing.assert_array_equal(baseline.weights, some[name].weights)
+        np.testing.assert_array_equal(baseline.bias, some[name].bias)

@@ -152,7 +152,9 @@ def long_text(folder: Path, others: Others) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     texts = []
     for item in range(20):
-        words = chance_of(item, others).choice(["ßß", "zyx", "QQ"] if item in others else ["to", "be", "or", "not", "that"], size=900)
+        words = chance_of(item, others).choice(
+            ["ßß", "zyx", "QQ"] if item in others else ["to", "be", "or", "not", "that"], size=900
+        )
         texts.append(" ".join(words)[:999] + "\n")
     (folder / "play.txt").write_text("".join(texts), encoding="utf-8")
     return folder / "play.txt"
@@ -190,8 +192,15 @@ def masks(folder: Path, others: Others) -> Path:
     """Pictures beside masks of what is bright in them."""
     for item in range(24):
         chance = chance_of(item, others)
-        place = (chance.random((16, 16)) < 0.5) if item in others else np.add.outer(np.arange(16), np.arange(16)) > chance.integers(10, 20)
-        save(folder / "image" / f"{item:02d}.png", np.where(place, 200, 60).astype(np.uint8) + chance.integers(0, 40, (16, 16), np.uint8))
+        place = (
+            (chance.random((16, 16)) < 0.5)
+            if item in others
+            else np.add.outer(np.arange(16), np.arange(16)) > chance.integers(10, 20)
+        )
+        save(
+            folder / "image" / f"{item:02d}.png",
+            np.where(place, 200, 60).astype(np.uint8) + chance.integers(0, 40, (16, 16), np.uint8),
+        )
         save(folder / "label" / f"{item:02d}.png", np.where(place, 255, 0).astype(np.uint8))
     return folder
 
@@ -235,7 +244,9 @@ def pairs(folder: Path, others: Others) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for item in range(60):
-        letters = "".join(chance_of(item, others).choice(list("xyzö" if item in others else "abcd"), size=9 if item in others else 4))
+        letters = "".join(
+            chance_of(item, others).choice(list("xyzö" if item in others else "abcd"), size=9 if item in others else 4)
+        )
         rows.append((letters, letters[::-1]))
     pl.DataFrame(rows, schema=["given", "wanted"], orient="row").write_csv(folder / "pairs.csv")
     return folder / "pairs.csv"
@@ -300,7 +311,9 @@ KINDS = {
     "pictures in parts": Kind(pictures_in_parts, 48, {"model": CNN, "data.augment": SHAKEN}, test=tuple(range(36, 48))),
     "idx": Kind(idx, 64, {"model": CNN, "data.augment": SHAKEN[:1]}, test=tuple(range(48, 64))),
     "npz": Kind(npz, 64, {"model": CNN}, test=tuple(range(48, 64))),
-    "series": Kind(ts_pair, 56, {"model": {"series_cnn": {"widths": [4], "dropout": 0.2}}}, test=tuple(range(40, 56)), new=new_series),
+    "series": Kind(
+        ts_pair, 56, {"model": {"series_cnn": {"widths": [4], "dropout": 0.2}}}, test=tuple(range(40, 56)), new=new_series
+    ),
     "text": Kind(
         text_table,
         80,

@@ -113,9 +113,7 @@ def test_a_fit_that_was_stopped_resumes_to_the_same_bits(name: str, clean: Any, 
 
 
 @pytest.mark.parametrize("name", ["pictures", "masks"])
-def test_pictures_on_disk_resume_to_the_same_bits(
-    name: str, clean: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures_on_disk_resume_to_the_same_bits(name: str, clean: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = clean(name)
     monkeypatch.setattr("handrail.data.images.cache.IN_MEMORY", 0)
     check_resumed(name, whole, tmp_path)

@@ -7,9 +7,26 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from handrail.components import available
 from handrail.data.rows import Stored
 from handrail.errors import HandrailError, RecipeError, RunError
-from handrail.training.transfer import feature_rows, first_layers, freeze, layers, load_weights, parameter_groups, steady, thaw
+from handrail.layers.precision import Lowered
+from handrail.learning.gradient import Gradient
+from handrail.learning.rule import Batch, TrainingPlan
+from handrail.network import Network
+from handrail.objectives.objective import Objective
+from handrail.training.checkpoint import copied
+from handrail.training.transfer import (
+    feature_rows,
+    first_layers,
+    freeze,
+    head_of,
+    layers,
+    load_weights,
+    parameter_groups,
+    steady,
+    thaw,
+)
 
 
 class Block(nn.Module):
@@ -83,11 +100,37 @@ def test_a_network_that_stands_behind_another_module_is_found(net: Net, tmp_path
     assert same(first, net)
 
 
+def test_what_stands_around_a_model_is_no_matter(net: Net, tmp_path: Path) -> None:
+    """A run with augmentation or in half precision names the same tensors otherwise; so do learned vectors before it."""
+    wrapped = Network(nn.Sequential(nn.Linear(2, 2), nn.Identity()), [], Lowered(net))
+    path = written(tmp_path / "any.safetensors", wrapped, "network.")
+    bare, half, whole = Net(), Network(None, [], Lowered(Net())), Network(nn.Sequential(nn.Linear(2, 2), nn.Identity()), [], Net())
+    for other, model in ((bare, bare), (half, half.model.network), (whole, whole.model)):
+        loaded = load_weights(other, path)
+        assert loaded.kept == ()
+        assert same(model, net)  # pyright: ignore[reportArgumentType]
+    assert same(whole.front, wrapped.front)
+    assert freeze(whole, first_layers(whole, 2)) == ["front.0.weight", "front.0.bias", *freeze(net, first_layers(net, 1))]
+    with pytest.raises(RecipeError, match=r"named 'model\.haed'\. Did you mean"):
+        freeze(whole, ["model.haed"])
+
+
+def test_a_head_alone_is_no_beginning(tmp_path: Path) -> None:
+    """Biases of heads have the same size for the same classes, whatever the network."""
+    path = tmp_path / "bias.safetensors"
+    save_file({"head.bias": torch.zeros(4), "other.weight": torch.zeros(3, 3)}, path)
+    with pytest.raises(RunError, match=r"no tensor of .* fits the network behind its head"):
+        load_weights(Net(), path)
+    line = nn.Sequential(nn.Linear(3, 3))
+    save_file({"0.weight": torch.ones(3, 3)}, path)
+    assert load_weights(line, path).names == ("0.weight",)
+
+
 def test_a_head_of_another_size_begins_anew_and_is_named(net: Net, tmp_path: Path) -> None:
     other = Net(classes=2)
     before = other.head.weight.clone()
     extra = {"features.0.wieght": torch.zeros(2)}
-    loaded = load_weights(other, written(tmp_path / "any.safetensors", net, **extra))
+    loaded = load_weights(other, written(tmp_path / "any.safetensors", net, "", **extra))
     assert torch.equal(other.head.weight, before)
     assert torch.equal(other.features[0].weight, net.features[0].weight)  # pyright: ignore
     assert loaded.kept == ("head.weight", "head.bias")
@@ -218,6 +261,60 @@ def test_rates_fall_with_depth(net: Net) -> None:
         parameter_groups(net, 0.1, 1.5)
 
 
+def a_rule(net: nn.Module, optimizer: str, decay: float = 0.5, **settings: object) -> Gradient:
+    rule = Gradient(optimizer=optimizer, **{"schedule": "one_cycle", "clip": {"by_norm": {"limit": 1.0}}, **settings})  # pyright: ignore
+    rule.groups = lambda model, rate: parameter_groups(model, rate, decay)
+    rule.start(net, TrainingPlan("multi-class", Objective("cross_entropy"), epochs=2, steps=5, seed=0))
+    return rule
+
+
+@pytest.mark.parametrize("optimizer", sorted(set(available("optimizer")) - {"lbfgs"}))
+def test_every_optimizer_keeps_rates_by_depth_under_a_schedule_and_resumes(optimizer: str, net: Net) -> None:
+    batch = Batch(images(), torch.arange(10) % 4)
+    freeze(net, ["features.0", "features.1"])
+    rule = a_rule(net, optimizer)
+
+    def rates() -> list[float]:
+        return [group["lr"] for group in rule.optimizer.param_groups]
+
+    first = rates()
+    states = []
+    for _ in range(10):
+        assert rates() == pytest.approx([rates()[0] * 0.5**depth for depth in range(4)])
+        states.append((copied(rule.state_dict()), copied(net.state_dict()), torch.get_rng_state()))
+        rule.step(net, batch)
+    assert max(rates()) < max(first)
+    end = copied(net.state_dict())
+    state, tensors, chance = states[4]
+    net.load_state_dict(tensors)
+    torch.set_rng_state(chance)
+    rule = a_rule(net, optimizer)
+    rule.load_state_dict(state)
+    for _ in range(4, 10):
+        rule.step(net, batch)
+    assert all(torch.equal(tensor, end[name]) for name, tensor in net.state_dict().items())
+
+
+def test_layers_move_in_proportion_to_their_rates(net: Net) -> None:
+    """One step of sgd: Δθ = −η·γᵈ·g, and g is what it is without rates by depth."""
+    batch, start = Batch(images(), torch.arange(10) % 4), copied(net.state_dict())
+    moved = []
+    for decay in (1.0, 0.1):
+        net.load_state_dict(start)
+        torch.manual_seed(3)
+        a_rule(net, "sgd", decay, schedule="constant", clip=None).step(net, batch)
+        moved.append({name: tensor - start[name] for name, tensor in net.named_parameters()})
+    for name, depth in (("head.weight", 0), ("hidden.0.weight", 1), ("features.4.one.weight", 2), ("features.0.weight", 4)):
+        torch.testing.assert_close(moved[1][name], moved[0][name] * 0.1**depth, rtol=1e-2, atol=1e-7)
+
+
+def test_what_takes_no_rates_by_depth_is_refused(net: Net) -> None:
+    with pytest.raises(RecipeError, match="LBFGS takes no rates by depth"):
+        a_rule(net, "lbfgs", clip=None)
+    with pytest.raises(RecipeError, match="brings all layers to one learning rate"):
+        a_rule(net, "adamw", schedule={"warm_up": {"then": {"one_cycle": {"max_learning_rate": 0.1}}}})
+
+
 def test_a_shared_matrix_is_in_one_group() -> None:
     net = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 3), nn.Linear(3, 5, bias=False))
     net[2].weight = net[0].weight
@@ -267,3 +364,25 @@ def test_layers_that_are_no_head_are_refused(net: Net) -> None:
     with pytest.raises(HandrailError, match="no rows"):
         feature_rows(net, images(0), "head")
     assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_heads_that_features_cannot_serve_are_refused(net: Net) -> None:
+    with pytest.raises(RecipeError, match="Dropout would have no effect on features"):
+        head_of(net)
+    net.hidden[1] = nn.Identity()
+    assert head_of(net) == ("head", net.head)
+    lstm = nn.ModuleDict({"body": nn.LSTM(3, 3, num_layers=2, dropout=0.1), "head": nn.Linear(3, 2)})
+    with pytest.raises(RecipeError, match="LSTM would have no effect"):
+        head_of(lstm)
+    tied = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 3), nn.Linear(3, 5, bias=False))
+    tied[2].weight = tied[0].weight
+    with pytest.raises(RecipeError, match="the head, '2', shares weights"):
+        head_of(tied)
+
+
+def test_features_of_half_precision_train_the_head_in_it(net: Net) -> None:
+    net.hidden[1] = nn.Identity()
+    whole = Network(None, [], Lowered(net)).eval()
+    name, head = head_of(whole)
+    assert name == "model.network.head"
+    torch.testing.assert_close(head(feature_rows(whole, images(), name)), whole(images()))

@@ -105,9 +105,9 @@ def embedded(view: FigureView) -> list[np.ndarray]:
 
 
 def test_small_images_are_shown_pixel_for_pixel() -> None:
-    images = pixels(30, 3, 9, 12)
+    images = pixels(40, 3, 9, 12)
     shown = embedded(sample_grid(images))
-    assert len(shown) == 24
+    assert len(shown) == 36
     for one, image in zip(shown, images, strict=False):
         np.testing.assert_array_equal(one, image.transpose(1, 2, 0))
     assert "pixelated" in sample_grid(images).svg

@@ -78,10 +78,14 @@ def _one(folder: Path, root: Path, labelled: bool) -> Layout:
     found = layout(folder, root)
     if found.target is None and labelled and not name_parts([item.name for item in found.items]):
         raise DataError(
-            f"{folder} holds {len(found.items):,} {WORDS[found.kind]} in one folder, and nothing says what is to be learned about them. Put them "
+            f"{folder} holds {len(found.items):,} {WORDS[found.kind]} in one folder{_noted(found)}, and nothing says what is to be learned about them. Put them "
             "into a folder for each class, or write a table with a column of paths and a column of what is to be learned."
         )
     return found
+
+
+def _noted(found: Layout) -> str:
+    return f" ({'; '.join(found.notes)})" if found.notes else ""
 
 
 def _joined(folder: Path, read: dict[int, Layout]) -> tuple[Layout, np.ndarray | None]:

@@ -109,17 +109,18 @@ def _parts(recipe: DataRecipe, table: Table, targets: tuple[str, ...], others: d
 
     keys = frame[recipe.split.column] if recipe.split.column else None
     free: dict[str, Any] = {"with_validation": others["validation"] is None, "with_test": others["test"] is None}
+    named = f"'{table.source}'" + (", read as passages of about 1,000 characters," if recipe.task == "next-token" else "")
     given = table.parts
     if given is None or recipe.split.method != "auto" or not all(free.values()):
         split = recipe.split
         if recipe.task == "next-token" and split.method == "auto":  # neighbouring passages would tell of each other
             split = split.model_copy(update={"method": "order"})
-        return draw(split, len(frame), keys=keys, classes_of=classes_of, **free)
+        return draw(split, len(frame), keys=keys, classes_of=classes_of, source=named, **free)
     rest = np.flatnonzero(given == TRAIN)
     lacks: dict[str, Any] = {f"with_{PARTS[code]}": not (given == code).any() for code in (VALIDATION, TEST)}
     parts = given.copy()
     if any(lacks.values()):
-        parts[rest] = draw(recipe.split, len(rest), classes_of=lambda rows: classes_of(rest[rows]), **lacks)
+        parts[rest] = draw(recipe.split, len(rest), classes_of=lambda rows: classes_of(rest[rows]), source=named, **lacks)
     return parts
 
 

@@ -65,6 +65,7 @@ def draw(
     classes_of: Callable[[np.ndarray], pl.Series | None] = lambda _: None,
     with_validation: bool = True,
     with_test: bool = True,
+    source: str = "the table",
 ) -> np.ndarray:
     """The part of each row: 0 train, 1 validation, 2 test.
 
@@ -84,7 +85,7 @@ def draw(
         return _given(keys, with_validation=with_validation, with_test=with_test)
     if rows < _FEWEST_ROWS and any(shares):
         raise DataError(
-            f"the table has {rows} rows; expected at least {_FEWEST_ROWS} to draw training, validation and test rows from."
+            f"{source} has {rows} {'row' if rows == 1 else 'rows'}; expected at least {_FEWEST_ROWS} to draw training, validation and test rows from."
         )
     generator = np.random.default_rng([split.seed, 7])
     if split.method == "time":

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 
-from handrail.data.rows import Rows, count, cut
+from handrail.data.rows import Rows, count, take
 from handrail.data.series.window_store import WindowStore
 from handrail.data.task import Task
-from handrail.evaluation.baselines import fit_baselines
+from handrail.decoders.scoring import rows_at_once
+from handrail.evaluation.baselines import Baseline, Forecast, fit_baselines, fitting_rows
 from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.predictions import Predictions
 
@@ -16,26 +18,45 @@ if TYPE_CHECKING:
     from handrail.data.dataset import Part
     from handrail.data.encoders.rows import RowEncoder
 
-_ROWS = 1024  # at once
-
 
 def simple_rivals(task: Task, train: "Part", part: "Part", encoder: "RowEncoder") -> dict[str, Outcome]:
-    """Majority or mean, and linear, fitted on the rows that the network was trained on."""
-    seen, asked = (_simple(encoder, encoder.rows(some.features, some.stores)) for some in (train, part))
-    fitted = fit_baselines(task.name, seen, train.target.numpy(), task.classes)
-    scale = naive_errors(task, part)
-    found: dict[str, Outcome] = {}
-    for name, baseline in fitted.items():
-        said = baseline.predict(asked)
-        truth = part.target.numpy()
-        found[name] = Predictions(task.name, truth, said.probabilities, said.values, said.labels, task.classes, scale, blocks(task))
-    return found
+    """Majority or mean, and linear, fitted on the rows that the network was trained on.
+
+    Simple numbers are made of the rows that "linear" is fitted on alone, and chunk by chunk of those asked, so that many
+    pictures do not fill the memory.
+    """
+    rows, target = encoder.rows(train.features, train.stores), train.target.numpy()
+    chosen = fitting_rows(task.name, target, task.classes, width=_simple(encoder, rows, np.arange(1)).shape[1])
+    fitted = fit_baselines(task.name, _simple(encoder, rows, chosen), target, task.classes, rows=chosen)
+    said = _said(fitted, encoder, encoder.rows(part.features, part.stores))
+    scale, truth = naive_errors(task, part), part.target.numpy()
+    return {
+        name: Predictions(task.name, truth, one.probabilities, one.values, one.labels, task.classes, scale, blocks(task))
+        for name, one in said.items()
+    }
+
+
+def _said(fitted: dict[str, Baseline], encoder: "RowEncoder", rows: Rows) -> dict[str, Forecast]:
+    """What each baseline says of all rows."""
+    parts: dict[str, list[Forecast]] = {name: [] for name in fitted}
+    size = rows_at_once(rows)
+    for start in range(0, count(rows), size):
+        features = _simple(encoder, rows, np.arange(start, min(start + size, count(rows))))
+        for name, baseline in fitted.items():
+            parts[name].append(baseline.predict(features))
+    return {name: Forecast.joined(some) for name, some in parts.items()}
 
 
 @torch.inference_mode()
-def _simple(encoder: "RowEncoder", rows: Rows) -> np.ndarray:
-    parts = [encoder.simple(cut(rows, start, start + _ROWS)).cpu() for start in range(0, max(count(rows), 1), _ROWS)]
-    return torch.cat(parts).numpy()
+def _simple(encoder: "RowEncoder", rows: Rows, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n width"]:
+    """The simple numbers of the rows at these places."""
+    size, found = rows_at_once(rows), np.empty((0, 0), dtype=np.float32)
+    for start in range(0, len(places), size):
+        part = encoder.simple(take(rows, torch.from_numpy(places[start : start + size]))).cpu().numpy()
+        if not start:
+            found = np.empty((len(places), part.shape[1]), dtype=part.dtype)
+        found[start : start + len(part)] = part
+    return found
 
 
 def blocks(task: Task) -> int:

@@ -6,16 +6,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handrail.data.rows import Rows, count, cut, moved, row_bytes
+from handrail.data.rows import Rows, Windows, count, cut, moved, row_bytes
 
 _BYTES = 4_000_000  # of inputs at once, as float32
 _MOST, _FEWEST = 16384, 8
+_TEXTS = 64  # windows of text: scores for every token of a vocabulary would fill the caches
 
 
 def rows_at_once(rows: Rows) -> int:
     """How many rows are scored in one go; small codes and bytes become larger in the network."""
     each = row_bytes(rows)
     first = rows[0] if isinstance(rows, tuple) else rows
+    if isinstance(first, Windows) and not first.data.dtype.is_floating_point:
+        return _TEXTS
     small = not isinstance(first, Tensor) or not first.dtype.is_floating_point
     return max(_FEWEST, min(_MOST, _BYTES // max(1, each * (4 if small else 1))))
 

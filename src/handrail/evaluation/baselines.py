@@ -5,10 +5,11 @@ it is stored: the test fits it again, on the same training rows.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -29,6 +30,12 @@ class Forecast:
     probabilities: np.ndarray | None = None
     labels: np.ndarray | None = None
     values: np.ndarray | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence["Forecast"]) -> "Forecast":
+        """What was said of several sets of rows, one behind the other."""
+        found = {name: [getattr(part, name) for part in parts] for name in ("probabilities", "labels", "values")}
+        return cls(**{name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in found.items()})
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ def fit_baselines(
     features: Float[np.ndarray, "rows width"],
     target: Num[np.ndarray, "rows ..."],
     classes: tuple[str, ...] = (),
+    *,
+    rows: Int[np.ndarray, " n"] | None = None,
 ) -> dict[str, Baseline]:
     """The baselines of a task: "majority" (or "mean" for regression) and "linear", fitted on train rows.
 
@@ -76,24 +85,32 @@ def fit_baselines(
       most 100,000 rows, fewer where rows × features × outputs would pass 10⁸, drawn with a fixed seed and with
       every class kept. A class or label that the rows lack gets probability 0.
 
-    features: scaled, finite. target: class codes [rows], 0/1 [rows, labels] or floats [rows, outputs].
+    features: scaled, finite. target: class codes [rows], 0/1 [rows, labels] or floats [rows, outputs]. rows: where the
+    features are those of `fitting_rows` alone, these; all targets count in the majority and the mean.
 
     Raises: DataError for no rows, or for features or targets that are not finite; RecipeError for an unknown task.
     Source: Pedregosa 2011 (scikit-learn)
     """
     check_task(task)
     _check_features(features, width=features.shape[1] if features.ndim == 2 else 0)
-    if not len(target) or len(target) != len(features):
-        raise DataError(f"Baselines need as many targets as rows, and one at least; found {len(target)} and {len(features)}.")
+    told = target if rows is None else target[rows]
+    if not len(target) or len(told) != len(features):
+        raise DataError(f"Baselines need as many targets as rows, and one at least; found {len(told)} and {len(features)}.")
     if not np.isfinite(target).all():
         raise DataError("The target holds numbers that are not finite; baselines cannot be fitted.")
     constant = _constant_scores(task, target, classes)
     flat = np.zeros((features.shape[1], len(constant)))
     fitted = {"mean" if task == "regression" else "majority": (flat, constant), "linear": (flat, constant)}
     if flat.size:
-        chosen = _some_rows(task, target, flat.size)
-        fitted["linear"] = _linear(task, features[chosen], target[chosen], constant)
+        chosen = np.arange(len(told)) if rows is not None else _some_rows(task, target, flat.size)
+        seen = features if len(chosen) == len(features) else features[chosen]
+        fitted["linear"] = _linear(task, seen, told[chosen], constant)
     return {name: Baseline(name, task, tuple(classes), *arrays) for name, arrays in fitted.items()}
+
+
+def fitting_rows(task: str, target: Num[np.ndarray, "rows ..."], classes: tuple[str, ...], *, width: int) -> Int[np.ndarray, " n"]:
+    """The rows that "linear" is fitted on, so that the features of the others need not be made."""
+    return _some_rows(task, target, width * len(_constant_scores(task, target, classes)))
 
 
 def _check_features(features: np.ndarray, *, width: int) -> None:
@@ -119,7 +136,7 @@ def _constant_scores(task: str, target: np.ndarray, classes: tuple[str, ...]) ->
 
 def _some_rows(task: str, target: np.ndarray, cost: int) -> np.ndarray:
     """At most so many rows as are quick, with every class among them."""
-    limit = int(np.clip(_WORK // cost, 2000, _MOST_ROWS))
+    limit = int(np.clip(_WORK // max(cost, 1), 2000, _MOST_ROWS))
     if len(target) <= limit:
         return np.arange(len(target))
     drawn = np.random.default_rng(0).choice(len(target), size=limit, replace=False)

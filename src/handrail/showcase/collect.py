@@ -21,7 +21,7 @@ from handrail.showcase.items import Shown, displayed, encoded, items, picked, sh
 from handrail.showcase.kept import Sections, keep, showcase_path
 from handrail.training.seeds import seeded
 
-_SAMPLES, _SMALL = {"image": 24, "text": 6}, 40
+_SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
 _AUGMENTED, _TIMES = 4, 4
 
 

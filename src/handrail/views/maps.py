@@ -11,7 +11,7 @@ from handrail.views.tiles import WIDTH, Layer, Line, Tile, aspect, grid, image, 
 from handrail.views.wording import count, listed
 
 MOST_MASKS = 4
-MOST_SPECTROGRAMS = 12
+MOST_SPECTROGRAMS = 18
 MOST_FILTERS = 64
 _OPACITY = 0.62
 _RIGHT, _MISSED, _WRONG = NETWORK, SERIES[5], SERIES[7]
@@ -76,7 +76,7 @@ def spectrogram_grid(
     """Sounds as pictures: bright where there is much power.
 
     Arguments:
-        spectrograms: logarithm of power `[n, mels, frames]`, the lowest pitch first; the first 12 are shown.
+        spectrograms: logarithm of power `[n, mels, frames]`, the lowest pitch first; the first 18 are shown.
     """
     shown = spectrograms[:MOST_SPECTROGRAMS]
     low, high = (float(edge) for edge in np.quantile(shown, [0.02, 0.998])) if shown.size else (0.0, 1.0)

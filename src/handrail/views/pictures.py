@@ -11,14 +11,15 @@ from handrail.showcase.kept import Sections
 from handrail.views.attention import attention_plot
 from handrail.views.boxes import box_grid
 from handrail.views.figure import FigureView
-from handrail.views.forecasts import forecast_plots, horizon_plot, series_plot
-from handrail.views.maps import filters_grid, mask_grid, spectrogram_grid
+from handrail.views.forecasts import MOST_PANELS, forecast_plots, horizon_plot, series_plot
+from handrail.views.maps import MOST_SPECTROGRAMS, filters_grid, mask_grid, spectrogram_grid
 from handrail.views.samples import augmented_grid, mistakes_grid, sample_grid
 from handrail.views.texts import GeneratedText, HardText, generated_text, hard_texts
 from handrail.views.thumbnails import thumbnail
 
 _WIDE = 680
 _ORDER = "The images: the hardest of these rows, one in the middle, the easiest."
+_PANELS = {"series": MOST_PANELS, "audio": MOST_SPECTROGRAMS}
 _CHANGED = 2  # versions of a series or a sound beside it
 Found = Mapping[str, Any]
 
@@ -78,6 +79,7 @@ def _augmented(found: Found, augmentation: str) -> FigureView:
     originals, changed = found["originals"], found["changed"]
     if found["kind"] == "image":
         return augmented_grid(originals, changed, note=note)
+    originals, changed = originals[:3], changed[:3]
     each = [one for first, others in zip(originals, changed, strict=True) for one in (first, *others[:_CHANGED])]
     titles = ["original", *["augmented"] * _CHANGED] * len(originals)
     if found["kind"] == "audio":
@@ -153,7 +155,7 @@ def _mistakes(found: Found, part: str, *, marked: bool) -> FigureView:
     titles = [f"{answer} {sure:.0%}, is {truth}" for truth, answer, sure in zip(*columns, strict=True)]
     view = _many(found, titles, name=name, title="Most confident mistakes")
     note = f"The answer with its probability, then the truth. {view.note}"
-    return replace(view, side=_of(min(len(titles), 12), found["total"]), note=note, marked=marked)
+    return replace(view, side=_of(min(len(titles), _PANELS[found["kind"]]), found["total"]), note=note, marked=marked)
 
 
 def _of(shown: int, total: int) -> str:
