@@ -342,7 +342,9 @@ def test_every_recipe_survives_the_way_through_a_file(values: dict[str, Any], tm
 
 
 def test_resolved_writes_out_every_default() -> None:
-    resolved = Recipe.parse({"objective": {"loss": "huber", "penalties": ["l2"]}, "model": "mlp", "learning": "gradient"}).resolved()
+    resolved = Recipe.parse(
+        {"objective": {"loss": "huber", "penalties": ["l2"]}, "model": "mlp", "learning": "gradient"}
+    ).resolved()
     assert resolved["model"]["mlp"]["initialisation"] == {"he": {"distribution": "normal", "negative_slope": 0.0}}
     assert resolved["objective"] == {"loss": {"huber": {"delta": 1.0}}, "penalties": [{"l2": {"strength": 1e-4}}]}
     assert resolved["learning"]["gradient"]["schedule"] == {"constant": {}}

@@ -55,10 +55,9 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
     side = max(inputs.height, inputs.width)
     if inputs.channels == 1 and (inputs.height, inputs.width) in ((28, 28), (32, 32)):
         model = {"lenet5": {"activation": "relu", "pooling": "max"}}
-        epochs = 12 if rows > 10_000 else 40
-        return Choice(
-            model, _adamw(2e-3, schedule="one_cycle"), epochs, f"LeNet-5 was made for small grey pictures ({side}×{side})"
-        )
+        why = f"LeNet-5 was made for small grey pictures ({side}×{side})"
+        many = rows > 10_000
+        return Choice(model, _adamw(2e-3, schedule="one_cycle"), 20 if many else 40, why, batch=128 if many else None)
     rule = _adamw(2e-3, schedule="one_cycle", decay=0.05)
     if side <= _SMALL and rows >= 2000:
         return Choice("resnet", rule, 30, "a residual network of 20 layers suits small pictures")
@@ -70,11 +69,11 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
 def _for_tokens(outputs: OutputShape, task: Task) -> Choice:
     if task.name == "sequence":
         why = "an encoder and a decoder with attention write one text from another"
-        return Choice("encoder_decoder", _adamw(2e-3, clip=1.0), 60, why, patience=15)
+        return Choice("encoder_decoder", _adamw(0.01, clip=1.0), 60, why, patience=15)
     if isinstance(outputs, StepShape):
-        rule = _adamw(1e-3, schedule="cosine", clip=1.0, decay=0.1)
+        rule = _adamw(4e-3, schedule={"warm_up": {"then": {"cosine": {"final": 0.1}}}}, clip=1.0, decay=0.1)
         return Choice("gpt", rule, 3, "a transformer that sees what came before predicts the next token")
-    return Choice("text_cnn", _adamw(1e-3), 20, "convolutions over word vectors find telling phrases", patience=5)
+    return Choice("text_cnn", _adamw(2e-3), 10, "convolutions over word vectors find telling phrases", patience=5)
 
 
 def _for_series(task: Task) -> Choice:

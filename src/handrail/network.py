@@ -58,6 +58,8 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
             need = "the data gives" if argument == "inputs" else f"the task ({task.name}) asks for"
             wanted = "scores" if argument == "outputs" and isinstance(shape, int) else spoken(type(shape))
             problems.append(f"model: '{name}' {verb} {word}, but {need} {wanted}.")
+    if task.name == "next-token" and not getattr(target, "causal", True):
+        problems.append(f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to foretell it.")
     if problems:
         fitting = [entry for entry, found in available("model").items() if fits(found.target, inputs, outputs)]
         problems[-1] += f" Expected one of {', '.join(fitting)}." if fitting else ""

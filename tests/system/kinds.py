@@ -361,7 +361,6 @@ KINDS = {
         {
             "model": {"encoder_decoder": {"width": 8, "embedding": 4, "dropout": 0.2}},
             "data.task": "sequence",
-            "data.columns": {"given": "text"},
         },
         target="wanted",
         new=without(pairs, "wanted"),

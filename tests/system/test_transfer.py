@@ -64,7 +64,7 @@ def weights(run: Path, part: str = "model") -> dict[str, Tensor]:
 
 
 def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: Path) -> None:
-    """Digits 0–4 help to learn 5–9 from 50 rows each: a point of accuracy more at least, over two seeds."""
+    """Digits 0–4 help to learn 5–9 from 50 rows each within 80 steps: two points of accuracy more at least, over two seeds."""
     images, labels = (read_idx(shared_data / "mnist" / f"train-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
 
     def picked(name: str, digits: range, start: int, rows: int) -> Path:
@@ -74,8 +74,8 @@ def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: 
         return path
 
     rule = {"gradient": {"optimizer": {"adamw": {"learning_rate": 0.005}}, "schedule": "one_cycle"}}
-    common = {**QUICK, "model": "lenet5", "learning": rule, "training.checkpoint_seconds": 60}
-    low = {**common, "training.epochs": 6, "training.validate_every": 6, "training.batch_size": 64}
+    common = {**QUICK, "model": {"lenet5": {"dropout": 0.5}}, "learning": rule, "training.checkpoint_seconds": 60}
+    low = {**common, "training.epochs": 5, "training.validate_every": 5, "training.batch_size": 64}
     fit(picked("low", range(5), 0, 1500), changes=low, out=tmp_path / "low")
     few = picked("few", range(5, 10), 0, 50)
     common |= {
@@ -88,10 +88,10 @@ def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: 
 
     def accuracy(name: str, **changes: Any) -> float:
         runs = [fit(few, changes={**common, **changes, "seed": seed}, out=tmp_path / f"{name}-{seed}") for seed in (0, 1)]
-        print(name, [run.validation["accuracy"] for run in runs])
+        print("ZZ", name, [run.validation["accuracy"] for run in runs])
         return sum(run.validation["accuracy"]["value"] or 0.0 for run in runs) / len(runs)
 
-    assert accuracy("tuned", **{"transfer.start": tmp_path / "low"}) > max(0.88, accuracy("scratch") + 0.01)
+    assert accuracy("tuned", **{"transfer.start": tmp_path / "low"}) > max(0.85, accuracy("scratch") + 0.02)
 
 
 def test_what_is_frozen_stays_to_the_bit(place: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from handrail.data._seasons import find_season
 from handrail.data.encoding import Forecast
 from handrail.data.schema import Column, Schema, infer, read_column
 from handrail.data.table import Table
+from handrail.data.values import as_numbers
 from handrail.errors import DataError
 
 PERIODS = {"day": 86400.0, "week": 7 * 86400.0, "year": 365.2425 * 86400}
@@ -61,6 +62,7 @@ def plan_windows(
     Raises: `DataError` for targets that are no numbers, and where the training rows do not hold a single window.
     """
     train = table.frame.head(train_rows)
+    _require_numbers(train, targets, table.source)
     schema = infer(train, kinds={**(kinds or {}), **dict.fromkeys(targets, "numeric")})
     numbers = {column.name: column for column in schema.of_kind("numeric", "boolean")}
     columns = (*(numbers[name] for name in targets), *(numbers[name] for name in numbers if name not in targets))
@@ -85,6 +87,19 @@ def plan_windows(
             "forecast. Expected more rows, or less of data.forecast.history or data.forecast.horizon."
         )
     return plan
+
+
+def _require_numbers(train: pl.DataFrame, targets: Sequence[str], source: str) -> None:
+    problems = []
+    for name in targets:
+        values = train[name].drop_nulls()
+        if not as_numbers(values).count():
+            found = f"found '{values[0]}'" if len(values) else "all are missing"
+            problems.append(
+                f"the target '{name}' of '{source}': {found}, and no training row has a number; a forecast is of numbers."
+            )
+    if problems:
+        raise DataError(problems)
 
 
 def _history(settings: Forecast, season: int, train_rows: int) -> int:

@@ -5,7 +5,7 @@ in what it returns. `reopen` reads them again, when the seal is opened.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -101,10 +101,12 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
         task = task.model_copy(update={"horizon": recipe.forecast.horizon, "season": found.season})
     train, validation = sampled(recipe, found.train, task), sampled(recipe, found.validation, task)
     fingerprint = _fingerprint(train, validation, found.test)
-    schema = infer(_features(train.frame, task, recipe), kinds=recipe.columns, stored=_stored(table, task))
+    features = _features(train.frame, task, recipe)
+    schema = infer(features, kinds=_kinds(features, task, recipe), stored=_stored(table, task))
     if not schema.used:
         raise DataError(
-            "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + "."
+            "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + ". "
+            "data.columns.NAME=numeric, category or text takes a column as such."
         )
     ready = [_part(part, schema, task) for part in (train, validation)]
     findings = [finding for _, troubles in ready for finding in troubles]
@@ -122,6 +124,12 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
         findings=tuple(findings),
         notes=tuple(table.notes),
     )
+
+
+def _kinds(features: pl.DataFrame, task: Task, recipe: DataRecipe) -> Mapping[str, str]:
+    """As the recipe says. A text is written from a text: a lone column is one, though its values may look like dates or names."""
+    lone = task.name == "sequence" and features.width == 1 and features.dtypes[0] == pl.String
+    return {**dict.fromkeys(features.columns, "text"), **recipe.columns} if lone else recipe.columns
 
 
 def _stored(table: Table, task: Task) -> dict[str, ColumnKind]:

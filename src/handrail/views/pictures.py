@@ -178,8 +178,9 @@ def _boxes(found: Found, part: str, *, marked: bool) -> FigureView:
 def _forecasts(found: Found, part: str, *, marked: bool) -> list[FigureView]:
     views = []
     for place, window in enumerate(found["windows"]):
-        parts = [found[key][place] for key in ("history", "truth", "answer", "naive")]
-        for view in forecast_plots(*parts, found["names"], name=f"forecast-{part}-{place}", marked=marked):
+        history, truth, answer, naive = (found[key][place] for key in ("history", "truth", "answer", "naive"))
+        name = f"forecast-{part}-{place}"
+        for view in forecast_plots(history, truth, answer, naive, found["names"], name=name, marked=marked):
             views.append(replace(view, note=f"{window[0].upper()}{window[1:]}. {view.note}"))
     if found["network_error"].shape[1] > 1:
         pairs = zip(found["names"], found["network_error"], found["naive_error"], strict=True)
