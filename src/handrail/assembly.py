@@ -62,7 +62,7 @@ def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part |
 
     held_out = None if validation is None else Batch(*ready(validation), None, device)
     inputs, targets = ready(part)
-    return Lesson(recipe, pipeline.task, inputs, targets, encoder.feature_names, held_out, decoder.credit, device)
+    return Lesson(recipe, pipeline.task, inputs, targets, encoder.feature_names, held_out, decoder.credit, device, encoder.facts())
 
 
 def _placed(rows: Rows, device: torch.device) -> Rows:

@@ -66,6 +66,23 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
         raise RecipeError(problems)
 
 
+def check_augmentation(augment: Sequence[Any], inputs: InputShape) -> None:
+    """Raises: `RecipeError` with every augmentation of ours that cannot change rows of this shape."""
+    problems = []
+    for index, item in enumerate(augment):
+        if is_object(item):
+            continue
+        name = parse(item, "augmentation")[0]
+        kinds = accepted(find("augmentation", name).target, "inputs")
+        if not isinstance(inputs, kinds):
+            takes = ", ".join(spoken(kind) for kind in kinds)
+            problems.append(
+                f"data.augment[{index}]: '{name}' changes {takes}, but the data gives {spoken(type(inputs))}; leave it out."
+            )
+    if problems:
+        raise RecipeError(problems)
+
+
 def fits(target: Any, inputs: InputShape, outputs: OutputShape) -> bool:
     """Whether a network's annotations accept these shapes."""
     return isinstance(inputs, accepted(target, "inputs")) and isinstance(outputs, accepted(target, "outputs"))

@@ -25,7 +25,7 @@ from handrail.decoders.scoring import all_scores, device_of
 from handrail.errors import RunError
 from handrail.evaluation.outcome import Outcome
 from handrail.files import write_bytes, write_text
-from handrail.network import check_shapes, whole_network
+from handrail.network import check_augmentation, check_shapes, whole_network
 from handrail.training.seeds import seeded
 
 FORMAT = 2
@@ -142,6 +142,7 @@ def make_network(
     if is_object(model) and not isinstance(model, nn.Module):
         raise RunError(f"model: found {type(model).__name__}, expected a name or a torch.nn.Module.")
     check_shapes(model, encoder.shape, decoder.outputs, decoder.task)
+    check_augmentation(augment, encoder.shape)
     with seeded(seed, "initialise"):
         front = encoder.front()
         made = build("model", model, encoder.shape, decoder.outputs)

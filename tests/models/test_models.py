@@ -18,6 +18,7 @@ from handrail.errors import RecipeError
 from handrail.layers.activations import is_activation
 from handrail.models.linear import Linear
 from handrail.models.mlp import MLP, BatchNorm
+from handrail.shapes import ImageShape
 
 INPUTS, OUTPUTS = 6, 3
 
@@ -95,7 +96,7 @@ def test_no_hidden_layers_give_a_single_layer() -> None:
 def test_shapes_are_checked_at_run_time_here() -> None:
     """So that the other tests of this file would notice a wrong annotation."""
     with pytest.raises(TypeCheckError):
-        _mlp()(torch.zeros(2, 3, INPUTS))
+        build("model", "cnn", ImageShape(1, 8, 8), 2)(torch.zeros(2, 8, 8))
     with pytest.raises(TypeCheckError):
         _mlp()(torch.zeros(2, INPUTS, dtype=torch.int64))
 

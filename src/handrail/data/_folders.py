@@ -1,5 +1,6 @@
 """A folder of pictures, sounds, texts or series as a table: the layout is found out and said."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def read_folder(path: str | Path, *, options: ReadOptions, cache_in: Path | None
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. Check the path.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise DataError(f"{folder} cannot be read: permission is denied. Ask its owner for the right to read it.")
     if is_voc(folder):
         return read_voc(folder, cache_in=cache_in)
     pairs = idx_pairs(folder)

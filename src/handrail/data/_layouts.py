@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from handrail.data.images.decode import SUFFIXES
 from handrail.errors import DataError
@@ -62,9 +63,9 @@ def entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """Folders and files in a folder that count, in natural order. Raises: `DataError` when it cannot be read."""
     try:
         found = sorted((path for path in folder.iterdir() if not _SKIPPED.match(path.name)), key=lambda path: natural(path.name))
+        return [path for path in found if path.is_dir()], [path for path in found if path.is_file()]
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from None
-    return [path for path in found if path.is_dir()], [path for path in found if path.is_file()]
+        _refuse(error)
 
 
 def layout(folder: Path, root: Path) -> Layout:
@@ -131,13 +132,18 @@ def _below(folder: Path) -> list[str]:
     """All files in a folder and those in it. A link that leads back to a folder above is not followed again."""
     found: list[str] = []
     visited: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         real = os.path.realpath(place)
         folders[:] = [] if real in visited else sorted((name for name in folders if not _SKIPPED.match(name)), key=natural)
         if real not in visited:
             found += [os.path.join(place, name) for name in sorted(files, key=natural) if not _SKIPPED.match(name)]  # noqa: PTH118 (for each of many files)
         visited.add(real)
     return found
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """Files that cannot be seen are not files that are not there. Raises: `DataError`."""
+    raise DataError(f"{error.filename} cannot be read: {error.strerror or error}.")
 
 
 def _one_kind(paths: Sequence[str], folder: Path) -> str:

@@ -117,14 +117,16 @@ def _followed(model: nn.Module, targets: Tensor) -> Tensor:
     if not isinstance(augment, nn.Sequential) or not model.training or (targets.ndim != _MAPS):
         return targets
     for layer in augment:
-        targets = layer.follow(targets) if hasattr(layer, "follow") else targets
+        follow: Any = getattr(layer, "follow", None)
+        targets = targets if follow is None else follow(targets)
     return targets
 
 
 def _mixture(model: nn.Module) -> Mixture | None:
     """How the rows of the last batch were mixed, where an augmentation before the model mixes them."""
     augment = getattr(model, "augment", None)
-    found = [layer.mixture for layer in augment if hasattr(layer, "mixture")] if isinstance(augment, nn.Sequential) else []
+    layers: list[Any] = list(augment) if isinstance(augment, nn.Sequential) and model.training else []
+    found = [layer.mixture for layer in layers if hasattr(layer, "mixture")]
     return next((mixture for mixture in found if mixture is not None), None)
 
 

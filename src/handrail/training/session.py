@@ -1,6 +1,6 @@
 """One training put together: encoded rows, network, objective, rule and engine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -128,7 +128,7 @@ def choose_device(name: str) -> torch.device:
 class Lesson:
     """What one training is given: the recipe, the task, and rows as the network takes them, on their way to `device`.
 
-    credit: quick figures of a batch; see `Decoder.credit`.
+    credit: quick figures of a batch; see `Decoder.credit`. encoder: its facts, from which a transfer sees what the inputs mean.
     """
 
     recipe: Recipe
@@ -139,6 +139,7 @@ class Lesson:
     validation: Batch | None
     credit: Credit
     device: torch.device | None = None
+    encoder: Mapping[str, Any] | None = None
 
 
 def train(
@@ -165,7 +166,7 @@ def train(
     """
     transfer = lesson.recipe.transfer
     kept = folder / BEGINNING if beginning is None and folder is not None else beginning
-    with transferred(network, transfer, task=lesson.task, kept=kept) as listeners:
+    with transferred(network, transfer, task=lesson.task, encoder=lesson.encoder, kept=kept) as listeners:
         learner, seen = _head_alone(lesson, network) if transfer.features else (network, lesson)
         engine = _engine(seen, learner, epochs=epochs, folder=folder, callbacks=(*listeners, *callbacks), wish=wish)
         done = engine.run()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
+from handrail.data.encoders.table import TableEncoder
 from handrail.data.rows import Rows, count, cut, moved
 from handrail.data.task import Task
 from handrail.errors import HandrailError, RecipeError, RunError, did_you_mean
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 BEGINNING = "start.safetensors"  # in the folder of the checkpoints
 _RUN_PREFIX = "network."
 _SHOWN = 4
+_OTHER_INPUTS = "it was learned for other columns or tokens"
 _OTHER_ANSWERS = "it was learned for other classes or targets"
 _log = logging.getLogger("handrail")
 
@@ -57,14 +59,14 @@ class Loaded:
         return f"{len(self.names):,} of {len(self.names) + len(self.kept):,} tensors were filled{kept}{left}."
 
 
-def load_weights(network: nn.Module, path: Path, *, head: bool = True) -> Loaded:
+def load_weights(network: nn.Module, path: Path, *, first: bool = True, head: bool = True) -> Loaded:
     """Fill a network with the tensors of a file whose names and shapes fit; the others stay as they are.
 
     Names may differ by what stands before them (`network.`, `model.` …), if it is the same for all.
 
     Arguments:
         path: a run folder, its `model` folder, or any `.safetensors` file.
-        head: whether the last layer is taken, too, where it fits; else it begins anew.
+        first, head: whether the first and the last layer are taken, too, where they fit; else they begin anew.
 
     Raises: `RunError` when the file is missing, damaged or of another kind, holds a number that is not finite, or none
         of its tensors fits a layer before the head.
@@ -72,14 +74,14 @@ def load_weights(network: nn.Module, path: Path, *, head: bool = True) -> Loaded
     found, own = _read(weights_at(path)), _spoken(network, network.state_dict())
     prefix = _prefix(found, own)
     names = {name: _renamed(name, prefix, own) for name in found}
-    *body, last = [list(_spoken(network, dict.fromkeys(layer))) for layer in layers(network)]
+    begins, body, ends = _ends(network)
     left_out = {name: why for name, mine in names.items() if (why := _misfit(mine, found[name], own))}
-    if not head:
-        left_out = {name: _OTHER_ANSWERS for name, mine in names.items() if _within(mine, [last])} | left_out
+    for wanted, layer, why in ((first, begins, _OTHER_INPUTS), (head, ends, _OTHER_ANSWERS)):
+        left_out |= {name: why for name, mine in names.items() if not wanted and name not in left_out and _within(mine, layer)}
     filled = {mine: found[name] for name, mine in names.items() if name not in left_out}
     # Biases of a head often have the same size by chance.
-    if not any(_within(mine, body or [last]) for mine in filled):
-        raise RunError(_nothing_fits(path, found, own))
+    if not any(_within(mine, body or ends) for mine in filled):
+        raise RunError(_nothing_fits(path, found, own, left_out))
     return _fill(own, filled, left_out)
 
 
@@ -105,8 +107,18 @@ def _spoken(network: nn.Module, named: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(inner): value for name, value in named.items()}
 
 
-def _within(name: str, found: Sequence[Sequence[str]]) -> bool:
-    return any(_fits(name, part) for layer in found for part in layer)
+def _within(name: str, modules: Sequence[str]) -> bool:
+    return any(_fits(name, module) for module in modules)
+
+
+def _ends(network: nn.Module) -> tuple[list[str], list[str], list[str]]:
+    """Modules with weights that take the inputs (the model's first layer, and what stands before the model), all but the
+    head's, and the head's."""
+    found = [list(_spoken(network, dict.fromkeys(layer))) for layer in layers(network)]
+    inner = _inner(network)
+    before = sum(bool(inner) and not layer[0].startswith(inner) for layer in layers(network))
+    *body, ends = found
+    return [name for layer in found[: before + 1] for name in layer], [name for layer in body for name in layer], ends
 
 
 def weights_at(path: Path) -> Path:
@@ -163,15 +175,16 @@ def _misfit(name: str, tensor: Tensor, own: dict[str, Tensor]) -> str:
     return ""
 
 
-def _nothing_fits(path: Path, found: dict[str, Tensor], own: dict[str, Tensor]) -> str:
+def _nothing_fits(path: Path, found: dict[str, Tensor], own: dict[str, Tensor], left_out: dict[str, str]) -> str:
     def some(tensors: dict[str, Tensor]) -> str:
         told = [f"'{name}' {list(tensor.shape)}" for name, tensor in list(tensors.items())[:_SHOWN]]
         return ", ".join(told) + (" …" if len(tensors) > _SHOWN else "")
 
     first = next(iter(found), "")
+    others = [f" '{name}' was left out: {why}." for name, why in left_out.items() if why in (_OTHER_INPUTS, _OTHER_ANSWERS)]
     return (
         f"no tensor of '{path}' fits the network behind its head in name and shape. Found {some(found) or 'no tensors'}; "
-        f"expected {some(own) or 'none'}.{did_you_mean(first, own, listed=False)} Choose the same model as in that run."
+        f"expected {some(own) or 'none'}.{did_you_mean(first, own, listed=False)}{''.join(others)} Choose the same model as in that run."
     )
 
 
@@ -386,12 +399,18 @@ def _acts_by_chance(module: nn.Module) -> bool:
 
 @contextmanager
 def transferred(
-    network: nn.Module, settings: TransferRecipe, *, task: Task, kept: Path | None = None
+    network: nn.Module,
+    settings: TransferRecipe,
+    *,
+    task: Task,
+    encoder: Mapping[str, Any] | None = None,
+    kept: Path | None = None,
 ) -> Iterator[tuple[Callback, ...]]:
     """While open, the network begins where the recipe says, and what is frozen stays as it is.
 
     Arguments:
         task: what the network is for; the head of a run for other classes or targets is not taken.
+        encoder: the encoder's facts; the first layer of a run for other columns or tokens is not taken.
         kept: a file in which the beginning is written, and from which it is taken where it is there already: the weights
             to start from may have gone, or changed, when a training goes on.
 
@@ -405,7 +424,7 @@ def transferred(
     before = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     hooks: list[Any] = []
     try:
-        begun = load_state(kept) if kept is not None and kept.exists() else _begin(network, settings, task)
+        begun = load_state(kept) if kept is not None and kept.exists() else _begin(network, settings, task, encoder)
         own = _spoken(network, network.state_dict())
         _fill(own, {name: tensor for name, tensor in begun["tensors"].items() if not _misfit(name, tensor, own)}, {})
         frozen = _frozen(network, settings)
@@ -420,11 +439,12 @@ def transferred(
             parameter.requires_grad_(trained)
 
 
-def _begin(network: nn.Module, settings: TransferRecipe, task: Task) -> dict[str, Any]:
+def _begin(network: nn.Module, settings: TransferRecipe, task: Task, encoder: Mapping[str, Any] | None) -> dict[str, Any]:
     """Load; the answer is what a resumed or repeated training needs to begin alike, and what is to be told."""
     facts: dict[str, Any] = {"start": None, "loaded": 0, "left_out": {}, "begun_anew": list(network.state_dict())}
     if settings.start is not None:
-        loaded = load_weights(network, Path(settings.start), head=_answers_alike(Path(settings.start), task))
+        first, head = _alike(Path(settings.start), task, encoder)
+        loaded = load_weights(network, Path(settings.start), first=first, head=head)
         _log.info("began with '%s': %s", settings.start, loaded.told)
         facts = {
             "start": str(settings.start),
@@ -435,14 +455,28 @@ def _begin(network: nn.Module, settings: TransferRecipe, task: Task) -> dict[str
     return {"tensors": copied(_spoken(network, network.state_dict())), "facts": facts}
 
 
-def _answers_alike(start: Path, task: Task) -> bool:
-    """Whether a run's answers stand for the same classes or targets; of a bare file nobody knows, and its head is taken."""
-    file = weights_at(start).with_name("pipeline.json")
+def _alike(start: Path, task: Task, encoder: Mapping[str, Any] | None) -> tuple[bool, bool]:
+    """Whether a run's inputs and its answers stand for the same; of a bare file nobody knows, and all of it is taken."""
     try:
-        before = json.loads(file.read_text(encoding="utf-8"))["task"]
-        return (before["classes"], before["targets"]) == (list(task.classes), list(task.targets))
+        before = json.loads(weights_at(start).with_name("pipeline.json").read_text(encoding="utf-8"))
+        inputs = encoder is None or _meaning(before["encoder"]) == _meaning(json.loads(json.dumps(encoder)))
+        answers = (before["task"]["classes"], before["task"]["targets"]) == (list(task.classes), list(task.targets))
     except (OSError, ValueError, KeyError, TypeError):
-        return True
+        return True, True
+    return inputs, answers and (inputs or task.name != "next-token")
+
+
+def _meaning(encoder: Mapping[str, Any]) -> list[Any]:
+    """What each input number stands for: columns and levels of a table, tokens of a text; of pictures and series, their place."""
+    if encoder["kind"] == "mixed":
+        return [
+            *(_meaning(encoder["table"]) if encoder["table"] else []),
+            *(column.get("tokenizer") for column in encoder["columns"]),
+        ]
+    if encoder["kind"] != "table":
+        return [encoder["column"].get("tokenizer")]
+    embedded = encoder["levels"] if encoder["encoding"]["categories"] == "embedding" else None
+    return [TableEncoder.from_facts(dict(encoder)).feature_names, embedded]
 
 
 def _frozen(network: nn.Module, settings: TransferRecipe) -> list[nn.Parameter]:

@@ -183,7 +183,7 @@ def test_what_does_not_fit_is_said() -> None:
     assert "the test rows are 10 of 100, fewer than the forecast's horizon of 20" in str(caught.value)
     with pytest.raises(DataError, match="has 40 training rows; a window takes 39 rows of history and 2 to forecast"):
         plan_windows(ramp(), ["y"], Forecast(history=39, horizon=2), train_rows=40)
-    with pytest.raises(DataError, match=r"data\.columns\.name: found 'a'"):
+    with pytest.raises(DataError, match=r"the target 'name' of 'toy\.csv': found 'a', and no training row has a number"):
         plan_windows(table_of(name=["a"] * 30, y=np.arange(30.0)), ["name"], Forecast(horizon=2), train_rows=20)
     with pytest.raises(DataError, match=r"data\.split\.method: found 'random'"):
         windowed(ramp(), ["y"], DataRecipe(split=Split(method="random")))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -25,6 +26,7 @@ QUICK: dict[str, Any] = {
     "training.patience": None,
     "training.checkpoint_seconds": 0.0,
     "training.precision": "float32",
+    "training.threads": 1,
     "data.augment": [],
     "evaluation.resamples": 100,
 }
@@ -88,7 +90,6 @@ def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: 
 
     def accuracy(name: str, **changes: Any) -> float:
         runs = [fit(few, changes={**common, **changes, "seed": seed}, out=tmp_path / f"{name}-{seed}") for seed in (0, 1)]
-        print("ZZ", name, [run.validation["accuracy"] for run in runs])
         return sum(run.validation["accuracy"]["value"] or 0.0 for run in runs) / len(runs)
 
     assert accuracy("tuned", **{"transfer.start": tmp_path / "low"}) > max(0.85, accuracy("scratch") + 0.02)
@@ -125,6 +126,35 @@ def test_a_head_for_other_classes_begins_anew_even_where_it_would_fit(place: Pat
     assert facts["left_out"]["network.model.head.bias"] == "it was learned for other classes or targets"
     same = fit(place / "old.npz", changes={**QUICK, "training.epochs": 1, "transfer.start": place / "run"}, out=tmp_path / "same")
     assert same.summary["training"]["transfer"]["left_out"] == {}
+
+
+def test_a_first_layer_for_other_columns_begins_anew_even_where_it_would_fit(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    table = pl.DataFrame({name: chance.normal(size=120) for name in "abc"} | {"c2": np.arange(120) % 2})
+    changes = {**QUICK, "data.augment": "auto", "model": {"mlp": {"hidden": [5, 4]}}, "training.epochs": 1}
+    fit(table, "c2", changes=changes, out=tmp_path / "run")
+    changes |= {"transfer.start": tmp_path / "run"}
+    other = fit(table.rename({"a": "A"}), "c2", changes=changes, out=tmp_path / "other").summary["training"]["transfer"]
+    assert other["begun_anew"] == ["features.0.weight", "features.0.bias"]
+    assert other["left_out"]["network.features.0.bias"] == "it was learned for other columns or tokens"
+    assert fit(table, "c2", changes=changes, out=tmp_path / "same").summary["training"]["transfer"]["left_out"] == {}
+    shallow = {**changes, "model": {"mlp": {"hidden": [5]}}, "transfer.start": tmp_path / "shallow"}
+    fit(table, "c2", changes={**shallow, "transfer.start": None}, out=tmp_path / "shallow")
+    with pytest.raises(RunError, match=r"'network\.features\.0\.bias' was left out: it was learned for other columns"):
+        fit(table.rename({"a": "A"}), "c2", changes=shallow, out=tmp_path / "refused")
+
+
+def test_vectors_of_other_words_begin_anew_even_where_they_would_fit(tmp_path: Path) -> None:
+    def texts(words: str) -> pl.DataFrame:
+        rows = [{"text": " ".join(words[(i + j) % 5] * 3 for j in range(3 + i % 2)), "label": i % 2} for i in range(80)]
+        return pl.DataFrame(rows)
+
+    changes = {**QUICK, "data.augment": "auto", "model": {"text_cnn": {}}, "training.epochs": 1, "data.columns": {"text": "text"}}
+    fit(texts("abcde"), "label", changes=changes, out=tmp_path / "run")
+    changes |= {"transfer.start": tmp_path / "run"}
+    other = fit(texts("vwxyz"), "label", changes=changes, out=tmp_path / "other").summary["training"]["transfer"]
+    assert [name for name, why in other["left_out"].items() if "other columns or tokens" in why] == ["network.model.vectors.weight"]
+    assert fit(texts("abcde"), "label", changes=changes, out=tmp_path / "same").summary["training"]["transfer"]["left_out"] == {}
 
 
 def test_features_computed_once_are_the_frozen_network(place: Path, tmp_path: Path) -> None:
