@@ -22,7 +22,7 @@ WORKS = {
         "LSTM with 128 units, 28 steps of 28 numbers, 10,000 digits, batch 128, Adam 0.001",
         network=lstm,
         keras_network=keras_lstm,
-        recipe={"model": {"lstm": {"width": 128}}},
+        recipe={"model": {"lstm": {"width": 128}}, "training.precision": "bfloat16"},
         batch=128,
         optimizer="adam",
         rate=1e-3,

@@ -122,8 +122,8 @@ def augmentation(inputs: InputShape, *, rows: int, task: Task) -> tuple[list[Any
 
 
 def precision(inputs: InputShape, device: torch.device) -> str:
-    """bfloat16 for pictures where the device has units for it."""
-    if not isinstance(inputs, ImageShape):
+    """bfloat16 for pictures and tokens where the device has units for it; values of tables and series keep their digits."""
+    if not isinstance(inputs, ImageShape | TokenShape):
         return "float32"
     from handrail.layers.precision import has_fast_bfloat16
 

@@ -40,11 +40,14 @@ class SelfAttention(nn.Module):
         """What each step takes from those that are `there`; all of them where nothing is said."""
         queries, keys, values = self._split(x)
         dropout = self.dropout if self.training else 0.0
-        if there is None:
-            mixed = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout, is_causal=self.causal)
-        else:
-            seen = self._seen(x.shape[1], there)
-            mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=seen, dropout_p=dropout)
+        seen = None if there is None else self._seen(x.shape[1], there)
+        causal = self.causal and seen is None
+        if queries.dtype != torch.bfloat16 or x.device.type != "cpu":
+            mixed = functional.scaled_dot_product_attention(queries, keys, values, seen, dropout, causal)
+        else:  # on processors the fused kernel is several times slower backwards in bfloat16 than in float32
+            with torch.autocast("cpu", enabled=False):
+                parts = (queries.float(), keys.float(), values.float())
+                mixed = functional.scaled_dot_product_attention(*parts, seen, dropout, causal)
         return self.mix_out(mixed.transpose(1, 2).flatten(2))  # [rows, length, heads · d]
 
     def weights(

@@ -39,10 +39,16 @@ class Lowered(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> Tensor:
+        """The network's scores; of several inputs the first one says where and how."""
+        if isinstance(inputs, tuple):
+            return self._lowered(inputs, inputs[0].device.type) if has_fast_bfloat16(inputs[0].device.type) else self.network(inputs)
         if inputs.dtype == torch.float64 or not has_fast_bfloat16(inputs.device.type):
             return self.network(inputs)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(inputs.device.type, torch.bfloat16):
+        return self._lowered(inputs, inputs.device.type)
+
+    def _lowered(self, inputs: Tensor | tuple[Tensor, ...], device: str) -> Tensor:
+        with torch.autocast(device, torch.bfloat16):
             return self.network(inputs).float()
