@@ -219,6 +219,19 @@ def test_layers_thaw_after_their_epochs(place: Path, tmp_path: Path) -> None:
     assert facts["trained_parameters"] == run.summary["training"]["parameters"]
 
 
+def test_each_depth_learns_at_its_rate(place: Path, tmp_path: Path) -> None:
+    rates: list[list[float]] = []
+
+    class Look(Callback):
+        def on_epoch_end(self, engine: Any, epoch: int, figures: Any) -> None:
+            rates.append([group["lr"] for group in engine.rule.optimizer.param_groups])
+            assert figures["learning_rate"] == rates[-1][0], "the head's is what the records show"
+
+    tune(place, tmp_path / "out", Look(), rate_decay=0.5, freeze=1)
+    assert len(rates) == 4
+    assert all(found == pytest.approx([found[0] * 0.5**depth for depth in range(4)]) for found in rates)
+
+
 def test_a_refit_begins_where_the_fit_began(place: Path, tmp_path: Path) -> None:
     own = shutil.copytree(place, tmp_path / "own")
     run = tune(own, tmp_path / "out", freeze=-1)

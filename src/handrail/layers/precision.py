@@ -42,7 +42,9 @@ class Lowered(nn.Module):
     def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> Tensor:
         """The network's scores; of several inputs the first one says where and how."""
         if isinstance(inputs, tuple):
-            return self._lowered(inputs, inputs[0].device.type) if has_fast_bfloat16(inputs[0].device.type) else self.network(inputs)
+            return (
+                self._lowered(inputs, inputs[0].device.type) if has_fast_bfloat16(inputs[0].device.type) else self.network(inputs)
+            )
         if inputs.dtype == torch.float64 or not has_fast_bfloat16(inputs.device.type):
             return self.network(inputs)
         if inputs.ndim == 4:
