@@ -18,7 +18,7 @@ from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.training.progress import make_progress
 from handrail.training.session import Lesson, batch_size, choose_device, threads_kept, train, usual_threads
-from handrail.training.transfer import BEGINNING
+from handrail.training.weights import BEGINNING
 
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
 

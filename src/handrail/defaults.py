@@ -9,8 +9,10 @@ from handrail.data.task import Task
 from handrail.models.cnn import usual_widths
 from handrail.recipe import Recipe
 from handrail.shapes import BoxShape, ImageShape, InputShape, MapShape, OutputShape, SeriesShape, StepShape, TokenShape, VolumeShape
+from handrail.training.session import usual_batch_size
 
 _SMALL = 40  # pixels a side: digits, letters, thumbnails
+_PIXELS = 262_144  # in a batch of pictures: what the layers keep of them has to fit into memory
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 
@@ -62,7 +64,7 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
     if side <= _SMALL and rows >= 2000:
         return Choice("resnet", rule, 30, "a residual network of 20 layers suits small pictures")
     model: Any = "cnn" if side <= _MIDDLING else {"cnn": {"widths": usual_widths(min(inputs.height, inputs.width), first=16)}}
-    batch = 32 if rows < 10_000 else None
+    batch = min(32 if rows < 10_000 else usual_batch_size(rows), max(8, _PIXELS // (inputs.height * inputs.width)))
     return Choice(model, rule, 40, "a plain convolutional network fits pictures of any size", batch=batch)
 
 

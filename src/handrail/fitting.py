@@ -32,7 +32,8 @@ from handrail.training.progress import make_progress
 from handrail.training.records import Records
 from handrail.training.session import batch_size, check_loss, choose_device, threads_kept, train, usual_loss
 from handrail.training.signals import Interrupted, listening
-from handrail.training.transfer import transfer_facts, weights_at
+from handrail.training.transfer import transfer_facts
+from handrail.training.weights import weights_at
 
 _log = logging.getLogger("handrail")
 

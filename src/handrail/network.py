@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from handrail.components import available, find, is_object, parse
-from handrail.data.task import Task
+from handrail.data.task import STORED_TASKS, Task
 from handrail.errors import RecipeError
 from handrail.shapes import InputShape, OutputShape, accepted, spoken
 
@@ -66,14 +66,20 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
         raise RecipeError(problems)
 
 
-def check_augmentation(augment: Sequence[Any], inputs: InputShape) -> None:
-    """Raises: `RecipeError` with every augmentation of ours that cannot change rows of this shape."""
+def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: Task) -> None:
+    """Raises: `RecipeError` with every augmentation of ours that cannot change rows of this shape, or leaves their masks or
+    boxes behind."""
     problems = []
     for index, item in enumerate(augment):
         if is_object(item):
             continue
         name = parse(item, "augmentation")[0]
-        kinds = accepted(find("augmentation", name).target, "inputs")
+        target = find("augmentation", name).target
+        kinds = accepted(target, "inputs")
+        if task.name in STORED_TASKS and ":" not in name and not hasattr(target, "follow"):
+            problems.append(
+                f"data.augment[{index}]: '{name}' would move the picture and not its {task.name}; expected flip, or nothing."
+            )
         if not isinstance(inputs, kinds):
             takes = ", ".join(spoken(kind) for kind in kinds)
             problems.append(

@@ -142,7 +142,7 @@ def make_network(
     if is_object(model) and not isinstance(model, nn.Module):
         raise RunError(f"model: found {type(model).__name__}, expected a name or a torch.nn.Module.")
     check_shapes(model, encoder.shape, decoder.outputs, decoder.task)
-    check_augmentation(augment, encoder.shape)
+    check_augmentation(augment, encoder.shape, decoder.task)
     with seeded(seed, "initialise"):
         front = encoder.front()
         made = build("model", model, encoder.shape, decoder.outputs)

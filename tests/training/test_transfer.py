@@ -16,17 +16,10 @@ from handrail.learning.rule import Batch, TrainingPlan
 from handrail.network import Network
 from handrail.objectives.objective import Objective
 from handrail.training.checkpoint import copied
-from handrail.training.transfer import (
-    feature_rows,
-    first_layers,
-    freeze,
-    head_of,
-    layers,
-    load_weights,
-    parameter_groups,
-    steady,
-    thaw,
-)
+from handrail.training.features import feature_rows, head_of
+from handrail.training.freezing import freeze, parameter_groups, steady, thaw
+from handrail.training.naming import first_layers, layers
+from handrail.training.weights import load_weights
 
 
 class Block(nn.Module):
