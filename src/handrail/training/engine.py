@@ -96,6 +96,7 @@ class Engine:
         self.best: dict[str, Tensor] = {}
         self._saved_best: int | None = None
         self._saved_at = time.monotonic()
+        self._row_bytes = row_bytes(train.inputs)  # once: it reads a row, which may lie on disk
 
     def run(self) -> Progress:
         """Train to the end and leave the best weights in the model.
@@ -167,7 +168,7 @@ class Engine:
     def _batches(self, rows: Tensor) -> Iterator[Batch]:
         """The batches of some rows: gathered many at once where they are small, so that little is held at any time."""
         size = self.limits.batch_size
-        many = max(1, min(_BLOCK, _GATHERED // max(1, size * row_bytes(self.train.inputs)))) * size
+        many = max(1, min(_BLOCK, _GATHERED // max(1, size * self._row_bytes))) * size
         for first in range(0, len(rows), many):
             gathered = self.train.take(rows[first : first + many])
             for start in range(0, len(gathered), size):
