@@ -48,8 +48,11 @@ class Objective:
             outputs, activity = forward_with_activity(model, batch_inputs)
         else:
             outputs, activity = model(batch_inputs), []
-        targets = _followed(model, targets)
-        mixture = _mixture(model)
+        mixture: Mixture | None = None
+        for change in _changes(model):
+            if hasattr(change, "follow") and targets.ndim == _MAPS:
+                targets = change.follow(targets)
+            mixture = mixture or getattr(change, "mixture", None)
         total = self.mean(outputs, targets, weights) if mixture is None else self._mixed(outputs, targets, weights, mixture)
         for penalty in self.penalties:
             total = total + penalty(model, activity)
@@ -111,23 +114,10 @@ class Objective:
         return values
 
 
-def _followed(model: nn.Module, targets: Tensor) -> Tensor:
-    """Masks and boxes after the turns that the last batch of pictures took."""
-    augment = getattr(model, "augment", None)
-    if not isinstance(augment, nn.Sequential) or not model.training or (targets.ndim != _MAPS):
-        return targets
-    for layer in augment:
-        follow: Any = getattr(layer, "follow", None)
-        targets = targets if follow is None else follow(targets)
-    return targets
-
-
-def _mixture(model: nn.Module) -> Mixture | None:
-    """How the rows of the last batch were mixed, where an augmentation before the model mixes them."""
-    augment = getattr(model, "augment", None)
-    layers: list[Any] = list(augment) if isinstance(augment, nn.Sequential) and model.training else []
-    found = [layer.mixture for layer in layers if hasattr(layer, "mixture")]
-    return next((mixture for mixture in found if mixture is not None), None)
+def _changes(model: nn.Module) -> list[Any]:
+    """The augmentations before the model, whose last changes the targets have to follow."""
+    augment = getattr(model, "augment", None) if model.training else None
+    return list(augment) if isinstance(augment, nn.Sequential) else []
 
 
 def forward_with_activity(model: nn.Module, inputs: Any) -> tuple[Tensor, list[Tensor]]:
