@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from handrail.augmentation.base import Augmentation
@@ -22,7 +22,7 @@ from handrail.augmentation.mixup import Mixup
 from handrail.augmentation.noise import Noise
 from handrail.augmentation.rotation import Rotation, turns
 from handrail.augmentation.shift import Shift
-from handrail.augmentation.warp import Warps, fused, warped
+from handrail.augmentation.warp import warped
 from handrail.augmentation.zoom import Zoom
 from handrail.components import available, build
 from handrail.errors import RecipeError
@@ -205,24 +205,6 @@ def test_a_resized_crop_stays_within_the_image() -> None:
     assert 0.85 < area.max() <= 0.9 + 1e-6
     assert 0.5 <= ratio.min() < 0.6
     assert 1.7 < ratio.max() <= 2 + 1e-5
-
-
-def test_neighbouring_warps_are_one_and_the_same_as_in_turn() -> None:
-    """A smooth picture, so that interpolating twice blurs little; far from the border."""
-    line = torch.linspace(0, 3, 40)
-    shape = ImageShape(1, 40, 40)
-    x = (torch.sin(line[:, None]) * torch.cos(2 * line)).mul(0.5).add(0.5).expand(8, 1, 40, 40)
-    parts = [Rotation(shape, degrees=20), Flip(shape), Zoom(shape, range=(0.9, 1.2)), ResizedCrop(shape, ratio=(0.5, 0.8))]
-    together = fused(parts)
-    assert [type(part) for part in together] == [Rotation, Flip, Warps]
-    torch.manual_seed(2)
-    once = nn.Sequential(*fused([parts[3], parts[0], parts[2]]))(x)
-    torch.manual_seed(2)
-    thrice = nn.Sequential(parts[3], parts[0], parts[2])(x)
-    inner = (..., slice(10, 30), slice(10, 30))
-    torch.testing.assert_close(once[inner], thrice[inner], atol=4e-3, rtol=0)
-    assert (once[inner] - x[inner]).abs().max() > 0.05
-    assert len(fused([Rotation(shape), Zoom(shape, border="black")])) == 2
 
 
 def test_light_follows_the_formula() -> None:

@@ -1,10 +1,8 @@
-"""Images bent by a linear map of the plane. Neighbours in a list are bent once, by the product of their maps."""
-
-from collections.abc import Iterable
+"""Images bent by a linear map of the plane."""
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from handrail.augmentation.base import Augmentation, Border
@@ -30,36 +28,6 @@ class Warp(Augmentation):
     def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
         """The batch, bent."""
         return warped(x, self.maps(x), self.border)
-
-
-class Warps(Warp):
-    """Several warps one after the other, bent and interpolated once: sharper, and at the price of one."""
-
-    def __init__(self, parts: Iterable[Warp]) -> None:
-        self.parts = tuple(parts)  # none has parameters or a mode of its own
-        super().__init__(self.parts[0].border)
-
-    def maps(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows 2 3"]:
-        """The product: the last part says where the one before it is asked."""
-        found = self.parts[0].maps(x)
-        for part in self.parts[1:]:
-            product = found[:, :, :2] @ part.maps(x)
-            product[:, :, 2] += found[:, :, 2]
-            found = product
-        return found
-
-
-def fused(augmentations: Iterable[nn.Module]) -> list[nn.Module]:
-    """The same augmentations, where neighbouring warps with the same border have become one."""
-    kept: list[nn.Module] = []
-    for module in augmentations:
-        last = kept[-1] if kept else None
-        if isinstance(module, Warp) and isinstance(last, Warp) and module.border == last.border:
-            before = last.parts if isinstance(last, Warps) else (last,)
-            kept[-1] = Warps([*before, module])
-        else:
-            kept.append(module)
-    return kept
 
 
 def warped(

@@ -32,13 +32,6 @@ class _File:
     target: str = CLASS
 
 
-def is_series_source(path: Path) -> bool:
-    """Whether a path names labelled series: a `.ts` or `.arff` file, NAME_TRAIN.txt, or a folder with NAME_TRAIN.* in it."""
-    if path.is_dir():
-        return bool(_problems(path))
-    return path.suffix.lower() in (".ts", ".arff") or (path.suffix.lower() in _ENDINGS and bool(_PART.match(path.stem)))
-
-
 def read_series_files(path: Path) -> Table:
     """One row a series: the columns `series` and `class` (or `value`, where a `.ts` file says that the target is a number).
 

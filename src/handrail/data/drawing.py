@@ -16,8 +16,6 @@ from handrail.data.task import Task, find_targets, infer_task
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe import DataRecipe
 
-LEFT_OUT = 3  # windows that reach into two parts
-
 
 @dataclass(frozen=True)
 class RawRows:

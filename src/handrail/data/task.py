@@ -199,7 +199,7 @@ def _of_items(series: pl.Series, store: Store | None, *, task: str, several: boo
         )
     if name in TEXT_TASKS and series.dtype != pl.String:
         raise DataError(f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}.")
-    classes = tuple(store.classes_of(series.drop_nulls().to_numpy())) if isinstance(store, Classed) else ()  # type: ignore[arg-type]
+    classes = tuple(store.classes_of(series.drop_nulls().to_numpy())) if isinstance(store, Classed) else ()
     return Task(name=name, targets=(series.name,), classes=classes, why=f"a column of {kind or 'texts'}")  # pyright: ignore[reportArgumentType]
 
 

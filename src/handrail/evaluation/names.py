@@ -75,11 +75,6 @@ def metric_names(task: str, classes: int) -> list[str]:
     return ["accuracy", "balanced_accuracy", *top, *shared, *scored, "calibration_error"]
 
 
-def main_metric(task: str) -> str:
-    """The figure by which a task's models are compared."""
-    return metric_names(task, 2)[0]
-
-
 def higher_is_better(name: str) -> bool:
     """Whether a larger figure is a better one.
 

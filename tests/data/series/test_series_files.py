@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handrail.data._series_files import is_series_source, read_series_files
+from handrail.data._series_files import read_series_files
+from handrail.data.items import has_items
 from handrail.errors import DataError
 
 HEADER = "@problemName Toy\n@timeStamps false\n@univariate false\n@dimensions 2\n@equalLength true\n@classLabel true a b\n@data\n"
@@ -132,7 +133,7 @@ def test_arff_mistakes(tmp_path: Path) -> None:
 def test_plain_text_with_the_class_first(tmp_path: Path, sign: str) -> None:
     rows = [["1.0000000e+00", "0.5", "1.5", "2"], ["-1", "3", "NaN", "NaN"]]
     (tmp_path / "Toy_TRAIN.txt").write_text("\n".join(sign.join(row) for row in rows) + "\n")
-    assert is_series_source(tmp_path / "Toy_TRAIN.txt")
+    assert has_items([tmp_path / "Toy_TRAIN.txt"])
     table = read_series_files(tmp_path / "Toy_TRAIN.txt")
     assert table.frame["class"].to_list() == ["1", "-1"]
     store = table.stores["series"]
@@ -150,7 +151,6 @@ def test_ragged_text_and_other_dimensions_in_the_test_file(tmp_path: Path) -> No
 
 
 def test_a_folder_with_nothing_or_with_several_data_sets(tmp_path: Path) -> None:
-    assert not is_series_source(tmp_path)
     with pytest.raises(DataError, match="holds no labelled series"):
         read_series_files(tmp_path)
     for name in ("A", "B"):

@@ -77,12 +77,6 @@ def test_rows_of_unknown_words_alone_are_named() -> None:
     assert not len(encoder.unseen(TRAIN))
 
 
-def test_tokens_are_shown_in_the_places_of_the_network() -> None:
-    encoder = TextEncoder.fit(TRAIN, None, Text(length=3))
-    assert encoder.tokens_of("See you, Anna") == ["see", "you", ","]
-    assert encoder.rows(pl.Series("mail", ["See you, Anna"])).shape == (1, 3)
-
-
 PASSAGES = pl.Series("text", ["First Citizen:\nBefore we proceed", " any further,\nhear me speak.\n", "All:\nSpeak."])
 
 

@@ -18,7 +18,6 @@ from handrail.errors import DataError
 from handrail.shapes import ImageShape, InputShape, SeriesShape, TokenShape
 
 FEATURES = 32  # numbers that a column becomes where it stands beside others
-_TABLE = "table"
 
 
 class RowEncoder(Protocol):

@@ -86,10 +86,6 @@ class TextEncoder(ColumnEncoder):
         """The share of all tokens of these rows that were never seen in training."""
         return self.tokenizer.share_unknown(column)
 
-    def tokens_of(self, text: str) -> list[str]:
-        """The tokens of a text as they are written, in the network's places."""
-        return self.tokenizer.pieces(text)[: self.length]
-
     def facts(self) -> dict[str, Any]:
         """Plain data."""
         return {"name": self.name, "length": self.length, "counted": self.counted, "tokenizer": self.tokenizer.facts()}
