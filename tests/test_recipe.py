@@ -23,11 +23,10 @@ from handrail.recipe import (
     DataRecipe,
     ObjectiveRecipe,
     Recipe,
-    parse_setting,
     read_options,
     read_yaml,
-    set_dotted,
 )
+from handrail.settings import parse_setting, set_dotted
 
 
 class Net(nn.Module):

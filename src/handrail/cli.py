@@ -44,7 +44,7 @@ AllowPickle = Annotated[bool, typer.Option("--allow-pickle", help="Read a pickle
 
 def _reading(settings: list[str] | None, allow_pickle: bool) -> dict[str, Any]:
     """Settings of `data.read` that were given on the command line; names may be separated by commas."""
-    from handrail.recipe import parse_setting
+    from handrail.settings import parse_setting
 
     given = dict(parse_setting(text, flag="--read") for text in settings or [])
     given |= {key: _words(given[key]) for key in ("names", "missing") if key in given}
@@ -64,7 +64,7 @@ def _options(given: dict[str, Any]) -> Any:
 
 
 def _changes(settings: list[str] | None, reading: dict[str, Any]) -> dict[str, Any]:
-    from handrail.recipe import parse_setting
+    from handrail.settings import parse_setting
 
     changes = {f"data.read.{key}": value for key, value in reading.items()}
     return changes | dict(parse_setting(text) for text in settings or [])
