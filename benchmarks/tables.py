@@ -28,7 +28,7 @@ def encoded(source: Path) -> Arrays:
     """Adult as arrays: handrail's own split and encoding, the same for all."""
     from handrail.data.dataset import prepare
     from handrail.data.encoders.table import TableEncoder
-    from handrail.recipe import DataRecipe
+    from handrail.sections import DataRecipe
 
     data = prepare(DataRecipe(source=str(source), target=15))
     encoder = TableEncoder.fit(data.train.features, data.schema, DataRecipe().encoding)

@@ -27,11 +27,11 @@ from handrail.recipe import Recipe
 from handrail.run import SOURCES, Run, load_recipe
 from handrail.showcase import write_showcase
 from handrail.training.callbacks import Callback
-from handrail.training.engine import Progress
 from handrail.training.progress import make_progress
 from handrail.training.records import Records
 from handrail.training.session import batch_size, check_loss, choose_device, threads_kept, train, usual_loss
 from handrail.training.signals import Interrupted, listening
+from handrail.training.standing import Progress
 from handrail.training.transfer import transfer_facts
 from handrail.training.weights import weights_at
 

@@ -18,7 +18,7 @@ from handrail.data.fingerprint import row_hashes
 from handrail.data.schema import Schema, infer, read_frame
 from handrail.data.table import Table
 from handrail.data.task import Task, infer_task
-from handrail.recipe import DataRecipe
+from handrail.sections import DataRecipe
 
 ROWS, VALIDATION = 600, 150
 NOTHING = np.zeros(0, dtype=np.uint64)

@@ -16,7 +16,7 @@ from handrail.data.dataset import prepare
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.encoding import Encoding
 from handrail.data.schema import Column, Schema
-from handrail.recipe import DataRecipe
+from handrail.sections import DataRecipe
 
 RNG = np.random.default_rng(0)
 

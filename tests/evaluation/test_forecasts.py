@@ -19,7 +19,7 @@ from handrail.data.windows import windowed
 from handrail.errors import RecipeError
 from handrail.evaluation.forecasts import mase, mase_scale, seasonal_naive
 from handrail.models.nlinear import NLinear
-from handrail.recipe import DataRecipe
+from handrail.sections import DataRecipe
 from handrail.shapes import SeriesShape
 
 

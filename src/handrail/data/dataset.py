@@ -23,7 +23,7 @@ from handrail.data.store import Stores
 from handrail.data.table import Table
 from handrail.data.task import Task
 from handrail.errors import DataError
-from handrail.recipe import DataRecipe
+from handrail.sections import DataRecipe
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from handrail.data.split import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_
 from handrail.data.table import Table
 from handrail.data.task import Task, find_targets, infer_task
 from handrail.errors import DataError, did_you_mean
-from handrail.recipe import DataRecipe
+from handrail.sections import DataRecipe
 
 
 @dataclass(frozen=True)

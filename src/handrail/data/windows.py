@@ -23,7 +23,7 @@ from handrail.data.table import Table
 from handrail.errors import DataError
 
 if TYPE_CHECKING:
-    from handrail.recipe import DataRecipe
+    from handrail.sections import DataRecipe
 
 __all__ = ["HISTORY", "WindowPlan", "Windowed", "divide", "in_time_order", "make_windows", "plan_windows", "stretches", "windowed"]
 HISTORY = "history"

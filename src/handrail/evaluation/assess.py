@@ -13,7 +13,7 @@ from handrail.evaluation.outcome import Outcome
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
-    from handrail.recipe import EvaluationRecipe
+    from handrail.sections import EvaluationRecipe
 
 Figures = dict[str, dict[str, float | None]]
 _HARDEST = 8

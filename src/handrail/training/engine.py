@@ -7,7 +7,6 @@ stopped anywhere, killed included, continues from its last checkpoint to the sam
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +21,12 @@ from handrail.training.checkpoint import copied, load_state, save_state
 from handrail.training.diagnosis import explain_fault
 from handrail.training.seeds import derive, generator, seeded, set_chance, state_of_chance
 from handrail.training.signals import Interrupted, StopWish
+from handrail.training.standing import Limits, Progress
 from handrail.training.validation import validate
 
 _BLOCK = 64  # steps between two looks at the loss: reading it waits for the device
 _GATHERED = 64_000_000  # bytes of inputs taken at once
 _EXPLODED = 1e4  # times the loss of the first step
-
-
-@dataclass
-class Progress:
-    """Where a training stands."""
-
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    spent: float = 0.0
-    first_loss: float = math.nan
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    stale: int = 0
-    done: str = ""
-    measured: dict[str, list[float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When training validates, saves and stops; see `TrainingRecipe`."""
-
-    epochs: int
-    batch_size: int
-    validate_every: int = 1
-    patience: int | None = None
-    min_delta: float = 0.0
-    checkpoint_seconds: float = 5.0
 
 
 class Engine:
@@ -199,26 +171,16 @@ class Engine:
     def _close_epoch(self, number: int, seconds: float) -> None:
         """Validate, note, decide whether to go on."""
         progress, limits = self.progress, self.limits
-        figures = {"step": float(progress.step), **self._training_figures(), "seconds": seconds}
-        last = number >= limits.epochs or self.rule.finished
-        if self.validation is not None and (number % limits.validate_every == 0 or last):
+        figures = {"step": float(progress.step), **progress.figures(), "seconds": seconds}
+        if self.rule.learning_rate is not None:
+            figures["learning_rate"] = self.rule.learning_rate
+        if self.validation is not None and (limits.validates(number) or self.rule.finished):
             found = validate(self.model, self.plan.objective, self.validation, self.plan.credit)
             figures |= {f"val_{name}": value for name, value in found.items()}
             self._compare(number, found["loss"])
-        progress.epoch, progress.step, progress.seconds, progress.measured = number, 0, 0.0, {}
-        progress.spent += seconds
-        if self.rule.finished:
-            progress.done = "the rule has nothing left to change"
-        elif limits.patience is not None and progress.stale >= limits.patience:
-            progress.done = f"no improvement in {limits.patience} validations"
-        elif last:
-            progress.done = f"all {limits.epochs} epochs done{self.rule.remark()}"
+        finished = "the rule has nothing left to change" if self.rule.finished else ""
+        progress.close(number, seconds, limits, finished=finished, remark=self.rule.remark())
         self.callbacks.on_epoch_end(self, number, figures)
-
-    def _training_figures(self) -> dict[str, float]:
-        figures = {f"train_{name}": math.fsum(values) / len(values) for name, values in self.progress.measured.items()}
-        rate = self.rule.learning_rate
-        return figures if rate is None else {**figures, "learning_rate": rate}
 
     def _compare(self, number: int, loss: float) -> None:
         progress = self.progress
@@ -227,11 +189,8 @@ class Engine:
             self._save_best()
             raise TrainingError(f"the validation loss is {loss} after epoch {number}. Try a smaller learning rate.{kept}")
         self.rule.observe(loss)
-        if loss < progress.best_loss - self.limits.min_delta:
-            progress.best_loss, progress.best_epoch, progress.stale = loss, number, 0
+        if progress.improves(number, loss, self.limits.min_delta):
             self.best = copied(self.model.state_dict())
-        else:
-            progress.stale += 1
 
     def _snapshot(self) -> dict[str, Any]:
         return {
@@ -251,9 +210,7 @@ class Engine:
         if self.folder is None:
             return
         self._save_best()
-        progress = asdict(self.progress)
-        progress["measured"] = {name: torch.tensor(values, dtype=torch.float64) for name, values in self.progress.measured.items()}
-        save_state(self.folder / "last" / "state.safetensors", {"progress": progress, **self._snapshot()})
+        save_state(self.folder / "last" / "state.safetensors", {"progress": self.progress.state(), **self._snapshot()})
 
     def _save_best(self) -> None:
         if self.folder is None or not self.best or self._saved_best == self.progress.best_epoch:
@@ -267,10 +224,7 @@ class Engine:
         if self.folder is None or not (self.folder / "last" / "state.safetensors").exists():
             return None
         state = load_state(self.folder / "last" / "state.safetensors")
-        progress = state["progress"]
-        self.progress = Progress(
-            **{**progress, "measured": {name: values.tolist() for name, values in progress["measured"].items()}}
-        )
+        self.progress = Progress.from_state(state["progress"])
         self._restore(state)
         if self.progress.best_epoch:
             best = load_state(self.folder / "best" / "state.safetensors")

@@ -22,10 +22,11 @@ from handrail.objectives.objective import Objective
 from handrail.recipe import Recipe
 from handrail.shapes import InputShape
 from handrail.training.callbacks import Callback
-from handrail.training.engine import Engine, Limits, Progress
+from handrail.training.engine import Engine
 from handrail.training.features import feature_rows, head_of
 from handrail.training.freezing import parameter_groups
 from handrail.training.signals import StopWish
+from handrail.training.standing import Limits, Progress
 from handrail.training.transfer import transferred
 from handrail.training.validation import Credit
 from handrail.training.weights import BEGINNING

@@ -12,7 +12,7 @@ from torch import nn
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.task import Task
 from handrail.errors import RecipeError
-from handrail.recipe import TransferRecipe
+from handrail.sections import TransferRecipe
 from handrail.training.callbacks import Callback
 from handrail.training.checkpoint import copied, load_state, save_state
 from handrail.training.freezing import freeze, keeper, normalisations

@@ -21,7 +21,7 @@ from handrail.data.table import Table
 from handrail.data.task import Task
 from handrail.data.windows import divide, in_time_order, make_windows, plan_windows, stretches, windowed
 from handrail.errors import DataError, RecipeError
-from handrail.recipe import DataRecipe
+from handrail.sections import DataRecipe
 
 
 def table_of(**columns: object) -> Table:
