@@ -23,9 +23,10 @@ def find_season(values: Float[np.ndarray, " rows"]) -> int:
     Source: Box & Jenkins 1970 (the autocorrelation)
     """
     known = _without_gaps(values)
-    if len(known) < 8 or np.ptp(known) == 0:
+    if len(known) < 8 or known.min() == known.max():
         return 1
-    scaled = (known - known.mean()) / np.abs(known - known.mean()).max()  # so that squares neither vanish nor overflow
+    small = known / np.abs(known).max()  # so that sums do not overflow, and then squares neither vanish nor overflow
+    scaled = (small - small.mean()) / np.abs(small - small.mean()).max()
     for series, least in ((detrend(scaled), _LEVEL), (np.diff(scaled), _CHANGES)):
         found = _highest_peak(series, least)
         if found:
