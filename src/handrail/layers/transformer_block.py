@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from handrail.components import build
 from handrail.layers.attention import SelfAttention
+from handrail.layers.dropout import Dropout
 
 
 class TransformerBlock(nn.Module):
@@ -32,7 +33,7 @@ class TransformerBlock(nn.Module):
         self.widen = nn.Linear(width, 4 * width)
         self.activation = build("activation", activation, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, x: Float[Tensor, "rows length width"], there: Bool[Tensor, "rows length"] | None = None

@@ -30,6 +30,10 @@ def needs_closure(optimizer: Optimizer) -> bool:
 
 
 WHOLE_BATCHES = ("lbfgs", "rprop")  # made for the gradient of all rows: `batch_size: auto` gives them all
+ELEMENTWISE = ("sgd", "momentum", "nesterov", "rprop", "adagrad", "adadelta", "rmsprop", "rmsprop_momentum", "adam", "adamw")
+"Each number is changed by its own gradients alone, so that networks can lie behind each other in one tensor."
+RATE_INSIDE = ("rprop", "rmsprop_momentum")  # the learning rate is part of the state; elsewhere it multiplies the step at the end
+DECAY_APART = ("adamw",)  # weight decay does not go through the gradient
 
 
 @component("optimizer")

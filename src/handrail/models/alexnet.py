@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.layers.convolution import ConvAct
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.pooling import Pool
 from handrail.models.linear import seeded_generator
@@ -42,10 +43,10 @@ class AlexNet(nn.Module):
         height, width = (min(_thrice_pooled(side), 6) for side in sides)
         self.fitted = nn.AdaptiveAvgPool2d((height, width))
         self.dense = nn.Sequential(
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(256 * height * width, hidden),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
         )

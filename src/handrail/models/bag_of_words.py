@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.layers.dropout import Dropout
 from handrail.layers.steps import TokenVectors, counts
 from handrail.shapes import TokenShape
 
@@ -40,10 +41,10 @@ class BagOfWords(nn.Module):
         super().__init__()
         # Small at first, so that words that are rare, and hardly change, say little.
         self.vectors = TokenVectors(inputs.vocabulary, embedding, std=0.1)
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        layers: list[nn.Module] = [Dropout(dropout)]
         width = embedding
         for units in hidden:
-            layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(dropout)]
+            layers += [nn.Linear(width, units), nn.ReLU(), Dropout(dropout)]
             width = units
         self.features = nn.Sequential(*layers)
         self.head = nn.Linear(width, outputs)

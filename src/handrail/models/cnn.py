@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from handrail.components import Slot, component
 from handrail.errors import RecipeError
 from handrail.layers.convolution import ConvAct, Normalisation
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.models.linear import seeded_generator
 from handrail.models.mlp import Rate, Width
@@ -84,7 +85,7 @@ class CNN(nn.Module):
                 )
                 channels = width
         self.features = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(channels, outputs)
         initialise(self, initialisation, generator=seeded_generator())
 

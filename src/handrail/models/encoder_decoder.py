@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.errors import DataError
 from handrail.layers.additive_attention import AdditiveAttention
+from handrail.layers.dropout import Dropout
 from handrail.layers.recurrent import run_over
 from handrail.layers.steps import TokenVectors, present
 from handrail.shapes import StepShape, TokenShape
@@ -71,7 +72,7 @@ class EncoderDecoder(nn.Module):
         self.target = nn.Embedding(outputs.scores, embedding)  # code 0 is the start here, and has a vector
         self.look = AdditiveAttention(2 * width, width, width)
         self.decoder = nn.GRUCell(embedding + 2 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.gather = nn.Linear(width + 2 * width + embedding, width)
         self.head = nn.Linear(width, outputs.scores)
 

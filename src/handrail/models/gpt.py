@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
+from handrail.layers.dropout import Dropout
 from handrail.layers.positions import LearnedPositions
 from handrail.layers.transformer_block import TransformerBlock
 from handrail.shapes import StepShape, TokenShape
@@ -59,7 +60,7 @@ class GPT(nn.Module):
             raise RecipeError(problems)
         self.vectors = nn.Embedding(inputs.vocabulary, width)
         self.positions = LearnedPositions(inputs.length, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, dropout=dropout, causal=True) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, outputs.scores, bias=False)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from handrail.components import Slot, build, component
 from handrail.layers.convolution import ConvAct
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.models.linear import seeded_generator
 from handrail.models.mlp import Rate
@@ -58,7 +59,7 @@ class LeNet5(nn.Module):
         for before, units in ((16 * kept[0] * kept[1], 120), (120, 84)):
             layers += [nn.Linear(before, units), build("activation", activation, units)]
             if dropout:
-                layers.append(nn.Dropout(dropout))
+                layers.append(Dropout(dropout))
         self.dense = nn.Sequential(*layers)
         self.head = nn.Linear(84, outputs)
         initialise(self, initialisation, generator=seeded_generator())

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from handrail.components import Slot, component
 from handrail.errors import RecipeError
 from handrail.layers.convolution import activation_of_channels
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.locally_connected import LocallyConnected
 from handrail.models.linear import seeded_generator
@@ -51,7 +52,7 @@ class LocalNet(nn.Module):
             layers += [layer, activation_of_channels(activation, width)]
             channels, size = width, layer.size
         self.features = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(channels * size[0] * size[1], outputs)
         initialise(self.head, "he", generator=seeded_generator())
 

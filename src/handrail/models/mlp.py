@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from handrail.components import Slot, build, component
 from handrail.errors import RecipeError
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.models.linear import seeded_generator
@@ -67,7 +68,7 @@ class MLP(nn.Module):
                 layers.append(BatchNorm(units) if normalisation == "batch" else nn.LayerNorm(units))
             layers.append(build("activation", activation, units))
             if dropout:
-                layers.append(nn.Dropout(dropout))
+                layers.append(Dropout(dropout))
             width = units
         self.features = nn.Sequential(*layers)
         self.head = _dense(width, outputs, weight_noise)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
+from handrail.layers.dropout import Dropout
 from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
 from handrail.layers.steps import Summary, present, step_vectors, summed_up
 from handrail.shapes import SeriesShape, StepShape, TokenShape
@@ -68,7 +69,7 @@ class Recurrent(nn.Module):
         )
         between = settings.dropout if layers > 1 else 0.0  # torch warns about dropout between layers where there is but one
         self.core = kind(entering, width, layers, batch_first=True, dropout=between, bidirectional=settings.bidirectional)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         leaving = 2 * width if settings.bidirectional else width
         self.head = nn.Linear(leaving, outputs.scores if isinstance(outputs, StepShape) else outputs)
 

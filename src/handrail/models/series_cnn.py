@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from handrail.components import Slot, component
 from handrail.errors import RecipeError
 from handrail.layers.convolution import BatchNorm, ConvAct
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.models.linear import seeded_generator
 from handrail.models.mlp import Rate, Width
@@ -50,7 +51,7 @@ class SeriesCNN(nn.Module):
             blocks.append(_Block(channels, width, activation))
             channels = width
         self.features = nn.Sequential(*blocks)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(channels, outputs)
         initialise(self, "he", generator=seeded_generator())
 

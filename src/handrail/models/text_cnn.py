@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.layers.dropout import Dropout
 from handrail.layers.steps import TokenVectors, counts
 from handrail.shapes import TokenShape
 
@@ -47,7 +48,7 @@ class TextCNN(nn.Module):
         # Small at first, so that words that are rare, and hardly change, say little.
         self.vectors = TokenVectors(inputs.vocabulary, embedding, std=0.1)
         self.filters = nn.ModuleList(nn.Conv1d(embedding, filters, window) for window in windows)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(filters * len(windows), outputs)
 
     def forward(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, "rows outputs"]:

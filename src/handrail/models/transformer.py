@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
+from handrail.layers.dropout import Dropout
 from handrail.layers.positions import position_layer
 from handrail.layers.steps import SeriesVectors, Summary, TokenVectors, present, summed_up
 from handrail.layers.transformer_block import TransformerBlock
@@ -61,7 +62,7 @@ class Transformer(nn.Module):
         self.summary: Summary = summary
         self.vectors = _vectors(inputs, width)
         self.positions = position_layer(positions, inputs.length, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, dropout=dropout, activation=activation) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, outputs)

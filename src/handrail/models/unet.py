@@ -11,6 +11,7 @@ from torch.nn import functional
 from handrail.components import component
 from handrail.errors import RecipeError
 from handrail.layers.convolution import ConvAct, Normalisation
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.pooling import Pool
 from handrail.models.linear import seeded_generator
@@ -57,7 +58,7 @@ class UNet(nn.Module):
             _pair(before, after, normalisation) for before, after in zip([inputs[0], *widths], widths, strict=False)
         )
         self.pool = Pool("max")
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in reversed(widths[:-1]))
         self.join = nn.ModuleList(_pair(2 * wide, wide, normalisation) for wide in reversed(widths[:-1]))
         self.head = nn.Conv2d(width, outputs[0], 1)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.layers.convolution import ConvAct, Normalisation
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.models.linear import seeded_generator
 from handrail.models.mlp import Rate, Width
@@ -58,10 +59,10 @@ class VGG(nn.Module):
         self.dense = nn.Sequential(
             nn.Linear(channels * last[0] * last[1], hidden),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.head = nn.Linear(hidden, outputs)
         initialise(self, "he", generator=seeded_generator())

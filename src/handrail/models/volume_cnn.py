@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from handrail.components import Slot, component
 from handrail.layers.convolution import ConvAct, Normalisation
+from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.models.cnn import Count, check, usual_widths
 from handrail.models.linear import seeded_generator
@@ -67,7 +68,7 @@ class VolumeCNN(nn.Module):
                 )
                 channels = width
         self.features = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(channels, outputs)
         initialise(self, initialisation, generator=seeded_generator())
 

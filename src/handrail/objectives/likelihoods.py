@@ -36,7 +36,7 @@ def binary_cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoo
     """
     if is_binary(outputs, targets):
         outputs, targets = outputs[:, 0], targets.to(outputs.dtype)
-    if label_smoothing:
+    if _smooths(label_smoothing):
         targets = targets * (1 - label_smoothing) + label_smoothing / 2
     values = functional.binary_cross_entropy_with_logits(outputs, same_shape(outputs, targets), reduction="none")
     return values if values.ndim == 1 else values.mean(dim=1)
@@ -52,7 +52,11 @@ def cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoothing: 
 
     Source: Good 1952; Szegedy et al. 2016 (label smoothing)
     """
-    return functional.cross_entropy(outputs, targets, reduction="none", label_smoothing=label_smoothing)
+    if not isinstance(label_smoothing, Tensor):
+        return functional.cross_entropy(outputs, targets, reduction="none", label_smoothing=label_smoothing)
+    # A number for each network of a cohort, which torch's function does not take.
+    evenly = -outputs.log_softmax(dim=1).mean(dim=1)
+    return (1 - label_smoothing) * functional.cross_entropy(outputs, targets, reduction="none") + label_smoothing * evenly
 
 
 @component("loss", tasks=("binary", "multi-class"))
@@ -72,7 +76,7 @@ def kl_divergence(outputs: Scores, targets: Classes | Real, *, label_smoothing: 
     if is_binary(outputs, targets):
         outputs = torch.cat([torch.zeros_like(outputs), outputs], dim=1)  # σ(z) = softmax(0, z): [rows, 2]
     wanted = zero_one(outputs, targets)
-    if label_smoothing:
+    if _smooths(label_smoothing):
         wanted = wanted * (1 - label_smoothing) + label_smoothing / outputs.shape[1]
     return functional.kl_div(outputs.log_softmax(dim=1), wanted, reduction="none").sum(dim=1)
 
@@ -104,3 +108,7 @@ def negative_log_likelihood(
     variance = 1.0 if std is None else std**2
     squares = functional.mse_loss(outputs, same_shape(outputs, targets), reduction="none")
     return squares.sum(dim=1) / (2 * variance) + outputs.shape[1] * 0.5 * math.log(2 * math.pi * variance)
+
+
+def _smooths(label_smoothing: float | Tensor) -> bool:
+    return isinstance(label_smoothing, Tensor) or label_smoothing > 0

@@ -1,6 +1,8 @@
 """The objective: what training makes small. A loss over rows, and penalties on the model."""
 
-from collections.abc import Callable, Sequence
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -58,6 +60,18 @@ class Objective:
             total = total + penalty(model, activity)
         return total, outputs
 
+    def with_numbers(self, numbers: Sequence[Mapping[str, Tensor]]) -> "Objective":
+        """The same objective with other numbers: arguments of the loss first, then of each penalty; none where a mapping is empty."""
+        if not any(numbers):
+            return self
+        other = copy.copy(self)
+        loss, *penalties = [
+            functools.partial(function, **given) if given else function
+            for function, given in zip((self.loss, *self.penalties), numbers, strict=True)
+        ]
+        other.loss, other.penalties = loss, tuple(penalties)
+        return other
+
     def _mixed(self, outputs: Tensor, targets: Tensor, weights: Tensor | None, mixture: Mixture) -> Float[Tensor, ""]:
         """Rows that are mixtures of two are measured against both: Σ wᵢ(λᵢ·lossᵢ + (1 − λᵢ)·loss of the other) / Σ wᵢ."""
         share, other = mixture
@@ -112,6 +126,20 @@ class Objective:
                 f"{outputs.shape[0]} rows, or a single one."
             )
         return values
+
+
+def batch_weight(model: nn.Module, weights: Float[Tensor, " rows"] | None, *, rows: int) -> Float[Tensor, ""] | int:
+    """Σᵢ wᵢ over the rows of the batch that the model was given last, as they were mixed; their number where none has a weight.
+
+    By it the means over shares of a batch come together to the mean over all of it. Never quite 0, as 0/0 is no mean.
+    """
+    if weights is None:
+        return rows
+    mixture = next((found for change in _changes(model) if (found := getattr(change, "mixture", None)) is not None), None)
+    if mixture is not None:
+        share, other = mixture
+        weights = share * weights + (1 - share) * weights[other]
+    return weights.sum().clamp_min(1e-12)
 
 
 def _changes(model: nn.Module) -> list[Any]:

@@ -1,10 +1,19 @@
 """What may listen to a training: progress bars, records, whatever a user adds."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from handrail.training.engine import Engine
+from torch import nn
+
+from handrail.training.standing import Limits, Progress
+
+
+class Training(Protocol):
+    """What listeners see of a training: an `Engine`, or one network of a cohort."""
+
+    model: nn.Module
+    limits: Limits
+    progress: Progress
 
 
 class Callback:
@@ -13,22 +22,22 @@ class Callback:
     `figures` maps names such as `train_loss`, `val_loss`, `learning_rate` to numbers.
     """
 
-    def on_train_begin(self, engine: "Engine") -> None:
+    def on_train_begin(self, training: Training) -> None:
         """Before the first epoch."""
 
-    def on_epoch_begin(self, engine: "Engine", epoch: int) -> None:
+    def on_epoch_begin(self, training: Training, epoch: int) -> None:
         """Before each epoch; the first is 1."""
 
-    def on_batch_begin(self, engine: "Engine", step: int) -> None:
+    def on_batch_begin(self, training: Training, step: int) -> None:
         """Before each step of an epoch; the first is 1."""
 
-    def on_batch_end(self, engine: "Engine", step: int) -> None:
+    def on_batch_end(self, training: Training, step: int) -> None:
         """After each step of an epoch."""
 
-    def on_epoch_end(self, engine: "Engine", epoch: int, figures: Mapping[str, float]) -> None:
+    def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         """After each epoch and its validation."""
 
-    def on_train_end(self, engine: "Engine") -> None:
+    def on_train_end(self, training: Training) -> None:
         """After the last epoch."""
 
     def close(self) -> None:
@@ -45,35 +54,35 @@ class Callbacks(Callback):
             for member in members
         )
 
-    def on_train_begin(self, engine: "Engine") -> None:
+    def on_train_begin(self, training: Training) -> None:
         """Pass on."""
         for member in self.members:
-            member.on_train_begin(engine)
+            member.on_train_begin(training)
 
-    def on_epoch_begin(self, engine: "Engine", epoch: int) -> None:
+    def on_epoch_begin(self, training: Training, epoch: int) -> None:
         """Pass on."""
         for member in self.members:
-            member.on_epoch_begin(engine, epoch)
+            member.on_epoch_begin(training, epoch)
 
-    def on_batch_begin(self, engine: "Engine", step: int) -> None:
+    def on_batch_begin(self, training: Training, step: int) -> None:
         """Pass on."""
         for member in self.members:
-            member.on_batch_begin(engine, step)
+            member.on_batch_begin(training, step)
 
-    def on_batch_end(self, engine: "Engine", step: int) -> None:
+    def on_batch_end(self, training: Training, step: int) -> None:
         """Pass on."""
         for member in self.members:
-            member.on_batch_end(engine, step)
+            member.on_batch_end(training, step)
 
-    def on_epoch_end(self, engine: "Engine", epoch: int, figures: Mapping[str, float]) -> None:
+    def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         """Pass on."""
         for member in self.members:
-            member.on_epoch_end(engine, epoch, figures)
+            member.on_epoch_end(training, epoch, figures)
 
-    def on_train_end(self, engine: "Engine") -> None:
+    def on_train_end(self, training: Training) -> None:
         """Pass on."""
         for member in self.members:
-            member.on_train_end(engine)
+            member.on_train_end(training)
 
     def close(self) -> None:
         """Pass on."""

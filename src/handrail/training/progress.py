@@ -3,12 +3,8 @@
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from handrail.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from handrail.training.engine import Engine
+from handrail.training.callbacks import Callback, Training
 
 _LINE_EVERY = 2.0  # seconds between plain lines
 
@@ -16,22 +12,22 @@ _LINE_EVERY = 2.0  # seconds between plain lines
 class PlainProgress(Callback):
     """One line on standard error at the first and last epoch and every two seconds between."""
 
-    def on_train_begin(self, engine: "Engine") -> None:
+    def on_train_begin(self, training: Training) -> None:
         """Start the clock."""
-        self.began, self.done, self.last = time.monotonic(), engine.progress.epoch, 0.0
+        self.began, self.done, self.last = time.monotonic(), training.progress.epoch, 0.0
 
-    def on_epoch_end(self, engine: "Engine", epoch: int, figures: Mapping[str, float]) -> None:
+    def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         """Perhaps a line."""
         now = time.monotonic()
-        if now - self.last >= _LINE_EVERY or engine.progress.done:
+        if now - self.last >= _LINE_EVERY or training.progress.done:
             self.last = now
-            print(_line(engine, epoch, figures, now - self.began, self.done), file=sys.stderr, flush=True)  # noqa: T201
+            print(_line(training, epoch, figures, now - self.began, self.done), file=sys.stderr, flush=True)  # noqa: T201
 
 
 class BarProgress(Callback):
     """A bar with the losses and the time left."""
 
-    def on_train_begin(self, engine: "Engine") -> None:
+    def on_train_begin(self, training: Training) -> None:
         """Draw the bar."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -44,10 +40,10 @@ class BarProgress(Callback):
             TimeRemainingColumn(),
         )
         self.bar = Progress(*columns, console=Console(stderr=True))
-        self.task = self.bar.add_task("", total=engine.limits.epochs, completed=engine.progress.epoch, figures="")
+        self.task = self.bar.add_task("", total=training.limits.epochs, completed=training.progress.epoch, figures="")
         self.bar.start()
 
-    def on_epoch_end(self, engine: "Engine", epoch: int, figures: Mapping[str, float]) -> None:
+    def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         """Move it."""
         self.bar.update(self.task, completed=epoch, figures=_figures(figures))
 
@@ -69,7 +65,7 @@ def _figures(figures: Mapping[str, float]) -> str:
     return "  ".join(f"{label} {figures[name]:.4f}" for name, label in shown if name in figures)
 
 
-def _line(engine: "Engine", epoch: int, figures: Mapping[str, float], seconds: float, before: int) -> str:
-    left = seconds / max(epoch - before, 1) * (engine.limits.epochs - epoch)
-    end = f"done: {engine.progress.done}" if engine.progress.done else f"at most {left:.0f} s left"
-    return f"epoch {epoch}/{engine.limits.epochs}  {_figures(figures)}  ({end})"
+def _line(training: Training, epoch: int, figures: Mapping[str, float], seconds: float, before: int) -> str:
+    left = seconds / max(epoch - before, 1) * (training.limits.epochs - epoch)
+    end = f"done: {training.progress.done}" if training.progress.done else f"at most {left:.0f} s left"
+    return f"epoch {epoch}/{training.limits.epochs}  {_figures(figures)}  ({end})"

@@ -3,13 +3,10 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from handrail.files import cannot_write, write_text
-from handrail.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from handrail.training.engine import Engine
+from handrail.training.callbacks import Callback, Training
 
 
 class Records(Callback):
@@ -18,12 +15,12 @@ class Records(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_train_begin(self, engine: "Engine") -> None:
+    def on_train_begin(self, training: Training) -> None:
         """Keep the lines of the epochs that are done."""
-        kept = [line for line in read_records(self.path) if line["epoch"] <= engine.progress.epoch]
+        kept = [line for line in read_records(self.path) if line["epoch"] <= training.progress.epoch]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def on_epoch_end(self, engine: "Engine", epoch: int, figures: Mapping[str, float]) -> None:
+    def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         """Append a line."""
         line = {"epoch": epoch, **{name: int(value) if name == "step" else value for name, value in figures.items()}}
         try:

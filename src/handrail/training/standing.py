@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+_ALL = "all"  # how the sentence begins that says that no epoch is left
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -60,7 +62,12 @@ class Progress:
         elif limits.patience is not None and self.stale >= limits.patience:
             self.done = f"no improvement in {limits.patience} validations"
         elif epoch >= limits.epochs:
-            self.done = f"all {limits.epochs} epochs done{remark}"
+            self.done = f"{_ALL} {limits.epochs} epochs done{remark}"
+
+    def reopen(self, limits: Limits) -> None:
+        """Go on where it ended because all epochs were over, and there are more now."""
+        if self.done.startswith(_ALL) and self.epoch < limits.epochs:
+            self.done = ""
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""

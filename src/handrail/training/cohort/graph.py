@@ -1,0 +1,74 @@
+"""A traced graph without the operations that change nothing: stacking leaves many of them behind."""
+
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+
+aten = torch.ops.aten
+_RESHAPING = {aten.expand.default, aten.view.default, aten._unsafe_view.default}
+_PASSING = {aten.detach.default, aten.alias.default}
+
+
+def simplified(graph: GraphModule) -> GraphModule:
+    """The same function: views that keep the shape, products with one and double transpositions are left out, equal operations are
+    done once, and a product of matrices with an added bias is one operation."""
+    for node in list(graph.graph.nodes):
+        same = _same_as(node)
+        if same is not None:
+            node.replace_all_uses_with(same)
+            graph.graph.erase_node(node)
+    _join_equal(graph)
+    _join_bias(graph)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph
+
+
+def _same_as(node: Node) -> Node | None:
+    """The node that already holds this one's value."""
+    if node.op != "call_function" or not node.args or not isinstance(node.args[0], Node):
+        return None
+    source = node.args[0]
+    if node.target in _PASSING:
+        return source
+    if node.target in _RESHAPING and node.meta["val"].shape == source.meta["val"].shape:
+        return source
+    if node.target is aten.mul.Scalar and node.args[1] == 1 and node.meta["val"].dtype == source.meta["val"].dtype:
+        return source
+    if node.target is aten.transpose.int and source.target is aten.transpose.int and node.args[1:] == source.args[1:]:
+        return source.args[0] if isinstance(source.args[0], Node) else None
+    return None
+
+
+def _join_equal(graph: GraphModule) -> None:
+    """Operations on the same arguments are done once; nothing in a step is drawn by chance or changed in place."""
+    known: dict[Any, Node] = {}
+    for node in list(graph.graph.nodes):
+        if node.op != "call_function":
+            continue
+        key = (node.target, repr(node.args), repr(sorted(node.kwargs.items())))
+        if key in known:
+            node.replace_all_uses_with(known[key])
+            graph.graph.erase_node(node)
+        else:
+            known[key] = node
+
+
+def _join_bias(graph: GraphModule) -> None:
+    """bias + a·b as one operation."""
+    for node in list(graph.graph.nodes):
+        if node.target is not aten.add.Tensor or node.kwargs:
+            continue
+        for product, bias in (node.args, node.args[::-1]):
+            if _is_product(product) and isinstance(bias, Node) and bias.meta["val"].ndim == 3 and len(product.users) == 1:
+                with graph.graph.inserting_before(node):
+                    fused = graph.graph.call_function(aten.baddbmm.default, (bias, *product.args))
+                fused.meta = node.meta
+                node.replace_all_uses_with(fused)
+                graph.graph.erase_node(node)
+                break
+
+
+def _is_product(node: Any) -> bool:
+    return isinstance(node, Node) and node.target is aten.bmm.default

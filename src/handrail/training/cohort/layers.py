@@ -1,0 +1,207 @@
+"""Layers whose work in training is not a function of weights and inputs alone, as they stand in a cohort.
+
+What is drawn by chance is drawn outside, from each network's own generator, and handed in as a buffer; running averages come out
+in `updated` instead of being changed in place. So a step of many networks is one pure function, and each network is given the
+very numbers that it would draw alone.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from handrail.layers.dropout import Dropout, fill_words, first_kept, kept, words_for
+from handrail.layers.noise import GaussianNoise, NoisyLinear
+from handrail.learning.stacked import wide
+
+
+class Drawing(nn.Module):
+    """A layer that takes its chance from the buffer `drawn`.
+
+    Arguments:
+        layer: the one that this stands for.
+        nothing: what is drawn where nothing is.
+    """
+
+    drawn: Tensor
+    shape: tuple[int, ...]
+    "What it needs for the batch that it saw last, for one network."
+
+    def __init__(self, layer: nn.Module, *, nothing: float) -> None:
+        super().__init__()
+        self.shape = ()
+        self.register_buffer("drawn", torch.tensor(nothing), persistent=False)
+
+    def draw(self, shape: tuple[int, ...], levels: Sequence[float], generators: Sequence[Generator], like: Tensor) -> Tensor:
+        """What networks draw whose own layers have these settings, each from its own generator: `[networks, *shape]`.
+
+        A layer whose setting is 0 draws nothing.
+        """
+        raw = self._room((len(levels), *shape), like)
+        for level, generator, part in zip(levels, generators, raw, strict=True):
+            if level:
+                self._fill(part, level, generator)
+        return self._ready(raw, shape, torch.tensor(levels, dtype=torch.float64, device=like.device), like)
+
+    def _room(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+    def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
+        """Draw as the layer does alone."""
+        raise NotImplementedError
+
+    def _ready(self, raw: Tensor, shape: tuple[int, ...], levels: Tensor, like: Tensor) -> Tensor:
+        """What was drawn, as the layer needs it."""
+        return raw * wide(levels, raw).to(raw.dtype)
+
+    @staticmethod
+    def level(layer: nn.Module) -> float:
+        """The setting of the layer that this one stands for."""
+        raise NotImplementedError
+
+
+class Drop(Drawing):
+    """y = x · drawn, for `handrail.layers.dropout.Dropout`."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(layer, nothing=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        self.shape = tuple(x.shape)
+        return x * self.drawn
+
+    def _room(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return torch.zeros((shape[0], words_for(torch.Size(shape[1:]).numel())), dtype=torch.int64, device=like.device)
+
+    def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
+        fill_words(part, generator)
+
+    def _ready(self, raw: Tensor, shape: tuple[int, ...], levels: Tensor, like: Tensor) -> Tensor:
+        bits = raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape)
+        first = torch.tensor([first_kept(level) for level in levels.tolist()], dtype=torch.int16, device=like.device)
+        return kept(bits, wide(first, bits), wide(1 / (1 - levels), bits).to(like.dtype), like.dtype)
+
+    @staticmethod
+    def level(layer: nn.Module) -> float:
+        """The share that is dropped."""
+        return cast(nn.Dropout, layer).p
+
+
+class TorchDrop(Drop):
+    """y = x · drawn, for `torch.nn.Dropout`."""
+
+    def _room(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return torch.ones(shape, dtype=like.dtype, device=like.device)
+
+    def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
+        part.bernoulli_(1 - level, generator=generator)
+
+    def _ready(self, raw: Tensor, shape: tuple[int, ...], levels: Tensor, like: Tensor) -> Tensor:
+        return raw / wide(1 - levels, raw).to(raw.dtype)
+
+
+class Noise(Drawing):
+    """y = x + drawn."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(layer, nothing=0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        self.shape = tuple(x.shape)
+        return x + self.drawn
+
+    def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
+        part.normal_(generator=generator)
+
+    @staticmethod
+    def level(layer: nn.Module) -> float:
+        """The standard deviation."""
+        return cast(GaussianNoise, layer).std
+
+
+class NoisyWeights(Drawing):
+    """y = (W + drawn)·x + b."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(layer, nothing=0.0)
+        linear = cast(NoisyLinear, layer)
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shape = tuple(self.weight.shape)
+        return functional.linear(x, self.weight + self.drawn if self.training else self.weight, self.bias)
+
+    def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
+        part.normal_(generator=generator)
+
+    @staticmethod
+    def level(layer: nn.Module) -> float:
+        """The standard deviation."""
+        return cast(NoisyLinear, layer).std
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation whose new running averages stand in `updated` after a pass in training.
+
+    A batch of one row has no spread and goes by what training has seen so far, as in `handrail.models.mlp.BatchNorm`.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        norm = cast(nn.BatchNorm1d, layer)
+        self.weight, self.bias, self.eps, self.momentum = norm.weight, norm.bias, norm.eps, norm.momentum or 0.0
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            self.register_buffer(name, getattr(norm, name))
+        self.updated: dict[str, Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        over = [0, *range(2, x.ndim)]
+        rows = x.numel() // x.shape[1]
+        if not self.training or rows == 1:
+            mean, variance, self.updated = self.running_mean, self.running_var, {}
+        else:
+            variance, mean = torch.var_mean(x, over, correction=0)
+            self.updated = {
+                "running_mean": torch.lerp(self.running_mean, mean.detach(), self.momentum),
+                "running_var": torch.lerp(self.running_var, variance.detach() * rows / (rows - 1), self.momentum),
+                "num_batches_tracked": self.num_batches_tracked + 1,
+            }
+        wide = (1, -1, *(1 for _ in over[1:]))
+        scaled = (x - mean.view(wide)) * torch.rsqrt(variance + self.eps).view(wide)
+        return scaled * self.weight.view(wide) + self.bias.view(wide)
+
+
+STAND_INS: dict[type[nn.Module], type[nn.Module]] = {
+    Dropout: Drop,
+    nn.Dropout: TorchDrop,
+    GaussianNoise: Noise,
+    NoisyLinear: NoisyWeights,
+    nn.BatchNorm1d: BatchNorm,
+    nn.BatchNorm2d: BatchNorm,
+    nn.BatchNorm3d: BatchNorm,
+}
+
+
+def stand_in(layer: nn.Module) -> type[nn.Module] | None:
+    """What stands for a layer in a cohort; nothing where it can stay as it is."""
+    if type(layer) in STAND_INS:
+        return STAND_INS[type(layer)]
+    return BatchNorm if isinstance(layer, nn.BatchNorm1d) else None
+
+
+def stood_in(network: nn.Module) -> nn.Module:
+    """The network, changed in place, with all its layers as they stand in a cohort; names of parameters and buffers stay."""
+    for name, child in network.named_children():
+        kind = stand_in(child)
+        setattr(network, name, stood_in(child) if kind is None else kind(child).train(child.training))
+    return network

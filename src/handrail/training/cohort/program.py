@@ -1,0 +1,188 @@
+"""One step of many networks as a flat list of tensor operations, traced once for each shape of a batch."""
+
+import copy
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from handrail.learning.rule import Batch
+from handrail.learning.stacked import Stack
+from handrail.objectives.objective import Objective
+from handrail.training.cohort.graph import simplified
+from handrail.training.cohort.layers import BatchNorm, Drawing, stand_in, stood_in
+
+_INSIDE = "network."
+
+
+class _Whole(nn.Module):
+    """A network and its objective as one module, so that penalties see the parameters that are put in."""
+
+    def __init__(self, network: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+
+    def forward(self, batch: Sequence[Tensor], numbers: Sequence[Stack]) -> Tensor:
+        return self.objective.with_numbers(numbers)(self.network, *batch)[0]
+
+
+class Program:
+    """Networks with equal layers behind each other in one stack, and what is computed with all of them at once.
+
+    Arguments:
+        networks: at their beginning; their parameters and buffers are copied.
+        objective: the first network's.
+        numbers: in what the objectives of the others differ from it, by argument (see `likeness.differing`).
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], objective: Objective, numbers: Sequence[dict[str, list[float]]]) -> None:
+        self.levels = _levels(networks)
+        self.network = stood_in(copy.deepcopy(networks[0]))
+        self._whole = _Whole(self.network, objective)
+        learned = {name for name, parameter in self.network.named_parameters() if parameter.requires_grad}
+        held = {name: value for name, value in _state(self.network).items() if name not in learned}
+        states = [network.state_dict() for network in networks]
+        self.parameters: Stack = {name: torch.stack([state[name] for state in states]) for name in learned_order(networks[0])}
+        self.buffers: Stack = {name: torch.stack([state[name] for state in states]) for name in held if name in states[0]}
+        like = next(iter(self.parameters.values()))
+        self.numbers = [{name: like.new_tensor(values) for name, values in part.items()} for part in numbers]
+        self._traced: dict[Any, _Traced] = {}
+
+    def __len__(self) -> int:
+        return len(next(iter(self.parameters.values())))
+
+    def step(self, batch: Batch, generators: Sequence[Generator], *, each: bool) -> tuple[Tensor, Stack]:
+        """Losses `[networks]` of a batch and the gradients of each network's own loss; running averages are brought up to date.
+
+        Arguments:
+            generators: of each network's chance.
+            each: whether every network has rows of its own `[networks, rows, ...]`, or all the same `[rows, ...]`.
+        """
+        self.network.train()
+        tensors = _tensors(batch)
+        key = (len(self), each, tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
+        if key not in self._traced:
+            self._traced[key] = self._trace(tensors, each=each)
+        traced = self._traced[key]
+        drawn = [self._draw(name, shape, generators) for name, shape in traced.draws]
+        with torch.no_grad():
+            losses, *rest = traced.run(*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
+        self.buffers.update(zip(traced.updates, rest[len(self.parameters) :], strict=True))
+        return losses, dict(zip(self.parameters, rest, strict=False))
+
+    @torch.no_grad()
+    def look(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Losses `[networks]` and outputs `[networks, rows, ...]` for rows that are not trained on, the same for all."""
+        self.network.eval()
+
+        def seen(state: Stack, numbers: list[Stack]) -> tuple[Tensor, Tensor]:
+            outputs: Tensor = functional_call(self.network, state, (batch.inputs,))
+            return self._whole.objective.with_numbers(numbers).mean(outputs, batch.targets, batch.weights), outputs
+
+        return vmap(seen)(self.state, self.numbers)
+
+    @property
+    def state(self) -> Stack:
+        """Parameters and buffers, under the names of a network's `state_dict`."""
+        return {**self.parameters, **self.buffers}
+
+    def keep(self, positions: list[int]) -> None:
+        """Go on with some of the networks only."""
+        rows = torch.tensor(positions, device=next(iter(self.parameters.values())).device)
+        for stack in (self.parameters, self.buffers, *self.numbers):
+            stack.update({name: value[rows].clone() for name, value in stack.items()})
+        self.levels = {name: [levels[position] for position in positions] for name, levels in self.levels.items()}
+        self._traced.clear()
+
+    def _all_numbers(self) -> list[Tensor]:
+        return [value for part in self.numbers for value in part.values()]
+
+    def _draw(self, name: str, shape: tuple[int, ...], generators: Sequence[Generator]) -> Tensor:
+        layer = self.network.get_submodule(name)
+        assert isinstance(layer, Drawing)
+        return layer.draw(shape, self.levels[name], generators, next(iter(self.parameters.values())))
+
+    def _trace(self, tensors: Sequence[Tensor], *, each: bool) -> "_Traced":
+        draws = self._shapes_of_draws([tensor[0] for tensor in tensors] if each else tensors)
+        names = [f"{name}.drawn" for name, _ in draws]
+        like = next(iter(self.parameters.values()))
+        drawn = [torch.ones((len(self), *shape), dtype=like.dtype, device=like.device) for _, shape in draws]
+        updates: list[str] = []
+
+        def loss(parameters: Stack, rest: Stack, numbers: list[Stack], batch: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+            state = {_INSIDE + name: value for name, value in {**parameters, **rest}.items()}
+            value = functional_call(self._whole, state, (batch, numbers))
+            found = _updated(self.network)
+            updates[:] = found
+            return value, list(found.values())
+
+        def flat(*given: Tensor) -> tuple[Tensor, ...]:
+            parts = iter(given)
+            parameters = {name: next(parts) for name in self.parameters}
+            rest = {name: next(parts) for name in (*self.buffers, *names)}
+            numbers = [{name: next(parts) for name in part} for part in self.numbers]
+            step = vmap(grad_and_value(loss, has_aux=True), in_dims=(0, 0, 0, 0 if each else None))
+            gradients, (value, changed) = step(parameters, rest, numbers, list(parts))
+            return (value, *gradients.values(), *changed)
+
+        given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
+        return _Traced(simplified(make_fx(flat)(*given)), draws, tuple(updates))
+
+    @torch.no_grad()
+    def _shapes_of_draws(self, tensors: Sequence[Tensor]) -> list[tuple[str, tuple[int, ...]]]:
+        """What the layers draw for a batch of this shape, in the order in which they run."""
+        order: list[str] = []
+
+        def note(name: str, *_ignored: Any) -> None:
+            order.append(name)
+
+        layers = {name: layer for name, layer in self.network.named_modules() if isinstance(layer, Drawing)}
+        hooks = [layer.register_forward_hook(functools.partial(note, name)) for name, layer in layers.items()]
+        try:
+            self.network(tensors[0])
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return [(name, layers[name].shape or ()) for name in order]
+
+
+class _Traced:
+    """A traced step, what has to be drawn for it, and which buffers it brings up to date."""
+
+    def __init__(self, run: Any, draws: list[tuple[str, tuple[int, ...]]], updates: tuple[str, ...]) -> None:
+        self.run, self.draws, self.updates = run, draws, updates
+
+
+def learned_order(network: nn.Module) -> list[str]:
+    """The names of the parameters that learn, each once."""
+    return [name for name, parameter in network.named_parameters() if parameter.requires_grad]
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, tied ones once."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    return [part for part in (batch.inputs, batch.targets, batch.weights) if part is not None]
+
+
+def _levels(networks: Sequence[nn.Module]) -> dict[str, list[float]]:
+    """The settings of the layers that draw, by the layer's name: one for each network."""
+    levels: dict[str, list[float]] = {}
+    for network in networks:
+        for name, layer in network.named_modules():
+            kind = stand_in(layer)
+            if kind is not None and issubclass(kind, Drawing):
+                levels.setdefault(name, []).append(kind.level(layer))
+    return levels
+
+
+def _updated(network: nn.Module) -> Stack:
+    """The new running averages, by the name of the buffer."""
+    norms = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, BatchNorm)]
+    return {f"{name}.{key}": value for name, layer in norms for key, value in layer.updated.items()}
