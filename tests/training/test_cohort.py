@@ -34,7 +34,8 @@ BASE = {
 
 
 class Task:
-    name, classes = "multi-class", ("a", "b", "c")
+    def __init__(self, name: str) -> None:
+        self.name, self.classes = name, ("a", "b", "c")
 
 
 def _rows() -> tuple[torch.Tensor, torch.Tensor, Batch]:
@@ -47,16 +48,32 @@ def _rows() -> tuple[torch.Tensor, torch.Tensor, Batch]:
 INPUTS, TARGETS, HELD_OUT = _rows()
 
 
+KINDS = {
+    "multi-class": (3, TARGETS, HELD_OUT),
+    "binary": (1, (TARGETS > 0).long(), Batch(HELD_OUT.inputs, (HELD_OUT.targets > 0).long())),
+    "multi-label": (
+        3,
+        nn.functional.one_hot(TARGETS, 3).float(),
+        Batch(HELD_OUT.inputs, nn.functional.one_hot(HELD_OUT.targets, 3).float()),
+    ),
+    "regression": (2, INPUTS[:, :2].cos(), Batch(HELD_OUT.inputs, HELD_OUT.inputs[:, :2].cos())),
+}
+
+
 def _credit(scores: Any, targets: Any) -> dict[str, tuple[float, float]]:
     return {"accuracy": (float((scores.argmax(1) == targets).sum()), float(len(targets)))}
 
 
-def pupil(number: int, changes: dict[str, Any], *, held_out: bool = True, epochs: int | None = None) -> Pupil:
+def pupil(
+    number: int, changes: dict[str, Any], *, held_out: bool = True, epochs: int | None = None, kind: str = "multi-class"
+) -> Pupil:
     recipe = Recipe.parse(BASE).with_values({"seed": number, **changes})
+    outputs, targets, rows = KINDS[kind]
     with seeded(recipe.seed, "initialise"):
-        network = build("model", recipe.model, 12, 3)
-    rows = HELD_OUT if held_out else None
-    lesson = Lesson(recipe, Task(), INPUTS, TARGETS, (), rows, _credit, torch.device("cpu"))  # pyright: ignore[reportArgumentType]
+        network = build("model", recipe.model, 12, outputs)
+    task: Any = Task(kind)
+    credit = _credit if kind == "multi-class" else lambda _scores, _targets: {}
+    lesson = Lesson(recipe, task, INPUTS, targets, (), rows if held_out else None, credit, torch.device("cpu"))
     return Pupil(f"p{number}", lesson, network, epochs)
 
 
@@ -89,6 +106,7 @@ def compare(changes: list[dict[str, Any]], base: dict[str, Any] | None = None, *
 
 
 RATES = (0.003, 0.01, 0.02)
+LOSSES = {kind: [name for name, found in available("loss").items() if kind in found.tasks] for kind in KINDS}
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -139,6 +157,19 @@ def test_every_schedule(schedule: str) -> None:
 )
 def test_settings_of_their_own(changes: list[dict[str, Any]]) -> None:
     compare(changes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss"),
+    [
+        ("binary", "binary_cross_entropy"),
+        ("multi-label", "binary_cross_entropy"),
+        ("regression", "mse"),
+        *((kind, loss) for kind in ("multi-class", "binary", "regression") for loss in LOSSES[kind]),
+    ],
+)
+def test_every_kind_of_target_and_loss(kind: str, loss: str) -> None:
+    compare([{}] * 3, {"objective.loss": loss}, kind=kind)
 
 
 @pytest.mark.parametrize("size", [11, 19, 32], ids=["a last batch of one row", "19", "32"])

@@ -1,6 +1,7 @@
 """Classes and labels: scores to probabilities, and the decision that follows."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from handrail.data.rows import Rows, Values
 from handrail.data.task import Task
 from handrail.decoders.decoder import Decoder
+from handrail.decoders.joining import mean_of_sigmoid, mean_of_softmax
 from handrail.decoders.rivals import simple_rivals
 from handrail.decoders.scoring import all_scores
 from handrail.evaluation.calibration import fit_temperature
@@ -32,6 +34,7 @@ class ClassDecoder(Decoder):
     threshold: the probability from which a row counts as the second class (or a label as given).
     """
 
+    joins: ClassVar[bool] = True
     temperature: Tensor
     threshold: Tensor
 
@@ -57,6 +60,10 @@ class ClassDecoder(Decoder):
             return torch.softmax(cooled, dim=1)
         positive = torch.sigmoid(cooled)
         return torch.cat([1 - positive, positive], dim=1) if self.kind == "binary" else positive
+
+    def joined(self, scores: Sequence[Float[Tensor, "rows outputs"]]) -> Float[Tensor, "rows outputs"]:
+        """Scores whose probabilities are the mean of the networks' probabilities."""
+        return mean_of_softmax(scores) if self.kind == "multi-class" else mean_of_sigmoid(scores)
 
     def decide(self, probabilities: Float[Tensor, "rows classes"]) -> Tensor:
         """Class codes `[rows]`; for several labels 0/1 `[rows, labels]`."""

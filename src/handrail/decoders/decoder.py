@@ -1,8 +1,9 @@
 """What a decoder promises: what a task asks of the network, in training and in use."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from handrail.data.rows import Rows, Values
 from handrail.data.task import Task
@@ -23,6 +24,9 @@ class Decoder(nn.Module):
         task: what is asked.
         shape: of the rows as the model takes them.
     """
+
+    joins: ClassVar[bool] = False
+    "Whether the answers of several networks have a mean."
 
     def __init__(self, task: Task, shape: InputShape) -> None:
         super().__init__()
@@ -46,6 +50,10 @@ class Decoder(nn.Module):
 
     def forward(self, scores: Any) -> Any:
         """The network's scores for a batch as answers."""
+        raise NotImplementedError
+
+    def joined(self, scores: Sequence[Tensor]) -> Tensor:
+        """The scores of several networks as those of one whose answers are the mean of theirs."""
         raise NotImplementedError
 
     def credit(self, scores: Any, targets: Values) -> dict[str, tuple[float, float]]:

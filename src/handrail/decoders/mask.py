@@ -1,7 +1,7 @@
 """Masks: a class for every pixel."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from handrail.data.rows import Rows, Values
 from handrail.data.task import Task
 from handrail.decoders.decoder import Decoder
+from handrail.decoders.joining import mean_of_sigmoid, mean_of_softmax
 from handrail.decoders.scoring import rows_at_once, scores_of
 from handrail.evaluation.masks import MaskOutcome, Tally
 from handrail.evaluation.outcome import Outcome
@@ -32,6 +33,7 @@ class MaskDecoder(Decoder):
     its map, softmax over them, and the most probable one is taken.
     """
 
+    joins: ClassVar[bool] = True
     threshold: Tensor
     shape: ImageShape
 
@@ -59,6 +61,10 @@ class MaskDecoder(Decoder):
         """Probabilities, in the form of the scores: those of the second class, or of every class."""
         scores = scores.float()
         return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(dim=1)
+
+    def joined(self, scores: Sequence[Float[Tensor, "rows channels height width"]]) -> Float[Tensor, "rows channels height width"]:
+        """Scores whose probabilities are the mean of the networks' probabilities, pixel by pixel."""
+        return mean_of_sigmoid(scores) if scores[0].shape[1] == 1 else mean_of_softmax(scores)
 
     def masks(self, probabilities: Float[Tensor, "rows channels height width"]) -> UInt8[Tensor, "rows height width"]:
         """Class codes of the pixels, by the decoder's threshold."""

@@ -1,6 +1,7 @@
 """Values: scores in the target's own unit, and forecasts."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 class ValueDecoder(Decoder):
     """Scores to values in the target's own unit: y = mean + spread·score, with mean and spread of training rows."""
 
+    joins: ClassVar[bool] = True
     mean: Tensor
     spread: Tensor
 
@@ -57,6 +59,10 @@ class ValueDecoder(Decoder):
     def forward(self, scores: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows outputs"]:
         """Values."""
         return scores.double() * self.spread + self.mean
+
+    def joined(self, scores: Sequence[Float[Tensor, "rows outputs"]]) -> Float[Tensor, "rows outputs"]:
+        """The mean."""
+        return torch.stack(list(scores)).mean(dim=0)
 
     def credit(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         """R² against the mean of the training rows, which is zero here: Σ(t² − e²) / Σt², over all outputs."""

@@ -4,8 +4,8 @@ The task shows in the shapes: class numbers `[rows]` beside one score a row are 
 real targets have the outputs' own shape.
 """
 
+import torch
 from torch import Tensor
-from torch.nn import functional
 
 from handrail.errors import RecipeError
 
@@ -25,7 +25,8 @@ def zero_one(outputs: Tensor, targets: Tensor) -> Tensor:
     if is_binary(outputs, targets):
         return targets.to(outputs.dtype).unsqueeze(1)
     if are_classes(targets):
-        return functional.one_hot(targets, outputs.shape[1]).to(outputs.dtype)
+        classes = torch.arange(outputs.shape[1], device=targets.device)  # compared: torch's own one-hot cannot be stacked
+        return (targets.unsqueeze(1) == classes).to(outputs.dtype)
     return same_shape(outputs, targets)
 
 

@@ -136,10 +136,10 @@ def batch_weight(model: nn.Module, weights: Float[Tensor, " rows"] | None, *, ro
     if weights is None:
         return rows
     mixture = next((found for change in _changes(model) if (found := getattr(change, "mixture", None)) is not None), None)
-    if mixture is not None:
-        share, other = mixture
-        weights = share * weights + (1 - share) * weights[other]
-    return weights.sum().clamp_min(1e-12)
+    if mixture is None:
+        return weights.sum().clamp_min(1e-12)
+    share, other = mixture
+    return (share * weights + (1 - share) * weights[other]).sum().clamp_min(1e-12)
 
 
 def _changes(model: nn.Module) -> list[Any]:

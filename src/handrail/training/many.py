@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from handrail.errors import HandrailError, RecipeError, TrainingError
+from handrail.errors import RecipeError, TrainingError
 from handrail.files import write_text
 from handrail.training.cohort import CohortEngine, cohort_of, kind_of, train_cohort, unlike
 from handrail.training.cohort.choice import judge
@@ -92,9 +92,7 @@ def _cohort(
         cohort = cohort_of(group, file=folder and folder / "state.safetensors", listeners=listeners, wish=wish)
         try:
             chosen, why = judge(cohort, group)
-        except HandrailError:
-            raise
-        except Exception as error:  # whatever a layer says that knows nothing of stacks
+        except Exception as error:  # whatever a layer says that knows nothing of stacks; what is wrong elsewhere shows alone, too
             cohort, reason = None, f"they cannot be stacked ({str(error).splitlines()[0]})"
         else:
             cohort = cohort if chosen or together is True or known is not None else None

@@ -187,6 +187,7 @@ class CohortEngine:
         """Validate, note, decide for each network whether it goes on."""
         rates = self.rule.rates()
         learning = [seat for seat in self.standing if seat.learns]
+        seconds /= max(1, len(learning))  # each its share, so that the sum is the time that has passed
         found = self._validated(number, learning)
         losses: dict[int, float] = {}
         improved: list[int] = []

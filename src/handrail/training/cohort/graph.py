@@ -11,7 +11,7 @@ _PASSING = {aten.detach.default, aten.alias.default}
 
 
 def simplified(graph: GraphModule) -> GraphModule:
-    """The same function: views that keep the shape, products with one and double transpositions are left out, equal operations are
+    """The same function of a graph in which nothing is changed in place: views that keep the shape, products with one and double transpositions are left out, equal operations are
     done once, and a product of matrices with an added bias is one operation."""
     for node in list(graph.graph.nodes):
         same = _same_as(node)
@@ -42,7 +42,7 @@ def _same_as(node: Node) -> Node | None:
 
 
 def _join_equal(graph: GraphModule) -> None:
-    """Operations on the same arguments are done once; nothing in a step is drawn by chance or changed in place."""
+    """Operations on the same arguments are done once."""
     known: dict[Any, Node] = {}
     for node in list(graph.graph.nodes):
         if node.op != "call_function":

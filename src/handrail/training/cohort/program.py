@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, functionalize, grad_and_value, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from handrail.learning.rule import Batch
@@ -130,7 +130,7 @@ class Program:
             return (value, *gradients.values(), *changed)
 
         given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
-        return _Traced(simplified(make_fx(flat)(*given)), draws, tuple(updates))
+        return _Traced(simplified(make_fx(functionalize(flat))(*given)), draws, tuple(updates))
 
     @torch.no_grad()
     def _shapes_of_draws(self, tensors: Sequence[Tensor]) -> list[tuple[str, tuple[int, ...]]]:
