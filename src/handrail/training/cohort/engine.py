@@ -6,6 +6,7 @@ comes out as it would alone but for rounding. One that stops early, or whose los
 
 import math
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,13 +81,15 @@ class CohortEngine:
     def prepare(self) -> None:
         """Trace a step of a whole batch and take it, without any effect.
 
-        Raises: whatever a layer raises that cannot be stacked.
+        Raises: whatever a layer raises that cannot be stacked, and a warning where torch would run one network after another.
         """
         buffers = dict(self.program.buffers)
         rows = torch.arange(min(self.terms.limits.batch_size, len(self.terms.train)))
         each = len({seat.seed for seat in self.seats}) > 1
         rows = rows.unsqueeze(1).expand(-1, len(self.seats)) if each else rows
-        self.program.step(next(self._batches(rows)), [seat.generator for seat in self.seats], each=each)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="There is a performance drop")
+            self.program.step(next(self._batches(rows)), [seat.generator for seat in self.seats], each=each)
         self.program.buffers = buffers
 
     def run(self) -> None:
