@@ -14,6 +14,7 @@ RULES = {
     "gradient": {
         "model": {"mlp": {"hidden": [16], "dropout": 0.3, "input_noise": 0.1, "weight_noise": 0.01, "normalisation": "batch"}}
     },
+    "replicas": {"model": {"mlp": {"hidden": [16], "dropout": 0.3, "normalisation": "batch"}}, "training.replicas": 3},
     "lbfgs": {"learning.gradient.optimizer": "lbfgs", "data.balance": "undersample"},
     "rosenblatt": {"learning": "rosenblatt", "model": "linear"},
     "least_squares": {"learning": "least_squares", "model": "mlp"},

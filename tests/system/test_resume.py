@@ -17,6 +17,20 @@ from handrail.training.signals import Interrupted
 
 RULES = {
     "gradient": {"learning": "gradient", "model": {"mlp": {"hidden": [32, 16], "dropout": 0.2}}, "training.epochs": 20},
+    "replicas": {
+        "learning": "gradient",
+        "model": {"mlp": {"hidden": [16], "dropout": 0.2, "normalisation": "batch"}},
+        "training.epochs": 20,
+        "training.replicas": 3,
+        "training.together": True,
+    },
+    "replicas one after another": {
+        "learning": "gradient",
+        "model": {"mlp": {"hidden": [16], "dropout": 0.2}},
+        "training.epochs": 7,
+        "training.replicas": 3,
+        "training.together": False,
+    },
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 20},
     "least_squares": {"learning": "least_squares", "model": {"mlp": {"hidden": [200]}}, "training.epochs": 1},
 }

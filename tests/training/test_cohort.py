@@ -240,12 +240,15 @@ class StopAt(Callback):
             self.wish.number = 15
 
 
-@settings(max_examples=5, deadline=None)
-@given(epoch=st.integers(1, 7))
-def test_an_interrupted_cohort_goes_on_to_the_same_bits(tmp_path_factory: pytest.TempPathFactory, epoch: int) -> None:
+@settings(max_examples=8, deadline=None)
+@given(epoch=st.integers(1, 7), rates=st.sampled_from([(0.01, 0.5, 0.001, 0.7), (0.1, 0.1, 0.1)]))
+def test_an_interrupted_cohort_goes_on_to_the_same_bits(
+    tmp_path_factory: pytest.TempPathFactory, epoch: int, rates: tuple[float, ...]
+) -> None:
     folder = tmp_path_factory.mktemp("cohort")
-    base = {"training.epochs": 9, "training.patience": 2, "training.checkpoint_seconds": 0, "model.mlp.dropout": 0.2}
-    changes = [{"learning.gradient.optimizer.adam.learning_rate": rate} for rate in (0.01, 0.5, 0.001, 0.7)]
+    base = {"training.epochs": 9, "training.patience": 2, "training.checkpoint_seconds": 0}
+    base |= {"model.mlp": {"dropout": 0.2, "normalisation": "batch"}}
+    changes = [{"learning.gradient.optimizer.adam.learning_rate": rate} for rate in rates]
     whole, parts = pupils(changes, base), pupils(changes, base)
     first = train_many(whole, together=True)
     wish = StopWish()

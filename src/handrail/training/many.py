@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from handrail.errors import RecipeError, TrainingError
 from handrail.files import write_text
+from handrail.training.callbacks import Callbacks
 from handrail.training.cohort import CohortEngine, cohort_of, kind_of, train_cohort, unlike
 from handrail.training.cohort.choice import judge
 from handrail.training.pupil import Listeners, Pupil, Trained
@@ -86,7 +87,7 @@ def _cohort(
     known = json.loads(note.read_text(encoding="utf-8")) if note is not None and note.exists() else None
     if known is not None and not known["together"]:
         return None
-    reason = unlike(group)
+    reason = "somebody listens to their steps" if Callbacks(list(listeners(group[0].name))).listens_to_steps else unlike(group)
     cohort = None
     if not reason:
         cohort = cohort_of(group, file=folder and folder / "state.safetensors", listeners=listeners, wish=wish)

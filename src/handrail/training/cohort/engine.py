@@ -310,7 +310,8 @@ class CohortEngine:
             (self.program.buffers, state["buffers"]),
             (self.best, state["best"]),
         ):
-            stack.update({name: value.to(stack[name].device) for name, value in kept.items()})
+            for name, value in kept.items():
+                stack[name].copy_(value)  # in place: optimizers hold views of them
         self.rule.load_state_dict(state["rule"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         return self.step > 0
