@@ -21,7 +21,7 @@ from handrail.learning.schedules import steps_each_batch
 from handrail.objectives.objective import Objective
 from handrail.objectives.penalties import wants_activity
 from handrail.shapes import BoxShape, ImageShape, MapShape, SeriesShape, StepShape, TokenShape, VolumeShape, accepted
-from handrail.training.session import USUAL_LOSS
+from handrail.training.terms import USUAL_LOSS
 
 ROWS, INPUTS = 12, 5
 SHAPES = {  # a small one of each kind that a network may take

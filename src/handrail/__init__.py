@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from handrail.fitting import fit, resume
     from handrail.recipe import Recipe
     from handrail.run import Run, load
+    from handrail.tuning.found import Search
+    from handrail.tuning.search import resume_search, tune
 
 __version__ = "0.1.0"
 
@@ -34,6 +36,9 @@ _HOMES = {
     "Recipe": "handrail.recipe",
     "Run": "handrail.run",
     "load": "handrail.run",
+    "Search": "handrail.tuning.found",
+    "resume_search": "handrail.tuning.search",
+    "tune": "handrail.tuning.search",
 }
 
 __all__ = [
@@ -44,12 +49,15 @@ __all__ = [
     "Run",
     "RunError",
     "SealError",
+    "Search",
     "TrainingError",
     "component",
     "convert",
     "fit",
     "load",
     "resume",
+    "resume_search",
+    "tune",
 ]
 
 

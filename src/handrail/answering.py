@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,22 +48,28 @@ def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: 
         return Answers(_forecast(pipeline, table), [])
     features, troubles = read_frame(table.frame, pipeline.encoder.schema)
     unseen = pipeline.encoder.unseen(features, table.stores)
-    warnings = [_unseen(table, features[name], name, rows) for name, rows in unseen.items()]
-    problems = [_unreadable(table, trouble) for trouble in troubles]
+    warnings = [unseen_rows(table, features[name][rows], name, rows) for name, rows in unseen.items()]
+    problems = [unreadable_rows(table, trouble, trouble.rows) for trouble in troubles]
     if problems and not skip_bad:
         hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
         raise DataError([*problems[:-1], f"{problems[-1]} {hint}"])
     if warnings and strict:
         raise DataError(warnings)
-    frame, maps = _answers(pipeline, features, table)
+    frame, maps = answered(pipeline, features, table)
+    return Answers(_with_files(without_bad(frame, troubles), table), warnings + problems, maps)
+
+
+def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFrame:
+    """Answers that are empty in rows with values that cannot be read."""
     bad = sorted({row for trouble in troubles for row in trouble.rows})
-    if bad:
-        empty = pl.Series(range(len(frame))).is_in(bad)
-        frame = frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
-    return Answers(_with_files(frame, table), warnings + problems, maps)
+    if not bad:
+        return frame
+    empty = pl.Series(range(len(frame))).is_in(bad)
+    return frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
 
 
-def _answers(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:
+def answered(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:
+    """The answers for typed rows as columns, and masks where the network gives some."""
     task = pipeline.task
     if task.name == "mask":
         return _masks(pipeline, features, table)
@@ -173,17 +180,19 @@ def _rows(table: Table, rows: Any) -> str:
     return ", ".join(names) + (f" and {len(rows) - _IN_NAMES:,} more" if len(rows) > _IN_NAMES else "")
 
 
-def _unseen(table: Table, column: pl.Series, name: str, rows: Any) -> str:
+def unseen_rows(table: Table, found: pl.Series, name: str, rows: Any) -> str:
+    """What is said of the values found in rows that hold what training did not have."""
     if name in table.stores:
         return f"column '{name}': {_rows(table, rows)} of '{table.source}' hold nothing that occurred in training."
-    values = column[rows].unique().sort().to_list()
+    values = found.unique().sort().to_list()
     shown = ", ".join("missing" if value is None else f"'{value[:60]}'" for value in values[:5]) + (" …" if len(values) > 5 else "")
     return f"column '{name}': {shown} did not occur in training and count as unknown; {_rows(table, rows)} of '{table.source}'."
 
 
-def _unreadable(table: Table, trouble: Trouble) -> str:
+def unreadable_rows(table: Table, trouble: Trouble, rows: Sequence[int]) -> str:
+    """What is said of values that cannot be read in these rows."""
     expected = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}[trouble.kind]
-    return f"{trouble}, expected {expected}; {_rows(table, trouble.rows)} of '{table.source}'."
+    return f"{trouble}, expected {expected}; {_rows(table, rows)} of '{table.source}'."
 
 
 def with_training_names(table: Table, names: list[str] | None, targets: tuple[str, ...]) -> Table:

@@ -1,6 +1,7 @@
 """Rows, pipeline and training put together; what `fit` and `refit` have in common."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 
@@ -12,12 +13,15 @@ from handrail.data.schema import Schema
 from handrail.data.task import Task
 from handrail.decoders import ClassDecoder, Decoder, make_decoder
 from handrail.defaults import settled
+from handrail.ensemble import Ensemble
 from handrail.folder import Folder
 from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
+from handrail.replicas import seeds_of, train_replicas
 from handrail.training.progress import make_progress
-from handrail.training.session import Lesson, batch_size, choose_device, threads_kept, train, usual_threads
+from handrail.training.session import choose_device, threads_kept, train, usual_threads
+from handrail.training.terms import Lesson, batch_size
 from handrail.training.weights import BEGINNING
 
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
@@ -25,7 +29,7 @@ _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device whil
 
 def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: Task) -> tuple[RowEncoder, Decoder]:
     """Encoder and decoder, learned from these rows."""
-    encoder = fit_encoder(part.features, schema, part.stores, recipe.data)
+    encoder = fit_encoder(part.sample.features, schema, part.stores, recipe.data, counts=part.level_counts)
     decoder = make_decoder(task, encoder.shape, text=recipe.data.text)
     decoder.fit(part)
     return encoder, decoder
@@ -43,11 +47,19 @@ def assemble(
 
 
 def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Decoder) -> Pipeline:
-    """Encoder and decoder with the network of a settled recipe between them."""
-    model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
-    network = make_network(
-        model, encoder, decoder, augment=recipe.data.augment, precision=recipe.training.precision, seed=recipe.seed
-    )
+    """Encoder and decoder with the network of a settled recipe between them, or with its replicas."""
+    networks = [
+        make_network(
+            copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model,
+            encoder,
+            decoder,
+            augment=recipe.data.augment,
+            precision=recipe.training.precision,
+            seed=seed,
+        )
+        for seed in seeds_of(recipe)
+    ]
+    network = networks[0] if len(networks) == 1 else Ensemble(networks, decoder.joined)
     spec = recipe.resolved()["model"]
     return Pipeline(decoder.task, encoder, decoder, network, model=spec, precision=recipe.training.precision)
 
@@ -84,10 +96,16 @@ def count_parameters(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def refit(recipe: Recipe, before: Pipeline, part: Part, *, epochs: int, folder: Folder, progress: str = "none") -> Pipeline:
+def refit(
+    recipe: Recipe, before: Pipeline, part: Part, *, epochs: Sequence[int], folder: Folder, progress: str = "none"
+) -> Pipeline:
     """A settled recipe on training and validation rows together, for the number of epochs that was best before.
 
-    Temperature and threshold stay as they were chosen on validation rows. The result is kept in the run's `refit/`.
+    Temperature and threshold stay as they were chosen on validation rows, and so do the replicas that answer. The result is kept
+    in the run's `refit/`.
+
+    Arguments:
+        epochs: of each replica.
     """
     device = choose_device(recipe.training.device)
     encoder, decoder = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
@@ -95,8 +113,12 @@ def refit(recipe: Recipe, before: Pipeline, part: Part, *, epochs: int, folder: 
     lesson = lesson_of(recipe, pipeline, part, None)
     with threads_kept():
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
-        beginning = folder.checkpoints / BEGINNING
-        train(lesson, pipeline.network, epochs=epochs, beginning=beginning, callbacks=tuple(make_progress(progress)))
+        if isinstance(pipeline.network, Ensemble) and isinstance(before.network, Ensemble):
+            train_replicas(lesson, pipeline, epochs=epochs, progress=progress)
+            pipeline.network.answering = before.network.answering
+        else:
+            beginning = folder.checkpoints / BEGINNING
+            train(lesson, pipeline.network, epochs=epochs[0], beginning=beginning, callbacks=tuple(make_progress(progress)))
     if isinstance(pipeline.decoder, ClassDecoder):
         pipeline.decoder.load_state_dict(before.decoder.state_dict())
     folder.refit.mkdir(exist_ok=True)

@@ -1,6 +1,5 @@
 """The command line: a thin layer over the library. Everything heavy is imported inside the commands."""
 
-import json
 import os
 import signal
 import sys
@@ -9,6 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
+from handrail._cli_options import (
+    AllowPickle,
+    AsJson,
+    Moved,
+    Quiet,
+    Reading,
+    RunPath,
+    Settings,
+    Source,
+    Target,
+    changes_of,
+    print_json,
+    read_options_of,
+    reading_of,
+    say,
+    target_of,
+)
+from handrail._cli_tuning import resume_tuning, tune
 from handrail.errors import HandrailError
 
 app = typer.Typer(
@@ -19,68 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Source = Annotated[str, typer.Argument(help="A file, glob, database URL or bundled:NAME.", show_default=False)]
-RunPath = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
-Target = Annotated[
-    list[str] | None, typer.Option("--target", "-t", help="Column to predict, by name or position (1 first, -1 last).")
-]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20.")
-]
-Moved = Annotated[str | None, typer.Option("--source", help="Where the data of the run is now, if it has moved.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Reading = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--read",
-        "-r",
-        help="How to read: NAME=VALUE with delimiter, header, names, quote, encoding, decimal, missing, table or query; found out otherwise.",
-    ),
-]
-AllowPickle = Annotated[bool, typer.Option("--allow-pickle", help="Read a pickle although it can run any code.")]
-
-
-def _reading(settings: list[str] | None, allow_pickle: bool) -> dict[str, Any]:
-    """Settings of `data.read` that were given on the command line; names may be separated by commas."""
-    from handrail.settings import parse_setting
-
-    given = dict(parse_setting(text, flag="--read") for text in settings or [])
-    given |= {key: _words(given[key]) for key in ("names", "missing") if key in given}
-    return {**given, "allow_pickle": True} if allow_pickle else given
-
-
-def _words(value: Any) -> list[str]:
-    words = value if isinstance(value, list) else str(value).split(",")
-    return [str(word).strip() for word in words]
-
-
-def _options(given: dict[str, Any]) -> Any:
-    """The settings as `read` takes them, or nothing where none was given."""
-    from handrail.recipe import read_options
-
-    return read_options(given) if given else None
-
-
-def _changes(settings: list[str] | None, reading: dict[str, Any]) -> dict[str, Any]:
-    from handrail.settings import parse_setting
-
-    changes = {f"data.read.{key}": value for key, value in reading.items()}
-    return changes | dict(parse_setting(text) for text in settings or [])
-
-
-def _one(target: list[str] | None) -> Any:
-    return None if not target else target[0] if len(target) == 1 else target
-
-
-def _say(text: str, quiet: bool = False) -> None:
-    if not quiet:
-        typer.echo(text)
-
-
-def _print_json(values: Any) -> None:
-    typer.echo(json.dumps(values, ensure_ascii=False, indent=1))
 
 
 @app.command()
@@ -99,14 +54,14 @@ def fit(
     """Train a network on a table, pictures, series, sounds or text, and say honestly how good it is."""
     if refit and not test:
         raise HandrailError("--refit has no effect without --test.")
-    reading = _reading(read, allow_pickle)
-    changes = _changes(settings, reading)
+    reading = reading_of(read, allow_pickle)
+    changes = changes_of(settings, reading)
     from handrail.fitting import fit as fit_table
 
     is_recipe = source.endswith((".yaml", ".yml"))
     run = fit_table(
         None if is_recipe else source,
-        _one(target),
+        target_of(target),
         recipe=source if is_recipe else None,
         changes=changes,
         out=out,
@@ -123,22 +78,25 @@ def _tell(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit: bo
     if test and not before:
         run.test(refit=refit, progress="none" if quiet else "auto")
     if as_json:
-        _print_json(as_plain(run))
+        print_json(as_plain(run))
         return
-    _say(run_summary(run), quiet)
+    say(run_summary(run), quiet)
     if run.tested:
-        _say(test_summary(run, run.tested), quiet)
+        say(test_summary(run, run.tested), quiet)
     elif before:
-        _say(f"\n{opened_before(before)}\nIt was not opened now; to measure again, marked: handrail test {run.path} --again", quiet)
+        say(f"\n{opened_before(before)}\nIt was not opened now; to measure again, marked: handrail test {run.path} --again", quiet)
     else:
-        _say(f"The test rows are sealed; open them once, at the end: handrail test {run.path}", quiet)
-    _say(f"report: {run.folder.report}", quiet)
+        say(f"The test rows are sealed; open them once, at the end: handrail test {run.path}", quiet)
+    say(f"report: {run.folder.report}", quiet)
 
 
 def as_plain(run: Any) -> dict[str, Any]:
     """What `--json` prints of a run."""
-    plain = {"run": str(run.path), "task": run.summary["task"]["name"], "validation": run.validation}
     tested = run.tested
+    parts = {"validation": run.summary, "test": tested or {}}
+    replicas = {part: found["replicas"] for part, found in parts.items() if found.get("replicas")}
+    plain = {"run": str(run.path), "task": run.summary["task"]["name"], "validation": run.validation}
+    plain |= {"replicas": replicas} if replicas else {}
     if not tested:
         return plain
     shared = [{"recipe": opening["recipe"], "when": opening["when"], "share": share} for opening, share in tested["shared"]]
@@ -152,10 +110,16 @@ def resume(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Continue a fit that was interrupted or killed."""
+    """Continue a fit or a search that was interrupted or killed."""
+    if (run / "search.yaml").is_file():
+        resume_tuning(run, source=source, as_json=as_json, quiet=quiet)
+        return
     from handrail.fitting import resume as resume_run
 
     _tell(resume_run(run, source=source, progress="none" if quiet else "auto"), as_json=as_json, quiet=quiet)
+
+
+app.command()(tune)
 
 
 @app.command(name="test")
@@ -176,10 +140,10 @@ def open_seal(
     opened = Run(run)
     found = opened.test(again=again, refit=refit, source=source, progress="none" if quiet else "auto")
     if as_json:
-        _print_json(as_plain(opened))
+        print_json(as_plain(opened))
         return
-    _say(test_summary(opened, found).lstrip("\n"), quiet)
-    _say(f"report: {opened.folder.report}", quiet)
+    say(test_summary(opened, found).lstrip("\n"), quiet)
+    say(f"report: {opened.folder.report}", quiet)
 
 
 @app.command()
@@ -199,23 +163,32 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Answers for new rows; columns are found by name, in any order."""
-    given = _reading(read, allow_pickle)
+    given = reading_of(read, allow_pickle)
     from handrail.answering import write_maps
     from handrail.data.convert import convert as write
-    from handrail.run import answer_source
+    from handrail.run import answer_into, answer_source
 
-    answers = answer_source(run, source, options=_options(given), keep=keep, strict=strict, skip_bad=skip_bad)
-    for warning in answers.warnings:
-        typer.echo(f"warning: {warning}", err=True)
     if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
+    how: dict[str, Any] = {"options": read_options_of(given), "keep": keep, "strict": strict, "skip_bad": skip_bad}
+    done = None if out is None else answer_into(run, source, out, overwrite=overwrite, **how)
+    if done is not None:
+        for warning in done[1]:
+            typer.echo(f"warning: {warning}", err=True)
+        say(f"{done[0]:,} rows written to {out}", quiet or as_json)
+        if as_json:
+            print_json({"rows": done[0], "warnings": done[1], "out": str(out)})
+        return
+    answers = answer_source(run, source, **how)
+    for warning in answers.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if out is not None and answers.maps and not out.suffix:
-        _say(f"{len(write_maps(answers, out)):,} masks written to {out}", quiet or as_json)
+        say(f"{len(write_maps(answers, out)):,} masks written to {out}", quiet or as_json)
     elif out is not None:
         write(answers.frame, out, overwrite=overwrite)
-        _say(f"{len(answers.frame):,} rows written to {out}", quiet or as_json)
+        say(f"{len(answers.frame):,} rows written to {out}", quiet or as_json)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "rows": len(answers.frame),
                 "warnings": answers.warnings,
@@ -247,7 +220,7 @@ def report(run: RunPath, quiet: Quiet = False) -> None:
     """Write the report of a run anew."""
     from handrail.run import Run
 
-    _say(str(Run(run).report()), quiet)
+    say(str(Run(run).report()), quiet)
 
 
 @app.command()
@@ -260,15 +233,18 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Look a table over before anything is trained; exit code 1 if something would stop a fit."""
-    reading = _reading(read, allow_pickle)
+    reading = reading_of(read, allow_pickle)
     from handrail.fitting import check_source
 
     is_recipe = source.endswith((".yaml", ".yml"))
     data, findings = check_source(
-        None if is_recipe else source, _one(target), recipe=source if is_recipe else None, changes=_changes(settings, reading)
+        None if is_recipe else source,
+        target_of(target),
+        recipe=source if is_recipe else None,
+        changes=changes_of(settings, reading),
     )
     if as_json:
-        _print_json(
+        print_json(
             {
                 "task": data.task.model_dump(),
                 "columns": [c.model_dump() for c in data.schema.columns],
@@ -293,8 +269,8 @@ def init(
     """Write a commented recipe for a table."""
     from handrail.starter import write_starter
 
-    write_starter(source, _one(target), out, overwrite=overwrite)
-    _say(f"{out} written; edit it, then: handrail fit {out}")
+    write_starter(source, target_of(target), out, overwrite=overwrite)
+    say(f"{out} written; edit it, then: handrail fit {out}")
 
 
 @app.command()
@@ -308,11 +284,11 @@ def convert(
     quiet: Quiet = False,
 ) -> None:
     """Read a table and write it in another format."""
-    given = _reading(read, allow_pickle)
+    given = reading_of(read, allow_pickle)
     from handrail.data.convert import convert as convert_table
 
-    written = convert_table(source, destination, options=_options(given), table=table, overwrite=overwrite)
-    _say(f"written: {written}", quiet)
+    written = convert_table(source, destination, options=read_options_of(given), table=table, overwrite=overwrite)
+    say(f"written: {written}", quiet)
 
 
 @app.command(name="list")
@@ -327,7 +303,7 @@ def list_components(
 
     found = catalogue(kind)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         typer.echo(catalogue_text(found))
 
@@ -343,7 +319,7 @@ def export(
     """Write the whole pipeline as one ONNX file: raw values in, labels and probabilities out."""
     from handrail.export import export_onnx
 
-    _say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite)}", quiet)
+    say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite)}", quiet)
 
 
 def main() -> None:

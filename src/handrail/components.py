@@ -28,6 +28,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+from handrail.collecting import collecting_little
 from handrail.errors import HandrailError, RecipeError, did_you_mean
 from handrail.kinds import KINDS
 
@@ -102,9 +103,10 @@ def snake_case(name: str) -> str:
 
 @functools.cache
 def _import_all(package: str) -> None:
-    folder = importlib.import_module(package)
-    for module in pkgutil.iter_modules(folder.__path__):
-        importlib.import_module(f"{package}.{module.name}")
+    with collecting_little():
+        folder = importlib.import_module(package)
+        for module in pkgutil.iter_modules(folder.__path__):
+            importlib.import_module(f"{package}.{module.name}")
 
 
 def available(kind: str) -> dict[str, Component]:
@@ -305,10 +307,21 @@ def _value(value: Any, annotation: Any, where: str, problems: list[str]) -> Any:
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    """What checks values of this type; kept, since making it takes far longer than using it."""
+    try:
+        return _kept_adapter(annotation)
+    except TypeError:  # an annotation that cannot be a key
+        return _made_adapter(annotation)
+
+
+def _made_adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(annotation, config={"arbitrary_types_allowed": True})
     except PydanticUserError:  # models and dataclasses bring a configuration of their own
         return TypeAdapter(annotation)
+
+
+_kept_adapter = functools.lru_cache(maxsize=512)(_made_adapter)
 
 
 def explain(findings: Iterable[Any], place: Callable[[tuple[int | str, ...]], str]) -> list[str]:

@@ -9,10 +9,12 @@ from handrail.data.task import Task
 from handrail.models.cnn import usual_widths
 from handrail.recipe import Recipe
 from handrail.shapes import BoxShape, ImageShape, InputShape, MapShape, OutputShape, SeriesShape, StepShape, TokenShape, VolumeShape
-from handrail.training.session import usual_batch_size
+from handrail.training.terms import usual_batch_size
 
 _SMALL = 40  # pixels a side: digits, letters, thumbnails
 _PIXELS = 262_144  # in a batch of pictures: what the layers keep of them has to fit into memory
+_ROWS_SEEN = 50_000_000  # by a network for tables, in all epochs: 50,000 steps of 1,024 rows, beyond which little is gained
+_FEWEST_EPOCHS = 3
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 
@@ -43,7 +45,10 @@ def choose(inputs: InputShape, outputs: OutputShape, *, task: Task, rows: int) -
         return _for_series(task)
     if isinstance(inputs, VolumeShape):
         return Choice("volume_cnn", _adamw(1e-3), 60, "convolutions over depth, height and width suit volumes")
-    return Choice("mlp", "gradient", 100, "a multilayer perceptron suits rows of numbers and categories", patience=15)
+    epochs = min(100, max(_FEWEST_EPOCHS, -(-_ROWS_SEEN // rows)))
+    why = "a multilayer perceptron suits rows of numbers and categories"
+    why += f"; with so many rows {epochs} epochs are steps enough" if epochs < 100 else ""
+    return Choice("mlp", "gradient", epochs, why, patience=min(15, max(2, epochs // 4)))
 
 
 def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choice:

@@ -57,7 +57,7 @@ def export_onnx(
     except ValueError as error:
         raise RunError(f"the network does not fit into one ONNX file, which holds at most 2 GB ({error}).") from error
     _, validation, _ = run.parts(source=source)
-    check_agreement(graph, pipeline, validation.features)
+    check_agreement(graph, pipeline, validation.sample.features)
     write_bytes(path, graph)
     return path
 

@@ -2,11 +2,10 @@
 
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 
@@ -17,21 +16,25 @@ from handrail.data.checks import check_drift, check_size
 from handrail.data.dataset import Dataset, prepare, reopen
 from handrail.data.findings import Finding
 from handrail.data.sources import read
+from handrail.data.stream.writing import write_parts
+from handrail.ensemble import first_of
 from handrail.errors import DataError, HandrailError, RecipeError, RunError, TrainingError
 from handrail.evaluation.assess import hardest
 from handrail.files import write_atomically, write_text
 from handrail.folder import Folder, begin, discard, environment, existing, logged, read_json, write_json, write_yaml
+from handrail.helping import help_train
+from handrail.learning.team import Team
 from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
+from handrail.replicas import Replica, best_of, check_keep, spread, train_pipeline
 from handrail.run import SOURCES, Run, load_recipe
 from handrail.showcase import write_showcase
 from handrail.training.callbacks import Callback
-from handrail.training.progress import make_progress
-from handrail.training.records import Records
-from handrail.training.session import batch_size, check_loss, choose_device, threads_kept, train, usual_loss
+from handrail.training.joining import joined, resumable
+from handrail.training.session import check_loss, choose_device, threads_kept
 from handrail.training.signals import Interrupted, listening
-from handrail.training.standing import Progress
+from handrail.training.terms import batch_size, usual_loss
 from handrail.training.transfer import transfer_facts
 from handrail.training.weights import weights_at
 
@@ -50,7 +53,8 @@ def fit(
 ) -> Run:
     """Take data through the whole recipe: read, split, seal, encode, train, decide, measure on validation rows, report.
 
-    The test rows are not looked at; `Run.test` opens them.
+    The test rows are not looked at; `Run.test` opens them. Under torchrun all processes train the one network; then the first
+    goes on, and the others end here, with exit code 0.
 
     Arguments:
         source: a file, glob, database URL, `bundled:NAME`, data frame or arrays; instead of the recipe's.
@@ -68,14 +72,19 @@ def fit(
         SIGTERM; `resume` goes on.
     """
     asked = compose(source, target, recipe=recipe, changes=changes)
-    folder = begin(asked, out)
-    try:
-        return _fit_into(folder, asked, progress=progress, callbacks=callbacks)
-    except TrainingError:
-        raise
-    except HandrailError:
-        discard(folder)
-        raise
+    if asked.tuning.space:
+        raise RecipeError("tuning.space: has no effect in a fit; search it with handrail tune, or leave it out.")
+    with joined(asked) as team:
+        if not team.is_first:
+            help_train(asked, team, callbacks=callbacks)
+        folder = begin(asked, out)
+        try:
+            return _fit_into(folder, asked, team, progress=progress, callbacks=callbacks)
+        except TrainingError:
+            raise
+        except HandrailError:
+            discard(folder)
+            raise
 
 
 def resume(
@@ -102,7 +111,10 @@ def resume(
     if source is not None:
         asked = asked.with_values({"data.source": _absolute(source)})
     _check_unchanged(folder, asked)
-    return _fit_into(folder, asked, progress=progress, callbacks=callbacks)
+    with joined(asked) as team:
+        if not team.is_first:
+            help_train(asked, team, callbacks=callbacks)
+        return _fit_into(folder, asked, team, progress=progress, callbacks=callbacks)
 
 
 def compose(
@@ -151,7 +163,7 @@ def check_source(
     asked = compose(source, target, recipe=recipe, changes=changes)
     data = prepare(asked.data)
     _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
-    return data, [*data.findings, *check_drift(data.train, test, schema=data.schema, target=False)]
+    return data, [*data.findings, *check_drift(data.train.sample, test.sample, schema=data.schema, target=False)]
 
 
 def _absolute(source: Any) -> Any:
@@ -168,11 +180,11 @@ def _name_of(source: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-") or "run"
 
 
-def _fit_into(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> Run:
+def _fit_into(folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]) -> Run:
     """The five steps, into a folder; what an earlier attempt left there is continued."""
     with threads_kept(), logged(folder):
         try:
-            _five_steps(folder, asked, progress=progress, callbacks=callbacks)
+            _five_steps(folder, asked, team, progress=progress, callbacks=callbacks)
         except KeyboardInterrupt:
             _log.error("interrupted")
             raise Interrupted(f"interrupted. Continue with: handrail resume {folder.path}", signal.SIGINT) from None
@@ -192,8 +204,9 @@ def _is_name(source: Any) -> bool:
     return source is None or isinstance(source, str | Path) or several
 
 
-def _five_steps(folder: Folder, asked: Recipe, *, progress: str, callbacks: tuple[Callback, ...]) -> None:
+def _five_steps(folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]) -> None:
     recipe = _with_data_in_folder(folder, asked)
+    team.from_first(lambda: folder.path)
     device = choose_device(recipe.training.device)
     data = prepare(recipe.data, cache_in=folder.path)
     _log.info(
@@ -201,21 +214,24 @@ def _five_steps(folder: Folder, asked: Recipe, *, progress: str, callbacks: tupl
     )
     _check(recipe, data)
     recipe, why, pipeline = assemble(recipe, data.train, schema=data.schema, task=data.task, device=device)
-    _settle_environment(folder, data, device=str(device), threads=threads_for(recipe, pipeline, len(data.train)))
+    check_keep(recipe, pipeline)
+    _settle_environment(
+        folder, data, device=str(device), threads=threads_for(recipe, pipeline, len(data.train)), processes=team.size
+    )
     write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
     _write_split(folder, data)
     findings = [*data.findings, *_size(pipeline, data)]
     for finding in findings:
         _log.log(logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding)
     lesson = lesson_of(recipe, pipeline, data.train, data.validation)
-    listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
-    try:
-        with listening() as wish:
-            done = train(lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish)
-    except Interrupted as stop:
-        raise Interrupted(f"{stop} Continue with: handrail resume {folder.path}", stop.exit_code - 128) from None
-    _log.info("trained %d epochs, the best was %d: %s", done.epoch, done.best_epoch or done.epoch, done.done)
-    _finish(folder, recipe, data, pipeline, why=why, findings=findings, done=done)
+    team.from_first(lambda: (data.fingerprint, torch.get_num_threads()))
+    with resumable(folder.path), listening(patient=team.size > 1) as wish:
+        replicas = train_pipeline(lesson, pipeline, folder, progress=progress, callbacks=callbacks, wish=wish, team=team)
+        team.disband()
+    for replica in replicas:
+        _log.info("%s", replica)
+    _note_computing(folder, recipe)
+    _finish(folder, recipe, data, pipeline, why=why, findings=findings, replicas=replicas)
     _log.info("done")
 
 
@@ -282,7 +298,7 @@ def _size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
     counts = torch.bincount(target, minlength=len(data.task.classes)).tolist() if data.task.is_classification else []
     if data.task.name == "multi-label":
         counts = target.sum(dim=0).long().tolist()
-    return check_size(len(data.train), count_parameters(pipeline.network), data.task, data.schema, counts)
+    return check_size(len(data.train), count_parameters(first_of(pipeline.network)), data.task, data.schema, counts)
 
 
 def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
@@ -290,6 +306,7 @@ def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
     plain = recipe.resolved()
     plain["data"]["task"] = data.task.name
     plain["data"]["target"] = list(data.task.targets)
+    plain["data"]["stream"] = data.train.sample is not data.train
     if recipe.objective.loss == "auto":
         chosen = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})
         plain["objective"]["loss"] = chosen.resolved()["objective"]["loss"]
@@ -299,14 +316,14 @@ def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
     return plain
 
 
-def _settle_environment(folder: Folder, data: Dataset, *, device: str, threads: int) -> None:
+def _settle_environment(folder: Folder, data: Dataset, *, device: str, threads: int, processes: int) -> None:
     """Write what the figures depend on besides the recipe; a fit that is continued must find the same rows.
 
     It goes on with the number of threads that it was begun with, since another one gives other last digits.
 
     Raises: `RunError` when the rows are others than before, or in another order.
     """
-    now = {**environment(device, threads), "data": data.fingerprint}
+    now = {**environment(device, threads), "processes": processes, "data": data.fingerprint}
     if not folder.environment.exists():
         write_json(folder.environment, now)
         torch.set_num_threads(threads)
@@ -317,17 +334,25 @@ def _settle_environment(folder: Folder, data: Dataset, *, device: str, threads: 
             f"'{data.source}' has changed since the fit began: its rows, or their order, are not the same. Restore it, name its "
             "new place (resume --source), or fit again into another folder."
         )
-    other = [name for name in ("packages", "device", "system", "python") if before[name] != now[name]]
+    before.setdefault("processes", 1)
+    other = [name for name in ("packages", "device", "system", "python", "processes") if before[name] != now[name]]
     if other:
         _log.warning("continued elsewhere (%s): the last digits may differ from those of one unbroken fit", ", ".join(other))
-    torch.set_num_threads(before["threads"])
+    torch.set_num_threads(threads if before["processes"] != processes else before["threads"])
+
+
+def _note_computing(folder: Folder, recipe: Recipe) -> None:
+    """Write what was chosen by measuring, beside the rest of what the figures depend on."""
+    chosen = {
+        name: [read_json(path) for path in sorted(folder.checkpoints.rglob(f"{name}.json"))] for name in ("compile", "together")
+    }
+    write_json(folder.environment, {**read_json(folder.environment), "precision": recipe.training.precision, **chosen})
 
 
 def _write_split(folder: Folder, data: Dataset) -> None:
     """The part of each row of the source, and the test rows' hashes, in a file each time the same."""
-    names = np.array(["train", "validation", "test", "left out"])[data.parts]
     with write_atomically(folder.split) as path:
-        pl.DataFrame({"row": np.arange(1, len(names) + 1), "part": names}).write_parquet(path)
+        write_parts(path, data.parts, ["train", "validation", "test", "left out"])
     with write_atomically(folder.sealed) as path:
         pl.DataFrame({"hash": data.sealed.hashes}).write_parquet(path)
 
@@ -340,12 +365,13 @@ def _finish(
     *,
     why: tuple[str, ...],
     findings: list[Finding],
-    done: Progress,
+    replicas: Sequence[Replica],
 ) -> None:
     """Decide on validation rows, measure there, and write model and report."""
     pipeline.decoder.settle(pipeline.network, pipeline.rows(data.validation), data.validation, recipe.evaluation)
     predictions = pipeline.outcome(data.validation)
     measured, beside = measure_beside(recipe, pipeline, predictions, train=data.train, part=data.validation)
+    lead = best_of(replicas)
     pipeline.save(folder.model)
     write_predictions(folder, "validation", predictions, data.validation)
     write_showcase(folder, pipeline, data.train, data.validation, predictions)
@@ -357,11 +383,11 @@ def _finish(
         "notes": list(data.notes),
         "findings": [finding.model_dump() for finding in findings],
         "training": {
-            "epochs": done.epoch,
-            "best_epoch": done.best_epoch or done.epoch,
-            "stopped": done.done,
-            "seconds": done.spent,
-            "parameters": count_parameters(pipeline.network),
+            "epochs": lead.epochs,
+            "best_epoch": lead.best_epoch,
+            "stopped": lead.stopped,
+            "seconds": sum(replica.seconds for replica in replicas),
+            "parameters": count_parameters(first_of(pipeline.network)),
             "inputs": list(shape) if isinstance(shape := pipeline.encoder.shape, tuple) else shape,
             "why": list(why),
             "transfer": transfer_facts(folder.checkpoints),
@@ -369,6 +395,7 @@ def _finish(
         "decisions": pipeline.decoder.decisions,
         "hardest": hardest(predictions, data.validation, [column.name for column in data.schema.columns]),
         "metrics": measured,
+        "replicas": spread(pipeline, replicas, data.validation) if len(replicas) > 1 else None,
         **beside,
     }
     write_json(folder.validation, summary)

@@ -22,6 +22,7 @@ from handrail.data.store import Stores
 from handrail.data.task import Task
 from handrail.decoders import ClassDecoder, Decoder, make_decoder
 from handrail.decoders.scoring import all_scores, device_of
+from handrail.ensemble import Ensemble, replicas_of
 from handrail.errors import RunError
 from handrail.evaluation.outcome import Outcome
 from handrail.files import write_bytes, write_text
@@ -56,7 +57,7 @@ class Pipeline(nn.Module):
 
     def rows(self, part: Part) -> Rows:
         """The encoded rows of a part."""
-        return self.encoder.rows(part.features, part.stores)
+        return part.encoded(self.encoder)
 
     def answers(self, features: pl.DataFrame, stores: Stores | None = None) -> np.ndarray:
         """Probabilities `[rows, classes]` or values `[rows, outputs]` of typed features."""
@@ -82,6 +83,8 @@ class Pipeline(nn.Module):
             "decoder": self.decoder.facts(),
             "model": self.model_spec,
             "precision": self.precision,
+            "replicas": len(replicas_of(self.network)),
+            "answering": list(self.network.answering) if isinstance(self.network, Ensemble) else [0],
         }
         write_bytes(folder / "weights.safetensors", save(tensors, {"format": "pt"}))
         write_text(folder / "pipeline.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
@@ -101,8 +104,9 @@ class Pipeline(nn.Module):
         decoder.restore(facts["decoder"])
         if network is None and isinstance(spec, str) and spec.startswith("<object"):
             raise RunError(f"the model was given as an object, {spec}; load it with handrail.load(RUN, model=...).")
-        model = spec if network is None else copy.deepcopy(network)
-        made = make_network(model, encoder, decoder, precision=facts["precision"])
+        models = [spec if network is None else copy.deepcopy(network) for _ in range(facts.get("replicas", 1))]
+        members = [make_network(model, encoder, decoder, precision=facts["precision"]) for model in models]
+        made = members[0] if len(members) == 1 else Ensemble(members, decoder.joined, answering=facts["answering"])
         pipeline = cls(task, encoder, decoder, made, model=spec, precision=facts["precision"])
         try:
             pipeline.load_state_dict(load_file(folder / "weights.safetensors"))

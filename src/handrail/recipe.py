@@ -20,6 +20,7 @@ from handrail.data.table import ReadOptions
 from handrail.errors import RecipeError, did_you_mean
 from handrail.sections import DataRecipe, EvaluationRecipe, ObjectiveRecipe, Section, TrainingRecipe, TransferRecipe
 from handrail.settings import set_dotted
+from handrail.tuning.settings import TuningRecipe
 
 
 class Recipe(Section):
@@ -34,6 +35,7 @@ class Recipe(Section):
     transfer: TransferRecipe = TransferRecipe()
     training: TrainingRecipe = TrainingRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
+    tuning: TuningRecipe = TuningRecipe()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "Recipe":

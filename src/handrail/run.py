@@ -4,15 +4,15 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 
 from handrail import assembly
 from handrail._yaml import read_yaml
 from handrail.answering import Answers, answer, with_training_names, written
+from handrail.bulk import answer_large, large_source, write_large, writes_blocks
 from handrail.components import is_object
-from handrail.data.dataset import Part, reopen
+from handrail.data.dataset import Part, changed, prepare, reopen
 from handrail.data.sources import read_expecting
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, RunError
@@ -23,6 +23,7 @@ from handrail.folder import Folder, existing, read_json, write_json
 from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
+from handrail.replicas import replicas_from, spread
 from handrail.showcase import write_test_showcase
 
 SOURCES = ("source", "validation", "test")
@@ -95,6 +96,9 @@ class Run:
         Raises: `DataError` for missing columns, and for values that are no numbers or dates where the network needs
             them, with the rows by number.
         """
+        large = large_source(source, read_options, self.pipeline)
+        if large is not None:
+            return answer_large(self.pipeline, large, keep=False, strict=strict, skip_bad=skip_bad)
         return answer(self.pipeline, self.read(source, options=read_options), strict=strict, skip_bad=skip_bad)
 
     def read(self, source: Any, *, options: ReadOptions | None = None) -> Table:
@@ -148,7 +152,7 @@ class Run:
         Raises: `SealError` when the rows, or at least half of them, have been opened before, `DataError` when they are
             not what was sealed.
         """
-        epochs = self.summary["training"]["best_epoch"]
+        self.summary  # noqa: B018 - a fit that has not ended is refused before anything is opened
         seal = Seal(self._hashes, opened_here=self.folder.test.exists())
         if not again:
             seal.refuse_if_opened()
@@ -156,8 +160,7 @@ class Run:
         pipeline = self._fitted
         if refit:
             train = joined(train, validation)
-            recipe = self.recipe.with_values(self._settled)
-            pipeline = assembly.refit(recipe, pipeline, train, epochs=epochs, folder=self.folder, progress=progress)
+            pipeline = self._refitted(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
         found = {**self._measured(pipeline, train, part), **opened.facts, "refit": refit, "remarks": list(part.remarks)}
         write_json(self.folder.test, found)
@@ -165,6 +168,28 @@ class Run:
         self.__dict__.pop("pipeline", None)
         self.report()
         return found
+
+    def refit(self, *, progress: str = "none") -> None:
+        """Train on training and validation rows together, for the epochs that were best before. The seal stays shut.
+
+        `test(refit=True)` measures what comes of it; until then the run answers with the network of the fit.
+
+        Raises: `DataError` when the rows are not what they were.
+        """
+        data = prepare(self.recipe.data, cache_in=self.path)
+        if data.fingerprint != read_json(self.folder.environment)["data"]:
+            raise DataError(changed(data.source))
+        self._refitted(joined(data.train, data.validation), progress)
+
+    def _refitted(self, part: Part, progress: str) -> Pipeline:
+        """The network of both parts; trained once, since it would come out the same."""
+        if (self.folder.refit / "pipeline.json").exists():
+            return Pipeline.load(self.folder.refit, network=self._module)
+        replicas = self.summary.get("replicas")  # nothing in runs of a version without them
+        members = replicas["members"] if replicas else [self.summary["training"]]
+        epochs = [max(1, member["best_epoch"]) for member in members]
+        recipe = self.recipe.with_values(self._settled)
+        return assembly.refit(recipe, self._fitted, part, epochs=epochs, folder=self.folder, progress=progress)
 
     @property
     def _settled(self) -> dict[str, Any]:
@@ -177,6 +202,8 @@ class Run:
     def _measured(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
         predictions = pipeline.outcome(part)
         measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
+        replicas = self.summary.get("replicas")
+        beside["replicas"] = spread(pipeline, replicas_from(replicas["members"]), part) if replicas else None
         write_predictions(self.folder, "test", predictions, part)
         write_test_showcase(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
@@ -222,14 +249,7 @@ def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
 
 def joined(first: Part, second: Part) -> Part:
     """Two parts as one."""
-    return Part(
-        f"{first.name} and {second.name}",
-        pl.concat([first.raw, second.raw.select(first.raw.columns)], how="vertical_relaxed"),
-        pl.concat([first.features, second.features]),
-        torch.cat([first.target, second.target]),
-        np.concatenate([first.rows, second.rows]),
-        first.table,
-    )
+    return first.joined(second)
 
 
 def answer_source(
@@ -247,6 +267,9 @@ def answer_source(
     Raises: as `Run.predict`.
     """
     run = load(path)
+    large = large_source(source, options, run.pipeline)
+    if large is not None:
+        return answer_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
     table = run.read(source, options=options)
     answers = answer(run.pipeline, table, strict=strict, skip_bad=skip_bad)
     if not keep:
@@ -256,3 +279,27 @@ def answer_source(
     names = {name: f"{name}_" for name in answers.frame.columns if name in table.frame.columns}
     kept = table.frame.drop(list(table.stores))
     return Answers(pl.concat([kept, answers.frame.rename(names)], how="horizontal"), answers.warnings, answers.maps)
+
+
+def answer_into(
+    path: str | Path,
+    source: Any,
+    out: Path,
+    *,
+    options: ReadOptions | None = None,
+    keep: bool = False,
+    strict: bool = False,
+    skip_bad: bool = False,
+    overwrite: bool = False,
+) -> tuple[int, list[str]] | None:
+    """Write the answers for a table that is larger than memory, a block of rows at a time; nothing is done for other tables.
+
+    Returns: how many rows there were, and what was noticed; or nothing.
+
+    Raises: as `Run.predict`; then nothing is written.
+    """
+    run = load(path)
+    large = large_source(source, options, run.pipeline) if writes_blocks(out) else None
+    if large is None:
+        return None
+    return write_large(run.pipeline, large, out, keep=keep, strict=strict, skip_bad=skip_bad, overwrite=overwrite)

@@ -34,7 +34,8 @@ class DataRecipe(Section):
     themselves. augment: how training rows are changed at random; `auto` is what suits the data, an empty list nothing.
     validation, test: separate sources for those parts; what is not given is drawn from `source`.
     sample: train and validate on that many rows (or that share), class by class. duplicates: `drop` leaves out
-    validation rows that repeat a training row, and test rows that repeat either.
+    validation rows that repeat a training row, and test rows that repeat either. stream: read Parquet files block by block
+    instead of whole; `auto` does from 128 MB on, at eight bytes a cell.
     """
 
     source: Any = None
@@ -51,6 +52,7 @@ class DataRecipe(Section):
     split: Split = Split()
     sample: Annotated[float, Field(gt=0)] | None = None
     duplicates: Literal["keep", "drop"] = "keep"
+    stream: Literal["auto"] | bool = "auto"
     balance: Literal["none", "class_weights", "oversample", "undersample"] = "none"
     encoding: Encoding = Encoding()
     images: Images = Images()

@@ -5,7 +5,7 @@ NetworkClassifier(model={"mlp": {"hidden": [64, 32]}}).fit(X, y).predict_proba(X
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,12 +27,10 @@ from handrail.errors import DataError, RecipeError
 from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
-from handrail.training.callbacks import Callback
+from handrail.training.callbacks import Callback, Training
 from handrail.training.progress import make_progress
-from handrail.training.session import Lesson, check_loss, choose_device, threads_kept, train
-
-if TYPE_CHECKING:
-    from handrail.training.engine import Engine
+from handrail.training.session import check_loss, choose_device, threads_kept, train
+from handrail.training.terms import Lesson
 
 _ARRAYS: dict[str, Any] = {"dtype": (np.float64, np.float32), "ensure_all_finite": "allow-nan"}
 
@@ -43,7 +41,7 @@ class _History(Callback):
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
 
-    def on_epoch_end(self, engine: "Engine", epoch: int, figures: Mapping[str, float]) -> None:
+    def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         self.epochs.append({"epoch": epoch, **figures})
 
 

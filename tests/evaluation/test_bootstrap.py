@@ -1,5 +1,6 @@
 """The weighted figures equal those of literally resampled rows; intervals hold the truth as often as they say."""
 
+import dataclasses
 import math
 import time
 import tracemalloc
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.errors import DataError, RecipeError
+from handrail.evaluation import bootstrap
 from handrail.evaluation._weighted import statistics
 from handrail.evaluation.bootstrap import difference, draw_counts, measure_with_intervals
 from handrail.evaluation.metrics import measure
@@ -148,3 +150,20 @@ def test_memory_stays_bounded_for_many_rows():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 300_000 * 8 * 60  # a few dozen columns of floats, however many the resamples
+
+
+@pytest.mark.parametrize("task", ["binary", "multi-class", "regression"])
+def test_few_of_many_rows_tell_how_far_figures_move(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    one, other = (random_predictions(generator, task, rows=20_000, classes=3) for _ in range(2))
+    other = dataclasses.replace(other, truth=one.truth)
+    metric = "rmse" if task == "regression" else "accuracy"
+    whole, gap = measure_with_intervals(one), difference(one, other, metric)
+    monkeypatch.setattr(bootstrap, "_MOST_ROWS", 10_000)
+    monkeypatch.setattr(bootstrap, "_SAMPLE", 4_000)
+    some, fewer = measure_with_intervals(one), difference(one, other, metric)
+    assert [interval.value for interval in some.values()] == [interval.value for interval in whole.values()]
+    for name in set(whole) - {"calibration_error"}:  # which grows under resampling, more so of fewer rows
+        assert some[name].high - some[name].low == pytest.approx(whole[name].high - whole[name].low, rel=0.2), name
+    assert fewer.value == gap.value
+    assert fewer.high - fewer.low == pytest.approx(gap.high - gap.low, rel=0.2)

@@ -19,6 +19,7 @@ from handrail.learning.rule import Batch
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback, Training
 from handrail.training.cohort import unlike
+from handrail.training.compilation import has_compiler
 from handrail.training.many import train_many
 from handrail.training.pupil import Pupil
 from handrail.training.seeds import seeded
@@ -240,13 +241,13 @@ class StopAt(Callback):
             self.wish.number = 15
 
 
-@settings(max_examples=8, deadline=None)
-@given(epoch=st.integers(1, 7), rates=st.sampled_from([(0.01, 0.5, 0.001, 0.7), (0.1, 0.1, 0.1)]))
+@settings(max_examples=4, deadline=None)
+@given(epoch=st.integers(1, 4), rates=st.sampled_from([(0.01, 0.5, 0.001, 0.7), (0.1, 0.1, 0.1)]))
 def test_an_interrupted_cohort_goes_on_to_the_same_bits(
     tmp_path_factory: pytest.TempPathFactory, epoch: int, rates: tuple[float, ...]
 ) -> None:
     folder = tmp_path_factory.mktemp("cohort")
-    base = {"training.epochs": 9, "training.patience": 2, "training.checkpoint_seconds": 0}
+    base = {"training.epochs": 9, "training.patience": 4, "training.checkpoint_seconds": 0}
     base |= {"model.mlp": {"dropout": 0.2, "normalisation": "batch"}}
     changes = [{"learning.gradient.optimizer.adam.learning_rate": rate} for rate in rates]
     whole, parts = pupils(changes, base), pupils(changes, base)
@@ -305,3 +306,15 @@ def test_different_shapes_go_into_programs_of_their_own(caplog: pytest.LogCaptur
     train_many(auto)
     assert distance(alone, auto) < TOLERANCE
     assert caplog.text.count("2 networks are trained as one program") == 2
+
+
+def test_a_compiled_cohort_equals_the_others(tmp_path: Path) -> None:
+    changes = [{"learning.gradient.optimizer.adam.learning_rate": rate} for rate in RATES]
+    base = {"training.compile": True, "model.mlp.dropout": 0.2}
+    if not has_compiler(torch.device("cpu")):
+        pytest.skip("there is no C++ compiler")
+    alone, together = pupils(changes, {**base, "training.compile": False}), pupils(changes, base)
+    train_many(alone, together=False)
+    train_many(together, together=True, folder=tmp_path)
+    assert distance(alone, together) < TOLERANCE
+    assert '"compiled": true' in (tmp_path / "group-1" / "compile.json").read_text()

@@ -1,30 +1,41 @@
 """Rows that stand in more than one part, or more than once in the training part."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
 from handrail.data._check_wording import count, make, share
 from handrail.data.findings import Finding
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
+from handrail.data.table import Table
 
 _MANY = 0.01
 
 
-def check_rows(train: "Part", validation: "Part", *, sealed: np.ndarray) -> list[Finding]:
+@dataclass(frozen=True)
+class HashedRows:
+    """Rows of a part by their number in the table, with a hash of each."""
+
+    name: str
+    rows: np.ndarray
+    table: Table
+    hashes: np.ndarray
+
+
+def check_rows(train: HashedRows, validation: HashedRows, *, sealed: np.ndarray) -> list[Finding]:
     """Duplicates across parts and within the training rows; of test rows only their hashes are used."""
     ours, theirs = train.hashes, validation.hashes
-    return _across(train, validation, ours, theirs, sealed) + _within(train, ours)
+    ordered = np.sort(ours)
+    return _across(train, validation, theirs, sealed, ordered) + _within(train, ours, ordered)
 
 
-def _across(train: "Part", validation: "Part", ours: np.ndarray, theirs: np.ndarray, sealed: np.ndarray) -> list[Finding]:
-    repeats = np.flatnonzero(np.isin(theirs, ours))
-    hidden = int(np.isin(sealed, np.concatenate([ours, theirs])).sum())
+def _across(
+    train: HashedRows, validation: HashedRows, theirs: np.ndarray, sealed: np.ndarray, ordered: np.ndarray
+) -> list[Finding]:
+    repeats = np.flatnonzero(_among(theirs, ordered))
+    hidden = int((_among(sealed, ordered) | _among(sealed, np.sort(theirs))).sum())
     seen = []
     if len(repeats):
-        first = int(np.flatnonzero(ours == theirs[repeats[0]])[0])
+        first = int(np.flatnonzero(train.hashes == theirs[repeats[0]])[0])
         example = f"{_row(validation, int(repeats[0]))} is the same as {_row(train, first)}"
         seen.append(
             f"{len(repeats):,} of {count(len(theirs), 'validation row')} ({share(len(repeats), len(theirs))}) "
@@ -48,13 +59,23 @@ def _across(train: "Part", validation: "Part", ours: np.ndarray, theirs: np.ndar
     ]
 
 
-def _within(train: "Part", hashes: np.ndarray) -> list[Finding]:
-    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    repeats = np.flatnonzero(first[inverse] != np.arange(len(hashes)))
+def _among(hashes: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Which of the hashes stand in a sorted array; many rows need no more memory than that array."""
+    if not len(ordered):
+        return np.zeros(len(hashes), dtype=bool)
+    return ordered[np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)] == hashes
+
+
+def _within(train: HashedRows, hashes: np.ndarray, ordered: np.ndarray) -> list[Finding]:
+    several = ordered[1:][ordered[1:] == ordered[:-1]]
+    places = np.flatnonzero(_among(hashes, several))
+    _, start, inverse = np.unique(hashes[places], return_index=True, return_inverse=True)
+    first = places[start]
+    repeats = places[first[inverse] != places]
     if not len(repeats):
         return []
     place = int(repeats[0])
-    example = f"{_row(train, place)} is the same as {_row(train, int(first[inverse[place]]))}"
+    example = f"{_row(train, place)} is the same as {_row(train, int(first[inverse[np.searchsorted(places, place)]]))}"
     return [
         make(
             "note",
@@ -67,6 +88,6 @@ def _within(train: "Part", hashes: np.ndarray) -> list[Finding]:
     ]
 
 
-def _row(part: "Part", place: int) -> str:
+def _row(part: HashedRows, place: int) -> str:
     name = part.table.row_name(int(part.rows[place]))
     return f"{name} of '{part.table.source}'" if part.name != "train" else name

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from handrail.data.rows import Rows, count
+from handrail.data.stream.order import block_order, by_blocks, streamed_in
 from handrail.data.task import Task
 from handrail.errors import RecipeError
 
@@ -17,13 +18,19 @@ def class_weights(codes: Int[Tensor, " rows"], classes: int) -> Float[Tensor, " 
     return (len(codes) / ((counts > 0).sum() * counts[codes].double())).float()
 
 
-def epoch_order(codes: Rows, balance: str) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
+def epoch_order(codes: Rows, balance: str, inputs: Rows | None = None) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
     """How the rows of an epoch are drawn.
 
     none, class_weights: every row once, in random order. oversample: every class as often as the largest, its rows
     as equally often as can be. undersample: every class as often as the smallest, other rows each epoch.
+
+    Arguments:
+        inputs: encoded rows; where they are streamed from a file, rows of a block stay near each other.
     """
+    streamed = streamed_in(inputs)
     if balance in ("none", "class_weights"):
+        if streamed is not None:
+            return block_order(streamed)
         return lambda generator: torch.randperm(count(codes), generator=generator)
     assert isinstance(codes, Tensor), "only classes are balanced"
     members = [torch.nonzero(codes == code).flatten() for code in codes.unique()]
@@ -32,6 +39,8 @@ def epoch_order(codes: Rows, balance: str) -> Callable[[torch.Generator], Int[Te
 
     def order(generator: torch.Generator) -> Tensor:
         drawn = torch.cat([_repeated(rows, wanted, generator) for rows in members])
+        if streamed is not None:
+            return by_blocks(drawn, streamed, generator)
         return drawn[torch.randperm(len(drawn), generator=generator)]
 
     return order

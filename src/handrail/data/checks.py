@@ -12,7 +12,7 @@ import numpy as np
 from handrail.data._check_columns import check_columns
 from handrail.data._check_drift import check_drift
 from handrail.data._check_leaks import check_leaks
-from handrail.data._check_rows import check_rows
+from handrail.data._check_rows import HashedRows, check_rows
 from handrail.data._check_target import check_target
 from handrail.data._check_wording import count, listed, make
 from handrail.data.findings import Finding
@@ -29,7 +29,14 @@ _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 def check_parts(
-    train: "Part", validation: "Part", *, schema: Schema, task: Task, balance: str, sealed: np.ndarray
+    train: "Part",
+    validation: "Part",
+    *,
+    schema: Schema,
+    task: Task,
+    balance: str,
+    sealed: np.ndarray,
+    hashed: tuple[HashedRows, HashedRows] | None = None,
 ) -> list[Finding]:
     """All checks that need no look at test rows; errors first, then warnings, then notes.
 
@@ -37,15 +44,20 @@ def check_parts(
         train, validation: rows as read and as typed features.
         balance: `data.balance`.
         sealed: the hashes of the test rows, `fingerprint.row_hashes` of all their columns.
+        hashed: the rows that are looked through for repeats, where there are more than these.
     """
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
-        *check_rows(train, validation, sealed=sealed),
+        *check_rows(*(hashed or (_hashed(train), _hashed(validation))), sealed=sealed),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
+
+
+def _hashed(part: "Part") -> HashedRows:
+    return HashedRows(part.name, part.rows, part.table, part.hashes)
 
 
 def check_size(rows: int, parameters: int, task: Task, schema: Schema, class_counts: Sequence[int]) -> list[Finding]:

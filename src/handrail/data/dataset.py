@@ -7,57 +7,22 @@ in what it returns. `reopen` reads them again, when the seal is opened.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from torch import Tensor
 
 from handrail.data.checks import check_parts
 from handrail.data.drawing import RawRows, drawn, sampled, task_of
 from handrail.data.findings import Finding
-from handrail.data.fingerprint import row_hashes
+from handrail.data.part import Part
 from handrail.data.schema import ColumnKind, Schema, infer, read_frame
-from handrail.data.store import Stores
+from handrail.data.stream.wanted import streamed_source
 from handrail.data.table import Table
 from handrail.data.task import Task
+from handrail.data.unreadable import infinite, unreadable
 from handrail.errors import DataError
 from handrail.sections import DataRecipe
-
-
-@dataclass(frozen=True)
-class Part:
-    """Rows of one part: as read, as typed features, as encoded target; `rows` are positions in their source."""
-
-    name: str
-    raw: pl.DataFrame
-    features: pl.DataFrame
-    target: Tensor
-    rows: np.ndarray
-    table: Table
-    remarks: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def stores(self) -> Stores:
-        """What the cells of some columns are places in."""
-        return self.table.stores
-
-    @cached_property
-    def hashes(self) -> np.ndarray:
-        """Of each row as it was read, by content."""
-        return row_hashes(self.raw, stores=self.stores)
-
-    def readable(self, row: int, names: Sequence[str]) -> dict[str, str | None]:
-        """The values of a row as a person would name them: a stored item by its file."""
-        values = self.raw.select(names).row(row, named=True)
-        return {name: None if value is None else self._said(name, value) for name, value in values.items()}
-
-    def _said(self, name: str, value: object) -> str:
-        return self.stores[name].name(int(str(value))) if name in self.stores else str(value)
 
 
 @dataclass(frozen=True)
@@ -92,6 +57,11 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
 
     Raises: `DataError` when the source, the target or the values do not serve; each mistake of a column is named.
     """
+    source = streamed_source(recipe)
+    if source is not None:
+        from handrail.data.stream.prepare import prepare_streamed
+
+        return prepare_streamed(recipe, source, cache_in=cache_in)
     found = drawn(recipe, cache_in=cache_in)
     table, targets = found.table, found.targets
     sealed = Sealed(len(found.test.rows), found.test.hashes)
@@ -100,17 +70,11 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
     if recipe.task == "forecast":
         task = task.model_copy(update={"horizon": recipe.forecast.horizon, "season": found.season})
     train, validation = sampled(recipe, found.train, task), sampled(recipe, found.validation, task)
-    fingerprint = _fingerprint(train, validation, found.test)
-    features = _features(train.frame, task, recipe)
-    schema = infer(features, kinds=_kinds(features, task, recipe), stored=_stored(table, task))
-    if not schema.used:
-        raise DataError(
-            "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + ". "
-            "data.columns.NAME=numeric, category or text takes a column as such."
-        )
-    ready = [_part(part, schema, task) for part in (train, validation)]
+    fingerprint = fingerprint_of(train.hashes, validation.hashes, found.test.hashes)
+    schema = schema_of(train.frame, task, recipe, table)
+    ready = [typed_part(part, schema, task) for part in (train, validation)]
     findings = [finding for _, troubles in ready for finding in troubles]
-    findings += [*_unlabelled(found.missing, targets), *_odd_words(schema), *_remarks(table)]
+    findings += [*unlabelled(found.missing, targets), *odd_words(schema), *_remarks(table)]
     findings += check_parts(ready[0][0], ready[1][0], schema=schema, task=task, balance=recipe.balance, sealed=sealed.hashes)
     return Dataset(
         source=table.source,
@@ -124,6 +88,21 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
         findings=tuple(findings),
         notes=tuple(table.notes),
     )
+
+
+def schema_of(train: pl.DataFrame, task: Task, recipe: DataRecipe, table: Table) -> Schema:
+    """What the columns are, by training rows.
+
+    Raises: `DataError` when none is left to learn from.
+    """
+    features = _features(train, task, recipe)
+    schema = infer(features, kinds=_kinds(features, task, recipe), stored=_stored(table, task))
+    if not schema.used:
+        raise DataError(
+            "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + ". "
+            "data.columns.NAME=numeric, category or text takes a column as such."
+        )
+    return schema
 
 
 def _kinds(features: pl.DataFrame, task: Task, recipe: DataRecipe) -> Mapping[str, str]:
@@ -154,7 +133,7 @@ def _remarks(table: Table) -> list[Finding]:
     ]
 
 
-def _unlabelled(missing: int, targets: Sequence[str]) -> list[Finding]:
+def unlabelled(missing: int, targets: Sequence[str]) -> list[Finding]:
     """What is said of rows that cannot be learned from."""
     if not missing:
         return []
@@ -170,7 +149,7 @@ def _unlabelled(missing: int, targets: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _odd_words(schema: Schema) -> list[Finding]:
+def odd_words(schema: Schema) -> list[Finding]:
     """Words among numbers that are taken for missing."""
     return [
         Finding(
@@ -193,20 +172,22 @@ def reopen(
 
     Raises: `DataError` when they are not, row by row, what they were; `expected` is `Dataset.fingerprint`.
     """
+    source = streamed_source(recipe)
+    if source is not None:
+        from handrail.data.stream.prepare import reopen_streamed
+
+        return reopen_streamed(recipe, source, schema, task, expected=expected, cache_in=cache_in)
     found = drawn(recipe, cache_in=cache_in)
     train, validation, test = sampled(recipe, found.train, task), sampled(recipe, found.validation, task), found.test
-    if _fingerprint(train, validation, test) != expected:
-        raise DataError(
-            f"'{found.table.source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name its "
-            "place (--source), or fit again."
-        )
-    test, remarks = _of_known_classes(test, task)
-    tested, odd = _part(test, schema, task, strict=False)
+    if fingerprint_of(train.hashes, validation.hashes, test.hashes) != expected:
+        raise DataError(changed(found.table.source))
+    test, remarks = of_known_classes(test, task)
+    tested, odd = typed_part(test, schema, task, strict=False)
     tested = replace(tested, remarks=(*remarks, *(finding.seen for finding in odd)))
-    return _part(train, schema, task)[0], _part(validation, schema, task)[0], tested
+    return typed_part(train, schema, task)[0], typed_part(validation, schema, task)[0], tested
 
 
-def _of_known_classes(test: RawRows, task: Task) -> tuple[RawRows, list[str]]:
+def of_known_classes(test: RawRows, task: Task) -> tuple[RawRows, list[str]]:
     """Without the rows of a class that no training or validation row has, and a sentence about them."""
     if not task.is_classification:
         return test, []
@@ -221,11 +202,19 @@ def _of_known_classes(test: RawRows, task: Task) -> tuple[RawRows, list[str]]:
     return test.picked(np.flatnonzero(~unknown)), [sentence]
 
 
-def _fingerprint(*parts: RawRows) -> str:
-    """32 characters that change with any value, and with the order of the rows of a part."""
+def changed(source: str) -> str:
+    """What is said of a source that does not give the same rows again."""
+    return (
+        f"'{source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name its place (--source), "
+        "or fit again."
+    )
+
+
+def fingerprint_of(*hashes: np.ndarray) -> str:
+    """32 characters that change with any value, and with the order of the rows of a part, whose hashes are given."""
     total = hashlib.sha256()
-    for part in parts:
-        total.update(len(part.rows).to_bytes(8, "little") + part.hashes.tobytes())
+    for part in hashes:
+        total.update(len(part).to_bytes(8, "little") + part.tobytes())
     return total.hexdigest()[:32]
 
 
@@ -236,28 +225,16 @@ def _features(frame: pl.DataFrame, task: Task, recipe: DataRecipe) -> pl.DataFra
     return frame.drop([*task.targets, *recipe.drop, *(key for key in keys if key)])
 
 
-def _part(rows: RawRows, schema: Schema, task: Task, *, strict: bool = True) -> tuple[Part, list[Finding]]:
+def typed_part(rows: RawRows, schema: Schema, task: Task, *, strict: bool = True) -> tuple[Part, list[Finding]]:
     """Typed rows; values that cannot be read count as missing, but infinite ones are refused where it is `strict`."""
     features, troubles = read_frame(rows.frame, schema)
     problems, findings = [], []
     for trouble in troubles:
-        places = [rows.table.row_name(int(rows.rows[row])) for row in trouble.rows]
-        where = f"{', '.join(places[:5])}{' …' if len(places) > 5 else ''} of '{rows.table.source}'"
-        if strict and _is_infinite(trouble.example):
-            problems.append(
-                f"{trouble} in {where}; expected a finite number. Mend the rows, or give the word as a missing marker (data.read.missing)."
-            )
+        places = [int(rows.rows[row]) for row in trouble.rows]
+        if strict and trouble.is_infinite:
+            problems.append(infinite(trouble, places, rows.table))
         else:
-            findings.append(
-                Finding(
-                    level="warning",
-                    name="unreadable",
-                    column=trouble.column,
-                    seen=f"{trouble} in {len(places):,} {rows.name} rows ({where}).",
-                    why="The column was understood from training rows, and these values do not fit.",
-                    action="They count as missing.",
-                )
-            )
+            findings.append(unreadable(trouble, places, rows.name, rows.table))
     if problems:
         raise DataError(problems)
     return Part(
@@ -268,10 +245,3 @@ def _part(rows: RawRows, schema: Schema, task: Task, *, strict: bool = True) -> 
         rows.rows,
         rows.table,
     ), findings
-
-
-def _is_infinite(text: str) -> bool:
-    try:
-        return abs(float(text)) == float("inf")
-    except ValueError:
-        return False

@@ -11,6 +11,7 @@ import polars as pl
 from handrail.data.fingerprint import row_hashes
 from handrail.data.sources import read_expecting
 from handrail.data.split import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
+from handrail.data.stream.slim import telling_rows
 from handrail.data.table import Table
 from handrail.data.task import Task, find_targets, infer_task
 from handrail.errors import DataError, did_you_mean
@@ -60,9 +61,21 @@ def drawn(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     """
     table, targets, season = _read(recipe, cache_in)
     if recipe.task != "forecast":
-        _check_names(recipe, table, targets)
+        check_names(recipe, table.frame.columns, targets)
     others = {name: _other(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")}
     table, others = _with_shared_stores(table, others)
+    found = divided(recipe, table, targets, others, season=season)
+    validation, test = _without_repeats(recipe, found.train, found.validation, found.test)
+    return replace(found, validation=validation, test=test)
+
+
+def divided(
+    recipe: DataRecipe, table: Table, targets: tuple[str, ...], others: dict[str, Table | None], *, season: int = 0
+) -> Drawn:
+    """The rows of the three parts that have a target.
+
+    Raises: `DataError` when target or split do not serve.
+    """
     parts = _parts(recipe, table, targets, others)
     rows = [_of_part(code, name, parts, table, others.get(name)) for code, name in enumerate(PARTS)]
     empty = [part.name for part in rows if not len(part.frame)]
@@ -70,7 +83,6 @@ def drawn(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
         raise DataError(f"the {empty[0]} part has no rows; expected some in each of {', '.join(PARTS)}.")
     train, validation, test = (_labelled(part, targets) for part in rows)
     missing = sum(len(rows[code].rows) - len(after.rows) for code, after in ((TRAIN, train), (VALIDATION, validation)))
-    validation, test = _without_repeats(recipe, train, validation, test)
     return Drawn(table, targets, train, validation, test, parts, missing, season)
 
 
@@ -92,7 +104,7 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
         return table, targets, 0
     from handrail.data.windows import windowed
 
-    _check_names(recipe, table, targets)
+    check_names(recipe, table.frame.columns, targets)
     return windowed(table, targets, recipe)
 
 
@@ -126,7 +138,8 @@ def task_of(recipe: DataRecipe, known: pl.DataFrame, targets: Sequence[str], tab
     """What the targets ask for, by rows outside the sealed part."""
     positive = None if recipe.positive is None else str(recipe.positive)
     asked = "regression" if recipe.task == "forecast" else recipe.task
-    return infer_task(known.select(targets), targets, task=asked, positive=positive, stores=table.stores)
+    known = telling_rows(known.select(targets)) if table.streamed else known.select(targets)
+    return infer_task(known, targets, task=asked, positive=positive, stores=table.stores)
 
 
 def _of_part(code: int, name: str, parts: np.ndarray, table: Table, other: Table | None) -> RawRows:
@@ -165,8 +178,8 @@ def _with_shared_stores(table: Table, others: dict[str, Table | None]) -> tuple[
     return shifted[0], {name: None if other is None else next(rest) for name, other in others.items()}
 
 
-def _check_names(recipe: DataRecipe, table: Table, targets: Sequence[str]) -> None:
-    columns = table.frame.columns
+def check_names(recipe: DataRecipe, columns: Sequence[str], targets: Sequence[str]) -> None:
+    """Raises: `DataError` with every setting that names a column that is not there, or the target."""
     asked = [("data.drop", name) for name in recipe.drop] + [("data.columns", name) for name in recipe.columns]
     if recipe.split.column:
         asked.append(("data.split.column", recipe.split.column))
@@ -197,9 +210,14 @@ def _without_repeats(recipe: DataRecipe, train: RawRows, validation: RawRows, te
     """Validation without repeats of training rows, test without repeats of either, where the recipe asks for it."""
     if recipe.duplicates == "keep":
         return validation, test
-    before, known = train.hashes, validation.hashes
-    validation = validation.picked(np.flatnonzero(~np.isin(known, before)))
-    return validation, test.picked(np.flatnonzero(~np.isin(test.hashes, np.concatenate([before, known]))))
+    fresh = fresh_rows(train.hashes, validation.hashes, test.hashes)
+    return validation.picked(fresh[0]), test.picked(fresh[1])
+
+
+def fresh_rows(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of validation rows that repeat no training row, and of test rows that repeat none of either, by their hashes."""
+    known = np.concatenate([train, validation])
+    return np.flatnonzero(~np.isin(validation, train)), np.flatnonzero(~np.isin(test, known))
 
 
 def sampled(recipe: DataRecipe, part: RawRows, task: Task) -> RawRows:

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from handrail.data.stream.rows import Streamed
+
 
 @dataclass(frozen=True, eq=False)
 class Stored:
@@ -45,7 +47,8 @@ class Windows:
         return found if self.channels_first or found.ndim == 2 else found.transpose(1, 2)
 
 
-Rows = Tensor | Stored | Windows | tuple["Tensor | Stored | Windows", ...]
+OneSet = Tensor | Stored | Windows | Streamed
+Rows = OneSet | tuple[OneSet, ...]
 Values = Tensor | tuple[Tensor, ...]
 
 
@@ -61,7 +64,7 @@ def take(rows: Rows, places: Int[Tensor, " n"]) -> Values:
     return _take(rows, places)
 
 
-def _take(rows: Tensor | Stored | Windows, places: Tensor) -> Tensor:
+def _take(rows: OneSet, places: Tensor) -> Tensor:
     return rows.index_select(0, places.to(rows.device)) if isinstance(rows, Tensor) else rows.take(places.cpu())
 
 
@@ -72,8 +75,12 @@ def cut(rows: Rows, start: int, stop: int) -> Values:
     return _cut(rows, start, stop)
 
 
-def _cut(rows: Tensor | Stored | Windows, start: int, stop: int) -> Tensor:
-    return rows[start:stop] if isinstance(rows, Tensor) else rows.take(torch.arange(start, min(stop, len(rows))))
+def _cut(rows: OneSet, start: int, stop: int) -> Tensor:
+    if isinstance(rows, Tensor):
+        return rows[start:stop]
+    if isinstance(rows, Streamed):
+        return rows.cut(start, stop)
+    return rows.take(torch.arange(start, min(stop, len(rows))))
 
 
 def moved(values: Values, device: torch.device) -> Values:

@@ -87,6 +87,14 @@ class Trouble:
     rows: tuple[int, ...]
     example: str
 
+    @property
+    def is_infinite(self) -> bool:
+        """Whether it is about numbers that are infinite, rather than about values that are none."""
+        try:
+            return abs(float(self.example)) == float("inf")
+        except ValueError:
+            return False
+
     def __str__(self) -> str:
         return f"column '{self.column}' ({self.kind}): found '{self.example}'"
 

@@ -119,6 +119,8 @@ def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bo
 
 def _read_paths(paths: Sequence[Path], name: str, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:
     """A folder, files of images or series, or files of tables, whose columns may name pictures."""
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = parquet_in(paths[0]) or paths
     if has_items(paths):
         refuse_unused(options, frozenset({"encoding"}), paths[0].name)
         return read_items(paths, options=options, cache_in=cache_in, labelled=labelled)
@@ -156,6 +158,15 @@ def matching(source: str | Path) -> list[Path]:
     if not found:
         raise DataError(f"no file matches the pattern {source}. Check the folder and the ending.")
     return found
+
+
+def parquet_in(folder: Path) -> list[Path]:
+    """The files of a folder that holds nothing but Parquet; hidden ones and those that begin with `_` do not count."""
+    try:
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
+    except OSError:  # whoever reads the folder says so
+        return []
+    return inside if all(path.is_file() and FORMATS.get(path.suffix.lower()) == "parquet" for path in inside) else []
 
 
 def read_file(path: Path, *, options: ReadOptions) -> Table:

@@ -147,9 +147,13 @@ def _apportioned(sizes: np.ndarray, share: float, total: int) -> np.ndarray:
 
 
 def _codes(labels: pl.Series) -> np.ndarray:
-    texts = as_labels(labels).fill_null("")
+    values = labels.unique()  # few, where rows are many
+    texts = as_labels(values).fill_null("")
     names = texts.unique().sort()
-    return texts.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64).to_numpy()
+    codes = texts.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
+    known, unknown = values.is_not_null(), codes.filter(values.is_null())
+    rest = unknown[0] if len(unknown) else None
+    return labels.replace_strict(values.filter(known), codes.filter(known), default=rest, return_dtype=pl.Int64).to_numpy()
 
 
 def _given(keys: pl.Series, *, with_validation: bool, with_test: bool) -> np.ndarray:

@@ -93,6 +93,7 @@ class Table:
         stores: by column, what no cell can hold (images, series); the cells are places in the store.
         parts: the part that the source itself gives each row (0 train, 1 validation, 2 test).
         target: the column that is meant, where the user names none.
+        streamed: whether the frame holds a few columns only, since the rows are read block by block.
     """
 
     frame: pl.DataFrame
@@ -104,6 +105,7 @@ class Table:
     stores: Stores = field(default_factory=dict, repr=False)
     parts: np.ndarray | None = field(default=None, repr=False)
     target: str | None = None
+    streamed: bool = False
 
     def row_name(self, index: int) -> str:
         """What a person would call the row at this index (from 0): 'row 17', or 'line 18' of a text file."""

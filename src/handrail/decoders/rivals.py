@@ -25,10 +25,10 @@ def simple_rivals(task: Task, train: "Part", part: "Part", encoder: "RowEncoder"
     Simple numbers are made of the rows that "linear" is fitted on alone, and chunk by chunk of those asked, so that many
     pictures do not fill the memory.
     """
-    rows, target = encoder.rows(train.features, train.stores), train.target.numpy()
+    rows, target = train.encoded(encoder), train.target.numpy()
     chosen = fitting_rows(task.name, target, task.classes, width=_simple(encoder, rows, np.arange(1)).shape[1])
     fitted = fit_baselines(task.name, _simple(encoder, rows, chosen), target, task.classes, rows=chosen)
-    said = _said(fitted, encoder, encoder.rows(part.features, part.stores))
+    said = _said(fitted, encoder, part.encoded(encoder))
     scale, truth = naive_errors(task, part), part.target.numpy()
     return {
         name: Predictions(task.name, truth, one.probabilities, one.values, one.labels, task.classes, scale, blocks(task))

@@ -11,10 +11,12 @@ from jaxtyping import Float
 
 from handrail.errors import DataError, RecipeError, did_you_mean
 from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.predictions import Predictions
 
 _WORK = 200_000_000  # rows × sides × resamples: some seconds on one core
 _FEWEST = 100
 _CHUNK = 2**18  # counts held at once: two megabytes stay in a core's cache
+_MOST_ROWS, _SAMPLE = 500_000, 50_000
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,12 @@ def measure_with_intervals(
 
     Resamples in which a figure is undefined are left out of its interval. An interval is widened to hold its own
     figure where it would not (the calibration error grows under resampling). Above 200 million rows × classes ×
-    resamples (200,000 rows of a binary task) fewer resamples are drawn, at least 100. What the interval holds is the
-    chance of the sample; the chance of training is another one.
+    resamples (200,000 rows of a binary task) fewer resamples are drawn, at least 100. Of more than 500,000 rows m = 50,000
+    random ones are resampled, and how far their figures lie from that of the m rows is multiplied by √(m / n). What the
+    interval holds is the chance of the sample; the chance of training is another one.
 
     Raises: RecipeError for less than two resamples or a confidence outside (0, 1).
-    Source: Efron 1979
+    Source: Efron 1979; m out of n: Bickel, Götze & van Zwet 1997
     """
     _check(resamples, confidence)
     values = predictions.measure()
@@ -79,6 +82,9 @@ def _resample(sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, 
     wanted = list(names)
     if not wanted:
         return [{} for _ in sets]
+    whole = [one for one in sets if isinstance(one, Predictions)]
+    if sets[0].rows > _MOST_ROWS and sets[0].block == 1 and len(whole) == len(sets):
+        return _of_fewer(whole, wanted, resamples=resamples, seed=seed)
     rows = sets[0].rows
     resamples = min(resamples, max(_FEWEST, _WORK // (rows * sets[0].work)))
     chunk = int(np.clip(_CHUNK // rows, 4, 1024))
@@ -91,6 +97,18 @@ def _resample(sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, 
             for part, functions in zip(parts, measures, strict=True):
                 part.append({name: figure for one in functions for name, figure in one(weights).items()})
     return [{name: np.concatenate([part[name] for part in some]) for name in wanted} for some in parts]
+
+
+def _of_fewer(sets: Sequence[Predictions], names: list[str], *, resamples: int, seed: int) -> list[dict[str, np.ndarray]]:
+    """As `_resample`, by resamples of a random part of the rows."""
+    rows = sets[0].rows
+    chosen = np.sort(np.random.default_rng([seed, 41]).choice(rows, _SAMPLE, replace=False))
+    parts, narrower = [one.picked(chosen) for one in sets], np.sqrt(_SAMPLE / rows)
+    centres = [(one.measure(), part.measure()) for one, part in zip(sets, parts, strict=True)]
+    return [
+        {name: all_rows[name] + (found[name] - some[name]) * narrower for name in names}
+        for (all_rows, some), found in zip(centres, _resample(parts, names, resamples=resamples, seed=seed), strict=True)
+    ]
 
 
 def draw_counts(

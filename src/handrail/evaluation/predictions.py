@@ -1,7 +1,7 @@
 """Classes, labels or values that a model said of some rows, beside the truth."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +101,19 @@ class Predictions:
 
     def measure(self) -> dict[str, float]:
         """All figures."""
+        return dict(self._figures)
+
+    @cached_property
+    def _figures(self) -> dict[str, float]:
+        """Asked for several times, and slow for millions of rows."""
         from handrail.evaluation.metrics import measure
 
         return measure(self)
+
+    def picked(self, rows: np.ndarray) -> "Predictions":
+        """Of some of the rows."""
+        some = {name: getattr(self, name) for name in ("truth", "probabilities", "values", "labels")}
+        return replace(self, **{name: None if array is None else array[rows] for name, array in some.items()})
 
     def statistics(self, names: Iterable[str]) -> "list[Statistic]":
         """Functions from weights to figures."""

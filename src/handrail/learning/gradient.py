@@ -1,7 +1,7 @@
 """Learning by gradient: back-propagation and an optimizer."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from handrail.components import Slot, build, component, resolve
 from handrail.errors import RecipeError
 from handrail.layers.activations import Heaviside
+from handrail.learning.flat import FlatSteps
 from handrail.learning.optimizers import needs_closure
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
 from handrail.learning.schedules import steps_each_batch
+from handrail.learning.stepping import Stepping
 
 _HERE = "learning.gradient"
 
@@ -31,6 +33,7 @@ class Gradient(Rule):
     Source: Rumelhart, Hinton & Williams 1986
     """
 
+    divides: ClassVar[bool] = True
     groups: Callable[[nn.Module, float], list[dict[str, Any]]] | None = None
     "Torch's parameter groups of a model for a learning rate, where layers have rates of their own; to be set before `start`."
 
@@ -50,14 +53,16 @@ class Gradient(Rule):
         if not self.parameters:
             raise RecipeError(f"{_HERE}: the model has no parameters to train.")
         _refuse_steps(model)
-        self.objective = plan.objective
+        self.objective, self.team = plan.objective, plan.team
         self.optimizer: torch.optim.Optimizer = self._optimizer(model)
+        self.stepping = Stepping(self.optimizer)
         steps = plan.epochs * plan.steps
         self.schedule = build("schedule", self.specs[1], self.optimizer, steps, where=f"{_HERE}.schedule")
         if self.groups is not None and not _keeps_ratios(self.schedule, steps):
             raise RecipeError(f"{_HERE}.schedule: brings all layers to one learning rate, so that rates by depth have no effect.")
         self.steps_schedule = steps_each_batch(self.schedule)
         self.repeats = needs_closure(self.optimizer)
+        self.flat = FlatSteps(model, plan)
         if self.repeats and self.clip is not None:
             raise RecipeError(f"{_HERE}.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it out.")
 
@@ -80,16 +85,22 @@ class Gradient(Rule):
             loss: Any = self.optimizer.step(closure)
         else:
             loss = self._backward(model, batch)
-            self.optimizer.step()
+            self.stepping.step()
         if self.steps_schedule:
             self.schedule.step()
         return {"loss": loss.detach()}
 
     def _backward(self, model: nn.Module, batch: Batch) -> Tensor:
-        for parameter in self.parameters:
-            parameter.grad = None
-        loss, _ = self.objective(model, batch.inputs, batch.targets, batch.weights)
-        loss.backward()
+        found = self.flat(batch)
+        if found is not None:
+            loss, gradients = found
+            for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                parameter.grad = gradient
+        else:
+            for parameter in self.parameters:
+                parameter.grad = None
+            loss, _ = self.objective(model, batch.inputs, batch.targets, batch.weights)
+            loss = self.team.backward(loss, self.parameters, model, batch)
         if self.clip is not None:
             self.clip(self.parameters)
         return loss
@@ -113,6 +124,7 @@ class Gradient(Rule):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue the optimizer and the schedule."""
         self.optimizer.load_state_dict(state["optimizer"])
+        self.stepping.forget()
         self.schedule.load_state_dict(state["schedule"])
 
 

@@ -1,7 +1,7 @@
 """What a learning rule is: the one thing that the engine repeats."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from handrail.data.rows import Values, count, cut, moved, take
 from handrail.errors import RecipeError
+from handrail.learning.team import Team
 from handrail.objectives.objective import Objective
 
 Measures = Mapping[str, Tensor]
@@ -51,7 +52,7 @@ class TrainingPlan:
     """What a rule may want to know before the first step.
 
     task: its name, such as "binary" or "regression". steps: how many there are in an epoch. credit: quick figures of a
-    batch of scores and targets, each as (sum, weight).
+    batch of scores and targets, each as (sum, weight). team: who else takes the same steps.
     """
 
     task: str
@@ -60,6 +61,7 @@ class TrainingPlan:
     steps: int
     seed: int
     credit: Callable[[Any, Any], Mapping[str, tuple[float, float]]] = lambda _scores, _targets: {}
+    team: Team = field(default_factory=Team)
 
 
 class Rule(Protocol):
@@ -71,6 +73,8 @@ class Rule(Protocol):
 
     losses: ClassVar[Mapping[str, Any]] = {}
     "The loss that `objective.loss: auto` means under this rule, by task; the task's usual one where it says nothing."
+    divides: ClassVar[bool] = False
+    "Whether several processes, each given a share of the batch, come to the same step with the help of `plan.team`."
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Prepare: optimizer state, sums, centres … Raises: `RecipeError` when the model or task does not suit."""

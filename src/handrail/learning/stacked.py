@@ -109,6 +109,8 @@ class StackedGradient:
         self.decay_through = self._vector(through) if any(through) else None
         self.decay_apart = [decay - inside for decay, inside in zip(decays, through, strict=True)]
         self._rates: tuple[list[float], Tensor, Tensor | None] | None = None
+        still = all(schedule.is_constant for schedule in self.schedules)
+        self._still = [settings.rate for settings in self.settings] if still else None
 
     def _is_direct(self, settings: _Settings) -> bool:
         """Whether torch's optimizer changes the parameters themselves."""
@@ -132,6 +134,8 @@ class StackedGradient:
         """The learning rate of each network at the step to come."""
         if self.alike:
             return [self.schedules[0].rate(self.taken)] * len(self.schedules)
+        if self._still is not None:
+            return self._still
         return [schedule.rate(self.taken) for schedule in self.schedules]
 
     @torch.no_grad()
@@ -219,7 +223,13 @@ class _Schedule:
         own = torch.optim.SGD([torch.zeros(1)], lr=rate)
         self._follower: Any = build("schedule", rule.specs[1], own, steps, where="learning.gradient.schedule")
         self._optimizer, self._rate = own, rate
+        self._constant = parse(rule.specs[1], "schedule")[0] == "constant"
         self._factor = self._follower.lr_lambdas[0] if isinstance(self._follower, LambdaLR) else None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it stays as it is."""
+        return self._constant
 
     @property
     def is_formula(self) -> bool:

@@ -9,6 +9,7 @@ from handrail.data.dataset import Part
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.decoders.boxes import BoxDecoder
 from handrail.decoders.mask import MaskDecoder
+from handrail.ensemble import first_of
 from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.predictions import Predictions
 from handrail.folder import Folder
@@ -124,7 +125,7 @@ def _titles(pipeline: Pipeline, part: Part) -> list[str]:
 
 def _augmented(pipeline: Pipeline, shown: Shown | None, train: Part) -> dict[str, Any]:
     """Training rows as they are, and as the network gets to see them in some epochs."""
-    network = pipeline.network
+    network = first_of(pipeline.network)
     if shown is None or pipeline.task.is_forecast or not isinstance(network, Network) or not len(network.augment):
         return {}
     rows = encoded(pipeline, picked(train, _in_turn(pipeline, train, _AUGMENTED)))

@@ -11,6 +11,7 @@ from handrail.data.encoders.stream import StreamEncoder
 from handrail.data.encoders.text import TextEncoder
 from handrail.data.rows import Windows, cut
 from handrail.data.text.codes import PADDING
+from handrail.ensemble import first_of
 from handrail.generation import sample
 from handrail.network import Network
 from handrail.pipeline import Pipeline
@@ -33,7 +34,7 @@ def generated_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
     tokenizer, length = shown.column.tokenizer, shown.column.length
     start = _windows(pipeline, validation, 1)
     found = sample(
-        pipeline.network,
+        first_of(pipeline.network),
         start.long().to(pipeline.device),
         steps=_STEPS[tokenizer.kind],
         context=length,
@@ -54,7 +55,7 @@ def _windows(pipeline: Pipeline, part: Part, most: int) -> Tensor:
 
 def attention_section(pipeline: Pipeline, shown: Shown | None, validation: Part) -> dict[str, Any]:
     """Attention maps `[layers, heads, tokens, tokens]` of the first and the last layer for one validation row or window."""
-    attentive: Any = next((module for module in pipeline.network.modules() if hasattr(module, "attention_maps")), None)
+    attentive: Any = next((module for module in first_of(pipeline.network).modules() if hasattr(module, "attention_maps")), None)
     if attentive is None or shown is None or shown.place is not None:
         return {}
     if not isinstance(shown.column, TextEncoder | StreamEncoder):
@@ -87,7 +88,7 @@ def _telling(pipeline: Pipeline, validation: Part) -> Tensor:
 
 def _before(pipeline: Pipeline, rows: Tensor) -> Tensor:
     """Rows as the model gets them."""
-    network = pipeline.network
+    network = first_of(pipeline.network)
     return network.scale(network.front(rows)) if isinstance(network, Network) else rows
 
 
@@ -96,7 +97,7 @@ def filter_section(pipeline: Pipeline) -> dict[str, Any]:
     shape = pipeline.encoder.shape
     if not isinstance(shape, ImageShape) or shown_kind(pipeline) != "image":
         return {}
-    first = next((module for module in pipeline.network.modules() if isinstance(module, nn.Conv2d)), None)
+    first = next((module for module in first_of(pipeline.network).modules() if isinstance(module, nn.Conv2d)), None)
     if first is None or first.in_channels != shape.channels or min(first.kernel_size) < 3:
         return {}
     weights = first.weight.detach()[:_FILTERS].float().cpu().numpy()

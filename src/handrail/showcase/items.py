@@ -1,6 +1,6 @@
 """Items of rows (images, series, sounds, texts) as a picture shows them: as they are, but no finer than is seen."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,10 +47,7 @@ def shown_column(pipeline: Pipeline) -> Shown | None:
 
 def picked(part: Part, places: np.ndarray) -> Part:
     """Some rows of a part."""
-    some = torch.from_numpy(np.asarray(places, dtype=np.int64))
-    return replace(
-        part, raw=part.raw[places], features=part.features[places], target=part.target[some], rows=np.asarray(part.rows)[places]
-    )
+    return part.picked(places)
 
 
 def encoded(pipeline: Pipeline, part: Part) -> Values:

@@ -61,6 +61,7 @@ class Engine:
         self.model, self.rule = model, rule
         self.train, self.validation = train, validation
         self.plan, self.limits, self.order = plan, limits, order
+        self.team = plan.team
         self.folder, self.names = folder, names
         self.callbacks = Callbacks(list(callbacks))
         self.wish = StopWish() if wish is None else wish
@@ -76,11 +77,12 @@ class Engine:
         Raises: `TrainingError` when the loss is not a number or explodes, `Interrupted` when asked to stop; both after
         saving what is worth keeping.
         """
+        self.team.check(self.rule, self.plan, batch_size=self.limits.batch_size)
         self.rule.start(self.model, self.plan)
         chance = self._resume()
         try:
             self.callbacks.on_train_begin(self)
-            with seeded(self.plan.seed, "train"):
+            with seeded(self.plan.seed, "train"), self.team.begin(self.model):
                 while not self.progress.done:
                     self._epoch(chance)
                     chance = None
@@ -98,7 +100,7 @@ class Engine:
         number = progress.epoch + 1
         began = time.perf_counter() - progress.seconds
         if chance is None:
-            torch.manual_seed(derive(self.plan.seed, "epoch", number))
+            torch.manual_seed(derive(self.plan.seed, "epoch", number, *self.team.names))
         else:
             set_chance(chance)
         self.callbacks.on_epoch_begin(self, number)
@@ -108,12 +110,12 @@ class Engine:
         for start in range(progress.step * size, len(order), _BLOCK * size):
             self._block(order[start : start + _BLOCK * size])
             progress.seconds = time.perf_counter() - began
-            if self.wish or time.monotonic() - self._saved_at > self.limits.checkpoint_seconds:
+            due = time.monotonic() - self._saved_at > self.limits.checkpoint_seconds
+            wish, due = self.team.agreed(self.wish.number, due)
+            if wish or due:
                 self._save()
-                if self.wish:
-                    raise Interrupted(
-                        f"stopped in epoch {number}, after step {progress.step}; everything is saved.", self.wish.number
-                    )
+            if wish:
+                raise Interrupted(f"stopped in epoch {number}, after step {progress.step}; everything is saved.", wish)
         self.rule.end_epoch(self.model)
         self._close_epoch(number, time.perf_counter() - began)
 
@@ -130,7 +132,7 @@ class Engine:
             self.progress.step += 1
             if self.callbacks.listens_to_steps:
                 self.callbacks.on_batch_end(self, self.progress.step)
-            if self.wish:
+            if self.team.stops(self.wish.number):
                 break
         numbers = {name: torch.stack(values).tolist() for name, values in measured.items()}
         self._judge(numbers["loss"], before, rows, begun)
@@ -142,9 +144,7 @@ class Engine:
         size = self.limits.batch_size
         many = max(1, min(_BLOCK, _GATHERED // max(1, size * self._row_bytes))) * size
         for first in range(0, len(rows), many):
-            gathered = self.train.take(rows[first : first + many])
-            for start in range(0, len(gathered), size):
-                yield gathered.cut(start, start + size)
+            yield from self.team.batches(self.train, rows[first : first + many], size)
 
     def _judge(self, losses: list[float], before: dict[str, Any], rows: Tensor, begun: int) -> None:
         """Stop when a loss is not a number or has exploded; the weights from before the block are the last good ones."""
@@ -175,12 +175,17 @@ class Engine:
         if self.rule.learning_rate is not None:
             figures["learning_rate"] = self.rule.learning_rate
         if self.validation is not None and (limits.validates(number) or self.rule.finished):
-            found = validate(self.model, self.plan.objective, self.validation, self.plan.credit)
+            self.team.same_buffers(self.model)
+            found = self.team.from_first(self._validate)
             figures |= {f"val_{name}": value for name, value in found.items()}
             self._compare(number, found["loss"])
         finished = "the rule has nothing left to change" if self.rule.finished else ""
         progress.close(number, seconds, limits, finished=finished, remark=self.rule.remark())
         self.callbacks.on_epoch_end(self, number, figures)
+
+    def _validate(self) -> dict[str, float]:
+        assert self.validation is not None
+        return validate(self.model, self.plan.objective, self.validation, self.plan.credit)
 
     def _compare(self, number: int, loss: float) -> None:
         progress = self.progress
@@ -210,14 +215,19 @@ class Engine:
         if self.folder is None:
             return
         self._save_best()
-        save_state(self.folder / "last" / "state.safetensors", {"progress": self.progress.state(), **self._snapshot()})
+        state = {"progress": self.progress.state(), **self._snapshot()}
+        self._write("last", {**state, "others": self.team.others(state["chance"])})
 
     def _save_best(self) -> None:
         if self.folder is None or not self.best or self._saved_best == self.progress.best_epoch:
             return
         state = {"epoch": self.progress.best_epoch, "model": self.best}
-        save_state(self.folder / "best" / "state.safetensors", state)
+        self._write("best", state)
         self._saved_best = self.progress.best_epoch
+
+    def _write(self, name: str, state: dict[str, Any]) -> None:
+        if self.folder is not None and self.team.is_first:
+            save_state(self.folder / name / "state.safetensors", state)
 
     def _resume(self) -> list[Tensor] | None:
         """Continue from the checkpoint, if there is one; the answer is the state of chance within an epoch."""
@@ -225,8 +235,9 @@ class Engine:
             return None
         state = load_state(self.folder / "last" / "state.safetensors")
         self.progress = Progress.from_state(state["progress"])
+        self.progress.reopen(self.limits)
         self._restore(state)
         if self.progress.best_epoch:
             best = load_state(self.folder / "best" / "state.safetensors")
             self.best, self._saved_best = best["model"], best["epoch"]
-        return state["chance"] if self.progress.step else None
+        return self.team.own_chance(state["chance"], state.get("others", [])) if self.progress.step else None

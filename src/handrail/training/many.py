@@ -110,8 +110,9 @@ def _cohort(
 
 def _alone(pupil: Pupil, *, folder: Path | None, listeners: Listeners, wish: StopWish) -> Trained:
     own = None if folder is None else folder / pupil.name
-    for part in ("last", "best") if own is not None else ():
-        (own / part).mkdir(parents=True, exist_ok=True)
+    if own is not None:
+        for part in ("last", "best"):
+            (own / part).mkdir(parents=True, exist_ok=True)
     try:
         done = train(pupil.lesson, pupil.network, epochs=pupil.epochs, folder=own, callbacks=listeners(pupil.name), wish=wish)
     except TrainingError as failure:

@@ -53,11 +53,11 @@ class BarProgress(Callback):
             self.bar.stop()
 
 
-def make_progress(style: str) -> list[Callback]:
-    """`none`, or `auto`: a bar where standard error is a terminal, else plain lines."""
+def make_progress(style: str, *, replicas: int = 1) -> list[Callback]:
+    """`none`, or `auto`: a bar where standard error is a terminal, else plain lines; lines for several trainings, too."""
     if style == "none":
         return []
-    return [BarProgress() if sys.stderr.isatty() else PlainProgress()]
+    return [BarProgress() if sys.stderr.isatty() and replicas == 1 else PlainProgress()]
 
 
 def _figures(figures: Mapping[str, float]) -> str:

@@ -10,19 +10,25 @@ from handrail.training.callbacks import Callback, Training
 
 
 class Records(Callback):
-    """Appends the figures of each epoch; a resumed training first drops the lines that it will write again."""
+    """Appends the figures of each epoch; a resumed training first drops the lines that it will write again.
 
-    def __init__(self, path: Path) -> None:
+    Arguments:
+        replica: the number of the training, where several write into one file.
+    """
+
+    def __init__(self, path: Path, *, replica: int | None = None) -> None:
         self.path = path
+        self.own = {} if replica is None else {"replica": replica}
 
     def on_train_begin(self, training: Training) -> None:
         """Keep the lines of the epochs that are done."""
-        kept = [line for line in read_records(self.path) if line["epoch"] <= training.progress.epoch]
+        done = training.progress.epoch
+        kept = [line for line in read_records(self.path) if line["epoch"] <= done or not self.own.items() <= line.items()]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         """Append a line."""
-        line = {"epoch": epoch, **{name: int(value) if name == "step" else value for name, value in figures.items()}}
+        line = {"epoch": epoch, **self.own, **{name: int(value) if name == "step" else value for name, value in figures.items()}}
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")

@@ -1,8 +1,8 @@
 """One training put together: encoded rows, network, objective, rule and engine."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,73 +10,29 @@ from typing import Any
 import torch
 from torch import nn
 
+from handrail.collecting import collecting_little
 from handrail.components import build, find, is_object, parse
-from handrail.data.balance import class_weights, epoch_order
 from handrail.data.rows import Rows
 from handrail.data.task import Task
 from handrail.errors import RecipeError, did_you_mean
 from handrail.learning.gradient import Gradient
-from handrail.learning.optimizers import WHOLE_BATCHES
-from handrail.learning.rule import Batch, Rule, TrainingPlan
-from handrail.objectives.objective import Objective
+from handrail.learning.rule import Rule
+from handrail.learning.team import Team
 from handrail.recipe import Recipe
+from handrail.sections import TransferRecipe
 from handrail.shapes import InputShape
 from handrail.training.callbacks import Callback
+from handrail.training.compilation import Compilation, compile_training, leave_compiled, quietly, settle, settled
 from handrail.training.engine import Engine
 from handrail.training.features import feature_rows, head_of
 from handrail.training.freezing import parameter_groups
+from handrail.training.products import quick_products
 from handrail.training.signals import StopWish
-from handrail.training.standing import Limits, Progress
+from handrail.training.standing import Progress
+from handrail.training.terms import Lesson, terms_of
 from handrail.training.transfer import transferred
-from handrail.training.validation import Credit
+from handrail.training.trial import lone_step
 from handrail.training.weights import BEGINNING
-
-USUAL_LOSS = {
-    "binary": "binary_cross_entropy",
-    "multi-class": "cross_entropy",
-    "multi-label": "binary_cross_entropy",
-    "regression": "mse",
-    "mask": "pixel_cross_entropy_and_dice",
-    "boxes": "detection_loss",
-    "next-token": "next_token",
-    "sequence": "next_token",
-}
-
-
-def usual_loss(rule: Any, task: str) -> Any:
-    """What `objective.loss: auto` means: what the rule says, else the task's usual loss."""
-    target = type(rule) if is_object(rule) else find("rule", parse(rule, "rule")[0]).target
-    return getattr(target, "losses", {}).get(task, USUAL_LOSS[task])
-
-
-def usual_batch_size(rows: int) -> int:
-    """32 rows a step up to 2,000 rows, 64 up to 10,000, 256 up to 100,000, then 1,024."""
-    return next((size for limit, size in ((2_000, 32), (10_000, 64), (100_000, 256)) if rows <= limit), 1024)
-
-
-def batch_size(recipe: Recipe, rows: int) -> int:
-    """The recipe's, or the usual one for that many rows: all of them under an optimizer for whole batches."""
-    if recipe.training.batch_size != "auto":
-        return recipe.training.batch_size
-    return rows if _wants_whole_batches(recipe.learning) else usual_batch_size(rows)
-
-
-def _wants_whole_batches(learning: Any) -> bool:
-    if is_object(learning):
-        return False
-    name, arguments = parse(learning, "rule")
-    optimizer = arguments.get("optimizer") if name == "gradient" else None
-    return optimizer is not None and not is_object(optimizer) and parse(optimizer, "optimizer")[0] in WHOLE_BATCHES
-
-
-def _balanced(lesson: "Lesson") -> Batch | None:
-    """Validation rows with the weights that training rows have, so that both losses measure the same."""
-    rows, recipe = lesson.validation, lesson.recipe
-    if rows is None or recipe.data.balance == "none":
-        return rows
-    counts = torch.bincount(lesson.targets, minlength=max(len(lesson.task.classes), 2)).clamp(min=1)
-    weights = (len(lesson.targets) / (len(counts) * counts.double())).float()[rows.targets]
-    return Batch(rows.inputs, rows.targets, weights, rows.device)
 
 
 def usual_threads(network: nn.Module, shape: InputShape, batch_size: int) -> int:
@@ -128,24 +84,6 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What one training is given: the recipe, the task, and rows as the network takes them, on their way to `device`.
-
-    credit: quick figures of a batch; see `Decoder.credit`. encoder: its facts, from which a transfer sees what the inputs mean.
-    """
-
-    recipe: Recipe
-    task: Task
-    inputs: Rows
-    targets: Any
-    names: Sequence[str]
-    validation: Batch | None
-    credit: Credit
-    device: torch.device | None = None
-    encoder: Mapping[str, Any] | None = None
-
-
 def train(
     lesson: Lesson,
     network: nn.Module,
@@ -155,6 +93,7 @@ def train(
     beginning: Path | None = None,
     callbacks: tuple[Callback, ...] = (),
     wish: StopWish | None = None,
+    team: Team | None = None,
 ) -> Progress:
     """Train the network in place, from where the recipe lets it begin.
 
@@ -164,18 +103,56 @@ def train(
         epochs: stop after that many, when the number is known already; schedules are still those of the recipe's epochs.
         folder: of the checkpoints.
         beginning: the file that keeps where a transfer began; by default in `folder`.
+        team: the processes that train it together; all of them call this.
 
     Raises: `RecipeError` when parts do not fit, `TrainingError` when the loss is not a number, `Interrupted`, `RunError`
         for weights to begin with that cannot be read.
     """
     transfer = lesson.recipe.transfer
     kept = folder / BEGINNING if beginning is None and folder is not None else beginning
-    with transferred(network, transfer, task=lesson.task, encoder=lesson.encoder, kept=kept) as listeners:
+    began = transferred(network, transfer, task=lesson.task, encoder=lesson.encoder, kept=kept)
+    with collecting_little(), began as listeners:
         learner, seen = _head_alone(lesson, network) if transfer.features else (network, lesson)
-        engine = _engine(seen, learner, epochs=epochs, folder=folder, callbacks=(*listeners, *callbacks), wish=wish)
-        done = engine.run()
+        engine = _engine(seen, learner, epochs=epochs, folder=folder, callbacks=(*listeners, *callbacks), wish=wish, team=team)
+        products = quick_products(learner, engine.train.inputs, engine.limits.batch_size)
+        with products, _compiled(seen, learner, folder=folder, team=engine.team):
+            done = engine.run()
     network.eval()
     return done
+
+
+@contextmanager
+def _compiled(lesson: Lesson, network: nn.Module, *, folder: Path | None, team: Team) -> Iterator[None]:
+    """While open, the steps of the network are compiled, where that repays; several processes keep to steps that are not."""
+    setting = lesson.recipe.training.compile
+    fixed = (
+        team.size > 1 or lesson.recipe.transfer != TransferRecipe() or type(build("rule", lesson.recipe.learning)) is not Gradient
+    )
+    note = None if folder is None else folder / "compile.json"
+    if fixed:
+        settled(
+            Compilation(False, "only the steps of one process that learns by gradient from the beginning are"),
+            note if team.is_first else None,
+        )
+        yield
+        return
+    device, terms = lesson.device or torch.device("cpu"), terms_of(lesson)
+    rows = min(terms.limits.batch_size, len(terms.train))
+    trial, step = lone_step(lesson, network)
+
+    def compiled() -> object:
+        if trial._compiled_call_impl is None:
+            compile_training(trial, rows, device)
+        return step()
+
+    steps = terms.plan.epochs * terms.plan.steps
+    if settle(setting, device=device, steps=steps, eager=step, compiled=compiled, note=note).compiled:
+        compile_training(network, rows, device)
+        quietly(compiled)
+    try:
+        yield
+    finally:
+        leave_compiled(network)
 
 
 def _head_alone(lesson: Lesson, network: nn.Module) -> tuple[nn.Module, Lesson]:
@@ -208,42 +185,17 @@ def _engine(
     folder: Path | None,
     callbacks: tuple[Callback, ...],
     wish: StopWish | None,
+    team: Team | None,
 ) -> Engine:
-    recipe, settings = lesson.recipe, lesson.recipe.training
-    assert settings.epochs != "auto", "a recipe is settled before training"
-    assert settings.patience != "auto", "a recipe is settled before training"
-    balance = recipe.data.balance
-    weights = class_weights(lesson.targets, max(len(lesson.task.classes), 2)) if balance == "class_weights" else None
-    rows = Batch(lesson.inputs, lesson.targets, weights, lesson.device)
-    size = batch_size(recipe, len(rows))
-    loss = usual_loss(recipe.learning, lesson.task.name) if recipe.objective.loss == "auto" else recipe.objective.loss
-    order = epoch_order(lesson.targets, balance)
-    steps = -(-len(order(torch.Generator().manual_seed(0))) // size)
-    limits = Limits(
-        epochs=epochs or settings.epochs,
-        batch_size=size,
-        validate_every=settings.validate_every,
-        patience=settings.patience,
-        min_delta=settings.min_delta,
-        checkpoint_seconds=settings.checkpoint_seconds,
-    )
-    objective = Objective(loss, recipe.objective.penalties)
-    plan = TrainingPlan(
-        task=lesson.task.name,
-        objective=objective,
-        epochs=settings.epochs,
-        steps=steps,
-        seed=recipe.seed,
-        credit=lesson.credit,
-    )
+    terms = terms_of(lesson, epochs=epochs)
     return Engine(
         network,
-        _rule(recipe),
-        train=rows,
-        validation=_balanced(lesson),
-        plan=plan,
-        limits=limits,
-        order=order,
+        _rule(lesson.recipe),
+        train=terms.train,
+        validation=terms.validation,
+        plan=replace(terms.plan, team=team or Team()),
+        limits=terms.limits,
+        order=terms.order,
         folder=folder,
         names=tuple(lesson.names),
         callbacks=callbacks,

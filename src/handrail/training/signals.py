@@ -26,17 +26,20 @@ class StopWish:
 
 
 @contextmanager
-def listening() -> Iterator[StopWish]:
-    """While open, the first SIGINT or SIGTERM sets the wish; a second one ends the program at once."""
+def listening(*, patient: bool = False) -> Iterator[StopWish]:
+    """While open, the first SIGINT or SIGTERM sets the wish; a second one ends the program at once.
+
+    With `patient` it does not: what torchrun has started gets Ctrl-C from the terminal and from torchrun.
+    """
     wish = StopWish()
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return
 
     def note(number: int, _frame: FrameType | None) -> None:
-        if wish:
+        if wish and not patient:
             raise KeyboardInterrupt
-        wish.number = number
+        wish.number = wish.number or number
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
@@ -13,15 +13,11 @@ from handrail.data.encoders.table import TableEncoder
 from handrail.data.task import Task
 from handrail.errors import RecipeError
 from handrail.sections import TransferRecipe
-from handrail.training.callbacks import Callback
+from handrail.training.callbacks import Callback, Training
 from handrail.training.checkpoint import copied, load_state, save_state
 from handrail.training.freezing import freeze, keeper, normalisations
 from handrail.training.naming import first_layers, spoken_names
 from handrail.training.weights import BEGINNING, filled_from, load_weights, misfit, weights_at
-
-if TYPE_CHECKING:
-    from handrail.training.engine import Engine
-
 
 _log = logging.getLogger("handrail")
 
@@ -144,7 +140,7 @@ class Thaw(Callback):
     def __init__(self, frozen: Sequence[nn.Parameter], after: int) -> None:
         self.frozen, self.after = frozen, after
 
-    def on_epoch_begin(self, engine: "Engine", epoch: int) -> None:
+    def on_epoch_begin(self, training: Training, epoch: int) -> None:
         """Freeze up to the last epoch in which the layers are held, thaw behind it."""
         for parameter in self.frozen:
             parameter.requires_grad_(epoch > self.after)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.folder import read_json
 from handrail.views import wording
+from handrail.views.replicas import best_epochs, ends, replicas_in, spanned
 
 if TYPE_CHECKING:
     from handrail.run import Run
@@ -16,28 +17,41 @@ def facts(run: "Run", summary: Mapping[str, Any], resolved: Mapping[str, Any]) -
     """In the order in which one asks; what does not apply is left out."""
     task, rows, training = summary["task"], summary["rows"], summary["training"]
     encoder = read_json(run.folder.model / "pipeline.json")["encoder"]
-    reasons = training.get("why", [])
+    reasons, replicas = training.get("why", []), replicas_in(summary)
     found = {
         "Source": summary["source"],
         "Target": wording.listed(task["targets"], 6 if task.get("horizon") else 12),
         "Task": _task(task),
         "Rows": f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
         "Inputs": _inputs(encoder, training["inputs"]),
-        "Model": f"{wording.component(resolved['model'])}; {wording.count(training['parameters'], 'parameter')}",
+        "Model": f"{wording.component(resolved['model'])}; {wording.count(training['parameters'], 'parameter')}"
+        + (" in each replica" if replicas else ""),
+        "Replicas": f"{len(replicas.members)}, of which answers: {replicas.answers}" if replicas else "",
         "Why this model": _sentence(_because(reasons, _MODEL).partition(": ")[2]),
         "Augmentation": ". ".join(filter(None, (augmentation(resolved), _because(reasons, _AUGMENTATION)))),
         "Objective": _objective(resolved["objective"]),
         "Learning rule": wording.component(resolved["learning"]),
-        "Training": f"{wording.count(training['epochs'], 'epoch')} of at most {resolved['training']['epochs']:,}, "
-        f"batches of {resolved['training']['batch_size']:,}; best epoch {training['best_epoch']}"
-        + (f"; ended: {training['stopped']}" if training["stopped"] else ""),
-        "Time": f"{training['seconds']:.3g} s of training",
+        "Training": _training(summary, resolved),
+        "Time": f"{training['seconds']:.3g} s of training" + (", all replicas together" if replicas else ""),
         "Precision": str(resolved["training"].get("precision", "float32")),
-        "Seed": str(run.recipe.seed),
+        "Seed": str(run.recipe.seed) + (", and one derived from it for each other replica" if replicas else ""),
         "Recipe": run.recipe.fingerprint(),
         "Chosen on validation rows": ", ".join(f"{name} {value:.3g}" for name, value in summary["decisions"].items()),
     }
     return {term: value for term, value in found.items() if value}
+
+
+def _training(summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
+    training, replicas = summary["training"], replicas_in(summary)
+    if replicas:
+        epochs, best = (
+            f"{spanned([member['epochs'] for member in replicas.sound])} epochs",
+            best_epochs(summary).partition(" of ")[0],
+        )
+    else:
+        epochs, best = wording.count(training["epochs"], "epoch"), f"best epoch {training['best_epoch']}"
+    told = f"{epochs} of at most {resolved['training']['epochs']:,}, batches of {resolved['training']['batch_size']:,}; {best}"
+    return told + (f"; ended: {why}" if (why := ends(summary)) else "")
 
 
 def _task(task: Mapping[str, Any]) -> str:

@@ -26,6 +26,9 @@ from handrail.views.facts import augmentation, facts
 from handrail.views.figure import FigureView
 from handrail.views.intervals import colour_of, interval_plots
 from handrail.views.pictures import inside_pictures, training_pictures
+from handrail.views.replica_curves import replica_curves
+from handrail.views.replica_section import replica_view
+from handrail.views.replicas import replicas_in
 from handrail.views.seal import seal_view
 from handrail.views.style import variable
 from handrail.views.verdict import best_of, verdict
@@ -68,6 +71,7 @@ def render(run: "Run") -> str:
         training=training_pictures(kept, augmentation(resolved)),
         inside=inside_pictures(kept),
         curves=_curves(run, summary),
+        replicas=replica_view(parts),
         measured=_measured(parts),
         dots=_dots(parts),
         parts=[part_view(run, name, summary, found) for name, found in parts.items()],
@@ -95,7 +99,10 @@ def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _curves(run: "Run", summary: Mapping[str, Any]) -> list[FigureView]:
     records = read_records(run.folder.metrics)
-    return learning_curves(records, summary["training"]["best_epoch"]) if len(records) > 1 else []
+    if len({line["epoch"] for line in records}) < 2:
+        return []
+    replicas = replicas_in(summary)
+    return replica_curves(records, replicas) if replicas else learning_curves(records, summary["training"]["best_epoch"])
 
 
 def _who(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from handrail.views import wording
+from handrail.views.replicas import best_epochs, ends, failures, network_name, replicas_in, spread_line
 
 if TYPE_CHECKING:
     from handrail.evaluation.ledger import Opening
@@ -28,13 +29,14 @@ def run_summary(run: "Run") -> str:
     lines = [
         f"{run.recipe.name}: {task['name']}, target {wording.listed(task['targets'])} ({task['why']})",
         f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} sealed test rows; "
-        f"{wording.inputs(training['inputs'])}, {training['parameters']:,} parameters",
-        f"best epoch {training['best_epoch']} of {training['epochs']} ({training['stopped']}), {training['seconds']:.1f} s",
+        f"{wording.inputs(training['inputs'])}, {training['parameters']:,} parameters{_times(summary)}",
+        f"{best_epochs(summary)} ({ends(summary)}), {training['seconds']:.1f} s",
     ]
+    lines += failures(replicas) if (replicas := replicas_in(summary)) else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
-    lines += ["", *figures_table("validation", task["name"], summary), comparison(summary)]
+    lines += ["", *figures_table("validation", task["name"], summary), *_spread(summary), comparison(summary)]
     return "\n".join(lines)
 
 
@@ -42,7 +44,7 @@ def test_summary(run: "Run", found: dict[str, Any]) -> str:
     """The figures on test rows, and how often they were opened."""
     task = run.summary["task"]["name"]
     opened = "for the first time" if found["opening"] == 1 else f"for the {_ordinal(found['opening'])} time: these figures flatter"
-    lines = ["", *figures_table("test", task, found), comparison(found)]
+    lines = ["", *figures_table("test", task, found), *_spread(found), comparison(found)]
     lines.append(f"The seal of the {found['rows']:,} test rows was opened {opened}.")
     lines += [
         f"{share:.0%} of these rows were opened before in another set, on {opening['when']} by recipe '{opening['recipe']}'."
@@ -51,14 +53,30 @@ def test_summary(run: "Run", found: dict[str, Any]) -> str:
     lines += found["remarks"]
     if found["refit"]:
         lines.append(
-            "Measured is the network trained on training and validation rows together; the run answers with it from now on."
+            f"Measured is the {network_name(found)} trained on training and validation rows together; the run answers with it from "
+            "now on."
         )
     return "\n".join(lines)
 
 
+def _times(summary: dict[str, Any]) -> str:
+    replicas = replicas_in(summary)
+    return f" in each of {len(replicas.members)} replicas" if replicas else ""
+
+
+def _spread(found: dict[str, Any]) -> list[str]:
+    """How far the main figure moves with the seed."""
+    replicas, metric = replicas_in(found), found["comparison"]["metric"]
+    return [spread_line(replicas, metric, metric.replace("_", " "), _number)] if replicas else []
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else number(value)
+
+
 def figures_table(part: str, task: str, found: dict[str, Any]) -> list[str]:
     """Metrics as rows, the network and the baselines as columns."""
-    names = ["network", *found["baselines"]]
+    names = [network_name(found), *found["baselines"]]
     columns = [found["metrics"], *found["baselines"].values()]
     shown = [name for name in _SHOWN[task] if name in found["metrics"]]
     body = [[name.replace("_", " "), *(interval(column.get(name)) for column in columns)] for name in shown]
@@ -84,11 +102,11 @@ def number(value: float) -> str:
 def comparison(found: dict[str, Any]) -> str:
     """Whether the network wins."""
     compared = found["comparison"]
-    gap = compared["difference"]
+    gap, who = compared["difference"], network_name(found)
     verdicts = {
-        "better": f"The network is better than the {compared['baseline']} baseline",
-        "worse": f"The network is WORSE than the {compared['baseline']} baseline",
-        "no clear difference": f"The network is not clearly better than the {compared['baseline']} baseline",
+        "better": f"The {who} is better than the {compared['baseline']} baseline",
+        "worse": f"The {who} is WORSE than the {compared['baseline']} baseline",
+        "no clear difference": f"The {who} is not clearly better than the {compared['baseline']} baseline",
     }
     return f"{verdicts[compared['verdict']]}: {compared['metric'].replace('_', ' ')} differs by {interval(gap)}."
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handrail.evaluation.names import higher_is_better
+from handrail.views.replicas import Replicas, network_name, replicas_in
 from handrail.views.wording import (
     count,
     difference,
@@ -17,7 +18,7 @@ from handrail.views.wording import (
     titled,
 )
 
-_WINNER = {"better": "The network wins", "worse": "The baseline wins", "even": "No clear winner", "unknown": "No comparison"}
+_WINNER = {"better": "The {who} wins", "worse": "The baseline wins", "even": "No clear winner", "unknown": "No comparison"}
 _ARTICLE_AN = ("accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match")
 
 
@@ -49,19 +50,22 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     metric, rival = comparison["metric"], comparison["baseline"]
     network, other = found["metrics"][metric], found["baselines"][rival][metric]
     outcome = _outcome(comparison["verdict"], network["value"], other["value"])
+    replicas, who = replicas_in(found), network_name(found)
     marked = tested is not None and tested["again"]
     label, row = metric_label(metric), row_word(summary["task"])
     article = "an" if metric in _ARTICLE_AN else "a"
+    named = f"{who} of {len(replicas.answering)} networks" if replicas and replicas.joined else who
     sentence = (
-        f"{_what(summary['task'])} with {article} {label} of {spoken_value(metric, network['value'])}"
+        f"{_what(summary['task'], named)} with {article} {label} of {spoken_value(metric, network['value'])}"
         f"{_bracketed(interval(metric, network, spoken=True), confidence)} on {count(rows, f'{part} {row}')}; "
-        f"the best baseline ({rival}) has {spoken_value(metric, other['value'])}, {_ending(outcome)}"
+        f"the best baseline ({rival}) has {spoken_value(metric, other['value'])}, {_ending(outcome, who)}"
+        f"{_alone(replicas, metric) if replicas else ''}"
     )
     gap = comparison["difference"]
     tiles = (
         _figure(f"{label}, {part} {row}s", metric, network, look="network", marked=marked),
         _figure(f"best baseline, {rival}", metric, other, look="baseline", marked=marked),
-        Tile(_WINNER[outcome], difference(metric, gap["value"]), difference_interval(metric, gap), outcome, marked),
+        Tile(_WINNER[outcome].format(who=who), difference(metric, gap["value"]), difference_interval(metric, gap), outcome, marked),
     )
     return Verdict(sentence, outcome, tiles)
 
@@ -76,11 +80,21 @@ def _figure(label: str, metric: str, found: Mapping[str, float | None], *, look:
     return Tile(titled(label), spoken_value(metric, found["value"]), interval(metric, found, spoken=True), look, marked)
 
 
-def _what(task: Mapping[str, Any]) -> str:
+def _alone(replicas: Replicas, metric: str) -> str:
+    """What one training from one seed would have shown."""
+    spread = replicas.spread.get(metric, {})
+    if spread.get("std") is None:
+        return ""
+    span = interval(metric, spread, spoken=True)
+    mean = spoken_value(metric, spread["mean"])
+    return f" Over {len(replicas.sound)} seeds, single networks have {mean} on average ({span})."
+
+
+def _what(task: Mapping[str, Any], who: str) -> str:
     targets, classes = _quoted(task["targets"]), task["classes"]
     if task.get("horizon"):
         series = _quoted(dict.fromkeys(name.rpartition(" +")[0] for name in task["targets"]))
-        return f"The network forecasts {series} {count(task['horizon'], 'step')} ahead"
+        return f"The {who} forecasts {series} {count(task['horizon'], 'step')} ahead"
     done = {
         "regression": f"predicts {targets}",
         "multi-label": f"gives the labels {targets}",
@@ -89,7 +103,7 @@ def _what(task: Mapping[str, Any]) -> str:
         "next-token": f"foretells each next token of {targets}",
         "sequence": f"writes {targets}",
     }
-    return f"The network {done.get(task['name'], f'tells the {len(classes):,} classes of {targets} apart')}"
+    return f"The {who} {done.get(task['name'], f'tells the {len(classes):,} classes of {targets} apart')}"
 
 
 def _quoted(names: Iterable[str]) -> str:
@@ -100,11 +114,11 @@ def _bracketed(span: str, confidence: float) -> str:
     return f" ({confidence:.0%} interval {span})".replace("%", "\u202f%", 1).replace("\u202f\u202f", "\u202f") if span else ""
 
 
-def _ending(outcome: str) -> str:
+def _ending(outcome: str, who: str) -> str:
     return {
-        "better": "so the network wins by more than chance explains.",
-        "worse": "so the network loses to it: use the baseline, or change the recipe.",
-        "even": "so the network does not win beyond noise.",
+        "better": f"so the {who} wins by more than chance explains.",
+        "worse": f"so the {who} loses to it: use the baseline, or change the recipe.",
+        "even": f"so the {who} does not win beyond noise.",
         "unknown": "so the two cannot be compared on these rows.",
     }[outcome]
 

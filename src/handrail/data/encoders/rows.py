@@ -1,5 +1,6 @@
 """The encoder of whole rows: of a table, of one column of images, series, sounds or text, or of several at once."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -189,11 +190,19 @@ def column_encoder(kind: str) -> type[ColumnEncoder]:
 SETTINGS = {"image": "images", "series": "series", "audio": "audio", "text": "text", "stream": "text"}
 
 
-def fit_encoder(features: pl.DataFrame, schema: Schema, stores: Stores, settings: Any) -> RowEncoder:
+def fit_encoder(
+    features: pl.DataFrame,
+    schema: Schema,
+    stores: Stores,
+    settings: Any,
+    *,
+    counts: Mapping[str, pl.DataFrame] | None = None,
+) -> RowEncoder:
     """The encoder that suits the kinds of the columns, learned from typed training rows.
 
     Arguments:
         settings: the recipe's `data` section: `encoding`, `images`, `text`, `series`, `audio`.
+        counts: see `TableEncoder.fit`.
 
     Raises: `DataError` for settings of kinds that no column has.
     """
@@ -203,11 +212,11 @@ def fit_encoder(features: pl.DataFrame, schema: Schema, stores: Stores, settings
         for column in schema.of_kind(*COLUMN_KINDS)
     ]
     if not columns:
-        return TableEncoder.fit(features, schema, settings.encoding)
+        return TableEncoder.fit(features, schema, settings.encoding, counts=counts)
     if len(columns) == 1 and not schema.of_kind(*TABLE_KINDS):
         return OneColumn(schema, columns[0])
     beside = Schema(columns=tuple(schema.of_kind(*TABLE_KINDS)))
-    table = TableEncoder.fit(features, beside, settings.encoding) if beside.columns else None
+    table = TableEncoder.fit(features, beside, settings.encoding, counts=counts) if beside.columns else None
     return Mixed(schema, table, columns)
 
 

@@ -8,6 +8,7 @@ looks words up in the vocabulary and hands over three tensors; `forward` is arit
     moments [rows, t] float64 seconds, NaN missing   → elapsed time and the phases of year, week and day
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -64,11 +65,18 @@ class TableEncoder(nn.Module):
         )
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, schema: Schema, encoding: Encoding) -> "TableEncoder":
-        """Learn fill values, scales and vocabularies from typed training rows (see `schema.read_frame`)."""
+    def fit(
+        cls, frame: pl.DataFrame, schema: Schema, encoding: Encoding, *, counts: Mapping[str, pl.DataFrame] | None = None
+    ) -> "TableEncoder":
+        """Learn fill values, scales and vocabularies from typed training rows (see `schema.read_frame`).
+
+        Arguments:
+            counts: `level` and `count` of the columns whose levels were counted in more rows than these.
+        """
         numbers = [column.name for column in schema.of_kind("numeric", "boolean")]
         categories = [column.name for column in schema.of_kind("category")]
-        vocabulary = {name: _vocabulary(frame[name], encoding.rare) for name in categories}
+        counts = {name: _counted(frame[name]) for name in categories} | {**(counts or {})}
+        vocabulary = {name: _vocabulary(counts[name], encoding.rare) for name in categories}
         flagged = [index for index, name in enumerate(numbers) if encoding.indicator and frame[name].null_count()]
         daytime = [bool((frame[column.name].drop_nulls() % 86400 != 0).any()) for column in schema.of_kind("datetime")]
         encoder = cls(
@@ -203,9 +211,13 @@ class TableEncoder(nn.Module):
         )
 
 
-def _vocabulary(series: pl.Series, rare: int) -> tuple[list[str], list[str]]:
+def _counted(series: pl.Series) -> pl.DataFrame:
+    """How many rows each level has; missing is one, too."""
+    return series.fill_null("").alias("level").value_counts(name="count")
+
+
+def _vocabulary(counts: pl.DataFrame, rare: int) -> tuple[list[str], list[str]]:
     """The levels with enough training rows, and those with too few, each sorted."""
-    counts = series.fill_null("").alias("level").value_counts(name="count")
     kept = counts.filter(pl.col("count") >= rare)
     if not len(kept):  # a small table: every level counts
         kept = counts

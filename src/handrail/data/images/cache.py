@@ -1,10 +1,8 @@
 """Room for the decoded items of a store: in memory where they are few, else in a file without a name, mapped into memory."""
 
-import errno
 import math
 import mmap
 import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
@@ -15,8 +13,8 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from handrail.data.nameless import nameless_file
 from handrail.data.rows import Stored
-from handrail.errors import HandrailError
 from handrail.files import cannot_write
 
 IN_MEMORY = 256 * 2**20  # bytes
@@ -41,7 +39,11 @@ class Shelf:
         self._lock = threading.Lock()
         size = items * self.item_bytes
         self.in_memory = size < IN_MEMORY
-        self._file = None if self.in_memory else _room(size, folder)
+        self._file = (
+            None
+            if self.in_memory
+            else nameless_file(size, folder, what="the decoded pictures", advice="a smaller size (data.images.size)")
+        )
         if self._file is not None:
             weakref.finalize(self, os.close, self._file)
         self._room: bytearray | mmap.mmap = bytearray(size) if self._file is None else mmap.mmap(self._file, size)
@@ -96,22 +98,3 @@ class OnDisk(Stored):
     def take(self, rows: Int[Tensor, " n"]) -> Tensor:
         """The rows at these positions."""
         return self.shelf.read(self.places.index_select(0, rows)).expand(-1, *self.data.shape[1:])
-
-
-def _room(size: int, folder: Path | None) -> int:
-    """The descriptor of a file of that size without a name."""
-    where = folder or Path(tempfile.gettempdir())
-    try:
-        with tempfile.TemporaryFile(dir=where, buffering=0) as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-            return os.dup(file.fileno())
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise HandrailError(
-                f"the decoded pictures need {size / 2**30:.1f} GiB of disk in {where}, which has not so much room. Make room, "
-                "choose another folder for the run, or a smaller size (data.images.size)."
-            ) from error
-        raise cannot_write(where, error) from error

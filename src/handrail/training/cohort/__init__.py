@@ -1,12 +1,12 @@
 """Many networks trained as one program."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from handrail.collecting import collecting_little
 from handrail.components import build
 from handrail.learning.gradient import Gradient
 from handrail.learning.stacked import StackedGradient
@@ -14,9 +14,11 @@ from handrail.training.callbacks import Callbacks
 from handrail.training.cohort.engine import CohortEngine, Seat
 from handrail.training.cohort.likeness import differing, kind_of, objective_of, unlike
 from handrail.training.cohort.program import Program
+from handrail.training.compilation import quietly, settle
+from handrail.training.products import quick_products
 from handrail.training.pupil import Listeners, Pupil, Trained
 from handrail.training.signals import StopWish
-from handrail.training.terms import terms_of
+from handrail.training.terms import Lesson, terms_of
 
 __all__ = ["cohort_of", "kind_of", "train_cohort", "unlike"]
 
@@ -33,6 +35,7 @@ def cohort_of(pupils: Sequence[Pupil], *, file: Path | None, listeners: Listener
     objectives = [objective_of(pupil) for pupil in ordered]
     seats = [_seat(pupil, listeners) for pupil in ordered]
     program = Program([pupil.network for pupil in ordered], objectives[0], differing(objectives))
+    _share_chance(seats, program)
     terms = terms_of(ordered[0].lesson)
     return CohortEngine(seats, program, [rules[place] for place in places], terms=terms, file=file, wish=wish)
 
@@ -42,10 +45,44 @@ def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil]) -> list[Trained]
 
     Raises: `Interrupted` when asked to stop.
     """
-    with _collecting_little():
+    network, terms = pupils[0].network, cohort.terms
+    rows_in_all = terms.limits.batch_size * len(pupils)
+    with collecting_little(), quick_products(network, terms.train.inputs, rows_in_all):
+        _compile(cohort, pupils[0].lesson)
         cohort.run()
     ended = {seat.name: Trained(seat.progress, seat.failure) for seat in cohort.seats}
     return [ended[pupil.name] for pupil in pupils]
+
+
+def _share_chance(seats: Sequence[Seat], program: Program) -> None:
+    """Let networks that draw the same numbers draw them once."""
+    generators: dict[tuple[Any, ...], torch.Generator] = {}
+    for position, seat in enumerate(seats):
+        seat.generator = generators.setdefault((seat.seed, program.streams(position)), seat.generator)
+
+
+def _compile(cohort: CohortEngine, lesson: Lesson) -> None:
+    """Compile the program where that repays."""
+    rows = min(cohort.terms.limits.batch_size, len(cohort.terms.train))
+    setting = lesson.recipe.training.compile
+
+    def compiled() -> None:
+        if not cohort.program.compiled_rows:
+            cohort.program.compile(rows)
+        cohort.prepare()
+
+    choice = settle(
+        setting,
+        device=lesson.device or torch.device("cpu"),
+        steps=cohort.terms.plan.epochs * cohort.terms.plan.steps,
+        eager=cohort.prepare,
+        compiled=compiled,
+        note=None if cohort.file is None else cohort.file.with_name("compile.json"),
+    )
+    if choice.compiled and not cohort.program.compiled_rows:
+        quietly(compiled)
+    elif cohort.program.compiled_rows and not choice.compiled:
+        cohort.program.compile(0)
 
 
 def _seat(pupil: Pupil, listeners: Listeners) -> Seat:
@@ -53,13 +90,3 @@ def _seat(pupil: Pupil, listeners: Listeners) -> Seat:
     callbacks = Callbacks(list(listeners(pupil.name)))
     generator = torch.Generator(pupil.lesson.device or torch.device("cpu"))
     return Seat(pupil.name, pupil.network, pupil.lesson.recipe.seed, limits, callbacks, generator)
-
-
-@contextmanager
-def _collecting_little() -> Iterator[None]:
-    """While open, the garbage collector looks at new objects only: a trace makes many, and going through all others takes longer."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

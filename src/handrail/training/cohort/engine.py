@@ -34,7 +34,7 @@ _EXPLODED = 1e4  # times the loss of the first step
 _LEAVE = 0.5  # the stack is made smaller once at most that share of it still learns: a new program has to be traced
 
 
-@dataclass
+@dataclass(eq=False)
 class Seat:
     """One network of a cohort, as its listeners see it."""
 

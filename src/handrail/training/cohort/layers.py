@@ -6,7 +6,7 @@ very numbers that it would draw alone.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from handrail.layers.dropout import Dropout, fill_words, first_kept, kept, words_for
 from handrail.layers.noise import GaussianNoise, NoisyLinear
-from handrail.learning.stacked import wide
 
 
 class Drawing(nn.Module):
@@ -34,32 +33,50 @@ class Drawing(nn.Module):
         self.shape = ()
         self.register_buffer("drawn", torch.tensor(nothing), persistent=False)
 
-    def draw(self, shape: tuple[int, ...], levels: Sequence[float], generators: Sequence[Generator], like: Tensor) -> Tensor:
-        """What networks draw whose own layers have these settings, each from its own generator: `[networks, *shape]`.
+    def stand_for(self, levels: Sequence[float], like: Tensor) -> None:
+        """The settings of the networks' own layers, and a parameter of theirs."""
+        self.levels, self.like = list(levels), like
+        self.vectors = self._vectors(torch.tensor(levels, dtype=torch.float64, device=like.device))
 
-        A layer whose setting is 0 draws nothing.
+    def _vectors(self, levels: Tensor) -> list[Tensor]:
+        """Numbers of each network that `_ready` needs."""
+        return [levels.to(self.like.dtype)]
+
+    def draw(self, shape: tuple[int, ...], generators: Sequence[Generator]) -> Tensor:
+        """What the networks draw, each from its own generator: `[networks, *shape]`.
+
+        A layer whose setting is 0 draws nothing. Networks that share a generator, as those of one seed may, get the same numbers.
         """
-        raw = self._room((len(levels), *shape), like)
-        for level, generator, part in zip(levels, generators, raw, strict=True):
+        drawers = dict(zip(generators, self.levels, strict=True))
+        raw = self._room((len(drawers), *shape))
+        for part, (generator, level) in zip(raw, drawers.items(), strict=True):
             if level:
                 self._fill(part, level, generator)
-        return self._ready(raw, shape, torch.tensor(levels, dtype=torch.float64, device=like.device), like)
+        if 1 < len(drawers) < len(self.levels):
+            places = {generator: place for place, generator in enumerate(drawers)}
+            raw = raw[[places[generator] for generator in generators]]
+        return self._ready(raw, shape, *(vector.view(-1, *(1 for _ in shape)) for vector in self.vectors))
 
-    def _room(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+    def _room(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.zeros(shape, dtype=self.like.dtype, device=self.like.device)
 
     def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
         """Draw as the layer does alone."""
         raise NotImplementedError
 
-    def _ready(self, raw: Tensor, shape: tuple[int, ...], levels: Tensor, like: Tensor) -> Tensor:
+    def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
         """What was drawn, as the layer needs it."""
-        return raw * wide(levels, raw).to(raw.dtype)
+        return raw * vectors[0]
 
     @staticmethod
     def level(layer: nn.Module) -> float:
         """The setting of the layer that this one stands for."""
         raise NotImplementedError
+
+    @staticmethod
+    def draws_alike(level: float) -> Any:
+        """What must be equal for two networks of one seed to draw the same numbers."""
+        return level > 0
 
 
 class Drop(Drawing):
@@ -74,16 +91,19 @@ class Drop(Drawing):
         self.shape = tuple(x.shape)
         return x * self.drawn
 
-    def _room(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        return torch.zeros((shape[0], words_for(torch.Size(shape[1:]).numel())), dtype=torch.int64, device=like.device)
+    def _vectors(self, levels: Tensor) -> list[Tensor]:
+        first = torch.tensor([first_kept(level) for level in self.levels], dtype=torch.int16, device=levels.device)
+        return [first, (1 / (1 - levels)).to(self.like.dtype)]
+
+    def _room(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.zeros((shape[0], words_for(torch.Size(shape[1:]).numel())), dtype=torch.int64, device=self.like.device)
 
     def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
         fill_words(part, generator)
 
-    def _ready(self, raw: Tensor, shape: tuple[int, ...], levels: Tensor, like: Tensor) -> Tensor:
-        bits = raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape)
-        first = torch.tensor([first_kept(level) for level in levels.tolist()], dtype=torch.int16, device=like.device)
-        return kept(bits, wide(first, bits), wide(1 / (1 - levels), bits).to(like.dtype), like.dtype)
+    def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
+        first, scale = vectors
+        return kept(raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape), first, scale, scale.dtype)
 
     @staticmethod
     def level(layer: nn.Module) -> float:
@@ -94,14 +114,22 @@ class Drop(Drawing):
 class TorchDrop(Drop):
     """y = x · drawn, for `torch.nn.Dropout`."""
 
-    def _room(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        return torch.ones(shape, dtype=like.dtype, device=like.device)
+    def _vectors(self, levels: Tensor) -> list[Tensor]:
+        return [(1 - levels).to(self.like.dtype)]
+
+    def _room(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.ones(shape, dtype=self.like.dtype, device=self.like.device)
 
     def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
         part.bernoulli_(1 - level, generator=generator)
 
-    def _ready(self, raw: Tensor, shape: tuple[int, ...], levels: Tensor, like: Tensor) -> Tensor:
-        return raw / wide(1 - levels, raw).to(raw.dtype)
+    @staticmethod
+    def draws_alike(level: float) -> Any:
+        """The share itself: the numbers are drawn by it."""
+        return level
+
+    def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
+        return raw / vectors[0]
 
 
 class Noise(Drawing):

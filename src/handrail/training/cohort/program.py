@@ -15,6 +15,7 @@ from handrail.learning.stacked import Stack
 from handrail.objectives.objective import Objective
 from handrail.training.cohort.graph import simplified
 from handrail.training.cohort.layers import BatchNorm, Drawing, stand_in, stood_in
+from handrail.training.compilation import translated
 
 _INSIDE = "network."
 
@@ -40,7 +41,6 @@ class Program:
     """
 
     def __init__(self, networks: Sequence[nn.Module], objective: Objective, numbers: Sequence[dict[str, list[float]]]) -> None:
-        self.levels = _levels(networks)
         self.network = stood_in(copy.deepcopy(networks[0]))
         self._whole = _Whole(self.network, objective)
         learned = {name for name, parameter in self.network.named_parameters() if parameter.requires_grad}
@@ -50,6 +50,9 @@ class Program:
         self.buffers: Stack = {name: torch.stack([state[name] for state in states]) for name in held if name in states[0]}
         like = next(iter(self.parameters.values()))
         self.numbers = [{name: like.new_tensor(values) for name, values in part.items()} for part in numbers]
+        for name, levels in _levels(networks).items():
+            self._drawing(name).stand_for(levels, like)
+        self.compiled_rows = 0
         self._traced: dict[Any, _Traced] = {}
 
     def __len__(self) -> int:
@@ -62,13 +65,13 @@ class Program:
             generators: of each network's chance.
             each: whether every network has rows of its own `[networks, rows, ...]`, or all the same `[rows, ...]`.
         """
-        self.network.train()
+        self._turn(training=True)
         tensors = _tensors(batch)
         key = (len(self), each, tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
         if key not in self._traced:
             self._traced[key] = self._trace(tensors, each=each)
         traced = self._traced[key]
-        drawn = [self._draw(name, shape, generators) for name, shape in traced.draws]
+        drawn = [self._drawing(name).draw(shape, generators) for name, shape in traced.draws]
         with torch.no_grad():
             losses, *rest = traced.run(*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
         self.buffers.update(zip(traced.updates, rest[len(self.parameters) :], strict=True))
@@ -77,13 +80,17 @@ class Program:
     @torch.no_grad()
     def look(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Losses `[networks]` and outputs `[networks, rows, ...]` for rows that are not trained on, the same for all."""
-        self.network.eval()
+        self._turn(training=False)
+        tensors = _tensors(batch)
+        key = (len(self), None, tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
+        if key not in self._traced:
+            self._traced[key] = self._trace_look(tensors)
+        losses, outputs = self._traced[key].run(*self.state.values(), *self._all_numbers(), *tensors)
+        return losses, outputs
 
-        def seen(state: Stack, numbers: list[Stack]) -> tuple[Tensor, Tensor]:
-            outputs: Tensor = functional_call(self.network, state, (batch.inputs,))
-            return self._whole.objective.with_numbers(numbers).mean(outputs, batch.targets, batch.weights), outputs
-
-        return vmap(seen)(self.state, self.numbers)
+    def streams(self, position: int) -> tuple[Any, ...]:
+        """What a network draws by chance, apart from its seed: networks with equal seeds and streams get the same numbers."""
+        return tuple(layer.draws_alike(layer.levels[position]) for layer in self._drawings())
 
     @property
     def state(self) -> Stack:
@@ -95,16 +102,20 @@ class Program:
         rows = torch.tensor(positions, device=next(iter(self.parameters.values())).device)
         for stack in (self.parameters, self.buffers, *self.numbers):
             stack.update({name: value[rows].clone() for name, value in stack.items()})
-        self.levels = {name: [levels[position] for position in positions] for name, levels in self.levels.items()}
+        for layer in self._drawings():
+            layer.stand_for([layer.levels[position] for position in positions], next(iter(self.parameters.values())))
         self._traced.clear()
 
     def _all_numbers(self) -> list[Tensor]:
         return [value for part in self.numbers for value in part.values()]
 
-    def _draw(self, name: str, shape: tuple[int, ...], generators: Sequence[Generator]) -> Tensor:
+    def _drawing(self, name: str) -> Drawing:
         layer = self.network.get_submodule(name)
         assert isinstance(layer, Drawing)
-        return layer.draw(shape, self.levels[name], generators, next(iter(self.parameters.values())))
+        return layer
+
+    def _drawings(self) -> list[Drawing]:
+        return [layer for layer in self.network.modules() if isinstance(layer, Drawing)]
 
     def _trace(self, tensors: Sequence[Tensor], *, each: bool) -> "_Traced":
         draws = self._shapes_of_draws([tensor[0] for tensor in tensors] if each else tensors)
@@ -130,7 +141,34 @@ class Program:
             return (value, *gradients.values(), *changed)
 
         given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
-        return _Traced(simplified(make_fx(functionalize(flat))(*given)), draws, tuple(updates))
+        run = simplified(make_fx(functionalize(flat))(*given))
+        rows = tensors[0].shape[1 if each else 0]
+        return _Traced(translated(run, like.device) if rows == self.compiled_rows else run, draws, tuple(updates))
+
+    def compile(self, rows: int) -> None:
+        """Translate the steps with batches of so many rows into machine code, from now on; 0 goes back."""
+        self.compiled_rows = rows
+        self._traced.clear()
+
+    def _trace_look(self, tensors: Sequence[Tensor]) -> "_Traced":
+        def seen(state: Stack, numbers: list[Stack], inputs: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+            outputs: Tensor = functional_call(self.network, state, (inputs,))
+            return self._whole.objective.with_numbers(numbers).mean(outputs, *rest), outputs
+
+        def flat(*given: Tensor) -> tuple[Tensor, Tensor]:
+            parts = iter(given)
+            state = {name: next(parts) for name in self.state}
+            numbers = [{name: next(parts) for name in part} for part in self.numbers]
+            batch = tuple(parts)
+            return vmap(seen, in_dims=(0, 0, *(None for _ in batch)))(state, numbers, *batch)
+
+        given = (*self.state.values(), *self._all_numbers(), *tensors)
+        return _Traced(simplified(make_fx(functionalize(flat))(*given)), [], ())
+
+    def _turn(self, *, training: bool) -> None:
+        """Going through all layers takes longer than many a step."""
+        if self.network.training != training:
+            self.network.train(training)
 
     @torch.no_grad()
     def _shapes_of_draws(self, tensors: Sequence[Tensor]) -> list[tuple[str, tuple[int, ...]]]:

@@ -1,0 +1,21 @@
+"""The garbage collector kept from going through everything that libraries have loaded."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def collecting_little() -> Iterator[None]:
+    """While open, the garbage collector looks at new objects only; where somebody has frozen objects already, nothing changes.
+
+    With torch loaded a whole collection takes 0.2 s, as long as 400 steps of a small network, and finds next to nothing.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,176 @@
+"""One step's forward and backward pass as a flat list of tensor operations, for small networks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.team import Team
+from handrail.objectives.objective import Objective
+
+Answer = tuple[Tensor, Sequence[Tensor]]
+_REPAYS = 1000  # steps ahead: a list takes some 0.03 s to make, and saves 0.06 ms a step
+_SETTLED = 8  # batches of one shape behind each other; the short last one of an epoch is none of them
+_SMALL = 2e8  # operations a step: in larger ones, what stands around the products no longer counts
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+class FlatSteps:
+    """Loss and gradients of a batch without autograd's bookkeeping, to the same bits; nothing where it does not apply.
+
+    The operations of one step are written down once, as they run (`make_fx`), without those that change nothing. It applies to
+    networks of this package and of torch whose layers draw no chance and keep no state, without penalties, in one process, on
+    vectors of numbers. The list is used only after it has given the same bits as autograd for one batch.
+    """
+
+    def __init__(self, model: nn.Module, plan: TrainingPlan) -> None:
+        self.whole = _Whole(model, plan.objective)
+        self.modules, self.parameters = list(model.modules()), list(model.parameters())
+        self._fits = plan.epochs * plan.steps >= _REPAYS and _is_plain(model, plan.objective, plan.team)
+        self._shape: Any = None
+        self._seen = 0
+        self._step: Callable[..., Sequence[Tensor]] | None = None
+
+    def __call__(self, batch: Batch) -> Answer | None:
+        """The loss, and the gradient of each parameter; nothing where autograd has to do it."""
+        if not self._fits:
+            return None
+        given = [part for part in (batch.inputs, batch.targets, batch.weights) if part is not None]
+        shape = [(part.shape, part.dtype) for part in given if isinstance(part, Tensor)]
+        if shape != self._shape:
+            if self._step is None:
+                self._shape, self._seen = shape, 0
+            return None
+        if self._is_watched():
+            return None
+        if self._step is None:
+            self._seen += 1
+            if self._seen < _SETTLED or not self._write(given):
+                return None
+        assert self._step is not None
+        with torch.no_grad():
+            loss, *gradients = self._step(*given, *self.parameters)
+        return loss, gradients
+
+    def _is_watched(self) -> bool:
+        """Whether somebody listens to the layers, has compiled the network or frozen a part of it."""
+        return (
+            self.modules[0]._compiled_call_impl is not None
+            or not all(parameter.requires_grad for parameter in self.parameters)
+            or any(getattr(module, hooks) for module in self.modules for hooks in _HOOKS)
+        )
+
+    def _write(self, given: list[Tensor]) -> bool:
+        """Write the list and try it; whether it can be used."""
+        rows, width = given[0].shape if given[0].ndim == 2 else (0, 0)
+        large = 6 * rows * sum(parameter.numel() for parameter in self.parameters) >= _SMALL
+        step = None if large or not width or given[0].device.type != "cpu" else written(self._eager, [*given, *self.parameters])
+        if step is not None:
+            with torch.no_grad():
+                found, wanted = step(*given, *self.parameters), self._eager(*given, *self.parameters)
+            self._step = step if all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True)) else None
+        self._fits = self._step is not None
+        return self._fits
+
+    def _eager(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """The loss and all gradients by autograd."""
+        at = len(given) - len(self.parameters)
+        leaves = [value.detach().requires_grad_() for value in given[at:]]
+        state = dict(zip((name for name, _ in self.whole.named_parameters()), leaves, strict=True))
+        with torch.enable_grad():
+            loss = functional_call(self.whole, state, given[:at])
+            return (loss.detach(), *torch.autograd.grad(loss, leaves))
+
+
+class _Whole(nn.Module):
+    """A network and its objective as one module."""
+
+    def __init__(self, network: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+
+    def forward(self, *batch: Tensor) -> Tensor:
+        return self.objective(self.network, *batch)[0]
+
+
+def _is_plain(model: nn.Module, objective: Objective, team: Team) -> bool:
+    kinds = {type(module).__module__.split(".")[0] for module in model.modules()}
+    parameters = list(model.parameters())
+    return (
+        type(team) is Team
+        and kinds <= {"torch", "handrail"}
+        and not objective.penalties
+        and not any(True for _ in model.buffers())
+        and all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in parameters)
+    )
+
+
+def written(function: Callable[..., Sequence[Tensor]], given: Sequence[Tensor]) -> Callable[..., Sequence[Tensor]] | None:
+    """The operations that a function does with tensors of these shapes, one behind the other; nothing where they depend on values
+    or on chance."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    try:
+        graph = make_fx(function)(*given)
+    except Exception:  # what a layer of somebody's own may do is unknown; autograd can do it
+        return None
+    if any(torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) for node in graph.graph.nodes):
+        return None
+    _leave_out_views(graph.graph)
+    return _as_function(graph.graph)
+
+
+def _leave_out_views(graph: torch.fx.Graph) -> None:
+    """What gives its own argument back: detached tensors, and what is transposed twice."""
+    aten = torch.ops.aten
+    for node in list(graph.nodes):
+        same = None
+        if node.target in (aten.detach.default, aten.alias.default):
+            same = node.args[0]
+        elif node.target is aten.t.default and node.args[0].target is aten.t.default:
+            same = node.args[0].args[0]
+        if same is not None:
+            node.replace_all_uses_with(same)
+            graph.erase_node(node)
+    graph.eliminate_dead_code()
+
+
+def _as_function(graph: torch.fx.Graph) -> Callable[..., Sequence[Tensor]]:
+    """A function of plain calls: those that `GraphModule` makes look up and check each operation anew, which takes as long as
+    the smaller ones of them."""
+    known: dict[str, Any] = {}
+    names, lines = [], []
+    last = {source: node for node in graph.nodes for source in node.all_input_nodes}
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            names.append(node.name)
+        elif node.op == "get_attr":
+            known[node.name] = getattr(graph.owning_module, node.target)
+        elif node.op == "output":
+            lines.append(f"return {_spelt(node.args[0], known)}")
+        else:
+            known[f"_{node.name}"] = node.target._op
+            words = [_spelt(value, known) for value in node.args]
+            words += [f"{key}={_spelt(value, known)}" for key, value in node.kwargs.items()]
+            lines.append(f"{node.name} = _{node.name}({', '.join(words)})")
+            over = [source.name for source in node.all_input_nodes if last[source] is node and source.op == "call_function"]
+            lines += [f"del {', '.join(over)}"] if over else []
+    body = "\n    ".join(lines)
+    exec(f"def step({', '.join(names)}):\n    {body}\n", known)  # the names and operations of the graph, nothing else
+    return known["step"]
+
+
+def _spelt(value: Any, known: dict[str, Any]) -> str:
+    """A value as it is written in the function; what has no spelling gets a name."""
+    if isinstance(value, torch.fx.Node):
+        return value.name
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_spelt(item, known) for item in value)}]"
+    if value is None or isinstance(value, bool | int):
+        return repr(value)
+    name = f"_value_{len(known)}"
+    known[name] = value
+    return name
