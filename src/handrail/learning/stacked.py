@@ -13,6 +13,7 @@ from handrail.components import build, is_object, parse
 from handrail.learning.clipping import by_norm, by_value
 from handrail.learning.gradient import Gradient
 from handrail.learning.optimizers import DECAY_APART, ELEMENTWISE, RATE_INSIDE
+from handrail.learning.stepping import Stepping
 
 Stack = dict[str, Tensor]
 _CLIPS = {by_norm: "norm", by_value: "value"}
@@ -69,6 +70,7 @@ class _Group:
     part: slice
     optimizer: torch.optim.Optimizer
     slots: list[Tensor]
+    stepping: Stepping
 
 
 class StackedGradient:
@@ -124,7 +126,8 @@ class StackedGradient:
                 settings = self.settings[start]
                 direct = self._is_direct(settings)
                 slots = [value[start:stop] for value in (self.parameters if direct else self.changes).values()]
-                yield _Group(slice(start, stop), (settings if direct else bare[start]).build(slots), slots)
+                optimizer = (settings if direct else bare[start]).build(slots)
+                yield _Group(slice(start, stop), optimizer, slots, Stepping(optimizer))
                 start = stop
 
     def _vector(self, numbers: Sequence[float]) -> Float[Tensor, " networks"]:
@@ -151,7 +154,7 @@ class StackedGradient:
                 slot.grad = gradient[group.part].contiguous()
             if self._is_direct(self.settings[group.part.start]):
                 group.optimizer.param_groups[0]["lr"] = rates[group.part.start]
-            group.optimizer.step()
+            group.stepping.step()
         if self.changes:
             self._take_changes(rates)
         self.taken += 1
@@ -212,6 +215,7 @@ class StackedGradient:
         self.taken = state["taken"]
         for group, kept in zip(self.groups, state["optimizers"], strict=True):
             group.optimizer.load_state_dict({**group.optimizer.state_dict(), "state": kept})
+            group.stepping.forget()
         for schedule, kept in zip(self.schedules, state["schedules"], strict=True):
             schedule.load(kept)
 

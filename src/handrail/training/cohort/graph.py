@@ -7,6 +7,7 @@ from torch.fx import GraphModule, Node
 
 aten = torch.ops.aten
 _RESHAPING = {aten.expand.default, aten.view.default, aten._unsafe_view.default}
+_FEW = 16
 _PASSING = {aten.detach.default, aten.alias.default}
 
 
@@ -18,6 +19,7 @@ def simplified(graph: GraphModule) -> GraphModule:
         if same is not None:
             node.replace_all_uses_with(same)
             graph.graph.erase_node(node)
+    _open_small_softmax(graph)
     _join_equal(graph)
     _join_bias(graph)
     graph.graph.eliminate_dead_code()
@@ -39,6 +41,27 @@ def _same_as(node: Node) -> Node | None:
     if node.target is aten.transpose.int and source.target is aten.transpose.int and node.args[1:] == source.args[1:]:
         return source.args[0] if isinstance(source.args[0], Node) else None
     return None
+
+
+def _open_small_softmax(graph: GraphModule) -> None:
+    """Logarithms of a softmax over few classes, and their gradient, as operations on all rows at once: torch's kernels go row by row."""
+    add = graph.graph.call_function
+    for node in list(graph.graph.nodes):
+        if node.target is aten._log_softmax.default and node.meta["val"].shape[node.args[1]] <= _FEW:
+            with graph.graph.inserting_before(node):
+                total = add(aten.logsumexp.default, (node.args[0], [node.args[1]], True))
+                opened = add(aten.sub.Tensor, (node.args[0], total))
+        elif node.target is aten._log_softmax_backward_data.default and node.meta["val"].shape[node.args[2]] <= _FEW:
+            gradient, output, dim, _ = node.args
+            with graph.graph.inserting_before(node):
+                total = add(aten.sum.dim_IntList, (gradient, [dim], True))
+                shares = add(aten.mul.Tensor, (add(aten.exp.default, (output,)), total))
+                opened = add(aten.sub.Tensor, (gradient, shares))
+        else:
+            continue
+        opened.meta = node.meta
+        node.replace_all_uses_with(opened)
+        graph.graph.erase_node(node)
 
 
 def _join_equal(graph: GraphModule) -> None:
