@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from handrail.learning.listing import as_function
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.team import Team
 from handrail.objectives.objective import Objective
@@ -22,7 +23,7 @@ class FlatSteps:
     """Loss and gradients of a batch without autograd's bookkeeping, to the same bits; nothing where it does not apply.
 
     The operations of one step are written down once, as they run (`make_fx`), without those that change nothing. It applies to
-    networks of this package and of torch whose layers draw no chance and keep no state, without penalties, in one process, on
+    networks and losses of this package and of torch whose layers draw no chance and keep no state, without penalties, in one process, on
     vectors of numbers. The list is used only after it has given the same bits as autograd for one batch.
     """
 
@@ -97,11 +98,13 @@ class _Whole(nn.Module):
 
 
 def _is_plain(model: nn.Module, objective: Objective, team: Team) -> bool:
-    kinds = {type(module).__module__.split(".")[0] for module in model.modules()}
+    loss = getattr(objective.loss, "func", objective.loss)
+    makers = [*(type(module) for module in model.modules()), loss if hasattr(loss, "__name__") else type(loss)]
+    homes = {str(maker.__module__).split(".")[0] for maker in makers}
     parameters = list(model.parameters())
     return (
         type(team) is Team
-        and kinds <= {"torch", "handrail"}
+        and homes <= {"torch", "handrail"}  # what others make may keep a state in Python, which no list would see
         and not objective.penalties
         and not any(True for _ in model.buffers())
         and all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in parameters)
@@ -114,13 +117,16 @@ def written(function: Callable[..., Sequence[Tensor]], given: Sequence[Tensor]) 
     from torch.fx.experimental.proxy_tensor import make_fx
 
     try:
-        graph = make_fx(function)(*given)
+        with torch.random.fork_rng(
+            devices=()
+        ):  # layers that draw do so while they are traced, at a step that a resumed fit has elsewhere
+            graph = make_fx(function)(*given)
     except Exception:  # what a layer of somebody's own may do is unknown; autograd can do it
         return None
     if any(torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) for node in graph.graph.nodes):
         return None
     _leave_out_views(graph.graph)
-    return _as_function(graph.graph)
+    return as_function(graph.graph)
 
 
 def _leave_out_views(graph: torch.fx.Graph) -> None:
@@ -136,41 +142,3 @@ def _leave_out_views(graph: torch.fx.Graph) -> None:
             node.replace_all_uses_with(same)
             graph.erase_node(node)
     graph.eliminate_dead_code()
-
-
-def _as_function(graph: torch.fx.Graph) -> Callable[..., Sequence[Tensor]]:
-    """A function of plain calls: those that `GraphModule` makes look up and check each operation anew, which takes as long as
-    the smaller ones of them."""
-    known: dict[str, Any] = {}
-    names, lines = [], []
-    last = {source: node for node in graph.nodes for source in node.all_input_nodes}
-    for node in graph.nodes:
-        if node.op == "placeholder":
-            names.append(node.name)
-        elif node.op == "get_attr":
-            known[node.name] = getattr(graph.owning_module, node.target)
-        elif node.op == "output":
-            lines.append(f"return {_spelt(node.args[0], known)}")
-        else:
-            known[f"_{node.name}"] = node.target._op
-            words = [_spelt(value, known) for value in node.args]
-            words += [f"{key}={_spelt(value, known)}" for key, value in node.kwargs.items()]
-            lines.append(f"{node.name} = _{node.name}({', '.join(words)})")
-            over = [source.name for source in node.all_input_nodes if last[source] is node and source.op == "call_function"]
-            lines += [f"del {', '.join(over)}"] if over else []
-    body = "\n    ".join(lines)
-    exec(f"def step({', '.join(names)}):\n    {body}\n", known)  # the names and operations of the graph, nothing else
-    return known["step"]
-
-
-def _spelt(value: Any, known: dict[str, Any]) -> str:
-    """A value as it is written in the function; what has no spelling gets a name."""
-    if isinstance(value, torch.fx.Node):
-        return value.name
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_spelt(item, known) for item in value)}]"
-    if value is None or isinstance(value, bool | int):
-        return repr(value)
-    name = f"_value_{len(known)}"
-    known[name] = value
-    return name

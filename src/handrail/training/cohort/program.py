@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, functionalize, grad_and_value, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from handrail.learning.listing import as_function
 from handrail.learning.rule import Batch
 from handrail.learning.stacked import Stack
 from handrail.objectives.objective import Objective
@@ -143,7 +144,8 @@ class Program:
         given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
         run = simplified(make_fx(functionalize(flat))(*given))
         rows = tensors[0].shape[1 if each else 0]
-        return _Traced(translated(run, like.device) if rows == self.compiled_rows else run, draws, tuple(updates))
+        step = translated(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
+        return _Traced(step, draws, tuple(updates))
 
     def compile(self, rows: int) -> None:
         """Translate the steps with batches of so many rows into machine code, from now on; 0 goes back."""
@@ -163,7 +165,7 @@ class Program:
             return vmap(seen, in_dims=(0, 0, *(None for _ in batch)))(state, numbers, *batch)
 
         given = (*self.state.values(), *self._all_numbers(), *tensors)
-        return _Traced(simplified(make_fx(functionalize(flat))(*given)), [], ())
+        return _Traced(as_function(simplified(make_fx(functionalize(flat))(*given)).graph), [], ())
 
     def _turn(self, *, training: bool) -> None:
         """Going through all layers takes longer than many a step."""
