@@ -1,10 +1,24 @@
 """`python -m handrail` is the command line; under torchrun that of several processes, which speak with one voice."""
 
 import os
-from contextlib import nullcontext
 
 from handrail._voice import as_one
 from handrail.cli import main
 
-with nullcontext() if os.environ.get("WORLD_SIZE", "1") == "1" else as_one():
+
+def _as_one_of_several() -> None:
+    code = 0
+    try:
+        with as_one():
+            main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    from handrail.training.parallel import leave
+
+    leave(code)
+
+
+if os.environ.get("WORLD_SIZE", "1") == "1":
     main()
+else:
+    _as_one_of_several()
