@@ -14,9 +14,11 @@ from handrail.training.callbacks import Callbacks
 from handrail.training.cohort.engine import CohortEngine, Seat
 from handrail.training.cohort.likeness import differing, kind_of, objective_of, unlike
 from handrail.training.cohort.program import Program
+from handrail.training.cohort.threads import Threads
 from handrail.training.compilation import quietly, settle
 from handrail.training.products import quick_products
 from handrail.training.pupil import Listeners, Pupil, Trained
+from handrail.training.session import threads_kept
 from handrail.training.signals import StopWish
 from handrail.training.terms import Lesson, terms_of
 
@@ -47,7 +49,10 @@ def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil]) -> list[Trained]
     """
     network, terms = pupils[0].network, cohort.terms
     rows_in_all = terms.limits.batch_size * len(pupils)
-    with collecting_little(), quick_products(network, terms.train.inputs, rows_in_all):
+    operations = 6.0 * sum(parameter.numel() for parameter in network.parameters()) * rows_in_all
+    with collecting_little(), threads_kept(), quick_products(network, terms.train.inputs, rows_in_all):
+        free = pupils[0].lesson.recipe.training.threads == "auto"
+        cohort.threads = Threads(cohort.prepare, operations=operations, free=free)
         _compile(cohort, pupils[0].lesson)
         cohort.run()
     ended = {seat.name: Trained(seat.progress, seat.failure) for seat in cohort.seats}

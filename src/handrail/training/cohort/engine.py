@@ -23,6 +23,7 @@ from handrail.learning.stacked import Stack, StackedGradient
 from handrail.training.callbacks import Callbacks
 from handrail.training.checkpoint import load_state, save_state
 from handrail.training.cohort.program import Program
+from handrail.training.cohort.threads import Threads
 from handrail.training.seeds import derive, generator
 from handrail.training.signals import Interrupted, StopWish
 from handrail.training.standing import Limits, Progress
@@ -74,6 +75,7 @@ class CohortEngine:
         self.standing = self.seats[:]  # those in the stack, in its order
         self.best: Stack = {name: value.clone() for name, value in program.state.items()}
         self.file, self.wish = file, wish
+        self.threads = Threads(self.prepare, operations=0.0, free=False)
         self.epoch, self.step, self.seconds = 0, 0, 0.0
         self._row_bytes = row_bytes(terms.train.inputs)
         self._saved_at = time.monotonic()
@@ -142,6 +144,7 @@ class CohortEngine:
         """Up to 64 steps, then one look at their losses."""
         before = {name: value.clone() for name, value in self.program.state.items()}
         begun, losses = self.step, []
+        self.threads.begin()
         generators = [seat.generator for seat in self.standing]
         for batch in self._batches(rows):
             loss, gradients = self.program.step(batch, generators, each=rows.ndim == 2)
@@ -150,7 +153,9 @@ class CohortEngine:
             self.step += 1
             if self.wish:
                 break
-        for seat, found, position in zip(self.standing, torch.stack(losses).T.tolist(), range(len(self.standing)), strict=True):
+        every = torch.stack(losses).T.tolist()
+        self.threads.end(len(losses))
+        for seat, found, position in zip(self.standing, every, range(len(self.standing)), strict=True):
             if seat.learns:
                 self._judge(seat, position, found, before, begun)
 

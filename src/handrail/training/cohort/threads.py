@@ -1,0 +1,50 @@
+"""How many threads a cohort takes: all there are while that is quicker, else one.
+
+Networks in a stack do not share a sum, so that another number of threads gives the same bits, and the choice may change at any time.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+import torch
+
+from handrail.training.compilation import best_of
+
+_LARGE = 3e7  # operations a step: smaller ones are over before a second thread has woken up
+_SLOW = 1.2  # times a step on one thread: then others need the processor
+
+
+class Threads:
+    """One thread, or all of them as long as they pay.
+
+    Arguments:
+        step: a step of the cohort, without any effect.
+        operations: of a step.
+        free: whether the number is handrail's to choose.
+    """
+
+    def __init__(self, step: Callable[[], object], *, operations: float, free: bool) -> None:
+        self.alone, self._slow = 0.0, 0
+        every = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if not free or torch.get_num_threads() > 1 or every < 2 or operations < _LARGE:
+            return
+        alone = best_of(step)
+        torch.set_num_threads(every)
+        if best_of(step) < alone:
+            self.alone = alone
+        else:
+            torch.set_num_threads(1)
+
+    def begin(self) -> None:
+        """A stretch of steps begins."""
+        self._began = time.perf_counter()
+
+    def end(self, steps: int) -> None:
+        """It has ended: where two behind each other took too long, go on with one thread; in a single one a step may have been traced."""
+        if not self.alone:
+            return
+        self._slow = self._slow + 1 if time.perf_counter() - self._began > _SLOW * self.alone * steps else 0
+        if self._slow > 1:
+            torch.set_num_threads(1)
+            self.alone = 0.0
