@@ -111,7 +111,7 @@ def train(
     transfer = lesson.recipe.transfer
     kept = folder / BEGINNING if beginning is None and folder is not None else beginning
     began = transferred(network, transfer, task=lesson.task, encoder=lesson.encoder, kept=kept)
-    with collecting_little(), began as listeners:
+    with collecting_little(first=not isinstance(lesson.inputs, torch.Tensor)), began as listeners:
         learner, seen = _head_alone(lesson, network) if transfer.features else (network, lesson)
         engine = _engine(seen, learner, epochs=epochs, folder=folder, callbacks=(*listeners, *callbacks), wish=wish, team=team)
         products = quick_products(learner, engine.train.inputs, engine.limits.batch_size)
