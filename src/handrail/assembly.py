@@ -18,8 +18,9 @@ from handrail.folder import Folder
 from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
-from handrail.replicas import seeds_of, train_replicas
+from handrail.replicas import train_replicas
 from handrail.training.progress import make_progress
+from handrail.training.seeds import replica_seeds
 from handrail.training.session import choose_device, threads_kept, train, usual_threads
 from handrail.training.terms import Lesson, batch_size
 from handrail.training.weights import BEGINNING
@@ -57,7 +58,7 @@ def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Decoder) -> Pipel
             precision=recipe.training.precision,
             seed=seed,
         )
-        for seed in seeds_of(recipe)
+        for seed in replica_seeds(recipe.seed, recipe.training.replicas)
     ]
     network = networks[0] if len(networks) == 1 else Ensemble(networks, decoder.joined)
     spec = recipe.resolved()["model"]

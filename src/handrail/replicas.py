@@ -20,7 +20,7 @@ from handrail.training.many import train_many
 from handrail.training.progress import make_progress
 from handrail.training.pupil import Pupil
 from handrail.training.records import Records
-from handrail.training.seeds import derive
+from handrail.training.seeds import replica_seeds
 from handrail.training.session import train
 from handrail.training.signals import StopWish
 from handrail.training.standing import Progress
@@ -54,11 +54,6 @@ def replicas_from(members: Sequence[Mapping[str, Any]]) -> list[Replica]:
     """Replicas as `spread` wrote them down."""
     names = [field.name for field in fields(Replica)]
     return [Replica(**{name: member[name] for name in names}) for member in members]
-
-
-def seeds_of(recipe: Recipe) -> list[int]:
-    """A seed for each replica: the recipe's own first, so that the first replica is the network that would be trained alone."""
-    return [recipe.seed, *(derive(recipe.seed, "replica", number) for number in range(2, recipe.training.replicas + 1))]
 
 
 def train_pipeline(
@@ -102,7 +97,7 @@ def train_replicas(
     Raises: `TrainingError` when every one of them has failed, `Interrupted` when asked to stop.
     """
     recipe, networks = lesson.recipe, replicas_of(pipeline.network)
-    seeds, ends = seeds_of(recipe), epochs or [None] * len(networks)
+    seeds, ends = replica_seeds(recipe.seed, recipe.training.replicas), epochs or [None] * len(networks)
     pupils = [
         Pupil(f"replica-{number}", replace(lesson, recipe=recipe.model_copy(update={"seed": seed})), network, end)
         for number, (seed, network, end) in enumerate(zip(seeds, networks, ends, strict=True), start=1)

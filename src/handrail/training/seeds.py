@@ -18,6 +18,11 @@ def generator(seed: int, *names: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(derive(seed, *names))
 
 
+def replica_seeds(seed: int, count: int) -> list[int]:
+    """A seed for each of several replicas: the given one first, so that the first is what would be trained alone."""
+    return [seed, *(derive(seed, "replica", number) for number in range(2, count + 1))]
+
+
 @contextmanager
 def seeded(seed: int, *names: str | int) -> Iterator[None]:
     """While open, torch's global generator (dropout, noise, module constructors) follows the named seed."""

@@ -21,7 +21,7 @@ from handrail.evaluation.outcome import Outcome
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.training.pupil import Pupil
-from handrail.training.seeds import derive
+from handrail.training.seeds import replica_seeds
 from handrail.training.session import choose_device
 from handrail.training.terms import Lesson
 from handrail.tuning.folds import Division, divisions
@@ -116,8 +116,7 @@ class Workshop:
 
     def seeds(self) -> list[int]:
         """Of the replicas; the first is the recipe's own."""
-        seed = self.recipe.seed
-        return [seed, *(derive(seed, "replica", place) for place in range(2, self.recipe.tuning.replicas + 1))]
+        return replica_seeds(self.recipe.seed, self.recipe.tuning.replicas)
 
     def answers(self, recipe: Recipe, fold: int, network: nn.Module) -> tuple[Outcome, str]:
         """What a trained network says of the held-out rows, and the figure that the decoder finds fair."""
