@@ -21,12 +21,8 @@ from handrail.training.checkpoint import copied, load_state, save_state
 from handrail.training.diagnosis import explain_fault
 from handrail.training.seeds import derive, generator, seeded, set_chance, state_of_chance
 from handrail.training.signals import Interrupted, StopWish
-from handrail.training.standing import Limits, Progress
+from handrail.training.standing import BLOCK, GATHERED, Limits, Progress
 from handrail.training.validation import validate
-
-_BLOCK = 64  # steps between two looks at the loss: reading it waits for the device
-_GATHERED = 64_000_000  # bytes of inputs taken at once
-_EXPLODED = 1e4  # times the loss of the first step
 
 
 class Engine:
@@ -107,8 +103,8 @@ class Engine:
         order = self.order(generator(self.plan.seed, "order", number))
         self.model.train()
         size = self.limits.batch_size
-        for start in range(progress.step * size, len(order), _BLOCK * size):
-            self._block(order[start : start + _BLOCK * size])
+        for start in range(progress.step * size, len(order), BLOCK * size):
+            self._block(order[start : start + BLOCK * size])
             progress.seconds = time.perf_counter() - began
             due = time.monotonic() - self._saved_at > self.limits.checkpoint_seconds
             wish, due = self.team.agreed(self.wish.number, due)
@@ -142,17 +138,14 @@ class Engine:
     def _batches(self, rows: Tensor) -> Iterator[Batch]:
         """The batches of some rows: gathered many at once where they are small, so that little is held at any time."""
         size = self.limits.batch_size
-        many = max(1, min(_BLOCK, _GATHERED // max(1, size * self._row_bytes))) * size
+        many = max(1, min(BLOCK, GATHERED // max(1, size * self._row_bytes))) * size
         for first in range(0, len(rows), many):
             yield from self.team.batches(self.train, rows[first : first + many], size)
 
     def _judge(self, losses: list[float], before: dict[str, Any], rows: Tensor, begun: int) -> None:
         """Stop when a loss is not a number or has exploded; the weights from before the block are the last good ones."""
         progress = self.progress
-        if math.isnan(progress.first_loss):
-            progress.first_loss = losses[0]
-        limit = _EXPLODED * max(abs(progress.first_loss), 1.0)
-        bad = next((index for index, loss in enumerate(losses) if not abs(loss) <= limit), None)
+        bad = progress.first_fault(losses)
         if bad is None:
             return
         self._restore(before)

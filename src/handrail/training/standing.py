@@ -6,6 +6,9 @@ from typing import Any
 
 import torch
 
+BLOCK = 64  # steps between two looks at the loss: reading it waits for the device
+GATHERED = 64_000_000  # bytes of inputs taken at once
+_EXPLODED = 1e4  # times the loss of the first step
 _ALL = "all"  # how the sentence begins that says that no epoch is left
 
 
@@ -39,6 +42,13 @@ class Progress:
     stale: int = 0
     done: str = ""
     measured: dict[str, list[float]] = field(default_factory=dict)
+
+    def first_fault(self, losses: list[float]) -> int | None:
+        """The first of these training losses that is not a number or has exploded, measured by the very first step's."""
+        if math.isnan(self.first_loss):
+            self.first_loss = losses[0]
+        limit = _EXPLODED * max(abs(self.first_loss), 1.0)
+        return next((index for index, loss in enumerate(losses) if not abs(loss) <= limit), None)
 
     def improves(self, epoch: int, loss: float, min_delta: float) -> bool:
         """Note a validation loss; whether it is the best so far."""

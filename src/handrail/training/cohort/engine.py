@@ -26,12 +26,9 @@ from handrail.training.cohort.program import Program
 from handrail.training.cohort.threads import Threads
 from handrail.training.seeds import derive, generator
 from handrail.training.signals import Interrupted, StopWish
-from handrail.training.standing import Limits, Progress
+from handrail.training.standing import BLOCK, GATHERED, Limits, Progress
 from handrail.training.terms import Terms
 
-_BLOCK = 64  # steps between two looks at the losses
-_GATHERED = 64_000_000  # bytes of inputs taken at once
-_EXPLODED = 1e4  # times the loss of the first step
 _LEAVE = 0.5  # the stack is made smaller once at most that share of it still learns: a new program has to be traced
 
 
@@ -123,8 +120,8 @@ class CohortEngine:
         began = time.perf_counter() - self.seconds
         orders = self._orders(number)
         size = self.terms.limits.batch_size
-        for start in range(self.step * size, len(orders), _BLOCK * size):
-            self._block(orders[start : start + _BLOCK * size])
+        for start in range(self.step * size, len(orders), BLOCK * size):
+            self._block(orders[start : start + BLOCK * size])
             self.seconds = time.perf_counter() - began
             if self.wish or time.monotonic() - self._saved_at > self.terms.limits.checkpoint_seconds:
                 self._save()
@@ -162,7 +159,7 @@ class CohortEngine:
     def _batches(self, rows: Tensor) -> Iterator[Batch]:
         size, train = self.terms.limits.batch_size, self.terms.train
         each = self._row_bytes * size * (rows.shape[1] if rows.ndim == 2 else 1)
-        many = max(1, min(_BLOCK, _GATHERED // max(1, each))) * size
+        many = max(1, min(BLOCK, GATHERED // max(1, each))) * size
         for first in range(0, len(rows), many):
             for part in rows[first : first + many].split(size):
                 flat = part.T.reshape(-1) if part.ndim == 2 else part
@@ -172,10 +169,7 @@ class CohortEngine:
     def _judge(self, seat: Seat, position: int, losses: list[float], before: Stack, begun: int) -> None:
         """A network whose loss is not a number, or has exploded, stops with its last good weights."""
         progress = seat.progress
-        if math.isnan(progress.first_loss):
-            progress.first_loss = losses[0]
-        limit = _EXPLODED * max(abs(progress.first_loss), 1.0)
-        bad = next((index for index, loss in enumerate(losses) if not abs(loss) <= limit), None)
+        bad = progress.first_fault(losses)
         if bad is None:
             progress.measured.setdefault("loss", []).extend(losses)
             progress.step = self.step
