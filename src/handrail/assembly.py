@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 
 from handrail.components import is_object
-from handrail.data.dataset import Part
+from handrail.data.balance import check_balance
+from handrail.data.dataset import Dataset, Part
 from handrail.data.encoders.rows import RowEncoder, fit_encoder
 from handrail.data.rows import Rows, moved, row_bytes
 from handrail.data.schema import Schema
@@ -14,6 +15,7 @@ from handrail.data.task import Task
 from handrail.decoders import ClassDecoder, Decoder, make_decoder
 from handrail.defaults import settled
 from handrail.ensemble import Ensemble
+from handrail.errors import DataError
 from handrail.folder import Folder
 from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, make_network
@@ -21,7 +23,7 @@ from handrail.recipe import Recipe
 from handrail.replicas import train_replicas
 from handrail.training.progress import make_progress
 from handrail.training.seeds import replica_seeds
-from handrail.training.session import choose_device, threads_kept, train, usual_threads
+from handrail.training.session import check_loss, choose_device, threads_kept, train, usual_threads
 from handrail.training.terms import Lesson, batch_size
 from handrail.training.weights import BEGINNING
 
@@ -34,6 +36,19 @@ def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: Task) -> tuple
     decoder = make_decoder(task, encoder.shape, text=recipe.data.text)
     decoder.fit(part)
     return encoder, decoder
+
+
+def check_data(recipe: Recipe, data: Dataset) -> None:
+    """What can only be said once the data is known, before anything is trained.
+
+    Raises: `DataError` for findings that stop a fit, `RecipeError` for settings that do not suit the task.
+    """
+    errors = [str(finding) for finding in data.findings if finding.level == "error"]
+    if errors:
+        raise DataError(errors)
+    check_balance(recipe.data.balance, data.task)
+    if recipe.objective.loss != "auto":
+        check_loss(recipe.objective.loss, data.task)
 
 
 def assemble(

@@ -9,16 +9,15 @@ from typing import Any
 import polars as pl
 import torch
 
-from handrail.assembly import assemble, count_parameters, lesson_of, threads_for
+from handrail.assembly import assemble, check_data, count_parameters, lesson_of, threads_for
 from handrail.components import is_object
-from handrail.data.balance import check_balance
 from handrail.data.checks import check_drift, check_size
 from handrail.data.dataset import Dataset, prepare, reopen
 from handrail.data.findings import Finding
 from handrail.data.sources import read
 from handrail.data.stream.writing import write_parts
 from handrail.ensemble import first_of
-from handrail.errors import DataError, HandrailError, RecipeError, RunError, TrainingError
+from handrail.errors import HandrailError, RecipeError, RunError, TrainingError
 from handrail.evaluation.assess import hardest
 from handrail.files import write_atomically, write_text
 from handrail.folder import Folder, begin, discard, environment, existing, logged, read_json, write_json, write_yaml
@@ -32,7 +31,7 @@ from handrail.run import SOURCES, Run, load_recipe
 from handrail.showcase import write_showcase
 from handrail.training.callbacks import Callback
 from handrail.training.joining import joined, resumable
-from handrail.training.session import check_loss, choose_device, threads_kept
+from handrail.training.session import choose_device, threads_kept
 from handrail.training.signals import Interrupted, listening
 from handrail.training.terms import batch_size, usual_loss
 from handrail.training.transfer import transfer_facts
@@ -279,16 +278,7 @@ def _flat(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(recipe: Recipe, data: Dataset) -> None:
-    """What can only be said once the data is known.
-
-    Raises: `DataError` for findings that stop a fit, `RecipeError` for settings that do not suit the task.
-    """
-    errors = [str(finding) for finding in data.findings if finding.level == "error"]
-    if errors:
-        raise DataError(errors)
-    check_balance(recipe.data.balance, data.task)
-    if recipe.objective.loss != "auto":
-        check_loss(recipe.objective.loss, data.task)
+    check_data(recipe, data)
     if data.task.name != "binary" and recipe.evaluation.threshold != "auto":
         raise RecipeError(f"evaluation.threshold: has no effect on {data.task.name}; expected a target with two classes.")
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from handrail._yaml import read_yaml
-from handrail.data.balance import check_balance
+from handrail.assembly import check_data
 from handrail.data.dataset import Dataset, prepare
 from handrail.data.sources import read
-from handrail.errors import DataError, HandrailError, RecipeError, RunError, TrainingError, did_you_mean
+from handrail.errors import HandrailError, RecipeError, RunError, TrainingError, did_you_mean
 from handrail.evaluation.names import higher_is_better
 from handrail.files import write_atomically
 from handrail.fitting import compose
@@ -22,7 +22,7 @@ from handrail.folder import write_yaml
 from handrail.recipe import Recipe
 from handrail.run import SOURCES
 from handrail.training.seeds import derive
-from handrail.training.session import check_loss, threads_kept
+from handrail.training.session import threads_kept
 from handrail.training.signals import Interrupted, StopWish, listening
 from handrail.tuning.checks import checked_space, method_of
 from handrail.tuning.draws import draws_of, resamples_for, value_of
@@ -150,12 +150,7 @@ def _prepared(folder: SearchFolder, asked: Recipe, store: Store) -> Dataset:
             "changes back, or search again into another folder."
         )
     data = prepare(asked.data, cache_in=folder.path)
-    errors = [str(finding) for finding in data.findings if finding.level == "error"]
-    if errors:
-        raise DataError(errors)
-    check_balance(asked.data.balance, data.task)
-    if asked.objective.loss != "auto":
-        check_loss(asked.objective.loss, data.task)
+    check_data(asked, data)
     if known and known["data"] != data.fingerprint:
         raise RunError(
             f"'{data.source}' has changed since the search began: its rows, or their order, are not the same. Restore it, name its new "
