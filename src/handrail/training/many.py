@@ -17,7 +17,7 @@ from handrail.training.signals import StopWish
 from handrail.training.standing import Progress
 
 _log = logging.getLogger("handrail")
-_MOST = 64  # networks in one program: more are no quicker, and leave the caches
+MOST = 64  # networks in one program: more are no quicker, and leave the caches
 _NUMBERS = 50_000_000  # parameters in one program
 
 
@@ -59,7 +59,7 @@ def _groups(pupils: Sequence[Pupil], together: Literal["auto"] | bool) -> Iterat
         kinds.setdefault(pupil.name if together is False else (id(pupil.lesson.inputs), kind_of(pupil)), []).append(pupil)
     for group in kinds.values():
         size = sum(parameter.numel() for parameter in group[0].network.parameters())
-        most = max(1, min(_MOST, _NUMBERS // max(1, size)))
+        most = max(1, min(MOST, _NUMBERS // max(1, size)))
         parts = -(-len(group) // most)
         each = -(-len(group) // parts)
         yield from (group[start : start + each] for start in range(0, len(group), each))

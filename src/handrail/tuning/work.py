@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from handrail.errors import RecipeError
-from handrail.training.many import train_many
+from handrail.training.many import MOST, train_many
 from handrail.training.pupil import Pupil, Trained
 from handrail.training.session import threads_kept, usual_threads
 from handrail.training.signals import StopWish
@@ -20,7 +20,6 @@ from handrail.tuning.draws import draws_of, value_of
 from handrail.tuning.trial import Result, Trial
 from handrail.tuning.workshop import Workshop, mean_draws
 
-TOGETHER = 64  # trainings in one program: beyond that the processor's caches gain nothing more
 _LARGE = 2e8  # operations a step: such networks fill a processor on their own
 
 
@@ -96,7 +95,7 @@ class Grouping:
                 failed.append(Result(trial.number, trial.rung, failure=str(error)))
         groups: list[Group] = []
         for likeness, alike in found.items():
-            size = max(1, TOGETHER // self.workshop.recipe.tuning.replicas) if likeness[0] else 1
+            size = max(1, MOST // self.workshop.recipe.tuning.replicas) if likeness[0] else 1
             for first in range(0, len(alike), size):
                 some = alike[first : first + size]
                 self._members[some[0].number] = some

@@ -7,13 +7,16 @@ from torch.fx import GraphModule, Node
 
 aten = torch.ops.aten
 _RESHAPING = {aten.expand.default, aten.view.default, aten._unsafe_view.default}
-_FEW = 16
+_FEW = 16  # classes: with more of them torch's own softmax is quick
 _PASSING = {aten.detach.default, aten.alias.default}
 
 
 def simplified(graph: GraphModule) -> GraphModule:
-    """The same function of a graph in which nothing is changed in place: views that keep the shape, products with one and double transpositions are left out, equal operations are
-    done once, and a product of matrices with an added bias is one operation."""
+    """The same function, of a graph in which nothing is changed in place.
+
+    Views that keep the shape, products with one and double transpositions are left out, equal operations are done once, and a product of
+    matrices with an added bias is one operation.
+    """
     for node in list(graph.graph.nodes):
         same = _same_as(node)
         if same is not None:

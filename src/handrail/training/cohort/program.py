@@ -2,8 +2,8 @@
 
 import copy
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -44,10 +44,10 @@ class Program:
     def __init__(self, networks: Sequence[nn.Module], objective: Objective, numbers: Sequence[dict[str, list[float]]]) -> None:
         self.network = stood_in(copy.deepcopy(networks[0]))
         self._whole = _Whole(self.network, objective)
-        learned = {name for name, parameter in self.network.named_parameters() if parameter.requires_grad}
-        held = {name: value for name, value in _state(self.network).items() if name not in learned}
+        learned = [name for name, parameter in networks[0].named_parameters() if parameter.requires_grad]
+        held = [name for name in _names(self.network) if name not in learned]
         states = [network.state_dict() for network in networks]
-        self.parameters: Stack = {name: torch.stack([state[name] for state in states]) for name in learned_order(networks[0])}
+        self.parameters: Stack = {name: torch.stack([state[name] for state in states]) for name in learned}
         self.buffers: Stack = {name: torch.stack([state[name] for state in states]) for name in held if name in states[0]}
         like = next(iter(self.parameters.values()))
         self.numbers = [{name: like.new_tensor(values) for name, values in part.items()} for part in numbers]
@@ -187,24 +187,20 @@ class Program:
         finally:
             for hook in hooks:
                 hook.remove()
-        return [(name, layers[name].shape or ()) for name in order]
+        return [(name, layers[name].shape) for name in order]
 
 
-class _Traced:
+class _Traced(NamedTuple):
     """A traced step, what has to be drawn for it, and which buffers it brings up to date."""
 
-    def __init__(self, run: Any, draws: list[tuple[str, tuple[int, ...]]], updates: tuple[str, ...]) -> None:
-        self.run, self.draws, self.updates = run, draws, updates
+    run: Callable[..., Any]
+    draws: list[tuple[str, tuple[int, ...]]]
+    updates: tuple[str, ...]
 
 
-def learned_order(network: nn.Module) -> list[str]:
-    """The names of the parameters that learn, each once."""
-    return [name for name, parameter in network.named_parameters() if parameter.requires_grad]
-
-
-def _state(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers, tied ones once."""
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+def _names(network: nn.Module) -> list[str]:
+    """Of parameters and buffers, tied ones once."""
+    return [name for name, _ in (*network.named_parameters(), *network.named_buffers())]
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
