@@ -44,7 +44,10 @@ def first_kept(share: float) -> int:
 
 
 def kept(
-    bits: Int16[Tensor, "..."], first: int | Int16[Tensor, "..."], scale: float | Float[Tensor, "..."], dtype: torch.dtype
+    bits: Int16[Tensor, "..."], first: int | Float[Tensor, "..."], scale: float | Float[Tensor, "..."], dtype: torch.dtype
 ) -> Float[Tensor, "..."]:
-    """What values are multiplied by: `scale` where their bits are kept, else 0."""
-    return (bits >= first).to(dtype).mul_(scale)
+    """What values are multiplied by: `scale` where their bits are kept, else 0.
+
+    Numbers of one type are compared in place, since torch takes several times as long to make truth values of integers.
+    """
+    return bits.float().ge_(first).to(dtype).mul_(scale)

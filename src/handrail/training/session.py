@@ -26,6 +26,7 @@ from handrail.training.compilation import Compilation, compile_training, leave_c
 from handrail.training.engine import Engine
 from handrail.training.features import feature_rows, head_of
 from handrail.training.freezing import parameter_groups
+from handrail.training.memory import keep_freed
 from handrail.training.products import quick_products
 from handrail.training.signals import StopWish
 from handrail.training.standing import Progress
@@ -108,6 +109,7 @@ def train(
     Raises: `RecipeError` when parts do not fit, `TrainingError` when the loss is not a number, `Interrupted`, `RunError`
         for weights to begin with that cannot be read.
     """
+    keep_freed()
     transfer = lesson.recipe.transfer
     kept = folder / BEGINNING if beginning is None and folder is not None else beginning
     began = transferred(network, transfer, task=lesson.task, encoder=lesson.encoder, kept=kept)

@@ -16,6 +16,7 @@ from handrail.training.cohort.likeness import differing, kind_of, objective_of, 
 from handrail.training.cohort.program import Program
 from handrail.training.cohort.threads import Threads
 from handrail.training.compilation import quietly, settle
+from handrail.training.memory import keep_freed
 from handrail.training.products import quick_products
 from handrail.training.pupil import Listeners, Pupil, Trained
 from handrail.training.session import threads_kept
@@ -47,6 +48,7 @@ def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil]) -> list[Trained]
 
     Raises: `Interrupted` when asked to stop.
     """
+    keep_freed()
     network, terms = pupils[0].network, cohort.terms
     rows_in_all = terms.limits.batch_size * len(pupils)
     operations = 6.0 * sum(parameter.numel() for parameter in network.parameters()) * rows_in_all

@@ -92,7 +92,7 @@ class Drop(Drawing):
         return x * self.drawn
 
     def _vectors(self, levels: Tensor) -> list[Tensor]:
-        first = torch.tensor([first_kept(level) for level in self.levels], dtype=torch.int16, device=levels.device)
+        first = torch.tensor([first_kept(level) for level in self.levels], dtype=torch.float32, device=levels.device)
         return [first, (1 / (1 - levels)).to(self.like.dtype)]
 
     def _room(self, shape: tuple[int, ...]) -> Tensor:
@@ -103,7 +103,8 @@ class Drop(Drawing):
 
     def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
         first, scale = vectors
-        return kept(raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape), first, scale, scale.dtype)
+        bits = raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape)
+        return kept(bits.expand(len(self.levels), *shape), first, scale, self.like.dtype)
 
     @staticmethod
     def level(layer: nn.Module) -> float:
