@@ -13,6 +13,7 @@ Each runs in a process of its own, in turns; imports are excluded, and for the t
 """
 
 import argparse
+import importlib
 import itertools
 import json
 import tempfile
@@ -49,6 +50,7 @@ def with_handrail(_: Arrays, source: Path, folder: Path) -> Callable[[], float]:
     """handrail's tune, from the file to the report."""
     import handrail
     import handrail.tuning.search  # the public names are looked up when they are first used
+    import handrail.views.search  # noqa: F401 - matplotlib
 
     optimizer = "learning.gradient.optimizer.adamw"
     space = {
@@ -142,8 +144,9 @@ TITLES = {
 def run_one(name: str, path: Path, source: Path) -> Found:
     """Search by one contender in this process."""
     warnings.simplefilter("ignore")
-    if name != "scikit-learn":
-        __import__("torch._dynamo")  # torch imports its compiler at the first step of an optimizer; that is no training
+    if name != "scikit-learn":  # torch imports its compiler at the first step of an optimizer, and more of it when a function is traced
+        for module in ("torch._dynamo", "torch._inductor.fx_passes.dedupe_symint_uses"):
+            importlib.import_module(module)
     search = CONTENDERS[name](dict(np.load(path)), source, path.parent / f"run-{time.time_ns()}")
     began = time.perf_counter()
     best = search()

@@ -187,10 +187,21 @@ def is_placeholder(spec: Any) -> bool:
 
 
 def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Of its signature; kept, since a search asks for them thousands of times."""
+    try:
+        return _kept_parameters(target)
+    except TypeError:  # an object that cannot be a key
+        return _read_parameters(target)
+
+
+def _read_parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(target).parameters
     except (TypeError, ValueError):  # built-in functions without one
         return {}
+
+
+_kept_parameters = functools.lru_cache(maxsize=512)(_read_parameters)
 
 
 def filled(entry: Component, given: Container[str] = ()) -> dict[str, str]:
@@ -217,13 +228,23 @@ def settings(entry: Component, given: Container[str] = ()) -> dict[str, inspect.
     return {name: p for name, p in _parameters(entry.target).items() if name not in context and p.kind not in fixed}
 
 
-def hints(entry: Component) -> dict[str, Any]:
+def hints(entry: Component) -> Mapping[str, Any]:
     """Resolved annotations of the arguments, with their `Annotated` extras."""
-    target = entry.target.__init__ if inspect.isclass(entry.target) else entry.target
+    try:
+        return _kept_hints(entry.target)
+    except TypeError:  # an object that cannot be a key
+        return _read_hints(entry.target)
+
+
+def _read_hints(made: Callable[..., Any]) -> Mapping[str, Any]:
+    target = made.__init__ if inspect.isclass(made) else made
     try:
         return get_type_hints(target, include_extras=True)
     except (NameError, TypeError):
         return {}
+
+
+_kept_hints = functools.lru_cache(maxsize=512)(_read_hints)
 
 
 def slot_of(annotation: Any) -> Slot | None:

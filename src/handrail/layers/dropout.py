@@ -48,6 +48,8 @@ def kept(
 ) -> Float[Tensor, "..."]:
     """What values are multiplied by: `scale` where their bits are kept, else 0.
 
-    Numbers of one type are compared in place, since torch takes several times as long to make truth values of integers.
+    Numbers of one type are compared, into numbers: torch takes several times as long to make truth values of integers.
     """
-    return bits.float().ge_(first).to(dtype).mul_(scale)
+    level = bits.float()
+    room = level if isinstance(first, int) else level.new_empty(torch.broadcast_shapes(level.shape, first.shape))
+    return torch.ge(level, first, out=room).to(dtype).mul_(scale)

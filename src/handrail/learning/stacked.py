@@ -52,12 +52,17 @@ class _Settings:
         return float(self.arguments.get("weight_decay", 0.0))
 
     @property
+    def forgets(self) -> bool:
+        """Whether a decay by all that there is can be had: θ ← (1 − 1·1)·θ + Δ is the step alone, whatever θ was."""
+        return self.name in DECAY_APART
+
+    @property
     def bare(self) -> "_Settings":
         """For steps of length one and without decay: what can be shared by networks that differ in these alone."""
         if self.name in RATE_INSIDE:
             return self
-        without = {"weight_decay": 0.0} if "weight_decay" in self.arguments else {}
-        return _Settings(self.name, {**self.arguments, "learning_rate": 1.0, **without})
+        decay = {"weight_decay": float(self.forgets)} if "weight_decay" in self.arguments else {}
+        return _Settings(self.name, {**self.arguments, "learning_rate": 1.0, **decay})
 
     def build(self, tensors: list[Tensor]) -> torch.optim.Optimizer:
         return build("optimizer", {self.name: dict(self.arguments)}, tensors)
@@ -110,7 +115,9 @@ class StackedGradient:
         through = [decay * (settings.name not in DECAY_APART) for decay, settings in zip(decays, self.settings, strict=True)]
         self.decay_through = self._vector(through) if any(through) else None
         self.decay_apart = [decay - inside for decay, inside in zip(decays, through, strict=True)]
-        self._rates: tuple[list[float], Tensor, Tensor | None] | None = None
+        self._rates: tuple[list[float], list[Tensor], list[Tensor]] | None = None
+        self._forget = all(settings.forgets for settings in self.settings)
+        self._unclipped = all(rule.clip is None for rule in self.rules)
         still = all(schedule.is_constant for schedule in self.schedules)
         self._still = [settings.rate for settings in self.settings] if still else None
 
@@ -151,7 +158,7 @@ class StackedGradient:
         rates = self.rates()
         for group in self.groups:
             for slot, gradient in zip(group.slots, gradients.values(), strict=True):
-                slot.grad = gradient[group.part].contiguous()
+                slot.grad = (gradient if len(gradient) == len(slot) else gradient[group.part]).contiguous()
             if self._is_direct(self.settings[group.part.start]):
                 group.optimizer.param_groups[0]["lr"] = rates[group.part.start]
             group.stepping.step()
@@ -163,19 +170,24 @@ class StackedGradient:
         """Add what torch's optimizers made of the zeros, by each network's learning rate."""
         if self._rates is None or self._rates[0] != rates:
             left = [1 - rate * decay for rate, decay in zip(rates, self.decay_apart, strict=True)]
-            self._rates = (rates, self._vector(rates), self._vector(left) if any(self.decay_apart) else None)
-        _, factors, shrink = self._rates
-        for name, change in self.changes.items():
-            parameter = self.parameters[name]
-            if shrink is not None:
-                parameter.mul_(wide(shrink, parameter))
-            parameter.addcmul_(change, wide(factors, change))
-            change.zero_()
+            factors, shrink = self._vector(rates), self._vector(left)
+            self._rates = (
+                rates,
+                [wide(factors, change) for change in self.changes.values()],
+                [wide(shrink, change) for change in self.changes.values()] if any(self.decay_apart) else [],
+            )
+        _, factors, shrinks = self._rates
+        parameters, changes = list(self.parameters.values()), list(self.changes.values())
+        if shrinks:
+            torch._foreach_mul_(parameters, shrinks)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_addcmul_(parameters, changes, factors)  # pyright: ignore[reportPrivateImportUsage]
+        if not self._forget:
+            torch._foreach_zero_(changes)  # pyright: ignore[reportPrivateImportUsage]
 
     def _clip(self, gradients: Stack) -> None:
-        clips = [rule.clip for rule in self.rules]
-        if all(clip is None for clip in clips):
+        if self._unclipped:
             return
+        clips = [rule.clip for rule in self.rules]
         limits = {kind: self._vector([_limit(clip, kind) for clip in clips]) for kind in _CLIPS.values()}
         norms = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients.values()]).sum(0).sqrt()
         shorter = (limits["norm"] / (norms + 1e-6)).clamp(max=1.0)  # torch's own clipping adds the same

@@ -28,6 +28,7 @@ def train_many(
     folder: Path | None = None,
     listeners: Listeners = lambda _name: (),
     wish: StopWish | None = None,
+    cores: int | None = None,
 ) -> list[Trained]:
     """Train all of them; one whose loss is not a number does no harm to the rest.
 
@@ -38,6 +39,7 @@ def train_many(
         folder: of the checkpoints. A training that was interrupted goes on from there, and one that had come to its last epoch
             goes on where more epochs are asked for now.
         listeners: to the training of a name.
+        cores: that may be used; all of them, unless others train beside this process.
 
     Returns: how each ended, in their order.
 
@@ -48,7 +50,7 @@ def train_many(
     ended: dict[str, Trained] = {}
     for number, group in enumerate(_groups(pupils, together), start=1):
         place = None if folder is None else folder / f"group-{number}"
-        ended |= _train_group(group, together=together, folder=place, listeners=listeners, wish=wish)
+        ended |= _train_group(group, together=together, folder=place, listeners=listeners, wish=wish, cores=cores)
     return [ended[pupil.name] for pupil in pupils]
 
 
@@ -66,12 +68,18 @@ def _groups(pupils: Sequence[Pupil], together: Literal["auto"] | bool) -> Iterat
 
 
 def _train_group(
-    group: list[Pupil], *, together: Literal["auto"] | bool, folder: Path | None, listeners: Listeners, wish: StopWish
+    group: list[Pupil],
+    *,
+    together: Literal["auto"] | bool,
+    folder: Path | None,
+    listeners: Listeners,
+    wish: StopWish,
+    cores: int | None,
 ) -> dict[str, Trained]:
     cohort = _cohort(group, together=together, folder=folder, listeners=listeners, wish=wish)
     if cohort is None:
         return {pupil.name: _alone(pupil, folder=folder, listeners=listeners, wish=wish) for pupil in group}
-    return dict(zip((pupil.name for pupil in group), train_cohort(cohort, group), strict=True))
+    return dict(zip((pupil.name for pupil in group), train_cohort(cohort, group, cores=cores), strict=True))
 
 
 def _cohort(

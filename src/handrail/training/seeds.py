@@ -25,10 +25,16 @@ def replica_seeds(seed: int, count: int) -> list[int]:
 
 @contextmanager
 def seeded(seed: int, *names: str | int) -> Iterator[None]:
-    """While open, torch's global generator (dropout, noise, module constructors) follows the named seed."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
+    """While open, torch's global generators (dropout, noise, module constructors) follow the named seed."""
+    before = state_of_chance()
+    if torch.cuda.is_available():
         torch.manual_seed(derive(seed, *names))
+    else:  # the processor's alone, without a look at every other kind of device
+        torch.default_generator.manual_seed(derive(seed, *names))
+    try:
         yield
+    finally:
+        set_chance(before)
 
 
 def state_of_chance() -> list[torch.Tensor]:

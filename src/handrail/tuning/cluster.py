@@ -11,7 +11,8 @@ from typing import Any
 
 from handrail.errors import HandrailError
 from handrail.training.signals import StopWish
-from handrail.tuning.hands import Finished, Placed, stopped
+from handrail.tuning.crew import Finished, stopped
+from handrail.tuning.work import Placed
 from handrail.tuning.worker import answer, request_of, results_of
 
 _RETRIES = 3

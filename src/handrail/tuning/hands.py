@@ -1,28 +1,20 @@
 """Who trains the groups of a search: this process, several others, or a cluster."""
 
-import os
-import subprocess
-import sys
-import tempfile
+import functools
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 
-from handrail.errors import RunError
-from handrail.training.signals import Interrupted, StopWish
-from handrail.tuning.trial import Result, Trial
-from handrail.tuning.work import Group, Measuring, work_on
-from handrail.tuning.worker import request_of, results_of
+from torch import Tensor
+
+from handrail.collecting import collecting_little
+from handrail.training.signals import StopWish
+from handrail.tuning.crew import Crew, Finished, stopped
+from handrail.tuning.processes import Forked
+from handrail.tuning.work import Measuring, Placed, work_on
 from handrail.tuning.workshop import Workshop
 
-Placed = tuple[Group, Path | None]  # and the folder of its checkpoints
-Finished = Callable[[Sequence[Trial], Sequence[Result]], None]
 _WORTH_IT = 20.0  # seconds ahead, from which on the start of processes is worth it
-_ATTEMPTS = 3
-_LOOK = 0.3  # seconds between two looks at whether to stop
 
 
 class Hands(Protocol):
@@ -69,95 +61,32 @@ class Own:
             self._others.close()
 
 
-class Crew:
-    """Worker processes. One that dies is replaced, and its group begun again from its checkpoint."""
+class Copies:
+    """Copies of this process, for groups whose rows lie in memory; for others, and for a single group, `alone`."""
 
-    def __init__(self, job: str, count: int, *, wish: StopWish) -> None:
-        self.job, self.wish = job, wish
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        self._pool = ThreadPoolExecutor(count)
-        self._free: list[subprocess.Popen[str]] = []
-        self._all: list[subprocess.Popen[str]] = []
-        self._closed = False
+    def __init__(self, workshop: Workshop, measuring: Measuring, count: int, *, wish: StopWish, alone: Hands) -> None:
+        self.workshop, self.measuring, self.count = workshop, measuring, count
+        self.wish, self.alone = wish, alone
 
     def do(self, groups: Sequence[Placed], finished: Finished) -> None:
-        """Side by side."""
-        waiting = {self._pool.submit(self._ask, group, folder): group for group, folder in groups}
-        while waiting:
-            for done in wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED).done:
-                finished(waiting.pop(done).trials, done.result())
-            if self.wish:
-                raise stopped(self.wish)
+        """Side by side, by copies that are made now: they have the rows that were encoded until now."""
+        if len(groups) < 2 or not all(self._is_ready(placed) for placed in groups):
+            self.alone.do(groups, finished)
+            return
+        crew = Crew(functools.partial(Forked, self.workshop, self.measuring), min(self.count, len(groups)), wish=self.wish)
+        with collecting_little():  # a collection in a copy would touch, and so copy, all that both share
+            try:
+                crew.do(groups, finished)
+            finally:
+                crew.close()
+        self.workshop.forget_networks()
 
     def close(self) -> None:
-        """End all of them."""
-        self._closed = True
-        for worker in self._all:
-            worker.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        for worker in self._all:
-            for pipe in filter(None, (worker.stdin, worker.stdout)):
-                with suppress(OSError):
-                    pipe.close()
-            worker.wait()
-        self._all.clear()
-        self._errors.close()
+        """Those of `alone`."""
+        self.alone.close()
 
-    def _ask(self, group: Group, folder: Path | None) -> list[Result]:
-        for attempt in range(_ATTEMPTS):
-            worker = self._free.pop() if self._free else self._started()
-            line = _exchanged(worker, request_of(group, folder))
-            if line:
-                self._free.append(worker)
-                return results_of(line)
-            if self._closed:
-                raise RunError("the search has ended.")
-            if attempt == _ATTEMPTS - 1:
-                raise self._ended(worker, group)
-        raise AssertionError("unreachable")
-
-    def _started(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-P", "-W", "ignore", "-m", "handrail.tuning.worker"]
-        worker = subprocess.Popen(  # noqa: S603 (this very interpreter)
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=environment,
-            text=True,
-            encoding="utf-8",
-        )
-        self._all.append(worker)
-        assert worker.stdin
-        with suppress(OSError):
-            worker.stdin.write(self.job + "\n")
-        return worker
-
-    def _ended(self, worker: subprocess.Popen[str], group: Group) -> RunError:
-        code = worker.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        said = f" Its last words: {lines[-1]}" if lines else ""
-        how = f"was ended by signal {-code}; perhaps the memory was full" if code < 0 else f"ended with code {code}"
-        numbers = ", ".join(str(trial.number) for trial in group.trials)
-        return RunError(
-            f"a process that trains trials {how}, three times at trials {numbers}. Fewer tuning.workers need less memory.{said}"
-        )
-
-
-def _exchanged(worker: subprocess.Popen[str], request: str) -> str:
-    """A worker's answer; empty where it has died."""
-    assert worker.stdin
-    assert worker.stdout
-    try:
-        worker.stdin.write(request + "\n")
-        worker.stdin.flush()
-        return worker.stdout.readline()
-    except (OSError, ValueError):
-        return ""
-
-
-def stopped(wish: StopWish) -> Interrupted:
-    """What is raised when the search was asked to stop."""
-    return Interrupted("stopped; every finished trial is stored.", wish.number)
+    def _is_ready(self, placed: Placed) -> bool:
+        """Encode its rows, which a copy could not, and say whether they lie in memory as numbers."""
+        recipe = self.workshop.settled(placed[0].members[0])
+        folds = range(len(self.workshop.divisions))
+        return all(isinstance(self.workshop.bench(recipe, fold).lesson.inputs, Tensor) for fold in folds)

@@ -1,5 +1,6 @@
 """tune: try settings, judge them on validation rows, and say honestly what came of it."""
 
+import functools
 import math
 import os
 import shutil
@@ -28,8 +29,10 @@ from handrail.tuning.checks import checked_space, method_of
 from handrail.tuning.draws import draws_of, resamples_for, value_of
 from handrail.tuning.folder import SearchFolder, begin_search, existing_search
 from handrail.tuning.found import Search, write_found
-from handrail.tuning.hands import Crew, Hands, Own
+from handrail.tuning.crew import Crew
+from handrail.tuning.hands import Copies, Hands, Own
 from handrail.tuning.methods import Method, make_method
+from handrail.tuning.processes import Fresh, can_copy
 from handrail.tuning.ranking import Question, judged, ranked
 from handrail.tuning.space import Space
 from handrail.tuning.store import Store, spoken_settings
@@ -254,11 +257,11 @@ class _Search:
             from handrail.tuning.cluster import Cluster
 
             return Cluster(job, settings.cluster, count, wish=wish)
-        if count == 1 or job is None or self.workshop.device.type != "cpu":
+        if count == 1 or self.workshop.device.type != "cpu":
             return Own(self.workshop, self.measuring, wish=wish)
-        if settings.workers == "auto":
-            return Own(self.workshop, self.measuring, wish=wish, others=lambda: Crew(job, count, wish=wish))
-        return Crew(job, count, wish=wish)
+        fresh = None if job is None else lambda: Crew(functools.partial(Fresh, job), count, wish=wish)
+        alone = Own(self.workshop, self.measuring, wish=wish, others=fresh) if settings.workers == "auto" or fresh is None else fresh()
+        return Copies(self.workshop, self.measuring, count, wish=wish, alone=alone) if can_copy(self.workshop) else alone
 
     def _rivals(self) -> dict[str, Any]:
         """Each baseline's figure and its draws, as means over the folds."""

@@ -20,6 +20,7 @@ from handrail.tuning.draws import draws_of, value_of
 from handrail.tuning.trial import Result, Trial
 from handrail.tuning.workshop import Workshop, mean_draws
 
+_BESIDE = 32  # trainings in one program on a processor: two programs on two cores are quicker than one on both
 _LARGE = 2e8  # operations a step: such networks fill a processor on their own
 
 
@@ -61,6 +62,9 @@ class Group:
         return f"group-{self.members[0].number}"
 
 
+Placed = tuple[Group, Path | None]  # and the folder of its checkpoints
+
+
 class Grouping:
     """Divides trials into groups.
 
@@ -94,8 +98,9 @@ class Grouping:
             except RecipeError as error:
                 failed.append(Result(trial.number, trial.rung, failure=str(error)))
         groups: list[Group] = []
+        most = _BESIDE if self.workshop.device.type == "cpu" else MOST
         for likeness, alike in found.items():
-            size = max(1, MOST // self.workshop.recipe.tuning.replicas) if likeness[0] else 1
+            size = max(1, most // self.workshop.recipe.tuning.replicas) if likeness[0] else 1
             for first in range(0, len(alike), size):
                 some = alike[first : first + size]
                 self._members[some[0].number] = some
@@ -111,7 +116,7 @@ class Grouping:
 def _likeness(workshop: Workshop, trial: Trial) -> tuple[Any, ...]:
     """Whether it is worth to train it beside others, and what those have to share."""
     recipe = workshop.settled(trial)
-    network, bench = workshop.network(recipe, 0), workshop.bench(recipe, 0)
+    network, bench = workshop.first_network(trial), workshop.bench(recipe, 0)
     size = batch_size(recipe, len(bench.train))
     small = isinstance(bench.encoder.shape, int) and 6 * sum(one.numel() for one in network.parameters()) * size < _LARGE
     small = small or workshop.device.type != "cpu"
@@ -130,30 +135,45 @@ def _outline(spec: Any) -> str:
 
 
 def work_on(
-    workshop: Workshop, group: Group, measuring: Measuring, *, folder: Path | None, wish: StopWish | None = None
+    workshop: Workshop,
+    group: Group,
+    measuring: Measuring,
+    *,
+    folder: Path | None,
+    wish: StopWish | None = None,
+    cores: int | None = None,
 ) -> list[Result]:
     """Train and measure a group, fold by fold.
 
     Arguments:
         folder: of its checkpoints; a group that was interrupted goes on from there.
+        cores: that this process may use, where others work beside it.
 
     Raises: `Interrupted` when asked to stop.
     """
     try:
-        return _worked_on(workshop, group, measuring, folder=folder, wish=wish)
+        return _worked_on(workshop, group, measuring, folder=folder, wish=wish, cores=cores)
     except RecipeError as error:  # parts of one of them do not fit: it must not harm the others
         trials = group.trials
         if len(trials) == 1:
             return [Result(trials[0].number, trials[0].rung, failure=str(error))]
         alone = [
-            work_on(workshop, Group((one,), (one,)), measuring, folder=folder and folder / f"alone-{one.number}", wish=wish)
+            work_on(
+                workshop, Group((one,), (one,)), measuring, folder=folder and folder / f"alone-{one.number}", wish=wish, cores=cores
+            )
             for one in trials
         ]
         return [result for results in alone for result in results]
 
 
 def _worked_on(
-    workshop: Workshop, group: Group, measuring: Measuring, *, folder: Path | None, wish: StopWish | None
+    workshop: Workshop,
+    group: Group,
+    measuring: Measuring,
+    *,
+    folder: Path | None,
+    wish: StopWish | None,
+    cores: int | None,
 ) -> list[Result]:
     figures = {trial.number: _Figures() for trial in group.trials}
     members = group.trials if folder is None else group.members
@@ -164,7 +184,7 @@ def _worked_on(
         own = folder and folder / f"fold-{fold + 1}"
         with threads_kept():
             torch.set_num_threads(_threads(workshop, members[0], flat[0]))
-            trained = train_many(flat, together=workshop.recipe.training.together, folder=own, wish=wish)
+            trained = train_many(flat, together=workshop.recipe.training.together, folder=own, wish=wish, cores=cores)
             ended = {pupil.name: one for pupil, one in zip(flat, trained, strict=True)}
             for number, found in figures.items():
                 _note(found, workshop, measuring, fold, [(pupil, ended[pupil.name]) for pupil in pupils[number]])

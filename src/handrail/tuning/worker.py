@@ -57,12 +57,21 @@ def answer(job: str, request: str) -> str:
     """Train and measure a group."""
     try:
         workshop, measuring = _prepared(job)
-        asked = json.loads(request)
-        group = Group(*(tuple(Trial(**values) for values in asked[name]) for name in ("trials", "members")))
-        results = work_on(workshop, group, measuring, folder=None if asked["folder"] is None else Path(asked["folder"]))
-        return json.dumps({"results": [result.plain() for result in results]})
     except HandrailError as error:
         return json.dumps({"error": str(error)})
+    return answered(workshop, measuring, request)
+
+
+def answered(workshop: Workshop, measuring: Measuring, request: str) -> str:
+    """Train and measure a group of prepared rows, beside other processes that do the same."""
+    asked = json.loads(request)
+    group = Group(*(tuple(Trial(**values) for values in asked[name]) for name in ("trials", "members")))
+    folder = None if asked["folder"] is None else Path(asked["folder"])
+    try:
+        results = work_on(workshop, group, measuring, folder=folder, cores=workshop.threads)
+    except HandrailError as error:
+        return json.dumps({"error": str(error)})
+    return json.dumps({"results": [result.plain() for result in results]})
 
 
 @functools.lru_cache(maxsize=1)

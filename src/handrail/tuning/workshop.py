@@ -28,6 +28,7 @@ from handrail.tuning.folds import Division, divisions
 from handrail.tuning.space import Settings
 from handrail.tuning.trial import Trial
 
+_SMALL = 100_000  # parameters
 _ENCODES = ("encoding", "images", "text", "series", "audio")
 
 
@@ -58,6 +59,7 @@ class Workshop:
         self.divisions: list[Division] = divisions(data, recipe.data, recipe.tuning.folds)
         self._benches: dict[tuple[str, int], Bench] = {}
         self._settled: dict[int, tuple[Settings, Recipe]] = {}
+        self._begun: dict[int, nn.Module] = {}
 
     def settled(self, trial: Trial) -> Recipe:
         """The recipe of a trial with every choice made."""
@@ -99,6 +101,17 @@ class Workshop:
         )
         return made.to(self.device)
 
+    def first_network(self, trial: Trial) -> nn.Module:
+        """A trial's network at its beginning on the first fold; small ones are kept until they are trained."""
+        network = self.network(self.settled(trial), 0)
+        if sum(parameter.numel() for parameter in network.parameters()) <= _SMALL and not is_object(self.recipe.model):
+            self._begun[trial.number] = network
+        return network
+
+    def forget_networks(self) -> None:
+        """Others have trained them."""
+        self._begun.clear()
+
     def pupils(self, trial: Trial, fold: int) -> list[Pupil]:
         """The trainings of a trial on one fold: one a replica.
 
@@ -109,9 +122,11 @@ class Workshop:
         assert recipe.training.epochs != "auto", "a recipe is settled before training"
         epochs = None if trial.share == 1 else max(1, round(trial.share * recipe.training.epochs))
         own = [recipe.model_copy(update={"seed": seed}) for seed in self.seeds()]
+        begun = self._begun.pop(trial.number, None) if fold == 0 else None
+        networks = [self.network(one, fold) if begun is None or place else begun for place, one in enumerate(own)]
         return [
-            Pupil(f"{trial.number}-{place}", replace(bench.lesson, recipe=one), self.network(one, fold), epochs)
-            for place, one in enumerate(own, start=1)
+            Pupil(f"{trial.number}-{place}", replace(bench.lesson, recipe=one), network, epochs)
+            for place, (one, network) in enumerate(zip(own, networks, strict=True), start=1)
         ]
 
     def seeds(self) -> list[int]:

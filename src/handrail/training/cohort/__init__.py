@@ -43,8 +43,11 @@ def cohort_of(pupils: Sequence[Pupil], *, file: Path | None, listeners: Listener
     return CohortEngine(seats, program, [rules[place] for place in places], terms=terms, file=file, wish=wish)
 
 
-def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil]) -> list[Trained]:
+def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil], *, cores: int | None = None) -> list[Trained]:
     """Train a cohort, each network in place.
+
+    Arguments:
+        cores: that may be used; by default all.
 
     Raises: `Interrupted` when asked to stop.
     """
@@ -54,7 +57,7 @@ def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil]) -> list[Trained]
     operations = 6.0 * sum(parameter.numel() for parameter in network.parameters()) * rows_in_all
     with collecting_little(), threads_kept(), quick_products(network, terms.train.inputs, rows_in_all):
         free = pupils[0].lesson.recipe.training.threads == "auto"
-        cohort.threads = Threads(cohort.prepare, operations=operations, free=free)
+        cohort.threads = Threads(cohort.prepare, operations=operations, free=free, cores=cores)
         _compile(cohort, pupils[0].lesson)
         cohort.run()
     ended = {seat.name: Trained(seat.progress, seat.failure) for seat in cohort.seats}

@@ -243,9 +243,9 @@ class CohortEngine:
             part = rows.cut(start, start + size)
             weight = len(part) if part.weights is None else float(part.weights.double().sum())
             losses, outputs = self.program.look(part)
-            for position, seat in enumerate(self.standing):
+            for position, (seat, loss) in enumerate(zip(self.standing, losses.tolist(), strict=True)):
                 if seat.name in sums:
-                    figures = {"loss": (float(losses[position].double()) * weight, weight)}
+                    figures = {"loss": (loss * weight, weight)}
                     if seat.callbacks.members:
                         figures |= self.terms.plan.credit(outputs[position], part.targets)
                     for name, value in figures.items():

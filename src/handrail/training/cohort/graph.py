@@ -3,19 +3,22 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.fx import GraphModule, Node
+from torch.fx.node import map_arg
 
 aten = torch.ops.aten
 _RESHAPING = {aten.expand.default, aten.view.default, aten._unsafe_view.default}
 _FEW = 16  # classes: with more of them torch's own softmax is quick
+_FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _PASSING = {aten.detach.default, aten.alias.default}
 
 
 def simplified(graph: GraphModule) -> GraphModule:
     """The same function, of a graph in which nothing is changed in place.
 
-    Views that keep the shape, products with one and double transpositions are left out, equal operations are done once, and a product of
-    matrices with an added bias is one operation.
+    Views that keep the shape, products with one and double transpositions are left out, equal operations are done once, what does not
+    depend on what is given is worked out now, and a product of matrices with an added bias is one operation.
     """
     for node in list(graph.graph.nodes):
         same = _same_as(node)
@@ -23,6 +26,7 @@ def simplified(graph: GraphModule) -> GraphModule:
             node.replace_all_uses_with(same)
             graph.graph.erase_node(node)
     _open_small_softmax(graph)
+    _fold_constants(graph)
     _join_equal(graph)
     _join_bias(graph)
     graph.graph.eliminate_dead_code()
@@ -48,23 +52,78 @@ def _same_as(node: Node) -> Node | None:
 
 def _open_small_softmax(graph: GraphModule) -> None:
     """Logarithms of a softmax over few classes, and their gradient, as operations on all rows at once: torch's kernels go row by row."""
-    add = graph.graph.call_function
+    shares: dict[Node, Node] = {}
     for node in list(graph.graph.nodes):
         if node.target is aten._log_softmax.default and node.meta["val"].shape[node.args[1]] <= _FEW:
             with graph.graph.inserting_before(node):
-                total = add(aten.logsumexp.default, (node.args[0], [node.args[1]], True))
-                opened = add(aten.sub.Tensor, (node.args[0], total))
-        elif node.target is aten._log_softmax_backward_data.default and node.meta["val"].shape[node.args[2]] <= _FEW:
+                opened, shares[node] = _log_softmax(graph, node.args[0], node.args[1])
+        elif node.target is aten._log_softmax_backward_data.default and node.args[1] in shares:
             gradient, output, dim, _ = node.args
             with graph.graph.inserting_before(node):
-                total = add(aten.sum.dim_IntList, (gradient, [dim], True))
-                shares = add(aten.mul.Tensor, (add(aten.exp.default, (output,)), total))
-                opened = add(aten.sub.Tensor, (gradient, shares))
+                total = graph.graph.call_function(aten.sum.dim_IntList, (gradient, [dim], True))
+                moved = graph.graph.call_function(aten.mul.Tensor, (shares[output], total))
+                opened = graph.graph.call_function(aten.sub.Tensor, (gradient, moved))
         else:
             continue
         opened.meta = node.meta
         node.replace_all_uses_with(opened)
         graph.graph.erase_node(node)
+
+
+def _log_softmax(graph: GraphModule, scores: Node, dim: int) -> tuple[Node, Node]:
+    """z − max z − ln Σ exp(z − max z), and the softmax itself."""
+    add = graph.graph.call_function
+    lower = add(aten.sub.Tensor, (scores, add(aten.amax.default, (scores, [dim], True))))
+    powers = add(aten.exp.default, (lower,))
+    total = add(aten.sum.dim_IntList, (powers, [dim], True))
+    return add(aten.sub.Tensor, (lower, add(aten.log.default, (total,)))), add(aten.div.Tensor, (powers, total))
+
+
+def _fold_constants(graph: GraphModule) -> None:
+    """What does not depend on what is given, as zeros in the shape of something do not, is worked out once.
+
+    What is handed out, or lends it its memory, is made anew each time: whoever is given it may change it.
+    """
+    apart = _handed_out(graph)
+    known: dict[Node, Tensor] = {}
+    for node in list(graph.graph.nodes):
+        if not _is_plain(node) or node in apart:
+            continue
+        if node.target in _FILLED:
+            like = node.meta["val"]
+            room = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=like.device)
+            known[node] = room.fill_(_FILLED[node.target])
+        elif all(source in known for source in node.all_input_nodes):
+            known[node] = node.target(*map_arg(node.args, known.get), **map_arg(node.kwargs, known.get))
+    for node, value in known.items():
+        if any(user not in known for user in node.users):
+            name = f"constant_{node.name}"
+            graph.register_buffer(name, value)
+            with graph.graph.inserting_before(node):
+                constant = graph.graph.get_attr(name)
+            constant.meta = node.meta
+            node.replace_all_uses_with(constant)
+
+
+def _handed_out(graph: GraphModule) -> set[Node]:
+    """What the graph returns, and what that is a view of."""
+    found: set[Node] = set()
+    left = list(graph.graph.output_node().all_input_nodes)
+    while left:
+        node = left.pop()
+        found.add(node)
+        if not _is_plain(node) or any(one.alias_info is not None for one in node.target._schema.returns):
+            left += node.all_input_nodes
+    return found
+
+
+def _is_plain(node: Node) -> bool:
+    """Whether this is one of torch's operations that gives one tensor, and without chance."""
+    return (
+        isinstance(node.target, torch._ops.OpOverload)
+        and torch.Tag.nondeterministic_seeded not in node.target.tags
+        and isinstance(node.meta.get("val"), Tensor)
+    )
 
 
 def _join_equal(graph: GraphModule) -> None:

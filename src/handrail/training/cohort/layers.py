@@ -36,6 +36,7 @@ class Drawing(nn.Module):
     def stand_for(self, levels: Sequence[float], like: Tensor) -> None:
         """The settings of the networks' own layers, and a parameter of theirs."""
         self.levels, self.like = list(levels), like
+        self._known: tuple[Sequence[Generator], dict[Generator, float], list[int]] | None = None
         self.vectors = self._vectors(torch.tensor(levels, dtype=torch.float64, device=like.device))
 
     def _vectors(self, levels: Tensor) -> list[Tensor]:
@@ -47,15 +48,23 @@ class Drawing(nn.Module):
 
         A layer whose setting is 0 draws nothing. Networks that share a generator, as those of one seed may, get the same numbers.
         """
-        drawers = dict(zip(generators, self.levels, strict=True))
+        drawers, places = self._drawers(generators)
         raw = self._room((len(drawers), *shape))
         for part, (generator, level) in zip(raw, drawers.items(), strict=True):
             if level:
                 self._fill(part, level, generator)
-        if 1 < len(drawers) < len(self.levels):
-            places = {generator: place for place, generator in enumerate(drawers)}
-            raw = raw[[places[generator] for generator in generators]]
+        if places:
+            raw = raw[places]
         return self._ready(raw, shape, *(vector.view(-1, *(1 for _ in shape)) for vector in self.vectors))
+
+    def _drawers(self, generators: Sequence[Generator]) -> tuple[dict[Generator, float], list[int]]:
+        """Each generator once, and its place among them for each network where several have one; kept for as long as they are the same."""
+        if self._known is None or self._known[0] is not generators:
+            drawers = dict(zip(generators, self.levels, strict=True))
+            places = {generator: place for place, generator in enumerate(drawers)}
+            several = 1 < len(drawers) < len(self.levels)
+            self._known = (generators, drawers, [places[generator] for generator in generators] if several else [])
+        return self._known[1:]
 
     def _room(self, shape: tuple[int, ...]) -> Tensor:
         return torch.zeros(shape, dtype=self.like.dtype, device=self.like.device)
@@ -104,7 +113,7 @@ class Drop(Drawing):
     def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
         first, scale = vectors
         bits = raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape)
-        return kept(bits.expand(len(self.levels), *shape), first, scale, self.like.dtype)
+        return kept(bits, first, scale, self.like.dtype)
 
     @staticmethod
     def level(layer: nn.Module) -> float:

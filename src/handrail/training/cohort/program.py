@@ -59,6 +59,7 @@ class Program:
     def __len__(self) -> int:
         return len(next(iter(self.parameters.values())))
 
+    @torch.no_grad()
     def step(self, batch: Batch, generators: Sequence[Generator], *, each: bool) -> tuple[Tensor, Stack]:
         """Losses `[networks]` of a batch and the gradients of each network's own loss; running averages are brought up to date.
 
@@ -68,14 +69,14 @@ class Program:
         """
         self._turn(training=True)
         tensors = _tensors(batch)
-        key = (len(self), each, tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
-        if key not in self._traced:
-            self._traced[key] = self._trace(tensors, each=each)
-        traced = self._traced[key]
-        drawn = [self._drawing(name).draw(shape, generators) for name, shape in traced.draws]
-        with torch.no_grad():
-            losses, *rest = traced.run(*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
-        self.buffers.update(zip(traced.updates, rest[len(self.parameters) :], strict=True))
+        key = (each, *(tensor.shape for tensor in tensors))
+        traced = self._traced.get(key)
+        if traced is None:
+            traced = self._traced[key] = self._trace(tensors, each=each)
+        drawn = [layer.draw(shape, generators) for layer, shape in traced.draws]
+        losses, *rest = traced.run(*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
+        if traced.updates:
+            self.buffers.update(zip(traced.updates, rest[len(self.parameters) :], strict=True))
         return losses, dict(zip(self.parameters, rest, strict=False))
 
     @torch.no_grad()
@@ -83,7 +84,7 @@ class Program:
         """Losses `[networks]` and outputs `[networks, rows, ...]` for rows that are not trained on, the same for all."""
         self._turn(training=False)
         tensors = _tensors(batch)
-        key = (len(self), None, tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
+        key = (None, *(tensor.shape for tensor in tensors))
         if key not in self._traced:
             self._traced[key] = self._trace_look(tensors)
         losses, outputs = self._traced[key].run(*self.state.values(), *self._all_numbers(), *tensors)
@@ -142,10 +143,10 @@ class Program:
             return (value, *gradients.values(), *changed)
 
         given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
-        run = simplified(make_fx(functionalize(flat))(*given))
+        run = simplified(make_fx(functionalize(flat), tracing_mode="fake", _allow_non_fake_inputs=True)(*given))
         rows = tensors[0].shape[1 if each else 0]
         step = translated(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
-        return _Traced(step, draws, tuple(updates))
+        return _Traced(step, [(self._drawing(name), shape) for name, shape in draws], tuple(updates))
 
     def compile(self, rows: int) -> None:
         """Translate the steps with batches of so many rows into machine code, from now on; 0 goes back."""
@@ -165,7 +166,7 @@ class Program:
             return vmap(seen, in_dims=(0, 0, *(None for _ in batch)))(state, numbers, *batch)
 
         given = (*self.state.values(), *self._all_numbers(), *tensors)
-        return _Traced(as_function(simplified(make_fx(functionalize(flat))(*given)).graph), [], ())
+        return _Traced(as_function(simplified(make_fx(functionalize(flat), tracing_mode="fake", _allow_non_fake_inputs=True)(*given)).graph), [], ())
 
     def _turn(self, *, training: bool) -> None:
         """Going through all layers takes longer than many a step."""
@@ -194,7 +195,7 @@ class _Traced(NamedTuple):
     """A traced step, what has to be drawn for it, and which buffers it brings up to date."""
 
     run: Callable[..., Any]
-    draws: list[tuple[str, tuple[int, ...]]]
+    draws: list[tuple[Drawing, tuple[int, ...]]]
     updates: tuple[str, ...]
 
 

@@ -22,11 +22,12 @@ class Threads:
         step: a step of the cohort, without any effect.
         operations: of a step.
         free: whether the number is handrail's to choose.
+        cores: as many at most; by default all that this process has.
     """
 
-    def __init__(self, step: Callable[[], object], *, operations: float, free: bool) -> None:
+    def __init__(self, step: Callable[[], object], *, operations: float, free: bool, cores: int | None = None) -> None:
         self.alone, self._slow = 0.0, 0
-        every = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        every = min(_cores(), _cores() if cores is None else cores)
         if not free or torch.get_num_threads() > 1 or every < 2 or operations < _LARGE:
             return
         alone = best_of(step)
@@ -48,3 +49,7 @@ class Threads:
         if self._slow > 1:
             torch.set_num_threads(1)
             self.alone = 0.0
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
