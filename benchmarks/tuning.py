@@ -29,6 +29,12 @@ from _common import DATA, Arrays, Found, Job, facts, in_turns, medians, write_re
 RATES = (0.0003, 0.001, 0.003, 0.01)
 DECAYS = (0.0, 0.0001, 0.001, 0.01)
 DROPOUTS = (0.1, 0.2, 0.3, 0.5)
+IMPORTED_LATE = (
+    "torch._dynamo",
+    "torch._inductor.compiler_bisector",
+    "torch._inductor.fx_passes.dedupe_symint_uses",
+    "torch.fx.experimental.validator",
+)
 EPOCHS, BATCH, HIDDEN = 50, 32, (64, 64)
 SOURCE, TARGET = "wine-quality/winequality-red.csv", 12
 
@@ -50,7 +56,7 @@ def with_handrail(_: Arrays, source: Path, folder: Path) -> Callable[[], float]:
     """handrail's tune, from the file to the report."""
     import handrail
     import handrail.tuning.search  # the public names are looked up when they are first used
-    import handrail.views.search  # noqa: F401 - matplotlib
+    import handrail.views.search
 
     optimizer = "learning.gradient.optimizer.adamw"
     space = {
@@ -144,8 +150,10 @@ TITLES = {
 def run_one(name: str, path: Path, source: Path) -> Found:
     """Search by one contender in this process."""
     warnings.simplefilter("ignore")
-    if name != "scikit-learn":  # torch imports its compiler at the first step of an optimizer, and more of it when a function is traced
-        for module in ("torch._dynamo", "torch._inductor.fx_passes.dedupe_symint_uses"):
+    if (
+        name != "scikit-learn"
+    ):  # torch imports its compiler at the first step of an optimizer, and more of it when a function is traced
+        for module in IMPORTED_LATE:
             importlib.import_module(module)
     search = CONTENDERS[name](dict(np.load(path)), source, path.parent / f"run-{time.time_ns()}")
     began = time.perf_counter()

@@ -1,10 +1,12 @@
 """The garbage collector kept from going through everything that libraries have loaded."""
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_open = False
+_held = threading.Lock()  # while objects are frozen; to count them, as gc does when it is asked whether there are any, takes 40 ms
+
 
 @contextmanager
 def collecting_little(*, first: bool = False) -> Iterator[None]:
@@ -15,16 +17,25 @@ def collecting_little(*, first: bool = False) -> Iterator[None]:
     Arguments:
         first: collect once before; where large tables have just gone, it may find some of them.
     """
-    global _open
-    if _open or gc.get_freeze_count():  # which counts them one by one: 40 ms
+    if not _held.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _frozen(first=first):
+            yield
+    finally:
+        _held.release()
+
+
+@contextmanager
+def _frozen(*, first: bool) -> Iterator[None]:
+    if gc.get_freeze_count():
         yield
         return
     if first:
         gc.collect()
     gc.freeze()
-    _open = True
     try:
         yield
     finally:
-        _open = False
         gc.unfreeze()

@@ -66,6 +66,7 @@ _registry: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
 
 
 Target = TypeVar("Target", bound=Callable[..., Any])
+Answer = TypeVar("Answer")
 
 
 def component(kind: str, *, name: str | None = None, tasks: tuple[str, ...] = ()) -> Callable[[Target], Target]:
@@ -186,22 +187,27 @@ def is_placeholder(spec: Any) -> bool:
     return isinstance(spec, str) and spec.startswith("<object ")
 
 
+def _remembered(function: Callable[[Any], Answer]) -> Callable[[Any], Answer]:
+    """The same function, which keeps its answers: a search asks thousands of times, and they take far longer to find than to use."""
+    kept = functools.lru_cache(maxsize=512)(function)
+
+    @functools.wraps(function)
+    def call(asked: Any) -> Answer:
+        try:
+            hash(asked)
+        except TypeError:  # it cannot be a key
+            return function(asked)
+        return kept(asked)
+
+    return call
+
+
+@_remembered
 def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """Of its signature; kept, since a search asks for them thousands of times."""
-    try:
-        return _kept_parameters(target)
-    except TypeError:  # an object that cannot be a key
-        return _read_parameters(target)
-
-
-def _read_parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(target).parameters
     except (TypeError, ValueError):  # built-in functions without one
         return {}
-
-
-_kept_parameters = functools.lru_cache(maxsize=512)(_read_parameters)
 
 
 def filled(entry: Component, given: Container[str] = ()) -> dict[str, str]:
@@ -228,23 +234,14 @@ def settings(entry: Component, given: Container[str] = ()) -> dict[str, inspect.
     return {name: p for name, p in _parameters(entry.target).items() if name not in context and p.kind not in fixed}
 
 
+@_remembered
 def hints(entry: Component) -> Mapping[str, Any]:
     """Resolved annotations of the arguments, with their `Annotated` extras."""
-    try:
-        return _kept_hints(entry.target)
-    except TypeError:  # an object that cannot be a key
-        return _read_hints(entry.target)
-
-
-def _read_hints(made: Callable[..., Any]) -> Mapping[str, Any]:
-    target = made.__init__ if inspect.isclass(made) else made
+    target = entry.target.__init__ if inspect.isclass(entry.target) else entry.target
     try:
         return get_type_hints(target, include_extras=True)
     except (NameError, TypeError):
         return {}
-
-
-_kept_hints = functools.lru_cache(maxsize=512)(_read_hints)
 
 
 def slot_of(annotation: Any) -> Slot | None:
@@ -327,22 +324,13 @@ def _value(value: Any, annotation: Any, where: str, problems: list[str]) -> Any:
         return value
 
 
+@_remembered
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    """What checks values of this type; kept, since making it takes far longer than using it."""
-    try:
-        return _kept_adapter(annotation)
-    except TypeError:  # an annotation that cannot be a key
-        return _made_adapter(annotation)
-
-
-def _made_adapter(annotation: Any) -> TypeAdapter[Any]:
+    """What checks values of this type."""
     try:
         return TypeAdapter(annotation, config={"arbitrary_types_allowed": True})
     except PydanticUserError:  # models and dataclasses bring a configuration of their own
         return TypeAdapter(annotation)
-
-
-_kept_adapter = functools.lru_cache(maxsize=512)(_made_adapter)
 
 
 def explain(findings: Iterable[Any], place: Callable[[tuple[int | str, ...]], str]) -> list[str]:

@@ -79,7 +79,6 @@ class Copies:
                 crew.do(groups, finished)
             finally:
                 crew.close()
-        self.workshop.forget_networks()
 
     def close(self) -> None:
         """Those of `alone`."""

@@ -1,12 +1,12 @@
 """Two ways to start a process that trains groups of trials: anew, or as a copy of this one."""
 
-import json
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import IO
@@ -14,7 +14,6 @@ from typing import IO
 import threadpoolctl
 import torch
 
-from handrail.errors import HandrailError
 from handrail.training.memory import keep_freed
 from handrail.tuning.work import Measuring
 from handrail.tuning.worker import answered
@@ -84,7 +83,11 @@ class Forked:
         context = multiprocessing.get_context("fork")
         self.pipe, others = context.Pipe()
         self.process = context.Process(target=_answer, args=(others, self.pipe, workshop, measuring, errors), daemon=True)
-        self.process.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # of other threads, whose locks a copy would find held: it needs none
+            self.process.start()
         others.close()
 
     def ask(self, request: str) -> str:

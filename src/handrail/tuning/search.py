@@ -26,10 +26,10 @@ from handrail.training.seeds import derive
 from handrail.training.session import threads_kept
 from handrail.training.signals import Interrupted, StopWish, listening
 from handrail.tuning.checks import checked_space, method_of
+from handrail.tuning.crew import Crew
 from handrail.tuning.draws import draws_of, resamples_for, value_of
 from handrail.tuning.folder import SearchFolder, begin_search, existing_search
 from handrail.tuning.found import Search, write_found
-from handrail.tuning.crew import Crew
 from handrail.tuning.hands import Copies, Hands, Own
 from handrail.tuning.methods import Method, make_method
 from handrail.tuning.processes import Fresh, can_copy
@@ -241,6 +241,7 @@ class _Search:
         left = [group for group in groups if any(trial.key not in self.results for trial in group.trials)]
         self.teller.batch(batch, done=sum(trial.key in self.results for trial in batch))
         hands.do([(group, self.folder.work / group.name) for group in left], self._keep)
+        self.workshop.forget_networks()
 
     def _keep(self, trials: Any, results: Any) -> None:
         self.store.add(trials, results)
@@ -259,9 +260,9 @@ class _Search:
             return Cluster(job, settings.cluster, count, wish=wish)
         if count == 1 or self.workshop.device.type != "cpu":
             return Own(self.workshop, self.measuring, wish=wish)
-        fresh = None if job is None else lambda: Crew(functools.partial(Fresh, job), count, wish=wish)
-        alone = Own(self.workshop, self.measuring, wish=wish, others=fresh) if settings.workers == "auto" or fresh is None else fresh()
-        return Copies(self.workshop, self.measuring, count, wish=wish, alone=alone) if can_copy(self.workshop) else alone
+        fresh = None if job is None else functools.partial(Crew, functools.partial(Fresh, job), count, wish=wish)
+        usual = Own(self.workshop, self.measuring, wish=wish, others=fresh) if settings.workers == "auto" or not fresh else fresh()
+        return Copies(self.workshop, self.measuring, count, wish=wish, alone=usual) if can_copy(self.workshop) else usual
 
     def _rivals(self) -> dict[str, Any]:
         """Each baseline's figure and its draws, as means over the folds."""

@@ -28,7 +28,7 @@ from handrail.tuning.folds import Division, divisions
 from handrail.tuning.space import Settings
 from handrail.tuning.trial import Trial
 
-_SMALL = 100_000  # parameters
+_KEPT = 20_000_000  # parameters of networks that wait to be trained
 _ENCODES = ("encoding", "images", "text", "series", "audio")
 
 
@@ -102,14 +102,14 @@ class Workshop:
         return made.to(self.device)
 
     def first_network(self, trial: Trial) -> nn.Module:
-        """A trial's network at its beginning on the first fold; small ones are kept until they are trained."""
+        """A trial's network at its beginning on the first fold; as many as are small enough are kept until they are trained."""
         network = self.network(self.settled(trial), 0)
-        if sum(parameter.numel() for parameter in network.parameters()) <= _SMALL and not is_object(self.recipe.model):
+        if sum(parameter.numel() for parameter in network.parameters()) * (len(self._begun) + 1) <= _KEPT:
             self._begun[trial.number] = network
         return network
 
     def forget_networks(self) -> None:
-        """Others have trained them."""
+        """Those that are kept have been trained, by whomever."""
         self._begun.clear()
 
     def pupils(self, trial: Trial, fold: int) -> list[Pupil]:

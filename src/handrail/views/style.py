@@ -76,9 +76,9 @@ def picture(name: str, draw: Callable[[Figure], None], *, label: str, width: int
         label: what is to be seen, for those who cannot.
     """
     with matplotlib.rc_context():
-        usual = matplotlib.rcParamsDefault
+        usual: Any = matplotlib.rcParamsDefault
         changed = {key: usual[key] for key, value in matplotlib.rcParams.items() if key in usual and value != usual[key]}
-        matplotlib.rcParams.update(changed | _SETTINGS)  # whatever the user's own style is
+        matplotlib.rcParams.update(dict[Any, Any](changed | _SETTINGS))  # whatever the user's own style is
         matplotlib.rcParams["svg.hashsalt"] = name
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         figure.patch.set_visible(False)

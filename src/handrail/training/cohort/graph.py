@@ -9,7 +9,6 @@ from torch.fx.node import map_arg
 
 aten = torch.ops.aten
 _RESHAPING = {aten.expand.default, aten.view.default, aten._unsafe_view.default}
-_FEW = 16  # classes: with more of them torch's own softmax is quick
 _FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _PASSING = {aten.detach.default, aten.alias.default}
 
@@ -18,17 +17,18 @@ def simplified(graph: GraphModule) -> GraphModule:
     """The same function, of a graph in which nothing is changed in place.
 
     Views that keep the shape, products with one and double transpositions are left out, equal operations are done once, what does not
-    depend on what is given is worked out now, and a product of matrices with an added bias is one operation.
+    depend on what is given is worked out now, a product of matrices with an added bias is one operation, and so are a rectifier and what
+    multiplies it.
     """
     for node in list(graph.graph.nodes):
         same = _same_as(node)
         if same is not None:
             node.replace_all_uses_with(same)
             graph.graph.erase_node(node)
-    _open_small_softmax(graph)
     _fold_constants(graph)
     _join_equal(graph)
     _join_bias(graph)
+    _join_gates(graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph
@@ -48,35 +48,6 @@ def _same_as(node: Node) -> Node | None:
     if node.target is aten.transpose.int and source.target is aten.transpose.int and node.args[1:] == source.args[1:]:
         return source.args[0] if isinstance(source.args[0], Node) else None
     return None
-
-
-def _open_small_softmax(graph: GraphModule) -> None:
-    """Logarithms of a softmax over few classes, and their gradient, as operations on all rows at once: torch's kernels go row by row."""
-    shares: dict[Node, Node] = {}
-    for node in list(graph.graph.nodes):
-        if node.target is aten._log_softmax.default and node.meta["val"].shape[node.args[1]] <= _FEW:
-            with graph.graph.inserting_before(node):
-                opened, shares[node] = _log_softmax(graph, node.args[0], node.args[1])
-        elif node.target is aten._log_softmax_backward_data.default and node.args[1] in shares:
-            gradient, output, dim, _ = node.args
-            with graph.graph.inserting_before(node):
-                total = graph.graph.call_function(aten.sum.dim_IntList, (gradient, [dim], True))
-                moved = graph.graph.call_function(aten.mul.Tensor, (shares[output], total))
-                opened = graph.graph.call_function(aten.sub.Tensor, (gradient, moved))
-        else:
-            continue
-        opened.meta = node.meta
-        node.replace_all_uses_with(opened)
-        graph.graph.erase_node(node)
-
-
-def _log_softmax(graph: GraphModule, scores: Node, dim: int) -> tuple[Node, Node]:
-    """z − max z − ln Σ exp(z − max z), and the softmax itself."""
-    add = graph.graph.call_function
-    lower = add(aten.sub.Tensor, (scores, add(aten.amax.default, (scores, [dim], True))))
-    powers = add(aten.exp.default, (lower,))
-    total = add(aten.sum.dim_IntList, (powers, [dim], True))
-    return add(aten.sub.Tensor, (lower, add(aten.log.default, (total,)))), add(aten.div.Tensor, (powers, total))
 
 
 def _fold_constants(graph: GraphModule) -> None:
@@ -112,7 +83,8 @@ def _handed_out(graph: GraphModule) -> set[Node]:
     while left:
         node = left.pop()
         found.add(node)
-        if not _is_plain(node) or any(one.alias_info is not None for one in node.target._schema.returns):
+        schema: Any = getattr(node.target, "_schema", None)
+        if not _is_plain(node) or any(one.alias_info is not None for one in schema.returns):
             left += node.all_input_nodes
     return found
 
@@ -146,7 +118,7 @@ def _join_bias(graph: GraphModule) -> None:
         if node.target is not aten.add.Tensor or node.kwargs:
             continue
         for product, bias in (node.args, node.args[::-1]):
-            if _is_product(product) and isinstance(bias, Node) and bias.meta["val"].ndim == 3 and len(product.users) == 1:
+            if _is(product, aten.bmm.default) and isinstance(bias, Node) and bias.meta["val"].ndim == 3 and len(product.users) == 1:
                 with graph.graph.inserting_before(node):
                     fused = graph.graph.call_function(aten.baddbmm.default, (bias, *product.args))
                 fused.meta = node.meta
@@ -155,5 +127,31 @@ def _join_bias(graph: GraphModule) -> None:
                 break
 
 
-def _is_product(node: Any) -> bool:
-    return isinstance(node, Node) and node.target is aten.bmm.default
+def _join_gates(graph: GraphModule) -> None:
+    """y = max(0, z)·d and its gradient g·d where z > 0, as dropout after a rectifier has them, with one gate for both: z·m and g·m."""
+    for back in list(graph.graph.nodes):
+        if back.target is not aten.threshold_backward.default or back.args[2] != 0:
+            continue
+        product, rectified, _ = back.args
+        if not (_is(product, aten.mul.Tensor) and _is(rectified, aten.relu.default)):
+            continue
+        forward = [user for user in rectified.users if user.target is aten.mul.Tensor]
+        if len(forward) != 1 or len(product.users) != 1:
+            continue
+        factor = next(one for one in forward[0].args if one is not rectified)
+        gradient = [one for one in product.args if one is not factor]
+        if len(gradient) != 1 or not isinstance(factor, Node) or factor.meta["val"].shape != rectified.meta["val"].shape:
+            continue
+        with graph.graph.inserting_before(forward[0]):
+            gate = graph.graph.call_function(aten.threshold_backward.default, (factor, rectified.args[0], 0))
+            let_through = graph.graph.call_function(aten.mul.Tensor, (rectified.args[0], gate))
+        with graph.graph.inserting_before(back):
+            passed_back = graph.graph.call_function(aten.mul.Tensor, (gradient[0], gate))
+        for old, new in ((forward[0], let_through), (back, passed_back)):
+            new.meta = old.meta
+            old.replace_all_uses_with(new)
+            graph.graph.erase_node(old)
+
+
+def _is(node: Any, operation: Any) -> bool:
+    return isinstance(node, Node) and node.target is operation
