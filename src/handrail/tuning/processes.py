@@ -1,5 +1,6 @@
 """Two ways to start a process that trains groups of trials: anew, or as a copy of this one."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -129,7 +130,7 @@ def _answer(pipe: Connection, parents: Connection, workshop: Workshop, measuring
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which then ends this one
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parents.close()
-    os.dup2(errors.fileno(), 2)
+    _fall_silent(errors)
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
     keep_freed()
@@ -137,6 +138,14 @@ def _answer(pipe: Connection, parents: Connection, workshop: Workshop, measuring
     with suppress(EOFError, OSError):
         while True:
             pipe.send_bytes(answered(workshop, measuring, pipe.recv_bytes().decode()).encode())
+
+
+def _fall_silent(errors: IO[bytes]) -> None:
+    """What is printed goes to the file; streams and log handlers of the process are not a copy's to use."""
+    os.dup2(errors.fileno(), 2)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    logging.disable()
+    warnings.simplefilter("ignore")
 
 
 def _end_with_parent() -> None:
