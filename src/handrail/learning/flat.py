@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from handrail.learning.graph import changes_something, simplified
 from handrail.learning.listing import as_function
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.team import Team
@@ -29,7 +30,8 @@ class FlatSteps:
 
     def __init__(self, model: nn.Module, plan: TrainingPlan) -> None:
         self.whole = _Whole(model, plan.objective)
-        self.modules, self.parameters = list(model.modules()), list(model.parameters())
+        self.model, self.parameters = model, list(model.parameters())
+        self._listeners = [getattr(module, hooks) for module in model.modules() for hooks in _HOOKS]
         self._fits = plan.epochs * plan.steps >= _REPAYS and _is_plain(model, plan.objective, plan.team)
         self._shape: Any = None
         self._seen = 0
@@ -59,9 +61,9 @@ class FlatSteps:
     def _is_watched(self) -> bool:
         """Whether somebody listens to the layers, has compiled the network or frozen a part of it."""
         return (
-            self.modules[0]._compiled_call_impl is not None
+            self.model._compiled_call_impl is not None
             or not all(parameter.requires_grad for parameter in self.parameters)
-            or any(getattr(module, hooks) for module in self.modules for hooks in _HOOKS)
+            or any(self._listeners)
         )
 
     def _write(self, given: list[Tensor]) -> bool:
@@ -117,28 +119,12 @@ def written(function: Callable[..., Sequence[Tensor]], given: Sequence[Tensor]) 
     from torch.fx.experimental.proxy_tensor import make_fx
 
     try:
-        with torch.random.fork_rng(
-            devices=()
-        ):  # layers that draw do so while they are traced, at a step that a resumed fit has elsewhere
-            graph = make_fx(function)(*given)
+        # Layers that draw do so while they are traced, at a step that a resumed fit has elsewhere.
+        with torch.random.fork_rng(devices=()):
+            graph = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
     except Exception:  # what a layer of somebody's own may do is unknown; autograd can do it
         return None
-    if any(torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) for node in graph.graph.nodes):
+    operations: list[Any] = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    if any(torch.Tag.nondeterministic_seeded in getattr(one, "tags", ()) for one in operations):
         return None
-    _leave_out_views(graph.graph)
-    return as_function(graph.graph)
-
-
-def _leave_out_views(graph: torch.fx.Graph) -> None:
-    """What gives its own argument back: detached tensors, and what is transposed twice."""
-    aten = torch.ops.aten
-    for node in list(graph.nodes):
-        same = None
-        if node.target in (aten.detach.default, aten.alias.default):
-            same = node.args[0]
-        elif node.target is aten.t.default and node.args[0].target is aten.t.default:
-            same = node.args[0].args[0]
-        if same is not None:
-            node.replace_all_uses_with(same)
-            graph.erase_node(node)
-    graph.eliminate_dead_code()
+    return as_function((graph if any(changes_something(one) for one in operations) else simplified(graph)).graph)

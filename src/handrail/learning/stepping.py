@@ -56,13 +56,15 @@ class _Part:
 
     def __init__(self, group: dict[str, Any], state: dict[Tensor, Any]) -> None:
         self.group, self.parameters = group, list(group["params"])
-        self.means, self.squares, self.steps = (
-            [state[p][key] for p in self.parameters] for key in ("exp_avg", "exp_avg_sq", "step")
-        )
+        self.means, self.squares = ([state[p][key] for p in self.parameters] for key in ("exp_avg", "exp_avg_sq"))
+        self.count = torch.stack([state[p]["step"] for p in self.parameters])  # beside each other, so that they grow at one stroke
+        self.steps = list(self.count.unbind())
+        for parameter, step in zip(self.parameters, self.steps, strict=True):
+            state[parameter]["step"] = step
 
     def change(self, kernel: Any, gradients: list[Tensor | None]) -> None:
         group = self.group
-        torch._foreach_add_(self.steps, 1)  # pyright: ignore[reportPrivateImportUsage]
+        self.count.add_(1)
         kernel(
             self.parameters,
             gradients,

@@ -11,11 +11,11 @@ from torch.func import functional_call, functionalize, grad_and_value, vmap
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from handrail.learning.graph import simplified
 from handrail.learning.listing import as_function
 from handrail.learning.rule import Batch
 from handrail.learning.stacked import Stack
 from handrail.objectives.objective import Objective
-from handrail.training.cohort.graph import simplified
 from handrail.training.cohort.layers import BatchNorm, Drawing, stand_in, stood_in
 from handrail.training.cohort.losses import stood_in_loss
 from handrail.training.compilation import translated

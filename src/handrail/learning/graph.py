@@ -1,4 +1,4 @@
-"""A traced graph without the operations that change nothing: stacking leaves many of them behind."""
+"""A traced graph with fewer operations: tracing and stacking leave many behind that change nothing, or the same each time."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch.fx.node import map_arg
 
 aten = torch.ops.aten
 _RESHAPING = {aten.expand.default, aten.view.default, aten._unsafe_view.default}
+_TURNING = {aten.transpose.int, aten.t.default}
 _FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _PASSING = {aten.detach.default, aten.alias.default}
 
@@ -18,7 +19,7 @@ def simplified(graph: GraphModule) -> GraphModule:
 
     Views that keep the shape, products with one and double transpositions are left out, equal operations are done once, what does not
     depend on what is given is worked out now, a product of matrices with an added bias is one operation, and so are a rectifier and what
-    multiplies it.
+    multiplies it. Products of a column with a row go number by number.
     """
     for node in list(graph.graph.nodes):
         same = _same_as(node)
@@ -29,9 +30,16 @@ def simplified(graph: GraphModule) -> GraphModule:
     _join_equal(graph)
     _join_bias(graph)
     _join_gates(graph)
+    _open_outer_products(graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph
+
+
+def changes_something(operation: Any) -> bool:
+    """Whether one of torch's operations changes what it is given."""
+    schema = getattr(operation, "_schema", None)
+    return schema is not None and schema.is_mutable
 
 
 def _same_as(node: Node) -> Node | None:
@@ -45,7 +53,7 @@ def _same_as(node: Node) -> Node | None:
         return source
     if node.target is aten.mul.Scalar and node.args[1] == 1 and node.meta["val"].dtype == source.meta["val"].dtype:
         return source
-    if node.target is aten.transpose.int and source.target is aten.transpose.int and node.args[1:] == source.args[1:]:
+    if node.target in _TURNING and source.target is node.target and node.args[1:] == source.args[1:]:
         return source.args[0] if isinstance(source.args[0], Node) else None
     return None
 
@@ -151,6 +159,17 @@ def _join_gates(graph: GraphModule) -> None:
             new.meta = old.meta
             old.replace_all_uses_with(new)
             graph.graph.erase_node(old)
+
+
+def _open_outer_products(graph: GraphModule) -> None:
+    """A column times a row is no sum of anything, which libraries for matrices take their time to find out."""
+    for node in list(graph.graph.nodes):
+        if node.target in (aten.mm.default, aten.bmm.default) and node.args[0].meta["val"].shape[-1] == 1:
+            with graph.graph.inserting_before(node):
+                opened = graph.graph.call_function(aten.mul.Tensor, node.args)
+            opened.meta = node.meta
+            node.replace_all_uses_with(opened)
+            graph.graph.erase_node(node)
 
 
 def _is(node: Any, operation: Any) -> bool:
