@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import handrail
+from handrail.data.dataset import prepare
 from handrail.errors import RunError
+from handrail.fitting import compose
 from handrail.tuning import processes
 from handrail.tuning import search as searching
 from handrail.tuning.workshop import Workshop
@@ -27,6 +29,12 @@ def search(out: Path, **changes: Any) -> bytes:
     more = {name.replace("__", "."): value for name, value in changes.items()}
     handrail.tune("bundled:breast_cancer", "target", space=SPACE, changes={**CHANGES, **more}, out=out)
     return (out / "trials.csv").read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests may have used the compiler in this process."""
+    monkeypatch.delitem(sys.modules, processes.COMPILER, raising=False)
 
 
 @pytest.fixture
@@ -134,9 +142,12 @@ handrail.tune("bundled:digits", "target", space={SPACE!r}, out={str(tmp_path / "
     ],
 )
 def test_copies_compute_with_one_thread_and_compile_nothing(changes: dict[str, Any], can: bool) -> None:
-    from handrail.data.dataset import prepare
-    from handrail.fitting import compose
-
     recipe = compose("bundled:iris", "target", changes=changes)
     assert processes.can_copy(Workshop(recipe, prepare(recipe.data))) is can
     assert not processes.can_copy(Workshop(recipe, prepare(recipe.data), threads=2))
+
+
+def test_there_are_no_copies_of_a_process_that_has_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = compose("bundled:iris", "target")
+    monkeypatch.setitem(sys.modules, processes.COMPILER, processes)
+    assert not processes.can_copy(Workshop(recipe, prepare(recipe.data)))

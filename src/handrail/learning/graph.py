@@ -1,5 +1,6 @@
 """A traced graph with fewer operations: tracing and stacking leave many behind that change nothing, or the same each time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,21 +15,24 @@ _FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _PASSING = {aten.detach.default, aten.alias.default}
 
 
-def simplified(graph: GraphModule) -> GraphModule:
+def simplified(graph: GraphModule, *, lasting: Sequence[Tensor] = ()) -> GraphModule:
     """The same function, of a graph in which nothing is changed in place.
 
     Views that keep the shape, products with one and double transpositions are left out, equal operations are done once, what does not
-    depend on what is given is worked out now, a product of matrices with an added bias is one operation, and so are a rectifier and what
-    multiplies it. Products of a column with a row go number by number.
+    depend on what is given is worked out now, a rectifier and what multiplies it are one gate, and products of a column with a row go
+    number by number.
+
+    Arguments:
+        lasting: the first of what is given, where those are the same tensors each time, whatever stands in them: views of them are
+            made now.
     """
     for node in list(graph.graph.nodes):
         same = _same_as(node)
         if same is not None:
             node.replace_all_uses_with(same)
             graph.graph.erase_node(node)
-    _fold_constants(graph)
+    _fold_constants(graph, lasting)
     _join_equal(graph)
-    _join_bias(graph)
     _join_gates(graph)
     _open_outer_products(graph)
     graph.graph.eliminate_dead_code()
@@ -58,12 +62,13 @@ def _same_as(node: Node) -> Node | None:
     return None
 
 
-def _fold_constants(graph: GraphModule) -> None:
-    """What does not depend on what is given, as zeros in the shape of something do not, is worked out once.
+def _fold_constants(graph: GraphModule, lasting: Sequence[Tensor]) -> None:
+    """What does not depend on what is given, as zeros in the shape of something do not, is worked out once; so are views of what lasts.
 
     What is handed out, or lends it its memory, is made anew each time: whoever is given it may change it.
     """
     apart = _handed_out(graph)
+    lent = dict(zip(graph.graph.find_nodes(op="placeholder"), lasting, strict=False))
     known: dict[Node, Tensor] = {}
     for node in list(graph.graph.nodes):
         if not _is_plain(node) or node in apart:
@@ -72,8 +77,8 @@ def _fold_constants(graph: GraphModule) -> None:
             like = node.meta["val"]
             room = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=like.device)
             known[node] = room.fill_(_FILLED[node.target])
-        elif all(source in known for source in node.all_input_nodes):
-            known[node] = node.target(*map_arg(node.args, known.get), **map_arg(node.kwargs, known.get))
+        elif all(source in known or (source in lent and _is_view(node)) for source in node.all_input_nodes):
+            known[node] = node.target(*map_arg(node.args, (lent | known).get), **map_arg(node.kwargs, (lent | known).get))
     for node, value in known.items():
         if any(user not in known for user in node.users):
             name = f"constant_{node.name}"
@@ -91,10 +96,15 @@ def _handed_out(graph: GraphModule) -> set[Node]:
     while left:
         node = left.pop()
         found.add(node)
-        schema: Any = getattr(node.target, "_schema", None)
-        if not _is_plain(node) or any(one.alias_info is not None for one in schema.returns):
+        if not _is_plain(node) or _is_view(node):
             left += node.all_input_nodes
     return found
+
+
+def _is_view(node: Node) -> bool:
+    """Whether what one of torch's operations gives is a view of what it is given."""
+    schema: Any = getattr(node.target, "_schema", None)
+    return any(one.alias_info is not None for one in schema.returns)
 
 
 def _is_plain(node: Node) -> bool:
@@ -118,21 +128,6 @@ def _join_equal(graph: GraphModule) -> None:
             graph.graph.erase_node(node)
         else:
             known[key] = node
-
-
-def _join_bias(graph: GraphModule) -> None:
-    """bias + a·b as one operation."""
-    for node in list(graph.graph.nodes):
-        if node.target is not aten.add.Tensor or node.kwargs:
-            continue
-        for product, bias in (node.args, node.args[::-1]):
-            if _is(product, aten.bmm.default) and isinstance(bias, Node) and bias.meta["val"].ndim == 3 and len(product.users) == 1:
-                with graph.graph.inserting_before(node):
-                    fused = graph.graph.call_function(aten.baddbmm.default, (bias, *product.args))
-                fused.meta = node.meta
-                node.replace_all_uses_with(fused)
-                graph.graph.erase_node(node)
-                break
 
 
 def _join_gates(graph: GraphModule) -> None:

@@ -20,6 +20,8 @@ from handrail.tuning.work import Measuring
 from handrail.tuning.worker import answered
 from handrail.tuning.workshop import Workshop
 
+COMPILER = "torch._inductor.async_compile"  # torch's; it has threads and processes of its own
+
 
 class Fresh:
     """A new Python, which reads the rows itself: right everywhere, and seconds until it is ready.
@@ -121,7 +123,7 @@ def can_copy(workshop: Workshop) -> bool:
         and own.threads in ("auto", 1)
         and own.compile is not True
         and not any(name.startswith(("training.threads", "training.compile")) for name in workshop.recipe.tuning.space)
-        and "torch._inductor.async_compile" not in sys.modules
+        and COMPILER not in sys.modules
     )
 
 

@@ -157,14 +157,14 @@ class CohortEngine:
                 self._judge(seat, position, found, before, begun)
 
     def _batches(self, rows: Tensor) -> Iterator[Batch]:
+        """One step's rows behind the other: gathered many at once where all networks see the same."""
         size, train = self.terms.limits.batch_size, self.terms.train
-        each = self._row_bytes * size * (rows.shape[1] if rows.ndim == 2 else 1)
-        many = max(1, min(BLOCK, GATHERED // max(1, each))) * size
-        for first in range(0, len(rows), many):
-            for part in rows[first : first + many].split(size):
-                flat = part.T.reshape(-1) if part.ndim == 2 else part
-                batch = train.take(flat)
-                yield _divided(batch, part.shape[1]) if part.ndim == 2 else batch
+        if rows.ndim == 2:
+            yield from (_divided(train.take(part.T.reshape(-1)), part.shape[1]) for part in rows.split(size))
+            return
+        many = max(1, min(BLOCK, GATHERED // max(1, self._row_bytes * size))) * size
+        for gathered in (train.take(part) for part in rows.split(many)):
+            yield from (gathered.cut(start, start + size) for start in range(0, len(gathered), size))
 
     def _judge(self, seat: Seat, position: int, losses: list[float], before: Stack, begun: int) -> None:
         """A network whose loss is not a number, or has exploded, stops with its last good weights."""

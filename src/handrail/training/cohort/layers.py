@@ -37,6 +37,7 @@ class Drawing(nn.Module):
         """The settings of the networks' own layers, and a parameter of theirs."""
         self.levels, self.like = list(levels), like
         self._known: tuple[Sequence[Generator], dict[Generator, float], list[int]] | None = None
+        self._wide: dict[int, list[Tensor]] = {}
         self.vectors = self._vectors(torch.tensor(levels, dtype=torch.float64, device=like.device))
 
     def _vectors(self, levels: Tensor) -> list[Tensor]:
@@ -55,7 +56,13 @@ class Drawing(nn.Module):
                 self._fill(part, level, generator)
         if places:
             raw = raw[places]
-        return self._ready(raw, shape, *(vector.view(-1, *(1 for _ in shape)) for vector in self.vectors))
+        return self._ready(raw, shape, *self._beside(len(shape)))
+
+    def _beside(self, dimensions: int) -> list[Tensor]:
+        """The numbers of each network, in the shape that goes with what they draw."""
+        if dimensions not in self._wide:
+            self._wide[dimensions] = [vector.view(-1, *(1 for _ in range(dimensions))) for vector in self.vectors]
+        return self._wide[dimensions]
 
     def _drawers(self, generators: Sequence[Generator]) -> tuple[dict[Generator, float], list[int]]:
         """Each generator once, and its place among them for each network where several have one; kept for as long as they are the same."""

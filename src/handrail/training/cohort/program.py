@@ -145,7 +145,7 @@ class Program:
             return (value, *gradients.values(), *changed)
 
         given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
-        run = simplified(_graph(flat, given))
+        run = simplified(_graph(flat, given), lasting=list(self.parameters.values()))
         rows = tensors[0].shape[1 if each else 0]
         step = translated(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
         return _Traced(step, [(self._drawing(name), shape) for name, shape in draws], tuple(updates))
