@@ -44,12 +44,15 @@ def first_kept(share: float) -> int:
 
 
 def kept(
-    bits: Int16[Tensor, "..."], first: int | Float[Tensor, "..."], scale: float | Float[Tensor, "..."], dtype: torch.dtype
+    bits: Int16[Tensor, "..."],
+    first: int | Float[Tensor, "networks ..."],
+    scale: float | Float[Tensor, "networks ..."],
+    dtype: torch.dtype,
 ) -> Float[Tensor, "..."]:
-    """What values are multiplied by: `scale` where their bits are kept, else 0.
+    """What values are multiplied by: `scale` where their bits are kept, else 0; for several networks, the bits of each or of all.
 
     Numbers of one type are compared, into numbers: torch takes several times as long to make truth values of integers.
     """
     level = bits.float()
-    room = level if isinstance(first, int) else level.new_empty(torch.broadcast_shapes(level.shape, first.shape))
+    room = level if isinstance(first, int) else level.new_empty((len(first), *level.shape[1:]))
     return torch.ge(level, first, out=room).to(dtype).mul_(scale)

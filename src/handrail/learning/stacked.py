@@ -156,9 +156,10 @@ class StackedGradient:
             for name, gradient in gradients.items():
                 gradient.addcmul_(self.parameters[name], wide(self.decay_through, gradient))
         rates = self.rates()
+        one = len(self.groups) == 1
         for group in self.groups:
             for slot, gradient in zip(group.slots, gradients.values(), strict=True):
-                slot.grad = (gradient if len(gradient) == len(slot) else gradient[group.part]).contiguous()
+                slot.grad = (gradient if one else gradient[group.part]).contiguous()
             if self._is_direct(self.settings[group.part.start]):
                 group.optimizer.param_groups[0]["lr"] = rates[group.part.start]
             group.stepping.step()

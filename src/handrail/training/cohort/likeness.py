@@ -51,10 +51,10 @@ def _validation(pupil: Pupil) -> Any:
 
 
 def _settings(pupils: Sequence[Pupil]) -> str:
-    first = pupils[0].lesson.recipe
+    first, from_nothing = pupils[0].lesson.recipe, TransferRecipe()
     for pupil in pupils:
         recipe = pupil.lesson.recipe
-        if recipe.transfer != TransferRecipe():
+        if recipe.transfer != from_nothing:
             return "a network that begins with what another has learned is trained alone"
         rule = build("rule", recipe.learning)
         if type(rule) is not Gradient:
