@@ -49,7 +49,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         made.append(self.process.pid)
 
     monkeypatch.setattr(processes.Forked, "__init__", noted)
-    monkeypatch.setattr(searching, "_cores", lambda: 2)
+    monkeypatch.setattr(searching, "cores", lambda: 2)
     return made
 
 
@@ -112,7 +112,7 @@ def test_copies_end_with_their_process(tmp_path: Path) -> None:
     script = f"""
 import handrail
 import handrail.tuning.search as searching
-searching._cores = lambda: 2
+searching.cores = lambda: 2
 handrail.tune("bundled:digits", "target", space={SPACE!r}, out={str(tmp_path / "one")!r},
               changes={{"training.epochs": 100000, "training.patience": None, "tuning.workers": 2}})
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from handrail.cores import cores
 from handrail.errors import RecipeError, RunError, TrainingError
 from handrail.learning.team import Team
 from handrail.recipe import Recipe
@@ -77,7 +78,7 @@ def _check(recipe: Recipe) -> None:
 def _threads() -> int:
     """An equal share of the processors; torchrun itself allows one thread, unless OMP_NUM_THREADS says more."""
     said = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    here = cores()
     return said if said > 1 else max(1, here // _local("WORLD_SIZE"))
 
 

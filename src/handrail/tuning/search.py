@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 import shutil
 import signal
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import torch
 
 from handrail._yaml import read_yaml
 from handrail.assembly import check_data
+from handrail.cores import cores
 from handrail.data.dataset import Dataset, prepare
 from handrail.data.sources import read
 from handrail.errors import HandrailError, RecipeError, RunError, TrainingError, did_you_mean
@@ -160,7 +160,7 @@ def _prepared(folder: SearchFolder, asked: Recipe, store: Store) -> Dataset:
             "place (resume --source), or search again into another folder."
         )
     if not known:
-        store.note({"recipe": plain, "data": data.fingerprint, "threads": max(1, _cores() // _workers(asked))})
+        store.note({"recipe": plain, "data": data.fingerprint, "threads": max(1, cores() // _workers(asked))})
     return data
 
 
@@ -293,12 +293,8 @@ def _measuring(workshop: Workshop) -> Measuring:
     return Measuring(fair if asked == "auto" else asked, resamples, derive(workshop.recipe.seed, "resamples") % 2**32)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _workers(asked: Recipe) -> int:
-    return _cores() if asked.tuning.workers == "auto" else asked.tuning.workers
+    return cores() if asked.tuning.workers == "auto" else asked.tuning.workers
 
 
 def _parents(out: str | Path | None) -> list[Path]:

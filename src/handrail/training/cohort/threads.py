@@ -3,12 +3,12 @@
 Networks in a stack do not share a sum, so that another number of threads gives the same bits, and the choice may change at any time.
 """
 
-import os
 import time
 from collections.abc import Callable
 
 import torch
 
+from handrail.cores import cores as machine_cores
 from handrail.training.compilation import best_of
 
 _LARGE = 3e7  # operations a step: smaller ones are over before a second thread has woken up
@@ -27,7 +27,7 @@ class Threads:
 
     def __init__(self, step: Callable[[], object], *, operations: float, free: bool, cores: int | None = None) -> None:
         self.alone, self._slow = 0.0, 0
-        every = min(_cores(), _cores() if cores is None else cores)
+        every = machine_cores() if cores is None else min(machine_cores(), cores)
         if not free or torch.get_num_threads() > 1 or every < 2 or operations < _LARGE:
             return
         alone = best_of(step)
@@ -49,7 +49,3 @@ class Threads:
         if self._slow > 1:
             torch.set_num_threads(1)
             self.alone = 0.0
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
