@@ -1,6 +1,8 @@
 """Processes that train groups of trials: copies of this one, and new ones."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +76,16 @@ def test_folds_are_encoded_before_copies_are_made(tmp_path: Path, copies: list[i
     monkeypatch.setattr(Workshop, "_made", made)
     assert search(tmp_path / "copies", tuning__folds=2) == search(tmp_path / "here", tuning__folds=2, tuning__workers=1)
     assert copies
+
+
+def test_a_copy_compiles_nothing_by_itself(tmp_path: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handrail.training.compilation._REPAYS", 0.0)  # here it would, at once
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    search(tmp_path / "copies", training__together=False)
+    notes = [json.loads(path.read_text()) for path in (tmp_path / "copies").rglob("compile.json")]
+    assert len(copies) == 2
+    assert len(notes) == 6
+    assert {note["why"] for note in notes} == {"copies of a process compile nothing"}
 
 
 def test_a_copy_that_dies_is_replaced(tmp_path: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

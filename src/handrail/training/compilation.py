@@ -8,6 +8,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -31,6 +32,14 @@ class Compilation:
 
     compiled: bool
     why: str
+
+
+_refused: ContextVar[str] = ContextVar("refused", default="")
+
+
+def refuse_compiling(why: str) -> None:
+    """From now on `auto` does not compile in this process."""
+    _refused.set(why)
 
 
 def has_compiler(device: torch.device) -> bool:
@@ -60,6 +69,8 @@ def settle(
 
     Raises: `RecipeError` where the recipe asks for a compiler and there is none.
     """
+    if setting == "auto" and _refused.get():
+        return settled(Compilation(False, _refused.get()), note)
     if note is not None and note.exists():
         return Compilation(**json.loads(note.read_text(encoding="utf-8")))
     return settled(_choice(setting, device=device, steps=steps, eager=eager, compiled=compiled), note)

@@ -15,6 +15,7 @@ from typing import IO
 import threadpoolctl
 import torch
 
+from handrail.training.compilation import refuse_compiling
 from handrail.training.memory import keep_freed
 from handrail.tuning.work import Measuring
 from handrail.tuning.worker import answered
@@ -87,9 +88,7 @@ class Forked:
         self.pipe, others = context.Pipe()
         self.process = context.Process(target=_answer, args=(others, self.pipe, workshop, measuring, errors), daemon=True)
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # of other threads, whose locks a copy would find held: it needs none
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads whose locks a copy would find held: it needs none
             self.process.start()
         others.close()
 
@@ -133,6 +132,7 @@ def _answer(pipe: Connection, parents: Connection, workshop: Workshop, measuring
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parents.close()
     _fall_silent(errors)
+    refuse_compiling("copies of a process compile nothing")
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
     keep_freed()
