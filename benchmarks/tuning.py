@@ -29,7 +29,7 @@ from _common import DATA, Arrays, Found, Job, facts, in_turns, medians, write_re
 RATES = (0.0003, 0.001, 0.003, 0.01)
 DECAYS = (0.0, 0.0001, 0.001, 0.01)
 DROPOUTS = (0.1, 0.2, 0.3, 0.5)
-IMPORTED_LATE = (
+IMPORTED_LATE = (  # by torch, at the first step of an optimizer and when a function is traced; that is no training
     "torch._dynamo",
     "torch._inductor.compiler_bisector",
     "torch._inductor.fx_passes.dedupe_symint_uses",
@@ -150,9 +150,7 @@ TITLES = {
 def run_one(name: str, path: Path, source: Path) -> Found:
     """Search by one contender in this process."""
     warnings.simplefilter("ignore")
-    if (
-        name != "scikit-learn"
-    ):  # torch imports its compiler at the first step of an optimizer, and more of it when a function is traced
+    if name != "scikit-learn":
         for module in IMPORTED_LATE:
             importlib.import_module(module)
     search = CONTENDERS[name](dict(np.load(path)), source, path.parent / f"run-{time.time_ns()}")
