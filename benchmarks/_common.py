@@ -1,4 +1,5 @@
-"""What the benchmarks share: contenders in processes of their own, in turns; how each trains; tables of what was measured.
+"""What the benchmarks share: contenders in processes of their own, in turns; how each trains; tables of what
+was measured.
 
 Heavy imports stand inside functions, as each process is to load only what it uses: its memory is a figure.
 """
@@ -75,7 +76,9 @@ def peak_memory() -> float:
 def facts(*packages: str) -> str:
     """The machine, and the versions of what was compared."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
-    return f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}; {versions}."
+    return (
+        f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}; {versions}."
+    )
 
 
 def write_result(name: str, text: str) -> None:
@@ -112,14 +115,18 @@ class Work:
 
 @dataclass(frozen=True)
 class Trained:
-    """Seconds of each epoch, the figure on held-out rows after the last, and what the network was computed in."""
+    """Seconds of each epoch, the figure on held-out rows after the last, and what the network was computed
+    in.
+    """
 
     seconds: Sequence[float]
     score: float
     bits: Literal[16, 32] = 32
 
 
-def split_up(train: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.ndarray], *, quick: bool) -> Arrays:
+def split_up(
+    train: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.ndarray], *, quick: bool
+) -> Arrays:
     """Arrays by the names that handrail knows; the last tenth of the held-out rows is the part that it seals.
 
     Arguments:
@@ -129,11 +136,17 @@ def split_up(train: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.nd
     last = others * 9 // 10
     ranges = {"train": (train, slice(rows)), "val": (held, slice(last)), "test": (held, slice(last, others))}
     parts = {name: [part[where] for part in pair] for name, (pair, where) in ranges.items()}
-    return {f"{letter}_{name}": array for name, pair in parts.items() for letter, array in zip("xy", pair, strict=True)}
+    return {
+        f"{letter}_{name}": array
+        for name, pair in parts.items()
+        for letter, array in zip("xy", pair, strict=True)
+    }
 
 
 def tensors(arrays: Arrays, part: str) -> tuple[Any, Any]:
-    """Inputs and targets of a part; pictures of bytes as float32 `[rows, channels, height, width]`, standardised by training rows."""
+    """Inputs and targets of a part; pictures of bytes as float32 `[rows, channels, height, width]`,
+    standardised by training rows.
+    """
     import torch
 
     x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
@@ -180,7 +193,9 @@ def torch_score(work: Work, predict: Callable[[Any], Any], arrays: Arrays) -> fl
         for start in range(0, len(x), HELD_OUT_AT_ONCE):
             targets = y[start : start + HELD_OUT_AT_ONCE]
             scores = predict(x[start : start + HELD_OUT_AT_ONCE])
-            found = loss_of(scores, targets) if work.by_loss else (scores.argmax(-1) == targets).float().mean()
+            found = (
+                loss_of(scores, targets) if work.by_loss else (scores.argmax(-1) == targets).float().mean()
+            )
             total, count = total + float(found) * len(targets), count + len(targets)
     return total / count
 
@@ -205,7 +220,9 @@ def with_loop(work: Work, arrays: Arrays, _: Path) -> Trained:
 
 
 def with_tuned_loop(work: Work, arrays: Arrays, _: Path) -> Trained:
-    """A hand-tuned PyTorch loop: rows in memory, taken by the batch, channels last, bfloat16, fused optimizer."""
+    """A hand-tuned PyTorch loop: rows in memory, taken by the batch, channels last, bfloat16, fused
+    optimizer.
+    """
     import torch
 
     low = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -289,7 +306,10 @@ def with_keras(work: Work, arrays: Arrays, _: Path) -> Trained:
         "adamw": lambda: keras.optimizers.AdamW(work.rate, weight_decay=0.01, epsilon=1e-8),
         "momentum": lambda: keras.optimizers.SGD(work.rate, momentum=0.9),
     }
-    network.compile(optimizer=optimizers[work.optimizer](), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.compile(
+        optimizer=optimizers[work.optimizer](),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
     x, y = (part.numpy() for part in tensors(arrays, "train"))
     network.fit(x, y, batch_size=work.batch, epochs=work.epochs, verbose=0, callbacks=[Clock()])
     return Trained(times, torch_score(work, lambda x: network(x, training=False), arrays))
@@ -298,9 +318,11 @@ def with_keras(work: Work, arrays: Arrays, _: Path) -> Trained:
 def with_handrail(work: Work, arrays: Arrays, folder: Path) -> Trained:
     """handrail's fit of a recipe; its own seconds of training, its own figure after the last epoch."""
     import handrail
-    from handrail._yaml import read_yaml
+    from handrail.tools.yaml import read_yaml
 
-    optimizer = {"momentum": {"momentum": 0.9, "learning_rate": work.rate}}.get(work.optimizer, {"learning_rate": work.rate})
+    optimizer = {"momentum": {"momentum": 0.9, "learning_rate": work.rate}}.get(
+        work.optimizer, {"learning_rate": work.rate}
+    )
     recipe = {
         "data": {name: str(folder / file) for name, file in work.sources.items()} | {"augment": []},
         "learning": {"gradient": {"optimizer": {work.optimizer: optimizer}}},
@@ -310,7 +332,8 @@ def with_handrail(work: Work, arrays: Arrays, folder: Path) -> Trained:
         run = handrail.fit(recipe=recipe, changes=work.recipe, out=Path(runs) / "run")
         epochs = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
         settled = read_yaml(run.path / "resolved.yaml")["training"]
-    steps = -(-len(arrays["y_train"]) // work.batch)  # it cuts a text for itself, into a window more or less
+    # It cuts a text for itself, into a window more or less.
+    steps = -(-len(arrays["y_train"]) // work.batch)
     seconds = [epoch["seconds"] * steps / epoch["step"] for epoch in epochs]
     score = epochs[-1]["val_loss" if work.by_loss else "val_accuracy"]
     return Trained(seconds, score, 16 if settled["precision"] == "bfloat16" else 32)
@@ -324,7 +347,11 @@ CONTENDERS = {
     "keras": with_keras,
 }
 NAMES = dict(
-    zip(CONTENDERS, ("handrail", "PyTorch, hand-tuned", "PyTorch + DataLoader", "Lightning", "Keras 3 on torch"), strict=True)
+    zip(
+        CONTENDERS,
+        ("handrail", "PyTorch, hand-tuned", "PyTorch + DataLoader", "Lightning", "Keras 3 on torch"),
+        strict=True,
+    )
 )
 ENVIRONMENT = {"KERAS_BACKEND": "torch", "KERAS_HOME": "keras"}
 MODULES = {"handrail": "handrail.fitting", "lightning": "lightning", "keras": "keras"}
@@ -333,25 +360,40 @@ MODULES = {"handrail": "handrail.fitting", "lightning": "lightning", "keras": "k
 def train(work: Work, contender: str, folder: Path, arrays: Arrays) -> Found:
     """Train by one contender in this process; what was measured."""
 
-    __import__("torch._dynamo")  # torch imports its compiler at the first step of an optimizer; that is no training
+    # Torch imports its compiler at the first step of an optimizer; that is no training.
+    __import__("torch._dynamo")
     __import__(MODULES.get(contender, "torch"))
     done = CONTENDERS[contender](work, arrays, folder)
     first, *rest = done.seconds
-    return {"seconds": statistics.median(rest), "first": first, "memory": peak_memory(), "score": done.score, "bits": done.bits}
+    return {
+        "seconds": statistics.median(rest),
+        "first": first,
+        "memory": peak_memory(),
+        "score": done.score,
+        "bits": done.bits,
+    }
 
 
 def compare(
-    title: str, script: str, works: Mapping[str, Work], prepare: Callable[[Path, Path, bool], Mapping[str, Arrays]], *, result: str
+    title: str,
+    script: str,
+    works: Mapping[str, Work],
+    prepare: Callable[[Path, Path, bool], Mapping[str, Arrays]],
+    *,
+    result: str,
 ) -> None:
     """The command of a benchmark: parse, measure, write.
 
     Arguments:
         title: of what is written to `result`.
-        prepare: (folder of the data sets, where to write files for handrail, quick) → the arrays of each work.
+        prepare: (folder of the data sets, where to write files for handrail, quick) → the arrays of each
+            work.
     """
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="few rows, one turn, nothing written: does it run?")
+    parser.add_argument(
+        "--quick", action="store_true", help="few rows, one turn, nothing written: does it run?"
+    )
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help=f"some of {', '.join(CONTENDERS)}")
     parser.add_argument("--works", default=",".join(works), help=f"some of {', '.join(works)}")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
@@ -385,7 +427,12 @@ def compare(
     ]
     for name, work in chosen.items():
         rows = {NAMES[one]: medians(found[name, one]) for one in contenders}
-        lines += [f"## {work.title}", "", *as_table(rows, medians(found[name, "rate"]), by_loss=work.by_loss), ""]
+        lines += [
+            f"## {work.title}",
+            "",
+            *as_table(rows, medians(found[name, "rate"]), by_loss=work.by_loss),
+            "",
+        ]
     text = "\n".join(lines)
     if not asked.quick:
         write_result(result, text)
@@ -398,7 +445,8 @@ def _one(works: Mapping[str, Work], name: str, contender: str, threads: int) -> 
 
     torch.set_num_threads(threads)
     with np.load(f"{name}.npz", allow_pickle=False) as file:
-        arrays = {"y_train": file["y_train"]} if contender == "handrail" else dict(file)  # it reads for itself
+        # It reads for itself.
+        arrays = {"y_train": file["y_train"]} if contender == "handrail" else dict(file)
     if contender != "rate":
         return train(works[name], contender, Path.cwd(), arrays)
     from _rate import matrix_rates, operations

@@ -27,7 +27,9 @@ def lenet() -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut, which halves the picture and fills new channels with zeros where the block does."""
+    """Two convolutions and a shortcut, which halves the picture and fills new channels with zeros where the
+    block does.
+    """
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -41,7 +43,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         kept = x
         if self.new:
-            kept = functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.new // 2, self.new // 2))
+            kept = functional.pad(
+                x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.new // 2, self.new // 2)
+            )
         x = functional.relu(self.norm_first(self.first(x)))
         return functional.relu(self.norm_second(self.second(x)) + kept)
 
@@ -61,7 +65,9 @@ def resnet() -> nn.Module:
 
 
 def keras_lenet():
-    """The same in Keras, channels first: what torch's kernels take, and quicker here than Keras's usual order."""
+    """The same in Keras, channels first: what torch's kernels take, and quicker here than Keras's usual
+    order.
+    """
     import keras
     from keras import layers
 

@@ -39,7 +39,9 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """Tokens and positions as vectors, four blocks, scores by the tokens' own vectors; weights begin small, as in GPT-2."""
+    """Tokens and positions as vectors, four blocks, scores by the tokens' own vectors; weights begin small,
+    as in GPT-2.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,9 +92,13 @@ def keras_gpt():
 
     def block(x):
         normal = layers.LayerNormalization(epsilon=1e-5)(x)
-        mixed = layers.MultiHeadAttention(HEADS, WIDTH // HEADS, kernel_initializer=small())(normal, normal, use_causal_mask=True)
+        mixed = layers.MultiHeadAttention(HEADS, WIDTH // HEADS, kernel_initializer=small())(
+            normal, normal, use_causal_mask=True
+        )
         x = layers.Add()([x, mixed])
-        wide = layers.Dense(4 * WIDTH, activation="gelu", kernel_initializer=small())(layers.LayerNormalization(epsilon=1e-5)(x))
+        wide = layers.Dense(4 * WIDTH, activation="gelu", kernel_initializer=small())(
+            layers.LayerNormalization(epsilon=1e-5)(x)
+        )
         return layers.Add()([x, layers.Dense(WIDTH, kernel_initializer=small())(wide)])
 
     inputs = keras.Input((CONTEXT,), dtype="int64")

@@ -1,9 +1,11 @@
-"""The adding problem: two of a hundred numbers are marked, and their sum is to be told: error, seconds and steps.
+"""The adding problem: two of a hundred numbers are marked, and their sum is to be told: error, seconds and
+steps.
 
-Each row has 100 numbers between 0 and 1 and a mark at one of the first fifty and at one of the last. Saying 1 each time
-gives an error of 1/6 = 0.167; to do better, a network has to remember for about fifty steps. Every network has one layer of 64
-units and is trained in the same way (Adam, learning rate 0.005, batches of 64 new rows, gradients clipped to a norm of 1)
-until its error on 1,000 rows is below 0.003, or for 2,000 steps; it is then measured once on 4,000 other rows.
+Each row has 100 numbers between 0 and 1 and a mark at one of the first fifty and at one of the last. Saying 1
+each time gives an error of 1/6 = 0.167; to do better, a network has to remember for about fifty steps. Every
+network has one layer of 64 units and is trained in the same way (Adam, learning rate 0.005, batches of 64 new
+rows, gradients clipped to a norm of 1) until its error on 1,000 rows is below 0.003, or for 2,000 steps; it
+is then measured once on 4,000 other rows.
 
     python benchmarks/adding_problem.py [--seeds 2] [--steps 2000] [--output FILE]
 
@@ -23,8 +25,8 @@ from torch import Tensor
 from torch.nn import functional, utils
 
 from handrail.components import build
-from handrail.files import write_text
 from handrail.shapes import SeriesShape
+from handrail.tools.files import write_text
 
 LENGTH, WIDTH, BATCH, RATE, CLIP, EVERY, ENOUGH = 100, 64, 64, 0.005, 1.0, 50, 0.003
 NETWORKS = ("rnn", "lstm", "gru")
@@ -90,7 +92,10 @@ def table(results: Sequence[Result]) -> str:
         "| network | seed | mean squared error | processor seconds | steps | below 0.01 at step |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [f"| {r.network} | {r.seed} | {r.error:.4f} | {r.seconds:.0f} | {r.steps} | {r.below or 'never'} |" for r in results]
+    lines += [
+        f"| {r.network} | {r.seed} | {r.error:.4f} | {r.seconds:.0f} | {r.steps} | {r.below or 'never'} |"
+        for r in results
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=2, help="how often each network is trained")
     parser.add_argument("--steps", type=int, default=2000, help="at most so many")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "adding_problem.md")
+    parser.add_argument(
+        "--output", type=Path, default=Path(__file__).parent / "results" / "adding_problem.md"
+    )
     arguments = parser.parse_args()
     tasks = [(network, seed, arguments.steps) for network in NETWORKS for seed in range(arguments.seeds)]
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -1,8 +1,10 @@
-"""Many networks at once: replicas by handrail and one after another by a plain PyTorch loop over tensors in memory.
+"""Many networks at once: replicas by handrail and one after another by a plain PyTorch loop over tensors in
+memory.
 
-Both get the same encoded rows, train the same networks (AdamW, learning rate 0.001, weight decay 0.01) for the same epochs, look at
-the validation rows after every epoch, and take the accuracy of the epoch with the lowest validation loss. Each runs in a process of
-its own, in turns; what counts is building and training, imports and reading excluded. As machines are noisy, read the ratios.
+Both get the same encoded rows, train the same networks (AdamW, learning rate 0.001, weight decay 0.01) for
+the same epochs, look at the validation rows after every epoch, and take the accuracy of the epoch with the
+lowest validation loss. Each runs in a process of its own, in turns; what counts is building and training,
+imports and reading excluded. As machines are noisy, read the ratios.
 
     python benchmarks/cohort.py [--turns 3] [--data FOLDER]
 """
@@ -36,17 +38,23 @@ class Work:
 
 
 WORKS = {
-    "seeds": Work("64 seeds of 30-64-64-1 on breast cancer", "bundled:breast_cancer", -1, 64, (64, 64), 32, 50),
+    "seeds": Work(
+        "64 seeds of 30-64-64-1 on breast cancer", "bundled:breast_cancer", -1, 64, (64, 64), 32, 50
+    ),
     "digits": Work("5 replicas of 60-128-64-10 on digits", "bundled:digits", -1, 5, (128, 64), 32, 50),
-    "adult": Work("5 replicas of 108-128-64-1 on Adult", "adult-census/adult-train.csv", 15, 5, (128, 64), 256, 10),
+    "adult": Work(
+        "5 replicas of 108-128-64-1 on Adult", "adult-census/adult-train.csv", 15, 5, (128, 64), 256, 10
+    ),
 }
 
 
 def prepared(work: Work, data: Path) -> tuple[Any, Any]:
-    """handrail's own split and encoding, the same for both, and a pipeline with all networks at their beginning."""
-    from handrail.assembly import assemble, lesson_of
+    """handrail's own split and encoding, the same for both, and a pipeline with all networks at their
+    beginning.
+    """
     from handrail.data.dataset import prepare
     from handrail.recipe import Recipe
+    from handrail.runs.assembly import assemble, lesson_of
 
     source = work.source if work.source.startswith("bundled:") else str(data / work.source)
     recipe = Recipe.parse(
@@ -54,13 +62,20 @@ def prepared(work: Work, data: Path) -> tuple[Any, Any]:
             "data": {"source": source, "target": work.target},
             "model": {"mlp": {"hidden": list(work.hidden)}},
             "learning": {"gradient": {"optimizer": {"adamw": {"learning_rate": 1e-3, "weight_decay": 0.01}}}},
-            "training": {"epochs": work.epochs, "batch_size": work.batch, "patience": None, "replicas": work.networks},
+            "training": {
+                "epochs": work.epochs,
+                "batch_size": work.batch,
+                "patience": None,
+                "replicas": work.networks,
+            },
         }
     )
     import torch
 
     found = prepare(recipe.data)
-    recipe, _, pipeline = assemble(recipe, found.train, schema=found.schema, task=found.task, device=torch.device("cpu"))
+    recipe, _, pipeline = assemble(
+        recipe, found.train, schema=found.schema, task=found.task, device=torch.device("cpu")
+    )
     return pipeline, lesson_of(recipe, pipeline, found.train, found.validation)
 
 
@@ -68,8 +83,8 @@ def with_handrail(work: Work, pipeline: Any, lesson: Any) -> Callable[[], list[f
     """handrail's replicas, by the road that `fit` takes."""
     import torch
 
-    from handrail.assembly import threads_for, with_network
-    from handrail.replicas import train_replicas
+    from handrail.runs.assembly import threads_for, with_network
+    from handrail.runs.replicas import train_replicas
     from handrail.training.callbacks import Callback
 
     class Best(Callback):
@@ -136,7 +151,8 @@ CONTENDERS = {"handrail": with_handrail, "PyTorch loop": with_loop}
 def run_one(name: str, contender: str, data: Path) -> Found:
     """Train by one contender in this process."""
     warnings.simplefilter("ignore")
-    __import__("torch._dynamo")  # torch imports its compiler at the first step of an optimizer; that is no training
+    # Torch imports its compiler at the first step of an optimizer; that is no training.
+    __import__("torch._dynamo")
     work = WORKS[name]
     pipeline, lesson = prepared(work, data)
     train = CONTENDERS[contender](work, pipeline, lesson)
@@ -164,11 +180,23 @@ def main() -> None:
         for contender in CONTENDERS
     }
     with tempfile.TemporaryDirectory() as folder:
-        found = {key: medians(runs) for key, runs in in_turns(__file__, jobs, turns=asked.turns, folder=Path(folder)).items()}
-    lines = ["# Many networks at once", "", facts("handrail", "torch"), f"Medians of {asked.turns} turns.", ""]
+        found = {
+            key: medians(runs)
+            for key, runs in in_turns(__file__, jobs, turns=asked.turns, folder=Path(folder)).items()
+        }
+    lines = [
+        "# Many networks at once",
+        "",
+        facts("handrail", "torch"),
+        f"Medians of {asked.turns} turns.",
+        "",
+    ]
     for name in names:
         lines += [f"## {WORKS[name].title}, batch {WORKS[name].batch}, {WORKS[name].epochs} epochs", ""]
-        lines += ["| | seconds | times handrail | validation accuracy (mean ± standard deviation) |", "|---|---|---|---|"]
+        lines += [
+            "| | seconds | times handrail | validation accuracy (mean ± standard deviation) |",
+            "|---|---|---|---|",
+        ]
         own = found[name, "handrail"]["seconds"]
         for contender in CONTENDERS:
             run = found[name, contender]

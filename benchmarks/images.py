@@ -1,10 +1,11 @@
 """Networks for pictures, side by side: LeNet-5 on MNIST and ResNet-20 on 32 × 32 colour.
 
-Every contender gets the same pictures and trains the same network with the same optimizer for the same epochs, from its
-own first weights, without augmentation. Each runs in a process of its own, in turns; times are of training alone. As
-machines are noisy, read the ratios.
+Every contender gets the same pictures and trains the same network with the same optimizer for the same
+epochs, from its own first weights, without augmentation. Each runs in a process of its own, in turns; times
+are of training alone. As machines are noisy, read the ratios.
 
-    python benchmarks/images.py [--quick] [--turns 3] [--contenders plain,tuned] [--works lenet] [--data FOLDER]
+    python benchmarks/images.py [--quick] [--turns 3] [--contenders plain,tuned] [--works lenet] [--data
+    FOLDER]
 """
 
 import gzip
@@ -45,16 +46,19 @@ def mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Pictures `[items, 28, 28]` and their digits, from MNIST's own files."""
     pixels = gzip.decompress((folder / "mnist" / f"{part}-images-idx3-ubyte.gz").read_bytes())
     digits = gzip.decompress((folder / "mnist" / f"{part}-labels-idx1-ubyte.gz").read_bytes())
-    return np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 28, 28), np.frombuffer(digits, np.uint8, offset=8).astype(
-        np.int64
-    )
+    return np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 28, 28), np.frombuffer(
+        digits, np.uint8, offset=8
+    ).astype(np.int64)
 
 
 def cifar(folder: Path, batches: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Pictures `[items, 32, 32, 3]` and their classes; a row of each file is one picture."""
     from PIL import Image
 
-    rows = [np.asarray(Image.open(folder / "cifar10-convnetjs" / f"cifar10_batch_{batch}.png").convert("RGB")) for batch in batches]
+    rows = [
+        np.asarray(Image.open(folder / "cifar10-convnetjs" / f"cifar10_batch_{batch}.png").convert("RGB"))
+        for batch in batches
+    ]
     labels = np.loadtxt(folder / "cifar10-convnetjs" / "cifar10_labels.txt", dtype=np.int64)
     places = [np.arange(1000) + 1000 * batch for batch in batches]
     return np.concatenate(rows).reshape(-1, 32, 32, 3), labels[np.concatenate(places)]

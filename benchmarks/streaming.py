@@ -1,8 +1,8 @@
 """Tables that are larger than the memory they may take: seconds and peak memory by the number of rows.
 
-Each table has 20 columns (14 of numbers, 5 of categories, the target) with missing values among them, in one Parquet file.
-`handrail fit` trains one epoch in batches of 1,024 in a process of its own; what counts is the process with all its children,
-looked at four times a second, from the start of Python to the written report.
+Each table has 20 columns (14 of numbers, 5 of categories, the target) with missing values among them, in one
+Parquet file. `handrail fit` trains one epoch in batches of 1,024 in a process of its own; what counts is the
+process with all its children, looked at four times a second, from the start of Python to the written report.
 
     python benchmarks/streaming.py [--millions 1,5,20] [--quick]
 """
@@ -55,15 +55,35 @@ def _block(generator: np.random.Generator, rows: int) -> dict:
     codes = [generator.integers(0, levels, rows) for levels in _LEVELS]
     names = np.array([f"level {code}" for code in range(max(_LEVELS))])
     for index, code in enumerate(codes):
-        columns[f"c{index}"] = pa.array(names[code], mask=generator.random(rows) < 0.02 if index == 0 else None)
-    score = numbers[:, 0] + 0.7 * numbers[:, 1] * numbers[:, 2] + 1.2 * (codes[0] == 1) - (codes[3] % 5 == 2) + 0.01 * counts - 0.6
+        columns[f"c{index}"] = pa.array(
+            names[code], mask=generator.random(rows) < 0.02 if index == 0 else None
+        )
+    score = (
+        numbers[:, 0]
+        + 0.7 * numbers[:, 1] * numbers[:, 2]
+        + 1.2 * (codes[0] == 1)
+        - (codes[3] % 5 == 2)
+        + 0.01 * counts
+        - 0.6
+    )
     columns["target"] = np.where(generator.random(rows) < 1 / (1 + np.exp(-2 * score)), "yes", "no")
     return columns
 
 
 def fitted(table: Path, run: Path) -> Found:
     """One fit in a process of its own: seconds, peaks in MB, and the seconds of its epoch."""
-    command = [sys.executable, "-m", "handrail", "fit", str(table), "-t", "target", "--out", str(run), "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "handrail",
+        "fit",
+        str(table),
+        "-t",
+        "target",
+        "--out",
+        str(run),
+        "--quiet",
+    ]
     command += ["-s", "training.epochs=1", "-s", "training.batch_size=1024", "-s", "data.stream=true"]
     began, used = time.perf_counter(), _processor_seconds()
     with subprocess.Popen(command, env={**os.environ, "HANDRAIL_HOME": str(run.parent / "home")}) as process:
@@ -106,7 +126,8 @@ def _watched(process: subprocess.Popen) -> Found:
 
 def _anonymous(process: int) -> float:
     text = Path(f"/proc/{process}/status").read_text()
-    return int(text.split("RssAnon:")[1].split()[0]) / 1024 if "RssAnon:" in text else 0.0  # a process that has ended
+    # A process that has ended.
+    return int(text.split("RssAnon:")[1].split()[0]) / 1024 if "RssAnon:" in text else 0.0
 
 
 def as_table(found: dict[float, Found]) -> str:
@@ -131,7 +152,9 @@ def as_table(found: dict[float, Found]) -> str:
         )
     first, last = min(found), max(found)
     if first < last:
-        grown, used = ((found[last][name] - found[first][name]) / (last - first) for name in ("seconds", "processor"))
+        grown, used = (
+            (found[last][name] - found[first][name]) / (last - first) for name in ("seconds", "processor")
+        )
         lines += [
             "",
             f"From {first:g} to {last:g} million rows each further million takes {grown:.1f} seconds, and {used:.1f} of the processor.",
@@ -143,7 +166,11 @@ def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--millions", default="1,5,20", help="numbers of rows, in millions")
-    parser.add_argument("--folder", type=Path, help="where tables and runs lie for a while; by default where temporary files do")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where tables and runs lie for a while; by default where temporary files do",
+    )
     parser.add_argument("--quick", action="store_true", help="100,000 rows, nothing written: does it run?")
     asked = parser.parse_args()
     sizes = [0.1] if asked.quick else [float(size) for size in asked.millions.split(",")]

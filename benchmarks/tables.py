@@ -1,8 +1,10 @@
-"""Adult, an MLP 128-64, batches of 256, 20 epochs, one network: seconds, peak memory and validation accuracy, side by side.
+"""Adult, an MLP 128-64, batches of 256, 20 epochs, one network: seconds, peak memory and validation accuracy,
+side by side.
 
-Every contender gets the same encoded arrays (float32), trains by Adam with a learning rate of 0.001 and without weight
-decay, and is scored once at the end on the same validation rows. Each runs in a process of its own, in turns, several
-times; what counts is the median of training alone, imports and reading excluded. As machines are noisy, read the ratios.
+Every contender gets the same encoded arrays (float32), trains by Adam with a learning rate of 0.001 and
+without weight decay, and is scored once at the end on the same validation rows. Each runs in a process of its
+own, in turns, several times; what counts is the median of training alone, imports and reading excluded. As
+machines are noisy, read the ratios.
 
     python benchmarks/tables.py [--repeats 3] [--data FOLDER]
 """
@@ -29,7 +31,7 @@ def encoded(source: Path) -> Arrays:
     """Adult as arrays: handrail's own split and encoding, the same for all."""
     from handrail.data.dataset import prepare
     from handrail.data.encoders.table import TableEncoder
-    from handrail.sections import DataRecipe
+    from handrail.recipe.sections import DataRecipe
 
     data = prepare(DataRecipe(source=str(source), target=15))
     encoder = TableEncoder.fit(data.train.features, data.schema, DataRecipe().encoding)
@@ -169,14 +171,15 @@ CONTENDERS = {
 
 
 def matrix_products(arrays: Arrays) -> Found:
-    """Seconds of nothing but the matrix products of the same training: forward, and backward for weights and inputs of layers.
+    """Seconds of nothing but the matrix products of the same training: forward, and backward for weights and
+    inputs of layers.
 
-    usual: by the library that torch takes. quick: by the one that handrail takes on this processor. Both with one thread, on rows
-    that lie in the cache.
+    usual: by the library that torch takes. quick: by the one that handrail takes on this processor. Both with
+    one thread, on rows that lie in the cache.
     """
     import torch
 
-    from handrail.training.products import quick_products
+    from handrail.training.speed.matmul import quick_products
 
     torch.set_num_threads(1)
     network = torch_network()
@@ -216,7 +219,8 @@ def run_one(name: str, path: Path) -> None:
     }
     __import__(modules.get(name, "torch"))
     if name != "scikit-learn":
-        __import__("torch._dynamo")  # torch imports its compiler at the first step of an optimizer; that is no training
+        # Torch imports its compiler at the first step of an optimizer; that is no training.
+        __import__("torch._dynamo")
     began = time.perf_counter()
     predict = CONTENDERS[name](arrays)
     seconds = time.perf_counter() - began

@@ -1,13 +1,16 @@
-"""A grid of 64 on red wine: learning rate × weight decay × dropout of an 11-64-64-6 network, batches of 32, 50 epochs.
+"""A grid of 64 on red wine: learning rate × weight decay × dropout of an 11-64-64-6 network, batches of 32,
+50 epochs.
 
-Three ways to search the same networks on the same rows, each as its users would write it, judged by the same validation rows (the
-accuracy after the last epoch; handrail keeps the best epoch of each trial besides):
+Three ways to search the same networks on the same rows, each as its users would write it, judged by the same
+validation rows (the accuracy after the last epoch; handrail keeps the best epoch of each trial besides):
 
-- `handrail.tune`, everything included: reading, division, encoding, training, the ranked table with its intervals, baselines, report;
-- scikit-learn's `GridSearchCV` with `MLPClassifier`, one split, two jobs; it has no dropout, so that momentum's β₁ stands in for it;
-- Optuna's grid sampler with a plain PyTorch objective over tensors in memory.
+- `handrail.tune`, everything included: reading, division, encoding, training, the ranked table with its
+intervals, baselines, report; - scikit-learn's `GridSearchCV` with `MLPClassifier`, one split, two jobs; it
+has no dropout, so that momentum's β₁ stands in for it; - Optuna's grid sampler with a plain PyTorch objective
+over tensors in memory.
 
-Each runs in a process of its own, in turns; imports are excluded, and for the two others reading and encoding, too.
+Each runs in a process of its own, in turns; imports are excluded, and for the two others reading and
+encoding, too.
 
     python benchmarks/tuning.py [--turns 3] [--data FOLDER]
 """
@@ -29,7 +32,8 @@ from _common import DATA, Arrays, Found, Job, facts, in_turns, medians, write_re
 RATES = (0.0003, 0.001, 0.003, 0.01)
 DECAYS = (0.0, 0.0001, 0.001, 0.01)
 DROPOUTS = (0.1, 0.2, 0.3, 0.5)
-IMPORTED_LATE = (  # by torch, at the first step of an optimizer and when a function is traced; that is no training
+# By torch, at the first step of an optimizer and when a function is traced; that is no training.
+IMPORTED_LATE = (
     "torch._dynamo",
     "torch._inductor.compiler_bisector",
     "torch._inductor.fx_passes.dedupe_symint_uses",
@@ -43,7 +47,7 @@ def encoded(source: Path) -> Arrays:
     """Red wine as arrays: handrail's own division and encoding, the same for both others."""
     from handrail.data.dataset import prepare
     from handrail.data.encoders.table import TableEncoder
-    from handrail.sections import DataRecipe
+    from handrail.recipe.sections import DataRecipe
 
     data = prepare(DataRecipe(source=str(source), target=TARGET, task="multi-class"))
     encoder = TableEncoder.fit(data.train.features, data.schema, DataRecipe().encoding)
@@ -55,8 +59,8 @@ def encoded(source: Path) -> Arrays:
 def with_handrail(_: Arrays, source: Path, folder: Path) -> Callable[[], float]:
     """handrail's tune, from the file to the report."""
     import handrail
+    import handrail.report.search.page
     import handrail.tuning.search  # the public names are looked up when they are first used
-    import handrail.views.search
 
     optimizer = "learning.gradient.optimizer.adamw"
     space = {
@@ -88,7 +92,9 @@ def with_scikit_learn(arrays: Arrays, _source: Path, _folder: Path) -> Callable[
     x = np.concatenate([arrays["x_train"], arrays["x_validation"]])
     y = np.concatenate([arrays["y_train"], arrays["y_validation"]])
     fold = np.repeat([-1, 0], [len(arrays["x_train"]), len(arrays["x_validation"])])
-    network = MLPClassifier(HIDDEN, batch_size=BATCH, max_iter=EPOCHS, n_iter_no_change=EPOCHS + 1, tol=0, random_state=0)
+    network = MLPClassifier(
+        HIDDEN, batch_size=BATCH, max_iter=EPOCHS, n_iter_no_change=EPOCHS + 1, tol=0, random_state=0
+    )
     grid = {"learning_rate_init": RATES, "alpha": DECAYS, "beta_1": [0.9, 0.8, 0.7, 0.5]}
     search = GridSearchCV(network, grid, cv=PredefinedSplit(fold), n_jobs=2, refit=False)
 
@@ -106,7 +112,9 @@ def with_optuna(arrays: Arrays, _source: Path, _folder: Path) -> Callable[[], fl
     from torch import nn
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    x, y, held_x, held_y = (torch.from_numpy(arrays[name]) for name in ("x_train", "y_train", "x_validation", "y_validation"))
+    x, y, held_x, held_y = (
+        torch.from_numpy(arrays[name]) for name in ("x_train", "y_train", "x_validation", "y_validation")
+    )
 
     def objective(trial: optuna.Trial) -> float:
         rate = trial.suggest_categorical("rate", RATES)
@@ -114,7 +122,11 @@ def with_optuna(arrays: Arrays, _source: Path, _folder: Path) -> Callable[[], fl
         dropout = trial.suggest_categorical("dropout", DROPOUTS)
         torch.manual_seed(0)
         sizes = (x.shape[1], *HIDDEN)
-        layers = [layer for a, b in itertools.pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout))]
+        layers = [
+            layer
+            for a, b in itertools.pairwise(sizes)
+            for layer in (nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout))
+        ]
         network = nn.Sequential(*layers, nn.Linear(HIDDEN[-1], int(y.max()) + 1))
         optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
         accuracy = 0.0
@@ -176,8 +188,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "wine.npz"
         np.savez(path, allow_pickle=False, **encoded(source))
-        jobs = {name: Job(["--one", name, "--arrays", str(path), "--data", str(asked.data.absolute())]) for name in names}
-        found = {name: medians(runs) for name, runs in in_turns(__file__, jobs, turns=asked.turns, folder=Path(folder)).items()}
+        jobs = {
+            name: Job(["--one", name, "--arrays", str(path), "--data", str(asked.data.absolute())])
+            for name in names
+        }
+        found = {
+            name: medians(runs)
+            for name, runs in in_turns(__file__, jobs, turns=asked.turns, folder=Path(folder)).items()
+        }
     lines = [
         "# A grid of 64 on red wine",
         "",
@@ -188,7 +206,8 @@ def main() -> None:
     lines += ["| | seconds | times handrail | best validation accuracy |", "|---|---|---|---|"]
     own = found[names[0]]["seconds"]
     lines += [
-        f"| {TITLES[name]} | {run['seconds']:.1f} | {run['seconds'] / own:.1f} | {run['best']:.4f} |" for name, run in found.items()
+        f"| {TITLES[name]} | {run['seconds']:.1f} | {run['seconds'] / own:.1f} | {run['best']:.4f} |"
+        for name, run in found.items()
     ]
     text = "\n".join(lines) + "\n"
     if len(names) == len(CONTENDERS):

@@ -1,6 +1,7 @@
 """Makes the short sections of our docstrings, `Raises: text` and the like, readable for mkdocstrings.
 
-It takes a label with text behind it and indented lines below for a section of another form, and loses the text.
+It takes a label with text behind it and indented lines below for a section of another form, and loses the
+text.
 """
 
 import re
@@ -22,6 +23,11 @@ class ShortSections(Extension):
 
 def paragraphs(text: str) -> str:
     """The docstring with its labelled sentences as paragraphs."""
-    text = re.sub(rf"^((?:{_LABELS}): \S.*(?:\n[ \t]+\S.*)*)", lambda found: " ".join(found[1].split()), text, flags=re.MULTILINE)
+    text = re.sub(
+        rf"^((?:{_LABELS}): \S.*(?:\n[ \t]+\S.*)*)",
+        lambda found: " ".join(found[1].split()),
+        text,
+        flags=re.MULTILINE,
+    )
     text = re.sub(rf"(?<!\n)\n(?=(?:{_LABELS}): )", "\n\n", text)
     return re.sub(rf"^({_LABELS}): ", r"**\1:** ", text, flags=re.MULTILINE)

@@ -14,10 +14,16 @@ from jaxtyping import install_import_hook
 
 torch.set_num_threads(1)  # tests run side by side
 install_import_hook(
-    ["handrail.layers", "handrail.models", "handrail.data.encoders.table", "handrail.data.encoders._columns"],
+    [
+        "handrail.layers",
+        "handrail.models",
+        "handrail.data.encoders.table",
+        "handrail.data.encoders.table_layers",
+    ],
     "beartype.beartype",
 )  # types and shapes in signatures are checked at every call; losses refuse wrong shapes themselves
-settings.register_profile("ci", derandomize=True)  # what lands does not depend on luck; at a desk, luck finds more
+# What lands does not depend on luck; at a desk, luck finds more.
+settings.register_profile("ci", derandomize=True)
 if "CI" in os.environ:
     settings.load_profile("ci")
 
@@ -43,14 +49,15 @@ def handrail_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def postgres_url() -> Iterator[str]:
     """The URL of a real PostgreSQL server that lives as long as the tests.
 
-    The folders are made outside pytest's own: as root, the server belongs to another system user, and its package
-    opens the folders above for that user, which pytest refuses for its own.
+    The folders are made outside pytest's own: as root, the server belongs to another system user, and its
+    package opens the folders above for that user, which pytest refuses for its own.
     """
     with pytest.MonkeyPatch.context() as patch:
         runtime = tempfile.mkdtemp(prefix="handrail-run-")  # mode 0700, as a runtime folder must have
         patch.setenv("XDG_RUNTIME_DIR", os.environ.get("XDG_RUNTIME_DIR") or runtime)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its import looks up folders, and complains about what it finds
+            # Its import looks up folders, and complains about what it finds.
+            warnings.simplefilter("ignore")
             pgserver = pytest.importorskip("pgserver", reason="the package pgserver is not installed")
             folder = Path(tempfile.mkdtemp(prefix="handrail-postgres-"))
             server = pgserver.get_server(folder, cleanup_mode="stop")

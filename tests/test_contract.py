@@ -14,14 +14,23 @@ from torch import Tensor, nn
 from handrail.components import KINDS, Component, available, build, resolve, settings
 from handrail.errors import RecipeError
 from handrail.layers.activations import Heaviside
-from handrail.learning.gradient import Gradient
 from handrail.learning.optimizers import needs_closure
 from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.learning.rules.gradient import Gradient
 from handrail.learning.schedules import steps_each_batch
 from handrail.objectives.objective import Objective
 from handrail.objectives.penalties import wants_activity
-from handrail.shapes import BoxShape, ImageShape, MapShape, SeriesShape, StepShape, TokenShape, VolumeShape, accepted
-from handrail.training.terms import USUAL_LOSS
+from handrail.shapes import (
+    BoxShape,
+    ImageShape,
+    MapShape,
+    SeriesShape,
+    StepShape,
+    TokenShape,
+    VolumeShape,
+    accepted,
+)
+from handrail.training.job import USUAL_LOSS
 
 ROWS, INPUTS = 12, 5
 SHAPES = {  # a small one of each kind that a network may take
@@ -34,7 +43,8 @@ SHAPES = {  # a small one of each kind that a network may take
 LARGER = ImageShape(3, 32, 32)  # a detector halves it five times
 LARGE = 3_000_000  # parameters: sixty steps of such a network are no quick test
 OUTPUTS = {"binary": 1, "multi-class": 3, "multi-label": 3, "regression": 2}
-NO_SOURCE = {("activation", "linear"), ("schedule", "constant")}  # too plain for anybody to have found first
+# Too plain for anybody to have found first.
+NO_SOURCE = {("activation", "linear"), ("schedule", "constant")}
 NO_GRADIENT = {"heaviside"}  # says so in its docstring; the rule `gradient` refuses it
 
 
@@ -44,7 +54,9 @@ def entries(*kinds: str) -> Any:
 
 
 def networks() -> Any:
-    """Every model with every kind of inputs and outputs that its annotations name, but for pairs that it refuses."""
+    """Every model with every kind of inputs and outputs that its annotations name, but for pairs that it
+    refuses.
+    """
     found = [
         (entry, kind, given)
         for entry in available("model").values()
@@ -68,7 +80,9 @@ def refuses(entry: Component, kind: type, given: type) -> bool:
 def outputs_for(kind: type, given: type) -> Any:
     """What a network is asked for, which its inputs allow."""
     length = {SeriesShape: 16, TokenShape: 9}.get(kind, 7)
-    return {int: 3, MapShape: MapShape(3, 12, 12), StepShape: StepShape(length, 13), BoxShape: BoxShape(2)}[given]
+    return {int: 3, MapShape: MapShape(3, 12, 12), StepShape: StepShape(length, 13), BoxShape: BoxShape(2)}[
+        given
+    ]
 
 
 def rows_for(kind: type, given: type = int, rows: int = ROWS, *, seed: int = 1) -> Tensor:
@@ -147,12 +161,16 @@ def test_unknown_arguments_are_refused_with_the_nearest_name(entry: Component) -
 @entries()
 def test_documented(entry: Component) -> None:
     assert entry.summary.endswith((".", ":")) or len(entry.summary) > 20
-    assert (entry.source != "") != ((entry.kind, entry.name) in NO_SOURCE), "a line `Source: author year` in the docstring"
+    assert (entry.source != "") != ((entry.kind, entry.name) in NO_SOURCE), (
+        "a line `Source: author year` in the docstring"
+    )
     signature = inspect.signature(entry.target).parameters
     assert list(signature)[: len(KINDS[entry.kind].context)] == list(KINDS[entry.kind].context)
     free = [name for name in settings(entry) if signature[name].kind is not inspect.Parameter.KEYWORD_ONLY]
     assert not free, "what a user sets is keyword-only"
-    assert not [p for p in signature.values() if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], "would swallow typos"
+    assert not [p for p in signature.values() if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], (
+        "would swallow typos"
+    )
 
 
 @entries()
@@ -165,7 +183,9 @@ def test_every_setting_is_annotated(entry: Component) -> None:
 
 
 @networks()
-def test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(entry: Component, kind: type, given: type) -> None:
+def test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(
+    entry: Component, kind: type, given: type
+) -> None:
     module, rows = network(entry, kind, given).eval(), rows_for(kind, given)
     outputs, asked = module(rows), outputs_for(kind, given)
     if given is int:
@@ -174,7 +194,9 @@ def test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(ent
         assert outputs.shape == (ROWS, *asked)
     assert outputs.isfinite().all()
     assert rows.dtype == torch.int64 or module(rows * 100).isfinite().all()
-    torch.testing.assert_close(module(rows[3:5]), outputs[3:5], rtol=1e-4, atol=1e-5, msg="an answer depends on other rows")
+    torch.testing.assert_close(
+        module(rows[3:5]), outputs[3:5], rtol=1e-4, atol=1e-5, msg="an answer depends on other rows"
+    )
 
 
 @networks()
@@ -190,7 +212,9 @@ def test_every_parameter_of_a_network_gets_a_gradient(entry: Component, kind: ty
 
 
 @networks()
-def test_the_seed_of_a_network_decides_and_a_saved_state_brings_it_back(entry: Component, kind: type, given: type) -> None:
+def test_the_seed_of_a_network_decides_and_a_saved_state_brings_it_back(
+    entry: Component, kind: type, given: type
+) -> None:
     first, same, other = (network(entry, kind, given, seed) for seed in (0, 0, 1))
     saved_state_holds(first, same, other, rows_for(kind, given))
 
@@ -268,12 +292,20 @@ def pixels(kind: type) -> Tensor:
 
 
 def changes() -> Any:
-    found = [(entry, kind) for entry in available("augmentation").values() for kind in accepted(entry.target, "inputs")]
-    return pytest.mark.parametrize(("entry", "kind"), found, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in found])
+    found = [
+        (entry, kind)
+        for entry in available("augmentation").values()
+        for kind in accepted(entry.target, "inputs")
+    ]
+    return pytest.mark.parametrize(
+        ("entry", "kind"), found, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in found]
+    )
 
 
 @changes()
-def test_augmentations_change_training_rows_alone_and_repeat_under_a_seed(entry: Component, kind: type) -> None:
+def test_augmentations_change_training_rows_alone_and_repeat_under_a_seed(
+    entry: Component, kind: type
+) -> None:
     module, rows = build("augmentation", entry.name, SHAPES[kind]), pixels(kind)
 
     def changed(seed: int) -> Tensor:
@@ -297,7 +329,9 @@ def test_augmentations_change_training_rows_alone_and_repeat_under_a_seed(entry:
 
 @entries("initialisation")
 @pytest.mark.parametrize("shape", [(7, 4), (4, 7), (3, 2, 3, 3)])
-def test_initialisations_fill_the_weight_from_the_generator_alone(entry: Component, shape: tuple[int, ...]) -> None:
+def test_initialisations_fill_the_weight_from_the_generator_alone(
+    entry: Component, shape: tuple[int, ...]
+) -> None:
     fill = build("initialisation", entry.name)
 
     def filled(seed: int, chance: int) -> Tensor:
@@ -366,7 +400,14 @@ def test_penalties_are_numbers_not_below_zero_with_a_gradient(entry: Component) 
     assert value.isfinite()
     assert value >= 0
     value.backward()
-    assert sum(float(parameter.grad.abs().sum()) for parameter in model.parameters() if parameter.grad is not None) > 0
+    assert (
+        sum(
+            float(parameter.grad.abs().sum())
+            for parameter in model.parameters()
+            if parameter.grad is not None
+        )
+        > 0
+    )
 
 
 @entries("penalty")
@@ -375,7 +416,9 @@ def test_penalties_grow_with_their_strength(entry: Component) -> None:
     model = nn.Sequential(nn.Linear(INPUTS, 4), nn.Sigmoid(), nn.Linear(4, 2))
     objectives = [Objective("mse", [{entry.name: {"strength": strength}}]) for strength in (0.0, 1.0, 2.0)]
     targets = torch.zeros(ROWS, 2)
-    plain, once, twice = (float(objective(model, inputs_of(), targets)[0].detach()) for objective in objectives)
+    plain, once, twice = (
+        float(objective(model, inputs_of(), targets)[0].detach()) for objective in objectives
+    )
     assert plain < once
     assert twice - plain == pytest.approx(2 * (once - plain), rel=1e-4)
 
@@ -460,7 +503,9 @@ def test_clips_leave_small_gradients_alone_and_bound_large_ones(entry: Component
 
 
 def plan_of(task: str, *, steps: int = 1, epochs: int = 1, loss: Any = None) -> TrainingPlan:
-    return TrainingPlan(task=task, objective=Objective(loss or USUAL_LOSS[task]), epochs=epochs, steps=steps, seed=0)
+    return TrainingPlan(
+        task=task, objective=Objective(loss or USUAL_LOSS[task]), epochs=epochs, steps=steps, seed=0
+    )
 
 
 def lesson(entry: Component, task: str) -> tuple[nn.Module, Rule, list[Batch]]:
@@ -524,7 +569,10 @@ def test_rules_resume_in_the_middle_of_an_epoch_to_the_same_bits(entry: Componen
             learner.step(each, batches[0])
             learner.end_epoch(each)
         assert rule.finished == successor.finished
-        assert all(torch.equal(ours, theirs) for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True)), task
+        assert all(
+            torch.equal(ours, theirs)
+            for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True)
+        ), task
 
 
 @entries("rule")
@@ -590,7 +638,9 @@ def _wrong_way(outputs: Tensor, targets: Tensor) -> Tensor:
         ("loss", _wrong_way, test_documented),
     ],
 )  # fmt: skip
-def test_broken_components_are_caught(kind: str, target: Callable[..., Any], promise: Callable[..., None]) -> None:
+def test_broken_components_are_caught(
+    kind: str, target: Callable[..., Any], promise: Callable[..., None]
+) -> None:
     broken = Component(kind, f"{__name__}:{target.__name__}", target, frozenset({"regression"}))
     with pytest.raises(AssertionError):
         promise(broken)

@@ -36,7 +36,9 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def exit_code(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The exit code of a command of handrail, run in this process: importing torch for each would take minutes."""
+    """The exit code of a command of handrail, run in this process: importing torch for each would take
+    minutes.
+    """
     monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
     with contextlib.suppress(KeyboardInterrupt):
         try:
@@ -50,12 +52,14 @@ def exit_code(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     # What is drawn is tested elsewhere, and takes most of the time.
-    monkeypatch.setattr("handrail.views.report.write_report", lambda run: run.folder.report)
+    monkeypatch.setattr("handrail.report.page.write_report", lambda run: run.folder.report)
     return tmp_path
 
 
 @pytest.mark.parametrize("page", RUN, ids=names(RUN))
-def test_commands_and_code_run_from_top_to_bottom(page: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_and_code_run_from_top_to_bottom(
+    page: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown = blocks(page, "bash", "python")
     assert shown
     scope: dict[str, object] = {"__name__": "docs"}
@@ -64,7 +68,9 @@ def test_commands_and_code_run_from_top_to_bottom(page: Path, elsewhere: Path, m
             exec(compile(text, str(page), "exec"), scope)
             continue
         for line in text.splitlines():
-            assert line.startswith("handrail "), f"only commands of handrail are run; mark the block `sh`: {line}"
+            assert line.startswith("handrail "), (
+                f"only commands of handrail are run; mark the block `sh`: {line}"
+            )
             expected = int(found.group(1)) if (found := FAILS.search(line)) else 0
             assert exit_code(line, monkeypatch) == expected, line
 
@@ -88,7 +94,10 @@ def test_names_and_files_exist(page: Path) -> None:
     for path in paths:
         assert resolves(path), path
     shown = [(ROOT, found) for found in re.findall(r"`((?:src|tests|docs)/[\w./]+)`", text)]
-    shown += [(ROOT / "src/handrail", found) for found in re.findall(r"`((?:data|learning|evaluation)/\w+\.py)`", text)]
+    shown += [
+        (ROOT / "src/handrail", found)
+        for found in re.findall(r"`((?:data|learning|evaluation)/\w+\.py)`", text)
+    ]
     for base, name in shown:
         assert (base / name).exists(), name
 
@@ -125,9 +134,13 @@ _Settings.add_constructor("!relative", lambda loader, node: loader.construct_sca
 
 def test_every_page_is_in_the_menu_and_every_decision_in_the_list() -> None:
     menu = yaml.dump(yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), _Settings)["nav"])
-    absent = [page for page in names(PAGES) if page.startswith("docs/") and page.removeprefix("docs/") not in menu]
+    absent = [
+        page for page in names(PAGES) if page.startswith("docs/") and page.removeprefix("docs/") not in menu
+    ]
     assert not absent
-    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (DOCS / "decisions/index.md").read_text(encoding="utf-8"))
+    listed = re.findall(
+        r"\]\((\d{4}-[\w-]+\.md)\)", (DOCS / "decisions/index.md").read_text(encoding="utf-8")
+    )
     assert listed == sorted(path.name for path in (DOCS / "decisions").glob("[0-9]*.md"))
 
 
@@ -146,7 +159,11 @@ def test_the_changelog_knows_the_version() -> None:
 
 def test_every_command_and_kind_of_component_is_described() -> None:
     page = (DOCS / "reference/cli.md").read_text(encoding="utf-8")
-    commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    commands = {
+        command.name or command.callback.__name__
+        for command in cli.app.registered_commands
+        if command.callback
+    }
     assert {name for name in commands if f"`handrail {name} " not in page} == set()
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for kind, facts in KINDS.items():
@@ -156,10 +173,16 @@ def test_every_command_and_kind_of_component_is_described() -> None:
 
 def test_every_component_stands_in_the_reference() -> None:
     shown = {
-        path for page in PAGES for path in re.findall(r"^::: (handrail[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+        path
+        for page in PAGES
+        for path in re.findall(r"^::: (handrail[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
     }
     targets = [entry.target for kind in KINDS for entry in available(kind).values()]
-    absent = [f"{t.__module__}.{t.__qualname__}" for t in targets if not {t.__module__, f"{t.__module__}.{t.__qualname__}"} & shown]
+    absent = [
+        f"{t.__module__}.{t.__qualname__}"
+        for t in targets
+        if not {t.__module__, f"{t.__module__}.{t.__qualname__}"} & shown
+    ]
     assert not absent
 
 
@@ -180,7 +203,15 @@ def pasted(tmp_path: Path) -> tuple[Path, list[str]]:
 def test_what_contributing_shows_works_when_pasted(pasted: tuple[Path, list[str]]) -> None:
     folder, added = pasted
     assert len(added) == 4
-    tests = [str(ROOT / "tests/test_contract.py"), "-k", " or ".join(added), "-p", "no:cacheprovider", "-n", "0"]
+    tests = [
+        str(ROOT / "tests/test_contract.py"),
+        "-k",
+        " or ".join(added),
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "0",
+    ]
     options = ["--rootdir", str(folder), "-c", str(ROOT / "pyproject.toml"), "--override-ini", "addopts="]
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     command = [sys.executable, "-m", "pytest", *options, *tests]

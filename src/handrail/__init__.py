@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handrail.components import component
-    from handrail.data.convert import convert
+    from handrail.data.writers import convert
     from handrail.errors import DataError, HandrailError, RecipeError, RunError, SealError, TrainingError
     from handrail.fitting import fit, resume
     from handrail.recipe import Recipe
     from handrail.run import Run, load
-    from handrail.tuning.found import Search
+    from handrail.tuning.results import Search
     from handrail.tuning.search import resume_search, tune
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "component": "handrail.components",
-    "convert": "handrail.data.convert",
+    "convert": "handrail.data.writers",
     "DataError": "handrail.errors",
     "HandrailError": "handrail.errors",
     "RecipeError": "handrail.errors",
@@ -36,7 +36,7 @@ _HOMES = {
     "Recipe": "handrail.recipe",
     "Run": "handrail.run",
     "load": "handrail.run",
-    "Search": "handrail.tuning.found",
+    "Search": "handrail.tuning.results",
     "resume_search": "handrail.tuning.search",
     "tune": "handrail.tuning.search",
 }

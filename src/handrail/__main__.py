@@ -1,9 +1,11 @@
-"""`python -m handrail` is the command line; under torchrun that of several processes, which speak with one voice."""
+"""`python -m handrail` is the command line; under torchrun that of several processes, which speak with one
+voice.
+"""
 
 import os
 
-from handrail._voice import as_one
 from handrail.cli import main
+from handrail.cli.processes import as_one
 
 
 def _as_one_of_several() -> None:
@@ -13,7 +15,7 @@ def _as_one_of_several() -> None:
             main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    from handrail.training.parallel import leave
+    from handrail.training.distributed.processes import leave
 
     leave(code)
 

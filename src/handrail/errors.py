@@ -1,7 +1,7 @@
 """What a user is told when something cannot be done.
 
-Every error that a user can cause is a `HandrailError`: a `ValueError` whose text says what was found, what was
-expected, where, and what to do. The command line prints that text alone and exits with code 2.
+Every error that a user can cause is a `HandrailError`: a `ValueError` whose text says what was found, what
+was expected, where, and what to do. The command line prints that text alone and exits with code 2.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,8 @@ class TrainingError(HandrailError):
 
 
 def did_you_mean(name: object, known: Iterable[object], *, listed: bool = True) -> str:
-    """A hint with the nearest valid name, or else all of them where there are few and they are to be `listed`, or nothing.
+    """A hint with the nearest valid name, or else all of them where there are few and they are to be
+    `listed`, or nothing.
 
     Returns: a text that begins with a space, or the empty text.
     """

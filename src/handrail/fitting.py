@@ -9,33 +9,42 @@ from typing import Any
 import polars as pl
 import torch
 
-from handrail.assembly import assemble, check_data, count_parameters, lesson_of, threads_for
 from handrail.components import is_object
 from handrail.data.checks import check_drift, check_size
+from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset, prepare, reopen
-from handrail.data.findings import Finding
 from handrail.data.sources import read
-from handrail.data.stream.writing import write_parts
-from handrail.ensemble import first_of
+from handrail.data.writers.blocks import write_parts
 from handrail.errors import HandrailError, RecipeError, RunError, TrainingError
-from handrail.evaluation.assess import hardest
-from handrail.files import write_atomically, write_text
-from handrail.folder import Folder, begin, discard, environment, existing, logged, read_json, write_json, write_yaml
-from handrail.helping import help_train
 from handrail.learning.team import Team
-from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
+from handrail.pipeline.ensemble import first_of
 from handrail.recipe import Recipe
-from handrail.replicas import Replica, best_of, check_keep, spread, train_pipeline
+from handrail.report.samples import write_showcase
 from handrail.run import SOURCES, Run, load_recipe
-from handrail.showcase import write_showcase
+from handrail.runs.assembly import assemble, check_data, count_parameters, lesson_of, threads_for
+from handrail.runs.assessment import hardest, measure_beside, write_predictions
+from handrail.runs.folder import (
+    Folder,
+    begin,
+    discard,
+    environment,
+    existing,
+    logged,
+    read_json,
+    write_json,
+    write_yaml,
+)
+from handrail.runs.other_ranks import help_train
+from handrail.runs.replicas import Replica, best_of, check_keep, spread, train_pipeline
+from handrail.tools.files import write_atomically, write_text
 from handrail.training.callbacks import Callback
-from handrail.training.joining import joined, resumable
-from handrail.training.session import choose_device, threads_kept
+from handrail.training.distributed.join import joined, resumable
+from handrail.training.job import batch_size, usual_loss
 from handrail.training.signals import Interrupted, listening
-from handrail.training.terms import batch_size, usual_loss
+from handrail.training.train import choose_device, threads_kept
 from handrail.training.transfer import transfer_facts
-from handrail.training.weights import weights_at
+from handrail.training.transfer.weights import weights_at
 
 _log = logging.getLogger("handrail")
 
@@ -50,10 +59,11 @@ def fit(
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
 ) -> Run:
-    """Take data through the whole recipe: read, split, seal, encode, train, decide, measure on validation rows, report.
+    """Take data through the whole recipe: read, split, seal, encode, train, decide, measure on validation
+    rows, report.
 
-    The test rows are not looked at; `Run.test` opens them. Under torchrun all processes train the one network; then the first
-    goes on, and the others end here, with exit code 0.
+    The test rows are not looked at; `Run.test` opens them. Under torchrun all processes train the one
+    network; then the first goes on, and the others end here, with exit code 0.
 
     Arguments:
         source: a file, glob, database URL, `bundled:NAME`, data frame or arrays; instead of the recipe's.
@@ -67,12 +77,14 @@ def fit(
     Returns: the run.
 
     Raises: `RecipeError`, `DataError`, `RunError` before anything is trained; then nothing is left behind.
-        `TrainingError` when the loss is not a number; the last good weights are kept. `Interrupted` on Ctrl-C or
-        SIGTERM; `resume` goes on.
+        `TrainingError` when the loss is not a number; the last good weights are kept. `Interrupted` on Ctrl-C
+        or SIGTERM; `resume` goes on.
     """
     asked = compose(source, target, recipe=recipe, changes=changes)
     if asked.tuning.space:
-        raise RecipeError("tuning.space: has no effect in a fit; search it with handrail tune, or leave it out.")
+        raise RecipeError(
+            "tuning.space: has no effect in a fit; search it with handrail tune, or leave it out."
+        )
     with joined(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
@@ -94,7 +106,8 @@ def resume(
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
 ) -> Run:
-    """Continue a fit that was interrupted or killed, to the same bits; a fit that has ended is returned as it is.
+    """Continue a fit that was interrupted or killed, to the same bits; a fit that has ended is returned as it
+    is.
 
     Arguments:
         path: the run folder.
@@ -139,12 +152,16 @@ def compose(
     if base.name == "run" and "name" not in given and isinstance(read_from, str | Path):
         given["name"] = _name_of(str(given.get("data.read.table") or base.data.read.table or read_from))
     composed = base.with_values(given)
-    composed = composed.with_values({f"data.{name}": _absolute(getattr(composed.data, name)) for name in SOURCES})
+    composed = composed.with_values(
+        {f"data.{name}": _absolute(getattr(composed.data, name)) for name in SOURCES}
+    )
     if composed.transfer.start is not None:
         composed = composed.with_values({"transfer.start": _absolute(composed.transfer.start)})
         weights_at(Path(str(composed.transfer.start)))
     if composed.data.source is None:
-        raise RecipeError("no source was given (data.source); expected a file, a database URL or bundled:NAME.")
+        raise RecipeError(
+            "no source was given (data.source); expected a file, a database URL or bundled:NAME."
+        )
     return composed
 
 
@@ -162,12 +179,17 @@ def check_source(
     asked = compose(source, target, recipe=recipe, changes=changes)
     data = prepare(asked.data)
     _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
-    return data, [*data.findings, *check_drift(data.train.sample, test.sample, schema=data.schema, target=False)]
+    return data, [
+        *data.findings,
+        *check_drift(data.train.sample, test.sample, schema=data.schema, target=False),
+    ]
 
 
 def _absolute(source: Any) -> Any:
     """Local files by their full path, so that a run can be continued from any folder."""
-    if isinstance(source, Path) or (isinstance(source, str) and "://" not in source and not source.startswith("bundled:")):
+    if isinstance(source, Path) or (
+        isinstance(source, str) and "://" not in source and not source.startswith("bundled:")
+    ):
         return str(Path(source).expanduser().absolute())
     if isinstance(source, list) and all(isinstance(item, str | Path) for item in source):
         return [_absolute(item) for item in source]
@@ -176,21 +198,31 @@ def _absolute(source: Any) -> Any:
 
 def _name_of(source: str) -> str:
     stem = source.removeprefix("bundled:").split("?")[0].rstrip("/").split("/")[-1].split(".")[0]
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-") or "run"
+    return (
+        "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-") or "run"
+    )
 
 
-def _fit_into(folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]) -> Run:
+def _fit_into(
+    folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]
+) -> Run:
     """The five steps, into a folder; what an earlier attempt left there is continued."""
     with threads_kept(), logged(folder):
         try:
             _five_steps(folder, asked, team, progress=progress, callbacks=callbacks)
         except KeyboardInterrupt:
             _log.error("interrupted")
-            raise Interrupted(f"interrupted. Continue with: handrail resume {folder.path}", signal.SIGINT) from None
+            raise Interrupted(
+                f"interrupted. Continue with: handrail resume {folder.path}", signal.SIGINT
+            ) from None
         except Exception as stop:
             _log.error("stopped: %s", stop)
             raise
-    return Run(folder.path, model=asked.model if is_object(asked.model) else None, recipe=asked if _in_reach(asked) else None)
+    return Run(
+        folder.path,
+        model=asked.model if is_object(asked.model) else None,
+        recipe=asked if _in_reach(asked) else None,
+    )
 
 
 def _in_reach(recipe: Recipe) -> bool:
@@ -203,29 +235,43 @@ def _is_name(source: Any) -> bool:
     return source is None or isinstance(source, str | Path) or several
 
 
-def _five_steps(folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]) -> None:
+def _five_steps(
+    folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]
+) -> None:
     recipe = _with_data_in_folder(folder, asked)
     team.from_first(lambda: folder.path)
     device = choose_device(recipe.training.device)
     data = prepare(recipe.data, cache_in=folder.path)
     _log.info(
-        "%s: %d training, %d validation, %d sealed rows", data.source, len(data.train), len(data.validation), data.sealed.rows
+        "%s: %d training, %d validation, %d sealed rows",
+        data.source,
+        len(data.train),
+        len(data.validation),
+        data.sealed.rows,
     )
     _check(recipe, data)
     recipe, why, pipeline = assemble(recipe, data.train, schema=data.schema, task=data.task, device=device)
     check_keep(recipe, pipeline)
     _settle_environment(
-        folder, data, device=str(device), threads=threads_for(recipe, pipeline, len(data.train)), processes=team.size
+        folder,
+        data,
+        device=str(device),
+        threads=threads_for(recipe, pipeline, len(data.train)),
+        processes=team.size,
     )
     write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
     _write_split(folder, data)
     findings = [*data.findings, *_size(pipeline, data)]
     for finding in findings:
-        _log.log(logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding)
+        _log.log(
+            logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding
+        )
     lesson = lesson_of(recipe, pipeline, data.train, data.validation)
     team.from_first(lambda: (data.fingerprint, torch.get_num_threads()))
     with resumable(folder.path), listening(patient=team.size > 1) as wish:
-        replicas = train_pipeline(lesson, pipeline, folder, progress=progress, callbacks=callbacks, wish=wish, team=team)
+        replicas = train_pipeline(
+            lesson, pipeline, folder, progress=progress, callbacks=callbacks, wish=wish, team=team
+        )
         team.disband()
     for replica in replicas:
         _log.info("%s", replica)
@@ -235,7 +281,9 @@ def _five_steps(folder: Folder, asked: Recipe, team: Team, *, progress: str, cal
 
 
 def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:
-    """Write the recipe; tables in memory are kept in the run folder, so that the run can be continued and tested."""
+    """Write the recipe; tables in memory are kept in the run folder, so that the run can be continued and
+    tested.
+    """
     plain = asked.asked()
     changes = {}
     for name in SOURCES:
@@ -273,22 +321,34 @@ def _flat(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Sections and their settings as one mapping: `{"training.epochs": 20, …}`."""
     flat: dict[str, Any] = {}
     for section, value in plain.items():
-        flat |= {f"{section}.{name}": setting for name, setting in value.items()} if isinstance(value, dict) else {section: value}
+        flat |= (
+            {f"{section}.{name}": setting for name, setting in value.items()}
+            if isinstance(value, dict)
+            else {section: value}
+        )
     return flat
 
 
 def _check(recipe: Recipe, data: Dataset) -> None:
     check_data(recipe, data)
     if data.task.name != "binary" and recipe.evaluation.threshold != "auto":
-        raise RecipeError(f"evaluation.threshold: has no effect on {data.task.name}; expected a target with two classes.")
+        raise RecipeError(
+            f"evaluation.threshold: has no effect on {data.task.name}; expected a target with two classes."
+        )
 
 
 def _size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
     target = data.train.target
-    counts = torch.bincount(target, minlength=len(data.task.classes)).tolist() if data.task.is_classification else []
+    counts = (
+        torch.bincount(target, minlength=len(data.task.classes)).tolist()
+        if data.task.is_classification
+        else []
+    )
     if data.task.name == "multi-label":
         counts = target.sum(dim=0).long().tolist()
-    return check_size(len(data.train), count_parameters(first_of(pipeline.network)), data.task, data.schema, counts)
+    return check_size(
+        len(data.train), count_parameters(first_of(pipeline.network)), data.task, data.schema, counts
+    )
 
 
 def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
@@ -325,18 +385,27 @@ def _settle_environment(folder: Folder, data: Dataset, *, device: str, threads: 
             "new place (resume --source), or fit again into another folder."
         )
     before.setdefault("processes", 1)
-    other = [name for name in ("packages", "device", "system", "python", "processes") if before[name] != now[name]]
+    other = [
+        name for name in ("packages", "device", "system", "python", "processes") if before[name] != now[name]
+    ]
     if other:
-        _log.warning("continued elsewhere (%s): the last digits may differ from those of one unbroken fit", ", ".join(other))
+        _log.warning(
+            "continued elsewhere (%s): the last digits may differ from those of one unbroken fit",
+            ", ".join(other),
+        )
     torch.set_num_threads(threads if before["processes"] != processes else before["threads"])
 
 
 def _note_computing(folder: Folder, recipe: Recipe) -> None:
     """Write what was chosen by measuring, beside the rest of what the figures depend on."""
     chosen = {
-        name: [read_json(path) for path in sorted(folder.checkpoints.rglob(f"{name}.json"))] for name in ("compile", "together")
+        name: [read_json(path) for path in sorted(folder.checkpoints.rglob(f"{name}.json"))]
+        for name in ("compile", "together")
     }
-    write_json(folder.environment, {**read_json(folder.environment), "precision": recipe.training.precision, **chosen})
+    write_json(
+        folder.environment,
+        {**read_json(folder.environment), "precision": recipe.training.precision, **chosen},
+    )
 
 
 def _write_split(folder: Folder, data: Dataset) -> None:
@@ -358,7 +427,9 @@ def _finish(
     replicas: Sequence[Replica],
 ) -> None:
     """Decide on validation rows, measure there, and write model and report."""
-    pipeline.decoder.settle(pipeline.network, pipeline.rows(data.validation), data.validation, recipe.evaluation)
+    pipeline.decoder.settle(
+        pipeline.network, pipeline.rows(data.validation), data.validation, recipe.evaluation
+    )
     predictions = pipeline.outcome(data.validation)
     measured, beside = measure_beside(recipe, pipeline, predictions, train=data.train, part=data.validation)
     lead = best_of(replicas)

@@ -14,7 +14,8 @@ from handrail.shapes import InputShape, OutputShape, accepted, spoken
 class Network(nn.Module):
     """front → augmentation (in training) → model.
 
-    Of a front with several layers (pictures) the last one, which standardises, stands behind the augmentation.
+    Of a front with several layers (pictures) the last one, which standardises, stands behind the
+    augmentation.
     """
 
     def __init__(self, front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module) -> None:
@@ -34,7 +35,9 @@ class Network(nn.Module):
         return self.model(self.scale(pixels))
 
 
-def whole_network(front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module, *, precision: str) -> nn.Module:
+def whole_network(
+    front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module, *, precision: str
+) -> nn.Module:
     """The model, with what stands before it, in the precision asked for; alone where nothing does."""
     bare = front is None or isinstance(front, nn.Identity)
     if precision == "bfloat16":
@@ -54,21 +57,30 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
     for argument, shape, verb in (("inputs", inputs, "takes"), ("outputs", outputs, "gives")):
         kinds = accepted(target, argument)
         if not isinstance(shape, kinds):
-            word = "scores" if argument == "outputs" and kinds == (int,) else ", ".join(spoken(kind) for kind in kinds)
+            word = (
+                "scores"
+                if argument == "outputs" and kinds == (int,)
+                else ", ".join(spoken(kind) for kind in kinds)
+            )
             need = "the data gives" if argument == "inputs" else f"the task ({task.name}) asks for"
             wanted = "scores" if argument == "outputs" and isinstance(shape, int) else spoken(type(shape))
             problems.append(f"model: '{name}' {verb} {word}, but {need} {wanted}.")
     if task.name == "next-token" and not getattr(target, "causal", True):
-        problems.append(f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to foretell it.")
+        problems.append(
+            f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to foretell it."
+        )
     if problems:
-        fitting = [entry for entry, found in available("model").items() if fits(found.target, inputs, outputs)]
+        fitting = [
+            entry for entry, found in available("model").items() if fits(found.target, inputs, outputs)
+        ]
         problems[-1] += f" Expected one of {', '.join(fitting)}." if fitting else ""
         raise RecipeError(problems)
 
 
 def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: Task) -> None:
-    """Raises: `RecipeError` with every augmentation of ours that cannot change rows of this shape, or leaves their masks or
-    boxes behind."""
+    """Raises: `RecipeError` with every augmentation of ours that cannot change rows of this shape, or leaves
+    their masks or boxes behind.
+    """
     problems = []
     for index, item in enumerate(augment):
         if is_object(item):

@@ -7,24 +7,23 @@ from typing import Any
 import polars as pl
 import torch
 
-from handrail import assembly
-from handrail._yaml import read_yaml
-from handrail.answering import Answers, answer, with_training_names, written
-from handrail.bulk import answer_large, large_source, write_large, writes_blocks
 from handrail.components import is_object
 from handrail.data.dataset import Part, changed, prepare, reopen
 from handrail.data.sources import read_expecting
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, RunError
-from handrail.evaluation.assess import hardest
 from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
-from handrail.folder import Folder, existing, read_json, write_json
-from handrail.measuring import measure_beside, write_predictions
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
-from handrail.replicas import replicas_from, spread
-from handrail.showcase import write_test_showcase
+from handrail.report.samples import write_test_showcase
+from handrail.runs import assembly
+from handrail.runs.assessment import hardest, measure_beside, write_predictions
+from handrail.runs.folder import Folder, existing, read_json, write_json
+from handrail.runs.predict import Answers, answer, with_training_names, written
+from handrail.runs.predict_large import answer_large, large_source, write_large, writes_blocks
+from handrail.runs.replicas import replicas_from, spread
+from handrail.tools.yaml import read_yaml
 
 SOURCES = ("source", "validation", "test")
 
@@ -40,7 +39,9 @@ class Run:
     Raises: `RunError` when the folder is no run.
     """
 
-    def __init__(self, path: str | Path, *, model: torch.nn.Module | None = None, recipe: Recipe | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, model: torch.nn.Module | None = None, recipe: Recipe | None = None
+    ) -> None:
         self.folder: Folder = existing(path)
         self._module, self._recipe = model, recipe
 
@@ -61,7 +62,11 @@ class Run:
     def pipeline(self) -> Pipeline:
         """Encoder, network and decoder, ready to use: those that were tested, after a test with `refit`."""
         tested = self.tested
-        return Pipeline.load(self.folder.refit, network=self._module) if tested and tested["refit"] else self._fitted
+        return (
+            Pipeline.load(self.folder.refit, network=self._module)
+            if tested and tested["refit"]
+            else self._fitted
+        )
 
     @functools.cached_property
     def _fitted(self) -> Pipeline:
@@ -84,7 +89,12 @@ class Run:
         return read_json(self.folder.test) if self.folder.test.exists() else None
 
     def predict(
-        self, source: Any, *, read_options: ReadOptions | None = None, strict: bool = False, skip_bad: bool = False
+        self,
+        source: Any,
+        *,
+        read_options: ReadOptions | None = None,
+        strict: bool = False,
+        skip_bad: bool = False,
     ) -> Answers:
         """Answers for new rows: columns by name, in any order; the target need not be there.
 
@@ -93,16 +103,20 @@ class Run:
             strict: refuse rows with categories that training did not have, too.
             skip_bad: leave the answers of rows that cannot be read empty, instead of refusing the table.
 
-        Raises: `DataError` for missing columns, and for values that are no numbers or dates where the network needs
+        Raises: `DataError` for missing columns, and for values that are no numbers or dates where the network
+        needs
             them, with the rows by number.
         """
         large = large_source(source, read_options, self.pipeline)
         if large is not None:
             return answer_large(self.pipeline, large, keep=False, strict=strict, skip_bad=skip_bad)
-        return answer(self.pipeline, self.read(source, options=read_options), strict=strict, skip_bad=skip_bad)
+        return answer(
+            self.pipeline, self.read(source, options=read_options), strict=strict, skip_bad=skip_bad
+        )
 
     def read(self, source: Any, *, options: ReadOptions | None = None) -> Table:
-        """A table with the columns that the network needs. A text file without names gets those of the recipe, in order.
+        """A table with the columns that the network needs. A text file without names gets those of the
+        recipe, in order.
 
         Raises: `DataError` as `handrail.data.sources.read`.
         """
@@ -112,7 +126,7 @@ class Run:
         return with_training_names(table, self.recipe.data.read.names, task.targets)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
-        """A text that a language model writes on from `start`; see `handrail.answering.written`.
+        """A text that a language model writes on from `start`; see `handrail.runs.predict.written`.
 
         Raises: `DataError` when the network is no language model.
         """
@@ -127,7 +141,9 @@ class Run:
         try:
             return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise RunError(f"'{self.folder.sealed}' is missing or damaged ({str(error).splitlines()[0]}).") from error
+            raise RunError(
+                f"'{self.folder.sealed}' is missing or damaged ({str(error).splitlines()[0]})."
+            ) from error
 
     def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
         """Training, validation and test rows, read again.
@@ -136,20 +152,25 @@ class Run:
         """
         data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
         expected = read_json(self.folder.environment)["data"]
-        return reopen(data, self._fitted.encoder.schema, self._fitted.task, expected=expected, cache_in=self.path)
+        return reopen(
+            data, self._fitted.encoder.schema, self._fitted.task, expected=expected, cache_in=self.path
+        )
 
-    def test(self, *, again: bool = False, refit: bool = False, source: Any = None, progress: str = "none") -> dict[str, Any]:
+    def test(
+        self, *, again: bool = False, refit: bool = False, source: Any = None, progress: str = "none"
+    ) -> dict[str, Any]:
         """Open the seal, measure once on the test rows, note it in the ledger, and renew the report.
 
         Arguments:
             again: open rows that have been opened before; every figure that follows is marked.
-            refit: first train on training and validation rows together, for the epochs that were best before; the
-                model that comes of it is the one that the run answers with from then on.
+            refit: first train on training and validation rows together, for the epochs that were best before;
+                the model that comes of it is the one that the run answers with from then on.
             source: where the same data is now, if it has moved.
 
         Returns: what stands in `test.json`.
 
-        Raises: `SealError` when the rows, or at least half of them, have been opened before, `DataError` when they are
+        Raises: `SealError` when the rows, or at least half of them, have been opened before, `DataError` when
+        they are
             not what was sealed.
         """
         self.summary  # noqa: B018 - a fit that has not ended is refused before anything is opened
@@ -162,7 +183,12 @@ class Run:
             train = joined(train, validation)
             pipeline = self._refitted(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
-        found = {**self._measured(pipeline, train, part), **opened.facts, "refit": refit, "remarks": list(part.remarks)}
+        found = {
+            **self._measured(pipeline, train, part),
+            **opened.facts,
+            "refit": refit,
+            "remarks": list(part.remarks),
+        }
         write_json(self.folder.test, found)
         opened.record({name: interval["value"] for name, interval in found["metrics"].items()})
         self.__dict__.pop("pipeline", None)
@@ -170,7 +196,8 @@ class Run:
         return found
 
     def refit(self, *, progress: str = "none") -> None:
-        """Train on training and validation rows together, for the epochs that were best before. The seal stays shut.
+        """Train on training and validation rows together, for the epochs that were best before. The seal
+        stays shut.
 
         `test(refit=True)` measures what comes of it; until then the run answers with the network of the fit.
 
@@ -189,15 +216,25 @@ class Run:
         members = replicas["members"] if replicas else [self.summary["training"]]
         epochs = [max(1, member["best_epoch"]) for member in members]
         recipe = self.recipe.with_values(self._settled)
-        return assembly.refit(recipe, self._fitted, part, epochs=epochs, folder=self.folder, progress=progress)
+        return assembly.refit(
+            recipe, self._fitted, part, epochs=epochs, folder=self.folder, progress=progress
+        )
 
     @property
     def _settled(self) -> dict[str, Any]:
         """What the fit came to where the recipe left the choice open."""
         resolved = read_yaml(self.folder.resolved)
-        training = {f"training.{name}": resolved["training"][name] for name in ("batch_size", "epochs", "patience", "precision")}
+        training = {
+            f"training.{name}": resolved["training"][name]
+            for name in ("batch_size", "epochs", "patience", "precision")
+        }
         model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
-        return {**training, **model, "learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
+        return {
+            **training,
+            **model,
+            "learning": resolved["learning"],
+            "data.augment": resolved["data"]["augment"],
+        }
 
     def _measured(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
         predictions = pipeline.outcome(part)
@@ -207,17 +244,22 @@ class Run:
         write_predictions(self.folder, "test", predictions, part)
         write_test_showcase(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
-        return {"rows": len(part), "metrics": measured, **beside, "hardest": hardest(predictions, part, names)}
+        return {
+            "rows": len(part),
+            "metrics": measured,
+            **beside,
+            "hardest": hardest(predictions, part, names),
+        }
 
     def report(self) -> Path:
         """Write `report.html` anew from the files of the run."""
-        from handrail.views.report import write_report
+        from handrail.report.page import write_report
 
         return write_report(self)
 
     def card(self) -> str:
         """The model card, as Markdown."""
-        from handrail.views.card import model_card
+        from handrail.report.card import model_card
 
         return model_card(self)
 
@@ -231,9 +273,15 @@ def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Reci
     if model is not None:
         values["model"] = model
     elif str(values.get("model", "")).startswith("<object"):
-        raise RunError(f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...).")
+        raise RunError(
+            f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...)."
+        )
     recipe = Recipe.parse(values)
-    kept = {f"data.{name}": str(folder.data(name)) for name in SOURCES if getattr(recipe.data, name) == folder.data(name).name}
+    kept = {
+        f"data.{name}": str(folder.data(name))
+        for name in SOURCES
+        if getattr(recipe.data, name) == folder.data(name).name
+    }
     return recipe.with_values(kept)
 
 
@@ -261,8 +309,8 @@ def answer_source(
     strict: bool = False,
     skip_bad: bool = False,
 ) -> Answers:
-    """Answers of a run for a source; with `keep` behind the columns that were read. A text file without names is taken
-    to have the columns of the training table, in order, when their number fits.
+    """Answers of a run for a source; with `keep` behind the columns that were read. A text file without names
+    is taken to have the columns of the training table, in order, when their number fits.
 
     Raises: as `Run.predict`.
     """
@@ -275,10 +323,14 @@ def answer_source(
     if not keep:
         return answers
     if len(answers.frame) != len(table.frame):
-        raise DataError("--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out.")
+        raise DataError(
+            "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
+        )
     names = {name: f"{name}_" for name in answers.frame.columns if name in table.frame.columns}
     kept = table.frame.drop(list(table.stores))
-    return Answers(pl.concat([kept, answers.frame.rename(names)], how="horizontal"), answers.warnings, answers.maps)
+    return Answers(
+        pl.concat([kept, answers.frame.rename(names)], how="horizontal"), answers.warnings, answers.maps
+    )
 
 
 def answer_into(
@@ -292,7 +344,8 @@ def answer_into(
     skip_bad: bool = False,
     overwrite: bool = False,
 ) -> tuple[int, list[str]] | None:
-    """Write the answers for a table that is larger than memory, a block of rows at a time; nothing is done for other tables.
+    """Write the answers for a table that is larger than memory, a block of rows at a time; nothing is done
+    for other tables.
 
     Returns: how many rows there were, and what was noticed; or nothing.
 
@@ -302,4 +355,6 @@ def answer_into(
     large = large_source(source, options, run.pipeline) if writes_blocks(out) else None
     if large is None:
         return None
-    return write_large(run.pipeline, large, out, keep=keep, strict=strict, skip_bad=skip_bad, overwrite=overwrite)
+    return write_large(
+        run.pipeline, large, out, keep=keep, strict=strict, skip_bad=skip_bad, overwrite=overwrite
+    )

@@ -1,7 +1,8 @@
-"""The shapes that pass between data and networks. The annotations of a network's `inputs` and `outputs` say what it takes and gives.
+"""The shapes that pass between data and networks. The annotations of a network's `inputs` and `outputs` say
+what it takes and gives.
 
-A plain `int` is a vector: `inputs` numbers a row, `outputs` scores a row. The others are named tuples, and so plain
-tuples to a module from elsewhere.
+A plain `int` is a vector: `inputs` numbers a row, `outputs` scores a row. The others are named tuples, and so
+plain tuples to a module from elsewhere.
 """
 
 import inspect
@@ -36,7 +37,9 @@ class SeriesShape(NamedTuple):
 
 
 class TokenShape(NamedTuple):
-    """Rows `[rows, length]`, int64, codes below `vocabulary`: 0 is padding (at the end), 1 a token never seen."""
+    """Rows `[rows, length]`, int64, codes below `vocabulary`: 0 is padding (at the end), 1 a token never
+    seen.
+    """
 
     length: int
     vocabulary: int

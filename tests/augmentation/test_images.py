@@ -1,4 +1,6 @@
-"""Augmentation of images: the formula of each, nothing in evaluation, and chance that can be repeated and resumed."""
+"""Augmentation of images: the formula of each, nothing in evaluation, and chance that can be repeated and
+resumed.
+"""
 
 import math
 import warnings
@@ -13,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from handrail.augmentation.base import Augmentation
-from handrail.augmentation.choose import usual_augmentation
 from handrail.augmentation.colour import Colour, greys, hues, saturations
 from handrail.augmentation.crop import Crop, ResizedCrop
+from handrail.augmentation.defaults import usual_augmentation
 from handrail.augmentation.erasing import Erasing
 from handrail.augmentation.flip import Flip
 from handrail.augmentation.mixup import Mixup
@@ -38,7 +40,9 @@ NOTHING: list[Callable[[ImageShape], Augmentation]] = [
     lambda shape: Rotation(shape, degrees=0),
     lambda shape: Zoom(shape, range=(1, 1)),
     lambda shape: ResizedCrop(shape, area=(1, 1), ratio=(1, 1)),
-    lambda shape: Colour(shape, brightness=0, contrast=0, **({"saturation": 0, "hue": 0} if shape.channels == 3 else {})),
+    lambda shape: Colour(
+        shape, brightness=0, contrast=0, **({"saturation": 0, "hue": 0} if shape.channels == 3 else {})
+    ),
     lambda shape: Noise(shape, deviation=0),
     lambda shape: Erasing(shape, probability=0),
 ]
@@ -101,7 +105,8 @@ def test_chance_is_torchs_own_and_resumes_exactly(name: str) -> None:
     assert torch.equal(build("augmentation", name, PHOTO)(x), first)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "mixup"])  # torch has no Beta numbers there
+# Torch has no Beta numbers there.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "mixup"])
 def test_everything_happens_on_the_device_of_the_pixels(name: str) -> None:
     """A device without content refuses whatever was made on the processor."""
     assert build("augmentation", name, PHOTO)(torch.empty(4, *PHOTO, device="meta")).device.type == "meta"
@@ -109,19 +114,25 @@ def test_everything_happens_on_the_device_of_the_pixels(name: str) -> None:
 
 @pytest.mark.parametrize("make", NOTHING)
 @pytest.mark.parametrize("shape", [GREY, PHOTO, ODD])
-def test_without_strength_nothing_changes(make: Callable[[ImageShape], Augmentation], shape: ImageShape) -> None:
+def test_without_strength_nothing_changes(
+    make: Callable[[ImageShape], Augmentation], shape: ImageShape
+) -> None:
     x = images(shape)
     torch.testing.assert_close(make(shape)(x), x, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("direction", "axes"), [("horizontal", [(2,)]), ("vertical", [(1,)]), ("both", [(1,), (2,), (1, 2)])])
+@pytest.mark.parametrize(
+    ("direction", "axes"), [("horizontal", [(2,)]), ("vertical", [(1,)]), ("both", [(1,), (2,), (1, 2)])]
+)
 def test_flips_are_numpys_flips(direction, axes) -> None:
     torch.manual_seed(0)
     x = images(PHOTO, 400)
     out = Flip(PHOTO, probability=0.3, direction=direction)(x).numpy()
     mirrored = np.zeros(len(x), dtype=bool)
     for axis in axes:
-        same = [np.array_equal(row, np.flip(before, axis)) for row, before in zip(out, x.numpy(), strict=True)]
+        same = [
+            np.array_equal(row, np.flip(before, axis)) for row, before in zip(out, x.numpy(), strict=True)
+        ]
         share = 0.3 if direction != "both" else 0.09 if len(axis) == 2 else 0.21
         assert np.mean(same) == pytest.approx(share, abs=0.08)
         mirrored |= same
@@ -139,7 +150,9 @@ def test_shifts_are_those_of_numpy(border, mode) -> None:
     padded = np.pad(x.numpy(), ((0, 0), (0, 0), (1, 1), (2, 2)), mode=mode)
     found = np.zeros((3, 5), dtype=int)
     for row, wide in zip(out.numpy(), padded, strict=True):
-        hits = [(r, c) for r in range(3) for c in range(5) if np.array_equal(row, wide[:, r : r + 10, c : c + 20])]
+        hits = [
+            (r, c) for r in range(3) for c in range(5) if np.array_equal(row, wide[:, r : r + 10, c : c + 20])
+        ]
         assert len(hits) == 1
         found[hits[0]] += 1
     assert found.min() > 20
@@ -164,7 +177,9 @@ def test_turns_are_those_of_kornia(border) -> None:
     transform = imported("kornia.geometry.transform")
     x, degrees = images(PHOTO, 6), torch.tensor([-170.0, -30.0, 5.0, 12.5, 45.0, 100.0])
     ours = warped(x, turns(degrees), border)
-    theirs = transform.rotate(x, degrees, padding_mode={"edge": "border", "black": "zeros"}[border], align_corners=True)
+    theirs = transform.rotate(
+        x, degrees, padding_mode={"edge": "border", "black": "zeros"}[border], align_corners=True
+    )
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
 
@@ -224,14 +239,18 @@ def test_saturation_and_contrast_are_those_of_kornia() -> None:
     enhance = imported("kornia.enhance")
     x, factors = images(PHOTO, 5) * 0.5 + 0.25, torch.tensor([0.0, 0.5, 1.0, 1.2, 1.5])
     ours = torch.bmm(saturations(factors), x.flatten(2)).view_as(x)
-    torch.testing.assert_close(ours.clamp(0, 1), enhance.adjust_saturation_with_gray_subtraction(x, factors), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        ours.clamp(0, 1), enhance.adjust_saturation_with_gray_subtraction(x, factors), atol=1e-5, rtol=0
+    )
     module = Colour(PHOTO, brightness=0, contrast=0.4, saturation=0, hue=0)
     torch.manual_seed(1)
     out = module(x)
     torch.manual_seed(1)
     torch.empty(5).uniform_()
     contrast = torch.empty(5).uniform_(0.6, 1.4)
-    torch.testing.assert_close(out, enhance.adjust_contrast_with_mean_subtraction(x, contrast), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        out, enhance.adjust_contrast_with_mean_subtraction(x, contrast), atol=1e-4, rtol=0
+    )
 
 
 @given(st.floats(-0.5, 0.5))
@@ -291,7 +310,10 @@ def test_mixup_is_the_papers_formula(alpha: float) -> None:
     assert module.mixture is not None
     share, order = module.mixture
     assert sorted(order.tolist()) == list(range(3000))
-    mixed = share.numpy()[:, None, None, None] * x.numpy() + (1 - share.numpy())[:, None, None, None] * x.numpy()[order]
+    mixed = (
+        share.numpy()[:, None, None, None] * x.numpy()
+        + (1 - share.numpy())[:, None, None, None] * x.numpy()[order]
+    )
     np.testing.assert_allclose(out, mixed, atol=1e-6)
     # Beta(α, α) has the mean 1/2 and the variance 1 / (4·(2α + 1)).
     assert share.mean().item() == pytest.approx(0.5, abs=0.03)
@@ -310,7 +332,10 @@ def test_mixup_leaves_no_mixture_behind() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Crop(ODD, padding=7), r"crop\.padding: found 7 for images of 7 × 11 pixels; expected less than 7"),
+        (
+            lambda: Crop(ODD, padding=7),
+            r"crop\.padding: found 7 for images of 7 × 11 pixels; expected less than 7",
+        ),
         (lambda: Zoom(ODD, range=(2, 1)), r"zoom\.range: 2 is above 1"),
         (lambda: ResizedCrop(ODD, area=(1, 0.5)), r"resized_crop\.area: 1 is above 0.5"),
         (lambda: ResizedCrop(ODD, ratio=(1, 0.5)), r"resized_crop\.ratio"),
@@ -339,7 +364,9 @@ def test_kornias_own_serve_by_import_path(path: str) -> None:
 
 
 @pytest.mark.parametrize("task", ["binary", "multi-class", "multi-label"])
-@pytest.mark.parametrize("shape", [GREY, PHOTO, ODD, ImageShape(3, 224, 224), ImageShape(3, 4, 4), ImageShape(1, 4, 4)])
+@pytest.mark.parametrize(
+    "shape", [GREY, PHOTO, ODD, ImageShape(3, 224, 224), ImageShape(3, 4, 4), ImageShape(1, 4, 4)]
+)
 @pytest.mark.parametrize("rows", [50, 50_000, 500_000])
 def test_what_is_usual_can_be_built_and_used(shape: ImageShape, rows: int, task: str) -> None:
     specs, why = usual_augmentation(shape, rows, task)
@@ -352,7 +379,10 @@ def test_what_is_usual_can_be_built_and_used(shape: ImageShape, rows: int, task:
 
 def test_what_is_usual_fits_the_images() -> None:
     def names(shape: ImageShape, rows: int, task: str = "multi-class") -> list[str]:
-        return [next(iter(spec)) if isinstance(spec, dict) else spec for spec in usual_augmentation(shape, rows, task)[0]]
+        return [
+            next(iter(spec)) if isinstance(spec, dict) else spec
+            for spec in usual_augmentation(shape, rows, task)[0]
+        ]
 
     assert names(GREY, 60_000) == ["shift"]
     assert names(ImageShape(3, 32, 32), 50_000) == ["flip", "crop"]

@@ -37,7 +37,9 @@ def test_jitter_has_the_deviation_it_is_given() -> None:
     noise = (Jitter(SHAPE, deviation=0.2)(series()) - series())[:, :, :450]
     assert noise.std().item() == pytest.approx(0.2, rel=0.01)
     assert noise.mean().abs() < 0.002
-    assert abs(torch.corrcoef(torch.stack([noise[:, :, 1:].flatten(), noise[:, :, :-1].flatten()]))[0, 1]) < 0.01
+    assert (
+        abs(torch.corrcoef(torch.stack([noise[:, :, 1:].flatten(), noise[:, :, :-1].flatten()]))[0, 1]) < 0.01
+    )
 
 
 def test_scaling_draws_one_factor_for_each_channel_of_each_row() -> None:

@@ -48,11 +48,16 @@ def test_what_a_target_asks_for(values: list, name: str, classes: tuple) -> None
 
 def test_numbers_each_once_are_quantities_and_not_identifiers() -> None:
     assert task_of(list(range(1, 41))).name == task_of([str(i) for i in range(1, 41)]).name == "regression"
-    assert infer_task(pl.DataFrame({"price_id": [i * 37 % 1009 for i in range(30)]}), ["price_id"]).name == "regression"
+    assert (
+        infer_task(pl.DataFrame({"price_id": [i * 37 % 1009 for i in range(30)]}), ["price_id"]).name
+        == "regression"
+    )
 
 
 def test_outputs() -> None:
-    frame = pl.DataFrame({"a": [0, 1, 1], "b": ["yes", "no", "no"], "c": [0.5, 1.5, 2.5], "k": ["x", "y", "z"]})
+    frame = pl.DataFrame(
+        {"a": [0, 1, 1], "b": ["yes", "no", "no"], "c": [0.5, 1.5, 2.5], "k": ["x", "y", "z"]}
+    )
     labels = infer_task(frame, ["a", "b"])
     assert (labels.name, labels.classes, labels.outputs) == ("multi-label", ("a", "b"), 2)
     assert labels.encode(frame).tolist() == [[0, 1], [1, 0], [1, 0]]
@@ -88,7 +93,9 @@ def test_the_task_that_the_user_gives() -> None:
     assert (many.name, many.outputs) == ("multi-class", 30)
     with pytest.raises(DataError, match=r"found 'multi-class', but the target 'y' has 2 classes; .* binary"):
         task_of(["a", "b"], task="multi-class")
-    with pytest.raises(DataError, match=r"found 'low' \(2 of 3 rows have no number\), expected numbers for regression"):
+    with pytest.raises(
+        DataError, match=r"found 'low' \(2 of 3 rows have no number\), expected numbers for regression"
+    ):
         task_of(["low", "1", "high"], task="regression")
 
 
@@ -121,7 +128,9 @@ def test_bad_numbers_are_named_with_their_row() -> None:
     found = task_of([0.5, 1.5, math.inf])
     assert found.name == "regression"
     for bad, said in ((math.inf, "'inf'"), (None, "no value"), (1e39, "'1e\\+39'")):
-        with pytest.raises(DataError, match=f"found {said} in data row 3, expected a finite number, at most 3.4e38"):
+        with pytest.raises(
+            DataError, match=f"found {said} in data row 3, expected a finite number, at most 3.4e38"
+        ):
             found.encode(pl.DataFrame({"y": [0.5, 1.5, bad]}))
     with pytest.raises(DataError, match=r"found 'word' in data row 1"):
         found.encode(pl.DataFrame({"y": ["word"]}))

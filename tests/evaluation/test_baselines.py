@@ -8,10 +8,12 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from handrail.errors import DataError
 from handrail.evaluation.baselines import fit_baselines, fitting_rows
-from handrail.evaluation.names import TASKS
+from handrail.evaluation.metric_names import TASKS
 
 
-def _made(task: str, *, rows: int = 240, width: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _made(
+    task: str, *, rows: int = 240, width: int = 5, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     generator = np.random.default_rng(seed)
     features = generator.normal(size=(rows, width))
     scores = features @ generator.normal(size=(width, 3)) + generator.normal(size=(rows, 3))
@@ -40,7 +42,9 @@ def test_linear_probabilities_are_those_of_scikit_learn(task, model):
 def test_linear_values_are_those_of_scikit_learn():
     features, target, _ = _made("regression")
     said = fit_baselines("regression", features, target)["linear"].predict(features)
-    np.testing.assert_allclose(said.values, Ridge(alpha=1.0).fit(features, target).predict(features), atol=1e-9)
+    np.testing.assert_allclose(
+        said.values, Ridge(alpha=1.0).fit(features, target).predict(features), atol=1e-9
+    )
 
 
 def test_guesses_are_those_of_scikit_learn():
@@ -86,7 +90,9 @@ def test_a_class_that_no_row_has_gets_no_probability():
         np.testing.assert_allclose(chances.sum(axis=1), 1)
     two = LogisticRegression().fit(features, target)
     np.testing.assert_allclose(
-        fit_baselines("multi-class", features, target, classes)["linear"].predict(features).probabilities[:, [0, 2]],
+        fit_baselines("multi-class", features, target, classes)["linear"]
+        .predict(features)
+        .probabilities[:, [0, 2]],
         two.predict_proba(features),
         atol=1e-9,
     )
@@ -95,7 +101,9 @@ def test_a_class_that_no_row_has_gets_no_probability():
 def test_a_label_that_all_rows_have_is_certain():
     features, target, classes = _made("multi-label")
     target[:, 1] = 1
-    chances = fit_baselines("multi-label", features, target, classes)["linear"].predict(features).probabilities
+    chances = (
+        fit_baselines("multi-label", features, target, classes)["linear"].predict(features).probabilities
+    )
     assert (chances[:, 1] == 1).all()
     assert ((chances[:, 0] > 0) & (chances[:, 0] < 1)).all()
 

@@ -1,4 +1,6 @@
-"""The weighted figures equal those of literally resampled rows; intervals hold the truth as often as they say."""
+"""The weighted figures equal those of literally resampled rows; intervals hold the truth as often as they
+say.
+"""
 
 import dataclasses
 import math
@@ -12,11 +14,11 @@ from hypothesis import strategies as st
 
 from handrail.errors import DataError, RecipeError
 from handrail.evaluation import bootstrap
-from handrail.evaluation._weighted import statistics
 from handrail.evaluation.bootstrap import difference, draw_counts, measure_with_intervals
+from handrail.evaluation.metric_names import TASKS
 from handrail.evaluation.metrics import measure
-from handrail.evaluation.names import TASKS
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.resampled_metrics import statistics
 
 
 def random_predictions(generator: np.random.Generator, task: str, *, rows: int, classes: int) -> Predictions:
@@ -25,23 +27,36 @@ def random_predictions(generator: np.random.Generator, task: str, *, rows: int, 
         truth = generator.integers(-3, 4, (rows, classes)).astype(float) * 100 + 1e4
         return Predictions(task, truth, values=truth + generator.normal(size=truth.shape))
     if task == "multi-label":
-        truth, chances = generator.integers(0, 2, (rows, classes)), generator.integers(0, 5, (rows, classes)) / 4
+        truth, chances = (
+            generator.integers(0, 2, (rows, classes)),
+            generator.integers(0, 5, (rows, classes)) / 4,
+        )
         return Predictions(task, truth, chances, labels=(chances >= 0.5).astype(int))
     classes = 2 if task == "binary" else classes
     chances = generator.integers(1, 6, (rows, classes)).astype(float)
     chances /= chances.sum(axis=1, keepdims=True)
     names = tuple(str(code) for code in range(classes))
-    return Predictions(task, generator.integers(0, classes, rows), chances, labels=chances.argmax(axis=1), classes=names)
+    return Predictions(
+        task, generator.integers(0, classes, rows), chances, labels=chances.argmax(axis=1), classes=names
+    )
 
 
 def taken(one: Predictions, rows: np.ndarray) -> Predictions:
     """The same rows, literally repeated."""
-    parts = [None if array is None else array[rows] for array in (one.truth, one.probabilities, one.values, one.labels)]
+    parts = [
+        None if array is None else array[rows]
+        for array in (one.truth, one.probabilities, one.values, one.labels)
+    ]
     return Predictions(one.task, parts[0], *parts[1:], classes=one.classes)
 
 
 @settings(max_examples=120, deadline=None)
-@given(task=st.sampled_from(TASKS), rows=st.integers(1, 25), classes=st.integers(3, 7), seed=st.integers(0, 10**6))
+@given(
+    task=st.sampled_from(TASKS),
+    rows=st.integers(1, 25),
+    classes=st.integers(3, 7),
+    seed=st.integers(0, 10**6),
+)
 def test_weighted_figures_equal_those_of_resampled_rows(task, rows, classes, seed):
     generator = np.random.default_rng(seed)
     one = random_predictions(generator, task, rows=rows, classes=classes)
@@ -82,7 +97,9 @@ def test_intervals_cover_the_true_figure_about_as_often_as_they_say(metric):
     for simulation in range(200):
         if metric == "accuracy":  # right with chance 0.8
             truth = generator.integers(0, 2, 300)
-            one = Predictions("binary", truth, labels=np.where(generator.uniform(size=300) < 0.8, truth, 1 - truth))
+            one = Predictions(
+                "binary", truth, labels=np.where(generator.uniform(size=300) < 0.8, truth, 1 - truth)
+            )
             true_figure = 0.8
         else:  # signal variance 1, noise variance 1/4, the prediction is the signal: 1 − 0.25 / 1.25
             signal = generator.normal(size=(300, 1))
@@ -130,10 +147,14 @@ def test_a_difference_needs_the_same_rows_and_a_known_metric():
         difference(a, a, "acuracy")
 
 
-@pytest.mark.parametrize(("setting", "message"), [({"resamples": 1}, "at least 2"), ({"confidence": 95}, "between 0 and 1")])
+@pytest.mark.parametrize(
+    ("setting", "message"), [({"resamples": 1}, "at least 2"), ({"confidence": 95}, "between 0 and 1")]
+)
 def test_settings_out_of_range_are_refused(setting, message):
     with pytest.raises(RecipeError, match=message):
-        measure_with_intervals(random_predictions(np.random.default_rng(0), "binary", rows=9, classes=2), **setting)
+        measure_with_intervals(
+            random_predictions(np.random.default_rng(0), "binary", rows=9, classes=2), **setting
+        )
 
 
 def test_a_thousand_resamples_of_all_figures_are_quick():
@@ -164,6 +185,8 @@ def test_few_of_many_rows_tell_how_far_figures_move(task: str, monkeypatch: pyte
     some, fewer = measure_with_intervals(one), difference(one, other, metric)
     assert [interval.value for interval in some.values()] == [interval.value for interval in whole.values()]
     for name in set(whole) - {"calibration_error"}:  # which grows under resampling, more so of fewer rows
-        assert some[name].high - some[name].low == pytest.approx(whole[name].high - whole[name].low, rel=0.2), name
+        assert some[name].high - some[name].low == pytest.approx(
+            whole[name].high - whole[name].low, rel=0.2
+        ), name
     assert fewer.value == gap.value
     assert fewer.high - fewer.low == pytest.approx(gap.high - gap.low, rel=0.2)

@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 from handrail.errors import DataError, RecipeError
 from handrail.evaluation.calibration import fit_temperature, reliability
 from handrail.evaluation.metrics import measure
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.outcomes.predictions import Predictions
 
 
 def _drawn(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +18,9 @@ def _drawn(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(seed)
     if task == "multi-class":
         scores = generator.normal(size=(rows, 4)) * 2
-        return scores, (softmax(scores, axis=1).cumsum(axis=1) < generator.uniform(size=(rows, 1))).sum(axis=1)
+        return scores, (softmax(scores, axis=1).cumsum(axis=1) < generator.uniform(size=(rows, 1))).sum(
+            axis=1
+        )
     scores = generator.normal(size=(rows, 1 if task == "binary" else 3)) * 2
     truth = (generator.uniform(size=scores.shape) < expit(scores)).astype(int)
     return scores, truth[:, 0] if task == "binary" else truth
@@ -43,7 +45,10 @@ def test_it_is_never_worse_than_one_on_the_rows_given(rows, seed, scale):
     scores, truth = generator.normal(size=(rows, 3)) * scale, generator.integers(0, 3, rows)
     temperature = fit_temperature(scores, truth, "multi-class")
     assert 0.05 <= temperature <= 20
-    losses = [log_loss(truth, np.clip(softmax(scores / t, axis=1), 1e-300, 1), labels=[0, 1, 2]) for t in (temperature, 1.0)]
+    losses = [
+        log_loss(truth, np.clip(softmax(scores / t, axis=1), 1e-300, 1), labels=[0, 1, 2])
+        for t in (temperature, 1.0)
+    ]
     assert losses[0] <= losses[1] + 1e-6
 
 
@@ -53,7 +58,8 @@ def test_it_is_never_worse_than_one_on_the_rows_given(rows, seed, scale):
         (np.ones((4, 1)), np.ones((4, 1)), "regression"),
         (np.arange(4.0), np.ones(4, dtype=int), "binary"),
         (np.array([1.0, np.nan, 2.0]), np.array([0, 1, 0]), "binary"),
-        (np.array([-1.0, 2.0, 3.0]), np.array([0, 1, 1]), "binary"),  # all right: the rows do not determine it
+        # All right: the rows do not determine it.
+        (np.array([-1.0, 2.0, 3.0]), np.array([0, 1, 1]), "binary"),
         (np.empty((0, 3)), np.empty(0, dtype=int), "multi-class"),
     ],
 )
@@ -75,7 +81,10 @@ def test_the_diagram_counts_each_row_once_and_agrees_with_the_calibration_error(
     held = diagram.count > 0
     assert np.isnan(diagram.accuracy[~held]).all()
     assert not held[:3].any()  # the most probable of four classes has at least a quarter
-    assert ((diagram.confidence[held] > diagram.edges[:-1][held]) & (diagram.confidence[held] <= diagram.edges[1:][held])).all()
+    assert (
+        (diagram.confidence[held] > diagram.edges[:-1][held])
+        & (diagram.confidence[held] <= diagram.edges[1:][held])
+    ).all()
     error = (np.abs(diagram.confidence - diagram.accuracy) * diagram.count)[held].sum() / 1000
     assert error == pytest.approx(measure(one)["calibration_error"])
 
@@ -88,7 +97,9 @@ def test_temperature_lowers_the_calibration_error_of_overconfident_scores():
     for temperature in (1.0, fitted):
         chances = softmax(loud[2000:] / temperature, axis=1)
         errors.append(
-            measure(Predictions("multi-class", truth[2000:], chances, labels=chances.argmax(axis=1)))["calibration_error"]
+            measure(Predictions("multi-class", truth[2000:], chances, labels=chances.argmax(axis=1)))[
+                "calibration_error"
+            ]
         )
     assert errors[1] < 0.3 * errors[0]
 

@@ -23,9 +23,17 @@ def _hashes(rows: int = 100, *, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2**64, rows, dtype=np.uint64)
 
 
-def _open(ledger: Ledger, hashes: np.ndarray, *, run: str = "runs/one", again: bool = False) -> module.OpeningTicket:
+def _open(
+    ledger: Ledger, hashes: np.ndarray, *, run: str = "runs/one", again: bool = False
+) -> module.OpeningTicket:
     return ledger.open_seal(
-        fingerprint(hashes), run=run, recipe="digits", recipe_hash="ab" * 32, rows=len(hashes), row_hashes=hashes, again=again
+        fingerprint(hashes),
+        run=run,
+        recipe="digits",
+        recipe_hash="ab" * 32,
+        rows=len(hashes),
+        row_hashes=hashes,
+        again=again,
     )
 
 
@@ -45,9 +53,15 @@ def test_an_opening_is_kept_with_its_figures():
     (before,) = Ledger().openings(fingerprint(hashes))
     assert before.figures is None
     assert (ticket.number, ticket.again) == (1, False)
-    ledger.record(ticket, {"accuracy": Interval(0.9, 0.8, 0.95), "roc_auc": {"value": math.nan}, "n": np.int64(3)})
+    ledger.record(
+        ticket, {"accuracy": Interval(0.9, 0.8, 0.95), "roc_auc": {"value": math.nan}, "n": np.int64(3)}
+    )
     (opening,) = Ledger().openings(fingerprint(hashes))
-    assert opening.figures == {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}, "roc_auc": {"value": None}, "n": 3}
+    assert opening.figures == {
+        "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95},
+        "roc_auc": {"value": None},
+        "n": 3,
+    }
     assert (opening.run, opening.recipe, opening.rows, opening.again) == ("runs/one", "digits", 100, False)
     assert abs((datetime.now(UTC) - datetime.fromisoformat(opening.when)).total_seconds()) < 60
 
@@ -208,7 +222,9 @@ try:
 except SealError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert "The seal stays closed and nothing was measured." in done.stdout
     assert "the disk has room" in done.stdout
     assert Ledger(tmp_path).openings("f") == []
@@ -235,7 +251,8 @@ def test_a_failure_within_the_opening_leaves_no_trace(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "OpeningTicket", interrupted)  # made after the rows are written, before they are committed
+        # Made after the rows are written, before they are committed.
+        patch.setattr(module, "OpeningTicket", interrupted)
         with pytest.raises(KeyboardInterrupt):
             _open(ledger, _hashes(seed=1))
     assert not _open(ledger, _hashes(seed=1)).again

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as sk
 
 from handrail.errors import DataError, HandrailError, RecipeError
+from handrail.evaluation.metric_names import DESCRIPTIONS, TASKS, higher_is_better, metric_names
 from handrail.evaluation.metrics import measure
-from handrail.evaluation.names import DESCRIPTIONS, TASKS, higher_is_better, metric_names
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.outcomes.predictions import Predictions
 from handrail.evaluation.thresholds import choose_threshold
+from sklearn import metrics as sk
 
 
 def made(task: str, *, rows: int = 300, classes: int = 7, seed: int = 0) -> Predictions:
@@ -29,7 +29,9 @@ def made(task: str, *, rows: int = 300, classes: int = 7, seed: int = 0) -> Pred
     truth = generator.integers(0, classes, rows)
     chances = np.round(generator.uniform(0.1, 1, (rows, classes)) + 0.5 * np.eye(classes)[truth], 1)
     chances /= chances.sum(axis=1, keepdims=True)
-    return Predictions(task, truth, chances, labels=chances.argmax(axis=1), classes=tuple("abcdefghij"[:classes]))
+    return Predictions(
+        task, truth, chances, labels=chances.argmax(axis=1), classes=tuple("abcdefghij"[:classes])
+    )
 
 
 def test_binary_figures_are_those_of_scikit_learn():
@@ -85,7 +87,9 @@ def test_multi_label_figures_are_those_of_scikit_learn():
         "recall": sk.recall_score(one.truth, one.labels, average="macro"),
         "roc_auc": sk.roc_auc_score(one.truth, one.probabilities),
         "pr_auc": sk.average_precision_score(one.truth, one.probabilities),
-        "log_loss": np.mean([sk.log_loss(t, p) for t, p in zip(one.truth.T, one.probabilities.T, strict=True)]),
+        "log_loss": np.mean(
+            [sk.log_loss(t, p) for t, p in zip(one.truth.T, one.probabilities.T, strict=True)]
+        ),
     }
     for name, value in expected.items():
         assert figures[name] == pytest.approx(value, abs=1e-12), name
@@ -104,7 +108,9 @@ def test_calibration_error_of_probabilities_that_are_right_by_known_amounts():
     # Confidence 0.9 and 8 of 10 right: gap 0.1. Confidence 0.6 and 3 of 10 right: gap 0.3. Equal parts: 0.2.
     truth = np.array([1] * 8 + [0] * 2 + [1] * 3 + [0] * 7)
     positive = np.array([0.9] * 10 + [0.6] * 10)
-    one = Predictions("binary", truth, np.stack([1 - positive, positive], axis=1), labels=np.ones(20, dtype=int))
+    one = Predictions(
+        "binary", truth, np.stack([1 - positive, positive], axis=1), labels=np.ones(20, dtype=int)
+    )
     assert measure(one)["calibration_error"] == pytest.approx(0.2)
 
 
@@ -152,7 +158,10 @@ def test_absent_classes_are_left_out_of_the_means():
 @pytest.mark.parametrize("task", TASKS)
 def test_no_rows_and_no_numbers_give_undefined_figures(task):
     one = made(task, rows=4)
-    cut = {name: None if (a := getattr(one, name)) is None else a[:0] for name in ("truth", "probabilities", "values", "labels")}
+    cut = {
+        name: None if (a := getattr(one, name)) is None else a[:0]
+        for name in ("truth", "probabilities", "values", "labels")
+    }
     assert all(math.isnan(value) for value in measure(Predictions(task, **cut, classes=one.classes)).values())
     lost = None if one.probabilities is None else one.probabilities * np.nan
     values = None if one.values is None else one.values * np.nan
@@ -176,7 +185,9 @@ def test_a_model_without_probabilities_has_decisions_only():
 
 def test_a_single_label_column_is_still_multi_label():
     one = made("binary")
-    column = Predictions("multi-label", one.truth[:, None], one.probabilities[:, 1:], labels=one.labels[:, None])
+    column = Predictions(
+        "multi-label", one.truth[:, None], one.probabilities[:, 1:], labels=one.labels[:, None]
+    )
     figures, expected = measure(column), measure(one)
     for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss"):
         assert figures[name] == pytest.approx(expected[name], abs=1e-12), name

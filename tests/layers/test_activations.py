@@ -42,7 +42,9 @@ def _inputs() -> torch.Tensor:
 def test_formula(name: str) -> None:
     inputs = _inputs()
     outputs = build("activation", name, 4).double()(inputs)
-    np.testing.assert_allclose(outputs.detach().numpy(), FORMULAS[name](inputs.numpy()), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        outputs.detach().numpy(), FORMULAS[name](inputs.numpy()), rtol=1e-12, atol=1e-12
+    )
 
 
 def test_every_activation_is_covered_and_recognised() -> None:
@@ -53,7 +55,9 @@ def test_every_activation_is_covered_and_recognised() -> None:
         assert module(torch.randn(3, 4)).shape == (3, 4), name
 
 
-@pytest.mark.parametrize("module", [nn.Linear(2, 2), nn.Identity(), nn.Dropout(0.1), nn.MultiheadAttention(4, 2), nn.Sequential()])
+@pytest.mark.parametrize(
+    "module", [nn.Linear(2, 2), nn.Identity(), nn.Dropout(0.1), nn.MultiheadAttention(4, 2), nn.Sequential()]
+)
 def test_other_layers_are_no_activations(module: nn.Module) -> None:
     assert not is_activation(module)
 
@@ -66,7 +70,9 @@ def test_settings_change_the_formula() -> None:
     elu = build("activation", {"elu": {"alpha": 2.0}}, 4)(inputs)
     np.testing.assert_allclose(elu.numpy(), np.where(x >= 0, x, 2 * (np.exp(x) - 1)), atol=1e-12)
     quick = build("activation", {"gelu": {"approximate": "tanh"}}, 4)(inputs)
-    np.testing.assert_allclose(quick.numpy(), 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), atol=1e-12)
+    np.testing.assert_allclose(
+        quick.numpy(), 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), atol=1e-12
+    )
 
 
 def test_prelu_has_one_slope_for_each_unit_or_one_for_all() -> None:

@@ -38,18 +38,29 @@ def _by_formula(layer: SelfAttention, x: np.ndarray, seen: np.ndarray) -> tuple[
         scores = queries[:, own] @ keys[:, own].T / np.sqrt(d)
         weights.append(_softmax(np.where(seen, scores, -np.inf)))
         heads.append(weights[-1] @ values[:, own])
-    out = np.concatenate(heads, axis=1) @ layer.mix_out.weight.detach().numpy().T + layer.mix_out.bias.detach().numpy()
+    out = (
+        np.concatenate(heads, axis=1) @ layer.mix_out.weight.detach().numpy().T
+        + layer.mix_out.bias.detach().numpy()
+    )
     return out, np.stack(weights)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 6), st.booleans(), st.data())
-def test_attention_is_the_printed_formula(heads: int, d: int, length: int, causal: bool, data: st.DataObject) -> None:
+def test_attention_is_the_printed_formula(
+    heads: int, d: int, length: int, causal: bool, data: st.DataObject
+) -> None:
     stops = data.draw(st.lists(st.integers(1, length), min_size=2, max_size=2))
-    layer, x, there = SelfAttention(heads * d, heads, causal=causal), _rows(2, length, heads * d), _there(stops, length)
+    layer, x, there = (
+        SelfAttention(heads * d, heads, causal=causal),
+        _rows(2, length, heads * d),
+        _there(stops, length),
+    )
     out, weights = layer(x, there), layer.weights(x, there)
     for row in range(2):
-        seen = np.broadcast_to(there[row].numpy(), (length, length)) & (np.tri(length, dtype=bool) | (not causal))
+        seen = np.broadcast_to(there[row].numpy(), (length, length)) & (
+            np.tri(length, dtype=bool) | (not causal)
+        )
         wanted, wanted_weights = _by_formula(layer, x[row].numpy(), seen)
         np.testing.assert_allclose(out[row].detach().numpy(), wanted, atol=1e-5)
         np.testing.assert_allclose(weights[row].detach().numpy(), wanted_weights, atol=1e-6)
@@ -115,13 +126,20 @@ def test_additive_attention_is_the_printed_formula() -> None:
     memory, state, there = _rows(2, 6, 4), _rows(2, 3, seed=2), _there([6, 4], 6)
     before = _rows(2, 6, seed=3).softmax(dim=1)
     weights = layer(state, layer.memory(memory), there, before)
-    w, u, v, f = (part.weight.detach().numpy() for part in (layer.state, layer.memory, layer.energy, layer.place))
+    w, u, v, f = (
+        part.weight.detach().numpy() for part in (layer.state, layer.memory, layer.energy, layer.place)
+    )
     bias, filters = layer.memory.bias.detach().numpy(), layer.filters.weight.detach().numpy()[:, 0]
     for row, stop in enumerate([6, 4]):
         padded = np.pad(before[row].numpy(), 1)
         energies = [
-            v[0] @ np.tanh(w @ state[row].numpy() + u @ memory[row, i].numpy() + bias + f @ (filters @ padded[i : i + 3]))
+            v[0]
+            @ np.tanh(
+                w @ state[row].numpy() + u @ memory[row, i].numpy() + bias + f @ (filters @ padded[i : i + 3])
+            )
             for i in range(stop)
         ]
-        np.testing.assert_allclose(weights[row, :stop].detach().numpy(), _softmax(np.array(energies)), atol=1e-5)
+        np.testing.assert_allclose(
+            weights[row, :stop].detach().numpy(), _softmax(np.array(energies)), atol=1e-5
+        )
     assert not weights[1, 4:].any()

@@ -19,13 +19,17 @@ def images(rows: int, channels: int, *size: int, seed: int = 1) -> Tensor:
     return torch.randn(rows, channels, *size, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("activation", [name for name in available("activation") if name not in ("maxout", "softmax")])
+@pytest.mark.parametrize(
+    "activation", [name for name in available("activation") if name not in ("maxout", "softmax")]
+)
 def test_pooling_comes_first_exactly_where_that_is_the_same_function(activation: str) -> None:
     torch.manual_seed(0)
     block = ConvAct(3, 20, activation=activation, pooling="max")
     assert block.pools_first == (activation in MONOTONE)
     x = images(4, 3, 9, 8)
-    plain = block.activation(functional.conv2d(x, block.convolution.weight, block.convolution.bias, padding=1))
+    plain = block.activation(
+        functional.conv2d(x, block.convolution.weight, block.convolution.bias, padding=1)
+    )
     assert torch.equal(block(x), functional.max_pool2d(plain, 2, ceil_mode=True))
 
 
@@ -52,19 +56,25 @@ def test_a_leaky_relu_that_falls_is_not_taken_for_one_that_does_not(slope: float
 def test_use_and_training_give_the_same_as_the_layers_one_by_one(
     inputs: int, outputs: int, kernel: int, size: tuple[int, int], padded: bool
 ) -> None:
-    """With few channels and even sizes the block takes a path of its own, where no gradient reaches the inputs."""
+    """With few channels and even sizes the block takes a path of its own, where no gradient reaches the
+    inputs.
+    """
     torch.manual_seed(0)
     block = ConvAct(inputs, outputs, kernel=kernel, padding=None if padded else 0, pooling="max")
     x = images(3, inputs, *size)
     layer = block.convolution
-    plain = functional.max_pool2d(functional.conv2d(x, layer.weight, layer.bias, padding=layer.padding), 2, ceil_mode=True).relu()
+    plain = functional.max_pool2d(
+        functional.conv2d(x, layer.weight, layer.bias, padding=layer.padding), 2, ceil_mode=True
+    ).relu()
     with torch.no_grad():
         torch.testing.assert_close(block(x), plain.detach())
     expected = torch.autograd.grad((plain * plain).sum(), [layer.weight, layer.bias])
     for needed in (False, True):
         found = block(x.detach().requires_grad_(needed))
         torch.testing.assert_close(found, plain)
-        for ours, theirs in zip(torch.autograd.grad((found * found).sum(), [layer.weight, layer.bias]), expected, strict=True):
+        for ours, theirs in zip(
+            torch.autograd.grad((found * found).sum(), [layer.weight, layer.bias]), expected, strict=True
+        ):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
@@ -83,7 +93,9 @@ def test_the_quick_path_is_taken_where_it_should_be() -> None:
 @pytest.mark.parametrize("pooling", ["none", "max"])
 def test_in_use_a_normalisation_inside_the_weights_changes_nothing(dimensions: int, pooling: str) -> None:
     torch.manual_seed(0)
-    block = ConvAct(2, 5, dimensions=dimensions, stride=2, normalisation="batch", activation="gelu", pooling=pooling)
+    block = ConvAct(
+        2, 5, dimensions=dimensions, stride=2, normalisation="batch", activation="gelu", pooling=pooling
+    )
     nn.init.normal_(block.normalisation.weight)
     nn.init.normal_(block.normalisation.bias)
     for seed in range(5):
@@ -116,7 +128,8 @@ def test_the_size_stays_with_odd_kernels_and_dilation(dimensions: int) -> None:
         block = ConvAct(2, 3, dimensions=dimensions, kernel=kernel, dilation=dilation, normalisation="batch")
         assert block(images(4, 2, *[7] * dimensions)).shape == (4, 3, *[7] * dimensions)
     assert not any(
-        isinstance(value, nn.Parameter) and name.endswith("convolution.bias") for name, value in block.named_parameters()
+        isinstance(value, nn.Parameter) and name.endswith("convolution.bias")
+        for name, value in block.named_parameters()
     )
 
 
@@ -141,10 +154,16 @@ def test_activations_of_the_last_axis_work_across_channels(name: str) -> None:
 
 
 def test_batch_normalisation_is_torchs_and_takes_a_single_value() -> None:
-    for theirs, size in ((nn.BatchNorm1d(3), (5,)), (nn.BatchNorm2d(3), (5, 4)), (nn.BatchNorm3d(3), (2, 5, 4))):
+    for theirs, size in (
+        (nn.BatchNorm1d(3), (5,)),
+        (nn.BatchNorm2d(3), (5, 4)),
+        (nn.BatchNorm3d(3), (2, 5, 4)),
+    ):
         ours = BatchNorm(3)
         for seed in range(3):
-            torch.testing.assert_close(ours(images(6, 3, *size, seed=seed)), theirs(images(6, 3, *size, seed=seed)))
+            torch.testing.assert_close(
+                ours(images(6, 3, *size, seed=seed)), theirs(images(6, 3, *size, seed=seed))
+            )
         torch.testing.assert_close(ours.eval()(images(2, 3, *size)), theirs.eval()(images(2, 3, *size)))
         single = images(1, 3, *[1] * len(size))
         expected = ours(single)

@@ -90,7 +90,9 @@ def test_torch_default_is_what_torch_does() -> None:
 
 
 def test_initialise_fills_linear_and_convolution_layers_and_leaves_the_rest() -> None:
-    net = nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.Linear(8, 5, bias=False), nn.Linear(5, 2), nn.PReLU())
+    net = nn.Sequential(
+        nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.Linear(8, 5, bias=False), nn.Linear(5, 2), nn.PReLU()
+    )
     initialise(net, {"small_random": {"std": 1e-6}}, generator=torch.Generator().manual_seed(0))
     for layer in (net[0], net[2], net[3]):
         assert 0 < layer.weight.abs().max() < 1e-5

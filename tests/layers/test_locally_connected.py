@@ -1,4 +1,6 @@
-"""Locally connected units against a loop, and against a convolution whose weights are copied to every position."""
+"""Locally connected units against a loop, and against a convolution whose weights are copied to every
+position.
+"""
 
 import numpy as np
 import pytest

@@ -11,7 +11,8 @@ from handrail.layers.pooling import Pool, convolved_and_pooled
 
 
 def _looped(x: np.ndarray, kind: str, window: int, stride: int) -> np.ndarray:
-    """Pooling of [height, width] as one would write it down: a window begins inside, and ends at the border at the latest.
+    """Pooling of [height, width] as one would write it down: a window begins inside, and ends at the border
+    at the latest.
 
     The last window is the first one that reaches the border.
     """
@@ -25,7 +26,10 @@ def _looped(x: np.ndarray, kind: str, window: int, stride: int) -> np.ndarray:
 
     answer = np.max if kind == "max" else np.mean
     return np.array(
-        [[answer(x[r : min(r + window, height), c : min(c + window, width)]) for c in starts(width)] for r in starts(height)]
+        [
+            [answer(x[r : min(r + window, height), c : min(c + window, width)]) for c in starts(width)]
+            for r in starts(height)
+        ]
     )
 
 
@@ -42,7 +46,10 @@ def test_windows_are_cut_at_the_border(size: tuple[int, int], kind: str, shape: 
     for row in range(2):
         for channel in range(3):
             np.testing.assert_allclose(
-                found[row, channel], _looped(x[row, channel].numpy(), kind, window, stride), rtol=1e-4, atol=1e-6
+                found[row, channel],
+                _looped(x[row, channel].numpy(), kind, window, stride),
+                rtol=1e-4,
+                atol=1e-6,
             )
     assert found.shape[2:] == tuple(Pool.size_after(side, window=window, stride=stride) for side in size)
 
@@ -60,7 +67,10 @@ def test_series_and_volumes(kind: str) -> None:
 @pytest.mark.parametrize("padding", [(0, 0), (2, 2), (3, 1)])
 def test_phases_give_the_pooled_convolution_and_its_gradients(padding: tuple[int, int]) -> None:
     chance = torch.Generator().manual_seed(0)
-    x, weight, bias = (torch.randn(*shape, generator=chance).requires_grad_() for shape in ((3, 2, 12, 14), (5, 2, 5, 5), (5,)))
+    x, weight, bias = (
+        torch.randn(*shape, generator=chance).requires_grad_()
+        for shape in ((3, 2, 12, 14), (5, 2, 5, 5), (5,))
+    )
     expected = functional.max_pool2d(functional.conv2d(x, weight, bias, padding=padding), 2)
     found = convolved_and_pooled(x, weight, bias, padding=padding)
     torch.testing.assert_close(found, expected)

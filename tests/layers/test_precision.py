@@ -1,4 +1,6 @@
-"""Lower precision: near the network itself, weights and answers in float32, and the network itself where there are no units."""
+"""Lower precision: near the network itself, weights and answers in float32, and the network itself where
+there are no units.
+"""
 
 import pytest
 import torch
@@ -17,7 +19,11 @@ def images(rows: int = 16) -> Tensor:
 def network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(
-        ConvAct(3, 6, pooling="max"), ConvAct(6, 32, normalisation="batch"), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4)
+        ConvAct(3, 6, pooling="max"),
+        ConvAct(6, 32, normalisation="batch"),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 4),
     )
 
 

@@ -18,7 +18,9 @@ def _rows(*shape: int, seed: int = 1) -> Tensor:
 
 def _by_cell(cell: nn.Module, steps: Tensor, state: Tensor | None = None) -> Tensor:
     """The states of a cell over `[rows, length, inputs]`, one step after the other."""
-    carried = (state, torch.zeros_like(state)) if state is not None and isinstance(cell, nn.LSTMCell) else state
+    carried = (
+        (state, torch.zeros_like(state)) if state is not None and isinstance(cell, nn.LSTMCell) else state
+    )
     states = []
     for x in steps.unbind(1):
         carried = cell(x, carried)
@@ -38,7 +40,9 @@ def test_two_layers_are_two_cells_step_by_step(name: str) -> None:
     many, single = CORES[name]
     core, steps, start = many(3, 5, 2, batch_first=True), _rows(4, 7, 3), _rows(2, 4, 5, seed=2)
     below = _by_cell(_cell(single, core, "l0"), steps, start[0])
-    torch.testing.assert_close(run_over(core, steps, start=start), _by_cell(_cell(single, core, "l1"), below, start[1]))
+    torch.testing.assert_close(
+        run_over(core, steps, start=start), _by_cell(_cell(single, core, "l1"), below, start[1])
+    )
 
 
 @pytest.mark.parametrize("name", CORES)

@@ -53,7 +53,9 @@ def test_a_bottleneck_works_on_a_quarter_of_the_channels() -> None:
     assert [weight.shape for weight in (a, b, c)] == [(4, 8, 1, 1), (4, 4, 3, 3), (16, 4, 1, 1)]
     inner = _normed(functional.conv2d(_normed(functional.conv2d(x, a)).relu(), b, stride=2, padding=1)).relu()
     around = _normed(functional.conv2d(x, block.shortcut[0].weight, stride=2))
-    torch.testing.assert_close(block(x), (_normed(functional.conv2d(inner, c)) + around).relu(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        block(x), (_normed(functional.conv2d(inner, c)) + around).relu(), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_a_highway_layer_is_its_formula() -> None:

@@ -32,10 +32,14 @@ def test_by_value_is_the_lectures(gradient: list[float]) -> None:
 def test_by_norm_keeps_the_direction_and_bounds_the_length(gradient: list[float]) -> None:
     clipped, given = _clipped({"by_norm": {"limit": 2.0}}, gradient), np.array(gradient)
     length = np.linalg.norm(given)
-    np.testing.assert_allclose(clipped, given * min(1.0, 2.0 / length) if length else given, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        clipped, given * min(1.0, 2.0 / length) if length else given, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_limits() -> None:
-    np.testing.assert_allclose(_clipped({"by_value": {"limit": 0.5}}, [0.1, 3, -3, 0.5, 0]), [0.1, 0.5, -0.5, 0.5, 0])
+    np.testing.assert_allclose(
+        _clipped({"by_value": {"limit": 0.5}}, [0.1, 3, -3, 0.5, 0]), [0.1, 0.5, -0.5, 0.5, 0]
+    )
     with pytest.raises(RecipeError, match="limit: found 0; expected greater than 0"):
         build("clip", {"by_norm": {"limit": 0}})

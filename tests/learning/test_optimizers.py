@@ -1,4 +1,6 @@
-"""Optimizers against the lectures' formulas, step by step on the same gradients, and what all of them promise."""
+"""Optimizers against the lectures' formulas, step by step on the same gradients, and what all of them
+promise.
+"""
 
 import copy
 import io
@@ -105,7 +107,9 @@ def _rmsprop_momentum(theta: np.ndarray, g: np.ndarray, memory: dict[str, Any]) 
     return theta + memory["v"]
 
 
-def _adam(theta: np.ndarray, g: np.ndarray, memory: dict[str, Any], *, inside: bool, decay: float = 0.0) -> np.ndarray:
+def _adam(
+    theta: np.ndarray, g: np.ndarray, memory: dict[str, Any], *, inside: bool, decay: float = 0.0
+) -> np.ndarray:
     memory["s"] = 0.8 * memory.get("s", 0.0) + (1 - 0.8) * g
     memory["r"] = 0.95 * memory.get("r", 0.0) + (1 - 0.95) * g**2
     s, r = memory["s"] / (1 - 0.8 ** memory["t"]), memory["r"] / (1 - 0.95 ** memory["t"])
@@ -168,7 +172,11 @@ def test_nesterov_looks_ahead() -> None:
         np.testing.assert_allclose(held.detach().numpy(), theta + 0.8 * velocity, rtol=1e-9)
 
 
-SPECS: list[Any] = [*available("optimizer"), {"momentum": {"form": "average"}}, {"adam": {"delta_inside": True}}]
+SPECS: list[Any] = [
+    *available("optimizer"),
+    {"momentum": {"form": "average"}},
+    {"adam": {"delta_inside": True}},
+]
 
 
 def _train(net: nn.Module, optimizer: Optimizer, steps: int) -> None:

@@ -45,7 +45,9 @@ def test_step(every: float, length: int) -> None:
 
 
 def test_time_decay() -> None:
-    assert _rates({"time_decay": {"decay": 0.1}}, 15) == pytest.approx([RATE / (1 + 0.1 * k) for k in range(15)])
+    assert _rates({"time_decay": {"decay": 0.1}}, 15) == pytest.approx(
+        [RATE / (1 + 0.1 * k) for k in range(15)]
+    )
 
 
 @pytest.mark.parametrize("final", [0.0, 0.2])
@@ -61,7 +63,9 @@ def test_cosine_is_torchs_and_ends_where_asked(final: float) -> None:
 
 
 def test_warm_up_then_constant() -> None:
-    assert _rates({"warm_up": {"length": 4}}, 7) == pytest.approx([RATE * f for f in (0.25, 0.5, 0.75, 1, 1, 1, 1)])
+    assert _rates({"warm_up": {"length": 4}}, 7) == pytest.approx(
+        [RATE * f for f in (0.25, 0.5, 0.75, 1, 1, 1, 1)]
+    )
 
 
 def test_warm_up_then_another_schedule_that_counts_from_its_end() -> None:
@@ -103,7 +107,9 @@ def test_one_cycle_where_torchs_divides_by_zero_or_has_no_peak(steps: int) -> No
 
 def test_on_plateau_falls_after_patience_validations_without_improvement() -> None:
     optimizer = _optimizer()
-    schedule = build("schedule", {"on_plateau": {"factor": 0.5, "patience": 2, "smallest": 0.15}}, optimizer, 100)
+    schedule = build(
+        "schedule", {"on_plateau": {"factor": 0.5, "patience": 2, "smallest": 0.15}}, optimizer, 100
+    )
     rates = []
     for loss in [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9]:
         optimizer.step()
@@ -113,7 +119,9 @@ def test_on_plateau_falls_after_patience_validations_without_improvement() -> No
 
 
 def test_only_on_plateau_waits_for_validations() -> None:
-    found = {name: steps_each_batch(build("schedule", name, _optimizer(), 10)) for name in available("schedule")}
+    found = {
+        name: steps_each_batch(build("schedule", name, _optimizer(), 10)) for name in available("schedule")
+    }
     assert found == {name: name != "on_plateau" for name in found}
 
 

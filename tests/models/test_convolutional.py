@@ -1,4 +1,6 @@
-"""Convolutional networks: parameters as published, parity on copied weights, sizes, and what depth does to learning."""
+"""Convolutional networks: parameters as published, parity on copied weights, sizes, and what depth does to
+learning.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -94,8 +96,20 @@ def test_lenet5_is_the_usual_one_on_copied_weights() -> None:
 
 
 SIZES = [(1, 4, 4), (3, 5, 7), (2, 12, 12), (1, 33, 31), (4, 64, 40)]
-SCORES = ["lenet5", "cnn", {"vgg": {"width": 4, "hidden": 16}}, {"alexnet": {"hidden": 16}}, "resnet", "plain_net"]
-SCORES += [{"resnet": {"depth": 18}}, "highway", "local_net", {"cnn": {"depthwise": True, "dilation": 2, "kernel": 5}}]
+SCORES = [
+    "lenet5",
+    "cnn",
+    {"vgg": {"width": 4, "hidden": 16}},
+    {"alexnet": {"hidden": 16}},
+    "resnet",
+    "plain_net",
+]
+SCORES += [
+    {"resnet": {"depth": 18}},
+    "highway",
+    "local_net",
+    {"cnn": {"depthwise": True, "dilation": 2, "kernel": 5}},
+]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -122,7 +136,9 @@ def test_unet_gives_a_score_for_every_pixel_of_any_size(size: tuple[int, ...], d
     found = model(images(2, *size))
     assert found.shape == (2, 2, *size[1:])
     found.square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    assert all(
+        parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters()
+    )
 
 
 def test_unet_continues_images_by_their_last_pixels_and_crops_back() -> None:
@@ -165,13 +181,33 @@ def test_volumes_of_one_layer_are_images() -> None:
 @pytest.mark.parametrize(
     ("spec", "inputs", "outputs", "message"),
     [
-        ({"cnn": {"widths": [], "kernel": 4}}, GREY, 2, r"(?s)2 mistakes.*model\.cnn\.widths: found an empty.*kernel: found 4"),
-        ({"volume_cnn": {"kernel": 2}}, VolumeShape(1, 4, 4, 4), 2, r"model\.volume_cnn\.kernel: found 2; expected an odd number"),
+        (
+            {"cnn": {"widths": [], "kernel": 4}},
+            GREY,
+            2,
+            r"(?s)2 mistakes.*model\.cnn\.widths: found an empty.*kernel: found 4",
+        ),
+        (
+            {"volume_cnn": {"kernel": 2}},
+            VolumeShape(1, 4, 4, 4),
+            2,
+            r"model\.volume_cnn\.kernel: found 2; expected an odd number",
+        ),
         ({"local_net": {"kernel": 2}}, GREY, 2, r"model\.local_net\.kernel: found 2; expected an odd number"),
-        ({"series_cnn": {"widths": []}}, SeriesShape(1, 9), 2, r"model\.series_cnn\.widths: found an empty list"),
+        (
+            {"series_cnn": {"widths": []}},
+            SeriesShape(1, 9),
+            2,
+            r"model\.series_cnn\.widths: found an empty list",
+        ),
         ("unet", GREY, MapShape(1, 14, 14), r"images of 28×28 pixels and masks of 14×14"),
         ({"resnet": {"depth": 21}}, GREY, 2, r"model\.resnet\.depth: found 21; expected 18, 20"),
-        ({"lenet5": {"pooling": "mean"}}, GREY, 2, r"model\.lenet5\.pooling: found 'mean'; expected 'max' or 'average'"),
+        (
+            {"lenet5": {"pooling": "mean"}},
+            GREY,
+            2,
+            r"model\.lenet5\.pooling: found 'mean'; expected 'max' or 'average'",
+        ),
     ],
 )
 def test_impossible_settings_are_refused(spec: Any, inputs: Any, outputs: Any, message: str) -> None:
@@ -206,13 +242,16 @@ def _digits() -> tuple[Tensor, Tensor]:
 def test_fifty_layers_learn_with_gates_and_not_without() -> None:
     x, y = _digits()
     losses = [
-        train(built({"highway": {"gate_bias": bias}}, ImageShape(1, 8, 8), 10), x, y, steps=120, rate=3e-3) for bias in (-4.0, None)
+        train(built({"highway": {"gate_bias": bias}}, ImageShape(1, 8, 8), 10), x, y, steps=120, rate=3e-3)
+        for bias in (-4.0, None)
     ]
     assert losses[0] < 0.4
     assert losses[1] > 4 * losses[0]
 
 
-@pytest.mark.parametrize("spec", ["lenet5", {"cnn": {"widths": [16, 32], "convolutions": 1}}, "local_net"], ids=str)
+@pytest.mark.parametrize(
+    "spec", ["lenet5", {"cnn": {"widths": [16, 32], "convolutions": 1}}, "local_net"], ids=str
+)
 @pytest.mark.parametrize("wrap", [lambda model: model, Lowered], ids=["float32", "lowered"])
 def test_digits_are_learned_and_recognised(spec: Any, wrap: Callable[[nn.Module], nn.Module]) -> None:
     x, y = _digits()
@@ -226,22 +265,36 @@ def test_digits_are_learned_and_recognised(spec: Any, wrap: Callable[[nn.Module]
 def _series(folder: Path, name: str, part: str) -> tuple[Tensor, list[str]]:
     text = (folder / "ucr" / name / f"{name}_{part}.ts").read_text()
     lines = [line.rsplit(":", 1) for line in text.split("@data\n")[-1].splitlines() if line.strip()]
-    return torch.tensor([[[float(value) for value in row.split(",")] for row in line[0].split(":")] for line in lines]), [
-        line[1] for line in lines
-    ]
+    return torch.tensor(
+        [[[float(value) for value in row.split(",")] for row in line[0].split(":")] for line in lines]
+    ), [line[1] for line in lines]
 
 
-@pytest.mark.parametrize(("name", "steps", "published"), [("ItalyPowerDemand", 100, 0.94), ("BasicMotions", 60, 0.95)])
-def test_series_are_classified_as_published(shared_data: Path, name: str, steps: int, published: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "steps", "published"), [("ItalyPowerDemand", 100, 0.94), ("BasicMotions", 60, 0.95)]
+)
+def test_series_are_classified_as_published(
+    shared_data: Path, name: str, steps: int, published: float
+) -> None:
     (x, y), (x_test, y_test) = _series(shared_data, name, "TRAIN"), _series(shared_data, name, "TEST")
     classes = sorted(set(y))
     middle, spread = x.mean(dim=(0, 2), keepdim=True), x.std(dim=(0, 2), keepdim=True)
     model = built("series_cnn", SeriesShape(*x.shape[1:]), len(classes))
     assert isinstance(model, SeriesCNN)
-    train(model, (x - middle) / spread, torch.tensor([classes.index(label) for label in y]), steps=steps, rate=1e-3, batch=16)
+    train(
+        model,
+        (x - middle) / spread,
+        torch.tensor([classes.index(label) for label in y]),
+        steps=steps,
+        rate=1e-3,
+        batch=16,
+    )
     with torch.no_grad():
         answers = model.eval()((x_test - middle) / spread).argmax(dim=1)
-    assert np.mean([classes[answer] == label for answer, label in zip(answers.tolist(), y_test, strict=True)]) >= published
+    assert (
+        np.mean([classes[answer] == label for answer, label in zip(answers.tolist(), y_test, strict=True)])
+        >= published
+    )
 
 
 @pytest.mark.slow
@@ -252,7 +305,10 @@ def test_fifty_six_layers_learn_worse_without_shortcuts(shared_data: Path) -> No
     x = torch.tensor(pixels).view(1000, 32, 32, 3).permute(0, 3, 1, 2).float() / 64 - 2
     labels = (shared_data / "cifar10-convnetjs" / "cifar10_labels.txt").read_text().split()[:1000]
     y = torch.tensor([int(label) for label in labels])
-    residual, plain = built({"resnet": {"depth": 56}}, COLOUR, 10), built({"plain_net": {"depth": 56}}, COLOUR, 10)
+    residual, plain = (
+        built({"resnet": {"depth": 56}}, COLOUR, 10),
+        built({"plain_net": {"depth": 56}}, COLOUR, 10),
+    )
     assert isinstance(residual, ResNet)
     losses = [train(Lowered(model), x, y, steps=150, rate=1e-3, batch=64) for model in (residual, plain)]
     assert losses[1] > 1.2 * losses[0]

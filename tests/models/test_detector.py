@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from handrail.components import build
-from handrail.decoders.boxes import found_boxes
 from handrail.errors import RecipeError
-from handrail.evaluation.boxes import BoxOutcome, Objects
+from handrail.evaluation.outcomes.boxes import BoxOutcome, Objects
 from handrail.models.detector import Detector
 from handrail.shapes import BoxShape, ImageShape
+from handrail.tasks.boxes import found_boxes
 
 SMALL = {"widths": [8, 16, 24], "features": 24}
 
@@ -30,7 +30,9 @@ def test_outputs_fit_images_of_any_size(height: int, width: int, cells: int) -> 
 
 
 def test_answers_belong_to_the_anchor_where_they_are_seen() -> None:
-    """With a head that reads a single feature, lighting one cell of it changes that cell's nine anchors and no others."""
+    """With a head that reads a single feature, lighting one cell of it changes that cell's nine anchors and
+    no others.
+    """
     model = small().eval()
     with torch.no_grad():
         model.steps.weight.zero_()
@@ -44,7 +46,9 @@ def test_answers_belong_to_the_anchor_where_they_are_seen() -> None:
     (number,) = moved.nonzero()[:, 0].tolist()
     assert number == (4 * 8 + 3) * 9 + 1
     anchor, box = outputs[0, number, :4], outputs[0, number, 4:8]
-    torch.testing.assert_close((anchor[0::2].mean(), anchor[1::2].mean()), (torch.tensor(3.5 / 8), torch.tensor(4.5 / 6)))
+    torch.testing.assert_close(
+        (anchor[0::2].mean(), anchor[1::2].mean()), (torch.tensor(3.5 / 8), torch.tensor(4.5 / 6))
+    )
     height = anchor[3] - anchor[1]
     torch.testing.assert_close(box, anchor + torch.stack([torch.tensor(0.0), height] * 2))
 
@@ -83,7 +87,9 @@ def scenes(rows: int, seed: int) -> tuple[Tensor, Tensor]:
             images[row, 0, top : top + side, left : left + side] += 2
             if code:
                 images[row, 0, top + 3 : top + side - 3, left + 3 : left + side - 3] -= 2
-            targets[row, place] = torch.tensor([code, left / 64, top / 48, (left + side) / 64, (top + side) / 48])
+            targets[row, place] = torch.tensor(
+                [code, left / 64, top / 48, (left + side) / 64, (top + side) / 48]
+            )
     return images, targets
 
 

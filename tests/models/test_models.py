@@ -1,4 +1,6 @@
-"""The networks: parameters counted by formula, shapes checked at run time, seeds, and settings that do nothing."""
+"""The networks: parameters counted by formula, shapes checked at run time, seeds, and settings that do
+nothing.
+"""
 
 import itertools
 import warnings
@@ -61,7 +63,9 @@ EXTRA = {"prelu": lambda units: units, "maxout": lambda units: 2 * units * (unit
     normalisation=st.sampled_from(["none", "batch", "layer"]),
     activation=st.sampled_from(["relu", "prelu", "maxout"]),
 )
-def test_parameters_by_formula(inputs: int, outputs: int, hidden: list[int], normalisation: str, activation: str) -> None:
+def test_parameters_by_formula(
+    inputs: int, outputs: int, hidden: list[int], normalisation: str, activation: str
+) -> None:
     normalisation = normalisation if hidden else "none"
     arguments = {"hidden": hidden, "normalisation": normalisation, "activation": activation}
     model = build("model", {"mlp": arguments}, inputs, outputs)
@@ -83,7 +87,13 @@ def test_mlp_is_the_printed_formula() -> None:
 
 def test_layers_come_in_the_order_that_the_docstring_says() -> None:
     model = _mlp(hidden=[4], normalisation="layer", dropout=0.5, input_noise=0.1)
-    assert [type(layer).__name__ for layer in model.features] == ["GaussianNoise", "Linear", "LayerNorm", "ReLU", "Dropout"]
+    assert [type(layer).__name__ for layer in model.features] == [
+        "GaussianNoise",
+        "Linear",
+        "LayerNorm",
+        "ReLU",
+        "Dropout",
+    ]
 
 
 def test_no_hidden_layers_give_a_single_layer() -> None:
@@ -114,7 +124,9 @@ def test_the_seed_decides_how_weights_begin(spec: str) -> None:
 @pytest.mark.parametrize("name", available("initialisation"))
 def test_the_initialisation_is_used_everywhere(name: str) -> None:
     torch.manual_seed(0)
-    model = build("model", {"mlp": {"hidden": [40], "activation": "maxout", "initialisation": {name: {}}}}, 40, 40)
+    model = build(
+        "model", {"mlp": {"hidden": [40], "activation": "maxout", "initialisation": {name: {}}}}, 40, 40
+    )
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     assert len(layers) == 3
     spread = {"small_random": 0.01, "he": (2 / 40) ** 0.5, "orthogonal": 40**-0.5, "sparse": (15 / 40) ** 0.5}
@@ -191,8 +203,14 @@ def test_an_activation_given_as_a_class() -> None:
         ({"dropout": 1.5}, r"model\.mlp\.dropout: found 1\.5; expected less than 1"),
         ({"dropout": float("nan")}, r"model\.mlp\.dropout: found nan"),
         ({"input_noise": -0.1}, r"model\.mlp\.input_noise: found -0\.1"),
-        ({"normalisation": "bach"}, r"model\.mlp\.normalisation: found 'bach'; expected 'none', 'batch' or 'layer'"),
-        ({"activation": "rellu"}, r"model\.mlp\.activation: there is no activation 'rellu'\. Did you mean 'relu'"),
+        (
+            {"normalisation": "bach"},
+            r"model\.mlp\.normalisation: found 'bach'; expected 'none', 'batch' or 'layer'",
+        ),
+        (
+            {"activation": "rellu"},
+            r"model\.mlp\.activation: there is no activation 'rellu'\. Did you mean 'relu'",
+        ),
         (
             {"activation": {"leaky_relu": {"slope": 1}}},
             r"activation\.leaky_relu\.slope: unknown argument\. Known: negative_slope",
@@ -201,7 +219,10 @@ def test_an_activation_given_as_a_class() -> None:
         ({"initialisation": "xaver"}, r"model\.mlp\.initialisation: .* Did you mean 'xavier'"),
         ({"hiden": [3]}, r"model\.mlp\.hiden: unknown argument\. Did you mean 'hidden'"),
         ({"hidden": [], "dropout": 0.1}, r"model\.mlp\.dropout: has no effect without hidden layers"),
-        ({"hidden": [], "normalisation": "batch"}, r"model\.mlp\.normalisation: has no effect without hidden layers"),
+        (
+            {"hidden": [], "normalisation": "batch"},
+            r"model\.mlp\.normalisation: has no effect without hidden layers",
+        ),
     ],
 )
 def test_impossible_settings_are_refused(arguments: dict[str, Any], message: str) -> None:

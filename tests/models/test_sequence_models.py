@@ -1,4 +1,6 @@
-"""Networks of sequences: parameters by formula, padding, causality, what goes together; they learn what they are for."""
+"""Networks of sequences: parameters by formula, padding, causality, what goes together; they learn what they
+are for.
+"""
 
 import itertools
 import math
@@ -14,11 +16,11 @@ from torch.nn import functional
 
 from handrail.components import build
 from handrail.errors import DataError, RecipeError
-from handrail.generation import sample
 from handrail.models.encoder_decoder import EncoderDecoder
 from handrail.models.gpt import GPT
 from handrail.models.recurrent import GRU, LSTM, RNN
 from handrail.shapes import SeriesShape, StepShape, TokenShape
+from handrail.tasks.generation import sample
 
 TOKENS, SERIES = TokenShape(9, 13), SeriesShape(2, 16)
 RECURRENT = ("rnn", "lstm", "gru")
@@ -28,7 +30,12 @@ MANY_TO_ONE: list[Any] = [
         for name in RECURRENT
         for settings in ({}, {"bidirectional": True}, {"summary": "mean"}, {"summary": "max"})
     ),
-    *("transformer", {"transformer": {"positions": "learned", "summary": "last"}}, "text_cnn", "bag_of_words"),
+    *(
+        "transformer",
+        {"transformer": {"positions": "learned", "summary": "last"}},
+        "text_cnn",
+        "bag_of_words",
+    ),
 ]
 
 
@@ -84,7 +91,9 @@ def test_text_cnn_is_the_printed_formula() -> None:
     vectors = torch.cat([model.vectors.weight[[4, 7, 2]], torch.zeros(3, 5)])
     found = []
     for window, layer in zip((2, 3), model.filters, strict=True):
-        answers = [torch.einsum("fek,ke->f", layer.weight, vectors[t : t + window]) + layer.bias for t in range(3)]
+        answers = [
+            torch.einsum("fek,ke->f", layer.weight, vectors[t : t + window]) + layer.bias for t in range(3)
+        ]
         found.append(torch.stack(answers).relu().amax(dim=0))
     torch.testing.assert_close(model(tokens)[0], model.head(torch.cat(found)))
 
@@ -100,7 +109,10 @@ def test_the_last_state_of_a_series_is_scored(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*RECURRENT, "gpt"])
 def test_a_later_token_changes_no_earlier_score(name: str) -> None:
-    model, tokens = _made(name, TOKENS, StepShape(9, 13)), torch.randint(1, 13, (2, 9), generator=_generator())
+    model, tokens = (
+        _made(name, TOKENS, StepShape(9, 13)),
+        torch.randint(1, 13, (2, 9), generator=_generator()),
+    )
     changed = tokens.clone()
     changed[:, 5:] = changed[:, 5:] % 12 + 1
     before, after = model(tokens), model(changed)
@@ -112,7 +124,10 @@ def test_a_later_token_changes_no_earlier_score(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECURRENT)
 def test_a_vector_starts_the_state_and_is_the_input_of_every_step(name: str) -> None:
-    model, x = _made({name: {"width": 5, "layers": 2}}, 4, StepShape(6, 3)), torch.randn(7, 4, generator=_generator())
+    model, x = (
+        _made({name: {"width": 5, "layers": 2}}, 4, StepShape(6, 3)),
+        torch.randn(7, 4, generator=_generator()),
+    )
     first = torch.tanh(model.start[0](x))  # [rows, layers · width]
     state = torch.stack([first[:, :5], first[:, 5:]])
     state = (state, torch.zeros_like(state)) if name == "lstm" else state
@@ -122,9 +137,18 @@ def test_a_vector_starts_the_state_and_is_the_input_of_every_step(name: str) -> 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(2, 9), st.integers(3, 20), st.booleans())
-def test_parameters_of_gpt_by_formula(layers: int, heads: int, length: int, vocabulary: int, tied: bool) -> None:
+def test_parameters_of_gpt_by_formula(
+    layers: int, heads: int, length: int, vocabulary: int, tied: bool
+) -> None:
     width = 4 * heads
-    model = GPT(TokenShape(length, vocabulary), StepShape(length, vocabulary), width=width, layers=layers, heads=heads, tied=tied)
+    model = GPT(
+        TokenShape(length, vocabulary),
+        StepShape(length, vocabulary),
+        width=width,
+        layers=layers,
+        heads=heads,
+        tied=tied,
+    )
     block = 12 * width**2 + 13 * width  # 3 + 1 + 4 + 4 matrices; 3 + 1 + 4 + 1 biases; two norms of two
     vectors = (1 if tied else 2) * vocabulary * width + length * width
     assert _parameters(model) == vectors + layers * block + 2 * width
@@ -137,9 +161,9 @@ def test_weights_of_gpt_begin_as_in_gpt_2() -> None:
             wanted = 0.02 / math.sqrt(8) if name.endswith(("mix_out.weight", "narrow.weight")) else 0.02
             assert float(parameter.detach().std()) == pytest.approx(wanted, rel=0.05), name
     scores = model(torch.randint(0, 65, (4, 64), generator=_generator()))
-    assert float(functional.cross_entropy(scores.detach().flatten(0, 1), torch.arange(256) % 65)) == pytest.approx(
-        math.log(65), abs=0.15
-    )
+    assert float(
+        functional.cross_entropy(scores.detach().flatten(0, 1), torch.arange(256) % 65)
+    ) == pytest.approx(math.log(65), abs=0.15)
 
 
 def test_attention_maps_are_shares_of_what_is_seen() -> None:
@@ -161,15 +185,55 @@ def test_attention_maps_are_shares_of_what_is_seen() -> None:
     ("spec", "inputs", "outputs", "message"),
     [
         ("lstm", 5, 3, r"model.lstm: makes many steps of a row of numbers, .* For a table choose mlp"),
-        ("gru", TOKENS, StepShape(7, 13), r"model.gru: gives scores at each of the 9 steps that it reads; expected 7"),
-        ({"rnn": {"bidirectional": True}}, TOKENS, StepShape(9, 13), r"model.rnn.bidirectional: .* would see the steps"),
+        (
+            "gru",
+            TOKENS,
+            StepShape(7, 13),
+            r"model.gru: gives scores at each of the 9 steps that it reads; expected 7",
+        ),
+        (
+            {"rnn": {"bidirectional": True}},
+            TOKENS,
+            StepShape(9, 13),
+            r"model.rnn.bidirectional: .* would see the steps",
+        ),
         ({"rnn": {"summary": "mean"}}, TOKENS, StepShape(9, 13), r"model.rnn.summary: has no effect"),
-        ({"lstm": {"embedding": 8}}, SERIES, 3, r"model.lstm.embedding: has no effect where the inputs are no tokens"),
-        ({"gpt": {"heads": 3}}, TOKENS, StepShape(9, 13), r"model.gpt.heads: 3 heads cannot share a width of 128"),
-        ("gpt", TOKENS, StepShape(9, 20), r"model.gpt.tied: needs as many scores \(20\) as tokens \(13\); set it to false"),
-        ("gpt", TOKENS, StepShape(8, 13), r"model.gpt: gives scores at each of the 9 steps that it reads; expected 8"),
-        ({"transformer": {"width": 9, "heads": 3}}, TOKENS, 3, r"model.transformer.width: found 9, expected an even number"),
-        ({"transformer": {"width": 30}}, SERIES, 3, r"model.transformer.heads: 4 heads cannot share a width of 30"),
+        (
+            {"lstm": {"embedding": 8}},
+            SERIES,
+            3,
+            r"model.lstm.embedding: has no effect where the inputs are no tokens",
+        ),
+        (
+            {"gpt": {"heads": 3}},
+            TOKENS,
+            StepShape(9, 13),
+            r"model.gpt.heads: 3 heads cannot share a width of 128",
+        ),
+        (
+            "gpt",
+            TOKENS,
+            StepShape(9, 20),
+            r"model.gpt.tied: needs as many scores \(20\) as tokens \(13\); set it to false",
+        ),
+        (
+            "gpt",
+            TOKENS,
+            StepShape(8, 13),
+            r"model.gpt: gives scores at each of the 9 steps that it reads; expected 8",
+        ),
+        (
+            {"transformer": {"width": 9, "heads": 3}},
+            TOKENS,
+            3,
+            r"model.transformer.width: found 9, expected an even number",
+        ),
+        (
+            {"transformer": {"width": 30}},
+            SERIES,
+            3,
+            r"model.transformer.heads: 4 heads cannot share a width of 30",
+        ),
     ],
     ids=str,
 )
@@ -206,7 +270,8 @@ def test_drawn_tokens_follow_the_scores() -> None:
     drawn = sample(model, start, steps=1, context=4, generator=_generator(), temperature=0.7)[:, 1]
     shares = torch.bincount(drawn, minlength=6) / 4000
     scores = model.table.weight[3].detach() / 0.7
-    wanted = torch.cat([torch.zeros(2), scores[2:].softmax(dim=0)])  # padding and what was never seen are never drawn
+    # Padding and what was never seen are never drawn.
+    wanted = torch.cat([torch.zeros(2), scores[2:].softmax(dim=0)])
     assert (shares - wanted).abs().max() < 0.03
     likeliest = scores[2:].topk(2).indices + 2
     drawn = sample(model, start, steps=1, context=4, generator=_generator(), top_k=2)[:, 1]
@@ -221,7 +286,9 @@ def test_sampling_goes_on_from_the_start_within_the_context_and_repeats() -> Non
     assert model.shown == [2, 3, 4, 4, 4, 4]
     assert model.training
     assert torch.equal(sample(model, start, steps=6, context=4, generator=_generator(7)), out)
-    greedy = [sample(model, start, steps=6, context=4, generator=_generator(seed), temperature=0) for seed in (1, 2)]
+    greedy = [
+        sample(model, start, steps=6, context=4, generator=_generator(seed), temperature=0) for seed in (1, 2)
+    ]
     assert torch.equal(*greedy)
     assert torch.equal(greedy[0][0, 3], model.table.weight[greedy[0][0, 2], 2:].argmax() + 2)
 
@@ -229,15 +296,29 @@ def test_sampling_goes_on_from_the_start_within_the_context_and_repeats() -> Non
 def test_sampling_names_all_settings_that_are_out_of_range() -> None:
     with pytest.raises(RecipeError) as caught:
         sample(
-            _Bigrams(), torch.zeros(1, 0, dtype=torch.long), steps=-1, context=0, generator=_generator(), temperature=-1, top_k=0
+            _Bigrams(),
+            torch.zeros(1, 0, dtype=torch.long),
+            steps=-1,
+            context=0,
+            generator=_generator(),
+            temperature=-1,
+            top_k=0,
         )
-    assert [text.split(":")[0] for text in caught.value.problems] == ["start", "steps", "context", "temperature", "top_k"]
+    assert [text.split(":")[0] for text in caught.value.problems] == [
+        "start",
+        "steps",
+        "context",
+        "temperature",
+        "top_k",
+    ]
 
 
 # Learning
 
 
-def _train(model: nn.Module, batches: Iterator[tuple[Any, Tensor, Any]], loss: Any, steps: int, rate: float) -> None:
+def _train(
+    model: nn.Module, batches: Iterator[tuple[Any, Tensor, Any]], loss: Any, steps: int, rate: float
+) -> None:
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     for inputs, targets, counted in itertools.islice(batches, steps):
@@ -248,7 +329,9 @@ def _train(model: nn.Module, batches: Iterator[tuple[Any, Tensor, Any]], loss: A
     model.eval()
 
 
-def _reversals(rows: int, shortest: int, longest: int, seed: int) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor, Tensor]]:
+def _reversals(
+    rows: int, shortest: int, longest: int, seed: int
+) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor, Tensor]]:
     """Rows of tokens 2 … 11 and the same from behind, with one zero after it that counts."""
     generator, steps = _generator(seed), torch.arange(longest + 1)
     while True:
@@ -283,7 +366,8 @@ def test_the_encoder_decoder_keeps_its_promises() -> None:
     assert looks.shape == (12, 5, 9)
     torch.testing.assert_close(looks.sum(dim=2), torch.ones(12, 5))
     assert not (looks * (source == 0).unsqueeze(1)).any()
-    torch.testing.assert_close(model((source[:3, :3], given[:3])), model((source[:3], given[:3])))  # padding
+    # Padding.
+    torch.testing.assert_close(model((source[:3, :3], given[:3])), model((source[:3], given[:3])))
     written = model.generate(source, 30)
     assert written.shape == (12, 30)
     ended = (written == 0).cumsum(dim=1) > 0
@@ -304,7 +388,9 @@ def test_the_encoder_decoder_reverses_rows_longer_than_those_trained_on() -> Non
     assert _right(model, 3, 8) > 0.98
     assert _right(model, 9, 12) > 0.95
     (source, target), _, _ = next(_reversals(50, 9, 9, seed=3))
-    assert torch.equal(model.attention(source, target)[:, :9].argmax(dim=2), torch.arange(8, -1, -1).expand(50, -1))
+    assert torch.equal(
+        model.attention(source, target)[:, :9].argmax(dim=2), torch.arange(8, -1, -1).expand(50, -1)
+    )
 
 
 def _sums(rows: int, length: int, seed: int) -> Iterator[tuple[Tensor, Tensor, slice]]:
@@ -350,6 +436,12 @@ def test_next_tokens_of_a_repeated_phrase_are_learned(spec: str) -> None:
             yield long[places[:, :-1]], long[places[:, 1:]], slice(None)
 
     model = _made({spec: {"width": 32}}, TOKENS, StepShape(9, 13))
-    _train(model, windows(), lambda scores, targets: functional.cross_entropy(scores.flatten(0, 1), targets.flatten()), 100, 0.01)
+    _train(
+        model,
+        windows(),
+        lambda scores, targets: functional.cross_entropy(scores.flatten(0, 1), targets.flatten()),
+        100,
+        0.01,
+    )
     out = sample(model, phrase[:4].unsqueeze(0), steps=12, context=9, generator=_generator(), temperature=0.3)
     assert out[0].tolist() == phrase.repeat(2).tolist()

@@ -25,7 +25,9 @@ def test_mixed_rows_are_measured_against_both_targets_in_training_alone() -> Non
     assert mixup.mixture is not None
     share, order = mixup.mixture
     of = nn.functional.cross_entropy
-    expected = share * of(outputs, targets, reduction="none") + (1 - share) * of(outputs, targets[order], reduction="none")
+    expected = share * of(outputs, targets, reduction="none") + (1 - share) * of(
+        outputs, targets[order], reduction="none"
+    )
     torch.testing.assert_close(total, expected.mean())
     assert not torch.isclose(total, of(outputs, targets))
     total, outputs = objective(network.eval(), pixels(), targets)

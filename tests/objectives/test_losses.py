@@ -50,7 +50,11 @@ def _one_hot(targets: Tensor, classes: int) -> np.ndarray:
 
 
 def test_every_loss_serves_a_task() -> None:
-    others = {name for name, entry in available("loss").items() if entry.tasks & {"mask", "boxes", "next-token", "sequence"}}
+    others = {
+        name
+        for name, entry in available("loss").items()
+        if entry.tasks & {"mask", "boxes", "next-token", "sequence"}
+    }
     assert {name for name, _ in PAIRS} | others == set(available("loss"))
 
 
@@ -99,12 +103,16 @@ def test_extreme_scores_stay_finite(name: str, task: str) -> None:
 
 def test_mse() -> None:
     outputs, targets = _case("regression")
-    np.testing.assert_allclose(_loss("mse")(outputs, targets), ((outputs - targets).numpy() ** 2).mean(axis=1))
+    np.testing.assert_allclose(
+        _loss("mse")(outputs, targets), ((outputs - targets).numpy() ** 2).mean(axis=1)
+    )
     outputs, targets = _case("multi-class")
     wanted = ((_probabilities(outputs) - _one_hot(targets, 4)) ** 2).mean(axis=1)
     np.testing.assert_allclose(_loss("mse")(outputs, targets), wanted)
     outputs, targets = _case("binary")
-    np.testing.assert_allclose(_loss("mse")(outputs, targets), (_probabilities(outputs)[:, 1] - targets.numpy()) ** 2)
+    np.testing.assert_allclose(
+        _loss("mse")(outputs, targets), (_probabilities(outputs)[:, 1] - targets.numpy()) ** 2
+    )
 
 
 def test_mae_and_huber() -> None:
@@ -138,7 +146,9 @@ def test_kl_divergence_is_cross_entropy_less_the_targets_entropy() -> None:
         outputs, targets = _case(task)
         t, p = 0.9 * _one_hot(targets, classes) + 0.1 / classes, _probabilities(outputs)
         np.testing.assert_allclose(
-            _loss("kl_divergence", label_smoothing=0.1)(outputs, targets), (t * np.log(t / p)).sum(axis=1), atol=1e-12
+            _loss("kl_divergence", label_smoothing=0.1)(outputs, targets),
+            (t * np.log(t / p)).sum(axis=1),
+            atol=1e-12,
         )
         plain = _loss("binary_cross_entropy" if task == "binary" else "cross_entropy")
         torch.testing.assert_close(_loss("kl_divergence")(outputs, targets), plain(outputs, targets))
@@ -146,20 +156,27 @@ def test_kl_divergence_is_cross_entropy_less_the_targets_entropy() -> None:
 
 def test_kl_divergence_is_zero_where_both_agree() -> None:
     outputs, _ = _case("multi-class")
-    np.testing.assert_allclose(_loss("kl_divergence")(outputs, outputs.softmax(dim=1)), np.zeros(ROWS), atol=1e-12)
+    np.testing.assert_allclose(
+        _loss("kl_divergence")(outputs, outputs.softmax(dim=1)), np.zeros(ROWS), atol=1e-12
+    )
 
 
 def test_negative_log_likelihood() -> None:
     outputs, targets = _case("regression")
     normal = torch.distributions.Normal(outputs, 1.7)
-    torch.testing.assert_close(_loss("negative_log_likelihood", std=1.7)(outputs, targets), -normal.log_prob(targets).sum(dim=1))
+    torch.testing.assert_close(
+        _loss("negative_log_likelihood", std=1.7)(outputs, targets), -normal.log_prob(targets).sum(dim=1)
+    )
     outputs, targets = _case("multi-class")
     torch.testing.assert_close(
-        _loss("negative_log_likelihood")(outputs, targets), functional.nll_loss(outputs.log_softmax(1), targets, reduction="none")
+        _loss("negative_log_likelihood")(outputs, targets),
+        functional.nll_loss(outputs.log_softmax(1), targets, reduction="none"),
     )
     outputs, targets = _case("binary")
     bernoulli = torch.distributions.Bernoulli(logits=outputs[:, 0])
-    torch.testing.assert_close(_loss("negative_log_likelihood")(outputs, targets), -bernoulli.log_prob(targets.double()))
+    torch.testing.assert_close(
+        _loss("negative_log_likelihood")(outputs, targets), -bernoulli.log_prob(targets.double())
+    )
 
 
 @pytest.mark.parametrize("squared", [False, True])
@@ -176,13 +193,17 @@ def test_hinge(squared: bool) -> None:
     np.testing.assert_allclose(_loss("hinge", squared=squared)(outputs, targets), crammer)
     t = 2 * _one_hot(targets, 4) - 1
     rest = (np.maximum(0, 1 - t * scores) ** power).sum(axis=1)
-    np.testing.assert_allclose(_loss("hinge", squared=squared, multi_class="one_vs_rest")(outputs, targets), rest)
+    np.testing.assert_allclose(
+        _loss("hinge", squared=squared, multi_class="one_vs_rest")(outputs, targets), rest
+    )
 
 
 def test_label_smoothing_moves_the_best_score_inside() -> None:
     """The minimum over the score lies where the probability equals the smoothed target."""
     scores = torch.linspace(-10, 10, 20_001, dtype=torch.float64).unsqueeze(1)
-    values = _loss("binary_cross_entropy", label_smoothing=0.1)(scores, torch.ones(len(scores), dtype=torch.int64))
+    values = _loss("binary_cross_entropy", label_smoothing=0.1)(
+        scores, torch.ones(len(scores), dtype=torch.int64)
+    )
     assert scores[values.argmin()].item() == pytest.approx(math.log(0.95 / 0.05), abs=1e-3)
 
 
@@ -193,7 +214,9 @@ def test_shapes_that_torch_would_stretch_are_refused(name: str) -> None:
         _loss(name)(outputs, torch.zeros(ROWS, 1, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("name", ["mse", "mae", "huber", "negative_log_likelihood", "binary_cross_entropy", "hinge"])
+@pytest.mark.parametrize(
+    "name", ["mse", "mae", "huber", "negative_log_likelihood", "binary_cross_entropy", "hinge"]
+)
 def test_a_lone_column_of_real_targets_is_not_taken_for_classes(name: str) -> None:
     with pytest.raises(RecipeError, match=r"outputs have shape \[5, 1\] and the targets \[5\]"):
         _loss(name)(torch.zeros(5, 1), torch.ones(5))

@@ -45,7 +45,9 @@ def test_only_the_ratios_of_the_weights_count() -> None:
     net, (inputs, targets) = _net(), _batch()
     weights = torch.rand(8)
     objective = Objective("cross_entropy")
-    torch.testing.assert_close(objective(net, inputs, targets, weights)[0], objective(net, inputs, targets, 1e-3 * weights)[0])
+    torch.testing.assert_close(
+        objective(net, inputs, targets, weights)[0], objective(net, inputs, targets, 1e-3 * weights)[0]
+    )
 
 
 def test_a_row_of_weight_two_counts_like_two_rows() -> None:
@@ -66,7 +68,9 @@ def test_a_batch_of_weightless_rows_says_nothing() -> None:
 
 def test_penalties_are_added() -> None:
     net, (inputs, targets) = _net(), _batch()
-    total, _ = Objective("cross_entropy", [{"l2": {"strength": 0.1}}, {"activity_l1": {"strength": 0.5}}])(net, inputs, targets)
+    total, _ = Objective("cross_entropy", [{"l2": {"strength": 0.1}}, {"activity_l1": {"strength": 0.5}}])(
+        net, inputs, targets
+    )
     first = net[:2](inputs)
     second = net[:4](inputs)
     weights = sum((net[i].weight ** 2).sum() for i in (0, 2, 4))
@@ -122,7 +126,9 @@ def test_losses_from_elsewhere_by_import_path() -> None:
     objective = Objective({"torch.nn:HuberLoss": {"reduction": "none", "delta": 0.5}})
     ours = Objective({"huber": {"delta": 0.5}})
     weights = torch.rand(8)
-    torch.testing.assert_close(objective(net, inputs, targets, weights)[0], ours(net, inputs, targets, weights)[0])
+    torch.testing.assert_close(
+        objective(net, inputs, targets, weights)[0], ours(net, inputs, targets, weights)[0]
+    )
     outputs = net(inputs)
     torch.testing.assert_close(objective.rows(outputs, targets), ours.rows(outputs, targets))
     torch.testing.assert_close(objective.mean(outputs, targets), ours.mean(outputs, targets))
@@ -132,7 +138,9 @@ def test_losses_that_give_one_number_serve_without_weights_only() -> None:
     net, (inputs, _) = _net(2), _batch()
     targets = torch.randn(8, 2)
     objective = Objective("torch.nn:HuberLoss")
-    torch.testing.assert_close(objective(net, inputs, targets)[0], nn.functional.huber_loss(net(inputs), targets))
+    torch.testing.assert_close(
+        objective(net, inputs, targets)[0], nn.functional.huber_loss(net(inputs), targets)
+    )
     with pytest.raises(RecipeError, match=r"HuberLoss gives one number for all rows.*reduction 'none'"):
         objective(net, inputs, targets, torch.ones(8))
 
@@ -140,7 +148,8 @@ def test_losses_that_give_one_number_serve_without_weights_only() -> None:
 def test_a_loss_that_does_not_fit_is_named_with_both_shapes() -> None:
     inputs, targets = _batch()
     with pytest.raises(
-        RecipeError, match=r"the loss BCEWithLogitsLoss cannot compare outputs float32\[8, 3\] with targets int64\[8\]"
+        RecipeError,
+        match=r"the loss BCEWithLogitsLoss cannot compare outputs float32\[8, 3\] with targets int64\[8\]",
     ):
         Objective("torch.nn:BCEWithLogitsLoss")(_net(), inputs, targets)
     with pytest.raises(RecipeError, match="the loss cross_entropy cannot compare"):
@@ -152,7 +161,9 @@ def test_a_loss_that_does_not_fit_is_named_with_both_shapes() -> None:
 @pytest.mark.parametrize("result", [torch.zeros(3), 1.0, None])
 def test_a_loss_with_a_strange_answer_is_named(result: object) -> None:
     inputs, targets = _batch()
-    with pytest.raises(RecipeError, match=r"the loss odd gives .* expected a tensor with one value for each of the 8 rows"):
+    with pytest.raises(
+        RecipeError, match=r"the loss odd gives .* expected a tensor with one value for each of the 8 rows"
+    ):
         Objective(_odd(result))(_net(), inputs, targets)
 
 

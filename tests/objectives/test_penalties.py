@@ -26,7 +26,9 @@ def _penalty(name: str, model: nn.Module, activity: list[Tensor], **arguments: f
 def test_l1_and_l2_sum_over_weights_and_spare_biases() -> None:
     net = _net()
     weights = _weights(net)
-    assert _penalty("l1", net, [], strength=0.3).item() == pytest.approx(0.3 * np.abs(weights).sum(), rel=1e-5)
+    assert _penalty("l1", net, [], strength=0.3).item() == pytest.approx(
+        0.3 * np.abs(weights).sum(), rel=1e-5
+    )
     assert _penalty("l2", net, [], strength=0.3).item() == pytest.approx(0.3 * (weights**2).sum(), rel=1e-5)
 
 
@@ -57,7 +59,9 @@ def test_a_model_without_weights_is_refused(name: str) -> None:
 def test_activity_penalties() -> None:
     layers = [torch.rand(6, 4), torch.rand(6, 2, 3)]
     wanted = 0.2 * np.mean([layer.abs().mean().item() for layer in layers])
-    assert _penalty("activity_l1", nn.Identity(), layers, strength=0.2).item() == pytest.approx(wanted, rel=1e-5)
+    assert _penalty("activity_l1", nn.Identity(), layers, strength=0.2).item() == pytest.approx(
+        wanted, rel=1e-5
+    )
     rates = np.concatenate([layer.reshape(6, -1).mean(dim=0).numpy() for layer in layers]).astype(np.float64)
     each = 0.1 * np.log(0.1 / rates) + 0.9 * np.log(0.9 / (1 - rates))
     found = _penalty("sparsity_kl", nn.Identity(), layers, strength=0.2, rate=0.1).item()
@@ -65,16 +69,22 @@ def test_activity_penalties() -> None:
 
 
 def test_sparsity_is_zero_at_the_rate_and_finite_where_units_are_silent() -> None:
-    assert _penalty("sparsity_kl", nn.Identity(), [torch.full((5, 4), 0.05)]).item() == pytest.approx(0.0, abs=1e-9)
+    assert _penalty("sparsity_kl", nn.Identity(), [torch.full((5, 4), 0.05)]).item() == pytest.approx(
+        0.0, abs=1e-9
+    )
     silent = torch.zeros(5, 4, requires_grad=True)
     assert _penalty("sparsity_kl", nn.Identity(), [silent]).isfinite()
 
 
 def test_sparsity_needs_activations_that_are_rates() -> None:
-    with pytest.raises(RecipeError, match=r"found mean activations from -1 to 2, expected 0 to 1. Use sigmoid"):
+    with pytest.raises(
+        RecipeError, match=r"found mean activations from -1 to 2, expected 0 to 1. Use sigmoid"
+    ):
         _penalty("sparsity_kl", nn.Identity(), [torch.tensor([[-1.0, 2.0]])])
 
 
 def test_penalties_on_activity_are_marked() -> None:
-    marked = {name: wants_activity(build("penalty", name)) for name in ("l1", "l2", "activity_l1", "sparsity_kl")}
+    marked = {
+        name: wants_activity(build("penalty", name)) for name in ("l1", "l2", "activity_l1", "sparsity_kl")
+    }
     assert marked == {"l1": False, "l2": False, "activity_l1": True, "sparsity_kl": True}

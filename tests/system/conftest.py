@@ -9,11 +9,13 @@ from handrail.run import Run
 
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests make hundreds of runs; drawing each report would take most of their time. `pictures` keeps it."""
+    """These tests make hundreds of runs; drawing each report would take most of their time. `pictures` keeps
+    it.
+    """
     if "pictures" not in request.keywords:
 
         def write_report(run: Run) -> Path:
             run.folder.report.write_text("not drawn")
             return run.folder.report
 
-        monkeypatch.setattr("handrail.views.report.write_report", write_report)
+        monkeypatch.setattr("handrail.report.page.write_report", write_report)

@@ -21,9 +21,10 @@ WORDS = {"calm": ("slow", "soft", "still", "dim"), "loud": ("quick", "hard", "br
 class Kind:
     """A kind of data.
 
-    write: makes the source in a folder, with these items replaced by garbage, and answers what `fit` is to read.
-    items: how many there are; the rows of the table in this order. changes: settings that make a fit quick.
-    test: the items of the official test part, where there is one. new: makes a source of new items without answers.
+    write: makes the source in a folder, with these items replaced by garbage, and answers what `fit` is to
+    read. items: how many there are; the rows of the table in this order. changes: settings that make a fit
+    quick. test: the items of the official test part, where there is one. new: makes a source of new items
+    without answers.
     """
 
     write: Callable[[Path, Others], Path]
@@ -68,7 +69,12 @@ def save(path: Path, pixels: np.ndarray) -> None:
 
 def write_idx(path: Path, array: np.ndarray) -> None:
     """An IDX file of bytes, gzipped where its name says so."""
-    data = b"\0\0\x08" + bytes([array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+    data = (
+        b"\0\0\x08"
+        + bytes([array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.astype(np.uint8).tobytes()
+    )
     path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
@@ -104,7 +110,9 @@ def idx(folder: Path, others: Others) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for part, items in (("train", range(48)), ("t10k", range(48, 64))):
         images = np.stack([pixels_of(item, 48, others, shape=(12, 12)) for item in items])
-        labels = np.array([CLASSES.index(label_of(item, 48 if part == "train" else 112, others)) for item in items])
+        labels = np.array(
+            [CLASSES.index(label_of(item, 48 if part == "train" else 112, others)) for item in items]
+        )
         write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
     return folder
@@ -116,7 +124,9 @@ def npz(folder: Path, others: Others) -> Path:
     arrays = {}
     for part, items in (("train", range(48)), ("test", range(48, 64))):
         arrays[f"x_{part}"] = np.stack([pixels_of(item, 48, others) for item in items])
-        arrays[f"y_{part}"] = np.array([CLASSES.index(label_of(item, 48 if part == "train" else 112, others)) for item in items])
+        arrays[f"y_{part}"] = np.array(
+            [CLASSES.index(label_of(item, 48 if part == "train" else 112, others)) for item in items]
+        )
     np.savez(folder / "pictures.npz", **arrays)
     return folder / "pictures.npz"
 
@@ -125,7 +135,9 @@ def series_line(item: int, others: Others, *, length: int = 24) -> str:
     """Two channels; loud series swing quicker."""
     chance = chance_of(item, others)
     steps = np.arange(length)[None] * (0.6 if item % 2 else 0.3)
-    values = chance.normal(size=(2, length)) * (1e3 if item in others else 0.3) + np.sin(steps + chance.random() * 6)
+    values = chance.normal(size=(2, length)) * (1e3 if item in others else 0.3) + np.sin(
+        steps + chance.random() * 6
+    )
     label = CLASSES[int(chance.integers(2)) if item in others else item % 2]
     return ":".join(",".join(f"{value:.4f}" for value in channel) for channel in values) + f":{label}"
 
@@ -135,7 +147,9 @@ def ts_pair(folder: Path, others: Others) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     head = "@problemName Waves\n@univariate false\n@dimensions 2\n@equalLength true\n@seriesLength 24\n@classLabel true calm loud\n@data\n"
     for part, items in (("TRAIN", range(40)), ("TEST", range(40, 56))):
-        (folder / f"Waves_{part}.ts").write_text(head + "".join(f"{series_line(item, others)}\n" for item in items))
+        (folder / f"Waves_{part}.ts").write_text(
+            head + "".join(f"{series_line(item, others)}\n" for item in items)
+        )
     return folder
 
 
@@ -234,8 +248,12 @@ def mixed(folder: Path, others: Others) -> Path:
         save(folder / "faces" / f"{item:02d}.png", pixels_of(item, 60, others))
         number = chance.normal() * (1e5 if item in others else 1.0)
         colour = chance.choice(["violet", "red"] if item in others else ["red", "green"])
-        rows.append((f"faces/{item:02d}.png", number, colour, text_of(item, 60, others), label_of(item, 60, others)))
-    pl.DataFrame(rows, schema=["face", "number", "colour", "words", "label"], orient="row").write_csv(folder / "people.csv")
+        rows.append(
+            (f"faces/{item:02d}.png", number, colour, text_of(item, 60, others), label_of(item, 60, others))
+        )
+    pl.DataFrame(rows, schema=["face", "number", "colour", "words", "label"], orient="row").write_csv(
+        folder / "people.csv"
+    )
     return folder / "people.csv"
 
 
@@ -245,7 +263,9 @@ def pairs(folder: Path, others: Others) -> Path:
     rows = []
     for item in range(60):
         letters = "".join(
-            chance_of(item, others).choice(list("xyzö" if item in others else "abcd"), size=9 if item in others else 4)
+            chance_of(item, others).choice(
+                list("xyzö" if item in others else "abcd"), size=9 if item in others else 4
+            )
         )
         rows.append((letters, letters[::-1]))
     pl.DataFrame(rows, schema=["given", "wanted"], orient="row").write_csv(folder / "pairs.csv")
@@ -308,11 +328,17 @@ CNN = {"cnn": {"widths": [4], "convolutions": 1, "dropout": 0.2}}
 SHAKEN = [{"shift": {"share": 0.1}}, "flip", {"noise": {"deviation": 0.05}}]
 KINDS = {
     "pictures": Kind(pictures, 40, {"model": CNN, "data.augment": SHAKEN}, new=new_pictures),
-    "pictures in parts": Kind(pictures_in_parts, 48, {"model": CNN, "data.augment": SHAKEN}, test=tuple(range(36, 48))),
+    "pictures in parts": Kind(
+        pictures_in_parts, 48, {"model": CNN, "data.augment": SHAKEN}, test=tuple(range(36, 48))
+    ),
     "idx": Kind(idx, 64, {"model": CNN, "data.augment": SHAKEN[:1]}, test=tuple(range(48, 64))),
     "npz": Kind(npz, 64, {"model": CNN}, test=tuple(range(48, 64))),
     "series": Kind(
-        ts_pair, 56, {"model": {"series_cnn": {"widths": [4], "dropout": 0.2}}}, test=tuple(range(40, 56)), new=new_series
+        ts_pair,
+        56,
+        {"model": {"series_cnn": {"widths": [4], "dropout": 0.2}}},
+        test=tuple(range(40, 56)),
+        new=new_series,
     ),
     "text": Kind(
         text_table,
@@ -346,7 +372,11 @@ KINDS = {
     "sounds": Kind(sounds, 32, {"model": CNN, "data.audio.mels": 8}, new=new_sounds),
     "masks": Kind(masks, 24, {"model": {"unet": {"depth": 1, "width": 4, "dropout": 0.2}}}, new=new_grey),
     "boxes": Kind(
-        voc, 32, {"model": {"detector": {"widths": [4, 4, 8, 8], "features": 8}}}, test=tuple(range(24, 32)), new=new_voc_pictures
+        voc,
+        32,
+        {"model": {"detector": {"widths": [4, 4, 8, 8], "features": 8}}},
+        test=tuple(range(24, 32)),
+        new=new_voc_pictures,
     ),
     "mixed": Kind(
         mixed,

@@ -1,4 +1,6 @@
-"""The command line: whatever goes wrong ends with one clear message, exit code 2, no traceback, nothing half-written."""
+"""The command line: whatever goes wrong ends with one clear message, exit code 2, no traceback, nothing
+half-written.
+"""
 
 import json
 import os
@@ -39,7 +41,9 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 def table(rows: int = 200) -> pl.DataFrame:
     chance = np.random.default_rng(0)
     x = chance.normal(size=rows)
-    return pl.DataFrame({"x": x, "c": chance.choice(["a", "b", "c"], size=rows), "y": np.where(x > 0, "yes", "no")})
+    return pl.DataFrame(
+        {"x": x, "c": chance.choice(["a", "b", "c"], size=rows), "y": np.where(x > 0, "yes", "no")}
+    )
 
 
 def refused(answer: tuple[int, str, str], *texts: str) -> None:
@@ -154,10 +158,12 @@ def test_predict(run: Path, cli: Cli, tmp_path: Path) -> None:
 
 def test_bad_new_rows(run: Path, cli: Cli, tmp_path: Path) -> None:
     new = table(20).drop("y").with_columns(pl.col("x").cast(pl.String))
-    new.with_columns(x=pl.when(pl.int_range(pl.len()).is_in([3, 7])).then(pl.lit("much")).otherwise("x")).write_csv(
-        tmp_path / "text.csv"
+    new.with_columns(
+        x=pl.when(pl.int_range(pl.len()).is_in([3, 7])).then(pl.lit("much")).otherwise("x")
+    ).write_csv(tmp_path / "text.csv")
+    new.with_columns(c=pl.when(pl.int_range(pl.len()) == 5).then(pl.lit("zzz")).otherwise("c")).write_csv(
+        tmp_path / "unseen.csv"
     )
-    new.with_columns(c=pl.when(pl.int_range(pl.len()) == 5).then(pl.lit("zzz")).otherwise("c")).write_csv(tmp_path / "unseen.csv")
     new.drop("c").write_csv(tmp_path / "missing.csv")
     refused(cli("predict", "run", "text.csv", "-o", "out.csv"), "'x'", "'much'", "line 5, line 9")
     refused(cli("predict", "run", "missing.csv", "-o", "out.csv"), "no column 'c'")
@@ -168,7 +174,9 @@ def test_bad_new_rows(run: Path, cli: Cli, tmp_path: Path) -> None:
     assert "'zzz' did not occur in training" in err
     assert "line 7" in err
     assert cli("predict", "run", "text.csv", "-o", "some.csv", "--skip-bad")[0] == 0
-    assert pl.read_csv(tmp_path / "some.csv")["prediction"].is_null().to_list() == [row in (3, 7) for row in range(20)]
+    assert pl.read_csv(tmp_path / "some.csv")["prediction"].is_null().to_list() == [
+        row in (3, 7) for row in range(20)
+    ]
 
 
 def test_json_and_quiet(run: Path, cli: Cli) -> None:
@@ -208,10 +216,14 @@ def test_predict_keeps_columns_of_any_name(cli: Cli, tmp_path: Path) -> None:
     refused(cli("predict", "run", "table.csv", "-o", "table.csv", "--overwrite"), "is the table itself")
 
 
-def test_a_relative_source_is_found_from_everywhere(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_source_is_found_from_everywhere(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "inner").mkdir()
     table().write_csv(tmp_path / "inner" / "table.csv")
-    (tmp_path / "inner" / "recipe.yaml").write_text("data: {source: table.csv, target: y}\ntraining: {epochs: 2}\n")
+    (tmp_path / "inner" / "recipe.yaml").write_text(
+        "data: {source: table.csv, target: y}\ntraining: {epochs: 2}\n"
+    )
     monkeypatch.chdir(tmp_path / "inner")
     assert cli("fit", "recipe.yaml", "--out", "run", "-q")[0] == 0
     monkeypatch.chdir(tmp_path)
@@ -228,9 +240,9 @@ def test_an_empty_folder_of_the_user_stays(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_rows_without_a_target_are_counted(cli: Cli, tmp_path: Path) -> None:
-    table().with_columns(y=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("")).otherwise("y")).write_csv(
-        tmp_path / "table.csv"
-    )
+    table().with_columns(
+        y=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("")).otherwise("y")
+    ).write_csv(tmp_path / "table.csv")
     code, out, _ = cli("fit", "table.csv", "--target", "y", "--out", "run", *QUICK)
     assert code == 0
     assert "rows have no target" in out
@@ -254,7 +266,14 @@ def test_a_loss_that_is_not_a_number_stops_the_fit(cli: Cli, tmp_path: Path) -> 
     table().with_columns(x=pl.col("x") * 1e30).write_csv(tmp_path / "table.csv")
     settings = ["data.encoding.scaling=none", "learning.gradient.optimizer.sgd.learning_rate=1e10"]
     code, _, err = cli(
-        "fit", "table.csv", "--target", "y", "--out", "run", "-q", *[part for text in settings for part in ("-s", text)]
+        "fit",
+        "table.csv",
+        "--target",
+        "y",
+        "--out",
+        "run",
+        "-q",
+        *[part for text in settings for part in ("-s", text)],
     )
     assert code == 2
     assert "epoch 1, step" in err
@@ -286,7 +305,9 @@ def test_check_answers_1_where_a_fit_would_stop(cli: Cli, tmp_path: Path) -> Non
     refused(cli("fit", "table.csv", "--target", "y"), "'copy'")
 
 
-@pytest.mark.parametrize("statement", ["import handrail", "import handrail.cli", "from handrail.cli import app"])
+@pytest.mark.parametrize(
+    "statement", ["import handrail", "import handrail.cli", "from handrail.cli import app"]
+)
 def test_no_torch_before_it_is_needed(statement: str) -> None:
     heavy = "{'torch', 'polars', 'sklearn', 'matplotlib', 'pydantic'}"
     code = f"{statement}; import sys; found = {heavy} & set(sys.modules); assert not found, found"

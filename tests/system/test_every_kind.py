@@ -1,4 +1,6 @@
-"""The promises of a fit for every kind of data: split first, the seal, resuming, the same bits twice, answers for new items."""
+"""The promises of a fit for every kind of data: split first, the seal, resuming, the same bits twice, answers
+for new items.
+"""
 
 import json
 import os
@@ -59,7 +61,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def items_in(run: Run, kind: Kind, part: str) -> list[int]:
-    """The items whose rows are in a part; a forecast's windows reach over several, of which the first ones train."""
+    """The items whose rows are in a part; a forecast's windows reach over several, of which the first ones
+    train.
+    """
     if part == "test" and kind.test:
         return list(kind.test)
     parts = pl.read_parquet(run.folder.split)["part"]
@@ -72,13 +76,17 @@ def test_garbage_in_test_rows_changes_nothing_that_is_fitted(name: str, clean: A
     second = fitted(kind, kind.write(tmp_path / "source", items_in(first, kind, "test")), tmp_path / "run")
     assert learned(first) == learned(second)
     assert first.folder.split.read_bytes() == second.folder.split.read_bytes()
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), "the test rows were not replaced"
+    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+        "the test rows were not replaced"
+    )
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_same_garbage_in_training_rows_is_felt(name: str, clean: Any, tmp_path: Path) -> None:
     kind, first = KINDS[name], clean(name)
-    second = fitted(kind, kind.write(tmp_path / "source", items_in(first, kind, "train")[:1]), tmp_path / "run")
+    second = fitted(
+        kind, kind.write(tmp_path / "source", items_in(first, kind, "train")[:1]), tmp_path / "run"
+    )
     assert learned(first)[0] != learned(second)[0]
     assert first.folder.sealed.read_bytes() == second.folder.sealed.read_bytes()
 
@@ -86,7 +94,9 @@ def test_the_same_garbage_in_training_rows_is_felt(name: str, clean: Any, tmp_pa
 @pytest.mark.parametrize("name", KINDS)
 def test_twice_the_same(name: str, clean: Any, tmp_path: Path) -> None:
     kind = KINDS[name]
-    assert learned(clean(name)) == learned(fitted(kind, kind.write(tmp_path / "source", ()), tmp_path / "run"))
+    assert learned(clean(name)) == learned(
+        fitted(kind, kind.write(tmp_path / "source", ()), tmp_path / "run")
+    )
 
 
 class StopAt(Callback):
@@ -113,11 +123,15 @@ def test_a_fit_that_was_stopped_resumes_to_the_same_bits(name: str, clean: Any, 
 
 
 @pytest.mark.parametrize("name", ["pictures", "masks"])
-def test_pictures_on_disk_resume_to_the_same_bits(name: str, clean: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_on_disk_resume_to_the_same_bits(
+    name: str, clean: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = clean(name)
-    monkeypatch.setattr("handrail.data.images.cache.IN_MEMORY", 0)
+    monkeypatch.setattr("handrail.data.stores.pixels.cache.IN_MEMORY", 0)
     check_resumed(name, whole, tmp_path)
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in whole.path.iterdir()}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        path.name for path in whole.path.iterdir()
+    }
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -146,7 +160,9 @@ def test_pictures_in_another_folder_and_format_are_the_same_seal(clean: Any, tmp
 
 
 def test_a_test_picture_of_another_size_changes_nothing(tmp_path: Path) -> None:
-    """Pictures alike are kept as they were first decoded; one that is not alike must not change the others' pixels."""
+    """Pictures alike are kept as they were first decoded; one that is not alike must not change the others'
+    pixels.
+    """
     changes = {"data.images.size": 12, "model": KINDS["pictures"].changes["model"]}
     runs = []
     for name, size in (("alike", 60), ("other", 90)):

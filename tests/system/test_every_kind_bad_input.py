@@ -1,4 +1,6 @@
-"""Bad input of every kind, by the command line: one message that names the file, exit code 2, no traceback, nothing left."""
+"""Bad input of every kind, by the command line: one message that names the file, exit code 2, no traceback,
+nothing left.
+"""
 
 import os
 import shutil
@@ -12,12 +14,34 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from kinds import KINDS, idx, masks, mixed, npz, pictures, save, sounds, text_table, timeline, ts_pair, voc, write_idx
+from kinds import (
+    KINDS,
+    idx,
+    masks,
+    mixed,
+    npz,
+    pictures,
+    save,
+    sounds,
+    text_table,
+    timeline,
+    ts_pair,
+    voc,
+    write_idx,
+)
 
 from handrail.cli import main
 
 Cli = Callable[..., tuple[int, str, str]]
-QUICK = ["-q", "-s", "training.epochs=1", "-s", "evaluation.resamples=100", "-s", "training.precision=float32"]
+QUICK = [
+    "-q",
+    "-s",
+    "training.epochs=1",
+    "-s",
+    "evaluation.resamples=100",
+    "-s",
+    "training.precision=float32",
+]
 SMALL = ["-s", "model={cnn: {widths: [4], convolutions: 1}}"]
 
 
@@ -47,11 +71,16 @@ def bomb(path: Path) -> None:
     """A PNG of a few bytes whose header says 60,000 × 60,000 pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100_000)))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -227,7 +256,15 @@ def plain_table(folder: Path) -> list[str]:
 
 
 def forecast_of_words(folder: Path) -> list[str]:
-    return [str(text_table(folder, ())), "-t", "label", "-s", "data.task=forecast", "-s", "data.forecast.horizon=4"]
+    return [
+        str(text_table(folder, ())),
+        "-t",
+        "label",
+        "-s",
+        "data.task=forecast",
+        "-s",
+        "data.forecast.horizon=4",
+    ]
 
 
 def forecast_of_few_rows(folder: Path) -> list[str]:
@@ -260,7 +297,10 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
     "a text named .png": (text_as_png, ("loud/025.png", "holds text")),
     "a file of zero bytes": (zero_bytes, ("loud/026.png", "empty (0 bytes)")),
     "a bomb": (a_bomb, ("loud/027.png", "3,600,000,000 pixels")),
-    "several at once": (several_at_once, ("loud/025.png", "loud/026.png", "loud/027.png", "3 of 40 pictures")),
+    "several at once": (
+        several_at_once,
+        ("loud/025.png", "loud/026.png", "loud/027.png", "3 of 40 pictures"),
+    ),
     "an empty class": (no_pictures_of_a_class, ("data/nothing", "holds no file")),
     "one class": (one_class, ("all files are in only", "a folder for each class")),
     "an empty folder": (nothing_there, ("data", "holds nothing")),
@@ -314,7 +354,10 @@ def as_others_are() -> list[str]:
         return []
     rights = "-dac_override,-dac_read_search"
     before = ["setpriv", "--bounding-set", rights, "--inh-caps", rights]
-    if shutil.which("setpriv") is None or subprocess.run([*before, "true"], capture_output=True, check=False).returncode:
+    if (
+        shutil.which("setpriv") is None
+        or subprocess.run([*before, "true"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("root may read everything here")
     return before
 
@@ -344,12 +387,16 @@ def test_one_picture_of_another_depth_is_a_remark(cli: Cli, tmp_path: Path) -> N
 def fitted(cli: Cli, name: str, tmp_path: Path, *more: str) -> None:
     kind = KINDS[name]
     source = kind.write(tmp_path / "data", ())
-    code, _, err = cli("fit", str(source), *(["-t", kind.target] if kind.target else []), "--out", "run", *QUICK, *more)
+    code, _, err = cli(
+        "fit", str(source), *(["-t", kind.target] if kind.target else []), "--out", "run", *QUICK, *more
+    )
     assert code == 0, err
 
 
 def test_words_that_training_did_not_have_are_a_warning(cli: Cli, tmp_path: Path) -> None:
-    fitted(cli, "text", tmp_path, "-s", "model={bag_of_words: {embedding: 4}}", "-s", "data.columns.message=text")
+    fitted(
+        cli, "text", tmp_path, "-s", "model={bag_of_words: {embedding: 4}}", "-s", "data.columns.message=text"
+    )
     pl.DataFrame({"message": ["slow soft", "xylophone zebra"]}).write_csv(tmp_path / "new.csv")
     code, _, err = cli("predict", "run", "new.csv", "-o", "answers.csv")
     assert code == 0, err
@@ -373,7 +420,11 @@ def test_bad_new_items_leave_no_answers(cli: Cli, tmp_path: Path) -> None:
 
 def test_new_rows_of_another_kind_are_refused(cli: Cli, tmp_path: Path) -> None:
     fitted(cli, "pictures", tmp_path, *SMALL)
-    for source in (text_table(tmp_path / "table", ()), sounds(tmp_path / "sounds", ()), ts_pair(tmp_path / "series", ())):
+    for source in (
+        text_table(tmp_path / "table", ()),
+        sounds(tmp_path / "sounds", ()),
+        ts_pair(tmp_path / "series", ()),
+    ):
         code, _, err = cli("predict", "run", str(source))
         assert code == 2, err
         assert "no column 'image'" in err

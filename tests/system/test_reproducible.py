@@ -12,9 +12,20 @@ from handrail.run import Run
 
 RULES = {
     "gradient": {
-        "model": {"mlp": {"hidden": [16], "dropout": 0.3, "input_noise": 0.1, "weight_noise": 0.01, "normalisation": "batch"}}
+        "model": {
+            "mlp": {
+                "hidden": [16],
+                "dropout": 0.3,
+                "input_noise": 0.1,
+                "weight_noise": 0.01,
+                "normalisation": "batch",
+            }
+        }
     },
-    "replicas": {"model": {"mlp": {"hidden": [16], "dropout": 0.3, "normalisation": "batch"}}, "training.replicas": 3},
+    "replicas": {
+        "model": {"mlp": {"hidden": [16], "dropout": 0.3, "normalisation": "batch"}},
+        "training.replicas": 3,
+    },
     "lbfgs": {"learning.gradient.optimizer": "lbfgs", "data.balance": "undersample"},
     "rosenblatt": {"learning": "rosenblatt", "model": "linear"},
     "least_squares": {"learning": "least_squares", "model": "mlp"},
@@ -24,7 +35,9 @@ RULES = {
 def a_table() -> pl.DataFrame:
     chance = np.random.default_rng(2)
     x = chance.normal(size=(300, 2))
-    return pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "label": np.where(x[:, 0] + chance.normal(size=300) > 0, "up", "down")})
+    return pl.DataFrame(
+        {"a": x[:, 0], "b": x[:, 1], "label": np.where(x[:, 0] + chance.normal(size=300) > 0, "up", "down")}
+    )
 
 
 def learned(run: Run) -> tuple[bytes, list[dict], dict]:
@@ -42,7 +55,10 @@ def test_twice_the_same(rule: str, tmp_path: Path) -> None:
 
 def test_another_seed_gives_another_network_but_the_same_split(tmp_path: Path) -> None:
     changes = {"training.epochs": 4, "evaluation.resamples": 100}
-    runs = [fit(a_table(), "label", changes={**changes, "seed": seed}, out=tmp_path / str(seed)) for seed in (0, 1)]
+    runs = [
+        fit(a_table(), "label", changes={**changes, "seed": seed}, out=tmp_path / str(seed))
+        for seed in (0, 1)
+    ]
     assert learned(runs[0])[0] != learned(runs[1])[0]
     assert runs[0].folder.split.read_bytes() == runs[1].folder.split.read_bytes()
 

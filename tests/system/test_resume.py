@@ -16,7 +16,11 @@ from handrail.run import Run
 from handrail.training.signals import Interrupted
 
 RULES = {
-    "gradient": {"learning": "gradient", "model": {"mlp": {"hidden": [32, 16], "dropout": 0.2}}, "training.epochs": 20},
+    "gradient": {
+        "learning": "gradient",
+        "model": {"mlp": {"hidden": [32, 16], "dropout": 0.2}},
+        "training.epochs": 20,
+    },
     "replicas": {
         "learning": "gradient",
         "model": {"mlp": {"hidden": [16], "dropout": 0.2, "normalisation": "batch"}},
@@ -34,9 +38,15 @@ RULES = {
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 20},
     "least_squares": {"learning": "least_squares", "model": {"mlp": {"hidden": [200]}}, "training.epochs": 1},
 }
-COMMON = {"training.patience": None, "training.checkpoint_seconds": 0.0, "training.batch_size": 8, "evaluation.resamples": 100}
+COMMON = {
+    "training.patience": None,
+    "training.checkpoint_seconds": 0.0,
+    "training.batch_size": 8,
+    "evaluation.resamples": 100,
+}
 
-# Children come from a server that has imported everything and run nothing, so that each begins within milliseconds.
+# Children come from a server that has imported everything and run nothing, so that each begins within
+# milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["handrail.fitting"])
 
@@ -46,7 +56,9 @@ def a_table(folder: Path) -> Path:
     chance = random.Random(3)
     rows = [(chance.gauss(0, 1), chance.gauss(0, 1), chance.choice("abc")) for _ in range(3000)]
     table = pl.DataFrame(rows, schema=["x", "y", "c"], orient="row")
-    label = (table["x"] + table["y"] * table["x"] + pl.Series([chance.gauss(0, 0.5) for _ in rows]) > 0).cast(pl.Int64)
+    label = (table["x"] + table["y"] * table["x"] + pl.Series([chance.gauss(0, 0.5) for _ in rows]) > 0).cast(
+        pl.Int64
+    )
     path = folder / "table.csv"
     table.with_columns(label.alias("label")).write_csv(path)
     return path
@@ -133,7 +145,13 @@ def test_a_signal_in_the_middle_of_an_epoch_saves_and_says_how_to_go_on(number: 
     table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
     do_fit(table, changes, tmp_path / "whole")
     with pytest.raises(Interrupted, match=r"epoch 3, after step 77.*handrail resume") as stop:
-        fit(table, "label", changes=changes, out=tmp_path / "stopped", callbacks=(StopAt(3, 77, number).listener,))
+        fit(
+            table,
+            "label",
+            changes=changes,
+            out=tmp_path / "stopped",
+            callbacks=(StopAt(3, 77, number).listener,),
+        )
     assert stop.value.exit_code == 128 + number
     with pytest.raises(RunError, match="resume"):
         Run(tmp_path / "stopped").summary  # noqa: B018
@@ -149,13 +167,21 @@ def test_a_fit_that_has_ended_is_not_trained_again(tmp_path: Path) -> None:
     fit(table, "label", changes={**COMMON, "training.epochs": 2}, out=tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
     resume(tmp_path / "run")
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert before == {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()
+    }
 
 
 def test_resume_refuses_data_that_has_changed(tmp_path: Path) -> None:
     table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
     with pytest.raises(Interrupted):
-        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+        fit(
+            table,
+            "label",
+            changes=changes,
+            out=tmp_path / "run",
+            callbacks=(StopAt(2, 10, signal.SIGINT).listener,),
+        )
     lines = table.read_text().splitlines()
     table.write_text("\n".join([lines[0], "9.5,9.5,a,1", *lines[2:]]) + "\n")
     with pytest.raises(RunError, match=r"table\.csv.*has changed"):
@@ -166,7 +192,13 @@ def test_resume_refuses_rows_in_another_order(tmp_path: Path) -> None:
     """The split goes by position: in another order, rows that were trained on would be sealed."""
     table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
     with pytest.raises(Interrupted):
-        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+        fit(
+            table,
+            "label",
+            changes=changes,
+            out=tmp_path / "run",
+            callbacks=(StopAt(2, 10, signal.SIGINT).listener,),
+        )
     lines = table.read_text().splitlines()
     table.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
     with pytest.raises(RunError, match="or their order, are not the same"):
@@ -176,7 +208,13 @@ def test_resume_refuses_rows_in_another_order(tmp_path: Path) -> None:
 def test_resume_refuses_a_recipe_that_was_changed(tmp_path: Path) -> None:
     table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
     with pytest.raises(Interrupted):
-        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+        fit(
+            table,
+            "label",
+            changes=changes,
+            out=tmp_path / "run",
+            callbacks=(StopAt(2, 10, signal.SIGINT).listener,),
+        )
     recipe = tmp_path / "run" / "recipe.yaml"
     text = recipe.read_text()
     recipe.write_text(text.replace("epochs: 5", "epochs: 7"))
@@ -199,10 +237,20 @@ def test_a_module_given_as_an_object_stays_as_it_was(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
     with pytest.raises(Interrupted):
-        fit(table, "label", changes=changes, out=tmp_path / "run", callbacks=(StopAt(2, 10, signal.SIGINT).listener,))
+        fit(
+            table,
+            "label",
+            changes=changes,
+            out=tmp_path / "run",
+            callbacks=(StopAt(2, 10, signal.SIGINT).listener,),
+        )
     path = tmp_path / "run" / "checkpoints" / "last" / "state.safetensors"
     content = bytearray(path.read_bytes())
-    for damage in (content[: len(content) // 2], content[:-40] + bytes([content[-40] ^ 1]) + content[-39:], b""):
+    for damage in (
+        content[: len(content) // 2],
+        content[:-40] + bytes([content[-40] ^ 1]) + content[-39:],
+        b"",
+    ):
         path.write_bytes(damage)
         with pytest.raises(RunError, match=r"last/state\.safetensors' is damaged"):
             resume(tmp_path / "run")

@@ -27,7 +27,9 @@ def test_fit_twice_test_once_and_then_only_again(tmp_path: Path) -> None:
     found = first.test()
     assert (found["opening"], found["again"], found["rows"]) == (1, False, 45)
     for run in (first, second):
-        with pytest.raises(SealError, match=r"(?s)45 test rows have been opened once.*recipe 'first'.*--again"):
+        with pytest.raises(
+            SealError, match=r"(?s)45 test rows have been opened once.*recipe 'first'.*--again"
+        ):
             run.test()
     assert second.tested is None
     marked = second.test(again=True)
@@ -85,10 +87,14 @@ def test_after_a_refit_the_run_answers_with_what_was_tested(tmp_path: Path) -> N
         answers = opened.predict(table[rows]).frame
         truth = (table[rows]["label"] == "up").to_numpy()
         expected = found["metrics"]["log_loss"]["value"]
-        assert -np.log(np.where(truth, answers["probability_up"], answers["probability_down"])).mean() == pytest.approx(expected)
+        assert -np.log(
+            np.where(truth, answers["probability_up"], answers["probability_down"])
+        ).mean() == pytest.approx(expected)
 
 
-def test_a_run_that_holds_test_figures_is_not_shut_without_its_ledger(tmp_path: Path, handrail_home: Path) -> None:
+def test_a_run_that_holds_test_figures_is_not_shut_without_its_ledger(
+    tmp_path: Path, handrail_home: Path
+) -> None:
     run = fit(a_table(), "label", changes=QUICK, out=tmp_path / "one")
     run.test()
     (handrail_home / "ledger.sqlite").unlink()
@@ -103,9 +109,15 @@ def test_most_of_the_rows_count_as_the_rows(tmp_path: Path) -> None:
     first = fit(table, "label", changes={**QUICK, "name": "first"}, out=tmp_path / "one")
     first.test()
     row = int(np.flatnonzero((pl.read_parquet(first.folder.split)["part"] == "test").to_numpy())[0])
-    changed = table.with_row_index().with_columns(a=pl.when(pl.col("index") == row).then(9.0).otherwise("a")).drop("index")
+    changed = (
+        table.with_row_index()
+        .with_columns(a=pl.when(pl.col("index") == row).then(9.0).otherwise("a"))
+        .drop("index")
+    )
     other = fit(changed, "label", changes=QUICK, out=tmp_path / "two")
-    with pytest.raises(SealError, match=r"98% of these 45 test rows have been opened before in another set.*'first'"):
+    with pytest.raises(
+        SealError, match=r"98% of these 45 test rows have been opened before in another set.*'first'"
+    ):
         other.test()
     assert other.openings()[0].recipe == "first"
     found = other.test(again=True)
@@ -117,7 +129,9 @@ def test_a_test_row_of_an_unknown_class_is_said_and_left_out(tmp_path: Path) -> 
     drawn = fit(table, "label", changes=QUICK, out=tmp_path / "draw")
     row = int(np.flatnonzero((pl.read_parquet(drawn.folder.split)["part"] == "test").to_numpy())[0])
     labels = [label if place != row else "sideways" for place, label in enumerate(table["label"])]
-    found = fit(table.with_columns(label=pl.Series(labels)), "label", changes=QUICK, out=tmp_path / "one").test()
+    found = fit(
+        table.with_columns(label=pl.Series(labels)), "label", changes=QUICK, out=tmp_path / "one"
+    ).test()
     assert found["rows"] == 44
     assert "'sideways'" in found["remarks"][0]
 
@@ -126,9 +140,9 @@ def test_changed_test_rows_are_not_measured_and_the_seal_stays_shut(tmp_path: Pa
     a_table().write_csv(tmp_path / "table.csv")
     run = fit(tmp_path / "table.csv", "label", changes=QUICK, out=tmp_path / "one")
     row = int(np.flatnonzero((pl.read_parquet(run.folder.split)["part"] == "test").to_numpy())[0])
-    a_table().with_row_index().with_columns(a=pl.when(pl.col("index") == row).then(9.0).otherwise("a")).drop("index").write_csv(
-        tmp_path / "table.csv"
-    )
+    a_table().with_row_index().with_columns(a=pl.when(pl.col("index") == row).then(9.0).otherwise("a")).drop(
+        "index"
+    ).write_csv(tmp_path / "table.csv")
     with pytest.raises(DataError, match=r"table\.csv' has changed since the fit"):
         run.test()
     assert run.openings() == []

@@ -1,4 +1,6 @@
-"""Split first: whatever stands in the test rows, nothing that is fitted and no validation figure changes by a bit."""
+"""Split first: whatever stands in the test rows, nothing that is fitted and no validation figure changes by a
+bit.
+"""
 
 import json
 from pathlib import Path
@@ -9,11 +11,15 @@ import polars as pl
 import pytest
 
 from handrail import convert, fit
-from handrail.data.convert import typed
+from handrail.data.writers import typed
 from handrail.run import Run
 
 RULES = {
-    "gradient": {"learning": "gradient", "model": {"mlp": {"hidden": [16], "dropout": 0.1}}, "training.epochs": 4},
+    "gradient": {
+        "learning": "gradient",
+        "model": {"mlp": {"hidden": [16], "dropout": 0.1}},
+        "training.epochs": 4,
+    },
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 4},
     "least_squares": {"learning": "least_squares", "model": "linear"},
 }
@@ -44,7 +50,10 @@ def a_table(rows: int = 400) -> pl.DataFrame:
     days = chance.integers(0, 2000, size=rows)
     return pl.DataFrame(
         {
-            "x": [None if gap else float(v) for v, gap in zip(x.round(6), chance.random(rows) < 0.1, strict=True)],
+            "x": [
+                None if gap else float(v)
+                for v, gap in zip(x.round(6), chance.random(rows) < 0.1, strict=True)
+            ],
             "n": chance.integers(0, 50, size=rows),
             "c": c,
             "flag": chance.choice(["yes", "no"], size=rows),
@@ -93,7 +102,10 @@ def fitted(run: Run) -> tuple[bytes, bytes, list, dict]:
     """Everything that was learned, and every validation figure."""
     lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     records = [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
-    summary = {key: run.summary[key] for key in ("task", "columns", "decisions", "metrics", "baselines", "comparison")}
+    summary = {
+        key: run.summary[key]
+        for key in ("task", "columns", "decisions", "metrics", "baselines", "comparison")
+    }
     return (
         (run.folder.model / "weights.safetensors").read_bytes(),
         (run.folder.model / "pipeline.json").read_bytes(),
@@ -106,13 +118,23 @@ def check(source: Any, other: Any, changes: dict, folder: Path) -> None:
     changes = {"evaluation.resamples": 100, **changes}
     first = fit(source, "label", changes=changes, out=folder / "first")
     second = fit(other, "label", changes=changes, out=folder / "second")
-    assert (first.folder.split.read_bytes(), fitted(first)) == (second.folder.split.read_bytes(), fitted(second))
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), "the test rows were not replaced"
+    assert (first.folder.split.read_bytes(), fitted(first)) == (
+        second.folder.split.read_bytes(),
+        fitted(second),
+    )
+    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+        "the test rows were not replaced"
+    )
 
 
 def test_rows(table: pl.DataFrame, folder: Path, **changes: Any) -> np.ndarray:
     """The test rows as drawn by a fit of the untouched table."""
-    run = fit(table, "label", changes={"training.epochs": 1, "evaluation.resamples": 100, **changes}, out=folder / "draw")
+    run = fit(
+        table,
+        "label",
+        changes={"training.epochs": 1, "evaluation.resamples": 100, **changes},
+        out=folder / "draw",
+    )
     parts = pl.read_parquet(run.folder.split)
     return np.flatnonzero((parts["part"] == "test").to_numpy())
 
@@ -127,11 +149,27 @@ def test_garbage_in_test_rows_changes_nothing_for_every_kind_of_source(
     postgres = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
     table = a_table()
     other = garbage(table, test_rows(table, tmp_path))
-    # One database holds one of the tables at a time: the first fit is over before the second table is written.
-    first = fit(as_source(table, kind, tmp_path / "a", postgres), "label", changes=changes_for(kind), out=tmp_path / "first")
-    second = fit(as_source(other, kind, tmp_path / "b", postgres), "label", changes=changes_for(kind), out=tmp_path / "second")
-    assert (first.folder.split.read_bytes(), fitted(first)) == (second.folder.split.read_bytes(), fitted(second))
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), "the test rows were not replaced"
+    # One database holds one of the tables at a time: the first fit is over before the second table is
+    # written.
+    first = fit(
+        as_source(table, kind, tmp_path / "a", postgres),
+        "label",
+        changes=changes_for(kind),
+        out=tmp_path / "first",
+    )
+    second = fit(
+        as_source(other, kind, tmp_path / "b", postgres),
+        "label",
+        changes=changes_for(kind),
+        out=tmp_path / "second",
+    )
+    assert (first.folder.split.read_bytes(), fitted(first)) == (
+        second.folder.split.read_bytes(),
+        fitted(second),
+    )
+    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+        "the test rows were not replaced"
+    )
 
 
 def changes_for(kind: str) -> dict:
@@ -144,7 +182,9 @@ def changes_for(kind: str) -> dict:
 def test_garbage_in_test_rows_changes_nothing_for_every_rule(rule: str, method: str, tmp_path: Path) -> None:
     table = a_table()
     changes = {**RULES[rule], "data.split.method": method}
-    check(table, garbage(table, test_rows(table, tmp_path, **{"data.split.method": method})), changes, tmp_path)
+    check(
+        table, garbage(table, test_rows(table, tmp_path, **{"data.split.method": method})), changes, tmp_path
+    )
 
 
 @pytest.mark.parametrize("settings", [
@@ -153,7 +193,9 @@ def test_garbage_in_test_rows_changes_nothing_for_every_rule(rule: str, method: 
     {"data.balance": "oversample", "data.sample": 200},
     {"data.duplicates": "drop", "data.balance": "class_weights"},
 ])  # fmt: skip
-def test_garbage_in_test_rows_changes_nothing_for_every_setting_of_the_data(settings: dict, tmp_path: Path) -> None:
+def test_garbage_in_test_rows_changes_nothing_for_every_setting_of_the_data(
+    settings: dict, tmp_path: Path
+) -> None:
     table = a_table()
     check(table, garbage(table, test_rows(table, tmp_path)), {**RULES["gradient"], **settings}, tmp_path)
 
@@ -185,7 +227,9 @@ def test_garbage_in_a_test_file_changes_nothing(tmp_path: Path) -> None:
 def test_regression_and_garbage(tmp_path: Path) -> None:
     table = a_table().drop("label").with_columns(label=pl.Series(np.random.default_rng(0).normal(size=400)))
     rows = test_rows(table, tmp_path)
-    other = garbage(table.with_columns(label=pl.lit("up")), rows).drop("label").with_columns(label=table["label"])
+    other = (
+        garbage(table.with_columns(label=pl.lit("up")), rows).drop("label").with_columns(label=table["label"])
+    )
     values = other["label"].to_list()
     for row in rows:
         values[row] = 1e7
@@ -209,7 +253,14 @@ def test_typed_and_text_tables_are_the_same(tmp_path: Path) -> None:
     assert typed(texts)["n"].dtype == pl.Int64
     runs = []
     for kind in ("csv", "parquet", "jsonl", "sqlite", "json", "arrow"):
-        runs.append(fit(as_source(table, kind, tmp_path / kind), "label", changes=changes_for(kind), out=tmp_path / f"run-{kind}"))
+        runs.append(
+            fit(
+                as_source(table, kind, tmp_path / kind),
+                "label",
+                changes=changes_for(kind),
+                out=tmp_path / f"run-{kind}",
+            )
+        )
     first = fitted(runs[0])
     for run in runs[1:]:
         assert fitted(run)[0] == first[0]

@@ -1,4 +1,6 @@
-"""Parquet files that are read block by block give what the same table gives in memory, and stay within bounds."""
+"""Parquet files that are read block by block give what the same table gives in memory, and stay within
+bounds.
+"""
 
 import itertools
 import json
@@ -15,15 +17,18 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from handrail import DataError, HandrailError, convert, fit, load, resume
-from handrail._yaml import read_yaml
-from handrail.data.convert import typed
 from handrail.data.dataset import prepare
 from handrail.data.sources import read
-from handrail.data.stream import gather, order, parquet, rows, wanted
-from handrail.data.stream.part import StreamedPart
+from handrail.data.streaming import eligible as wanted
+from handrail.data.streaming import order, parquet
+from handrail.data.streaming import row_file as rows
+from handrail.data.streaming import scan as gather
+from handrail.data.streaming.part import StreamedPart
+from handrail.data.writers import typed
 from handrail.fitting import check_source
+from handrail.recipe.sections import DataRecipe
 from handrail.run import Run, answer_into, answer_source
-from handrail.sections import DataRecipe
+from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import Callback
 from handrail.training.signals import Interrupted
 
@@ -54,11 +59,15 @@ def a_table(size: int = 3000) -> pl.DataFrame:
     score = x + (c == "red") + chance.normal(size=size) * 0.4
     return pl.DataFrame(
         {
-            "x": pl.Series([None if gap else float(v) for v, gap in zip(x, chance.random(size) < 0.1, strict=True)]),
+            "x": pl.Series(
+                [None if gap else float(v) for v, gap in zip(x, chance.random(size) < 0.1, strict=True)]
+            ),
             "n": chance.integers(0, 50, size=size),
             "c": c,
             "flag": chance.choice([True, False], size=size),
-            "when": pl.Series(np.datetime64("2020-01-01") + chance.integers(0, 900, size=size)).cast(pl.Datetime("us")),
+            "when": pl.Series(np.datetime64("2020-01-01") + chance.integers(0, 900, size=size)).cast(
+                pl.Datetime("us")
+            ),
             "value": score * 3 + 1,
             "label": np.where(score > 0.4, "up", "down"),
         }
@@ -80,8 +89,16 @@ def fitted(run: Run) -> tuple[Any, ...]:
     """Everything that was learned, and every validation figure."""
     lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     records = [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
-    summary = {key: run.summary[key] for key in ("task", "columns", "decisions", "metrics", "baselines", "comparison", "hardest")}
-    return (run.folder.model / "weights.safetensors").read_bytes(), run.folder.split.read_bytes(), records, summary
+    summary = {
+        key: run.summary[key]
+        for key in ("task", "columns", "decisions", "metrics", "baselines", "comparison", "hardest")
+    }
+    return (
+        (run.folder.model / "weights.safetensors").read_bytes(),
+        run.folder.split.read_bytes(),
+        records,
+        summary,
+    )
 
 
 @pytest.mark.parametrize("changes", [
@@ -95,7 +112,11 @@ def fitted(run: Run) -> tuple[Any, ...]:
 def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_path: Path) -> None:
     source = files(tmp_path / "table")
     streamed, whole = (
-        fit(source, changes={**CHANGES, **changes, "data.stream": stream, "name": "same"}, out=tmp_path / str(stream))
+        fit(
+            source,
+            changes={**CHANGES, **changes, "data.stream": stream, "name": "same"},
+            out=tmp_path / str(stream),
+        )
         for stream in (True, False)
     )
     assert streamed.folder.split.read_bytes() == whole.folder.split.read_bytes()
@@ -105,10 +126,14 @@ def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_pa
     assert one == other
     for name in ("task", "rows", "columns", "findings"):
         assert streamed.summary[name] == whole.summary[name]
-    facts = [json.loads((run.folder.model / "pipeline.json").read_text())["encoder"] for run in (streamed, whole)]
+    facts = [
+        json.loads((run.folder.model / "pipeline.json").read_text())["encoder"] for run in (streamed, whole)
+    ]
     assert facts[0] == facts[1]
     tensors = [load_file(run.folder.model / "weights.safetensors") for run in (streamed, whole)]
-    assert all(torch.equal(tensors[0][name], tensors[1][name]) for name in tensors[0] if name.startswith("encoder"))
+    assert all(
+        torch.equal(tensors[0][name], tensors[1][name]) for name in tensors[0] if name.startswith("encoder")
+    )
     metric = "r2" if changes["data.target"] == "value" else "accuracy"
     assert streamed.validation[metric]["value"] == pytest.approx(whole.validation[metric]["value"], abs=0.03)
     assert streamed.summary["baselines"]["linear"][metric]["value"] == pytest.approx(
@@ -116,7 +141,9 @@ def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_pa
     )
 
 
-def test_a_sample_and_counts_over_all_rows_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_and_counts_over_all_rows_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gather, "SAMPLE", 300)
     table = a_table()
     rare = pl.Series(["odd" if i % 150 == 7 else None for i in range(len(table))])
@@ -127,7 +154,9 @@ def test_a_sample_and_counts_over_all_rows_are_enough(tmp_path: Path, monkeypatc
     everything = table["c"].gather(data.train.rows)
     counted = dict(data.train.level_counts["c"].iter_rows())
     assert counted == dict(everything.value_counts().iter_rows())
-    assert next(finding for finding in data.findings if finding.name == "sampled").seen.endswith("drawn at random.")
+    assert next(finding for finding in data.findings if finding.name == "sampled").seen.endswith(
+        "drawn at random."
+    )
     run = fit(tmp_path / "table", "label", changes=CHANGES, out=tmp_path / "run")
     assert "odd" in json.loads((run.folder.model / "pipeline.json").read_text())["encoder"]["levels"]["c"]
     assert (run.validation["accuracy"]["value"] or 0) > 0.8
@@ -151,7 +180,9 @@ def test_encoded_rows_stand_beside_their_targets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sample", [200, 200_000])
-def test_garbage_in_test_rows_changes_nothing(sample: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_garbage_in_test_rows_changes_nothing(
+    sample: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gather, "SAMPLE", sample)
     table = a_table().drop("value")
     first = fit(files(tmp_path / "a", table), "label", changes=CHANGES, out=tmp_path / "first")
@@ -167,11 +198,21 @@ def test_garbage_in_test_rows_changes_nothing(sample: int, tmp_path: Path, monke
             "label": chance.choice(["up", "sideways"], size=len(table)),
         }
     )
-    other = table.select(pl.when(pl.Series(test)).then(garbage[name]).otherwise(pl.col(name)).alias(name) for name in table.columns)
+    other = table.select(
+        pl.when(pl.Series(test)).then(garbage[name]).otherwise(pl.col(name)).alias(name)
+        for name in table.columns
+    )
     second = fit(files(tmp_path / "b", other), "label", changes=CHANGES, out=tmp_path / "second")
     assert fitted(first) == fitted(second)
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), "the test rows were not replaced"
-    third = fit(files(tmp_path / "c", other.with_columns(x=pl.col("x") + 1)), "label", changes=CHANGES, out=tmp_path / "third")
+    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+        "the test rows were not replaced"
+    )
+    third = fit(
+        files(tmp_path / "c", other.with_columns(x=pl.col("x") + 1)),
+        "label",
+        changes=CHANGES,
+        out=tmp_path / "third",
+    )
     assert fitted(third) != fitted(first), "changed training rows are not felt"
 
 
@@ -200,10 +241,13 @@ def test_the_seal_is_opened_on_all_test_rows(tmp_path: Path) -> None:
     assert found["metrics"]["accuracy"]["value"] > 0.85
     answers = load(tmp_path / "run").predict(tmp_path / "table")
     parts = pl.read_parquet(run.folder.split)
-    right = answers.frame["prediction"].filter(parts["part"] == "test") == table["label"].filter(parts["part"] == "test")
+    right = answers.frame["prediction"].filter(parts["part"] == "test") == table["label"].filter(
+        parts["part"] == "test"
+    )
     assert right.mean() == pytest.approx(found["metrics"]["accuracy"]["value"])
     assert (
-        pl.read_parquet(run.folder.predictions("test"))["row"].to_list() == parts.filter(pl.col("part") == "test")["row"].to_list()
+        pl.read_parquet(run.folder.predictions("test"))["row"].to_list()
+        == parts.filter(pl.col("part") == "test")["row"].to_list()
     )
 
 
@@ -214,7 +258,10 @@ def test_test_rows_of_unknown_classes_are_told(tmp_path: Path) -> None:
     few = np.flatnonzero(test)[:5]
     labels = [("sideways" if i in few else label) for i, label in enumerate(table["label"].to_list())]
     other = fit(
-        files(tmp_path / "b", table.with_columns(label=pl.Series(labels))), "label", changes=CHANGES, out=tmp_path / "other"
+        files(tmp_path / "b", table.with_columns(label=pl.Series(labels))),
+        "label",
+        changes=CHANGES,
+        out=tmp_path / "other",
     )
     found = other.test()
     assert found["rows"] == 445
@@ -238,7 +285,9 @@ def test_large_tables_are_streamed_by_themselves(tmp_path: Path, monkeypatch: py
     for name in (source, source / "*.parquet", [str(path) for path in sorted(source.glob("*.parquet"))]):
         assert isinstance(prepare(DataRecipe(target="label", source=name)).train, StreamedPart)
     assert not isinstance(prepare(DataRecipe(**recipe, stream=False)).train, StreamedPart)
-    assert not isinstance(prepare(DataRecipe(**recipe, test=str(source / "part-0.parquet"))).train, StreamedPart)
+    assert not isinstance(
+        prepare(DataRecipe(**recipe, test=str(source / "part-0.parquet"))).train, StreamedPart
+    )
 
 
 def test_a_table_is_checked_without_training(tmp_path: Path) -> None:
@@ -258,7 +307,9 @@ def test_a_damaged_row_group_is_told_and_nothing_is_left(tmp_path: Path) -> None
     middle = len(data) // 2
     data[middle : middle + 3000] = b"\xff" * 3000
     source.write_bytes(data)
-    with pytest.raises(DataError, match=r"table.parquet cannot be read as Parquet.*may be cut short or damaged") as error:
+    with pytest.raises(
+        DataError, match=r"table.parquet cannot be read as Parquet.*may be cut short or damaged"
+    ) as error:
         fit(source, "label", changes=CHANGES, out=tmp_path / "run")
     assert len(error.value.problems) == 1
     assert not (tmp_path / "run").exists()
@@ -269,7 +320,9 @@ def test_an_infinite_number_is_told_by_its_row(tmp_path: Path) -> None:
     run = fit(files(tmp_path / "fine", table), "label", changes=CHANGES, out=tmp_path / "run")
     row = int(np.flatnonzero((pl.read_parquet(run.folder.split)["part"] == "train").to_numpy())[-1])
     table[row, "x"] = float("inf")
-    with pytest.raises(DataError, match=rf"column 'x' \(numeric\): found 'inf' in row {row - 1500 + 1} of part-2.parquet"):
+    with pytest.raises(
+        DataError, match=rf"column 'x' \(numeric\): found 'inf' in row {row - 1500 + 1} of part-2.parquet"
+    ):
         fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -277,7 +330,9 @@ def test_an_infinite_number_is_told_by_its_row(tmp_path: Path) -> None:
 def test_a_sampled_fit_finds_infinite_numbers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gather, "SAMPLE", 50)
     table = (
-        a_table().drop("value").with_columns(x=pl.when(pl.int_range(pl.len()) % 10 == 0).then(float("inf")).otherwise(pl.col("x")))
+        a_table()
+        .drop("value")
+        .with_columns(x=pl.when(pl.int_range(pl.len()) % 10 == 0).then(float("inf")).otherwise(pl.col("x")))
     )
     with pytest.raises(HandrailError, match="expected a finite number"):
         fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "run")
@@ -293,7 +348,11 @@ def test_a_sampled_fit_finds_infinite_numbers_too(tmp_path: Path, monkeypatch: p
 ])  # fmt: skip
 def test_settings_that_cannot_be_followed_are_refused(changes: dict, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
-        fit(files(tmp_path / "table"), changes={"data.target": "label", **CHANGES, **changes}, out=tmp_path / "run")
+        fit(
+            files(tmp_path / "table"),
+            changes={"data.target": "label", **CHANGES, **changes},
+            out=tmp_path / "run",
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -304,10 +363,14 @@ def test_only_parquet_is_streamed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
-def test_a_large_table_is_answered_block_by_block(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_table_is_answered_block_by_block(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = a_table().drop("value")
     run = fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "run")
-    odd = table.with_columns(c=pl.when(pl.int_range(pl.len()).is_in([5, 2999])).then(pl.lit("violet")).otherwise(pl.col("c")))
+    odd = table.with_columns(
+        c=pl.when(pl.int_range(pl.len()).is_in([5, 2999])).then(pl.lit("violet")).otherwise(pl.col("c"))
+    )
     files(tmp_path / "new", odd)
     for keep in (False, True):
         whole = answer_source(run.path, tmp_path / "new", keep=keep)
@@ -334,7 +397,9 @@ def test_answers_that_cannot_be_given_leave_no_file(tmp_path: Path, monkeypatch:
     files(tmp_path / "new", words)
     monkeypatch.setattr(wanted, "LARGE", 1000)
     out = tmp_path / "answers.csv"
-    with pytest.raises(DataError, match=r"column 'n' \(numeric\): found 'many', expected a number; row 501 of part-2.parquet"):
+    with pytest.raises(
+        DataError, match=r"column 'n' \(numeric\): found 'many', expected a number; row 501 of part-2.parquet"
+    ):
         answer_into(run.path, tmp_path / "new", out)
     with pytest.raises(DataError, match="no column 'c'"):
         answer_into(run.path, files(tmp_path / "less", words.drop("c")), out)

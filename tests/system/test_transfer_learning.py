@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from handrail import RecipeError, RunError, fit, resume
-from handrail._yaml import read_yaml
-from handrail.data._idx import read_idx
+from handrail.data.sources.media.idx import read_idx
 from handrail.recipe import Recipe
 from handrail.run import Run
+from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import Callback
 
 CNN: dict[str, Any] = {"cnn": {"widths": [4, 6], "normalisation": "batch"}}
@@ -39,7 +39,11 @@ def pictures(path: Path, classes: int, seed: int) -> Path:
     images = chance.integers(0, 120, (160, 16, 16))
     for image, label in zip(images, labels, strict=True):
         image[3 * label : 3 * label + 2] += 100
-    np.savez(path, images=images.astype(np.uint8), labels=np.array([f"bar {label + 10 * seed}" for label in labels]))
+    np.savez(
+        path,
+        images=images.astype(np.uint8),
+        labels=np.array([f"bar {label + 10 * seed}" for label in labels]),
+    )
     return path
 
 
@@ -49,7 +53,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("transfer")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDRAIL_HOME", str(folder / "home"))
-        patch.setattr("handrail.views.report.write_report", lambda run: run.folder.report.write_text("not drawn"))
+        patch.setattr(
+            "handrail.report.page.write_report", lambda run: run.folder.report.write_text("not drawn")
+        )
         fit(pictures(folder / "old.npz", 3, seed=1), changes=QUICK, out=folder / "run")
     pictures(folder / "new.npz", 4, seed=2)
     return folder
@@ -62,12 +68,20 @@ def tune(place: Path, out: Path, *callbacks: Callback, **changes: Any) -> Run:
 
 def weights(run: Path, part: str = "model") -> dict[str, Tensor]:
     found = load_file(run / part / "weights.safetensors")
-    return {name.removeprefix("network.model."): tensor for name, tensor in found.items() if name.startswith("network.model.")}
+    return {
+        name.removeprefix("network.model."): tensor
+        for name, tensor in found.items()
+        if name.startswith("network.model.")
+    }
 
 
 def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: Path) -> None:
-    """Digits 0–4 help to learn 5–9 from 50 rows each within 80 steps: two points of accuracy more at least, over two seeds."""
-    images, labels = (read_idx(shared_data / "mnist" / f"train-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
+    """Digits 0–4 help to learn 5–9 from 50 rows each within 80 steps: two points of accuracy more at least,
+    over two seeds.
+    """
+    images, labels = (
+        read_idx(shared_data / "mnist" / f"train-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1")
+    )
 
     def picked(name: str, digits: range, start: int, rows: int) -> Path:
         kept = np.concatenate([np.flatnonzero(labels == digit)[start : start + rows] for digit in digits])
@@ -76,7 +90,12 @@ def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: 
         return path
 
     rule = {"gradient": {"optimizer": {"adamw": {"learning_rate": 0.005}}, "schedule": "one_cycle"}}
-    common = {**QUICK, "model": {"lenet5": {"dropout": 0.5}}, "learning": rule, "training.checkpoint_seconds": 60}
+    common = {
+        **QUICK,
+        "model": {"lenet5": {"dropout": 0.5}},
+        "learning": rule,
+        "training.checkpoint_seconds": 60,
+    }
     low = {**common, "training.epochs": 5, "training.validate_every": 5, "training.batch_size": 64}
     fit(picked("low", range(5), 0, 1500), changes=low, out=tmp_path / "low")
     few = picked("few", range(5, 10), 0, 50)
@@ -89,7 +108,10 @@ def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: 
     }
 
     def accuracy(name: str, **changes: Any) -> float:
-        runs = [fit(few, changes={**common, **changes, "seed": seed}, out=tmp_path / f"{name}-{seed}") for seed in (0, 1)]
+        runs = [
+            fit(few, changes={**common, **changes, "seed": seed}, out=tmp_path / f"{name}-{seed}")
+            for seed in (0, 1)
+        ]
         return sum(run.validation["accuracy"]["value"] or 0.0 for run in runs) / len(runs)
 
     assert accuracy("tuned", **{"transfer.start": tmp_path / "low"}) > max(0.85, accuracy("scratch") + 0.02)
@@ -98,7 +120,12 @@ def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: 
 def test_what_is_frozen_stays_to_the_bit(place: Path, tmp_path: Path) -> None:
     run = tune(place, tmp_path / "out", freeze=["features.0"])
     before, after = weights(place / "run"), weights(run.path)
-    held = {name for name in before if torch.equal(before[name], after[name]) if before[name].shape == after[name].shape}
+    held = {
+        name
+        for name in before
+        if torch.equal(before[name], after[name])
+        if before[name].shape == after[name].shape
+    }
     assert held == {name for name in before if name.startswith("features.0.")}
     assert any("running_mean" in name for name in held), "the network has batch normalisation"
     facts = run.summary["training"]["transfer"]
@@ -121,10 +148,18 @@ def test_what_is_frozen_stays_to_the_bit(place: Path, tmp_path: Path) -> None:
 
 def test_a_head_for_other_classes_begins_anew_even_where_it_would_fit(place: Path, tmp_path: Path) -> None:
     other = pictures(tmp_path / "other.npz", 3, seed=5)
-    run = fit(other, changes={**QUICK, "training.epochs": 1, "transfer.start": place / "run"}, out=tmp_path / "other")
+    run = fit(
+        other,
+        changes={**QUICK, "training.epochs": 1, "transfer.start": place / "run"},
+        out=tmp_path / "other",
+    )
     facts = run.summary["training"]["transfer"]
     assert facts["left_out"]["network.model.head.bias"] == "it was learned for other classes or targets"
-    same = fit(place / "old.npz", changes={**QUICK, "training.epochs": 1, "transfer.start": place / "run"}, out=tmp_path / "same")
+    same = fit(
+        place / "old.npz",
+        changes={**QUICK, "training.epochs": 1, "transfer.start": place / "run"},
+        out=tmp_path / "same",
+    )
     assert same.summary["training"]["transfer"]["left_out"] == {}
 
 
@@ -134,27 +169,52 @@ def test_a_first_layer_for_other_columns_begins_anew_even_where_it_would_fit(tmp
     changes = {**QUICK, "data.augment": "auto", "model": {"mlp": {"hidden": [5, 4]}}, "training.epochs": 1}
     fit(table, "c2", changes=changes, out=tmp_path / "run")
     changes |= {"transfer.start": tmp_path / "run"}
-    other = fit(table.rename({"a": "A"}), "c2", changes=changes, out=tmp_path / "other").summary["training"]["transfer"]
+    other = fit(table.rename({"a": "A"}), "c2", changes=changes, out=tmp_path / "other").summary["training"][
+        "transfer"
+    ]
     assert other["begun_anew"] == ["features.0.weight", "features.0.bias"]
     assert other["left_out"]["network.features.0.bias"] == "it was learned for other columns or tokens"
-    assert fit(table, "c2", changes=changes, out=tmp_path / "same").summary["training"]["transfer"]["left_out"] == {}
+    assert (
+        fit(table, "c2", changes=changes, out=tmp_path / "same").summary["training"]["transfer"]["left_out"]
+        == {}
+    )
     shallow = {**changes, "model": {"mlp": {"hidden": [5]}}, "transfer.start": tmp_path / "shallow"}
     fit(table, "c2", changes={**shallow, "transfer.start": None}, out=tmp_path / "shallow")
-    with pytest.raises(RunError, match=r"'network\.features\.0\.bias' was left out: it was learned for other columns"):
+    with pytest.raises(
+        RunError, match=r"'network\.features\.0\.bias' was left out: it was learned for other columns"
+    ):
         fit(table.rename({"a": "A"}), "c2", changes=shallow, out=tmp_path / "refused")
 
 
 def test_vectors_of_other_words_begin_anew_even_where_they_would_fit(tmp_path: Path) -> None:
     def texts(words: str) -> pl.DataFrame:
-        rows = [{"text": " ".join(words[(i + j) % 5] * 3 for j in range(3 + i % 2)), "label": i % 2} for i in range(80)]
+        rows = [
+            {"text": " ".join(words[(i + j) % 5] * 3 for j in range(3 + i % 2)), "label": i % 2}
+            for i in range(80)
+        ]
         return pl.DataFrame(rows)
 
-    changes = {**QUICK, "data.augment": "auto", "model": {"text_cnn": {}}, "training.epochs": 1, "data.columns": {"text": "text"}}
+    changes = {
+        **QUICK,
+        "data.augment": "auto",
+        "model": {"text_cnn": {}},
+        "training.epochs": 1,
+        "data.columns": {"text": "text"},
+    }
     fit(texts("abcde"), "label", changes=changes, out=tmp_path / "run")
     changes |= {"transfer.start": tmp_path / "run"}
-    other = fit(texts("vwxyz"), "label", changes=changes, out=tmp_path / "other").summary["training"]["transfer"]
-    assert [name for name, why in other["left_out"].items() if "other columns or tokens" in why] == ["network.model.vectors.weight"]
-    assert fit(texts("abcde"), "label", changes=changes, out=tmp_path / "same").summary["training"]["transfer"]["left_out"] == {}
+    other = fit(texts("vwxyz"), "label", changes=changes, out=tmp_path / "other").summary["training"][
+        "transfer"
+    ]
+    assert [name for name, why in other["left_out"].items() if "other columns or tokens" in why] == [
+        "network.model.vectors.weight"
+    ]
+    assert (
+        fit(texts("abcde"), "label", changes=changes, out=tmp_path / "same").summary["training"]["transfer"][
+            "left_out"
+        ]
+        == {}
+    )
 
 
 def test_features_computed_once_are_the_frozen_network(place: Path, tmp_path: Path) -> None:
@@ -166,7 +226,9 @@ def test_features_computed_once_are_the_frozen_network(place: Path, tmp_path: Pa
     names = ("trained_parameters", "frozen_parameters", "loaded")
     told = [[run.summary["training"]["transfer"][name] for name in names] for run in (frozen, cached)]
     assert told[0] == told[1]
-    assert cached.validation["log_loss"]["value"] == pytest.approx(frozen.validation["log_loss"]["value"], abs=1e-5)
+    assert cached.validation["log_loss"]["value"] == pytest.approx(
+        frozen.validation["log_loss"]["value"], abs=1e-5
+    )
 
 
 class KilledError(BaseException):
@@ -191,7 +253,9 @@ WAYS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("moment", [(2, 3), (3, 5)])
-def test_a_killed_transfer_resumes_to_the_same_bits(way: str, moment: tuple[int, int], place: Path, tmp_path: Path) -> None:
+def test_a_killed_transfer_resumes_to_the_same_bits(
+    way: str, moment: tuple[int, int], place: Path, tmp_path: Path
+) -> None:
     """Also where the weights that it began with have gone."""
     own = shutil.copytree(place, tmp_path / "own")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -200,7 +264,9 @@ def test_a_killed_transfer_resumes_to_the_same_bits(way: str, moment: tuple[int,
         tune(own, killed, KillAt(*moment), **WAYS[way])
     shutil.rmtree(own / "run")
     resume(killed)
-    assert (killed / "model" / "weights.safetensors").read_bytes() == (whole / "model" / "weights.safetensors").read_bytes()
+    assert (killed / "model" / "weights.safetensors").read_bytes() == (
+        whole / "model" / "weights.safetensors"
+    ).read_bytes()
     assert Run(killed).summary["training"]["transfer"] == Run(whole).summary["training"]["transfer"]
 
 
@@ -209,8 +275,14 @@ def test_layers_thaw_after_their_epochs(place: Path, tmp_path: Path) -> None:
 
     class Look(Callback):
         def on_epoch_end(self, engine: Any, epoch: int, figures: Any) -> None:
-            state = {name.removeprefix("model."): tensor for name, tensor in engine.model.state_dict().items()}
-            seen[epoch] = all(torch.equal(state[name], tensor) for name, tensor in before.items() if name.startswith("features."))
+            state = {
+                name.removeprefix("model."): tensor for name, tensor in engine.model.state_dict().items()
+            }
+            seen[epoch] = all(
+                torch.equal(state[name], tensor)
+                for name, tensor in before.items()
+                if name.startswith("features.")
+            )
 
     before = weights(place / "run")
     run = tune(place, tmp_path / "out", Look(), freeze=["features"], thaw_after=2)
@@ -245,7 +317,9 @@ def test_a_refit_begins_where_the_fit_began(place: Path, tmp_path: Path) -> None
 def test_a_file_of_another_architecture_is_refused(place: Path, tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"feature.0.wieght": torch.zeros(3, 3), "head.bias": torch.zeros(4)}, path)
-    with pytest.raises(RunError, match=r"(?s)no tensor of '.*other\.safetensors' fits.*Did you mean 'features\.0\..*weight'"):
+    with pytest.raises(
+        RunError, match=r"(?s)no tensor of '.*other\.safetensors' fits.*Did you mean 'features\.0\..*weight'"
+    ):
         tune(place, tmp_path / "out", start=path)
     assert not (tmp_path / "out").exists()
     with pytest.raises(RunError, match=r"no weights at '.*nowhere'"):
@@ -282,9 +356,15 @@ def test_features_refuse_what_acts_by_chance(place: Path, tmp_path: Path) -> Non
             {"transfer": {"freeze": ["a"], "thaw_after": 9}, "training": {"epochs": 9}},
             [r"transfer.thaw_after: found 9, expected less than training.epochs \(9\)"],
         ),
-        ({"transfer": {"freeze": -1, "rate_decay": 0.5}}, ["transfer.rate_decay: has no effect where the head alone is trained"]),
         (
-            {"transfer": {"features": True, "freeze": 1, "thaw_after": 2, "rate_decay": 0.5}, "data": {"augment": ["flip"]}},
+            {"transfer": {"freeze": -1, "rate_decay": 0.5}},
+            ["transfer.rate_decay: has no effect where the head alone is trained"],
+        ),
+        (
+            {
+                "transfer": {"features": True, "freeze": 1, "thaw_after": 2, "rate_decay": 0.5},
+                "data": {"augment": ["flip"]},
+            },
             [
                 "transfer.freeze: has no effect where the head",
                 "transfer.thaw_after: has no effect where the head",
@@ -294,10 +374,16 @@ def test_features_refuse_what_acts_by_chance(place: Path, tmp_path: Path) -> Non
         ),
         (
             {"transfer": {"freeze": ["a"], "rate_decay": 0.5}, "learning": "least_squares"},
-            ["transfer.freeze: has no effect under learning.least_squares", "transfer.rate_decay: has no effect under"],
+            [
+                "transfer.freeze: has no effect under learning.least_squares",
+                "transfer.rate_decay: has no effect under",
+            ],
         ),
         (
-            {"transfer": {"freeze": 1, "thaw_after": 1, "rate_decay": 0.5}, "learning": {"gradient": {"optimizer": "lbfgs"}}},
+            {
+                "transfer": {"freeze": 1, "thaw_after": 1, "rate_decay": 0.5},
+                "learning": {"gradient": {"optimizer": "lbfgs"}},
+            },
             ["transfer.thaw_after: lbfgs takes all layers alike", "transfer.rate_decay: lbfgs takes"],
         ),
         (

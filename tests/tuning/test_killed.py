@@ -25,12 +25,18 @@ handrail.tune("bundled:breast_cancer", "target", space=space, changes=changes, o
 
 
 def begun(out: Path, *, workers: int, together: bool) -> subprocess.Popen[bytes]:
-    script = SEARCH.replace("OUT", repr(str(out))).replace("WORKERS", str(workers)).replace("TOGETHER", str(together))
+    script = (
+        SEARCH.replace("OUT", repr(str(out)))
+        .replace("WORKERS", str(workers))
+        .replace("TOGETHER", str(together))
+    )
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
 
 
 def finished(out: Path) -> int:
-    """How many trials are stored; while the search runs, its file is locked, and the journal tells nothing either."""
+    """How many trials are stored; while the search runs, its file is locked, and the journal tells nothing
+    either.
+    """
     try:
         with sqlite3.connect(f"file:{out / 'search.sqlite'}?mode=ro", uri=True, timeout=0) as connection:
             return connection.execute("SELECT count(*) FROM trials").fetchone()[0]

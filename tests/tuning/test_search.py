@@ -14,10 +14,10 @@ import handrail
 from handrail.data.dataset import prepare
 from handrail.errors import DataError, RecipeError, RunError, TrainingError
 from handrail.fitting import compose
+from handrail.report.search.text import search_text, short_names
 from handrail.tuning.folds import divisions
-from handrail.tuning.store import Store
 from handrail.tuning.trial import Result, Trial
-from handrail.views.search_words import search_text, short_names
+from handrail.tuning.trial_store import Store
 
 RATE = "learning.gradient.optimizer.adamw.learning_rate"
 SMALL = {"training.epochs": 4, "model.mlp.hidden": [8], "evaluation.resamples": 200}
@@ -42,7 +42,10 @@ GRID = {RATE: [0.001, 0.03], "model.mlp.dropout": [0.1, 0.3]}
 
 def left(out: Path) -> dict[str, bytes]:
     """What a search leaves, but for its store, whose pages hold times."""
-    return {name: (out / name).read_bytes() for name in ("trials.csv", "search.json", "winner.yaml", "report.html")}
+    return {
+        name: (out / name).read_bytes()
+        for name in ("trials.csv", "search.json", "winner.yaml", "report.html")
+    }
 
 
 def test_the_table_the_winner_and_the_sentences(table: pl.DataFrame, tmp_path: Path) -> None:
@@ -85,7 +88,9 @@ def test_no_figure_depends_on_a_test_row(table: pl.DataFrame, tmp_path: Path) ->
 
 def test_shuffled_labels_beat_no_baseline(table: pl.DataFrame, tmp_path: Path) -> None:
     shuffled = table.with_columns(pl.col("inside").shuffle(seed=4))
-    found = search(shuffled, tmp_path / "s", {RATE: [0.001, 0.01, 0.03, 0.1], "model.mlp.dropout": [0.0, 0.1, 0.2, 0.4]})
+    found = search(
+        shuffled, tmp_path / "s", {RATE: [0.001, 0.01, 0.03, 0.1], "model.mlp.dropout": [0.0, 0.1, 0.2, 0.4]}
+    )
     assert len(found.table) == 16
     assert not any(rival["better"] for rival in found.summary["baselines"].values())
     text = search_text(found.summary)
@@ -99,7 +104,9 @@ def test_a_trial_that_fails_is_last_and_harms_nobody(table: pl.DataFrame, tmp_pa
     beside = search(table, tmp_path / "b", {RATE: [0.001, 1e30, 0.03]}, training__together=False)
     assert beside.table[-1]["trial"] == 2
     assert "loss" in beside.table[-1]["failure"]
-    figures = [{key: row[key] for key in ("settings", "value", "loss", "epochs")} for row in beside.table[:-1]]
+    figures = [
+        {key: row[key] for key in ("settings", "value", "loss", "epochs")} for row in beside.table[:-1]
+    ]
     assert figures == [{key: row[key] for key in figures[0]} for row in alone.table]
     assert "1 trial failed; trial 2:" in search_text(beside.summary)
 
@@ -141,12 +148,16 @@ def test_stopped_anywhere_it_goes_on_to_the_same_table(
     resumed = handrail.resume_search(tmp_path / "cut")
     assert resumed.table == whole.table
     assert left(tmp_path / "cut")["trials.csv"] == left(tmp_path / "whole")["trials.csv"]
-    assert before.items() <= stored(tmp_path / "cut").items()  # with the seconds they took: nothing was done twice
+    # With the seconds they took: nothing was done twice.
+    assert before.items() <= stored(tmp_path / "cut").items()
 
 
 def stored(out: Path) -> dict[Any, Any]:
     with sqlite3.connect(out / "search.sqlite") as connection:
-        return {row[:2]: row for row in connection.execute("SELECT number, rung, settings, figures, seconds FROM trials")}
+        return {
+            row[:2]: row
+            for row in connection.execute("SELECT number, rung, settings, figures, seconds FROM trials")
+        }
 
 
 def test_two_workers_come_to_what_one_does(table: pl.DataFrame, tmp_path: Path) -> None:
@@ -177,7 +188,11 @@ def test_folds_hold_each_row_once_and_class_by_class(table: pl.DataFrame) -> Non
 
 def test_folds_keep_groups_whole() -> None:
     frame = pl.DataFrame(
-        {"x": np.arange(200) / 7, "who": [f"p{row % 20}" for row in range(200)], "y": [row % 2 for row in range(200)]}
+        {
+            "x": np.arange(200) / 7,
+            "who": [f"p{row % 20}" for row in range(200)],
+            "y": [row % 2 for row in range(200)],
+        }
     )
     asked = compose(frame, "y", changes={"data.split.method": "group", "data.split.column": "who"})
     for train, validation in divisions(prepare(asked.data), asked.data, 4):
@@ -187,7 +202,13 @@ def test_folds_keep_groups_whole() -> None:
 def test_rows_in_time_have_no_folds(tmp_path: Path) -> None:
     frame = pl.DataFrame({"x": np.arange(100) / 7, "y": [row % 2 for row in range(100)]})
     with pytest.raises(DataError, match="follow one another in time"):
-        handrail.tune(frame, "y", space=GRID, changes={"data.split.method": "order", "tuning.folds": 3}, out=tmp_path / "s")
+        handrail.tune(
+            frame,
+            "y",
+            space=GRID,
+            changes={"data.split.method": "order", "tuning.folds": 3},
+            out=tmp_path / "s",
+        )
     assert not (tmp_path / "s").exists()
 
 
@@ -203,7 +224,8 @@ def test_refit_leaves_a_run_whose_seal_is_shut(table: pl.DataFrame, tmp_path: Pa
     before = (run.folder.refit / "weights.safetensors").read_bytes()
     tested = run.test(refit=True)
     assert tested["refit"]
-    assert (run.folder.refit / "weights.safetensors").read_bytes() == before  # it measures the network that was trained
+    # It measures the network that was trained.
+    assert (run.folder.refit / "weights.safetensors").read_bytes() == before
 
 
 def test_an_unknown_metric_and_one_of_choice(table: pl.DataFrame, tmp_path: Path) -> None:
@@ -216,7 +238,9 @@ def test_an_unknown_metric_and_one_of_choice(table: pl.DataFrame, tmp_path: Path
     assert found.summary["baselines"]["majority"]["better"]
 
 
-def test_only_the_search_folder_is_written(table: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_search_folder_is_written(
+    table: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = tmp_path / "here"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -261,7 +285,9 @@ def test_what_is_stored_comes_back_to_the_bit(tmp_path: Path) -> None:
     store = Store(tmp_path / "search.sqlite")
     (found,) = store.results().values()
     store.close()
-    assert found.plain() == result.plain() == Result.from_plain(json.loads(json.dumps(result.plain()))).plain()
+    assert (
+        found.plain() == result.plain() == Result.from_plain(json.loads(json.dumps(result.plain()))).plain()
+    )
 
 
 def test_settings_are_named_as_shortly_as_tells_them_apart() -> None:
@@ -275,7 +301,7 @@ def test_the_page_shows_all_trials_and_is_the_same_each_time(table: pl.DataFrame
     assert page.count('<th scope="row">') == 8
     assert page.count('<svg class="plot"') == 4  # all settings together, and a slice of each
     assert "beyond noise" in page
-    from handrail.views.search import render_search
+    from handrail.report.search.page import render_search
 
     assert render_search(found.summary, recipe=found.folder.recipe.read_text(encoding="utf-8")) == page
 

@@ -25,7 +25,11 @@ def test_dotted_and_nested_names_are_the_same() -> None:
     nested = read_space(
         {
             "model": {"mlp": {"dropout": {"choices": [0, 0.1]}}},
-            "learning": {"gradient": {"optimizer": {"adamw": {"learning_rate": {"low": "1e-4", "high": 0.1, "log": True}}}}},
+            "learning": {
+                "gradient": {
+                    "optimizer": {"adamw": {"learning_rate": {"low": "1e-4", "high": 0.1, "log": True}}}
+                }
+            },
         }
     )
     assert dotted == nested

@@ -1,4 +1,6 @@
-"""What augmentations of images share: nothing happens in evaluation, and chance comes from torch's global generator."""
+"""What augmentations of images share: nothing happens in evaluation, and chance comes from torch's global
+generator.
+"""
 
 from typing import Literal
 
@@ -10,16 +12,21 @@ Border = Literal["edge", "mirror", "black"]
 
 
 class Augmentation(nn.Module):
-    """Pixels between 0 and 1 in, as many out, each row changed differently; in evaluation they come back as they are.
+    """Pixels between 0 and 1 in, as many out, each row changed differently; in evaluation they come back as
+    they are.
 
     The numbers are drawn on the device of the pixels. The engine seeds and saves torch's global generators.
     """
 
-    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def forward(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch, changed while training."""
         return self.changed(x) if self.training and len(x) else x
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch after the change."""
         raise NotImplementedError
 

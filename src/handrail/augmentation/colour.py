@@ -20,12 +20,13 @@ _TO_YIQ = (_GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 @component("augmentation")
 class Colour(Augmentation):
-    """Brightness, contrast, saturation and hue, each changed by chance, as one linear map of each image's colours.
+    """Brightness, contrast, saturation and hue, each changed by chance, as one linear map of each image's
+    colours.
 
-    x' = b·c·H·S·x + b·(1 − c)·m, cut to 0 … 1, with even factors b, c, s within 1 ± their setting; m: the image's mean
-    grey; S = s·I + (1 − s)·1·gᵀ with the weights of grey g = (0.299, 0.587, 0.114); H turns the two colour axes of YIQ.
-    As a linear map it takes a twentieth of the time of steps through HSV, and keeps each pixel's grey where only
-    saturation and hue change.
+    x' = b·c·H·S·x + b·(1 − c)·m, cut to 0 … 1, with even factors b, c, s within 1 ± their setting; m: the
+    image's mean grey; S = s·I + (1 − s)·1·gᵀ with the weights of grey g = (0.299, 0.587, 0.114); H turns the
+    two colour axes of YIQ. As a linear map it takes a twentieth of the time of steps through HSV, and keeps
+    each pixel's grey where only saturation and hue change.
 
     Arguments:
         inputs: shape of the images. Those without three channels get brightness and contrast only.
@@ -54,7 +55,9 @@ class Colour(Augmentation):
         self.saturation = 0.2 if saturation is None else saturation
         self.hue = 0.02 if hue is None else hue
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch in other light."""
         bright = uniform(x, 1 - self.brightness, 1 + self.brightness)
         contrast = uniform(x, 1 - self.contrast, 1 + self.contrast)

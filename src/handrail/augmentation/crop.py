@@ -21,19 +21,23 @@ Ratio = Annotated[float, Field(gt=0)]
 
 @component("augmentation")
 class Crop(Augmentation):
-    """A rim of `padding` pixels is added, and an image of the old size cut out anywhere: usual for CIFAR's 32 × 32 photos.
+    """A rim of `padding` pixels is added, and an image of the old size cut out anywhere: usual for CIFAR's 32
+    × 32 photos.
 
     Arguments:
         inputs: shape of the images.
         padding: pixels that are added at each side.
-        border: what they hold: the edge's pixels again, the picture mirrored (the default here), or black (in He 2016).
+        border: what they hold: the edge's pixels again, the picture mirrored (the default here), or black (in
+            He 2016).
 
     Raises: `RecipeError` when the rim would be as wide as the image.
 
     Source: Lee 2015; He 2016; mirrored: Zagoruyko & Komodakis 2016
     """
 
-    def __init__(self, inputs: ImageShape, *, padding: Annotated[int, Field(ge=0)] = 4, border: Border = "mirror") -> None:
+    def __init__(
+        self, inputs: ImageShape, *, padding: Annotated[int, Field(ge=0)] = 4, border: Border = "mirror"
+    ) -> None:
         super().__init__()
         if padding >= min(inputs[1:]):
             raise RecipeError(
@@ -43,7 +47,9 @@ class Crop(Augmentation):
         self.padding = padding
         self.border: Border = border
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch with each image cut out elsewhere."""
         return moved(x, (self.padding, self.padding), self.border)
 
@@ -52,12 +58,13 @@ class Crop(Augmentation):
 class ResizedCrop(Warp):
     """A part of each image, blown up to the whole: usual for large photos.
 
-    The part covers an even share a of the area, its width : height is √r : 1/√r times the image's, log r even; it lies
-    anywhere within. What would be wider or taller than the image is cut to it.
+    The part covers an even share a of the area, its width : height is √r : 1/√r times the image's, log r
+    even; it lies anywhere within. What would be wider or taller than the image is cut to it.
 
     Arguments:
         inputs: shape of the images.
-        area: smallest and largest share of the image's area. The paper's is 0.08 to 1; with few images, keep more.
+        area: smallest and largest share of the image's area. The paper's is 0.08 to 1; with few images, keep
+            more.
         ratio: the narrowest and the widest r.
 
     Raises: `RecipeError` when a range begins above its end.
@@ -66,12 +73,18 @@ class ResizedCrop(Warp):
     """
 
     def __init__(
-        self, inputs: ImageShape, *, area: tuple[Share, Share] = (0.35, 1.0), ratio: tuple[Ratio, Ratio] = (0.75, 4 / 3)
+        self,
+        inputs: ImageShape,
+        *,
+        area: tuple[Share, Share] = (0.35, 1.0),
+        ratio: tuple[Ratio, Ratio] = (0.75, 4 / 3),
     ) -> None:
         super().__init__("edge")
         for name, (low, high) in {"area": area, "ratio": ratio}.items():
             if low > high:
-                raise RecipeError(f"augmentation.resized_crop.{name}: {low:g} is above {high:g}; expected [smallest, largest].")
+                raise RecipeError(
+                    f"augmentation.resized_crop.{name}: {low:g} is above {high:g}; expected [smallest, largest]."
+                )
         self.area, self.ratio = area, ratio
 
     def maps(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows 2 3"]:

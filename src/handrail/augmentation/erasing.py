@@ -19,10 +19,11 @@ _RATIO = 0.3
 
 @component("augmentation")
 class Erasing(Augmentation):
-    """A rectangle of some images is filled with random pixels, even in 0 … 1: the network learns not to rest on one part.
+    """A rectangle of some images is filled with random pixels, even in 0 … 1: the network learns not to rest
+    on one part.
 
-    The rectangle covers an even share of the area; the logarithm of height : width is even within ± log 0.3 (the
-    paper's range). Where it would be larger than the image it is cut to it; the paper draws again.
+    The rectangle covers an even share of the area; the logarithm of height : width is even within ± log 0.3
+    (the paper's range). Where it would be larger than the image it is cut to it; the paper draws again.
 
     Arguments:
         inputs: shape of the images.
@@ -43,10 +44,14 @@ class Erasing(Augmentation):
     ) -> None:
         super().__init__()
         if share[0] > share[1]:
-            raise RecipeError(f"augmentation.erasing.share: {share[0]:g} is above {share[1]:g}; expected [smallest, largest].")
+            raise RecipeError(
+                f"augmentation.erasing.share: {share[0]:g} is above {share[1]:g}; expected [smallest, largest]."
+            )
         self.probability, self.share = probability, share
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch with holes."""
         height, width = x.shape[2:]
         side = (uniform(x, *self.share) * height * width).sqrt()

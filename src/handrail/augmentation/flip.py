@@ -22,7 +22,8 @@ class Flip(Augmentation):
     Arguments:
         inputs: shape of the images.
         probability: that an image is mirrored.
-        direction: `horizontal` swaps left and right, `vertical` top and bottom, `both` does each with the probability.
+        direction: `horizontal` swaps left and right, `vertical` top and bottom, `both` does each with the
+            probability.
 
     Source: Simard 2003; Krizhevsky, Sutskever & Hinton 2012
     """
@@ -39,7 +40,9 @@ class Flip(Augmentation):
         self.turned: dict[int, Tensor] = {}
         self.dimensions = {"horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}[direction]
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch with some images mirrored."""
         self.turned = {dimension: chosen(x, self.probability) for dimension in self.dimensions}
         for dimension, rows in self.turned.items():

@@ -14,10 +14,11 @@ from handrail.shapes import ImageShape
 
 @component("augmentation")
 class Mixup(Augmentation):
-    """Each image is mixed with another of its batch: x' = λ·x + (1 − λ)·x[order], λ ~ Beta(α, α) for each image.
+    """Each image is mixed with another of its batch: x' = λ·x + (1 − λ)·x[order], λ ~ Beta(α, α) for each
+    image.
 
-    The loss is mixed alike, λ·loss(y) + (1 − λ)·loss(y[order]): `mixture` keeps λ and the order of the last batch for
-    it. The paper's code draws one λ a batch; one an image is less noisy.
+    The loss is mixed alike, λ·loss(y) + (1 − λ)·loss(y[order]): `mixture` keeps λ and the order of the last
+    batch for it. The paper's code draws one λ a batch; one an image is less noisy.
 
     Arguments:
         inputs: shape of the images.
@@ -39,12 +40,16 @@ class Mixup(Augmentation):
         self.alpha = alpha
         self.mixture = None
 
-    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def forward(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch, mixed while training."""
         self.mixture = None
         return super().forward(x)
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch, mixed."""
         alpha = torch.tensor(self.alpha, device=x.device)
         share = torch.distributions.Beta(alpha, alpha, validate_args=False).sample((len(x),))

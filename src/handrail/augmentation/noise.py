@@ -32,6 +32,8 @@ class Noise(Augmentation):
         super().__init__()
         self.deviation = deviation
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch with noise."""
         return torch.randn_like(x).mul_(self.deviation).add_(x).clamp_(0, 1)

@@ -17,7 +17,8 @@ Deviation = Annotated[float, Field(ge=0)]
 class Jitter(nn.Module):
     """y = x + ε, ε ~ N(0, deviation²) for each value, while training; y = x otherwise.
 
-    It is like the noise of a sensor. Exact zeros stay: they are what stands behind the end of a shorter series.
+    It is like the noise of a sensor. Exact zeros stay: they are what stands behind the end of a shorter
+    series.
 
     Arguments:
         inputs: channels and length of a series.
@@ -44,7 +45,8 @@ class Jitter(nn.Module):
 class Scaling(nn.Module):
     """y = s·x, s ~ N(1, deviation²) for each channel of each row, while training; y = x otherwise.
 
-    It is like a sensor that is read too high or too low. Not for forecasts: the values to come are not scaled with it.
+    It is like a sensor that is read too high or too low. Not for forecasts: the values to come are not scaled
+    with it.
 
     Arguments:
         inputs: channels and length of a series.

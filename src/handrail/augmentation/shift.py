@@ -29,12 +29,20 @@ class Shift(Augmentation):
     Source: LeCun 1998
     """
 
-    def __init__(self, inputs: ImageShape, *, share: Annotated[float, Field(ge=0, le=0.5)] = 0.08, border: Border = "edge") -> None:
+    def __init__(
+        self,
+        inputs: ImageShape,
+        *,
+        share: Annotated[float, Field(ge=0, le=0.5)] = 0.08,
+        border: Border = "edge",
+    ) -> None:
         super().__init__()
         self.reach = (_pixels(share, inputs[1]), _pixels(share, inputs[2]))
         self.border: Border = border
 
-    def changed(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def changed(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """The batch with each image moved."""
         return moved(x, self.reach, self.border)
 
@@ -52,12 +60,21 @@ def moved(
         return x
     top = torch.randint(0, 2 * down + 1, (len(x),), device=x.device)
     left = torch.randint(0, 2 * right + 1, (len(x),), device=x.device)
-    return cut_out(functional.pad(x, (right, right, down, down), mode=_MODES[border]), top, left, (x.shape[2], x.shape[3]))
+    return cut_out(
+        functional.pad(x, (right, right, down, down), mode=_MODES[border]),
+        top,
+        left,
+        (x.shape[2], x.shape[3]),
+    )
 
 
 def cut_out(
-    x: Float[Tensor, "rows channels tall wide"], top: Int[Tensor, " rows"], left: Int[Tensor, " rows"], size: tuple[int, int]
+    x: Float[Tensor, "rows channels tall wide"],
+    top: Int[Tensor, " rows"],
+    left: Int[Tensor, " rows"],
+    size: tuple[int, int],
 ) -> Float[Tensor, "rows channels height width"]:
     """A window of `size` from each image, whose first pixel is at (top, left)."""
-    windows = x.unfold(2, size[0], 1).unfold(3, size[1], 1)  # [rows, channels, tops, lefts, height, width], no copy
+    # [rows, channels, tops, lefts, height, width], no copy.
+    windows = x.unfold(2, size[0], 1).unfold(3, size[1], 1)
     return windows[torch.arange(len(x), device=x.device), :, top, left]

@@ -24,7 +24,8 @@ class Zoom(Warp):
     Arguments:
         inputs: shape of the images.
         range: smallest and largest z; below 1 the picture shrinks.
-        border: what is seen around a picture that shrinks: the edge's pixels again, the picture mirrored, or black (0).
+        border: what is seen around a picture that shrinks: the edge's pixels again, the picture mirrored, or
+            black (0).
 
     Raises: `RecipeError` when the range begins above its end.
 
@@ -40,7 +41,9 @@ class Zoom(Warp):
     ) -> None:
         super().__init__(border)
         if range[0] > range[1]:
-            raise RecipeError(f"augmentation.zoom.range: {range[0]:g} is above {range[1]:g}; expected [smallest, largest].")
+            raise RecipeError(
+                f"augmentation.zoom.range: {range[0]:g} is above {range[1]:g}; expected [smallest, largest]."
+            )
         self.range = range
 
     def maps(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows 2 3"]:

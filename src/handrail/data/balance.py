@@ -7,22 +7,26 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from handrail.data.rows import Rows, count
-from handrail.data.stream.order import block_order, by_blocks, streamed_in
+from handrail.data.streaming.order import block_order, by_blocks, streamed_in
 from handrail.data.task import Task
 from handrail.errors import RecipeError
 
 
 def class_weights(codes: Int[Tensor, " rows"], classes: int) -> Float[Tensor, " rows"]:
-    """w = n / (C·n_c) for a row of class c, C classes having rows: each weighs the same in all, and the mean weight is 1."""
+    """w = n / (C·n_c) for a row of class c, C classes having rows: each weighs the same in all, and the mean
+    weight is 1.
+    """
     counts = torch.bincount(codes, minlength=classes)
     return (len(codes) / ((counts > 0).sum() * counts[codes].double())).float()
 
 
-def epoch_order(codes: Rows, balance: str, inputs: Rows | None = None) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
+def epoch_order(
+    codes: Rows, balance: str, inputs: Rows | None = None
+) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
     """How the rows of an epoch are drawn.
 
-    none, class_weights: every row once, in random order. oversample: every class as often as the largest, its rows
-    as equally often as can be. undersample: every class as often as the smallest, other rows each epoch.
+    none, class_weights: every row once, in random order. oversample: every class as often as the largest, its
+    rows as equally often as can be. undersample: every class as often as the smallest, other rows each epoch.
 
     Arguments:
         inputs: encoded rows; where they are streamed from a file, rows of a block stay near each other.
@@ -54,4 +58,6 @@ def _repeated(rows: Tensor, wanted: int, generator: torch.Generator) -> Tensor:
 def check_balance(balance: str, task: Task) -> None:
     """Raises: `RecipeError` where there are no classes to balance."""
     if balance != "none" and not task.is_classification:
-        raise RecipeError(f"data.balance: '{balance}' has no effect on {task.name}; expected a target with one class a row.")
+        raise RecipeError(
+            f"data.balance: '{balance}' has no effect on {task.name}; expected a target with one class a row."
+        )

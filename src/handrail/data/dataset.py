@@ -1,7 +1,7 @@
 """From a source to parts: read, split, seal, and only then look.
 
-`prepare` is the first step of every fit. The rows that it seals are reduced to their hashes at once; nothing of them is
-in what it returns. `reopen` reads them again, when the seal is opened.
+`prepare` is the first step of every fit. The rows that it seals are reduced to their hashes at once; nothing
+of them is in what it returns. `reopen` reads them again, when the seal is opened.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ import numpy as np
 import polars as pl
 
 from handrail.data.checks import check_parts
-from handrail.data.drawing import RawRows, drawn, sampled, task_of
-from handrail.data.findings import Finding
+from handrail.data.checks.finding import Finding
+from handrail.data.columns.schema import ColumnKind, Schema, infer, read_frame
+from handrail.data.columns.unreadable import infinite, unreadable
 from handrail.data.part import Part
-from handrail.data.schema import ColumnKind, Schema, infer, read_frame
-from handrail.data.stream.wanted import streamed_source
+from handrail.data.split.parts import RawRows, drawn, sampled, task_of
+from handrail.data.streaming.eligible import streamed_source
 from handrail.data.table import Table
 from handrail.data.task import Task
-from handrail.data.unreadable import infinite, unreadable
 from handrail.errors import DataError
-from handrail.sections import DataRecipe
+from handrail.recipe.sections import DataRecipe
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,26 @@ class Dataset:
 
 
 def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
-    """Read the source, draw the parts, seal the test rows, and find out what the columns are from training rows.
+    """Read the source, draw the parts, seal the test rows, and find out what the columns are from training
+    rows.
 
     Arguments:
         cache_in: the folder where decoded pictures are kept while they are used; nothing stays there.
 
-    Raises: `DataError` when the source, the target or the values do not serve; each mistake of a column is named.
+    Raises: `DataError` when the source, the target or the values do not serve; each mistake of a column is
+    named.
     """
     source = streamed_source(recipe)
     if source is not None:
-        from handrail.data.stream.prepare import prepare_streamed
+        from handrail.data.streaming.prepare import prepare_streamed
 
         return prepare_streamed(recipe, source, cache_in=cache_in)
     found = drawn(recipe, cache_in=cache_in)
     table, targets = found.table, found.targets
     sealed = Sealed(len(found.test.rows), found.test.hashes)
-    known = pl.concat([part.frame.select(targets) for part in (found.train, found.validation)], how="vertical_relaxed")
+    known = pl.concat(
+        [part.frame.select(targets) for part in (found.train, found.validation)], how="vertical_relaxed"
+    )
     task = task_of(recipe, known, targets, table)
     if recipe.task == "forecast":
         task = task.model_copy(update={"horizon": recipe.forecast.horizon, "season": found.season})
@@ -75,7 +79,9 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
     ready = [typed_part(part, schema, task) for part in (train, validation)]
     findings = [finding for _, troubles in ready for finding in troubles]
     findings += [*unlabelled(found.missing, targets), *odd_words(schema), *_remarks(table)]
-    findings += check_parts(ready[0][0], ready[1][0], schema=schema, task=task, balance=recipe.balance, sealed=sealed.hashes)
+    findings += check_parts(
+        ready[0][0], ready[1][0], schema=schema, task=task, balance=recipe.balance, sealed=sealed.hashes
+    )
     return Dataset(
         source=table.source,
         task=task,
@@ -99,14 +105,18 @@ def schema_of(train: pl.DataFrame, task: Task, recipe: DataRecipe, table: Table)
     schema = infer(features, kinds=_kinds(features, task, recipe), stored=_stored(table, task))
     if not schema.used:
         raise DataError(
-            "no column is left to learn from: " + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns) + ". "
+            "no column is left to learn from: "
+            + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns)
+            + ". "
             "data.columns.NAME=numeric, category or text takes a column as such."
         )
     return schema
 
 
 def _kinds(features: pl.DataFrame, task: Task, recipe: DataRecipe) -> Mapping[str, str]:
-    """As the recipe says. A text is written from a text: a lone column is one, though its values may look like dates or names."""
+    """As the recipe says. A text is written from a text: a lone column is one, though its values may look
+    like dates or names.
+    """
     lone = task.name == "sequence" and features.width == 1 and features.dtypes[0] == pl.String
     return {**dict.fromkeys(features.columns, "text"), **recipe.columns} if lone else recipe.columns
 
@@ -168,17 +178,22 @@ def odd_words(schema: Schema) -> list[Finding]:
 def reopen(
     recipe: DataRecipe, schema: Schema, task: Task, *, expected: str, cache_in: Path | None = None
 ) -> tuple[Part, Part, Part]:
-    """Training, validation and test rows of a recipe again, by one reading, typed by a schema that is known already.
+    """Training, validation and test rows of a recipe again, by one reading, typed by a schema that is known
+    already.
 
     Raises: `DataError` when they are not, row by row, what they were; `expected` is `Dataset.fingerprint`.
     """
     source = streamed_source(recipe)
     if source is not None:
-        from handrail.data.stream.prepare import reopen_streamed
+        from handrail.data.streaming.prepare import reopen_streamed
 
         return reopen_streamed(recipe, source, schema, task, expected=expected, cache_in=cache_in)
     found = drawn(recipe, cache_in=cache_in)
-    train, validation, test = sampled(recipe, found.train, task), sampled(recipe, found.validation, task), found.test
+    train, validation, test = (
+        sampled(recipe, found.train, task),
+        sampled(recipe, found.validation, task),
+        found.test,
+    )
     if fingerprint_of(train.hashes, validation.hashes, test.hashes) != expected:
         raise DataError(changed(found.table.source))
     test, remarks = of_known_classes(test, task)
@@ -196,9 +211,7 @@ def of_known_classes(test: RawRows, task: Task) -> tuple[RawRows, list[str]]:
     if not unknown.any():
         return test, []
     names = ", ".join(f"'{name}'" for name in labels.filter(pl.Series(unknown)).unique().sort().to_list()[:5])
-    sentence = (
-        f"{unknown.sum():,} test rows are of classes that training did not have ({names}) and are left out: count them as wrong."
-    )
+    sentence = f"{unknown.sum():,} test rows are of classes that training did not have ({names}) and are left out: count them as wrong."
     return test.picked(np.flatnonzero(~unknown)), [sentence]
 
 
@@ -211,7 +224,9 @@ def changed(source: str) -> str:
 
 
 def fingerprint_of(*hashes: np.ndarray) -> str:
-    """32 characters that change with any value, and with the order of the rows of a part, whose hashes are given."""
+    """32 characters that change with any value, and with the order of the rows of a part, whose hashes are
+    given.
+    """
     total = hashlib.sha256()
     for part in hashes:
         total.update(len(part).to_bytes(8, "little") + part.tobytes())
@@ -225,8 +240,12 @@ def _features(frame: pl.DataFrame, task: Task, recipe: DataRecipe) -> pl.DataFra
     return frame.drop([*task.targets, *recipe.drop, *(key for key in keys if key)])
 
 
-def typed_part(rows: RawRows, schema: Schema, task: Task, *, strict: bool = True) -> tuple[Part, list[Finding]]:
-    """Typed rows; values that cannot be read count as missing, but infinite ones are refused where it is `strict`."""
+def typed_part(
+    rows: RawRows, schema: Schema, task: Task, *, strict: bool = True
+) -> tuple[Part, list[Finding]]:
+    """Typed rows; values that cannot be read count as missing, but infinite ones are refused where it is
+    `strict`.
+    """
     features, troubles = read_frame(rows.frame, schema)
     problems, findings = [], []
     for trouble in troubles:

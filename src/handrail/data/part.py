@@ -10,13 +10,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from handrail.data.fingerprint import row_hashes
 from handrail.data.rows import Rows
-from handrail.data.store import Stores
+from handrail.data.split.row_hashes import row_hashes
+from handrail.data.stores import Stores
 from handrail.data.table import Table
 
 if TYPE_CHECKING:
-    from handrail.data.encoders.rows import RowEncoder
+    from handrail.data.encoders.row_encoder import RowEncoder
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Part:
 
     @property
     def level_counts(self) -> Mapping[str, pl.DataFrame]:
-        """How often each level of a category occurs, `level` and `count`, where that is known of more rows than the sample."""
+        """How often each level of a category occurs, `level` and `count`, where that is known of more rows
+        than the sample.
+        """
         return {}
 
     def encoded(self, encoder: "RowEncoder") -> Rows:
@@ -61,7 +63,13 @@ class Part:
     def picked(self, places: np.ndarray) -> "Part":
         """Some of the rows."""
         some = torch.from_numpy(np.asarray(places, dtype=np.int64))
-        return replace(self, raw=self.raw[places], features=self.features[places], target=self.target[some], rows=self.rows[places])
+        return replace(
+            self,
+            raw=self.raw[places],
+            features=self.features[places],
+            target=self.target[some],
+            rows=self.rows[places],
+        )
 
     def joined(self, other: "Part") -> "Part":
         """Both parts as one."""

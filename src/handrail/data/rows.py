@@ -1,7 +1,9 @@
-"""Encoded rows, wherever they lie: a tensor, places in one that is mapped from disk, windows on one long series.
+"""Encoded rows, wherever they lie: a tensor, places in one that is mapped from disk, windows on one long
+series.
 
-The engine asks three things of rows: how many there are, those at some places, and neighbouring ones. A tensor answers
-itself; the classes here answer with tensors when they are asked, so that nothing is copied before it is used.
+The engine asks three things of rows: how many there are, those at some places, and neighbouring ones. A
+tensor answers itself; the classes here answer with tensors when they are asked, so that nothing is copied
+before it is used.
 """
 
 from dataclasses import dataclass
@@ -10,12 +12,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from handrail.data.stream.rows import Streamed
+from handrail.data.streaming.row_file import Streamed
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Row i is `data[places[i]]`: rows that stay where they are (memory mapped from disk, say) until they are used."""
+    """Row i is `data[places[i]]`: rows that stay where they are (memory mapped from disk, say) until they are
+    used.
+    """
 
     data: Tensor
     places: Int[Tensor, " rows"]
@@ -30,7 +34,9 @@ class Stored:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Row i is `data[starts[i] : starts[i] + length]`; with `channels_first` time comes last, `[channels, length]`."""
+    """Row i is `data[starts[i] : starts[i] + length]`; with `channels_first` time comes last, `[channels,
+    length]`.
+    """
 
     data: Tensor
     starts: Int[Tensor, " rows"]
@@ -65,7 +71,9 @@ def take(rows: Rows, places: Int[Tensor, " n"]) -> Values:
 
 
 def _take(rows: OneSet, places: Tensor) -> Tensor:
-    return rows.index_select(0, places.to(rows.device)) if isinstance(rows, Tensor) else rows.take(places.cpu())
+    return (
+        rows.index_select(0, places.to(rows.device)) if isinstance(rows, Tensor) else rows.take(places.cpu())
+    )
 
 
 def cut(rows: Rows, start: int, stop: int) -> Values:

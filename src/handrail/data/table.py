@@ -1,7 +1,7 @@
 """A table as it was found, and the settings of finding it.
 
-No column has been given a kind here: text files are read as text, and the schema infers kinds later, from training
-rows only, so that a test row cannot change how a column is understood.
+No column has been given a kind here: text files are read as text, and the schema infers kinds later, from
+training rows only, so that a test row cannot change how a column is understood.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,17 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from handrail.data.store import Stores
+from handrail.data.stores import Stores
 
-_DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "whitespace": " ", "space": " ", "\\s+": " "}
+_DELIMITERS = {
+    "\\t": "\t",
+    "tab": "\t",
+    "comma": ",",
+    "semicolon": ";",
+    "whitespace": " ",
+    "space": " ",
+    "\\s+": " ",
+}
 
 
 class ReadOptions(BaseModel):

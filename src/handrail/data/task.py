@@ -9,12 +9,14 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from handrail.data.schema import infer_column
-from handrail.data.store import Classed, Store, Stores
-from handrail.data.values import as_booleans, as_labels, as_numbers
+from handrail.data.columns.schema import infer_column
+from handrail.data.columns.values import as_booleans, as_labels, as_numbers
+from handrail.data.stores import Classed, Store, Stores
 from handrail.errors import DataError, did_you_mean
 
-TaskName = Literal["binary", "multi-class", "multi-label", "regression", "mask", "boxes", "next-token", "sequence"]
+TaskName = Literal[
+    "binary", "multi-class", "multi-label", "regression", "mask", "boxes", "next-token", "sequence"
+]
 STORED_TASKS = {"mask": "mask", "boxes": "boxes"}  # by the kind of the target's store
 TEXT_TASKS = ("next-token", "sequence")
 _LARGEST = float(np.finfo(np.float32).max)
@@ -54,14 +56,15 @@ class Task(BaseModel):
         return self.name in ("binary", "multi-class")
 
     def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> Tensor:
-        """The target columns as numbers: codes `[rows]` (Int64) for classes, places in the store for masks and boxes, else
-        `[rows, outputs]` (Float32). What is not a number a row is the decoder's business.
+        """The target columns as numbers: codes `[rows]` (Int64) for classes, places in the store for masks
+        and boxes, else `[rows, outputs]` (Float32). What is not a number a row is the decoder's business.
 
         Arguments:
             frame: rows with the target columns.
             row_name: what a person would call the row at a position; by default its number in the frame.
 
-        Raises: `DataError` for a class that the training rows did not have, a value that is no number, or a number
+        Raises: `DataError` for a class that the training rows did not have, a value that is no number, or a
+        number
             that is infinite or beyond single precision (3.4·10³⁸).
         """
         name_of = row_name or (lambda row: f"data row {row + 1}")
@@ -81,12 +84,16 @@ class Task(BaseModel):
         if not fits.all():
             row = int((~fits).arg_max() or 0)
             expected = "0 or 1" if of_labels else "a finite number, at most 3.4e38"
-            raise DataError(f"the target '{series.name}': found {_found(series[row])} in {name_of(row)}, expected {expected}.")
+            raise DataError(
+                f"the target '{series.name}': found {_found(series[row])} in {name_of(row)}, expected {expected}."
+            )
         return numbers.to_numpy()
 
     def _codes(self, series: pl.Series, name_of: Callable[[int], str]) -> np.ndarray:
         labels = self.labels(series)
-        codes = labels.replace_strict(list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64)
+        codes = labels.replace_strict(
+            list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64
+        )
         if codes.null_count():
             row = int(codes.is_null().arg_max() or 0)
             what = "no value" if labels[row] is None else f"the class '{labels[row]}'"
@@ -97,8 +104,9 @@ class Task(BaseModel):
         return codes.to_numpy().copy()
 
     def labels(self, series: pl.Series) -> pl.Series:
-        """The target as class names: as it stands, else by its number (3.0 for '3'), else true and false in another
-        case, else without a dot behind it ('>50K.')."""
+        """The target as class names: as it stands, else by its number (3.0 for '3'), else true and false in
+        another case, else without a dot behind it ('>50K.').
+        """
         texts = as_labels(series, numbers=False)
         in_lower_case = {name.lower(): name for name in self.classes if name.lower() in ("true", "false")}
         candidates = (
@@ -115,7 +123,9 @@ def _found(value: object) -> str:
     return "no value" if value is None else f"'{value}'"
 
 
-def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int] | None, *, alone: bool = False) -> tuple[str, ...]:
+def find_targets(
+    columns: Sequence[str], target: str | int | Sequence[str | int] | None, *, alone: bool = False
+) -> tuple[str, ...]:
     """The names of the target columns, given by name or by position (1 is the first column, -1 the last).
 
     Arguments:
@@ -124,7 +134,9 @@ def find_targets(columns: Sequence[str], target: str | int | Sequence[str | int]
     Raises: `DataError` when there is no such column or no target was named.
     """
     if target is None:
-        raise DataError(f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, --target).")
+        raise DataError(
+            f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, --target)."
+        )
     wanted = [target] if isinstance(target, str | int) else list(target)
     names = tuple(_find_target(columns, item) for item in wanted)
     if len(set(names)) < len(names):
@@ -140,9 +152,13 @@ def _find_target(columns: Sequence[str], target: str | int) -> str:
     try:
         position = int(target)
     except ValueError:
-        raise DataError(f"data.target: the table has no column '{target}'.{did_you_mean(target, columns)}") from None
+        raise DataError(
+            f"data.target: the table has no column '{target}'.{did_you_mean(target, columns)}"
+        ) from None
     if position == 0 or not -len(columns) <= position <= len(columns):
-        raise DataError(f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the last).")
+        raise DataError(
+            f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the last)."
+        )
     return columns[position - 1 if position > 0 else position]
 
 
@@ -171,15 +187,23 @@ def infer_task(
         if positive is None:
             return found
         if len(found.classes) != 2 or found.name != "mask":
-            raise DataError(f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes.")
+            raise DataError(
+                f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes."
+            )
         return found.model_copy(update={"classes": _ordered(found.classes, positive)})
     for name in targets:
         _check_target(frame[name])
-    found = _several(frame, tuple(targets), task) if len(targets) > 1 or task == "multi-label" else _one(frame, targets[0], task)
+    found = (
+        _several(frame, tuple(targets), task)
+        if len(targets) > 1 or task == "multi-label"
+        else _one(frame, targets[0], task)
+    )
     if positive is None:
         return found
     if found.name != "binary":
-        raise DataError(f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes.")
+        raise DataError(
+            f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes."
+        )
     return found.model_copy(update={"classes": _ordered(found.classes, positive)})
 
 
@@ -198,7 +222,9 @@ def _of_items(series: pl.Series, store: Store | None, *, task: str, several: boo
             f"data.task: found '{task}' with {what} ('{series.name}'), which do not fit each other; leave data.task out."
         )
     if name in TEXT_TASKS and series.dtype != pl.String:
-        raise DataError(f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}.")
+        raise DataError(
+            f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}."
+        )
     classes = tuple(store.classes_of(series.drop_nulls().to_numpy())) if isinstance(store, Classed) else ()
     return Task(name=name, targets=(series.name,), classes=classes, why=f"a column of {kind or 'texts'}")  # pyright: ignore[reportArgumentType]
 
@@ -252,11 +278,16 @@ def _single(series: pl.Series) -> tuple[str, str]:
     distinct = numbers.n_unique()
     if distinct > MOST_CLASSES or not bool(((numbers == numbers.floor()) & numbers.is_finite()).all()):
         return "regression", f"numbers with {distinct:,} different values"
-    return "classes", f"whole numbers with {distinct} different values; data.task=regression takes them as quantities"
+    return (
+        "classes",
+        f"whole numbers with {distinct} different values; data.task=regression takes them as quantities",
+    )
 
 
 def _classes(series: pl.Series) -> tuple[str, ...]:
-    """The labels in order: by number where all are numbers, else by letter; 'a.' beside 'a' is no class of its own."""
+    """The labels in order: by number where all are numbers, else by letter; 'a.' beside 'a' is no class of
+    its own.
+    """
     labels = set(as_labels(series).unique().to_list())
     labels = {label for label in labels if not (label.endswith(".") and label.removesuffix(".") in labels)}
     try:
@@ -270,7 +301,9 @@ def _ordered(classes: tuple[str, ...], positive: str) -> tuple[str, ...]:
     asked = as_labels(pl.Series([str(positive)]))[0]
     chosen = next((name for name in classes if name in (str(positive), asked)), None)
     if chosen is None:
-        raise DataError(f"data.positive: found '{positive}', expected one of the classes {', '.join(classes)}.")
+        raise DataError(
+            f"data.positive: found '{positive}', expected one of the classes {', '.join(classes)}."
+        )
     return (*(name for name in classes if name != chosen), chosen)
 
 
@@ -282,9 +315,13 @@ def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> Task:
                 f"data.task: found 'multi-label', but the target '{others[0]}' has other values than 0 and 1 (or yes and no); "
                 "expected targets of these only."
             )
-        return Task(name="multi-label", targets=targets, classes=targets, why=f"{len(targets)} columns of 0 and 1")
+        return Task(
+            name="multi-label", targets=targets, classes=targets, why=f"{len(targets)} columns of 0 and 1"
+        )
     if task not in ("auto", "regression"):
-        raise DataError(f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or 'regression'.")
+        raise DataError(
+            f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or 'regression'."
+        )
     for name in targets:
         _require_numbers(frame[name].drop_nulls())
     return Task(name="regression", targets=targets, why=f"{len(targets)} columns of numbers")

@@ -1,7 +1,7 @@
 """What a network has to beat: guessing, and a straight line.
 
-Every baseline is an affine map, scores = features · weights + bias, followed by the task's softmax or sigmoid. Nothing of
-it is stored: the test fits it again, on the same training rows.
+Every baseline is an affine map, scores = features · weights + bias, followed by the task's softmax or
+sigmoid. Nothing of it is stored: the test fits it again, on the same training rows.
 """
 
 import warnings
@@ -15,8 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from handrail.errors import DataError
-from handrail.evaluation.names import check_task
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.metric_names import check_task
+from handrail.evaluation.outcomes.predictions import Predictions
 
 _MOST_ROWS = 100_000
 _WORK = 100_000_000  # rows × features × outputs: some seconds
@@ -34,13 +34,19 @@ class Forecast:
     @classmethod
     def joined(cls, parts: Sequence["Forecast"]) -> "Forecast":
         """What was said of several sets of rows, one behind the other."""
-        found = {name: [getattr(part, name) for part in parts] for name in ("probabilities", "labels", "values")}
-        return cls(**{name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in found.items()})
+        found = {
+            name: [getattr(part, name) for part in parts] for name in ("probabilities", "labels", "values")
+        }
+        return cls(
+            **{name: None if arrays[0] is None else np.concatenate(arrays) for name, arrays in found.items()}
+        )
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """An affine baseline: weights [width, outputs] and bias [outputs]; a binary task has the two outputs (0, score)."""
+    """An affine baseline: weights [width, outputs] and bias [outputs]; a binary task has the two outputs (0,
+    score).
+    """
 
     name: str
     task: str
@@ -49,7 +55,8 @@ class Baseline:
     bias: np.ndarray
 
     def predict(self, features: Float[np.ndarray, "rows width"]) -> Forecast:
-        """Probabilities and labels, or values; labels are the most probable class, or every label from 0.5 on.
+        """Probabilities and labels, or values; labels are the most probable class, or every label from 0.5
+        on.
 
         Raises: DataError when the features have another width than those that the baseline was fitted on.
         """
@@ -63,7 +70,9 @@ class Baseline:
         chances = softmax(scores, axis=1)
         return Forecast(probabilities=chances, labels=chances.argmax(axis=1))
 
-    def predictions(self, features: Float[np.ndarray, "rows width"], truth: Num[np.ndarray, "rows ..."]) -> Predictions:
+    def predictions(
+        self, features: Float[np.ndarray, "rows width"], truth: Num[np.ndarray, "rows ..."]
+    ) -> Predictions:
         """The forecast beside the truth, ready to be measured."""
         said = self.predict(features)
         return Predictions(self.task, truth, said.probabilities, said.values, said.labels, self.classes)
@@ -79,23 +88,28 @@ def fit_baselines(
 ) -> dict[str, Baseline]:
     """The baselines of a task: "majority" (or "mean" for regression) and "linear", fitted on train rows.
 
-    - majority: the classes' (labels') frequencies as probabilities, whatever the features; mean: the target's mean.
-    - linear: logistic regression (C = 1; one for each label) or ridge regression (α = 1), scikit-learn's. It stops
-      after 100 iterations, converged or not: a baseline that is a hair short of its optimum is still one. It sees at
-      most 100,000 rows, fewer where rows × features × outputs would pass 10⁸, drawn with a fixed seed and with
-      every class kept. A class or label that the rows lack gets probability 0.
+    - majority: the classes' (labels') frequencies as probabilities, whatever the features; mean: the target's
+    mean. - linear: logistic regression (C = 1; one for each label) or ridge regression (α = 1),
+    scikit-learn's. It stops
+      after 100 iterations, converged or not: a baseline that is a hair short of its optimum is still one. It
+          sees at
+      most 100,000 rows, fewer where rows × features × outputs would pass 10⁸, drawn with a fixed seed and
+      with every class kept. A class or label that the rows lack gets probability 0.
 
-    features: scaled, finite. target: class codes [rows], 0/1 [rows, labels] or floats [rows, outputs]. rows: where the
-    features are those of `fitting_rows` alone, these; all targets count in the majority and the mean.
+    features: scaled, finite. target: class codes [rows], 0/1 [rows, labels] or floats [rows, outputs]. rows:
+    where the features are those of `fitting_rows` alone, these; all targets count in the majority and the
+    mean.
 
-    Raises: DataError for no rows, or for features or targets that are not finite; RecipeError for an unknown task.
-    Source: Pedregosa 2011 (scikit-learn)
+    Raises: DataError for no rows, or for features or targets that are not finite; RecipeError for an unknown
+    task. Source: Pedregosa 2011 (scikit-learn)
     """
     check_task(task)
     _check_features(features, width=features.shape[1] if features.ndim == 2 else 0)
     told = target if rows is None else target[rows]
     if not len(target) or len(told) != len(features):
-        raise DataError(f"Baselines need as many targets as rows, and one at least; found {len(told)} and {len(features)}.")
+        raise DataError(
+            f"Baselines need as many targets as rows, and one at least; found {len(told)} and {len(features)}."
+        )
     if not np.isfinite(target).all():
         raise DataError("The target holds numbers that are not finite; baselines cannot be fitted.")
     constant = _constant_scores(task, target, classes)
@@ -108,7 +122,9 @@ def fit_baselines(
     return {name: Baseline(name, task, tuple(classes), *arrays) for name, arrays in fitted.items()}
 
 
-def fitting_rows(task: str, target: Num[np.ndarray, "rows ..."], classes: tuple[str, ...], *, width: int) -> Int[np.ndarray, " n"]:
+def fitting_rows(
+    task: str, target: Num[np.ndarray, "rows ..."], classes: tuple[str, ...], *, width: int
+) -> Int[np.ndarray, " n"]:
     """The rows that "linear" is fitted on, so that the features of the others need not be made."""
     return _some_rows(task, target, width * len(_constant_scores(task, target, classes)))
 
@@ -119,7 +135,9 @@ def _check_features(features: np.ndarray, *, width: int) -> None:
     finite = np.isfinite(features)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
-        raise DataError(f"The features hold {features[row, column]} in row {row}, column {column}; baselines need finite numbers.")
+        raise DataError(
+            f"The features hold {features[row, column]} in row {row}, column {column}; baselines need finite numbers."
+        )
 
 
 def _constant_scores(task: str, target: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
@@ -146,14 +164,19 @@ def _some_rows(task: str, target: np.ndarray, cost: int) -> np.ndarray:
     return np.unique(drawn)
 
 
-def _linear(task: str, features: np.ndarray, target: np.ndarray, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _linear(
+    task: str, features: np.ndarray, target: np.ndarray, constant: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     if task == "regression":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # ill-conditioned features: the penalty keeps the solution finite
+            # Ill-conditioned features: the penalty keeps the solution finite.
+            warnings.simplefilter("ignore")
             ridge = Ridge(alpha=1.0).fit(features, target)
         return np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_)
     if task == "multi-label":
-        fits = [_logistic(features, column, constant[[label, label]]) for label, column in enumerate(target.T)]
+        fits = [
+            _logistic(features, column, constant[[label, label]]) for label, column in enumerate(target.T)
+        ]
         return np.concatenate([w[:, 1:] for w, _ in fits], axis=1), np.array([b[1] for _, b in fits])
     return _logistic(features, target, constant)
 

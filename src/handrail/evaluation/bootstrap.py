@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.errors import DataError, RecipeError, did_you_mean
-from handrail.evaluation.outcome import Outcome
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcomes.predictions import Predictions
 
 _WORK = 200_000_000  # rows × sides × resamples: some seconds on one core
 _FEWEST = 100
@@ -33,11 +33,12 @@ def measure_with_intervals(
 ) -> dict[str, Interval]:
     """Every figure with its percentile interval over resampled rows.
 
-    Resamples in which a figure is undefined are left out of its interval. An interval is widened to hold its own
-    figure where it would not (the calibration error grows under resampling). Above 200 million rows × classes ×
-    resamples (200,000 rows of a binary task) fewer resamples are drawn, at least 100. Of more than 500,000 rows m = 50,000
-    random ones are resampled, and how far their figures lie from that of the m rows is multiplied by √(m / n). What the
-    interval holds is the chance of the sample; the chance of training is another one.
+    Resamples in which a figure is undefined are left out of its interval. An interval is widened to hold its
+    own figure where it would not (the calibration error grows under resampling). Above 200 million rows ×
+    classes × resamples (200,000 rows of a binary task) fewer resamples are drawn, at least 100. Of more than
+    500,000 rows m = 50,000 random ones are resampled, and how far their figures lie from that of the m rows
+    is multiplied by √(m / n). What the interval holds is the chance of the sample; the chance of training is
+    another one.
 
     Raises: RecipeError for less than two resamples or a confidence outside (0, 1).
     Source: Efron 1979; m out of n: Bickel, Götze & van Zwet 1997
@@ -49,7 +50,9 @@ def measure_with_intervals(
     return {name: _interval(value, samples.get(name), confidence) for name, value in values.items()}
 
 
-def difference(a: Outcome, b: Outcome, metric: str, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> Interval:
+def difference(
+    a: Outcome, b: Outcome, metric: str, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
     """The metric of `a` minus that of `b` on the same rows, each resample drawn for both: a paired bootstrap.
 
     An interval that holds 0 says that the rows cannot tell the two apart.
@@ -74,10 +77,14 @@ def _check(resamples: int, confidence: float) -> None:
     if resamples < 2:
         raise RecipeError(f"The bootstrap needs at least 2 resamples; {resamples} were asked for.")
     if not 0 < confidence < 1:
-        raise RecipeError(f"The confidence of an interval lies between 0 and 1, such as 0.95; {confidence} was given.")
+        raise RecipeError(
+            f"The confidence of an interval lies between 0 and 1, such as 0.95; {confidence} was given."
+        )
 
 
-def _resample(sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, seed: int) -> list[dict[str, np.ndarray]]:
+def _resample(
+    sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, seed: int
+) -> list[dict[str, np.ndarray]]:
     """Each set's named figures [resamples], where every set sees the same draws."""
     wanted = list(names)
     if not wanted:
@@ -99,7 +106,9 @@ def _resample(sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, 
     return [{name: np.concatenate([part[name] for part in some]) for name in wanted} for some in parts]
 
 
-def _of_fewer(sets: Sequence[Predictions], names: list[str], *, resamples: int, seed: int) -> list[dict[str, np.ndarray]]:
+def _of_fewer(
+    sets: Sequence[Predictions], names: list[str], *, resamples: int, seed: int
+) -> list[dict[str, np.ndarray]]:
     """As `_resample`, by resamples of a random part of the rows."""
     rows = sets[0].rows
     chosen = np.sort(np.random.default_rng([seed, 41]).choice(rows, _SAMPLE, replace=False))
@@ -107,14 +116,17 @@ def _of_fewer(sets: Sequence[Predictions], names: list[str], *, resamples: int, 
     centres = [(one.measure(), part.measure()) for one, part in zip(sets, parts, strict=True)]
     return [
         {name: all_rows[name] + (found[name] - some[name]) * narrower for name in names}
-        for (all_rows, some), found in zip(centres, _resample(parts, names, resamples=resamples, seed=seed), strict=True)
+        for (all_rows, some), found in zip(
+            centres, _resample(parts, names, resamples=resamples, seed=seed), strict=True
+        )
     ]
 
 
 def draw_counts(
     generator: np.random.Generator, rows: int, resamples: int, *, block: int = 1
 ) -> Float[np.ndarray, "rows resamples"]:
-    """How often each row is drawn in each resample of as many rows (to within a block), drawn with replacement.
+    """How often each row is drawn in each resample of as many rows (to within a block), drawn with
+    replacement.
 
     Rows that hang together are drawn in blocks of neighbours, the first following on the last.
 
@@ -124,11 +136,15 @@ def draw_counts(
     starts = _drawn(generator, rows, -(-rows // block), resamples)
     if block == 1:
         return starts
-    total = np.concatenate([np.zeros((1, resamples)), np.cumsum(np.concatenate([starts[rows - block + 1 :], starts]), axis=0)])
+    total = np.concatenate(
+        [np.zeros((1, resamples)), np.cumsum(np.concatenate([starts[rows - block + 1 :], starts]), axis=0)]
+    )
     return total[block:] - total[:-block]
 
 
-def _drawn(generator: np.random.Generator, rows: int, draws: int, resamples: int) -> Float[np.ndarray, "rows resamples"]:
+def _drawn(
+    generator: np.random.Generator, rows: int, draws: int, resamples: int
+) -> Float[np.ndarray, "rows resamples"]:
     """How often each row comes up in so many draws, for each resample."""
     drawn = generator.integers(0, rows, size=(draws, resamples))
     flat = drawn * resamples + np.arange(resamples)

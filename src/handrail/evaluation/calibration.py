@@ -6,23 +6,28 @@ import numpy as np
 from jaxtyping import Float, Num
 from scipy.optimize import minimize_scalar
 
+from handrail.evaluation.metric_names import check_task
 from handrail.evaluation.metrics import CALIBRATION_BINS, bin_of, confidences
-from handrail.evaluation.names import check_task
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.outcomes.predictions import Predictions
 
 _LOWEST, _HIGHEST = 0.05, 20.0
 
 
-def fit_temperature(scores: Float[np.ndarray, "rows ..."], truth: Num[np.ndarray, "rows ..."], task: str) -> float:
-    """The T > 0 that minimises the log loss of softmax(scores / T) on the rows given, which are validation rows.
+def fit_temperature(
+    scores: Float[np.ndarray, "rows ..."], truth: Num[np.ndarray, "rows ..."], task: str
+) -> float:
+    """The T > 0 that minimises the log loss of softmax(scores / T) on the rows given, which are validation
+    rows.
 
-    scores: raw scores (logits); [rows, classes], or for a binary task one column [rows] or [rows, 1], or for several
+    scores: raw scores (logits); [rows, classes], or for a binary task one column [rows] or [rows, 1], or for
+    several
         labels [rows, labels], where the sigmoid takes the place of the softmax. One T serves all columns.
     truth: class codes [rows], or 0/1 [rows, labels].
 
-    T lies in [0.05, 20] and is never worse than 1 on these rows. It is 1 for regression, for fewer than two classes, for
-    scores that are not finite, and (where we deviate) for rows that are all on the right side: there the loss falls for
-    ever as T does, so the rows do not determine it and would make every later mistake a certain one.
+    T lies in [0.05, 20] and is never worse than 1 on these rows. It is 1 for regression, for fewer than two
+    classes, for scores that are not finite, and (where we deviate) for rows that are all on the right side:
+    there the loss falls for ever as T does, so the rows do not determine it and would make every later
+    mistake a certain one.
 
     Raises: RecipeError for an unknown task.
     Source: Guo 2017
@@ -44,7 +49,8 @@ def fit_temperature(scores: Float[np.ndarray, "rows ..."], truth: Num[np.ndarray
 
 
 def _margins(scores: np.ndarray, truth: np.ndarray, task: str) -> Float[np.ndarray, "rows others"]:
-    """How far each score lies above that of the truth: log loss is ln Σ exp(margin / T), the truth's own 0 among them.
+    """How far each score lies above that of the truth: log loss is ln Σ exp(margin / T), the truth's own 0
+    among them.
 
     For sigmoids the truth's rival is its opposite, whose score is 0: ln(1 + exp(∓score / T)).
     """
@@ -55,7 +61,9 @@ def _margins(scores: np.ndarray, truth: np.ndarray, task: str) -> Float[np.ndarr
 
 
 def _loss(margins: np.ndarray, temperature: float) -> float:
-    """Mean of ln Σ exp(margin / T); written out, since `scipy.special.logsumexp` takes four times as long and this is asked for often."""
+    """Mean of ln Σ exp(margin / T); written out, since `scipy.special.logsumexp` takes four times as long and
+    this is asked for often.
+    """
     scaled = margins / temperature
     highest = scaled.max(axis=1)
     return float(np.mean(np.log(np.exp(scaled - highest[:, None]).sum(axis=1)) + highest))
@@ -63,7 +71,9 @@ def _loss(margins: np.ndarray, temperature: float) -> float:
 
 @dataclass(frozen=True)
 class Reliability:
-    """The reliability diagram's bins: borders [bins + 1]; the others [bins], not a number where a bin is empty."""
+    """The reliability diagram's bins: borders [bins + 1]; the others [bins], not a number where a bin is
+    empty.
+    """
 
     edges: np.ndarray
     confidence: np.ndarray
@@ -72,7 +82,8 @@ class Reliability:
 
 
 def reliability(predictions: Predictions, bins: int = CALIBRATION_BINS) -> Reliability:
-    """Mean confidence and accuracy of the decisions in equal-width bins of confidence; with several labels, of each label.
+    """Mean confidence and accuracy of the decisions in equal-width bins of confidence; with several labels,
+    of each label.
 
     Raises: DataError for predictions without probabilities.
     Source: Guo 2017

@@ -1,9 +1,9 @@
 """The ledger of sealed test rows: who opened them, when, and with what result.
 
-One SQLite file for all of a user's projects. A set of test rows is known by its fingerprint, so a new run, recipe or
-folder does not make old test rows new again; the rows' hashes are kept too, so that a set which only shares rows with
-an opened one is found as well. No data stands in the file, only hashes. An opening is written, whole and on disk,
-before anything is measured.
+One SQLite file for all of a user's projects. A set of test rows is known by its fingerprint, so a new run,
+recipe or folder does not make old test rows new again; the rows' hashes are kept too, so that a set which
+only shares rows with an opened one is found as well. No data stands in the file, only hashes. An opening is
+written, whole and on disk, before anything is measured.
 """
 
 import hashlib
@@ -53,7 +53,9 @@ class Opening:
 
 @dataclass(frozen=True)
 class OpeningTicket:
-    """The leave to measure once. `number` counts the openings of these rows; `again` marks all after the first."""
+    """The leave to measure once. `number` counts the openings of these rows; `again` marks all after the
+    first.
+    """
 
     identifier: int
     fingerprint: str
@@ -78,7 +80,9 @@ def default_folder() -> Path:
 
 
 def fingerprint(row_hashes: UInt64[np.ndarray, " rows"]) -> str:
-    """The name of a set of rows in any order: SHA-256 over their sorted hashes, its first 32 hexadecimal digits."""
+    """The name of a set of rows in any order: SHA-256 over their sorted hashes, its first 32 hexadecimal
+    digits.
+    """
     return hashlib.sha256(_sorted(row_hashes).tobytes()).hexdigest()[:32]
 
 
@@ -125,7 +129,8 @@ class Ledger:
 
         recipe: the recipe's name. again: opens rows that have been opened before; the ticket then says so.
 
-        Raises: SealError when the rows have been opened before and `again` is not set, or when the opening cannot be
+        Raises: SealError when the rows have been opened before and `again` is not set, or when the opening
+        cannot be
             written; nothing may be measured then.
         """
         thinning, kept = _thinned(row_hashes)
@@ -141,13 +146,16 @@ class Ledger:
                 f"INSERT INTO openings (fingerprint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",  # noqa: S608
                 entry,
             )
-            connection.execute("INSERT OR IGNORE INTO row_hashes VALUES (?, ?, ?)", (fingerprint, thinning, kept.tobytes()))
+            connection.execute(
+                "INSERT OR IGNORE INTO row_hashes VALUES (?, ?, ?)", (fingerprint, thinning, kept.tobytes())
+            )
             return OpeningTicket(int(cursor.lastrowid or 0), fingerprint, when, len(before) + 1)
 
     def record(self, ticket: OpeningTicket, figures: Mapping[str, Any]) -> None:
         """Adds what was measured to an opening; a number that is not finite becomes null.
 
-        Raises: SealError when it cannot be written, or when the ledger does not hold the opening; the opening counts.
+        Raises: SealError when it cannot be written, or when the ledger does not hold the opening; the opening
+        counts.
         """
         text = json.dumps(_plain(figures), allow_nan=False)
         with self._writing("The opening counts, but its figures are not in the ledger.") as connection:
@@ -162,10 +170,11 @@ class Ledger:
                 )
 
     def overlap(self, row_hashes: UInt64[np.ndarray, " rows"]) -> list[tuple[Opening, float]]:
-        """Other sets of opened rows that share rows with these: the latest opening of each, and the share of these rows.
+        """Other sets of opened rows that share rows with these: the latest opening of each, and the share of
+        these rows.
 
-        The same set (the same fingerprint) is not among them: `openings` tells of it. The largest share comes first.
-        Sets above 2,000,000 rows are kept, and compared, by a sample of their hashes.
+        The same set (the same fingerprint) is not among them: `openings` tells of it. The largest share comes
+        first. Sets above 2,000,000 rows are kept, and compared, by a sample of their hashes.
 
         Raises: SealError when the ledger cannot be read.
         """
@@ -189,9 +198,13 @@ class Ledger:
                 yield None
                 return
             # Not "ro": a journal that a killed process left must be played back first.
-            with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", uri=True, timeout=_WAIT)) as opened:
+            with closing(
+                sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", uri=True, timeout=_WAIT)
+            ) as opened:
                 _check_version(opened, self.path)
-                tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+                tables = {
+                    name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+                }
                 yield opened if tables >= {"openings", "row_hashes"} else None
 
     @contextmanager
@@ -222,7 +235,9 @@ class Ledger:
                 if "locked" in str(error)
                 else "Make its folder writable and see that the disk has room, or let HANDRAIL_HOME name another folder."
             )
-            raise SealError(f"The ledger {self.path} cannot be used ({error}). {consequence} {advice}") from error
+            raise SealError(
+                f"The ledger {self.path} cannot be used ({error}). {consequence} {advice}"
+            ) from error
         except (sqlite3.DatabaseError, IndexError, ValueError) as error:
             if isinstance(error, SealError):
                 raise

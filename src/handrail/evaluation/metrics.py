@@ -1,17 +1,17 @@
 """How good predictions are: one dictionary of figures for each task.
 
-Point values are scikit-learn's. A figure that the rows do not define (one class only, no predicted positive, a
-constant target) is not a number: never zero, never a crash.
+Point values are scikit-learn's. A figure that the rows do not define (one class only, no predicted positive,
+a constant target) is not a number: never zero, never a crash.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from sklearn import metrics as sk
 
 from handrail.errors import DataError
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.outcomes.predictions import Predictions
+from sklearn import metrics as sk
 
 CALIBRATION_BINS = 15
 
@@ -19,15 +19,18 @@ CALIBRATION_BINS = 15
 def measure(predictions: Predictions) -> dict[str, float]:
     """All figures of the predictions; not a number where the rows do not define one.
 
-    Multi-class figures are means over the classes, each against the others; a class without its part of the rows
-    (never true, or never said) is left out of that mean.
-    Source: Pedregosa 2011 (scikit-learn, whose functions compute the point values).
+    Multi-class figures are means over the classes, each against the others; a class without its part of the
+    rows (never true, or never said) is left out of that mean. Source: Pedregosa 2011 (scikit-learn, whose
+    functions compute the point values).
     """
     names = predictions.names()
     found: dict[str, float] = {}
     if predictions.rows:
-        with np.errstate(all="ignore"):  # overflow and 0/0 give figures that are not finite, and are told as such
-            found = _regression(predictions) if predictions.task == "regression" else _classification(predictions)
+        # Overflow and 0/0 give figures that are not finite, and are told as such.
+        with np.errstate(all="ignore"):
+            found = (
+                _regression(predictions) if predictions.task == "regression" else _classification(predictions)
+            )
     return {name: float(found.get(name, np.nan)) for name in names}
 
 
@@ -41,7 +44,11 @@ def _regression(predictions: Predictions) -> dict[str, float]:
         "mae": sk.mean_absolute_error(truth, values),
         "rmse": sk.root_mean_squared_error(truth, values),
         "r2": sk.r2_score(truth, values) if varies else np.nan,
-        **({} if predictions.scale is None else {"mase": float((np.abs(values - truth) / predictions.scale).mean())}),
+        **(
+            {}
+            if predictions.scale is None
+            else {"mase": float((np.abs(values - truth) / predictions.scale).mean())}
+        ),
     }
 
 
@@ -86,7 +93,9 @@ def _decisions(predictions: Predictions) -> dict[str, float]:
             zero_division=np.nan,  # pyright: ignore[reportArgumentType]
         )
     else:
-        figures["balanced_accuracy"] = float(mean_defined(np.asarray(recall))) if len(np.unique(truth)) > 1 else np.nan
+        figures["balanced_accuracy"] = (
+            float(mean_defined(np.asarray(recall))) if len(np.unique(truth)) > 1 else np.nan
+        )
     return figures
 
 
@@ -104,7 +113,9 @@ def _scores(predictions: Predictions) -> dict[str, float]:
     return figures
 
 
-def _ranked(score: Callable[..., float], true: np.ndarray, _said: np.ndarray, probability: np.ndarray | None) -> float:
+def _ranked(
+    score: Callable[..., float], true: np.ndarray, _said: np.ndarray, probability: np.ndarray | None
+) -> float:
     return score(true, probability) if 0 < true.sum() < len(true) else np.nan
 
 
@@ -114,7 +125,9 @@ def _calibration_error(predictions: Predictions) -> float:
     Source: Guo 2017
     """
     confidence, right = confidences(predictions)
-    gaps = np.bincount(bin_of(confidence, CALIBRATION_BINS), weights=confidence - right, minlength=CALIBRATION_BINS)
+    gaps = np.bincount(
+        bin_of(confidence, CALIBRATION_BINS), weights=confidence - right, minlength=CALIBRATION_BINS
+    )
     return float(np.abs(gaps).sum() / len(confidence))
 
 
@@ -126,7 +139,9 @@ def mean_defined(values: Float[np.ndarray, "sides ..."]) -> np.ndarray:
 
 
 def row_losses(predictions: Predictions) -> Float[np.ndarray, " rows"]:
-    """Each row's log loss in nats: −ln p(truth), p clipped to [ε, 1 − ε]; with several labels a row, their mean."""
+    """Each row's log loss in nats: −ln p(truth), p clipped to [ε, 1 − ε]; with several labels a row, their
+    mean.
+    """
     probabilities = predictions.probabilities
     assert probabilities is not None
     limit = np.finfo(np.float64).eps
@@ -145,14 +160,18 @@ def top_hits(predictions: Predictions, k: int) -> Bool[np.ndarray, " rows"]:
     return (order[:, :k] == predictions.truth[:, None]).any(axis=1)
 
 
-def confidences(predictions: Predictions) -> tuple[Float[np.ndarray, " decisions"], Bool[np.ndarray, " decisions"]]:
+def confidences(
+    predictions: Predictions,
+) -> tuple[Float[np.ndarray, " decisions"], Bool[np.ndarray, " decisions"]]:
     """The probability that each decision was given, and whether the decision is right.
 
     A row is one decision; with several labels a row, each label is one.
     """
     labels, probabilities = predictions.decided, predictions.probabilities
     if probabilities is None:
-        raise DataError("These predictions have no probabilities, so they have no confidence to compare with.")
+        raise DataError(
+            "These predictions have no probabilities, so they have no confidence to compare with."
+        )
     probabilities = probabilities.astype(np.float64)
     if predictions.task == "multi-label":
         confidence = np.where(labels == 1, probabilities, 1.0 - probabilities)

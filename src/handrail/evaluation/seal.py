@@ -64,7 +64,9 @@ class Seal:
         """
         shared = self.ledger.overlap(self.hashes)
         facts = {"run": run, "recipe": recipe.name, "recipe_hash": recipe.fingerprint()}
-        ticket = self.ledger.open_seal(self.key, **facts, rows=len(self.hashes), row_hashes=self.hashes, again=again)
+        ticket = self.ledger.open_seal(
+            self.key, **facts, rows=len(self.hashes), row_hashes=self.hashes, again=again
+        )
         before = ticket.number - 1 + sum(share >= SAME for _, share in shared)
         before = max(before, int(self.opened_here))
         return Opened(

@@ -18,9 +18,9 @@ def choose_threshold(
 ) -> float:
     """The threshold t with the best metric on the rows given, where `probability ≥ t` means positive.
 
-    Candidates are 0.5 and the middles between neighbouring distinct probabilities; of equally good ones that nearest to
-    0.5 wins. One sort, so O(n log n). It is 0.5 where the rows say nothing: one class only, none at all, or
-    probabilities that are not finite.
+    Candidates are 0.5 and the middles between neighbouring distinct probabilities; of equally good ones that
+    nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where the rows say nothing: one class only, none
+    at all, or probabilities that are not finite.
 
     truth: 0 or 1.
 
@@ -46,9 +46,12 @@ def _candidates(probabilities: np.ndarray) -> np.ndarray:
     return np.append(middles, 0.5)
 
 
-def _quality(probabilities: np.ndarray, positive: np.ndarray, candidates: np.ndarray, metric: str) -> np.ndarray:
+def _quality(
+    probabilities: np.ndarray, positive: np.ndarray, candidates: np.ndarray, metric: str
+) -> np.ndarray:
     order = np.argsort(probabilities)
-    below = np.searchsorted(probabilities[order], candidates, side="left")  # rows that each candidate calls negative
+    # Rows that each candidate calls negative.
+    below = np.searchsorted(probabilities[order], candidates, side="left")
     positives_below = np.concatenate([[0], np.cumsum(positive[order])])[below]
     positives, rows = int(positive.sum()), len(positive)
     hits, true_negatives = positives - positives_below, below - positives_below

@@ -5,7 +5,8 @@ convolution, pooling, residual, locally_connected, anchors: images
 recurrent, attention, additive_attention, transformer_block, positions, steps: sequences
 precision: fewer bits where the processor has units for it
 
-Import from the modules; `handrail.components.available("activation")` and `available("initialisation")` list them.
+Import from the modules; `handrail.components.available("activation")` and `available("initialisation")` list
+them.
 """
 
 from handrail.layers.activations import Heaviside, is_activation
@@ -14,4 +15,12 @@ from handrail.layers.initialisations import initialise
 from handrail.layers.maxout import Maxout
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 
-__all__ = ["EmbedColumns", "GaussianNoise", "Heaviside", "Maxout", "NoisyLinear", "initialise", "is_activation"]
+__all__ = [
+    "EmbedColumns",
+    "GaussianNoise",
+    "Heaviside",
+    "Maxout",
+    "NoisyLinear",
+    "initialise",
+    "is_activation",
+]

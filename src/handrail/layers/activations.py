@@ -45,8 +45,8 @@ def linear(features: int) -> nn.Module:
 def heaviside(features: int) -> nn.Module:
     """Heaviside step: y = 1 where x > 0, else 0.
 
-    The lectures print both x > 0 and x ≥ 0; a unit whose sum is exactly at its threshold stays silent here. The
-    derivative is zero, so that layers below it learn by no gradient; rules without gradients can use it.
+    The lectures print both x > 0 and x ≥ 0; a unit whose sum is exactly at its threshold stays silent here.
+    The derivative is zero, so that layers below it learn by no gradient; rules without gradients can use it.
 
     Source: McCulloch & Pitts 1943
     """
@@ -90,7 +90,9 @@ def relu(features: int) -> nn.Module:
 
 
 @component("activation")
-def leaky_relu(features: int, *, negative_slope: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.1) -> nn.Module:
+def leaky_relu(
+    features: int, *, negative_slope: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.1
+) -> nn.Module:
     """Leaky ReLU: y = max(a·x, x).
 
     Arguments:
@@ -102,7 +104,9 @@ def leaky_relu(features: int, *, negative_slope: Annotated[float, Field(ge=0, lt
 
 
 @component("activation")
-def prelu(features: int, *, per_unit: bool = True, initial: Annotated[float, Field(allow_inf_nan=False)] = 0.25) -> nn.Module:
+def prelu(
+    features: int, *, per_unit: bool = True, initial: Annotated[float, Field(allow_inf_nan=False)] = 0.25
+) -> nn.Module:
     """Parametric ReLU: y = max(0, x) + a·min(0, x) with a learned.
 
     Arguments:

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 
 class AdditiveAttention(nn.Module):
-    """a = softmax over i of v·tanh(W·s + U·h_i + F·f_i + b), f = filters ∗ a_before: where to look, by what is there and what was next to it.
+    """a = softmax over i of v·tanh(W·s + U·h_i + F·f_i + b), f = filters ∗ a_before: where to look, by what
+    is there and what was next to it.
 
-    s is the decoder's state, h_i the memory of step i, a_before the weights of the step before. The last term, which
-    the paper of 2015 lacks, lets the gaze move on by a fixed distance, however long the row is.
+    s is the decoder's state, h_i the memory of step i, a_before the weights of the step before. The last
+    term, which the paper of 2015 lacks, lets the gaze move on by a fixed distance, however long the row is.
 
     Arguments:
         memory: width of h.

@@ -1,6 +1,7 @@
 """Boxes: where they are expected, how far they overlap, and how a network moves them.
 
-A box is (xmin, ymin, xmax, ymax) in shares of the image: 0 is its left or upper edge, 1 its right or lower one.
+A box is (xmin, ymin, xmax, ymax) in shares of the image: 0 is its left or upper edge, 1 its right or lower
+one.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,8 @@ def anchor_grid(height: int, width: int, sizes: Sequence[tuple[float, float]]) -
 def moved_boxes(
     anchors: Float[Tensor, "*rows anchors 4"], steps: Float[Tensor, "*rows anchors 4"]
 ) -> Float[Tensor, "*rows anchors 4"]:
-    """Anchors moved and stretched: centre = anchor's centre + its size·(steps 0, 1), size = anchor's size·exp(steps 2, 3).
+    """Anchors moved and stretched: centre = anchor's centre + its size·(steps 0, 1), size = anchor's
+    size·exp(steps 2, 3).
 
     Source: Girshick et al. 2014
     """
@@ -77,9 +79,13 @@ def generalised_iou(a: Float[Tensor, "*rows 4"], b: Float[Tensor, "*rows 4"]) ->
 
 
 def flip_boxes(
-    targets: Float[Tensor, "rows most columns"], *, sideways: Bool[Tensor, " rows"], upside_down: Bool[Tensor, " rows"]
+    targets: Float[Tensor, "rows most columns"],
+    *,
+    sideways: Bool[Tensor, " rows"],
+    upside_down: Bool[Tensor, " rows"],
 ) -> Float[Tensor, "rows most columns"]:
-    """The boxes of flipped images: the last four columns are boxes, what stands before them (the class) stays.
+    """The boxes of flipped images: the last four columns are boxes, what stands before them (the class)
+    stays.
 
     Arguments:
         sideways: the rows whose images change left and right.

@@ -11,9 +11,11 @@ from handrail.errors import RecipeError
 
 
 class SelfAttention(nn.Module):
-    """softmax(Q·Kᵀ / √d)·V for several heads side by side, whose results are joined and mixed: Y = [head₁ … headₕ]·Wₒ + b.
+    """softmax(Q·Kᵀ / √d)·V for several heads side by side, whose results are joined and mixed: Y = [head₁ …
+    headₕ]·Wₒ + b.
 
-    Q, K and V are linear in the same x; d = width / heads. With `causal` a step sees itself and earlier steps only.
+    Q, K and V are linear in the same x; d = width / heads. With `causal` a step sees itself and earlier steps
+    only.
 
     Arguments:
         width: numbers a step, in and out.
@@ -29,7 +31,9 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int, *, dropout: float = 0.0, causal: bool = False) -> None:
         super().__init__()
         if width % heads:
-            raise RecipeError(f"a width of {width} cannot be divided among {heads} heads; expected a multiple of {heads}.")
+            raise RecipeError(
+                f"a width of {width} cannot be divided among {heads} heads; expected a multiple of {heads}."
+            )
         self.heads, self.dropout, self.causal = heads, dropout, causal
         self.mix_in = nn.Linear(width, 3 * width)
         self.mix_out = nn.Linear(width, width)
@@ -44,7 +48,8 @@ class SelfAttention(nn.Module):
         causal = self.causal and seen is None
         if queries.dtype != torch.bfloat16 or x.device.type != "cpu":
             mixed = functional.scaled_dot_product_attention(queries, keys, values, seen, dropout, causal)
-        else:  # on processors the fused kernel is several times slower backwards in bfloat16 than in float32
+        # On processors the fused kernel is several times slower backwards in bfloat16 than in float32.
+        else:
             with torch.autocast("cpu", enabled=False):
                 parts = (queries.float(), keys.float(), values.float())
                 mixed = functional.scaled_dot_product_attention(*parts, seen, dropout, causal)
@@ -53,7 +58,9 @@ class SelfAttention(nn.Module):
     def weights(
         self, x: Float[Tensor, "rows length width"], there: Bool[Tensor, "rows length"] | None = None
     ) -> Float[Tensor, "rows heads length length"]:
-        """How much each step (third axis) takes from each step (last axis), without dropout; sums to 1 over the last."""
+        """How much each step (third axis) takes from each step (last axis), without dropout; sums to 1 over
+        the last.
+        """
         queries, keys, _ = self._split(x)
         there = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if there is None else there
         scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])

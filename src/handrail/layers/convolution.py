@@ -23,17 +23,20 @@ _FEW = 16  # values of 32 bits in the widest vectors of today's processors
 class ConvAct(nn.Module):
     """y = pool(f(norm(W ∗ x + b))): a convolution with what usually follows it, for 1, 2 or 3 dimensions.
 
-    Max pooling comes before an activation that never falls, max f(x) = f(max x): the same function, a fraction of
-    the work. A convolution that batch normalisation follows has no bias, which the normalisation would take away.
+    Max pooling comes before an activation that never falls, max f(x) = f(max x): the same function, a
+    fraction of the work. A convolution that batch normalisation follows has no bias, which the normalisation
+    would take away.
 
     Arguments:
         inputs, outputs: channels.
         dimensions: 1 for series, 2 for images, 3 for volumes.
         kernel: side of the kernel, in positions.
-        padding: zeros on either side, one number or one a dimension; by default so many that the size stays (odd kernels).
+        padding: zeros on either side, one number or one a dimension; by default so many that the size stays
+            (odd kernels).
         groups: how many groups of channels are convolved by themselves; `inputs` for a depthwise convolution.
         activation: anything that the slot `activation` takes.
-        pooling, window, step: of the values after the activation; the step from one window to the next is its side by default.
+        pooling, window, step: of the values after the activation; the step from one window to the next is its
+            side by default.
 
     Source: LeCun et al. 1998; batch normalisation: Ioffe & Szegedy 2015
     """
@@ -90,17 +93,30 @@ class ConvAct(nn.Module):
     def _gains_from_phases(self, x: Tensor) -> bool:
         """On a processor, where no gradient has to reach x; an export shows the layers as they are written."""
         layer = self.convolution
-        if x.device.type != "cpu" or torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
+        if (
+            x.device.type != "cpu"
+            or torch.compiler.is_compiling()
+            or (x.requires_grad and torch.is_grad_enabled())
+        ):
             return False
         if layer._forward_hooks or self.pool._forward_hooks:  # somebody looks at what these layers give
             return False
-        sizes = [n + 2 * p - k + 1 for n, p, k in zip(x.shape[2:], layer.padding, layer.kernel_size, strict=True)]
+        sizes = [
+            n + 2 * p - k + 1 for n, p, k in zip(x.shape[2:], layer.padding, layer.kernel_size, strict=True)
+        ]
         return all(size % 2 == 0 for size in sizes)
 
     def _can_fold(self) -> bool:
-        """In use a normalisation is a fixed scale and shift of each channel, which the convolution can do by itself."""
+        """In use a normalisation is a fixed scale and shift of each channel, which the convolution can do by
+        itself.
+        """
         norm = self.normalisation
-        if norm.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or not isinstance(norm, BatchNorm):
+        if (
+            norm.training
+            or torch.is_grad_enabled()
+            or torch.compiler.is_compiling()
+            or not isinstance(norm, BatchNorm)
+        ):
             return False
         return not (norm._forward_hooks or self.convolution._forward_hooks)
 
@@ -113,10 +129,11 @@ class ConvAct(nn.Module):
 
 
 class BatchNorm(_BatchNorm):
-    """y = γ·(x − mean) / √(variance + ε) + β, by channel, over the rows and positions of a batch; 1 to 3 dimensions.
+    """y = γ·(x − mean) / √(variance + ε) + β, by channel, over the rows and positions of a batch; 1 to 3
+    dimensions.
 
-    In evaluation mean and variance are those of all of training. Unlike torch's it takes a batch with a single value
-    a channel, which has no spread: it goes by what training has seen so far.
+    In evaluation mean and variance are those of all of training. Unlike torch's it takes a batch with a
+    single value a channel, which has no spread: it goes by what training has seen so far.
 
     Source: Ioffe & Szegedy 2015
     """
@@ -126,11 +143,15 @@ class BatchNorm(_BatchNorm):
 
     def forward(self, input: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows channels *size"]:
         if self.training and input.numel() == input.shape[1]:
-            return nn.functional.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return nn.functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return super().forward(input)
 
     def scale_and_shift(self) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
-        """γ / √(variance + ε) and β − mean·γ / √(variance + ε): what it does in evaluation is y = scale·x + shift."""
+        """γ / √(variance + ε) and β − mean·γ / √(variance + ε): what it does in evaluation is y = scale·x +
+        shift.
+        """
         assert self.running_mean is not None
         assert self.running_var is not None
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
@@ -138,7 +159,9 @@ class BatchNorm(_BatchNorm):
 
 
 class OverChannels(nn.Module):
-    """Applies a module that works on the last axis to the channels: [rows, channels, …] → [rows, …, channels] and back."""
+    """Applies a module that works on the last axis to the channels: [rows, channels, …] → [rows, …, channels]
+    and back.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -149,7 +172,9 @@ class OverChannels(nn.Module):
 
 
 def activation_of_channels(spec: Any, features: int) -> nn.Module:
-    """The activation of a specification for `[rows, features, …]`; maxout and softmax look across the channels."""
+    """The activation of a specification for `[rows, features, …]`; maxout and softmax look across the
+    channels.
+    """
     made = build("activation", spec, features)
     return OverChannels(made) if isinstance(made, Maxout | nn.Softmax) else made
 

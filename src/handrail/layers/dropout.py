@@ -1,4 +1,6 @@
-"""Dropout with masks from sixteen random bits a unit: the same function as torch's, drawn several times as fast."""
+"""Dropout with masks from sixteen random bits a unit: the same function as torch's, drawn several times as
+fast.
+"""
 
 import torch
 from jaxtyping import Float, Int16, Int64
@@ -9,7 +11,8 @@ _LOWEST = -(2**63)
 
 
 class Dropout(nn.Dropout):
-    """y = x · m / (1 − p) while training, with m = 0 for a share p of the values, drawn anew each time, and 1 for the rest; y = x otherwise.
+    """y = x · m / (1 − p) while training, with m = 0 for a share p of the values, drawn anew each time, and 1
+    for the rest; y = x otherwise.
 
     p is met to 1/65,536.
 
@@ -19,7 +22,9 @@ class Dropout(nn.Dropout):
     def forward(self, input: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not self.training or self.p == 0:
             return input
-        return input * kept(random_bits(input.shape, input.device), first_kept(self.p), 1 / (1 - self.p), input.dtype)
+        return input * kept(
+            random_bits(input.shape, input.device), first_kept(self.p), 1 / (1 - self.p), input.dtype
+        )
 
 
 def random_bits(shape: torch.Size, device: torch.device) -> Int16[Tensor, "*shape"]:
@@ -39,7 +44,9 @@ def fill_words(words: Int64[Tensor, "..."], generator: Generator | None = None) 
 
 
 def first_kept(share: float) -> int:
-    """Of sixteen bits as a number from −32,768 to 32,767, the lowest whose value is kept when a share is dropped."""
+    """Of sixteen bits as a number from −32,768 to 32,767, the lowest whose value is kept when a share is
+    dropped.
+    """
     return min(round(share * _STEPS), _STEPS - 1) - _STEPS // 2
 
 
@@ -49,9 +56,11 @@ def kept(
     scale: float | Float[Tensor, "networks ..."],
     dtype: torch.dtype,
 ) -> Float[Tensor, "..."]:
-    """What values are multiplied by: `scale` where their bits are kept, else 0; for several networks, the bits of each or of all.
+    """What values are multiplied by: `scale` where their bits are kept, else 0; for several networks, the
+    bits of each or of all.
 
-    Numbers of one type are compared, into numbers: torch takes several times as long to make truth values of integers.
+    Numbers of one type are compared, into numbers: torch takes several times as long to make truth values of
+    integers.
     """
     level = bits.float()
     room = level if isinstance(first, int) else level.new_empty((len(first), *level.shape[1:]))

@@ -1,7 +1,7 @@
 """Where the weights start.
 
-An initialisation fills one weight tensor `[units, incoming, ...]` in place with numbers from the generator that it
-is given, which lives on the weight's device. `initialise` applies one to a whole module.
+An initialisation fills one weight tensor `[units, incoming, ...]` in place with numbers from the generator
+that it is given, which lives on the weight's device. `initialise` applies one to a whole module.
 """
 
 import math
@@ -20,7 +20,9 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @component("initialisation")
 @torch.no_grad()
-def small_random(weight: Float[Tensor, "units ..."], generator: Generator, *, std: PositiveFloat = 0.01) -> None:
+def small_random(
+    weight: Float[Tensor, "units ..."], generator: Generator, *, std: PositiveFloat = 0.01
+) -> None:
     """Small random numbers: w ~ N(0, std²), whatever the layer's size.
 
     Source: LeCun et al. 1998; Krizhevsky, Sutskever & Hinton 2012 (std 0.01)
@@ -37,7 +39,8 @@ def xavier(
     distribution: Literal["uniform", "normal"] = "uniform",
     gain: PositiveFloat = 1.0,
 ) -> None:
-    """Xavier: variance gain²·2 / (fan in + fan out), which keeps signals and gradients alike through tanh layers.
+    """Xavier: variance gain²·2 / (fan in + fan out), which keeps signals and gradients alike through tanh
+    layers.
 
     Source: Glorot & Bengio 2010
     """
@@ -67,7 +70,9 @@ def he(
 
 @component("initialisation")
 @torch.no_grad()
-def orthogonal(weight: Float[Tensor, "units ..."], generator: Generator, *, gain: PositiveFloat = 1.0) -> None:
+def orthogonal(
+    weight: Float[Tensor, "units ..."], generator: Generator, *, gain: PositiveFloat = 1.0
+) -> None:
     """Orthogonal: W·Wᵀ = gain²·I for `[units, incoming]` with units ≤ incoming, else Wᵀ·W = gain²·I.
 
     Source: Saxe, McClelland & Ganguli 2014

@@ -9,10 +9,12 @@ from torch.nn import functional
 
 
 class LocallyConnected(nn.Module):
-    """y[o, p] = Σ over the window of W[p, o, ·]·x + b[p, o] for each position p: nothing is shared between positions.
+    """y[o, p] = Σ over the window of W[p, o, ·]·x + b[p, o] for each position p: nothing is shared between
+    positions.
 
     It suits images that are aligned, such as faces: an eye's detector is no use at the mouth. The weights are
-    `[positions, outputs, inputs · kernel · kernel]`, positions row by row, the window in the order of a convolution's.
+    `[positions, outputs, inputs · kernel · kernel]`, positions row by row, the window in the order of a
+    convolution's.
 
     Arguments:
         inputs, outputs: channels.
@@ -23,7 +25,14 @@ class LocallyConnected(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, size: tuple[int, int], kernel: int = 3, stride: int = 1, padding: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        size: tuple[int, int],
+        kernel: int = 3,
+        stride: int = 1,
+        padding: int = 0,
     ) -> None:
         super().__init__()
         self.kernel, self.stride, self.padding = kernel, stride, padding
@@ -33,8 +42,11 @@ class LocallyConnected(nn.Module):
         self.weight = nn.Parameter(torch.randn(positions, outputs, incoming) * math.sqrt(2 / incoming))
         self.bias = nn.Parameter(torch.zeros(positions, outputs, 1))
 
-    def forward(self, x: Float[Tensor, "rows inputs height width"]) -> Float[Tensor, "rows outputs lower narrower"]:
-        windows = functional.unfold(x, self.kernel, stride=self.stride, padding=self.padding)  # [rows, incoming, positions]
+    def forward(
+        self, x: Float[Tensor, "rows inputs height width"]
+    ) -> Float[Tensor, "rows outputs lower narrower"]:
+        # [rows, incoming, positions].
+        windows = functional.unfold(x, self.kernel, stride=self.stride, padding=self.padding)
         sums = self.weight @ windows.permute(2, 1, 0)  # [positions, outputs, rows]
         return (sums + self.bias).permute(2, 1, 0).unflatten(2, self.size)
 

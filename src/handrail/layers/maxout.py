@@ -13,8 +13,8 @@ from handrail.components import component
 class Maxout(nn.Module):
     """Maxout: y = max over k of (W_k·x + b_k), with its own weights for each piece.
 
-    It maps `[..., features]` to the same shape and has pieces · features · (features + 1) parameters, unlike the
-    other activations, which have none or a few.
+    It maps `[..., features]` to the same shape and has pieces · features · (features + 1) parameters, unlike
+    the other activations, which have none or a few.
 
     Arguments:
         features: units in, and units out.

@@ -69,5 +69,7 @@ class NoisyLinear(nn.Linear):
 
 def _checked(std: float, what: str) -> float:
     if not (math.isfinite(std) and std >= 0):
-        raise RecipeError(f"the standard deviation of {what} is {std!r}; expected a finite number, zero or above.")
+        raise RecipeError(
+            f"the standard deviation of {what} is {std!r}; expected a finite number, zero or above."
+        )
     return float(std)

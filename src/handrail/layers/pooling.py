@@ -12,9 +12,11 @@ _MEAN: dict[int, Any] = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: 
 
 
 class Pool(nn.Module):
-    """y = the largest (or the mean) of the values in each window, channel by channel; for 1, 2 or 3 dimensions.
+    """y = the largest (or the mean) of the values in each window, channel by channel; for 1, 2 or 3
+    dimensions.
 
-    Windows are cut at the far border rather than left out, so that no input is too small: one position stays one.
+    Windows are cut at the far border rather than left out, so that no input is too small: one position stays
+    one.
 
     Arguments:
         kind: `max` or `average`.
@@ -24,7 +26,9 @@ class Pool(nn.Module):
     Source: Fukushima 1980; LeCun et al. 1998
     """
 
-    def __init__(self, kind: Literal["max", "average"], *, window: int = 2, stride: int | None = None) -> None:
+    def __init__(
+        self, kind: Literal["max", "average"], *, window: int = 2, stride: int | None = None
+    ) -> None:
         super().__init__()
         self.kind = kind
         self.window = window
@@ -54,19 +58,24 @@ def convolved_and_pooled(
     *,
     padding: tuple[int, int],
 ) -> Float[Tensor, "rows outputs lower narrower"]:
-    """The largest of each 2×2 window of the convolution: max over a, b ∈ {0, 1} of (W ∗ x + b)[2i + a, 2j + b].
+    """The largest of each 2×2 window of the convolution: max over a, b ∈ {0, 1} of (W ∗ x + b)[2i + a, 2j +
+    b].
 
-    The four members of a window are the four phases of a convolution with stride 2. They are computed as four groups of
-    channels, with kernels shifted by one, and then compared group by group over long contiguous runs. With few channels
-    this is much quicker than to convolve and then pool, as neither fills the processor's vectors there; the gradient
-    with respect to x is slower. The convolution's own size must be even, for a window cut at the border has no phases.
+    The four members of a window are the four phases of a convolution with stride 2. They are computed as four
+    groups of channels, with kernels shifted by one, and then compared group by group over long contiguous
+    runs. With few channels this is much quicker than to convolve and then pool, as neither fills the
+    processor's vectors there; the gradient with respect to x is slower. The convolution's own size must be
+    even, for a window cut at the border has no phases.
     """
     outputs = weight.shape[0]
-    shifted = [functional.pad(weight, (across, 1 - across, down, 1 - down)) for down in (0, 1) for across in (0, 1)]
+    shifted = [
+        functional.pad(weight, (across, 1 - across, down, 1 - down)) for down in (0, 1) for across in (0, 1)
+    ]
     repeated = None if bias is None else bias.repeat(4)
     phases = functional.conv2d(x, torch.cat(shifted), repeated, stride=2, padding=padding)
     height, width = phases.shape[2:]
-    # [rows, 4 · outputs, height, width] → [rows, positions, 4, outputs], whose positions are side by side in memory
+    # [rows, 4 · outputs, height, width] → [rows, positions, 4, outputs], whose positions are side by side in
+    # memory
     grouped = phases.contiguous().view(-1, 4, outputs, height * width).permute(0, 3, 1, 2)
     largest = functional.max_pool2d(grouped, (4, 1))
     return largest.permute(0, 2, 3, 1).reshape(-1, outputs, height, width)

@@ -21,13 +21,14 @@ def has_fast_bfloat16(device: str = "cpu") -> bool:
 class Lowered(nn.Module):
     """f(x) in bfloat16 where that is quick, else in float32: for training and for use alike.
 
-    The weights stay in float32, where small changes add up; each forward pass rounds a copy of them. Images go in with
-    their channels side by side in memory. Sums, losses and what comes out are float32. On a processor without units for
-    bfloat16, and for inputs in double precision, it is the network itself, to the bit.
+    The weights stay in float32, where small changes add up; each forward pass rounds a copy of them. Images
+    go in with their channels side by side in memory. Sums, losses and what comes out are float32. On a
+    processor without units for bfloat16, and for inputs in double precision, it is the network itself, to the
+    bit.
 
-    Measured with units on a CPU: networks with 16 channels and more gain about a factor of two over plain float32, half
-    of it by the layout, more in use than in training. Rounding the weights by hand is no quicker than autocast. Layers
-    with fewer channels lose, which is why `ConvAct` leaves those in float32.
+    Measured with units on a CPU: networks with 16 channels and more gain about a factor of two over plain
+    float32, half of it by the layout, more in use than in training. Rounding the weights by hand is no
+    quicker than autocast. Layers with fewer channels lose, which is why `ConvAct` leaves those in float32.
 
     Arguments:
         network: any network; it is kept under that name, and is not changed.
@@ -43,7 +44,9 @@ class Lowered(nn.Module):
         """The network's scores; of several inputs the first one says where and how."""
         if isinstance(inputs, tuple):
             return (
-                self._lowered(inputs, inputs[0].device.type) if has_fast_bfloat16(inputs[0].device.type) else self.network(inputs)
+                self._lowered(inputs, inputs[0].device.type)
+                if has_fast_bfloat16(inputs[0].device.type)
+                else self.network(inputs)
             )
         if inputs.dtype == torch.float64 or not has_fast_bfloat16(inputs.device.type):
             return self.network(inputs)

@@ -15,13 +15,14 @@ def run_over(
 ) -> Float[Tensor, "rows length outputs"]:
     """The hidden states of the last layer at every step: [rows, length, directions · width].
 
-    Padding at the end cannot reach earlier steps, so it needs care only where the network also reads from the end:
-    there each row is read from its own last step on, and padded steps give zeros.
+    Padding at the end cannot reach earlier steps, so it needs care only where the network also reads from the
+    end: there each row is read from its own last step on, and padded steps give zeros.
 
     Arguments:
         core: `torch.nn.RNN`, `LSTM` or `GRU` with `batch_first=True`.
         there: which steps are no padding; all of them where nothing is said.
-        start: the first hidden state of each layer; zeros where nothing is said. An LSTM's cells begin at zero.
+        start: the first hidden state of each layer; zeros where nothing is said. An LSTM's cells begin at
+            zero.
     """
     state = (start, torch.zeros_like(start)) if start is not None and isinstance(core, nn.LSTM) else start
     if there is None or not core.bidirectional:
@@ -33,7 +34,9 @@ def run_over(
 def last_of_each_direction(
     states: Float[Tensor, "rows length outputs"], there: Bool[Tensor, "rows length"]
 ) -> Float[Tensor, "rows outputs"]:
-    """The two states after the whole row was read: the way forth ends at its last step, the way back at its first."""
+    """The two states after the whole row was read: the way forth ends at its last step, the way back at its
+    first.
+    """
     width = states.shape[2] // 2
     last = states[torch.arange(len(states), device=states.device), there.sum(dim=1) - 1]
     return torch.cat([last[:, :width], states[:, 0, width:]], dim=1)

@@ -24,7 +24,9 @@ class ZeroShortcut(nn.Module):
         self.added = outputs - inputs
         self.stride = stride
 
-    def forward(self, x: Float[Tensor, "rows inputs height width"]) -> Float[Tensor, "rows outputs lower narrower"]:
+    def forward(
+        self, x: Float[Tensor, "rows inputs height width"]
+    ) -> Float[Tensor, "rows outputs lower narrower"]:
         return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added))
 
 
@@ -34,13 +36,15 @@ class ResidualBlock(nn.Module):
     Arguments:
         inputs, outputs: channels.
         stride: of the first convolution and of the shortcut.
-        shortcut: where stride or channels change: `zeros` (option A) or `projection` (option B: 1×1 convolution and
-            normalisation); elsewhere x itself. `none` leaves the way around out everywhere.
+        shortcut: where stride or channels change: `zeros` (option A) or `projection` (option B: 1×1
+            convolution and normalisation); elsewhere x itself. `none` leaves the way around out everywhere.
 
     Source: He et al. 2016 (Deep Residual Learning)
     """
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, shortcut: Shortcut = "projection") -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, stride: int = 1, shortcut: Shortcut = "projection"
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             ConvAct(inputs, outputs, stride=stride, normalisation="batch"),
@@ -48,7 +52,9 @@ class ResidualBlock(nn.Module):
         )
         self.shortcut = _way_around(inputs, outputs, stride, shortcut)
 
-    def forward(self, x: Float[Tensor, "rows inputs height width"]) -> Float[Tensor, "rows outputs lower narrower"]:
+    def forward(
+        self, x: Float[Tensor, "rows inputs height width"]
+    ) -> Float[Tensor, "rows outputs lower narrower"]:
         return _joined(self.body(x), x, self.shortcut)
 
 
@@ -61,7 +67,9 @@ class Bottleneck(nn.Module):
     Source: He et al. 2016 (Deep Residual Learning); stride in the 3×3 convolution: Goyal et al. 2017
     """
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, shortcut: Shortcut = "projection") -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, stride: int = 1, shortcut: Shortcut = "projection"
+    ) -> None:
         super().__init__()
         inner = outputs // 4
         self.body = nn.Sequential(
@@ -71,7 +79,9 @@ class Bottleneck(nn.Module):
         )
         self.shortcut = _way_around(inputs, outputs, stride, shortcut)
 
-    def forward(self, x: Float[Tensor, "rows inputs height width"]) -> Float[Tensor, "rows outputs lower narrower"]:
+    def forward(
+        self, x: Float[Tensor, "rows inputs height width"]
+    ) -> Float[Tensor, "rows outputs lower narrower"]:
         return _joined(self.body(x), x, self.shortcut)
 
 
@@ -81,8 +91,8 @@ class HighwayLayer(nn.Module):
     Arguments:
         units: in and out.
         activation: f.
-        gate_bias: where b_T begins; below zero, so that at first most of x is carried on. `set_gates` puts it back
-            after other code has initialised the layer.
+        gate_bias: where b_T begins; below zero, so that at first most of x is carried on. `set_gates` puts it
+            back after other code has initialised the layer.
 
     Source: Srivastava, Greff & Schmidhuber 2015
     """
@@ -102,7 +112,9 @@ class HighwayLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
         # x + T·(H − x) is the same as H·T + x·(1 − T), with one product less
-        return torch.lerp(x, self.activation(self.dense(x)).to(x.dtype), torch.sigmoid(self.gate(x)).to(x.dtype))
+        return torch.lerp(
+            x, self.activation(self.dense(x)).to(x.dtype), torch.sigmoid(self.gate(x)).to(x.dtype)
+        )
 
 
 def _way_around(inputs: int, outputs: int, stride: int, shortcut: Shortcut) -> nn.Module | None:

@@ -1,4 +1,6 @@
-"""Rows of steps: tokens or series as vectors at every step, which steps are there, and many steps summed up in one vector."""
+"""Rows of steps: tokens or series as vectors at every step, which steps are there, and many steps summed up
+in one vector.
+"""
 
 from typing import Literal
 
@@ -12,11 +14,15 @@ Summary = Literal["last", "mean", "max"]
 
 
 def counts(tokens: Int[Tensor, "rows length"]) -> Int[Tensor, " rows"]:
-    """How many tokens of each row are no padding (code 0, at the end); a row of padding alone counts as one token."""
+    """How many tokens of each row are no padding (code 0, at the end); a row of padding alone counts as one
+    token.
+    """
     return (tokens != 0).sum(dim=1).clamp(min=1)
 
 
-def present(x: Int[Tensor, "rows length"] | Float[Tensor, "rows channels length"]) -> Bool[Tensor, "rows length"]:
+def present(
+    x: Int[Tensor, "rows length"] | Float[Tensor, "rows channels length"],
+) -> Bool[Tensor, "rows length"]:
     """Which steps are no padding: of tokens those up to `counts`, of a series all."""
     steps = torch.arange(x.shape[-1], device=x.device)
     stops = torch.full((len(x),), x.shape[-1], device=x.device) if x.is_floating_point() else counts(x)
@@ -41,7 +47,8 @@ def summed_up(
 
 
 class TokenVectors(nn.Embedding):
-    """A learned vector for each token, [rows, length] ↦ [rows, length, width]; padding (code 0) is the zero vector and stays it.
+    """A learned vector for each token, [rows, length] ↦ [rows, length, width]; padding (code 0) is the zero
+    vector and stays it.
 
     A token never seen (code 1) begins at zero too: where training shows none, it says nothing.
 
@@ -64,14 +71,18 @@ class TokenVectors(nn.Embedding):
 
 
 class SeriesVectors(nn.Module):
-    """The channels of a series as a vector at every step: [rows, channels, length] ↦ [rows, length, channels]."""
+    """The channels of a series as a vector at every step: [rows, channels, length] ↦ [rows, length,
+    channels].
+    """
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows length channels"]:
         return x.transpose(1, 2)
 
 
 def step_vectors(inputs: SeriesShape | TokenShape, embedding: int) -> tuple[nn.Module, int]:
-    """The layer that turns inputs into a vector at every step, and its width: that of the embedding, or the channels."""
+    """The layer that turns inputs into a vector at every step, and its width: that of the embedding, or the
+    channels.
+    """
     if isinstance(inputs, TokenShape):
         return TokenVectors(inputs.vocabulary, embedding), embedding
     return SeriesVectors(), inputs.channels

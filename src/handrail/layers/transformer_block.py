@@ -13,7 +13,8 @@ from handrail.layers.dropout import Dropout
 class TransformerBlock(nn.Module):
     """x ← x + attention(norm(x)), then x ← x + W₂·f(W₁·norm(x)) with a hidden layer four times as wide.
 
-    Normalised before each part ("pre-norm"), not after as in the paper, so that no warm-up of the learning rate is needed.
+    Normalised before each part ("pre-norm"), not after as in the paper, so that no warm-up of the learning
+    rate is needed.
 
     Arguments:
         width: numbers a step.
@@ -25,7 +26,9 @@ class TransformerBlock(nn.Module):
     Source: Vaswani et al. 2017; pre-norm: Radford et al. 2019, Xiong et al. 2020
     """
 
-    def __init__(self, width: int, heads: int, *, dropout: float = 0.0, causal: bool = False, activation: Any = "gelu") -> None:
+    def __init__(
+        self, width: int, heads: int, *, dropout: float = 0.0, causal: bool = False, activation: Any = "gelu"
+    ) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(width)
         self.attention = SelfAttention(width, heads, dropout=dropout, causal=causal)

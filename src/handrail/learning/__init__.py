@@ -5,9 +5,9 @@ rosenblatt     `Rosenblatt`: the perceptron's own rule
 least_squares  `LeastSquares`: the last layer in closed form
 """
 
-from handrail.learning.gradient import Gradient
-from handrail.learning.least_squares import LeastSquares
-from handrail.learning.rosenblatt import Rosenblatt
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+from handrail.learning.rules.gradient import Gradient
+from handrail.learning.rules.least_squares import LeastSquares
+from handrail.learning.rules.rosenblatt import Rosenblatt
 
 __all__ = ["Batch", "Gradient", "LeastSquares", "Measures", "Rosenblatt", "Rule", "TrainingPlan"]

@@ -1,8 +1,8 @@
 """Optimizers: how a gradient becomes a change of the parameters.
 
-Factories of `torch.optim.Optimizer`s from the parameters (tensors, or torch's parameter groups). torch's own where
-it has them, fused into one kernel where the parameters' device allows; ours where a printed formula differs.
-Notation: θ parameters, g gradient, η learning rate, k the step.
+Factories of `torch.optim.Optimizer`s from the parameters (tensors, or torch's parameter groups). torch's own
+where it has them, fused into one kernel where the parameters' device allows; ours where a printed formula
+differs. Notation: θ parameters, g gradient, η learning rate, k the step.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from handrail.components import component
 from handrail.errors import RecipeError
-from handrail.learning._adam_inside_root import AdamInsideRoot
+from handrail.learning.lecture_optimizers import AdamInsideRoot
 
 Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -25,23 +25,40 @@ FUSED_DEVICES = frozenset({"cpu", "cuda"})
 
 
 def needs_closure(optimizer: Optimizer) -> bool:
-    """Whether `step` must be given a function that computes loss and gradients anew: L-BFGS tries several points."""
+    """Whether `step` must be given a function that computes loss and gradients anew: L-BFGS tries several
+    points.
+    """
     return isinstance(optimizer, torch.optim.LBFGS)
 
 
 WHOLE_BATCHES = ("lbfgs", "rprop")  # made for the gradient of all rows: `batch_size: auto` gives them all
-ELEMENTWISE = ("sgd", "momentum", "nesterov", "rprop", "adagrad", "adadelta", "rmsprop", "rmsprop_momentum", "adam", "adamw")
+ELEMENTWISE = (
+    "sgd",
+    "momentum",
+    "nesterov",
+    "rprop",
+    "adagrad",
+    "adadelta",
+    "rmsprop",
+    "rmsprop_momentum",
+    "adam",
+    "adamw",
+)
 "Each number is changed by its own gradients alone, so that networks can lie behind each other in one tensor."
-RATE_INSIDE = ("rprop", "rmsprop_momentum")  # the learning rate is part of the state; elsewhere it multiplies the step at the end
+# The learning rate is part of the state; elsewhere it multiplies the step at the end.
+RATE_INSIDE = ("rprop", "rmsprop_momentum")
 DECAY_APART = ("adamw",)  # weight decay does not go through the gradient
 
 
 @component("optimizer")
-def sgd(parameters: Parameters, *, learning_rate: Positive = 0.01, weight_decay: NotNegative = 0.0) -> Optimizer:
+def sgd(
+    parameters: Parameters, *, learning_rate: Positive = 0.01, weight_decay: NotNegative = 0.0
+) -> Optimizer:
     """Gradient descent: θ ← θ − η·g; batch, mini-batch or stochastic by the batch size.
 
     Arguments:
-        weight_decay: λ; adds λ·θ to the gradient of every parameter, biases included (the penalty `l2` spares them).
+        weight_decay: λ; adds λ·θ to the gradient of every parameter, biases included (the penalty `l2` spares
+            them).
 
     Source: Cauchy 1847; Robbins & Monro 1951
     """
@@ -100,8 +117,8 @@ def nesterov(
 ) -> Optimizer:
     """Nesterov's momentum: v ← α·v − η·g(θ + α·v), θ ← θ + v: the gradient is taken where the velocity leads.
 
-    As in torch, the parameters held between steps are θ + α·v, so that one gradient a step is enough; η stands
-    outside the stored velocity, which matters only where it changes.
+    As in torch, the parameters held between steps are θ + α·v, so that one gradient a step is enough; η
+    stands outside the stored velocity, which matters only where it changes.
 
     Arguments:
         momentum: α, how much of the velocity is kept at each step.
@@ -132,8 +149,8 @@ def rprop(
 ) -> Optimizer:
     """RProp: θ ← θ − Δ·sign(g), each parameter with its own Δ; for whole batches, not for mini-batches.
 
-    Where g keeps its sign Δ grows by `increase`; where it changes, Δ shrinks by `decrease`, and the parameter waits
-    one step.
+    Where g keeps its sign Δ grows by `increase`; where it changes, Δ shrinks by `decrease`, and the parameter
+    waits one step.
 
     Arguments:
         learning_rate: Δ at the start.
@@ -145,11 +162,15 @@ def rprop(
     """
     if smallest > largest:
         raise RecipeError(f"rprop: found smallest = {smallest} above largest = {largest}; expected it below.")
-    return torch.optim.Rprop(_groups(parameters), lr=learning_rate, etas=(decrease, increase), step_sizes=(smallest, largest))
+    return torch.optim.Rprop(
+        _groups(parameters), lr=learning_rate, etas=(decrease, increase), step_sizes=(smallest, largest)
+    )
 
 
 @component("optimizer")
-def adagrad(parameters: Parameters, *, learning_rate: Positive = 0.01, delta: NotNegative = 1e-10) -> Optimizer:
+def adagrad(
+    parameters: Parameters, *, learning_rate: Positive = 0.01, delta: NotNegative = 1e-10
+) -> Optimizer:
     """AdaGrad: r ← r + g², θ ← θ − η·g / (√r + δ): steps shrink with all that has been seen.
 
     Source: Duchi, Hazan & Singer 2011
@@ -159,7 +180,9 @@ def adagrad(parameters: Parameters, *, learning_rate: Positive = 0.01, delta: No
 
 
 @component("optimizer")
-def adadelta(parameters: Parameters, *, learning_rate: Positive = 1.0, rho: Share = 0.9, delta: Positive = 1e-6) -> Optimizer:
+def adadelta(
+    parameters: Parameters, *, learning_rate: Positive = 1.0, rho: Share = 0.9, delta: Positive = 1e-6
+) -> Optimizer:
     """AdaDelta: Δ = −g·√(u + δ) / √(r + δ), θ ← θ + η·Δ, with r and u the moving averages of g² and Δ².
 
     Arguments:
@@ -172,8 +195,11 @@ def adadelta(parameters: Parameters, *, learning_rate: Positive = 1.0, rho: Shar
 
 
 @component("optimizer")
-def rmsprop(parameters: Parameters, *, learning_rate: Positive = 0.001, rho: Share = 0.9, delta: NotNegative = 1e-8) -> Optimizer:
-    """RMSProp: r ← ρ·r + (1 − ρ)·g², θ ← θ − η·g / (√r + δ): about the sign of the gradient, for mini-batches.
+def rmsprop(
+    parameters: Parameters, *, learning_rate: Positive = 0.001, rho: Share = 0.9, delta: NotNegative = 1e-8
+) -> Optimizer:
+    """RMSProp: r ← ρ·r + (1 − ρ)·g², θ ← θ − η·g / (√r + δ): about the sign of the gradient, for
+    mini-batches.
 
     Arguments:
         rho: how much of the average is kept at each step.
@@ -194,7 +220,8 @@ def adam(
     delta: Positive = 1e-8,
     delta_inside: bool = False,
 ) -> Optimizer:
-    """Adam: s ← β₁s + (1 − β₁)g, r ← β₂r + (1 − β₂)g², both corrected for their start at zero; θ ← θ − η·ŝ/(√r̂ + δ).
+    """Adam: s ← β₁s + (1 − β₁)g, r ← β₂r + (1 − β₂)g², both corrected for their start at zero; θ ← θ −
+    η·ŝ/(√r̂ + δ).
 
     Arguments:
         beta_1, beta_2: how much of the averages of g and g² is kept at each step (the lecture's ρ₁ and ρ₂).
@@ -206,7 +233,9 @@ def adam(
     groups = _groups(parameters)
     if delta_inside:
         return AdamInsideRoot(groups, learning_rate=learning_rate, betas=(beta_1, beta_2), delta=delta)
-    return torch.optim.Adam(groups, lr=learning_rate, betas=(beta_1, beta_2), eps=delta, fused=_can_fuse(groups))
+    return torch.optim.Adam(
+        groups, lr=learning_rate, betas=(beta_1, beta_2), eps=delta, fused=_can_fuse(groups)
+    )
 
 
 @component("optimizer")
@@ -228,7 +257,12 @@ def adamw(
     """
     groups = _groups(parameters)
     return torch.optim.AdamW(
-        groups, lr=learning_rate, betas=(beta_1, beta_2), eps=delta, weight_decay=weight_decay, fused=_can_fuse(groups)
+        groups,
+        lr=learning_rate,
+        betas=(beta_1, beta_2),
+        eps=delta,
+        weight_decay=weight_decay,
+        fused=_can_fuse(groups),
     )
 
 
@@ -248,7 +282,8 @@ def lbfgs(
     Arguments:
         iterations: at most so many inside one step.
         history: how many past gradients are kept.
-        line_search: search along each direction until the strong Wolfe conditions hold; else step by the learning rate.
+        line_search: search along each direction until the strong Wolfe conditions hold; else step by the
+            learning rate.
 
     Source: Liu & Nocedal 1989
     """
@@ -263,9 +298,14 @@ def lbfgs(
 
 def _groups(parameters: Parameters) -> list[Any]:
     """As lists: iterators could be read only once, and `_can_fuse` looks before torch does."""
-    return [{**group, "params": list(group["params"])} if isinstance(group, dict) else group for group in parameters]
+    return [
+        {**group, "params": list(group["params"])} if isinstance(group, dict) else group
+        for group in parameters
+    ]
 
 
 def _can_fuse(groups: list[Any]) -> bool:
-    tensors = [tensor for group in groups for tensor in (group["params"] if isinstance(group, dict) else [group])]
+    tensors = [
+        tensor for group in groups for tensor in (group["params"] if isinstance(group, dict) else [group])
+    ]
     return all(tensor.device.type in FUSED_DEVICES and tensor.is_floating_point() for tensor in tensors)

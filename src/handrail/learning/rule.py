@@ -19,7 +19,8 @@ Measures = Mapping[str, Tensor]
 class Batch:
     """Rows: inputs `[rows, …]`, targets, and a weight a row where the recipe asks for weights.
 
-    A whole part may lie elsewhere (see `handrail.data.rows`); what `take` and `cut` answer with are tensors on `device`.
+    A whole part may lie elsewhere (see `handrail.data.rows`); what `take` and `cut` answer with are tensors
+    on `device`.
     """
 
     inputs: Any
@@ -51,8 +52,8 @@ class Batch:
 class TrainingPlan:
     """What a rule may want to know before the first step.
 
-    task: its name, such as "binary" or "regression". steps: how many there are in an epoch. credit: quick figures of a
-    batch of scores and targets, each as (sum, weight). team: who else takes the same steps.
+    task: its name, such as "binary" or "regression". steps: how many there are in an epoch. credit: quick
+    figures of a batch of scores and targets, each as (sum, weight). team: who else takes the same steps.
     """
 
     task: str
@@ -77,11 +78,15 @@ class Rule(Protocol):
     "Whether several processes, each given a share of the batch, come to the same step with the help of `plan.team`."
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
-        """Prepare: optimizer state, sums, centres … Raises: `RecipeError` when the model or task does not suit."""
+        """Prepare: optimizer state, sums, centres … Raises: `RecipeError` when the model or task does not
+        suit.
+        """
         ...
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
-        """Change the parameters once; return what was measured, each a mean over the batch, `loss` among them."""
+        """Change the parameters once; return what was measured, each a mean over the batch, `loss` among
+        them.
+        """
         ...
 
     def end_epoch(self, model: nn.Module) -> None:
@@ -96,7 +101,9 @@ class Rule(Protocol):
         return False
 
     def remark(self) -> str:
-        """What is to be said when all epochs are over and the rule has not `finished`; begins with a separator."""
+        """What is to be said when all epochs are over and the rule has not `finished`; begins with a
+        separator.
+        """
         return ""
 
     @property
@@ -105,7 +112,9 @@ class Rule(Protocol):
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` needs to go on exactly: tensors, numbers, texts, lists and mappings of them."""
+        """All that `load_state_dict` needs to go on exactly: tensors, numbers, texts, lists and mappings of
+        them.
+        """
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -115,7 +124,9 @@ class Rule(Protocol):
 def refuse_penalties(plan: TrainingPlan, rule: str) -> None:
     """For rules that do not follow the objective. Raises: `RecipeError` where it has penalties."""
     if plan.objective.penalties:
-        raise RecipeError(f"objective.penalties: have no effect under learning.{rule}; leave them out, or learn by gradient.")
+        raise RecipeError(
+            f"objective.penalties: have no effect under learning.{rule}; leave them out, or learn by gradient."
+        )
 
 
 def signed_targets(targets: Tensor, outputs: int, task: str) -> Tensor:

@@ -1,8 +1,9 @@
 """Schedules: how the learning rate changes while training.
 
-Factories of torch's schedulers from the optimizer and the number of steps (parameter updates) of the whole training.
-All are stepped once after each update, except `on_plateau`, which is stepped after each validation with its loss:
-`steps_each_batch` tells them apart. η₀ is the optimizer's own learning rate, k the updates done so far.
+Factories of torch's schedulers from the optimizer and the number of steps (parameter updates) of the whole
+training. All are stepped once after each update, except `on_plateau`, which is stepped after each validation
+with its loss: `steps_each_batch` tells them apart. η₀ is the optimizer's own learning rate, k the updates
+done so far.
 """
 
 import math
@@ -34,7 +35,11 @@ def constant(optimizer: Optimizer, steps: int) -> LRScheduler:
 
 @component("schedule")
 def step(
-    optimizer: Optimizer, steps: int, *, every: Steps | Fraction = 1 / 3, factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    optimizer: Optimizer,
+    steps: int,
+    *,
+    every: Steps | Fraction = 1 / 3,
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
 ) -> LRScheduler:
     """Step: η = η₀ · factor^⌊k / every⌋.
 
@@ -50,7 +55,8 @@ def step(
 
 @component("schedule")
 def time_decay(optimizer: Optimizer, steps: int, *, decay: Positive = 0.001) -> LRScheduler:
-    """Time decay: η = η₀ / (1 + decay·k); its sum is infinite and that of its squares finite, as the theory asks.
+    """Time decay: η = η₀ / (1 + decay·k); its sum is infinite and that of its squares finite, as the theory
+    asks.
 
     Arguments:
         decay: per update; the learning rate has halved after 1/decay updates.
@@ -61,7 +67,9 @@ def time_decay(optimizer: Optimizer, steps: int, *, decay: Positive = 0.001) -> 
 
 
 @component("schedule")
-def cosine(optimizer: Optimizer, steps: int, *, final: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> LRScheduler:
+def cosine(
+    optimizer: Optimizer, steps: int, *, final: Annotated[float, Field(ge=0, lt=1)] = 0.0
+) -> LRScheduler:
     """Cosine: η = η₀ · (f + (1 − f)·½(1 + cos(π·k / steps))), from η₀ down to f·η₀.
 
     Arguments:
@@ -117,8 +125,8 @@ def one_cycle(
 ) -> LRScheduler:
     """One cycle: along a cosine from start·η to the peak η, and along another one down to final·η.
 
-    torch's own divides by zero where the rise is one update long and has no peak in very short trainings; this one
-    equals it elsewhere. The momentum stays as it is.
+    torch's own divides by zero where the rise is one update long and has no peak in very short trainings;
+    this one equals it elsewhere. The momentum stays as it is.
 
     Arguments:
         max_learning_rate: the peak; the optimizer's learning rate where not given.
@@ -156,7 +164,8 @@ def on_plateau(
     threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4,
     smallest: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
 ) -> LRScheduler:
-    """On plateau: η ← η · factor once the validation loss has not improved for more than `patience` validations.
+    """On plateau: η ← η · factor once the validation loss has not improved for more than `patience`
+    validations.
 
     Arguments:
         patience: in validations.
@@ -165,7 +174,9 @@ def on_plateau(
 
     Source: Bengio 2012
     """
-    return ReduceLROnPlateau(optimizer, factor=factor, patience=patience, threshold=threshold, min_lr=smallest)
+    return ReduceLROnPlateau(
+        optimizer, factor=factor, patience=patience, threshold=threshold, min_lr=smallest
+    )
 
 
 def _length(part: float, steps: int) -> int:

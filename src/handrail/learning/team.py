@@ -1,4 +1,4 @@
-"""Those that train one network together: a single process here, several in `handrail.training.parallel`."""
+"""Those that train one network together: a single process here, several in `handrail.training.distributed.processes`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,8 +16,9 @@ Chance = list[Tensor]
 class Team:
     """One process, which has nobody to share anything with. What it does here several processes do as one.
 
-    Engine and rules ask their team wherever a step concerns all rows of a batch, or all must come to the same decision; else
-    they know nothing of other processes. Every process has to ask the same questions in the same order.
+    Engine and rules ask their team wherever a step concerns all rows of a batch, or all must come to the same
+    decision; else they know nothing of other processes. Every process has to ask the same questions in the
+    same order.
 
     rank: this process among them, from 0. size: how many there are.
     """
@@ -32,7 +33,9 @@ class Team:
 
     @property
     def names(self) -> tuple[str | int, ...]:
-        """What is added to the name of a seed where each process needs chance of its own; nothing for the first."""
+        """What is added to the name of a seed where each process needs chance of its own; nothing for the
+        first.
+        """
         return ("process", self.rank) if self.rank else ()
 
     def check(self, rule: "Rule", plan: "TrainingPlan", *, batch_size: int) -> None:
@@ -48,8 +51,12 @@ class Team:
         for start in range(0, len(gathered), size):
             yield gathered.cut(start, start + size)
 
-    def backward(self, loss: Tensor, parameters: Sequence[Tensor], model: nn.Module, batch: "Batch") -> Tensor:
-        """The gradient of the mean loss over the whole batch, in the parameters' `grad`; that loss is returned."""
+    def backward(
+        self, loss: Tensor, parameters: Sequence[Tensor], model: nn.Module, batch: "Batch"
+    ) -> Tensor:
+        """The gradient of the mean loss over the whole batch, in the parameters' `grad`; that loss is
+        returned.
+        """
         loss.backward()
         return loss
 
@@ -73,7 +80,9 @@ class Team:
         return []
 
     def own_chance(self, first: Chance, others: list[Chance]) -> Chance | None:
-        """The state of chance to go on from; nothing where the checkpoint is of another number of processes and has none."""
+        """The state of chance to go on from; nothing where the checkpoint is of another number of processes
+        and has none.
+        """
         return first
 
     def disband(self) -> None:

@@ -19,8 +19,9 @@ _PHOTO = 96  # pixels; smaller images have no room for a first kernel of 11 pixe
 class AlexNet(nn.Module):
     """AlexNet in one tower: five convolutions with max pooling, then two hidden layers with dropout.
 
-    61,100,840 parameters for 224×224 or 227×227 colour images and 1000 classes. Images below 96 pixels begin with a
-    kernel of 5 pixels and stride 1 in place of 11 and 4; the last maps are averaged to 6×6 where they are larger.
+    61,100,840 parameters for 224×224 or 227×227 colour images and 1000 classes. Images below 96 pixels begin
+    with a kernel of 5 pixels and stride 1 in place of 11 and 4; the last maps are averaged to 6×6 where they
+    are larger.
 
     Arguments:
         hidden: units of each of the two hidden layers.
@@ -29,7 +30,9 @@ class AlexNet(nn.Module):
     Source: Krizhevsky, Sutskever & Hinton 2012; one tower, without response normalisation: Krizhevsky 2014
     """
 
-    def __init__(self, inputs: ImageShape, outputs: int, *, hidden: Width = 4096, dropout: Rate = 0.5) -> None:
+    def __init__(
+        self, inputs: ImageShape, outputs: int, *, hidden: Width = 4096, dropout: Rate = 0.5
+    ) -> None:
         super().__init__()
         kernel, stride = (11, 4) if min(inputs[1:]) >= _PHOTO else (5, 1)
         self.features = nn.Sequential(

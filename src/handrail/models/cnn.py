@@ -26,7 +26,8 @@ class CNN(nn.Module):
     As it ends in the mean of each map, it takes any image size.
 
     Arguments:
-        widths: maps of each stage; by default 32, 64, 128, 256, …, as many stages as halve the image to about 4 pixels.
+        widths: maps of each stage; by default 32, 64, 128, 256, …, as many stages as halve the image to about
+            4 pixels.
         convolutions: of each stage.
         kernel: side of the kernels, in pixels, an odd number.
         dilation: distance of the pixels that a kernel sees, 1 for neighbours.
@@ -40,8 +41,8 @@ class CNN(nn.Module):
 
     Raises: `RecipeError` for a kernel of even size or an empty list of widths.
 
-    Source: LeCun et al. 1998; 3×3 stages: Simonyan & Zisserman 2014; global average: Lin, Chen & Yan 2013; depthwise: Chollet 2017;
-    dilation: Yu & Koltun 2016
+    Source: LeCun et al. 1998; 3×3 stages: Simonyan & Zisserman 2014; global average: Lin, Chen & Yan 2013;
+    depthwise: Chollet 2017; dilation: Yu & Koltun 2016
     """
 
     def __init__(
@@ -69,7 +70,14 @@ class CNN(nn.Module):
                 last = pooling if number == convolutions else "none"
                 if depthwise and layers:
                     layers.append(
-                        ConvAct(channels, channels, kernel=kernel, dilation=dilation, groups=channels, activation="linear")
+                        ConvAct(
+                            channels,
+                            channels,
+                            kernel=kernel,
+                            dilation=dilation,
+                            groups=channels,
+                            activation="linear",
+                        )
                     )
                 side, spread = (1, 1) if depthwise and layers else (kernel, dilation)
                 layers.append(
@@ -95,7 +103,9 @@ class CNN(nn.Module):
 
 
 def usual_widths(side: int, *, first: int = 32) -> list[int]:
-    """Twice the maps at each stage, and a stage for each halving of the side down to about 4 positions, two at least."""
+    """Twice the maps at each stage, and a stage for each halving of the side down to about 4 positions, two
+    at least.
+    """
     stages = 2
     while side / 2**stages > _LAST and stages < _MOST_STAGES:
         stages += 1
@@ -109,7 +119,9 @@ def check(name: str, widths: list[int] | None, kernel: int) -> None:
     """
     problems = []
     if widths == []:
-        problems.append(f"model.{name}.widths: found an empty list; expected the width of at least one stage, such as [32, 64].")
+        problems.append(
+            f"model.{name}.widths: found an empty list; expected the width of at least one stage, such as [32, 64]."
+        )
     if kernel % 2 == 0:
         problems.append(
             f"model.{name}.kernel: found {kernel}; expected an odd number, such as {kernel + 1}, so that the kernel has a middle."

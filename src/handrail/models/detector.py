@@ -27,25 +27,30 @@ _PRIOR = 0.01  # every class's probability to begin with: most anchors hold noth
 class Detector(nn.Module):
     """A single-shot detector: one pass says for every anchor which object it holds, and where its box is.
 
-    Stages of two 3×3 convolutions halve the image again and again; the deep, coarse maps are brought back to the map of
-    an eighth of the image, by addition, so that each of its cells knows its detail and its surroundings. In each cell lie
-    some fixed boxes (anchors); for each one the head gives four steps that move it and a score for every class.
+    Stages of two 3×3 convolutions halve the image again and again; the deep, coarse maps are brought back to
+    the map of an eighth of the image, by addition, so that each of its cells knows its detail and its
+    surroundings. In each cell lie some fixed boxes (anchors); for each one the head gives four steps that
+    move it and a score for every class.
 
     Arguments:
         inputs: the images.
         outputs: how many classes there are.
         widths: channels of the stages, each with a map of half the size of the one before; at least three.
         features: channels of the map that the boxes are read from.
-        anchors: [height, width] of the fixed boxes in shares of the image. `auto`: 0.08, 0.2 and 0.45 of its shorter side
-            (the root of their area), each of them half as high as wide, square, and twice as high as wide.
+        anchors: [height, width] of the fixed boxes in shares of the image. `auto`: 0.08, 0.2 and 0.45 of its
+            shorter side (the root of their area), each of them half as high as wide, square, and twice as
+            high as wide.
         initialisation: how the weights begin.
 
-    Gives: `[rows, anchors, 8 + classes]`: the anchor itself (4 numbers, always the same), its moved box (4), both as
-    (xmin, ymin, xmax, ymax) in shares of the image, and the classes' scores, whose sigmoids are probabilities.
+    Gives: `[rows, anchors, 8 + classes]`: the anchor itself (4 numbers, always the same), its moved box (4),
+    both as (xmin, ymin, xmax, ymax) in shares of the image, and the classes' scores, whose sigmoids are
+    probabilities.
 
-    Raises: `RecipeError` for less than three stages or no anchors, or an image that cannot be halved so often.
+    Raises: `RecipeError` for less than three stages or no anchors, or an image that cannot be halved so
+    often.
 
-    Source: Redmon et al. 2016 (YOLO); anchors: Liu et al. 2016 (SSD); added maps, sigmoids: Lin et al. 2017 (FPN, RetinaNet)
+    Source: Redmon et al. 2016 (YOLO); anchors: Liu et al. 2016 (SSD); added maps, sigmoids: Lin et al. 2017
+    (FPN, RetinaNet)
     """
 
     anchor_boxes: Tensor
@@ -62,7 +67,9 @@ class Detector(nn.Module):
     ) -> None:
         super().__init__()
         image, self.classes = ImageShape(*inputs), BoxShape(*outputs).classes
-        sizes = _usual_anchors(image) if isinstance(anchors, str) else [(size[0], size[1]) for size in anchors]
+        sizes = (
+            _usual_anchors(image) if isinstance(anchors, str) else [(size[0], size[1]) for size in anchors]
+        )
         _check(image, widths, sizes)
         pairs = zip([image.channels, *widths], widths, strict=False)
         self.stages = nn.ModuleList(_stage(before, width) for before, width in pairs)
@@ -77,19 +84,26 @@ class Detector(nn.Module):
 
     @torch.no_grad()
     def _begin_unsure(self) -> None:
-        """Boxes begin near their anchors, and scores near the prior: the many empty anchors would drown all else."""
+        """Boxes begin near their anchors, and scores near the prior: the many empty anchors would drown all
+        else.
+        """
         self.steps.weight.mul_(0.1)
         self.scores.weight.mul_(0.1)
         self.scores.bias.fill_(torch.logit(torch.tensor(_PRIOR)).item())  # pyright: ignore[reportOptionalMemberAccess]
 
-    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows anchors numbers"]:
+    def forward(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows anchors numbers"]:
         """Anchors, boxes and scores."""
         maps = []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
         found = self.neck(self._gathered(maps[_FINEST - 1 :]))
-        steps, scores = self._by_anchor(self.steps(found), 4), self._by_anchor(self.scores(found), self.classes)
+        steps, scores = (
+            self._by_anchor(self.steps(found), 4),
+            self._by_anchor(self.scores(found), self.classes),
+        )
         anchors = self.anchor_boxes.to(steps.dtype).expand_as(steps)
         return torch.cat([anchors, moved_boxes(anchors, steps), scores], dim=2)
 
@@ -101,14 +115,18 @@ class Detector(nn.Module):
         return total
 
     @staticmethod
-    def _by_anchor(maps: Float[Tensor, "rows channels height width"], numbers: int) -> Float[Tensor, "rows anchors numbers"]:
+    def _by_anchor(
+        maps: Float[Tensor, "rows channels height width"], numbers: int
+    ) -> Float[Tensor, "rows anchors numbers"]:
         """Cell by cell in reading order, as the anchors lie."""
         return maps.permute(0, 2, 3, 1).reshape(len(maps), -1, numbers)
 
 
 def _usual_anchors(image: ImageShape) -> list[tuple[float, float]]:
     shorter = min(image.height, image.width)
-    sides = [(size * ratio**0.5 * shorter, size / ratio**0.5 * shorter) for size in _SIZES for ratio in _RATIOS]
+    sides = [
+        (size * ratio**0.5 * shorter, size / ratio**0.5 * shorter) for size in _SIZES for ratio in _RATIOS
+    ]
     return [(height / image.height, width / image.width) for height, width in sides]
 
 

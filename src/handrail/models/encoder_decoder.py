@@ -33,14 +33,16 @@ class _Memory(NamedTuple):
 
 @component("model", name="encoder_decoder")
 class EncoderDecoder(nn.Module):
-    """Encoder–decoder with attention: a network reads both ways, another writes token by token and looks back at each step.
+    """Encoder–decoder with attention: a network reads both ways, another writes token by token and looks back
+    at each step.
 
     h = GRU both ways over the source; a_t = attention(s_{t−1}, h, a_{t−1}); c_t = Σ_i a_{t,i}·h_i;
-    s_t = GRU([y_{t−1}; c_t], s_{t−1}); scores = V·tanh(W·[s_t; c_t; y_{t−1}] + b) + d, with s₀ = tanh(W₀·h₁ + b₀).
+    s_t = GRU([y_{t−1}; c_t], s_{t−1}); scores = V·tanh(W·[s_t; c_t; y_{t−1}] + b) + d, with s₀ = tanh(W₀·h₁ +
+    b₀).
 
-    Code 0 stands before the first token, and after the last: a network that is also trained on the first 0 after
-    each target learns where to end. Deviations from Bahdanau: the attention also sees where it looked before, so that it
-    works on longer rows than those trained on; tanh instead of maxout before the scores.
+    Code 0 stands before the first token, and after the last: a network that is also trained on the first 0
+    after each target learns where to end. Deviations from Bahdanau: the attention also sees where it looked
+    before, so that it works on longer rows than those trained on; tanh instead of maxout before the scores.
 
     Arguments:
         inputs: tokens of the source.
@@ -82,19 +84,24 @@ class EncoderDecoder(nn.Module):
         """Scores of each token of the target.
 
         Arguments:
-            x: the source alone: each step is given the likeliest token of the step before, for as many steps as `outputs`
-                says; or a pair of source and target, as in training: each step is given the true token before.
+            x: the source alone: each step is given the likeliest token of the step before, for as many steps
+                as `outputs` says; or a pair of source and target, as in training: each step is given the true
+                token before.
         """
         source, given = x if isinstance(x, tuple) else (x, None)
         return self._write(source, given, self.length if given is None else given.shape[1])[0]
 
     @torch.no_grad()
-    def attention(self, source: Int[Tensor, "rows length"], given: Int[Tensor, "rows steps"]) -> Float[Tensor, "rows steps length"]:
+    def attention(
+        self, source: Int[Tensor, "rows length"], given: Int[Tensor, "rows steps"]
+    ) -> Float[Tensor, "rows steps length"]:
         """How much each step of the target took from each step of the source."""
         return self._write(source, given, given.shape[1])[1]
 
     @torch.no_grad()
-    def generate(self, source: Int[Tensor, "rows length"], length: int | None = None) -> Int[Tensor, "rows steps"]:
+    def generate(
+        self, source: Int[Tensor, "rows length"], length: int | None = None
+    ) -> Int[Tensor, "rows steps"]:
         """The likeliest token step by step, and zeros after the first zero.
 
         Arguments:
@@ -129,7 +136,11 @@ class EncoderDecoder(nn.Module):
         return _Memory(states, self.look.memory(states), there), torch.tanh(self.begin(back_at_the_start))
 
     def _step(
-        self, memory: _Memory, state: Float[Tensor, "rows width"], looks: Float[Tensor, "rows length"], token: Int[Tensor, " rows"]
+        self,
+        memory: _Memory,
+        state: Float[Tensor, "rows width"],
+        looks: Float[Tensor, "rows length"],
+        token: Int[Tensor, " rows"],
     ) -> tuple[Float[Tensor, "rows width"], Float[Tensor, "rows length"], Float[Tensor, "rows scores"]]:
         looks = self.look(state, memory.keys, memory.there, looks)
         context = torch.bmm(looks.unsqueeze(1), memory.states).squeeze(1)  # [rows, 2 · width]

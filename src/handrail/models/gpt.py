@@ -21,10 +21,12 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 @component("model", name="gpt")
 class GPT(nn.Module):
-    """Generative pre-trained transformer: tokens and their positions as vectors, blocks of causal attention, scores.
+    """Generative pre-trained transformer: tokens and their positions as vectors, blocks of causal attention,
+    scores.
 
-    The score of a step depends on this token and earlier ones alone. Weights begin as N(0, 0.02²), those that add to the
-    stream of the blocks smaller by √(2·layers), so that the sum keeps its size; biases begin at zero.
+    The score of a step depends on this token and earlier ones alone. Weights begin as N(0, 0.02²), those that
+    add to the stream of the blocks smaller by √(2·layers), so that the sum keeps its size; biases begin at
+    zero.
 
     Arguments:
         inputs: tokens; their length is the context, the most that the network sees at once.
@@ -35,7 +37,8 @@ class GPT(nn.Module):
         dropout: share of values set to zero in training.
         tied: whether a token's vector is also the weights of its score; needs as many scores as tokens.
 
-    Raises: `RecipeError` when the width cannot be divided among the heads, or the outputs do not fit the inputs.
+    Raises: `RecipeError` when the width cannot be divided among the heads, or the outputs do not fit the
+    inputs.
 
     Source: Radford et al. 2018, 2019 (pre-norm, first weights); tied weights: Press & Wolf 2017
     """
@@ -61,7 +64,9 @@ class GPT(nn.Module):
         self.vectors = nn.Embedding(inputs.vocabulary, width)
         self.positions = LearnedPositions(inputs.length, width)
         self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(TransformerBlock(width, heads, dropout=dropout, causal=True) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, heads, dropout=dropout, causal=True) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, outputs.scores, bias=False)
         self._begin()
@@ -72,7 +77,9 @@ class GPT(nn.Module):
         into_the_stream = 0.02 / math.sqrt(2 * len(self.blocks))
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=into_the_stream if name.endswith(("mix_out", "narrow")) else 0.02)
+                nn.init.normal_(
+                    module.weight, std=into_the_stream if name.endswith(("mix_out", "narrow")) else 0.02
+                )
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
 
@@ -87,7 +94,9 @@ class GPT(nn.Module):
         return self.head(self.norm(steps))
 
     @torch.no_grad()
-    def attention_maps(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, "rows layers heads length length"]:
+    def attention_maps(
+        self, x: Int[Tensor, "rows length"]
+    ) -> Float[Tensor, "rows layers heads length length"]:
         """How much each step (fourth axis) takes from each step (last axis), in every head of every block."""
         steps, maps = self.positions(self.vectors(x)), []
         for block in self.blocks:
@@ -99,12 +108,16 @@ class GPT(nn.Module):
 def _misfits(inputs: TokenShape, outputs: StepShape, width: int, heads: int, tied: bool) -> list[str]:
     found: list[str] = []
     if width % heads:
-        found.append(f"model.gpt.heads: {heads} heads cannot share a width of {width}; expected a divisor of {width}.")
+        found.append(
+            f"model.gpt.heads: {heads} heads cannot share a width of {width}; expected a divisor of {width}."
+        )
     if inputs.length != outputs.length:
         found.append(
             f"model.gpt: gives scores at each of the {inputs.length} steps that it reads; expected {outputs.length}. "
             "The model encoder_decoder reads and writes different lengths."
         )
     if tied and inputs.vocabulary != outputs.scores:
-        found.append(f"model.gpt.tied: needs as many scores ({outputs.scores}) as tokens ({inputs.vocabulary}); set it to false.")
+        found.append(
+            f"model.gpt.tied: needs as many scores ({outputs.scores}) as tokens ({inputs.vocabulary}); set it to false."
+        )
     return found

@@ -16,15 +16,16 @@ from handrail.shapes import ImageShape, numbers_in
 
 @component("model", name="highway")
 class Highway(nn.Module):
-    """A deep fully connected network whose gates decide how much each layer changes: y = H(x)·T(x) + x·(1 − T(x)).
+    """A deep fully connected network whose gates decide how much each layer changes: y = H(x)·T(x) + x·(1 −
+    T(x)).
 
     The first layer brings the inputs to the width, depth − 2 highway layers follow, and linear output units.
 
     Arguments:
         depth: layers in all.
         width: units of each hidden layer.
-        gate_bias: where the gates' biases begin, below zero so that at first most is carried on; the paper takes −1 to
-            −10. Null for the plain twin without gates, which no longer trains at this depth.
+        gate_bias: where the gates' biases begin, below zero so that at first most is carried on; the paper
+            takes −1 to −10. Null for the plain twin without gates, which no longer trains at this depth.
         activation: of the hidden layers.
         initialisation: how the weights begin.
 
@@ -43,7 +44,10 @@ class Highway(nn.Module):
         initialisation: Annotated[Any, Slot("initialisation")] = "xavier",
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Linear(numbers_in(inputs), width), build("activation", activation, width)]
+        layers: list[nn.Module] = [
+            nn.Linear(numbers_in(inputs), width),
+            build("activation", activation, width),
+        ]
         for _ in range(depth - 2):
             if gate_bias is None:
                 layers += [nn.Linear(width, width), build("activation", activation, width)]

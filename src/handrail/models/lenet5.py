@@ -22,9 +22,9 @@ _LAST = 5  # positions a side that reach the fully connected layers
 class LeNet5(nn.Module):
     """LeNet-5: 6 maps by 5×5 convolution, pooling, 16 maps, pooling, then 120, 84 and the output units.
 
-    61,706 parameters for 28×28 or 32×32 grey images and 10 classes. Deviations from the paper: the second convolution is
-    connected to all maps, pooling has no weights, the output units are linear. Images below 32 pixels get a border of
-    zeros (2 pixels, more below 12); of larger ones the last maps are averaged to 5×5.
+    61,706 parameters for 28×28 or 32×32 grey images and 10 classes. Deviations from the paper: the second
+    convolution is connected to all maps, pooling has no weights, the output units are linear. Images below 32
+    pixels get a border of zeros (2 pixels, more below 12); of larger ones the last maps are averaged to 5×5.
 
     Arguments:
         activation: of all hidden layers; the paper's is `tanh`.

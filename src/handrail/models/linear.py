@@ -15,7 +15,8 @@ from handrail.shapes import ImageShape, SeriesShape, VolumeShape, numbers_in
 class Linear(nn.Module):
     """One layer of linear units: y = W·x + b.
 
-    With Rosenblatt's rule it is the perceptron, with squared error ADALINE, with cross-entropy logistic regression.
+    With Rosenblatt's rule it is the perceptron, with squared error ADALINE, with cross-entropy logistic
+    regression.
 
     Arguments:
         inputs: number of inputs; images, series and volumes are flattened.

@@ -43,7 +43,11 @@ class LocalNet(nn.Module):
     ) -> None:
         super().__init__()
         if not widths or kernel % 2 == 0:
-            found = f"kernel: found {kernel}; expected an odd number" if widths else "widths: found an empty list; expected a layer"
+            found = (
+                f"kernel: found {kernel}; expected an odd number"
+                if widths
+                else "widths: found an empty list; expected a layer"
+            )
             raise RecipeError(f"model.local_net.{found}.")
         channels, size = inputs[0], (inputs[1], inputs[2])
         layers: list[nn.Module] = []

@@ -39,8 +39,8 @@ class MLP(nn.Module):
 
     Raises: `RecipeError` for settings of hidden layers where there are none.
 
-    Source: Rumelhart, Hinton & Williams 1986; dropout: Srivastava 2014; batch normalisation: Ioffe & Szegedy 2015;
-    layer normalisation: Ba 2016; noise: Bishop 1995, Graves 2011
+    Source: Rumelhart, Hinton & Williams 1986; dropout: Srivastava 2014; batch normalisation: Ioffe & Szegedy
+    2015; layer normalisation: Ba 2016; noise: Bishop 1995, Graves 2011
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class MLP(nn.Module):
         super().__init__()
         if not hidden and (dropout or normalisation != "none"):
             name = "dropout" if dropout else "normalisation"
-            raise RecipeError(f"model.mlp.{name}: has no effect without hidden layers; leave it out, or change model.mlp.hidden.")
+            raise RecipeError(
+                f"model.mlp.{name}: has no effect without hidden layers; leave it out, or change model.mlp.hidden."
+            )
         layers: list[nn.Module] = [GaussianNoise(input_noise)] if input_noise else []
         width = numbers_in(inputs)
         for units in hidden:
@@ -80,16 +82,20 @@ class MLP(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """y = γ·(x − mean) / √(variance + ε) + β over the rows of a batch, and over all of training in evaluation.
+    """y = γ·(x − mean) / √(variance + ε) + β over the rows of a batch, and over all of training in
+    evaluation.
 
-    Unlike torch's it takes a last batch of a single row, which has no spread: it goes by what training has seen so far.
+    Unlike torch's it takes a last batch of a single row, which has no spread: it goes by what training has
+    seen so far.
 
     Source: Ioffe & Szegedy 2015
     """
 
     def forward(self, input: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
         if self.training and len(input) == 1:
-            return torch.nn.functional.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return torch.nn.functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return super().forward(input)
 
 

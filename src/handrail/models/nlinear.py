@@ -18,9 +18,10 @@ from handrail.shapes import SeriesShape
 class NLinear(nn.Module):
     """Each target from its own past, relative to its last value: ŷ = g·x_L + W·(x − x_L) + b.
 
-    The level of a series drifts away from that of the training rows; the distance to the last value does not. One W serves
-    all targets. It begins close to the naive forecast: W small, b = 0, g = 1. Unlike the paper, g (one number an output) is learned:
-    inputs and targets are standardised apart, so that their units differ a little.
+    The level of a series drifts away from that of the training rows; the distance to the last value does not.
+    One W serves all targets. It begins close to the naive forecast: W small, b = 0, g = 1. Unlike the paper,
+    g (one number an output) is learned: inputs and targets are standardised apart, so that their units differ
+    a little.
 
     Arguments:
         inputs: channels and length; the targets are the first channels, the others are not looked at.

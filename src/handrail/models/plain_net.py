@@ -16,7 +16,8 @@ from handrail.shapes import ImageShape
 class PlainNet(nn.Module):
     """The residual network for small images without its shortcuts: y = relu(F(x)).
 
-    It is there for comparison: with 20 layers it learns about as well as its residual twin, with 56 clearly worse.
+    It is there for comparison: with 20 layers it learns about as well as its residual twin, with 56 clearly
+    worse.
 
     Arguments:
         depth: layers with weights.

@@ -48,13 +48,16 @@ class Recurrent(nn.Module):
     Arguments:
         kind: makes torch's layers.
 
-    Raises: `RecipeError` for shapes that go together in none of these ways, and for settings that would do nothing.
+    Raises: `RecipeError` for shapes that go together in none of these ways, and for settings that would do
+    nothing.
     """
 
     causal: ClassVar[bool] = True
     "Whether the score of a step knows nothing of later steps, which the task of foretelling them needs."
 
-    def __init__(self, kind: Callable[..., nn.RNNBase], inputs: Inputs, outputs: Outputs, settings: Settings) -> None:
+    def __init__(
+        self, kind: Callable[..., nn.RNNBase], inputs: Inputs, outputs: Outputs, settings: Settings
+    ) -> None:
         super().__init__()
         problems = _misfits(inputs, outputs, settings)
         if problems:
@@ -63,12 +66,19 @@ class Recurrent(nn.Module):
         self.summary: Summary = settings.summary or "last"
         self.steps = outputs.length if isinstance(outputs, StepShape) else None
         width, layers = settings.width, settings.layers
-        self.start = nn.Sequential(nn.Linear(inputs, layers * width), nn.Tanh()) if isinstance(inputs, int) else None
-        self.vectors, entering = (
-            (nn.Identity(), inputs) if isinstance(inputs, int) else step_vectors(inputs, settings.embedding or 64)
+        self.start = (
+            nn.Sequential(nn.Linear(inputs, layers * width), nn.Tanh()) if isinstance(inputs, int) else None
         )
-        between = settings.dropout if layers > 1 else 0.0  # torch warns about dropout between layers where there is but one
-        self.core = kind(entering, width, layers, batch_first=True, dropout=between, bidirectional=settings.bidirectional)
+        self.vectors, entering = (
+            (nn.Identity(), inputs)
+            if isinstance(inputs, int)
+            else step_vectors(inputs, settings.embedding or 64)
+        )
+        # Torch warns about dropout between layers where there is but one.
+        between = settings.dropout if layers > 1 else 0.0
+        self.core = kind(
+            entering, width, layers, batch_first=True, dropout=between, bidirectional=settings.bidirectional
+        )
         self.dropout = Dropout(settings.dropout)
         leaving = 2 * width if settings.bidirectional else width
         self.head = nn.Linear(leaving, outputs.scores if isinstance(outputs, StepShape) else outputs)
@@ -84,7 +94,8 @@ class Recurrent(nn.Module):
     def _from_a_vector(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows length width"]:
         assert self.start is not None
         assert self.steps is not None
-        first = self.start(x).view(len(x), self.core.num_layers, -1).transpose(0, 1).contiguous()  # [layers, rows, width]
+        # [layers, rows, width].
+        first = self.start(x).view(len(x), self.core.num_layers, -1).transpose(0, 1).contiguous()
         return run_over(self.core, x.unsqueeze(1).expand(-1, self.steps, -1), start=first)
 
     def _summed_up(
@@ -105,11 +116,15 @@ def _misfits(inputs: Inputs, outputs: Outputs, settings: Settings) -> list[str]:
                 "The model encoder_decoder reads and writes different lengths."
             )
         if settings.bidirectional:
-            found.append(".bidirectional: has no use where every step is scored: it would see the steps that are to be foretold.")
+            found.append(
+                ".bidirectional: has no use where every step is scored: it would see the steps that are to be foretold."
+            )
         if settings.summary is not None:
             found.append(".summary: has no effect where every step is scored; leave it out.")
     elif isinstance(inputs, int):
-        found.append(": makes many steps of a row of numbers, or reads steps; expected series or text. For a table choose mlp.")
+        found.append(
+            ": makes many steps of a row of numbers, or reads steps; expected series or text. For a table choose mlp."
+        )
     if settings.embedding is not None and not isinstance(inputs, TokenShape):
         found.append(".embedding: has no effect where the inputs are no tokens; leave it out.")
     return found
@@ -119,17 +134,19 @@ def _misfits(inputs: Inputs, outputs: Outputs, settings: Settings) -> list[str]:
 class RNN(Recurrent):
     """Recurrent network: h_t = f(W·x_t + U·h_{t−1} + b), whose scores are V·h + c.
 
-    It reads series or tokens and scores the row or every step, or makes steps of a row of numbers. It forgets within
-    about ten steps; `lstm` and `gru` do not.
+    It reads series or tokens and scores the row or every step, or makes steps of a row of numbers. It forgets
+    within about ten steps; `lstm` and `gru` do not.
 
     Arguments:
-        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of steps.
+        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of
+            steps.
         width: units of each layer.
         layers: how many are stacked.
         bidirectional: whether a second network reads from the end; not where every step is scored.
         dropout: share of states set to zero in training, between the layers and before the scores.
         embedding: numbers for each token (without a value: 64).
-        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all states.
+        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all
+            states.
         activation: f.
 
     Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
@@ -156,19 +173,22 @@ class RNN(Recurrent):
 
 @component("model", name="lstm")
 class LSTM(Recurrent):
-    """Long short-term memory: c_t = f·c_{t−1} + i·g, h_t = o·tanh(c_t), with gates i, f, o = σ(W·x_t + U·h_{t−1} + b).
+    """Long short-term memory: c_t = f·c_{t−1} + i·g, h_t = o·tanh(c_t), with gates i, f, o = σ(W·x_t +
+    U·h_{t−1} + b).
 
-    g = tanh(W·x_t + U·h_{t−1} + b), each with weights of its own. What a cell holds stays until a gate lets it go, so
-    that the network remembers over hundreds of steps. It reads and scores what `rnn` does.
+    g = tanh(W·x_t + U·h_{t−1} + b), each with weights of its own. What a cell holds stays until a gate lets
+    it go, so that the network remembers over hundreds of steps. It reads and scores what `rnn` does.
 
     Arguments:
-        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of steps.
+        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of
+            steps.
         width: cells of each layer.
         layers: how many are stacked.
         bidirectional: whether a second network reads from the end; not where every step is scored.
         dropout: share of states set to zero in training, between the layers and before the scores.
         embedding: numbers for each token (without a value: 64).
-        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all states.
+        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all
+            states.
         forget_bias: of the forget gates at the start; above zero the cells begin by remembering.
 
     Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
@@ -189,26 +209,31 @@ class LSTM(Recurrent):
         summary: Summary | None = None,
         forget_bias: Annotated[float, Field(allow_inf_nan=False)] = 1.0,
     ) -> None:
-        super().__init__(nn.LSTM, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary))
+        super().__init__(
+            nn.LSTM, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary)
+        )
         assert isinstance(self.core, nn.LSTM)
         open_forget_gates(self.core, forget_bias)
 
 
 @component("model", name="gru")
 class GRU(Recurrent):
-    """Gated recurrent unit: h_t = (1 − z)·n + z·h_{t−1}, n = tanh(W·x_t + r·(U·h_{t−1} + c) + b), r, z = σ(W·x_t + U·h_{t−1} + b).
+    """Gated recurrent unit: h_t = (1 − z)·n + z·h_{t−1}, n = tanh(W·x_t + r·(U·h_{t−1} + c) + b), r, z =
+    σ(W·x_t + U·h_{t−1} + b).
 
-    Each with weights of its own: an LSTM with fewer parts, which learns about as well. It reads and scores what `rnn` does.
-    As torch does, r acts on U·h_{t−1}; in the paper on h_{t−1}.
+    Each with weights of its own: an LSTM with fewer parts, which learns about as well. It reads and scores
+    what `rnn` does. As torch does, r acts on U·h_{t−1}; in the paper on h_{t−1}.
 
     Arguments:
-        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of steps.
+        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of
+            steps.
         width: units of each layer.
         layers: how many are stacked.
         bidirectional: whether a second network reads from the end; not where every step is scored.
         dropout: share of states set to zero in training, between the layers and before the scores.
         embedding: numbers for each token (without a value: 64).
-        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all states.
+        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all
+            states.
 
     Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
 
@@ -227,4 +252,6 @@ class GRU(Recurrent):
         embedding: Width | None = None,
         summary: Summary | None = None,
     ) -> None:
-        super().__init__(nn.GRU, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary))
+        super().__init__(
+            nn.GRU, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary)
+        )

@@ -24,14 +24,15 @@ _LARGE = 64  # pixels; smaller images keep their size through the first layer
 class ResNet(nn.Module):
     """A residual network: every block adds to what it was given, y = relu(F(x) + x).
 
-    Two forms. Depths 20, 32, 44, 56 and 110 are for small images (CIFAR): three stages of 16, 32 and 64 maps; ResNet-20
-    has 0.27 million parameters. Depths 18, 34 and 50 are for photos (ImageNet): 7×7 convolution and pooling, then four
-    stages of 64 to 512 maps (times 4 with 50); images below 64 pixels begin with a 3×3 convolution in place of both.
+    Two forms. Depths 20, 32, 44, 56 and 110 are for small images (CIFAR): three stages of 16, 32 and 64 maps;
+    ResNet-20 has 0.27 million parameters. Depths 18, 34 and 50 are for photos (ImageNet): 7×7 convolution and
+    pooling, then four stages of 64 to 512 maps (times 4 with 50); images below 64 pixels begin with a 3×3
+    convolution in place of both.
 
     Arguments:
         depth: layers with weights.
-        shortcut: where a stage begins: `zeros` (option A, no parameters) or `projection` (option B); by default as in the
-            paper, zeros for small images and projections for photos.
+        shortcut: where a stage begins: `zeros` (option A, no parameters) or `projection` (option B); by
+            default as in the paper, zeros for small images and projections for photos.
 
     Source: He, Zhang, Ren & Sun 2016 (Deep Residual Learning)
     """
@@ -63,7 +64,11 @@ def for_small_images(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tupl
     channels = 16
     for width in (16, 32, 64):
         for number in range((depth - 2) // 6):
-            layers.append(ResidualBlock(channels, width, stride=2 if number == 0 and width > 16 else 1, shortcut=shortcut))
+            layers.append(
+                ResidualBlock(
+                    channels, width, stride=2 if number == 0 and width > 16 else 1, shortcut=shortcut
+                )
+            )
             channels = width
     return nn.Sequential(*layers), channels
 
@@ -73,11 +78,16 @@ def _for_photos(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tuple[nn.
     if min(inputs[1:]) < _LARGE:
         layers: list[nn.Module] = [ConvAct(inputs[0], 64, normalisation="batch")]
     else:
-        layers = [ConvAct(inputs[0], 64, kernel=7, stride=2, normalisation="batch"), nn.MaxPool2d(3, stride=2, padding=1)]
+        layers = [
+            ConvAct(inputs[0], 64, kernel=7, stride=2, normalisation="batch"),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        ]
     channels = 64
     for stage, count in enumerate(counts):
         width = 64 * 2**stage * (4 if block is Bottleneck else 1)
         for number in range(count):
-            layers.append(block(channels, width, stride=2 if number == 0 and stage > 0 else 1, shortcut=shortcut))
+            layers.append(
+                block(channels, width, stride=2 if number == 0 and stage > 0 else 1, shortcut=shortcut)
+            )
             channels = width
     return nn.Sequential(*layers), channels

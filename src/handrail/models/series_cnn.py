@@ -18,10 +18,11 @@ from handrail.shapes import SeriesShape
 
 @component("model", name="series_cnn")
 class SeriesCNN(nn.Module):
-    """A residual network of 1-D convolutions: blocks of three convolutions with 8, 5 and 3 steps, then the mean over time.
+    """A residual network of 1-D convolutions: blocks of three convolutions with 8, 5 and 3 steps, then the
+    mean over time.
 
-    Each block gives relu(F(x) + shortcut(x)), the shortcut a 1×1 convolution where the channels change. Deviation from the
-    paper: kernels of 7 steps in place of 8, which have a middle.
+    Each block gives relu(F(x) + shortcut(x)), the shortcut a 1×1 convolution where the channels change.
+    Deviation from the paper: kernels of 7 steps in place of 8, which have a middle.
 
     Arguments:
         widths: channels of each block.
@@ -44,7 +45,9 @@ class SeriesCNN(nn.Module):
     ) -> None:
         super().__init__()
         if not widths:
-            raise RecipeError("model.series_cnn.widths: found an empty list; expected the channels of at least one block.")
+            raise RecipeError(
+                "model.series_cnn.widths: found an empty list; expected the channels of at least one block."
+            )
         channels = inputs[0]
         blocks: list[nn.Module] = []
         for width in widths:

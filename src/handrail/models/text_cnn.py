@@ -19,7 +19,8 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 @component("model", name="text_cnn")
 class TextCNN(nn.Module):
-    """Filters over neighbouring tokens, each asked where in the text it answers most: max over t of ReLU(W·x_{t…t+k−1} + b).
+    """Filters over neighbouring tokens, each asked where in the text it answers most: max over t of
+    ReLU(W·x_{t…t+k−1} + b).
 
     Padding counts as the zero vector and no filter begins on it, so that it changes no answer.
 
@@ -54,7 +55,8 @@ class TextCNN(nn.Module):
     def forward(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""
         vectors = self.vectors(x).transpose(1, 2)  # [rows, embedding, length]
-        begins_outside = torch.arange(x.shape[1], device=x.device) >= counts(x).unsqueeze(1)  # [rows, length]
+        # [rows, length].
+        begins_outside = torch.arange(x.shape[1], device=x.device) >= counts(x).unsqueeze(1)
         found = [self._strongest(layer, vectors, begins_outside) for layer in self.filters]
         return self.head(self.dropout(torch.cat(found, dim=1)))
 

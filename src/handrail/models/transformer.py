@@ -63,7 +63,9 @@ class Transformer(nn.Module):
         self.vectors = _vectors(inputs, width)
         self.positions = position_layer(positions, inputs.length, width)
         self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(TransformerBlock(width, heads, dropout=dropout, activation=activation) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, heads, dropout=dropout, activation=activation) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, outputs)
 
@@ -94,7 +96,11 @@ def _vectors(inputs: TokenShape | SeriesShape, width: int) -> nn.Module:
 def _misfits(width: int, heads: int) -> list[str]:
     found: list[str] = []
     if width % 2:
-        found.append(f"model.transformer.width: found {width}, expected an even number: positions are pairs of sine and cosine.")
+        found.append(
+            f"model.transformer.width: found {width}, expected an even number: positions are pairs of sine and cosine."
+        )
     if width % heads:
-        found.append(f"model.transformer.heads: {heads} heads cannot share a width of {width}; expected a divisor of {width}.")
+        found.append(
+            f"model.transformer.heads: {heads} heads cannot share a width of {width}; expected a divisor of {width}."
+        )
     return found

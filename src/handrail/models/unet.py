@@ -21,14 +21,16 @@ from handrail.shapes import ImageShape, MapShape
 
 @component("model", name="unet")
 class UNet(nn.Module):
-    """U-Net: down to coarse maps that see far, and up again joined with the fine maps of the same size; a score a pixel.
+    """U-Net: down to coarse maps that see far, and up again joined with the fine maps of the same size; a
+    score a pixel.
 
-    Deviations from the paper: convolutions keep the size, and images are continued by their last pixels to a multiple of
-    2^depth inside, so that scores come out for every pixel of an image of any size.
+    Deviations from the paper: convolutions keep the size, and images are continued by their last pixels to a
+    multiple of 2^depth inside, so that scores come out for every pixel of an image of any size.
 
     Arguments:
         depth: how often the size is halved.
-        width: maps at full size; each halving doubles them. The paper has 64, which takes four times as long as 32.
+        width: maps at full size; each halving doubles them. The paper has 64, which takes four times as long
+            as 32.
         normalisation: before each activation; the paper has none.
         dropout: share of the coarsest maps' values set to zero in training.
 
@@ -55,16 +57,21 @@ class UNet(nn.Module):
         widths = [width * 2**level for level in range(depth + 1)]
         self.depth = depth
         self.down = nn.ModuleList(
-            _pair(before, after, normalisation) for before, after in zip([inputs[0], *widths], widths, strict=False)
+            _pair(before, after, normalisation)
+            for before, after in zip([inputs[0], *widths], widths, strict=False)
         )
         self.pool = Pool("max")
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in reversed(widths[:-1]))
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in reversed(widths[:-1])
+        )
         self.join = nn.ModuleList(_pair(2 * wide, wide, normalisation) for wide in reversed(widths[:-1]))
         self.head = nn.Conv2d(width, outputs[0], 1)
         initialise(self, "he", generator=seeded_generator())
 
-    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows scores height width"]:
+    def forward(
+        self, x: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows scores height width"]:
         """Raw scores."""
         height, width = x.shape[2:]
         unit = 2**self.depth
@@ -81,5 +88,6 @@ class UNet(nn.Module):
 
 def _pair(inputs: int, outputs: int, normalisation: Normalisation) -> nn.Sequential:
     return nn.Sequential(
-        ConvAct(inputs, outputs, normalisation=normalisation), ConvAct(outputs, outputs, normalisation=normalisation)
+        ConvAct(inputs, outputs, normalisation=normalisation),
+        ConvAct(outputs, outputs, normalisation=normalisation),
     )

@@ -21,8 +21,9 @@ _LAST = 7  # positions a side that reach the fully connected layers
 class VGG(nn.Module):
     """VGG: five stages of 3×3 convolutions that each end in max pooling, then two hidden layers with dropout.
 
-    VGG-16 has 138,357,544 parameters for 224×224 colour images and 1000 classes. Where less than 7×7 positions are left of
-    a smaller image, the first hidden layer has so many inputs less; of a larger image the last maps are averaged to 7×7.
+    VGG-16 has 138,357,544 parameters for 224×224 colour images and 1000 classes. Where less than 7×7
+    positions are left of a smaller image, the first hidden layer has so many inputs less; of a larger image
+    the last maps are averaged to 7×7.
 
     Arguments:
         layers: with weights: 11, 13, 16 or 19 (the paper's A, B, D and E).

@@ -17,11 +17,12 @@ from handrail.shapes import VolumeShape
 
 @component("model", name="volume_cnn")
 class VolumeCNN(nn.Module):
-    """Stages of 3-D convolutions that each end in pooling, then the mean of every map, and linear output units.
+    """Stages of 3-D convolutions that each end in pooling, then the mean of every map, and linear output
+    units.
 
     Arguments:
-        widths: maps of each stage; by default 16, 32, 64, …, as many stages as halve the smaller of height and width to
-            about 4 voxels.
+        widths: maps of each stage; by default 16, 32, 64, …, as many stages as halve the smaller of height
+            and width to about 4 voxels.
         convolutions: of each stage.
         kernel: side of the kernels, in voxels, an odd number.
         activation: after every convolution.

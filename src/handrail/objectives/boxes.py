@@ -1,7 +1,9 @@
-"""The loss of a detector: which anchors are to find which objects, how sure they are, and how well their boxes lie.
+"""The loss of a detector: which anchors are to find which objects, how sure they are, and how well their
+boxes lie.
 
-Outputs are `[rows, anchors, 8 + classes]` as `handrail.models.detector` gives them: the anchor, its moved box, scores.
-Targets are `[rows, most, 5]`: class (−1 where there is no object), xmin, ymin, xmax, ymax, in shares of the image.
+Outputs are `[rows, anchors, 8 + classes]` as `handrail.models.detector` gives them: the anchor, its moved
+box, scores. Targets are `[rows, most, 5]`: class (−1 where there is no object), xmin, ymin, xmax, ymax, in
+shares of the image.
 """
 
 from typing import Annotated
@@ -33,13 +35,13 @@ def detection_loss(
     alpha: Share = 0.25,
     box_weight: Weight = 1.0,
 ) -> Float[Tensor, " rows"]:
-    """How sure, and how well placed: Σ focal(scores) + box_weight · Σ (1 − generalised IoU), over the number of anchors that
-    have an object.
+    """How sure, and how well placed: Σ focal(scores) + box_weight · Σ (1 − generalised IoU), over the number
+    of anchors that have an object.
 
-    An anchor is to find the object that it overlaps most, if that is at least `overlap`; and whatever the overlap, each
-    object has its best anchor. Anchors between `doubtful` and `overlap` are not asked; all others are to say that there is
-    nothing. Focal: −α·(1 − p)^γ·log p where the class is there, −(1 − α)·p^γ·log(1 − p) where it is not, so that the many
-    easy empty anchors weigh little.
+    An anchor is to find the object that it overlaps most, if that is at least `overlap`; and whatever the
+    overlap, each object has its best anchor. Anchors between `doubtful` and `overlap` are not asked; all
+    others are to say that there is nothing. Focal: −α·(1 − p)^γ·log p where the class is there, −(1 −
+    α)·p^γ·log(1 − p) where it is not, so that the many easy empty anchors weigh little.
 
     Arguments:
         overlap, doubtful: intersections over union.
@@ -49,15 +51,21 @@ def detection_loss(
 
     Raises: `RecipeError` when outputs or targets have another form, or `doubtful` is above `overlap`.
 
-    Source: Lin et al. 2017 (focal loss); Liu et al. 2016 (which anchors); Rezatofighi et al. 2019 (generalised IoU)
+    Source: Lin et al. 2017 (focal loss); Liu et al. 2016 (which anchors); Rezatofighi et al. 2019
+    (generalised IoU)
     """
     _check(outputs, targets, overlap=overlap, doubtful=doubtful)
-    outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))  # half precision is too coarse for boxes
+    # Half precision is too coarse for boxes.
+    outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
     targets = targets.to(outputs)
     boxes, scores = outputs[..., 4:8], outputs[..., 8:]
-    objects, positive, asked = assigned(outputs[..., :4].detach(), targets, overlap=overlap, doubtful=doubtful)
+    objects, positive, asked = assigned(
+        outputs[..., :4].detach(), targets, overlap=overlap, doubtful=doubtful
+    )
     wanted = functional.one_hot(objects[..., 0].clamp(min=0).long(), scores.shape[2]) * positive.unsqueeze(2)
-    focal = (_focal(scores, wanted.to(scores.dtype), gamma=gamma, alpha=alpha) * asked.unsqueeze(2)).sum(dim=(1, 2))
+    focal = (_focal(scores, wanted.to(scores.dtype), gamma=gamma, alpha=alpha) * asked.unsqueeze(2)).sum(
+        dim=(1, 2)
+    )
     away = ((1 - generalised_iou(boxes, objects[..., 1:])) * positive).sum(dim=1)
     return (focal + box_weight * away) / positive.sum(dim=1).clamp(min=1)
 
@@ -93,4 +101,6 @@ def _check(outputs: Tensor, targets: Tensor, *, overlap: float, doubtful: float)
             "[rows, anchors, 8 + classes] (anchor, box, scores) and [rows, most, 5] (class, box). Does the model find boxes?"
         )
     if doubtful > overlap:
-        raise RecipeError(f"detection_loss.doubtful: found {doubtful}, expected at most overlap, which is {overlap}.")
+        raise RecipeError(
+            f"detection_loss.doubtful: found {doubtful}, expected at most overlap, which is {overlap}."
+        )

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
-from handrail.objectives._targets import are_classes, is_binary, same_shape, zero_one
+from handrail.objectives.targets import are_classes, is_binary, same_shape, zero_one
 
 Real = Float[Tensor, "rows outputs"]
 Classes = Int64[Tensor, " rows"]
@@ -19,8 +19,8 @@ Rows = Float[Tensor, " rows"]
 def mse(outputs: Real, targets: Real | Classes) -> Rows:
     """Squared error: mean over the outputs of (prediction − target)², without the factor ½.
 
-    In classification the predictions are probabilities (sigmoid or softmax of the scores) and the targets 0 and 1
-    (the Brier score), so that the same threshold holds as for the other losses.
+    In classification the predictions are probabilities (sigmoid or softmax of the scores) and the targets 0
+    and 1 (the Brier score), so that the same threshold holds as for the other losses.
 
     Raises: `RecipeError` when real targets do not have the outputs' shape.
 
@@ -44,7 +44,9 @@ def mae(outputs: Real, targets: Real) -> Rows:
 
 
 @component("loss", tasks=("regression",))
-def huber(outputs: Real, targets: Real, *, delta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0) -> Rows:
+def huber(
+    outputs: Real, targets: Real, *, delta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+) -> Rows:
     """Huber: ½e² where |e| ≤ δ, else δ(|e| − ½δ), with e = prediction − target; mean over the outputs.
 
     Arguments:
@@ -54,4 +56,6 @@ def huber(outputs: Real, targets: Real, *, delta: Annotated[float, Field(gt=0, a
 
     Source: Huber 1964
     """
-    return functional.huber_loss(outputs, same_shape(outputs, targets), reduction="none", delta=delta).mean(dim=1)
+    return functional.huber_loss(outputs, same_shape(outputs, targets), reduction="none", delta=delta).mean(
+        dim=1
+    )

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from handrail.components import component
 from handrail.errors import RecipeError
-from handrail.objectives._targets import are_classes, is_binary, same_shape, zero_one
+from handrail.objectives.targets import are_classes, is_binary, same_shape, zero_one
 
 Scores = Float[Tensor, "rows outputs"]
 Real = Float[Tensor, "rows outputs"]
@@ -24,7 +24,9 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 
 
 @component("loss", tasks=("binary", "multi-label"))
-def binary_cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoothing: Smoothing = 0.0) -> Rows:
+def binary_cross_entropy(
+    outputs: Scores, targets: Classes | Real, *, label_smoothing: Smoothing = 0.0
+) -> Rows:
     """Binary cross-entropy: −t·log p − (1 − t)·log(1 − p) with p = σ(score); mean over the labels.
 
     Arguments:
@@ -38,7 +40,9 @@ def binary_cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoo
         outputs, targets = outputs[:, 0], targets.to(outputs.dtype)
     if _smooths(label_smoothing):
         targets = targets * (1 - label_smoothing) + label_smoothing / 2
-    values = functional.binary_cross_entropy_with_logits(outputs, same_shape(outputs, targets), reduction="none")
+    values = functional.binary_cross_entropy_with_logits(
+        outputs, same_shape(outputs, targets), reduction="none"
+    )
     return values if values.ndim == 1 else values.mean(dim=1)
 
 
@@ -56,14 +60,17 @@ def cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoothing: 
         return functional.cross_entropy(outputs, targets, reduction="none", label_smoothing=label_smoothing)
     # A number for each network of a cohort, which torch's function does not take.
     evenly = -outputs.log_softmax(dim=1).mean(dim=1)
-    return (1 - label_smoothing) * functional.cross_entropy(outputs, targets, reduction="none") + label_smoothing * evenly
+    return (1 - label_smoothing) * functional.cross_entropy(
+        outputs, targets, reduction="none"
+    ) + label_smoothing * evenly
 
 
 @component("loss", tasks=("binary", "multi-class"))
 def kl_divergence(outputs: Scores, targets: Classes | Real, *, label_smoothing: Smoothing = 0.0) -> Rows:
     """KL divergence of the model from the target: Σᵢ tᵢ·log(tᵢ / pᵢ), zero where both agree.
 
-    It is the cross-entropy less the target's own entropy, so that with smoothed or soft targets the best value is 0.
+    It is the cross-entropy less the target's own entropy, so that with smoothed or soft targets the best
+    value is 0.
 
     Arguments:
         targets: class numbers `[rows]`, or a distribution over the classes `[rows, classes]` (distillation).
@@ -89,7 +96,8 @@ def negative_log_likelihood(
     *,
     std: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
 ) -> Rows:
-    """Negative log-likelihood −log p(target | row) of a Bernoulli, categorical or normal distribution, by the task.
+    """Negative log-likelihood −log p(target | row) of a Bernoulli, categorical or normal distribution, by the
+    task.
 
     Regression: Σ over outputs of ½·log(2πσ²) + (prediction − target)² / (2σ²).
 
@@ -105,7 +113,11 @@ def negative_log_likelihood(
             raise RecipeError(
                 f"negative_log_likelihood.std: found {std}, but a classification has no normal distribution. Leave it out."
             )
-        return binary_cross_entropy(outputs, targets) if is_binary(outputs, targets) else cross_entropy(outputs, targets)
+        return (
+            binary_cross_entropy(outputs, targets)
+            if is_binary(outputs, targets)
+            else cross_entropy(outputs, targets)
+        )
     variance = 1.0 if std is None else std**2
     squares = functional.mse_loss(outputs, same_shape(outputs, targets), reduction="none")
     return squares.sum(dim=1) / (2 * variance) + outputs.shape[1] * 0.5 * math.log(2 * math.pi * variance)

@@ -1,7 +1,7 @@
 """Losses of maps: every pixel has a class, and every image one value.
 
-Outputs are `[rows, channels, height, width]`: one channel for two classes (its sigmoid is the second's probability), else
-one a class. Targets are class codes `[rows, height, width]`.
+Outputs are `[rows, channels, height, width]`: one channel for two classes (its sigmoid is the second's
+probability), else one a class. Targets are class codes `[rows, height, width]`.
 """
 
 from typing import Annotated, Literal
@@ -28,8 +28,9 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
     """Cross-entropy −log p(class of the pixel), mean over the pixels of each image, in nats.
 
     Arguments:
-        class_weights: `balanced` weighs each pixel by all pixels / (classes · pixels of its class), counted in the batch,
-            so that a rare class counts as much as a common one. A row's value then depends on its batch.
+        class_weights: `balanced` weighs each pixel by all pixels / (classes · pixels of its class), counted
+            in the batch, so that a rare class counts as much as a common one. A row's value then depends on
+            its batch.
 
     Raises: `RecipeError` when outputs and targets do not fit each other.
 
@@ -37,7 +38,9 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
     """
     outputs, codes = _compared(outputs, targets)
     if outputs.shape[1] == 1:
-        values = functional.binary_cross_entropy_with_logits(outputs[:, 0], codes.to(outputs.dtype), reduction="none")
+        values = functional.binary_cross_entropy_with_logits(
+            outputs[:, 0], codes.to(outputs.dtype), reduction="none"
+        )
     else:
         values = functional.cross_entropy(outputs, codes, reduction="none")
     if class_weights == "balanced":
@@ -48,9 +51,11 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
 
 @component("loss", tasks=("mask",))
 def dice_loss(outputs: Maps, targets: Codes) -> Rows:
-    """Soft Dice: 1 − (2·Σ p·t + 1) / (Σ p² + Σ t² + 1) over the pixels of each image, with p = sigmoid or softmax.
+    """Soft Dice: 1 − (2·Σ p·t + 1) / (Σ p² + Σ t² + 1) over the pixels of each image, with p = sigmoid or
+    softmax.
 
-    For two classes that of the second, else the mean over the classes. The 1 keeps an image without the class defined.
+    For two classes that of the second, else the mean over the classes. The 1 keeps an image without the class
+    defined.
 
     Raises: `RecipeError` when outputs and targets do not fit each other.
 
@@ -69,7 +74,8 @@ def dice_loss(outputs: Maps, targets: Codes) -> Rows:
 def pixel_cross_entropy_and_dice(
     outputs: Maps, targets: Codes, *, class_weights: ClassWeights = "none", dice: Weight = 1.0
 ) -> Rows:
-    """Cross-entropy of the pixels + dice · soft Dice: the one is smooth everywhere, the other knows how rare a class is.
+    """Cross-entropy of the pixels + dice · soft Dice: the one is smooth everywhere, the other knows how rare
+    a class is.
 
     Arguments:
         class_weights: of the cross-entropy.
@@ -79,7 +85,9 @@ def pixel_cross_entropy_and_dice(
 
     Source: Isensee et al. 2021 (nnU-Net)
     """
-    return pixel_cross_entropy(outputs, targets, class_weights=class_weights) + dice * dice_loss(outputs, targets)
+    return pixel_cross_entropy(outputs, targets, class_weights=class_weights) + dice * dice_loss(
+        outputs, targets
+    )
 
 
 def _compared(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

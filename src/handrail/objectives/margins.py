@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from handrail.components import component
 from handrail.errors import RecipeError
-from handrail.objectives._targets import are_classes, is_binary, zero_one
+from handrail.objectives.targets import are_classes, is_binary, zero_one
 
 Scores = Float[Tensor, "rows outputs"]
 Classes = Int64[Tensor, " rows"]
@@ -28,8 +28,8 @@ def hinge(
 ) -> Rows:
     """Hinge: max(0, margin − t·score) with t = −1 or 1 (targets come as 0 and 1).
 
-    Several classes: max(0, margin + largest wrong score − right score) by Crammer & Singer, or the sum over the
-    classes of each one's hinge against the rest. Several labels: the mean over the labels.
+    Several classes: max(0, margin + largest wrong score − right score) by Crammer & Singer, or the sum over
+    the classes of each one's hinge against the rest. Several labels: the mean over the labels.
 
     Arguments:
         margin: how far on the right side a score must lie to cost nothing.
@@ -42,7 +42,9 @@ def hinge(
     """
     several_classes = are_classes(targets) and not is_binary(outputs, targets)
     if multi_class is not None and not several_classes:
-        raise RecipeError(f"hinge.multi_class: found '{multi_class}', but the task does not have several classes. Leave it out.")
+        raise RecipeError(
+            f"hinge.multi_class: found '{multi_class}', but the task does not have several classes. Leave it out."
+        )
     if several_classes and multi_class != "one_vs_rest":
         violations = functional.relu(margin - _lead(outputs, targets)).unsqueeze(1)
     else:

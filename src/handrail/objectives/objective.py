@@ -22,9 +22,9 @@ class Objective:
     """total = Σᵢ wᵢ·lossᵢ / Σᵢ wᵢ + penalties, over the rows i of a batch.
 
     Arguments:
-        loss: a loss's name, `{name: arguments}`, an import path such as `torch.nn:HuberLoss`, or any function of
-            (outputs, targets). Values with more than one dimension are averaged to rows. One that gives a single
-            number is accepted, but then rows cannot have weights.
+        loss: a loss's name, `{name: arguments}`, an import path such as `torch.nn:HuberLoss`, or any function
+            of (outputs, targets). Values with more than one dimension are averaged to rows. One that gives a
+            single number is accepted, but then rows cannot have weights.
         penalties: penalties in the same forms.
 
     Raises: `RecipeError` when a name or an argument is unknown.
@@ -38,7 +38,11 @@ class Objective:
         self._wants_activity = any(wants_activity(penalty) for penalty in self.penalties)
 
     def __call__(
-        self, model: nn.Module, batch_inputs: Any, targets: Tensor, weights: Float[Tensor, " rows"] | None = None
+        self,
+        model: nn.Module,
+        batch_inputs: Any,
+        targets: Tensor,
+        weights: Float[Tensor, " rows"] | None = None,
     ) -> tuple[Float[Tensor, ""], Tensor]:
         """Forward the model and weigh what comes out.
 
@@ -55,13 +59,19 @@ class Objective:
             if hasattr(change, "follow") and targets.ndim == _MAPS:
                 targets = change.follow(targets)
             mixture = mixture or getattr(change, "mixture", None)
-        total = self.mean(outputs, targets, weights) if mixture is None else self._mixed(outputs, targets, weights, mixture)
+        total = (
+            self.mean(outputs, targets, weights)
+            if mixture is None
+            else self._mixed(outputs, targets, weights, mixture)
+        )
         for penalty in self.penalties:
             total = total + penalty(model, activity)
         return total, outputs
 
     def with_numbers(self, numbers: Sequence[Mapping[str, Tensor]]) -> "Objective":
-        """The same objective with other numbers: arguments of the loss first, then of each penalty; none where a mapping is empty."""
+        """The same objective with other numbers: arguments of the loss first, then of each penalty; none
+        where a mapping is empty.
+        """
         if not any(numbers):
             return self
         other = copy.copy(self)
@@ -72,8 +82,12 @@ class Objective:
         other.loss, other.penalties = loss, tuple(penalties)
         return other
 
-    def _mixed(self, outputs: Tensor, targets: Tensor, weights: Tensor | None, mixture: Mixture) -> Float[Tensor, ""]:
-        """Rows that are mixtures of two are measured against both: Σ wᵢ(λᵢ·lossᵢ + (1 − λᵢ)·loss of the other) / Σ wᵢ."""
+    def _mixed(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None, mixture: Mixture
+    ) -> Float[Tensor, ""]:
+        """Rows that are mixtures of two are measured against both: Σ wᵢ(λᵢ·lossᵢ + (1 − λᵢ)·loss of the
+        other) / Σ wᵢ.
+        """
         share, other = mixture
         rows = share * self.rows(outputs, targets) + (1 - share) * self.rows(outputs, targets[other])
         if weights is None:
@@ -81,7 +95,9 @@ class Objective:
         weights = (share * weights + (1 - share) * weights[other]).to(rows.dtype)
         return torch.dot(weights, rows) / weights.sum().clamp_min(torch.finfo(rows.dtype).tiny)
 
-    def mean(self, outputs: Tensor, targets: Tensor, weights: Float[Tensor, " rows"] | None = None) -> Float[Tensor, ""]:
+    def mean(
+        self, outputs: Tensor, targets: Tensor, weights: Float[Tensor, " rows"] | None = None
+    ) -> Float[Tensor, ""]:
         """The loss alone, averaged over the rows: Σ wᵢ·lossᵢ / Σ wᵢ; 0 where all weights are 0.
 
         Raises: `RecipeError` when loss and outputs do not fit.
@@ -128,14 +144,20 @@ class Objective:
         return values
 
 
-def batch_weight(model: nn.Module, weights: Float[Tensor, " rows"] | None, *, rows: int) -> Float[Tensor, ""] | int:
-    """Σᵢ wᵢ over the rows of the batch that the model was given last, as they were mixed; their number where none has a weight.
+def batch_weight(
+    model: nn.Module, weights: Float[Tensor, " rows"] | None, *, rows: int
+) -> Float[Tensor, ""] | int:
+    """Σᵢ wᵢ over the rows of the batch that the model was given last, as they were mixed; their number where
+    none has a weight.
 
-    By it the means over shares of a batch come together to the mean over all of it. Never quite 0, as 0/0 is no mean.
+    By it the means over shares of a batch come together to the mean over all of it. Never quite 0, as 0/0 is
+    no mean.
     """
     if weights is None:
         return rows
-    mixture = next((found for change in _changes(model) if (found := getattr(change, "mixture", None)) is not None), None)
+    mixture = next(
+        (found for change in _changes(model) if (found := getattr(change, "mixture", None)) is not None), None
+    )
     if mixture is None:
         return weights.sum().clamp_min(1e-12)
     share, other = mixture

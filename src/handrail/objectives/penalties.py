@@ -43,15 +43,18 @@ def l1(model: nn.Module, activity: Activity, *, strength: Strength = 1e-4) -> Sc
 
     Source: Tibshirani 1996
     """
-    return strength * torch.stack([torch.linalg.vector_norm(weight, 1) for weight in _weights(model, "l1")]).sum()
+    return (
+        strength
+        * torch.stack([torch.linalg.vector_norm(weight, 1) for weight in _weights(model, "l1")]).sum()
+    )
 
 
 @component("penalty")
 def l2(model: nn.Module, activity: Activity, *, strength: Strength = 1e-4) -> Scalar:
     """L2: strength · Σw² over all trainable weights with two or more dimensions; keeps weights small.
 
-    Its gradient is 2·strength·w. With plain gradient descent it equals a `weight_decay` of 2·strength, except that
-    an optimizer's `weight_decay` reaches biases too; with Adam it does not equal `adamw`'s decay.
+    Its gradient is 2·strength·w. With plain gradient descent it equals a `weight_decay` of 2·strength, except
+    that an optimizer's `weight_decay` reaches biases too; with Adam it does not equal `adamw`'s decay.
 
     Raises: `RecipeError` when the model has no such weights.
 
@@ -100,12 +103,18 @@ def sparsity_kl(
         )
     tiny = torch.finfo(means.dtype).eps
     means = means.clamp(tiny, 1 - tiny)
-    divergences = torch.special.xlogy(rate, rate / means) + torch.special.xlogy(1 - rate, (1 - rate) / (1 - means))
+    divergences = torch.special.xlogy(rate, rate / means) + torch.special.xlogy(
+        1 - rate, (1 - rate) / (1 - means)
+    )
     return strength * divergences.sum()
 
 
 def _weights(model: nn.Module, penalty: str) -> list[Tensor]:
-    weights: list[Tensor] = [parameter for parameter in model.parameters() if parameter.ndim >= 2 and parameter.requires_grad]
+    weights: list[Tensor] = [
+        parameter for parameter in model.parameters() if parameter.ndim >= 2 and parameter.requires_grad
+    ]
     if not weights:
-        raise RecipeError(f"the penalty {penalty} would do nothing: the model has no trainable weights. Leave it out.")
+        raise RecipeError(
+            f"the penalty {penalty} would do nothing: the model has no trainable weights. Leave it out."
+        )
     return weights

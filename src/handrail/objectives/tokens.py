@@ -20,14 +20,16 @@ def next_token(
     *,
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
 ) -> Float[Tensor, " rows"]:
-    """Cross-entropy of the tokens: −log p(tokenₜ | those before), the mean over the steps t of a row, in nats.
+    """Cross-entropy of the tokens: −log p(tokenₜ | those before), the mean over the steps t of a row, in
+    nats.
 
     Steps whose target is padding (code 0) do not count; a row of padding alone has loss 0.
 
     Arguments:
         outputs: raw scores at every step.
         targets: codes of the tokens to be said.
-        label_smoothing: s; the target's probability becomes 1 − s + s / vocabulary, that of each other token s / vocabulary.
+        label_smoothing: s; the target's probability becomes 1 − s + s / vocabulary, that of each other token
+            s / vocabulary.
 
     Raises: `RecipeError` when outputs and targets do not fit each other.
 
@@ -38,9 +40,14 @@ def next_token(
             f"the model's outputs have shape {list(outputs.shape)} and the targets {list(targets.shape)}; this loss needs scores "
             "[rows, length, vocabulary] and targets [rows, length]. Does the model give scores at every step?"
         )
-    wide = outputs.float() if outputs.dtype.itemsize < 4 else outputs  # a logarithm of half precision has three digits
+    # A logarithm of half precision has three digits.
+    wide = outputs.float() if outputs.dtype.itemsize < 4 else outputs
     counts = targets != _PADDING
     values = functional.cross_entropy(
-        wide.flatten(0, 1), targets.flatten().long(), ignore_index=_PADDING, reduction="none", label_smoothing=label_smoothing
+        wide.flatten(0, 1),
+        targets.flatten().long(),
+        ignore_index=_PADDING,
+        reduction="none",
+        label_smoothing=label_smoothing,
     )
     return values.view_as(targets).sum(dim=1) / counts.sum(dim=1).clamp(min=1)

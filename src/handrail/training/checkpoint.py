@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from handrail.errors import RunError
-from handrail.files import write_bytes
+from handrail.tools.files import write_bytes
 
 
 def save_state(path: Path, state: Any) -> None:
@@ -40,7 +40,9 @@ def load_state(path: Path) -> Any:
             raise ValueError("its content does not match its checksum")
         return _rebuilt(json.loads(metadata["structure"]), tensors)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise RunError(f"the file '{path}' is damaged ({error}); delete it, or take it from a copy of the run.") from error
+        raise RunError(
+            f"the file '{path}' is damaged ({error}); delete it, or take it from a copy of the run."
+        ) from error
 
 
 def copied(state: Any) -> Any:

@@ -11,7 +11,9 @@ from handrail.learning.rule import Batch, Rule
 _LARGE = 1e4  # an input beyond this is worth naming
 
 
-def explain_fault(model: nn.Module, rule: Rule, batches: Sequence[Batch], *, where: str, loss: float, names: Sequence[str]) -> str:
+def explain_fault(
+    model: nn.Module, rule: Rule, batches: Sequence[Batch], *, where: str, loss: float, names: Sequence[str]
+) -> str:
     """Replay the steps up to the bad one and say which layer and which column were the first to go wrong.
 
     Arguments:
@@ -31,7 +33,9 @@ def explain_fault(model: nn.Module, rule: Rule, batches: Sequence[Batch], *, whe
     if layer:
         parts.append(f"The first layer with values that are not finite is '{layer}'.")
     else:
-        parts.append(f"All layers still give finite numbers there; the largest weight is {_largest_weight(model):.3g}.")
+        parts.append(
+            f"All layers still give finite numbers there; the largest weight is {_largest_weight(model):.3g}."
+        )
     column = _bad_column(bad.inputs, names)
     if column:
         parts.append(column)
@@ -65,11 +69,16 @@ def _first_bad_layer(model: nn.Module, inputs: Tensor) -> str:
 
 
 def _largest_weight(model: nn.Module) -> float:
-    return max((float(parameter.detach().abs().max()) for parameter in model.parameters() if parameter.numel()), default=0.0)
+    return max(
+        (float(parameter.detach().abs().max()) for parameter in model.parameters() if parameter.numel()),
+        default=0.0,
+    )
 
 
 def _bad_column(inputs: Tensor, names: Sequence[str]) -> str:
-    """The input column with a value that is not finite, or else the one with the largest value if that is extreme."""
+    """The input column with a value that is not finite, or else the one with the largest value if that is
+    extreme.
+    """
     if inputs.ndim != 2 or not inputs.shape[1]:
         return ""
     size = torch.nan_to_num(inputs.detach().abs().double(), nan=torch.inf, posinf=torch.inf)

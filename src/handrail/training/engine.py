@@ -1,7 +1,8 @@
-"""The engine: repeats a learning rule over the training rows, watches the validation rows, and can always go on.
+"""The engine: repeats a learning rule over the training rows, watches the validation rows, and can always go
+on.
 
-The order of the rows and all chance in an epoch follow from the seed and the epoch's number, so a training that was
-stopped anywhere, killed included, continues from its last checkpoint to the same bits.
+The order of the rows and all chance in an epoch follow from the seed and the epoch's number, so a training
+that was stopped anywhere, killed included, continues from its last checkpoint to the same bits.
 """
 
 import math
@@ -21,7 +22,7 @@ from handrail.training.checkpoint import copied, load_state, save_state
 from handrail.training.diagnosis import explain_fault
 from handrail.training.seeds import derive, generator, seeded, set_chance, state_of_chance
 from handrail.training.signals import Interrupted, StopWish
-from handrail.training.standing import BLOCK, GATHERED, Limits, Progress
+from handrail.training.state import BLOCK, GATHERED, Limits, Progress
 from handrail.training.validation import validate
 
 
@@ -31,7 +32,8 @@ class Engine:
     Arguments:
         model: on its device.
         rule: how a step changes it.
-        train, validation: encoded rows on the device of the model; without validation rows the last weights count.
+        train, validation: encoded rows on the device of the model; without validation rows the last weights
+            count.
         plan: what the rule may know.
         limits: when to validate, save and stop.
         order: the rows of an epoch, drawn from a generator: `order(generator) -> Int64[n]`.
@@ -70,8 +72,8 @@ class Engine:
     def run(self) -> Progress:
         """Train to the end and leave the best weights in the model.
 
-        Raises: `TrainingError` when the loss is not a number or explodes, `Interrupted` when asked to stop; both after
-        saving what is worth keeping.
+        Raises: `TrainingError` when the loss is not a number or explodes, `Interrupted` when asked to stop;
+        both after saving what is worth keeping.
         """
         self.team.check(self.rule, self.plan, batch_size=self.limits.batch_size)
         self.rule.start(self.model, self.plan)
@@ -111,7 +113,9 @@ class Engine:
             if wish or due:
                 self._save()
             if wish:
-                raise Interrupted(f"stopped in epoch {number}, after step {progress.step}; everything is saved.", wish)
+                raise Interrupted(
+                    f"stopped in epoch {number}, after step {progress.step}; everything is saved.", wish
+                )
         self.rule.end_epoch(self.model)
         self._close_epoch(number, time.perf_counter() - began)
 
@@ -136,14 +140,18 @@ class Engine:
             self.progress.measured.setdefault(name, []).extend(values)
 
     def _batches(self, rows: Tensor) -> Iterator[Batch]:
-        """The batches of some rows: gathered many at once where they are small, so that little is held at any time."""
+        """The batches of some rows: gathered many at once where they are small, so that little is held at any
+        time.
+        """
         size = self.limits.batch_size
         many = max(1, min(BLOCK, GATHERED // max(1, size * self._row_bytes))) * size
         for first in range(0, len(rows), many):
             yield from self.team.batches(self.train, rows[first : first + many], size)
 
     def _judge(self, losses: list[float], before: dict[str, Any], rows: Tensor, begun: int) -> None:
-        """Stop when a loss is not a number or has exploded; the weights from before the block are the last good ones."""
+        """Stop when a loss is not a number or has exploded; the weights from before the block are the last
+        good ones.
+        """
         progress = self.progress
         bad = progress.first_fault(losses)
         if bad is None:
@@ -155,8 +163,12 @@ class Engine:
         size = self.limits.batch_size
         batches = [self.train.take(rows[index * size : (index + 1) * size]) for index in range(bad + 1)]
         where = f"epoch {progress.epoch + 1}, step {begun + bad + 1}"
-        message = explain_fault(self.model, self.rule, batches, where=where, loss=losses[bad], names=self.names)
-        kept = f"The weights of epoch {progress.best_epoch} are kept" + (f" in {self.folder / 'best'}." if self.folder else ".")
+        message = explain_fault(
+            self.model, self.rule, batches, where=where, loss=losses[bad], names=self.names
+        )
+        kept = f"The weights of epoch {progress.best_epoch} are kept" + (
+            f" in {self.folder / 'best'}." if self.folder else "."
+        )
         self.model.load_state_dict(self.best)
         self.model.eval()
         raise TrainingError(f"{message} {kept}")
@@ -185,7 +197,9 @@ class Engine:
         if not math.isfinite(loss):
             kept = f" The weights of epoch {progress.best_epoch} are kept." if self.best else ""
             self._save_best()
-            raise TrainingError(f"the validation loss is {loss} after epoch {number}. Try a smaller learning rate.{kept}")
+            raise TrainingError(
+                f"the validation loss is {loss} after epoch {number}. Try a smaller learning rate.{kept}"
+            )
         self.rule.observe(loss)
         if progress.improves(number, loss, self.limits.min_delta):
             self.best = copied(self.model.state_dict())

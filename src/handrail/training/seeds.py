@@ -19,7 +19,9 @@ def generator(seed: int, *names: str | int) -> torch.Generator:
 
 
 def replica_seeds(seed: int, count: int) -> list[int]:
-    """A seed for each of several replicas: the given one first, so that the first is what would be trained alone."""
+    """A seed for each of several replicas: the given one first, so that the first is what would be trained
+    alone.
+    """
     return [seed, *(derive(seed, "replica", number) for number in range(2, count + 1))]
 
 

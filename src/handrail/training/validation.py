@@ -7,16 +7,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from handrail.decoders.scoring import rows_at_once
 from handrail.learning.rule import Batch
 from handrail.objectives.objective import Objective
+from handrail.tasks.scoring import rows_at_once
 
 Credit = Callable[[Any, Any], Mapping[str, tuple[float, float]]]
 
 
 @torch.inference_mode()
 def validate(model: nn.Module, objective: Objective, rows: Batch, credit: Credit) -> dict[str, float]:
-    """Mean loss over all rows, by their weights where they have weights, and the figures that `credit` adds up."""
+    """Mean loss over all rows, by their weights where they have weights, and the figures that `credit` adds
+    up.
+    """
     model.eval()
     losses: list[float] = []
     weights: list[float] = []

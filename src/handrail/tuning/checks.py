@@ -7,7 +7,8 @@ from handrail.recipe import Recipe
 from handrail.tuning.methods import METHODS, is_known, sampler_names
 from handrail.tuning.space import Range, Space, read_space, size
 
-_ENCODED = ("encoding", "images", "text", "series", "audio", "augment", "balance")  # what is done to rows once they are divided
+# What is done to rows once they are divided.
+_ENCODED = ("encoding", "images", "text", "series", "audio", "augment", "balance")
 _OF_TRAINING = ("device", "threads", "checkpoint_seconds", "replicas", "keep", "together", "compile")
 _MOST_COMBINATIONS = 10_000
 
@@ -15,12 +16,14 @@ _MOST_COMBINATIONS = 10_000
 def checked_space(recipe: Recipe) -> Space:
     """The space of a recipe.
 
-    Raises: `RecipeError` with every mistake: names and values that the recipe does not take, settings that a search cannot vary,
-    settings of the search that contradict each other or would do nothing.
+    Raises: `RecipeError` with every mistake: names and values that the recipe does not take, settings that a
+    search cannot vary, settings of the search that contradict each other or would do nothing.
     """
     space, problems = read_space(recipe.tuning.space)
     problems += [text for name in space for text in _forbidden(name)]
-    problems += _misfits(recipe, {name: dimension for name, dimension in space.items() if not list(_forbidden(name))})
+    problems += _misfits(
+        recipe, {name: dimension for name, dimension in space.items() if not list(_forbidden(name))}
+    )
     problems += _contradictions(recipe, space) if space else []
     if problems:
         raise RecipeError(problems)
@@ -31,7 +34,11 @@ def method_of(recipe: Recipe, space: Space) -> str:
     """The method's name, with `auto` settled."""
     if recipe.tuning.method != "auto":
         return recipe.tuning.method
-    return "grid" if size(space) is not None and not any(isinstance(one, Range) for one in space.values()) else "random"
+    return (
+        "grid"
+        if size(space) is not None and not any(isinstance(one, Range) for one in space.values())
+        else "random"
+    )
 
 
 def _forbidden(name: str) -> Iterator[str]:
@@ -41,7 +48,8 @@ def _forbidden(name: str) -> Iterator[str]:
         yield where + "a lucky seed is no setting; tuning.replicas trains each trial with several."
     elif section == "data" and rest.split(".")[0] not in _ENCODED:
         yield (
-            where + "decides which rows are trained and judged on, or what they are, and trials are compared on the same rows; "
+            where
+            + "decides which rows are trained and judged on, or what they are, and trials are compared on the same rows; "
             f"of data, a search can vary {', '.join(_ENCODED)}."
         )
     elif section == "evaluation":
@@ -71,7 +79,12 @@ def _contradictions(recipe: Recipe, space: Space) -> Iterator[str]:
         yield f"tuning.method: there is no method '{method}'.{did_you_mean(method, [*METHODS, *sampler_names()])}"
     if method == "grid":
         yield from _of_grid(recipe, space)
-    elif count is not None and asked.trials != "auto" and asked.trials > count and method in ("random", "halving"):
+    elif (
+        count is not None
+        and asked.trials != "auto"
+        and asked.trials > count
+        and method in ("random", "halving")
+    ):
         yield f"tuning.trials: found {asked.trials}, but the space holds {count} different settings; expected at most so many, or method: grid."
     if method == "halving" and "training.epochs" in space:
         yield "tuning.space: training.epochs: halving gives each trial its epochs; set training.epochs for all of them."
@@ -83,7 +96,10 @@ def _of_grid(recipe: Recipe, space: Space) -> Iterator[str]:
     if recipe.tuning.trials != "auto":
         yield "tuning.trials: has no effect with method: grid, which tries every combination; leave it out, or choose method: random."
     endless = [name for name, dimension in space.items() if dimension.listed() is None]
-    yield from (f"tuning.space: {name}: a grid needs values: a list, or a step; or choose method: random." for name in endless)
+    yield from (
+        f"tuning.space: {name}: a grid needs values: a list, or a step; or choose method: random."
+        for name in endless
+    )
     count = size(space)
     if count is not None and count > _MOST_COMBINATIONS:
         yield f"tuning.space: {count:,} combinations; expected at most {_MOST_COMBINATIONS:,}. Choose method: random, or fewer values."

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from handrail.errors import RunError, did_you_mean
-from handrail.files import cannot_write
+from handrail.tools.files import cannot_write
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def begin_search(name: str, out: str | Path | None) -> SearchFolder:
     """
     path = Path(out) if out else _free(Path("runs") / f"{name}-search-{datetime.now():%Y%m%d-%H%M%S}")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(f"'{path}' is there already; choose another --out, or continue a search with: handrail resume {path}")
+        raise RunError(
+            f"'{path}' is there already; choose another --out, or continue a search with: handrail resume {path}"
+        )
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,7 +94,9 @@ def existing_search(path: str | Path) -> SearchFolder:
     folder = SearchFolder(Path(path))
     if not folder.path.is_dir():
         near = [other.parent.name for other in folder.path.parent.glob("*/search.yaml")]
-        raise RunError(f"there is no search folder '{path}'.{did_you_mean(folder.path.name, near, listed=False)}")
+        raise RunError(
+            f"there is no search folder '{path}'.{did_you_mean(folder.path.name, near, listed=False)}"
+        )
     if not is_search(path):
         raise RunError(f"'{path}' is no search folder: it has no search.yaml.")
     return folder

@@ -6,8 +6,8 @@ import numpy as np
 
 from handrail.data.dataset import Dataset, Part
 from handrail.errors import DataError
+from handrail.recipe.sections import DataRecipe
 from handrail.run import joined
-from handrail.sections import DataRecipe
 from handrail.training.seeds import derive
 
 Division = tuple[Part, Part]
@@ -16,21 +16,30 @@ Division = tuple[Part, Part]
 def divisions(data: Dataset, recipe: DataRecipe, folds: int | None) -> list[Division]:
     """Pairs of training and validation rows. The sealed rows are in none of them.
 
-    Folds are drawn as the validation rows were: class by class, or by whole groups; rows that repeat each other stay in one fold
-    where the recipe drops such rows.
+    Folds are drawn as the validation rows were: class by class, or by whole groups; rows that repeat each
+    other stay in one fold where the recipe drops such rows.
 
     Raises: `DataError` where rows stand in an order in time, or are too few.
     """
     if folds is None:
         return [(data.train, data.validation)]
     if data.task.is_forecast or data.task.name == "next-token" or recipe.split.method in ("time", "order"):
-        raise DataError("tuning.folds: rows that follow one another in time cannot be divided into folds; leave tuning.folds out.")
+        raise DataError(
+            "tuning.folds: rows that follow one another in time cannot be divided into folds; leave tuning.folds out."
+        )
     if data.train.sample is not data.train:
-        raise DataError("tuning.folds: a table that is streamed cannot be divided into folds; leave tuning.folds out.")
+        raise DataError(
+            "tuning.folds: a table that is streamed cannot be divided into folds; leave tuning.folds out."
+        )
     rows = joined(data.train, data.validation)
-    places = _places(rows, recipe, folds, classes=rows.target.numpy() if data.task.is_classification else None)
+    places = _places(
+        rows, recipe, folds, classes=rows.target.numpy() if data.task.is_classification else None
+    )
     return [
-        (_picked(rows, places != fold, f"training {fold + 1}"), _picked(rows, places == fold, f"fold {fold + 1}"))
+        (
+            _picked(rows, places != fold, f"training {fold + 1}"),
+            _picked(rows, places == fold, f"fold {fold + 1}"),
+        )
         for fold in range(folds)
     ]
 
@@ -42,12 +51,15 @@ def _places(rows: Part, recipe: DataRecipe, folds: int, *, classes: np.ndarray |
     if keys is not None:
         return _by_group(keys, folds, generator)
     if len(rows) < 2 * folds:
-        raise DataError(f"tuning.folds: {folds} folds of {len(rows)} rows; expected at least two rows a fold.")
+        raise DataError(
+            f"tuning.folds: {folds} folds of {len(rows)} rows; expected at least two rows a fold."
+        )
     found = np.empty(len(rows), dtype=np.int64)
     begun = 0
     for code in [None] if classes is None else np.unique(classes):
         own = np.arange(len(rows)) if code is None else np.flatnonzero(classes == code)
-        # Where one class ends, the next one goes on, so that small classes do not all begin with the first fold.
+        # Where one class ends, the next one goes on, so that small classes do not all begin with the first
+        # fold.
         found[generator.permutation(own)] = (begun + np.arange(len(own))) % folds
         begun += len(own)
     return found
@@ -65,7 +77,9 @@ def _by_group(keys: np.ndarray, folds: int, generator: np.random.Generator) -> n
     _, groups = np.unique(keys, return_inverse=True)
     sizes = np.bincount(groups)
     if len(sizes) < folds:
-        raise DataError(f"tuning.folds: {folds} folds of {len(sizes)} groups; expected at least one group a fold.")
+        raise DataError(
+            f"tuning.folds: {folds} folds of {len(sizes)} groups; expected at least one group a fold."
+        )
     fold_of, filled = np.empty(len(sizes), dtype=np.int64), np.zeros(folds)
     mixed = generator.permutation(len(sizes))
     for group in mixed[np.argsort(-sizes[mixed], kind="stable")]:

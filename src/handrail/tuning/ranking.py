@@ -1,4 +1,6 @@
-"""The table of a search, and what it says: ranked trials, which are within noise of the best, and which beat the baselines."""
+"""The table of a search, and what it says: ranked trials, which are within noise of the best, and which beat
+the baselines.
+"""
 
 import json
 import math
@@ -8,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from handrail.evaluation.names import higher_is_better
+from handrail.evaluation.metric_names import higher_is_better
 from handrail.training.seeds import derive
-from handrail.tuning.judging import against, among_best, flattery
-from handrail.tuning.store import spoken_settings
+from handrail.tuning.comparison import against, among_best, flattery
 from handrail.tuning.trial import Result, Trial
+from handrail.tuning.trial_store import spoken_settings
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class Question:
         return 1 if higher_is_better(self.metric) else -1
 
 
-def ranked(trials: Mapping[tuple[int, int], Trial], results: Mapping[tuple[int, int], Result], question: Question) -> list[Result]:
+def ranked(
+    trials: Mapping[tuple[int, int], Trial], results: Mapping[tuple[int, int], Result], question: Question
+) -> list[Result]:
     """Each trial's last result: those that came to the last rung first, the best first; failed ones last.
 
     Of equal figures the lower validation loss counts, then the earlier trial.
@@ -58,7 +62,9 @@ def judged(
     values = np.array([question.sign * one.value for one in good])
     final = [place for place, one in enumerate(good) if one.rung == good[0].rung]
     alike = among_best(values[final], draws[final], confidence=question.confidence)
-    within = {good[place].number for place, is_alike in zip(final, alike, strict=True) if is_alike} | {good[0].number}
+    within = {good[place].number for place, is_alike in zip(final, alike, strict=True) if is_alike} | {
+        good[0].number
+    }
     beside = {name: _beside(good, values, draws, rival, question) for name, rival in rivals.items()}
     beaten = [set(found["better"]) for found in beside.values()]
     table = [_row(place, one, trials[one.key], within, question) for place, one in enumerate(order, start=1)]
@@ -91,11 +97,17 @@ def training_error(one: Result) -> float:
 
 
 def _beside(
-    good: Sequence[Result], values: np.ndarray, draws: np.ndarray, rival: tuple[float, np.ndarray], question: Question
+    good: Sequence[Result],
+    values: np.ndarray,
+    draws: np.ndarray,
+    rival: tuple[float, np.ndarray],
+    question: Question,
 ) -> dict[str, Any]:
     """One baseline, and which trials are better than it, corrected for their number."""
     value, own = rival
-    standing = against(values, draws, question.sign * value, question.sign * own, confidence=question.confidence)
+    standing = against(
+        values, draws, question.sign * value, question.sign * own, confidence=question.confidence
+    )
     first = int(np.argmax(standing.at_least))
     return {
         **_interval(value, own, question.confidence),
@@ -113,7 +125,12 @@ def _interval(value: float, draws: np.ndarray, confidence: float) -> dict[str, f
 
 
 def _row(place: int, one: Result, trial: Trial, within: set[int], question: Question) -> dict[str, Any]:
-    row: dict[str, Any] = {"rank": place, "trial": one.number, "settings": _plain(trial.settings), "rung": one.rung}
+    row: dict[str, Any] = {
+        "rank": place,
+        "trial": one.number,
+        "settings": _plain(trial.settings),
+        "rung": one.rung,
+    }
     if one.failure:
         return {**row, "failure": one.failure}
     return {

@@ -10,38 +10,38 @@ from typing import Any
 
 import torch
 
-from handrail._yaml import read_yaml
-from handrail.assembly import check_data
-from handrail.cores import cores
 from handrail.data.dataset import Dataset, prepare
 from handrail.data.sources import read
 from handrail.errors import HandrailError, RecipeError, RunError, TrainingError, did_you_mean
-from handrail.evaluation.names import higher_is_better
-from handrail.files import write_atomically
+from handrail.evaluation.metric_names import higher_is_better
 from handrail.fitting import compose
-from handrail.folder import write_yaml
 from handrail.recipe import Recipe
 from handrail.run import SOURCES
+from handrail.runs.assembly import check_data
+from handrail.runs.folder import write_yaml
+from handrail.tools.files import write_atomically
+from handrail.tools.machine import cores
+from handrail.tools.yaml import read_yaml
 from handrail.training.seeds import derive
-from handrail.training.session import threads_kept
 from handrail.training.signals import Interrupted, StopWish, listening
+from handrail.training.train import threads_kept
 from handrail.tuning.checks import checked_space, method_of
-from handrail.tuning.crew import Crew
-from handrail.tuning.draws import draws_of, resamples_for, value_of
+from handrail.tuning.executors import Copies, Hands, Own
+from handrail.tuning.executors.pool import Crew
+from handrail.tuning.executors.processes import Fresh, can_copy
+from handrail.tuning.executors.worker import job_of
 from handrail.tuning.folder import SearchFolder, begin_search, existing_search
-from handrail.tuning.found import Search, write_found
-from handrail.tuning.hands import Copies, Hands, Own
+from handrail.tuning.group import Grouping, Measuring
 from handrail.tuning.methods import Method, make_method
-from handrail.tuning.processes import Fresh, can_copy
+from handrail.tuning.progress import Teller
 from handrail.tuning.ranking import Question, judged, ranked
+from handrail.tuning.resamples import draws_of, resamples_for, value_of
+from handrail.tuning.results import Search, write_found
 from handrail.tuning.space import Space
-from handrail.tuning.store import Store, spoken_settings
-from handrail.tuning.telling import Teller
 from handrail.tuning.trial import Trial
+from handrail.tuning.trial_store import Store, spoken_settings
 from handrail.tuning.winner import fit_winner
-from handrail.tuning.work import Grouping, Measuring
-from handrail.tuning.worker import job_of
-from handrail.tuning.workshop import Workshop
+from handrail.tuning.workspace import Workshop
 
 
 def tune(
@@ -60,15 +60,17 @@ def tune(
     Arguments:
         source, target, recipe, changes: as for `fit`; the base of every trial.
         space: dotted settings with the values to try, in place of the recipe's `tuning.space`:
-            `{"model.mlp.dropout": [0, 0.2], "learning.gradient.optimizer.adamw.learning_rate": {"low": 1e-4, "high": 0.1, "log": True}}`.
+            `{"model.mlp.dropout": [0, 0.2], "learning.gradient.optimizer.adamw.learning_rate": {"low": 1e-4,
+            "high": 0.1, "log": True}}`.
         out: the search folder; by default `runs/<name>-search-<time>`.
-        refit: train the winner anew, with its replicas, first on training rows and then on training and validation rows together, as
-            a run in the folder `winner`, which `Run.test(refit=True)` measures.
+        refit: train the winner anew, with its replicas, first on training rows and then on training and
+            validation rows together, as a run in the folder `winner`, which `Run.test(refit=True)` measures.
         progress: "auto" tells on standard error how far it is, "none" does not.
 
     Returns: the search: its table, its winner, and what is within noise.
 
-    Raises: `RecipeError`, `DataError` before anything is trained; then nothing is left behind. `TrainingError` when every trial failed.
+    Raises: `RecipeError`, `DataError` before anything is trained; then nothing is left behind.
+    `TrainingError` when every trial failed.
         `Interrupted` on Ctrl-C or SIGTERM; `resume_search` goes on.
     """
     given = dict(changes or {}) | ({} if space is None else {"tuning.space": dict(space)})
@@ -93,14 +95,16 @@ def resume_search(
     refit: bool = False,
     progress: str = "none",
 ) -> Search:
-    """Continue a search that was interrupted or killed; what is finished is not repeated, and the table comes out the same.
+    """Continue a search that was interrupted or killed; what is finished is not repeated, and the table comes
+    out the same.
 
     Arguments:
         path: the search folder.
         source: where the same data is now, if it has moved.
         model: the module, where the search was given an object.
 
-    Raises: `RunError` when there is no search, or its recipe was changed; `DataError` when the data is not what it was.
+    Raises: `RunError` when there is no search, or its recipe was changed; `DataError` when the data is not
+    what it was.
     """
     folder = existing_search(path)
     if folder.summary.exists() and not refit:
@@ -113,10 +117,20 @@ def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | No
     if model is not None:
         values["model"] = model
     elif str(values.get("model", "")).startswith("<object"):
-        raise RunError(f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...).")
+        raise RunError(
+            f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...)."
+        )
     asked = Recipe.parse(values)
-    kept = {f"data.{name}": str(folder.data(name)) for name in SOURCES if getattr(asked.data, name) == folder.data(name).name}
-    moved = {} if source is None else {"data.source": source if "://" in str(source) else str(Path(str(source)).absolute())}
+    kept = {
+        f"data.{name}": str(folder.data(name))
+        for name in SOURCES
+        if getattr(asked.data, name) == folder.data(name).name
+    }
+    moved = (
+        {}
+        if source is None
+        else {"data.source": source if "://" in str(source) else str(Path(str(source)).absolute())}
+    )
     return asked.with_values({**kept, **moved})
 
 
@@ -136,7 +150,8 @@ def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: st
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.exit_code - 128 if isinstance(stop, Interrupted) else signal.SIGINT
         raise Interrupted(
-            f"interrupted; every finished trial is stored. Continue with: handrail resume {folder.path}", number
+            f"interrupted; every finished trial is stored. Continue with: handrail resume {folder.path}",
+            number,
         ) from None
     return Search(folder.path)
 
@@ -165,7 +180,9 @@ def _prepared(folder: SearchFolder, asked: Recipe, store: Store) -> Dataset:
 
 
 def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
-    """Write the recipe; tables in memory are kept in the search folder, so that workers and a later resume can read them."""
+    """Write the recipe; tables in memory are kept in the search folder, so that workers and a later resume
+    can read them.
+    """
     plain, changes = asked.asked(), {}
     for name in SOURCES:
         source = getattr(asked.data, name)
@@ -184,7 +201,16 @@ def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
 class _Search:
     """One search, from its first trial, or from where an earlier attempt stopped, to its table."""
 
-    def __init__(self, folder: SearchFolder, asked: Recipe, data: Dataset, store: Store, *, wish: StopWish, teller: Teller) -> None:
+    def __init__(
+        self,
+        folder: SearchFolder,
+        asked: Recipe,
+        data: Dataset,
+        store: Store,
+        *,
+        wish: StopWish,
+        teller: Teller,
+    ) -> None:
         self.folder, self.asked, self.data, self.store = folder, asked, data, store
         self.wish, self.teller = wish, teller
         self.space: Space = checked_space(asked)
@@ -208,7 +234,12 @@ class _Search:
             reasons = list(dict.fromkeys(one.failure for one in order))[:3]
             raise TrainingError([f"every trial failed; the search is in '{self.folder.path}'.", *reasons])
         found = judged(self.trials, order, self._rivals(), self._question)
-        write_found(self.folder, self.asked, self.data, {"space": self.space, "method": method_of(self.asked, self.space), **found})
+        write_found(
+            self.folder,
+            self.asked,
+            self.data,
+            {"space": self.space, "method": method_of(self.asked, self.space), **found},
+        )
         shutil.rmtree(self.folder.work, ignore_errors=True)
 
     @property
@@ -230,14 +261,20 @@ class _Search:
     def _train(self, batch: list[Trial], hands: Hands) -> None:
         """Those of a batch that are not stored yet; groups are those of the whole batch all the same."""
         self.trials |= {trial.key: trial for trial in batch}
-        strange = [trial for trial in batch if self.known.get(trial.key, spoken_settings(trial)) != spoken_settings(trial)]
+        strange = [
+            trial
+            for trial in batch
+            if self.known.get(trial.key, spoken_settings(trial)) != spoken_settings(trial)
+        ]
         if strange:
             raise RunError(
                 f"trial {strange[0].number} of '{self.folder.path}' has other settings than this version proposes; search again into "
                 "another folder."
             )
         groups, failed = self.grouping.groups(batch)
-        self._keep([self.trials[one.key] for one in failed], [one for one in failed if one.key not in self.results])
+        self._keep(
+            [self.trials[one.key] for one in failed], [one for one in failed if one.key not in self.results]
+        )
         left = [group for group in groups if any(trial.key not in self.results for trial in group.trials)]
         self.teller.batch(batch, done=sum(trial.key in self.results for trial in batch))
         hands.do([(group, self.folder.work / group.name) for group in left], self._keep)
@@ -254,15 +291,27 @@ class _Search:
         job = job_of(self.asked, self.data.fingerprint, self.measuring, threads=self.workshop.threads)
         if settings.cluster is not None:
             if job is None:
-                raise RecipeError("tuning.cluster: a recipe with objects in it cannot be sent; name its parts by import path.")
-            from handrail.tuning.cluster import Cluster
+                raise RecipeError(
+                    "tuning.cluster: a recipe with objects in it cannot be sent; name its parts by import path."
+                )
+            from handrail.tuning.executors.ray import Cluster
 
             return Cluster(job, settings.cluster, count, wish=wish)
         if count == 1 or self.workshop.device.type != "cpu":
             return Own(self.workshop, self.measuring, wish=wish)
-        fresh = None if job is None else functools.partial(Crew, functools.partial(Fresh, job), count, wish=wish)
-        usual = Own(self.workshop, self.measuring, wish=wish, others=fresh) if settings.workers == "auto" or not fresh else fresh()
-        return Copies(self.workshop, self.measuring, count, wish=wish, alone=usual) if can_copy(self.workshop) else usual
+        fresh = (
+            None if job is None else functools.partial(Crew, functools.partial(Fresh, job), count, wish=wish)
+        )
+        usual = (
+            Own(self.workshop, self.measuring, wish=wish, others=fresh)
+            if settings.workers == "auto" or not fresh
+            else fresh()
+        )
+        return (
+            Copies(self.workshop, self.measuring, count, wish=wish, alone=usual)
+            if can_copy(self.workshop)
+            else usual
+        )
 
     def _rivals(self) -> dict[str, Any]:
         """Each baseline's figure and its draws, as means over the folds."""
@@ -281,7 +330,9 @@ class _Search:
 
 
 def _measuring(workshop: Workshop) -> Measuring:
-    """The figure that trials are judged by: as asked, or what the task's decoder finds fair of a network that has learned nothing."""
+    """The figure that trials are judged by: as asked, or what the task's decoder finds fair of a network that
+    has learned nothing.
+    """
     recipe = workshop.settle(workshop.recipe)
     outcome, fair = workshop.answers(recipe, 0, workshop.network(recipe, 0).eval())
     asked = workshop.recipe.tuning.metric
@@ -290,7 +341,9 @@ def _measuring(workshop: Workshop) -> Measuring:
             f"tuning.metric: {workshop.data.task.name} has no figure '{asked}'.{did_you_mean(asked, ['auto', *outcome.names()])}"
         )
     resamples = resamples_for(outcome, workshop.recipe.evaluation.resamples)
-    return Measuring(fair if asked == "auto" else asked, resamples, derive(workshop.recipe.seed, "resamples") % 2**32)
+    return Measuring(
+        fair if asked == "auto" else asked, resamples, derive(workshop.recipe.seed, "resamples") % 2**32
+    )
 
 
 def _workers(asked: Recipe) -> int:

@@ -39,7 +39,9 @@ class Choices:
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` to `high`, both included: whole numbers where both are, evenly on a logarithmic scale with `log`."""
+    """From `low` to `high`, both included: whole numbers where both are, evenly on a logarithmic scale with
+    `log`.
+    """
 
     low: float
     high: float
@@ -72,7 +74,11 @@ class Range:
             # A whole number owns the stretch up to the next one.
             high = self.high + 1 if self.whole else self.high
             value = math.exp(math.log(self.low) + share * (math.log(high) - math.log(self.low)))
-            return min(max(int(value), self.low), self.high) if self.whole else min(max(value, self.low), self.high)
+            return (
+                min(max(int(value), self.low), self.high)
+                if self.whole
+                else min(max(value, self.low), self.high)
+            )
         if self.stride is None:
             return self.low + share * (self.high - self.low)
         return self._nth(min(int(share * self._count), self._count - 1))
@@ -103,7 +109,11 @@ def read_space(given: Mapping[str, Any]) -> tuple[Space, list[str]]:
             problems += [f"tuning.space: {name}: {text}" for text in error.problems]
     problems += _overlaps([name for name, _ in _flat(given)])
     if not given:
-        problems.append("tuning.space: nothing to try; expected dotted settings with their values, each " + _EXPECTED[9:] + ".")
+        problems.append(
+            "tuning.space: nothing to try; expected dotted settings with their values, each "
+            + _EXPECTED[9:]
+            + "."
+        )
     return space, problems
 
 
@@ -120,7 +130,11 @@ def _dimension(value: Any) -> Dimension:
     value = _with_numbers(value)
     if isinstance(value, list | tuple):
         return _choices(value)
-    if isinstance(value, Mapping) and set(value) == {"choices"} and isinstance(value["choices"], list | tuple):
+    if (
+        isinstance(value, Mapping)
+        and set(value) == {"choices"}
+        and isinstance(value["choices"], list | tuple)
+    ):
         return _choices(value["choices"])
     if isinstance(value, Mapping) and value:
         return _range(value)
@@ -139,7 +153,9 @@ def _with_numbers(value: Any) -> Any:
 def _choices(values: Any) -> Choices:
     if not values:
         raise RecipeError("found an empty list, expected the values to try.")
-    twice = [value for place, value in enumerate(values) if any(_same(value, other) for other in values[:place])]
+    twice = [
+        value for place, value in enumerate(values) if any(_same(value, other) for other in values[:place])
+    ]
     if twice:
         raise RecipeError(f"{shown(twice[0])} stands there twice; leave one out.")
     return Choices(tuple(import_path(value) or value for value in values))
@@ -193,7 +209,11 @@ def _overlaps(names: list[str]) -> list[str]:
 def size(space: Space) -> int | None:
     """How many different settings there are; nothing where there is a continuum."""
     listed = [dimension.listed() for dimension in space.values()]
-    return None if any(values is None for values in listed) else math.prod(len(values or ()) for values in listed)
+    return (
+        None
+        if any(values is None for values in listed)
+        else math.prod(len(values or ()) for values in listed)
+    )
 
 
 def combinations(space: Space) -> Iterator[Settings]:

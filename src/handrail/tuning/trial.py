@@ -33,9 +33,9 @@ class Trial:
 class Result:
     """What came of a trial.
 
-    values: the metric, a list a fold, a number a replica; losses, epochs: the validation loss and the number of the best epoch
-    likewise. draws: the metric's mean over folds and replicas on resampled validation rows `[resamples]`, the same rows for
-    every trial. failure: why there are no figures.
+    values: the metric, a list a fold, a number a replica; losses, epochs: the validation loss and the number
+    of the best epoch likewise. draws: the metric's mean over folds and replicas on resampled validation rows
+    `[resamples]`, the same rows for every trial. failure: why there are no figures.
     """
 
     number: int

@@ -2,17 +2,19 @@
 
 from handrail.data.dataset import Dataset
 from handrail.fitting import fit, resume
-from handrail.folder import write_json
 from handrail.run import Run
+from handrail.runs.folder import write_json
 from handrail.tuning.folder import SearchFolder
-from handrail.tuning.found import Search
+from handrail.tuning.results import Search
 
 
 def fit_winner(folder: SearchFolder, data: Dataset, *, progress: str) -> Run:
-    """Fit the winner's recipe with its replicas, then train on training and validation rows together. The seal stays shut.
+    """Fit the winner's recipe with its replicas, then train on training and validation rows together. The
+    seal stays shut.
 
-    The first fit, on training rows, finds the number of epochs, the temperature and the threshold, for which rows are needed that the
-    network has not learned from; the second uses them. `Run.test(refit=True)` measures the second.
+    The first fit, on training rows, finds the number of epochs, the temperature and the threshold, for which
+    rows are needed that the network has not learned from; the second uses them. `Run.test(refit=True)`
+    measures the second.
     """
     search = Search(folder.path)
     run = _fitted(folder, search, progress)

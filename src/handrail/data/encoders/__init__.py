@@ -1,1 +1,3 @@
-"""Encoders: from columns of any kind to the rows that a network is trained on, learned from training rows only."""
+"""Encoders: from columns of any kind to the rows that a network is trained on, learned from training rows
+only.
+"""

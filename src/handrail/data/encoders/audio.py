@@ -11,12 +11,12 @@ from scipy.signal import resample_poly
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.audio_store import AudioStore
-from handrail.data.encoders._mel import mel_filters, transform_size
-from handrail.data.encoders._standardise import Moments, Standardise
 from handrail.data.encoders.column import ColumnEncoder
-from handrail.data.encoding import Audio
-from handrail.data.store import Store
+from handrail.data.encoders.mel import mel_filters, transform_size
+from handrail.data.encoders.standardise import Moments, Standardise
+from handrail.data.stores import Store
+from handrail.data.stores.audio import AudioStore
+from handrail.recipe.encoding import Audio
 from handrail.shapes import ImageShape
 
 _QUIET = 1e-6  # power that is added before the logarithm: a 16-bit sample's rounding is about as loud
@@ -42,22 +42,43 @@ class AudioEncoder(ColumnEncoder):
     kind: ClassVar[str] = "audio"
 
     def __init__(
-        self, name: str, *, rate: int, samples: int, mels: int, window: int, hop: int, mean: list[float], deviation: list[float]
+        self,
+        name: str,
+        *,
+        rate: int,
+        samples: int,
+        mels: int,
+        window: int,
+        hop: int,
+        mean: list[float],
+        deviation: list[float],
     ) -> None:
         super().__init__()
-        self.name, self.rate, self.samples, self.mels, self.window, self.hop = name, rate, samples, mels, window, hop
+        self.name, self.rate, self.samples, self.mels, self.window, self.hop = (
+            name,
+            rate,
+            samples,
+            mels,
+            window,
+            hop,
+        )
         self.mean, self.deviation = mean, deviation
 
     @classmethod
     def fit(cls, column: pl.Series, store: Store | None, settings: Audio) -> Self:
-        """Learn rate (auto: the most common, of several the highest), length (auto: of 95 % of the sounds) and scale.
+        """Learn rate (auto: the most common, of several the highest), length (auto: of 95 % of the sounds)
+        and scale.
 
         Raises: `RecipeError` for more mel filters than the windows can tell apart.
         """
         assert isinstance(store, AudioStore)
         places = column.to_numpy()
         rate = _most_common(store.rates[places]) if settings.rate == "auto" else settings.rate
-        seconds = float(np.quantile(store.seconds[places], _LONG)) if settings.seconds == "auto" else settings.seconds
+        seconds = (
+            float(np.quantile(store.seconds[places], _LONG))
+            if settings.seconds == "auto"
+            else settings.seconds
+        )
         encoder = cls(
             column.name,
             rate=rate,
@@ -106,7 +127,13 @@ class AudioEncoder(ColumnEncoder):
             waves[row, : len(wave)] = torch.from_numpy(wave)
         size = transform_size(self.rate, self.window, self.mels)
         spectrum = torch.stft(
-            waves, size, self.hop, self.window, torch.hann_window(self.window), pad_mode="constant", return_complex=True
+            waves,
+            size,
+            self.hop,
+            self.window,
+            torch.hann_window(self.window),
+            pad_mode="constant",
+            return_complex=True,
         )
         power = spectrum.abs() ** 2  # [rows, size // 2 + 1, frames]
         return torch.log(mel_filters(self.rate, size, self.mels) @ power + _QUIET)

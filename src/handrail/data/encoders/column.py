@@ -8,15 +8,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.data.rows import Stored, Windows
-from handrail.data.store import Store
+from handrail.data.stores import Store
 from handrail.shapes import InputShape
 
 
 class ColumnEncoder(nn.Module):
     """From one column to the rows that a network is trained on; learned by `fit` from training rows only.
 
-    `rows` is done once, before training, and should leave things small (bytes, codes). `front` is what is left to be
-    done on the device, batch by batch, as the first layer of the network.
+    `rows` is done once, before training, and should leave things small (bytes, codes). `front` is what is
+    left to be done on the device, batch by batch, as the first layer of the network.
     """
 
     kind: ClassVar[str]
@@ -30,7 +30,7 @@ class ColumnEncoder(nn.Module):
 
         Arguments:
             column: cells; places in the store, where there is one.
-            settings: the section of the recipe for this kind, such as `handrail.data.encoding.Images`.
+            settings: the section of the recipe for this kind, such as `handrail.recipe.encoding.Images`.
         """
         raise NotImplementedError
 
@@ -44,7 +44,9 @@ class ColumnEncoder(nn.Module):
         raise NotImplementedError
 
     def front(self) -> nn.Module:
-        """Encoded rows to what the network takes. Its numbers come from `facts`: its buffers are not persistent."""
+        """Encoded rows to what the network takes. Its numbers come from `facts`: its buffers are not
+        persistent.
+        """
         return nn.Identity()
 
     def simple(self, rows: Tensor) -> Float[Tensor, "rows width"]:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.data.encoders.column import ColumnEncoder
-from handrail.data.encoding import Images
-from handrail.data.images.store import ImageStore
 from handrail.data.rows import Stored
-from handrail.data.store import Store
+from handrail.data.stores import Store
+from handrail.data.stores.images import ImageStore
 from handrail.errors import DataError
+from handrail.recipe.encoding import Images
 from handrail.shapes import ImageShape
 
 _AS_IT_IS = 256  # pixels a side
@@ -30,7 +30,9 @@ _CHUNK = 2**24  # bytes at once
 class ToUnit(nn.Module):
     """Bytes 0 … 255 to x / 255, float32."""
 
-    def forward(self, pixels: UInt8[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def forward(
+        self, pixels: UInt8[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """From 0 to 1."""
         return pixels / 255
 
@@ -50,34 +52,54 @@ class Standardise(nn.Module):
         super().__init__()
         spread = [value if value > 1e-6 else 1.0 for value in deviation]
         scale = torch.tensor([1 / value for value in spread]).view(-1, 1, 1)
-        shift = torch.tensor([-middle / value for middle, value in zip(mean, spread, strict=True)]).view(-1, 1, 1)
+        shift = torch.tensor([-middle / value for middle, value in zip(mean, spread, strict=True)]).view(
+            -1, 1, 1
+        )
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("shift", shift, persistent=False)
 
-    def forward(self, pixels: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows channels height width"]:
+    def forward(
+        self, pixels: Float[Tensor, "rows channels height width"]
+    ) -> Float[Tensor, "rows channels height width"]:
         """Mean 0 and deviation 1 over the training pixels."""
-        scaled = pixels.mul(self.scale).add_(self.shift)  # reordered at the end: loops over three channels are slow
+        # Reordered at the end: loops over three channels are slow.
+        scaled = pixels.mul(self.scale).add_(self.shift)
         return scaled.contiguous(memory_format=torch.channels_last)
 
 
 class ImageEncoder(ColumnEncoder):
     """Pictures in one size, as bytes; the front scales them by what the training pixels were.
 
-    size: height and width. channels: 1 or 3. mean, deviation: of each channel, of values from 0 to 1. why: how size and
-    channels were chosen.
+    size: height and width. channels: 1 or 3. mean, deviation: of each channel, of values from 0 to 1. why:
+    how size and channels were chosen.
     """
 
     kind: ClassVar[str] = "image"
 
     def __init__(
-        self, name: str, *, size: tuple[int, int], channels: int, mean: list[float], deviation: list[float], why: str = ""
+        self,
+        name: str,
+        *,
+        size: tuple[int, int],
+        channels: int,
+        mean: list[float],
+        deviation: list[float],
+        why: str = "",
     ) -> None:
         super().__init__()
-        self.name, self.size, self.channels, self.mean, self.deviation, self.why = name, size, channels, mean, deviation, why
+        self.name, self.size, self.channels, self.mean, self.deviation, self.why = (
+            name,
+            size,
+            channels,
+            mean,
+            deviation,
+            why,
+        )
 
     @classmethod
     def fit(cls, column: pl.Series, store: Store | None, settings: Images) -> Self:
-        """Size and channels from the settings or the training pictures; mean and deviation from all training pixels.
+        """Size and channels from the settings or the training pictures; mean and deviation from all training
+        pixels.
 
         Raises: `DataError` for rows without a picture.
         """
@@ -86,7 +108,14 @@ class ImageEncoder(ColumnEncoder):
         size, why_size = _size(images.sizes[places.numpy()], settings)
         channels, why_channels = _channels(images.grey[places.numpy()], settings)
         mean, deviation = _moments(images.stored(size, channels, places))
-        return cls(column.name, size=size, channels=channels, mean=mean, deviation=deviation, why=f"{why_size}; {why_channels}")
+        return cls(
+            column.name,
+            size=size,
+            channels=channels,
+            mean=mean,
+            deviation=deviation,
+            why=f"{why_size}; {why_channels}",
+        )
 
     @property
     def shape(self) -> ImageShape:
@@ -94,7 +123,9 @@ class ImageEncoder(ColumnEncoder):
         return ImageShape(self.channels, *self.size)
 
     def rows(self, column: pl.Series, store: Store | None) -> Stored:
-        """Bytes `[channels, height, width]` a row, where the store keeps them. Raises: `DataError` for rows without a picture."""
+        """Bytes `[channels, height, width]` a row, where the store keeps them. Raises: `DataError` for rows
+        without a picture.
+        """
         images = _images(store)
         return images.stored(self.size, self.channels, _places(column, images))
 
@@ -176,7 +207,13 @@ def _size(sizes: np.ndarray, settings: Images) -> tuple[tuple[int, int], str]:
 
 def _stepped(side: float) -> int:
     """To a multiple of 16, which can be halved four times; small ones as they are."""
-    return max(4, round(side)) if side < 32 else int(side / 16 + 0.5) * 16 if side > _PHOTO else int(side // 16) * 16
+    return (
+        max(4, round(side))
+        if side < 32
+        else int(side / 16 + 0.5) * 16
+        if side > _PHOTO
+        else int(side // 16) * 16
+    )
 
 
 def _channels(grey: np.ndarray, settings: Images) -> tuple[int, str]:
@@ -185,7 +222,12 @@ def _channels(grey: np.ndarray, settings: Images) -> tuple[int, str]:
         return {"grey": 1, "colour": 3}[settings.channels], f"{settings.channels} as set"
     if grey.all():
         return 1, "all of them are grey"
-    return 3, "all of them are in colour" if not grey.any() else f"{(~grey).sum():,} of {len(grey):,} are in colour"
+    return (
+        3,
+        "all of them are in colour"
+        if not grey.any()
+        else f"{(~grey).sum():,} of {len(grey):,} are in colour",
+    )
 
 
 def _moments(rows: Stored) -> tuple[list[float], list[float]]:
@@ -197,7 +239,10 @@ def _moments(rows: Stored) -> tuple[list[float], list[float]]:
         part = rows.take(torch.arange(start, min(start + step, len(rows))))
         for channel in range(channels):
             counts[channel] += torch.bincount(part[:, channel].reshape(-1), minlength=256)
-    values, weights = torch.arange(256, dtype=torch.float64) / 255, counts.double() / counts.sum(dim=1, keepdim=True)
+    values, weights = (
+        torch.arange(256, dtype=torch.float64) / 255,
+        counts.double() / counts.sum(dim=1, keepdim=True),
+    )
     mean = weights @ values
     deviation = (weights @ values.square() - mean.square()).clamp(min=0).sqrt()
     return mean.tolist(), deviation.tolist()

@@ -9,15 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data._window_plan import WindowPlan
-from handrail.data.encoders._standardise import Moments, Standardise
 from handrail.data.encoders.column import ColumnEncoder
-from handrail.data.encoding import Series
+from handrail.data.encoders.standardise import Moments, Standardise
+from handrail.data.forecast.plan import WindowPlan
 from handrail.data.rows import Windows
-from handrail.data.series.store import SeriesStore
-from handrail.data.series.window_store import WindowStore
-from handrail.data.store import Store
+from handrail.data.stores import Store
+from handrail.data.stores.series import SeriesStore
+from handrail.data.stores.windows import WindowStore
 from handrail.errors import DataError, RecipeError
+from handrail.recipe.encoding import Series
 from handrail.shapes import SeriesShape
 
 _SIMPLE = 1000
@@ -27,9 +27,10 @@ _NUMBERS_AT_ONCE = 2**22
 class SeriesEncoder(ColumnEncoder):
     """Series cut or padded to one length, then standardised by channel.
 
-    Missing values lie on the straight line between their neighbours; at the ends they are as the nearest value. Where
-    training series differ in length, one more channel comes last: 1 where the series is, 0 behind its end. Behind its end
-    all other channels are at their mean, and so 0 for the network; so is a channel of which nothing is known.
+    Missing values lie on the straight line between their neighbours; at the ends they are as the nearest
+    value. Where training series differ in length, one more channel comes last: 1 where the series is, 0
+    behind its end. Behind its end all other channels are at their mean, and so 0 for the network; so is a
+    channel of which nothing is known.
 
     Arguments:
         name: the column.
@@ -38,7 +39,8 @@ class SeriesEncoder(ColumnEncoder):
         marked: whether the channel that marks the series' end is added.
         mean, deviation: of each channel, over the training values that are there.
         scaling: `standard`, or `none` to leave the values as they are.
-        plan: how windows are made of a table, where the series are such; new rows are made into windows by it.
+        plan: how windows are made of a table, where the series are such; new rows are made into windows by
+            it.
     """
 
     kind: ClassVar[str] = "series"
@@ -68,7 +70,9 @@ class SeriesEncoder(ColumnEncoder):
         assert isinstance(store, SeriesStore | WindowStore)
         places = column.to_numpy()
         if isinstance(store, WindowStore) and settings.length != "auto":
-            raise RecipeError("data.series.length: has no effect on a forecast; data.forecast.history says how much is seen.")
+            raise RecipeError(
+                "data.series.length: has no effect on a forecast; data.forecast.history says how much is seen."
+            )
         lengths = store.lengths[places]
         length = int(lengths.max()) if settings.length == "auto" else settings.length
         moments = Moments(store.channels)
@@ -149,7 +153,9 @@ def _there(lengths: np.ndarray, length: int) -> Tensor:
 
 
 def _fill_gaps(values: Float[Tensor, "rows channels length"], there: Tensor) -> None:
-    """Missing values by linear interpolation within a series, in place; a channel without any value stays as it is."""
+    """Missing values by linear interpolation within a series, in place; a channel without any value stays as
+    it is.
+    """
     missing = torch.isnan(values) & there[:, None]
     for row, channel in torch.nonzero(missing.any(dim=2)).tolist():
         line, gaps = values[row, channel].numpy(), missing[row, channel].numpy()

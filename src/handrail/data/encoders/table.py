@@ -1,7 +1,8 @@
 """From typed columns to the numbers that a network takes; learned from training rows only.
 
-The encoder is the first layer of the pipeline: it moves, is saved, is exported and serves with the network. `prepare`
-looks words up in the vocabulary and hands over three tensors; `forward` is arithmetic alone, so that it can be traced:
+The encoder is the first layer of the pipeline: it moves, is saved, is exported and serves with the network.
+`prepare` looks words up in the vocabulary and hands over three tensors; `forward` is arithmetic alone, so
+that it can be traced:
 
     numbers [rows, n] float64 with NaN for missing   → impute, flag, scale
     codes   [rows, c] int64, 0 for rare and unseen   → one-hot, or passed on to be embedded
@@ -18,11 +19,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.encoders._columns import CyclicTime, Impute, OneHot, bounded, make_scaler
-from handrail.data.encoding import Encoding
-from handrail.data.schema import Schema
-from handrail.data.store import Stores
+from handrail.data.columns.schema import Schema
+from handrail.data.encoders.table_layers import CyclicTime, Impute, OneHot, bounded, make_scaler
+from handrail.data.stores import Stores
 from handrail.layers.embedding import EmbedColumns, embedding_width
+from handrail.recipe.encoding import Encoding
 
 _ROWS = 16384  # at once
 
@@ -66,7 +67,12 @@ class TableEncoder(nn.Module):
 
     @classmethod
     def fit(
-        cls, frame: pl.DataFrame, schema: Schema, encoding: Encoding, *, counts: Mapping[str, pl.DataFrame] | None = None
+        cls,
+        frame: pl.DataFrame,
+        schema: Schema,
+        encoding: Encoding,
+        *,
+        counts: Mapping[str, pl.DataFrame] | None = None,
     ) -> "TableEncoder":
         """Learn fill values, scales and vocabularies from typed training rows (see `schema.read_frame`).
 
@@ -77,8 +83,13 @@ class TableEncoder(nn.Module):
         categories = [column.name for column in schema.of_kind("category")]
         counts = {name: _counted(frame[name]) for name in categories} | {**(counts or {})}
         vocabulary = {name: _vocabulary(counts[name], encoding.rare) for name in categories}
-        flagged = [index for index, name in enumerate(numbers) if encoding.indicator and frame[name].null_count()]
-        daytime = [bool((frame[column.name].drop_nulls() % 86400 != 0).any()) for column in schema.of_kind("datetime")]
+        flagged = [
+            index for index, name in enumerate(numbers) if encoding.indicator and frame[name].null_count()
+        ]
+        daytime = [
+            bool((frame[column.name].drop_nulls() % 86400 != 0).any())
+            for column in schema.of_kind("datetime")
+        ]
         encoder = cls(
             schema,
             encoding,
@@ -106,13 +117,18 @@ class TableEncoder(nn.Module):
 
     def _codes(self, series: pl.Series, name: str) -> np.ndarray:
         levels = self.levels[name]
-        codes = series.fill_null("").replace_strict(levels, list(range(1, len(levels) + 1)), default=0, return_dtype=pl.Int64)
+        codes = series.fill_null("").replace_strict(
+            levels, list(range(1, len(levels) + 1)), default=0, return_dtype=pl.Int64
+        )
         return codes.to_numpy()
 
     def unseen(self, features: pl.DataFrame, stores: Stores | None = None) -> dict[str, np.ndarray]:
         """For each category column, the rows with a value that no training row had."""
         known = {name: [*self.levels[name], *self.rare[name]] for name in self.category_names}
-        found = {name: np.flatnonzero(~features[name].fill_null("").is_in(known[name]).to_numpy()) for name in self.category_names}
+        found = {
+            name: np.flatnonzero(~features[name].fill_null("").is_in(known[name]).to_numpy())
+            for name in self.category_names
+        }
         return {name: rows for name, rows in found.items() if len(rows)}
 
     def forward(
@@ -129,14 +145,18 @@ class TableEncoder(nn.Module):
 
     @torch.no_grad()
     def encode(self, frame: pl.DataFrame) -> Float[Tensor, "rows width"]:
-        """Typed columns as encoded rows on the encoder's device, in parts, so that memory does not grow beyond the answer."""
+        """Typed columns as encoded rows on the encoder's device, in parts, so that memory does not grow
+        beyond the answer.
+        """
         raw, device = self.prepare(frame), self.impute.fill.device
         encoded = torch.empty(len(frame), self.width, device=device)
         for start in range(0, len(frame), _ROWS):
-            encoded[start : start + _ROWS] = self(*(tensor[start : start + _ROWS].to(device) for tensor in raw))
+            encoded[start : start + _ROWS] = self(
+                *(tensor[start : start + _ROWS].to(device) for tensor in raw)
+            )
         return encoded
 
-    # What every encoder of rows offers; see `handrail.data.encoders.rows`.
+    # What every encoder of rows offers; see `handrail.data.encoders.row_encoder`.
 
     def rows(self, features: pl.DataFrame, stores: Stores) -> Tensor:
         """Encoded rows where the encoder is; a table has nothing in `stores`."""

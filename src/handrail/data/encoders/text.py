@@ -10,10 +10,10 @@ from jaxtyping import Float, Int, Int32, Int64
 from torch import Tensor, nn
 
 from handrail.data.encoders.column import ColumnEncoder
-from handrail.data.encoding import Text
-from handrail.data.store import Store
-from handrail.data.text.codes import FIRST, UNKNOWN, Ragged
-from handrail.data.text.tokenizer import Tokenizer, suitable
+from handrail.data.encoders.tokenizers import Tokenizer, suitable
+from handrail.data.encoders.tokenizers.codes import FIRST, UNKNOWN, Ragged
+from handrail.data.stores import Store
+from handrail.recipe.encoding import Text
 from handrail.shapes import TokenShape
 
 _LONGEST = 512
@@ -22,7 +22,9 @@ _COUNTED = 1000
 
 
 class AsCodes(nn.Module):
-    """Codes as embeddings take them: int64. With answers beside them, as a network that is led by the truth is given, both."""
+    """Codes as embeddings take them: int64. With answers beside them, as a network that is led by the truth
+    is given, both.
+    """
 
     def forward(self, codes: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
         """The same codes."""
@@ -51,7 +53,9 @@ class TextEncoder(ColumnEncoder):
 
         Raises: `HandrailError` where the package tokenizers is needed and not installed.
         """
-        tokenizer = Tokenizer.fit(column, settings, suitable(column) if settings.tokens == "auto" else settings.tokens)
+        tokenizer = Tokenizer.fit(
+            column, settings, suitable(column) if settings.tokens == "auto" else settings.tokens
+        )
         found = tokenizer.ragged(column)
         length = _fitting(found.lengths) if settings.length == "auto" else settings.length
         return cls(column.name, tokenizer, length=length, counted=_most_frequent(found, tokenizer.vocabulary))
@@ -70,8 +74,11 @@ class TextEncoder(ColumnEncoder):
         return AsCodes()
 
     def simple(self, rows: Int[Tensor, "rows length"]) -> Float[Tensor, "rows width"]:
-        """log(1 + how often) of the thousand most frequent tokens, in the part of the text that the network sees."""
-        column = torch.full((self.tokenizer.vocabulary,), len(self.counted))  # all others share a column, which is cut off
+        """log(1 + how often) of the thousand most frequent tokens, in the part of the text that the network
+        sees.
+        """
+        # All others share a column, which is cut off.
+        column = torch.full((self.tokenizer.vocabulary,), len(self.counted))
         column[self.counted] = torch.arange(len(self.counted))
         counts = torch.zeros(len(rows), len(self.counted) + 1)
         counts.scatter_add_(1, column[rows.long()], torch.ones(rows.shape))
@@ -88,7 +95,12 @@ class TextEncoder(ColumnEncoder):
 
     def facts(self) -> dict[str, Any]:
         """Plain data."""
-        return {"name": self.name, "length": self.length, "counted": self.counted, "tokenizer": self.tokenizer.facts()}
+        return {
+            "name": self.name,
+            "length": self.length,
+            "counted": self.counted,
+            "tokenizer": self.tokenizer.facts(),
+        }
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Self:

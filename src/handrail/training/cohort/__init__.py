@@ -6,27 +6,27 @@ from typing import Any
 
 import torch
 
-from handrail.collecting import collecting_little
 from handrail.components import build
-from handrail.learning.gradient import Gradient
-from handrail.learning.stacked import StackedGradient
+from handrail.learning.fast.stacked import StackedGradient
+from handrail.learning.rules.gradient import Gradient
+from handrail.tools.machine import collecting_little, keep_freed
 from handrail.training.callbacks import Callbacks
+from handrail.training.cohort.compatibility import differing, kind_of, objective_of, unlike
 from handrail.training.cohort.engine import CohortEngine, Seat
-from handrail.training.cohort.likeness import differing, kind_of, objective_of, unlike
 from handrail.training.cohort.program import Program
-from handrail.training.cohort.threads import Threads
-from handrail.training.compilation import quietly, settle
-from handrail.training.memory import keep_freed
-from handrail.training.products import quick_products
-from handrail.training.pupil import Listeners, Pupil, Trained
-from handrail.training.session import threads_kept
+from handrail.training.job import Lesson, Listeners, Pupil, Trained, terms_of
 from handrail.training.signals import StopWish
-from handrail.training.terms import Lesson, terms_of
+from handrail.training.speed.compilation import quietly, settle
+from handrail.training.speed.matmul import quick_products
+from handrail.training.speed.threads import Threads
+from handrail.training.train import threads_kept
 
 __all__ = ["cohort_of", "kind_of", "train_cohort", "unlike"]
 
 
-def cohort_of(pupils: Sequence[Pupil], *, file: Path | None, listeners: Listeners, wish: StopWish) -> CohortEngine:
+def cohort_of(
+    pupils: Sequence[Pupil], *, file: Path | None, listeners: Listeners, wish: StopWish
+) -> CohortEngine:
     """An engine for networks that are alike (see `unlike`).
 
     Arguments:

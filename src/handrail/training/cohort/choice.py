@@ -7,11 +7,20 @@ from torch import nn
 from handrail.layers.activations import is_activation
 from handrail.layers.noise import GaussianNoise
 from handrail.training.cohort.engine import CohortEngine
-from handrail.training.compilation import best_of
-from handrail.training.pupil import Pupil
-from handrail.training.trial import lone_step
+from handrail.training.job import Pupil
+from handrail.training.speed.compilation import best_of
+from handrail.training.speed.timing import lone_step
 
-_DENSE = (nn.Linear, nn.Dropout, nn.LayerNorm, nn.BatchNorm1d, nn.Embedding, nn.Identity, nn.Flatten, GaussianNoise)
+_DENSE = (
+    nn.Linear,
+    nn.Dropout,
+    nn.LayerNorm,
+    nn.BatchNorm1d,
+    nn.Embedding,
+    nn.Identity,
+    nn.Flatten,
+    GaussianNoise,
+)
 _SMALL = 100_000  # parameters: below, the calls cost more than the arithmetic
 _TURNS = 3
 
@@ -26,8 +35,13 @@ def judge(cohort: CohortEngine, pupils: Sequence[Pupil]) -> tuple[bool, str]:
     size = sum(parameter.numel() for parameter in network.parameters())
     if size <= _SMALL and all(_is_dense(layer) for layer in network.modules() if not list(layer.children())):
         return True, f"small dense networks ({size:,} parameters each)"
-    together, alone = best_of(cohort.prepare, _TURNS), best_of(lone_step(pupils[0].lesson, network)[1], _TURNS) * len(pupils)
-    quicker, slower = ("together", "one after another") if together < alone else ("one after another", "together")
+    together, alone = (
+        best_of(cohort.prepare, _TURNS),
+        best_of(lone_step(pupils[0].lesson, network)[1], _TURNS) * len(pupils),
+    )
+    quicker, slower = (
+        ("together", "one after another") if together < alone else ("one after another", "together")
+    )
     return (
         together < alone,
         f"a step of all takes {min(together, alone) * 1e3:.2g} ms {quicker}, {max(together, alone) * 1e3:.2g} ms {slower}",

@@ -1,7 +1,9 @@
-"""The engine of a cohort: many networks with equal layers trained as one program, each with a standing of its own.
+"""The engine of a cohort: many networks with equal layers trained as one program, each with a standing of its
+own.
 
-It follows `handrail.training.engine` step by step: the same orders of rows, the same chance, the same validations, so that a network
-comes out as it would alone but for rounding. One that stops early, or whose loss is not a number, leaves; the others go on.
+It follows `handrail.training.engine` step by step: the same orders of rows, the same chance, the same
+validations, so that a network comes out as it would alone but for rounding. One that stops early, or whose
+loss is not a number, leaves; the others go on.
 """
 
 import math
@@ -16,20 +18,21 @@ import torch
 from torch import Generator, Tensor, nn
 
 from handrail.data.rows import row_bytes
-from handrail.decoders.scoring import rows_at_once
-from handrail.learning.gradient import Gradient
+from handrail.learning.fast.stacked import Stack, StackedGradient
 from handrail.learning.rule import Batch
-from handrail.learning.stacked import Stack, StackedGradient
+from handrail.learning.rules.gradient import Gradient
+from handrail.tasks.scoring import rows_at_once
 from handrail.training.callbacks import Callbacks
 from handrail.training.checkpoint import load_state, save_state
 from handrail.training.cohort.program import Program
-from handrail.training.cohort.threads import Threads
+from handrail.training.job import Terms
 from handrail.training.seeds import derive, generator
 from handrail.training.signals import Interrupted, StopWish
-from handrail.training.standing import BLOCK, GATHERED, Limits, Progress
-from handrail.training.terms import Terms
+from handrail.training.speed.threads import Threads
+from handrail.training.state import BLOCK, GATHERED, Limits, Progress
 
-_LEAVE = 0.5  # the stack is made smaller once at most that share of it still learns: a new program has to be traced
+# The stack is made smaller once at most that share of it still learns: a new program has to be traced.
+_LEAVE = 0.5
 
 
 @dataclass(eq=False)
@@ -65,7 +68,14 @@ class CohortEngine:
     """
 
     def __init__(
-        self, seats: Sequence[Seat], program: Program, rules: Sequence[Gradient], *, terms: Terms, file: Path | None, wish: StopWish
+        self,
+        seats: Sequence[Seat],
+        program: Program,
+        rules: Sequence[Gradient],
+        *,
+        terms: Terms,
+        file: Path | None,
+        wish: StopWish,
     ) -> None:
         self.seats, self.program, self.terms = list(seats), program, terms
         self.rule = StackedGradient(rules, program.parameters, steps=terms.plan.epochs * terms.plan.steps)
@@ -80,7 +90,8 @@ class CohortEngine:
     def prepare(self) -> None:
         """Trace a step of a whole batch and take it, without any effect.
 
-        Raises: whatever a layer raises that cannot be stacked, and a warning where torch would run one network after another.
+        Raises: whatever a layer raises that cannot be stacked, and a warning where torch would run one
+        network after another.
         """
         buffers = dict(self.program.buffers)
         rows = torch.arange(min(self.terms.limits.batch_size, len(self.terms.train)))
@@ -126,7 +137,10 @@ class CohortEngine:
             if self.wish or time.monotonic() - self._saved_at > self.terms.limits.checkpoint_seconds:
                 self._save()
                 if self.wish:
-                    raise Interrupted(f"stopped in epoch {number}, after step {self.step}; everything is saved.", self.wish.number)
+                    raise Interrupted(
+                        f"stopped in epoch {number}, after step {self.step}; everything is saved.",
+                        self.wish.number,
+                    )
         self._close_epoch(number, time.perf_counter() - began)
 
     def _orders(self, number: int) -> Tensor:
@@ -197,7 +211,12 @@ class CohortEngine:
             if seat not in learning:
                 continue
             progress = seat.progress
-            figures = {"step": float(self.step), **progress.figures(), "seconds": seconds, "learning_rate": rates[position]}
+            figures = {
+                "step": float(self.step),
+                **progress.figures(),
+                "seconds": seconds,
+                "learning_rate": rates[position],
+            }
             if seat.name in found:
                 figures |= {f"val_{name}": value for name, value in found[seat.name].items()}
                 losses[position] = found[seat.name]["loss"]
@@ -210,14 +229,20 @@ class CohortEngine:
         self.epoch, self.step, self.seconds = number, 0, 0.0
         for position, seat in enumerate(self.standing):
             if not seat.learns and not seat.ended:
-                seat.ended = self._at(position, self.best if seat.progress.best_epoch or seat.failure else self.program.state)
+                seat.ended = self._at(
+                    position, self.best if seat.progress.best_epoch or seat.failure else self.program.state
+                )
 
     def _compare(self, seat: Seat, number: int, loss: float) -> bool:
         """Whether this is the best of a network so far; one without a loss stops."""
         if math.isfinite(loss):
             return seat.progress.improves(number, loss, seat.limits.min_delta)
-        kept = f" The weights of epoch {seat.progress.best_epoch} are kept." if seat.progress.best_epoch else ""
-        seat.failure = f"the validation loss is {loss} after epoch {number}. Try a smaller learning rate.{kept}"
+        kept = (
+            f" The weights of epoch {seat.progress.best_epoch} are kept." if seat.progress.best_epoch else ""
+        )
+        seat.failure = (
+            f"the validation loss is {loss} after epoch {number}. Try a smaller learning rate.{kept}"
+        )
         return False
 
     def _note_best(self, positions: list[int], state: Stack) -> None:
@@ -250,7 +275,9 @@ class CohortEngine:
                         figures |= self.terms.plan.credit(outputs[position], part.targets)
                     for name, value in figures.items():
                         sums[seat.name].setdefault(name, []).append(value)
-        return {name: {key: _mean(values) for key, values in figures.items()} for name, figures in sums.items()}
+        return {
+            name: {key: _mean(values) for key, values in figures.items()} for name, figures in sums.items()
+        }
 
     def _make_smaller(self) -> None:
         """Leave out those that have stopped, once there are enough of them to repay a new program."""
@@ -299,7 +326,11 @@ class CohortEngine:
         before: dict[str, Any] = state["seats"]
         for seat in self.seats:
             kept = before[seat.name]
-            seat.progress, seat.ended, seat.failure = Progress.from_state(kept["progress"]), kept["ended"], kept["failure"]
+            seat.progress, seat.ended, seat.failure = (
+                Progress.from_state(kept["progress"]),
+                kept["ended"],
+                kept["failure"],
+            )
             seat.progress.reopen(seat.limits)
             seat.ended = {} if seat.learns else seat.ended
             seat.generator.set_state(kept["chance"])

@@ -1,8 +1,8 @@
 """Layers whose work in training is not a function of weights and inputs alone, as they stand in a cohort.
 
-What is drawn by chance is drawn outside, from each network's own generator, and handed in as a buffer; running averages come out
-in `updated` instead of being changed in place. So a step of many networks is one pure function, and each network is given the
-very numbers that it would draw alone.
+What is drawn by chance is drawn outside, from each network's own generator, and handed in as a buffer;
+running averages come out in `updated` instead of being changed in place. So a step of many networks is one
+pure function, and each network is given the very numbers that it would draw alone.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,8 @@ class Drawing(nn.Module):
     def draw(self, shape: tuple[int, ...], generators: Sequence[Generator]) -> Tensor:
         """What the networks draw, each from its own generator: `[networks, *shape]`.
 
-        A layer whose setting is 0 draws nothing. Networks that share a generator, as those of one seed may, get the same numbers.
+        A layer whose setting is 0 draws nothing. Networks that share a generator, as those of one seed may,
+        get the same numbers.
         """
         drawers, places = self._drawers(generators)
         raw = self._room((len(drawers), *shape))
@@ -61,16 +62,24 @@ class Drawing(nn.Module):
     def _beside(self, dimensions: int) -> list[Tensor]:
         """The numbers of each network, in the shape that goes with what they draw."""
         if dimensions not in self._wide:
-            self._wide[dimensions] = [vector.view(-1, *(1 for _ in range(dimensions))) for vector in self.vectors]
+            self._wide[dimensions] = [
+                vector.view(-1, *(1 for _ in range(dimensions))) for vector in self.vectors
+            ]
         return self._wide[dimensions]
 
     def _drawers(self, generators: Sequence[Generator]) -> tuple[dict[Generator, float], list[int]]:
-        """Each generator once, and its place among them for each network where several have one; kept for as long as they are the same."""
+        """Each generator once, and its place among them for each network where several have one; kept for as
+        long as they are the same.
+        """
         if self._known is None or self._known[0] is not generators:
             drawers = dict(zip(generators, self.levels, strict=True))
             places = {generator: place for place, generator in enumerate(drawers)}
             several = 1 < len(drawers) < len(self.levels)
-            self._known = (generators, drawers, [places[generator] for generator in generators] if several else [])
+            self._known = (
+                generators,
+                drawers,
+                [places[generator] for generator in generators] if several else [],
+            )
         return self._known[1:]
 
     def _room(self, shape: tuple[int, ...]) -> Tensor:
@@ -108,11 +117,15 @@ class Drop(Drawing):
         return x * self.drawn
 
     def _vectors(self, levels: Tensor) -> list[Tensor]:
-        first = torch.tensor([first_kept(level) for level in self.levels], dtype=torch.float32, device=levels.device)
+        first = torch.tensor(
+            [first_kept(level) for level in self.levels], dtype=torch.float32, device=levels.device
+        )
         return [first, (1 / (1 - levels)).to(self.like.dtype)]
 
     def _room(self, shape: tuple[int, ...]) -> Tensor:
-        return torch.zeros((shape[0], words_for(torch.Size(shape[1:]).numel())), dtype=torch.int64, device=self.like.device)
+        return torch.zeros(
+            (shape[0], words_for(torch.Size(shape[1:]).numel())), dtype=torch.int64, device=self.like.device
+        )
 
     def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
         fill_words(part, generator)
@@ -194,7 +207,8 @@ class NoisyWeights(Drawing):
 class BatchNorm(nn.Module):
     """Batch normalisation whose new running averages stand in `updated` after a pass in training.
 
-    A batch of one row has no spread and goes by what training has seen so far, as in `handrail.models.mlp.BatchNorm`.
+    A batch of one row has no spread and goes by what training has seen so far, as in
+    `handrail.models.mlp.BatchNorm`.
     """
 
     running_mean: Tensor
@@ -204,7 +218,12 @@ class BatchNorm(nn.Module):
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         norm = cast(nn.BatchNorm1d, layer)
-        self.weight, self.bias, self.eps, self.momentum = norm.weight, norm.bias, norm.eps, norm.momentum or 0.0
+        self.weight, self.bias, self.eps, self.momentum = (
+            norm.weight,
+            norm.bias,
+            norm.eps,
+            norm.momentum or 0.0,
+        )
         for name in ("running_mean", "running_var", "num_batches_tracked"):
             self.register_buffer(name, getattr(norm, name))
         self.updated: dict[str, Tensor] = {}
@@ -218,7 +237,9 @@ class BatchNorm(nn.Module):
             variance, mean = torch.var_mean(x, over, correction=0)
             self.updated = {
                 "running_mean": torch.lerp(self.running_mean, mean.detach(), self.momentum),
-                "running_var": torch.lerp(self.running_var, variance.detach() * rows / (rows - 1), self.momentum),
+                "running_var": torch.lerp(
+                    self.running_var, variance.detach() * rows / (rows - 1), self.momentum
+                ),
                 "num_batches_tracked": self.num_batches_tracked + 1,
             }
         wide = (1, -1, *(1 for _ in over[1:]))
@@ -245,7 +266,9 @@ def stand_in(layer: nn.Module) -> type[nn.Module] | None:
 
 
 def stood_in(network: nn.Module) -> nn.Module:
-    """The network, changed in place, with all its layers as they stand in a cohort; names of parameters and buffers stay."""
+    """The network, changed in place, with all its layers as they stand in a cohort; names of parameters and
+    buffers stay.
+    """
     for name, child in network.named_children():
         kind = stand_in(child)
         setattr(network, name, stood_in(child) if kind is None else kind(child).train(child.training))

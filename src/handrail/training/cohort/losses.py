@@ -1,4 +1,6 @@
-"""Losses as they stand in a cohort: the same function, in operations that take the rows of all networks at once."""
+"""Losses as they stand in a cohort: the same function, in operations that take the rows of all networks at
+once.
+"""
 
 import copy
 import functools
@@ -6,8 +8,8 @@ import functools
 from torch import Tensor
 
 from handrail.objectives import likelihoods
-from handrail.objectives._targets import are_classes, zero_one
 from handrail.objectives.objective import Objective
+from handrail.objectives.targets import are_classes, zero_one
 
 _FEW = 16  # classes: with more of them torch's own kernel, which goes row by row, is quick
 
@@ -22,7 +24,9 @@ def stood_in_loss(objective: Objective) -> Objective:
     return other
 
 
-def cross_entropy(outputs: likelihoods.Scores, targets: Tensor, *, label_smoothing: float | Tensor = 0.0) -> likelihoods.Rows:
+def cross_entropy(
+    outputs: likelihoods.Scores, targets: Tensor, *, label_smoothing: float | Tensor = 0.0
+) -> likelihoods.Rows:
     """ln Σ exp(zᵢ − max z) − (z_target − max z), for `handrail.objectives.likelihoods.cross_entropy`."""
     if outputs.ndim != 2 or outputs.shape[1] > _FEW or not are_classes(targets):
         return likelihoods.cross_entropy(outputs, targets, label_smoothing=label_smoothing)  # pyright: ignore[reportArgumentType]

@@ -11,14 +11,14 @@ from torch.func import functional_call, functionalize, grad_and_value, vmap
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from handrail.learning.graph import simplified
-from handrail.learning.listing import as_function
+from handrail.learning.fast.codegen import as_function
+from handrail.learning.fast.graph import simplified
+from handrail.learning.fast.stacked import Stack
 from handrail.learning.rule import Batch
-from handrail.learning.stacked import Stack
 from handrail.objectives.objective import Objective
 from handrail.training.cohort.layers import BatchNorm, Drawing, stand_in, stood_in
 from handrail.training.cohort.losses import stood_in_loss
-from handrail.training.compilation import translated
+from handrail.training.speed.compilation import translated
 
 _INSIDE = "network."
 
@@ -35,7 +35,8 @@ class _Whole(nn.Module):
 
 
 class Program:
-    """Networks with equal layers behind each other in one stack, and what is computed with all of them at once.
+    """Networks with equal layers behind each other in one stack, and what is computed with all of them at
+    once.
 
     Arguments:
         networks: at their beginning; their parameters and buffers are copied.
@@ -43,14 +44,18 @@ class Program:
         numbers: in what the objectives of the others differ from it, by argument (see `likeness.differing`).
     """
 
-    def __init__(self, networks: Sequence[nn.Module], objective: Objective, numbers: Sequence[dict[str, list[float]]]) -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], objective: Objective, numbers: Sequence[dict[str, list[float]]]
+    ) -> None:
         self.network = stood_in(copy.deepcopy(networks[0]))
         self._whole = _Whole(self.network, stood_in_loss(objective))
         learned = [name for name, parameter in networks[0].named_parameters() if parameter.requires_grad]
         held = [name for name in _names(self.network) if name not in learned]
         states = [network.state_dict() for network in networks]
         self.parameters: Stack = {name: torch.stack([state[name] for state in states]) for name in learned}
-        self.buffers: Stack = {name: torch.stack([state[name] for state in states]) for name in held if name in states[0]}
+        self.buffers: Stack = {
+            name: torch.stack([state[name] for state in states]) for name in held if name in states[0]
+        }
         like = next(iter(self.parameters.values()))
         self.numbers = [{name: like.new_tensor(values) for name, values in part.items()} for part in numbers]
         for name, levels in _levels(networks).items():
@@ -63,11 +68,13 @@ class Program:
 
     @torch.no_grad()
     def step(self, batch: Batch, generators: Sequence[Generator], *, each: bool) -> tuple[Tensor, Stack]:
-        """Losses `[networks]` of a batch and the gradients of each network's own loss; running averages are brought up to date.
+        """Losses `[networks]` of a batch and the gradients of each network's own loss; running averages are
+        brought up to date.
 
         Arguments:
             generators: of each network's chance.
-            each: whether every network has rows of its own `[networks, rows, ...]`, or all the same `[rows, ...]`.
+            each: whether every network has rows of its own `[networks, rows, ...]`, or all the same `[rows,
+                ...]`.
         """
         self._turn(training=True)
         tensors = _tensors(batch)
@@ -76,14 +83,18 @@ class Program:
         if traced is None:
             traced = self._traced[key] = self._trace(tensors, each=each)
         drawn = [layer.draw(shape, generators) for layer, shape in traced.draws]
-        losses, *rest = traced.run(*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
+        losses, *rest = traced.run(
+            *self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors
+        )
         if traced.updates:
             self.buffers.update(zip(traced.updates, rest[len(self.parameters) :], strict=True))
         return losses, dict(zip(self.parameters, rest, strict=False))
 
     @torch.no_grad()
     def look(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Losses `[networks]` and outputs `[networks, rows, ...]` for rows that are not trained on, the same for all."""
+        """Losses `[networks]` and outputs `[networks, rows, ...]` for rows that are not trained on, the same
+        for all.
+        """
         self._turn(training=False)
         tensors = _tensors(batch)
         key = (None, *(tensor.shape for tensor in tensors))
@@ -93,7 +104,9 @@ class Program:
         return losses, outputs
 
     def streams(self, position: int) -> tuple[Any, ...]:
-        """What a network draws by chance, apart from its seed: networks with equal seeds and streams get the same numbers."""
+        """What a network draws by chance, apart from its seed: networks with equal seeds and streams get the
+        same numbers.
+        """
         return tuple(layer.draws_alike(layer.levels[position]) for layer in self._drawings())
 
     @property
@@ -107,7 +120,9 @@ class Program:
         for stack in (self.parameters, self.buffers, *self.numbers):
             stack.update({name: value[rows].clone() for name, value in stack.items()})
         for layer in self._drawings():
-            layer.stand_for([layer.levels[position] for position in positions], next(iter(self.parameters.values())))
+            layer.stand_for(
+                [layer.levels[position] for position in positions], next(iter(self.parameters.values()))
+            )
         self._traced.clear()
 
     def _all_numbers(self) -> list[Tensor]:
@@ -128,7 +143,9 @@ class Program:
         drawn = [torch.ones((len(self), *shape), dtype=like.dtype, device=like.device) for _, shape in draws]
         updates: list[str] = []
 
-        def loss(parameters: Stack, rest: Stack, numbers: list[Stack], batch: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        def loss(
+            parameters: Stack, rest: Stack, numbers: list[Stack], batch: list[Tensor]
+        ) -> tuple[Tensor, list[Tensor]]:
             state = {_INSIDE + name: value for name, value in {**parameters, **rest}.items()}
             value = functional_call(self._whole, state, (batch, numbers))
             found = _updated(self.network)
@@ -202,7 +219,9 @@ class _Traced(NamedTuple):
 
 
 def _graph(function: Callable[..., Any], given: Sequence[Tensor]) -> GraphModule:
-    """What the function does, without changes in place; nothing is computed, which takes three quarters of the time."""
+    """What the function does, without changes in place; nothing is computed, which takes three quarters of
+    the time.
+    """
     return make_fx(functionalize(function), tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
 
 

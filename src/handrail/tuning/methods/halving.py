@@ -10,7 +10,8 @@ ETA = 3
 
 
 class Halving:
-    """Rungs of epochs: on rung r of R, n/3ʳ trials have been trained for 3^(r − R) of their epochs; the best third goes on.
+    """Rungs of epochs: on rung r of R, n/3ʳ trials have been trained for 3^(r − R) of their epochs; the best
+    third goes on.
 
     Arguments:
         settings: of the trials that begin.
@@ -32,13 +33,22 @@ class Halving:
         return self._asked
 
     def tell(self, results: Sequence[Result]) -> None:
-        """The better third goes on, unless this was the last rung; of equal ones those with the lower loss, then the earlier."""
+        """The better third goes on, unless this was the last rung; of equal ones those with the lower loss,
+        then the earlier.
+        """
         if not results or results[0].rung == self.last:
             return
         rung = results[0].rung + 1
-        order = sorted((one for one in results if not one.failure), key=lambda one: (-self.sign * one.value, one.loss, one.number))
+        order = sorted(
+            (one for one in results if not one.failure),
+            key=lambda one: (-self.sign * one.value, one.loss, one.number),
+        )
         kept = {one.number for one in order[: max(1, len(results) // ETA)]}
-        self._next = [Trial(one.number, one.settings, rung, self._share(rung)) for one in self._asked if one.number in kept]
+        self._next = [
+            Trial(one.number, one.settings, rung, self._share(rung))
+            for one in self._asked
+            if one.number in kept
+        ]
 
     def _share(self, rung: int) -> float:
         return float(ETA) ** (rung - self.last)

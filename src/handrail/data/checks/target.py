@@ -1,0 +1,133 @@
+"""What is odd about the target of the training rows."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from handrail.data.checks.columns import outlying
+from handrail.data.checks.finding import Finding
+from handrail.data.checks.wording import count, listed, make, share
+from handrail.data.columns.values import as_numbers
+from handrail.data.task import Task
+
+if TYPE_CHECKING:
+    from handrail.data.dataset import Part
+
+_RARE_SHARE = 0.10
+_FEW_ROWS = 10
+_NEARLY_ALWAYS = 0.95
+
+
+def check_target(train: "Part", validation: "Part", *, task: Task, balance: str) -> list[Finding]:
+    """Uneven and rare classes and labels; values that hardly vary or lie far out."""
+    if not task.has_values:
+        return []
+    if task.name == "regression":
+        return [finding for name in task.targets for finding in _values(train, name)]
+    if task.name == "multi-label":
+        return _labels(train, task)
+    if not task.is_classification:
+        return []
+    sizes = [np.bincount(part.target.numpy(), minlength=len(task.classes)) for part in (train, validation)]
+    return _imbalance(sizes[0], task, balance) + _few(sizes[0], sizes[1], task)
+
+
+def _imbalance(sizes: np.ndarray, task: Task, balance: str) -> list[Finding]:
+    """Where the rarest class has less than a tenth of the rows, or less than half its even share of many
+    classes.
+    """
+    rows, rarest, commonest = int(sizes.sum()), int(sizes.argmin()), int(sizes.argmax())
+    if sizes[rarest] >= min(_RARE_SHARE, 0.5 / len(sizes)) * rows:
+        return []
+    settled, usual = balance != "none", share(int(sizes[commonest]), rows)
+    return [
+        make(
+            "note" if settled else "warning",
+            "imbalance",
+            task.targets,
+            seen=f"Target '{task.targets[0]}': class '{task.classes[rarest]}' has {sizes[rarest]:,} of {rows:,} training rows "
+            f"({share(int(sizes[rarest]), rows)}), '{task.classes[commonest]}' has {usual}.",
+            why=f"Who always says '{task.classes[commonest]}' is right in {usual} of rows, so accuracy says little; "
+            "look at balanced_accuracy, f1 and pr_auc.",
+            action=f"data.balance={balance} evens the classes out in training; it shifts the probabilities."
+            if settled
+            else "Rows count alike; data.balance=class_weights, oversample or undersample gives rare classes more weight.",
+        )
+    ]
+
+
+def _few(train: np.ndarray, validation: np.ndarray, task: Task) -> list[Finding]:
+    few = [
+        place
+        for place in np.argsort(train, kind="stable")
+        if train[place] < _FEW_ROWS or not validation[place]
+    ]
+    if not few:
+        return []
+    sizes = [f"'{task.classes[place]}' ({train[place]:,} and {validation[place]:,} rows)" for place in few]
+    return [
+        make(
+            "warning",
+            "rare-class",
+            task.targets,
+            seen=f"Target '{task.targets[0]}': {count(len(few), 'class', 'classes')} with fewer than {_FEW_ROWS} training rows or "
+            f"no validation row: {listed(sizes)}.",
+            why="So few rows can be learned by heart but teach no rule, and figures for such a class are mostly chance.",
+            action="Nothing is changed; collect more rows, or merge or remove such classes in the source.",
+        )
+    ]
+
+
+def _labels(train: "Part", task: Task) -> list[Finding]:
+    rows = len(train)
+    positives = train.target.numpy().sum(axis=0).astype(int)
+    rarer = np.minimum(positives, rows - positives)
+    rare = [place for place in np.argsort(rarer, kind="stable") if rarer[place] < _RARE_SHARE * rows]
+    if not rare:
+        return []
+    shares = [f"'{task.targets[place]}' ({share(int(positives[place]), rows)})" for place in rare]
+    return [
+        make(
+            "warning",
+            "imbalance",
+            [task.targets[place] for place in rare],
+            seen=f"{count(len(rare), 'label')} with nearly the same value in all training rows, by share of 1: {listed(shares)}.",
+            why="Who always says the same is nearly always right about such a label; look at f1 and pr_auc rather than accuracy.",
+            action="Rows count alike; data.balance serves targets with one class a row alone.",
+        )
+    ]
+
+
+def _values(train: "Part", name: str) -> list[Finding]:
+    values = as_numbers(train.raw[name]).to_numpy()
+    findings = []
+    levels, counts = np.unique(values, return_counts=True)
+    usual = (
+        f"{share(int(counts.max()), len(values))} of training rows have the value {levels[counts.argmax()]:g}"
+    )
+    if counts.max() >= _NEARLY_ALWAYS * len(values):
+        findings.append(
+            make(
+                "warning",
+                "near-constant-target",
+                [name],
+                seen=f"Target '{name}': {usual}.",
+                why="A network that always says so has a small error and has learned nothing.",
+                action="Nothing is changed; compare with the baseline, or ask first whether the value differs (two classes).",
+            )
+        )
+    far = outlying(values)
+    if len(far):
+        place = int(far[np.abs(values[far] - np.median(values)).argmax()])
+        findings.append(
+            make(
+                "note",
+                "target-outliers",
+                [name],
+                seen=f"Target '{name}': {count(len(far), 'training row')} more than 10 interquartile ranges from the quartiles, "
+                f"such as {values[place]:g} in {train.table.row_name(int(train.rows[place]))}.",
+                why="Squared errors of a few such rows outweigh all others.",
+                action="They stay; objective.loss=huber or mae weakens them.",
+            )
+        )
+    return findings

@@ -1,0 +1,105 @@
+"""One column in one form: numbers, labels, yes or no, seconds. How a value is read never depends on the rows
+beside it.
+"""
+
+import polars as pl
+
+from handrail.data.columns.dates import ISO_FORMATS, best_date_format, date_format_of, moments
+
+TRUE = ("true", "t", "yes", "y")
+FALSE = ("false", "f", "no", "n")
+_WHOLE = r"^(?:0|-?[1-9]\d*)$"
+
+
+def as_numbers(series: pl.Series) -> pl.Series:
+    """Any column as `Float64`, null where a value is no number; booleans become 0 and 1."""
+    if series.dtype == pl.Boolean or series.dtype.is_numeric():
+        return series.cast(pl.Float64).fill_nan(None)
+    return series.cast(pl.String).cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def as_labels(series: pl.Series, *, numbers: bool | None = None) -> pl.Series:
+    """Any column as text in one spelling, so that 3, 3.0 and '3' are the same label in every kind of source.
+
+    Arguments:
+        series: any column.
+        numbers: whether texts that are numbers are respelled; by default where all of them are, and none is a
+            code with leading zeros. Other texts stay as they are: '3.10' and '3.1' may be two versions.
+    """
+    if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum) or series.dtype.is_integer():
+        return series.cast(pl.String)
+    if series.dtype.is_temporal():
+        return _spelled_times(series)
+    if series.dtype == pl.String:
+        if not (are_numbers(series.drop_nulls()) if numbers is None else numbers):
+            return series
+        spelled = _spelled_numbers(as_numbers(series))
+        keep = series.str.contains(_WHOLE) | series.str.contains(r"^0\d") | spelled.is_null()
+        return pl.select(pl.when(keep).then(series).otherwise(spelled)).to_series().alias(series.name)
+    return _spelled_numbers(as_numbers(series))
+
+
+def _spelled_numbers(numbers: pl.Series) -> pl.Series:
+    """7.0 as '7', 0.5 as '0.5'."""
+    whole = (numbers == numbers.floor()) & (numbers.abs() < 2.0**63)
+    digits = numbers.cast(pl.Int64, strict=False).cast(pl.String)
+    return (
+        pl.select(pl.when(whole).then(digits).otherwise(numbers.cast(pl.String)))
+        .to_series()
+        .alias(numbers.name)
+    )
+
+
+def _spelled_times(series: pl.Series) -> pl.Series:
+    """As ISO 8601 with a space, without a time of day at midnight."""
+    if series.dtype in (pl.Time, pl.Duration):
+        return series.cast(pl.String)
+    return series.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%d %H:%M:%S%.f").str.strip_suffix(" 00:00:00")
+
+
+def as_booleans(series: pl.Series) -> pl.Series:
+    """Yes and no in any of the usual words as 1 and 0; null where a value is neither."""
+    numbers = as_numbers(series)
+    if series.dtype == pl.String:
+        words = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
+        said = series.str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.Float64)
+        numbers = said.fill_null(numbers)
+    return pl.select(pl.when(numbers.is_in([0.0, 1.0])).then(numbers)).to_series().alias(series.name)
+
+
+def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
+    """Dates as seconds since 1970-01-01 UTC; numbers are such seconds already, unless the format is one of
+    digits.
+
+    Arguments:
+        series: any column.
+        date_format: of texts; where it is not known, the one that reads the most of them. Dates by ISO 8601
+            cannot be mistaken, and are read in any case where the format begins with the year or is not
+            known.
+    """
+    if series.dtype in (pl.Date, pl.Datetime):
+        return series.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
+    if series.dtype.is_numeric() and date_format is None:
+        return as_numbers(series)
+    if series.dtype != pl.String and not series.dtype.is_numeric():
+        return pl.Series(series.name, [None] * len(series), dtype=pl.Float64)
+    texts = as_labels(series, numbers=True)
+    usual = date_format or date_format_of(texts.drop_nulls()) or best_date_format(texts.drop_nulls())
+    if usual is None:
+        return as_numbers(series)
+    found = moments(texts, usual)
+    for other in ISO_FORMATS if usual.startswith("%Y") or date_format is None else ():
+        if found.null_count() == texts.null_count():
+            break
+        found = found.fill_null(moments(texts, other))
+    return found
+
+
+def has_leading_zeros(values: pl.Series) -> bool:
+    """Whether digits are a code (a postal code, say) rather than a number."""
+    return bool(values.str.contains(r"^0\d+$").any())
+
+
+def are_numbers(values: pl.Series) -> bool:
+    """Whether all texts are numbers rather than codes or words."""
+    return not as_numbers(values).null_count() and not has_leading_zeros(values)

@@ -1,0 +1,218 @@
+"""The parts of the table encoder, each a small module: fill, scale, one-hot, time."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+# In its place stands whatever is larger: its square, and a layer's sum of products, stay finite in Float32.
+LARGEST = 1e18
+_KNOTS = 65
+_YEAR, _WEEK, _DAY = 365.2425 * 86400, 7 * 86400.0, 86400.0
+
+
+def bounded(values: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+    """Values beyond ±10¹⁸ put there; NaN stays."""
+    return values.clamp(-LARGEST, LARGEST)
+
+
+def usable_spread(spread: Float[Tensor, " n"], size: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """The spread of each column, or 1 where it is no more than the rounding of values of that size."""
+    rounding = 16 * torch.finfo(torch.float64).eps * size
+    return torch.where(spread > rounding, spread, torch.ones_like(spread))
+
+
+class Impute(nn.Module):
+    """Fills gaps (NaN) with one value a column and marks them for the columns named in `flagged`."""
+
+    fill: Tensor
+    flagged: Tensor
+
+    def __init__(self, width: int, flagged: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("fill", torch.zeros(width, dtype=torch.float64))
+        self.register_buffer("flagged", torch.tensor(list(flagged), dtype=torch.int64))
+
+    def fit(self, numbers: Float[Tensor, "rows n"], how: str, constant: float | None) -> None:
+        """Mean, median (of an even count: the lower middle) or a constant, over the values that are there."""
+        if how == "constant":
+            self.fill.fill_(constant or 0.0)
+        elif numbers.shape[1]:
+            values = (
+                torch.nanmean(numbers, dim=0) if how == "mean" else torch.nanmedian(numbers, dim=0).values
+            )
+            self.fill.copy_(torch.nan_to_num(values))
+
+    def filled(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+        """The columns without gaps."""
+        return torch.where(torch.isnan(numbers), self.fill, numbers)
+
+    def forward(
+        self, numbers: Float[Tensor, "rows n"]
+    ) -> tuple[Float[Tensor, "rows n"], Float[Tensor, "rows flags"]]:
+        """The columns without gaps, and the 0/1 columns that mark the gaps."""
+        return self.filled(numbers), torch.isnan(numbers).index_select(1, self.flagged).double()
+
+
+class AffineScale(nn.Module):
+    """(x − shift) / spread for each column.
+
+    standard: mean and standard deviation (dividing by n). minmax: least value and range, so that training
+    rows lie in 0…1. robust: median and interquartile range; where half of the values are one and the same,
+    the standard deviation.
+    """
+
+    shift: Tensor
+    spread: Tensor
+
+    def __init__(self, how: str, width: int, scaled: Sequence[bool]) -> None:
+        super().__init__()
+        self.how = how
+        self.scaled: Bool[Tensor, " n"] = torch.tensor(list(scaled), dtype=torch.bool)
+        self.register_buffer("shift", torch.zeros(width, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(width, dtype=torch.float64))
+
+    def fit(self, numbers: Float[Tensor, "rows n"]) -> None:
+        """Learn shift and spread; a column without spread is only shifted, and 0/1 columns are left alone."""
+        if self.how == "none" or not numbers.shape[1]:
+            return
+        deviation, size = numbers.std(dim=0, correction=0), numbers.abs().amax(dim=0)
+        if self.how == "standard":
+            shift, spread = numbers.mean(dim=0), deviation
+        elif self.how == "minmax":
+            shift, spread = numbers.amin(dim=0), numbers.amax(dim=0) - numbers.amin(dim=0)
+        else:
+            low, shift, high = column_quantiles(numbers, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64))
+            spread = torch.where(high > low, high - low, deviation)
+        self.shift.copy_(torch.where(self.scaled, shift, torch.zeros_like(shift)))
+        self.spread.copy_(torch.where(self.scaled, usable_spread(spread, size), torch.ones_like(spread)))
+
+    def forward(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+        """Scaled columns."""
+        return (numbers - self.shift) / self.spread
+
+
+class QuantileScale(nn.Module):
+    """Each column through its own training distribution, to −1…1, linear between 65 quantiles.
+
+    x ↦ 2·F(x) − 1 with F piecewise linear; values beyond the training range end at −1 and 1.
+    """
+
+    knots: Tensor
+
+    def __init__(self, width: int, scaled: Sequence[bool]) -> None:
+        super().__init__()
+        self.scaled = list(scaled)
+        self.register_buffer("knots", torch.zeros(_KNOTS, width, dtype=torch.float64))
+
+    def fit(self, numbers: Float[Tensor, "rows n"]) -> None:
+        """Learn the quantiles."""
+        if numbers.shape[1]:
+            self.knots.copy_(column_quantiles(numbers, torch.linspace(0, 1, _KNOTS, dtype=torch.float64)))
+
+    def forward(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+        """Scaled columns: the mean over the steps between knots of how much of each step lies below x."""
+        columns = []
+        for index, scaled in enumerate(self.scaled):
+            x = numbers[:, index : index + 1]
+            if not scaled:
+                columns.append(x)
+                continue
+            low, high = self.knots[:-1, index], self.knots[1:, index]
+            step = high - low
+            share = torch.where(
+                step > 0,
+                (x - low) / torch.where(step > 0, step, 1.0),
+                (x > low).double() / 2 + (x >= low).double() / 2,
+            )
+            columns.append(2 * share.clamp(0, 1).mean(dim=1, keepdim=True) - 1)
+        return torch.cat(columns, dim=1) if columns else numbers
+
+
+def make_scaler(how: str, width: int, scaled: Sequence[bool]) -> AffineScale | QuantileScale:
+    """The scaler of that name for `width` columns."""
+    return QuantileScale(width, scaled) if how == "quantile" else AffineScale(how, width, scaled)
+
+
+def column_quantiles(numbers: Float[Tensor, "rows n"], shares: Float[Tensor, " q"]) -> Float[Tensor, "q n"]:
+    """Linear quantiles of each column; unlike `torch.quantile` for any number of rows."""
+    ordered = numbers.sort(dim=0).values
+    place = shares * (len(ordered) - 1)
+    below = place.floor().long()
+    above = (below + 1).clamp(max=len(ordered) - 1)
+    weight = (place - below).unsqueeze(1)
+    return ordered[below] * (1 - weight) + ordered[above] * weight
+
+
+class OneHot(nn.Module):
+    """One 0/1 column a level; code 0 (rare or unseen) has a column of its own only where training rows were
+    rare.
+    """
+
+    base: Tensor
+    spare: Tensor
+
+    def __init__(self, sizes: Sequence[int], rare: Sequence[bool]) -> None:
+        super().__init__()
+        widths = [size + bool(few) for size, few in zip(sizes, rare, strict=False)]
+        starts = [sum(widths[:index]) for index in range(len(widths))]
+        self.width = sum(widths)
+        spare = [
+            start + size if few else self.width for start, size, few in zip(starts, sizes, rare, strict=False)
+        ]
+        self.register_buffer("base", torch.tensor(starts, dtype=torch.int64), persistent=False)
+        self.register_buffer("spare", torch.tensor(spare, dtype=torch.int64), persistent=False)
+
+    def forward(self, codes: Int[Tensor, "rows c"]) -> Float[Tensor, "rows width"]:
+        """The 0/1 columns; a code 0 without a column falls into one behind the last, which is cut off."""
+        columns = codes.new_zeros(codes.shape[0], self.width + 1, dtype=torch.float64)
+        if not self.width:
+            return columns[:, :0]
+        places = torch.where(codes > 0, self.base + codes - 1, self.spare)
+        # All of them; a constant would be exported with the number of rows at hand.
+        ones = (codes >= 0).double()
+        return columns.scatter(1, places, ones)[:, : self.width]
+
+
+class CyclicTime(nn.Module):
+    """Moments as elapsed time (standardised) and as sine and cosine of the phases of year, week and, if
+    given, day.
+    """
+
+    middle: Tensor
+    spread: Tensor
+
+    def __init__(self, daytime: Sequence[bool]) -> None:
+        super().__init__()
+        self.daytime = list(daytime)
+        self.register_buffer("middle", torch.zeros(len(self.daytime), dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(len(self.daytime), dtype=torch.float64))
+
+    @staticmethod
+    def parts(daytime: bool) -> list[str]:
+        """What the encoded columns of one moment are."""
+        phases = ["year", "week", *(["day"] if daytime else [])]
+        return ["elapsed", *(f"{wave} of {phase}" for phase in phases for wave in ("sine", "cosine"))]
+
+    def fit(self, moments: Float[Tensor, "rows t"]) -> None:
+        """Learn mean and deviation of each column."""
+        if moments.shape[1]:
+            self.middle.copy_(torch.nan_to_num(torch.nanmean(moments, dim=0)))
+            deviation = torch.nan_to_num(torch.nanmean((moments - self.middle) ** 2, dim=0)).sqrt()
+            self.spread.copy_(usable_spread(deviation, torch.nan_to_num(moments).abs().amax(dim=0)))
+
+    def forward(self, moments: Float[Tensor, "rows t"]) -> Float[Tensor, "rows width"]:
+        """Encoded moments; a missing one is put at the mean and has no phase (zeros)."""
+        known = ~torch.isnan(moments)
+        filled = torch.where(known, moments, self.middle)
+        columns = []
+        for index, daytime in enumerate(self.daytime):
+            moment = filled[:, index : index + 1]
+            there = known[:, index : index + 1].double()
+            columns.append((moment - self.middle[index]) / self.spread[index])
+            for period in (_YEAR, _WEEK, *((_DAY,) if daytime else ())):
+                angle = (moment / period - torch.floor(moment / period)) * (2 * math.pi)
+                columns += [torch.sin(angle) * there, torch.cos(angle) * there]
+        return torch.cat(columns, dim=1) if columns else moments

@@ -1,0 +1,116 @@
+"""After how many rows a series repeats itself."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.signal import detrend, find_peaks
+
+# How high a peak must be, and how far it must stand out: of values, of changes from row to row.
+_LEVEL, _CHANGES = 0.3, 0.1
+_AS_GOOD = 0.8  # the shortest season wins among nearly equal ones: 24 hours rather than 48
+_ERRORS = 5.0  # standard errors (1/√n) that chance does not reach among a few hundred lags
+
+
+def find_season(values: Float[np.ndarray, " rows"]) -> int:
+    """The lag of the highest peak of the autocorrelation, at most a third of the rows; 1 where no peak is
+    clear.
+
+    r_k = Σ (y_t − ȳ)(y_{t+k} − ȳ) / ((n − k)·s²), of the values without their straight trend. A peak counts
+    from r = 0.3 on, or 5/√n where that is more, and when it stands out by 0.3. Where the values have none,
+    the changes from row to row are looked at, with 0.1 for 0.3: a slow drift hides the days of an hourly
+    temperature. Of peaks within 20 % of the highest the first is taken.
+
+    Arguments:
+        values: training rows in the order of time; missing ones count as the last one before them.
+
+    Source: Box & Jenkins 1970 (the autocorrelation)
+    """
+    known = _without_gaps(values)
+    if len(known) < 8 or known.min() == known.max():
+        return 1
+    # So that sums do not overflow, and then squares neither vanish nor overflow.
+    small = known / np.abs(known).max()
+    scaled = (small - small.mean()) / np.abs(small - small.mean()).max()
+    for series, least in ((detrend(scaled), _LEVEL), (np.diff(scaled), _CHANGES)):
+        found = _highest_peak(series, least)
+        if found:
+            return found
+    return 1
+
+
+def _highest_peak(series: np.ndarray, least: float) -> int | None:
+    correlation = _autocorrelation(series)[: len(series) // 3 + 1]
+    peaks, _ = find_peaks(correlation, height=max(least, _ERRORS / np.sqrt(len(series))), prominence=least)
+    if not len(peaks):
+        return None
+    return int(peaks[correlation[peaks] >= _AS_GOOD * correlation[peaks].max()][0])
+
+
+def _autocorrelation(series: np.ndarray) -> np.ndarray:
+    centred, n = series - series.mean(), len(series)
+    if not (centred**2).sum() > 1e-12 * n:  # a straight line: only rounding is left
+        return np.zeros(n)
+    spectrum = np.fft.rfft(centred, 2 * n)  # twice as long, so that the end does not meet the beginning
+    sums = np.fft.irfft(np.abs(spectrum) ** 2, 2 * n)[:n]
+    return sums / sums[0] * n / (n - np.arange(n))
+
+
+def _without_gaps(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values)
+    if not known.any():
+        return values[:0]
+    last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
+    return values[last[last >= 0]]
+
+
+def seasonal_naive(
+    history: Float[np.ndarray, "rows length"], horizon: int, season: int
+) -> Float[np.ndarray, "rows horizon"]:
+    """As one season ago: ŷ_{t+h} = y_{t+h−m·⌈h/m⌉}, for h = 1 … horizon and a season of m rows.
+
+    With m = 1 it is the naive forecast: all as the last value.
+
+    Arguments:
+        history: the values up to t, the latest last.
+        season: m; what is known must reach back that far.
+
+    Raises: `ValueError` where the history is shorter than a season.
+
+    Source: Hyndman & Athanasopoulos 2018, chapter 3
+    """
+    length = history.shape[1]
+    if not 1 <= season <= length:
+        raise ValueError(f"a history of {length} rows is shorter than the season of {season}")
+    ahead = np.arange(1, horizon + 1)
+    return history[:, length - 1 + ahead - season * np.ceil(ahead / season).astype(np.int64)]
+
+
+def mase_scale(train: Float[np.ndarray, "rows targets"], season: int) -> Float[np.ndarray, " targets"]:
+    """The mean absolute error of the seasonal naive forecast one season ahead over training rows: mean |y_t −
+    y_{t−m}|.
+
+    Pairs of which a value is missing (not a number) do not count. Not a number where there is no pair, or the
+    error is zero.
+
+    Source: Hyndman & Koehler 2006
+    """
+    errors = np.abs(train[season:] - train[:-season])
+    known = ~np.isnan(errors)
+    count = known.sum(axis=0)
+    total = np.where(known, errors, 0.0).sum(axis=0)
+    return np.where((count > 0) & (total > 0), total / np.maximum(count, 1), np.nan)
+
+
+def mase(
+    truth: Float[np.ndarray, "rows outputs"],
+    forecast: Float[np.ndarray, "rows outputs"],
+    scale: Float[np.ndarray, " outputs"],
+) -> float:
+    """The mean absolute scaled error: mean |y − ŷ| / scale; below 1 it is better than the seasonal naive
+    forecast in training.
+
+    Arguments:
+        scale: `mase_scale` of each output's target.
+
+    Source: Hyndman & Koehler 2006
+    """
+    return float((np.abs(truth - forecast) / scale).mean())

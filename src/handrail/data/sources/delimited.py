@@ -1,0 +1,279 @@
+"""Delimited text (CSV, TSV, columns by white space) as a table of text.
+
+Polars does the parsing. What it would pass over in silence is found first, from the bytes: rows with too few
+fields, blank lines, and the number of the line on which each record begins.
+"""
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from handrail.data.sources.cells import MISSING, clean_text, distinct
+from handrail.data.sources.dialect import (
+    NO_DELIMITER,
+    WHITESPACE,
+    Dialect,
+    OpenQuoteError,
+    find_dialect,
+    has_header,
+    records,
+    sample_rows,
+)
+from handrail.data.table import ReadOptions, Table
+from handrail.errors import DataError
+
+_NEWLINE, _RETURN, _SPACE = 10, 13, 32
+_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
+_SURE_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d+,\d+|,\d+)(?:[eE][+-]?\d+)?$"
+
+
+class RaggedError(ValueError):
+    """A record has another number of fields than the first one."""
+
+    def __init__(self, line: int, found: int, expected: int, first_line: int) -> None:
+        super().__init__(line, found, expected, first_line)
+        self.line, self.found, self.expected, self.first_line = line, found, expected, first_line
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """All records as columns of text, the header included, and the line on which each begins."""
+
+    frame: pl.DataFrame
+    lines: np.ndarray
+    spans_lines: bool
+
+
+def read_delimited(text: str, name: str, *, options: ReadOptions) -> Table:
+    """A table of text columns, stripped, with missing markers as null.
+
+    Arguments:
+        text: the whole file, decoded.
+        name: what the file is called, with its suffix.
+
+    Raises: `DataError` for ragged rows, an open quote, duplicate names, or a table without rows.
+    """
+    text = text.replace("\r", "\n") if "\n" not in text else text
+    if not text.strip():
+        raise DataError(f"{name} is empty: it holds only white space; expected a table.")
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    dialect = find_dialect(text, delimiter=options.delimiter, quote=options.quote, suffix=suffix)
+    parsed, dialect = _parsed(text, dialect, name, quote_given=options.quote is not None)
+    rows = sample_rows(text, dialect)
+    missing = MISSING | set(options.missing or ())
+    header = _header(rows, options, missing=missing, suffix=suffix) if rows else bool(options.header)
+    frame, lines = _named(parsed, options, name, header=header)
+    frame = clean_text(frame, options.missing or ())
+    frame, commas = _decimal_points(frame, options.decimal, delimiter=dialect.delimiter)
+    notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}"]
+    if _spaces_after(text, dialect):
+        notes.append("spaces after delimiters removed")
+    if commas:
+        notes.append(f"decimal commas turned into points in {', '.join(commas)}")
+    return Table(
+        frame,
+        name,
+        first_row=int(lines[0]),
+        notes=(", ".join(notes),),
+        is_text=True,
+        namer=lambda index: f"line {lines[index]}",
+    )
+
+
+def _parsed(text: str, dialect: Dialect, name: str, *, quote_given: bool) -> tuple[Parsed, Dialect]:
+    """The parsed text; quotes that were only supposed are taken as plain text where that alone makes sense."""
+    plain = Dialect(dialect.delimiter, "")
+    can_be_plain = bool(dialect.quote) and not quote_given and dialect.quote in text
+    try:
+        parsed = parse(text, dialect)
+    except (RaggedError, OpenQuoteError, csv.Error) as error:
+        if can_be_plain:
+            try:
+                return parse(text, plain), plain
+            except (RaggedError, csv.Error):
+                pass
+        raise DataError(_explained(error, name, dialect)) from error
+    if parsed.spans_lines and can_be_plain and parsed.frame.width > 1:
+        # Real line breaks inside quotes make lines ragged when the quotes are ignored. If they do not, the
+        # quotes are characters of the text, and rows were swallowed between two of them.
+        try:
+            without = parse(text, plain)
+        except (RaggedError, csv.Error):
+            return parsed, dialect
+        if without.frame.width == parsed.frame.width:
+            return without, plain
+    return parsed, dialect
+
+
+def _explained(error: Exception, name: str, dialect: Dialect) -> str:
+    if isinstance(error, OpenQuoteError):
+        return (
+            f"{name}: the quote ({dialect.quote}) opened in the record at line {error.line} is never closed. "
+            "Close it, or give quote='' if quotes are plain text here."
+        )
+    if isinstance(error, RaggedError):
+        return (
+            f"{name}: line {error.line} has {error.found} fields; expected {error.expected}, as in line "
+            f"{error.first_line} ({dialect}). Correct that line, or give the delimiter if it was found wrongly."
+        )
+    return f"{name} cannot be split into fields: {error}. Check delimiter and quotes ({dialect})."
+
+
+def parse(text: str, dialect: Dialect) -> Parsed:
+    """All records of a text.
+
+    Raises: `RaggedError`, `OpenQuoteError`, `csv.Error`.
+    """
+    data = text.encode("utf-8")
+    if dialect.delimiter == WHITESPACE and (not dialect.quote or dialect.quote not in text):
+        trimmed = re.sub(rb"(?m)^[ \t]+|[ \t\r]+$", b"", data)
+        quick = _quick(re.sub(rb"[ \t]+", b"\t", trimmed), Dialect("\t", ""))
+    else:
+        quick = _quick(data, dialect) if dialect.delimiter != WHITESPACE else None
+    return quick or _slow(text, dialect)
+
+
+def _quick(data: bytes, dialect: Dialect) -> Parsed | None:
+    """By polars; `None` where the quotes are not plain enough for it."""
+    data = data if data.endswith(b"\n") else data + b"\n"
+    buffer = np.frombuffer(data, np.uint8)
+    breaks = np.flatnonzero(buffer == _NEWLINE)
+    ends, delimiters = breaks, np.flatnonzero(buffer == ord(dialect.delimiter))
+    if dialect.quote:
+        quotes = np.flatnonzero(buffer == ord(dialect.quote))
+        if not _well_formed(buffer, quotes, ord(dialect.delimiter)):
+            return None
+        if quotes.size:  # an odd number of quotes before a place: it is inside a field
+            ends, delimiters = (x[np.searchsorted(quotes, x) % 2 == 0] for x in (ends, delimiters))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    counts = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
+    lines = np.searchsorted(breaks, starts) + 1
+    blank = np.zeros(len(ends), bool)
+    for i in np.flatnonzero((counts == 1) & (buffer[starts] <= _SPACE)):
+        blank[i] = not data[starts[i] : ends[i]].strip()
+    if blank.any():
+        data = _without(data, starts[blank], ends[blank] + 1)
+        counts, lines = counts[~blank], lines[~blank]
+    _check_counts(counts, lines)
+    frame = _polars(data, dialect)
+    if frame is None or frame.shape != (len(counts), counts[0]):
+        return None
+    return Parsed(frame, lines, spans_lines=len(ends) != len(breaks))
+
+
+def _well_formed(buffer: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
+    """Whether every quote opens a field at its beginning, closes it at its end, or is one of a doubled pair."""
+    if quotes.size == 0:
+        return True
+    if quotes.size % 2:
+        return False
+    opening, closing = quotes[::2], quotes[1::2]
+    before = np.where(opening > 0, buffer[opening - 1], _NEWLINE)
+    after = buffer[closing + 1]  # the buffer ends with a line break
+    doubled = opening[1:] == closing[:-1] + 1
+    opens = np.isin(before, (delimiter, _NEWLINE)) | np.concatenate(([False], doubled))
+    closes = np.isin(after, (delimiter, _NEWLINE, _RETURN)) | np.concatenate((doubled, [False]))
+    return bool(opens.all() and closes.all())
+
+
+def _without(data: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
+    kept, place = [], 0
+    for start, end in zip(starts, ends, strict=True):
+        kept.append(data[place:start])
+        place = int(end)
+    return b"".join([*kept, data[place:]])
+
+
+def _check_counts(counts: np.ndarray, lines: np.ndarray) -> None:
+    wrong = np.flatnonzero(counts != counts[0])
+    if wrong.size:
+        first = wrong[0]
+        raise RaggedError(int(lines[first]), int(counts[first]), int(counts[0]), int(lines[0]))
+
+
+def _polars(data: bytes, dialect: Dialect) -> pl.DataFrame | None:
+    try:
+        return pl.read_csv(
+            io.BytesIO(data),
+            has_header=False,
+            infer_schema=False,
+            separator=dialect.delimiter,
+            quote_char=dialect.quote or None,
+        )
+    except pl.exceptions.PolarsError:
+        return None  # the csv module decides what is wrong, and where
+
+
+def _slow(text: str, dialect: Dialect) -> Parsed:
+    """By Python's csv module: quotes after spaces or inside fields, and columns by white space with quotes."""
+    numbered = list(records(text, dialect))
+    lines = np.array([line for line, _ in numbered])
+    _check_counts(np.array([len(fields) for _, fields in numbered]), lines)
+    columns = zip(*(fields for _, fields in numbered), strict=True)
+    frame = pl.DataFrame(
+        [pl.Series(f"column_{i}", values, dtype=pl.String) for i, values in enumerate(columns)]
+    )
+    return Parsed(frame, lines, spans_lines=any("\n" in value for _, row in numbered for value in row))
+
+
+def _header(
+    rows: list[list[str]], options: ReadOptions, *, missing: frozenset[str] | set[str], suffix: str
+) -> bool:
+    if options.header is not None:
+        return options.header
+    return rows[0] == options.names or has_header(rows, missing=missing, suffix=suffix)
+
+
+def _spaces_after(text: str, dialect: Dialect) -> bool:
+    return (
+        dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
+        and dialect.delimiter + " " in text.split("\n", 1)[0]
+    )
+
+
+def _named(
+    parsed: Parsed, options: ReadOptions, name: str, *, header: bool
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The data rows under their names."""
+    frame, lines, names = parsed.frame, parsed.lines, options.names
+    numbered = [f"column_{i}" for i in range(1, frame.width + 1)]
+    if header:
+        found = [(value or "").strip() or spare for value, spare in zip(frame.row(0), numbered, strict=True)]
+        frame, lines = frame.slice(1), lines[1:]
+        if names is None:
+            distinct(found, name)
+            names = found
+    if frame.is_empty():
+        raise DataError(f"{name} has a header but no rows; expected at least one row of data below it.")
+    if names is not None and len(names) != frame.width:
+        raise DataError(
+            f"{name}: {len(names)} names are given for {frame.width} columns; expected one for each."
+        )
+    frame.columns = names or numbered
+    return frame, lines
+
+
+def _decimal_points(
+    frame: pl.DataFrame, decimal: str | None, *, delimiter: str
+) -> tuple[pl.DataFrame, list[str]]:
+    """Values written 3,14 or 1.234,5 with a point instead, and the names of the columns that hold such.
+
+    Where the comma is not given, a file with semicolons is taken to use it. Each value is judged by itself,
+    so that no row can change how another is read; 1.234 alone is left as it is, unless the comma is given.
+    """
+    if decimal == "." or (decimal is None and delimiter != ";"):
+        return frame, []
+    form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
+    names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
+    return frame.with_columns(
+        _pointed(pl.col(name), form) for name in (frame.columns if decimal == "," else names)
+    ), names
+
+
+def _pointed(column: pl.Expr, form: str) -> pl.Expr:
+    plain = column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return pl.when(column.str.contains(form)).then(plain).otherwise(column)

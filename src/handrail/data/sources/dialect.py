@@ -1,0 +1,195 @@
+"""How a text file is laid out, found out from its beginning: delimiter, quotes, and whether there is a
+header.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+WHITESPACE = " "
+NO_DELIMITER = "\x1f"  # the unit separator: a table of one column
+_SAMPLE_CHARACTERS = 1 << 17
+_SAMPLE_ROWS = 500
+_END = "\x1e"  # a last record of our own shows whether a quote was left open before it
+
+_NUMBER = re.compile(
+    r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)", re.IGNORECASE
+)
+_NAME = re.compile(r"[^\W\d][\w .:/()%#\[\]&+*$°-]{0,63}")
+_TOKEN = re.compile(r'"((?:[^"]|"")*)"|(\S+)')
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The delimiter (`WHITESPACE`: any run of spaces and tabs) and the quote; the empty text is none."""
+
+    delimiter: str
+    quote: str = '"'
+
+    def __str__(self) -> str:
+        names = {WHITESPACE: "columns by white space", NO_DELIMITER: "one column", "\t": "delimiter tab"}
+        text = names.get(self.delimiter, f"delimiter '{self.delimiter}'")
+        return (
+            text
+            if self.quote == '"'
+            else f"{text}, " + (f"quote {self.quote}" if self.quote else "quotes are plain text")
+        )
+
+
+class OpenQuoteError(ValueError):
+    """A quote is not closed before the end of the text; `line` is where its record begins."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+def records(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """(line number, fields) of every record that is not blank.
+
+    Raises: `OpenQuoteError`; `csv.Error` for a field beyond the csv module's limit.
+    """
+    if dialect.delimiter == WHITESPACE:
+        yield from _whitespace_records(text, dialect.quote)
+        return
+    last = ""
+
+    def lines() -> Iterator[str]:
+        nonlocal last
+        for last in io.StringIO(text, newline=""):
+            yield last
+        if not last.endswith(("\n", "\r")):
+            yield "\n"
+        yield _END + "\n"
+
+    reader = csv.reader(
+        lines(),
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        skipinitialspace=dialect.delimiter != "\t",
+    )
+    line = 1
+    for fields in reader:
+        if fields == [_END]:
+            return
+        if fields and fields[-1].endswith(_END + "\n"):
+            raise OpenQuoteError(line)
+        # In a table of one column a pair of quotes is a missing value, and a blank line is no row.
+        if len(fields) > 1 or (fields and last.strip()):
+            yield line, fields
+        line = reader.line_num + 1
+
+
+def _whitespace_records(text: str, quote: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not quote or quote not in line:
+            fields = line.split()
+        else:
+            pattern = _TOKEN if quote == '"' else re.compile(_TOKEN.pattern.replace('"', re.escape(quote)))
+            fields = [bare or quoted.replace(quote * 2, quote) for quoted, bare in pattern.findall(line)]
+        if fields:
+            yield number, fields
+
+
+def sample_rows(text: str, dialect: Dialect) -> list[list[str]]:
+    """The first rows, stripped; the last one is left out where the sample may have cut it."""
+    cut = len(text) > _SAMPLE_CHARACTERS
+    sample = text[: text.rfind("\n", 0, _SAMPLE_CHARACTERS) + 1 or _SAMPLE_CHARACTERS] if cut else text
+    rows: list[list[str]] = []
+    try:
+        for _, fields in records(sample, dialect):
+            rows.append([value.strip() for value in fields])
+            if len(rows) >= _SAMPLE_ROWS:
+                break
+    except (OpenQuoteError, csv.Error):
+        return rows if cut else []
+    return rows
+
+
+def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix: str) -> Dialect:
+    """The layout under which the first rows have equally many, clean fields.
+
+    Arguments:
+        delimiter: as given by the user, or `None` to try comma, semicolon, tab, bar and white space.
+        quote: as given by the user, or `None` to try double quotes and none.
+        suffix: the file's; a .tsv file is split at tabs if it has any.
+    """
+    delimiters = (
+        [delimiter] if delimiter else ["\t"] if suffix == ".tsv" and "\t" in text else [*",;\t|", WHITESPACE]
+    )
+    quotes = [quote] if quote is not None else ['"', ""]
+    best, best_score = None, (0.0, 0.0, 0.0)
+    for candidate in (Dialect(d, q) for q in quotes for d in delimiters):
+        score = _score(sample_rows(text, candidate), candidate)
+        # Quotes are plain text only where the rows are even because of it, for ragged rows may have other
+        # reasons.
+        if score > best_score and (candidate.quote == quotes[0] or score[0] == 1.0):
+            best, best_score = candidate, score
+    if best is not None:
+        return best
+    if delimiter or suffix == ".tsv":
+        return Dialect(delimiters[0], quotes[0])
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    likely = next((d for d in ",;\t|" if d in first), NO_DELIMITER)
+    return Dialect(likely, quotes[0])
+
+
+def _score(rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[float, float, float]:
+    """(share of rows with the usual number of fields, share of clean fields, that number); zeros for no
+    table.
+    """
+    if not rows:
+        return 0.0, 0.0, 0.0
+    width, count = Counter(map(len, rows)).most_common(1)[0]
+    share = count / len(rows)
+    # Prose has spaces everywhere, so white space must fit exactly; a few ragged rows are the user's to hear
+    # about.
+    if width < 2 or share < (1.0 if dialect.delimiter == WHITESPACE else 0.5):
+        return 0.0, 0.0, 0.0
+    fields = [value for row in rows for value in row]
+    return share, sum(map(_is_clean, fields)) / len(fields), float(width)
+
+
+def _is_clean(value: str) -> bool:
+    """Whether a field looks whole: a number, or a text without another delimiter or a stray quote at an end."""
+    if _NUMBER.fullmatch(value):
+        return True
+    return (
+        not any(mark in value for mark in ";\t|")
+        and not value.endswith(",")
+        and value[:1] != '"'
+        and value[-1:] != '"'
+    )
+
+
+def is_number(value: str) -> bool:
+    """Whether a field is a number, with a decimal point or comma."""
+    return _NUMBER.fullmatch(value) is not None
+
+
+def has_header(rows: Sequence[Sequence[str]], *, missing: Collection[str], suffix: str) -> bool:
+    """Whether the first row holds names rather than values.
+
+    It does where it has text above columns of numbers. Where no column is of numbers, it does if its fields
+    are distinct, look like names and do not occur below.
+    """
+    first, body = rows[0], rows[1:]
+    names = all(_NAME.fullmatch(value) for value in first) and len(set(first)) == len(first)
+    if not body:
+        return names
+    columns = [[row[i] for row in body if i < len(row) and row[i] not in missing] for i in range(len(first))]
+    votes = Counter(
+        is_number(value)
+        for value, column in zip(first, columns, strict=True)
+        if value not in missing and column and sum(map(is_number, column)) >= 0.95 * len(column)
+    )
+    if votes:
+        return votes[False] > votes[True]
+    # A list of names in a text file has no header; nothing in it could tell.
+    if len(first) == 1 and suffix not in (".csv", ".tsv"):
+        return False
+    return names and not any(value in column for value, column in zip(first, columns, strict=True))

@@ -1,0 +1,170 @@
+"""Pictures with boxes in the layout of Pascal VOC: JPEGImages, Annotations and lists in ImageSets/Main."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import polars as pl
+
+from handrail.data.stores import place_column
+from handrail.data.stores.boxes import BoxStore
+from handrail.data.stores.images import ImageStore
+from handrail.data.stores.pixels.decode import SUFFIXES
+from handrail.data.stores.pixels.remarks import listed
+from handrail.data.table import Table
+from handrail.errors import DataError
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_LISTS = {"train": 0, "val": 1, "test": 2}
+
+
+@dataclass
+class Annotation:
+    """The boxes of one picture. size: height and width, or None where the file does not say."""
+
+    corners: list[list[float]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    size: tuple[int, int] | None = None
+
+
+def is_voc(folder: Path) -> bool:
+    """Whether a folder has the layout."""
+    return (folder / "JPEGImages").is_dir() and (folder / "Annotations").is_dir()
+
+
+def read_annotation(path: Path) -> Annotation:
+    """One file of Annotations.
+
+    Raises: `DataError` when it is no XML, or a box lacks its name or a corner.
+    """
+    try:
+        root = ElementTree.fromstring(path.read_bytes())  # noqa: S314 (expat from 2.4.1 on stops entity bombs; nothing outside is loaded)
+    except (ElementTree.ParseError, OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as XML: {error}.") from None
+    found = Annotation()
+    height, width = (_number(root.findtext(f"size/{side}")) for side in ("height", "width"))
+    if height and width:
+        found.size = (int(height), int(width))
+    for number, item in enumerate(root.iter("object"), start=1):
+        corners = [_number(item.findtext(f"bndbox/{corner}")) for corner in _CORNERS]
+        label = (item.findtext("name") or "").strip()
+        if not label or None in corners:
+            lacks = "a name" if not label else f"a number for {_CORNERS[corners.index(None)]}"
+            raise DataError(
+                f"{path}: object {number} lacks {lacks}; expected name and bndbox with {', '.join(_CORNERS)}."
+            )
+        found.corners.append([corner for corner in corners if corner is not None])
+        found.labels.append(label)
+    return found
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def read_voc(folder: Path, *, cache_in: Path | None = None) -> Table:
+    """Columns `image` and `boxes`; parts from the lists train.txt, val.txt and test.txt where they are there.
+
+    Raises: `DataError` with every file that cannot be read or does not fit the others.
+    """
+    pictures = {
+        path.stem: path
+        for path in sorted((folder / "JPEGImages").iterdir())
+        if path.suffix.lower() in SUFFIXES
+    }
+    annotations = {path.stem: path for path in sorted((folder / "Annotations").glob("*.xml"))}
+    alone = [
+        f"{path.name} in Annotations has no picture in JPEGImages."
+        for stem, path in annotations.items()
+        if stem not in pictures
+    ]
+    if alone:
+        raise DataError(alone[:20])
+    parts = _listed_parts(folder, pictures)
+    stems = [stem for stem in pictures if stem in annotations and (not parts or stem in parts)]
+    notes = [
+        f"Pascal VOC layout: {len(stems):,} pictures with boxes"
+        + (" in " + _counted(parts, stems) if parts else "")
+    ]
+    bare = [pictures[stem].name for stem in pictures if stem not in annotations]
+    if bare:
+        notes.append(f"{len(bare):,} pictures have no file in Annotations and are left out: {listed(bare)}.")
+    unlisted = [
+        pictures[stem].name for stem in pictures if parts and stem in annotations and stem not in parts
+    ]
+    if unlisted:
+        notes.append(
+            f"{len(unlisted):,} pictures stand in no list of ImageSets/Main and are left out: {listed(unlisted)}."
+        )
+    if not stems:
+        raise DataError(
+            f"{folder} has the Pascal VOC layout, but no picture with an annotation; expected JPEGImages/A.jpg and Annotations/A.xml."
+        )
+    names = [pictures[stem].name for stem in stems]
+    images = ImageStore.of_files([pictures[stem] for stem in stems], names, cache_in=cache_in)
+    boxes = _boxes([annotations[stem] for stem in stems], images, names)
+    return Table(
+        pl.DataFrame([place_column("image", len(stems)), place_column("boxes", len(stems))]),
+        folder.name,
+        notes=(*notes, *images.remarks, *boxes.remarks),
+        namer=names.__getitem__,
+        stores={"image": images, "boxes": boxes},
+        parts=np.array([parts[stem] for stem in stems], dtype=np.int64) if parts else None,
+        target="boxes",
+    )
+
+
+def _boxes(files: list[Path], images: ImageStore, names: list[str]) -> BoxStore:
+    found, problems = [], []
+    for place, path in enumerate(files):
+        try:
+            found.append(read_annotation(path))
+        except DataError as error:
+            problems += error.problems
+            continue
+        height, width = (int(side) for side in images.sizes[place])
+        said = found[-1].size
+        if said and said != (height, width):
+            problems.append(
+                f"{path.name} says that {names[place]} is {said[1]} × {said[0]} pixels, and it is {width} × {height}: its boxes would lie wrong."
+            )
+    if problems:
+        raise DataError(problems[:20])
+    return BoxStore(
+        [np.array(one.corners, dtype=np.float32).reshape(-1, 4) for one in found],
+        [one.labels for one in found],
+        sizes=images.sizes,
+        names=names,
+    )
+
+
+def _listed_parts(folder: Path, pictures: Mapping[str, Path]) -> dict[str, int]:
+    """The part of each picture that a list names. Raises: `DataError` for a picture of two parts, or one that
+    is not there.
+    """
+    parts: dict[str, int] = {}
+    problems = []
+    for name, part in _LISTS.items():
+        path = folder / "ImageSets" / "Main" / f"{name}.txt"
+        for line in path.read_text(encoding="utf-8").split("\n") if path.is_file() else ():
+            stem = line.split()[0] if line.strip() else ""
+            if stem and stem not in pictures:
+                problems.append(f"{path.name} in ImageSets/Main names '{stem}', which is not in JPEGImages.")
+            elif stem and parts.setdefault(stem, part) != part:
+                problems.append(
+                    f"'{stem}' stands in two lists of ImageSets/Main; a picture belongs to one part."
+                )
+    if problems:
+        raise DataError(problems[:20])
+    return parts if set(parts.values()) != {0} else {}
+
+
+def _counted(parts: Mapping[str, int], stems: list[str]) -> str:
+    counts = {name: sum(parts[stem] == part for stem in stems) for name, part in _LISTS.items()}
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)

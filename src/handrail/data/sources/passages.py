@@ -1,0 +1,177 @@
+"""Long texts as rows: passages of about a thousand characters, so that a text can be split, sealed and
+compared like a table.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from handrail.data.sources import FORMATS, matching, read, refuse_unused
+from handrail.data.sources.bundled import PREFIX
+from handrail.data.sources.raw_files import COMPRESSED, decode, decompressed, read_bytes
+from handrail.data.sources.sql import is_url
+from handrail.data.table import ReadOptions, Table
+from handrail.data.task import find_targets
+from handrail.errors import DataError, did_you_mean
+
+COLUMN = "text"
+_LENGTH = 1000
+
+
+def read_passages(source: Any, target: Any = None, *, options: ReadOptions | None = None) -> Table:
+    """The text of a source as passages: of text files as they stand, of a table the rows of its column of
+    text.
+
+    Arguments:
+        source: as for `handrail.data.read`; a folder stands for the .txt files in it.
+        target: the column of a table, by name or by position; a .txt file with a target is read as a table.
+        options: settings of reading.
+
+    Raises: `DataError` as `read`, `read_text_files` and `from_table`.
+    """
+    options = options or ReadOptions()
+    paths = _text_files(source) if target in (None, COLUMN) else []
+    if paths:
+        refuse_unused(options, frozenset(("encoding",)), "a text that is read as it stands")
+        return read_text_files(paths, encoding=options.encoding)
+    table = read(source, options=options)
+    return from_table(
+        table, None if target is None else find_targets(table.frame.columns, target, alone=True)[0]
+    )
+
+
+def _text_files(source: Any) -> list[Path]:
+    """The files of a source that are plain text by their endings; none where one of them is a table."""
+    listed = source if isinstance(source, list | tuple) else [source]
+    if not all(
+        isinstance(part, str | Path) and not is_url(str(part)) and not str(part).startswith(PREFIX)
+        for part in listed
+    ):
+        return []
+    found = [path for part in listed for path in matching(part)]
+    files = [file for path in found for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]
+    return files if all(_is_plain(path) for path in files) else []
+
+
+def _is_plain(path: Path) -> bool:
+    inner = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+    return inner.suffix.lower() == ".txt" or inner.suffix.lower() not in FORMATS
+
+
+def read_text_file(path: str | Path, *, encoding: str | None = None) -> Table:
+    """A text file as consecutive passages, which joined together are the text to the letter.
+
+    A passage ends at a line's end where there is one in its second half, else behind a space, else after
+    1,000 characters.
+
+    Arguments:
+        path: of the file; .gz, .bz2, .xz, .zst and .zip are decompressed.
+        encoding: such as `utf-8` or `cp1252`; found out where it is not given.
+
+    Raises: `DataError` when the file is missing, empty, binary, or not in that encoding.
+    """
+    return _table([_read(Path(path), encoding)], str(path), [Path(path).name])
+
+
+def read_text_files(paths: Sequence[str | Path], *, encoding: str | None = None) -> Table:
+    """Several text files, one behind the other, as passages; a file that does not end a line is given a line
+    end.
+
+    Raises: `DataError` as `read_text_file`, and where there is no file.
+    """
+    if not paths:
+        raise DataError("no text file was named; expected at least one.")
+    if len(paths) == 1:
+        return read_text_file(paths[0], encoding=encoding)
+    texts = [_ended(_read(Path(path), encoding)) for path in paths]
+    return _table(texts, f"{len(paths)} text files", [Path(path).name for path in paths])
+
+
+def from_table(table: Table, column: str | None = None) -> Table:
+    """The texts of a table's column as passages of a stream: each row ends with a line end; missing ones are
+    left out.
+
+    Arguments:
+        column: which one; may be left out where a single column holds text.
+
+    Raises: `DataError` when there is no such column, it holds no text, or none was named and several hold
+    text.
+    """
+    name = _text_column(table, column)
+    texts = table.frame[name]
+    rows = texts.is_not_null().arg_true().to_list()
+    if not rows:
+        raise DataError(
+            f"'{table.source}', column '{name}': all {len(texts):,} texts are missing; expected at least one."
+        )
+    frame = pl.DataFrame(
+        {COLUMN: pl.Series([_ended(text) for text in texts.drop_nulls().to_list()], dtype=pl.String)}
+    )
+    return Table(
+        frame, table.source, notes=table.notes, namer=lambda row: table.row_name(rows[row]), target=COLUMN
+    )
+
+
+def _text_column(table: Table, column: str | None) -> str:
+    texts = [name for name, kind in table.frame.schema.items() if kind == pl.String]
+    if column is None and len(texts) == 1:
+        return texts[0]
+    if column is None:
+        raise DataError(
+            f"'{table.source}' has {len(texts)} columns of text; expected one, or its name (data.target). "
+            f"Columns: {', '.join(table.frame.columns[:20])}."
+        )
+    if column not in table.frame.columns:
+        raise DataError(
+            f"'{table.source}' has no column '{column}'.{did_you_mean(column, table.frame.columns)}"
+        )
+    if column not in texts:
+        raise DataError(
+            f"'{table.source}', column '{column}': found {table.frame.schema[column]}, expected text."
+        )
+    return column
+
+
+def _read(path: Path, encoding: str | None) -> str:
+    data, _ = decompressed(read_bytes(path), path)
+    return decode(data, str(path), encoding=encoding)[0]
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _table(texts: list[str], source: str, names: list[str]) -> Table:
+    passages = [list(_passages(text)) for text in texts]
+    frame = pl.DataFrame(
+        {COLUMN: pl.Series([passage for some in passages for passage in some], dtype=pl.String)}
+    )
+    return Table(frame, source, namer=_namer(passages, names), target=COLUMN)
+
+
+def _passages(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = start + _LENGTH
+        if end < len(text):
+            half = start + _LENGTH // 2
+            end = text.rfind("\n", half, end) + 1 or text.rfind(" ", half, end) + 1 or end
+        yield text[start:end]
+        start = end
+
+
+def _namer(passages: list[list[str]], names: list[str]) -> Callable[[int], str]:
+    """Says of a passage in which line it begins, and of which file where there are several."""
+    firsts = [0, *accumulate(map(len, passages))]
+    lines = [list(accumulate((passage.count("\n") for passage in some), initial=1)) for some in passages]
+
+    def name(row: int) -> str:
+        file = bisect_right(firsts, row) - 1
+        where = f"line {lines[file][row - firsts[file]]}"
+        return where if len(names) == 1 else f"{where} of {names[file]}"
+
+    return name

@@ -1,0 +1,216 @@
+"""Files as bytes and text: found, opened, decompressed, recognised by their first bytes, decoded."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from handrail.errors import DataError, did_you_mean
+
+COMPRESSED = frozenset((".gz", ".bz2", ".xz", ".zip", ".zst"))
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PAR1", "Parquet"),
+    (b"ARROW1", "Arrow"),
+    (b"\xff\xff\xff\xff", "Arrow stream"),
+    (b"SQLite format 3\0", "SQLite"),
+    (b"\x93NUMPY", "NPY"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x89PNG\r\n", "PNG image"),
+    (b"\xff\xd8\xff", "JPEG image"),
+    (b"GIF8", "GIF image"),
+    (b"%PDF", "PDF"),
+    (b"\x7fELF", "executable program"),
+    (b"\x89HDF", "HDF5"),
+    (b"\xd0\xcf\x11\xe0", "old Excel or Word document"),
+    *((b"\x80" + bytes([protocol]), "pickle") for protocol in range(2, 6)),
+)
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a")) + b"\x7f"
+
+
+def kind_of(data: bytes) -> str | None:
+    """What the first bytes say: 'Parquet', 'SQLite', 'NPZ', 'PNG image' …; `None` for text or the unknown."""
+    for start, kind in _MAGIC:
+        if data.startswith(start):
+            return _kind_of_zip(data) if kind == "zip" else kind
+    return None
+
+
+def _kind_of_zip(data: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return "zip"
+    if any(name.startswith("xl/") for name in names):
+        return "Excel workbook"
+    return "NPZ" if names and all(name.endswith(".npy") for name in names) else "zip"
+
+
+def not_found(path: Path) -> DataError:
+    """What a user is told about a file that is not there, with the nearest name in its folder."""
+    if not path.parent.is_dir():
+        return DataError(f"there is no file {path}: the folder {path.parent} does not exist. Check the path.")
+    try:
+        siblings: Iterable[str] = [
+            entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")
+        ]
+    except OSError:
+        siblings = []
+    return DataError(f"there is no file {path}.{did_you_mean(path.name, siblings, listed=False)}")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file.
+
+    Raises: `DataError` for a missing file, a folder, a lack of permission, an empty file.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise not_found(path) from None
+    except IsADirectoryError:
+        raise DataError(
+            f"{path} is a folder; expected a file. For all files in it write '{path}/*.csv'."
+        ) from None
+    except PermissionError:
+        raise DataError(
+            f"{path} cannot be read: permission is denied. Ask its owner for the right to read it."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
+    if not data:
+        raise DataError(f"{path} is empty (0 bytes); expected a table.")
+    return data
+
+
+def decompressed(data: bytes, path: Path) -> tuple[bytes, str]:
+    """The content and the name that it would have uncompressed; files that are not compressed come back as
+    they are.
+
+    Raises: `DataError` for a broken archive, or a zip file with several members.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in COMPRESSED:
+        return data, path.name
+    try:
+        if suffix == ".zip":
+            return _single_member(data, path)
+        content = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress, ".zst": _zstd}[
+            suffix
+        ](data)
+    except (
+        OSError,
+        EOFError,
+        lzma.LZMAError,
+        zlib.error,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
+        kind = kind_of(data)
+        seems = f" Its first bytes are those of {kind}." if kind else ""
+        raise DataError(
+            f"{path} cannot be decompressed: {error}.{seems} Check that the file is whole."
+        ) from error
+    if not content:
+        raise DataError(f"{path} is empty once decompressed; expected a table.")
+    return content, path.stem
+
+
+def _zstd(data: bytes) -> bytes:
+    import pyarrow
+
+    return pyarrow.input_stream(pyarrow.BufferReader(data), compression="zstd").read()
+
+
+def _single_member(data: bytes, path: Path) -> tuple[bytes, str]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = [
+            name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")
+        ]
+        if len(members) != 1:
+            listed = f": {', '.join(members[:8])}" if members else ""
+            raise DataError(
+                f"{path} holds {len(members)} files{listed}; expected one table. Unpack it and name the file."
+            )
+        return archive.read(members[0]), Path(members[0]).name
+
+
+def decode(data: bytes, source: str, *, encoding: str | None = None) -> tuple[str, str]:
+    """The text and its encoding: as given, by byte order mark, UTF-8, or else Windows-1252.
+
+    Raises: `DataError` for binary content (saying what it seems to be) and for bytes that the encoding cannot
+    hold.
+    """
+    if encoding is not None:
+        return _decode_as(data, source, encoding), encoding
+    kind = kind_of(data)
+    if kind:
+        raise DataError(f"{source} is not text: it seems to be {kind}.{_advice(kind, source)}")
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return _decode_as(data, source, name).removeprefix("\ufeff"), name
+    sample = data[:65536]
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    if b"\0" in data or controls * 100 > len(sample):
+        hint = " If it is UTF-16 text, give its encoding (encoding: utf-16-le)." if b"\0" in data else ""
+        raise DataError(f"{source} is not text: it holds binary data of an unknown kind.{hint}")
+    for name in ("utf-8", "cp1252"):
+        try:
+            return data.decode(name), name
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1"), "latin-1"
+
+
+def _decode_as(data: bytes, source: str, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except LookupError:
+        raise DataError(
+            f"{source}: the encoding '{encoding}' is unknown; expected one such as utf-8, cp1252, utf-16."
+        ) from None
+    except UnicodeError as error:
+        line = data[: getattr(error, "start", 0)].count(b"\n") + 1
+        raise DataError(
+            f"{source} is not {encoding} text: line {line} holds bytes that {encoding} does not know."
+        ) from error
+
+
+def _advice(kind: str, source: str) -> str:
+    suffix = {
+        "gzip": ".gz",
+        "bzip2": ".bz2",
+        "xz": ".xz",
+        "zstd": ".zst",
+        "zip": ".zip",
+        "NPZ": ".npz",
+        "NPY": ".npy",
+    }
+    suffix |= {
+        "Parquet": ".parquet",
+        "Arrow": ".arrow",
+        "Arrow stream": ".arrow",
+        "SQLite": ".db",
+        "pickle": ".pkl",
+    }
+    if kind in suffix:
+        return f" Rename it so that its name ends in {suffix[kind]}."
+    return " Save it as CSV first." if "Excel" in kind else " Expected a table."

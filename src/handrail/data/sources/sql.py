@@ -1,0 +1,308 @@
+"""Tables and queries of databases, through SQLAlchemy's core.
+
+A password is never shown: every message names the database by `without_password` and is searched for the
+password.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+import polars as pl
+
+from handrail.data.sources.cells import column_of, distinct, native, renamed
+from handrail.data.sources.raw_files import kind_of, not_found
+from handrail.data.table import ReadOptions, Table
+from handrail.errors import DataError, did_you_mean
+from handrail.tools.urls import SECRET_KEYS, without_password
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+
+_CHUNK = 50_000
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+_INSTALL = {"psycopg": 'install it with: pip install "handrail[postgresql]"'}
+
+
+def is_url(source: str) -> bool:
+    """Whether a text is a URL such as `sqlite:///data.db`."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+_]*://", source) is not None
+
+
+def parsed_url(url: str) -> "URL":
+    """SQLAlchemy's URL, with psycopg as the driver for PostgreSQL where none is given.
+
+    Raises: `DataError` when the URL cannot be understood.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise DataError(
+            f"the database URL {without_password(url)} cannot be understood; expected one such as "
+            "sqlite:///file.db or postgresql://user@host:5432/database."
+        ) from error
+    return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def engine_of(url: str, **options: Any) -> "Engine":
+    """An engine that keeps no connection open.
+
+    Raises: `DataError` for an unknown database or a driver that is not installed.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+    from sqlalchemy.pool import NullPool
+
+    parsed = parsed_url(url)
+    try:
+        return create_engine(parsed, poolclass=NullPool, **options)
+    except NoSuchModuleError as error:
+        raise DataError(
+            f"{without_password(url)}: no kind of database is called '{parsed.drivername}'."
+            + did_you_mean(parsed.drivername, ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle"))
+        ) from error
+    except ImportError as error:
+        driver = error.name or str(error)
+        advice = _INSTALL.get(
+            driver, f"install the package that holds {driver}, or name another driver in the URL"
+        )
+        raise DataError(
+            f"{without_password(url)}: the driver '{driver}' is not installed; {advice}."
+        ) from error
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise DataError(f"{without_password(url)}: {reason(error, url)}.") from error
+
+
+def reason(error: BaseException, url: str) -> str:
+    """What the database says, in one line and without the password."""
+    lines = [line.strip() for line in str(getattr(error, "orig", None) or error).splitlines()]
+    text = " ".join(line for line in lines if line and not set(line) <= {"^", " "})[:400].rstrip(".")
+    with contextlib.suppress(DataError):
+        parsed = parsed_url(url)
+        secrets = {str(parsed.password or ""), *(str(parsed.query.get(key, "")) for key in SECRET_KEYS)} - {
+            ""
+        }
+        for secret in sorted(secrets, key=len, reverse=True):
+            for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+                text = text.replace(form, "***")
+    return text
+
+
+@contextlib.contextmanager
+def connection(url: str, *, name: str | None = None, **options: Any) -> Iterator["Connection"]:
+    """A connection, with everything that the database refuses turned into a `DataError`.
+
+    Arguments:
+        name: what messages call the database; by default its URL without the password.
+        options: of SQLAlchemy's `create_engine`.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine, name = engine_of(url, **options), name or without_password(url)
+    try:
+        opened = engine.connect()
+    except SQLAlchemyError as error:
+        raise DataError(
+            f"the database {name} cannot be reached: {reason(error, url)}. "
+            "Check host, port, user and password, and that the server runs."
+        ) from error
+    with opened:
+        try:
+            yield opened
+        except SQLAlchemyError as error:
+            raise DataError(f"{name}: {reason(error, url)}.") from error
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite URL; `None` for other databases and for one in memory."""
+    parsed = parsed_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return Path(str(parsed.database)) if is_file and not str(parsed.database).startswith("file:") else None
+
+
+def check_sqlite(path: Path) -> None:
+    """Raises: `DataError` for a file that is missing (SQLite would make it), a folder, or something else than
+    SQLite.
+    """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; expected an SQLite file.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except (FileNotFoundError, NotADirectoryError):
+        raise not_found(path) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    if not start:
+        raise DataError(f"{path} is empty (0 bytes); expected an SQLite file.")
+    if kind_of(start) != "SQLite":
+        raise DataError(
+            f"{path} is not SQLite: it seems to be {kind_of(start) or 'text or something unknown'}."
+        )
+
+
+def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Table:
+    """A table or the result of a query, in one go.
+
+    A plain table of SQLite or PostgreSQL is read in the order of its rows on disk, so that reading it again
+    gives the same order. Nothing can be changed by a query: the connection is read-only where the database
+    knows that, and is never committed.
+
+    Raises: `DataError` for a database that cannot be reached, a missing driver or table, a wrong query.
+    """
+    if options.table is not None and options.query is not None:
+        raise DataError("both a table and a query are given; expected one of them.")
+    path = sqlite_path(url)
+    if path is not None:
+        check_sqlite(path)
+    name = name or without_password(url)
+    read_only = {"execution_options": {"postgresql_readonly": True}} if _backend(url) == "postgresql" else {}
+    with connection(url, name=name, **read_only) as opened:
+        if _backend(url) == "sqlite":
+            opened.exec_driver_sql("PRAGMA query_only = ON")
+        if options.query is not None:
+            frame = _query(opened, options.query, url)
+        else:
+            table = _table_name(opened, options.table, name)
+            frame, name = _whole_table(opened, table, name), f"{name} (table {table})"
+    distinct(frame.columns, name)
+    return Table(native(renamed(frame, options.names, name), name, markers=options.missing or ()), name)
+
+
+def _backend(url: str) -> str:
+    return parsed_url(url).get_backend_name()
+
+
+def _query(opened: "Connection", query: str, url: str) -> pl.DataFrame:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        # Straight to the driver: a colon in the query is not a parameter of ours.
+        result = opened.exec_driver_sql(query)
+    except SQLAlchemyError as error:
+        raise DataError(
+            f"{without_password(url)}: the query is refused: {reason(error, url)}. The query was: {query}"
+        ) from error
+    if not result.returns_rows:
+        raise DataError(
+            f"{without_password(url)}: the query returns no rows; expected a SELECT. The query was: {query}"
+        )
+    return _fetched(result, without_password(url))
+
+
+def table_names(opened: "Connection") -> list[str]:
+    """Tables and views that can be named without a schema."""
+    from sqlalchemy import inspect
+
+    inspector = inspect(opened)
+    return sorted([*inspector.get_table_names(), *inspector.get_view_names()])
+
+
+def _table_name(opened: "Connection", wanted: str | None, name: str) -> str:
+    known = table_names(opened)
+    if wanted is None:
+        if len(known) == 1:
+            return known[0]
+        found = f"{len(known)} tables: {', '.join(known[:24])}" if known else "no tables"
+        raise DataError(f"{name} holds {found}; expected the name of one (table=…, --table) or a query.")
+    schema, _, plain = wanted.rpartition(".")
+    if wanted not in known and not (schema and _has_table(opened, plain, schema)):
+        raise DataError(f"{name} has no table '{wanted}'.{did_you_mean(wanted, known)}")
+    return wanted
+
+
+def _has_table(opened: "Connection", table: str, schema: str) -> bool:
+    from sqlalchemy import inspect
+
+    inspector = inspect(opened)
+    return inspector.has_table(table, schema=schema) or table in inspector.get_view_names(schema=schema)
+
+
+# A table has no order of its own, but the same rows must come in the same order each time, and as they were
+# put in where that can be known. PostgreSQL fills gaps of earlier pages with later rows, so that the place
+# (ctid) alone is not the order: the transaction and the command that wrote a row come first.
+_ORDERS = {"sqlite": ("rowid",), "postgresql": ("xmin::text::bigint", "cmin::text::bigint", "ctid")}
+
+
+def _quoted(opened: "Connection", column: str) -> str:
+    return opened.dialect.identifier_preparer.quote(column)
+
+
+def _whole_table(opened: "Connection", wanted: str, name: str) -> pl.DataFrame:
+    from sqlalchemy import inspect, literal_column, select, table, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    inspector = inspect(opened)
+    schema, plain = (None, wanted) if wanted in table_names(opened) else tuple(wanted.rsplit(".", 1))
+    everything = select(text("*")).select_from(table(plain, schema=schema))
+    order = _ORDERS.get(opened.dialect.name, ())
+    frame = None
+    if order and plain in inspector.get_table_names(schema=schema):
+        if opened.dialect.name == "postgresql":
+            order = (
+                tuple(
+                    _quoted(opened, key)
+                    for key in inspector.get_pk_constraint(plain, schema=schema)["constrained_columns"]
+                )
+                or order
+            )
+        try:
+            frame = _fetched(
+                opened.execute(everything.order_by(*(literal_column(key) for key in order))), name
+            )
+        except SQLAlchemyError:  # a table without such numbers: WITHOUT ROWID, or kept on another server
+            opened.rollback()
+    frame = _fetched(opened.execute(everything), name) if frame is None else frame
+    return (
+        _as_declared(frame, inspector.get_columns(plain, schema=schema))
+        if opened.dialect.name == "sqlite"
+        else frame
+    )
+
+
+def _fetched(result: Any, name: str) -> pl.DataFrame:
+    """All rows as columns, a chunk at a time."""
+    names = list(result.keys())
+    distinct(names, name)
+    columns: list[list[object]] = [[] for _ in names]
+    for chunk in result.partitions(_CHUNK):
+        for column, values in zip(columns, zip(*chunk, strict=True), strict=True):
+            column.extend(values)
+    return pl.DataFrame([column_of(key, values, name) for key, values in zip(names, columns, strict=True)])
+
+
+def _as_declared(frame: pl.DataFrame, declared: Sequence[Any]) -> pl.DataFrame:
+    """SQLite stores booleans as 0 and 1, and times as text; where a column is declared so and holds so, we
+    follow.
+    """
+    from sqlalchemy import types
+
+    changed = []
+    for entry in declared:
+        column = frame.get_column(entry["name"], default=None)
+        if column is None or column.null_count() == len(column):
+            continue
+        if (
+            isinstance(entry["type"], types.Boolean)
+            and column.dtype == pl.Int64
+            and column.drop_nulls().is_in([0, 1]).all()
+        ):
+            changed.append(column.cast(pl.Boolean))
+        elif isinstance(entry["type"], types.DateTime | types.Date) and column.dtype == pl.String:
+            changed.append(_times(column))
+        elif isinstance(entry["type"], types.Float | types.Numeric) and column.dtype == pl.Int64:
+            changed.append(column.cast(pl.Float64))
+    return frame.with_columns(changed)
+
+
+def _times(column: pl.Series) -> pl.Series:
+    try:
+        return column.str.replace(" ", "T", literal=True).str.to_datetime(time_unit="us", strict=True)
+    except pl.exceptions.PolarsError:
+        return column  # text in a column declared as a time: left as it is found

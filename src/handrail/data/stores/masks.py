@@ -1,0 +1,182 @@
+"""`MaskStore`: for each picture, the class of every pixel."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from handrail.data.stores.images import refuse_unreadable
+from handrail.data.stores.pixels.cache import Shelf
+from handrail.data.stores.pixels.mask_decode import GREY, MOST_LEVELS, SeenMask
+from handrail.data.stores.pixels.remarks import listed
+from handrail.data.stores.pixels.workers import over_files
+from handrail.errors import DataError
+
+
+class MaskStore:
+    """Mask files: each different value is a class, palette index, grey level or colour.
+
+    sizes: `[items, 2]`, height and width. hashes: by values in their own size. levels: the different values
+    in order, as numbers: `labels` gives their places, so that 0 and 255 become 0 and 1.
+    """
+
+    kind: ClassVar[str] = "mask"
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        names: Sequence[str],
+        seen: Sequence[SeenMask],
+        *,
+        cache_in: Path | None = None,
+    ) -> None:
+        self._files, self._names, self._seen, self._cache_in = list(files), list(names), list(seen), cache_in
+        self.sizes = np.array([(mask.height, mask.width) for mask in seen], dtype=np.int64)
+        self.remarks: tuple[str, ...] = ()
+        self._made: tuple[Any, Shelf] | None = None
+        _refuse_mixed(names, seen)
+        self._raw = self.values_in(range(len(seen)))
+        if len(self._raw) > MOST_LEVELS:
+            raise DataError(
+                f"the masks have {len(self._raw):,} different values in all; a mask has one value a class, at most {MOST_LEVELS}. "
+                "Save them with one value a class."
+            )
+
+    @classmethod
+    def of_files(
+        cls, paths: Sequence[str | Path], names: Sequence[str] | None = None, *, cache_in: Path | None = None
+    ) -> "MaskStore":
+        """Mask files; each is opened and checked now. Arguments as for `ImageStore.of_files`.
+
+        Raises: `DataError` that names every file that cannot be read or is no mask.
+        """
+        files = [str(path) for path in paths]
+        called = list(names) if names is not None else files
+        seen = [SeenMask()] * len(files)
+
+        def use(start: int, found: list[Any], _: bytes) -> None:
+            seen[start : start + len(found)] = [
+                SeenMask(*values[:-1], levels=tuple(values[-1])) for values in found
+            ]
+
+        over_files(files, lambda: {"job": "look at masks"}, use=use)
+        refuse_unreadable(called, [mask.problem for mask in seen], what="masks")
+        return cls(files, called, seen, cache_in=cache_in)
+
+    @classmethod
+    def joined(cls, stores: Sequence["MaskStore"]) -> "MaskStore":
+        """Several stores, one behind the other."""
+        return cls(
+            [file for store in stores for file in store._files],
+            [name for store in stores for name in store._names],
+            [mask for store in stores for mask in store._seen],
+            cache_in=stores[0]._cache_in,
+        )
+
+    @property
+    def hashes(self) -> np.ndarray:
+        """One `uint64` an item."""
+        return np.array([mask.hash for mask in self._seen], dtype=np.uint64)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The different values of all masks, in order."""
+        return self.spoken(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def name(self, place: int) -> str:
+        """The file's name."""
+        return self._names[place]
+
+    def classes_of(self, places: Sequence[int]) -> tuple[str, ...]:
+        """The classes in some masks, by the values that stand for them."""
+        values = self.values_in(places)
+        return tuple(
+            f"#{value:06x}" if self._is_colour(value) else str(spoken)
+            for value, spoken in zip(values, self.spoken(values), strict=True)
+        )
+
+    def values_in(self, places: Sequence[int] | range) -> tuple[int, ...]:
+        """The different values of some masks, in order, as `labels` takes them: of training rows, say."""
+        return tuple(sorted({level for place in places for level in self._seen[place].levels}))
+
+    def spoken(self, values: Sequence[int]) -> tuple[int, ...]:
+        """Values as a person knows them: 255 and not 0xFFFFFF for white, 0x800000 for a dark red."""
+        of_pixels = self._seen[0].kind == "colour"
+        return tuple(value // GREY if of_pixels and not self._is_colour(value) else value for value in values)
+
+    def _is_colour(self, value: int) -> bool:
+        return self._seen[0].kind == "colour" and value % GREY != 0
+
+    def labels(
+        self,
+        size: tuple[int, int],
+        places: Sequence[int] | None = None,
+        *,
+        values: Sequence[int] | None = None,
+    ) -> UInt8[Tensor, "items h w"]:
+        """The class of every pixel, cut as `ImageStore.pixels` cuts pictures, with the nearest pixel's value.
+
+        Arguments:
+            size: height and width.
+            places: these alone; all by default.
+            values: classes as `values_in` gives them, by default all; a value that is none of them becomes
+                255.
+        """
+        known = [int(value) for value in (self._raw if values is None else values)]
+        key = (tuple(size), tuple(known))
+        if self._made is None or self._made[0] != key:
+            if places is not None:
+                return self._decoded(places, size, known).tensor
+            self._made = None
+            self._made = (key, self._decoded(range(len(self)), size, known))
+        labels = self._made[1].tensor
+        return labels if places is None else labels[torch.as_tensor(list(places), dtype=torch.int64)]
+
+    def release(self) -> None:
+        """Let go of the memory that mapped masks take."""
+        if self._made:
+            self._made[1].release()
+
+    def _decoded(self, places: Sequence[int] | range, size: tuple[int, int], known: list[int]) -> Shelf:
+        shelf = Shelf(len(places), size, folder=self._cache_in)
+        problems: dict[int, str] = {}
+
+        def use(start: int, found: list[Any], codes: bytes) -> None:
+            problems.update({start + row: values[0] for row, values in enumerate(found) if values[0]})
+            shelf.write(start, codes)
+
+        files = [self._files[place] for place in places]
+        over_files(
+            files,
+            lambda: {"job": "fit masks", "size": size, "levels": known},
+            use=use,
+            item_bytes=size[0] * size[1],
+        )
+        refuse_unreadable(
+            [self._names[place] for place in places],
+            [problems.get(row, "") for row in range(len(places))],
+            what="masks",
+        )
+        return shelf
+
+
+def _refuse_mixed(names: Sequence[str], seen: Sequence[SeenMask]) -> None:
+    kinds = {
+        kind: [name for name, mask in zip(names, seen, strict=True) if mask.kind == kind]
+        for kind in ("palette", "deep", "colour")
+    }
+    found = [f"{len(files):,} {_KINDS[kind]} ({listed(files[:1])})" for kind, files in kinds.items() if files]
+    if len(found) > 1:
+        raise DataError(
+            f"the masks are of several kinds: {', '.join(found)}; their values cannot be compared. Save all in one way."
+        )
+
+
+_KINDS = {"palette": "with a palette", "deep": "with 16 bits", "colour": "in grey or colour"}

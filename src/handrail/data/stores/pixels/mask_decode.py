@@ -1,0 +1,81 @@
+"""One mask file to the values of its pixels. Worker processes import this file: Pillow and NumPy, and no
+torch.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from handrail.data.stores.pixels.decode import UnreadableError, deep_values, opened
+from handrail.data.stores.pixels.geometry import crop
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_LEVELS = 64
+GREY = 0x010101  # a grey level times this is the same grey as a colour
+UNKNOWN = 255
+
+
+class SeenMask(NamedTuple):
+    """What was found in a file. kind: `palette`, `deep` or `colour` (grey too); levels: the different values."""
+
+    problem: str = ""
+    kind: str = ""
+    height: int = 0
+    width: int = 0
+    hash: int = 0
+    levels: tuple[int, ...] = ()
+
+
+def values(image: "Image") -> tuple[str, Any]:
+    """The kind of mask, and its values: palette indices, 16-bit numbers, or colours as 0xRRGGBB."""
+    if image.mode == "P":
+        return "palette", np.asarray(image).astype(np.int64)
+    if image.mode.startswith("I"):
+        return "deep", deep_values(image)
+    if image.mode in ("1", "L", "LA"):
+        return "colour", np.asarray(image.convert("L")).astype(np.int64) * GREY
+    parts = np.asarray(image.convert("RGB")).astype(np.int64)
+    return "colour", (parts[..., 0] << 16) | (parts[..., 1] << 8) | parts[..., 2]
+
+
+def look_mask(path: str) -> tuple[SeenMask, bytes]:
+    """What a mask file holds."""
+    try:
+        kind, found = values(opened(path)[0])
+    except UnreadableError as error:
+        return SeenMask(str(error)), b""
+    levels = np.unique(found)
+    if len(levels) > MOST_LEVELS:
+        return SeenMask(
+            f"has {len(levels):,} different values; a mask has one value a class, at most {MOST_LEVELS}. JPEG and smooth edges "
+            "blur masks: save it as PNG with one value a class"
+        ), b""
+    total = hashlib.blake2b(
+        f"mask {kind} {found.shape} ".encode() + found.astype("<i4").tobytes(), digest_size=8
+    )
+    number = int.from_bytes(total.digest(), "little")
+    return SeenMask(
+        "", kind, found.shape[0], found.shape[1], number, tuple(int(level) for level in levels)
+    ), b""
+
+
+def fit_mask(path: str, size: tuple[int, int], levels: list[int]) -> tuple[SeenMask, bytes]:
+    """Each pixel's place in `levels` (sorted), 255 where it is none of them; cut like pictures, nearest
+    pixels.
+    """
+    from PIL import Image
+
+    try:
+        _, found = values(opened(path)[0])
+    except UnreadableError as error:
+        return SeenMask(str(error)), bytes(size[0] * size[1])
+    known = np.asarray(levels, dtype=np.int64)
+    places = np.searchsorted(known, found).clip(max=len(known) - 1)
+    codes = Image.fromarray(np.where(known[places] == found, places, UNKNOWN).astype(np.uint8))
+    original = (codes.height, codes.width)
+    if original != size:
+        codes = codes.resize((size[1], size[0]), Image.Resampling.NEAREST, box=crop(original, size))
+    return SeenMask(), codes.tobytes()

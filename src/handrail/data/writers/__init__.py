@@ -1,0 +1,149 @@
+"""`convert`: a table from any source into any format."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from handrail.data.sources import FORMATS, read
+from handrail.data.sources.raw_files import COMPRESSED
+from handrail.data.sources.sql import is_url, sqlite_path
+from handrail.data.table import ReadOptions
+from handrail.data.writers.formats import WRITERS
+from handrail.data.writers.sql import sqlite_url, write_sql
+from handrail.errors import DataError, did_you_mean
+from handrail.tools.files import write_bytes
+from handrail.tools.urls import without_password
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WHOLE = r"^(?:0|-?[1-9]\d{0,17})$"
+_NUMBER = r"(?i)^(?:-?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d+)?|-?\.\d+(?:e[+-]?\d+)?|[+-]?inf(?:inity)?)$"
+_TEXT_FORMATS = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson"))
+
+
+def convert(
+    source: object,
+    destination: str | Path,
+    *,
+    options: ReadOptions | None = None,
+    table: str | None = None,
+    overwrite: bool = False,
+) -> Path | str:
+    """Read a table and write it elsewhere, whole or not at all.
+
+    The ending of the destination names the format, with .gz, .bz2, .xz, .zst or .zip behind it for compressed
+    text; a database URL names a database. Numbers of a text file become numbers, unless a column holds other
+    text too.
+
+    Arguments:
+        source: anything that `read` knows.
+        destination: a file, or a database URL.
+        options: how to read the source.
+        table: the table of a database to be written; by default the source's file name without its ending.
+        overwrite: replace what stands at the destination.
+
+    Returns: the path, or the URL without its password.
+
+    Raises: `DataError` when the source cannot be read, when the format is unknown, or when the destination
+    exists; `HandrailError` when the file cannot be written.
+    """
+    url = _destination_url(destination)
+    if url is None and table is not None:
+        raise DataError(
+            f"the setting 'table' would have no effect on {destination}; it names a table of a database."
+        )
+    path = Path(destination).expanduser() if url is None else None
+    writer = _writer(path, overwrite=overwrite) if path is not None else None
+    found = read(source, options=options)
+    frame = typed(found.frame) if found.is_text else found.frame
+    if url is not None:
+        write_sql(frame, url, table=table or _table_name(source, options), overwrite=overwrite)
+        return Path(destination).expanduser() if not is_url(str(destination)) else without_password(url)
+    assert path is not None
+    assert writer is not None
+    write_bytes(path, writer(frame))
+    return path
+
+
+def typed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of text that are numbers throughout as integers or floats.
+
+    Text with leading zeros or a plus sign (codes, telephone numbers) stays text, and so do integers of more
+    than 18 digits.
+    """
+    return frame.with_columns(
+        [_typed(column) for column in frame.iter_columns() if column.dtype == pl.String]
+    )
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    found = column.drop_nulls()
+    if found.is_empty() or not found.str.contains(_NUMBER).all():
+        return column
+    if found.str.contains(_WHOLE).all():
+        return column.cast(pl.Int64)
+    if found.str.contains(r"^-?\d{19,}$").any() or found.str.contains(r"(?i)^[+-]?inf").all():
+        return column
+    return column.str.to_lowercase().cast(pl.Float64)
+
+
+def _destination_url(destination: str | Path) -> str | None:
+    if isinstance(destination, str) and is_url(destination):
+        return destination
+    path = Path(destination).expanduser()
+    return sqlite_url(path) if FORMATS.get(path.suffix.lower()) == "sqlite" else None
+
+
+def _table_name(source: object, options: ReadOptions | None) -> str:
+    if options is not None and options.table is not None:
+        return options.table.rpartition(".")[2]
+    path = None
+    if isinstance(source, str) and is_url(source):
+        path = sqlite_path(source) if source.startswith("sqlite") else None
+    elif isinstance(source, str | Path):
+        path = Path(source)
+    name = path.name.split(".", 1)[0] if path else ""
+    return "".join(letter if letter.isalnum() else "_" for letter in name).strip("_") or "data"
+
+
+def _writer(path: Path, *, overwrite: bool) -> "Callable[[pl.DataFrame], bytes]":
+    """What turns the table into the file's bytes, checked before anything is read."""
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} exists already; choose another name, or say --overwrite (overwrite=True).")
+    packing = path.suffix.lower() if path.suffix.lower() in COMPRESSED else ""
+    inner = Path(path.stem) if packing else path
+    suffix = inner.suffix.lower()
+    if suffix not in WRITERS or (packing and suffix not in _TEXT_FORMATS):
+        known = sorted(_TEXT_FORMATS) if packing else [*WRITERS, ".db", ".sqlite"]
+        raise DataError(
+            f"{path}: a table cannot be written as '{suffix or 'a file without an ending'}'"
+            + (f" inside '{packing}'." if packing else ".")
+            + did_you_mean(suffix, known)
+        )
+    return lambda frame: _packed(WRITERS[suffix](frame), packing, inner.name)
+
+
+def _packed(data: bytes, packing: str, name: str) -> bytes:
+    """Compressed without a time stamp, so that the same table gives the same bytes."""
+    if packing == ".gz":
+        return gzip.compress(data, mtime=0)
+    if packing == ".zst":
+        import pyarrow
+
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.CompressedOutputStream(sink, "zstd") as stream:
+            stream.write(data)
+        return sink.getvalue().to_pybytes()
+    if packing == ".zip":
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
+        return buffer.getvalue()
+    return {".bz2": bz2.compress, ".xz": lzma.compress}.get(packing, lambda plain: plain)(data)

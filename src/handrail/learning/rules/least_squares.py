@@ -1,0 +1,149 @@
+"""The last layer in closed form."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from handrail.components import component
+from handrail.errors import RecipeError
+from handrail.layers.noise import GaussianNoise, NoisyLinear
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties, signed_targets
+
+_IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
+_NOTHING = 1e-12  # of the largest eigenvalue: features in single precision are alike to 10⁻⁶ of their size
+
+
+@component("rule")
+class LeastSquares(Rule):
+    """W = (ΦᵀΦ + λI)⁻¹ΦᵀT: the weights of the last layer that minimise the squared error, in one pass.
+
+    Φ `[rows, units + 1]` is what the last layer is given, with a column of ones for the bias, which λ leaves
+    alone; T holds the values, or −1 and +1 for classes. Layers before the last keep their first weights. Each
+    step adds its rows to ΦᵀΦ and ΦᵀT in double precision; the end of the epoch solves.
+
+    Rows count by their weights where they have some. Directions in which the features do not vary get no
+    weight, so that columns which depend on each other do no harm.
+
+    Arguments:
+        ridge: λ ≥ 0, as a share of the mean diagonal of ΦᵀΦ: scikit-learn's alpha is ridge · mean(diag(ΦᵀΦ)).
+
+    Raises: `RecipeError` when the model does not end in a linear layer, or holds what acts in training by
+    gradient
+        alone (dropout, noise, batch normalisation); for penalties, which it does not follow.
+
+    Source: Gauss 1809; ridge: Hoerl & Kennard 1970; random first layers: Huang 2006
+    """
+
+    losses: ClassVar[Mapping[str, Any]] = dict.fromkeys(("binary", "multi-class", "regression"), "mse")
+
+    def __init__(self, *, ridge: Annotated[float, Field(ge=0)] = 1e-6) -> None:
+        self.ridge = ridge
+        self.solved = False
+
+    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
+        """Find the last layer and begin the sums at zero."""
+        refuse_penalties(plan, "least_squares")
+        _refuse_idle_layers(model)
+        self.task = plan.task
+        self.head = last_layer(model)
+        units = self.head.in_features + 1
+        device = self.head.weight.device
+        self.gram = torch.zeros(units, units, dtype=torch.float64, device=device)
+        self.moment = torch.zeros(units, self.head.out_features, dtype=torch.float64, device=device)
+
+    @torch.no_grad()
+    def step(self, model: nn.Module, batch: Batch) -> Measures:
+        """Add the rows of the batch to the sums."""
+        features, outputs = _features(model, self.head, batch.inputs)
+        ones = torch.ones(len(batch), 1, dtype=torch.float64, device=features.device)
+        phi = torch.cat([features.double(), ones], dim=1)
+        targets = signed_targets(batch.targets, self.head.out_features, self.task).double()
+        weighted = phi if batch.weights is None else phi * batch.weights.double().unsqueeze(1)
+        self.gram += weighted.T @ phi
+        self.moment += weighted.T @ targets
+        return {"loss": (outputs.double() - targets).square().mean()}
+
+    @torch.no_grad()
+    def end_epoch(self, model: nn.Module) -> None:
+        """Solve for the last layer's weights and bias."""
+        system, moment = self.gram.cpu().clone(), self.moment.cpu()
+        system.diagonal()[:-1] += self.ridge * system.diagonal().mean()
+        # To a diagonal of ones, so that columns in different units are told apart from columns that say
+        # nothing.
+        size = system.diagonal().sqrt().unsqueeze(1)
+        size = torch.where(size > 0, size, torch.ones_like(size))
+        solution = (
+            torch.linalg.lstsq(
+                system / (size * size.T), moment / size, rcond=_NOTHING, driver="gelsd"
+            ).solution
+            / size
+        )
+        self.head.weight.copy_(solution[:-1].T)
+        if self.head.bias is not None:
+            self.head.bias.copy_(solution[-1])
+        self.solved = True
+
+    @property
+    def finished(self) -> bool:
+        """One pass is all."""
+        return self.solved
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        return {"gram": self.gram, "moment": self.moment, "solved": self.solved}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue the sums."""
+        self.gram = state["gram"].to(self.gram)
+        self.moment = state["moment"].to(self.moment)
+        self.solved = state["solved"]
+
+
+def last_layer(model: nn.Module) -> nn.Linear:
+    """The last linear layer of the model.
+
+    Raises: `RecipeError` when there is none.
+    """
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not layers:
+        raise RecipeError("learning.least_squares: the model has no linear layer; expected one at its end.")
+    return layers[-1]
+
+
+def _refuse_idle_layers(model: nn.Module) -> None:
+    idle = sorted({type(module).__name__ for module in model.modules() if isinstance(module, _IDLE)})
+    if idle:
+        raise RecipeError(
+            f"learning.least_squares: {', '.join(idle)} would have no effect without gradients; leave it out."
+        )
+
+
+def _features(model: nn.Module, head: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """What the last layer is given, and what it answers; without dropout or noise.
+
+    Raises: `RecipeError` when something follows the last linear layer.
+    """
+    caught: list[tuple[Tensor, Tensor]] = []
+
+    def catch(_module: nn.Module, given: tuple[Tensor, ...], answer: Tensor) -> None:
+        caught.append((given[0], answer))
+
+    handle = head.register_forward_hook(catch)
+    training = model.training
+    try:
+        model.eval()
+        outputs = model(inputs)
+    finally:
+        handle.remove()
+        model.train(training)
+    same = len(caught) == 1 and caught[0][1].shape == outputs.shape
+    if not same or not torch.allclose(caught[0][1], outputs, rtol=0, atol=0, equal_nan=True):
+        raise RecipeError(
+            "learning.least_squares: the model's answer is not its last linear layer's; expected it to end there."
+        )
+    return caught[0]

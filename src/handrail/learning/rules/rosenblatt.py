@@ -1,0 +1,139 @@
+"""The perceptron's own rule."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from handrail.components import component
+from handrail.errors import RecipeError
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
+
+
+@component("rule")
+class Rosenblatt(Rule):
+    """Δw = η·x·(t − y) with y = 1 if w·x + b > 0, else 0, one row after another; Δb likewise with x = 1.
+
+    With several classes there is one unit a class and the largest score wins: where it is the wrong one, the
+    unit of the true class gains η·x and the unit that won loses it. A row's weight multiplies its η.
+
+    From w = 0, classes that a hyperplane separates by the margin γ (‖w‖ = 1, rows no longer than R, both with
+    the 1 of the bias) cost at most (R/γ)² changes, and training ends after an epoch without an error. On
+    other classes that never happens, and the weights that were best on validation rows are kept.
+
+    Arguments:
+        learning_rate: η. From w = 0 it changes the weights' size alone, not what they answer.
+
+    Raises: `RecipeError` for tasks without classes, models of more than a single layer, and penalties, which
+    it
+        does not follow.
+
+    Source: Rosenblatt 1958; the bound: Novikoff 1962; several classes: Duda & Hart 1973 (Kesler's
+    construction)
+    """
+
+    losses: ClassVar[Mapping[str, Any]] = {
+        "binary": {"hinge": {"margin": 0.0}},
+        "multi-class": {"hinge": {"margin": 0.0}},
+    }
+
+    def __init__(self, *, learning_rate: Annotated[float, Field(gt=0)] = 1.0) -> None:
+        self.rate = learning_rate
+        self.errors = 0
+        self.separated = False
+
+    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
+        """Check that there are classes and a single layer of units."""
+        if plan.task not in ("binary", "multi-class"):
+            raise RecipeError(
+                f"learning.rosenblatt: found the task '{plan.task}', expected classes (binary or multi-class)."
+            )
+        refuse_penalties(plan, "rosenblatt")
+        self.layer = single_layer(model)
+
+    def step(self, model: nn.Module, batch: Batch) -> Measures:
+        """One pass over the rows of the batch, each of which may change the weights."""
+        # In the layer's own precision, so that batches of any size give the same bits.
+        weights, bias = (
+            parameter.detach().cpu().numpy().copy() for parameter in (self.layer.weight, self.layer.bias)
+        )
+        rows, targets = batch.inputs.cpu().numpy(), batch.targets.cpu().tolist()
+        rates = [self.rate] * len(rows) if batch.weights is None else (self.rate * batch.weights).tolist()
+        change = _one_unit if len(bias) == 1 else _several_units
+        errors = sum(
+            change(weights, bias, x, t, rate) for x, t, rate in zip(rows, targets, rates, strict=True)
+        )
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.from_numpy(weights))
+            self.layer.bias.copy_(torch.from_numpy(bias))
+        self.errors += errors
+        share = torch.tensor(errors / max(len(batch), 1))
+        return {"loss": share, "errors": share}
+
+    def end_epoch(self, model: nn.Module) -> None:
+        """Note whether the epoch passed without an error."""
+        self.separated = self.errors == 0
+        self.errors = 0
+
+    @property
+    def finished(self) -> bool:
+        """After an epoch without an error nothing changes any more."""
+        return self.separated
+
+    def remark(self) -> str:
+        """Rosenblatt's rule stops by itself only where a hyperplane separates the classes."""
+        return "; the classes were not separated: no hyperplane may separate them"
+
+    @property
+    def learning_rate(self) -> float | None:
+        """η."""
+        return self.rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """The errors of the epoch under way."""
+        return {"errors": self.errors, "separated": self.separated}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue counting."""
+        self.errors, self.separated = state["errors"], state["separated"]
+
+
+def single_layer(model: nn.Module) -> nn.Linear:
+    """The one layer of a network that has only one, with a bias and nothing beside it that changes the
+    scores.
+
+    Raises: `RecipeError` for any other network.
+    """
+    idle = (nn.Identity, nn.Sequential)
+    leaves = [
+        module for module in model.modules() if not list(module.children()) and type(module) not in idle
+    ]
+    layers = [module for module in leaves if type(module) is nn.Linear and module.bias is not None]
+    if len(layers) != 1 or len(leaves) != 1:
+        found = ", ".join(type(module).__name__ for module in leaves) or "nothing"
+        raise RecipeError(
+            f"learning.rosenblatt: found a model of {found}; expected one linear layer with a bias (model: linear)."
+        )
+    return layers[0]
+
+
+def _one_unit(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int, rate: float) -> int:
+    error = target - int(weights[0] @ x + bias[0] > 0)
+    if error:
+        weights[0] += rate * error * x
+        bias[0] += rate * error
+    return abs(error)
+
+
+def _several_units(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int, rate: float) -> int:
+    winner = int(np.argmax(weights @ x + bias))
+    if winner == target:
+        return 0
+    weights[target] += rate * x
+    bias[target] += rate
+    weights[winner] -= rate * x
+    bias[winner] -= rate
+    return 1

@@ -1,0 +1,184 @@
+"""Whether an ONNX file answers as the pipeline does: on real rows, and on rows made to be difficult."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from handrail.data.encoders.table import TableEncoder
+from handrail.errors import RunError
+from handrail.pipeline import Pipeline
+from handrail.pipeline.double import doubled
+from handrail.pipeline.onnx_graph import output_names, table_encoder, used_groups
+from handrail.tasks import ClassDecoder
+
+_CLOSE = 1e-5
+_ON_THE_EDGE = 1e-6
+_REACH = 10  # extreme values lie that many times the column's range beyond it
+_ROUNDING = 4.0
+_MOST_ROWS = 4096
+
+
+def check_agreement(graph: bytes, pipeline: Pipeline, features: pl.DataFrame) -> int:
+    """Run both on real rows, then on the difficult ones.
+
+    Probabilities and values may differ by 10⁻⁵ (values: of their size, or of the target's spread where that
+    is larger), labels only where a probability is within 10⁻⁶ of deciding otherwise. Where single precision
+    itself is coarser than that (large inputs that were not scaled), four times its measured error is added.
+
+    Arguments:
+        graph: the file's bytes.
+        pipeline: on the processor.
+        features: typed rows.
+
+    Returns: how many rows were compared.
+
+    Raises: `RunError` with the first row that differs.
+    """
+    session = _session(graph)
+    step = -(-len(features) // _MOST_ROWS)
+    odd = difficult(features, table_encoder(pipeline))
+    parts = {"validation": features.gather_every(step), "single": features.head(1), "difficult": odd}
+    for name, rows in parts.items():
+        _compare(session, pipeline, rows, name)
+    return sum(len(rows) for rows in parts.values())
+
+
+def _session(graph: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no common base
+        raise RunError(
+            f"onnxruntime cannot load the exported network: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def difficult(features: pl.DataFrame, encoder: TableEncoder) -> pl.DataFrame:
+    """Rows with one column, or all, missing, unseen or far outside of what was seen; the rest as in the first
+    row.
+    """
+    first = features.head(1)
+    odd = {
+        column.name: _odd_values(features[column.name], column.kind, encoder)
+        for column in encoder.schema.used
+    }
+    rows = [
+        first.with_columns(values[[place]].alias(name))
+        for name, values in odd.items()
+        for place in range(len(values))
+    ]
+    for place in range(max(len(values) for values in odd.values())):
+        chosen = [values[[min(place, len(values) - 1)]].alias(name) for name, values in odd.items()]
+        rows.append(first.with_columns(chosen))
+    return pl.concat(rows)
+
+
+def _odd_values(series: pl.Series, kind: str, encoder: TableEncoder) -> pl.Series:
+    if kind == "category":
+        unseen = "never seen"
+        while unseen in encoder.levels[series.name]:
+            unseen += " "
+        return pl.Series([None, unseen], dtype=pl.String)
+    if kind == "boolean":
+        return pl.Series([None, 0.0, 1.0], dtype=pl.Float64)
+    known = series.drop_nulls()
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)  # pyright: ignore[reportArgumentType]
+    reach = _REACH * (high - low or 1.0)
+    return pl.Series([None, low - reach, high + reach, 0.0], dtype=pl.Float64)
+
+
+def raw_inputs(features: pl.DataFrame, encoder: TableEncoder) -> dict[str, np.ndarray]:
+    """Typed rows as the file takes them: `[rows, 1]`, missing numbers and moments as NaN, missing words as
+    ''.
+    """
+    found: dict[str, np.ndarray] = {}
+    for group, columns in used_groups(encoder).items():
+        for name in columns:
+            column = features[name]
+            values = column.fill_null("" if group == "codes" else float("nan")).to_numpy()
+            found[name] = (values.astype(object) if group == "codes" else values).reshape(-1, 1)
+    return found
+
+
+def _compare(session: Any, pipeline: Pipeline, rows: pl.DataFrame, part: str) -> None:
+    names = output_names(pipeline)
+    try:
+        found = dict(
+            zip(
+                names,
+                session.run(list(names.values()), raw_inputs(rows, table_encoder(pipeline))),
+                strict=True,
+            )
+        )
+    except Exception as error:  # as above
+        raise RunError(
+            f"onnxruntime cannot run the exported network: {str(error).splitlines()[0]}"
+        ) from error
+    expected = pipeline.answers(rows)
+    noise = _ROUNDING * _noise(pipeline, rows, expected)
+    answers = found["value"] if "value" in found else found["probabilities"]
+    _close(answers, expected, _allowed(pipeline, expected) + noise, part)
+    if "label" in found:
+        _same_labels(found["label"], pipeline, expected, max(_ON_THE_EDGE, noise), part)
+
+
+def _noise(pipeline: Pipeline, rows: pl.DataFrame, answers: np.ndarray) -> float:
+    """The largest error of single precision in these answers."""
+    scores = doubled(pipeline.network, table_encoder(pipeline).rows(rows, {}))
+    if scores is None:
+        return 0.0
+    with torch.no_grad():
+        error = np.abs(pipeline.decoder(scores).numpy() - answers)
+    return float(np.max(error[np.isfinite(error)], initial=0.0))
+
+
+def _allowed(pipeline: Pipeline, expected: np.ndarray) -> np.ndarray:
+    decoder = pipeline.decoder
+    if isinstance(decoder, ClassDecoder):
+        return np.full_like(expected, _CLOSE)
+    return _CLOSE * np.maximum(np.abs(expected), decoder.spread.numpy())  # pyright: ignore[reportCallIssue]
+
+
+def _close(found: np.ndarray, expected: np.ndarray, allowed: np.ndarray, part: str) -> None:
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        same = (
+            (np.abs(found - expected) <= allowed)
+            | (found == expected)
+            | (np.isnan(found) & np.isnan(expected))
+        )
+    if same.all():
+        return
+    row, column = np.argwhere(~same)[0]
+    raise RunError(
+        f"the exported network does not answer as PyTorch does: {np.count_nonzero(~same.all(axis=1)):,} of {len(same):,} {part} "
+        f"rows differ; in row {row + 1}, output {column + 1}, onnxruntime gives {found[row, column]:.9g}, "
+        f"PyTorch {expected[row, column]:.9g}. No file was written."
+    )
+
+
+def _same_labels(found: np.ndarray, pipeline: Pipeline, expected: np.ndarray, edge: float, part: str) -> None:
+    codes = pipeline.decide(expected)
+    labels = codes if codes.ndim == 2 else np.array(pipeline.task.classes, dtype=object)[codes]
+    different = (found != labels) & ~_undecided(pipeline, expected, edge)
+    if different.any():
+        row = int(np.argwhere(different)[0][0])
+        raise RunError(
+            f"the exported network does not decide as PyTorch does: in {part} row {row + 1} onnxruntime gives {found[row]}, "
+            f"PyTorch {labels[row]}. No file was written."
+        )
+
+
+def _undecided(pipeline: Pipeline, probabilities: np.ndarray, edge: float) -> np.ndarray:
+    """Rows (or labels) so near to another decision that rounding may take it."""
+    decoder = pipeline.decoder
+    assert isinstance(decoder, ClassDecoder)
+    if pipeline.task.name == "multi-class":
+        best = np.sort(probabilities, axis=1)[:, -2:]
+        return best[:, 1] - best[:, 0] <= edge
+    distance = np.abs(probabilities - float(decoder.threshold)) <= edge  # pyright: ignore[reportArgumentType]
+    return distance[:, 1] if pipeline.task.name == "binary" else distance

@@ -1,0 +1,80 @@
+"""Dotted settings: `training.epochs=20`, `model.mlp.hidden=[64, 32]`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from handrail.components import available, find, hints, slot_of
+from handrail.errors import RecipeError
+from handrail.tools.yaml import Loader
+
+_SLOTS = {"model": "model", "objective.loss": "loss", "learning": "rule"}
+_COLUMNS = "data.columns"  # its keys are names of columns, which may hold dots
+
+
+def set_dotted(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of a recipe's settings with one dotted setting changed; naming another component replaces the
+    one there.
+
+    Where the path leads through components, their signatures say what lies below: `model.mlp.hidden`,
+    `learning.gradient.optimizer.adam.learning_rate`.
+    """
+    return _with(values, path.split("."), value, prefix="")
+
+
+def _with(values: Any, path: list[str], value: Any, *, prefix: str) -> dict[str, Any]:
+    values = dict(values) if isinstance(values, Mapping) else {}
+    head, *rest = path if prefix != f"{_COLUMNS}." else [".".join(path)]
+    place = f"{prefix}{head}"
+    if not rest:
+        values[head] = value
+    elif place in _SLOTS:
+        values[head] = _with_component(values.get(head), rest, value, kind=_SLOTS[place])
+    else:
+        values[head] = _with(values.get(head), rest, value, prefix=f"{place}.")
+    return values
+
+
+def _with_component(spec: Any, path: list[str], value: Any, *, kind: str) -> dict[str, Any]:
+    # The name is the first part, or, where that is none of ours, an import path, which holds dots itself.
+    length = (
+        next((index for index, part in enumerate(path) if ":" in part and path[0] not in available(kind)), 0)
+        + 1
+    )
+    name, rest = ".".join(path[:length]), path[length:]
+    if not rest:
+        return {name: value}
+    arguments = (
+        dict(spec[name] or {})
+        if isinstance(spec, Mapping) and isinstance(spec.get(name, ()), Mapping | None)
+        else {}
+    )
+    argument, *deeper = rest
+    if not deeper:
+        return {name: {**arguments, argument: value}}
+    try:
+        slot = slot_of(hints(find(kind, name)).get(argument))
+    except RecipeError:  # said later, with all other mistakes
+        slot = None
+    below = arguments.get(argument)
+    changed = (
+        _with_component(below, deeper, value, kind=slot.kind)
+        if slot
+        else _with(below, deeper, value, prefix="-.")
+    )
+    return {name: {**arguments, argument: changed}}
+
+
+def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
+    """`model.mlp.hidden=[64,32]` as (dotted name, value); the value is read as YAML.
+
+    Raises: `RecipeError` when there is no `=` or the value is not YAML.
+    """
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip():
+        raise RecipeError(f"{flag} {text}: expected NAME=VALUE.")
+    try:
+        return path.strip(), yaml.load(value, Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError:
+        raise RecipeError(f"{flag} {text}: '{value}' cannot be read as a value.") from None

@@ -1,0 +1,110 @@
+"""Where attention looks: a square of weights for each head."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handrail.report.figures.figure import FigureView, figure_view
+from handrail.report.figures.style import LINE, MUTED, NETWORK, PAPER, variable
+from handrail.report.figures.tiles import WIDTH, Frame, cut, rectangle, svg, tint, written
+from handrail.report.wording import count
+
+MOST_HEADS = 8
+MOST_TOKENS = 32
+_GAP = 12.0
+_ALONE = 20.0
+
+
+def attention_plot(
+    weights: np.ndarray,
+    tokens: Sequence[str] = (),
+    *,
+    title: str = "Attention",
+    name: str = "attention",
+    width: int = WIDTH,
+    columns: int | None = None,
+) -> FigureView:
+    """A square a head: each row is a token that looks, each column one that is looked at.
+
+    Arguments:
+        weights: `[heads, tokens, tokens]`, rows that sum to 1; the first 8 heads and 32 tokens are shown.
+        tokens: their text; spaces and line ends are shown as signs. None are written where none are given.
+        columns: how many heads stand side by side; by default two, on a wide picture more.
+    """
+    shown = weights[:MOST_HEADS, :MOST_TOKENS, :MOST_TOKENS]
+    words = [_visible(token) for token in tokens[:MOST_TOKENS]]
+    heads = len(shown)
+    columns = columns or (1 if heads == 1 else max(2, round(2 * width / WIDTH)))
+    margin = min(64.0, 10 + 6.5 * max(map(len, words))) if words else 1.0
+    side = (width - margin - _GAP * (columns - 1) - 1) / columns
+    frames = [
+        Frame(
+            margin + at % columns * (side + _GAP),
+            margin + at // columns * (side + _ALONE),
+            side,
+            side,
+            f"{name}-{at}",
+        )
+        for at in range(heads)
+    ]
+    body = []
+    for at, (frame, head) in enumerate(zip(frames, shown, strict=True)):
+        body.append(_head(frame, head))
+        body += _down(frame, words, margin) if at % columns == 0 else []
+        body += _across(frame, words, margin) if at < columns else []
+        body.append(
+            written(f"head {at + 1}", frame.x, frame.y + side + 12, f"fill: {variable(MUTED)}", size=10)
+        )
+    height = round(margin + -(-heads // columns) * (side + _ALONE))
+    label = f"Attention of {count(heads, 'head')} among {count(shown.shape[1], 'token')}"
+    note = "A row is the token that looks, a column what it looks at; full colour is the strongest weight of the head."
+    more = (
+        f"the first {MOST_TOKENS} of {len(tokens)} tokens"
+        if len(tokens) > MOST_TOKENS
+        else count(shown.shape[1], "token")
+    )
+    return figure_view(title, svg(body, label=label, width=width, height=height), note=note, side=more)
+
+
+def _head(frame: Frame, head: np.ndarray) -> str:
+    peak = float(head.max(initial=0)) or 1.0
+    edge = rectangle(
+        frame.x, frame.y, frame.width, frame.height, f"fill: none; stroke: {variable(LINE)}; stroke-width: 1"
+    )
+    return tint(head / peak, NETWORK, paper=PAPER)(frame) + edge
+
+
+def _visible(token: str) -> str:
+    return token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")
+
+
+def _type_size(step: float) -> float:
+    return float(np.clip(step * 0.9, 4, 10.5))
+
+
+def _down(frame: Frame, words: Sequence[str], margin: float) -> list[str]:
+    step = frame.height / max(len(words), 1)
+    size = _type_size(step)
+    style = f"fill: {variable(MUTED)}; text-anchor: end"
+    return [
+        written(
+            cut(word, margin - 5, size=size),
+            frame.x - 5,
+            frame.y + (at + 0.5) * step + 0.35 * size,
+            style,
+            size=size,
+        )
+        for at, word in enumerate(words)
+    ]
+
+
+def _across(frame: Frame, words: Sequence[str], margin: float) -> list[str]:
+    step = frame.width / max(len(words), 1)
+    size = _type_size(step)
+    style = f"fill: {variable(MUTED)}"
+    found = []
+    for at, word in enumerate(words):
+        x, y = frame.x + (at + 0.5) * step + 0.35 * size, frame.y - 5
+        turned = f' transform="rotate(-90 {x:.4g} {y:.4g})"'
+        found.append(written(cut(word, margin - 5, size=size), x, y, style, size=size, more=turned))
+    return found

@@ -1,0 +1,140 @@
+"""Objects with boxes: what is there, what was found, and where the two agree."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handrail.report.figures.figure import FigureView, Key, figure_view
+from handrail.report.figures.style import SERIES, variable
+from handrail.report.figures.tiles import WIDTH, Frame, Layer, Tile, aspect, grid, image, rectangle, written
+from handrail.report.wording import count
+
+MOST_IMAGES = 4
+_LEAST_OVERLAP = 0.5
+Truth = tuple[np.ndarray, np.ndarray]
+Found = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def box_grid(
+    images: Sequence[np.ndarray],
+    truths: Sequence[Truth],
+    found: Sequence[Found],
+    classes: Sequence[str],
+    *,
+    name: str = "boxes",
+    width: int = WIDTH,
+    marked: bool = False,
+) -> FigureView:
+    """Each image twice: with its true boxes and with those found. Dashed is what has no partner on the other
+    side.
+
+    Arguments:
+        images: uint8 `[channels, height, width]` each; the first 4 are shown.
+        truths: boxes `[objects, 4]` (left, top, right, bottom, in pixels) and class codes `[objects]` of each
+            image.
+        found: boxes, class codes and scores of each image, those that would be shown to a user.
+        classes: names by code, without the background.
+    """
+    tiles, right, wrong, missed = [], 0, 0, 0
+    for pixels, truth, answer in zip(images[:MOST_IMAGES], truths, found, strict=False):
+        hits = partners(truth, answer)
+        matched = np.isin(np.arange(len(truth[0])), hits[hits >= 0])
+        right, wrong, missed = (
+            right + int((hits >= 0).sum()),
+            wrong + int((hits < 0).sum()),
+            missed + int((~matched).sum()),
+        )
+        tiles += [
+            Tile((image(pixels), _drawn(pixels, truth[0], truth[1], matched, None)), aspect(pixels)),
+            Tile((image(pixels), _drawn(pixels, answer[0], answer[1], hits >= 0, answer[2])), aspect(pixels)),
+        ]
+    label = f"Boxes in {count(len(tiles) // 2, 'image')}: the truth on the left, the answers on the right"
+    svg = grid(name, tiles, label=label, columns=2, width=width, headings=("truth", "found"))
+    keys = tuple(Key(text, _colour(code)) for code, text in enumerate(classes))
+    note = f"{right:,} right, {missed:,} missed, {wrong:,} found that are not there (dashed); right: the overlap is at least half."
+    return figure_view("Objects", svg, keys=keys, note=note, marked=marked)
+
+
+def _colour(code: int) -> str:
+    return SERIES[int(code) % len(SERIES)]
+
+
+def partners(truth: Truth, found: Found) -> np.ndarray:
+    """For each found box the true box of its class that it covers best, or −1; the surest choose first, each
+    box once.
+
+    Source: Everingham 2010 (the rule of the PASCAL challenge, with an overlap of one half)
+    """
+    partner = np.full(len(found[0]), -1)
+    free = np.ones(len(truth[0]), dtype=bool)
+    for row in np.argsort(-found[2], kind="stable"):
+        overlap = overlaps(found[0][row], truth[0]) * (truth[1] == found[1][row]) * free
+        if len(overlap) and overlap.max() >= _LEAST_OVERLAP:
+            partner[row] = overlap.argmax()
+            free[partner[row]] = False
+    return partner
+
+
+def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Shared area : area of both together, of a box with each of the others."""
+    shared = np.clip(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0, None).prod(
+        axis=1
+    )
+    total = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(axis=1) - shared
+    return np.divide(shared, total, out=np.zeros(len(others)), where=total > 0)
+
+
+def _drawn(
+    pixels: np.ndarray, boxes: np.ndarray, codes: np.ndarray, matched: np.ndarray, scores: np.ndarray | None
+) -> Layer:
+    height, width = pixels.shape[-2:]
+
+    def draw(frame: Frame) -> str:
+        scale = np.array([frame.width / width, frame.height / height] * 2)
+        low, high = (
+            np.array([frame.x, frame.y] * 2),
+            np.array([frame.x + frame.width, frame.y + frame.height] * 2),
+        )
+        places = np.clip(boxes.reshape(-1, 4) * scale + low, low, high)
+        parts = [
+            _box(place, _colour(code), bool(hit))
+            for place, code, hit in zip(places, codes, matched, strict=True)
+        ]
+        if scores is not None:
+            parts += [
+                _score(place, score, _colour(code))
+                for place, score, code in zip(places, scores, codes, strict=True)
+            ]
+        return "".join(parts)
+
+    return draw
+
+
+def _box(place: np.ndarray, colour: str, hit: bool) -> str:
+    """A line of the class's colour on a wider one of the page's paper, to be seen on any picture."""
+    left, top, right, bottom = place
+    dashes = "" if hit else "; stroke-dasharray: 3 2.5"
+    halo = rectangle(
+        left,
+        top,
+        right - left,
+        bottom - top,
+        "fill: none; stroke: var(--panel); stroke-opacity: 0.75; stroke-width: 3",
+    )
+    line = f"fill: none; stroke: {variable(colour)}; stroke-width: 1.6{dashes}"
+    return halo + rectangle(left, top, right - left, bottom - top, line)
+
+
+def _score(place: np.ndarray, score: float, colour: str) -> str:
+    """The score in the box's corner, where it has room."""
+    left, top, right, bottom = place
+    if right - left < 26 or bottom - top < 16:
+        return ""
+    plate = rectangle(left, top, 19, 10, f"fill: {variable(colour)}")
+    return plate + written(
+        f"{score:.2f}"[1:] if score < 1 else "1.0",
+        left + 2.5,
+        top + 8,
+        "fill: var(--panel); font-weight: 600",
+        size=8.5,
+    )

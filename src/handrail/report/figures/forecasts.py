@@ -1,0 +1,213 @@
+"""Series over time: forecasts over the truth with the baseline, and a sample of series."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from handrail.report.figures.figure import FigureView, Key, figure_view
+from handrail.report.figures.style import (
+    INK,
+    LINE,
+    MUTED,
+    NETWORK,
+    PLAIN,
+    SERIES,
+    axes_in,
+    picture,
+    thinned,
+    variable,
+)
+from handrail.report.figures.tiles import WIDTH, cut, written
+from handrail.report.wording import count, number
+
+MOST_SERIES = 6
+MOST_PANELS = 12
+_MOST_HISTORY = 4  # horizons of history that are shown
+
+
+def forecast_plots(
+    history: np.ndarray,
+    truth: np.ndarray,
+    answer: np.ndarray,
+    baseline: np.ndarray,
+    names: Sequence[str],
+    *,
+    name: str = "forecast",
+    baseline_name: str = "seasonal naive",
+    width: int = WIDTH,
+    marked: bool = False,
+) -> list[FigureView]:
+    """One figure for each of the first six series: what was, what came, what the network and the baseline had
+    said.
+
+    Arguments:
+        history: `[steps, series]` before the forecast; of a long one the end is shown.
+        truth, answer, baseline: `[horizon, series]`.
+        names: of the series.
+    """
+    return [
+        _forecast(
+            *(part[:, place].astype(np.float64) for part in (history, truth, answer, baseline)),
+            title=f"Forecast of {names[place]}",
+            name=f"{name}-{place}",
+            rival=baseline_name,
+            width=width,
+            marked=marked,
+        )
+        for place in range(min(truth.shape[1], MOST_SERIES))
+    ]
+
+
+def _forecast(
+    history: np.ndarray,
+    truth: np.ndarray,
+    answer: np.ndarray,
+    baseline: np.ndarray,
+    *,
+    title: str,
+    name: str,
+    rival: str,
+    width: int,
+    marked: bool,
+) -> FigureView:
+    horizon = len(truth)
+    history = history[-min(max(_MOST_HISTORY * horizon, 8), len(history)) :]
+    before, ahead = np.arange(-len(history) + 1, 1), np.arange(1, horizon + 1)
+    last = history[-1:]
+
+    def draw(figure: Figure) -> None:
+        axes = axes_in(figure, left=52)
+        axes.axvspan(0, horizon, color=LINE, alpha=0.45, linewidth=0, zorder=0)
+        dots = horizon == 1
+        axes.plot(*thinned(before, history), color=MUTED, linewidth=1.4)
+        for values, colour, dashes, order in (
+            (baseline, PLAIN, (2, 2), 2.0),
+            (truth, INK, (None, None), 2.2),
+            (answer, NETWORK, (None, None), 2.4),
+        ):
+            axes.plot(
+                *thinned(np.append(0, ahead), np.append(last, values)),
+                color=colour,
+                dashes=dashes,
+                linewidth=2.0 if colour == NETWORK else 1.4,
+                marker="o" if dots else "",
+                markevery=[-1],
+                zorder=order,
+            )
+        _time(axes)
+        axes.set_xlim(before[0], horizon)
+
+    errors = [float(np.abs(values - truth).mean()) for values in (answer, baseline)]
+    label = f"Forecast of {count(horizon, 'step')}: mean error {number(errors[0])}, of the baseline {number(errors[1])}"
+    keys = (
+        Key("truth", INK),
+        Key("network", NETWORK, "line", number(errors[0])),
+        Key(rival, PLAIN, "dashes", number(errors[1])),
+    )
+    note = "Numbers: mean absolute error of this forecast. The shade is what lay ahead."
+    return figure_view(
+        title, picture(name, draw, label=label, width=width), keys=keys, note=note, marked=marked
+    )
+
+
+def horizon_plot(
+    network: np.ndarray, naive: np.ndarray, *, series: str, name: str = "horizon", marked: bool = False
+) -> FigureView:
+    """The mean absolute error of each step ahead, over all windows of a part.
+
+    Arguments:
+        network, naive: `[horizon]`.
+        series: its name.
+    """
+    ahead = np.arange(1, len(network) + 1)
+
+    def draw(figure: Figure) -> None:
+        axes = axes_in(figure, left=52)
+        axes.plot(ahead, naive, color=PLAIN, dashes=(2, 2), linewidth=1.4)
+        axes.plot(ahead, network, color=NETWORK, linewidth=2.0)
+        _time(axes)
+        axes.set(xlabel="steps ahead", xlim=(1, len(ahead)), ylim=(0, None))
+
+    means = number(float(network.mean())), number(float(naive.mean()))
+    label = f"Mean absolute error by step ahead: the network's mean {means[0]}, the baseline's {means[1]}"
+    keys = (Key("network", NETWORK, "line", means[0]), Key("seasonal naive", PLAIN, "dashes", means[1]))
+    note = "Mean absolute error over all windows of these rows; numbers: over all steps."
+    return figure_view(
+        f"Error by step ahead, {series}",
+        picture(name, draw, label=label),
+        keys=keys,
+        note=note,
+        marked=marked,
+    )
+
+
+def _time(axes: Axes) -> None:
+    axes.set_xlabel("steps from now")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.grid(axis="x", visible=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
+
+
+def series_plot(
+    series: Sequence[np.ndarray],
+    titles: Sequence[str] = (),
+    *,
+    names: Sequence[str] = (),
+    name: str = "series",
+    width: int = WIDTH,
+) -> FigureView:
+    """A sample of series, each in a panel of its own, all on one scale; channels have their colours.
+
+    Arguments:
+        series: `[channels, length]` each; lengths may differ; the first 12 are shown.
+        titles: one a series, such as its class.
+        names: of the channels.
+    """
+    shown = [np.atleast_2d(one).astype(np.float64) for one in series[:MOST_PANELS]]
+    columns = max(1, round(3 * width / WIDTH))
+    rows = max(1, -(-len(shown) // columns))
+    side, tall, head = (width - 10 * (columns - 1)) / columns, 74.0, 17.0
+    height = round(rows * (tall + head) + 8 * (rows - 1))
+    places = [
+        (at % columns * (side + 10), at // columns * (tall + head + 8) + head) for at in range(len(shown))
+    ]
+    low, high = _extent(shown)
+
+    def draw(figure: Figure) -> None:
+        for one, (left, top) in zip(shown, places, strict=True):
+            axes = figure.add_axes((left / width, 1 - (top + tall) / height, side / width, tall / height))
+            for place, channel in enumerate(one):
+                colour = NETWORK if len(one) == 1 else SERIES[place % len(SERIES)]
+                axes.plot(*thinned(np.arange(channel.size), channel, 160), color=colour, linewidth=1.3)
+            axes.set(ylim=(low, high), xticks=[], yticks=[])
+
+    label = f"A sample of {count(len(shown), 'series', 'series')} between {number(low)} and {number(high)}"
+    svg = picture(name, draw, label=label, width=width, height=height)
+    captions = [
+        written(cut(text, side), left, top - 5, f"fill: {variable(MUTED)}")
+        for text, (left, top) in zip(titles[:MOST_PANELS], places, strict=False)
+    ]
+    channels = len(shown[0]) if shown else 0
+    keys = (
+        tuple(Key(text, SERIES[place % len(SERIES)]) for place, text in enumerate(names))
+        if channels > 1
+        else ()
+    )
+    note = f"All panels reach from {number(low)} to {number(high)}; time runs to the right."
+    return figure_view(
+        "Training series", svg.removesuffix("</svg>") + "".join(captions) + "</svg>", keys=keys, note=note
+    )
+
+
+def _extent(series: Sequence[np.ndarray]) -> tuple[float, float]:
+    """All but a thousandth of the values at each end, and a little more."""
+    values = np.concatenate([one.ravel() for one in series]) if series else np.zeros(1)
+    values = values[np.isfinite(values)]
+    low, high = (float(edge) for edge in np.quantile(values, [0.001, 0.999])) if len(values) else (0.0, 1.0)
+    margin = 0.06 * ((high - low) or abs(high) or 1.0)
+    return low - margin, high + margin

@@ -1,0 +1,131 @@
+"""Values for every pixel: masks over images, spectrograms, and the filters of a first layer."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+
+from handrail.report.figures.figure import FigureView, Key, figure_view
+from handrail.report.figures.style import NETWORK, SERIES
+from handrail.report.figures.tiles import WIDTH, Layer, Line, Tile, aspect, grid, image, tint
+from handrail.report.wording import count, listed
+
+MOST_MASKS = 4
+MOST_SPECTROGRAMS = 18
+MOST_FILTERS = 64
+_OPACITY = 0.62
+_RIGHT, _MISSED, _WRONG = NETWORK, SERIES[5], SERIES[7]
+
+
+def mask_grid(
+    images: np.ndarray,
+    truths: np.ndarray,
+    answers: np.ndarray,
+    classes: Sequence[str] = (),
+    *,
+    name: str = "masks",
+    width: int = WIDTH,
+    marked: bool = False,
+) -> FigureView:
+    """Each image, its true mask, and the answer: with two classes right, missed and wrong pixels are told
+    apart.
+
+    Arguments:
+        images: uint8 `[n, channels, height, width]`; the first 4 are shown.
+        truths, answers: class codes `[n, height, width]`; 0 is the background.
+        classes: names of the codes, the background's first; needed where there are more than two.
+    """
+    two = max(int(truths.max(initial=0)), int(answers.max(initial=0))) <= 1 and len(classes) <= 2
+    tiles = []
+    for pixels, truth, answer in zip(
+        images[:MOST_MASKS], truths[:MOST_MASKS], answers[:MOST_MASKS], strict=True
+    ):
+        over = [(), _coloured(truth), _compared(truth, answer) if two else _coloured(answer)]
+        tiles += [Tile((image(pixels), *layers), aspect(pixels)) for layers in over]
+    label = f"Masks of {count(len(tiles) // 3, 'image')}: the image, the truth, the answer"
+    svg = grid(name, tiles, label=label, columns=3, width=width, headings=("image", "truth", "answer"))
+    if two:
+        keys = (
+            Key("found", _RIGHT, "dot"),
+            Key("missed", _MISSED, "dot"),
+            Key("found where it is not", _WRONG, "dot"),
+        )
+    else:
+        keys = tuple(Key(text, _class_colour(code), "dot") for code, text in enumerate(classes) if code)
+    return figure_view(
+        "Masks",
+        svg,
+        keys=keys,
+        marked=marked,
+        note=_agreement(truths, answers, classes if not two else classes[1:]),
+    )
+
+
+def _class_colour(code: int) -> str:
+    return SERIES[(code - 1) % len(SERIES)]
+
+
+def _coloured(mask: np.ndarray) -> tuple[Layer, ...]:
+    return tuple(
+        tint(mask == code, _class_colour(int(code)), opacity=_OPACITY) for code in np.unique(mask) if code
+    )
+
+
+def _compared(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
+    true, said = truth.astype(bool), answer.astype(bool)
+    pairs = ((true & said, _RIGHT), (true & ~said, _MISSED), (~true & said, _WRONG))
+    return tuple(tint(where, colour, opacity=_OPACITY) for where, colour in pairs)
+
+
+def _agreement(truths: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> str:
+    right = float((truths == answers).mean()) if truths.size else float("nan")
+    what = f" of {listed(f'“{name}”' for name in classes)}" if classes else ""
+    return f"{right:.1%} of these pixels are right. The masks{what} lie over the image."
+
+
+def spectrogram_grid(
+    spectrograms: np.ndarray, titles: Sequence[str] = (), *, name: str = "spectrograms", width: int = WIDTH
+) -> FigureView:
+    """Sounds as pictures: bright where there is much power.
+
+    Arguments:
+        spectrograms: logarithm of power `[n, mels, frames]`, the lowest pitch first; the first 18 are shown.
+    """
+    shown = spectrograms[:MOST_SPECTROGRAMS]
+    low, high = (float(edge) for edge in np.quantile(shown, [0.02, 0.998])) if shown.size else (0.0, 1.0)
+    scaled = np.clip((shown - low) / ((high - low) or 1.0), 0, 1)[:, ::-1]  # low pitches below
+    colours = (
+        (matplotlib.colormaps["magma"](scaled)[..., :3] * 255).round().astype(np.uint8).transpose(0, 3, 1, 2)
+    )
+    lines = [(Line(text),) for text in titles[:MOST_SPECTROGRAMS]] or [()] * len(shown)
+    tiles = [Tile((image(pixels),), 0.62, line) for pixels, line in zip(colours, lines, strict=True)]
+    columns = max(1, round(3 * width / WIDTH))
+    svg = grid(
+        name, tiles, label=f"Spectrograms of {count(len(tiles), 'sound')}", columns=columns, width=width
+    )
+    return figure_view("Spectrograms", svg, note="Time runs to the right, pitch upwards; bright is loud.")
+
+
+def filters_grid(weights: np.ndarray, *, name: str = "filters", width: int = WIDTH) -> FigureView:
+    """What the first layer looks for.
+
+    Arguments:
+        weights: `[filters, channels, height, width]`; the first 64 are shown. Three channels are shown as
+            colours, the mean of others as grey.
+    """
+    shown = (
+        weights[:MOST_FILTERS]
+        if weights.shape[1] == 3
+        else weights[:MOST_FILTERS].mean(axis=1, keepdims=True)
+    )
+    strongest = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
+    pixels = ((shown / np.where(strongest > 0, strongest, 1) + 1) * 127.5).round().astype(np.uint8)
+    tiles = [Tile((image(one),), aspect(one)) for one in pixels]
+    columns = max(1, round((8 if len(tiles) > 12 else 6) * width / WIDTH))
+    label = f"The weights of {count(len(tiles), 'filter')} of the first layer"
+    note = "Middle grey is a weight of 0, lighter is above, darker below; each filter by its own strongest weight."
+    size = f"{weights.shape[2]} × {weights.shape[3]}"
+    svg = grid(name, tiles, label=label, columns=columns, width=width, gap=5)
+    return figure_view(
+        "Filters of the first layer", svg, note=note, side=f"{count(len(weights), 'filter')}, {size}"
+    )

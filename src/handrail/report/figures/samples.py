@@ -1,0 +1,135 @@
+"""Images as the network gets them: a sample, what augmentation makes of some, and the most confident
+mistakes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handrail.report.figures.figure import FigureView, figure_view
+from handrail.report.figures.style import INK
+from handrail.report.figures.tiles import WIDTH, Line, Tile, aspect, grid, image
+from handrail.report.wording import count
+
+MOST_SAMPLES = 36
+MOST_MISTAKES = 16
+_MOST_AUGMENTED = 5
+
+
+def sample_grid(
+    images: np.ndarray,
+    titles: Sequence[str] = (),
+    *,
+    title: str = "Training images",
+    name: str = "samples",
+    width: int = WIDTH,
+    shape: Sequence[int] | None = None,
+) -> FigureView:
+    """Some images, each with its class.
+
+    Arguments:
+        images: uint8 `[n, channels, height, width]`; the first 36 are shown.
+        titles: one an image, or none.
+        name: unlike those of the page's other pictures.
+        width: of the picture, in pixels of the page.
+        shape: channels, height and width as the network gets them, where they are larger than here.
+    """
+    size = _size(shape or images.shape[1:])
+    shown = images[:MOST_SAMPLES]
+    lines = [(Line(text),) for text in titles[:MOST_SAMPLES]] or [()] * len(shown)
+    tiles = [Tile((image(pixels),), aspect(pixels), line) for pixels, line in zip(shown, lines, strict=True)]
+    label = f"A sample of {count(len(shown), 'image')}, {size}"
+    columns = columns_for(images, width)
+    return figure_view(title, grid(name, tiles, label=label, columns=columns, width=width), note=f"{size}.")
+
+
+def augmented_grid(
+    originals: np.ndarray,
+    augmented: np.ndarray,
+    *,
+    note: str = "",
+    name: str = "augmented",
+    width: int = WIDTH,
+) -> FigureView:
+    """Images as they are, and beside each what the network got to see of it in some epochs.
+
+    Arguments:
+        originals: uint8 `[n, channels, height, width]`; the first 5 are shown.
+        augmented: uint8 `[n, times, channels, height, width]`.
+        note: what was done to them.
+    """
+    times = augmented.shape[1]
+    tiles = [
+        Tile((image(pixels),), aspect(pixels))
+        for original, changed in zip(originals[:_MOST_AUGMENTED], augmented[:_MOST_AUGMENTED], strict=True)
+        for pixels in (original, *changed)
+    ]
+    svg = grid(
+        name,
+        tiles,
+        label=f"Each row an image, and {count(times, 'augmented version')} of it",
+        columns=times + 1,
+        width=width,
+        headings=("original", "augmented"),
+        apart=8,
+    )
+    return figure_view(
+        "Augmented training images", svg, note=note or "Anew in each epoch; never on validation or test rows."
+    )
+
+
+def mistakes_grid(
+    images: np.ndarray,
+    truths: Sequence[str],
+    answers: Sequence[str],
+    confidences: Sequence[float],
+    *,
+    name: str = "mistakes",
+    width: int = WIDTH,
+    marked: bool = False,
+) -> FigureView:
+    """Images that were taken for something else, the most confident mistake first.
+
+    Arguments:
+        images: uint8 `[n, channels, height, width]`; rows whose answer is the truth are left out.
+        confidences: the probability of each answer.
+        marked: drawn from test rows that were opened before.
+    """
+    wrong = [row for row in range(len(images)) if truths[row] != answers[row]]
+    wrong.sort(key=lambda row: -confidences[row])
+    shown = wrong[:MOST_MISTAKES]
+    short = max((len(answers[row]) for row in shown), default=0) <= 4
+    tiles = [
+        Tile(
+            (image(images[row]),),
+            aspect(images[row]),
+            _mistake(truths[row], answers[row], f"{confidences[row]:.0%}", short=short),
+        )
+        for row in shown
+    ]
+    label = f"The {len(tiles)} most confident of {count(len(wrong), 'mistake')}"
+    svg = grid(name, tiles, label=label, columns=columns_for(images, width, widest=4), width=width, gap=8)
+    note = "In bold the answer, with its probability; then the truth." if tiles else "There are none."
+    return figure_view(
+        "Most confident mistakes", svg, note=note, marked=marked, side=count(len(wrong), "mistake")
+    )
+
+
+def _mistake(truth: str, answer: str, sure: str, *, short: bool) -> tuple[Line, ...]:
+    """Names have a line of their own, unless all are short."""
+    if short:
+        return (Line(answer, INK, strong=True, tail=sure), Line(f"is {truth}"))
+    return (Line(answer, INK, strong=True), Line(f"{sure} sure"), Line(f"is {truth}"))
+
+
+def columns_for(images: np.ndarray, width: int, *, widest: int = 6) -> int:
+    """How many images stand side by side: small ones closer than photos, on a wide picture more."""
+    side = images.shape[-1]
+    most = widest if side <= 40 else min(widest, 4)
+    return max(1, round(most * width / WIDTH))
+
+
+def _size(shape: Sequence[int]) -> str:
+    channels, height, width = shape
+    colours = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    return f"{width} × {height} pixels, {colours}"

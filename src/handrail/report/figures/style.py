@@ -1,0 +1,152 @@
+"""How pictures become part of a page: drawn by matplotlib, coloured by the page, so that they follow light
+and dark.
+
+Pictures are drawn in placeholder colours. In the SVG's text each placeholder becomes the CSS variable of its
+role, whose value the page sets. No text that comes from data enters a picture: names stand in legends and
+captions of the page, where they wrap, can be read aloud, and need no fonts of matplotlib's.
+"""
+
+import html
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
+NETWORK, LINEAR, PLAIN = "#010105", "#010106", "#010107"
+SERIES = tuple(f"#0102{number:02d}" for number in range(10))
+_VARIABLES = {
+    **{
+        INK: "--ink",
+        MUTED: "--muted",
+        LINE: "--line",
+        PAPER: "--panel",
+        NETWORK: "--network",
+        LINEAR: "--linear",
+        PLAIN: "--plain",
+    },
+    **{colour: f"--series-{number}" for number, colour in enumerate(SERIES)},
+}
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 11.0,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 11.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 1.0,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.size": 0.0,
+    "ytick.major.size": 0.0,
+    "xtick.minor.size": 0.0,
+    "ytick.minor.size": 0.0,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "lines.solid_joinstyle": "round",
+    "lines.markeredgewidth": 0.0,
+}
+
+
+def variable(colour: str) -> str:
+    """The CSS value that a placeholder colour becomes."""
+    return f"var({_VARIABLES[colour]})"
+
+
+def picture(
+    name: str, draw: Callable[[Figure], None], *, label: str, width: int = 340, height: int = 250
+) -> str:
+    """SVG for use inside a page, the same for the same drawing, `width` × `height` CSS pixels.
+
+    Arguments:
+        name: unlike those of the page's other pictures; it keeps their identifiers apart.
+        draw: draws on an empty figure, whose unit is one pixel per 1/72 inch.
+        label: what is to be seen, for those who cannot.
+    """
+    with matplotlib.rc_context():
+        usual: Any = matplotlib.rcParamsDefault
+        changed = {
+            key: usual[key]
+            for key, value in matplotlib.rcParams.items()
+            if key in usual and value != usual[key]
+        }
+        matplotlib.rcParams.update(dict[Any, Any](changed | _SETTINGS))  # whatever the user's own style is
+        matplotlib.rcParams["svg.hashsalt"] = name
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        figure.patch.set_visible(False)
+        draw(figure)
+        for axes in figure.axes:
+            axes.patch.set_visible(False)
+        text = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(text, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return _for_page(text.getvalue(), name, label, width, height)
+
+
+def _for_page(text: str, name: str, label: str, width: int, height: int) -> str:
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"font-family: [^;]*; ?", "", body)
+    body = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", body)
+    body = re.sub(r' (d|x|y|cx|cy)="([^"]*)"', _rounded, body)
+    body = _own_identifiers(body, name)
+    body = re.sub(
+        r"#0[0-9a-f]{5}", lambda found: variable(found[0]) if found[0] in _VARIABLES else found[0], body
+    )
+    body = re.sub(r"<g>\s*</g>|<defs>\s*</defs>", "", re.sub(r"\n\s*", "\n", body))
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    return f'<svg class="plot" role="img" aria-label="{html.escape(label)}" {size}>{body.strip()}'
+
+
+def _rounded(found: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a pixel: half the size, nothing that could be seen."""
+    numbers = re.sub(
+        r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[2]
+    )
+    return f' {found[1]}="{" ".join(numbers.split())}"'
+
+
+def _own_identifiers(body: str, name: str) -> str:
+    """Identifiers that nothing points to go; the others get the picture's name, as a page may hold each only
+    once.
+    """
+    used = set(re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', body))
+    body = re.sub(
+        r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body
+    )
+    return re.sub(r'(url\(#|xlink:href="#)', rf"\g<1>{name}-", body).replace("xlink:href", "href")
+
+
+def axes_in(
+    figure: Figure, *, left: float = 46, bottom: float = 38, right: float = 12, top: float = 12
+) -> Axes:
+    """Axes with margins in pixels."""
+    width, height = figure.get_figwidth() * 72, figure.get_figheight() * 72
+    return figure.add_axes(
+        (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
+    )
+
+
+def thinned(x: np.ndarray, y: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many points of a curve, evenly along its way, both ends kept."""
+    if len(x) <= most:
+        return x, y
+    steps = np.abs(np.diff(x)) / (np.ptp(x) or 1.0) + np.abs(np.diff(y)) / (np.ptp(y) or 1.0)
+    way = np.concatenate([[0.0], np.cumsum(steps)])
+    kept = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], most)).clip(0, len(x) - 1))
+    kept = np.union1d(kept, [0, len(x) - 1])
+    return x[kept], y[kept]

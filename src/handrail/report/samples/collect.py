@@ -1,0 +1,171 @@
+"""Gathers the material of a part, section by section, and keeps it in the run folder."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from handrail.data.dataset import Part
+from handrail.data.encoders.series import SeriesEncoder
+from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.network import Network
+from handrail.pipeline import Pipeline
+from handrail.pipeline.ensemble import first_of
+from handrail.report.samples.answers import (
+    box_section,
+    forecast_section,
+    hardest_section,
+    mask_section,
+    mistake_section,
+)
+from handrail.report.samples.archive import Sections, keep, showcase_path
+from handrail.report.samples.inside import attention_section, filter_section, generated_section
+from handrail.report.samples.items import Shown, displayed, encoded, items, picked, shown_column
+from handrail.runs.folder import Folder
+from handrail.shapes import ImageShape
+from handrail.tasks.boxes import BoxDecoder
+from handrail.tasks.masks import MaskDecoder
+from handrail.training.seeds import seeded
+
+_SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
+_AUGMENTED, _TIMES = 4, 4
+
+
+def write_showcase(
+    folder: Folder, pipeline: Pipeline, train: Part, validation: Part, outcome: Outcome
+) -> None:
+    """Keep what pictures of a fit need: some training rows, answers for validation rows, and what the network
+    looks for.
+
+    Chance (augmentation, drawn text) has a seed of its own; torch's generator is left as it was.
+
+    Arguments:
+        outcome: the answers for all validation rows.
+
+    Raises: `HandrailError` when the file cannot be written.
+    """
+    shown = shown_column(pipeline)
+    with seeded(0, "showcase"), torch.no_grad():
+        sections = _filled(
+            samples=_samples(pipeline, shown, train),
+            augmented=_augmented(pipeline, shown, train),
+            filters=filter_section(pipeline),
+            generated=generated_section(pipeline, validation),
+            attention=attention_section(pipeline, shown, validation),
+            **_answers(pipeline, shown, validation, outcome),
+        )
+    keep(showcase_path(folder, "validation"), sections)
+
+
+def write_test_showcase(folder: Folder, pipeline: Pipeline, part: Part, outcome: Outcome) -> None:
+    """Keep what pictures of answers for test rows need; only to be called once their seal is open.
+
+    Raises: `HandrailError` when the file cannot be written.
+    """
+    with torch.no_grad():
+        sections = _filled(**_answers(pipeline, shown_column(pipeline), part, outcome))
+    keep(showcase_path(folder, "test"), sections)
+
+
+def _filled(**sections: dict[str, Any]) -> Sections:
+    return {name: values for name, values in sections.items() if values}
+
+
+def _answers(pipeline: Pipeline, shown: Shown | None, part: Part, outcome: Outcome) -> Sections:
+    pipeline.eval()
+    found: Sections = {}
+    if isinstance(outcome, Predictions) and pipeline.task.is_forecast:
+        return {"forecast": forecast_section(pipeline, part, outcome)}
+    if isinstance(pipeline.decoder, MaskDecoder):
+        found["masks"] = mask_section(pipeline, pipeline.decoder, part, outcome)
+    if isinstance(pipeline.decoder, BoxDecoder):
+        found["boxes"] = box_section(pipeline, pipeline.decoder, part, outcome)
+    if shown and isinstance(outcome, Predictions) and pipeline.task.is_classification:
+        found["mistakes"] = mistake_section(pipeline, shown, part, outcome)
+    if shown and shown.kind in ("image", "series", "audio"):
+        found["hardest"] = hardest_section(pipeline, shown, part, outcome)
+    return found
+
+
+def _samples(pipeline: Pipeline, shown: Shown | None, train: Part) -> dict[str, Any]:
+    """Training rows, of each class in turn."""
+    if shown is None or shown.kind == "stream":
+        return {}
+    part = picked(train, _in_turn(pipeline, train, _how_many(shown)))
+    found = items(pipeline, shown, part)
+    return (
+        {}
+        if found["kind"] == "windows"
+        else {**found, "shape": _shape(shown), "titles": _titles(pipeline, part)}
+    )
+
+
+def _shape(shown: Shown) -> list[int]:
+    """What an item is for the network, however small it is kept."""
+    return [int(size) for size in shown.column.shape]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def _how_many(shown: Shown) -> int:
+    """Two or three rows of a wide picture."""
+    shape = shown.column.shape
+    if isinstance(shape, ImageShape) and shown.kind == "image" and max(shape.height, shape.width) <= _SMALL:
+        return 36
+    return _SAMPLES.get(shown.kind, 12)
+
+
+def _in_turn(pipeline: Pipeline, train: Part, most: int) -> np.ndarray:
+    """Rows of each class in turn, or spread over the part, in the order of the classes."""
+    rows = len(train)
+    if not pipeline.task.is_classification:
+        return np.linspace(0, rows - 1, min(most, rows)).round().astype(np.int64)
+    codes = train.target.numpy()
+    order = np.argsort(codes, kind="stable")
+    turn = np.empty(rows, dtype=np.int64)
+    # How many of its class stand before a row.
+    turn[order] = np.arange(rows) - np.searchsorted(codes[order], codes[order])
+    chosen = np.lexsort((codes, turn))[:most]
+    return chosen[np.argsort(codes[chosen], kind="stable")]
+
+
+def _titles(pipeline: Pipeline, part: Part) -> list[str]:
+    task, target = pipeline.task, part.target
+    if task.is_classification:
+        return [task.classes[code] for code in target.tolist()]
+    if task.name == "multi-label":
+        return [
+            ", ".join(name for name, on in zip(task.classes, row, strict=True) if on) or "none"
+            for row in target.tolist()
+        ]
+    return [f"{row[0]:.4g}" for row in target.tolist()] if task.name == "regression" else []
+
+
+def _augmented(pipeline: Pipeline, shown: Shown | None, train: Part) -> dict[str, Any]:
+    """Training rows as they are, and as the network gets to see them in some epochs."""
+    network = first_of(pipeline.network)
+    if (
+        shown is None
+        or pipeline.task.is_forecast
+        or not isinstance(network, Network)
+        or not len(network.augment)
+    ):
+        return {}
+    rows = encoded(pipeline, picked(train, _in_turn(pipeline, train, _AUGMENTED)))
+    if not isinstance(rows, torch.Tensor):
+        return {}
+    before = network.front(rows.to(pipeline.device))
+    network.augment.train()
+    changed = [_as_shown(network.augment(before), shown) for _ in range(_TIMES)]
+    network.augment.eval()
+    return {"kind": shown.kind, "originals": _as_shown(before, shown), "changed": np.stack(changed, axis=1)}
+
+
+def _as_shown(values: torch.Tensor, shown: Shown) -> np.ndarray:
+    """Rows in front of the model: images have values from 0 to 1 there; the channel that marks the end of
+    series is no part of them.
+    """
+    if shown.kind == "image":
+        values = values.float().mul(255).round().clamp(0, 255).to(torch.uint8)
+    if isinstance(shown.column, SeriesEncoder):
+        values = values[:, : shown.column.channels]
+    return displayed(values, shown.kind)

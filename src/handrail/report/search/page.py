@@ -1,0 +1,115 @@
+"""The page of a search: what was found, how far it can be believed, all trials, pictures."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from handrail.report import wording
+from handrail.report.figures.search_plots import parallel_coordinates, slices
+from handrail.report.search.text import headline, sentences, short_names, value
+
+
+def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
+    """The page's text: the same for the same search, byte for byte.
+
+    Arguments:
+        summary: what `search.json` holds. recipe: the text of `search.yaml`.
+    """
+    sentence, look = headline(summary)
+    names = list(summary["space"])
+    return _template().render(
+        name=summary["name"],
+        headline=sentence,
+        look=look,
+        sentences=sentences(summary),
+        facts=_facts(summary),
+        tiles=_tiles(summary),
+        names=[short_names(names)[name] for name in names],
+        titles=names,
+        rows=[_row(row, summary, names) for row in summary["table"]],
+        metric=wording.titled(wording.metric_label(summary["metric"])),
+        replicas=summary["replicas"],
+        folds=summary["folds"],
+        rungs=summary["method"] == "halving",
+        parallel=parallel_coordinates(summary),
+        slices=slices(summary),
+        recipe=recipe,
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(Path(__file__).parents[1])
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("search.html.j2")
+
+
+def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
+    rows = summary["rows"]
+    folds = summary["folds"]
+    return {
+        "Source": str(summary["source"]),
+        "Task": f"{summary['task']['name']}, target {wording.listed(summary['task']['targets'])}",
+        "Rows": f"{rows['train']:,} training, {rows['validation']:,} validation, {rows['test']:,} sealed test rows",
+        "Method": f"{summary['method']}, {wording.count(len(summary['table']), 'trial')}",
+        "Judged on": "validation rows" if folds is None else f"{folds} folds of training and validation rows",
+        "Replicas": wording.count(summary["replicas"], "network") + " a trial",
+    }
+
+
+def _tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    metric, best = summary["metric"], summary["table"][0]
+    tiles = [
+        {
+            "look": "network",
+            "label": f"{wording.titled(wording.metric_label(metric))} of the best, trial {best['trial']}",
+            "value": wording.spoken_value(metric, best["value"]),
+            "below": f"{wording.interval(metric, best, spoken=True)}, flattered by the choice",
+        },
+        {
+            "look": "network",
+            "label": "Within noise of the best",
+            "value": f"{len(summary['within_noise']):,} of {summary['compared']:,}",
+            "below": f"{summary['confidence']:.0%}, corrected for their number",
+        },
+    ]
+    for name, found in summary["baselines"].items():
+        beaten = len(found["better"])
+        tiles.append(
+            {
+                "look": "better" if beaten else "even",
+                "label": f"Better than {name}, {wording.spoken_value(metric, found['value'])}",
+                "value": f"{beaten:,} of {len(summary['table']):,}",
+                "below": "beyond noise, corrected for their number",
+            }
+        )
+    return tiles
+
+
+def _row(row: Mapping[str, Any], summary: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    metric = summary["metric"]
+    shown = {
+        "rank": row["rank"],
+        "trial": row["trial"],
+        "rung": row["rung"] + 1,
+        "settings": [value(row["settings"][name]) for name in names],
+        "failure": row["failure"],
+    }
+    if row["failure"]:
+        return shown
+    epochs = sorted(row["epochs"])
+    return {
+        **shown,
+        "value": wording.metric_value(metric, row["value"]),
+        "interval": wording.interval(metric, row),
+        "loss": wording.number(row["loss"]),
+        "epoch": epochs[len(epochs) // 2],
+        "over_seeds": wording.number(row["over_seeds"]),
+        "over_folds": wording.number(row["over_folds"]),
+        "within": row["within_noise"],
+    }

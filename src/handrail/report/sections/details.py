@@ -1,0 +1,179 @@
+"""What the answers for a part look like: pictures, figures, tables, the hardest rows."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.report import wording
+from handrail.report.figures.calibration import reliability_plot
+from handrail.report.figures.confusion import Confusion, LabelRow, confusion, label_table
+from handrail.report.figures.figure import FigureView
+from handrail.report.figures.histogram import spread_plot
+from handrail.report.figures.rankings import ranking_curves
+from handrail.report.figures.residuals import regression_plots
+from handrail.report.figures.texts import excerpt
+from handrail.report.samples import read_showcase
+from handrail.report.sections.answers import read_answers, read_columns, scored
+from handrail.report.sections.pictures import answer_pictures, thumbnails
+
+if TYPE_CHECKING:
+    from handrail.run import Run
+
+_MOST_VALUES = 40
+_LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
+_ITEMS = ("mask", "boxes", "next-token", "sequence")
+_ERRORS = {
+    "regression": "Error",
+    "multi-label": "Largest error",
+    "mask": "1 − Dice",
+    "boxes": "1 − F1",
+    "next-token": "Nats a token",
+    "sequence": "Edits a letter",
+}
+
+
+def part_view(run: "Run", part: str, summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it.
+
+    Raises: `RunError` when files of the run are missing or damaged.
+    """
+    task, marked = summary["task"], bool(found.get("again"))
+    sections = read_showcase(run.folder, part)
+    matrix: Confusion | None = None
+    labels: list[LabelRow] = []
+    if task["name"] in _ITEMS:
+        columns = read_columns(run.folder.predictions(part))
+        rows, figures = len(columns["row"]), _of_items(columns, task["name"], part, marked=marked)
+    else:
+        answers = read_answers(run.folder.predictions(part), task)
+        rows = answers.rows
+        if task["name"] == "regression":
+            figures = _of_values(answers, task, part, marked=marked)
+        else:
+            matrix = confusion(answers) if task["name"] != "multi-label" else None
+            labels = label_table(answers) if task["name"] == "multi-label" else []
+            figures = _of_scores(answers, part, summary["decisions"], marked=marked)
+    pictures = answer_pictures(sections, part, marked=marked)
+    return {
+        "name": part,
+        "rows": rows,
+        "unit": "windows" if task["name"] == "next-token" else f"{wording.row_word(task)}s",
+        "marked": marked,
+        "pictures": pictures,
+        "figures": [*pictures.figures, *figures],
+        "confusion": matrix,
+        "labels": labels,
+        "error_label": _ERRORS.get(task["name"], "Probability given to the truth"),
+        "hardest": _hardest(found["hardest"], task["name"], thumbnails(sections, part)),
+    }
+
+
+def _of_values(answers: Predictions, task: Mapping[str, Any], part: str, *, marked: bool) -> list[FigureView]:
+    """Of a forecast, the first and the last step of the first series."""
+    targets = task["targets"]
+    if task.get("horizon"):
+        places = sorted({0, task["horizon"] - 1})
+        assert answers.values is not None
+        answers = replace(answers, truth=answers.truth[:, places], values=answers.values[:, places])
+        targets = [targets[place] for place in places]
+    return regression_plots(answers, targets, part, marked=marked)
+
+
+def _of_scores(
+    answers: Predictions, part: str, chosen: Mapping[str, float], *, marked: bool
+) -> list[FigureView]:
+    if not scored(answers):
+        return []
+    note = (
+        f"Temperature {chosen['temperature']:.3g}, chosen on validation rows."
+        if "temperature" in chosen
+        else ""
+    )
+    return [
+        *ranking_curves(answers, part, marked=marked),
+        reliability_plot(answers, part, note, marked=marked),
+    ]
+
+
+def _of_items(columns: Mapping[str, np.ndarray], task: str, part: str, *, marked: bool) -> list[FigureView]:
+    """How well single images, windows and texts are answered."""
+    name = f"spread-{part}"
+    if task == "mask":
+        return spread_plot(
+            columns["dice"], title="Dice of each image", axis="Dice", rows="images", name=name, marked=marked
+        )
+    if task == "boxes":
+        either = columns["objects"] + columns["found"]
+        f1 = np.divide(2 * columns["matched"], either, out=np.ones(len(either)), where=either > 0)
+        return [
+            *spread_plot(
+                f1,
+                title="F1 of each image",
+                axis="F1 at an overlap of one half",
+                rows="images",
+                name=name,
+                marked=marked,
+            ),
+            *spread_plot(
+                (columns["found"] - columns["objects"]).astype(np.float64),
+                title="Objects found too many or too few",
+                axis="found − there",
+                rows="images",
+                name=f"count-{part}",
+                whole=True,
+                marked=marked,
+            ),
+        ]
+    if task == "next-token":
+        title = "Loss of each window"
+        return spread_plot(
+            columns["nats"], title=title, axis="nats a token", rows="windows", name=name, marked=marked
+        )
+    edits = columns["edits"].astype(np.float64)
+    return spread_plot(
+        edits,
+        title="Edits of each answer",
+        axis="letters changed",
+        rows="texts",
+        name=name,
+        whole=True,
+        marked=marked,
+    )
+
+
+def _hardest(rows: list[Mapping[str, Any]], task: str, pictures: list[Any]) -> dict[str, Any]:
+    """The rows, and which columns of their table have anything to show."""
+    shown = [_hard(row, task) for row in rows]
+    for row, picture in zip(shown, pictures, strict=False):
+        row["thumbnail"] = picture
+    return {
+        "rows": shown,
+        "thumbnails": bool(pictures),
+        "values": any(row["values"] for row in shown),
+        "texts": task in ("next-token", "sequence"),
+    }
+
+
+def _hard(row: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """A hard row; the probability that its true class was given says more than its complement."""
+    one_class = task in ("binary", "multi-class")
+    values = [(name, value) for name, value in row["values"].items() if value != row["row"]]
+    longest = 3 * _LONGEST_VALUE if len(values) == 1 else _LONGEST_VALUE
+    return {
+        **row,
+        "truth": excerpt(row["truth"], _LONGEST_ANSWER),
+        "answer": excerpt(row["answer"], _LONGEST_ANSWER),
+        "error": wording.metric_value("probability", 1 - row["error"])
+        if one_class
+        else wording.number(row["error"]),
+        "values": [(name, _short(value, longest)) for name, value in values[:_MOST_VALUES]],
+        "more": max(0, len(values) - _MOST_VALUES),
+        "thumbnail": None,
+    }
+
+
+def _short(value: str | None, longest: int) -> str | None:
+    return value if value is None or len(value) <= longest else f"{value[: longest - 1]}…"

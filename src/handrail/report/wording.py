@@ -1,0 +1,160 @@
+"""Figures and names in words that a reader knows."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+_NAMES = {
+    "top_3_accuracy": "top-3 accuracy",
+    "top_5_accuracy": "top-5 accuracy",
+    "f1": "F1",
+    "f1_micro": "F1, micro",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mase": "MASE",
+    "dice": "Dice",
+    "iou": "IoU",
+    "map_50": "mAP@0.5",
+    "map_50_95": "mAP@0.5:0.95",
+    "recall_50": "recall at overlap 0.5",
+    "nats": "loss in nats",
+    "bits": "bits a token",
+    "bleu": "BLEU",
+}
+_ROWS = {"mask": "image", "boxes": "image", "next-token": "passage", "sequence": "text"}
+_PERCENT = "\u202f%"  # a narrow space that does not break
+_IN_UNITS = frozenset({"rmse", "mae", "perplexity"})
+_SHARES = ("accuracy", "exact_match")
+
+
+def metric_label(name: str) -> str:
+    """`roc_auc` → ROC AUC, `balanced_accuracy` → balanced accuracy."""
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+def titled(label: str) -> str:
+    """With a capital letter, but for names that begin small and go on large, such as mAP."""
+    return label if label[1:2].isupper() else f"{label[:1].upper()}{label[1:]}"
+
+
+def row_word(task: Mapping[str, Any]) -> str:
+    """What a row of a task is: row, image, window, passage, text."""
+    return "window" if task.get("horizon") else _ROWS.get(task["name"], "row")
+
+
+def number(value: float | None) -> str:
+    """Four significant digits with a true minus sign; a dash for what is not defined."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return _signed(f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}")
+
+
+def _signed(digits: str) -> str:
+    """A true minus sign, and none before what was rounded to zero."""
+    rounded_away = digits.startswith("-") and not any(digit in digits for digit in "123456789")
+    return digits.removeprefix("-") if rounded_away else digits.replace("-", "−")
+
+
+def metric_value(name: str, value: float | None) -> str:
+    """Shares with three decimals and losses with four, so that columns line up; what has a unit with four
+    digits.
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if name in _IN_UNITS:
+        return number(value) if abs(value) >= 1e4 else _signed(f"{value:#.4g}".removesuffix("."))
+    return _signed(f"{value:.4f}" if name.endswith(("loss", "nats")) else f"{value:.3f}")
+
+
+def spoken_value(name: str, value: float | None) -> str:
+    """As a sentence says it: accuracies and other shares of right answers in per cent."""
+    if value is None:
+        return "undefined"
+    if name.endswith(_SHARES):
+        return f"{value:.1%}".replace("%", _PERCENT)
+    return metric_value(name, value)
+
+
+def interval(name: str, found: Mapping[str, float | None], *, spoken: bool = False) -> str:
+    """`0.912 to 0.955`, or nothing where there is no interval."""
+    if found["low"] is None or found["high"] is None:
+        return ""
+    write = spoken_value if spoken else metric_value
+    low, high = write(name, found["low"]), write(name, found["high"])
+    return f"{low.removesuffix(_PERCENT)} to {high}"
+
+
+def difference(name: str, value: float | None) -> str:
+    """With its sign; accuracies in percentage points."""
+    if value is None:
+        return "–"
+    sign = "+" if value > 0 else "−" if value < 0 else ""
+    if name.endswith(_SHARES):
+        return f"{sign}{abs(100 * value):.1f} points"
+    return f"{sign}{metric_value(name, abs(value))}"
+
+
+def difference_interval(name: str, found: Mapping[str, float | None]) -> str:
+    """`−0.7 to +3.7 points`."""
+    if found["low"] is None or found["high"] is None:
+        return ""
+    return f"{difference(name, found['low']).removesuffix(' points')} to {difference(name, found['high'])}"
+
+
+def count(amount: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def listed(names: Any, most: int = 6) -> str:
+    """`a, b and c`; beyond `most`, how many more."""
+    names = [str(name) for name in names]
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def inputs(shape: Any) -> str:
+    """`60 inputs`, `inputs of 1 × 28 × 28`."""
+    return (
+        f"inputs of {' × '.join(f'{size:,}' for size in shape)}"
+        if isinstance(shape, list)
+        else count(shape, "input")
+    )
+
+
+def moment(text: str) -> str:
+    """`2026-05-04T12:30:00+00:00` → 4 May 2026, 12:30 UTC."""
+    try:
+        when = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return f"{when.day} {_MONTHS[when.month - 1]} {when:%Y, %H:%M} UTC"
+
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def component(spec: Any) -> str:
+    """A resolved component in a line, without what is off: `mlp(hidden=[64, 32], activation=relu)`."""
+    if isinstance(spec, Mapping) and len(spec) == 1:
+        name, arguments = next(iter(spec.items()))
+        if isinstance(arguments, Mapping):
+            inside = ", ".join(
+                f"{key}={component(value)}" for key, value in arguments.items() if not _off(value)
+            )
+            return f"{name}({inside})" if inside else str(name)
+    if isinstance(spec, list):
+        return f"[{', '.join(component(item) for item in spec)}]"
+    return f"{spec:g}" if isinstance(spec, float) else str(spec)
+
+
+def _off(value: Any) -> bool:
+    return value in (None, "none", []) or (isinstance(value, float) and value == 0)

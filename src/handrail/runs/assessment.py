@@ -1,0 +1,107 @@
+"""Answers beside the truth: decided labels, figures with intervals, the hardest rows."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from handrail.data.dataset import Part
+from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
+from handrail.evaluation.metric_names import higher_is_better
+from handrail.evaluation.outcomes import Outcome
+from handrail.pipeline import Pipeline
+from handrail.recipe import Recipe
+from handrail.runs.folder import Folder
+from handrail.tools.files import write_atomically
+
+if TYPE_CHECKING:
+    from handrail.data.dataset import Part
+    from handrail.recipe.sections import EvaluationRecipe
+
+Figures = dict[str, dict[str, float | None]]
+_HARDEST = 8
+
+
+def figures(predictions: Outcome, settings: "EvaluationRecipe", seed: int = 0) -> Figures:
+    """Every metric with its interval, as JSON holds it: not-a-number becomes null."""
+    found = measure_with_intervals(
+        predictions, resamples=settings.resamples, confidence=settings.confidence, seed=seed
+    )
+    return {name: plain_interval(interval) for name, interval in found.items()}
+
+
+def plain_interval(interval: Interval) -> dict[str, float | None]:
+    """An interval as JSON holds it."""
+    return {key: value if math.isfinite(value) else None for key, value in asdict(interval).items()}
+
+
+def compare(
+    network: Outcome, baselines: Mapping[str, Outcome], settings: "EvaluationRecipe", *, metric: str
+) -> dict[str, Any]:
+    """The network beside the best baseline, by one metric, on the same resampled rows.
+
+    Returns: metric, baseline, difference (in the metric's unit, positive where the network is better), and a
+    verdict: better, worse, or no clear difference.
+    """
+    sign = 1 if higher_is_better(metric) else -1
+    best = max(baselines, key=lambda name: _defined(sign * baselines[name].measure()[metric]))
+    gap = difference(
+        network, baselines[best], metric, resamples=settings.resamples, confidence=settings.confidence
+    )
+    low, high = sorted((sign * gap.low, sign * gap.high))
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+    return {
+        "metric": metric,
+        "baseline": best,
+        "difference": plain_interval(Interval(sign * gap.value, low, high)),
+        "verdict": verdict,
+    }
+
+
+def _defined(value: float) -> float:
+    return value if math.isfinite(value) else -math.inf
+
+
+def hardest(outcome: Outcome, part: "Part", features: list[str]) -> list[dict[str, Any]]:
+    """The rows with the greatest error: their number, truth, answer and values as they were read."""
+    error, found = outcome.errors(), []
+    one_each = len(error) == len(part)  # windows on a long text are no rows of the table
+    for row in np.argsort(-error, kind="stable")[:_HARDEST]:
+        values = part.readable(int(row), features) if one_each else {}
+        found.append(
+            {
+                "row": part.table.row_name(int(part.rows[row])) if one_each else f"window {row + 1}",
+                "place": int(row),
+                "truth": outcome.spoken(int(row), truth=True),
+                "answer": outcome.spoken(int(row), truth=False),
+                "error": float(error[row]),
+                "values": values,
+            }
+        )
+    return found
+
+
+def measure_beside(
+    recipe: Recipe, pipeline: Pipeline, outcome: Outcome, *, train: Part, part: Part
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures of the network, and beside them those of the baselines, made from the same training rows."""
+    others = pipeline.decoder.baselines(train, part, pipeline.encoder)
+    measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}
+    metric = pipeline.decoder.fair_metric or outcome.names()[0]
+    return figures(outcome, recipe.evaluation), {
+        "baselines": measured,
+        "comparison": compare(outcome, others, recipe.evaluation, metric=metric),
+    }
+
+
+def write_predictions(folder: Folder, name: str, outcome: Outcome, part: Part) -> None:
+    """Row, truth and answers, for the report and for whoever wants to look."""
+    # Windows of a text are not its rows.
+    rows = part.rows + 1 if outcome.rows == len(part) else range(1, outcome.rows + 1)
+    path = folder.predictions(name)
+    path.parent.mkdir(exist_ok=True)
+    with write_atomically(path) as temporary:
+        pl.DataFrame({"row": rows, **outcome.columns()}).write_parquet(temporary)

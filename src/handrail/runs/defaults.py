@@ -1,0 +1,170 @@
+"""What suits the data where the recipe leaves the choice open, and why."""
+
+from typing import Any, NamedTuple
+
+import torch
+
+from handrail.components import is_object
+from handrail.data.task import Task
+from handrail.models.cnn import usual_widths
+from handrail.recipe import Recipe
+from handrail.shapes import (
+    BoxShape,
+    ImageShape,
+    InputShape,
+    MapShape,
+    OutputShape,
+    SeriesShape,
+    StepShape,
+    TokenShape,
+    VolumeShape,
+)
+from handrail.training.job import usual_batch_size
+
+_SMALL = 40  # pixels a side: digits, letters, thumbnails
+_PIXELS = 262_144  # in a batch of pictures: what the layers keep of them has to fit into memory
+# By a network for tables, in all epochs: 50,000 steps of 1,024 rows, beyond which little is gained.
+_ROWS_SEEN = 50_000_000
+_FEWEST_EPOCHS = 3
+_MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
+
+
+class Choice(NamedTuple):
+    """A network, how it learns and for how long at most, the reason in a sentence, and rows a step where that
+    matters.
+    """
+
+    model: Any
+    learning: Any
+    epochs: int
+    why: str
+    batch: int | None = None
+    patience: int | None = None
+
+
+def _adamw(
+    rate: float, *, schedule: Any = "constant", clip: float | None = None, decay: float = 0.01
+) -> dict[str, Any]:
+    optimizer = {"adamw": {"learning_rate": rate, "weight_decay": decay}}
+    rule: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule}
+    return {"gradient": rule if clip is None else {**rule, "clip": {"by_norm": {"limit": clip}}}}
+
+
+def choose(inputs: InputShape, outputs: OutputShape, *, task: Task, rows: int) -> Choice:
+    """The network and the training for rows of this shape."""
+    if isinstance(inputs, ImageShape):
+        return _for_images(inputs, outputs, rows=rows)
+    if isinstance(inputs, TokenShape):
+        return _for_tokens(outputs, task)
+    if isinstance(inputs, SeriesShape):
+        return _for_series(task)
+    if isinstance(inputs, VolumeShape):
+        return Choice(
+            "volume_cnn", _adamw(1e-3), 60, "convolutions over depth, height and width suit volumes"
+        )
+    epochs = min(100, max(_FEWEST_EPOCHS, -(-_ROWS_SEEN // rows)))
+    why = "a multilayer perceptron suits rows of numbers and categories"
+    why += f"; with so many rows {epochs} epochs are steps enough" if epochs < 100 else ""
+    return Choice("mlp", "gradient", epochs, why, patience=min(15, max(2, epochs // 4)))
+
+
+def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choice:
+    if isinstance(outputs, MapShape):
+        return Choice(
+            {"unet": {"width": 16}},
+            _adamw(2e-3, schedule="one_cycle"),
+            30,
+            "a U-Net gives a score to every pixel",
+            batch=4,
+        )
+    if isinstance(outputs, BoxShape):
+        rule = _adamw(4e-3, schedule="one_cycle", clip=10.0)
+        return Choice("detector", rule, 40, "a single-shot detector gives boxes in one pass", batch=8)
+    side = max(inputs.height, inputs.width)
+    if inputs.channels == 1 and (inputs.height, inputs.width) in ((28, 28), (32, 32)):
+        model = {"lenet5": {"activation": "relu", "pooling": "max"}}
+        why = f"LeNet-5 was made for small grey pictures ({side}×{side})"
+        many = rows > 10_000
+        return Choice(
+            model, _adamw(2e-3, schedule="one_cycle"), 20 if many else 40, why, batch=128 if many else None
+        )
+    rule = _adamw(2e-3, schedule="one_cycle", decay=0.05)
+    if side <= _SMALL and rows >= 2000:
+        return Choice("resnet", rule, 30, "a residual network of 20 layers suits small pictures")
+    model: Any = (
+        "cnn"
+        if side <= _MIDDLING
+        else {"cnn": {"widths": usual_widths(min(inputs.height, inputs.width), first=16)}}
+    )
+    batch = min(
+        32 if rows < 10_000 else usual_batch_size(rows), max(8, _PIXELS // (inputs.height * inputs.width))
+    )
+    return Choice(model, rule, 40, "a plain convolutional network fits pictures of any size", batch=batch)
+
+
+def _for_tokens(outputs: OutputShape, task: Task) -> Choice:
+    if task.name == "sequence":
+        why = "an encoder and a decoder with attention write one text from another"
+        return Choice("encoder_decoder", _adamw(0.01, clip=1.0), 60, why, patience=15)
+    if isinstance(outputs, StepShape):
+        rule = _adamw(4e-3, schedule={"warm_up": {"then": {"cosine": {"final": 0.1}}}}, clip=1.0, decay=0.1)
+        return Choice("gpt", rule, 3, "a transformer that sees what came before predicts the next token")
+    return Choice(
+        "text_cnn", _adamw(2e-3), 10, "convolutions over word vectors find telling phrases", patience=5
+    )
+
+
+def _for_series(task: Task) -> Choice:
+    if task.is_forecast:
+        model = {"nlinear": {"targets": task.outputs // task.horizon}}
+        why = "a linear map of the last values, less the latest one, is hard to beat in forecasting"
+        return Choice(model, _adamw(1e-3), 30, why, patience=5)
+    rule = _adamw(1e-3, schedule="cosine")
+    return Choice("series_cnn", rule, 100, "a residual network of 1-D convolutions suits series", batch=16)
+
+
+def settled(
+    recipe: Recipe, inputs: InputShape, outputs: OutputShape, *, task: Task, rows: int, device: torch.device
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with every choice made that only the data could tell, and the reasons."""
+    choice = choose(inputs, outputs, task=task, rows=rows)
+    changes: dict[str, Any] = {}
+    reasons: list[str] = []
+    if not is_object(recipe.model) and recipe.model == "auto":
+        changes["model"] = choice.model
+        name = next(iter(choice.model)) if isinstance(choice.model, dict) else choice.model
+        reasons.append(f"model {name}: {choice.why}")
+    if not is_object(recipe.learning) and recipe.learning == "auto":
+        changes["learning"] = choice.learning
+    if recipe.training.epochs == "auto":
+        changes["training.epochs"] = choice.epochs
+    if recipe.training.patience == "auto":
+        changes["training.patience"] = choice.patience if recipe.learning == "auto" else 15
+    if recipe.training.batch_size == "auto" and choice.batch is not None:
+        changes["training.batch_size"] = choice.batch
+    if recipe.data.augment == "auto":
+        changes["data.augment"], why = augmentation(inputs, rows=rows, task=task)
+        reasons += [why] if why else []
+    if recipe.training.precision == "auto":
+        changes["training.precision"] = precision(inputs, device)
+    return recipe.with_values(changes), tuple(reasons)
+
+
+def augmentation(inputs: InputShape, *, rows: int, task: Task) -> tuple[list[Any], str]:
+    """How training rows are changed at random, and why."""
+    if not isinstance(inputs, ImageShape):
+        return [], ""
+    from handrail.augmentation.defaults import usual_augmentation
+
+    return usual_augmentation(inputs, rows, task.name)
+
+
+def precision(inputs: InputShape, device: torch.device) -> str:
+    """bfloat16 for pictures and tokens where the device has units for it; values of tables and series keep
+    their digits.
+    """
+    if not isinstance(inputs, ImageShape | TokenShape):
+        return "float32"
+    from handrail.layers.precision import has_fast_bfloat16
+
+    return "bfloat16" if has_fast_bfloat16(device.type) else "float32"

@@ -1,0 +1,264 @@
+"""Answers for new rows: read as the training rows were, refused or warned of where they are not like them,
+and put into a table.
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from handrail.data.columns.schema import Trouble, read_frame
+from handrail.data.table import Table
+from handrail.data.task import Task
+from handrail.errors import DataError, HandrailError
+from handrail.pipeline import Pipeline
+from handrail.tasks.scoring import scores_of
+from handrail.tools.files import write_bytes
+
+_IN_NAMES = 10
+
+
+class Answers:
+    """Answers for rows: a frame, and what was noticed.
+
+    frame: one row for each row given, with `file` first where rows are files. For classes `prediction` and
+    `probability_<class>`; for values `prediction` (one target) or `prediction_<target>`; for masks
+    `share_<class>`, the part of the picture that is of the class; for boxes `objects` and `boxes`, a JSON
+    list of class, score and box in pixels; for sequences `prediction`, the text. A forecast has a row for
+    each step ahead. warnings: sentences about rows that were out of the ordinary. maps: for masks the class
+    codes of the pixels of each row.
+    """
+
+    def __init__(
+        self, frame: pl.DataFrame, warnings: list[str], maps: list[np.ndarray] | None = None
+    ) -> None:
+        self.frame, self.warnings, self.maps = frame, warnings, maps or []
+
+
+def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> Answers:
+    """The answers of a pipeline for a table; see `Run.predict`.
+
+    Raises: `DataError` for columns that are missing, values that cannot be read, and what `strict` refuses.
+    """
+    if pipeline.task.name == "next-token":
+        raise DataError("a language model has no answer a row; `handrail sample RUN` lets it write.")
+    if pipeline.task.is_forecast:
+        return Answers(_forecast(pipeline, table), [])
+    features, troubles = read_frame(table.frame, pipeline.encoder.schema)
+    unseen = pipeline.encoder.unseen(features, table.stores)
+    warnings = [unseen_rows(table, features[name][rows], name, rows) for name, rows in unseen.items()]
+    problems = [unreadable_rows(table, trouble, trouble.rows) for trouble in troubles]
+    if problems and not skip_bad:
+        hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
+        raise DataError([*problems[:-1], f"{problems[-1]} {hint}"])
+    if warnings and strict:
+        raise DataError(warnings)
+    frame, maps = answered(pipeline, features, table)
+    return Answers(_with_files(without_bad(frame, troubles), table), warnings + problems, maps)
+
+
+def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFrame:
+    """Answers that are empty in rows with values that cannot be read."""
+    bad = sorted({row for trouble in troubles for row in trouble.rows})
+    if not bad:
+        return frame
+    empty = pl.Series(range(len(frame))).is_in(bad)
+    return frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
+
+
+def answered(
+    pipeline: Pipeline, features: pl.DataFrame, table: Table
+) -> tuple[pl.DataFrame, list[np.ndarray]]:
+    """The answers for typed rows as columns, and masks where the network gives some."""
+    task = pipeline.task
+    if task.name == "mask":
+        return _masks(pipeline, features, table)
+    if task.name == "boxes":
+        return _boxes(pipeline, features, table), []
+    if task.name == "sequence":
+        rows = pipeline.encoder.rows(features, table.stores)
+        decoder: Any = pipeline.decoder
+        texts = [text for scores in scores_of(pipeline.network, rows) for text in decoder.texts(scores)]
+        return pl.DataFrame({"prediction": texts}), []
+    answers = pipeline.answers(features, table.stores)
+    if task.name == "regression":
+        return _values(answers, task), []
+    decided = pipeline.decide(answers)
+    if task.name == "multi-label":
+        columns = {f"prediction_{name}": decided[:, index] for index, name in enumerate(task.classes)}
+    else:
+        columns = {"prediction": pl.Series([task.classes[code] for code in decided], dtype=pl.String)}
+    return pl.DataFrame(
+        columns | {f"probability_{name}": answers[:, index] for index, name in enumerate(task.classes)}
+    ), []
+
+
+def _values(answers: np.ndarray, task: Task) -> pl.DataFrame:
+    names = ["prediction"] if len(task.targets) == 1 else [f"prediction_{name}" for name in task.targets]
+    return pl.DataFrame({name: answers[:, index] for index, name in enumerate(names)})
+
+
+def _forecast(pipeline: Pipeline, table: Table) -> pl.DataFrame:
+    """What follows the last row of a table: a row for each step ahead."""
+    from handrail.data.forecast.windows import in_time_order, make_windows
+
+    plan = pipeline.encoder.column.plan  # pyright: ignore[reportAttributeAccessIssue]
+    windows = make_windows(in_time_order(table), plan, future=True).table
+    features, _ = read_frame(windows.frame.tail(1), pipeline.encoder.schema)
+    values = pipeline.answers(features, windows.stores)[0].reshape(len(plan.targets), plan.horizon)
+    names = [f"prediction_{name}" if len(plan.targets) > 1 else "prediction" for name in plan.targets]
+    steps = {"step": np.arange(1, plan.horizon + 1)}
+    return pl.DataFrame(steps | {name: values[index] for index, name in enumerate(names)})
+
+
+def _masks(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:
+    decoder: Any = pipeline.decoder
+    rows, maps = pipeline.encoder.rows(features, table.stores), []
+    for scores in scores_of(pipeline.network, rows):
+        maps += list(decoder.masks(decoder(scores)).cpu().numpy())
+    classes = pipeline.task.classes
+    shares = {
+        f"share_{name}": [float((one == code).mean()) for one in maps] for code, name in enumerate(classes)
+    }
+    return pl.DataFrame(shares), maps
+
+
+def _boxes(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Objects from the decoder's threshold on; boxes in pixels of the pictures as they were given."""
+    decoder: Any = pipeline.decoder
+    rows, found = pipeline.encoder.rows(features, table.stores), []
+    for scores in scores_of(pipeline.network, rows):
+        found += list(decoder(scores).cpu())
+    name, store = next((name, store) for name, store in table.stores.items() if store.kind == "image")
+    told = [
+        _objects(one, pipeline, sizes)
+        for one, sizes in zip(found, store.sizes[features[name].to_numpy()], strict=True)  # pyright: ignore[reportAttributeAccessIssue]
+    ]
+    return pl.DataFrame({"objects": [len(one) for one in told], "boxes": [json.dumps(one) for one in told]})
+
+
+def _objects(found: Tensor, pipeline: Pipeline, size: Any) -> list[dict[str, Any]]:
+    from handrail.data.stores.pixels.geometry import crop
+
+    decoder: Any = pipeline.decoder
+    height, width = int(size[0]), int(size[1])
+    seen: Any = pipeline.encoder.shape
+    cut = crop((height, width), (seen.height, seen.width))
+    kept = found[(found[:, 0] >= 0) & (found[:, 1] >= decoder.threshold)]
+    across, down = cut.right - cut.left, cut.bottom - cut.top
+    corners = kept[:, 2:] * torch.tensor([across, down, across, down]) + torch.tensor(
+        [cut.left, cut.top, cut.left, cut.top]
+    )
+    return [
+        {
+            "class": pipeline.task.classes[int(code)],
+            "score": round(float(score), 4),
+            "box": [round(float(x), 1) for x in box],
+        }
+        for (code, score), box in zip(kept[:, :2], corners, strict=True)
+    ]
+
+
+def write_maps(answers: Answers, folder: Path) -> list[Path]:
+    """Each answered mask as a PNG of class codes, named after its picture, in a folder that is made.
+
+    Raises: `HandrailError` when the folder is there already, or cannot be written.
+    """
+    from PIL import Image
+
+    names = (
+        answers.frame["file"].to_list()
+        if "file" in answers.frame.columns
+        else range(1, len(answers.maps) + 1)
+    )
+    if folder.exists():
+        raise HandrailError(f"'{folder}' is there already; choose another --out.")
+    paths = [folder / f"{Path(str(name)).with_suffix('')}.png" for name in names]
+    for path, codes in zip(paths, answers.maps, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = io.BytesIO()
+        Image.fromarray(codes).save(data, format="PNG")
+        write_bytes(path, data.getvalue())
+    return paths
+
+
+def _with_files(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The rows' names first, where rows are files."""
+    if not table.stores or table.namer is None:
+        return frame
+    return frame.insert_column(0, pl.Series("file", [table.row_name(row) for row in range(len(frame))]))
+
+
+def _rows(table: Table, rows: Any) -> str:
+    names = [table.row_name(int(row)) for row in rows[:_IN_NAMES]]
+    return ", ".join(names) + (f" and {len(rows) - _IN_NAMES:,} more" if len(rows) > _IN_NAMES else "")
+
+
+def unseen_rows(table: Table, found: pl.Series, name: str, rows: Any) -> str:
+    """What is said of the values found in rows that hold what training did not have."""
+    if name in table.stores:
+        return f"column '{name}': {_rows(table, rows)} of '{table.source}' hold nothing that occurred in training."
+    values = found.unique().sort().to_list()
+    shown = ", ".join("missing" if value is None else f"'{value[:60]}'" for value in values[:5]) + (
+        " …" if len(values) > 5 else ""
+    )
+    return f"column '{name}': {shown} did not occur in training and count as unknown; {_rows(table, rows)} of '{table.source}'."
+
+
+def unreadable_rows(table: Table, trouble: Trouble, rows: Sequence[int]) -> str:
+    """What is said of values that cannot be read in these rows."""
+    expected = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}[
+        trouble.kind
+    ]
+    return f"{trouble}, expected {expected}; {_rows(table, rows)} of '{table.source}'."
+
+
+def with_training_names(table: Table, names: list[str] | None, targets: tuple[str, ...]) -> Table:
+    """A table without names gets those that the recipe gave to the training table, where their number fits."""
+    unnamed = [f"column_{number}" for number in range(1, len(table.frame.columns) + 1)]
+    if not names or table.frame.columns != unnamed:
+        return table
+    without_target = [name for name in names if name not in targets]
+    fitting_names = next((some for some in (names, without_target) if len(some) == len(unnamed)), None)
+    if fitting_names is None:
+        return table
+    return replace(table, frame=table.frame.rename(dict(zip(unnamed, fitting_names, strict=True))))
+
+
+def written(pipeline: Pipeline, start: str, *, length: int, temperature: float = 0.8, seed: int = 0) -> str:
+    """A text that a language model writes on from `start`.
+
+    Arguments:
+        length: tokens that are added.
+        temperature: below 1 bolder towards what is likely; 0 always takes the likeliest.
+        seed: of chance.
+
+    Raises: `DataError` when the network is no language model, or the start holds nothing that it knows.
+    """
+    from handrail.tasks.generation import sample
+
+    if pipeline.task.name != "next-token":
+        raise DataError(
+            f"the network answers {pipeline.task.name}, and writes no text; expected one trained with data.task=next-token."
+        )
+    encoder: Any = pipeline.encoder
+    tokenizer = encoder.column.tokenizer
+    codes = [int(code) for code in tokenizer.encode([start or "\n"])[0]]
+    if not any(code > 1 for code in codes):
+        raise DataError(
+            f"--start: found '{start}', of which no token occurred in training; expected text like the training text."
+        )
+    begun = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
+    generator = torch.Generator(device=pipeline.device).manual_seed(seed)
+    context = pipeline.encoder.shape.length  # pyright: ignore[reportAttributeAccessIssue]
+    tokens = sample(
+        pipeline.network, begun, steps=length, context=context, generator=generator, temperature=temperature
+    )
+    return tokenizer.decode(tokens[0].tolist())

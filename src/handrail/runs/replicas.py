@@ -1,0 +1,210 @@
+"""One recipe trained from several seeds: the spread of training, and which replicas answer."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from handrail.data.dataset import Part
+from handrail.errors import RecipeError, TrainingError
+from handrail.evaluation.outcomes import Outcome
+from handrail.learning.team import Team
+from handrail.pipeline import Pipeline
+from handrail.pipeline.ensemble import Ensemble, replicas_of
+from handrail.recipe import Recipe
+from handrail.runs.folder import Folder
+from handrail.training.callbacks import Callback
+from handrail.training.callbacks.progress import make_progress
+from handrail.training.callbacks.records import Records
+from handrail.training.job import Lesson, Pupil
+from handrail.training.many import train_many
+from handrail.training.seeds import replica_seeds
+from handrail.training.signals import StopWish
+from handrail.training.state import Progress
+from handrail.training.train import train
+
+
+@dataclass(frozen=True)
+class Replica:
+    """How one replica came to be."""
+
+    replica: int
+    seed: int
+    epochs: int
+    best_epoch: int
+    best_loss: float | None
+    stopped: str
+    seconds: float
+    failure: str = ""
+
+    def __str__(self) -> str:
+        return self.failure or f"trained {self.epochs} epochs, the best was {self.best_epoch}: {self.stopped}"
+
+    @classmethod
+    def of(cls, number: int, seed: int, done: Progress, failure: str = "") -> "Replica":
+        """Where a training stands at its end."""
+        loss = done.best_loss if math.isfinite(done.best_loss) else None
+        return cls(
+            number, seed, done.epoch, done.best_epoch or done.epoch, loss, done.done, done.spent, failure
+        )
+
+
+def replicas_from(members: Sequence[Mapping[str, Any]]) -> list[Replica]:
+    """Replicas as `spread` wrote them down."""
+    names = [field.name for field in fields(Replica)]
+    return [Replica(**{name: member[name] for name in names}) for member in members]
+
+
+def train_pipeline(
+    lesson: Lesson,
+    pipeline: Pipeline,
+    folder: Folder,
+    *,
+    progress: str,
+    callbacks: tuple[Callback, ...],
+    wish: StopWish,
+    team: Team,
+) -> list[Replica]:
+    """Train the network of a pipeline, or all its replicas, with checkpoints and records in the run's folder.
+
+    Raises: `TrainingError` when the loss is not a number, `Interrupted` when asked to stop.
+    """
+    recipe = lesson.recipe
+    if recipe.training.replicas > 1:
+        return train_replicas(
+            lesson, pipeline, folder=folder, progress=progress, callbacks=callbacks, wish=wish
+        )
+    listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
+    done = train(
+        lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish, team=team
+    )
+    return [Replica.of(1, recipe.seed, done)]
+
+
+def train_replicas(
+    lesson: Lesson,
+    pipeline: Pipeline,
+    *,
+    epochs: Sequence[int] | None = None,
+    folder: Folder | None = None,
+    progress: str = "none",
+    callbacks: tuple[Callback, ...] = (),
+    wish: StopWish | None = None,
+) -> list[Replica]:
+    """Train every replica of a pipeline, in place, and choose those that answer.
+
+    Arguments:
+        epochs: after how many each stops, where that is known already; then it was also chosen already who
+            answers.
+        folder: the run's, for checkpoints and records.
+
+    Raises: `TrainingError` when every one of them has failed, `Interrupted` when asked to stop.
+    """
+    recipe, networks = lesson.recipe, replicas_of(pipeline.network)
+    seeds, ends = replica_seeds(recipe.seed, recipe.training.replicas), epochs or [None] * len(networks)
+    pupils = [
+        Pupil(
+            f"replica-{number}",
+            replace(lesson, recipe=recipe.model_copy(update={"seed": seed})),
+            network,
+            end,
+        )
+        for number, (seed, network, end) in enumerate(zip(seeds, networks, ends, strict=True), start=1)
+    ]
+    shared = (*make_progress(progress, replicas=len(networks)), *callbacks)
+    ended = train_many(
+        pupils,
+        together=recipe.training.together,
+        folder=None if folder is None else folder.checkpoints,
+        listeners=_listeners(None if folder is None else folder.metrics, shared),
+        wish=wish,
+    )
+    replicas = [
+        Replica.of(number, seed, end.progress, end.failure)
+        for number, (seed, end) in enumerate(zip(seeds, ended, strict=True), start=1)
+    ]
+    if all(replica.failure for replica in replicas):
+        raise TrainingError(f"all {len(replicas)} replicas failed; the first: {replicas[0].failure}")
+    if epochs is None:
+        choose(pipeline, replicas, keep=recipe.training.keep)
+    return replicas
+
+
+def _listeners(metrics: Path | None, shared: tuple[Callback, ...]) -> Callable[[str], tuple[Callback, ...]]:
+    def listen(name: str) -> tuple[Callback, ...]:
+        return (
+            shared
+            if metrics is None
+            else (Records(metrics, replica=int(name.removeprefix("replica-"))), *shared)
+        )
+
+    return listen
+
+
+def choose(pipeline: Pipeline, replicas: Sequence[Replica], *, keep: str) -> None:
+    """Let all that did not fail answer together, or the one with the lowest validation loss alone."""
+    assert isinstance(pipeline.network, Ensemble)
+    chosen = (
+        [replica for replica in replicas if not replica.failure]
+        if keep == "ensemble"
+        else [best_of(replicas)]
+    )
+    pipeline.network.answering = tuple(replica.replica - 1 for replica in chosen)
+
+
+def best_of(replicas: Sequence[Replica]) -> Replica:
+    """The one with the lowest validation loss, of those that did not fail."""
+    sound = [replica for replica in replicas if not replica.failure]
+    return min(sound, key=lambda replica: math.inf if replica.best_loss is None else replica.best_loss)
+
+
+def check_keep(recipe: Recipe, pipeline: Pipeline) -> None:
+    """Raises: `RecipeError` where answers of this kind cannot be joined."""
+    if recipe.training.replicas > 1 and recipe.training.keep == "ensemble" and not pipeline.decoder.joins:
+        raise RecipeError(
+            f"training.keep: found ensemble, but answers to {pipeline.task.name} have no mean; expected best: one replica answers, "
+            "and the figures of all are reported."
+        )
+
+
+def spread(pipeline: Pipeline, replicas: Sequence[Replica], part: Part) -> dict[str, Any]:
+    """Figures of each replica, of their ensemble and of the best one, for a part; and how far they lie apart.
+
+    Temperature and threshold are those of the network that answers.
+    """
+    network = pipeline.network
+    assert isinstance(network, Ensemble)
+    sound = [replica for replica in replicas if not replica.failure]
+
+    def measured(answering: Sequence[int]) -> dict[str, float | None]:
+        with network.only(answering):
+            return _plain(pipeline.outcome(part))
+
+    members = {replica.replica: measured([replica.replica - 1]) for replica in sound}
+    best = best_of(replicas)
+    joined = (
+        {"ensemble": measured([replica.replica - 1 for replica in sound])} if pipeline.decoder.joins else {}
+    )
+    names = next(iter(members.values()))
+    return {
+        "answering": [position + 1 for position in network.answering],
+        "members": [{**vars(replica), "metrics": members.get(replica.replica, {})} for replica in replicas],
+        "best": best.replica,
+        "figures": {**joined, "best": members[best.replica]},
+        "spread": {name: _summary([figures[name] for figures in members.values()]) for name in names},
+    }
+
+
+def _plain(outcome: Outcome) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in outcome.measure().items()}
+
+
+def _summary(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean, standard deviation, lowest and highest value."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return {"mean": None, "std": None, "low": None, "high": None}
+    deviation = statistics.stdev(known) if len(known) > 1 else None
+    return {"mean": statistics.fmean(known), "std": deviation, "low": min(known), "high": max(known)}

@@ -1,0 +1,360 @@
+"""Estimators for the scikit-learn ecosystem: the same networks, objectives and rules, in memory; nothing is
+written to disk.
+
+NetworkClassifier(model={"mlp": {"hidden": [64, 32]}}).fit(X, y).predict_proba(X_new)
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from torch import Tensor, nn
+
+from handrail.components import is_object
+from handrail.data.encoders.table import TableEncoder
+from handrail.data.task import Task
+from handrail.errors import DataError, RecipeError
+from handrail.learning.rule import Batch
+from handrail.pipeline import Pipeline, make_network
+from handrail.pipeline.double import doubled
+from handrail.recipe import Recipe
+from handrail.runs.assembly import threads_for
+from handrail.sklearn.rows import Rows, as_frame, encode, fit_encoder, held_out, is_mixed
+from handrail.tasks import ValueDecoder, make_decoder
+from handrail.tasks.scoring import all_scores
+from handrail.training.callbacks import Callback, Training
+from handrail.training.callbacks.progress import make_progress
+from handrail.training.job import Lesson
+from handrail.training.train import check_loss, choose_device, threads_kept, train
+
+_ARRAYS: dict[str, Any] = {"dtype": (np.float64, np.float32), "ensure_all_finite": "allow-nan"}
+
+
+class _History(Callback):
+    """Keeps the figures of each epoch."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+
+    def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
+        self.epochs.append({"epoch": epoch, **figures})
+
+
+class _NetworkEstimator(BaseEstimator):
+    """What both estimators share: settings, training, scores."""
+
+    n_features_in_: int  # set by scikit-learn's validation
+
+    def __init__(
+        self,
+        *,
+        model: Any = "mlp",
+        loss: Any = "auto",
+        penalties: Sequence[Any] = (),
+        learning: Any = "gradient",
+        epochs: int = 100,
+        batch_size: int | str = "auto",
+        patience: int | None = 15,
+        validation_fraction: float | None = 0.15,
+        scaling: str = "standard",
+        categories: str = "onehot",
+        device: str = "auto",
+        threads: int | str = "auto",
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.model = model
+        self.loss = loss
+        self.penalties = penalties
+        self.learning = learning
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.scaling = scaling
+        self.categories = categories
+        self.device = device
+        self.threads = threads
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _recipe(self) -> Recipe:
+        """The settings as a recipe, which finds every mistake in them."""
+        data = {
+            "balance": getattr(self, "balance", "none"),
+            "encoding": {"scaling": self.scaling, "categories": self.categories},
+        }
+        training = {
+            name: getattr(self, name) for name in ("epochs", "batch_size", "patience", "device", "threads")
+        }
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        objective = {"loss": self.loss, "penalties": list(self.penalties)}
+        sections = {"data": data, "objective": objective, "training": training}
+        return Recipe.parse({"seed": seed, "model": self.model, "learning": self.learning, **sections})
+
+    def _validated(self, X: Any, y: Any, **checks: Any) -> tuple[Rows, np.ndarray]:  # noqa: N803
+        """Rows and target of `fit`, checked and remembered as scikit-learn does it."""
+        self._mixed = is_mixed(X)
+        if not self._mixed:
+            return cast(tuple[np.ndarray, np.ndarray], validate_data(self, X, y, **_ARRAYS, **checks))
+        if y is not None:
+            y = validate_data(self, X="no_validation", y=y, **checks)  # pyright: ignore[reportArgumentType]
+        validate_data(self, X, y, skip_check_array=True)  # pyright: ignore[reportArgumentType]
+        check_consistent_length(X, y)
+        return as_frame(X), cast(np.ndarray, y)
+
+    def _train(self, rows: Rows, target: Tensor, task: Task) -> None:
+        """Divide, encode, train; targets are codes `[rows]` or values `[rows, outputs]`."""
+        recipe = self._recipe()
+        if recipe.objective.loss != "auto":
+            check_loss(recipe.objective.loss, task)
+        codes = target.numpy() if task.is_classification else None
+        aside = held_out(len(target), codes, self.validation_fraction, recipe.seed)
+        kept = np.setdiff1d(np.arange(len(target)), aside, assume_unique=True) if len(aside) else slice(None)
+        history = _History()
+        with threads_kept():
+            rest, train_rows, train_target = rows[aside], rows[kept], target[kept]
+            pipeline = self._pipeline(recipe, train_rows, train_target, task)
+            torch.set_num_threads(threads_for(recipe, pipeline, len(train_target)))
+            validation = _batch(pipeline, rest, target[aside]) if len(aside) else None
+            batch = _batch(pipeline, train_rows, train_target)
+            names, credit = pipeline.encoder.feature_names, pipeline.decoder.credit
+            lesson = Lesson(
+                recipe, task, batch.inputs, batch.targets, names, validation, credit, pipeline.device
+            )
+            listeners = (history, *make_progress("auto" if self.verbose else "none"))
+            done = train(lesson, pipeline.network, callbacks=listeners)
+        self.pipeline_, self.network_, self.history_ = pipeline.eval(), pipeline.network, history.epochs
+        self.best_epoch_ = done.best_epoch or done.epoch
+
+    def _pipeline(self, recipe: Recipe, rows: Rows, target: Tensor, task: Task) -> Pipeline:
+        """Encoder and target's scale learned from these rows, and the network at its beginning."""
+        device = choose_device(recipe.training.device)
+        encoder = fit_encoder(rows, recipe.data.encoding, self._names())
+        model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
+        decoder = make_decoder(task, encoder.shape)
+        if isinstance(decoder, ValueDecoder):
+            decoder.learn(target)
+        network = make_network(model, encoder, decoder, seed=recipe.seed)
+        if not isinstance(network, nn.Module):
+            raise RecipeError(
+                f"model: found {type(network).__name__}, expected a name, {{name: arguments}} or a torch.nn.Module."
+            )
+        return Pipeline(task, encoder, decoder, network, model=recipe.resolved()["model"]).to(device)
+
+    def _names(self) -> list[str]:
+        return [
+            str(name)
+            for name in getattr(
+                self, "feature_names_in_", (f"x{index}" for index in range(self.n_features_in_))
+            )
+        ]
+
+    def _scores(self, X: Any) -> Tensor:  # noqa: N803
+        """The network's outputs `[rows, outputs]`, computed in the precision of the rows given.
+
+        In double precision an answer does not depend on the rows beside it, to the last digit that anybody
+        compares.
+        """
+        check_is_fitted(self)
+        if self._mixed:
+            rows: Rows = as_frame(X)
+            validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            rows = cast(np.ndarray, validate_data(self, X, reset=False, **_ARRAYS))
+        inputs = encode(cast(TableEncoder, self.pipeline_.encoder), rows)
+        single = isinstance(rows, np.ndarray) and rows.dtype == np.float32
+        scores = None if single else doubled(self.network_, inputs)
+        return all_scores(self.network_, inputs) if scores is None else scores
+
+    def _answers(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Probabilities or values in the precision of the scores."""
+        scores = self._scores(X)
+        with torch.no_grad():
+            return self.pipeline_.decoder(scores).to(scores.dtype).cpu().numpy()
+
+
+def _batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
+    """Rows and targets as the network takes them and is to give them."""
+    target = target.to(pipeline.device)
+    decoder = pipeline.decoder
+    return Batch(
+        encode(cast(TableEncoder, pipeline.encoder), rows),
+        decoder.scaled(target) if isinstance(decoder, ValueDecoder) else target,
+    )
+
+
+class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
+    """A network that tells two or more classes apart; each row has one.
+
+    X: an array of numbers, with NaN for missing, or a data frame of pandas or polars, whose columns of words
+    become one-hot or learned vectors and whose dates become phases. y: classes of any type `[rows]`.
+
+    Arguments:
+        model: a name (`mlp`, `linear`), `{name: arguments}`, an import path, or a `torch.nn.Module` (it is
+            copied).
+        loss: `auto` is cross-entropy; else a name or `{name: arguments}`.
+        penalties: of the objective, each a name or `{name: arguments}`.
+        learning: the learning rule, for example `{"gradient": {"optimizer": "sgd"}}`.
+        epochs: passes over the training rows, at most.
+        batch_size: rows a step; `auto` grows with the table.
+        patience: epochs without a better validation loss before training stops; None never stops early.
+        validation_fraction: share of the rows, drawn class by class, that training does not see; the weights
+            with the lowest loss on them are kept. 0 or None trains on all rows for all epochs.
+        balance: `none`, `class_weights`, `oversample` or `undersample`, for classes of unequal size.
+        scaling: of numbers: `standard`, `minmax`, `robust`, `quantile` or `none`.
+        categories: of words in data frames: `onehot` or `embedding`.
+        device: `auto`, `cpu`, `cuda` …
+        threads: processor threads while training; `auto` is one for small steps, else torch's own number.
+        random_state: a number, a `RandomState`, or None.
+        verbose: show progress on standard error.
+
+    Attributes:
+        classes_: the classes, sorted.
+        n_features_in_, feature_names_in_: what `fit` saw; names only where X has them.
+        pipeline_, network_: the trained `Pipeline` (encoder, network, decoder) and the network in it.
+        history_: a dictionary of figures for each epoch. best_epoch_: the one whose weights are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any = "mlp",
+        loss: Any = "auto",
+        penalties: Sequence[Any] = (),
+        learning: Any = "gradient",
+        epochs: int = 100,
+        batch_size: int | str = "auto",
+        patience: int | None = 15,
+        validation_fraction: float | None = 0.15,
+        balance: str = "none",
+        scaling: str = "standard",
+        categories: str = "onehot",
+        device: str = "auto",
+        threads: int | str = "auto",
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            model=model,
+            loss=loss,
+            penalties=penalties,
+            learning=learning,
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            scaling=scaling,
+            categories=categories,
+            device=device,
+            threads=threads,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.balance = balance
+
+    def fit(self, X: Any, y: Any) -> "NetworkClassifier":  # noqa: N803
+        """Train from the beginning.
+
+        Raises: `RecipeError` for settings that cannot be followed, `DataError` for a single class,
+        `TrainingError`
+            when the loss is not a number, `ValueError` and `TypeError` of scikit-learn for arrays that do not
+            serve.
+        """
+        rows, y = self._validated(X, y)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise DataError(
+                f"y holds one class, {classes[0]!r}; expected at least two. There is nothing to learn."
+            )
+        name = "binary" if len(classes) == 2 else "multi-class"
+        task = Task(name=name, targets=("y",), classes=tuple(str(label) for label in classes))
+        self.classes_ = classes
+        self._train(rows, torch.from_numpy(codes.astype(np.int64)), task)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Probabilities `[rows, classes]`, in the order of `classes_`."""
+        return self._answers(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The network's scores: `[rows]` for two classes, positive for the second; else `[rows, classes]`."""
+        scores = self._scores(X).cpu().numpy()
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The class with the highest score."""
+        scores = self._scores(X).cpu().numpy()
+        codes = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+        return self.classes_[codes]
+
+
+class NetworkRegressor(RegressorMixin, _NetworkEstimator):
+    """A network that gives one or several numbers for each row.
+
+    X: an array of numbers, with NaN for missing, or a data frame of pandas or polars, whose columns of words
+    become one-hot or learned vectors and whose dates become phases. y: numbers `[rows]` or `[rows, outputs]`;
+    they are standardised for training, and answers come in y's own unit.
+
+    Arguments:
+        model: a name (`mlp`, `linear`), `{name: arguments}`, an import path, or a `torch.nn.Module` (it is
+            copied).
+        loss: `auto` is the mean squared error; else a name or `{name: arguments}`.
+        penalties: of the objective, each a name or `{name: arguments}`.
+        learning: the learning rule, for example `least_squares`.
+        epochs: passes over the training rows, at most.
+        batch_size: rows a step; `auto` grows with the table.
+        patience: epochs without a better validation loss before training stops; None never stops early.
+        validation_fraction: share of the rows that training does not see; the weights with the lowest loss on
+            them are kept. 0 or None trains on all rows for all epochs.
+        scaling: of numbers: `standard`, `minmax`, `robust`, `quantile` or `none`.
+        categories: of words in data frames: `onehot` or `embedding`.
+        device: `auto`, `cpu`, `cuda` …
+        threads: processor threads while training; `auto` is one for small steps, else torch's own number.
+        random_state: a number, a `RandomState`, or None.
+        verbose: show progress on standard error.
+
+    Attributes:
+        n_features_in_, feature_names_in_: what `fit` saw; names only where X has them.
+        pipeline_, network_: the trained `Pipeline` (encoder, network, decoder) and the network in it.
+        history_: a dictionary of figures for each epoch. best_epoch_: the one whose weights are kept.
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> "NetworkRegressor":  # noqa: N803
+        """Train from the beginning.
+
+        Raises: `RecipeError` for settings that cannot be followed, `TrainingError` when the loss is not a
+        number,
+            `DataError`, and `ValueError` and `TypeError` of scikit-learn, for rows that do not serve.
+        """
+        rows, y = self._validated(X, y, multi_output=True, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._flat = y.ndim == 1
+        target = torch.from_numpy(np.array(y, dtype=np.float64).reshape(len(y), -1))
+        names = ("y",) if self._flat else tuple(f"y{index}" for index in range(target.shape[1]))
+        self._train(rows, target, Task(name="regression", targets=names))
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Values in y's own unit, in y's shape."""
+        values = self._answers(X)
+        return values[:, 0] if self._flat else values

@@ -1,0 +1,135 @@
+"""Rows as scikit-learn hands them over, made ready for a network.
+
+Arrays of numbers go straight into the encoder's arithmetic. Data frames with words or dates go through the
+schema.
+"""
+
+import warnings
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from handrail.data.columns.schema import Column, Schema, infer, read_frame
+from handrail.data.encoders.table import TableEncoder
+from handrail.data.sources import read
+from handrail.data.split.draw import spread_by_class
+from handrail.errors import DataError, RecipeError
+from handrail.recipe.encoding import Encoding
+
+Rows = np.ndarray | pl.DataFrame
+
+
+def is_mixed(rows: Any) -> bool:
+    """Whether these rows are a data frame (of pandas or polars) with columns that are neither numbers nor
+    booleans.
+    """
+    if isinstance(rows, pl.DataFrame):
+        return not all(dtype.is_numeric() or dtype == pl.Boolean for dtype in rows.dtypes)
+    if type(rows).__module__.startswith("pandas") and hasattr(rows, "dtypes") and hasattr(rows, "columns"):
+        return not all(dtype.kind in "biuf" for dtype in rows.dtypes)
+    return False
+
+
+def as_frame(rows: Any) -> pl.DataFrame:
+    """A data frame as polars'. Raises: `DataError` for anything else."""
+    if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
+        raise DataError(
+            f"found {type(rows).__name__}; expected a data frame with the columns of `fit`, which had words or dates."
+        )
+    return read(rows).frame
+
+
+def held_out(
+    rows: int, codes: np.ndarray | None, fraction: float | None, seed: int
+) -> Int[np.ndarray, " validation"]:
+    """The positions of the validation rows: that share of them, class by class where there are codes; perhaps
+    none.
+
+    Raises: `RecipeError` for a fraction that is none.
+    """
+    if fraction is not None and not 0 <= fraction < 1:
+        raise RecipeError(
+            f"validation_fraction: found {fraction!r}, expected a number from 0 to below 1, or None."
+        )
+    if not fraction or round(fraction * rows) < 1 or rows < 2:
+        return np.zeros(0, dtype=np.int64)
+    classes = None if codes is None else pl.Series(codes)
+    return np.sort(spread_by_class(np.arange(rows), fraction, np.random.default_rng([seed, 7]), classes))
+
+
+def fit_encoder(rows: Rows, encoding: Encoding, names: list[str]) -> TableEncoder:
+    """An encoder that has learned from these training rows."""
+    if isinstance(rows, pl.DataFrame):
+        return _fit_table(rows, encoding)
+    schema = Schema(columns=tuple(Column(name=name, kind="numeric") for name in names))
+    gaps = np.isnan(rows).any(axis=0) if _has_gaps(rows) else np.zeros(rows.shape[1], dtype=bool)
+    encoder = TableEncoder(
+        schema, encoding, levels={}, flagged=np.flatnonzero(gaps).tolist(), rare={}, daytime=[]
+    )
+    numbers = torch.from_numpy(rows.astype(np.float64))
+    encoder.impute.fit(numbers, encoding.missing, encoding.fill)
+    encoder.scale.fit(encoder.impute.filled(numbers) if gaps.any() else numbers)
+    return encoder
+
+
+def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
+    numbers = {name: "numeric" for name, dtype in frame.schema.items() if dtype.is_numeric()}
+    found = infer(frame, kinds=numbers)
+    schema = Schema(
+        columns=tuple(
+            c.model_copy(update={"kind": "identifier"}) if c.kind == "text" else c for c in found.columns
+        )
+    )
+    if not schema.used:
+        raise DataError(
+            "no column is left to learn from: "
+            + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns)
+            + "."
+        )
+    if schema.set_aside:
+        aside = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.set_aside)
+        warnings.warn(f"columns that the network does not use: {aside}.", UserWarning, stacklevel=4)
+    return TableEncoder.fit(_typed(frame, schema), schema, encoding)
+
+
+def _typed(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    features, troubles = read_frame(frame, schema)
+    if troubles:
+        places = [
+            ", ".join(str(row + 1) for row in trouble.rows[:5]) + (" …" if len(trouble.rows) > 5 else "")
+            for trouble in troubles
+        ]
+        raise DataError(
+            [
+                f"{trouble} in row {place}; expected what `fit` found there."
+                for trouble, place in zip(troubles, places, strict=True)
+            ]
+        )
+    return features
+
+
+@torch.no_grad()
+def encode(encoder: TableEncoder, rows: Rows) -> Float[Tensor, "rows width"]:
+    """Rows as the network takes them, where the encoder is."""
+    device = cast(Tensor, encoder.impute.fill).device
+    if isinstance(rows, pl.DataFrame):
+        return encoder(*(tensor.to(device) for tensor in encoder.prepare(_typed(rows, encoder.schema))))
+    if encoder.encoding.scaling == "none" and not encoder.flagged and not _has_gaps(rows):
+        return torch.from_numpy(_owned(rows.astype(np.float32, order="C", copy=False))).to(device)
+    numbers = torch.from_numpy(rows.astype(np.float64)).to(device)
+    return encoder(numbers, torch.zeros(len(rows), 0, dtype=torch.int64, device=device), numbers[:, :0])
+
+
+def _has_gaps(rows: np.ndarray) -> bool:
+    """A sum is quicker than a mask, and a NaN anywhere makes it NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isnan(rows.sum(dtype=np.float64)))
+
+
+def _owned(rows: np.ndarray) -> np.ndarray:
+    """torch takes only arrays that may be written to."""
+    return rows if rows.flags.writeable else rows.copy()

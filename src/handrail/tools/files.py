@@ -1,0 +1,86 @@
+"""Files are written whole or not at all: a temporary name in the same folder, fsync, rename."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from handrail.errors import HandrailError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room, or choose another place",
+    errno.EDQUOT: "the disk quota is used up; make room, or choose another place",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.EACCES: "permission is denied; choose a folder that you may write to",
+    errno.EPERM: "permission is denied; choose a folder that you may write to",
+    errno.ENOENT: "the folder does not exist; make it first, or correct the path",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; correct the path",
+    errno.EISDIR: "a folder of that name is in the way; choose another name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+def cannot_write(path: Path | str, error: OSError) -> HandrailError:
+    """What a user is told when the operating system refuses a file."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return HandrailError(f"cannot write {path}: {reason}.")
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path with the same suffix; when the block ends well, that file takes the place of
+    `path`.
+
+    If the block fails, the temporary file is removed and `path` is as it was.
+
+    Raises: `HandrailError` for a full disk, a read-only or missing folder, a lack of permission.
+    """
+    path = Path(path)
+    # The name is cut so that the temporary one cannot be too long where the real one is not.
+    temporary = path.with_name(f".{secrets.token_hex(6)}-{path.name[-200:]}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
+        if not path.parent.exists():
+            raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        # Only what concerns this file: an error about another file is not ours to explain.
+        if error.filename is not None and Path(os.fsdecode(error.filename)) not in (
+            temporary,
+            path,
+            path.parent,
+        ):
+            raise
+        raise cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold it before we go on. Folders cannot be synced everywhere, and need not be."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not path.is_dir() or error.errno not in (errno.EINVAL, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file whole or not at all. Raises: `HandrailError` as `write_atomically`."""
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text in UTF-8 with the line ends that it has. Raises: `HandrailError` as `write_atomically`."""
+    write_bytes(path, text.encode("utf-8"))

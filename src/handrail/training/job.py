@@ -1,0 +1,174 @@
+"""What a training follows: a lesson, and what its recipe comes to for these rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handrail.components import find, is_object, parse
+from handrail.data.balance import class_weights, epoch_order
+from handrail.data.rows import Rows
+from handrail.data.task import Task
+from handrail.learning.optimizers import WHOLE_BATCHES
+from handrail.learning.rule import Batch, TrainingPlan
+from handrail.objectives.objective import Objective
+from handrail.recipe import Recipe
+from handrail.training.callbacks import Callback
+from handrail.training.state import Limits, Progress
+from handrail.training.validation import Credit
+
+USUAL_LOSS = {
+    "binary": "binary_cross_entropy",
+    "multi-class": "cross_entropy",
+    "multi-label": "binary_cross_entropy",
+    "regression": "mse",
+    "mask": "pixel_cross_entropy_and_dice",
+    "boxes": "detection_loss",
+    "next-token": "next_token",
+    "sequence": "next_token",
+}
+
+
+def usual_loss(rule: Any, task: str) -> Any:
+    """What `objective.loss: auto` means: what the rule says, else the task's usual loss."""
+    target = type(rule) if is_object(rule) else find("rule", parse(rule, "rule")[0]).target
+    return getattr(target, "losses", {}).get(task, USUAL_LOSS[task])
+
+
+def loss_of(recipe: Recipe, task: Task) -> Any:
+    """The recipe's loss, or what `auto` means."""
+    return (
+        usual_loss(recipe.learning, task.name) if recipe.objective.loss == "auto" else recipe.objective.loss
+    )
+
+
+def usual_batch_size(rows: int) -> int:
+    """32 rows a step up to 2,000 rows, 64 up to 10,000, 256 up to 100,000, then 1,024."""
+    return next((size for limit, size in ((2_000, 32), (10_000, 64), (100_000, 256)) if rows <= limit), 1024)
+
+
+def batch_size(recipe: Recipe, rows: int) -> int:
+    """The recipe's, or the usual one for that many rows: all of them under an optimizer for whole batches."""
+    if recipe.training.batch_size != "auto":
+        return recipe.training.batch_size
+    return rows if _wants_whole_batches(recipe.learning) else usual_batch_size(rows)
+
+
+def _wants_whole_batches(learning: Any) -> bool:
+    if is_object(learning):
+        return False
+    name, arguments = parse(learning, "rule")
+    optimizer = arguments.get("optimizer") if name == "gradient" else None
+    return (
+        optimizer is not None
+        and not is_object(optimizer)
+        and parse(optimizer, "optimizer")[0] in WHOLE_BATCHES
+    )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one training is given: the recipe, the task, and rows as the network takes them, on their way to
+    `device`.
+
+    credit: quick figures of a batch; see `Decoder.credit`. encoder: its facts, from which a transfer sees
+    what the inputs mean.
+    """
+
+    recipe: Recipe
+    task: Task
+    inputs: Rows
+    targets: Any
+    names: Sequence[str]
+    validation: Batch | None
+    credit: Credit
+    device: torch.device | None = None
+    encoder: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Rows, the plan of the rule, when to validate and stop, and the rows of an epoch, drawn from a
+    generator: `order(generator)`.
+    """
+
+    train: Batch
+    validation: Batch | None
+    plan: TrainingPlan
+    limits: Limits
+    order: Callable[[torch.Generator], Tensor]
+
+
+def terms_of(lesson: Lesson, *, epochs: int | None = None) -> Terms:
+    """What the settled recipe of a lesson comes to; `epochs` is where to stop, if that is not the recipe's
+    last.
+    """
+    recipe, settings = lesson.recipe, lesson.recipe.training
+    assert settings.epochs != "auto", "a recipe is settled before training"
+    assert settings.patience != "auto", "a recipe is settled before training"
+    balance = recipe.data.balance
+    weights = (
+        class_weights(lesson.targets, max(len(lesson.task.classes), 2))
+        if balance == "class_weights"
+        else None
+    )
+    rows = Batch(lesson.inputs, lesson.targets, weights, lesson.device)
+    size = batch_size(recipe, len(rows))
+    order = epoch_order(lesson.targets, balance, lesson.inputs)
+    limits = Limits(
+        epochs=epochs or settings.epochs,
+        batch_size=size,
+        validate_every=settings.validate_every,
+        patience=settings.patience,
+        min_delta=settings.min_delta,
+        checkpoint_seconds=settings.checkpoint_seconds,
+    )
+    plan = TrainingPlan(
+        task=lesson.task.name,
+        objective=Objective(loss_of(recipe, lesson.task), recipe.objective.penalties),
+        epochs=settings.epochs,
+        steps=-(-len(order(torch.Generator().manual_seed(0))) // size),
+        seed=recipe.seed,
+        credit=lesson.credit,
+    )
+    return Terms(rows, _balanced(lesson), plan, limits, order)
+
+
+def _balanced(lesson: Lesson) -> Batch | None:
+    """Validation rows with the weights that training rows have, so that both losses measure the same."""
+    rows, recipe = lesson.validation, lesson.recipe
+    if rows is None or recipe.data.balance == "none":
+        return rows
+    counts = torch.bincount(lesson.targets, minlength=max(len(lesson.task.classes), 2)).clamp(min=1)
+    weights = (len(lesson.targets) / (len(counts) * counts.double())).float()[rows.targets]
+    return Batch(rows.inputs, rows.targets, weights, rows.device)
+
+
+Listeners = Callable[[str], tuple[Callback, ...]]
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """One training among several.
+
+    name: of its folder, and for its listeners. lesson: a settled recipe, whose seed is this training's own,
+    and rows. network: at its beginning, on the device of the rows; it is trained in place. epochs: the one to
+    stop after, where that is not the recipe's; schedules are still those of the recipe's epochs.
+    """
+
+    name: str
+    lesson: Lesson
+    network: nn.Module
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training ended. failure: why it was broken off, empty where it was not; the weights are then the
+    last good ones.
+    """
+
+    progress: Progress
+    failure: str = ""

@@ -1,0 +1,166 @@
+"""Steps of training translated into machine code, where a compiler is there and the steps ahead repay it."""
+
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import nn
+
+from handrail.errors import RecipeError
+from handrail.tools.files import write_text
+
+Answer = TypeVar("Answer")
+_log = logging.getLogger("handrail")
+# Seconds of steps ahead: a compiler takes some seconds, and saves a few per cent up to a third.
+_REPAYS = 60.0
+_QUICKER = 0.95
+_TURNS = 5
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """Whether steps are compiled, and why."""
+
+    compiled: bool
+    why: str
+
+
+_refused: ContextVar[str] = ContextVar("refused", default="")
+
+
+def refuse_compiling(why: str) -> None:
+    """From now on `auto` does not compile in this process."""
+    _refused.set(why)
+
+
+def has_compiler(device: torch.device) -> bool:
+    """Whether torch finds what it needs: a C++ compiler for processors, Triton for GPUs."""
+    if device.type == "cuda":
+        return importlib.util.find_spec("triton") is not None
+    names = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
+    return any(name and shutil.which(name.split()[0]) for name in names)
+
+
+def settle(
+    setting: Literal["auto"] | bool,
+    *,
+    device: torch.device,
+    steps: int,
+    eager: Callable[[], object],
+    compiled: Callable[[], object],
+    note: Path | None,
+) -> Compilation:
+    """Whether to compile. `auto` measures: only long trainings try, and only what is quicker is kept.
+
+    Arguments:
+        setting: the recipe's `training.compile`.
+        steps: how many are ahead.
+        eager, compiled: a step, without any effect.
+        note: where the choice is written, so that a training that goes on keeps to it.
+
+    Raises: `RecipeError` where the recipe asks for a compiler and there is none.
+    """
+    if setting == "auto" and _refused.get():
+        return settled(Compilation(False, _refused.get()), note)
+    if note is not None and note.exists():
+        return Compilation(**json.loads(note.read_text(encoding="utf-8")))
+    return settled(_choice(setting, device=device, steps=steps, eager=eager, compiled=compiled), note)
+
+
+def settled(choice: Compilation, note: Path | None) -> Compilation:
+    """The choice, logged and written down."""
+    _log.info("steps are %s: %s", "compiled" if choice.compiled else "not compiled", choice.why)
+    if note is not None:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_text(note, json.dumps(asdict(choice), ensure_ascii=False) + "\n")
+    return choice
+
+
+def _choice(
+    setting: Literal["auto"] | bool,
+    *,
+    device: torch.device,
+    steps: int,
+    eager: Callable[[], object],
+    compiled: Callable[[], object],
+) -> Compilation:
+    if setting is False:
+        return Compilation(False, "as the recipe says")
+    if not has_compiler(device):
+        if setting is True:
+            raise RecipeError(
+                "training.compile: found true, but there is no compiler here (g++ or clang++); expected auto or false."
+            )
+        return Compilation(False, "there is no compiler here")
+    each = best_of(eager, 2)
+    if setting == "auto" and each * steps < _REPAYS:
+        return Compilation(
+            False, f"the steps ahead take {each * steps:.2g} s, which does not repay a compiler"
+        )
+    try:
+        quick = quietly(lambda: best_of(compiled))
+    except Exception as error:  # a compiler may stumble over anybody's layers
+        first = (str(error).splitlines() or [""])[0][:120]
+        if setting is True:
+            raise RecipeError(
+                f"training.compile: found true, but the compiler failed: {first} Expected auto or false."
+            ) from error
+        return Compilation(False, f"the compiler failed ({first})")
+    if setting is True:
+        return Compilation(True, "as the recipe says")
+    return Compilation(
+        quick < _QUICKER * each,
+        f"a step takes {quick * 1e3:.3g} ms compiled, and {each * 1e3:.3g} ms as it is",
+    )
+
+
+def quietly(call: Callable[[], Answer]) -> Answer:
+    """What a function answers, without torch's warnings about its own compiler's parts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call()
+
+
+def best_of(step: Callable[[], object], turns: int = _TURNS) -> float:
+    """Seconds of the quickest of a few turns, after one that counts for nothing."""
+    step()
+    seconds = []
+    for _ in range(turns):
+        began = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def translated(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    """The function compiled; on a GPU its kernels are launched as one graph."""
+    mode = "reduce-overhead" if device.type == "cuda" else None
+    return torch.compile(function, dynamic=False, mode=mode)
+
+
+def compile_training(network: nn.Module, rows: int, device: torch.device) -> None:
+    """Let whole batches of training go through a compiled forward and backward pass; all else stays as it is."""
+    quick = translated(network._call_impl, device)
+
+    def call(inputs: Any) -> Any:
+        whole = network.training and isinstance(inputs, torch.Tensor) and len(inputs) == rows
+        return quick(inputs) if whole else network._call_impl(inputs)
+
+    # The slot that `Module.compile` fills; that method itself would compile anew for every other batch and
+    # for evaluation.
+    network._compiled_call_impl = call
+
+
+def leave_compiled(network: nn.Module) -> None:
+    """Undo `compile_training`."""
+    network._compiled_call_impl = None

@@ -1,0 +1,175 @@
+"""Weights of another network: found in a run or a file, and taken over where names and shapes fit."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from handrail.errors import RunError, did_you_mean
+from handrail.training.transfer.names import ends_of, spoken_names, within
+
+if TYPE_CHECKING:
+    pass
+
+
+BEGINNING = "start.safetensors"  # in the folder of the checkpoints
+_RUN_PREFIX = "network."
+_SHOWN = 4
+_OTHER_INPUTS = "it was learned for other columns or tokens"
+_OTHER_ANSWERS = "it was learned for other classes or targets"
+_log = logging.getLogger("handrail")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of a file's weights.
+
+    names: the network's tensors that were filled. left_out: tensors of the file that were not used, each with
+    the reason. kept: the network's tensors that stay as they were.
+    """
+
+    names: tuple[str, ...]
+    left_out: dict[str, str]
+    kept: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """A sentence for the log."""
+        left = (
+            f"; left out: {'; '.join(f'{name} ({why})' for name, why in self.left_out.items())}"
+            if self.left_out
+            else ""
+        )
+        kept = f"; begin anew: {', '.join(self.kept)}" if self.kept else ""
+        return f"{len(self.names):,} of {len(self.names) + len(self.kept):,} tensors were filled{kept}{left}."
+
+
+def load_weights(network: nn.Module, path: Path, *, first: bool = True, head: bool = True) -> Loaded:
+    """Fill a network with the tensors of a file whose names and shapes fit; the others stay as they are.
+
+    Names may differ by what stands before them (`network.`, `model.` …), if it is the same for all.
+
+    Arguments:
+        path: a run folder, its `model` folder, or any `.safetensors` file.
+        first, head: whether the first and the last layer are taken, too, where they fit; else they begin
+            anew.
+
+    Raises: `RunError` when the file is missing, damaged or of another kind, holds a number that is not
+    finite, or none
+        of its tensors fits a layer before the head.
+    """
+    found, own = _read(weights_at(path)), spoken_names(network, network.state_dict())
+    prefix = _prefix(found, own)
+    names = {name: _renamed(name, prefix, own) for name in found}
+    begins, body, ends = ends_of(network)
+    left_out = {name: why for name, mine in names.items() if (why := misfit(mine, found[name], own))}
+    for wanted, layer, why in ((first, begins, _OTHER_INPUTS), (head, ends, _OTHER_ANSWERS)):
+        left_out |= {
+            name: why
+            for name, mine in names.items()
+            if not wanted and name not in left_out and within(mine, layer)
+        }
+    filled = {mine: found[name] for name, mine in names.items() if name not in left_out}
+    # Biases of a head often have the same size by chance.
+    if not any(within(mine, body or ends) for mine in filled):
+        raise RunError(_nothing_fits(path, found, own, left_out))
+    return filled_from(own, filled, left_out)
+
+
+def filled_from(own: Mapping[str, Tensor], filled: Mapping[str, Tensor], left_out: dict[str, str]) -> Loaded:
+    with torch.no_grad():
+        for name, tensor in filled.items():
+            own[name].copy_(tensor)
+    return Loaded(tuple(filled), left_out, tuple(name for name in own if name not in filled))
+
+
+def weights_at(path: Path) -> Path:
+    """The file with the weights: the path itself, or the one in a run folder.
+
+    Raises: `RunError` when there is none.
+    """
+    candidates = (
+        [path / "model" / "weights.safetensors", path / "weights.safetensors"] if path.is_dir() else [path]
+    )
+    file = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if file is None:
+        raise RunError(
+            f"there are no weights at '{path}'; expected a run folder that has been trained, or a .safetensors file."
+        )
+    return file
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        found = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise RunError(
+            f"'{file}' is no safetensors file, or a damaged one ({error}). A .pt or .pth file may run any program when it is "
+            "opened; have whom you trust write its tensors with safetensors.torch.save_file."
+        ) from error
+    broken = [
+        name for name, tensor in found.items() if tensor.is_floating_point() and not tensor.isfinite().all()
+    ]
+    if broken:
+        raise RunError(
+            f"'{file}' holds numbers that are not finite, in '{broken[0]}'; take a copy from before it went wrong."
+        )
+    inside = {name: tensor for name, tensor in found.items() if name.startswith(_RUN_PREFIX)}
+    return inside or found  # beside the network, a run's file holds the encoder and the decoder
+
+
+def _prefix(found: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, str]:
+    """What is to be taken off the file's names, and put before them, so that most of them are the network's."""
+    options = [("", ""), *((start, "") for start in _starts(found)), *(("", start) for start in _starts(own))]
+    options += [(_RUN_PREFIX, start) for start in _starts(own)]
+    return max(options, key=lambda option: sum(_renamed(name, option, {}) in own for name in found))
+
+
+def _starts(names: dict[str, Tensor]) -> list[str]:
+    """`a.b.weight` begins with `a.` and with `a.b.`."""
+    parts = {name: name.split(".")[:-1] for name in names}
+    return list(
+        dict.fromkeys(
+            ".".join(some[:depth]) + "." for some in parts.values() for depth in range(1, len(some) + 1)
+        )
+    )
+
+
+def _renamed(name: str, prefix: tuple[str, str], own: Mapping[str, Any]) -> str:
+    off, on = prefix
+    mine, outside = on + name.removeprefix(off), name.removeprefix(_RUN_PREFIX)
+    # Learned vectors of columns stand before the model.
+    return outside if mine not in own and outside in own else mine
+
+
+def misfit(name: str, tensor: Tensor, own: dict[str, Tensor]) -> str:
+    if name not in own:
+        return f"the network has no '{name}'.{did_you_mean(name, own, listed=False)}".rstrip(".")
+    if tensor.shape != own[name].shape:
+        return f"its shape is {list(tensor.shape)}, the network's {list(own[name].shape)}"
+    return ""
+
+
+def _nothing_fits(
+    path: Path, found: dict[str, Tensor], own: dict[str, Tensor], left_out: dict[str, str]
+) -> str:
+    def some(tensors: dict[str, Tensor]) -> str:
+        told = [f"'{name}' {list(tensor.shape)}" for name, tensor in list(tensors.items())[:_SHOWN]]
+        return ", ".join(told) + (" …" if len(tensors) > _SHOWN else "")
+
+    first = next(iter(found), "")
+    others = [
+        f" '{name}' was left out: {why}."
+        for name, why in left_out.items()
+        if why in (_OTHER_INPUTS, _OTHER_ANSWERS)
+    ]
+    return (
+        f"no tensor of '{path}' fits the network behind its head in name and shape. Found {some(found) or 'no tensors'}; "
+        f"expected {some(own) or 'none'}.{did_you_mean(first, own, listed=False)}{''.join(others)} Choose the same model as in that run."
+    )

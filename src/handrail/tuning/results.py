@@ -1,0 +1,172 @@
+"""What a search leaves on disk: the table, what it says, the winner's recipe; and how it is read back."""
+
+import functools
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from handrail.data.dataset import Dataset
+from handrail.recipe import Recipe
+from handrail.run import Run
+from handrail.runs.folder import read_json, write_json
+from handrail.tools.files import write_bytes, write_text
+from handrail.tuning.folder import SearchFolder, existing_search
+from handrail.tuning.space import Choices, Dimension
+
+
+class Search:
+    """A search folder.
+
+    Arguments:
+        path: the folder.
+
+    Raises: `RunError` when the folder is no search.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = existing_search(path)
+
+    def __repr__(self) -> str:
+        return f"Search('{self.folder.path}')"
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    @functools.cached_property
+    def summary(self) -> dict[str, Any]:
+        """The table and what it says: `search.json`.
+
+        Raises: `RunError` when the search has not ended.
+        """
+        return read_json(self.folder.summary)
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """The trials, the best first: settings, figure with its interval, loss, epochs, spreads; failed ones
+        last.
+        """
+        return self.summary["table"]
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The first row of the table."""
+        return self.table[0]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the best trial."""
+        return self.best["settings"]
+
+    @property
+    def within_noise(self) -> list[int]:
+        """The numbers of the trials that the validation rows cannot tell from the best."""
+        return self.summary["within_noise"]
+
+    @property
+    def winner(self) -> Recipe:
+        """The base recipe with the settings of the best trial: `winner.yaml`."""
+        return Recipe.load(self.folder.winner)
+
+    @property
+    def run(self) -> Run | None:
+        """The run of the winner, where it was trained anew."""
+        return Run(self.folder.run) if self.folder.run.exists() else None
+
+    def frame(self) -> pl.DataFrame:
+        """The table with a column for each setting: `trials.csv`."""
+        return _frame(self.summary)
+
+
+def write_found(folder: SearchFolder, asked: Recipe, data: Dataset, found: Mapping[str, Any]) -> None:
+    """Write `winner.yaml`, `trials.csv`, `report.html` and, last, `search.json`; the same for the same
+    trials, byte for byte.
+
+    Arguments:
+        found: what `judged` says, and the space and the method.
+    """
+    from handrail.report.search.page import render_search
+
+    tuning = asked.tuning
+    summary = {
+        "name": asked.name,
+        "source": data.source,
+        "task": data.task.model_dump(),
+        "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
+        "folds": tuning.folds,
+        "replicas": tuning.replicas,
+        **found,
+        "space": {name: _told(dimension) for name, dimension in found["space"].items()},
+    }
+    _write_winner(folder, asked, summary)
+    text = io.BytesIO()
+    _frame(summary).write_csv(text)
+    write_bytes(folder.table, text.getvalue())
+    write_text(folder.report, render_search(summary, recipe=folder.recipe.read_text(encoding="utf-8")))
+    write_json(folder.summary, _finite(summary))
+
+
+def _told(dimension: Dimension) -> dict[str, Any]:
+    if isinstance(dimension, Choices):
+        return {
+            "choices": [
+                value if isinstance(value, int | float | str | None) else str(value)
+                for value in dimension.values
+            ]
+        }
+    return {"low": dimension.low, "high": dimension.high, "log": dimension.log, "step": dimension.step}
+
+
+def _write_winner(folder: SearchFolder, asked: Recipe, summary: Mapping[str, Any]) -> None:
+    """The base recipe with the best settings, ready for `fit`; a note above says where it comes from."""
+    import yaml
+
+    best = summary["table"][0]
+    plain = asked.with_values({**best["settings"], "tuning": {}}).asked()
+    many = len(summary["table"])
+    note = (
+        f"# Trial {best['trial']} of {many}: {summary['metric']} {best['value']:.4g} on validation rows. It was chosen by that figure,\n"
+        "# which is flattered: measure on test rows before you believe it.\n"
+    )
+    write_text(folder.winner, note + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
+
+
+def _frame(summary: Mapping[str, Any]) -> pl.DataFrame:
+    names = list(summary["space"])
+    rows = [
+        {
+            "rank": row["rank"],
+            "trial": row["trial"],
+            **{name: _cell(row["settings"][name]) for name in names},
+            "rung": row["rung"],
+            summary["metric"]: row.get("value"),
+            "low": row.get("low"),
+            "high": row.get("high"),
+            "validation_loss": row.get("loss"),
+            "epochs": " ".join(str(epoch) for epoch in row.get("epochs", [])),
+            "over_seeds": row.get("over_seeds"),
+            "over_folds": row.get("over_folds"),
+            "within_noise": row.get("within_noise", False),
+            "failure": row["failure"],
+        }
+        for row in summary["table"]
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | None) else str(value)
+
+
+def _finite(value: Any) -> Any:
+    """Not-a-number becomes null, as JSON has none."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,135 @@
+"""The trials of a search on disk: one SQLite file, which holds whole groups of results or nothing of them."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handrail.errors import RunError
+from handrail.tuning.trial import Result, Trial
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (
+    number INTEGER NOT NULL, rung INTEGER NOT NULL, settings TEXT NOT NULL, state TEXT NOT NULL, figures TEXT NOT NULL,
+    epochs TEXT NOT NULL, seconds REAL NOT NULL, failure TEXT NOT NULL, draws BLOB NOT NULL, PRIMARY KEY (number, rung)
+);
+"""
+
+
+class Store:
+    """The SQLite file of a search; while it is open, no other process can use it.
+
+    SQLite's rollback journal and full syncing are its defaults: after a kill or a power cut each group of
+    trials is there whole, or not at all.
+
+    Raises: `RunError` when the file is damaged, or another search is at work on it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("BEGIN EXCLUSIVE")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                self._connection.execute(statement)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def close(self) -> None:
+        """Let others use it."""
+        self._connection.close()
+
+    def facts(self) -> dict[str, Any]:
+        """What was noted about the search as a whole."""
+        return {
+            name: json.loads(value)
+            for name, value in self._all("SELECT name, value FROM facts ORDER BY name")
+        }
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Note something about the search as a whole."""
+        rows = [(name, json.dumps(value, sort_keys=True)) for name, value in facts.items()]
+        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
+
+    def results(self) -> dict[tuple[int, int], Result]:
+        """All results so far, by number and rung."""
+        found = self._all(
+            "SELECT number, rung, figures, epochs, seconds, failure, draws FROM trials ORDER BY rung, number"
+        )
+        results = [
+            Result(
+                number,
+                rung,
+                **json.loads(figures),
+                epochs=json.loads(epochs),
+                draws=np.frombuffer(draws, dtype="<f8"),
+                seconds=seconds,
+                failure=failure,
+            )
+            for number, rung, figures, epochs, seconds, failure, draws in found
+        ]
+        return {result.key: result for result in results}
+
+    def settings(self) -> dict[tuple[int, int], str]:
+        """The settings of each stored trial, as they were written."""
+        return {
+            (number, rung): text
+            for number, rung, text in self._all("SELECT number, rung, settings FROM trials")
+        }
+
+    def add(self, trials: Iterable[Trial], results: Iterable[Result]) -> None:
+        """Keep what came of some trials, all of them or none."""
+        given = {trial.key: trial for trial in trials}
+        rows = [_row(given[result.key], result) for result in results]
+        self._write("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        try:
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute("BEGIN IMMEDIATE")
+                cursor.executemany(statement, rows)
+                cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def _all(self, statement: str) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(statement).fetchall()
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: sqlite3.Error) -> RunError:
+        if "locked" in str(error):
+            return RunError(
+                f"'{self.path}' is in use: another search is at work in this folder. Wait for it, or end it first."
+            )
+        return RunError(
+            f"'{self.path}' cannot be used ({error}); if it is damaged, search again into another folder."
+        )
+
+
+def spoken_settings(trial: Trial) -> str:
+    """The settings of a trial as they are written: JSON, the same text for the same settings."""
+    return json.dumps(trial.settings, ensure_ascii=False, default=str)
+
+
+def _row(trial: Trial, result: Result) -> tuple[Any, ...]:
+    figures = {"values": result.values, "losses": result.losses}
+    return (
+        trial.number,
+        trial.rung,
+        spoken_settings(trial),
+        "failed" if result.failure else "done",
+        json.dumps(figures),
+        json.dumps(result.epochs),
+        result.seconds,
+        result.failure,
+        np.ascontiguousarray(result.draws, dtype="<f8").tobytes(),
+    )

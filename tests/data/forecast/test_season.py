@@ -1,0 +1,102 @@
+"""Forecasts: what they have to beat, and on which scale."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from handrail.data.encoders.series import SeriesEncoder
+from handrail.data.forecast.season import mase, mase_scale, seasonal_naive
+from handrail.data.forecast.windows import windowed
+from handrail.data.rows import take
+from handrail.data.sources import read
+from handrail.data.stores.windows import WindowStore
+from handrail.data.task import Task
+from handrail.errors import RecipeError
+from handrail.models.nlinear import NLinear
+from handrail.recipe.encoding import Series
+from handrail.recipe.sections import DataRecipe
+from handrail.shapes import SeriesShape
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 5))
+def test_the_last_season_again_and_again(season: int, horizon: int, more: int) -> None:
+    history = np.random.default_rng(season).normal(size=(3, season + more))
+    longer = history.copy()
+    for _ in range(horizon):  # each step is what was said of the step a season before it
+        longer = np.concatenate([longer, longer[:, -season, None]], axis=1)
+    np.testing.assert_array_equal(seasonal_naive(history, horizon, season), longer[:, season + more :])
+
+
+def test_a_history_shorter_than_the_season_is_refused() -> None:
+    with pytest.raises(ValueError, match="a history of 3 rows is shorter than the season of 4"):
+        seasonal_naive(np.zeros((1, 3)), 2, 4)
+
+
+def test_scale_by_hand() -> None:
+    train = np.array([[1.0, 0], [2, 0], [4, 0], [7, 0], [np.nan, 0]])
+    scale = mase_scale(train, 1)
+    assert scale[0] == pytest.approx((1 + 2 + 3) / 3)  # the pair with a gap does not count
+    assert np.isnan(scale[1])  # no error to compare with
+    assert mase_scale(train, 2)[0] == pytest.approx((3 + 5) / 2)
+    assert np.isnan(mase_scale(train, 5)).all()
+    assert mase(np.array([[1.0], [3.0]]), np.array([[2.0], [3.0]]), np.array([2.0])) == 0.25
+
+
+def test_nlinear_begins_close_to_the_naive_forecast_and_follows_its_formula() -> None:
+    model, x = NLinear(SeriesShape(3, 5), 8, targets=2), torch.randn(4, 3, 5)
+    naive = x[:, :2, -1:].expand(4, 2, 4).flatten(1)
+    assert (model(x) - naive).abs().max() < 0.02
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    past = x[:, :2].numpy()
+    weights, gain, bias = (
+        parameter.detach().numpy() for parameter in (model.head.weight, model.gain, model.bias)
+    )
+    change = np.einsum("hl,rcl->rch", weights, past - past[:, :, -1:]).reshape(4, 8)
+    np.testing.assert_allclose(model(x).detach(), gain * naive.numpy() + change + bias, atol=1e-5)
+    with pytest.raises(RecipeError, match="found 3, with 8 outputs and 3 channels"):
+        NLinear(SeriesShape(3, 5), 8, targets=3)
+
+
+def errors(file: Path, target: str, epochs: int) -> tuple[float, float]:
+    """Mean absolute errors over the test stretch: of a network, and of the seasonal naive forecast."""
+    table, outputs, season = windowed(read(file), (target,), DataRecipe())
+    store, parts = table.stores["history"], table.parts
+    assert isinstance(store, WindowStore)
+    assert parts is not None
+    train, test = (table.frame.filter(parts == code) for code in (0, 2))
+    encoder = SeriesEncoder.fit(train["history"], store, Series())
+    truth = torch.tensor(train.select(outputs).to_numpy()).float()
+    mean, deviation = truth.mean(0), truth.std(0)
+    torch.manual_seed(0)
+    network = nn.Sequential(encoder.front(), NLinear(encoder.shape, len(outputs)))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    rows = encoder.rows(train["history"], store)
+    for _ in range(epochs):
+        for some in torch.randperm(len(truth)).split(64):
+            optimizer.zero_grad()
+            (network(take(rows, some)) - (truth[some] - mean) / deviation).square().mean().backward()
+            optimizer.step()
+    with torch.no_grad():
+        asked = encoder.rows(test["history"], store)
+        said = (network(take(asked, torch.arange(len(test)))) * deviation + mean).numpy()
+    task = Task(name="regression", targets=outputs, horizon=len(outputs), season=season)
+    naive = store.last_season(task, test["history"].to_numpy())
+    found = test.select(outputs).to_numpy()
+    return float(np.abs(said - found).mean()), float(np.abs(naive - found).mean())
+
+
+def test_sunspots_are_foretold_better_than_by_the_last_cycle(shared_data: Path) -> None:
+    network, naive = errors(shared_data / "time-series" / "monthly-sunspots.csv", "Sunspots", 15)
+    assert network < 0.75 * naive
+
+
+def test_the_oil_temperature_is_foretold_better_than_by_yesterday(shared_data: Path) -> None:
+    network, naive = errors(shared_data / "ett" / "ETTh1.csv", "OT", 3)
+    assert network < 0.8 * naive

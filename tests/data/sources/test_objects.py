@@ -1,0 +1,118 @@
+"""`read` of objects in memory: every library's table gives the same columns."""
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+
+from handrail.data.sources import read
+from handrail.data.table import ReadOptions, Table
+from handrail.errors import DataError
+
+RECORDS = [{"size": 1.5, "kind": " a ", "count": 3}, {"size": None, "kind": "?", "count": 4}]
+EXPECTED = [(1.5, "a", 3), (None, None, 4)]
+
+
+def typical_pandas():
+    return pd.DataFrame(
+        {
+            "size": [1.5, np.nan],
+            "kind": pd.Categorical([" a ", "?"]),
+            "count": pd.array([3, 4], dtype="Int64"),
+        },
+        index=[7, 9],
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pl.DataFrame(RECORDS),
+        pl.DataFrame(RECORDS).lazy(),
+        typical_pandas(),
+        pa.Table.from_pylist(RECORDS),
+        pa.RecordBatch.from_pylist(RECORDS),
+        np.array(
+            [(1.5, " a ", 3), (np.nan, "?", 4)], dtype=[("size", float), ("kind", "U3"), ("count", int)]
+        ),
+        {"size": np.array([1.5, np.nan]), "kind": [" a ", "?"], "count": torch.tensor([3, 4])},
+        {"size": [1.5, None], "kind": (" a ", None), "count": pd.Series([3, 4])},
+        RECORDS,
+    ],
+    ids=lambda source: type(source).__module__.split(".")[0] + "." + type(source).__name__,
+)
+def test_objects(source):
+    table = read(source)
+    assert table.frame.rows() == EXPECTED
+    assert table.row_name(1) == "row 2"
+
+
+def test_pandas_types():
+    frame = pd.DataFrame(
+        {
+            "yes": pd.array([True, None], dtype="boolean"),
+            "number": pd.Categorical([3, 3]),
+            "mixed": pd.Series([1, "x"], dtype=object),
+            "day": pd.to_datetime(["2020-01-02", None]),
+            "zone": pd.to_datetime(["2020-01-02 01:00", None]).tz_localize("Europe/Berlin"),
+            5: [1, 2],
+        }
+    )
+    found = read(frame).frame
+    assert found.row(0) == (True, 3, "1", datetime(2020, 1, 2), datetime(2020, 1, 2), 1)
+    assert found.row(1)[:5] == (None, 3, "x", None, None)
+    assert found.columns[-1] == "5"
+    with pytest.raises(DataError, match=r"duplicate column names: 'a' \(columns 1, 2\)"):
+        read(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(DataError, match=r"column 'p' of pandas type period|column 'p' holds"):
+        read(pd.DataFrame({"p": pd.period_range("2020", periods=2, freq="Y")}))
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.as_tensor])
+def test_arrays_and_pairs(make):
+    features, target = make(np.arange(4.0).reshape(2, 2)), make(np.array([1, 0]))
+    assert read(features).frame.columns == ["x_1", "x_2"]
+    pair = read((features, target)).frame
+    assert pair.rows() == [(0.0, 1.0, 1), (2.0, 3.0, 0)]
+    assert pair.columns == ["x_1", "x_2", "target"]
+    assert read((features, features)).frame.columns == ["x_1", "x_2", "target_1", "target_2"]
+    with pytest.raises(DataError, match=r"X has 2 rows and y has 1"):
+        read((features, target[:1]))
+
+
+def test_more_objects():
+    assert read((pd.DataFrame({"a": [1, 2]}), pd.Series(["x", "y"]))).frame.rows() == [(1, "x"), (2, "y")]
+    assert read(torch.ones(2, 2, dtype=torch.bfloat16, requires_grad=True)).frame.rows() == [(1.0, 1.0)] * 2
+    table = Table(pl.DataFrame({"a": [1]}), "mine")
+    assert read(table) is table
+    times = [datetime(2020, 1, 1, 12, tzinfo=timezone(timedelta(hours=2))), None]
+    assert read({"t": times}).frame["t"].to_list() == [datetime(2020, 1, 1, 10), None]
+    assert read(np.zeros((2, 2)), options=ReadOptions(names=["a", "b"])).frame.columns == ["a", "b"]
+    assert read({"a": [1, -999], "b": ["-999", "x"]}, options=ReadOptions(missing=["-999"])).frame.rows() == [
+        (1, None),
+        (None, "x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (3, r"found an object of type int; expected a path"),
+        (None, r"type NoneType"),
+        ({"a": 3}, r"'a' holds int; expected a list"),
+        ({"a": [1, 2], "b": [1]}, r"columns of different lengths"),
+        (np.zeros((2, 2, 2)), r"the shape \(2, 2, 2\)"),
+        (np.float64(1), r"found a single value|type float64"),
+        (pl.DataFrame({"a": []}), r"data frame has 1 columns and no rows"),
+        ([], r"type list"),
+        ({"a": [{"b": 1}]}, r"column 'a' holds a nested value in row 1"),
+        (torch.nn.Linear(1, 1), r"found a torch Linear|type Linear"),
+    ],
+)
+def test_objects_that_are_no_tables(source, message):
+    with pytest.raises(DataError, match=message):
+        read(source)

@@ -1,0 +1,256 @@
+"""The perceptron's rule against the lectures' printed traces, Novikoff's bound and its own promises."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from handrail.components import build
+from handrail.errors import RecipeError
+from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.rules.rosenblatt import Rosenblatt
+from handrail.objectives.objective import Objective
+
+FOUR = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+
+
+def _plan(task: str = "binary", penalties: tuple[str, ...] = ()) -> TrainingPlan:
+    return TrainingPlan(task=task, objective=Objective("hinge", penalties), epochs=10, steps=1, seed=0)
+
+
+def _perceptron(
+    start: tuple[float, ...] = (0.0, 0.0, 0.0), *, rate: float = 1.0, units: int = 1
+) -> tuple[nn.Module, Rosenblatt]:
+    """A unit with weights as the lectures write them, the bias first."""
+    model = build("model", "linear", len(start) - 1, units)
+    with torch.no_grad():
+        model.head.bias.fill_(start[0])
+        model.head.weight.copy_(torch.tensor(start[1:]).expand(units, -1))
+    rule = Rosenblatt(learning_rate=rate)
+    rule.start(model, _plan("binary" if units == 1 else "multi-class"))
+    return model, rule
+
+
+def _weights(model: nn.Module) -> tuple[float, ...]:
+    return (*model.head.bias.tolist(), *model.head.weight[0].tolist())
+
+
+def _rows(rows: list[list[float]], targets: list[int]) -> Batch:
+    return Batch(torch.tensor(rows), torch.tensor(targets))
+
+
+def _epochs(model: nn.Module, rule: Rosenblatt, rows: Batch, *, most: int, size: int | None = None) -> int:
+    """Repeats the rows until the rule has finished; the number of epochs."""
+    size = size or len(rows)
+    for number in range(1, most + 1):
+        for start in range(0, len(rows), size):
+            rule.step(model, rows.cut(start, start + size))
+        rule.end_epoch(model)
+        if rule.finished:
+            return number
+    return most + 1
+
+
+def test_or_step_by_step_as_printed() -> None:
+    """From w = (0, 1, 0) with η = 1; the weights before each row, and those at the end."""
+    model, rule = _perceptron((0, 1, 0))
+    printed = [
+        (0, 1, 0),
+        (0, 1, 0),
+        (1, 1, 1),
+        (1, 1, 1),
+        (1, 1, 1),
+        (0, 1, 1),
+        (0, 1, 1),
+        (0, 1, 1),
+        (0, 1, 1),
+    ]
+    for number, weights in enumerate(printed):
+        assert _weights(model) == weights, number
+        rule.step(model, _rows([FOUR[number % 4]], [[0, 1, 1, 1][number % 4]]))
+    assert _weights(model) == (0, 1, 1)
+
+
+def test_and_step_by_step_as_printed() -> None:
+    """From w = (0, 0, 0): (1, 1, 1) after the first row, (0, 0, 1) after the second."""
+    model, rule = _perceptron()
+    rule.step(model, _rows([[1.0, 1.0]], [1]))
+    assert _weights(model) == (1, 1, 1)
+    rule.step(model, _rows([[1.0, 0.0]], [0]))
+    assert _weights(model) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"), [("or", [0, 1, 1, 1]), ("and", [0, 0, 0, 1]), ("nand", [1, 1, 1, 0])]
+)
+def test_separable_truth_tables_are_learned_and_training_ends(name: str, targets: list[int]) -> None:
+    model, rule = _perceptron((0, 1, 0))
+    assert _epochs(model, rule, _rows(FOUR, targets), most=20) <= 20
+    assert ((model(torch.tensor(FOUR))[:, 0] > 0).int().tolist()) == targets
+
+
+def test_xor_never_ends() -> None:
+    model, rule = _perceptron()
+    assert _epochs(model, rule, _rows(FOUR, [0, 1, 1, 0]), most=200) == 201
+    assert float(rule.step(model, _rows(FOUR, [0, 1, 1, 0]))["errors"]) > 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    points=st.lists(st.tuples(*[st.integers(-8, 8)] * 3), min_size=2, max_size=25, unique=True),
+    plane=st.tuples(st.integers(-5, 5), *[st.integers(-5, 5)] * 3).filter(lambda plane: any(plane[1:])),
+    rate=st.sampled_from([0.25, 1.0, 4.0]),
+)
+def test_changes_stay_within_novikoffs_bound(
+    points: list[tuple[int, ...]], plane: tuple[int, ...], rate: float
+) -> None:
+    """At most (R/γ)² changes from w = 0 wherever a plane separates the classes with margin γ; then no error
+    is left.
+    """
+    rows = [[float(value) for value in point] for point in points]
+    sides = [plane[0] + sum(w * x for w, x in zip(plane[1:], row, strict=True)) for row in rows]
+    assume(all(sides))
+    targets = [int(side > 0) for side in sides]
+    margin = min(abs(side) for side in sides) / math.hypot(*plane)
+    bound = (1 + max(sum(x * x for x in row) for row in rows)) / margin**2
+    model, rule = _perceptron((0, 0, 0, 0), rate=rate)
+    changes = 0
+    for _ in range(int(bound) + 2):
+        wrong = round(float(rule.step(model, _rows(rows, targets))["errors"]) * len(rows))
+        rule.end_epoch(model)
+        changes += wrong
+        assert changes <= bound
+        if rule.finished:
+            break
+    assert rule.finished
+    assert ((model(torch.tensor(rows))[:, 0] > 0).int().tolist()) == targets
+
+
+def _clusters(classes: int, rows: int = 60) -> Batch:
+    """Classes around the corners of a regular polygon, well apart, in no order."""
+    generator = torch.Generator().manual_seed(classes)
+    targets = torch.arange(rows) % classes
+    angles = targets * (2 * math.pi / classes)
+    inputs = torch.stack([angles.cos(), angles.sin()], dim=1) * 3 + 0.3 * torch.randn(
+        rows, 2, generator=generator
+    )
+    return Batch(inputs, targets)
+
+
+@pytest.mark.parametrize("classes", [3, 5])
+def test_several_classes(classes: int) -> None:
+    rows = _clusters(classes)
+    model, rule = _perceptron(units=classes)
+    assert _epochs(model, rule, rows, most=100) <= 100
+    assert torch.equal(model(rows.inputs).argmax(dim=1), rows.targets)
+
+
+def test_the_true_class_gains_what_the_winner_loses() -> None:
+    model, rule = _perceptron(units=3, rate=0.5)
+    rule.step(model, _rows([[2.0, -4.0]], [2]))  # all scores are 0: the first class wins
+    assert model.head.weight.tolist() == [[-1.0, 2.0], [0.0, 0.0], [1.0, -2.0]]
+    assert model.head.bias.tolist() == [-0.5, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("units", [1, 4])
+@pytest.mark.parametrize("size", [1, 7, 59])
+def test_the_batch_size_changes_no_bit(units: int, size: int) -> None:
+    rows = _clusters(units + 1 if units == 1 else units)
+    noisy = Batch(
+        rows.inputs + torch.randn(rows.inputs.shape, generator=torch.Generator().manual_seed(1)), rows.targets
+    )
+    whole, cut = _perceptron(units=units, rate=0.3), _perceptron(units=units, rate=0.3)
+    _epochs(*whole, noisy, most=5)
+    _epochs(*cut, noisy, most=5, size=size)
+    assert torch.equal(whole[0].head.weight, cut[0].head.weight)
+    assert torch.equal(whole[0].head.bias, cut[0].head.bias)
+
+
+def test_one_right_epoch_in_two_halves_is_needed_to_finish() -> None:
+    """An error in the first batch of an epoch counts although the last batch had none."""
+    model, rule = _perceptron()
+    rule.step(model, _rows([[1.0, 1.0]], [1]))
+    rule.step(model, _rows([[1.0, 1.0]], [1]))
+    rule.end_epoch(model)
+    assert not rule.finished
+    rule.step(model, _rows([[1.0, 1.0]], [1]))
+    rule.end_epoch(model)
+    assert rule.finished
+
+
+def test_errors_before_an_interruption_count_after_it() -> None:
+    model, rule = _perceptron()
+    rule.step(model, _rows([[1.0, 1.0]], [1]))
+    successor = Rosenblatt()
+    successor.start(model, _plan())
+    successor.load_state_dict(rule.state_dict())
+    successor.step(model, _rows([[1.0, 1.0]], [1]))
+    successor.end_epoch(model)
+    assert not successor.finished
+
+
+def test_a_rows_weight_multiplies_its_rate() -> None:
+    model, rule = _perceptron()
+    batch = _rows([[1.0, 2.0]], [1])
+    rule.step(model, Batch(batch.inputs, batch.targets, torch.tensor([3.0])))
+    assert _weights(model) == (3, 3, 6)
+
+
+@pytest.mark.parametrize("task", ["regression", "multi-label"])
+def test_tasks_without_classes_are_refused(task: str) -> None:
+    with pytest.raises(RecipeError, match=f"learning.rosenblatt: found the task '{task}', expected classes"):
+        Rosenblatt().start(nn.Linear(2, 1), _plan(task))
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)), "Linear, Linear"),
+        (nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), "Linear, LayerNorm"),
+        (nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 1)), "Dropout, Linear"),
+        (nn.Linear(2, 1, bias=False), "Linear"),
+        (nn.Identity(), "nothing"),
+        (build("model", {"mlp": {"hidden": [], "weight_noise": 0.1}}, 2, 1), "NoisyLinear"),
+        (build("model", {"mlp": {"hidden": [], "input_noise": 0.1}}, 2, 1), "GaussianNoise, Linear"),
+    ],
+)
+def test_anything_but_a_single_layer_is_refused(model: nn.Module, found: str) -> None:
+    with pytest.raises(
+        RecipeError,
+        match=rf"found a model of {found}; expected one linear layer with a bias \(model: linear\)",
+    ):
+        Rosenblatt().start(model, _plan())
+
+
+def test_penalties_which_it_would_ignore_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"objective\.penalties: have no effect under learning\.rosenblatt"):
+        Rosenblatt().start(nn.Linear(2, 1), _plan(penalties=("l2",)))
+
+
+def test_a_network_without_hidden_layers_is_a_perceptron_too() -> None:
+    model = build("model", {"mlp": {"hidden": []}}, 2, 1)
+    rule = Rosenblatt()
+    rule.start(model, _plan())
+    assert _epochs(model, rule, _rows(FOUR, [0, 1, 1, 1]), most=50) <= 50
+
+
+def test_same_answers_as_scikit_learns_perceptron() -> None:
+    """Rows in order, η = 1, from zero: the same weights after the same epochs, on classes that overlap.
+
+    At a score of exactly 0 its rule differs (it always changes the weights); only the first row has one here.
+    """
+    from sklearn.linear_model import Perceptron
+
+    generator = torch.Generator().manual_seed(3)
+    inputs = torch.randn(80, 3, generator=generator)
+    targets = ((inputs.sum(dim=1) + torch.randn(80, generator=generator)) > 0).long()
+    targets[0] = 1
+    model, rule = _perceptron((0, 0, 0, 0))
+    _epochs(model, rule, Batch(inputs, targets), most=4)
+    theirs = Perceptron(shuffle=False, tol=None, max_iter=4).fit(inputs.numpy(), targets.numpy())
+    found: Tensor = model.head.weight.detach()[0]
+    assert found.tolist() == pytest.approx(theirs.coef_[0].tolist(), rel=1e-4)
+    assert model.head.bias.item() == pytest.approx(theirs.intercept_[0])

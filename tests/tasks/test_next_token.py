@@ -1,0 +1,203 @@
+"""Language models: the loss, the decoder and its rivals."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+
+from handrail.data.columns.schema import Column, Schema
+from handrail.data.encoders.row_encoder import OneColumn
+from handrail.data.encoders.text_stream import StreamEncoder, following
+from handrail.data.rows import Windows
+from handrail.data.task import Task
+from handrail.errors import RecipeError
+from handrail.objectives.tokens import next_token
+from handrail.recipe.encoding import Text
+from handrail.shapes import StepShape
+from handrail.tasks import next_token as module
+from handrail.tasks.next_token import NextTokenDecoder
+from handrail.tasks.ngrams import bigram, counted, unigram
+
+TASK = Task(name="next-token", targets=("text",))
+TRAIN = pl.Series("text", ["the cat sat on the mat. the rat ran to the cat.\n"] * 6)
+OTHER = pl.Series("text", ["a rat sat on that cat! the mat ran.\n"] * 2)
+
+
+class Table(nn.Module):
+    """Scores of the next token by the last one alone."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.scores = nn.Embedding(vocabulary, vocabulary)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.scores(codes)
+
+
+def _part(column: pl.Series) -> Any:
+    return SimpleNamespace(raw=column.to_frame(), features=column.to_frame(), stores={})
+
+
+def _made(length: int = 8) -> tuple[OneColumn, NextTokenDecoder]:
+    encoder = StreamEncoder.fit(TRAIN, None, Text(length=length))
+    schema = Schema(columns=(Column(name="text", kind="stream", why="given"),))
+    return OneColumn(schema, encoder), NextTokenDecoder(TASK, encoder.shape)
+
+
+def test_the_loss_is_torchs_mean_over_the_tokens_of_a_row() -> None:
+    torch.manual_seed(0)
+    scores, targets = (
+        torch.randn(5, 7, 11, requires_grad=True),
+        torch.randint(1, 11, (5, 7), dtype=torch.int32),
+    )
+    targets[1, 4:] = 0
+    targets[3] = 0
+    for smoothing in (0.0, 0.1):
+        found = next_token(scores, targets, label_smoothing=smoothing)
+        for row in (0, 1, 2, 4):
+            kept = targets[row] > 0
+            wanted = functional.cross_entropy(
+                scores[row, kept], targets[row, kept].long(), label_smoothing=smoothing
+            )
+            assert float(found[row].detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
+        assert found[3] == 0
+    next_token(scores, targets).sum().backward()
+    assert scores.grad is not None
+    assert not scores.grad[targets == 0].any()
+    assert scores.grad[targets > 0].any(dim=-1).all()
+
+
+def test_the_loss_of_half_precision_scores_is_computed_in_single() -> None:
+    scores, targets = torch.randn(2, 3, 5).bfloat16(), torch.ones(2, 3, dtype=torch.int32)
+    assert torch.equal(next_token(scores, targets), next_token(scores.float(), targets))
+
+
+def test_scores_of_another_form_are_refused() -> None:
+    with pytest.raises(
+        RecipeError, match=r"outputs have shape \[4, 5\] and the targets \[4, 3\]; this loss needs scores"
+    ):
+        next_token(torch.zeros(4, 5), torch.ones(4, 3, dtype=torch.long))
+    with pytest.raises(RecipeError, match=r"outputs have shape \[4, 2, 5\] and the targets \[4, 3\]"):
+        next_token(torch.zeros(4, 2, 5), torch.ones(4, 3, dtype=torch.long))
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 500])
+def test_an_outcome_is_what_all_scores_at_once_would_give(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    encoder, decoder = _made()
+    part = _part(OTHER)
+    network = Table(decoder.outputs.scores)
+    rows, targets = decoder.lesson(encoder.rows(part.features, {}), part, encoder)
+    monkeypatch.setattr(module, "_STEPS", at_once * decoder.outputs.length)
+    outcome = decoder.outcome(network, rows, part)
+    assert isinstance(rows, Windows)
+    seen, wanted = rows.take(torch.arange(len(rows))).long(), targets.take(torch.arange(len(rows))).long()
+    scores = network(seen).detach()
+    nats = -scores.log_softmax(-1).gather(2, wanted.unsqueeze(-1)).squeeze(-1)
+    assert outcome.rows == len(rows) == (2 * 36 - 1) // 8
+    assert outcome.measure()["nats"] == pytest.approx(float(nats.mean()), rel=1e-6)
+    assert outcome.measure()["token_accuracy"] == pytest.approx(
+        float((scores.argmax(-1) == wanted).double().mean())
+    )
+    assert outcome.spoken(0, truth=True) == "".join(OTHER)[1:9].replace("!", "\ufffd")
+    assert decoder.credit(scores, wanted)["token_accuracy"] == (outcome.right.sum(), outcome.tokens.sum())
+    assert torch.equal(decoder.targets(part).data, targets.data)
+
+
+def test_a_restored_decoder_writes_the_same_text() -> None:
+    encoder, decoder = _made()
+    part = _part(OTHER)
+    rows, _ = decoder.lesson(encoder.rows(part.features, {}), part, encoder)
+    again = NextTokenDecoder(TASK, encoder.shape)
+    again.restore(decoder.facts())
+    network = Table(decoder.outputs.scores)
+    assert (
+        again.outcome(network, rows, part).columns()["truth"]
+        == decoder.outcome(network, rows, part).columns()["truth"]
+    )
+    assert again.outputs == StepShape(8, encoder.shape.vocabulary)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_unigram_is_the_formula() -> None:
+    encoder, decoder = _made()
+    found = decoder.baselines(_part(TRAIN), _part(OTHER), encoder)["unigram"].measure()
+    train, text = "".join(TRAIN), "".join(OTHER)
+    vocabulary = len(set(train)) + 1  # with the unknown
+    said = text[1 : 1 + (len(text) - 1) // 8 * 8]
+    nats = np.mean([-math.log((train.count(sign) + 1) / (len(train) + vocabulary)) for sign in said])
+    assert found["perplexity"] == pytest.approx(math.exp(nats))
+    mode = max(set(train), key=train.count)
+    assert found["token_accuracy"] == pytest.approx(said.count(mode) / len(said))
+
+
+streams = st.lists(st.integers(1, 5), min_size=2, max_size=60).map(
+    lambda codes: np.array(codes, dtype=np.int32)
+)
+
+
+@given(streams)
+def test_the_bigram_is_its_formula_and_its_best_answer_the_most_probable(stream: np.ndarray) -> None:
+    vocabulary = 7
+    single = np.bincount(stream, minlength=vocabulary) + 1.0
+    single[0] = 0
+    single /= single.sum()
+    pairs = list(zip(stream[:-1].tolist(), stream[1:].tolist(), strict=True))
+    for model, is_pair in ((bigram(stream, vocabulary), True), (unigram(stream, vocabulary), False)):
+        for before in range(1, vocabulary):
+            followers = [b for a, b in pairs if a == before] if is_pair else []
+            weight = max(len(set(followers)), 1)
+            wanted = [
+                (followers.count(b) + weight * single[b]) / (len(followers) + weight)
+                for b in range(1, vocabulary)
+            ]
+            probability, best = model(np.full(vocabulary - 1, before), np.arange(1, vocabulary))
+            assert probability == pytest.approx(np.array(wanted))
+            assert probability.sum() == pytest.approx(1)
+            assert wanted[best[0] - 1] == pytest.approx(max(wanted))
+
+
+def test_a_network_of_pairs_learns_what_counting_pairs_knows() -> None:
+    torch.manual_seed(0)
+    encoder, decoder = _made(length=16)
+    part = _part(TRAIN)
+    rows, targets = decoder.lesson(encoder.rows(part.features, {}), part, encoder)
+    assert isinstance(rows, Windows)
+    everything = torch.arange(len(rows))
+    seen, wanted = encoder.front()(rows.take(everything)), targets.take(everything)
+    network = Table(decoder.outputs.scores)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
+    for _ in range(150):
+        optimizer.zero_grad()
+        next_token(network(seen), wanted).mean().backward()
+        optimizer.step()
+    found = decoder.outcome(network, rows, part)
+    rivals = decoder.baselines(part, part, encoder)
+    assert all(found.same_rows(rival) for rival in rivals.values())
+    nats = {name: rival.measure()["nats"] for name, rival in rivals.items()}
+    assert nats["bigram"] < nats["unigram"] - 0.5
+    assert found.measure()["nats"] < nats["bigram"]  # which keeps a little for what it has not seen
+    assert found.measure()["token_accuracy"] >= rivals["bigram"].measure()["token_accuracy"]
+
+
+def test_tiny_shakespeare_counted(shared_data) -> None:
+    from handrail.data.sources.passages import read_text_file
+
+    column = read_text_file(shared_data / "tinyshakespeare" / "input.txt").frame["text"]
+    encoder = StreamEncoder.fit(column[:900], None, Text())
+    found = counted(
+        encoder.rows(column[:900]), encoder.rows(column[900:]), vocabulary=encoder.shape.vocabulary
+    )
+    nats = {name: outcome.measure()["nats"] for name, outcome in found.items()}
+    assert 3.2 < nats["unigram"] < 3.4
+    assert 2.4 < nats["bigram"] < 2.6
+    assert following(encoder.rows(column[900:])).length == 64

@@ -1,0 +1,82 @@
+"""What is said of differences is right as often as is claimed, although the best of many was chosen."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from handrail.tuning.comparison import against, among_best, flattery
+
+ROWS, TRIALS, RESAMPLES, REPEATED = 160, 32, 400, 250
+Search = tuple[np.ndarray, np.ndarray, float, np.ndarray]
+
+
+def searches(better: np.ndarray, *, like: str, seed: int = 0) -> Iterator[Search]:
+    """Made-up searches: trials that are right on each row with a chance of 0.45 + better, and a baseline that
+    is with 0.45.
+
+    like: how much trials agree with the baseline and with each other: `few` differ from it on few rows,
+    `many` on many, `alike` on the same rows, `none` on no rows but by chance.
+    """
+    generator = np.random.default_rng(seed)
+    for _ in range(REPEATED):
+        baseline = generator.random(ROWS) < 0.45
+        least, most = {"few": (0.0, 0.1), "none": (1.0, 1.0)}.get(like, (0.3, 1.0))
+        shares = generator.uniform(least, most, TRIALS)
+        places = generator.random(ROWS) if like == "alike" else generator.random((TRIALS, ROWS))
+        own = generator.random((TRIALS, ROWS)) < 0.45 + better[:, None]
+        right = np.where(places < shares[:, None], own, baseline)
+        weights = generator.multinomial(ROWS, np.full(ROWS, 1 / ROWS), size=RESAMPLES).T
+        yield right.mean(axis=1), right @ weights / ROWS, float(baseline.mean()), baseline @ weights / ROWS
+
+
+@pytest.mark.parametrize("like", ["few", "many", "alike"])
+def test_where_no_trial_is_better_one_is_said_to_be_in_a_twentieth_of_all_searches(like: str) -> None:
+    said = [
+        against(*search, confidence=0.95).better.any() for search in searches(np.zeros(TRIALS), like=like)
+    ]
+    assert np.mean(said) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / REPEATED)
+
+
+def test_without_the_correction_most_searches_would_boast() -> None:
+    """The reason for all of this: by its own interval some trial of 32 nearly always looks better."""
+
+    def boasts(values: np.ndarray, draws: np.ndarray, rival: float, rival_draws: np.ndarray) -> bool:
+        low = np.quantile(draws - rival_draws, 0.025, axis=1)
+        return bool((low > 0).any())
+
+    said = [boasts(*search) for search in searches(np.zeros(TRIALS), like="many")]
+    assert np.mean(said) > 0.25
+
+
+def test_a_real_difference_is_seen() -> None:
+    better = np.zeros(TRIALS)
+    better[7] = 0.3
+    said = [against(*search, confidence=0.95).better for search in searches(better, like="many", seed=1)]
+    assert np.mean([one[7] for one in said]) > 0.7
+    assert np.mean([np.delete(one, 7).any() for one in said]) < 0.1
+
+
+def test_the_truly_best_is_among_those_within_noise() -> None:
+    better = np.linspace(0, 0.25, TRIALS)
+    kept = [among_best(*search[:2], confidence=0.95) for search in searches(better, like="none", seed=2)]
+    assert np.mean([one[-1] for one in kept]) > 0.9
+    assert np.mean([one[0] for one in kept]) < 0.5
+
+
+def test_the_best_is_always_within_noise_of_itself() -> None:
+    for values, draws, *_ in searches(np.zeros(TRIALS), like="few", seed=3):
+        assert among_best(values, draws, confidence=0.95)[values.argmax()]
+
+
+def test_a_trial_that_answers_as_the_baseline_does_is_not_better() -> None:
+    draws = np.random.default_rng(0).normal(0.5, 0.1, (1, 100)).repeat(3, axis=0)
+    found = against(np.full(3, 0.5), draws, 0.5, draws[0], confidence=0.95)
+    assert not found.better.any()
+    assert among_best(np.full(3, 0.5), draws, confidence=0.95).all()
+
+
+def test_the_choice_among_many_flatters_and_that_of_one_does_not() -> None:
+    values, draws, *_ = next(searches(np.zeros(TRIALS), like="many", seed=4))
+    assert flattery(values, draws) > 0.01
+    assert abs(flattery(values[:1], draws[:1])) < 0.01
