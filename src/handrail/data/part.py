@@ -12,7 +12,7 @@ from torch import Tensor
 
 from handrail.data.rows import Rows
 from handrail.data.split.row_hashes import row_hashes
-from handrail.data.stores import Stores
+from handrail.data.stores.store import Stores
 from handrail.data.table import Table
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from handrail.data.stores import Stores
+from handrail.data.stores.store import Stores
 
 _DELIMITERS = {
     "\\t": "\t",

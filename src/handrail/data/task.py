@@ -11,7 +11,7 @@ from torch import Tensor
 
 from handrail.data.columns.schema import infer_column
 from handrail.data.columns.values import as_booleans, as_labels, as_numbers
-from handrail.data.stores import Classed, Store, Stores
+from handrail.data.stores.store import Classed, Store, Stores
 from handrail.errors import DataError, did_you_mean
 
 TaskName = Literal[

@@ -18,7 +18,7 @@ from handrail.data.dataset import Part
 from handrail.data.encoders.row_encoder import RowEncoder, encoder_from_facts
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.rows import Rows
-from handrail.data.stores import Stores
+from handrail.data.stores.store import Stores
 from handrail.data.task import Task
 from handrail.errors import RunError
 from handrail.evaluation.outcomes import Outcome

@@ -12,7 +12,7 @@ from handrail.data.encoders.text_stream import StreamEncoder, following, windows
 from handrail.data.encoders.tokenizers import Tokenizer
 from handrail.data.encoders.tokenizers.codes import PADDING
 from handrail.data.rows import Rows, Values, Windows, cut
-from handrail.data.stores import Store
+from handrail.data.stores.store import Store
 from handrail.data.task import Task
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.tokens import TokenOutcome

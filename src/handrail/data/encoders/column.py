@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.data.rows import Stored, Windows
-from handrail.data.stores import Store
+from handrail.data.stores.store import Store
 from handrail.shapes import InputShape
 
 

@@ -15,7 +15,7 @@ from handrail.data.columns.schema import COLUMN_KINDS, TABLE_KINDS, Schema
 from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.rows import Rows
-from handrail.data.stores import Stores
+from handrail.data.stores.store import Stores
 from handrail.errors import DataError
 from handrail.recipe.encoding import Encoding
 from handrail.shapes import ImageShape, InputShape, SeriesShape, TokenShape

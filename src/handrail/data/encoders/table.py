@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from handrail.data.columns.schema import Schema
 from handrail.data.encoders.table_layers import CyclicTime, Impute, OneHot, bounded, make_scaler
-from handrail.data.stores import Stores
+from handrail.data.stores.store import Stores
 from handrail.layers.embedding import EmbedColumns, embedding_width
 from handrail.recipe.encoding import Encoding
 

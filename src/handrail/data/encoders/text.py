@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.encoders.tokenizers import Tokenizer, suitable
 from handrail.data.encoders.tokenizers.codes import FIRST, UNKNOWN, Ragged
-from handrail.data.stores import Store
+from handrail.data.stores.store import Store
 from handrail.recipe.encoding import Text
 from handrail.shapes import TokenShape
 

@@ -10,7 +10,7 @@ from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.encoders.text import AsCodes
 from handrail.data.encoders.tokenizers import Tokenizer
 from handrail.data.rows import Windows
-from handrail.data.stores import Store
+from handrail.data.stores.store import Store
 from handrail.errors import DataError
 from handrail.recipe.encoding import Text
 from handrail.shapes import TokenShape

@@ -18,7 +18,7 @@ from torch import Tensor
 from handrail.data.columns.schema import read_column
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
 from handrail.data.forecast.timeline import divide, in_time_order, stretches
-from handrail.data.stores import place_column
+from handrail.data.stores.store import place_column
 from handrail.data.stores.windows import WindowStore
 from handrail.data.table import Table
 from handrail.errors import DataError

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.values import as_labels, as_numbers, as_seconds
-from handrail.data.stores import Store
+from handrail.data.stores.store import Store
 
 _GOLDEN, _MIX_A, _MIX_B = (
     np.uint64(0x9E3779B97F4A7C15),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from handrail.data.stores import place_column
+from handrail.data.stores.store import place_column
 from handrail.data.table import ReadOptions, Table
 
 _SERIES = (".ts", ".arff")

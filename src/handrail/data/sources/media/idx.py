@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.sources.raw_files import decompressed, read_bytes
-from handrail.data.stores import place_column
+from handrail.data.stores.store import place_column
 from handrail.data.stores.images import ImageStore
 from handrail.data.table import Table
 from handrail.errors import DataError

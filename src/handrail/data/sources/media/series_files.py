@@ -15,7 +15,7 @@ from handrail.data.sources.media.series_lines import Mistakes, Row, class_name, 
 from handrail.data.sources.media.ts import read_ts_lines
 from handrail.data.sources.raw_files import decode, not_found, read_bytes
 from handrail.data.split.draw import TEST, TRAIN
-from handrail.data.stores import place_column
+from handrail.data.stores.store import place_column
 from handrail.data.stores.series import SeriesStore
 from handrail.data.table import Table
 from handrail.errors import DataError

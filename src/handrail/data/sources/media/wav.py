@@ -12,7 +12,7 @@ import polars as pl
 from jaxtyping import Shaped
 
 from handrail.data.sources.raw_files import kind_of, read_bytes
-from handrail.data.stores import place_column
+from handrail.data.stores.store import place_column
 from handrail.data.stores.audio import AudioStore, as_float
 from handrail.errors import DataError
 
