@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from handrail.data.encoders.image import ImageEncoder, Standardise, ToUnit
-from handrail.data.stores.store import place_column
 from handrail.data.stores.images import ImageStore
+from handrail.data.stores.store import place_column
 from handrail.errors import DataError
 from handrail.recipe.encoding import Images
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.sources.media.series_files import read_series_files
-from handrail.data.stores.store import Store, place_column
 from handrail.data.stores.series import SeriesStore
+from handrail.data.stores.store import Store, place_column
 from handrail.errors import DataError
 from handrail.recipe.encoding import Series
 from handrail.shapes import SeriesShape

@@ -14,8 +14,8 @@ from scipy.signal import ShortTimeFFT
 from handrail.data.encoders.audio import AudioEncoder
 from handrail.data.encoders.mel import mel_filters, transform_size
 from handrail.data.sources.media.wav import read_sounds, read_wave
-from handrail.data.stores.store import place_column
 from handrail.data.stores.audio import AudioStore
+from handrail.data.stores.store import place_column
 from handrail.errors import DataError, RecipeError
 from handrail.recipe.encoding import Audio
 from handrail.shapes import ImageShape

@@ -14,8 +14,8 @@ from torch.nn import functional
 from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.encoders.mel import mel_filters, transform_size
 from handrail.data.encoders.standardise import Moments, Standardise
-from handrail.data.stores.store import Store
 from handrail.data.stores.audio import AudioStore
+from handrail.data.stores.store import Store
 from handrail.recipe.encoding import Audio
 from handrail.shapes import ImageShape
 

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.rows import Stored
-from handrail.data.stores.store import Store
 from handrail.data.stores.images import ImageStore
+from handrail.data.stores.store import Store
 from handrail.errors import DataError
 from handrail.recipe.encoding import Images
 from handrail.shapes import ImageShape

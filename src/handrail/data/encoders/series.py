@@ -13,8 +13,8 @@ from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.encoders.standardise import Moments, Standardise
 from handrail.data.forecast.plan import WindowPlan
 from handrail.data.rows import Windows
-from handrail.data.stores.store import Store
 from handrail.data.stores.series import SeriesStore
+from handrail.data.stores.store import Store
 from handrail.data.stores.windows import WindowStore
 from handrail.errors import DataError, RecipeError
 from handrail.recipe.encoding import Series

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from handrail.data.raw_files import decode, decompressed, kind_of, read_bytes
 from handrail.data.sources.arrays import read_npy, read_npz
 from handrail.data.sources.bundled import PREFIX, read_bundled
 from handrail.data.sources.columnar import read_arrow, read_json, read_json_lines, read_parquet
@@ -14,7 +15,6 @@ from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.media import has_items, read_items, with_pictures
 from handrail.data.sources.objects import from_object
 from handrail.data.sources.pickles import read_pickle
-from handrail.data.sources.raw_files import decode, decompressed, kind_of, read_bytes
 from handrail.data.sources.sql import is_url, read_sql
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError

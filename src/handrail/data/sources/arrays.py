@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from handrail.data.raw_files import kind_of
 from handrail.data.sources.cells import column_of, distinct, native, renamed
-from handrail.data.sources.raw_files import kind_of
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, did_you_mean
 

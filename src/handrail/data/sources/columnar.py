@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from handrail.data.raw_files import decode, kind_of
 from handrail.data.sources.cells import columns_frame, distinct, native, renamed
-from handrail.data.sources.raw_files import decode, kind_of
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError
 

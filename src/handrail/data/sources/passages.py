@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from handrail.data.raw_files import COMPRESSED, decode, decompressed, read_bytes
 from handrail.data.sources import FORMATS, matching, read, refuse_unused
 from handrail.data.sources.bundled import PREFIX
-from handrail.data.sources.raw_files import COMPRESSED, decode, decompressed, read_bytes
 from handrail.data.sources.sql import is_url
 from handrail.data.table import ReadOptions, Table
 from handrail.data.task import find_targets

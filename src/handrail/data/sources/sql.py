@@ -13,8 +13,8 @@ from urllib.parse import quote, quote_plus
 
 import polars as pl
 
+from handrail.data.raw_files import kind_of, not_found
 from handrail.data.sources.cells import column_of, distinct, native, renamed
-from handrail.data.sources.raw_files import kind_of, not_found
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError, did_you_mean
 from handrail.tools.urls import SECRET_KEYS, without_password

@@ -131,7 +131,7 @@ def _opened(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
-    from handrail.data.sources.raw_files import not_found
+    from handrail.data.raw_files import not_found
 
     if not path.exists():
         raise not_found(path)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from handrail.data.raw_files import COMPRESSED
 from handrail.data.sources import FORMATS, read
-from handrail.data.sources.raw_files import COMPRESSED
 from handrail.data.sources.sql import is_url, sqlite_path
 from handrail.data.table import ReadOptions
 from handrail.data.writers.formats import WRITERS

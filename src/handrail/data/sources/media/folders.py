@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from handrail.data.raw_files import decode
 from handrail.data.sources.media.idx import idx_pairs, read_idx_folder
 from handrail.data.sources.media.layout import PART_FOLDERS, WORDS, Item, Layout, entries, layout
 from handrail.data.sources.media.pascal_voc import is_voc, read_voc
-from handrail.data.sources.raw_files import decode
-from handrail.data.stores.store import Store, place_column
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.masks import MaskStore
+from handrail.data.stores.store import Store, place_column
 from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError
 

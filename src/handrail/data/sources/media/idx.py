@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from handrail.data.sources.raw_files import decompressed, read_bytes
-from handrail.data.stores.store import place_column
+from handrail.data.raw_files import decompressed, read_bytes
 from handrail.data.stores.images import ImageStore
+from handrail.data.stores.store import place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
 

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 
-from handrail.data.stores.store import place_column
 from handrail.data.stores.boxes import BoxStore
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.pixels.decode import SUFFIXES
 from handrail.data.stores.pixels.remarks import listed
+from handrail.data.stores.store import place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
 

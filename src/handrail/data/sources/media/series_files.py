@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from handrail.data.raw_files import decode, not_found, read_bytes
 from handrail.data.sources.media.arff import read_arff_lines
 from handrail.data.sources.media.series_lines import Mistakes, Row, class_name, numbers, without_trailing_gaps
 from handrail.data.sources.media.ts import read_ts_lines
-from handrail.data.sources.raw_files import decode, not_found, read_bytes
 from handrail.data.split.draw import TEST, TRAIN
-from handrail.data.stores.store import place_column
 from handrail.data.stores.series import SeriesStore
+from handrail.data.stores.store import place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
 

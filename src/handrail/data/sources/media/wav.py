@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Shaped
 
-from handrail.data.sources.raw_files import kind_of, read_bytes
-from handrail.data.stores.store import place_column
+from handrail.data.raw_files import kind_of, read_bytes
 from handrail.data.stores.audio import AudioStore, as_float
+from handrail.data.stores.store import place_column
 from handrail.errors import DataError
 
 AUDIO = "audio"

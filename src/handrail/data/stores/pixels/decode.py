@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from handrail.data.sources.raw_files import kind_of
+from handrail.data.raw_files import kind_of
 from handrail.data.stores.pixels.geometry import crop
 
 if TYPE_CHECKING:
