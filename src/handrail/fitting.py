@@ -21,7 +21,7 @@ from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.recipe import Recipe
 from handrail.report.samples import write_showcase
-from handrail.run import SOURCES, Run, load_recipe
+from handrail.run import Run
 from handrail.runs.assembly import assemble, check_data, count_parameters, lesson_of, threads_for
 from handrail.runs.assessment import hardest, measure_beside, write_predictions
 from handrail.runs.folder import (
@@ -36,6 +36,7 @@ from handrail.runs.folder import (
     write_yaml,
 )
 from handrail.runs.other_ranks import help_train
+from handrail.runs.record import SOURCES, load_recipe
 from handrail.runs.replicas import Replica, best_of, check_keep, spread, train_pipeline
 from handrail.tools.files import write_atomically, write_text
 from handrail.training.callbacks import Callback

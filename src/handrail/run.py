@@ -11,52 +11,22 @@ from handrail.components import is_object
 from handrail.data.dataset import Part, changed, prepare, reopen
 from handrail.data.sources import read_expecting
 from handrail.data.table import ReadOptions, Table
-from handrail.errors import DataError, RunError
-from handrail.evaluation.ledger import Opening
+from handrail.errors import DataError
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
-from handrail.recipe import Recipe
 from handrail.report.samples import write_test_showcase
 from handrail.runs import assembly
 from handrail.runs.assessment import hardest, measure_beside, write_predictions
-from handrail.runs.folder import Folder, existing, read_json, write_json
+from handrail.runs.folder import read_json, write_json
 from handrail.runs.predict import Answers, answer, with_training_names, written
 from handrail.runs.predict_large import answer_large, large_source, write_large, writes_blocks
+from handrail.runs.record import RunRecord
 from handrail.runs.replicas import replicas_from, spread
 from handrail.tools.yaml import read_yaml
 
-SOURCES = ("source", "validation", "test")
 
-
-class Run:
-    """A run folder.
-
-    Arguments:
-        path: the folder.
-        model: the module, where the fit was given an object.
-        recipe: what was asked, where it is at hand: it may hold a password that the folder does not.
-
-    Raises: `RunError` when the folder is no run.
-    """
-
-    def __init__(
-        self, path: str | Path, *, model: torch.nn.Module | None = None, recipe: Recipe | None = None
-    ) -> None:
-        self.folder: Folder = existing(path)
-        self._module, self._recipe = model, recipe
-
-    def __repr__(self) -> str:
-        return f"Run('{self.folder.path}')"
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self.folder.path
-
-    @functools.cached_property
-    def recipe(self) -> Recipe:
-        """What was asked; a table that was given in memory is found in the folder."""
-        return self._recipe or load_recipe(self.folder, model=self._module)
+class Run(RunRecord):
+    """A run folder, ready to predict and to be tested; arguments and errors as `RunRecord`."""
 
     @functools.cached_property
     def pipeline(self) -> Pipeline:
@@ -72,21 +42,6 @@ class Run:
     def _fitted(self) -> Pipeline:
         """The pipeline of the fit, whose validation figures are known."""
         return Pipeline.load(self.folder.model, network=self._module)
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """Figures on validation rows, findings, how training went: `validation.json`."""
-        return read_json(self.folder.validation)
-
-    @property
-    def validation(self) -> dict[str, dict[str, float | None]]:
-        """Metrics on validation rows: `{metric: {value, low, high}}`."""
-        return self.summary["metrics"]
-
-    @property
-    def tested(self) -> dict[str, Any] | None:
-        """What `test` found, or nothing while the seal is shut: `test.json`."""
-        return read_json(self.folder.test) if self.folder.test.exists() else None
 
     def predict(
         self,
@@ -131,19 +86,6 @@ class Run:
         Raises: `DataError` when the network is no language model.
         """
         return written(self.pipeline, start, length=length, temperature=temperature, seed=seed)
-
-    def openings(self) -> list[Opening]:
-        """When these test rows, or most of them, were opened, by this run or any other; oldest first."""
-        return Seal(self._hashes).openings()
-
-    @functools.cached_property
-    def _hashes(self):
-        try:
-            return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise RunError(
-                f"'{self.folder.sealed}' is missing or damaged ({str(error).splitlines()[0]})."
-            ) from error
 
     def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
         """Training, validation and test rows, read again.
@@ -264,27 +206,6 @@ class Run:
         return model_card(self)
 
 
-def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Recipe:
-    """The recipe of a run; a table that was given in memory is found in the folder.
-
-    Raises: `RunError` when the model was given as an object and is not given again.
-    """
-    values = read_yaml(folder.recipe)
-    if model is not None:
-        values["model"] = model
-    elif str(values.get("model", "")).startswith("<object"):
-        raise RunError(
-            f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...)."
-        )
-    recipe = Recipe.parse(values)
-    kept = {
-        f"data.{name}": str(folder.data(name))
-        for name in SOURCES
-        if getattr(recipe.data, name) == folder.data(name).name
-    }
-    return recipe.with_values(kept)
-
-
 def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
     """The run in a folder, ready to predict.
 
@@ -300,7 +221,7 @@ def joined(first: Part, second: Part) -> Part:
     return first.joined(second)
 
 
-def answer_source(
+def predict_source(
     path: str | Path,
     source: Any,
     *,
@@ -333,7 +254,7 @@ def answer_source(
     )
 
 
-def answer_into(
+def predict_into(
     path: str | Path,
     source: Any,
     out: Path,

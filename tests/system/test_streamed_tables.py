@@ -27,7 +27,7 @@ from handrail.data.streaming.part import StreamedPart
 from handrail.data.writers import typed
 from handrail.fitting import check_source
 from handrail.recipe.sections import DataRecipe
-from handrail.run import Run, answer_into, answer_source
+from handrail.run import Run, predict_into, predict_source
 from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import Callback
 from handrail.training.signals import Interrupted
@@ -373,12 +373,12 @@ def test_a_large_table_is_answered_block_by_block(
     )
     files(tmp_path / "new", odd)
     for keep in (False, True):
-        whole = answer_source(run.path, tmp_path / "new", keep=keep)
+        whole = predict_source(run.path, tmp_path / "new", keep=keep)
         convert(whole.frame, tmp_path / f"whole-{keep}.{ending}")
     monkeypatch.setattr(wanted, "LARGE", 1000)
     for keep in (False, True):
         out = tmp_path / f"blocks-{keep}.{ending}"
-        assert answer_into(run.path, tmp_path / "new", out, keep=keep) == (3000, whole.warnings)
+        assert predict_into(run.path, tmp_path / "new", out, keep=keep) == (3000, whole.warnings)
         found, known = (typed(read(path).frame) for path in (out, tmp_path / f"whole-{keep}.{ending}"))
         assert_frame_equal(found, known, abs_tol=1e-6, check_dtypes=True)
     assert (
@@ -400,11 +400,11 @@ def test_answers_that_cannot_be_given_leave_no_file(tmp_path: Path, monkeypatch:
     with pytest.raises(
         DataError, match=r"column 'n' \(numeric\): found 'many', expected a number; row 501 of part-2.parquet"
     ):
-        answer_into(run.path, tmp_path / "new", out)
+        predict_into(run.path, tmp_path / "new", out)
     with pytest.raises(DataError, match="no column 'c'"):
-        answer_into(run.path, files(tmp_path / "less", words.drop("c")), out)
+        predict_into(run.path, files(tmp_path / "less", words.drop("c")), out)
     assert not out.exists()
-    assert answer_into(run.path, tmp_path / "new", out, skip_bad=True)[0] == 3000  # pyright: ignore[reportOptionalSubscript]
+    assert predict_into(run.path, tmp_path / "new", out, skip_bad=True)[0] == 3000  # pyright: ignore[reportOptionalSubscript]
     assert pl.read_csv(out)["prediction"].null_count() == 1
     with pytest.raises(DataError, match="exists; choose another name"):
-        answer_into(run.path, tmp_path / "new", out, skip_bad=True)
+        predict_into(run.path, tmp_path / "new", out, skip_bad=True)

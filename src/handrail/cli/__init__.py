@@ -197,7 +197,7 @@ def predict(
     """Answers for new rows; columns are found by name, in any order."""
     given = reading_of(read, allow_pickle)
     from handrail.data.writers import convert as write
-    from handrail.run import answer_into, answer_source
+    from handrail.run import predict_into, predict_source
     from handrail.runs.predict import write_maps
 
     if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
@@ -208,7 +208,7 @@ def predict(
         "strict": strict,
         "skip_bad": skip_bad,
     }
-    done = None if out is None else answer_into(run, source, out, overwrite=overwrite, **how)
+    done = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
     if done is not None:
         for warning in done[1]:
             typer.echo(f"warning: {warning}", err=True)
@@ -216,7 +216,7 @@ def predict(
         if as_json:
             print_json({"rows": done[0], "warnings": done[1], "out": str(out)})
         return
-    answers = answer_source(run, source, **how)
+    answers = predict_source(run, source, **how)
     for warning in answers.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if out is not None and answers.maps and not out.suffix:

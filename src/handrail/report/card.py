@@ -1,12 +1,9 @@
 """The model card: what the model is, from what, how good, and what to mind."""
 
-from typing import TYPE_CHECKING
 
 from handrail.report.sections.replicas import Replicas, best_epochs, replicas_in
 from handrail.report.wording import inputs
-
-if TYPE_CHECKING:
-    from handrail.run import Run
+from handrail.runs.record import RunRecord
 
 _SPREADS = (
     " The interval says how far a figure moves with other rows; the last column, how far it moves from one seed to another, for a "
@@ -14,7 +11,7 @@ _SPREADS = (
 )
 
 
-def model_card(run: "Run") -> str:
+def model_card(run: RunRecord) -> str:
     """Markdown for people who get the model without the run.
 
     Source: Mitchell et al. 2019, Model Cards for Model Reporting.

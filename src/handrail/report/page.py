@@ -9,7 +9,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import yaml
@@ -30,18 +30,16 @@ from handrail.report.sections.replicas import replicas_in
 from handrail.report.sections.seal import seal_view
 from handrail.report.sections.verdict import best_of, verdict
 from handrail.runs.folder import read_json
+from handrail.runs.record import RunRecord
 from handrail.tools.files import write_text
 from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks.records import read_records
-
-if TYPE_CHECKING:
-    from handrail.run import Run
 
 _UNUSED = ("identifier", "constant")
 _LEVELS = ("error", "warning", "note")
 
 
-def write_report(run: "Run") -> Path:
+def write_report(run: RunRecord) -> Path:
     """Write `report.html`, whole or not at all.
 
     Raises: `RunError` when files of the run are missing or damaged; `HandrailError` when the page cannot be
@@ -51,7 +49,7 @@ def write_report(run: "Run") -> Path:
     return run.folder.report
 
 
-def render(run: "Run") -> str:
+def render(run: RunRecord) -> str:
     """The page's text."""
     summary, tested = run.summary, run.tested
     resolved = read_yaml(run.folder.resolved)
@@ -102,7 +100,7 @@ def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {"told": f"{wording.count(len(rows), 'column')}: {', '.join(told)}.", "rows": rows}
 
 
-def _curves(run: "Run", summary: Mapping[str, Any]) -> list[FigureView]:
+def _curves(run: RunRecord, summary: Mapping[str, Any]) -> list[FigureView]:
     records = read_records(run.folder.metrics)
     if len({line["epoch"] for line in records}) < 2:
         return []

@@ -16,9 +16,9 @@ from handrail.errors import HandrailError, RecipeError, RunError, TrainingError,
 from handrail.evaluation.metric_names import higher_is_better
 from handrail.fitting import compose
 from handrail.recipe import Recipe
-from handrail.run import SOURCES
 from handrail.runs.assembly import check_data
 from handrail.runs.folder import write_yaml
+from handrail.runs.record import SOURCES
 from handrail.tools.files import write_atomically
 from handrail.tools.machine import cores
 from handrail.tools.yaml import read_yaml

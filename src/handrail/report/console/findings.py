@@ -2,14 +2,12 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from handrail.data.checks.finding import Finding
-    from handrail.data.dataset import Dataset
+from handrail.data.checks.finding import Finding
+from handrail.data.dataset import Dataset
 
 
-def findings_text(data: "Dataset", findings: "Sequence[Finding]") -> str:
+def findings_text(data: Dataset, findings: Sequence[Finding]) -> str:
     """Columns, then findings: errors first."""
     width = max((len(column.name) for column in data.schema.columns), default=0)
     lines = [

@@ -1,7 +1,8 @@
 """What the command line prints about a run: a few plain lines."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from handrail.evaluation.ledger import Opening
 from handrail.report import wording
 from handrail.report.sections.replicas import (
     best_epochs,
@@ -11,10 +12,7 @@ from handrail.report.sections.replicas import (
     replicas_in,
     spread_line,
 )
-
-if TYPE_CHECKING:
-    from handrail.evaluation.ledger import Opening
-    from handrail.run import Run
+from handrail.runs.record import RunRecord
 
 _SHOWN = {
     "binary": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
@@ -29,7 +27,7 @@ _SHOWN = {
 _FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
 
 
-def run_summary(run: "Run") -> str:
+def run_summary(run: RunRecord) -> str:
     """What was learned from what, the figures beside the baselines, where the report is."""
     summary = run.summary
     task, rows, training = summary["task"], summary["rows"], summary["training"]
@@ -47,7 +45,7 @@ def run_summary(run: "Run") -> str:
     return "\n".join(lines)
 
 
-def test_summary(run: "Run", found: dict[str, Any]) -> str:
+def test_summary(run: RunRecord, found: dict[str, Any]) -> str:
     """The figures on test rows, and how often they were opened."""
     task = run.summary["task"]["name"]
     opened = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,7 @@ from handrail.report.figures.texts import excerpt
 from handrail.report.samples import read_showcase
 from handrail.report.sections.answers import read_answers, read_columns, scored
 from handrail.report.sections.pictures import answer_pictures, thumbnails
-
-if TYPE_CHECKING:
-    from handrail.run import Run
+from handrail.runs.record import RunRecord
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
@@ -35,7 +33,7 @@ _ERRORS = {
 }
 
 
-def part_view(run: "Run", part: str, summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+def part_view(run: RunRecord, part: str, summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """All of it.
 
     Raises: `RunError` when files of the run are missing or damaged.

@@ -1,19 +1,17 @@
 """What was asked and what came of it, as pairs of a term and a line."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from handrail.report import wording
 from handrail.report.sections.replicas import best_epochs, ends, replicas_in, spanned
 from handrail.runs.folder import read_json
-
-if TYPE_CHECKING:
-    from handrail.run import Run
+from handrail.runs.record import RunRecord
 
 _MODEL, _AUGMENTATION = "model ", "Augmentation: "  # how the reasons of automatic choices begin
 
 
-def facts(run: "Run", summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, str]:
+def facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, str]:
     """In the order in which one asks; what does not apply is left out."""
     task, rows, training = summary["task"], summary["rows"], summary["training"]
     encoder = read_json(run.folder.model / "pipeline.json")["encoder"]

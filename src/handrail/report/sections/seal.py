@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from handrail.errors import SealError
+from handrail.evaluation.ledger import Opening
 from handrail.report.wording import count, metric_value, moment
-
-if TYPE_CHECKING:
-    from handrail.evaluation.ledger import Opening
-    from handrail.run import Run
+from handrail.runs.record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class SealView:
     metric: str = ""
 
 
-def seal_view(run: "Run", summary: Mapping[str, Any], tested: Mapping[str, Any] | None) -> SealView:
+def seal_view(run: RunRecord, summary: Mapping[str, Any], tested: Mapping[str, Any] | None) -> SealView:
     """The seal's state from `test.json` and the ledger.
 
     A ledger that cannot be read is told of in the report; the fit before it is none the worse for it.
@@ -59,7 +57,7 @@ def seal_view(run: "Run", summary: Mapping[str, Any], tested: Mapping[str, Any] 
     return replace(view, metric=metric)
 
 
-def _row(opening: "Opening", metric: str) -> OpeningRow:
+def _row(opening: Opening, metric: str) -> OpeningRow:
     found = (opening.figures or {}).get(metric)
     figure = metric_value(metric, found) if isinstance(found, int | float) else "not measured"
     name = opening.run.replace("\\", "/").rstrip("/").rpartition("/")[2]
@@ -69,7 +67,7 @@ def _row(opening: "Opening", metric: str) -> OpeningRow:
 
 
 def _shut(
-    openings: Sequence["Opening"], rows: int, trouble: tuple[str, ...], table: tuple[OpeningRow, ...]
+    openings: Sequence[Opening], rows: int, trouble: tuple[str, ...], table: tuple[OpeningRow, ...]
 ) -> SealView:
     told = (
         f"Nobody has looked at the {count(rows, 'test row')}; the command “handrail test” opens them, once."
@@ -86,9 +84,9 @@ def _shut(
 
 
 def _opened(
-    run: "Run",
+    run: RunRecord,
     tested: Mapping[str, Any],
-    openings: Sequence["Opening"],
+    openings: Sequence[Opening],
     trouble: tuple[str, ...],
     table: tuple[OpeningRow, ...],
 ) -> SealView:

@@ -1,0 +1,98 @@
+"""A run as it stands on disk: its folder, its recipe and its figures. Reports are made from records."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from handrail.errors import RunError
+from handrail.evaluation.ledger import Opening
+from handrail.evaluation.seal import Seal
+from handrail.recipe import Recipe
+from handrail.runs.folder import Folder, existing, read_json
+from handrail.tools.yaml import read_yaml
+
+SOURCES = ("source", "validation", "test")
+
+
+class RunRecord:
+    """What the files of a run folder say; nothing is trained, predicted or opened.
+
+    Arguments:
+        path: the folder.
+        model: the module, where the fit was given an object.
+        recipe: what was asked, where it is at hand: it may hold a password that the folder does not.
+
+    Raises: `RunError` when the folder is no run.
+    """
+
+    def __init__(
+        self, path: str | Path, *, model: torch.nn.Module | None = None, recipe: Recipe | None = None
+    ) -> None:
+        self.folder: Folder = existing(path)
+        self._module, self._recipe = model, recipe
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}('{self.folder.path}')"
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """What was asked; a table that was given in memory is found in the folder."""
+        return self._recipe or load_recipe(self.folder, model=self._module)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Figures on validation rows, findings, how training went: `validation.json`."""
+        return read_json(self.folder.validation)
+
+    @property
+    def validation(self) -> dict[str, dict[str, float | None]]:
+        """Metrics on validation rows: `{metric: {value, low, high}}`."""
+        return self.summary["metrics"]
+
+    @property
+    def tested(self) -> dict[str, Any] | None:
+        """What `Run.test` measured: `test.json`; nothing while the seal is shut."""
+        return read_json(self.folder.test) if self.folder.test.exists() else None
+
+    def openings(self) -> list[Opening]:
+        """When these test rows, or most of them, were opened, by this run or any other; oldest first."""
+        return Seal(self._hashes).openings()
+
+    @functools.cached_property
+    def _hashes(self) -> np.ndarray:
+        try:
+            return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(f"'{self.folder.sealed}' is missing or damaged ({reason}).") from error
+
+
+def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Recipe:
+    """The recipe of a run; a table that was given in memory is found in the folder.
+
+    Raises: `RunError` when the model was given as an object and is not given again.
+    """
+    values = read_yaml(folder.recipe)
+    if model is not None:
+        values["model"] = model
+    elif str(values.get("model", "")).startswith("<object"):
+        raise RunError(
+            f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...)."
+        )
+    recipe = Recipe.parse(values)
+    tables = {name: folder.data(name) for name in SOURCES}
+    inside = {f"data.{name}": str(path) for name, path in tables.items() if _names(recipe, name, path)}
+    return recipe.with_values(inside)
+
+
+def _names(recipe: Recipe, name: str, path: Path) -> bool:
+    return getattr(recipe.data, name) == path.name
