@@ -15,33 +15,39 @@ from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset, prepare, reopen
 from handrail.data.sources import read
 from handrail.data.writers.blocks import write_parts
-from handrail.errors import HandrailError, RecipeError, RunError, TrainingError
-from handrail.learning.team import Team
+from handrail.errors import HandrailError, RecipeError, TrainingError
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.recipe import Recipe
 from handrail.report.samples import write_showcase
 from handrail.run import Run
-from handrail.runs.assembly import assemble, check_data, count_parameters, lesson_of, threads_for
-from handrail.runs.assessment import hardest, measure_beside, write_predictions
+from handrail.runs.assembly import (
+    assemble,
+    check_data,
+    check_threshold,
+    count_parameters,
+    lesson_of,
+    resolve_recipe,
+    threads_for,
+)
+from handrail.runs.assessment import summarise, write_predictions
+from handrail.runs.context import FitContext
+from handrail.runs.environment import check_same_recipe, record_choices, settle_environment
 from handrail.runs.folder import (
     Folder,
     begin,
     discard,
-    environment,
-    existing,
-    logged,
-    read_json,
+    find_folder,
+    log_to,
     write_json,
     write_yaml,
 )
 from handrail.runs.other_ranks import help_train
 from handrail.runs.record import SOURCES, load_recipe
-from handrail.runs.replicas import Replica, best_of, check_keep, spread, train_pipeline
+from handrail.runs.replicas import Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
 from handrail.training.callbacks import Callback
 from handrail.training.distributed.join import joined, resumable
-from handrail.training.job import batch_size, usual_loss
 from handrail.training.signals import Interrupted, listening
 from handrail.training.train import choose_device, threads_kept
 from handrail.training.transfer import transfer_facts
@@ -91,7 +97,7 @@ def fit(
             help_train(asked, team, callbacks=callbacks)
         folder = begin(asked, out)
         try:
-            return _fit_into(folder, asked, team, progress=progress, callbacks=callbacks)
+            return _fit(asked, FitContext(folder, team, progress, callbacks))
         except TrainingError:
             raise
         except HandrailError:
@@ -117,17 +123,17 @@ def resume(
 
     Raises: `RunError` when there is no run, `DataError` when the data is not what it was.
     """
-    folder = existing(path)
+    folder = find_folder(path)
     if folder.validation.exists() and folder.report.exists():
         return Run(folder.path, model=model)
     asked = load_recipe(folder, model=model)
     if source is not None:
         asked = asked.with_values({"data.source": _absolute(source)})
-    _check_unchanged(folder, asked)
+    check_same_recipe(folder, asked)
     with joined(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
-        return _fit_into(folder, asked, team, progress=progress, callbacks=callbacks)
+        return _fit(asked, FitContext(folder, team, progress, callbacks))
 
 
 def compose(
@@ -204,263 +210,142 @@ def _name_of(source: str) -> str:
     )
 
 
-def _fit_into(
-    folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]
-) -> Run:
-    """The five steps, into a folder; what an earlier attempt left there is continued."""
-    with threads_kept(), logged(folder):
+def _fit(asked: Recipe, context: FitContext) -> Run:
+    """The five steps, into the run's folder; what an earlier attempt left there is continued."""
+    with threads_kept(), log_to(context.folder):
         try:
-            _five_steps(folder, asked, team, progress=progress, callbacks=callbacks)
+            _take_steps(asked, context)
         except KeyboardInterrupt:
             _log.error("interrupted")
-            raise Interrupted(
-                f"interrupted. Continue with: handrail resume {folder.path}", signal.SIGINT
-            ) from None
+            text = f"interrupted. Continue with: handrail resume {context.folder.path}"
+            raise Interrupted(text, signal.SIGINT) from None
         except Exception as stop:
             _log.error("stopped: %s", stop)
             raise
-    return Run(
-        folder.path,
-        model=asked.model if is_object(asked.model) else None,
-        recipe=asked if _in_reach(asked) else None,
-    )
+    readable = all(_is_path(getattr(asked.data, name)) for name in SOURCES)
+    model = asked.model if is_object(asked.model) else None
+    return Run(context.folder.path, model=model, recipe=asked if readable else None)
 
 
-def _in_reach(recipe: Recipe) -> bool:
-    """Whether all sources can be read again as the recipe names them."""
-    return all(_is_name(getattr(recipe.data, name)) for name in SOURCES)
-
-
-def _is_name(source: Any) -> bool:
-    several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
-    return source is None or isinstance(source, str | Path) or several
-
-
-def _five_steps(
-    folder: Folder, asked: Recipe, team: Team, *, progress: str, callbacks: tuple[Callback, ...]
-) -> None:
-    recipe = _with_data_in_folder(folder, asked)
-    team.from_first(lambda: folder.path)
-    device = choose_device(recipe.training.device)
-    data = prepare(recipe.data, cache_in=folder.path)
-    _log.info(
-        "%s: %d training, %d validation, %d sealed rows",
-        data.source,
-        len(data.train),
-        len(data.validation),
-        data.sealed.rows,
-    )
-    _check(recipe, data)
-    recipe, why, pipeline = assemble(recipe, data.train, schema=data.schema, task=data.task, device=device)
-    check_keep(recipe, pipeline)
-    _settle_environment(
-        folder,
-        data,
-        device=str(device),
-        threads=threads_for(recipe, pipeline, len(data.train)),
-        processes=team.size,
-    )
-    write_yaml(folder.resolved, _resolved(recipe, data, str(device)))
-    _write_split(folder, data)
-    findings = [*data.findings, *_size(pipeline, data)]
-    for finding in findings:
-        _log.log(
-            logging.WARNING if finding.level == "warning" else logging.INFO, "%s: %s", finding.name, finding
-        )
-    lesson = lesson_of(recipe, pipeline, data.train, data.validation)
-    team.from_first(lambda: (data.fingerprint, torch.get_num_threads()))
-    with resumable(folder.path), listening(patient=team.size > 1) as wish:
-        replicas = train_pipeline(
-            lesson, pipeline, folder, progress=progress, callbacks=callbacks, wish=wish, team=team
-        )
-        team.disband()
-    for replica in replicas:
-        _log.info("%s", replica)
-    _note_computing(folder, recipe)
-    _finish(folder, recipe, data, pipeline, why=why, findings=findings, replicas=replicas)
+def _take_steps(asked: Recipe, context: FitContext) -> None:
+    """Massage the data, choose model and objective, train, and test on validation rows."""
+    data, recipe = _massage(asked, context)
+    recipe, reasons, pipeline, findings = _choose(recipe, data, context)
+    replicas = _train(recipe, data, pipeline, context)
+    _test(recipe, data, pipeline, replicas, context.folder, reasons=reasons, findings=findings)
     _log.info("done")
 
 
-def _with_data_in_folder(folder: Folder, asked: Recipe) -> Recipe:
-    """Write the recipe; tables in memory are kept in the run folder, so that the run can be continued and
-    tested.
-    """
-    plain = asked.asked()
-    changes = {}
-    for name in SOURCES:
-        source = getattr(asked.data, name)
-        if _is_name(source):
-            continue
-        with write_atomically(folder.data(name)) as path:
-            read(source, options=asked.data.read).frame.write_parquet(path)
-        plain["data"][name] = folder.data(name).name
-        changes[f"data.{name}"] = str(folder.data(name))
-    if not folder.recipe.exists():
-        write_json(folder.begun, asked.plain())
-        write_yaml(folder.recipe, plain)
-    return asked.with_values(changes) if changes else asked
-
-
-def _check_unchanged(folder: Folder, asked: Recipe) -> None:
-    """A fit is continued by the recipe that it was begun with.
-
-    Raises: `RunError` when the recipe has been changed since.
-    """
-    if not folder.begun.exists():
-        return
-    before, now = _flat(read_json(folder.begun)), _flat(asked.plain())
-    moved = {f"data.{name}" for name in SOURCES}
-    changed = [name for name in now if now[name] != before.get(name) and name not in moved]
-    if changed:
-        raise RunError(
-            f"the recipe of '{folder.path}' has been changed since the fit began: {', '.join(changed)}. A fit is continued as it "
-            "was begun; take the changes back, or fit again into another folder."
-        )
-
-
-def _flat(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections and their settings as one mapping: `{"training.epochs": 20, …}`."""
-    flat: dict[str, Any] = {}
-    for section, value in plain.items():
-        flat |= (
-            {f"{section}.{name}": setting for name, setting in value.items()}
-            if isinstance(value, dict)
-            else {section: value}
-        )
-    return flat
-
-
-def _check(recipe: Recipe, data: Dataset) -> None:
+def _massage(asked: Recipe, context: FitContext) -> tuple[Dataset, Recipe]:
+    """Read, split, seal, and find out what the columns are; the recipe then says where the tables are kept."""
+    recipe = _keep_tables(context.folder, asked)
+    context.team.from_first(lambda: context.folder.path)
+    data = prepare(recipe.data, cache_in=context.folder.path)
+    rows = (len(data.train), len(data.validation), data.sealed.rows)
+    _log.info("%s: %d training, %d validation, %d sealed rows", data.source, *rows)
     check_data(recipe, data)
-    if data.task.name != "binary" and recipe.evaluation.threshold != "auto":
-        raise RecipeError(
-            f"evaluation.threshold: has no effect on {data.task.name}; expected a target with two classes."
-        )
+    check_threshold(recipe, data.task)
+    return data, recipe
 
 
-def _size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
-    target = data.train.target
-    counts = (
-        torch.bincount(target, minlength=len(data.task.classes)).tolist()
-        if data.task.is_classification
-        else []
-    )
-    if data.task.name == "multi-label":
-        counts = target.sum(dim=0).long().tolist()
-    return check_size(
-        len(data.train), count_parameters(first_of(pipeline.network)), data.task, data.schema, counts
-    )
+def _choose(
+    recipe: Recipe, data: Dataset, context: FitContext
+) -> tuple[Recipe, tuple[str, ...], Pipeline, list[Finding]]:
+    """Encoder, network and objective; what is chosen is written into the folder before anything is trained.
 
-
-def _resolved(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
-    """Every default, and what `auto` came to."""
-    plain = recipe.resolved()
-    plain["data"]["task"] = data.task.name
-    plain["data"]["target"] = list(data.task.targets)
-    plain["data"]["stream"] = data.train.sample is not data.train
-    if recipe.objective.loss == "auto":
-        chosen = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})
-        plain["objective"]["loss"] = chosen.resolved()["objective"]["loss"]
-    plain["training"]["batch_size"] = batch_size(recipe, len(data.train))
-    plain["training"]["device"] = device
-    plain["training"]["threads"] = torch.get_num_threads()
-    return plain
-
-
-def _settle_environment(folder: Folder, data: Dataset, *, device: str, threads: int, processes: int) -> None:
-    """Write what the figures depend on besides the recipe; a fit that is continued must find the same rows.
-
-    It goes on with the number of threads that it was begun with, since another one gives other last digits.
-
-    Raises: `RunError` when the rows are others than before, or in another order.
+    Returns: the recipe without any `auto`, the reasons, the pipeline at its beginning, and the findings.
     """
-    now = {**environment(device, threads), "processes": processes, "data": data.fingerprint}
-    if not folder.environment.exists():
-        write_json(folder.environment, now)
-        torch.set_num_threads(threads)
-        return
-    before = read_json(folder.environment)
-    if before["data"] != data.fingerprint:
-        raise RunError(
-            f"'{data.source}' has changed since the fit began: its rows, or their order, are not the same. Restore it, name its "
-            "new place (resume --source), or fit again into another folder."
-        )
-    before.setdefault("processes", 1)
-    other = [
-        name for name in ("packages", "device", "system", "python", "processes") if before[name] != now[name]
-    ]
-    if other:
-        _log.warning(
-            "continued elsewhere (%s): the last digits may differ from those of one unbroken fit",
-            ", ".join(other),
-        )
-    torch.set_num_threads(threads if before["processes"] != processes else before["threads"])
-
-
-def _note_computing(folder: Folder, recipe: Recipe) -> None:
-    """Write what was chosen by measuring, beside the rest of what the figures depend on."""
-    chosen = {
-        name: [read_json(path) for path in sorted(folder.checkpoints.rglob(f"{name}.json"))]
-        for name in ("compile", "together")
-    }
-    write_json(
-        folder.environment,
-        {**read_json(folder.environment), "precision": recipe.training.precision, **chosen},
+    folder, device = context.folder, choose_device(recipe.training.device)
+    recipe, reasons, pipeline = assemble(
+        recipe, data.train, schema=data.schema, task=data.task, device=device
     )
+    check_keep(recipe, pipeline)
+    threads = threads_for(recipe, pipeline, len(data.train))
+    settle_environment(folder, data, device=str(device), threads=threads, processes=context.team.size)
+    write_yaml(folder.resolved_recipe, resolve_recipe(recipe, data, str(device)))
+    _write_split(folder, data)
+    findings = [*data.findings, *_check_size(pipeline, data)]
+    for finding in findings:
+        level = logging.WARNING if finding.level == "warning" else logging.INFO
+        _log.log(level, "%s: %s", finding.name, finding)
+    return recipe, reasons, pipeline, findings
 
 
-def _write_split(folder: Folder, data: Dataset) -> None:
-    """The part of each row of the source, and the test rows' hashes, in a file each time the same."""
-    with write_atomically(folder.split) as path:
-        write_parts(path, data.parts, ["train", "validation", "test", "left out"])
-    with write_atomically(folder.sealed) as path:
-        pl.DataFrame({"hash": data.sealed.hashes}).write_parquet(path)
+def _train(recipe: Recipe, data: Dataset, pipeline: Pipeline, context: FitContext) -> list[Replica]:
+    """Train the network, or all replicas of it, until the recipe's rule, patience or epochs end it."""
+    lesson = lesson_of(recipe, pipeline, data.train, data.validation)
+    team = context.team
+    team.from_first(lambda: (data.fingerprint, torch.get_num_threads()))
+    with resumable(context.folder.path), listening(patient=team.size > 1) as wish:
+        replicas = train_pipeline(lesson, pipeline, context, wish=wish)
+        team.disband()
+    for replica in replicas:
+        _log.info("%s", replica)
+    record_choices(context.folder, recipe)
+    return replicas
 
 
-def _finish(
-    folder: Folder,
+def _test(
     recipe: Recipe,
     data: Dataset,
     pipeline: Pipeline,
-    *,
-    why: tuple[str, ...],
-    findings: list[Finding],
     replicas: Sequence[Replica],
+    folder: Folder,
+    *,
+    reasons: tuple[str, ...],
+    findings: list[Finding],
 ) -> None:
-    """Decide on validation rows, measure there, and write model and report."""
-    pipeline.decoder.settle(
-        pipeline.network, pipeline.rows(data.validation), data.validation, recipe.evaluation
-    )
-    predictions = pipeline.outcome(data.validation)
-    measured, beside = measure_beside(recipe, pipeline, predictions, train=data.train, part=data.validation)
-    lead = best_of(replicas)
+    """Decide and measure on validation rows, then write figures, model and report; the seal stays shut."""
+    part = data.validation
+    pipeline.decoder.settle(pipeline.network, pipeline.rows(part), part, recipe.evaluation)
+    outcome = pipeline.outcome(part)
+    summary = summarise(recipe, data, pipeline, outcome, replicas, reasons=reasons, findings=findings)
+    summary["training"]["transfer"] = transfer_facts(folder.checkpoints)
     pipeline.save(folder.model)
-    write_predictions(folder, "validation", predictions, data.validation)
-    write_showcase(folder, pipeline, data.train, data.validation, predictions)
-    summary = {
-        "source": data.source,
-        "task": data.task.model_dump(),
-        "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
-        "columns": [column.model_dump() for column in data.schema.columns],
-        "notes": list(data.notes),
-        "findings": [finding.model_dump() for finding in findings],
-        "training": {
-            "epochs": lead.epochs,
-            "best_epoch": lead.best_epoch,
-            "stopped": lead.stopped,
-            "seconds": sum(replica.seconds for replica in replicas),
-            "parameters": count_parameters(first_of(pipeline.network)),
-            "inputs": list(shape) if isinstance(shape := pipeline.encoder.shape, tuple) else shape,
-            "why": list(why),
-            "transfer": transfer_facts(folder.checkpoints),
-        },
-        "decisions": pipeline.decoder.decisions,
-        "hardest": hardest(predictions, data.validation, [column.name for column in data.schema.columns]),
-        "metrics": measured,
-        "replicas": spread(pipeline, replicas, data.validation) if len(replicas) > 1 else None,
-        **beside,
-    }
+    write_predictions(folder, "validation", outcome, part)
+    write_showcase(folder, pipeline, data.train, part, outcome)
     write_json(folder.validation, summary)
     run = Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
     write_text(folder.model / "card.md", run.card())
     run.report()
+
+
+def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
+    """Write the recipe, and tables in memory into the folder, so that the run can be continued and tested."""
+    plain = asked.asked()
+    places = {}
+    for name in SOURCES:
+        source = getattr(asked.data, name)
+        if _is_path(source):
+            continue
+        with write_atomically(folder.data(name)) as path:
+            read(source, options=asked.data.read).frame.write_parquet(path)
+        plain["data"][name] = folder.data(name).name
+        places[f"data.{name}"] = str(folder.data(name))
+    if not folder.recipe.exists():
+        write_json(folder.first_recipe, asked.plain())
+        write_yaml(folder.recipe, plain)
+    return asked.with_values(places) if places else asked
+
+
+def _is_path(source: Any) -> bool:
+    """Whether a source can be read again as the recipe names it: a path, several, or nothing."""
+    several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
+    return source is None or isinstance(source, str | Path) or several
+
+
+def _check_size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
+    target, task = data.train.target, data.task
+    counts = torch.bincount(target, minlength=len(task.classes)).tolist() if task.is_classification else []
+    if task.name == "multi-label":
+        counts = target.sum(dim=0).long().tolist()
+    parameters = count_parameters(first_of(pipeline.network))
+    return check_size(len(data.train), parameters, task, data.schema, counts)
+
+
+def _write_split(folder: Folder, data: Dataset) -> None:
+    """The part of each row of the source, and the test rows' hashes."""
+    with write_atomically(folder.split) as path:
+        write_parts(path, data.parts, ["train", "validation", "test", "left out"])
+    with write_atomically(folder.sealed_hashes) as path:
+        pl.DataFrame({"hash": data.sealed.hashes}).write_parquet(path)

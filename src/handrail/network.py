@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from handrail.components import available, find, is_object, parse
-from handrail.data.task import STORED_TASKS, Task
+from handrail.data.task import STORED_TASKS, TaskSpec
 from handrail.errors import RecipeError
 from handrail.shapes import InputShape, OutputShape, accepted, spoken
 
@@ -47,7 +47,7 @@ def whole_network(
     return model if bare and not augment else Network(None if bare else front, augment, model)
 
 
-def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Task) -> None:
+def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: TaskSpec) -> None:
     """Raises: `RecipeError` when a model of ours takes other inputs, or gives other outputs, than there are."""
     if is_object(model):
         return
@@ -77,7 +77,7 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
         raise RecipeError(problems)
 
 
-def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: Task) -> None:
+def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpec) -> None:
     """Raises: `RecipeError` with every augmentation of ours that cannot change rows of this shape, or leaves
     their masks or boxes behind.
     """

@@ -14,11 +14,12 @@ from handrail.data.table import ReadOptions, Table
 from handrail.errors import DataError
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
+from handrail.pipeline.export import write_onnx
 from handrail.report.samples import write_test_showcase
 from handrail.runs import assembly
 from handrail.runs.assessment import hardest, measure_beside, write_predictions
 from handrail.runs.folder import read_json, write_json
-from handrail.runs.predict import Answers, answer, with_training_names, written
+from handrail.runs.predict import Answers, answer, with_training_names, write_on
 from handrail.runs.predict_large import answer_large, large_source, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import replicas_from, spread
@@ -81,11 +82,11 @@ class Run(RunRecord):
         return with_training_names(table, self.recipe.data.read.names, task.targets)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
-        """A text that a language model writes on from `start`; see `handrail.runs.predict.written`.
+        """A text that a language model writes on from `start`; see `handrail.runs.predict.write_on`.
 
         Raises: `DataError` when the network is no language model.
         """
-        return written(self.pipeline, start, length=length, temperature=temperature, seed=seed)
+        return write_on(self.pipeline, start, length=length, temperature=temperature, seed=seed)
 
     def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
         """Training, validation and test rows, read again.
@@ -118,7 +119,7 @@ class Run(RunRecord):
         self.summary  # noqa: B018 - a fit that has not ended is refused before anything is opened
         seal = Seal(self._hashes, opened_here=self.folder.test.exists())
         if not again:
-            seal.refuse_if_opened()
+            seal.check()
         train, validation, part = self.parts(source=source)
         pipeline = self._fitted
         if refit:
@@ -165,7 +166,7 @@ class Run(RunRecord):
     @property
     def _settled(self) -> dict[str, Any]:
         """What the fit came to where the recipe left the choice open."""
-        resolved = read_yaml(self.folder.resolved)
+        resolved = read_yaml(self.folder.resolved_recipe)
         training = {
             f"training.{name}": resolved["training"][name]
             for name in ("batch_size", "epochs", "patience", "precision")
@@ -214,6 +215,36 @@ def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
     run = Run(path, model=model)
     run.pipeline  # noqa: B018 - damage shows now, not at the first prediction
     return run
+
+
+def export_onnx(
+    run: Run | str | Path,
+    destination: str | Path | None = None,
+    *,
+    source: Any = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write the pipeline of a run as one ONNX file, compared with PyTorch on the validation rows.
+
+    Inputs, outputs and metadata of the file as `handrail.pipeline.export.write_onnx`.
+
+    Arguments:
+        run: a run, or its folder.
+        destination: the file; by default `model/model.onnx` in the run folder.
+        source: where the data of the run is now, if it has moved.
+        overwrite: replace an existing file.
+
+    Returns: the file.
+
+    Raises: as `write_onnx`; `RunError` when the fit has not finished, `DataError` when the source of the run
+        cannot be read.
+    """
+    run = run if isinstance(run, Run) else load(run)
+    path = run.folder.model / "model.onnx" if destination is None else Path(destination)
+    write_onnx(
+        run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite
+    )
+    return path
 
 
 def joined(first: Part, second: Part) -> Part:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_sample_weight
 
 from handrail.data.balance import check_balance, class_weights, epoch_order
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 
 codes_of = st.lists(st.integers(0, 4), min_size=1, max_size=60)
@@ -62,8 +62,8 @@ def test_classes_are_mixed() -> None:
 
 
 def test_only_classes_can_be_balanced() -> None:
-    values = Task(name="regression", targets=("y",))
+    values = TaskSpec(name="regression", targets=("y",))
     with pytest.raises(RecipeError, match=r"data.balance: 'oversample' has no effect on regression"):
         check_balance("oversample", values)
     check_balance("none", values)
-    check_balance("oversample", Task(name="binary", targets=("y",), classes=("a", "b")))
+    check_balance("oversample", TaskSpec(name="binary", targets=("y",), classes=("a", "b")))

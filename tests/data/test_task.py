@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrail.data.task import Task, find_targets, infer_task
+from handrail.data.task import TaskSpec, find_targets, infer_task
 from handrail.errors import DataError
 
 
@@ -134,7 +134,7 @@ def test_bad_numbers_are_named_with_their_row() -> None:
             found.encode(pl.DataFrame({"y": [0.5, 1.5, bad]}))
     with pytest.raises(DataError, match=r"found 'word' in data row 1"):
         found.encode(pl.DataFrame({"y": ["word"]}))
-    labels = Task(name="multi-label", targets=("a", "b"), classes=("a", "b"))
+    labels = TaskSpec(name="multi-label", targets=("a", "b"), classes=("a", "b"))
     with pytest.raises(DataError, match=r"the target 'b': found '2' in data row 2, expected 0 or 1"):
         labels.encode(pl.DataFrame({"a": [0, 1], "b": [1, 2]}))
 
@@ -154,7 +154,7 @@ def test_bad_numbers_are_named_with_their_row() -> None:
     ],
 )
 def test_labels_are_known_in_other_spellings(classes: tuple, values: list, codes: list | None) -> None:
-    found = Task(name="binary", targets=("y",), classes=classes)
+    found = TaskSpec(name="binary", targets=("y",), classes=classes)
     if codes is None:
         with pytest.raises(DataError, match=r"found the class 'true'"):
             found.encode(pl.DataFrame({"y": values}))

@@ -17,37 +17,34 @@ from handrail.evaluation import bootstrap
 from handrail.evaluation.bootstrap import difference, draw_counts, measure_with_intervals
 from handrail.evaluation.metric_names import TASKS
 from handrail.evaluation.metrics import measure
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.evaluation.resampled_metrics import statistics
 
 
-def random_predictions(generator: np.random.Generator, task: str, *, rows: int, classes: int) -> Predictions:
+def random_predictions(generator: np.random.Generator, task: str, *, rows: int, classes: int) -> TableOutcome:
     """Bad predictions with many ties and possibly absent classes: the hard cases."""
     if task == "regression":
         truth = generator.integers(-3, 4, (rows, classes)).astype(float) * 100 + 1e4
-        return Predictions(task, truth, values=truth + generator.normal(size=truth.shape))
+        return TableOutcome(task, truth, values=truth + generator.normal(size=truth.shape))
     if task == "multi-label":
         truth, chances = (
             generator.integers(0, 2, (rows, classes)),
             generator.integers(0, 5, (rows, classes)) / 4,
         )
-        return Predictions(task, truth, chances, labels=(chances >= 0.5).astype(int))
+        return TableOutcome(task, truth, chances, labels=(chances >= 0.5).astype(int))
     classes = 2 if task == "binary" else classes
     chances = generator.integers(1, 6, (rows, classes)).astype(float)
     chances /= chances.sum(axis=1, keepdims=True)
     names = tuple(str(code) for code in range(classes))
-    return Predictions(
+    return TableOutcome(
         task, generator.integers(0, classes, rows), chances, labels=chances.argmax(axis=1), classes=names
     )
 
 
-def taken(one: Predictions, rows: np.ndarray) -> Predictions:
+def take_rows(one: TableOutcome, rows: np.ndarray) -> TableOutcome:
     """The same rows, literally repeated."""
-    parts = [
-        None if array is None else array[rows]
-        for array in (one.truth, one.probabilities, one.values, one.labels)
-    ]
-    return Predictions(one.task, parts[0], *parts[1:], classes=one.classes)
+    parts = [None if array is None else array[rows] for array in (one.probabilities, one.values, one.labels)]
+    return TableOutcome(one.task, one.truth[rows], *parts, classes=one.classes)
 
 
 @settings(max_examples=120, deadline=None)
@@ -65,7 +62,7 @@ def test_weighted_figures_equal_those_of_resampled_rows(task, rows, classes, see
     with np.errstate(all="ignore"):
         found = {name: values for part in statistics(one, defined) for name, values in part(weights).items()}
     for column in range(4):
-        expected = measure(taken(one, np.repeat(np.arange(rows), weights[:, column].astype(int))))
+        expected = measure(take_rows(one, np.repeat(np.arange(rows), weights[:, column].astype(int))))
         for name in defined:
             assert found[name][column] == pytest.approx(expected[name], rel=1e-9, abs=1e-9, nan_ok=True), name
 
@@ -97,13 +94,13 @@ def test_intervals_cover_the_true_figure_about_as_often_as_they_say(metric):
     for simulation in range(200):
         if metric == "accuracy":  # right with chance 0.8
             truth = generator.integers(0, 2, 300)
-            one = Predictions(
+            one = TableOutcome(
                 "binary", truth, labels=np.where(generator.uniform(size=300) < 0.8, truth, 1 - truth)
             )
             true_figure = 0.8
         else:  # signal variance 1, noise variance 1/4, the prediction is the signal: 1 − 0.25 / 1.25
             signal = generator.normal(size=(300, 1))
-            one = Predictions("regression", signal + 0.5 * generator.normal(size=(300, 1)), values=signal)
+            one = TableOutcome("regression", signal + 0.5 * generator.normal(size=(300, 1)), values=signal)
             true_figure = 0.8
         interval = measure_with_intervals(one, resamples=300, seed=simulation)[metric]
         inside += interval.low <= true_figure <= interval.high
@@ -117,7 +114,7 @@ def test_more_confidence_is_a_wider_interval():
 
 
 def test_undefined_figures_have_undefined_intervals():
-    one = Predictions("binary", np.zeros(5, dtype=int), np.full((5, 2), 0.5), labels=np.zeros(5, dtype=int))
+    one = TableOutcome("binary", np.zeros(5, dtype=int), np.full((5, 2), 0.5), labels=np.zeros(5, dtype=int))
     intervals = measure_with_intervals(one)
     assert math.isnan(intervals["roc_auc"].low)
     assert intervals["accuracy"].low == 1.0
@@ -128,7 +125,7 @@ def test_a_paired_difference_sees_what_separate_intervals_hide():
     truth = generator.integers(0, 2, 2000)
     worse = np.where(generator.uniform(size=2000) < 0.80, truth, 1 - truth)
     better = np.where((worse != truth) & (generator.uniform(size=2000) < 0.1), truth, worse)
-    a, b = (Predictions("binary", truth, labels=labels) for labels in (better, worse))
+    a, b = (TableOutcome("binary", truth, labels=labels) for labels in (better, worse))
     of_a, of_b = (measure_with_intervals(one)["accuracy"] for one in (a, b))
     gain = difference(a, b, "accuracy")
     assert of_a.low < of_b.high  # the two intervals overlap

@@ -10,10 +10,10 @@ from sklearn.metrics import log_loss
 from handrail.errors import DataError, RecipeError
 from handrail.evaluation.calibration import fit_temperature, reliability
 from handrail.evaluation.metrics import measure
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 
 
-def _drawn(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_scores(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores and truths drawn with exactly the chances that the scores give."""
     generator = np.random.default_rng(seed)
     if task == "multi-class":
@@ -29,12 +29,12 @@ def _drawn(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("task", ["binary", "multi-class", "multi-label"])
 @pytest.mark.parametrize("factor", [0.25, 1.0, 3.0])
 def test_the_temperature_that_spoiled_true_scores_is_found(task, factor):
-    scores, truth = _drawn(task, rows=8000, seed=1)
+    scores, truth = draw_scores(task, rows=8000, seed=1)
     assert fit_temperature(scores * factor, truth, task) == pytest.approx(factor, rel=0.06)
 
 
 def test_a_binary_column_may_be_flat():
-    scores, truth = _drawn("binary", rows=500, seed=2)
+    scores, truth = draw_scores("binary", rows=500, seed=2)
     assert fit_temperature(scores[:, 0] * 2, truth, "binary") == fit_temperature(scores * 2, truth, "binary")
 
 
@@ -73,7 +73,7 @@ def test_an_unknown_task_is_refused():
 
 
 def test_the_diagram_counts_each_row_once_and_agrees_with_the_calibration_error():
-    scores, truth = _drawn("multi-class", rows=1000, seed=3)
+    scores, truth = draw_scores("multi-class", rows=1000, seed=3)
     chances = softmax(scores * 2, axis=1)
     one = Predictions("multi-class", truth, chances, labels=chances.argmax(axis=1))
     diagram = reliability(one)
@@ -90,7 +90,7 @@ def test_the_diagram_counts_each_row_once_and_agrees_with_the_calibration_error(
 
 
 def test_temperature_lowers_the_calibration_error_of_overconfident_scores():
-    scores, truth = _drawn("multi-class", rows=4000, seed=4)
+    scores, truth = draw_scores("multi-class", rows=4000, seed=4)
     loud = scores * 4
     fitted = fit_temperature(loud[:2000], truth[:2000], "multi-class")
     errors = []

@@ -1,6 +1,7 @@
 """Figures against scikit-learn, edge cases, and thresholds."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 from handrail.errors import DataError, HandrailError, RecipeError
 from handrail.evaluation.metric_names import DESCRIPTIONS, TASKS, higher_is_better, metric_names
 from handrail.evaluation.metrics import measure
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.evaluation.thresholds import choose_threshold
 from sklearn import metrics as sk
 
 
-def made(task: str, *, rows: int = 300, classes: int = 7, seed: int = 0) -> Predictions:
+def make_predictions(task: str, *, rows: int = 300, classes: int = 7, seed: int = 0) -> Predictions:
     """Predictions a good deal better than chance, with ties."""
     generator = np.random.default_rng(seed)
     if task == "regression":
@@ -35,7 +36,8 @@ def made(task: str, *, rows: int = 300, classes: int = 7, seed: int = 0) -> Pred
 
 
 def test_binary_figures_are_those_of_scikit_learn():
-    one = made("binary")
+    one = make_predictions("binary")
+    assert one.probabilities is not None
     figures, positive = measure(one), one.probabilities[:, 1]
     tn, fp = sk.confusion_matrix(one.truth, one.labels)[0]
     expected = {
@@ -55,7 +57,7 @@ def test_binary_figures_are_those_of_scikit_learn():
 
 
 def test_multi_class_figures_are_those_of_scikit_learn():
-    one = made("multi-class")
+    one = make_predictions("multi-class")
     figures, codes = measure(one), range(7)
     cells = sk.multilabel_confusion_matrix(one.truth, one.labels)
     expected = {
@@ -77,7 +79,8 @@ def test_multi_class_figures_are_those_of_scikit_learn():
 
 
 def test_multi_label_figures_are_those_of_scikit_learn():
-    one = made("multi-label")
+    one = make_predictions("multi-label")
+    assert one.probabilities is not None
     figures = measure(one)
     expected = {
         "accuracy": sk.accuracy_score(one.truth, one.labels),
@@ -96,7 +99,7 @@ def test_multi_label_figures_are_those_of_scikit_learn():
 
 
 def test_regression_figures_are_those_of_scikit_learn():
-    one = made("regression")
+    one = make_predictions("regression")
     assert measure(one) == {
         "r2": sk.r2_score(one.truth, one.values),
         "rmse": sk.root_mean_squared_error(one.truth, one.values),
@@ -119,7 +122,8 @@ def test_every_metric_is_described_and_has_a_direction():
     names = {name for task in tasks for name in metric_names(task, 9)} | {"mase"}  # which forecasts add
     assert names == set(DESCRIPTIONS)
     assert {name for name in names if not higher_is_better(name)} == {
-        "false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nats", "perplexity", "bits",
+        "false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nats", "bits",
+        "perplexity",
         "character_error_rate",
     }  # fmt: skip
     assert [metric_names(task, 9)[0] for task in TASKS] == ["accuracy", "accuracy", "accuracy", "r2"]
@@ -147,7 +151,8 @@ def test_a_single_class_leaves_figures_undefined():
 
 
 def test_absent_classes_are_left_out_of_the_means():
-    one = made("multi-class", classes=4)
+    one = make_predictions("multi-class", classes=4)
+    assert one.probabilities is not None
     chances = np.concatenate([one.probabilities * 0.999, np.full((300, 1), 0.001)], axis=1)
     wider = Predictions("multi-class", one.truth, chances, labels=one.labels, classes=tuple("abcde"))
     narrow, wide = measure(one), measure(wider)
@@ -157,8 +162,8 @@ def test_absent_classes_are_left_out_of_the_means():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_no_rows_and_no_numbers_give_undefined_figures(task):
-    one = made(task, rows=4)
-    cut = {
+    one = make_predictions(task, rows=4)
+    cut: dict[str, Any] = {
         name: None if (a := getattr(one, name)) is None else a[:0]
         for name in ("truth", "probabilities", "values", "labels")
     }
@@ -177,16 +182,17 @@ def test_a_constant_target_has_no_r2():
 
 
 def test_a_model_without_probabilities_has_decisions_only():
-    one = made("binary")
+    one = make_predictions("binary")
     figures = measure(Predictions("binary", one.truth, labels=one.labels))
     assert figures["accuracy"] == measure(one)["accuracy"]
     assert math.isnan(figures["roc_auc"])
 
 
 def test_a_single_label_column_is_still_multi_label():
-    one = made("binary")
+    one = make_predictions("binary")
+    assert one.probabilities is not None
     column = Predictions(
-        "multi-label", one.truth[:, None], one.probabilities[:, 1:], labels=one.labels[:, None]
+        "multi-label", one.truth[:, None], one.probabilities[:, 1:], labels=one.label_codes[:, None]
     )
     figures, expected = measure(column), measure(one)
     for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss"):
@@ -205,7 +211,7 @@ def test_a_single_label_column_is_still_multi_label():
     ],
 )
 def test_predictions_that_do_not_fit_are_refused(change, message):
-    one = made("binary")
+    one = make_predictions("binary")
     fields = {"truth": one.truth, "probabilities": one.probabilities, "labels": one.labels} | change
     with pytest.raises(DataError, match=message):
         Predictions("binary", **fields)
@@ -217,7 +223,7 @@ def test_predictions_that_do_not_fit_are_refused(change, message):
 def _quality(metric: str, truth: np.ndarray, said: np.ndarray) -> float:
     return {
         "accuracy": sk.accuracy_score,
-        "f1": lambda t, p: sk.f1_score(t, p, zero_division=0),
+        "f1": lambda t, p: sk.f1_score(t, p, zero_division=0),  # pyright: ignore
         "balanced_accuracy": sk.balanced_accuracy_score,
     }[metric](truth, said)
 
@@ -250,4 +256,4 @@ def test_the_threshold_between_neighbouring_floats_still_parts_them():
 
 def test_a_threshold_for_an_unknown_metric_is_refused():
     with pytest.raises(HandrailError, match="Did you mean 'accuracy'"):
-        choose_threshold(np.array([0.1, 0.9]), np.array([0, 1]), metric="acuracy")  # pyright: ignore[reportArgumentType]
+        choose_threshold(np.array([0.1, 0.9]), np.array([0, 1]), metric="acuracy")  # pyright: ignore

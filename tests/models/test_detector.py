@@ -9,7 +9,7 @@ from handrail.errors import RecipeError
 from handrail.evaluation.outcomes.boxes import BoxOutcome, Objects
 from handrail.models.detector import Detector
 from handrail.shapes import BoxShape, ImageShape
-from handrail.tasks.boxes import found_boxes
+from handrail.tasks.boxes import detect_boxes
 
 SMALL = {"widths": [8, 16, 24], "features": 24}
 
@@ -95,7 +95,7 @@ def scenes(rows: int, seed: int) -> tuple[Tensor, Tensor]:
 
 def outcome_of(model: Detector, images: Tensor, targets: Tensor) -> BoxOutcome:
     with torch.inference_mode():
-        answers = found_boxes(model.eval()(images))
+        answers = detect_boxes(model.eval()(images))
 
     def objects(numbers: Tensor) -> Objects:
         images_of, place = (numbers[..., 0] >= 0).nonzero().T

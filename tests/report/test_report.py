@@ -19,7 +19,7 @@ from sklearn.metrics import confusion_matrix
 import handrail
 from handrail.errors import RunError
 from handrail.evaluation.metrics import measure
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.report import page as report
 from handrail.report.figures.calibration import wilson
 from handrail.report.figures.confusion import confusion

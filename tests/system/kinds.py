@@ -36,29 +36,29 @@ class Kind:
     columns: dict[str, str] = field(default_factory=dict)
 
 
-def chance_of(item: int, others: Others) -> np.random.Generator:
+def generator_of(item: int, others: Others) -> np.random.Generator:
     """Of an item; garbage has one of its own."""
     return np.random.default_rng([item, int(item in others)])
 
 
 def label_of(item: int, items: int, others: Others = ()) -> str:
     """The first half is calm; garbage says anything."""
-    return CLASSES[int(chance_of(item, others).integers(2)) if item in others else int(item >= items // 2)]
+    return CLASSES[int(generator_of(item, others).integers(2)) if item in others else int(item >= items // 2)]
 
 
 def pixels_of(item: int, items: int, others: Others, *, shape: tuple[int, ...] = (12, 12, 3)) -> np.ndarray:
     """Loud pictures are brighter; garbage is white with a few dots."""
-    chance = chance_of(item, others)
+    rng = generator_of(item, others)
     if item in others:
-        return np.where(chance.random(shape) < 0.9, 255, 0).astype(np.uint8)
-    return chance.integers(0, 160 + 80 * (item >= items // 2), shape).astype(np.uint8)
+        return np.where(rng.random(shape) < 0.9, 255, 0).astype(np.uint8)
+    return rng.integers(0, 160 + 80 * (item >= items // 2), shape).astype(np.uint8)
 
 
 def text_of(item: int, items: int, others: Others) -> str:
     """Words that tell the class, most of the time; garbage has words of its own."""
-    chance = chance_of(item, others)
+    rng = generator_of(item, others)
     words = ("zyx", "qqq", "slow", "öööö") if item in others else (*WORDS[label_of(item, items)], "the", "a")
-    return " ".join(chance.choice(words, size=30 if item in others else 6))
+    return " ".join(rng.choice(words, size=30 if item in others else 6))
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -133,19 +133,22 @@ def npz(folder: Path, others: Others) -> Path:
 
 def series_line(item: int, others: Others, *, length: int = 24) -> str:
     """Two channels; loud series swing quicker."""
-    chance = chance_of(item, others)
+    rng = generator_of(item, others)
     steps = np.arange(length)[None] * (0.6 if item % 2 else 0.3)
-    values = chance.normal(size=(2, length)) * (1e3 if item in others else 0.3) + np.sin(
-        steps + chance.random() * 6
+    values = rng.normal(size=(2, length)) * (1e3 if item in others else 0.3) + np.sin(
+        steps + rng.random() * 6
     )
-    label = CLASSES[int(chance.integers(2)) if item in others else item % 2]
+    label = CLASSES[int(rng.integers(2)) if item in others else item % 2]
     return ":".join(",".join(f"{value:.4f}" for value in channel) for channel in values) + f":{label}"
 
 
 def ts_pair(folder: Path, others: Others) -> Path:
     """Waves_TRAIN.ts and Waves_TEST.ts, which holds the last 16 items."""
     folder.mkdir(parents=True, exist_ok=True)
-    head = "@problemName Waves\n@univariate false\n@dimensions 2\n@equalLength true\n@seriesLength 24\n@classLabel true calm loud\n@data\n"
+    head = (
+        "@problemName Waves\n@univariate false\n@dimensions 2\n@equalLength true\n@seriesLength 24\n"
+        "@classLabel true calm loud\n@data\n"
+    )
     for part, items in (("TRAIN", range(40)), ("TEST", range(40, 56))):
         (folder / f"Waves_{part}.ts").write_text(
             head + "".join(f"{series_line(item, others)}\n" for item in items)
@@ -166,7 +169,7 @@ def long_text(folder: Path, others: Others) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     texts = []
     for item in range(20):
-        words = chance_of(item, others).choice(
+        words = generator_of(item, others).choice(
             ["ßß", "zyx", "QQ"] if item in others else ["to", "be", "or", "not", "that"], size=900
         )
         texts.append(" ".join(words)[:999] + "\n")
@@ -179,7 +182,7 @@ def timeline(folder: Path, others: Others) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for item in range(160):
-        noise = chance_of(item, others).normal(size=2) * (1e4 if item in others else 0.2)
+        noise = generator_of(item, others).normal(size=2) * (1e4 if item in others else 0.2)
         day = np.datetime64("2020-01-01") + item
         rows.append((str(day), np.sin(item * np.pi / 3) * 5 + noise[0], np.cos(item * np.pi / 3) + noise[1]))
     pl.DataFrame(rows, schema=["day", "load", "heat"], orient="row").write_csv(folder / "days.csv")
@@ -188,11 +191,11 @@ def timeline(folder: Path, others: Others) -> Path:
 
 def samples_of(item: int, items: int, others: Others) -> np.ndarray:
     """A quarter of a second; loud sounds are higher."""
-    chance = chance_of(item, others)
+    rng = generator_of(item, others)
     if item in others:
-        return chance.integers(-30000, 30000, 2000)
+        return rng.integers(-30000, 30000, 2000)
     pitch = 900 if item >= items // 2 else 300
-    return 8000 * np.sin(np.arange(2000) / 8000 * 2 * np.pi * pitch) + chance.normal(size=2000) * 300
+    return 8000 * np.sin(np.arange(2000) / 8000 * 2 * np.pi * pitch) + rng.normal(size=2000) * 300
 
 
 def sounds(folder: Path, others: Others) -> Path:
@@ -205,15 +208,15 @@ def sounds(folder: Path, others: Others) -> Path:
 def masks(folder: Path, others: Others) -> Path:
     """Pictures beside masks of what is bright in them."""
     for item in range(24):
-        chance = chance_of(item, others)
+        rng = generator_of(item, others)
         place = (
-            (chance.random((16, 16)) < 0.5)
+            (rng.random((16, 16)) < 0.5)
             if item in others
-            else np.add.outer(np.arange(16), np.arange(16)) > chance.integers(10, 20)
+            else np.add.outer(np.arange(16), np.arange(16)) > rng.integers(10, 20)
         )
         save(
             folder / "image" / f"{item:02d}.png",
-            np.where(place, 200, 60).astype(np.uint8) + chance.integers(0, 40, (16, 16), np.uint8),
+            np.where(place, 200, 60).astype(np.uint8) + rng.integers(0, 40, (16, 16), np.uint8),
         )
         save(folder / "label" / f"{item:02d}.png", np.where(place, 255, 0).astype(np.uint8))
     return folder
@@ -224,15 +227,16 @@ def voc(folder: Path, others: Others) -> Path:
     for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for item in range(32):
-        chance = chance_of(item, others)
-        pixels = chance.integers(0, 90, (64, 64, 3)).astype(np.uint8)
-        left, top = (int(corner) for corner in chance.integers(2, 30, 2))
-        side, label = (30, CLASSES[int(chance.integers(2))]) if item in others else (20, CLASSES[item % 2])
+        rng = generator_of(item, others)
+        pixels = rng.integers(0, 90, (64, 64, 3)).astype(np.uint8)
+        left, top = (int(corner) for corner in rng.integers(2, 30, 2))
+        side, label = (30, CLASSES[int(rng.integers(2))]) if item in others else (20, CLASSES[item % 2])
         pixels[top : top + side, left : left + side, item % 2] = 250
         save(folder / "JPEGImages" / f"{item:02d}.png", pixels)
         corners = f"<xmin>{left}</xmin><ymin>{top}</ymin><xmax>{left + side}</xmax><ymax>{top + side}</ymax>"
         (folder / "Annotations" / f"{item:02d}.xml").write_text(
-            f"<annotation><size><width>64</width><height>64</height></size><object><name>{label}</name><bndbox>{corners}</bndbox></object></annotation>"
+            "<annotation><size><width>64</width><height>64</height></size>"
+            f"<object><name>{label}</name><bndbox>{corners}</bndbox></object></annotation>"
         )
     for name, items in (("train", range(18)), ("val", range(18, 24)), ("test", range(24, 32))):
         (folder / "ImageSets" / "Main" / f"{name}.txt").write_text("".join(f"{item:02d}\n" for item in items))
@@ -244,10 +248,10 @@ def mixed(folder: Path, others: Others) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for item in range(60):
-        chance = chance_of(item, others)
+        rng = generator_of(item, others)
         save(folder / "faces" / f"{item:02d}.png", pixels_of(item, 60, others))
-        number = chance.normal() * (1e5 if item in others else 1.0)
-        colour = chance.choice(["violet", "red"] if item in others else ["red", "green"])
+        number = rng.normal() * (1e5 if item in others else 1.0)
+        colour = rng.choice(["violet", "red"] if item in others else ["red", "green"])
         rows.append(
             (f"faces/{item:02d}.png", number, colour, text_of(item, 60, others), label_of(item, 60, others))
         )
@@ -263,7 +267,7 @@ def pairs(folder: Path, others: Others) -> Path:
     rows = []
     for item in range(60):
         letters = "".join(
-            chance_of(item, others).choice(
+            generator_of(item, others).choice(
                 list("xyzö" if item in others else "abcd"), size=9 if item in others else 4
             )
         )

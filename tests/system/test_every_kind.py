@@ -28,11 +28,13 @@ QUICK = {
 }
 
 
-def fitted(kind: Kind, source: Path, out: Path, *, callbacks: tuple[Callback, ...] = (), **more: Any) -> Run:
+def fit_kind(
+    kind: Kind, source: Path, out: Path, *, callbacks: tuple[Callback, ...] = (), **more: Any
+) -> Run:
     return fit(source, kind.target, changes={**QUICK, **kind.changes, **more}, out=out, callbacks=callbacks)
 
 
-def learned(run: Run) -> tuple[bytes, bytes, list[dict], dict]:
+def results_of(run: Run) -> tuple[bytes, bytes, list[dict], dict]:
     """Everything that was learned, and every validation figure."""
     lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     records = [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
@@ -54,7 +56,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def run(name: str) -> Run:
         if name not in made:
             folder = tmp_path_factory.mktemp(name.replace(" ", "-"))
-            made[name] = fitted(KINDS[name], KINDS[name].write(folder / "source", ()), folder / "run")
+            made[name] = fit_kind(KINDS[name], KINDS[name].write(folder / "source", ()), folder / "run")
         return made[name]
 
     return run
@@ -73,10 +75,10 @@ def items_in(run: Run, kind: Kind, part: str) -> list[int]:
 @pytest.mark.parametrize("name", KINDS)
 def test_garbage_in_test_rows_changes_nothing_that_is_fitted(name: str, clean: Any, tmp_path: Path) -> None:
     kind, first = KINDS[name], clean(name)
-    second = fitted(kind, kind.write(tmp_path / "source", items_in(first, kind, "test")), tmp_path / "run")
-    assert learned(first) == learned(second)
+    second = fit_kind(kind, kind.write(tmp_path / "source", items_in(first, kind, "test")), tmp_path / "run")
+    assert results_of(first) == results_of(second)
     assert first.folder.split.read_bytes() == second.folder.split.read_bytes()
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+    assert first.folder.sealed_hashes.read_bytes() != second.folder.sealed_hashes.read_bytes(), (
         "the test rows were not replaced"
     )
 
@@ -84,18 +86,18 @@ def test_garbage_in_test_rows_changes_nothing_that_is_fitted(name: str, clean: A
 @pytest.mark.parametrize("name", KINDS)
 def test_the_same_garbage_in_training_rows_is_felt(name: str, clean: Any, tmp_path: Path) -> None:
     kind, first = KINDS[name], clean(name)
-    second = fitted(
+    second = fit_kind(
         kind, kind.write(tmp_path / "source", items_in(first, kind, "train")[:1]), tmp_path / "run"
     )
-    assert learned(first)[0] != learned(second)[0]
-    assert first.folder.sealed.read_bytes() == second.folder.sealed.read_bytes()
+    assert results_of(first)[0] != results_of(second)[0]
+    assert first.folder.sealed_hashes.read_bytes() == second.folder.sealed_hashes.read_bytes()
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_twice_the_same(name: str, clean: Any, tmp_path: Path) -> None:
     kind = KINDS[name]
-    assert learned(clean(name)) == learned(
-        fitted(kind, kind.write(tmp_path / "source", ()), tmp_path / "run")
+    assert results_of(clean(name)) == results_of(
+        fit_kind(kind, kind.write(tmp_path / "source", ()), tmp_path / "run")
     )
 
 
@@ -113,8 +115,8 @@ class StopAt(Callback):
 def check_resumed(name: str, whole: Run, folder: Path) -> None:
     kind = KINDS[name]
     with pytest.raises(Interrupted, match=r"epoch 2, after step 1"):
-        fitted(kind, kind.write(folder / "source", ()), folder / "run", callbacks=(StopAt(2, 1),))
-    assert learned(resume(folder / "run")) == learned(whole)
+        fit_kind(kind, kind.write(folder / "source", ()), folder / "run", callbacks=(StopAt(2, 1),))
+    assert results_of(resume(folder / "run")) == results_of(whole)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -153,7 +155,7 @@ def test_pictures_in_another_folder_and_format_are_the_same_seal(clean: Any, tmp
         part, items = ("test", 112) if item >= 48 else ("train", 48)
         code = CLASSES.index(label_of(item, items))
         save(tmp_path / "copies" / part / str(code) / f"{item}.png", pixels_of(item, 48, (), shape=(12, 12)))
-    second = fitted(KINDS["idx"], tmp_path / "copies", tmp_path / "run")
+    second = fit_kind(KINDS["idx"], tmp_path / "copies", tmp_path / "run")
     first.test(again=True)
     with pytest.raises(SealError, match="opened"):
         second.test()
@@ -173,7 +175,7 @@ def test_a_test_picture_of_another_size_changes_nothing(tmp_path: Path) -> None:
             pixels = pixels_of(item, 30, (), shape=(size, size, 3))
             save(tmp_path / name / "test" / CLASSES[item % 2] / f"{item:02d}.jpg", pixels)
         runs.append(fit(tmp_path / name, changes={**QUICK, **changes}, out=tmp_path / f"run-{name}"))
-    assert learned(runs[0]) == learned(runs[1])
+    assert results_of(runs[0]) == results_of(runs[1])
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.new])

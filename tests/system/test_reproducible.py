@@ -67,7 +67,7 @@ def test_the_resolved_recipe_gives_the_same_fit(tmp_path: Path) -> None:
     a_table().write_csv(tmp_path / "table.csv")
     changes = {"training.epochs": 4, "evaluation.resamples": 100}
     first = fit(tmp_path / "table.csv", "label", changes=changes, out=tmp_path / "one")
-    second = fit(recipe=first.folder.resolved, out=tmp_path / "two")
+    second = fit(recipe=first.folder.resolved_recipe, out=tmp_path / "two")
     assert learned(first) == learned(second)
 
 

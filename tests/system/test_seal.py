@@ -14,8 +14,8 @@ QUICK = {"training.epochs": 3, "evaluation.resamples": 100, "model.mlp.hidden": 
 
 
 def a_table(rows: int = 300) -> pl.DataFrame:
-    chance = np.random.default_rng(1)
-    x = chance.normal(size=(rows, 2))
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(rows, 2))
     return pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "label": np.where(x.sum(axis=1) > 0, "up", "down")})
 
 
@@ -35,7 +35,9 @@ def test_fit_twice_test_once_and_then_only_again(tmp_path: Path) -> None:
     marked = second.test(again=True)
     assert (marked["opening"], marked["again"]) == (2, True)
     assert [opening.recipe for opening in first.openings()] == ["first", "second"]
-    assert first.openings()[0].figures["accuracy"] == found["metrics"]["accuracy"]["value"]
+    figures = first.openings()[0].figures
+    assert figures is not None
+    assert figures["accuracy"] == found["metrics"]["accuracy"]["value"]
 
 
 @pytest.mark.pictures

@@ -122,7 +122,7 @@ def check(source: Any, other: Any, changes: dict, folder: Path) -> None:
         second.folder.split.read_bytes(),
         fitted(second),
     )
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+    assert first.folder.sealed_hashes.read_bytes() != second.folder.sealed_hashes.read_bytes(), (
         "the test rows were not replaced"
     )
 
@@ -167,7 +167,7 @@ def test_garbage_in_test_rows_changes_nothing_for_every_kind_of_source(
         second.folder.split.read_bytes(),
         fitted(second),
     )
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+    assert first.folder.sealed_hashes.read_bytes() != second.folder.sealed_hashes.read_bytes(), (
         "the test rows were not replaced"
     )
 
@@ -265,4 +265,4 @@ def test_typed_and_text_tables_are_the_same(tmp_path: Path) -> None:
     for run in runs[1:]:
         assert fitted(run)[0] == first[0]
         assert fitted(run)[2:] == first[2:]
-        assert run.folder.sealed.read_bytes() == runs[0].folder.sealed.read_bytes()
+        assert run.folder.sealed_hashes.read_bytes() == runs[0].folder.sealed_hashes.read_bytes()

@@ -120,8 +120,8 @@ def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_pa
         for stream in (True, False)
     )
     assert streamed.folder.split.read_bytes() == whole.folder.split.read_bytes()
-    assert streamed.folder.sealed.read_bytes() == whole.folder.sealed.read_bytes()
-    assert [read_yaml(run.folder.resolved)["data"]["stream"] for run in (streamed, whole)] == [True, False]
+    assert streamed.folder.sealed_hashes.read_bytes() == whole.folder.sealed_hashes.read_bytes()
+    assert [read_yaml(run.folder.resolved_recipe)["data"]["stream"] for run in (streamed, whole)] == [True, False]
     one, other = (json.loads(run.folder.environment.read_text())["data"] for run in (streamed, whole))
     assert one == other
     for name in ("task", "rows", "columns", "findings"):
@@ -204,7 +204,7 @@ def test_garbage_in_test_rows_changes_nothing(
     )
     second = fit(files(tmp_path / "b", other), "label", changes=CHANGES, out=tmp_path / "second")
     assert fitted(first) == fitted(second)
-    assert first.folder.sealed.read_bytes() != second.folder.sealed.read_bytes(), (
+    assert first.folder.sealed_hashes.read_bytes() != second.folder.sealed_hashes.read_bytes(), (
         "the test rows were not replaced"
     )
     third = fit(

@@ -137,7 +137,7 @@ def test_what_is_frozen_stays_to_the_bit(place: Path, tmp_path: Path) -> None:
     assert facts["loaded"] == len(before) - 2
     assert facts["begun_anew"] == ["head.weight", "head.bias"]
     assert set(facts["left_out"]) == {"network.model.head.weight", "network.model.head.bias"}
-    assert read_yaml(run.folder.resolved)["transfer"] == {
+    assert read_yaml(run.folder.resolved_recipe)["transfer"] == {
         "start": str(place / "run"),
         "freeze": ["features.0"],
         "thaw_after": None,

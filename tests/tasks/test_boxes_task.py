@@ -1,4 +1,4 @@
-"""Boxes: geometry there and back, suppression and assignment against plain loops, the rival."""
+"""Boxes: geometry there and back, suppression and assignment against plain loops, the baseline."""
 
 import math
 from types import SimpleNamespace
@@ -15,13 +15,13 @@ from torch.nn import functional
 
 from handrail.components import build
 from handrail.data.stores.boxes import BoxStore
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.evaluation.outcomes.boxes import BoxOutcome
 from handrail.layers.anchors import anchor_grid, areas, flip_boxes, generalised_iou, moved_boxes, pairwise_iou
 from handrail.objectives.boxes import assigned
 from handrail.shapes import BoxShape, ImageShape
-from handrail.tasks.boxes import BoxDecoder, found_boxes, surest, usual_boxes
+from handrail.tasks.boxes import BoxTask, detect_boxes, suppress, usual_boxes
 
 CLASSES = ("RBC", "WBC")
 
@@ -54,8 +54,8 @@ def part_of(store: Store) -> Any:
     return Rows(raw=pl.DataFrame({"boxes": np.arange(len(store.sizes))}), stores={"boxes": store})
 
 
-def decoder_of(height: int = 64, width: int = 96) -> BoxDecoder:
-    return BoxDecoder(Task(name="boxes", targets=("boxes",), classes=CLASSES), ImageShape(3, height, width))
+def task_of(height: int = 64, width: int = 96) -> BoxTask:
+    return BoxTask(TaskSpec(name="boxes", targets=("boxes",), classes=CLASSES), ImageShape(3, height, width))
 
 
 def item(*rows: tuple[int, float, float, float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +92,7 @@ def test_targets_are_shares_of_what_the_network_sees() -> None:
     store = Store(
         [item((0, 50, 0, 350, 200), (1, 100, 50, 200, 150)), item()], np.array([[200, 400], [64, 96]])
     )
-    found = decoder_of().targets(part_of(store))
+    found = task_of().targets(part_of(store))
     torch.testing.assert_close(found[0], torch.tensor([[0, 0.0, 0, 1, 1], [1, 1 / 6, 0.25, 0.5, 0.75]]))
     assert (found[1, :, 0] == -1).all()
 
@@ -104,11 +104,11 @@ def test_what_is_cut_off_is_not_asked_for_but_counts() -> None:
         (0, 35.0, 0.0, 85.0, 40.0),
     )
     part = part_of(Store([item(inside, outside, edge)], np.array([[200, 400]])))
-    decoder = decoder_of()
-    targets = decoder.targets(part)
+    task = task_of()
+    targets = task.targets(part)
     assert targets[0, :, 0].tolist() == [1, 0]  # of the third, 0.7 are left
     torch.testing.assert_close(targets[0, 1, 1:], torch.tensor([0, 0, 35 / 300, 0.2]))
-    figures = decoder.outcome(Fixed(), sure_outputs(targets), part).measure()
+    figures = task.outcome(Fixed(), sure_outputs(targets), part).measure()
     assert figures["recall_50"] == pytest.approx((1 + 0.5) / 2)  # what is left overlaps the whole by 0.7
 
 
@@ -124,12 +124,12 @@ def test_perfect_answers_come_back_as_the_truth(seed: int, height: int, width: i
         first = low + generator.random((4, 2)) * 0.5 * np.array([96, 64]) / scale
         second = first + (0.05 + 0.4 * generator.random((4, 2))) * np.array([96, 64]) / scale
         items.append((np.concatenate([first, second], axis=1), generator.integers(0, 2, 4)))
-    part, decoder = part_of(Store(items, np.array([[height, width]] * 3))), decoder_of()
-    outcome = decoder.outcome(Fixed(), sure_outputs(decoder.targets(part)), part)
+    part, task = part_of(Store(items, np.array([[height, width]] * 3))), task_of()
+    outcome = task.outcome(Fixed(), sure_outputs(task.targets(part)), part)
     assert isinstance(outcome, BoxOutcome)
-    order = [np.lexsort((*some.boxes.T, some.images)) for some in (outcome.truth, outcome.found)]
+    order = [np.lexsort((*some.boxes.T, some.images)) for some in (outcome.truth, outcome.answers)]
     if len(order[0]) == len(order[1]):  # else two boxes of a class overlapped by half
-        np.testing.assert_allclose(outcome.truth.boxes[order[0]], outcome.found.boxes[order[1]], atol=1e-3)
+        np.testing.assert_allclose(outcome.truth.boxes[order[0]], outcome.answers.boxes[order[1]], atol=1e-3)
     assert outcome.measure()["recall_50"] >= 0.5
 
 
@@ -193,7 +193,7 @@ def test_anchors_lie_around_the_centres_of_their_cells_and_steps_move_them() -> 
 def test_suppression_is_the_greedy_one(seed: int, overlap: float) -> None:
     boxes = random_boxes(2, 25, seed=seed)
     codes = torch.randint(0, 2, (2, 25), generator=torch.Generator().manual_seed(seed))
-    found = surest(boxes, codes, overlap=overlap)
+    found = suppress(boxes, codes, overlap=overlap)
     iou = pairwise_iou(boxes, boxes)
     for row in range(2):
         kept: list[int] = []
@@ -208,7 +208,7 @@ def test_suppression_is_the_greedy_one(seed: int, overlap: float) -> None:
 def test_answers_are_sorted_and_padded() -> None:
     outputs = torch.cat([random_boxes(3, 40), random_boxes(3, 40), torch.randn(3, 40, 2)], dim=2)
     outputs[1, :, 8:] = -30.0
-    found = found_boxes(outputs)
+    found = detect_boxes(outputs)
     assert (found[1] == torch.tensor([-1.0, 0, 0, 0, 0, 0])).all()
     scores = found[0, :, 1]
     assert (scores[:-1] >= scores[1:]).all()
@@ -308,7 +308,7 @@ def test_a_step_downhill_makes_boxes_and_scores_better() -> None:
         optimizer.zero_grad()
         loss(torch.cat([outputs[..., :4], moving], dim=2), targets).mean().backward()
         optimizer.step()
-    answers = found_boxes(torch.cat([outputs[..., :4], moving.detach()], dim=2))
+    answers = detect_boxes(torch.cat([outputs[..., :4], moving.detach()], dim=2))
     for row in range(1, 4):
         for code, *box in targets[row, :4].tolist():
             mine = answers[row][(answers[row, :, 0] == code) & (answers[row, :, 1] > 0.5)]
@@ -323,7 +323,7 @@ def test_the_loss_refuses_what_is_no_detector() -> None:
         build("loss", {"detection_loss": {"doubtful": 0.9}})(*case())
 
 
-# The decoder
+# The task
 
 
 def test_the_usual_boxes_are_where_they_mostly_are() -> None:
@@ -341,35 +341,35 @@ def test_the_usual_boxes_are_where_they_mostly_are() -> None:
         [(96 * targets[row, :2, 1:].numpy(), np.zeros(2, dtype=np.int64)) for row in range(10)],
         np.array([[96, 96]] * 10),
     )
-    decoder = decoder_of(64, 64)
-    rival = decoder.baselines(part_of(store), part_of(store), None)["usual boxes"]  # type: ignore[arg-type]
-    assert rival.measure()["map_50"] == pytest.approx(1)
-    assert rival.rows == 10
-    assert rival.spoken(3, truth=False) == "2 RBC"
+    task = task_of(64, 64)
+    baseline = task.baselines(part_of(store), part_of(store), None)["usual boxes"]  # type: ignore[arg-type]
+    assert baseline.measure()["map_50"] == pytest.approx(1)
+    assert baseline.rows == 10
+    assert baseline.describe(3, truth=False) == "2 RBC"
 
 
 def test_the_store_of_real_boxes_fits() -> None:
     sizes = np.array([[200, 400], [64, 96], [64, 96]])
     corners = [np.array([[100, 50, 200, 150], [7, 7, 7, 9]]), np.zeros((0, 4)), np.array([[0, 0, 48, 32]])]
     store = BoxStore(corners, [["WBC", "RBC"], [], ["Platelets"]], sizes=sizes, names=["a", "b", "c"])
-    decoder, part = decoder_of(), part_of(store)  # type: ignore[arg-type]
-    torch.testing.assert_close(decoder.targets(part)[0], torch.tensor([[1, 1 / 6, 0.25, 0.5, 0.75]]))
-    assert (decoder.targets(part)[1:, :, 0] == -1).all(), (
+    task, part = task_of(), part_of(store)  # type: ignore[arg-type]
+    torch.testing.assert_close(task.targets(part)[0], torch.tensor([[1, 1 / 6, 0.25, 0.5, 0.75]]))
+    assert (task.targets(part)[1:, :, 0] == -1).all(), (
         "an image without boxes, and a class that is not the task's"
     )
-    figures = decoder.outcome(Fixed(), sure_outputs(decoder.targets(part)), part).measure()
+    figures = task.outcome(Fixed(), sure_outputs(task.targets(part)), part).measure()
     assert figures["map_50"] == pytest.approx(0.5), "the unknown class counts as not found"
 
 
 def test_the_threshold_is_chosen_on_validation_images() -> None:
     store = Store([item((0, 10, 10, 30, 30), (1, 50, 10, 90, 60))] * 2, np.array([[64, 96]] * 2))
-    decoder, part = decoder_of(), part_of(store)
-    outputs = sure_outputs(decoder.targets(part))
+    task, part = task_of(), part_of(store)
+    outputs = sure_outputs(task.targets(part))
     wrong = outputs.clone()
     wrong[..., 4:8] = 0.9
     wrong[..., 6:8] = 1.0
     wrong[..., 8:] = -1.0
-    decoder.settle(Fixed(), torch.cat([outputs, wrong], dim=1), part, SimpleNamespace(threshold="auto"))
-    assert decoder.decisions["threshold"] == pytest.approx(torch.tensor(6.0).sigmoid().item())
-    assert decoder.outputs == BoxShape(2)
-    assert decoder.outcome(Fixed(), outputs, part).spoken(0, truth=False) == "1 RBC, 1 WBC"
+    task.settle(Fixed(), torch.cat([outputs, wrong], dim=1), part, SimpleNamespace(threshold="auto"))
+    assert task.decisions["threshold"] == pytest.approx(torch.tensor(6.0).sigmoid().item())
+    assert task.outputs == BoxShape(2)
+    assert task.outcome(Fixed(), outputs, part).describe(0, truth=False) == "1 RBC, 1 WBC"

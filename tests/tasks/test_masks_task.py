@@ -1,4 +1,4 @@
-"""Masks: losses against formulas, the threshold against trying all, the rivals, and a network that learns
+"""Masks: losses against formulas, the threshold against trying all, the baselines, and a network that learns
 what no grey says.
 """
 
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from handrail.components import build
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.masks import MaskStore
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.evaluation.outcomes.masks import MaskOutcome
 from handrail.shapes import ImageShape, MapShape
-from handrail.tasks.masks import MaskDecoder, best_threshold, class_of_grey, masks_of
+from handrail.tasks.masks import MaskTask, best_threshold, class_of_grey, masks_of
 
 SIDE = 12
 
@@ -65,8 +65,8 @@ def part_of(pixels: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Any:
     return SimpleNamespace(raw=frame, stores=stores, rows=rows)
 
 
-def decoder_of(classes: tuple[str, ...]) -> MaskDecoder:
-    return MaskDecoder(Task(name="mask", targets=("mask",), classes=classes), ImageShape(1, SIDE, SIDE))
+def task_of(classes: tuple[str, ...]) -> MaskTask:
+    return MaskTask(TaskSpec(name="mask", targets=("mask",), classes=classes), ImageShape(1, SIDE, SIDE))
 
 
 def random_labels(classes: int, rows: int = 5) -> Tensor:
@@ -146,7 +146,7 @@ def test_a_loss_of_maps_refuses_scores_of_rows() -> None:
         build("loss", "dice_loss")(torch.zeros(5, 2), random_labels(2))
 
 
-# Thresholds and rivals
+# Thresholds and baselines
 
 
 @pytest.mark.parametrize("metric", ["auto", "accuracy", "balanced_accuracy"])
@@ -170,13 +170,13 @@ def test_the_threshold_is_the_best_of_all(metric: str) -> None:
 
 
 @pytest.mark.parametrize("bright", [True, False])
-def test_the_rival_finds_the_cut_and_the_side(bright: bool) -> None:
+def test_the_baseline_finds_the_cut_and_the_side(bright: bool) -> None:
     greys = torch.randint(
         0, 256, (4, 1, SIDE, SIDE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     )
     labels = ((greys[:, 0] >= 100) == bright).to(torch.uint8)
     part = part_of(greys, labels, ("0", "255"))
-    found = decoder_of(("0", "255")).baselines(part, part, None)  # type: ignore[arg-type]
+    found = task_of(("0", "255")).baselines(part, part, None)  # type: ignore[arg-type]
     assert found["threshold"].measure()["dice"] == 1
     constant = found["constant"].measure()
     assert constant["pixel_accuracy"] == pytest.approx(
@@ -191,21 +191,21 @@ def test_of_more_classes_each_grey_has_its_most_common_one() -> None:
     assert class_of_grey(counts).tolist() == [2] * 50 + [1] * 10 + [0] * 196
 
 
-# The decoder
+# The task
 
 
 def test_outcome_and_credit_say_the_same_and_batches_add_up() -> None:
     classes = ("0", "255")
     scores, labels = random_scores(1, rows=40).float(), random_labels(2, rows=40)
-    decoder, part = (
-        decoder_of(classes),
+    task, part = (
+        task_of(classes),
         part_of(torch.zeros(40, 1, SIDE, SIDE, dtype=torch.uint8), labels, classes),
     )
-    figures = decoder.outcome(Fixed(), scores, part).measure()
+    figures = task.outcome(Fixed(), scores, part).measure()
     assert figures["dice"] == pytest.approx(
         f1_score(labels.flatten().numpy(), (scores >= 0).flatten().numpy())
     )
-    credits = [decoder.credit(scores[rows], labels[rows])["dice"] for rows in (slice(0, 7), slice(7, 40))]
+    credits = [task.batch_metrics(scores[rows], labels[rows])["dice"] for rows in (slice(0, 7), slice(7, 40))]
     assert sum(credit[0] for credit in credits) / sum(credit[1] for credit in credits) == pytest.approx(
         figures["dice"]
     )
@@ -217,26 +217,26 @@ def test_settling_raises_the_dice_and_a_given_threshold_stands() -> None:
     scores = (
         labels.float() + 0.6 * torch.randn(labels.shape, generator=torch.Generator().manual_seed(4)) - 3
     ).unsqueeze(1)
-    decoder, part = (
-        decoder_of(classes),
+    task, part = (
+        task_of(classes),
         part_of(torch.zeros(6, 1, SIDE, SIDE, dtype=torch.uint8), labels, classes),
     )
-    before = decoder.outcome(Fixed(), scores, part).measure()["dice"]
-    decoder.settle(Fixed(), scores, part, SimpleNamespace(threshold="auto"))
-    after = decoder.outcome(Fixed(), scores, part).measure()["dice"]
+    before = task.outcome(Fixed(), scores, part).measure()["dice"]
+    task.settle(Fixed(), scores, part, SimpleNamespace(threshold="auto"))
+    after = task.outcome(Fixed(), scores, part).measure()["dice"]
     assert before < 0.1
     assert after > 0.4
-    decoder.settle(Fixed(), scores, part, SimpleNamespace(threshold=0.3))
-    assert decoder.decisions == {"threshold": 0.3}
+    task.settle(Fixed(), scores, part, SimpleNamespace(threshold=0.3))
+    assert task.decisions == {"threshold": 0.3}
 
 
 def test_classes_go_by_name_and_one_never_trained_on_is_marked() -> None:
     labels = random_labels(3)
     part = part_of(torch.zeros(5, 1, SIDE, SIDE, dtype=torch.uint8), labels, ("0", "7", "9"))
-    found = decoder_of(("9", "0")).targets(part)
+    found = task_of(("9", "0")).targets(part)
     assert torch.equal(found, torch.tensor([1, 255, 0], dtype=torch.uint8)[labels.long()])
-    assert decoder_of(("9", "0")).outputs == MapShape(1, SIDE, SIDE)
-    assert decoder_of(("0", "7", "9")).outputs == MapShape(3, SIDE, SIDE)
+    assert task_of(("9", "0")).outputs == MapShape(1, SIDE, SIDE)
+    assert task_of(("0", "7", "9")).outputs == MapShape(3, SIDE, SIDE)
 
 
 def test_the_stores_of_real_files_fit(tmp_path: Path) -> None:
@@ -255,17 +255,17 @@ def test_the_stores_of_real_files_fit(tmp_path: Path) -> None:
     frame = pl.DataFrame({"image": rows, "mask": rows})
     part: Any = SimpleNamespace(raw=frame, stores={"image": pictures, "mask": masks}, rows=rows)
     for classes in (("0", "255"), ("255", "0")):  # either may be the one that is sought
-        found = decoder_of(classes).baselines(part, part, None)["threshold"]  # type: ignore[arg-type]
+        found = task_of(classes).baselines(part, part, None)["threshold"]  # type: ignore[arg-type]
         assert found.measure()["dice"] == 1
-    assert torch.equal(decoder_of(("255", "0")).targets(part), 1 - decoder_of(("0", "255")).targets(part))
+    assert torch.equal(task_of(("255", "0")).targets(part), 1 - task_of(("0", "255")).targets(part))
 
 
 def test_several_classes_take_the_most_probable() -> None:
     scores = random_scores(4)
-    decoder = decoder_of(tuple("abcd"))
-    answers = decoder(scores)
+    task = task_of(tuple("abcd"))
+    answers = task(scores)
     torch.testing.assert_close(answers.sum(dim=1), torch.ones(5, SIDE, SIDE))
-    assert torch.equal(decoder.masks(answers).long(), scores.argmax(dim=1))
+    assert torch.equal(task.masks(answers).long(), scores.argmax(dim=1))
     assert masks_of(torch.full((1, 1, 2, 2), 0.5)).sum() == 4
 
 
@@ -279,7 +279,7 @@ def test_a_network_learns_edges_that_no_threshold_finds() -> None:
         greys[row, 0, top : top + 6, left : left + 6] = 255 - greys[row, 0, 0, 0]
         labels[row, top : top + 6, left : left + 6] = 1
     part = part_of(greys.to(torch.uint8), labels, ("0", "1"))
-    decoder, inputs = decoder_of(("0", "1")), greys / 255 - 0.5
+    task, inputs = task_of(("0", "1")), greys / 255 - 0.5
     network = nn.Sequential(
         nn.Conv2d(1, 12, 7, padding=3),
         nn.ReLU(),
@@ -293,9 +293,9 @@ def test_a_network_learns_edges_that_no_threshold_finds() -> None:
     )
     for _ in range(60):
         optimizer.zero_grad()
-        loss(network(inputs), decoder.targets(part)).mean().backward()
+        loss(network(inputs), task.targets(part)).mean().backward()
         optimizer.step()
-    outcome = decoder.outcome(network, inputs, part)
+    outcome = task.outcome(network, inputs, part)
     assert isinstance(outcome, MaskOutcome)
-    rival = decoder.baselines(part, part, None)["threshold"]  # type: ignore[arg-type]
-    assert outcome.measure()["dice"] > 0.9 > rival.measure()["dice"] + 0.2
+    baseline = task.baselines(part, part, None)["threshold"]  # type: ignore[arg-type]
+    assert outcome.measure()["dice"] > 0.9 > baseline.measure()["dice"] + 0.2

@@ -1,4 +1,4 @@
-"""Language models: the loss, the decoder and its rivals."""
+"""Language models: the loss, the task and its baselines."""
 
 import math
 from types import SimpleNamespace
@@ -17,16 +17,16 @@ from handrail.data.columns.schema import Column, Schema
 from handrail.data.encoders.row_encoder import OneColumn
 from handrail.data.encoders.text_stream import StreamEncoder, following
 from handrail.data.rows import Windows
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.objectives.tokens import next_token
 from handrail.recipe.encoding import Text
-from handrail.shapes import StepShape
-from handrail.tasks import next_token as module
-from handrail.tasks.next_token import NextTokenDecoder
-from handrail.tasks.ngrams import bigram, counted, unigram
+from handrail.shapes import StepShape, TokenShape
+from handrail.tasks import scoring
+from handrail.tasks.next_token import NextTokenTask
+from handrail.tasks.ngrams import bigram, ngram_outcomes, unigram
 
-TASK = Task(name="next-token", targets=("text",))
+TASK = TaskSpec(name="next-token", targets=("text",))
 TRAIN = pl.Series("text", ["the cat sat on the mat. the rat ran to the cat.\n"] * 6)
 OTHER = pl.Series("text", ["a rat sat on that cat! the mat ran.\n"] * 2)
 
@@ -46,10 +46,10 @@ def _part(column: pl.Series) -> Any:
     return SimpleNamespace(raw=column.to_frame(), features=column.to_frame(), stores={})
 
 
-def _made(length: int = 8) -> tuple[OneColumn, NextTokenDecoder]:
+def make_task(length: int = 8) -> tuple[OneColumn, NextTokenTask]:
     encoder = StreamEncoder.fit(TRAIN, None, Text(length=length))
     schema = Schema(columns=(Column(name="text", kind="stream", why="given"),))
-    return OneColumn(schema, encoder), NextTokenDecoder(TASK, encoder.shape)
+    return OneColumn(schema, encoder), NextTokenTask(TASK, encoder.shape)
 
 
 def test_the_loss_is_torchs_mean_over_the_tokens_of_a_row() -> None:
@@ -94,12 +94,12 @@ def test_an_outcome_is_what_all_scores_at_once_would_give(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(1)
-    encoder, decoder = _made()
+    encoder, task = make_task()
     part = _part(OTHER)
-    network = Table(decoder.outputs.scores)
-    rows, targets = decoder.lesson(encoder.rows(part.features, {}), part, encoder)
-    monkeypatch.setattr(module, "_STEPS", at_once * decoder.outputs.length)
-    outcome = decoder.outcome(network, rows, part)
+    network = Table(task.outputs.scores)
+    rows, targets = task.training_data(encoder.rows(part.features, {}), part, encoder)
+    monkeypatch.setattr(scoring, "_STEPS", at_once * task.outputs.length)
+    outcome = task.outcome(network, rows, part)
     assert isinstance(rows, Windows)
     seen, wanted = rows.take(torch.arange(len(rows))).long(), targets.take(torch.arange(len(rows))).long()
     scores = network(seen).detach()
@@ -109,28 +109,32 @@ def test_an_outcome_is_what_all_scores_at_once_would_give(
     assert outcome.measure()["token_accuracy"] == pytest.approx(
         float((scores.argmax(-1) == wanted).double().mean())
     )
-    assert outcome.spoken(0, truth=True) == "".join(OTHER)[1:9].replace("!", "\ufffd")
-    assert decoder.credit(scores, wanted)["token_accuracy"] == (outcome.right.sum(), outcome.tokens.sum())
-    assert torch.equal(decoder.targets(part).data, targets.data)
+    assert outcome.describe(0, truth=True) == "".join(OTHER)[1:9].replace("!", "\ufffd")
+    assert task.batch_metrics(scores, wanted)["token_accuracy"] == (
+        outcome.right.sum(),
+        outcome.tokens.sum(),
+    )
+    assert torch.equal(task.targets(part).data, targets.data)
 
 
-def test_a_restored_decoder_writes_the_same_text() -> None:
-    encoder, decoder = _made()
+def test_a_restored_task_writes_the_same_text() -> None:
+    encoder, task = make_task()
     part = _part(OTHER)
-    rows, _ = decoder.lesson(encoder.rows(part.features, {}), part, encoder)
-    again = NextTokenDecoder(TASK, encoder.shape)
-    again.restore(decoder.facts())
-    network = Table(decoder.outputs.scores)
+    rows, _ = task.training_data(encoder.rows(part.features, {}), part, encoder)
+    again = NextTokenTask(TASK, encoder.shape)
+    again.restore(task.facts())
+    network = Table(task.outputs.scores)
     assert (
         again.outcome(network, rows, part).columns()["truth"]
-        == decoder.outcome(network, rows, part).columns()["truth"]
+        == task.outcome(network, rows, part).columns()["truth"]
     )
-    assert again.outputs == StepShape(8, encoder.shape.vocabulary)  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(encoder.shape, TokenShape)
+    assert again.outputs == StepShape(8, encoder.shape.vocabulary)
 
 
 def test_the_unigram_is_the_formula() -> None:
-    encoder, decoder = _made()
-    found = decoder.baselines(_part(TRAIN), _part(OTHER), encoder)["unigram"].measure()
+    encoder, task = make_task()
+    found = task.baselines(_part(TRAIN), _part(OTHER), encoder)["unigram"].measure()
     train, text = "".join(TRAIN), "".join(OTHER)
     vocabulary = len(set(train)) + 1  # with the unknown
     said = text[1 : 1 + (len(text) - 1) // 8 * 8]
@@ -168,25 +172,25 @@ def test_the_bigram_is_its_formula_and_its_best_answer_the_most_probable(stream:
 
 def test_a_network_of_pairs_learns_what_counting_pairs_knows() -> None:
     torch.manual_seed(0)
-    encoder, decoder = _made(length=16)
+    encoder, task = make_task(length=16)
     part = _part(TRAIN)
-    rows, targets = decoder.lesson(encoder.rows(part.features, {}), part, encoder)
+    rows, targets = task.training_data(encoder.rows(part.features, {}), part, encoder)
     assert isinstance(rows, Windows)
     everything = torch.arange(len(rows))
     seen, wanted = encoder.front()(rows.take(everything)), targets.take(everything)
-    network = Table(decoder.outputs.scores)
+    network = Table(task.outputs.scores)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
     for _ in range(150):
         optimizer.zero_grad()
         next_token(network(seen), wanted).mean().backward()
         optimizer.step()
-    found = decoder.outcome(network, rows, part)
-    rivals = decoder.baselines(part, part, encoder)
-    assert all(found.same_rows(rival) for rival in rivals.values())
-    nats = {name: rival.measure()["nats"] for name, rival in rivals.items()}
+    found = task.outcome(network, rows, part)
+    baselines = task.baselines(part, part, encoder)
+    assert all(found.same_rows(baseline) for baseline in baselines.values())
+    nats = {name: baseline.measure()["nats"] for name, baseline in baselines.items()}
     assert nats["bigram"] < nats["unigram"] - 0.5
     assert found.measure()["nats"] < nats["bigram"]  # which keeps a little for what it has not seen
-    assert found.measure()["token_accuracy"] >= rivals["bigram"].measure()["token_accuracy"]
+    assert found.measure()["token_accuracy"] >= baselines["bigram"].measure()["token_accuracy"]
 
 
 def test_tiny_shakespeare_counted(shared_data) -> None:
@@ -194,7 +198,7 @@ def test_tiny_shakespeare_counted(shared_data) -> None:
 
     column = read_text_file(shared_data / "tinyshakespeare" / "input.txt").frame["text"]
     encoder = StreamEncoder.fit(column[:900], None, Text())
-    found = counted(
+    found = ngram_outcomes(
         encoder.rows(column[:900]), encoder.rows(column[900:]), vocabulary=encoder.shape.vocabulary
     )
     nats = {name: outcome.measure()["nats"] for name, outcome in found.items()}

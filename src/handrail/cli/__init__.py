@@ -366,7 +366,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write the whole pipeline as one ONNX file: raw values in, labels and probabilities out."""
-    from handrail.pipeline.export import export_onnx
+    from handrail.run import export_onnx
 
     say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite)}", quiet)
 

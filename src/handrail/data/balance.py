@@ -8,7 +8,7 @@ from torch import Tensor
 
 from handrail.data.rows import Rows, count
 from handrail.data.streaming.order import block_order, by_blocks, streamed_in
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 
 
@@ -55,7 +55,7 @@ def _repeated(rows: Tensor, wanted: int, generator: torch.Generator) -> Tensor:
     return torch.cat([rows[torch.randperm(len(rows), generator=generator)] for _ in range(rounds)])[:wanted]
 
 
-def check_balance(balance: str, task: Task) -> None:
+def check_balance(balance: str, task: TaskSpec) -> None:
     """Raises: `RecipeError` where there are no classes to balance."""
     if balance != "none" and not task.is_classification:
         raise RecipeError(

@@ -20,7 +20,7 @@ from handrail.data.part import Part
 from handrail.data.split.parts import RawRows, drawn, sampled, task_of
 from handrail.data.streaming.eligible import streamed_source
 from handrail.data.table import Table
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 
@@ -38,7 +38,7 @@ class Dataset:
     """Training and validation rows, what was found out about them, and the sealed part's hashes."""
 
     source: str
-    task: Task
+    task: TaskSpec
     schema: Schema
     train: Part
     validation: Part
@@ -96,7 +96,7 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
     )
 
 
-def schema_of(train: pl.DataFrame, task: Task, recipe: DataRecipe, table: Table) -> Schema:
+def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Table) -> Schema:
     """What the columns are, by training rows.
 
     Raises: `DataError` when none is left to learn from.
@@ -113,7 +113,7 @@ def schema_of(train: pl.DataFrame, task: Task, recipe: DataRecipe, table: Table)
     return schema
 
 
-def _kinds(features: pl.DataFrame, task: Task, recipe: DataRecipe) -> Mapping[str, str]:
+def _kinds(features: pl.DataFrame, task: TaskSpec, recipe: DataRecipe) -> Mapping[str, str]:
     """As the recipe says. A text is written from a text: a lone column is one, though its values may look
     like dates or names.
     """
@@ -121,7 +121,7 @@ def _kinds(features: pl.DataFrame, task: Task, recipe: DataRecipe) -> Mapping[st
     return {**dict.fromkeys(features.columns, "text"), **recipe.columns} if lone else recipe.columns
 
 
-def _stored(table: Table, task: Task) -> dict[str, ColumnKind]:
+def _stored(table: Table, task: TaskSpec) -> dict[str, ColumnKind]:
     """The kinds of columns that the source gives by itself."""
     found: dict[str, ColumnKind] = {name: store.kind for name, store in table.stores.items()}  # pyright: ignore[reportAssignmentType]
     return {**found, task.targets[0]: "stream"} if task.name == "next-token" else found
@@ -176,7 +176,7 @@ def odd_words(schema: Schema) -> list[Finding]:
 
 
 def reopen(
-    recipe: DataRecipe, schema: Schema, task: Task, *, expected: str, cache_in: Path | None = None
+    recipe: DataRecipe, schema: Schema, task: TaskSpec, *, expected: str, cache_in: Path | None = None
 ) -> tuple[Part, Part, Part]:
     """Training, validation and test rows of a recipe again, by one reading, typed by a schema that is known
     already.
@@ -202,7 +202,7 @@ def reopen(
     return typed_part(train, schema, task)[0], typed_part(validation, schema, task)[0], tested
 
 
-def of_known_classes(test: RawRows, task: Task) -> tuple[RawRows, list[str]]:
+def of_known_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[str]]:
     """Without the rows of a class that no training or validation row has, and a sentence about them."""
     if not task.is_classification:
         return test, []
@@ -233,7 +233,7 @@ def fingerprint_of(*hashes: np.ndarray) -> str:
     return total.hexdigest()[:32]
 
 
-def _features(frame: pl.DataFrame, task: Task, recipe: DataRecipe) -> pl.DataFrame:
+def _features(frame: pl.DataFrame, task: TaskSpec, recipe: DataRecipe) -> pl.DataFrame:
     if task.name == "next-token":  # a text is predicted from itself
         return frame.select(task.targets)
     keys = [recipe.split.column] if recipe.split.method in ("group", "column") else []
@@ -241,7 +241,7 @@ def _features(frame: pl.DataFrame, task: Task, recipe: DataRecipe) -> pl.DataFra
 
 
 def typed_part(
-    rows: RawRows, schema: Schema, task: Task, *, strict: bool = True
+    rows: RawRows, schema: Schema, task: TaskSpec, *, strict: bool = True
 ) -> tuple[Part, list[Finding]]:
     """Typed rows; values that cannot be read count as missing, but infinite ones are refused where it is
     `strict`.

@@ -23,7 +23,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 MOST_CLASSES = 20  # whole numbers with more different values than this are taken as quantities
 
 
-class Task(BaseModel):
+class TaskSpec(BaseModel):
     """The kind of answer, its columns and its classes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -169,7 +169,7 @@ def infer_task(
     task: str = "auto",
     positive: str | None = None,
     stores: Stores | None = None,
-) -> Task:
+) -> TaskSpec:
     """What the targets ask for, found out from the rows outside the sealed part.
 
     Arguments:
@@ -207,7 +207,7 @@ def infer_task(
     return found.model_copy(update={"classes": _ordered(found.classes, positive)})
 
 
-def _of_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> Task:
+def _of_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> TaskSpec:
     """Masks and boxes, and texts that are to be written."""
     kind = None if store is None else store.kind
     name = next((name for name, wanted in STORED_TASKS.items() if wanted == kind), None) or task
@@ -226,17 +226,17 @@ def _of_items(series: pl.Series, store: Store | None, *, task: str, several: boo
             f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}."
         )
     classes = tuple(store.classes_of(series.drop_nulls().to_numpy())) if isinstance(store, Classed) else ()
-    return Task(name=name, targets=(series.name,), classes=classes, why=f"a column of {kind or 'texts'}")  # pyright: ignore[reportArgumentType]
+    return TaskSpec(name=name, targets=(series.name,), classes=classes, why=f"a column of {kind or 'texts'}")  # pyright: ignore[reportArgumentType]
 
 
-def _one(frame: pl.DataFrame, name: str, task: str) -> Task:
+def _one(frame: pl.DataFrame, name: str, task: str) -> TaskSpec:
     """What a single target asks for."""
     series, why = frame[name].drop_nulls(), "as given"
     if task == "auto":
         task, why = _single(series)
     if task == "regression":
         _require_numbers(series)
-        return Task(name="regression", targets=(name,), why=why)
+        return TaskSpec(name="regression", targets=(name,), why=why)
     classes = _classes(series)
     name_of_task: TaskName = "binary" if len(classes) == 2 else "multi-class"
     if task in ("binary", "multi-class") and task != name_of_task:
@@ -244,7 +244,7 @@ def _one(frame: pl.DataFrame, name: str, task: str) -> Task:
             f"data.task: found '{task}', but the target '{name}' has {len(classes)} classes; leave data.task out, or set it to "
             f"{name_of_task}."
         )
-    return Task(name=name_of_task, targets=(name,), classes=classes, why=why)
+    return TaskSpec(name=name_of_task, targets=(name,), classes=classes, why=why)
 
 
 def _check_target(series: pl.Series) -> None:
@@ -307,7 +307,7 @@ def _ordered(classes: tuple[str, ...], positive: str) -> tuple[str, ...]:
     return (*(name for name in classes if name != chosen), chosen)
 
 
-def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> Task:
+def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSpec:
     others = [name for name in targets if as_booleans(frame[name].drop_nulls()).null_count()]
     if task == "multi-label" or (task == "auto" and not others):
         if others:
@@ -315,7 +315,7 @@ def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> Task:
                 f"data.task: found 'multi-label', but the target '{others[0]}' has other values than 0 and 1 (or yes and no); "
                 "expected targets of these only."
             )
-        return Task(
+        return TaskSpec(
             name="multi-label", targets=targets, classes=targets, why=f"{len(targets)} columns of 0 and 1"
         )
     if task not in ("auto", "regression"):
@@ -324,7 +324,7 @@ def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> Task:
         )
     for name in targets:
         _require_numbers(frame[name].drop_nulls())
-    return Task(name="regression", targets=targets, why=f"{len(targets)} columns of numbers")
+    return TaskSpec(name="regression", targets=targets, why=f"{len(targets)} columns of numbers")
 
 
 def _require_numbers(series: pl.Series) -> None:

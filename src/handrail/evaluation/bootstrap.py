@@ -1,19 +1,18 @@
-"""How far figures would move with other rows: percentile intervals from resampled rows.
+"""How far metrics would move with other rows: percentile intervals from resampled rows.
 
 Source: Efron 1979
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from handrail.errors import DataError, RecipeError, did_you_mean
-from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.outcome import Outcome
 
-_WORK = 200_000_000  # rows × sides × resamples: some seconds on one core
+_WORK = 200_000_000  # rows × work × resamples: some seconds on one core
 _FEWEST = 100
 _CHUNK = 2**18  # counts held at once: two megabytes stay in a core's cache
 _MOST_ROWS, _SAMPLE = 500_000, 50_000
@@ -21,7 +20,7 @@ _MOST_ROWS, _SAMPLE = 500_000, 50_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and where it lies with the asked confidence; all three are not a number where it is undefined."""
+    """A metric and its bounds at the requested confidence; all three not a number where it is undefined."""
 
     value: float
     low: float
@@ -29,24 +28,24 @@ class Interval:
 
 
 def measure_with_intervals(
-    predictions: Outcome, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+    outcome: Outcome, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
-    """Every figure with its percentile interval over resampled rows.
+    """Every metric with its percentile interval over resampled rows.
 
-    Resamples in which a figure is undefined are left out of its interval. An interval is widened to hold its
-    own figure where it would not (the calibration error grows under resampling). Above 200 million rows ×
+    Resamples in which a metric is undefined are left out of its interval. An interval is widened to hold its
+    own metric where it would not (the calibration error grows under resampling). Above 200 million rows ×
     classes × resamples (200,000 rows of a binary task) fewer resamples are drawn, at least 100. Of more than
-    500,000 rows m = 50,000 random ones are resampled, and how far their figures lie from that of the m rows
-    is multiplied by √(m / n). What the interval holds is the chance of the sample; the chance of training is
-    another one.
+    500,000 rows, m = 50,000 random ones are resampled, and their distances from the metric of the m rows are
+    multiplied by √(m / n). The interval covers the randomness of the sample, not that of training.
 
-    Raises: RecipeError for less than two resamples or a confidence outside (0, 1).
+    Raises: `RecipeError` for less than two resamples or a confidence outside (0, 1).
+
     Source: Efron 1979; m out of n: Bickel, Götze & van Zwet 1997
     """
     _check(resamples, confidence)
-    values = predictions.measure()
+    values = outcome.measure()
     defined = [name for name, value in values.items() if np.isfinite(value)]
-    (samples,) = _resample([predictions], defined, resamples=resamples, seed=seed)
+    (samples,) = _resample([outcome], defined, resamples=resamples, seed=seed)
     return {name: _interval(value, samples.get(name), confidence) for name, value in values.items()}
 
 
@@ -55,14 +54,15 @@ def difference(
 ) -> Interval:
     """The metric of `a` minus that of `b` on the same rows, each resample drawn for both: a paired bootstrap.
 
-    An interval that holds 0 says that the rows cannot tell the two apart.
+    An interval that holds 0 means that the rows cannot tell the two apart.
 
-    Raises: DataError when the two are not about the same rows; RecipeError for an unknown metric.
+    Raises: `DataError` when the two are not about the same rows; `RecipeError` for an unknown metric.
+
     Source: Efron 1979
     """
     _check(resamples, confidence)
     if not a.same_rows(b):
-        raise DataError("Two sets of predictions can be compared on the same rows only; their truths differ.")
+        raise DataError("Two outcomes can be compared on the same rows only; their truths differ.")
     names = a.names()
     if metric not in names:
         raise RecipeError(f"A {a.task} task has no metric '{metric}'.{did_you_mean(metric, names)}")
@@ -83,41 +83,49 @@ def _check(resamples: int, confidence: float) -> None:
 
 
 def _resample(
-    sets: Sequence[Outcome], names: Iterable[str], *, resamples: int, seed: int
+    outcomes: Sequence[Outcome], names: Sequence[str], *, resamples: int, seed: int
 ) -> list[dict[str, np.ndarray]]:
-    """Each set's named figures [resamples], where every set sees the same draws."""
-    wanted = list(names)
-    if not wanted:
-        return [{} for _ in sets]
-    whole = [one for one in sets if isinstance(one, Predictions)]
-    if sets[0].rows > _MOST_ROWS and sets[0].block == 1 and len(whole) == len(sets):
-        return _of_fewer(whole, wanted, resamples=resamples, seed=seed)
-    rows = sets[0].rows
-    resamples = min(resamples, max(_FEWEST, _WORK // (rows * sets[0].work)))
+    """Each outcome's named metrics [resamples], where all see the same draws."""
+    if not names:
+        return [{} for _ in outcomes]
+    rows, block = outcomes[0].rows, outcomes[0].block
+    if rows > _MOST_ROWS and block == 1:
+        chosen = np.sort(np.random.default_rng([seed, 41]).choice(rows, _SAMPLE, replace=False))
+        samples = [sample for outcome in outcomes if (sample := outcome.pick(chosen)) is not None]
+        if len(samples) == len(outcomes):
+            return _resample_sample(outcomes, samples, names, resamples=resamples, seed=seed)
+    resamples = min(resamples, max(_FEWEST, _WORK // (rows * outcomes[0].work)))
     chunk = int(np.clip(_CHUNK // rows, 4, 1024))
     generator = np.random.default_rng(seed)
-    measures = [one.statistics(wanted) for one in sets]
-    parts: list[list[dict[str, np.ndarray]]] = [[] for _ in sets]
+    statistics = [outcome.statistics(names) for outcome in outcomes]
+    chunks: list[list[dict[str, np.ndarray]]] = [[] for _ in outcomes]
     with np.errstate(all="ignore"):  # 0/0 marks an undefined resample
         for first in range(0, resamples, chunk):
-            weights = draw_counts(generator, rows, min(chunk, resamples - first), block=sets[0].block)
-            for part, functions in zip(parts, measures, strict=True):
-                part.append({name: figure for one in functions for name, figure in one(weights).items()})
-    return [{name: np.concatenate([part[name] for part in some]) for name in wanted} for some in parts]
+            weights = draw_counts(generator, rows, min(chunk, resamples - first), block=block)
+            for parts, functions in zip(chunks, statistics, strict=True):
+                parts.append(
+                    {name: values for function in functions for name, values in function(weights).items()}
+                )
+    return [{name: np.concatenate([part[name] for part in parts]) for name in names} for parts in chunks]
 
 
-def _of_fewer(
-    sets: Sequence[Predictions], names: list[str], *, resamples: int, seed: int
+def _resample_sample(
+    outcomes: Sequence[Outcome],
+    samples: Sequence[Outcome],
+    names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
 ) -> list[dict[str, np.ndarray]]:
-    """As `_resample`, by resamples of a random part of the rows."""
-    rows = sets[0].rows
-    chosen = np.sort(np.random.default_rng([seed, 41]).choice(rows, _SAMPLE, replace=False))
-    parts, narrower = [one.picked(chosen) for one in sets], np.sqrt(_SAMPLE / rows)
-    centres = [(one.measure(), part.measure()) for one, part in zip(sets, parts, strict=True)]
+    """As `_resample`, by resamples of a random sample of the rows."""
+    shrinkage = np.sqrt(samples[0].rows / outcomes[0].rows)
+    centres = [
+        (outcome.measure(), sample.measure()) for outcome, sample in zip(outcomes, samples, strict=True)
+    ]
     return [
-        {name: all_rows[name] + (found[name] - some[name]) * narrower for name in names}
-        for (all_rows, some), found in zip(
-            centres, _resample(parts, names, resamples=resamples, seed=seed), strict=True
+        {name: of_all[name] + (metrics[name] - of_sample[name]) * shrinkage for name in names}
+        for (of_all, of_sample), metrics in zip(
+            centres, _resample(samples, names, resamples=resamples, seed=seed), strict=True
         )
     ]
 
@@ -125,15 +133,14 @@ def _of_fewer(
 def draw_counts(
     generator: np.random.Generator, rows: int, resamples: int, *, block: int = 1
 ) -> Float[np.ndarray, "rows resamples"]:
-    """How often each row is drawn in each resample of as many rows (to within a block), drawn with
-    replacement.
+    """How often each row is drawn in each resample of as many rows (to within a block), with replacement.
 
-    Rows that hang together are drawn in blocks of neighbours, the first following on the last.
+    Rows that belong together are drawn in blocks of neighbours; the first row follows the last.
 
     Source: Efron 1979; Politis & Romano 1992 (circular blocks)
     """
     block = min(block, rows)
-    starts = _drawn(generator, rows, -(-rows // block), resamples)
+    starts = _draw(generator, rows, -(-rows // block), resamples)
     if block == 1:
         return starts
     total = np.concatenate(
@@ -142,12 +149,10 @@ def draw_counts(
     return total[block:] - total[:-block]
 
 
-def _drawn(
+def _draw(
     generator: np.random.Generator, rows: int, draws: int, resamples: int
 ) -> Float[np.ndarray, "rows resamples"]:
-    """How often each row comes up in so many draws, for each resample."""
-    drawn = generator.integers(0, rows, size=(draws, resamples))
-    flat = drawn * resamples + np.arange(resamples)
+    flat = generator.integers(0, rows, size=(draws, resamples)) * resamples + np.arange(resamples)
     return np.bincount(flat.ravel(), minlength=rows * resamples).reshape(rows, resamples).astype(np.float64)
 
 

@@ -1,9 +1,9 @@
 """The ledger of sealed test rows: who opened them, when, and with what result.
 
-One SQLite file for all of a user's projects. A set of test rows is known by its fingerprint, so a new run,
-recipe or folder does not make old test rows new again; the rows' hashes are kept too, so that a set which
-only shares rows with an opened one is found as well. No data stands in the file, only hashes. An opening is
-written, whole and on disk, before anything is measured.
+One SQLite file for all projects of a user. A set of test rows is known by its fingerprint, so a new run,
+recipe or folder does not make old test rows new again; the rows' hashes are stored too, so that a set which
+only shares rows with an opened one is found as well. The file holds no data, only hashes. An opening is
+written, complete and on disk, before anything is measured.
 """
 
 import hashlib
@@ -29,13 +29,15 @@ _VERSION = 1
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS openings (
         id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, "when" TEXT NOT NULL, run TEXT NOT NULL,
-        recipe TEXT NOT NULL, recipe_hash TEXT NOT NULL, rows INTEGER NOT NULL, again INTEGER NOT NULL, figures TEXT)""",
+        recipe TEXT NOT NULL, recipe_hash TEXT NOT NULL, rows INTEGER NOT NULL, again INTEGER NOT NULL,
+        figures TEXT)""",
     "CREATE INDEX IF NOT EXISTS openings_of ON openings (fingerprint)",
     """CREATE TABLE IF NOT EXISTS row_hashes (
         fingerprint TEXT PRIMARY KEY, thinning INTEGER NOT NULL, hashes BLOB NOT NULL)""",
     f"PRAGMA user_version = {_VERSION}",
 )
 _COLUMNS = '"when", run, recipe, recipe_hash, rows, again, figures'
+_INSERT = f"INSERT INTO openings (fingerprint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,7 @@ class Opening:
 
 @dataclass(frozen=True)
 class OpeningTicket:
-    """The leave to measure once. `number` counts the openings of these rows; `again` marks all after the
-    first.
-    """
+    """Permission to measure once; `number` counts the openings of these rows."""
 
     identifier: int
     fingerprint: str
@@ -69,7 +69,7 @@ class OpeningTicket:
 
 
 def default_folder() -> Path:
-    """Where the ledger lies: `HANDRAIL_HOME`, or `handrail` in the user's data folder. Read at each call."""
+    """The ledger's folder: `HANDRAIL_HOME`, or `handrail` in the user's data folder. Read at each call."""
     if home := os.environ.get("HANDRAIL_HOME"):
         return Path(home).expanduser()
     if sys.platform == "darwin":
@@ -80,16 +80,15 @@ def default_folder() -> Path:
 
 
 def fingerprint(row_hashes: UInt64[np.ndarray, " rows"]) -> str:
-    """The name of a set of rows in any order: SHA-256 over their sorted hashes, its first 32 hexadecimal
-    digits.
-    """
-    return hashlib.sha256(_sorted(row_hashes).tobytes()).hexdigest()[:32]
+    """The name of a set of rows in any order: 32 hexadecimal digits of SHA-256 over the sorted hashes."""
+    return hashlib.sha256(_sort(row_hashes).tobytes()).hexdigest()[:32]
 
 
 class Ledger:
     """The openings of all sealed test rows.
 
-    folder: where `ledger.sqlite` lies; None for `default_folder()`, looked up at each call.
+    Arguments:
+        folder: of `ledger.sqlite`; None for `default_folder()`, looked up at each call.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -103,12 +102,12 @@ class Ledger:
     def openings(self, fingerprint: str) -> list[Opening]:
         """The openings of these rows, oldest first. Creates nothing.
 
-        Raises: SealError when the ledger cannot be read.
+        Raises: `SealError` when the ledger cannot be read.
         """
-        with self._reading() as connection:
+        with self._connect() as connection:
             return _openings(connection, fingerprint) if connection else []
 
-    def refuse_if_opened(self, fingerprint: str) -> None:
+    def check_seal(self, fingerprint: str) -> None:
         """Raises: `SealError` when these rows have been opened before."""
         before = self.openings(fingerprint)
         if before:
@@ -125,79 +124,76 @@ class Ledger:
         row_hashes: UInt64[np.ndarray, " rows"],
         again: bool = False,
     ) -> OpeningTicket:
-        """Records an opening and gives leave to measure. Of several processes at once, one is first.
+        """Record an opening and permit to measure. Of several processes at once, one is first.
 
-        recipe: the recipe's name. again: opens rows that have been opened before; the ticket then says so.
+        Arguments:
+            recipe: the recipe's name.
+            again: open rows that have been opened before; the ticket then says so.
 
-        Raises: SealError when the rows have been opened before and `again` is not set, or when the opening
-        cannot be
-            written; nothing may be measured then.
+        Raises: `SealError` when the rows have been opened before and `again` is not set, or when the opening
+            cannot be written; nothing may be measured then.
         """
-        thinning, kept = _thinned(row_hashes)
+        thinning, hashes = _thin(row_hashes)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._writing("The seal stays closed and nothing was measured.") as connection:
+        with self._transaction("The seal stays closed and nothing was measured.") as connection:
             for statement in _TABLES:
                 connection.execute(statement)
             before = _openings(connection, fingerprint)
             if before and not again:
                 raise SealError(_refusal(before))
             entry = (fingerprint, when, str(run), recipe, recipe_hash, int(rows), bool(before))
-            cursor = connection.execute(
-                f"INSERT INTO openings (fingerprint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",  # noqa: S608
-                entry,
-            )
+            cursor = connection.execute(_INSERT, entry)
             connection.execute(
-                "INSERT OR IGNORE INTO row_hashes VALUES (?, ?, ?)", (fingerprint, thinning, kept.tobytes())
+                "INSERT OR IGNORE INTO row_hashes VALUES (?, ?, ?)", (fingerprint, thinning, hashes.tobytes())
             )
             return OpeningTicket(int(cursor.lastrowid or 0), fingerprint, when, len(before) + 1)
 
     def record(self, ticket: OpeningTicket, figures: Mapping[str, Any]) -> None:
-        """Adds what was measured to an opening; a number that is not finite becomes null.
+        """Add the metrics to an opening; a number that is not finite becomes null.
 
-        Raises: SealError when it cannot be written, or when the ledger does not hold the opening; the opening
-        counts.
+        Raises: `SealError` when they cannot be written, or the ledger does not hold the opening; the opening
+            counts all the same.
         """
         text = json.dumps(_plain(figures), allow_nan=False)
-        with self._writing("The opening counts, but its figures are not in the ledger.") as connection:
+        with self._transaction("The opening counts, but its figures are not in the ledger.") as connection:
             cursor = connection.execute(
                 "UPDATE openings SET figures = ? WHERE id = ? AND fingerprint = ?",
                 (text, ticket.identifier, ticket.fingerprint),
             )
             if cursor.rowcount != 1:
                 raise SealError(
-                    f"The ledger {self.path} does not hold the opening of {ticket.when} whose figures were to be "
-                    "recorded; it has been replaced or changed since. Put the former file back."
+                    f"The ledger {self.path} does not hold the opening of {ticket.when} whose figures were "
+                    "to be recorded; it has been replaced or changed since. Restore the former file."
                 )
 
     def overlap(self, row_hashes: UInt64[np.ndarray, " rows"]) -> list[tuple[Opening, float]]:
-        """Other sets of opened rows that share rows with these: the latest opening of each, and the share of
-        these rows.
+        """Other opened sets that share rows with these: the latest opening of each, and its share of them.
 
-        The same set (the same fingerprint) is not among them: `openings` tells of it. The largest share comes
-        first. Sets above 2,000,000 rows are kept, and compared, by a sample of their hashes.
+        The largest share comes first. The same set (the same fingerprint) is not included; see `openings`.
+        Sets above 2,000,000 rows are stored, and compared, by a sample of their hashes.
 
-        Raises: SealError when the ledger cannot be read.
+        Raises: `SealError` when the ledger cannot be read.
         """
-        own, name = _sorted(row_hashes), fingerprint(row_hashes)
-        found: list[tuple[Opening, float]] = []
-        with self._reading() as connection:
+        own, name = _sort(row_hashes), fingerprint(row_hashes)
+        shares: list[tuple[Opening, float]] = []
+        with self._connect() as connection:
             if connection is None:
                 return []
             query = "SELECT fingerprint, thinning, hashes FROM row_hashes WHERE fingerprint != ?"
             for other, thinning, blob in connection.execute(query, (name,)):
                 share = _share(_sample(own, thinning), np.frombuffer(blob, dtype="<u8"))
                 if share > 0:
-                    found.append((_openings(connection, other)[-1], share))
-        return sorted(found, key=lambda pair: -pair[1])
+                    shares.append((_openings(connection, other)[-1], share))
+        return sorted(shares, key=lambda pair: -pair[1])
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection to an existing ledger, or None where there is none."""
-        with self._explained("Whether the test rows were opened before is not known."):
+    def _connect(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection to read an existing ledger, or None where there is none."""
+        with self._explain("Whether the test rows were opened before is not known."):
             if not self.path.exists():
                 yield None
                 return
-            # Not "ro": a journal that a killed process left must be played back first.
+            # Not "ro": a journal left by a killed process must be played back first.
             with closing(
                 sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", uri=True, timeout=_WAIT)
             ) as opened:
@@ -208,9 +204,9 @@ class Ledger:
                 yield opened if tables >= {"openings", "row_hashes"} else None
 
     @contextmanager
-    def _writing(self, consequence: str) -> Iterator[sqlite3.Connection]:
-        """A connection inside one transaction that no other process can enter; undone by any error."""
-        with self._explained(consequence):
+    def _transaction(self, consequence: str) -> Iterator[sqlite3.Connection]:
+        """A connection to write inside one exclusive transaction; any error undoes it."""
+        with self._explain(consequence):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, isolation_level=None, timeout=_WAIT)) as connection:
                 connection.execute("PRAGMA synchronous = EXTRA")  # on disk before anything is measured
@@ -225,7 +221,7 @@ class Ledger:
                     raise
 
     @contextmanager
-    def _explained(self, consequence: str) -> Iterator[None]:
+    def _explain(self, consequence: str) -> Iterator[None]:
         """Errors of SQLite and of the file system as a `SealError`."""
         try:
             yield
@@ -233,7 +229,8 @@ class Ledger:
             advice = (
                 "Another process holds it; try again when that one has ended."
                 if "locked" in str(error)
-                else "Make its folder writable and see that the disk has room, or let HANDRAIL_HOME name another folder."
+                else "Make its folder writable and see that the disk has room, "
+                "or let HANDRAIL_HOME name another folder."
             )
             raise SealError(
                 f"The ledger {self.path} cannot be used ({error}). {consequence} {advice}"
@@ -242,8 +239,8 @@ class Ledger:
             if isinstance(error, SealError):
                 raise
             raise SealError(
-                f"The ledger {self.path} is damaged ({error}). {consequence} Put a copy of it back; only if there is "
-                "none, move the file away, and say in your report that former openings are not known."
+                f"The ledger {self.path} is damaged ({error}). {consequence} Put a copy of it back; if "
+                "there is none, move the file away, and say in your report that former openings are unknown."
             ) from error
         except OSError as error:
             raise SealError(
@@ -264,8 +261,8 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > _VERSION:
         raise SealError(
-            f"The ledger {path} is of version {version}, written by a newer handrail; this one knows version {_VERSION}. "
-            "Update handrail."
+            f"The ledger {path} is of version {version}, written by a newer handrail; "
+            f"this one knows version {_VERSION}. Update handrail."
         )
 
 
@@ -274,24 +271,24 @@ def _refusal(before: list[Opening]) -> str:
     last = before[-1]
     unfinished = "" if last.figures is not None else " That measurement recorded no figures."
     return (
-        f"These {last.rows} test rows have been opened {times} before, the last time at {last.when} by the recipe "
-        f"'{last.recipe}' ({last.recipe_hash[:12]}) in the run '{last.run}'.{unfinished} `--again` measures once more "
-        "and marks the figures as those of rows that are no longer unseen."
+        f"These {last.rows} test rows have been opened {times} before, the last time at {last.when} by the "
+        f"recipe '{last.recipe}' ({last.recipe_hash[:12]}) in the run '{last.run}'.{unfinished} `--again` "
+        "measures once more and marks the figures as those of rows that are no longer unseen."
     )
 
 
-def _sorted(row_hashes: np.ndarray) -> np.ndarray:
-    """Hashes in rising order, as little-endian bytes on every machine."""
+def _sort(row_hashes: np.ndarray) -> np.ndarray:
+    """Hashes in rising order, little-endian on every machine."""
     assert row_hashes.dtype == np.uint64, f"row hashes are uint64, not {row_hashes.dtype}"
     assert row_hashes.ndim == 1, "row hashes are [rows]"
     return np.sort(row_hashes).astype("<u8")
 
 
-def _thinned(row_hashes: np.ndarray) -> tuple[int, np.ndarray]:
-    """The sorted hashes, or one in 2ᵏ of them chosen by value, so that two sets keep the same rows; and k."""
-    kept = _sorted(row_hashes)
-    thinning = max(0, int(np.ceil(np.log2(max(len(kept), 1) / _MOST_HASHES))))
-    return thinning, _sample(kept, thinning)
+def _thin(row_hashes: np.ndarray) -> tuple[int, np.ndarray]:
+    """k, and one in 2ᵏ of the sorted hashes, chosen by value, so that two sets keep the same rows."""
+    hashes = _sort(row_hashes)
+    thinning = max(0, int(np.ceil(np.log2(max(len(hashes), 1) / _MOST_HASHES))))
+    return thinning, _sample(hashes, thinning)
 
 
 def _sample(hashes: np.ndarray, thinning: int) -> np.ndarray:
@@ -302,7 +299,7 @@ def _sample(hashes: np.ndarray, thinning: int) -> np.ndarray:
 
 
 def _share(own: np.ndarray, others: np.ndarray) -> float:
-    """The share of `own` that stands in `others`, both sorted."""
+    """The share of `own` that is in `others`, both sorted."""
     if not len(own) or not len(others):
         return 0.0
     place = np.minimum(np.searchsorted(others, own), len(others) - 1)
@@ -310,7 +307,7 @@ def _share(own: np.ndarray, others: np.ndarray) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Figures as JSON can hold them."""
+    """Metrics as JSON can hold them."""
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
     if isinstance(value, Mapping):

@@ -1,37 +1,33 @@
-"""How good predictions are: one dictionary of figures for each task.
+"""The metrics of predictions, by scikit-learn.
 
-Point values are scikit-learn's. A figure that the rows do not define (one class only, no predicted positive,
-a constant target) is not a number: never zero, never a crash.
+A metric that the rows do not define (one class only, no predicted positive, a constant target) is not a
+number: never zero, never a crash.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from handrail.errors import DataError
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 from sklearn import metrics as sk
 
 CALIBRATION_BINS = 15
 
 
 def measure(predictions: Predictions) -> dict[str, float]:
-    """All figures of the predictions; not a number where the rows do not define one.
+    """All metrics of the predictions; not a number where the rows do not define one.
 
-    Multi-class figures are means over the classes, each against the others; a class without its part of the
-    rows (never true, or never said) is left out of that mean. Source: Pedregosa 2011 (scikit-learn, whose
-    functions compute the point values).
+    Multi-class metrics are means over the classes, each against the others; a class that leaves its own
+    undefined (never true, or never predicted) is left out of that mean.
+
+    Source: Pedregosa 2011 (scikit-learn, whose functions compute the point values)
     """
-    names = predictions.names()
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     if predictions.rows:
-        # Overflow and 0/0 give figures that are not finite, and are told as such.
-        with np.errstate(all="ignore"):
-            found = (
-                _regression(predictions) if predictions.task == "regression" else _classification(predictions)
-            )
-    return {name: float(found.get(name, np.nan)) for name in names}
+        task_metrics = _regression if predictions.task == "regression" else _classification
+        with np.errstate(all="ignore"):  # overflow and 0/0 give metrics that are not finite, reported as such
+            metrics = task_metrics(predictions)
+    return {name: float(metrics.get(name, np.nan)) for name in predictions.names()}
 
 
 def _regression(predictions: Predictions) -> dict[str, float]:
@@ -40,29 +36,26 @@ def _regression(predictions: Predictions) -> dict[str, float]:
         return {}
     values = values.astype(np.float64)
     varies = predictions.rows > 1 and bool((truth != truth[0]).any(axis=0).all())
-    return {
+    metrics = {
         "mae": sk.mean_absolute_error(truth, values),
         "rmse": sk.root_mean_squared_error(truth, values),
         "r2": sk.r2_score(truth, values) if varies else np.nan,
-        **(
-            {}
-            if predictions.scale is None
-            else {"mase": float((np.abs(values - truth) / predictions.scale).mean())}
-        ),
     }
+    if predictions.scale is not None:
+        metrics["mase"] = float((np.abs(values - truth) / predictions.scale).mean())
+    return metrics
 
 
 def _classification(predictions: Predictions) -> dict[str, float]:
-    figures = _decisions(predictions)
+    metrics = _label_metrics(predictions)
     probabilities = predictions.probabilities
     if probabilities is not None and np.isfinite(probabilities).all():
-        figures |= _scores(predictions)
-    return figures
+        metrics |= _probability_metrics(predictions)
+    return metrics
 
 
-def _decisions(predictions: Predictions) -> dict[str, float]:
-    """What the decided labels alone say."""
-    truth, labels, codes = predictions.truth, predictions.decided, np.arange(predictions.width)
+def _label_metrics(predictions: Predictions) -> dict[str, float]:
+    truth, labels, codes = predictions.truth, predictions.label_codes, np.arange(predictions.width)
     multi_label = predictions.task == "multi-label"
     if multi_label and predictions.width == 1:  # scikit-learn takes a single column for a binary target
         truth, labels, codes = truth.ravel(), labels.ravel(), np.array([1])
@@ -75,17 +68,17 @@ def _decisions(predictions: Predictions) -> dict[str, float]:
         average=None,
         zero_division=np.nan,  # pyright: ignore[reportArgumentType]
     )
-    each = {
+    by_class = {
         "precision": precision,
         "recall": recall,
         "f1": f1,
         "false_positive_rate": false_positive / (false_positive + true_negative),
     }
-    pick = (lambda values: values[1]) if predictions.task == "binary" else mean_defined
-    figures = {name: float(pick(np.asarray(values))) for name, values in each.items()}
-    figures["accuracy"] = sk.accuracy_score(truth, labels)
+    pick = (lambda values: values[1]) if predictions.task == "binary" else nan_mean
+    metrics = {name: float(pick(np.asarray(values))) for name, values in by_class.items()}
+    metrics["accuracy"] = sk.accuracy_score(truth, labels)
     if multi_label:
-        figures["f1_micro"] = sk.f1_score(
+        metrics["f1_micro"] = sk.f1_score(
             truth,
             labels,
             labels=codes,
@@ -93,30 +86,26 @@ def _decisions(predictions: Predictions) -> dict[str, float]:
             zero_division=np.nan,  # pyright: ignore[reportArgumentType]
         )
     else:
-        figures["balanced_accuracy"] = (
-            float(mean_defined(np.asarray(recall))) if len(np.unique(truth)) > 1 else np.nan
-        )
-    return figures
+        several = len(np.unique(truth)) > 1
+        metrics["balanced_accuracy"] = float(nan_mean(np.asarray(recall))) if several else np.nan
+    return metrics
 
 
-def _scores(predictions: Predictions) -> dict[str, float]:
-    """What the probabilities say."""
-    figures = {"log_loss": float(row_losses(predictions).mean())}
-    for name, score in (("roc_auc", sk.roc_auc_score), ("pr_auc", sk.average_precision_score)):
-        figures[name] = float(mean_defined(np.array([_ranked(score, *side) for side in predictions.sides()])))
+def _probability_metrics(predictions: Predictions) -> dict[str, float]:
+    metrics = {"log_loss": float(row_losses(predictions).mean())}
+    for name, area in (("roc_auc", sk.roc_auc_score), ("pr_auc", sk.average_precision_score)):
+        areas = [
+            area(true, probability) if 0 < true.sum() < len(true) else np.nan
+            for true, _, probability in predictions.sides()
+        ]
+        metrics[name] = float(nan_mean(np.array(areas)))
     if predictions.task == "multi-label":
-        return figures
+        return metrics
     for k in (3, 5):
         if predictions.width > k:
-            figures[f"top_{k}_accuracy"] = float(top_hits(predictions, k).mean())
-    figures["calibration_error"] = _calibration_error(predictions)
-    return figures
-
-
-def _ranked(
-    score: Callable[..., float], true: np.ndarray, _said: np.ndarray, probability: np.ndarray | None
-) -> float:
-    return score(true, probability) if 0 < true.sum() < len(true) else np.nan
+            metrics[f"top_{k}_accuracy"] = float(top_hits(predictions, k).mean())
+    metrics["calibration_error"] = _calibration_error(predictions)
+    return metrics
 
 
 def _calibration_error(predictions: Predictions) -> float:
@@ -131,17 +120,15 @@ def _calibration_error(predictions: Predictions) -> float:
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def mean_defined(values: Float[np.ndarray, "sides ..."]) -> np.ndarray:
-    """The mean along the first axis of those entries that are numbers; not a number where there are none."""
+def nan_mean(values: Float[np.ndarray, "sides ..."]) -> np.ndarray:
+    """The mean along the first axis of the entries that are numbers; not a number where there are none."""
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(defined, values, 0.0).sum(axis=0) / defined.sum(axis=0))
 
 
 def row_losses(predictions: Predictions) -> Float[np.ndarray, " rows"]:
-    """Each row's log loss in nats: −ln p(truth), p clipped to [ε, 1 − ε]; with several labels a row, their
-    mean.
-    """
+    """Each row's log loss in nats: −ln p(truth), p clipped to [ε, 1 − ε]; of several labels, their mean."""
     probabilities = predictions.probabilities
     assert probabilities is not None
     limit = np.finfo(np.float64).eps
@@ -154,7 +141,7 @@ def row_losses(predictions: Predictions) -> Float[np.ndarray, " rows"]:
 
 
 def top_hits(predictions: Predictions, k: int) -> Bool[np.ndarray, " rows"]:
-    """Whether the truth is among the k most probable classes; of equal ones the later class counts as higher."""
+    """Whether the truth is among the k most probable classes; of equal ones the later class is the higher."""
     assert predictions.probabilities is not None
     order = np.argsort(predictions.probabilities, axis=1, kind="stable")[:, ::-1]
     return (order[:, :k] == predictions.truth[:, None]).any(axis=1)
@@ -163,11 +150,13 @@ def top_hits(predictions: Predictions, k: int) -> Bool[np.ndarray, " rows"]:
 def confidences(
     predictions: Predictions,
 ) -> tuple[Float[np.ndarray, " decisions"], Bool[np.ndarray, " decisions"]]:
-    """The probability that each decision was given, and whether the decision is right.
+    """The probability of each decision, and whether it is right.
 
     A row is one decision; with several labels a row, each label is one.
+
+    Raises: `DataError` for predictions without probabilities.
     """
-    labels, probabilities = predictions.decided, predictions.probabilities
+    labels, probabilities = predictions.label_codes, predictions.probabilities
     if probabilities is None:
         raise DataError(
             "These predictions have no probabilities, so they have no confidence to compare with."

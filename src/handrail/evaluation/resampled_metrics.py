@@ -1,8 +1,8 @@
 """The metrics of weighted rows, for many weightings at once.
 
-A bootstrap resample is a row count for each row, so a thousand resamples are a matrix `weights` [rows,
-resamples]. What depends on the rows alone (sorting, one-hot codes, errors) is done once, here; each function
-returned then turns weights into figures [resamples] by sums. Weights are whole numbers, held as floats, so
+A bootstrap resample is a count for each row, so a thousand resamples are a matrix `weights` [rows,
+resamples]. What depends on the rows alone (sorting, one-hot codes, errors) is computed once; each function
+returned then turns weights into metrics [resamples] by sums. Weights are whole numbers, held as floats, so
 that counts stay exact.
 """
 
@@ -16,89 +16,88 @@ from handrail.evaluation.metrics import (
     CALIBRATION_BINS,
     bin_of,
     confidences,
-    mean_defined,
+    nan_mean,
     row_losses,
     top_hits,
 )
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.outcome import Statistic
+from handrail.evaluation.predictions import Predictions
 
 Weights = Float[np.ndarray, "rows resamples"]
-Figures = dict[str, np.ndarray]
-Statistic = Callable[[np.ndarray], Figures]
+Metrics = dict[str, np.ndarray]
 
 _FROM_CELLS = frozenset({"balanced_accuracy", "precision", "recall", "false_positive_rate", "f1", "f1_micro"})
 
 
 def statistics(predictions: Predictions, names: Iterable[str]) -> list[Statistic]:
-    """Functions from weights to the named figures, which must be defined on the rows as they are."""
-    wanted = set(names)
+    """Functions from weights to the named metrics, which must be defined on the rows as they are."""
+    selected = set(names)
     if predictions.task == "regression":
-        return [_regression(predictions)] if wanted else []
-    found: list[Statistic] = []
-    averages = _row_averages(predictions, wanted)
-    if averages:
-        found.append(_average(averages))
-    if wanted & _FROM_CELLS:
-        found.append(_cells(predictions))
-    if "calibration_error" in wanted:
-        found.append(_calibration(predictions))
-    if wanted & {"roc_auc", "pr_auc"}:
-        found.append(_ranking(predictions))
-    return found
+        return [_regression(predictions)] if selected else []
+    functions: list[Statistic] = []
+    columns = _row_columns(predictions, selected)
+    if columns:
+        functions.append(_average(columns))
+    if selected & _FROM_CELLS:
+        functions.append(_cells(predictions))
+    if "calibration_error" in selected:
+        functions.append(_calibration(predictions))
+    if selected & {"roc_auc", "pr_auc"}:
+        functions.append(_ranking(predictions))
+    return functions
 
 
-def _row_averages(predictions: Predictions, wanted: set[str]) -> Figures:
-    columns: Figures = {}
-    if "accuracy" in wanted:
-        right = predictions.decided == predictions.truth
+def _row_columns(predictions: Predictions, selected: set[str]) -> Metrics:
+    """Each row's part in the metrics that are means over the rows."""
+    columns: Metrics = {}
+    if "accuracy" in selected:
+        right = predictions.label_codes == predictions.truth
         columns["accuracy"] = right.all(axis=1) if predictions.task == "multi-label" else right
-    if "log_loss" in wanted:
+    if "log_loss" in selected:
         columns["log_loss"] = row_losses(predictions)
     for k in (3, 5):
-        if f"top_{k}_accuracy" in wanted:
+        if f"top_{k}_accuracy" in selected:
             columns[f"top_{k}_accuracy"] = top_hits(predictions, k)
     return columns
 
 
-def _average(columns: Figures) -> Statistic:
-    rows = np.stack([column.astype(np.float64) for column in columns.values()])  # [figures, rows]
+def _average(columns: Metrics) -> Statistic:
+    rows = np.stack([column.astype(np.float64) for column in columns.values()])  # [metrics, rows]
 
-    def figures(weights: Weights) -> Figures:
+    def statistic(weights: Weights) -> Metrics:
         means = rows @ weights / weights.sum(axis=0)
         return dict(zip(columns, means, strict=True))
 
-    return figures
+    return statistic
 
 
 def _regression(predictions: Predictions) -> Statistic:
-    """R² = 1 − Σw e² / (Σw y² − (Σw y)² / Σw), with y counted from its mean so that the difference keeps its
-    digits.
-    """
+    """R² = 1 − Σw e² / (Σw y² − (Σw y)² / Σw), with y centred so that the difference keeps its digits."""
     assert predictions.values is not None
     truth = predictions.truth.astype(np.float64)
     error = np.ascontiguousarray((predictions.values - truth).T)  # [outputs, rows]
     centred = np.ascontiguousarray((truth - truth.mean(axis=0)).T)
     absolute, squared, centred_squared = np.abs(error), error**2, centred**2
-    scaled = None if predictions.scale is None else absolute / predictions.scale[:, None]
+    in_scale = None if predictions.scale is None else absolute / predictions.scale[:, None]
 
-    def figures(weights: Weights) -> Figures:
+    def statistic(weights: Weights) -> Metrics:
         total = weights.sum(axis=0)
         residual = squared @ weights
         power = centred_squared @ weights
-        spread = power - (centred @ weights) ** 2 / total
-        spread[spread <= 1e-12 * power] = np.nan  # one value only was drawn: R² is undefined
+        variance = power - (centred @ weights) ** 2 / total
+        variance[variance <= 1e-12 * power] = np.nan  # a single value was drawn: R² is undefined
         return {
             "mae": (absolute @ weights / total).mean(axis=0),
             "rmse": np.sqrt(residual / total).mean(axis=0),
-            "r2": (1.0 - residual / spread).mean(axis=0),
-            **({} if scaled is None else {"mase": (scaled @ weights / total).mean(axis=0)}),
+            "r2": (1.0 - residual / variance).mean(axis=0),
+            **({} if in_scale is None else {"mase": (in_scale @ weights / total).mean(axis=0)}),
         }
 
-    return figures
+    return statistic
 
 
 def _indicator(columns: list[np.ndarray]) -> csr_array:
-    """Boolean columns [rows] as a sparse matrix [columns, rows], whose product with the weights counts them."""
+    """Boolean columns [rows] as a sparse matrix [columns, rows]; its product with the weights counts them."""
     lengths = [int(column.sum()) for column in columns]
     where = np.concatenate([np.flatnonzero(column) for column in columns])
     shape = (len(columns), len(columns[0]))
@@ -108,31 +107,31 @@ def _indicator(columns: list[np.ndarray]) -> csr_array:
 def _cells(predictions: Predictions) -> Statistic:
     """Precision, recall, F1 and false positive rate from the cells of each side's confusion matrix."""
     sides = predictions.sides()
-    if predictions.task == "binary":  # the other side serves the balanced accuracy alone
-        true, said, _ = sides[0]
-        sides = [(~true, ~said, None), *sides]
-    both = _indicator([true & said for true, said, _ in sides])
-    actual = _indicator([true for true, _, _ in sides])
-    called = _indicator([said for _, said, _ in sides])
     binary = predictions.task == "binary"
+    if binary:  # the other side is for the balanced accuracy alone
+        true, predicted, _ = sides[0]
+        sides = [(~true, ~predicted, None), *sides]
+    both = _indicator([true & predicted for true, predicted, _ in sides])
+    actual = _indicator([true for true, _, _ in sides])
+    called = _indicator([predicted for _, predicted, _ in sides])
 
-    def figures(weights: Weights) -> Figures:
+    def statistic(weights: Weights) -> Metrics:
         total = weights.sum(axis=0)
         hits, positives, calls = both @ weights, actual @ weights, called @ weights  # [sides, resamples]
         recall = hits / positives
-        each = {
+        by_class = {
             "precision": hits / calls,
             "recall": recall,
             "false_positive_rate": (calls - hits) / (total - positives),
             "f1": 2.0 * hits / (positives + calls),
         }
-        found = {name: values[1] if binary else mean_defined(values) for name, values in each.items()}
-        found["f1_micro"] = 2.0 * hits.sum(axis=0) / (positives + calls).sum(axis=0)
+        metrics = {name: values[1] if binary else nan_mean(values) for name, values in by_class.items()}
+        metrics["f1_micro"] = 2.0 * hits.sum(axis=0) / (positives + calls).sum(axis=0)
         one_class = (positives > 0).sum(axis=0) < 2
-        found["balanced_accuracy"] = np.where(one_class, np.nan, mean_defined(recall))
-        return found
+        metrics["balanced_accuracy"] = np.where(one_class, np.nan, nan_mean(recall))
+        return metrics
 
-    return figures
+    return statistic
 
 
 def _calibration(predictions: Predictions) -> Statistic:
@@ -140,32 +139,33 @@ def _calibration(predictions: Predictions) -> Statistic:
     place = (bin_of(confidence, CALIBRATION_BINS), np.arange(predictions.rows))
     gaps = csr_array((confidence - right, place), shape=(CALIBRATION_BINS, predictions.rows))
 
-    def figures(weights: Weights) -> Figures:
+    def statistic(weights: Weights) -> Metrics:
         return {"calibration_error": np.abs(gaps @ weights).sum(axis=0) / weights.sum(axis=0)}
 
-    return figures
+    return statistic
 
 
 def _ranking(predictions: Predictions) -> Statistic:
     sides = [_side(true, score) for true, _, score in predictions.sides() if score is not None and true.any()]
 
-    def figures(weights: Weights) -> Figures:
-        # One for all sides: fresh memory costs time.
-        running = np.zeros((predictions.rows + 1, weights.shape[1]))
+    def statistic(weights: Weights) -> Metrics:
+        running = np.zeros((predictions.rows + 1, weights.shape[1]))  # for all sides: fresh memory costs time
         areas = np.stack([side(weights, running) for side in sides])  # [sides, 2, resamples]
-        roc, precision = mean_defined(areas)
+        roc, precision = nan_mean(areas)
         return {"roc_auc": roc, "pr_auc": precision}
 
-    return figures
+    return statistic
 
 
 def _side(true: np.ndarray, score: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """ROC-AUC and average precision of one side, from one sort.
 
-    With the rows in falling order of score and C the running sum of weights, a positive row p of a group of
-    equal scores that spans (start, end] beats the weight behind its group and ties with its group's: AUC = (Σ
-    w_p (C_total − (C_start + C_end) / 2) − P² / 2) / (P · N), where P² / 2 takes the positives' own pairs
-    away; AP = Σ w_p · (positives up to the end) / (C_end · P). Source: Mann 1947
+    With the rows in falling order of score and C the running sum of weights, a positive row p in a group of
+    equal scores that spans (start, end] beats the weight after its group and ties with that of its group:
+    AUC = (Σ w_p (C_total − (C_start + C_end) / 2) − P² / 2) / (P · N), where P² / 2 removes the pairs of
+    positives; AP = Σ w_p · (positives up to the end) / (C_end · P).
+
+    Source: Mann 1947
     """
     order = np.argsort(-score.astype(np.float64), kind="stable")
     sorted_score = score[order]
@@ -185,8 +185,7 @@ def _side(true: np.ndarray, score: np.ndarray) -> Callable[[np.ndarray, np.ndarr
         positives = hits[-1]
         wins = np.einsum("pr,pr->r", own, total - 0.5 * (below + through)) - 0.5 * positives**2
         roc = wins / (positives * (total - positives))
-        # Nothing drawn up to here: own weight is 0 too.
-        precision = hits[hits_end - 1] / np.maximum(through, 1.0)
+        precision = hits[hits_end - 1] / np.maximum(through, 1.0)  # nothing drawn so far: own weight is 0 too
         average = np.einsum("pr,pr->r", own, precision) / positives
         average[positives == total] = np.nan  # no negatives: undefined, as the point value is
         return np.stack([roc, average])

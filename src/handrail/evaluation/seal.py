@@ -1,4 +1,4 @@
-"""The seal of one set of test rows: shut until it is opened, once; whoever opens it again is told."""
+"""The seal of a set of test rows: opened once; a second opening is refused or marked."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,15 +14,15 @@ SAME = 0.5  # a set that shares this part of its rows with an opened one counts 
 
 @dataclass(frozen=True)
 class Opened:
-    """An opening that stands in the ledger; `facts` go into every figure that follows from it."""
+    """An opening that is in the ledger; `facts` go into every result that follows from it."""
 
     ledger: Ledger
     ticket: OpeningTicket
     facts: dict[str, Any]
 
-    def record(self, figures: dict[str, float | None]) -> None:
-        """Note what was measured."""
-        self.ledger.record(self.ticket, figures)
+    def record(self, metrics: dict[str, float | None]) -> None:
+        """Add the metrics to the opening."""
+        self.ledger.record(self.ticket, metrics)
 
 
 class Seal:
@@ -30,7 +30,7 @@ class Seal:
 
     Arguments:
         hashes: one `uint64` a row.
-        opened_here: whether the run itself holds test figures already, whatever the ledger says.
+        opened_here: whether the run itself has test metrics already, whatever the ledger says.
     """
 
     def __init__(self, hashes: np.ndarray, *, opened_here: bool = False) -> None:
@@ -42,40 +42,43 @@ class Seal:
         others = [opening for opening, share in self.ledger.overlap(self.hashes) if share >= SAME]
         return sorted([*self.ledger.openings(self.key), *others], key=lambda opening: opening.when)
 
-    def refuse_if_opened(self) -> None:
+    def check(self) -> None:
         """Raises: `SealError` when these rows, or at least half of them, have been opened before."""
-        self.ledger.refuse_if_opened(self.key)
+        self.ledger.check_seal(self.key)
         for opening, share in self.ledger.overlap(self.hashes):
             if share >= SAME:
                 raise SealError(
-                    f"{share:.0%} of these {len(self.hashes):,} test rows have been opened before in another set, at {opening.when} "
-                    f"by the recipe '{opening.recipe}' in the run '{opening.run}'. `--again` measures once more and marks the figures."
+                    f"{share:.0%} of these {len(self.hashes):,} test rows have been opened before in another "
+                    f"set, at {opening.when} by the recipe '{opening.recipe}' in the run '{opening.run}'. "
+                    "`--again` measures once more and marks the figures."
                 )
         if self.opened_here:
             raise SealError(
-                "this run has test figures already, though the ledger does not know of them. `--again` measures once more and "
-                "marks the figures."
+                "this run has test figures already, although the ledger has no record of them. "
+                "`--again` measures once more and marks the figures."
             )
 
     def open(self, *, run: str, recipe: Recipe, again: bool) -> Opened:
         """Write the opening into the ledger, before anything is measured.
 
-        Raises: `SealError` when somebody else was quicker, or it cannot be written.
+        Raises: `SealError` when another process was quicker, or it cannot be written.
         """
         shared = self.ledger.overlap(self.hashes)
-        facts = {"run": run, "recipe": recipe.name, "recipe_hash": recipe.fingerprint()}
         ticket = self.ledger.open_seal(
-            self.key, **facts, rows=len(self.hashes), row_hashes=self.hashes, again=again
+            self.key,
+            run=run,
+            recipe=recipe.name,
+            recipe_hash=recipe.fingerprint(),
+            rows=len(self.hashes),
+            row_hashes=self.hashes,
+            again=again,
         )
         before = ticket.number - 1 + sum(share >= SAME for _, share in shared)
         before = max(before, int(self.opened_here))
-        return Opened(
-            self.ledger,
-            ticket,
-            {
-                "opened": ticket.when,
-                "opening": before + 1,
-                "again": before > 0,
-                "shared": [(asdict(opening), share) for opening, share in shared],
-            },
-        )
+        facts = {
+            "opened": ticket.when,
+            "opening": before + 1,
+            "again": before > 0,
+            "shared": [(asdict(opening), share) for opening, share in shared],
+        }
+        return Opened(self.ledger, ticket, facts)

@@ -18,13 +18,14 @@ def choose_threshold(
 ) -> float:
     """The threshold t with the best metric on the rows given, where `probability ≥ t` means positive.
 
-    Candidates are 0.5 and the middles between neighbouring distinct probabilities; of equally good ones that
-    nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where the rows say nothing: one class only, none
-    at all, or probabilities that are not finite.
+    Candidates are 0.5 and the midpoints between neighbouring distinct probabilities; of equally good ones the
+    nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where the rows do not determine it: one class
+    only, no rows, or probabilities that are not finite.
 
-    truth: 0 or 1.
+    Arguments:
+        truth: 0 or 1.
 
-    Raises: RecipeError for an unknown metric.
+    Raises: `RecipeError` for an unknown metric.
     """
     if metric not in _METRICS:
         raise RecipeError(f"No threshold can be chosen for '{metric}'.{did_you_mean(metric, _METRICS)}")
@@ -41,9 +42,9 @@ def choose_threshold(
 def _candidates(probabilities: np.ndarray) -> np.ndarray:
     distinct = np.unique(probabilities)
     lower, upper = distinct[:-1], distinct[1:]
-    middles = lower + (upper - lower) / 2
-    middles = np.where(middles > lower, middles, upper)  # no number lies between neighbouring floats
-    return np.append(middles, 0.5)
+    midpoints = lower + (upper - lower) / 2
+    midpoints = np.where(midpoints > lower, midpoints, upper)  # no number lies between neighbouring floats
+    return np.append(midpoints, 0.5)
 
 
 def _quality(

@@ -1,4 +1,8 @@
-"""Raw values in, answers out: encoder, network and decoder as one module, and its way to disk and back."""
+"""The pipeline: encoder, network and task as one module (raw values in, answers out), saved and loaded.
+
+May import training, tasks and below; runs build on it. Here also: replicas that answer together (`ensemble`)
+and the export to ONNX.
+"""
 
 import copy
 import json
@@ -19,12 +23,12 @@ from handrail.data.encoders.row_encoder import RowEncoder, encoder_from_facts
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.rows import Rows
 from handrail.data.stores.store import Stores
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RunError
-from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcome import Outcome
 from handrail.network import check_augmentation, check_shapes, whole_network
-from handrail.pipeline.ensemble import Ensemble, replicas_of
-from handrail.tasks import ClassDecoder, Decoder, make_decoder
+from handrail.pipeline.ensemble import Ensemble, join_replicas, replicas_of
+from handrail.tasks import ClassTask, Task, make_task
 from handrail.tasks.scoring import all_scores, device_of
 from handrail.tools.files import write_bytes, write_text
 from handrail.training.seeds import seeded
@@ -33,33 +37,41 @@ FORMAT = 2
 
 
 class Pipeline(nn.Module):
-    """Encoder → network → decoder."""
+    """Encoder → network → decoder, where the decoder is the task (its name is in the keys of saved weights).
+
+    Arguments:
+        model: the recipe's model, as it is saved.
+        precision: of the network.
+    """
 
     encoder: RowEncoder
-    decoder: Decoder
+    decoder: Task
 
     def __init__(
         self,
-        task: Task,
         encoder: RowEncoder,
-        decoder: Decoder,
+        decoder: Task,
         network: nn.Module,
         *,
         model: Any,
         precision: str = "float32",
     ) -> None:
         super().__init__()
-        self.task, self.model_spec, self.precision = task, model, precision
+        self.model_spec, self.precision = model, precision
         self.encoder, self.network, self.decoder = encoder, network, decoder
 
     def forward(self, *raw: Tensor) -> Any:
-        """Answers for raw rows: what a table's encoder is given (numbers, codes, moments), or encoded rows of
+        """Answers for raw rows: the inputs of a table's encoder (numbers, codes, moments), or encoded rows of
         another kind.
         """
-        inputs = (
-            self.encoder(*raw) if isinstance(self.encoder, TableEncoder) else raw[0] if len(raw) == 1 else raw
-        )
-        return self.decoder(self.network(inputs))
+        if isinstance(self.encoder, TableEncoder):
+            return self.decoder(self.network(self.encoder(*raw)))
+        return self.decoder(self.network(raw[0] if len(raw) == 1 else raw))
+
+    @property
+    def task(self) -> TaskSpec:
+        """Name, targets and classes."""
+        return self.decoder.spec
 
     @property
     def device(self) -> torch.device:
@@ -81,12 +93,12 @@ class Pipeline(nn.Module):
 
     def decide(self, answers: np.ndarray) -> np.ndarray:
         """Class codes from probabilities."""
-        assert isinstance(self.decoder, ClassDecoder)
+        assert isinstance(self.decoder, ClassTask)
         return self.decoder.decide(torch.from_numpy(answers).to(self.decoder.threshold.device)).cpu().numpy()
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors` and `pipeline.json`."""
-        tensors = {
+        weights = {
             name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.state_dict().items()
         }
         facts = {
@@ -99,7 +111,7 @@ class Pipeline(nn.Module):
             "replicas": len(replicas_of(self.network)),
             "answering": list(self.network.answering) if isinstance(self.network, Ensemble) else [0],
         }
-        write_bytes(folder / "weights.safetensors", save(tensors, {"format": "pt"}))
+        write_bytes(folder / "weights.safetensors", save(weights, {"format": "pt"}))
         write_text(folder / "pipeline.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
@@ -109,31 +121,26 @@ class Pipeline(nn.Module):
         Arguments:
             network: the module to load the weights into, where the model was given as an object.
 
-        Raises: `RunError` when files are missing or damaged, or the module was given as an object and is not
-        here.
+        Raises: `RunError` when files are missing or damaged, or when the model was given as an object and
+            `network` is missing.
         """
         facts = _read_facts(folder / "pipeline.json")
-        task, encoder, spec = (
-            Task.model_validate(facts["task"]),
-            encoder_from_facts(facts["encoder"]),
-            facts["model"],
-        )
-        decoder = make_decoder(task, encoder.shape)
+        model, precision = facts["model"], facts["precision"]
+        encoder = encoder_from_facts(facts["encoder"])
+        decoder = make_task(TaskSpec.model_validate(facts["task"]), encoder.shape)
         decoder.restore(facts["decoder"])
-        if network is None and isinstance(spec, str) and spec.startswith("<object"):
+        if network is None and isinstance(model, str) and model.startswith("<object"):
             raise RunError(
-                f"the model was given as an object, {spec}; load it with handrail.load(RUN, model=...)."
+                f"the model was given as an object, {model}; load it with handrail.load(RUN, model=...)."
             )
-        models = [
-            spec if network is None else copy.deepcopy(network) for _ in range(facts.get("replicas", 1))
+        members = [
+            make_network(
+                model if network is None else copy.deepcopy(network), encoder, decoder, precision=precision
+            )
+            for _ in range(facts.get("replicas", 1))
         ]
-        members = [make_network(model, encoder, decoder, precision=facts["precision"]) for model in models]
-        made = (
-            members[0]
-            if len(members) == 1
-            else Ensemble(members, decoder.joined, answering=facts["answering"])
-        )
-        pipeline = cls(task, encoder, decoder, made, model=spec, precision=facts["precision"])
+        whole = join_replicas(members, decoder.join_scores, answering=facts.get("answering"))
+        pipeline = cls(encoder, decoder, whole, model=model, precision=precision)
         try:
             pipeline.load_state_dict(load_file(folder / "weights.safetensors"))
         except (SafetensorError, RuntimeError, OSError) as error:
@@ -149,13 +156,14 @@ def _read_facts(path: Path) -> dict[str, Any]:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(
-            f"there is no '{path}': the fit has not ended; `handrail resume` continues it."
+            f"there is no '{path}': the fit has not finished; `handrail resume` continues it."
         ) from None
     except (ValueError, OSError) as error:
         raise RunError(f"'{path}' is damaged ({error}).") from error
     if facts.get("format") != FORMAT:
         raise RunError(
-            f"'{path}' has format {facts.get('format')}, expected {FORMAT}; it was written by another version."
+            f"'{path}' has format {facts.get('format')}, expected {FORMAT}; "
+            "it was written by another version."
         )
     return facts
 
@@ -163,29 +171,28 @@ def _read_facts(path: Path) -> dict[str, Any]:
 def make_network(
     model: Any,
     encoder: RowEncoder,
-    decoder: Decoder,
+    decoder: Task,
     *,
     augment: Sequence[Any] = (),
     precision: str = "float32",
     seed: int = 0,
 ) -> nn.Module:
-    """The network of a recipe for what the encoder gives and the task needs; `seed` decides how weights
-    begin.
+    """The network of a recipe between encoder and task, initialised from `seed`.
 
-    What stands before the model (standardising, augmentation in training, learned vectors) is part of the
-    network.
+    It includes what precedes the model: standardising, augmentation in training, learned vectors.
 
-    Raises: `RecipeError` when the model takes other inputs, or gives other outputs, than there are.
+    Raises: `RecipeError` when the model takes other inputs, or returns other outputs, than encoder and task;
+        `RunError` when it is neither a name nor a module.
     """
     if is_object(model) and not isinstance(model, nn.Module):
         raise RunError(f"model: found {type(model).__name__}, expected a name or a torch.nn.Module.")
-    check_shapes(model, encoder.shape, decoder.outputs, decoder.task)
-    check_augmentation(augment, encoder.shape, decoder.task)
+    check_shapes(model, encoder.shape, decoder.outputs, decoder.spec)
+    check_augmentation(augment, encoder.shape, decoder.spec)
     with seeded(seed, "initialise"):
         front = encoder.front()
-        made = build("model", model, encoder.shape, decoder.outputs)
-        changes = [
+        module = build("model", model, encoder.shape, decoder.outputs)
+        augmentation = [
             build("augmentation", item, encoder.shape, where=f"data.augment[{i}]")
             for i, item in enumerate(augment)
         ]
-    return whole_network(front, changes, made, precision=precision)
+    return whole_network(front, augmentation, module, precision=precision)

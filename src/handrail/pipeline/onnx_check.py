@@ -9,23 +9,23 @@ import torch
 from handrail.data.encoders.table import TableEncoder
 from handrail.errors import RunError
 from handrail.pipeline import Pipeline
-from handrail.pipeline.double import doubled
-from handrail.pipeline.onnx_graph import output_names, table_encoder, used_groups
-from handrail.tasks import ClassDecoder
+from handrail.pipeline.onnx_graph import column_groups, output_names, table_encoder
+from handrail.tasks import ClassTask
+from handrail.tasks.scoring import double_scores
 
 _CLOSE = 1e-5
 _ON_THE_EDGE = 1e-6
-_REACH = 10  # extreme values lie that many times the column's range beyond it
+_REACH = 10  # how far extreme values lie outside of a column's range, in ranges
 _ROUNDING = 4.0
 _MOST_ROWS = 4096
 
 
 def check_agreement(graph: bytes, pipeline: Pipeline, features: pl.DataFrame) -> int:
-    """Run both on real rows, then on the difficult ones.
+    """Compare both on real rows, then on difficult ones.
 
     Probabilities and values may differ by 10⁻⁵ (values: of their size, or of the target's spread where that
-    is larger), labels only where a probability is within 10⁻⁶ of deciding otherwise. Where single precision
-    itself is coarser than that (large inputs that were not scaled), four times its measured error is added.
+    is larger), labels only where a probability is within 10⁻⁶ of another decision. Where single precision
+    itself is coarser (large inputs that were not scaled), four times its measured error is added.
 
     Arguments:
         graph: the file's bytes.
@@ -38,8 +38,11 @@ def check_agreement(graph: bytes, pipeline: Pipeline, features: pl.DataFrame) ->
     """
     session = _session(graph)
     step = -(-len(features) // _MOST_ROWS)
-    odd = difficult(features, table_encoder(pipeline))
-    parts = {"validation": features.gather_every(step), "single": features.head(1), "difficult": odd}
+    parts = {
+        "validation": features.gather_every(step),
+        "single": features.head(1),
+        "difficult": difficult_rows(features, table_encoder(pipeline)),
+    }
     for name, rows in parts.items():
         _compare(session, pipeline, rows, name)
     return sum(len(rows) for rows in parts.values())
@@ -58,10 +61,8 @@ def _session(graph: bytes) -> Any:
         ) from error
 
 
-def difficult(features: pl.DataFrame, encoder: TableEncoder) -> pl.DataFrame:
-    """Rows with one column, or all, missing, unseen or far outside of what was seen; the rest as in the first
-    row.
-    """
+def difficult_rows(features: pl.DataFrame, encoder: TableEncoder) -> pl.DataFrame:
+    """The first row with one column, or all, missing, unseen or far outside of its range."""
     first = features.head(1)
     odd = {
         column.name: _odd_values(features[column.name], column.kind, encoder)
@@ -86,50 +87,42 @@ def _odd_values(series: pl.Series, kind: str, encoder: TableEncoder) -> pl.Serie
         return pl.Series([None, unseen], dtype=pl.String)
     if kind == "boolean":
         return pl.Series([None, 0.0, 1.0], dtype=pl.Float64)
-    known = series.drop_nulls()
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)  # pyright: ignore[reportArgumentType]
+    known = series.drop_nulls().to_numpy()
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     reach = _REACH * (high - low or 1.0)
     return pl.Series([None, low - reach, high + reach, 0.0], dtype=pl.Float64)
 
 
 def raw_inputs(features: pl.DataFrame, encoder: TableEncoder) -> dict[str, np.ndarray]:
-    """Typed rows as the file takes them: `[rows, 1]`, missing numbers and moments as NaN, missing words as
-    ''.
-    """
-    found: dict[str, np.ndarray] = {}
-    for group, columns in used_groups(encoder).items():
+    """Typed rows as the file takes them: `[rows, 1]`, missing numbers and moments as NaN, words as ''."""
+    inputs: dict[str, np.ndarray] = {}
+    for group, columns in column_groups(encoder).items():
         for name in columns:
             column = features[name]
             values = column.fill_null("" if group == "codes" else float("nan")).to_numpy()
-            found[name] = (values.astype(object) if group == "codes" else values).reshape(-1, 1)
-    return found
+            inputs[name] = (values.astype(object) if group == "codes" else values).reshape(-1, 1)
+    return inputs
 
 
 def _compare(session: Any, pipeline: Pipeline, rows: pl.DataFrame, part: str) -> None:
-    names = output_names(pipeline)
+    names, inputs = output_names(pipeline), raw_inputs(rows, table_encoder(pipeline))
     try:
-        found = dict(
-            zip(
-                names,
-                session.run(list(names.values()), raw_inputs(rows, table_encoder(pipeline))),
-                strict=True,
-            )
-        )
+        outputs = dict(zip(names, session.run(list(names.values()), inputs), strict=True))
     except Exception as error:  # as above
         raise RunError(
             f"onnxruntime cannot run the exported network: {str(error).splitlines()[0]}"
         ) from error
     expected = pipeline.answers(rows)
     noise = _ROUNDING * _noise(pipeline, rows, expected)
-    answers = found["value"] if "value" in found else found["probabilities"]
-    _close(answers, expected, _allowed(pipeline, expected) + noise, part)
-    if "label" in found:
-        _same_labels(found["label"], pipeline, expected, max(_ON_THE_EDGE, noise), part)
+    answers = outputs["value"] if "value" in outputs else outputs["probabilities"]
+    _check_answers(answers, expected, _tolerance(pipeline, expected) + noise, part)
+    if "label" in outputs:
+        _check_labels(outputs["label"], pipeline, expected, max(_ON_THE_EDGE, noise), part)
 
 
 def _noise(pipeline: Pipeline, rows: pl.DataFrame, answers: np.ndarray) -> float:
     """The largest error of single precision in these answers."""
-    scores = doubled(pipeline.network, table_encoder(pipeline).rows(rows, {}))
+    scores = double_scores(pipeline.network, table_encoder(pipeline).rows(rows, {}))
     if scores is None:
         return 0.0
     with torch.no_grad():
@@ -137,46 +130,45 @@ def _noise(pipeline: Pipeline, rows: pl.DataFrame, answers: np.ndarray) -> float
     return float(np.max(error[np.isfinite(error)], initial=0.0))
 
 
-def _allowed(pipeline: Pipeline, expected: np.ndarray) -> np.ndarray:
+def _tolerance(pipeline: Pipeline, expected: np.ndarray) -> np.ndarray:
     decoder = pipeline.decoder
-    if isinstance(decoder, ClassDecoder):
+    if isinstance(decoder, ClassTask):
         return np.full_like(expected, _CLOSE)
     return _CLOSE * np.maximum(np.abs(expected), decoder.spread.numpy())  # pyright: ignore[reportCallIssue]
 
 
-def _close(found: np.ndarray, expected: np.ndarray, allowed: np.ndarray, part: str) -> None:
+def _check_answers(answers: np.ndarray, expected: np.ndarray, tolerance: np.ndarray, part: str) -> None:
     with np.errstate(invalid="ignore"):  # ∞ − ∞
-        same = (
-            (np.abs(found - expected) <= allowed)
-            | (found == expected)
-            | (np.isnan(found) & np.isnan(expected))
-        )
+        same = np.abs(answers - expected) <= tolerance
+    same |= (answers == expected) | (np.isnan(answers) & np.isnan(expected))
     if same.all():
         return
     row, column = np.argwhere(~same)[0]
     raise RunError(
-        f"the exported network does not answer as PyTorch does: {np.count_nonzero(~same.all(axis=1)):,} of {len(same):,} {part} "
-        f"rows differ; in row {row + 1}, output {column + 1}, onnxruntime gives {found[row, column]:.9g}, "
-        f"PyTorch {expected[row, column]:.9g}. No file was written."
+        f"the exported network does not answer as PyTorch does: {np.count_nonzero(~same.all(axis=1)):,} of "
+        f"{len(same):,} {part} rows differ; in row {row + 1}, output {column + 1}, onnxruntime gives "
+        f"{answers[row, column]:.9g}, PyTorch {expected[row, column]:.9g}. No file was written."
     )
 
 
-def _same_labels(found: np.ndarray, pipeline: Pipeline, expected: np.ndarray, edge: float, part: str) -> None:
-    codes = pipeline.decide(expected)
-    labels = codes if codes.ndim == 2 else np.array(pipeline.task.classes, dtype=object)[codes]
-    different = (found != labels) & ~_undecided(pipeline, expected, edge)
+def _check_labels(
+    labels: np.ndarray, pipeline: Pipeline, probabilities: np.ndarray, edge: float, part: str
+) -> None:
+    codes = pipeline.decide(probabilities)
+    expected = codes if codes.ndim == 2 else np.array(pipeline.task.classes, dtype=object)[codes]
+    different = (labels != expected) & ~_near_tie(pipeline, probabilities, edge)
     if different.any():
         row = int(np.argwhere(different)[0][0])
         raise RunError(
-            f"the exported network does not decide as PyTorch does: in {part} row {row + 1} onnxruntime gives {found[row]}, "
-            f"PyTorch {labels[row]}. No file was written."
+            f"the exported network does not decide as PyTorch does: in {part} row {row + 1} onnxruntime "
+            f"gives {labels[row]}, PyTorch {expected[row]}. No file was written."
         )
 
 
-def _undecided(pipeline: Pipeline, probabilities: np.ndarray, edge: float) -> np.ndarray:
-    """Rows (or labels) so near to another decision that rounding may take it."""
+def _near_tie(pipeline: Pipeline, probabilities: np.ndarray, edge: float) -> np.ndarray:
+    """Rows (or labels) so close to another decision that rounding may cause it."""
     decoder = pipeline.decoder
-    assert isinstance(decoder, ClassDecoder)
+    assert isinstance(decoder, ClassTask)
     if pipeline.task.name == "multi-class":
         best = np.sort(probabilities, axis=1)[:, -2:]
         return best[:, 1] - best[:, 0] <= edge

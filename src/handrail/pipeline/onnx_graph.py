@@ -1,7 +1,7 @@
-"""The whole pipeline as one ONNX graph: raw columns → words to codes → encoder, network, decoder → words.
+"""The whole pipeline as one ONNX graph: raw columns → words to codes → encoder, network, task → words.
 
-The middle part is exported by torch. What stands before it and behind it is ONNX's own `LabelEncoder`, which
-torch has no words for, so these nodes are put in by hand.
+torch exports the middle part. The nodes before and after it are ONNX's own `LabelEncoder`, which torch cannot
+express, so they are added by hand.
 """
 
 import contextlib
@@ -9,17 +9,17 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from handrail import __version__
 from handrail.data.encoders.table import TableEncoder
 from handrail.errors import RunError
 from handrail.pipeline import Pipeline
-from handrail.tasks import ClassDecoder
+from handrail.tasks import ClassTask
 
 _ML = "ai.onnx.ml"
 _ML_VERSION = 2  # the first with a LabelEncoder from words to numbers
@@ -27,25 +27,25 @@ _GROUPS = ("numbers", "codes", "moments")
 
 
 class Whole(nn.Module):
-    """The pipeline with its decision: groups of raw columns in, probabilities and class codes (or values)
-    out.
-    """
+    """The pipeline with its decision: groups of raw columns to probabilities and class codes, or values."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__()
         self.pipeline = pipeline
-        self.groups = used_groups(table_encoder(pipeline))
+        self.groups = column_groups(table_encoder(pipeline))
 
     def forward(self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Any:
-        """The groups that there are, in the order numbers, codes, moments; the others have no columns."""
-        given = dict(zip(self.groups, (first, second, third), strict=False))
+        """Takes the groups that have columns, in the order numbers, codes, moments."""
+        groups = dict(zip(self.groups, (first, second, third), strict=False))
         empty = torch.zeros(first.shape[0], 0, dtype=torch.float64, device=first.device)
-        codes = given.get("codes")
+        codes = groups.get("codes")
         answers = self.pipeline(
-            given.get("numbers", empty), empty.long() if codes is None else codes, given.get("moments", empty)
+            groups.get("numbers", empty),
+            empty.long() if codes is None else codes,
+            groups.get("moments", empty),
         )
         decoder = self.pipeline.decoder
-        return (answers, decoder.decide(answers)) if isinstance(decoder, ClassDecoder) else answers
+        return (answers, decoder.decide(answers)) if isinstance(decoder, ClassTask) else answers
 
 
 def table_encoder(pipeline: Pipeline) -> TableEncoder:
@@ -56,12 +56,13 @@ def table_encoder(pipeline: Pipeline) -> TableEncoder:
     if not isinstance(pipeline.encoder, TableEncoder):
         kinds = ", ".join(sorted({column.kind for column in pipeline.encoder.schema.used}))
         raise RunError(
-            f"only networks for tables are exported to ONNX as a whole, and this one takes {kinds}; use handrail predict."
+            f"only networks for tables are exported to ONNX as a whole, and this one takes {kinds}; "
+            "use handrail predict."
         )
     return pipeline.encoder
 
 
-def used_groups(encoder: TableEncoder) -> dict[str, list[str]]:
+def column_groups(encoder: TableEncoder) -> dict[str, list[str]]:
     """The columns of each group that has any."""
     names = (encoder.number_names, encoder.category_names, encoder.moment_names)
     return {group: columns for group, columns in zip(_GROUPS, names, strict=True) if columns}
@@ -74,32 +75,33 @@ def whole_graph(pipeline: Pipeline) -> Any:
     """
     import onnx
 
-    columns = [column for names in used_groups(table_encoder(pipeline)).values() for column in names]
+    columns = [column for names in column_groups(table_encoder(pipeline)).values() for column in names]
     if "" in columns:
         raise RunError("a column has no name, and an ONNX input needs one; name the column, and fit again.")
-    prefix = _free("handrail/", lambda name: any(column.startswith(name) for column in columns))
-    model = onnx.compose.add_prefix(_exported(pipeline), prefix)
+    prefix = _free_name("handrail/", lambda name: any(column.startswith(name) for column in columns))
+    model = onnx.compose.add_prefix(_torch_graph(pipeline), prefix)
     answers, *codes = [output.name for output in model.graph.output]
-    _put_before(model, table_encoder(pipeline), prefix)
-    _put_behind(model, pipeline, answers, codes, columns)
+    _add_inputs(model, table_encoder(pipeline), prefix)
+    _add_outputs(model, pipeline, answers, codes)
     opsets = [item for item in model.opset_import if item.domain != _ML]
     del model.opset_import[:]
     model.opset_import.extend([*opsets, onnx.helper.make_opsetid(_ML, _ML_VERSION)])
-    _without_traces(model.graph)
-    model.graph.name, model.producer_name, model.producer_version = "handrail", "handrail", __version__
+    _strip_origins(model.graph)
+    model.graph.name, model.producer_name = "handrail", "handrail"
+    model.producer_version = metadata.version("handrail")
     onnx.helper.set_model_props(model, _facts(pipeline))
     onnx.checker.check_model(model)
     return model
 
 
-def _exported(pipeline: Pipeline) -> Any:
+def _torch_graph(pipeline: Pipeline) -> Any:
     whole = Whole(pipeline).eval()
     groups = whole.groups
     types = {"codes": torch.int64}
     example = tuple(
         torch.zeros(4, len(columns), dtype=types.get(name, torch.float64)) for name, columns in groups.items()
     )
-    outputs = ["answers", "chosen"] if isinstance(pipeline.decoder, ClassDecoder) else ["answers"]
+    outputs = ["answers", "chosen"] if isinstance(pipeline.decoder, ClassTask) else ["answers"]
     rows = torch.export.Dim("rows")
     names = ("first", "second", "third")[: len(example)]
     try:
@@ -115,18 +117,16 @@ def _exported(pipeline: Pipeline) -> Any:
             )
         assert program is not None
         return program.model_proto
-    except Exception as error:  # torch's exporter lets errors of many kinds out, its own and the network's
+    except Exception as error:  # torch's exporter raises errors of many kinds, its own and the network's
         raise RunError(
-            f"torch cannot export {_named(pipeline)} to ONNX: {_reason(error)} "
+            f"torch cannot export {_model_name(pipeline)} to ONNX: {_reason(error)} "
             "Write its forward with tensor operations alone, without decisions that depend on values."
         ) from error
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """torch's exporter prints, logs and warns of its own affairs; whether the graph is right is measured
-    afterwards.
-    """
+    """torch's exporter prints, logs and warns of its internals; the graph is checked afterwards."""
     level = logging.root.manager.disable
     with (
         warnings.catch_warnings(),
@@ -151,13 +151,13 @@ def _reason(error: BaseException) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _named(pipeline: Pipeline) -> str:
+def _model_name(pipeline: Pipeline) -> str:
     spec = pipeline.model_spec
     return f"the model '{next(iter(spec))}'" if isinstance(spec, dict) else f"the model {spec}"
 
 
-def _without_traces(graph: Any) -> None:
-    """Take out where in whose source files each node came from: it concerns nobody who gets the file."""
+def _strip_origins(graph: Any) -> None:
+    """Remove the source files and lines that each node came from."""
     del graph.metadata_props[:]
     for item in (*graph.node, *graph.value_info, *graph.initializer):
         del item.metadata_props[:]
@@ -165,17 +165,15 @@ def _without_traces(graph: Any) -> None:
     for node in graph.node:
         for attribute in node.attribute:
             for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                _without_traces(inner)
+                _strip_origins(inner)
 
 
-def _put_before(model: Any, encoder: TableEncoder, prefix: str) -> None:
-    """One input a column `[rows, 1]`; words become codes; columns are joined to the groups that torch's part
-    takes.
-    """
+def _add_inputs(model: Any, encoder: TableEncoder, prefix: str) -> None:
+    """One input a column `[rows, 1]`; words become codes, and columns the groups that torch's part takes."""
     from onnx import TensorProto, helper
 
     inputs, nodes = [], []
-    for group, columns in used_groups(encoder).items():
+    for group, columns in column_groups(encoder).items():
         words = group == "codes"
         kind = TensorProto.STRING if words else TensorProto.DOUBLE
         inputs += [helper.make_tensor_value_info(column, kind, ["rows", 1]) for column in columns]
@@ -204,23 +202,24 @@ def _to_code(levels: list[str], column: str, code: str) -> Any:
     return helper.make_node("LabelEncoder", [column], [code], domain=_ML, name=code, **settings)
 
 
-def _put_behind(model: Any, pipeline: Pipeline, answers: str, codes: list[str], columns: list[str]) -> None:
-    """Outputs under the names and shapes that are promised."""
+def _add_outputs(model: Any, pipeline: Pipeline, answers: str, codes: list[str]) -> None:
+    """Outputs with the documented names and shapes."""
     from onnx import TensorProto, helper
 
-    task = pipeline.task
-    names = output_names(pipeline)
-    numbers, outputs, nodes = TensorProto.DOUBLE, [], []
+    task, names = pipeline.task, output_names(pipeline)
+    outputs, nodes = [], []
     width = len(task.classes) or task.outputs
     if task.is_classification:
-        settings = {
-            "keys_int64s": list(range(width)),
-            "values_strings": list(task.classes),
-            "default_string": "",
-        }
         nodes.append(
             helper.make_node(
-                "LabelEncoder", codes, [names["label"]], domain=_ML, name=f"{codes[0]} word", **settings
+                "LabelEncoder",
+                codes,
+                [names["label"]],
+                domain=_ML,
+                name=f"{codes[0]} word",
+                keys_int64s=list(range(width)),
+                values_strings=list(task.classes),
+                default_string="",
             )
         )
         outputs.append(helper.make_tensor_value_info(names["label"], TensorProto.STRING, ["rows"]))
@@ -229,37 +228,37 @@ def _put_behind(model: Any, pipeline: Pipeline, answers: str, codes: list[str], 
         outputs.append(helper.make_tensor_value_info(names["label"], TensorProto.INT64, ["rows", width]))
     name = names["probabilities" if codes else "value"]
     nodes.append(helper.make_node("Identity", [answers], [name], name=f"{answers} out"))
-    outputs.append(helper.make_tensor_value_info(name, numbers, ["rows", width]))
+    outputs.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["rows", width]))
     del model.graph.output[:]
     model.graph.output.extend(outputs)
     model.graph.node.extend(nodes)
 
 
 def output_names(pipeline: Pipeline) -> dict[str, str]:
-    """The name of each output in the file: as promised, with `_` behind it where a column has that name."""
-    columns = {column for names in used_groups(table_encoder(pipeline)).values() for column in names}
-    promised = ("value",) if pipeline.task.name == "regression" else ("label", "probabilities")
-    return {name: _free(name, columns.__contains__) for name in promised}
+    """The name of each output in the file, followed by `_` where a column has that name."""
+    columns = {column for names in column_groups(table_encoder(pipeline)).values() for column in names}
+    outputs = ("value",) if pipeline.task.name == "regression" else ("label", "probabilities")
+    return {name: _free_name(name, columns.__contains__) for name in outputs}
 
 
-def _free(name: str, taken: Any) -> str:
+def _free_name(name: str, taken: Callable[[str], bool]) -> str:
     while taken(name):
         name += "_"
     return name
 
 
 def _facts(pipeline: Pipeline) -> dict[str, str]:
-    """What stands in the file's metadata."""
+    """The file's metadata."""
     task = pipeline.task
     kinds = {column.name: column.kind for column in pipeline.encoder.schema.used}
     facts = {
         "task": task.name,
         "target": json.dumps(list(task.targets), ensure_ascii=False),
         "columns": json.dumps(kinds, ensure_ascii=False),
-        "handrail_version": __version__,
+        "handrail_version": metadata.version("handrail"),
     }
     if task.classes:
         facts["classes"] = json.dumps(list(task.classes), ensure_ascii=False)
-    if task.name == "binary" and isinstance(pipeline.decoder, ClassDecoder):
+    if task.name == "binary" and isinstance(pipeline.decoder, ClassTask):
         facts["threshold"] = repr(float(pipeline.decoder.threshold))  # pyright: ignore[reportArgumentType]
     return facts

@@ -52,7 +52,7 @@ def write_report(run: RunRecord) -> Path:
 def render(run: RunRecord) -> str:
     """The page's text."""
     summary, tested = run.summary, run.tested
-    resolved = read_yaml(run.folder.resolved)
+    resolved = read_yaml(run.folder.resolved_recipe)
     kept = read_showcase(run.folder, "validation")
     parts = {"validation": summary} if tested is None else {"validation": summary, "test": tested}
     return _template().render(

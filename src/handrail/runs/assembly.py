@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -11,18 +12,18 @@ from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset, Part
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
 from handrail.data.rows import Rows, moved, row_bytes
-from handrail.data.task import Task
-from handrail.errors import DataError
+from handrail.data.task import TaskSpec
+from handrail.errors import DataError, RecipeError
 from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, make_network
-from handrail.pipeline.ensemble import Ensemble
+from handrail.pipeline.ensemble import Ensemble, join_replicas
 from handrail.recipe import Recipe
-from handrail.runs.defaults import settled
+from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
 from handrail.runs.replicas import train_replicas
-from handrail.tasks import ClassDecoder, Decoder, make_decoder
+from handrail.tasks import ClassTask, Task, make_task
 from handrail.training.callbacks.progress import make_progress
-from handrail.training.job import Lesson, batch_size
+from handrail.training.job import Lesson, batch_size, usual_loss
 from handrail.training.seeds import replica_seeds
 from handrail.training.train import check_loss, choose_device, threads_kept, train, usual_threads
 from handrail.training.transfer.weights import BEGINNING
@@ -30,10 +31,10 @@ from handrail.training.transfer.weights import BEGINNING
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
 
 
-def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: Task) -> tuple[RowEncoder, Decoder]:
+def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec) -> tuple[RowEncoder, Task]:
     """Encoder and decoder, learned from these rows."""
     encoder = fit_encoder(part.sample.features, schema, part.stores, recipe.data, counts=part.level_counts)
-    decoder = make_decoder(task, encoder.shape, text=recipe.data.text)
+    decoder = make_task(task, encoder.shape, text=recipe.data.text)
     decoder.fit(part)
     return encoder, decoder
 
@@ -51,8 +52,33 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
         check_loss(recipe.objective.loss, data.task)
 
 
+def check_threshold(recipe: Recipe, task: TaskSpec) -> None:
+    """Raises: `RecipeError` for a threshold where there are no two classes."""
+    if task.name != "binary" and recipe.evaluation.threshold != "auto":
+        raise RecipeError(
+            f"evaluation.threshold: has no effect on {task.name}; expected a target with two classes."
+        )
+
+
+def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
+    """Every default of a settled recipe, and what `auto` came to: `resolved.yaml`."""
+    plain = recipe.resolved()
+    plain["data"]["task"] = data.task.name
+    plain["data"]["target"] = list(data.task.targets)
+    plain["data"]["stream"] = data.train.sample is not data.train
+    if recipe.objective.loss == "auto":
+        settled_loss = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})
+        plain["objective"]["loss"] = settled_loss.resolved()["objective"]["loss"]
+    plain["training"] |= {
+        "batch_size": batch_size(recipe, len(data.train)),
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
+    return plain
+
+
 def assemble(
-    recipe: Recipe, part: Part, *, schema: Schema, task: Task, device: torch.device
+    recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec, device: torch.device
 ) -> tuple[Recipe, tuple[str, ...], Pipeline]:
     """The recipe with all that was left to choose, the reasons, and a pipeline whose network stands at its
     beginning.
@@ -60,11 +86,11 @@ def assemble(
     encoder, decoder = encoders(recipe, part, schema=schema, task=task)
     if recipe.transfer.features and recipe.data.augment == "auto":
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
-    recipe, why = settled(recipe, encoder.shape, decoder.outputs, task=task, rows=len(part), device=device)
+    recipe, why = settle_recipe(recipe, encoder.shape, decoder.outputs, task=task, rows=len(part), device=device)
     return recipe, why, with_network(recipe, encoder, decoder).to(device)
 
 
-def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Decoder) -> Pipeline:
+def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Task) -> Pipeline:
     """Encoder and decoder with the network of a settled recipe between them, or with its replicas."""
     networks = [
         make_network(
@@ -77,9 +103,9 @@ def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Decoder) -> Pipel
         )
         for seed in replica_seeds(recipe.seed, recipe.training.replicas)
     ]
-    network = networks[0] if len(networks) == 1 else Ensemble(networks, decoder.joined)
+    network = join_replicas(networks, decoder.join_scores)
     spec = recipe.resolved()["model"]
-    return Pipeline(decoder.task, encoder, decoder, network, model=spec, precision=recipe.training.precision)
+    return Pipeline(encoder, decoder, network, model=spec, precision=recipe.training.precision)
 
 
 def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None) -> Lesson:
@@ -87,8 +113,8 @@ def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part |
     decoder, encoder, device = pipeline.decoder, pipeline.encoder, pipeline.device
 
     def ready(some: Part) -> tuple[Rows, Rows]:
-        inputs, targets = decoder.lesson(pipeline.rows(some), some, encoder)
-        return _placed(inputs, device), _placed(targets, device)
+        inputs, targets = decoder.training_data(pipeline.rows(some), some, encoder)
+        return _place(inputs, device), _place(targets, device)
 
     held_out = None if validation is None else Batch(*ready(validation), None, device)
     inputs, targets = ready(part)
@@ -99,13 +125,13 @@ def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part |
         targets,
         encoder.feature_names,
         held_out,
-        decoder.credit,
+        decoder.batch_metrics,
         device,
         encoder.facts(),
     )
 
 
-def _placed(rows: Rows, device: torch.device) -> Rows:
+def _place(rows: Rows, device: torch.device) -> Rows:
     """Tensors on the device where they are not too large; what is mapped from disk stays there."""
     parts = rows if isinstance(rows, tuple) else (rows,)
     fits = all(isinstance(part, torch.Tensor) and row_bytes(part) * len(part) < _ON_DEVICE for part in parts)
@@ -160,7 +186,7 @@ def refit(
                 beginning=beginning,
                 callbacks=tuple(make_progress(progress)),
             )
-    if isinstance(pipeline.decoder, ClassDecoder):
+    if isinstance(pipeline.decoder, ClassTask):
         pipeline.decoder.load_state_dict(before.decoder.state_dict())
     folder.refit.mkdir(exist_ok=True)
     pipeline.eval().save(folder.refit)

@@ -1,31 +1,32 @@
 """Answers beside the truth: decided labels, figures with intervals, the hardest rows."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from handrail.data.dataset import Part
+from handrail.data.checks.finding import Finding
+from handrail.data.dataset import Dataset, Part
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
 from handrail.evaluation.metric_names import higher_is_better
-from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcome import Outcome
 from handrail.pipeline import Pipeline
+from handrail.pipeline.ensemble import first_of
 from handrail.recipe import Recipe
+from handrail.recipe.sections import EvaluationRecipe
+from handrail.runs.assembly import count_parameters
 from handrail.runs.folder import Folder
+from handrail.runs.replicas import Replica, best_of, spread
 from handrail.tools.files import write_atomically
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
-    from handrail.recipe.sections import EvaluationRecipe
 
 Figures = dict[str, dict[str, float | None]]
 _HARDEST = 8
 
 
-def figures(predictions: Outcome, settings: "EvaluationRecipe", seed: int = 0) -> Figures:
+def figures(predictions: Outcome, settings: EvaluationRecipe, seed: int = 0) -> Figures:
     """Every metric with its interval, as JSON holds it: not-a-number becomes null."""
     found = measure_with_intervals(
         predictions, resamples=settings.resamples, confidence=settings.confidence, seed=seed
@@ -39,7 +40,7 @@ def plain_interval(interval: Interval) -> dict[str, float | None]:
 
 
 def compare(
-    network: Outcome, baselines: Mapping[str, Outcome], settings: "EvaluationRecipe", *, metric: str
+    network: Outcome, baselines: Mapping[str, Outcome], settings: EvaluationRecipe, *, metric: str
 ) -> dict[str, Any]:
     """The network beside the best baseline, by one metric, on the same resampled rows.
 
@@ -47,7 +48,7 @@ def compare(
     verdict: better, worse, or no clear difference.
     """
     sign = 1 if higher_is_better(metric) else -1
-    best = max(baselines, key=lambda name: _defined(sign * baselines[name].measure()[metric]))
+    best = max(baselines, key=lambda name: _value_or_worst(sign * baselines[name].measure()[metric]))
     gap = difference(
         network, baselines[best], metric, resamples=settings.resamples, confidence=settings.confidence
     )
@@ -61,11 +62,11 @@ def compare(
     }
 
 
-def _defined(value: float) -> float:
+def _value_or_worst(value: float) -> float:
     return value if math.isfinite(value) else -math.inf
 
 
-def hardest(outcome: Outcome, part: "Part", features: list[str]) -> list[dict[str, Any]]:
+def hardest(outcome: Outcome, part: Part, features: list[str]) -> list[dict[str, Any]]:
     """The rows with the greatest error: their number, truth, answer and values as they were read."""
     error, found = outcome.errors(), []
     one_each = len(error) == len(part)  # windows on a long text are no rows of the table
@@ -75,8 +76,8 @@ def hardest(outcome: Outcome, part: "Part", features: list[str]) -> list[dict[st
             {
                 "row": part.table.row_name(int(part.rows[row])) if one_each else f"window {row + 1}",
                 "place": int(row),
-                "truth": outcome.spoken(int(row), truth=True),
-                "answer": outcome.spoken(int(row), truth=False),
+                "truth": outcome.describe(int(row), truth=True),
+                "answer": outcome.describe(int(row), truth=False),
                 "error": float(error[row]),
                 "values": values,
             }
@@ -105,3 +106,41 @@ def write_predictions(folder: Folder, name: str, outcome: Outcome, part: Part) -
     path.parent.mkdir(exist_ok=True)
     with write_atomically(path) as temporary:
         pl.DataFrame({"row": rows, **outcome.columns()}).write_parquet(temporary)
+
+
+def summarise(
+    recipe: Recipe,
+    data: Dataset,
+    pipeline: Pipeline,
+    outcome: Outcome,
+    replicas: Sequence[Replica],
+    *,
+    reasons: Sequence[str],
+    findings: Sequence[Finding],
+) -> dict[str, Any]:
+    """What `validation.json` says: the data, how training went, and figures on validation rows."""
+    metrics, beside = measure_beside(recipe, pipeline, outcome, train=data.train, part=data.validation)
+    best, shape = best_of(replicas), pipeline.encoder.shape
+    columns = data.schema.columns
+    return {
+        "source": data.source,
+        "task": data.task.model_dump(),
+        "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
+        "columns": [column.model_dump() for column in columns],
+        "notes": list(data.notes),
+        "findings": [finding.model_dump() for finding in findings],
+        "training": {
+            "epochs": best.epochs,
+            "best_epoch": best.best_epoch,
+            "stopped": best.stopped,
+            "seconds": sum(replica.seconds for replica in replicas),
+            "parameters": count_parameters(first_of(pipeline.network)),
+            "inputs": list(shape) if isinstance(shape, tuple) else shape,
+            "why": list(reasons),
+        },
+        "decisions": pipeline.decoder.decisions,
+        "hardest": hardest(outcome, data.validation, [column.name for column in columns]),
+        "metrics": metrics,
+        "replicas": spread(pipeline, replicas, data.validation) if len(replicas) > 1 else None,
+        **beside,
+    }

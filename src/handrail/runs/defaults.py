@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 
 from handrail.components import is_object
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.models.cnn import usual_widths
 from handrail.recipe import Recipe
 from handrail.shapes import (
@@ -50,7 +50,7 @@ def _adamw(
     return {"gradient": rule if clip is None else {**rule, "clip": {"by_norm": {"limit": clip}}}}
 
 
-def choose(inputs: InputShape, outputs: OutputShape, *, task: Task, rows: int) -> Choice:
+def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: int) -> Choice:
     """The network and the training for rows of this shape."""
     if isinstance(inputs, ImageShape):
         return _for_images(inputs, outputs, rows=rows)
@@ -102,7 +102,7 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
     return Choice(model, rule, 40, "a plain convolutional network fits pictures of any size", batch=batch)
 
 
-def _for_tokens(outputs: OutputShape, task: Task) -> Choice:
+def _for_tokens(outputs: OutputShape, task: TaskSpec) -> Choice:
     if task.name == "sequence":
         why = "an encoder and a decoder with attention write one text from another"
         return Choice("encoder_decoder", _adamw(0.01, clip=1.0), 60, why, patience=15)
@@ -114,7 +114,7 @@ def _for_tokens(outputs: OutputShape, task: Task) -> Choice:
     )
 
 
-def _for_series(task: Task) -> Choice:
+def _for_series(task: TaskSpec) -> Choice:
     if task.is_forecast:
         model = {"nlinear": {"targets": task.outputs // task.horizon}}
         why = "a linear map of the last values, less the latest one, is hard to beat in forecasting"
@@ -123,8 +123,8 @@ def _for_series(task: Task) -> Choice:
     return Choice("series_cnn", rule, 100, "a residual network of 1-D convolutions suits series", batch=16)
 
 
-def settled(
-    recipe: Recipe, inputs: InputShape, outputs: OutputShape, *, task: Task, rows: int, device: torch.device
+def settle_recipe(
+    recipe: Recipe, inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: int, device: torch.device
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe with every choice made that only the data could tell, and the reasons."""
     choice = choose(inputs, outputs, task=task, rows=rows)
@@ -150,7 +150,7 @@ def settled(
     return recipe.with_values(changes), tuple(reasons)
 
 
-def augmentation(inputs: InputShape, *, rows: int, task: Task) -> tuple[list[Any], str]:
+def augmentation(inputs: InputShape, *, rows: int, task: TaskSpec) -> tuple[list[Any], str]:
     """How training rows are changed at random, and why."""
     if not isinstance(inputs, ImageShape):
         return [], ""

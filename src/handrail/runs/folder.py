@@ -2,16 +2,12 @@
 
 import json
 import logging
-import os
-import platform
 import shutil
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +32,12 @@ class Folder:
         return self.path / "recipe.yaml"
 
     @property
-    def begun(self) -> Path:
+    def first_recipe(self) -> Path:
         """The recipe as it was when the fit began, whatever becomes of `recipe.yaml`."""
         return self.path / "checkpoints" / "recipe.json"
 
     @property
-    def resolved(self) -> Path:
+    def resolved_recipe(self) -> Path:
         """The recipe with every default written out."""
         return self.path / "resolved.yaml"
 
@@ -56,7 +52,7 @@ class Folder:
         return self.path / "split.parquet"
 
     @property
-    def sealed(self) -> Path:
+    def sealed_hashes(self) -> Path:
         """The hashes of the test rows."""
         return self.path / "sealed.parquet"
 
@@ -138,7 +134,7 @@ def _free(path: Path) -> Path:
 
 
 @contextmanager
-def logged(folder: Folder) -> Iterator[None]:
+def log_to(folder: Folder) -> Iterator[None]:
     """While open, what the `handrail` logger says is also appended to the run's log."""
     try:
         handler = logging.FileHandler(folder.log, encoding="utf-8", delay=False)
@@ -169,7 +165,7 @@ def discard(folder: Folder) -> None:
             made.rmdir()
 
 
-def existing(path: str | Path) -> Folder:
+def find_folder(path: str | Path) -> Folder:
     """The folder of a run that is there.
 
     Raises: `RunError` when it is not, or is no run.
@@ -208,17 +204,3 @@ def read_json(path: Path) -> Any:
         ) from None
     except (ValueError, OSError) as error:
         raise RunError(f"'{path}' is damaged ({error}).") from error
-
-
-def environment(device: str, threads: int) -> dict[str, Any]:
-    """What the figures of a run may depend on besides the recipe."""
-    packages = ("handrail", "torch", "numpy", "polars", "scikit-learn", "scipy", "pyarrow", "safetensors")
-    return {
-        "python": sys.version.split()[0],
-        "packages": {name: metadata.version(name) for name in packages},
-        "system": f"{platform.system()} {platform.machine()}",
-        "processors": os.cpu_count(),
-        "threads": threads,
-        "device": device,
-        "precision": "float32",
-    }

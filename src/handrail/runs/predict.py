@@ -16,7 +16,7 @@ from torch import Tensor
 
 from handrail.data.columns.schema import Trouble, read_frame
 from handrail.data.table import Table
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError, HandrailError
 from handrail.pipeline import Pipeline
 from handrail.tasks.scoring import scores_of
@@ -60,7 +60,7 @@ def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: 
         raise DataError([*problems[:-1], f"{problems[-1]} {hint}"])
     if warnings and strict:
         raise DataError(warnings)
-    frame, maps = answered(pipeline, features, table)
+    frame, maps = predict_columns(pipeline, features, table)
     return Answers(_with_files(without_bad(frame, troubles), table), warnings + problems, maps)
 
 
@@ -73,7 +73,7 @@ def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFram
     return frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
 
 
-def answered(
+def predict_columns(
     pipeline: Pipeline, features: pl.DataFrame, table: Table
 ) -> tuple[pl.DataFrame, list[np.ndarray]]:
     """The answers for typed rows as columns, and masks where the network gives some."""
@@ -100,7 +100,7 @@ def answered(
     ), []
 
 
-def _values(answers: np.ndarray, task: Task) -> pl.DataFrame:
+def _values(answers: np.ndarray, task: TaskSpec) -> pl.DataFrame:
     names = ["prediction"] if len(task.targets) == 1 else [f"prediction_{name}" for name in task.targets]
     return pl.DataFrame({name: answers[:, index] for index, name in enumerate(names)})
 
@@ -232,7 +232,7 @@ def with_training_names(table: Table, names: list[str] | None, targets: tuple[st
     return replace(table, frame=table.frame.rename(dict(zip(unnamed, fitting_names, strict=True))))
 
 
-def written(pipeline: Pipeline, start: str, *, length: int, temperature: float = 0.8, seed: int = 0) -> str:
+def write_on(pipeline: Pipeline, start: str, *, length: int, temperature: float = 0.8, seed: int = 0) -> str:
     """A text that a language model writes on from `start`.
 
     Arguments:

@@ -16,7 +16,7 @@ from handrail.data.writers.formats import WRITERS
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.sections import DataRecipe
-from handrail.runs.predict import Answers, answered, unreadable_rows, unseen_rows, without_bad
+from handrail.runs.predict import Answers, predict_columns, unreadable_rows, unseen_rows, without_bad
 from handrail.tools.files import write_atomically
 
 _LINES, _PARQUET = (".csv", ".tsv", ".jsonl", ".ndjson"), (".parquet", ".pq")
@@ -105,7 +105,7 @@ class AnsweredBlocks:
         for start, frame in self.source.blocks(None if self.keep else self.names):
             features, troubles = read_frame(frame, self.pipeline.encoder.schema)
             self._note(start, features, troubles)
-            answers = without_bad(answered(self.pipeline, features, self.table)[0], troubles)
+            answers = without_bad(predict_columns(self.pipeline, features, self.table)[0], troubles)
             if self.keep:
                 names = {name: f"{name}_" for name in answers.columns if name in frame.columns}
                 answers = pl.concat([frame, answers.rename(names)], how="horizontal")

@@ -12,7 +12,7 @@ from handrail.errors import RunError
 from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
 from handrail.recipe import Recipe
-from handrail.runs.folder import Folder, existing, read_json
+from handrail.runs.folder import Folder, find_folder, read_json
 from handrail.tools.yaml import read_yaml
 
 SOURCES = ("source", "validation", "test")
@@ -32,7 +32,7 @@ class RunRecord:
     def __init__(
         self, path: str | Path, *, model: torch.nn.Module | None = None, recipe: Recipe | None = None
     ) -> None:
-        self.folder: Folder = existing(path)
+        self.folder: Folder = find_folder(path)
         self._module, self._recipe = model, recipe
 
     def __repr__(self) -> str:
@@ -70,10 +70,10 @@ class RunRecord:
     @functools.cached_property
     def _hashes(self) -> np.ndarray:
         try:
-            return pl.read_parquet(self.folder.sealed)["hash"].to_numpy()
+            return pl.read_parquet(self.folder.sealed_hashes)["hash"].to_numpy()
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0]
-            raise RunError(f"'{self.folder.sealed}' is missing or damaged ({reason}).") from error
+            raise RunError(f"'{self.folder.sealed_hashes}' is missing or damaged ({reason}).") from error
 
 
 def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Recipe:

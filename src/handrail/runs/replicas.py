@@ -9,11 +9,11 @@ from typing import Any
 
 from handrail.data.dataset import Part
 from handrail.errors import RecipeError, TrainingError
-from handrail.evaluation.outcomes import Outcome
-from handrail.learning.team import Team
+from handrail.evaluation.outcome import Outcome
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import Ensemble, replicas_of
 from handrail.recipe import Recipe
+from handrail.runs.context import FitContext
 from handrail.runs.folder import Folder
 from handrail.training.callbacks import Callback
 from handrail.training.callbacks.progress import make_progress
@@ -58,29 +58,27 @@ def replicas_from(members: Sequence[Mapping[str, Any]]) -> list[Replica]:
 
 
 def train_pipeline(
-    lesson: Lesson,
-    pipeline: Pipeline,
-    folder: Folder,
-    *,
-    progress: str,
-    callbacks: tuple[Callback, ...],
-    wish: StopWish,
-    team: Team,
+    lesson: Lesson, pipeline: Pipeline, context: FitContext, *, wish: StopWish
 ) -> list[Replica]:
     """Train the network of a pipeline, or all its replicas, with checkpoints and records in the run's folder.
 
     Raises: `TrainingError` when the loss is not a number, `Interrupted` when asked to stop.
     """
-    recipe = lesson.recipe
+    recipe, folder, callbacks = lesson.recipe, context.folder, context.callbacks
     if recipe.training.replicas > 1:
         return train_replicas(
-            lesson, pipeline, folder=folder, progress=progress, callbacks=callbacks, wish=wish
+            lesson, pipeline, folder=folder, progress=context.progress, callbacks=callbacks, wish=wish
         )
-    listeners = (Records(folder.metrics), *make_progress(progress), *callbacks)
-    done = train(
-        lesson, pipeline.network, folder=folder.checkpoints, callbacks=listeners, wish=wish, team=team
+    listeners = (Records(folder.metrics), *make_progress(context.progress), *callbacks)
+    progress = train(
+        lesson,
+        pipeline.network,
+        folder=folder.checkpoints,
+        callbacks=listeners,
+        wish=wish,
+        team=context.team,
     )
-    return [Replica.of(1, recipe.seed, done)]
+    return [Replica.of(1, recipe.seed, progress)]
 
 
 def train_replicas(

@@ -18,16 +18,15 @@ from torch import Tensor, nn
 
 from handrail.components import is_object
 from handrail.data.encoders.table import TableEncoder
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
 from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, make_network
-from handrail.pipeline.double import doubled
 from handrail.recipe import Recipe
 from handrail.runs.assembly import threads_for
 from handrail.sklearn.rows import Rows, as_frame, encode, fit_encoder, held_out, is_mixed
-from handrail.tasks import ValueDecoder, make_decoder
-from handrail.tasks.scoring import all_scores
+from handrail.tasks import ValueTask, make_task
+from handrail.tasks.scoring import all_scores, double_scores
 from handrail.training.callbacks import Callback, Training
 from handrail.training.callbacks.progress import make_progress
 from handrail.training.job import Lesson
@@ -114,7 +113,7 @@ class _NetworkEstimator(BaseEstimator):
         check_consistent_length(X, y)
         return as_frame(X), cast(np.ndarray, y)
 
-    def _train(self, rows: Rows, target: Tensor, task: Task) -> None:
+    def _train(self, rows: Rows, target: Tensor, task: TaskSpec) -> None:
         """Divide, encode, train; targets are codes `[rows]` or values `[rows, outputs]`."""
         recipe = self._recipe()
         if recipe.objective.loss != "auto":
@@ -129,7 +128,7 @@ class _NetworkEstimator(BaseEstimator):
             torch.set_num_threads(threads_for(recipe, pipeline, len(train_target)))
             validation = _batch(pipeline, rest, target[aside]) if len(aside) else None
             batch = _batch(pipeline, train_rows, train_target)
-            names, credit = pipeline.encoder.feature_names, pipeline.decoder.credit
+            names, credit = pipeline.encoder.feature_names, pipeline.decoder.batch_metrics
             lesson = Lesson(
                 recipe, task, batch.inputs, batch.targets, names, validation, credit, pipeline.device
             )
@@ -138,20 +137,20 @@ class _NetworkEstimator(BaseEstimator):
         self.pipeline_, self.network_, self.history_ = pipeline.eval(), pipeline.network, history.epochs
         self.best_epoch_ = done.best_epoch or done.epoch
 
-    def _pipeline(self, recipe: Recipe, rows: Rows, target: Tensor, task: Task) -> Pipeline:
+    def _pipeline(self, recipe: Recipe, rows: Rows, target: Tensor, task: TaskSpec) -> Pipeline:
         """Encoder and target's scale learned from these rows, and the network at its beginning."""
         device = choose_device(recipe.training.device)
         encoder = fit_encoder(rows, recipe.data.encoding, self._names())
         model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
-        decoder = make_decoder(task, encoder.shape)
-        if isinstance(decoder, ValueDecoder):
+        decoder = make_task(task, encoder.shape)
+        if isinstance(decoder, ValueTask):
             decoder.learn(target)
         network = make_network(model, encoder, decoder, seed=recipe.seed)
         if not isinstance(network, nn.Module):
             raise RecipeError(
                 f"model: found {type(network).__name__}, expected a name, {{name: arguments}} or a torch.nn.Module."
             )
-        return Pipeline(task, encoder, decoder, network, model=recipe.resolved()["model"]).to(device)
+        return Pipeline(encoder, decoder, network, model=recipe.resolved()["model"]).to(device)
 
     def _names(self) -> list[str]:
         return [
@@ -175,7 +174,7 @@ class _NetworkEstimator(BaseEstimator):
             rows = cast(np.ndarray, validate_data(self, X, reset=False, **_ARRAYS))
         inputs = encode(cast(TableEncoder, self.pipeline_.encoder), rows)
         single = isinstance(rows, np.ndarray) and rows.dtype == np.float32
-        scores = None if single else doubled(self.network_, inputs)
+        scores = None if single else double_scores(self.network_, inputs)
         return all_scores(self.network_, inputs) if scores is None else scores
 
     def _answers(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -191,7 +190,7 @@ def _batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
     decoder = pipeline.decoder
     return Batch(
         encode(cast(TableEncoder, pipeline.encoder), rows),
-        decoder.scaled(target) if isinstance(decoder, ValueDecoder) else target,
+        decoder.scale(target) if isinstance(decoder, ValueTask) else target,
     )
 
 
@@ -281,7 +280,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
                 f"y holds one class, {classes[0]!r}; expected at least two. There is nothing to learn."
             )
         name = "binary" if len(classes) == 2 else "multi-class"
-        task = Task(name=name, targets=("y",), classes=tuple(str(label) for label in classes))
+        task = TaskSpec(name=name, targets=("y",), classes=tuple(str(label) for label in classes))
         self.classes_ = classes
         self._train(rows, torch.from_numpy(codes.astype(np.int64)), task)
         return self
@@ -351,7 +350,7 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):
         self._flat = y.ndim == 1
         target = torch.from_numpy(np.array(y, dtype=np.float64).reshape(len(y), -1))
         names = ("y",) if self._flat else tuple(f"y{index}" for index in range(target.shape[1]))
-        self._train(rows, target, Task(name="regression", targets=names))
+        self._train(rows, target, TaskSpec(name="regression", targets=names))
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803

@@ -1,29 +1,27 @@
-"""Decoders: what a task asks of a network, and how its scores become answers."""
+"""Tasks: what a network has to answer, its targets, and how its scores become answers and outcomes.
 
-from handrail.data.task import Task
+May import evaluation, data, layers and below. A new task is a file with a `Task`, entered in `make_task`, and
+an outcome in `handrail.evaluation.outcomes`.
+"""
+
+from handrail.data.task import TaskSpec
 from handrail.recipe.encoding import Text
 from handrail.shapes import InputShape
-from handrail.tasks.classes import ClassDecoder
-from handrail.tasks.task import Decoder
-from handrail.tasks.values import ValueDecoder
+from handrail.tasks.boxes import BoxTask
+from handrail.tasks.classes import ClassTask
+from handrail.tasks.masks import MaskTask
+from handrail.tasks.next_token import NextTokenTask
+from handrail.tasks.sequence import SequenceTask
+from handrail.tasks.task import Task
+from handrail.tasks.values import ValueTask
 
-__all__ = ["ClassDecoder", "Decoder", "ValueDecoder", "make_decoder"]
+__all__ = ["ClassTask", "Task", "ValueTask", "make_task"]
+
+_TASKS = {"regression": ValueTask, "mask": MaskTask, "boxes": BoxTask, "next-token": NextTokenTask}
 
 
-def make_decoder(task: Task, shape: InputShape, *, text: Text | None = None) -> Decoder:
-    """The decoder of a task for inputs of this shape; `text` says how written answers become tokens."""
-    if task.name == "regression":
-        return ValueDecoder(task, shape)
-    if task.name == "mask":
-        from handrail.tasks.masks import MaskDecoder as Made
-    elif task.name == "boxes":
-        from handrail.tasks.boxes import BoxDecoder as Made
-    elif task.name == "next-token":
-        from handrail.tasks.next_token import NextTokenDecoder as Made
-    elif task.name == "sequence":
-        from handrail.tasks.sequence import SequenceDecoder
-
-        return SequenceDecoder(task, shape, settings=text)
-    else:
-        return ClassDecoder(task, shape)
-    return Made(task, shape)
+def make_task(spec: TaskSpec, shape: InputShape, *, text: Text | None = None) -> Task:
+    """The task for inputs of this shape; `text` says how written answers become tokens."""
+    if spec.name == "sequence":
+        return SequenceTask(spec, shape, settings=text)
+    return _TASKS.get(spec.name, ClassTask)(spec, shape)

@@ -1,97 +1,275 @@
-"""The simple rivals of a network that answers with classes or values: majority or mean, linear, and last
-season.
+"""The baselines of a network that answers with classes or values: guessing, a linear model, the last season.
+
+Guess and linear model are affine maps, scores = features · weights + bias, followed by the task's softmax or
+sigmoid. None is stored: the test fits them again, on the same training rows.
 """
 
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
+from scipy.special import expit, softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
 
+from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.part import Part
 from handrail.data.rows import Rows, count, take
 from handrail.data.stores.windows import WindowStore
-from handrail.data.task import Task
-from handrail.evaluation.baselines import Baseline, Forecast, fit_baselines, fitting_rows
-from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.data.task import TaskSpec
+from handrail.errors import DataError
+from handrail.evaluation.metric_names import check_task
+from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.tasks.scoring import rows_at_once
 
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
-    from handrail.data.encoders.row_encoder import RowEncoder
+_MOST_ROWS = 100_000
+_WORK = 100_000_000  # rows × features × outputs: some seconds
+_ITERATIONS = 100
 
 
-def simple_rivals(task: Task, train: "Part", part: "Part", encoder: "RowEncoder") -> dict[str, Outcome]:
-    """Majority or mean, and linear, fitted on the rows that the network was trained on.
+def table_baselines(spec: TaskSpec, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
+    """The answers for `part` of "majority" (or "mean") and "linear", fitted on the network's training rows.
 
-    Simple numbers are made of the rows that "linear" is fitted on alone, and chunk by chunk of those asked,
-    so that many pictures do not fill the memory.
+    Features are made only of the rows that "linear" is fitted on, and of `part` a chunk at a time, so that
+    many images do not fill the memory.
     """
     rows, target = train.encoded(encoder), train.target.numpy()
-    chosen = fitting_rows(
-        task.name, target, task.classes, width=_simple(encoder, rows, np.arange(1)).shape[1]
-    )
-    fitted = fit_baselines(task.name, _simple(encoder, rows, chosen), target, task.classes, rows=chosen)
-    said = _said(fitted, encoder, part.encoded(encoder))
-    scale, truth = naive_errors(task, part), part.target.numpy()
+    width = _features(encoder, rows, np.arange(1)).shape[1]
+    chosen = fitting_rows(spec.name, target, spec.classes, width=width)
+    features = _features(encoder, rows, chosen)
+    baselines = fit_baselines(spec.name, features, target, spec.classes, rows=chosen)
+    scale, truth = naive_errors(spec, part), part.target.numpy()
     return {
-        name: Predictions(
-            task.name, truth, one.probabilities, one.values, one.labels, task.classes, scale, blocks(task)
+        name: TableOutcome(
+            spec.name,
+            truth,
+            answers.probabilities,
+            answers.values,
+            answers.labels,
+            spec.classes,
+            scale,
+            _block(spec),
         )
-        for name, one in said.items()
+        for name, answers in _predict(baselines, encoder, part.encoded(encoder)).items()
     }
 
 
-def _said(fitted: dict[str, Baseline], encoder: "RowEncoder", rows: Rows) -> dict[str, Forecast]:
-    """What each baseline says of all rows."""
-    parts: dict[str, list[Forecast]] = {name: [] for name in fitted}
-    size = rows_at_once(rows)
-    for start in range(0, count(rows), size):
-        features = _simple(encoder, rows, np.arange(start, min(start + size, count(rows))))
-        for name, baseline in fitted.items():
-            parts[name].append(baseline.predict(features))
-    return {name: Forecast.joined(some) for name, some in parts.items()}
-
-
-@torch.inference_mode()
-def _simple(encoder: "RowEncoder", rows: Rows, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n width"]:
-    """The simple numbers of the rows at these places."""
-    size, found = rows_at_once(rows), np.empty((0, 0), dtype=np.float32)
-    for start in range(0, len(places), size):
-        part = encoder.simple(take(rows, torch.from_numpy(places[start : start + size]))).cpu().numpy()
-        if not start:
-            found = np.empty((len(places), part.shape[1]), dtype=part.dtype)
-        found[start : start + len(part)] = part
-    return found
-
-
-def blocks(task: Task) -> int:
-    """How many neighbouring rows hang together: windows of a forecast share the values that they foretell."""
-    return max(task.horizon, 1)
-
-
-def naive_errors(task: Task, part: "Part") -> np.ndarray | None:
-    """What the mean absolute errors of a forecast are divided by: those of the seasonal naive forecast on
-    training rows.
-    """
-    if not task.is_forecast:
-        return None
-    return _windows(part)[1].naive_errors(task)
-
-
-def seasonal_rival(task: Task, part: "Part") -> dict[str, Outcome]:
+def seasonal_naive(spec: TaskSpec, part: Part) -> TableOutcome:
     """The forecast that repeats the last season.
 
     Source: Hyndman & Koehler 2006
     """
     name, store = _windows(part)
-    values = store.last_season(task, part.raw[name].to_numpy())
-    found = Predictions(
-        "regression", part.target.numpy(), values=values, scale=naive_errors(task, part), block=blocks(task)
-    )
-    return {"seasonal naive": found}
+    return value_outcome(spec, part, store.last_season(spec, part.raw[name].to_numpy()))
 
 
-def _windows(part: "Part") -> tuple[str, WindowStore]:
+def value_outcome(spec: TaskSpec, part: Part, values: Float[np.ndarray, "rows outputs"]) -> TableOutcome:
+    """Predicted values for a part beside the truth."""
+    truth, scale = part.target.numpy(), naive_errors(spec, part)
+    return TableOutcome("regression", truth, values=values, scale=scale, block=_block(spec))
+
+
+def naive_errors(spec: TaskSpec, part: Part) -> np.ndarray | None:
+    """For forecasts, the mean absolute errors of the seasonal naive forecast on training rows (for MASE)."""
+    return _windows(part)[1].naive_errors(spec) if spec.is_forecast else None
+
+
+def _block(spec: TaskSpec) -> int:
+    """How many neighbouring rows belong together: windows of a forecast share predicted values."""
+    return max(spec.horizon, 1)
+
+
+def _windows(part: Part) -> tuple[str, WindowStore]:
     """The column of a forecast's windows, and their store."""
     return next((name, store) for name, store in part.stores.items() if isinstance(store, WindowStore))
+
+
+@torch.inference_mode()
+def _features(encoder: RowEncoder, rows: Rows, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n width"]:
+    """The simple features of the rows at these places, a chunk at a time."""
+    size, features = rows_at_once(rows), np.empty((0, 0), dtype=np.float32)
+    for start in range(0, len(places), size):
+        chunk = encoder.simple(take(rows, torch.from_numpy(places[start : start + size]))).cpu().numpy()
+        if not start:
+            features = np.empty((len(places), chunk.shape[1]), dtype=chunk.dtype)
+        features[start : start + len(chunk)] = chunk
+    return features
+
+
+@dataclass(frozen=True)
+class BaselineAnswers:
+    """A baseline's answers for some rows, shaped as in `Predictions`."""
+
+    probabilities: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    values: np.ndarray | None = None
+
+    @classmethod
+    def join(cls, parts: Sequence["BaselineAnswers"]) -> "BaselineAnswers":
+        """The answers for several sets of rows, one after the other."""
+        arrays = [[getattr(part, field.name) for part in parts] for field in fields(cls)]
+        return cls(*(None if array[0] is None else np.concatenate(array) for array in arrays))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An affine map: weights [width, outputs] and bias [outputs]; a binary task has outputs (0, score)."""
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def predict(self, features: Float[np.ndarray, "rows width"]) -> BaselineAnswers:
+        """Values, or probabilities and labels: the most probable class, or every label from 0.5 on.
+
+        Raises: `DataError` when the features have another width than those that the baseline was fitted on.
+        """
+        _check_features(features, width=len(self.weights))
+        scores = features @ self.weights + self.bias
+        if self.task == "regression":
+            return BaselineAnswers(values=scores)
+        if self.task == "multi-label":
+            probabilities = expit(scores)
+            return BaselineAnswers(probabilities, labels=(probabilities >= 0.5).astype(np.int64))
+        probabilities = softmax(scores, axis=1)
+        return BaselineAnswers(probabilities, labels=probabilities.argmax(axis=1))
+
+
+def _predict(baselines: dict[str, Baseline], encoder: RowEncoder, rows: Rows) -> dict[str, BaselineAnswers]:
+    """The answers of each baseline for all rows, a chunk at a time."""
+    parts: dict[str, list[BaselineAnswers]] = {name: [] for name in baselines}
+    size = rows_at_once(rows)
+    for start in range(0, count(rows), size):
+        features = _features(encoder, rows, np.arange(start, min(start + size, count(rows))))
+        for name, baseline in baselines.items():
+            parts[name].append(baseline.predict(features))
+    return {name: BaselineAnswers.join(chunks) for name, chunks in parts.items()}
+
+
+def fit_baselines(
+    task: str,
+    features: Float[np.ndarray, "rows width"],
+    target: Num[np.ndarray, "rows ..."],
+    classes: tuple[str, ...] = (),
+    *,
+    rows: Int[np.ndarray, " n"] | None = None,
+) -> dict[str, Baseline]:
+    """The baselines of a task: "majority" (or "mean" for regression) and "linear", fitted on train rows.
+
+    - majority: the frequencies of classes (labels) as probabilities, whatever the features; mean: the mean of
+      the target.
+    - linear: logistic regression (C = 1; one for each label) or ridge regression (α = 1) of scikit-learn. It
+      stops after 100 iterations, converged or not: a baseline close to its optimum is still one. It is fitted
+      on at most 100,000 rows, fewer where rows × features × outputs would pass 10⁸, drawn with a fixed seed
+      and with every class included. A class or label that the rows lack gets probability 0.
+
+    Arguments:
+        features: scaled, finite.
+        target: class codes `[rows]`, 0/1 `[rows, labels]` or numbers `[rows, outputs]`.
+        rows: given where the features are those of `fitting_rows` alone; majority and mean use all targets.
+
+    Raises: `DataError` for no rows, or for features or targets that are not finite; `RecipeError` for an
+        unknown task.
+
+    Source: Pedregosa 2011 (scikit-learn)
+    """
+    check_task(task)
+    _check_features(features, width=features.shape[1] if features.ndim == 2 else 0)
+    targets = target if rows is None else target[rows]
+    if not len(target) or len(targets) != len(features):
+        raise DataError(
+            "Baselines need as many targets as rows, and at least one; "
+            f"found {len(targets)} and {len(features)}."
+        )
+    if not np.isfinite(target).all():
+        raise DataError("The target holds numbers that are not finite; baselines cannot be fitted.")
+    constant = _constant_scores(task, target, classes)
+    flat = np.zeros((features.shape[1], len(constant)))
+    maps = {"mean" if task == "regression" else "majority": (flat, constant), "linear": (flat, constant)}
+    if flat.size:
+        chosen = np.arange(len(targets)) if rows is not None else _some_rows(task, target, flat.size)
+        subset = features if len(chosen) == len(features) else features[chosen]
+        maps["linear"] = _linear(task, subset, targets[chosen], constant)
+    return {name: Baseline(name, task, tuple(classes), *arrays) for name, arrays in maps.items()}
+
+
+def fitting_rows(
+    task: str, target: Num[np.ndarray, "rows ..."], classes: tuple[str, ...], *, width: int
+) -> Int[np.ndarray, " n"]:
+    """The rows that "linear" is fitted on; features of the others need not be made."""
+    return _some_rows(task, target, width * len(_constant_scores(task, target, classes)))
+
+
+def _check_features(features: np.ndarray, *, width: int) -> None:
+    if features.ndim != 2 or features.shape[1] != width:
+        raise DataError(f"The features have shape {list(features.shape)}; expected [rows, {width}].")
+    finite = np.isfinite(features)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise DataError(
+            f"The features hold {features[row, column]} in row {row}, column {column}; "
+            "baselines need finite numbers."
+        )
+
+
+def _constant_scores(task: str, target: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    """The bias whose softmax (sigmoid) gives the frequencies; −∞ and ∞ stand for 0 and 1."""
+    if task == "regression":
+        return target.mean(axis=0, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        if task == "multi-label":
+            frequency = target.mean(axis=0, dtype=np.float64)
+            return np.log(frequency) - np.log1p(-frequency)
+        size = 2 if task == "binary" else max(len(classes), int(target.max()) + 1)
+        return np.log(np.bincount(target.astype(np.int64), minlength=size) / len(target))
+
+
+def _some_rows(task: str, target: np.ndarray, cost: int) -> np.ndarray:
+    """A number of rows that is quick to fit, with every class among them."""
+    limit = int(np.clip(_WORK // max(cost, 1), 2000, _MOST_ROWS))
+    if len(target) <= limit:
+        return np.arange(len(target))
+    rows = np.random.default_rng(0).choice(len(target), size=limit, replace=False)
+    if task in ("binary", "multi-class"):
+        _, first = np.unique(target, return_index=True)
+        rows = np.concatenate([rows, first])
+    return np.unique(rows)
+
+
+def _linear(
+    task: str, features: np.ndarray, target: np.ndarray, constant: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if task == "regression":
+        with warnings.catch_warnings():
+            # Ill-conditioned features: the penalty keeps the solution finite.
+            warnings.simplefilter("ignore")
+            ridge = Ridge(alpha=1.0).fit(features, target)
+        return np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_)
+    if task == "multi-label":
+        fits = [
+            _logistic(features, column, constant[[label, label]]) for label, column in enumerate(target.T)
+        ]
+        return np.concatenate([w[:, 1:] for w, _ in fits], axis=1), np.array([b[1] for _, b in fits])
+    return _logistic(features, target, constant)
+
+
+def _logistic(features: np.ndarray, codes: np.ndarray, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [width, classes] and bias [classes]; constant scores with fewer than two classes present."""
+    weights, bias = np.zeros((features.shape[1], len(constant))), constant
+    present = np.unique(codes).astype(np.int64)
+    if len(present) < 2:
+        return weights, bias
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=_ITERATIONS).fit(features, codes)
+    bias = np.full(len(constant), -np.inf)
+    bias[present] = 0.0
+    columns = present if len(present) > 2 else present[1:]  # of two classes the first one's score is 0
+    weights[:, columns], bias[columns] = model.coef_.T, model.intercept_
+    return weights, bias

@@ -1,4 +1,4 @@
-"""Text from a network that foretells the next token: one token is drawn from its answer, added, and so on."""
+"""Text from a network that predicts the next token: one token is drawn, appended, and so on."""
 
 import torch
 from jaxtyping import Float, Int
@@ -22,14 +22,14 @@ def sample(
     """The start, followed by tokens drawn from p = softmax(scores / temperature), each given those before it.
 
     Arguments:
-        model: tokens `[rows, length]` to scores `[rows, length, vocabulary]`; asked in evaluation mode.
+        model: tokens `[rows, length]` to scores `[rows, length, vocabulary]`; called in evaluation mode.
         start: at least one token for each row.
-        steps: how many tokens are added.
-        context: the most tokens that the network is shown; of longer texts the last ones.
-        generator: where chance comes from; on the device of `start`.
-        temperature: below 1 bolder towards what is likely; 0 always takes the likeliest.
-        top_k: only so many of the likeliest tokens are drawn from; without a value all.
-        never: tokens that are not drawn: padding and what was never seen are no text.
+        steps: how many tokens are appended.
+        context: the most tokens that the network sees; of longer texts the last ones.
+        generator: of random numbers, on the device of `start`.
+        temperature: sampling temperature; 0 is greedy.
+        top_k: draw from this number of the most probable tokens; by default from all.
+        never: tokens that are not drawn, by default padding and unknown.
 
     Returns: `[rows, begun + steps]`.
 
@@ -44,13 +44,13 @@ def sample(
         tokens = start
         for _ in range(steps):
             scores = model(tokens[:, -context:])[:, -1].float()
-            tokens = torch.cat([tokens, _drawn(scores, temperature, top_k, never, generator)], dim=1)
+            tokens = torch.cat([tokens, _draw(scores, temperature, top_k, never, generator)], dim=1)
         return tokens
     finally:
         model.train(trained)
 
 
-def _drawn(
+def _draw(
     scores: Float[Tensor, "rows vocabulary"],
     temperature: float,
     top_k: int | None,
@@ -69,24 +69,14 @@ def _drawn(
 def _check(start: Tensor, steps: int, context: int, temperature: float, top_k: int | None) -> None:
     problems = [
         f"{name}: found {value}; expected {expected}."
-        for name, value, expected, wrong in (
-            (
-                "start",
-                f"rows of {start.shape[-1]} tokens",
-                "at least one token to go on from",
-                start.shape[-1] < 1,
-            ),
-            ("steps", steps, "zero or more", steps < 0),
-            ("context", context, "one or more", context < 1),
-            (
-                "temperature",
-                temperature,
-                "a finite number, zero or above",
-                not 0 <= temperature < float("inf"),
-            ),
-            ("top_k", top_k, "one or more", top_k is not None and top_k < 1),
+        for name, value, expected, valid in (
+            ("start", f"rows of {start.shape[-1]} tokens", "at least one token", start.shape[-1] >= 1),
+            ("steps", steps, "zero or more", steps >= 0),
+            ("context", context, "one or more", context >= 1),
+            ("temperature", temperature, "a finite number, zero or above", 0 <= temperature < float("inf")),
+            ("top_k", top_k, "one or more", top_k is None or top_k >= 1),
         )
-        if wrong
+        if not valid
     ]
     if problems:
         raise RecipeError(problems)

@@ -1,59 +1,55 @@
 """Masks: a class for every pixel."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
-from handrail.data.task import Task
-from handrail.evaluation.outcomes import Outcome
+from handrail.data.task import TaskSpec
+from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.outcomes.masks import MaskOutcome, Tally
 from handrail.shapes import ImageShape, InputShape, MapShape
 from handrail.tasks.scoring import mean_of_sigmoid, mean_of_softmax, rows_at_once, scores_of
-from handrail.tasks.task import Decoder
+from handrail.tasks.task import Task
 
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
-    from handrail.data.encoders.row_encoder import RowEncoder
-
-_BINS = 1000  # of probability, between which the threshold is looked for
+_BINS = 1000  # of probability, whose borders are the candidates of the threshold
 _GREYS = 256
 UNKNOWN = 255  # the code of a class that training rows did not have
 
 
-class MaskDecoder(Decoder):
+class MaskTask(Task):
     """Scores of every pixel to probabilities, and those to classes.
 
     Two classes share one map of scores, p(second class) = sigmoid(score), cut at `threshold`; of more classes
-    each has its map, softmax over them, and the most probable one is taken.
+    each has its map, with a softmax over them, and the most probable one is the answer.
     """
 
     joins: ClassVar[bool] = True
     threshold: Tensor
     shape: ImageShape
 
-    def __init__(self, task: Task, shape: InputShape) -> None:
+    def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         assert isinstance(shape, ImageShape), "masks are of images"
-        super().__init__(task, shape)
+        super().__init__(spec, shape)
         self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
 
     @property
     def outputs(self) -> MapShape:
         """A map of the images' own size: one channel for two classes, else one a class."""
-        classes = len(self.task.classes)
+        classes = len(self.spec.classes)
         return MapShape(1 if classes == 2 else classes, self.shape.height, self.shape.width)
 
-    def targets(self, part: "Part") -> UInt8[Tensor, "rows height width"]:
-        """Class codes of the pixels, scaled and cut as the images are; 255 for a class that is not the
-        task's.
-        """
-        name = self.task.targets[0]
+    def targets(self, part: Part) -> UInt8[Tensor, "rows height width"]:
+        """Class codes of the pixels, scaled and cropped as the images are; 255 for an unknown class."""
+        name = self.spec.targets[0]
         store: Any = part.stores[name]
-        codes = codes_of(store.classes_of(np.arange(len(store))), self.task.classes, unknown=UNKNOWN)
+        codes = codes_of(store.classes_of(np.arange(len(store))), self.spec.classes, unknown=UNKNOWN)
         labels = store.labels(self.shape[1:], part.raw[name].to_numpy())
         same = np.array_equal(codes, np.arange(len(codes)))
         return labels if same else torch.from_numpy(codes.astype(np.uint8))[labels.long()]
@@ -61,72 +57,67 @@ class MaskDecoder(Decoder):
     def forward(
         self, scores: Float[Tensor, "rows channels height width"]
     ) -> Float[Tensor, "rows channels height width"]:
-        """Probabilities, in the form of the scores: those of the second class, or of every class."""
+        """Probabilities, shaped as the scores: of the second class, or of every class."""
         scores = scores.float()
         return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(dim=1)
 
-    def joined(
+    def join_scores(
         self, scores: Sequence[Float[Tensor, "rows channels height width"]]
     ) -> Float[Tensor, "rows channels height width"]:
-        """Scores whose probabilities are the mean of the networks' probabilities, pixel by pixel."""
         return mean_of_sigmoid(scores) if scores[0].shape[1] == 1 else mean_of_softmax(scores)
 
     def masks(
         self, probabilities: Float[Tensor, "rows channels height width"]
     ) -> UInt8[Tensor, "rows height width"]:
-        """Class codes of the pixels, by the decoder's threshold."""
+        """Class codes of the pixels, by the task's threshold."""
         return masks_of(probabilities, threshold=float(self.threshold))
 
-    def credit(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
-        """The Dice of a batch, cut at one half; for two classes as shared and all pixels, so that batches add
-        up exactly.
-        """
+    def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
+        """Dice at a threshold of one half; for two classes by numbers of pixels, so that batches add up."""
         assert isinstance(targets, Tensor)
-        classes = len(self.task.classes)
-        said, targets = masks_of(self(scores.detach())), targets.to(scores.device)
-        pairs = [(said == code, targets == code) for code in ([1] if classes == 2 else range(classes))]
+        classes = len(self.spec.classes)
+        masks, targets = masks_of(self(scores.detach())), targets.to(scores.device)
+        pairs = [(masks == code, targets == code) for code in ([1] if classes == 2 else range(classes))]
         shared = torch.stack([(a & b).sum() for a, b in pairs]).double()
         sizes = torch.stack([a.sum() + b.sum() for a, b in pairs]).double()
         if classes == 2:
             return {"dice": (2 * float(shared), float(sizes))}
         present = sizes > 0
-        return {"dice": (len(said) * float((2 * shared[present] / sizes[present]).mean()), len(said))}
+        return {"dice": (len(masks) * float((2 * shared[present] / sizes[present]).mean()), len(masks))}
 
-    def settle(self, network: nn.Module, rows: Rows, part: "Part", settings: Any) -> None:
-        """The threshold of two classes: a number as given, else the best on validation pixels; `auto` is by
-        Dice (F1).
-        """
-        if len(self.task.classes) != 2:
+    def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
+        """For two classes, set the threshold: a number as given, else the best on validation pixels."""
+        if len(self.spec.classes) != 2:
             return
         if isinstance(settings.threshold, float | int):
             self.threshold.fill_(settings.threshold)
             return
         positive, negative = np.zeros((2, _BINS), dtype=np.int64)
-        for chances, truth in self._answered(network, rows, part):
-            bins = (chances[:, 0] * _BINS).long().clamp(max=_BINS - 1)
+        for probabilities, truth in self._batches(network, rows, part):
+            bins = (probabilities[:, 0] * _BINS).long().clamp(max=_BINS - 1)
             positive += np.bincount(bins[truth == 1].numpy(), minlength=_BINS)
             negative += np.bincount(bins[truth == 0].numpy(), minlength=_BINS)
         self.threshold.fill_(best_threshold(positive, negative, metric=settings.threshold))
 
     @property
     def decisions(self) -> dict[str, float]:
-        """The threshold, for two classes."""
-        return {"threshold": float(self.threshold)} if len(self.task.classes) == 2 else {}
+        return {"threshold": float(self.threshold)} if len(self.spec.classes) == 2 else {}
 
-    def outcome(self, network: nn.Module, rows: Rows, part: "Part") -> Outcome:
-        """The network's masks beside the truth."""
-        classes, answered = self.task.classes, self._answered(network, rows, part)
-        tallies = [Tally.of(self.masks(chances), truth, classes=len(classes)) for chances, truth in answered]
-        return MaskOutcome(classes, Tally.joined(tallies))
+    def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
+        classes = self.spec.classes
+        tallies = [
+            Tally.of(self.masks(probabilities), truth, classes=len(classes))
+            for probabilities, truth in self._batches(network, rows, part)
+        ]
+        return MaskOutcome(classes, Tally.join(tallies))
 
-    def baselines(self, train: "Part", part: "Part", encoder: "RowEncoder") -> dict[str, Outcome]:
-        """constant: the most common class everywhere. threshold: cut at a grey value of the pixel, bright or
-        dark side, as it gives the best Dice on training images; of more than two classes each grey value has
-        the one most common there.
+    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
+        """constant: the most common class everywhere. threshold: pixels brighter, or darker, than the grey
+        value with the best Dice on training images; of several classes the most common at each grey value.
         """
-        classes = self.task.classes
+        classes = self.spec.classes
         counts = np.zeros((_GREYS, len(classes)), dtype=np.int64)
-        for greys, codes in self._beside_greys(train):
+        for greys, codes in self._greys(train):
             known = codes < len(classes)
             flat = greys[known].long() * len(classes) + codes[known]
             counts += torch.bincount(flat, minlength=counts.size).numpy().reshape(counts.shape)
@@ -134,21 +125,21 @@ class MaskDecoder(Decoder):
             "constant": np.full(_GREYS, counts.sum(axis=0).argmax()),
             "threshold": class_of_grey(counts),
         }
-        found: dict[str, list[Tally]] = {name: [] for name in tables}
-        for greys, codes in self._beside_greys(part):
+        tallies: dict[str, list[Tally]] = {name: [] for name in tables}
+        for greys, codes in self._greys(part):
             for name, table in tables.items():
-                said = torch.from_numpy(table.astype(np.uint8))[greys.long()]
-                found[name].append(Tally.of(said, codes, classes=len(classes)))
-        return {name: MaskOutcome(classes, Tally.joined(parts)) for name, parts in found.items()}
+                masks = torch.from_numpy(table.astype(np.uint8))[greys.long()]
+                tallies[name].append(Tally.of(masks, codes, classes=len(classes)))
+        return {name: MaskOutcome(classes, Tally.join(parts)) for name, parts in tallies.items()}
 
-    def _answered(self, network: nn.Module, rows: Rows, part: "Part") -> Iterator[tuple[Tensor, Tensor]]:
-        """Probabilities and true codes, batch by batch, on the CPU."""
+    def _batches(self, network: nn.Module, rows: Rows, part: Part) -> Iterator[tuple[Tensor, Tensor]]:
+        """Probabilities and true codes on the CPU, a batch at a time."""
         truth, start = self.targets(part), 0
         for scores in scores_of(network, rows):
             yield self(scores).cpu(), truth[start : start + len(scores)]
             start += len(scores)
 
-    def _beside_greys(self, part: "Part") -> Iterator[tuple[Tensor, Tensor]]:
+    def _greys(self, part: Part) -> Iterator[tuple[Tensor, Tensor]]:
         """Grey values and class codes of the part's pixels, some images at a time."""
         column = next(name for name, store in part.stores.items() if store.kind == "image")
         store: Any = part.stores[column]
@@ -160,9 +151,9 @@ class MaskDecoder(Decoder):
 
 
 def codes_of(names: Iterable[str], classes: tuple[str, ...], *, unknown: int) -> Int[np.ndarray, " names"]:
-    """The place of each name in `classes`; `unknown` for those that training rows did not have."""
-    known = {name: code for code, name in enumerate(classes)}
-    return np.array([known.get(name, unknown) for name in names], dtype=np.int64)
+    """The place of each name in `classes`; `unknown` for names that are not there."""
+    codes = {name: code for code, name in enumerate(classes)}
+    return np.array([codes.get(name, unknown) for name in names], dtype=np.int64)
 
 
 def masks_of(
@@ -177,17 +168,17 @@ def masks_of(
 def best_threshold(
     positive: Int[np.ndarray, " bins"], negative: Int[np.ndarray, " bins"], *, metric: str = "auto"
 ) -> float:
-    """The probability from which a pixel is of the second class, with the best Dice (`auto`, `f1`), accuracy
-    or balanced accuracy.
+    """The probability from which a pixel is of the second class; one half where a class is missing.
 
-    Of equally good ones that nearest to one half; one half where a class is missing.
+    Of equally good ones the nearest to one half.
 
     Arguments:
-        positive, negative: how many pixels of either class have a probability in each of as many equal bins.
+        positive, negative: the number of pixels of either class with a probability in each of equal bins.
+        metric: what is best: Dice (`auto`, `f1`), `accuracy` or `balanced_accuracy`.
     """
     if not positive.any() or not negative.any():
         return 0.5
-    # Said, with the cut at bins 1, 2, ….
+    # Positive predictions with the cut at bins 1, 2, …
     hits, false = (counts[::-1].cumsum()[::-1][1:] for counts in (positive, negative))
     positives, negatives = positive.sum(), negative.sum()
     if metric == "accuracy":
@@ -202,11 +193,9 @@ def best_threshold(
 
 
 def class_of_grey(counts: Int[np.ndarray, "greys classes"]) -> Int[np.ndarray, " greys"]:
-    """The class that each grey value is taken for, from how often training pixels of that grey have each
-    class.
+    """The predicted class of each grey value, from how often training pixels of that grey have each class.
 
-    Two classes are cut at one grey value, with the second on the bright or the dark side, where the Dice is
-    best.
+    Two classes are cut at one grey value, with the second on the bright or the dark side, for the best Dice.
     """
     greys = np.arange(len(counts))
     if counts.shape[1] != 2:

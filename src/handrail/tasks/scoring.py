@@ -1,4 +1,4 @@
-"""A network's scores for many rows, a batch at a time, so that memory does not grow with the rows."""
+"""The scores of a network, a batch at a time so that memory does not grow, and the mean of several."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,23 +7,34 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
 from handrail.data.rows import Rows, Windows, count, cut, moved, row_bytes
+from handrail.shapes import StepShape
 
 _BYTES = 4_000_000  # of inputs at once, as float32
 _MOST, _FEWEST = 16384, 8
 _TEXTS = 64  # windows of text: scores for every token of a vocabulary would fill the caches
+_SCORES = 2**23  # scores of steps that are held at once: 32 MB
+_STEPS = 4096  # steps at once: what a transformer computes from more of them leaves the processor's cache
+
+Scores = Sequence[Float[Tensor, "rows outputs ..."]]
 
 
 def rows_at_once(rows: Rows) -> int:
-    """How many rows are scored in one go; small codes and bytes become larger in the network."""
+    """How many rows are scored at once; small codes and bytes become larger in the network."""
     each = row_bytes(rows)
     first = rows[0] if isinstance(rows, tuple) else rows
     if isinstance(first, Windows) and not first.data.dtype.is_floating_point:
         return _TEXTS
     small = not isinstance(first, Tensor) or not first.dtype.is_floating_point
     return max(_FEWEST, min(_MOST, _BYTES // max(1, each * (4 if small else 1))))
+
+
+def steps_at_once(outputs: StepShape) -> int:
+    """How many rows of scores at every step are held at once."""
+    return max(1, min(_STEPS, _SCORES // outputs.scores) // outputs.length)
 
 
 def device_of(network: nn.Module) -> torch.device:
@@ -45,19 +56,26 @@ def all_scores(network: nn.Module, rows: Rows) -> Tensor:
     return torch.cat(list(scores_of(network, rows)))
 
 
-Scores = Sequence[Float[Tensor, "rows outputs ..."]]
+def double_scores(network: nn.Module, inputs: Tensor) -> Tensor | None:
+    """The scores `[rows, outputs]` in Float64, or None where the network insists on single precision."""
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    state = {name: value.double() if value.is_floating_point() else value for name, value in tensors}
+    try:
+        with torch.no_grad():
+            parts = inputs.split(_MOST) or (inputs,)
+            return torch.cat([functional_call(network, state, (part.double(),)) for part in parts])
+    except (RuntimeError, TypeError):
+        return None
 
 
 def mean_of_softmax(scores: Scores) -> Float[Tensor, "rows outputs ..."]:
-    """log(1/K · Σₖ softmax(sₖ)), over the outputs: its softmax is the mean."""
-    return torch.logsumexp(torch.stack([one.log_softmax(dim=1) for one in scores]), dim=0) - math.log(
-        len(scores)
-    )
+    """log(1/K · Σₖ softmax(sₖ)) over the outputs: its softmax is the mean of the probabilities."""
+    logarithms = torch.stack([score.log_softmax(dim=1) for score in scores])
+    return torch.logsumexp(logarithms, dim=0) - math.log(len(scores))
 
 
 def mean_of_sigmoid(scores: Scores) -> Float[Tensor, "rows outputs ..."]:
-    """log p − log(1 − p) with p = 1/K · Σₖ σ(sₖ): its sigmoid is the mean."""
+    """log p − log(1 − p) with p = 1/K · Σₖ σ(sₖ): its sigmoid is the mean of the probabilities."""
     stacked = torch.stack(list(scores))
-    return torch.logsumexp(functional.logsigmoid(stacked), dim=0) - torch.logsumexp(
-        functional.logsigmoid(-stacked), dim=0
-    )
+    positive, negative = functional.logsigmoid(stacked), functional.logsigmoid(-stacked)
+    return torch.logsumexp(positive, dim=0) - torch.logsumexp(negative, dim=0)

@@ -1,6 +1,6 @@
-"""Sequence to sequence: a text is answered with a text."""
+"""Sequence to sequence: texts that answer texts."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -8,113 +8,100 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor, nn
 
+from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.encoders.tokenizers import Tokenizer, suitable
 from handrail.data.encoders.tokenizers.codes import PADDING, UNKNOWN
+from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError
-from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.outcomes.tokens import SequenceOutcome
 from handrail.recipe.encoding import Text
 from handrail.shapes import InputShape, StepShape
-from handrail.tasks.next_token import steps_at_once, token_credit
-from handrail.tasks.scoring import scores_of
-from handrail.tasks.task import Decoder
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
-    from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.tasks.next_token import token_accuracy
+from handrail.tasks.scoring import scores_of, steps_at_once
+from handrail.tasks.task import Task
 
 _LONGEST = 512
 
 
-class SequenceDecoder(Decoder):
-    """Scores at every step to texts. The last code of all is the end of an answer.
+class SequenceTask(Task):
+    """Scores at every step to texts. The last code of the vocabulary is the end of an answer.
 
-    In training the network is given (source, targets) and foretells each target from those before it; in use
-    it is given the source alone and goes by its own answers.
+    In training the network is given (source, targets) and predicts each target from those before it; in use
+    it is given the source alone and continues its own answer.
 
     Arguments:
         settings: how texts become tokens; `auto` is words, or characters where the answers are single words.
-            Capital letters are kept whatever they say, since an answer is to be written as it stands. A
-            length is that of the answers without their end; `auto` is that of the longest training answer, at
-            most 512.
+            `lower` is ignored, since an answer is written with its capital letters. `length` is that of
+            answers without their end; `auto` is that of the longest training answer, at most 512.
     """
 
-    def __init__(self, task: Task, shape: InputShape, *, settings: Text | None = None) -> None:
-        super().__init__(task, shape)
+    def __init__(self, spec: TaskSpec, shape: InputShape, *, settings: Text | None = None) -> None:
+        super().__init__(spec, shape)
         self.settings = (settings or Text()).model_copy(update={"lower": False})
-        self._learned: tuple[Tokenizer, int] | None = None
+        self._tokenizer: Tokenizer | None = None
+        self.length = 0
+        "Steps of an answer, its end included; 0 before `fit`."
 
     @property
     def tokenizer(self) -> Tokenizer:
         """Learned from training answers."""
-        return self._known[0]
-
-    @property
-    def length(self) -> int:
-        """Steps of an answer, its end included."""
-        return self._known[1]
-
-    @property
-    def _known(self) -> tuple[Tokenizer, int]:
-        assert self._learned is not None, "the decoder has to be fitted first"
-        return self._learned
+        assert self._tokenizer is not None, "the task has to be fitted first"
+        return self._tokenizer
 
     @property
     def end(self) -> int:
         """The code that ends an answer."""
         return self.tokenizer.vocabulary
 
-    def fit(self, part: "Part") -> None:
+    def fit(self, part: Part) -> None:
         """Learn tokens and length of the answers in training rows.
 
         Raises: `HandrailError` where the package tokenizers is needed and not installed; `DataError` where
-        all answers are
-            empty.
+            all answers are empty.
         """
-        self.learn(part.raw[self.task.targets[0]])
+        self.learn(part.raw[self.spec.targets[0]])
 
     def learn(self, answers: pl.Series) -> None:
-        """The same from a column.
-
-        Raises: as `fit`.
-        """
+        """As `fit`, from a column of answers."""
         kind = suitable(answers) if self.settings.tokens == "auto" else self.settings.tokens
         tokenizer = Tokenizer.fit(answers, self.settings, kind)
         longest = int(tokenizer.ragged(answers).lengths.max(initial=0))
         if not longest:
             raise DataError(
-                f"the target '{answers.name}': all {len(answers):,} texts are empty; expected answers to learn from."
+                f"the target '{answers.name}': all {len(answers):,} texts are empty; "
+                "expected answers to learn from."
             )
         length = min(longest, _LONGEST) if self.settings.length == "auto" else self.settings.length
-        self._learned = (tokenizer, length + 1)
+        self._tokenizer, self.length = tokenizer, length + 1
 
     @property
     def outputs(self) -> StepShape:
         """A score for every code and for the end, at every step."""
         return StepShape(self.length, self.tokenizer.vocabulary + 1)
 
-    def targets(self, part: "Part") -> Int32[Tensor, "rows length"]:
-        """Codes of the true answers with the end behind them, then padding."""
-        return self.targets_of(part.raw[self.task.targets[0]])
+    def targets(self, part: Part) -> Int32[Tensor, "rows length"]:
+        """Codes of the true answers, followed by the end and padding."""
+        return self.targets_of(part.raw[self.spec.targets[0]])
 
     def targets_of(self, answers: pl.Series) -> Int32[Tensor, "rows length"]:
-        """The same from a column; answers that are too long are cut and have no end."""
-        found = self.tokenizer.ragged(answers)
-        codes = found.padded(self.length)
-        short = np.flatnonzero(found.lengths < self.length)
-        codes[short, found.lengths[short]] = self.end
+        """As `targets`, from a column of answers; answers that are too long are cut and have no end."""
+        ragged = self.tokenizer.ragged(answers)
+        codes = ragged.padded(self.length)
+        short = np.flatnonzero(ragged.lengths < self.length)
+        codes[short, ragged.lengths[short]] = self.end
         return torch.from_numpy(codes)
 
-    def lesson(self, rows: Rows, part: "Part", encoder: "RowEncoder") -> tuple[Rows, Tensor]:
-        """Source and true answers in, true answers out."""
+    def training_data(self, rows: Rows, part: Part, encoder: RowEncoder) -> tuple[Rows, Tensor]:
+        """Source and true answers as inputs, true answers as targets."""
         assert not isinstance(rows, tuple), "a single column of text is the source"
         targets = self.targets(part)
         return (rows, targets), targets
 
     def forward(self, scores: Float[Tensor, "rows length scores"]) -> Int32[Tensor, "rows length"]:
-        """The codes of the answers: the best at each step; those from the end on are padding."""
+        """Codes of the answers: the best at each step, with padding from the end on."""
         allowed = scores.clone()
         allowed[..., [PADDING, UNKNOWN]] = float("-inf")
         best = allowed.argmax(dim=-1)
@@ -125,47 +112,40 @@ class SequenceDecoder(Decoder):
         """The answers as text."""
         return [self.tokenizer.decode(codes) for codes in self(scores).tolist()]
 
-    def credit(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
-        """How many tokens had the greatest score, each after true ones."""
+    def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
+        """The accuracy of tokens, each predicted from the true tokens before it."""
         assert isinstance(targets, Tensor)
-        return token_credit(scores, targets)
+        return token_accuracy(scores, targets)
 
-    def outcome(self, network: nn.Module, rows: Rows, part: "Part") -> SequenceOutcome:
-        """The network's own answers, without a look at the truth, beside it."""
-        return self.outcome_of(network, rows, part.raw[self.task.targets[0]])
+    def outcome(self, network: nn.Module, rows: Rows, part: Part) -> SequenceOutcome:
+        """The network's own answers, written without the truth, beside it."""
+        return self.outcome_of(network, rows, part.raw[self.spec.targets[0]])
 
     def outcome_of(self, network: nn.Module, rows: Rows, answers: pl.Series) -> SequenceOutcome:
-        """The same beside a column of true answers."""
+        """As `outcome`, with a column of true answers."""
         size = steps_at_once(self.outputs)
-        said = [text for scores in scores_of(network, rows, at_once=size) for text in self.texts(scores)]
-        return self._beside(answers, said[: len(answers)])
+        texts = [text for scores in scores_of(network, rows, at_once=size) for text in self.texts(scores)]
+        return SequenceOutcome(self._write(answers), texts[: len(answers)], self.tokenizer)
 
-    def _beside(self, answers: pl.Series, said: list[str]) -> SequenceOutcome:
-        truth = [self.tokenizer.written(text) for text in answers.cast(pl.String).fill_null("").to_list()]
-        return SequenceOutcome(truth, said, self.tokenizer)
+    def _write(self, texts: pl.Series) -> list[str]:
+        """Texts as the tokenizer writes them."""
+        return [self.tokenizer.written(text) for text in texts.cast(pl.String).fill_null("").to_list()]
 
-    def baselines(self, train: "Part", part: "Part", encoder: "RowEncoder") -> dict[str, Outcome]:
+    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
         """The most common training answer, and the source itself."""
-        target = self.task.targets[0]
-        source = encoder.schema.used[0].name
-        return dict(self.baselines_of(train.raw[target], part.raw[target], part.raw[source]))
-
-    def baselines_of(
-        self, train: pl.Series, answers: pl.Series, sources: pl.Series
-    ) -> dict[str, SequenceOutcome]:
-        """The same from columns: training answers, true answers, and the texts that are answered."""
-        counts = train.drop_nulls().value_counts().sort(["count", train.name], descending=[True, False])
-        common = self.tokenizer.written(str(counts[train.name][0]))
-        copies = [self.tokenizer.written(text) for text in sources.cast(pl.String).fill_null("").to_list()]
+        target, source = self.spec.targets[0], encoder.schema.used[0].name
+        counts = (
+            train.raw[target].drop_nulls().value_counts().sort(["count", target], descending=[True, False])
+        )
+        common = self.tokenizer.written(str(counts[target][0]))
+        truth, copies = self._write(part.raw[target]), self._write(part.raw[source])
         return {
-            "most common": self._beside(answers, [common] * len(answers)),
-            "copy": self._beside(answers, copies),
+            "most common": SequenceOutcome(truth, [common] * len(truth), self.tokenizer),
+            "copy": SequenceOutcome(truth, copies, self.tokenizer),
         }
 
     def facts(self) -> dict[str, Any]:
-        """Tokenizer and length."""
         return {"tokenizer": self.tokenizer.facts(), "length": self.length}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        """Take back what `facts` said."""
-        self._learned = (Tokenizer.from_facts(facts["tokenizer"]), facts["length"])
+        self._tokenizer, self.length = Tokenizer.from_facts(facts["tokenizer"]), facts["length"]

@@ -1,72 +1,65 @@
-"""What a decoder promises: what a task asks of the network, in training and in use."""
+"""The interface of a task: what it asks of the network, in training and in use."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
-from handrail.data.task import Task
-from handrail.evaluation.outcomes import Outcome
+from handrail.data.task import TaskSpec
+from handrail.evaluation.outcome import Outcome
 from handrail.shapes import InputShape, OutputShape
 
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
-    from handrail.data.encoders.row_encoder import RowEncoder
 
-
-class Decoder(nn.Module):
+class Task(nn.Module):
     """The last layer of the pipeline, and the task's side of training.
 
-    Its buffers (a temperature, a scale) are saved with the pipeline; what else it has learned stands in
-    `facts`.
+    Its buffers (a temperature, a scale) are saved with the pipeline; other learned values are in `facts`.
 
     Arguments:
-        task: what is asked.
+        spec: name, targets and classes.
         shape: of the rows as the model takes them.
     """
 
     joins: ClassVar[bool] = False
     "Whether the answers of several networks have a mean."
 
-    def __init__(self, task: Task, shape: InputShape) -> None:
+    def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         super().__init__()
-        self.task, self.shape = task, shape
+        self.spec, self.shape = spec, shape
 
-    def fit(self, part: "Part") -> None:
+    def fit(self, part: Part) -> None:
         """Learn from training rows what targets need: a scale, a vocabulary."""
 
     @property
     def outputs(self) -> OutputShape:
-        """What the network has to give for inputs of `shape`."""
+        """What the network has to return for inputs of `shape`."""
         raise NotImplementedError
 
-    def targets(self, part: "Part") -> Rows:
+    def targets(self, part: Part) -> Rows:
         """The targets of a part's rows as the loss takes them."""
         raise NotImplementedError
 
-    def lesson(self, rows: Rows, part: "Part", encoder: "RowEncoder") -> tuple[Rows, Rows]:
-        """Inputs and targets for training; the inputs are the encoded rows where a task has no wish of its
-        own.
-        """
+    def training_data(self, rows: Rows, part: Part, encoder: RowEncoder) -> tuple[Rows, Rows]:
+        """Inputs and targets for training; by default the encoded rows are the inputs."""
         return rows, self.targets(part)
 
     def forward(self, scores: Any) -> Any:
-        """The network's scores for a batch as answers."""
+        """The answers for a batch from the network's scores."""
         raise NotImplementedError
 
-    def joined(self, scores: Sequence[Tensor]) -> Tensor:
-        """The scores of several networks as those of one whose answers are the mean of theirs."""
+    def join_scores(self, scores: Sequence[Tensor]) -> Tensor:
+        """Scores whose answers are the mean of the answers of several networks."""
         raise NotImplementedError
 
-    def credit(self, scores: Any, targets: Values) -> dict[str, tuple[float, float]]:
-        """Quick figures for a batch while training: {name: (sum, weight)}, to be added over the batches and
-        divided.
-        """
+    def batch_metrics(self, scores: Any, targets: Values) -> dict[str, tuple[float, float]]:
+        """Quick metrics of a batch in training: {name: (sum, weight)}, added over batches, then divided."""
         return {}
 
-    def settle(self, network: nn.Module, rows: Rows, part: "Part", settings: Any) -> None:
-        """Choose on validation rows what is to be chosen: temperature, threshold.
+    def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
+        """Choose temperature and threshold on validation rows.
 
         Arguments:
             rows: the encoded rows of the part.
@@ -80,20 +73,20 @@ class Decoder(nn.Module):
 
     @property
     def fair_metric(self) -> str | None:
-        """The figure to compare by, where it is not the task's main one."""
+        """The metric to compare by, where it is not the task's main one."""
         return None
 
-    def outcome(self, network: nn.Module, rows: Rows, part: "Part") -> Outcome:
+    def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         """The network's answers for a part, whose encoded rows are given, beside the truth."""
         raise NotImplementedError
 
-    def baselines(self, train: "Part", part: "Part", encoder: "RowEncoder") -> dict[str, Outcome]:
-        """Simple rivals of the network, made from the training rows, and their answers for `part`."""
+    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
+        """The answers for `part` of simple models fitted on the training rows."""
         raise NotImplementedError
 
     def facts(self) -> dict[str, Any]:
-        """Plain data that, with the buffers, makes this decoder again."""
+        """Plain data that, with the buffers, restores this task."""
         return {}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        """Take back what `facts` said."""
+        """Take over what `facts` returned."""

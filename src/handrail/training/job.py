@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from handrail.components import find, is_object, parse
 from handrail.data.balance import class_weights, epoch_order
 from handrail.data.rows import Rows
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.learning.optimizers import WHOLE_BATCHES
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.objectives.objective import Objective
@@ -37,7 +37,7 @@ def usual_loss(rule: Any, task: str) -> Any:
     return getattr(target, "losses", {}).get(task, USUAL_LOSS[task])
 
 
-def loss_of(recipe: Recipe, task: Task) -> Any:
+def loss_of(recipe: Recipe, task: TaskSpec) -> Any:
     """The recipe's loss, or what `auto` means."""
     return (
         usual_loss(recipe.learning, task.name) if recipe.objective.loss == "auto" else recipe.objective.loss
@@ -73,12 +73,12 @@ class Lesson:
     """What one training is given: the recipe, the task, and rows as the network takes them, on their way to
     `device`.
 
-    credit: quick figures of a batch; see `Decoder.credit`. encoder: its facts, from which a transfer sees
+    credit: quick figures of a batch; see `Task.batch_metrics`. encoder: its facts, from which a transfer sees
     what the inputs mean.
     """
 
     recipe: Recipe
-    task: Task
+    task: TaskSpec
     inputs: Rows
     targets: Any
     names: Sequence[str]

@@ -12,7 +12,7 @@ from torch import nn
 
 from handrail.components import build, find, is_object, parse
 from handrail.data.rows import Rows
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError, did_you_mean
 from handrail.learning.rule import Rule
 from handrail.learning.rules.gradient import Gradient
@@ -63,7 +63,7 @@ def threads_kept() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def check_loss(loss: Any, task: Task) -> None:
+def check_loss(loss: Any, task: TaskSpec) -> None:
     """Raises: `RecipeError` when a loss of ours cannot serve the task."""
     if is_object(loss):
         return

@@ -118,7 +118,7 @@ class Grouping:
 
 def _likeness(workshop: Workshop, trial: Trial) -> tuple[Any, ...]:
     """Whether it is worth to train it beside others, and what those have to share."""
-    recipe = workshop.settled(trial)
+    recipe = workshop.settle_trial(trial)
     network, bench = workshop.first_network(trial), workshop.bench(recipe, 0)
     size = batch_size(recipe, len(bench.train))
     small = (
@@ -217,7 +217,7 @@ def _worked_on(
 
 
 def _threads(workshop: Workshop, trial: Trial, pupil: Pupil) -> int:
-    recipe, bench = workshop.settled(trial), workshop.bench(workshop.settled(trial), 0)
+    recipe, bench = workshop.settle_trial(trial), workshop.bench(workshop.settle_trial(trial), 0)
     if recipe.training.threads != "auto":
         return recipe.training.threads
     torch.set_num_threads(workshop.threads)

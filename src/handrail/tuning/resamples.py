@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handrail.evaluation.bootstrap import draw_counts
-from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcome import Outcome
 
 _WORK = 50_000_000  # rows × sides × resamples: a fraction of a second a trial
 _FEWEST = 200

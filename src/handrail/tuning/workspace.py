@@ -16,12 +16,12 @@ from handrail.components import is_object
 from handrail.data.dataset import Dataset, Part
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.rows import Rows
-from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcome import Outcome
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.runs.assembly import encoders, lesson_of
-from handrail.runs.defaults import settled
-from handrail.tasks import Decoder
+from handrail.runs.defaults import settle_recipe
+from handrail.tasks import Task
 from handrail.training.job import Lesson, Pupil
 from handrail.training.seeds import replica_seeds
 from handrail.training.train import choose_device
@@ -40,7 +40,7 @@ class Bench:
     train: Part
     validation: Part
     encoder: RowEncoder
-    decoder: Decoder
+    decoder: Task
     rows: Rows
     lesson: Lesson
 
@@ -62,7 +62,7 @@ class Workshop:
         self._settled: dict[int, tuple[Settings, Recipe]] = {}
         self._begun: dict[int, nn.Module] = {}
 
-    def settled(self, trial: Trial) -> Recipe:
+    def settle_trial(self, trial: Trial) -> Recipe:
         """The recipe of a trial with every choice made."""
         known = self._settled.get(trial.number)
         if known is None or known[0] != trial.settings:
@@ -76,7 +76,7 @@ class Workshop:
         if recipe.transfer.features and recipe.data.augment == "auto":
             recipe = recipe.with_values({"data.augment": []})  # features are computed once
         rows = len(self.divisions[0][0])
-        return settled(
+        return settle_recipe(
             recipe,
             bench.encoder.shape,
             bench.decoder.outputs,
@@ -95,7 +95,7 @@ class Workshop:
     def _made(self, recipe: Recipe, train: Part, validation: Part) -> Bench:
         encoder, decoder = encoders(recipe, train, schema=self.data.schema, task=self.data.task)
         # Only what encodes is looked at here: the network is each trial's own.
-        pipeline = Pipeline(self.data.task, encoder, decoder, _Nothing(), model="").to(self.device)
+        pipeline = Pipeline(encoder, decoder, _Nothing(), model="").to(self.device)
         lesson = lesson_of(recipe, pipeline, train, validation)
         rows = validation.encoded(encoder)
         return Bench(train, validation, encoder, decoder, rows, lesson)
@@ -118,7 +118,7 @@ class Workshop:
         """A trial's network at its beginning on the first fold; as many as are small enough are kept until
         they are trained.
         """
-        network = self.network(self.settled(trial), 0)
+        network = self.network(self.settle_trial(trial), 0)
         if sum(parameter.numel() for parameter in network.parameters()) * (len(self._begun) + 1) <= _KEPT:
             self._begun[trial.number] = network
         return network
@@ -132,7 +132,7 @@ class Workshop:
 
         Raises: `RecipeError` when its parts do not fit the data.
         """
-        recipe = self.settled(trial)
+        recipe = self.settle_trial(trial)
         bench = self.bench(recipe, fold)
         assert recipe.training.epochs != "auto", "a recipe is settled before training"
         epochs = None if trial.share == 1 else max(1, round(trial.share * recipe.training.epochs))

@@ -17,7 +17,7 @@ from handrail.data.columns.schema import Schema, infer, read_frame
 from handrail.data.dataset import Part, prepare
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.table import Table
-from handrail.data.task import Task, infer_task
+from handrail.data.task import TaskSpec, infer_task
 from handrail.recipe.sections import DataRecipe
 
 ROWS, VALIDATION = 600, 150
@@ -44,7 +44,7 @@ def parts_of(
     target: str | tuple[str, ...] = "y",
     kinds: Mapping[str, str] | None = None,
     train: int = ROWS,
-) -> tuple[Part, Part, Schema, Task]:
+) -> tuple[Part, Part, Schema, TaskSpec]:
     """The first rows train, the others validate."""
     frame = pl.DataFrame(columns, strict=False)
     targets = (target,) if isinstance(target, str) else target

@@ -15,7 +15,7 @@ from handrail.data.forecast.windows import windowed
 from handrail.data.rows import take
 from handrail.data.sources import read
 from handrail.data.stores.windows import WindowStore
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.models.nlinear import NLinear
 from handrail.recipe.encoding import Series
@@ -86,7 +86,7 @@ def errors(file: Path, target: str, epochs: int) -> tuple[float, float]:
     with torch.no_grad():
         asked = encoder.rows(test["history"], store)
         said = (network(take(asked, torch.arange(len(test)))) * deviation + mean).numpy()
-    task = Task(name="regression", targets=outputs, horizon=len(outputs), season=season)
+    task = TaskSpec(name="regression", targets=outputs, horizon=len(outputs), season=season)
     naive = store.last_season(task, test["history"].to_numpy())
     found = test.select(outputs).to_numpy()
     return float(np.abs(said - found).mean()), float(np.abs(naive - found).mean())

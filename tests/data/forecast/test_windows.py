@@ -26,7 +26,7 @@ from handrail.data.split.draw import Split
 from handrail.data.stores.series import SeriesStore
 from handrail.data.stores.windows import WindowStore
 from handrail.data.table import Table
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
 from handrail.recipe.encoding import Forecast, Series
 from handrail.recipe.sections import DataRecipe
@@ -221,7 +221,7 @@ def test_last_season_and_the_scale_of_errors() -> None:
     plan = plan_windows(table, ["y", "x"], Forecast(history=3, horizon=6), train_rows=40)
     assert plan.season == 4
     made = make_windows(table, plan)
-    task = Task(name="regression", targets=plan.outputs, horizon=6, season=4)
+    task = TaskSpec(name="regression", targets=plan.outputs, horizon=6, season=4)
     said = store_in(made.table).last_season(task, np.arange(1, len(made.table.frame)))
     truth = made.table.frame.select(plan.outputs).to_numpy()[1:]
     # It repeats itself, although a season is longer than the history.

@@ -167,8 +167,8 @@ def test_a_case_by_hand() -> None:
     assert outcome.columns()["matched"].tolist() == [1, 0]
     assert outcome.columns()["found"].tolist() == [2, 0]
     np.testing.assert_allclose(outcome.errors(), [1 - 2 / 4, 1])
-    assert outcome.spoken(0, truth=True) == "2 cell"
-    assert outcome.spoken(1, truth=False) == "nothing"
+    assert outcome.describe(0, truth=True) == "2 cell"
+    assert outcome.describe(1, truth=False) == "nothing"
 
 
 def test_a_second_answer_to_the_same_object_is_wrong() -> None:
@@ -190,7 +190,7 @@ def test_a_class_that_training_did_not_have_counts_as_not_found() -> None:
     truth = objects([(0, 0, 1.0, [0, 0, 1, 1]), (0, 3, 1.0, [5, 5, 9, 9])])
     outcome = BoxOutcome(CLASSES, 1, truth, objects([(0, 0, 0.9, [0, 0, 1, 1])]))
     assert outcome.measure()["map_50"] == pytest.approx(0.5)
-    assert outcome.spoken(0, truth=True) == "1 a, 1 of other classes"
+    assert outcome.describe(0, truth=True) == "1 a, 1 of other classes"
 
 
 def test_outcomes_are_compared_on_the_same_objects_only() -> None:

@@ -55,7 +55,7 @@ def test_an_image_of_weight_k_counts_as_k_images(classes: int) -> None:
 
 def test_parts_joined_are_the_whole() -> None:
     said, true = masks(3, 1), masks(3, 2)
-    joined = Tally.joined([Tally.of(said[:2], true[:2], classes=3), Tally.of(said[2:], true[2:], classes=3)])
+    joined = Tally.join([Tally.of(said[:2], true[:2], classes=3), Tally.of(said[2:], true[2:], classes=3)])
     assert MaskOutcome(("a", "b", "c"), joined).measure() == outcome(said, true, 3).measure()
 
 
@@ -80,8 +80,8 @@ def test_words_and_columns_of_a_row() -> None:
     said = true.clone()
     said[0, 1, 1] = said_one
     found = MaskOutcome(("cell", "wall"), Tally.of(said, true, classes=2))
-    assert found.spoken(0, truth=True) == "cell 75 %, wall 25 %"
-    assert found.spoken(0, truth=False) == "cell 50 %, wall 50 %"
+    assert found.describe(0, truth=True) == "cell 75 %, wall 25 %"
+    assert found.describe(0, truth=False) == "cell 50 %, wall 50 %"
     columns = found.columns()
     assert columns["truth_wall"].tolist() == [0.25, 0]
     np.testing.assert_allclose(columns["dice"], [2 / 3, np.nan])

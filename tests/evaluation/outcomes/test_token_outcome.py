@@ -69,7 +69,8 @@ def test_outcomes_of_other_windows_are_told_apart() -> None:
     assert one.same_rows(_tokens())
     assert not one.same_rows(_tokens(seed=1))
     assert not one.same_rows(_tokens(rows=4))
-    stored = TokenOutcome(one.loss, one.tokens, one.right, one.truth.take(torch.arange(5)), one.answers)  # pyright: ignore
+    assert isinstance(one.truth, Windows)
+    stored = TokenOutcome(one.loss, one.tokens, one.right, one.truth.take(torch.arange(5)), one.answers)
     assert one.same_rows(stored)
 
 
@@ -80,11 +81,11 @@ def test_windows_are_written_as_text() -> None:
         outcome.loss, outcome.tokens, outcome.right, outcome.truth, outcome.answers, tokenizer
     )
     truth = outcome.truth.data[1:5].tolist()  # pyright: ignore[reportAttributeAccessIssue]
-    assert written.spoken(0, truth=True) == "".join("abcdefg"[code - 2] for code in truth)
-    assert outcome.spoken(0, truth=True) == " ".join(map(str, truth))
+    assert written.describe(0, truth=True) == "".join("abcdefg"[code - 2] for code in truth)
+    assert outcome.describe(0, truth=True) == " ".join(map(str, truth))
     columns = written.columns()
-    assert columns["truth"] == [written.spoken(0, truth=True)]
-    assert columns["answer"] == [written.spoken(0, truth=False)]
+    assert columns["truth"] == [written.describe(0, truth=True)]
+    assert columns["answer"] == [written.describe(0, truth=False)]
     assert all(len(values) == 1 for values in columns.values())
 
 

@@ -17,7 +17,7 @@ from handrail.data.checks.repeats import HashedRows, check_rows
 from handrail.data.checks.target import check_target
 from handrail.data.checks.wording import count, listed, make
 from handrail.data.columns.schema import Schema
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
@@ -33,7 +33,7 @@ def check_parts(
     validation: "Part",
     *,
     schema: Schema,
-    task: Task,
+    task: TaskSpec,
     balance: str,
     sealed: np.ndarray,
     hashed: tuple[HashedRows, HashedRows] | None = None,
@@ -61,7 +61,7 @@ def _hashed(part: "Part") -> HashedRows:
 
 
 def check_size(
-    rows: int, parameters: int, task: Task, schema: Schema, class_counts: Sequence[int]
+    rows: int, parameters: int, task: TaskSpec, schema: Schema, class_counts: Sequence[int]
 ) -> list[Finding]:
     """The lectures' rules of thumb: 10 rows a parameter, 1000 rows a class, 10 rows a predictor (regression).
 
@@ -94,7 +94,7 @@ def _per_parameter(rows: int, parameters: int) -> list[Finding]:
     ]
 
 
-def _per_class(task: Task, class_counts: Sequence[int]) -> list[Finding]:
+def _per_class(task: TaskSpec, class_counts: Sequence[int]) -> list[Finding]:
     if not class_counts:
         return []
     short = sorted(

@@ -16,7 +16,7 @@ from handrail.data.checks.finding import Finding
 from handrail.data.checks.wording import columns_with, dropping, make
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import as_numbers
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
@@ -36,7 +36,7 @@ class _Target:
     is_class: bool
 
 
-def check_leaks(train: "Part", validation: "Part", *, schema: Schema, task: Task) -> list[Finding]:
+def check_leaks(train: "Part", validation: "Part", *, schema: Schema, task: TaskSpec) -> list[Finding]:
     """Copies of the target (errors) and columns that alone tell it (warnings)."""
     if len(train) + len(validation) < _FEWEST_ROWS or not task.has_values:
         return []
@@ -56,7 +56,7 @@ def check_leaks(train: "Part", validation: "Part", *, schema: Schema, task: Task
     return findings
 
 
-def _targets(train: "Part", validation: "Part", task: Task) -> Iterator[_Target]:
+def _targets(train: "Part", validation: "Part", task: TaskSpec) -> Iterator[_Target]:
     for index, name in enumerate(task.targets):
         if task.name == "regression":  # from the table: the tensor has single precision
             values = np.concatenate([as_numbers(part.raw[name]).to_numpy() for part in (train, validation)])

@@ -8,7 +8,7 @@ from handrail.data.checks.columns import outlying
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.wording import count, listed, make, share
 from handrail.data.columns.values import as_numbers
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 
 if TYPE_CHECKING:
     from handrail.data.dataset import Part
@@ -18,7 +18,7 @@ _FEW_ROWS = 10
 _NEARLY_ALWAYS = 0.95
 
 
-def check_target(train: "Part", validation: "Part", *, task: Task, balance: str) -> list[Finding]:
+def check_target(train: "Part", validation: "Part", *, task: TaskSpec, balance: str) -> list[Finding]:
     """Uneven and rare classes and labels; values that hardly vary or lie far out."""
     if not task.has_values:
         return []
@@ -32,7 +32,7 @@ def check_target(train: "Part", validation: "Part", *, task: Task, balance: str)
     return _imbalance(sizes[0], task, balance) + _few(sizes[0], sizes[1], task)
 
 
-def _imbalance(sizes: np.ndarray, task: Task, balance: str) -> list[Finding]:
+def _imbalance(sizes: np.ndarray, task: TaskSpec, balance: str) -> list[Finding]:
     """Where the rarest class has less than a tenth of the rows, or less than half its even share of many
     classes.
     """
@@ -56,7 +56,7 @@ def _imbalance(sizes: np.ndarray, task: Task, balance: str) -> list[Finding]:
     ]
 
 
-def _few(train: np.ndarray, validation: np.ndarray, task: Task) -> list[Finding]:
+def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Finding]:
     few = [
         place
         for place in np.argsort(train, kind="stable")
@@ -78,7 +78,7 @@ def _few(train: np.ndarray, validation: np.ndarray, task: Task) -> list[Finding]
     ]
 
 
-def _labels(train: "Part", task: Task) -> list[Finding]:
+def _labels(train: "Part", task: TaskSpec) -> list[Finding]:
     rows = len(train)
     positives = train.target.numpy().sum(axis=0).astype(int)
     rarer = np.minimum(positives, rows - positives)

@@ -13,7 +13,7 @@ from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, sprea
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.streaming.key_columns import telling_rows
 from handrail.data.table import Table
-from handrail.data.task import Task, find_targets, infer_task
+from handrail.data.task import TaskSpec, find_targets, infer_task
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.sections import DataRecipe
 
@@ -157,7 +157,7 @@ def _parts(
     return parts
 
 
-def task_of(recipe: DataRecipe, known: pl.DataFrame, targets: Sequence[str], table: Table) -> Task:
+def task_of(recipe: DataRecipe, known: pl.DataFrame, targets: Sequence[str], table: Table) -> TaskSpec:
     """What the targets ask for, by rows outside the sealed part."""
     positive = None if recipe.positive is None else str(recipe.positive)
     asked = "regression" if recipe.task == "forecast" else recipe.task
@@ -266,7 +266,7 @@ def fresh_rows(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> t
     return np.flatnonzero(~np.isin(validation, train)), np.flatnonzero(~np.isin(test, known))
 
 
-def sampled(recipe: DataRecipe, part: RawRows, task: Task) -> RawRows:
+def sampled(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
     """A part of the part, class by class: `data.sample` rows in all (or that share of them)."""
     if recipe.sample is None:
         return part

@@ -13,7 +13,7 @@ from handrail.data.forecast.plan import WindowPlan
 from handrail.data.forecast.season import mase_scale, seasonal_naive
 from handrail.data.rows import Windows
 from handrail.data.stores.series import hash_of
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 
 
@@ -78,7 +78,7 @@ class WindowStore:
             torch.nn.functional.pad(found, (0, length - found.shape[2])) if found.shape[2] < length else found
         )
 
-    def last_season(self, task: Task, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n outputs"]:
+    def last_season(self, task: TaskSpec, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n outputs"]:
         """The seasonal naive forecast of each window; the first row stands for those before it, where a
         season begins there.
         """
@@ -90,7 +90,7 @@ class WindowStore:
             [seasonal_naive(past[:, :, place], task.horizon, task.season) for place in range(targets)], axis=1
         )
 
-    def naive_errors(self, task: Task) -> Float[np.ndarray, " outputs"]:
+    def naive_errors(self, task: TaskSpec) -> Float[np.ndarray, " outputs"]:
         """What absolute errors are divided by in MASE: a number a target, for each of its outputs."""
         return mase_scale(self.truth[: self.plan.train_rows], task.season).repeat(task.horizon)
 

@@ -39,7 +39,7 @@ from handrail.data.streaming.parquet import ParquetRows
 from handrail.data.streaming.part import StreamedPart
 from handrail.data.streaming.scan import SAMPLE, Gathered, gather, level_counts, sample_of, unreadable_rows
 from handrail.data.table import Table
-from handrail.data.task import Task, find_targets
+from handrail.data.task import TaskSpec, find_targets
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 
@@ -104,7 +104,7 @@ def reopen_streamed(
     recipe: DataRecipe,
     source: ParquetRows,
     schema: Schema,
-    task: Task,
+    task: TaskSpec,
     *,
     expected: str,
     cache_in: Path | None = None,
@@ -185,7 +185,7 @@ def _part(
     known: Part,
     *,
     schema: Schema,
-    task: Task,
+    task: TaskSpec,
     levels: Mapping[str, pl.DataFrame],
     seed: int,
     folder: Path | None,
@@ -213,7 +213,7 @@ def _part(
     )
 
 
-def _targets(task: Task, rows: RawRows) -> Tensor:
+def _targets(task: TaskSpec, rows: RawRows) -> Tensor:
     """The encoded targets of all rows."""
 
     def some(start: int) -> Tensor:

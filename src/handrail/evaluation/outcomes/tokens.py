@@ -1,9 +1,9 @@
-"""Answers token by token: language models, and texts that answer texts."""
+"""Answers in tokens: language models, and texts that answer texts."""
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,16 +15,16 @@ from torch import Tensor
 
 from handrail.data.encoders.tokenizers import Tokenizer
 from handrail.data.rows import Windows, cut
-from handrail.evaluation.outcomes import Outcome, Statistic
+from handrail.evaluation.outcome import Outcome, Statistic
 
 _ORDERS = 4
 _WORD = re.compile(r"\w+|[^\w\s]")
-_WORK = 2**22  # cells of the distance table that are held at once
+_WORK = 2**22  # cells of the distance table held at once
 
 
 @dataclass(frozen=True, eq=False)
-class TokenOutcome:
-    """What a language model said, window by window.
+class TokenOutcome(Outcome):
+    """The answers of a language model, window by window.
 
     Arguments:
         loss: summed negative log-likelihood of each window's tokens, in nats.
@@ -45,105 +45,72 @@ class TokenOutcome:
 
     @property
     def rows(self) -> int:
-        """How many windows there are."""
         return len(self.loss)
 
     @property
-    def block(self) -> int:
-        """Rows stand by themselves."""
-        return 1
-
-    @property
     def work(self) -> int:
-        """Three sums."""
-        return 3
-
-    def names(self) -> list[str]:
-        """The figures; the first is the main one."""
-        return ["nats", "perplexity", "bits", "token_accuracy"]
-
-    def measure(self) -> dict[str, float]:
-        """All figures."""
-        return _of_all_rows(self)
+        return 3  # sums
 
     def statistics(self, names: Iterable[str]) -> list[Statistic]:
-        """One function from weights to the figures: Σ w·loss / Σ w·tokens and Σ w·right / Σ w·tokens."""
-        wanted = set(names)
-        return [
-            lambda weights: {
-                name: values for name, values in self._figures(weights).items() if name in wanted
-            }
-        ]
+        """One function from weights to the metrics, from Σ w·loss / Σ w·tokens and Σ w·right / Σ w·tokens."""
+        selected = set(names)
 
-    def _figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        with np.errstate(all="ignore"):
-            tokens = self.tokens @ weights
-            nats = self.loss @ weights / tokens
-            accuracy = self.right @ weights / tokens
-            return {
-                "nats": nats,
-                "perplexity": np.exp(nats),
-                "bits": nats / math.log(2),
-                "token_accuracy": accuracy,
-            }
+        def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
+            with np.errstate(all="ignore"):
+                tokens = self.tokens @ weights
+                nats = self.loss @ weights / tokens
+                metrics = {
+                    "nats": nats,
+                    "perplexity": np.exp(nats),
+                    "bits": nats / math.log(2),
+                    "token_accuracy": self.right @ weights / tokens,
+                }
+            return {name: values for name, values in metrics.items() if name in selected}
+
+        return [statistic]
 
     def same_rows(self, other: Outcome) -> bool:
-        """Whether the other answers are about the same windows."""
-        if (
-            not isinstance(other, TokenOutcome)
-            or other.rows != self.rows
-            or not np.array_equal(self.tokens, other.tokens)
-        ):
-            return False
-        return all(
-            torch.equal(_codes(self.truth, *some), _codes(other.truth, *some))
-            for some in _thousands(self.rows)
+        return (
+            isinstance(other, TokenOutcome)
+            and other.rows == self.rows
+            and np.array_equal(self.tokens, other.tokens)
+            and all(
+                torch.equal(_codes(self.truth, start, start + 1024), _codes(other.truth, start, start + 1024))
+                for start in range(0, self.rows, 1024)
+            )
         )
 
     def errors(self) -> np.ndarray:
-        """Nats a token."""
+        """Nats per token."""
         return self.loss / np.maximum(self.tokens, 1)
 
-    def spoken(self, row: int, *, truth: bool) -> str:
-        """The tokens of a window as text."""
+    def describe(self, row: int, *, truth: bool) -> str:
         codes = _codes(self.truth if truth else self.answers, row, row + 1)[0].tolist()
         return self.tokenizer.decode(codes) if self.tokenizer else " ".join(map(str, codes))
 
     def columns(self) -> dict[str, Any]:
-        """Nats and counts of each window, its text, and the most probable token of each step."""
+        """The text of each window, the most probable token at each step, nats and counts."""
         texts = {
-            name: [self.spoken(row, truth=name == "truth") for row in range(self.rows)]
+            name: [self.describe(row, truth=name == "truth") for row in range(self.rows)]
             for name in ("truth", "answer")
         }
         return {**texts, "nats": self.errors(), "tokens": self.tokens, "right": self.right}
 
 
 def _codes(rows: Tensor | Windows, start: int, stop: int) -> Tensor:
-    found = cut(rows, start, stop)
-    assert isinstance(found, Tensor)
-    return found.cpu()
-
-
-def _thousands(rows: int) -> list[tuple[int, int]]:
-    return [(start, min(start + 1024, rows)) for start in range(0, rows, 1024)]
-
-
-def _of_all_rows(outcome: "TokenOutcome | SequenceOutcome") -> dict[str, float]:
-    ones = np.ones((outcome.rows, 1))
-    found = {
-        name: values for one in outcome.statistics(outcome.names()) for name, values in one(ones).items()
-    }
-    return {name: float(found[name][0]) for name in outcome.names()}
+    codes = cut(rows, start, stop)
+    assert isinstance(codes, Tensor)
+    return codes.cpu()
 
 
 @dataclass(frozen=True, eq=False)
-class SequenceOutcome:
+class SequenceOutcome(Outcome):
     """Texts that answer texts, beside the true ones.
 
     Arguments:
         truth: the true texts, as the tokenizer writes them.
-        answers: the texts that were said.
-        tokenizer: cuts texts into the tokens that are counted.
+        answers: the network's texts.
+        tokenizer: splits texts into the tokens that are counted.
     """
 
     truth: list[str]
@@ -153,57 +120,46 @@ class SequenceOutcome:
 
     @property
     def rows(self) -> int:
-        """How many texts there are."""
         return len(self.truth)
 
     @property
-    def block(self) -> int:
-        """Rows stand by themselves."""
-        return 1
-
-    @property
     def work(self) -> int:
-        """Sums of matches, of tokens, of edits, and of runs of words."""
-        return 16
-
-    def names(self) -> list[str]:
-        """The figures; the first is the main one."""
-        return ["exact_match", "token_accuracy", "character_error_rate", "bleu"]
-
-    def measure(self) -> dict[str, float]:
-        """All figures; BLEU is not a number where no answer has four words."""
-        return _of_all_rows(self)
+        return 16  # sums of matches, tokens, edits and runs of words
 
     def statistics(self, names: Iterable[str]) -> list[Statistic]:
-        """Functions from weights to the named figures, all of them ratios of weighted sums."""
-        wanted = set(names)
+        """Functions from weights to the named metrics, all of them ratios of weighted sums.
+
+        BLEU is not a number where no answer has four words.
+        """
+        selected = set(names)
         ratios: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        if "exact_match" in wanted:
+        if "exact_match" in selected:
             ratios["exact_match"] = (self._exact, np.ones(self.rows))
-        if "token_accuracy" in wanted:
+        if "token_accuracy" in selected:
             ratios["token_accuracy"] = self._tokens
-        if "character_error_rate" in wanted:
+        if "character_error_rate" in selected:
             ratios["character_error_rate"] = (self._edits, self._characters)
-        found: list[Statistic] = [lambda weights: _ratios(ratios, weights)] if ratios else []
-        return [*found, lambda weights: {"bleu": bleu(self._runs.T @ weights)}] if "bleu" in wanted else found
+        statistics: list[Statistic] = [lambda weights: _ratios(ratios, weights)] if ratios else []
+        if "bleu" in selected:
+            statistics.append(lambda weights: {"bleu": bleu(self._runs.T @ weights)})
+        return statistics
+
+    @property
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        return zip(self.truth, self.answers, strict=True)
 
     @cached_property
     def _exact(self) -> np.ndarray:
-        return np.array(
-            [truth == answer for truth, answer in zip(self.truth, self.answers, strict=True)],
-            dtype=np.float64,
-        )
+        return np.array([truth == answer for truth, answer in self._pairs], dtype=np.float64)
 
     @cached_property
     def _tokens(self) -> tuple[np.ndarray, np.ndarray]:
         pairs = [
-            (self.tokenizer.pieces(t), self.tokenizer.pieces(a))
-            for t, a in zip(self.truth, self.answers, strict=True)
+            (self.tokenizer.pieces(truth), self.tokenizer.pieces(answer)) for truth, answer in self._pairs
         ]
         right = [sum(a == b for a, b in zip(truth, answer, strict=False)) for truth, answer in pairs]
-        return np.array(right, dtype=np.float64), np.array(
-            [len(truth) for truth, _ in pairs], dtype=np.float64
-        )
+        lengths = [len(truth) for truth, _ in pairs]
+        return np.array(right, dtype=np.float64), np.array(lengths, dtype=np.float64)
 
     @cached_property
     def _edits(self) -> np.ndarray:
@@ -215,22 +171,17 @@ class SequenceOutcome:
 
     @cached_property
     def _runs(self) -> np.ndarray:
-        pairs = zip(self.truth, self.answers, strict=True)
-        return np.array(
-            [bleu_counts(_WORD.findall(truth), _WORD.findall(answer)) for truth, answer in pairs],
-            dtype=np.float64,
-        )
+        counts = [bleu_counts(_WORD.findall(truth), _WORD.findall(answer)) for truth, answer in self._pairs]
+        return np.array(counts, dtype=np.float64)
 
     def same_rows(self, other: Outcome) -> bool:
-        """Whether the other answers are about the same texts."""
         return isinstance(other, SequenceOutcome) and self.truth == other.truth
 
     def errors(self) -> np.ndarray:
-        """Changed characters a character of the truth."""
+        """Edits per character of the truth."""
         return self._edits / np.maximum(self._characters, 1)
 
-    def spoken(self, row: int, *, truth: bool) -> str:
-        """The text."""
+    def describe(self, row: int, *, truth: bool) -> str:
         return (self.truth if truth else self.answers)[row]
 
     def columns(self) -> dict[str, Any]:
@@ -240,40 +191,40 @@ class SequenceOutcome:
 
 def _ratios(ratios: dict[str, tuple[np.ndarray, np.ndarray]], weights: np.ndarray) -> dict[str, np.ndarray]:
     with np.errstate(all="ignore"):
-        return {name: (above @ weights) / (below @ weights) for name, (above, below) in ratios.items()}
+        return {name: (top @ weights) / (bottom @ weights) for name, (top, bottom) in ratios.items()}
 
 
 def edit_distances(truth: list[str], answers: list[str]) -> Int64[np.ndarray, " texts"]:
-    """How many insertions, deletions and changes of one character turn each answer into its truth.
+    """How many insertions, deletions and substitutions of one character turn each answer into its truth.
 
     Source: Levenshtein 1966; the table by rows: Wagner & Fischer 1974
     """
-    found = np.zeros(len(truth), dtype=np.int64)
+    distances = np.zeros(len(truth), dtype=np.int64)
     order = np.argsort([max(len(a), len(b)) for a, b in zip(truth, answers, strict=True)], kind="stable")
     start = 0
     while start < len(order):
         width = 1 + max(len(truth[i]) + len(answers[i]) for i in order[start : start + 512])
         rows = order[start : start + max(1, min(512, _WORK // width))]
-        found[rows] = _distances([truth[i] for i in rows], [answers[i] for i in rows])
+        distances[rows] = _distances([truth[i] for i in rows], [answers[i] for i in rows])
         start += len(rows)
-    return found
+    return distances
 
 
 def _distances(first: list[str], second: list[str]) -> np.ndarray:
-    """The distance table of many pairs at once, row by row of it."""
+    """The distance tables of many pairs at once, row by row."""
     a, lengths = _points(first, fill=-1)
     b, ends = _points(second, fill=-2)
     steps = np.arange(b.shape[1] + 1)
     table = np.tile(steps, (len(first), 1))  # [pairs, characters of the second + 1]
-    found = ends.copy()
+    distances = ends.copy()
     for i in range(a.shape[1]):
-        changed = table[:, :-1] + (b != a[:, i : i + 1])
+        substituted = table[:, :-1] + (b != a[:, i : i + 1])
         best = np.concatenate(
-            [np.full((len(first), 1), i + 1), np.minimum(table[:, 1:] + 1, changed)], axis=1
+            [np.full((len(first), 1), i + 1), np.minimum(table[:, 1:] + 1, substituted)], axis=1
         )
         table = np.minimum.accumulate(best - steps, axis=1) + steps  # insertions, one after the other
-        found = np.where(lengths == i + 1, table[np.arange(len(first)), ends], found)
-    return found
+        distances = np.where(lengths == i + 1, table[np.arange(len(first)), ends], distances)
+    return distances
 
 
 def _points(texts: list[str], *, fill: int) -> tuple[np.ndarray, np.ndarray]:
@@ -285,8 +236,8 @@ def _points(texts: list[str], *, fill: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bleu_counts(truth: Sequence[str], answer: Sequence[str]) -> list[int]:
-    """What BLEU adds up over texts: runs of 1 to 4 words that the truth has too, runs in all, words of answer
-    and truth.
+    """The counts that BLEU sums over texts: runs of 1 to 4 words shared with the truth, all runs of the
+    answer, and the words of answer and truth.
     """
     matches, totals = [], []
     for order in range(1, _ORDERS + 1):

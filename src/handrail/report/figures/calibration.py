@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from handrail.evaluation.calibration import Reliability, reliability
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.report.figures.figure import FigureView, figure_view
 from handrail.report.figures.style import NETWORK, PLAIN, picture
 

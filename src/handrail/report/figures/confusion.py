@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 
 MOST_CLASSES = 20
 _MOST_PAIRS = 15
@@ -50,7 +50,7 @@ class LabelRow:
 def confusion(predictions: Predictions) -> Confusion:
     """The confusion matrix of a task whose rows have one class each."""
     width = predictions.width
-    codes = predictions.truth.astype(np.int64) * width + predictions.decided.astype(np.int64)
+    codes = predictions.truth.astype(np.int64) * width + predictions.label_codes.astype(np.int64)
     counts = np.bincount(codes, minlength=width * width).reshape(width, width)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = predictions.classes

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.report.figures.figure import FigureView, Key, figure_view
 from handrail.report.figures.style import NETWORK, PLAIN, SERIES, axes_in, picture, thinned
 

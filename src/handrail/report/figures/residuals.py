@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.report.figures.figure import FigureView, figure_view
 from handrail.report.figures.style import LINEAR, NETWORK, PLAIN, axes_in, picture
 from handrail.report.wording import number

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from handrail.data.dataset import Part
 from handrail.data.stores.windows import WindowStore
-from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.pipeline import Pipeline
 from handrail.report.samples.items import LARGE, Shown, encoded, items, picked, smaller, smaller_codes
-from handrail.tasks.boxes import BoxDecoder
-from handrail.tasks.masks import MaskDecoder
+from handrail.tasks.boxes import BoxTask
+from handrail.tasks.masks import MaskTask
 from handrail.tasks.scoring import scores_of
 
 _MISTAKES = 16
@@ -24,12 +24,12 @@ _FORECASTS = 6
 _THUMB = 64
 
 
-def mistake_section(pipeline: Pipeline, shown: Shown, part: Part, outcome: Predictions) -> dict[str, Any]:
+def mistake_section(pipeline: Pipeline, shown: Shown, part: Part, outcome: TableOutcome) -> dict[str, Any]:
     """Rows that were taken for another class, the surest answer first."""
-    wrong = np.flatnonzero(outcome.decided != outcome.truth)
+    wrong = np.flatnonzero(outcome.label_codes != outcome.truth)
     if outcome.probabilities is None:
         return {}
-    sure = outcome.probabilities[np.arange(outcome.rows), outcome.decided]
+    sure = outcome.probabilities[np.arange(outcome.rows), outcome.label_codes]
     chosen = wrong[np.argsort(-sure[wrong], kind="stable")][: _TEXTS if shown.kind == "text" else _MISTAKES]
     some = picked(part, chosen)
     found: dict[str, Any] = items(pipeline, shown, some) if len(chosen) else {"kind": shown.kind}
@@ -37,8 +37,8 @@ def mistake_section(pipeline: Pipeline, shown: Shown, part: Part, outcome: Predi
         **found,
         "total": len(wrong),
         "rows": [part.table.row_name(int(part.rows[row])) for row in chosen],
-        "truths": [outcome.spoken(int(row), truth=True) for row in chosen],
-        "answers": [outcome.spoken(int(row), truth=False) for row in chosen],
+        "truths": [outcome.describe(int(row), truth=True) for row in chosen],
+        "answers": [outcome.describe(int(row), truth=False) for row in chosen],
         "sure": [round(float(sure[row]), 6) for row in chosen],
     }
 
@@ -60,7 +60,7 @@ def _scores(pipeline: Pipeline, part: Part) -> Tensor:
     return torch.cat(list(scores_of(pipeline.network, pipeline.rows(part))))
 
 
-def mask_section(pipeline: Pipeline, decoder: MaskDecoder, part: Part, outcome: Outcome) -> dict[str, Any]:
+def mask_section(pipeline: Pipeline, decoder: MaskTask, part: Part, outcome: Outcome) -> dict[str, Any]:
     """Images, true masks and answers, from the hardest to the easiest."""
     some = picked(part, _spread(outcome))
     images, truths = encoded(pipeline, some), decoder.targets(some).numpy()
@@ -75,7 +75,7 @@ def mask_section(pipeline: Pipeline, decoder: MaskDecoder, part: Part, outcome: 
     }
 
 
-def box_section(pipeline: Pipeline, decoder: BoxDecoder, part: Part, outcome: Outcome) -> dict[str, Any]:
+def box_section(pipeline: Pipeline, decoder: BoxTask, part: Part, outcome: Outcome) -> dict[str, Any]:
     """Images, true boxes `[rows, most, 5]` and answers `[rows, most, 6]` in shares of the image; class −1
     where there is none.
     """
@@ -92,7 +92,7 @@ def box_section(pipeline: Pipeline, decoder: BoxDecoder, part: Part, outcome: Ou
     }
 
 
-def forecast_section(pipeline: Pipeline, part: Part, outcome: Predictions) -> dict[str, Any]:
+def forecast_section(pipeline: Pipeline, part: Part, outcome: TableOutcome) -> dict[str, Any]:
     """Some windows spread over the part, `[windows, steps, series]`, and the mean absolute error of each step
     of all.
     """

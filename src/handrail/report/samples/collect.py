@@ -7,8 +7,8 @@ import torch
 
 from handrail.data.dataset import Part
 from handrail.data.encoders.series import SeriesEncoder
-from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.network import Network
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
@@ -24,8 +24,8 @@ from handrail.report.samples.inside import attention_section, filter_section, ge
 from handrail.report.samples.items import Shown, displayed, encoded, items, picked, shown_column
 from handrail.runs.folder import Folder
 from handrail.shapes import ImageShape
-from handrail.tasks.boxes import BoxDecoder
-from handrail.tasks.masks import MaskDecoder
+from handrail.tasks.boxes import BoxTask
+from handrail.tasks.masks import MaskTask
 from handrail.training.seeds import seeded
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
@@ -75,13 +75,13 @@ def _filled(**sections: dict[str, Any]) -> Sections:
 def _answers(pipeline: Pipeline, shown: Shown | None, part: Part, outcome: Outcome) -> Sections:
     pipeline.eval()
     found: Sections = {}
-    if isinstance(outcome, Predictions) and pipeline.task.is_forecast:
+    if isinstance(outcome, TableOutcome) and pipeline.task.is_forecast:
         return {"forecast": forecast_section(pipeline, part, outcome)}
-    if isinstance(pipeline.decoder, MaskDecoder):
+    if isinstance(pipeline.decoder, MaskTask):
         found["masks"] = mask_section(pipeline, pipeline.decoder, part, outcome)
-    if isinstance(pipeline.decoder, BoxDecoder):
+    if isinstance(pipeline.decoder, BoxTask):
         found["boxes"] = box_section(pipeline, pipeline.decoder, part, outcome)
-    if shown and isinstance(outcome, Predictions) and pipeline.task.is_classification:
+    if shown and isinstance(outcome, TableOutcome) and pipeline.task.is_classification:
         found["mistakes"] = mistake_section(pipeline, shown, part, outcome)
     if shown and shown.kind in ("image", "series", "audio"):
         found["hardest"] = hardest_section(pipeline, shown, part, outcome)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from handrail.errors import RunError
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 
 
 def read_answers(path: Path, task: Mapping[str, Any]) -> Predictions:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.evaluation.outcomes.predictions import Predictions
+from handrail.evaluation.predictions import Predictions
 from handrail.report import wording
 from handrail.report.figures.calibration import reliability_plot
 from handrail.report.figures.confusion import Confusion, LabelRow, confusion, label_table

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from handrail.data.encoders.table import TableEncoder
-from handrail.data.task import Task
+from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.recipe.sections import TransferRecipe
 from handrail.training.callbacks import Callback, Training
@@ -27,7 +27,7 @@ def transferred(
     network: nn.Module,
     settings: TransferRecipe,
     *,
-    task: Task,
+    task: TaskSpec,
     encoder: Mapping[str, Any] | None = None,
     kept: Path | None = None,
 ) -> Iterator[tuple[Callback, ...]]:
@@ -82,7 +82,7 @@ def transferred(
 
 
 def _begin(
-    network: nn.Module, settings: TransferRecipe, task: Task, encoder: Mapping[str, Any] | None
+    network: nn.Module, settings: TransferRecipe, task: TaskSpec, encoder: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Load; the answer is what a resumed or repeated training needs to begin alike, and what is to be told."""
     facts: dict[str, Any] = {
@@ -104,7 +104,7 @@ def _begin(
     return {"tensors": copied(spoken_names(network, network.state_dict())), "facts": facts}
 
 
-def _alike(start: Path, task: Task, encoder: Mapping[str, Any] | None) -> tuple[bool, bool]:
+def _alike(start: Path, task: TaskSpec, encoder: Mapping[str, Any] | None) -> tuple[bool, bool]:
     """Whether a run's inputs and its answers stand for the same; of a bare file nobody knows, and all of it
     is taken.
     """

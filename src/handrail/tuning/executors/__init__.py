@@ -101,6 +101,6 @@ class Copies:
 
     def _is_ready(self, placed: Placed) -> bool:
         """Encode its rows, which a copy could not, and say whether they lie in memory as numbers."""
-        recipe = self.workshop.settled(placed[0].members[0])
+        recipe = self.workshop.settle_trial(placed[0].members[0])
         folds = range(len(self.workshop.divisions))
         return all(isinstance(self.workshop.bench(recipe, fold).lesson.inputs, Tensor) for fold in folds)

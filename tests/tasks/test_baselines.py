@@ -1,5 +1,7 @@
 """Baselines against scikit-learn, from stored arrays, and on degenerate rows."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -7,11 +9,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 
 from handrail.errors import DataError
-from handrail.evaluation.baselines import fit_baselines, fitting_rows
 from handrail.evaluation.metric_names import TASKS
+from handrail.tasks.baselines import fit_baselines, fitting_rows
 
 
-def _made(
+def make_rows(
     task: str, *, rows: int = 240, width: int = 5, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     generator = np.random.default_rng(seed)
@@ -26,45 +28,52 @@ def _made(
     return features, scores.argmax(axis=1), ("a", "b", "c")
 
 
+def answers(
+    task: str, features: np.ndarray, target: np.ndarray, classes: tuple[str, ...] = (), *, of: str = "linear"
+) -> Any:
+    """The answers of a baseline for the rows that it was fitted on."""
+    return fit_baselines(task, features, target, classes)[of].predict(features)
+
+
 @pytest.mark.parametrize(("task", "model"), [
     ("binary", LogisticRegression()),
     ("multi-class", LogisticRegression()),
     ("multi-label", OneVsRestClassifier(LogisticRegression())),
 ])  # fmt: skip
 def test_linear_probabilities_are_those_of_scikit_learn(task, model):
-    features, target, classes = _made(task)
-    said = fit_baselines(task, features, target, classes)["linear"].predict(features)
+    features, target, classes = make_rows(task)
+    said = answers(task, features, target, classes)
     model.fit(features, target)
     np.testing.assert_allclose(said.probabilities, model.predict_proba(features), atol=1e-9)
     np.testing.assert_array_equal(said.labels, model.predict(features))
 
 
 def test_linear_values_are_those_of_scikit_learn():
-    features, target, _ = _made("regression")
-    said = fit_baselines("regression", features, target)["linear"].predict(features)
+    features, target, _ = make_rows("regression")
+    said = answers("regression", features, target)
     np.testing.assert_allclose(
         said.values, Ridge(alpha=1.0).fit(features, target).predict(features), atol=1e-9
     )
 
 
 def test_guesses_are_those_of_scikit_learn():
-    features, target, classes = _made("multi-class")
-    guess = fit_baselines("multi-class", features, target, classes)["majority"].predict(features)
+    features, target, classes = make_rows("multi-class")
+    guess = answers("multi-class", features, target, classes, of="majority")
     dummy = DummyClassifier(strategy="prior").fit(features, target)
     np.testing.assert_allclose(guess.probabilities, dummy.predict_proba(features))
     np.testing.assert_array_equal(guess.labels, dummy.predict(features))
-    features, target, _ = _made("regression")
-    mean = fit_baselines("regression", features, target)["mean"].predict(features)
+    features, target, _ = make_rows("regression")
+    mean = answers("regression", features, target, of="mean")
     np.testing.assert_allclose(mean.values, DummyRegressor().fit(features, target).predict(features))
-    features, target, classes = _made("multi-label")
-    guess = fit_baselines("multi-label", features, target, classes)["majority"].predict(features)
+    features, target, classes = make_rows("multi-label")
+    guess = answers("multi-label", features, target, classes, of="majority")
     np.testing.assert_allclose(guess.probabilities, np.broadcast_to(target.mean(axis=0), target.shape))
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kind", ["constant", "wide", "one row", "no columns", "huge"])
 def test_degenerate_features_still_give_finite_figures(task, kind):
-    features, target, classes = _made(task, rows=8 if kind == "wide" else 60)
+    features, target, classes = make_rows(task, rows=8 if kind == "wide" else 60)
     features = {
         "constant": np.ones_like(features),
         "wide": np.random.default_rng(1).normal(size=(8, 50)),
@@ -76,36 +85,34 @@ def test_degenerate_features_still_give_finite_figures(task, kind):
         features, target = features[:1], target[:1]
     for baseline in fit_baselines(task, features, target, classes).values():
         said = baseline.predict(features)
-        found = said.values if task == "regression" else said.probabilities
-        assert found.shape == (len(features), target.shape[1] if target.ndim == 2 else len(classes))
-        assert np.isfinite(found).all()
+        numbers = said.values if task == "regression" else said.probabilities
+        assert numbers is not None
+        assert numbers.shape == (len(features), target.shape[1] if target.ndim == 2 else len(classes))
+        assert np.isfinite(numbers).all()
 
 
 def test_a_class_that_no_row_has_gets_no_probability():
-    features, target, classes = _made("multi-class")
+    features, target, classes = make_rows("multi-class")
     target = np.where(target == 1, 2, target)
     for name, baseline in fit_baselines("multi-class", features, target, classes).items():
-        chances = baseline.predict(features).probabilities
-        assert (chances[:, 1] == 0).all(), name
-        np.testing.assert_allclose(chances.sum(axis=1), 1)
+        probabilities = baseline.predict(features).probabilities
+        assert probabilities is not None
+        assert (probabilities[:, 1] == 0).all(), name
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     two = LogisticRegression().fit(features, target)
     np.testing.assert_allclose(
-        fit_baselines("multi-class", features, target, classes)["linear"]
-        .predict(features)
-        .probabilities[:, [0, 2]],
+        answers("multi-class", features, target, classes).probabilities[:, [0, 2]],
         two.predict_proba(features),
         atol=1e-9,
     )
 
 
 def test_a_label_that_all_rows_have_is_certain():
-    features, target, classes = _made("multi-label")
+    features, target, classes = make_rows("multi-label")
     target[:, 1] = 1
-    chances = (
-        fit_baselines("multi-label", features, target, classes)["linear"].predict(features).probabilities
-    )
-    assert (chances[:, 1] == 1).all()
-    assert ((chances[:, 0] > 0) & (chances[:, 0] < 1)).all()
+    probabilities = answers("multi-label", features, target, classes).probabilities
+    assert (probabilities[:, 1] == 1).all()
+    assert ((probabilities[:, 0] > 0) & (probabilities[:, 0] < 1)).all()
 
 
 def test_many_rows_are_thinned_but_no_class_is_lost():
@@ -122,7 +129,7 @@ def test_many_rows_are_thinned_but_no_class_is_lost():
     ("features", "target", "message"),
     [
         (np.array([[0.0], [np.inf]]), np.array([0, 1]), "inf in row 1, column 0"),
-        (np.zeros((0, 2)), np.zeros(0, dtype=int), "one at least"),
+        (np.zeros((0, 2)), np.zeros(0, dtype=int), "at least one"),
         (np.zeros((3, 2)), np.zeros(2, dtype=int), "as many targets as rows"),
     ],
 )
@@ -132,7 +139,7 @@ def test_unusable_rows_are_refused(features, target, message):
 
 
 def test_rows_of_another_width_are_refused():
-    features, target, classes = _made("binary")
+    features, target, classes = make_rows("binary")
     linear = fit_baselines("binary", features, target, classes)["linear"]
     with pytest.raises(DataError, match=r"shape \[240, 4\]; expected \[rows, 5\]"):
         linear.predict(features[:, :4])
@@ -140,7 +147,7 @@ def test_rows_of_another_width_are_refused():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_features_of_the_fitting_rows_suffice(task):
-    features, target, classes = _made(task, rows=110_000)
+    features, target, classes = make_rows(task, rows=110_000)
     chosen = fitting_rows(task, target, classes, width=features.shape[1])
     assert len(chosen) < len(target)
     whole = fit_baselines(task, features, target, classes)
