@@ -52,7 +52,7 @@ def prepared(work: Work, data: Path) -> tuple[Any, Any]:
     """handrail's own split and encoding, the same for both, and a pipeline with all networks at their
     beginning.
     """
-    from handrail.data.dataset import prepare
+    from handrail.data.prepare import prepare
     from handrail.recipe import Recipe
     from handrail.runs.assembly import assemble, lesson_of
 

@@ -29,8 +29,8 @@ Arrays = dict[str, np.ndarray]
 
 def encoded(source: Path) -> Arrays:
     """Adult as arrays: handrail's own split and encoding, the same for all."""
-    from handrail.data.dataset import prepare
     from handrail.data.encoders.table import TableEncoder
+    from handrail.data.prepare import prepare
     from handrail.recipe.sections import DataRecipe
 
     data = prepare(DataRecipe(source=str(source), target=15))

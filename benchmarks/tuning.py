@@ -45,8 +45,8 @@ SOURCE, TARGET = "wine-quality/winequality-red.csv", 12
 
 def encoded(source: Path) -> Arrays:
     """Red wine as arrays: handrail's own division and encoding, the same for both others."""
-    from handrail.data.dataset import prepare
     from handrail.data.encoders.table import TableEncoder
+    from handrail.data.prepare import prepare
     from handrail.recipe.sections import DataRecipe
 
     data = prepare(DataRecipe(source=str(source), target=TARGET, task="multi-class"))

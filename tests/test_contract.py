@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from handrail.components import KINDS, Component, available, build, resolve, settings
 from handrail.errors import RecipeError
 from handrail.layers.activations import Heaviside
+from handrail.learning.batch import Batch
 from handrail.learning.optimizers import needs_closure
-from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.learning.rule import Rule, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.learning.schedules import steps_each_batch
 from handrail.objectives.objective import Objective

@@ -12,14 +12,16 @@ import torch
 from handrail.components import is_object
 from handrail.data.checks import check_drift, check_size
 from handrail.data.checks.finding import Finding
-from handrail.data.dataset import Dataset, prepare, reopen
+from handrail.data.dataset import Dataset
+from handrail.data.prepare import prepare, reopen
 from handrail.data.sources import read
 from handrail.data.writers.blocks import write_parts
 from handrail.errors import HandrailError, RecipeError, TrainingError
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.recipe import Recipe
-from handrail.report.samples import write_showcase
+from handrail.recipe.compose import SOURCES, absolute, compose
+from handrail.report.samples import write_samples
 from handrail.run import Run
 from handrail.runs.assembly import (
     assemble,
@@ -43,7 +45,7 @@ from handrail.runs.folder import (
     write_yaml,
 )
 from handrail.runs.other_ranks import help_train
-from handrail.runs.record import SOURCES, load_recipe
+from handrail.runs.record import load_recipe
 from handrail.runs.replicas import Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
 from handrail.training.callbacks import Callback
@@ -88,6 +90,7 @@ def fit(
         or SIGTERM; `resume` goes on.
     """
     asked = compose(source, target, recipe=recipe, changes=changes)
+    check_start(asked)
     if asked.tuning.space:
         raise RecipeError(
             "tuning.space: has no effect in a fit; search it with handrail tune, or leave it out."
@@ -128,48 +131,12 @@ def resume(
         return Run(folder.path, model=model)
     asked = load_recipe(folder, model=model)
     if source is not None:
-        asked = asked.with_values({"data.source": _absolute(source)})
+        asked = asked.with_values({"data.source": absolute(source)})
     check_same_recipe(folder, asked)
     with joined(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
         return _fit(asked, FitContext(folder, team, progress, callbacks))
-
-
-def compose(
-    source: Any = None,
-    target: Any = None,
-    *,
-    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
-    changes: Mapping[str, Any] | None = None,
-) -> Recipe:
-    """The recipe that the arguments of `fit` describe.
-
-    Raises: `RecipeError` with every mistake.
-    """
-    if isinstance(recipe, str | Path):
-        recipe = Recipe.load(recipe)
-    base = Recipe() if recipe is None else recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe)
-    given = dict(changes or {})
-    if source is not None:
-        given["data.source"] = source
-    if target is not None:
-        given["data.target"] = target
-    read_from = given.get("data.source", base.data.source)
-    if base.name == "run" and "name" not in given and isinstance(read_from, str | Path):
-        given["name"] = _name_of(str(given.get("data.read.table") or base.data.read.table or read_from))
-    composed = base.with_values(given)
-    composed = composed.with_values(
-        {f"data.{name}": _absolute(getattr(composed.data, name)) for name in SOURCES}
-    )
-    if composed.transfer.start is not None:
-        composed = composed.with_values({"transfer.start": _absolute(composed.transfer.start)})
-        weights_at(Path(str(composed.transfer.start)))
-    if composed.data.source is None:
-        raise RecipeError(
-            "no source was given (data.source); expected a file, a database URL or bundled:NAME."
-        )
-    return composed
 
 
 def check_source(
@@ -184,6 +151,7 @@ def check_source(
     Raises: `RecipeError`, `DataError` as `fit`; findings that would stop a fit are returned.
     """
     asked = compose(source, target, recipe=recipe, changes=changes)
+    check_start(asked)
     data = prepare(asked.data)
     _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
     return data, [
@@ -192,22 +160,10 @@ def check_source(
     ]
 
 
-def _absolute(source: Any) -> Any:
-    """Local files by their full path, so that a run can be continued from any folder."""
-    if isinstance(source, Path) or (
-        isinstance(source, str) and "://" not in source and not source.startswith("bundled:")
-    ):
-        return str(Path(source).expanduser().absolute())
-    if isinstance(source, list) and all(isinstance(item, str | Path) for item in source):
-        return [_absolute(item) for item in source]
-    return source
-
-
-def _name_of(source: str) -> str:
-    stem = source.removeprefix("bundled:").split("?")[0].rstrip("/").split("/")[-1].split(".")[0]
-    return (
-        "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-") or "run"
-    )
+def check_start(recipe: Recipe) -> None:
+    """Raises: `RunError` when there are no weights where `transfer.start` says."""
+    if recipe.transfer.start is not None:
+        weights_at(Path(str(recipe.transfer.start)))
 
 
 def _fit(asked: Recipe, context: FitContext) -> Run:
@@ -303,7 +259,7 @@ def _test(
     summary["training"]["transfer"] = transfer_facts(folder.checkpoints)
     pipeline.save(folder.model)
     write_predictions(folder, "validation", outcome, part)
-    write_showcase(folder, pipeline, data.train, part, outcome)
+    write_samples(folder, pipeline, data.train, part, outcome)
     write_json(folder.validation, summary)
     run = Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
     write_text(folder.model / "card.md", run.card())

@@ -8,14 +8,17 @@ import polars as pl
 import torch
 
 from handrail.components import is_object
-from handrail.data.dataset import Part, changed, prepare, reopen
+from handrail.data.part import Part
+from handrail.data.prepare import prepare, reopen
 from handrail.data.sources import read_expecting
-from handrail.data.table import ReadOptions, Table
+from handrail.data.steps import describe_change
+from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
 from handrail.pipeline.export import write_onnx
-from handrail.report.samples import write_test_showcase
+from handrail.recipe.reading import ReadOptions
+from handrail.report.samples import write_test_samples
 from handrail.runs import assembly
 from handrail.runs.assessment import hardest, measure_beside, write_predictions
 from handrail.runs.folder import read_json, write_json
@@ -148,7 +151,7 @@ class Run(RunRecord):
         """
         data = prepare(self.recipe.data, cache_in=self.path)
         if data.fingerprint != read_json(self.folder.environment)["data"]:
-            raise DataError(changed(data.source))
+            raise DataError(describe_change(data.source))
         self._refitted(joined(data.train, data.validation), progress)
 
     def _refitted(self, part: Part, progress: str) -> Pipeline:
@@ -185,7 +188,7 @@ class Run(RunRecord):
         replicas = self.summary.get("replicas")
         beside["replicas"] = spread(pipeline, replicas_from(replicas["members"]), part) if replicas else None
         write_predictions(self.folder, "test", predictions, part)
-        write_test_showcase(self.folder, pipeline, part, predictions)
+        write_test_samples(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
         return {
             "rows": len(part),

@@ -17,9 +17,9 @@ from handrail.report.figures.boxes import box_grid, overlaps, partners
 from handrail.report.figures.figure import FigureView
 from handrail.report.figures.forecasts import forecast_plots, series_plot
 from handrail.report.figures.maps import filters_grid, mask_grid, spectrogram_grid
-from handrail.report.figures.samples import augmented_grid, mistakes_grid, sample_grid
-from handrail.report.figures.texts import excerpt, generated_text, hard_texts
-from handrail.report.figures.tiles import cut, escaped, png
+from handrail.report.figures.samples import augmentation_grid, mistakes_grid, sample_grid
+from handrail.report.figures.texts import excerpt, hard_texts, text_sample
+from handrail.report.figures.tiles import cut, escape_text, png
 
 HOSTILE = '<script>alert("1")</script>&amp;\x00\x1b名前'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -39,7 +39,7 @@ def every() -> dict[str, FigureView]:
     return {
         "samples": sample_grid(pixels(9, 1, 8, 8), [HOSTILE] * 9),
         "photos": sample_grid(pixels(3, 3, 50, 60), width=720),
-        "augmented": augmented_grid(pixels(2, 3, 8, 8), pixels(2, 4, 3, 8, 8)),
+        "augmented": augmentation_grid(pixels(2, 3, 8, 8), pixels(2, 4, 3, 8, 8)),
         "mistakes": mistakes_grid(pixels(5, 2, 8, 8), ["a"] * 5, [HOSTILE] * 5, [0.9] * 5, marked=True),
         "masks": mask_grid(pixels(2, 1, 20, 20), *random.integers(0, 2, (2, 2, 20, 20))),
         "classes": mask_grid(
@@ -243,17 +243,17 @@ def test_captions_stay_within_their_tile(text: str, width: float) -> None:
     short = cut(text, width)
     assert short == text or short.endswith("…")
     assert len(short) <= width / (11 * 0.6) + 1
-    ElementTree.fromstring(f"<a>{escaped(text)}</a>")
+    ElementTree.fromstring(f"<a>{escape_text(text)}</a>")
 
 
 def test_generated_text_is_cut_and_says_how_it_was_drawn() -> None:
-    sample = generated_text("ROMEO:\n", "word " * 1000 + "\x07", temperature=0.8, top=40)
+    sample = text_sample("ROMEO:\n", "word " * 1000 + "\x07", temperature=0.8, top=40)
     assert sample.how == "temperature 0.8, among the 40 most probable tokens"
     assert len(sample.text) == 2001
     assert sample.prompt == "ROMEO:\n"
-    assert generated_text("\x07", "a\r\nb", temperature=0).prompt == "␇"
-    assert generated_text("", "a\r\nb", temperature=0).text == "a\nb"
-    assert generated_text("", "", temperature=0).how == "the most probable token each time"
+    assert text_sample("\x07", "a\r\nb", temperature=0).prompt == "␇"
+    assert text_sample("", "a\r\nb", temperature=0).text == "a\nb"
+    assert text_sample("", "", temperature=0).how == "the most probable token each time"
 
 
 @given(st.text(max_size=700), st.integers(10, 300))

@@ -19,9 +19,8 @@ import handrail
 from handrail.cli import as_plain
 from handrail.report.console.runs import run_summary
 from handrail.report.console.runs import test_summary as told_of_test
-from handrail.report.figures.replica_curves import mean_curve
-from handrail.report.figures.replica_plot import stacked
-from handrail.report.sections.replicas import best_epochs, ends, replicas_in
+from handrail.report.figures.replicas import mean_curve, stack_dots
+from handrail.report.replicas import best_epochs, replicas_in, stop_reasons
 from handrail.run import Run
 
 REASON = "the loss of epoch 2 is not a number <i>. The weights of epoch 1 are kept."
@@ -121,7 +120,7 @@ def test_best_epochs_are_a_range_where_replicas_differ(ensemble: Run):
     ):
         member.update(best_epoch=best, epochs=epochs, stopped=stopped)
     assert best_epochs(summary) == "best epochs 1 to 3 of 4 to 5"
-    assert ends(summary) == "stale: 2; all done: 1"
+    assert stop_reasons(summary) == "stale: 2; all done: 1"
     text = Page(changed(ensemble, summary).report().read_text()).text
     assert "4 to 5 epochs of at most 5" in text
     assert "best epochs 1 to 3; ended: stale: 2; all done: 1" in text
@@ -266,7 +265,7 @@ def test_the_mean_is_of_epochs_that_all_have(lengths: list[int], seed: int):
 
 @given(st.lists(st.floats(0, 10), max_size=40), st.floats(0.01, 3))
 def test_dots_do_not_lie_on_each_other(values: list[float], width: float):
-    placed = stacked(values, width)
+    placed = stack_dots(values, width)
     assert [value for value, _ in placed] == sorted(values)
     for place, (value, height) in enumerate(placed):
         near = {other for before, other in placed[:place] if value - before < width}

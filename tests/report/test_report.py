@@ -23,7 +23,7 @@ from handrail.evaluation.predictions import Predictions
 from handrail.report import page as report
 from handrail.report.figures.calibration import wilson
 from handrail.report.figures.confusion import confusion
-from handrail.report.figures.style import picture, thinned
+from handrail.report.figures.style import picture, thin
 from handrail.report.sections.answers import read_answers
 from handrail.report.sections.verdict import verdict
 from handrail.report.wording import component, metric_value, number
@@ -319,7 +319,7 @@ def test_the_confusion_matrix_is_scikit_learns(classes: int, rows: int, seed: in
 def test_thinning_keeps_ends_order_and_points(length: int, seed: int):
     random = np.random.default_rng(seed)
     x, y = np.sort(random.random(length)), random.random(length)
-    few_x, few_y = thinned(x, y, most=50)
+    few_x, few_y = thin(x, y, most=50)
     assert len(few_x) <= 52
     places = np.searchsorted(x, few_x)
     assert (np.diff(places) > 0).all()

@@ -15,9 +15,9 @@ from report_page import Page
 
 import handrail
 from handrail.errors import RunError
-from handrail.report.samples import read_showcase
-from handrail.report.samples.archive import keep, showcase_path
-from handrail.report.samples.items import fitting, smaller, smaller_codes
+from handrail.report.samples import read_samples
+from handrail.report.samples.archive import samples_path, save_sections
+from handrail.report.samples.items import fit_size, smaller, smaller_codes
 from handrail.report.sections.pictures import answer_pictures, thumbnails, training_pictures
 from handrail.run import Run
 
@@ -116,7 +116,7 @@ SHOWN = {
 
 def test_each_kind_of_data_has_its_pictures_and_no_others(run: Run) -> None:
     name = run.path.name
-    assert set(read_showcase(run.folder, "validation")) == SECTIONS[name]
+    assert set(read_samples(run.folder, "validation")) == SECTIONS[name]
     text = run.report().read_text()
     page = Page(text)
     others = {title for case, titles in SHOWN.items() if case != name for title in titles} - set(SHOWN[name])
@@ -129,7 +129,7 @@ def test_each_kind_of_data_has_its_pictures_and_no_others(run: Run) -> None:
     assert all(link.startswith(("#", "data:image/")) for link in page.links)
     assert len(set(page.identifiers)) == len(page.identifiers)
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.identifiers)
-    assert showcase_path(run.folder, "validation").stat().st_size < 1_000_000
+    assert samples_path(run.folder, "validation").stat().st_size < 1_000_000
 
 
 def test_the_page_is_the_same_each_time_whatever_chance_does(run: Run) -> None:
@@ -140,7 +140,7 @@ def test_the_page_is_the_same_each_time_whatever_chance_does(run: Run) -> None:
 
 
 def test_without_kept_pictures_there_is_a_report_without_them(run: Run) -> None:
-    showcase_path(run.folder, "validation").unlink()
+    samples_path(run.folder, "validation").unlink()
     page = Page(run.report().read_text())
     assert "Metrics" in page.text
     assert not any(title in page.text for title in SHOWN[run.path.name] if title != "Loss of each window")
@@ -148,7 +148,7 @@ def test_without_kept_pictures_there_is_a_report_without_them(run: Run) -> None:
 
 
 def test_damaged_pictures_are_told_of(images: Run) -> None:
-    showcase_path(images.folder, "validation").write_bytes(b"no archive")
+    samples_path(images.folder, "validation").write_bytes(b"no archive")
     with pytest.raises(
         RunError, match=r"validation\.npz' is damaged .*remove it for a report without pictures"
     ):
@@ -159,9 +159,9 @@ def test_test_rows_are_shown_only_once_their_seal_is_open(
     images: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HANDRAIL_HOME", str(tmp_path / "home"))
-    assert not showcase_path(images.folder, "test").exists()
+    assert not samples_path(images.folder, "test").exists()
     images.test()
-    assert set(read_showcase(images.folder, "test")) == {"mistakes", "hardest"}
+    assert set(read_samples(images.folder, "test")) == {"mistakes", "hardest"}
     images.test(again=True)
     text = images.report().read_text()
     test_part = text[text.index("Test rows <") : text.index('id="hardest"')]
@@ -171,7 +171,7 @@ def test_test_rows_are_shown_only_once_their_seal_is_open(
 
 def test_what_is_kept_is_of_the_rows_that_it_says(images: Run) -> None:
     train, validation, test = images.parts()
-    kept = read_showcase(images.folder, "validation")
+    kept = read_samples(images.folder, "validation")
     store = next(iter(train.stores.values()))
 
     def known(part) -> set[bytes]:
@@ -199,7 +199,7 @@ def test_chance_is_as_it_was_and_pictures_do_not_depend_on_it(
         changes = {"training.epochs": 1, "evaluation.resamples": 100, **CASES["story"][1]}
         run = handrail.fit(source, changes=changes, out=tmp_path / f"run-{seed}")
         assert torch.equal(torch.get_rng_state(), before)
-        found.append(showcase_path(run.folder, "validation").read_bytes())
+        found.append(samples_path(run.folder, "validation").read_bytes())
     assert found[0] == found[1]
 
 
@@ -207,7 +207,7 @@ def test_chance_is_as_it_was_and_pictures_do_not_depend_on_it(
     ("shape", "size"), [((3, 20, 30), (20, 30)), ((1, 300, 150), (100, 50)), ((1, 5, 1000), (1, 100))]
 )
 def test_large_images_become_smaller_with_their_masks(shape: tuple[int, ...], size: tuple[int, int]) -> None:
-    assert fitting(shape, 100) == size
+    assert fit_size(shape, 100) == size
     image = np.zeros((2, *shape), dtype=np.uint8)
     image[..., shape[2] // 2 :] = 200
     assert smaller(image, 100).shape == (2, shape[0], *size)
@@ -232,7 +232,7 @@ def test_masks_and_boxes_are_drawn_from_what_was_kept(tmp_path: Path) -> None:
     }
     masks["answers"] = masks["truths"]
     boxes = {"images": images, "truths": truths, "found": answers, "classes": ["cell", "plate"]}
-    keep(tmp_path / "kept" / "all.npz", {"masks": masks, "boxes": boxes})
+    save_sections(tmp_path / "kept" / "all.npz", {"masks": masks, "boxes": boxes})
     found = dict(np.load(tmp_path / "kept" / "all.npz"))
     np.testing.assert_array_equal(found["boxes.found"], answers)
     views = answer_pictures({"masks": masks, "boxes": boxes}, "validation", marked=True).figures

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from handrail import DataError, HandrailError, convert, fit, load, resume
-from handrail.data.dataset import prepare
+from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.data.streaming import eligible as wanted
 from handrail.data.streaming import order, parquet

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 import handrail
-from handrail.data.dataset import prepare
+from handrail.data.prepare import prepare
 from handrail.errors import DataError, RecipeError, RunError, TrainingError
-from handrail.fitting import compose
+from handrail.recipe.compose import compose
 from handrail.report.search.text import search_text, short_names
 from handrail.tuning.folds import divisions
 from handrail.tuning.trial import Result, Trial

@@ -81,7 +81,7 @@ def fit(
 
 def _tell(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit: bool = False) -> None:
     """Print a run; with `test` open its seal, unless it was opened before."""
-    from handrail.report.console.runs import opened_before, run_summary, test_summary
+    from handrail.report.console.runs import openings_text, run_summary, test_summary
 
     before = run.openings() if test else []
     if test and not before:
@@ -94,7 +94,7 @@ def _tell(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit: bo
         say(test_summary(run, run.tested), quiet)
     elif before:
         say(
-            f"\n{opened_before(before)}\nIt was not opened now; to measure again, marked: handrail test {run.path} --again",
+            f"\n{openings_text(before)}\nIt was not opened now; to measure again, marked: handrail test {run.path} --again",
             quiet,
         )
     else:

@@ -3,20 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
+from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.rows import Rows
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.stores.store import Stores
 from handrail.data.table import Table
-
-if TYPE_CHECKING:
-    from handrail.data.encoders.row_encoder import RowEncoder
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Part:
         """
         return {}
 
-    def encoded(self, encoder: "RowEncoder") -> Rows:
+    def encoded(self, encoder: RowEncoder) -> Rows:
         """All rows as the encoder gives them."""
         return encoder.rows(self.features, self.stores)
 

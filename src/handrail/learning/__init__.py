@@ -5,7 +5,8 @@ rosenblatt     `Rosenblatt`: the perceptron's own rule
 least_squares  `LeastSquares`: the last layer in closed form
 """
 
-from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+from handrail.learning.batch import Batch
+from handrail.learning.rule import Measures, Rule, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.learning.rules.least_squares import LeastSquares
 from handrail.learning.rules.rosenblatt import Rosenblatt

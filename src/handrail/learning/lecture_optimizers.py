@@ -1,5 +1,8 @@
 """RMSProp with momentum as the lectures print it."""
 
+# The foreach functions are public in all but name: torch's own optimizers are made of them.
+# pyright: reportPrivateImportUsage=false
+
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 

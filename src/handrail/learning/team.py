@@ -1,13 +1,12 @@
-"""Those that train one network together: a single process here, several in `handrail.training.distributed.processes`."""
+"""Who trains one network together: one process here, several in `training.distributed.processes`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.learning.batch import Batch
 
 Answer = TypeVar("Answer")
 Chance = list[Tensor]
@@ -38,22 +37,22 @@ class Team:
         """
         return ("process", self.rank) if self.rank else ()
 
-    def check(self, rule: "Rule", plan: "TrainingPlan", *, batch_size: int) -> None:
+    def check(
+        self, rule: str, *, divides: bool, penalties: Sequence[Callable[..., Any]], batch_size: int
+    ) -> None:
         """Raises: `RecipeError` for what cannot be divided among processes."""
 
     def begin(self, model: nn.Module) -> AbstractContextManager[None]:
         """While open, the processes have the same model, and layers that look at a whole batch see all of it."""
         return nullcontext()
 
-    def batches(self, rows: "Batch", order: Tensor, size: int) -> Iterator["Batch"]:
+    def batches(self, rows: Batch, order: Tensor, size: int) -> Iterator[Batch]:
         """The rows of this order in batches of `size`; of each, the share of this process."""
         gathered = rows.take(order)
         for start in range(0, len(gathered), size):
             yield gathered.cut(start, start + size)
 
-    def backward(
-        self, loss: Tensor, parameters: Sequence[Tensor], model: nn.Module, batch: "Batch"
-    ) -> Tensor:
+    def backward(self, loss: Tensor, parameters: Sequence[Tensor], model: nn.Module, batch: Batch) -> Tensor:
         """The gradient of the mean loss over the whole batch, in the parameters' `grad`; that loss is
         returned.
         """

@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from handrail.components import build, is_object
-from handrail.data.dataset import Part
 from handrail.data.encoders.row_encoder import RowEncoder, encoder_from_facts
 from handrail.data.encoders.table import TableEncoder
+from handrail.data.part import Part
 from handrail.data.rows import Rows
 from handrail.data.stores.store import Stores
 from handrail.data.task import TaskSpec

@@ -15,9 +15,9 @@ from typing import Annotated, Any, get_origin
 from pydantic import BaseModel, Field, ValidationError
 
 from handrail.components import explain, import_path, is_object, parse, resolve, shown
-from handrail.data.table import ReadOptions
 from handrail.errors import RecipeError, did_you_mean
 from handrail.recipe.dotted import set_dotted
+from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import (
     DataRecipe,
     EvaluationRecipe,

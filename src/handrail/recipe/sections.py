@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from handrail.data.split.draw import Split
-from handrail.data.table import ReadOptions
 from handrail.recipe.encoding import Audio, Encoding, Forecast, Images, Series, Text
+from handrail.recipe.reading import ReadOptions, Split
 
 Positive = Annotated[int, Field(gt=0)]
 

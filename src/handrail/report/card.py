@@ -1,13 +1,12 @@
 """The model card: what the model is, from what, how good, and what to mind."""
 
-
-from handrail.report.sections.replicas import Replicas, best_epochs, replicas_in
+from handrail.report.replicas import Replicas, best_epochs, replicas_in
 from handrail.report.wording import inputs
 from handrail.runs.record import RunRecord
 
 _SPREADS = (
-    " The interval says how far a figure moves with other rows; the last column, how far it moves from one seed to another, for a "
-    "network alone."
+    " The interval says how far a figure moves with other rows; the last column, how far it moves from one seed "
+    "to another, for a single network."
 )
 
 
@@ -19,9 +18,11 @@ def model_card(run: RunRecord) -> str:
     summary, recipe = run.summary, run.recipe
     task, training, rows = summary["task"], summary["training"], summary["rows"]
     replicas = replicas_in(summary)
+    targets = ", ".join(f"`{name}`" for name in task["targets"])
+    size = f"{training['parameters']:,} parameters{' in each network' if replicas else ''}"
     metrics = "\n".join(
-        f"| {name} | {_interval(found)} |{_spread(replicas, name)}"
-        for name, found in summary["metrics"].items()
+        f"| {name} | {_interval(values)} |{_spread(replicas, name)}"
+        for name, values in summary["metrics"].items()
     )
     warnings = [finding for finding in summary["findings"] if finding["level"] == "warning"]
     caveats = (
@@ -30,11 +31,11 @@ def model_card(run: RunRecord) -> str:
     )
     return f"""# {recipe.name}
 
-Predicts {", ".join(f"`{name}`" for name in task["targets"])} ({task["name"]}) from {len(summary["columns"])} columns of `{summary["source"]}`.
+Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of `{summary["source"]}`.
 
 - trained on {rows["train"]:,} rows, validated on {rows["validation"]:,}; {rows["test"]:,} test rows were sealed
-- {training["parameters"]:,} parameters{" in each network" if replicas else ""}, {inputs(training["inputs"])}, {best_epochs(summary)}
-- recipe {recipe.fingerprint()}, seed {recipe.seed}{_told(replicas)}
+- {size}, {inputs(training["inputs"])}, {best_epochs(summary)}
+- recipe {recipe.fingerprint()}, seed {recipe.seed}{_replicas_line(replicas)}
 
 ## Figures on validation rows
 
@@ -58,10 +59,10 @@ answers = handrail.load("RUN").predict("new.csv")
 """
 
 
-def _told(replicas: Replicas | None) -> str:
+def _replicas_line(replicas: Replicas | None) -> str:
     if replicas is None:
         return ""
-    how = f"their {'mean' if replicas.joined else 'best'} answers ({replicas.answers})"
+    how = f"their {'mean' if replicas.has_ensemble else 'best'} answers ({replicas.predictor})"
     return f"\n- {replicas.seeds}; {how}"
 
 
@@ -75,8 +76,8 @@ def _spread(replicas: Replicas | None, name: str) -> str:
     return f" {spread['mean']:.4g}{deviation} |"
 
 
-def _interval(found: dict[str, float | None]) -> str:
-    if found["value"] is None:
+def _interval(values: dict[str, float | None]) -> str:
+    if values["value"] is None:
         return "not defined"
-    ends = "" if found["low"] is None else f" ({found['low']:.4g} to {found['high']:.4g})"
-    return f"{found['value']:.4g}{ends}"
+    ends = "" if values["low"] is None else f" ({values['low']:.4g} to {values['high']:.4g})"
+    return f"{values['value']:.4g}{ends}"

@@ -1,9 +1,11 @@
-"""Figures and names in words that a reader knows."""
+"""Numbers and names as readers know them."""
 
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from handrail.tools.words import plural
 
 _NAMES = {
     "top_3_accuracy": "top-3 accuracy",
@@ -36,42 +38,40 @@ def metric_label(name: str) -> str:
     return _NAMES.get(name, name.replace("_", " "))
 
 
-def titled(label: str) -> str:
-    """With a capital letter, but for names that begin small and go on large, such as mAP."""
+def capitalise(label: str) -> str:
+    """With a capital letter, except names such as mAP, whose second letter is one."""
     return label if label[1:2].isupper() else f"{label[:1].upper()}{label[1:]}"
 
 
 def row_word(task: Mapping[str, Any]) -> str:
-    """What a row of a task is: row, image, window, passage, text."""
+    """What a row of the task is called: row, image, window, passage, text."""
     return "window" if task.get("horizon") else _ROWS.get(task["name"], "row")
 
 
 def number(value: float | None) -> str:
-    """Four significant digits with a true minus sign; a dash for what is not defined."""
+    """Four significant digits with a true minus sign; a dash where the value is not defined."""
     if value is None or not math.isfinite(value):
         return "–"
-    return _signed(f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}")
+    return _minus_sign(f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}")
 
 
-def _signed(digits: str) -> str:
-    """A true minus sign, and none before what was rounded to zero."""
+def _minus_sign(digits: str) -> str:
+    """A true minus sign, and none before a value that was rounded to zero."""
     rounded_away = digits.startswith("-") and not any(digit in digits for digit in "123456789")
     return digits.removeprefix("-") if rounded_away else digits.replace("-", "−")
 
 
 def metric_value(name: str, value: float | None) -> str:
-    """Shares with three decimals and losses with four, so that columns line up; what has a unit with four
-    digits.
-    """
+    """Shares with three decimals, losses with four, so that columns align; values with a unit with four digits."""
     if value is None or not math.isfinite(value):
         return "–"
     if name in _IN_UNITS:
-        return number(value) if abs(value) >= 1e4 else _signed(f"{value:#.4g}".removesuffix("."))
-    return _signed(f"{value:.4f}" if name.endswith(("loss", "nats")) else f"{value:.3f}")
+        return number(value) if abs(value) >= 1e4 else _minus_sign(f"{value:#.4g}".removesuffix("."))
+    return _minus_sign(f"{value:.4f}" if name.endswith(("loss", "nats")) else f"{value:.3f}")
 
 
-def spoken_value(name: str, value: float | None) -> str:
-    """As a sentence says it: accuracies and other shares of right answers in per cent."""
+def value_in_prose(name: str, value: float | None) -> str:
+    """For sentences: accuracies and other shares of correct answers in per cent."""
     if value is None:
         return "undefined"
     if name.endswith(_SHARES):
@@ -79,17 +79,21 @@ def spoken_value(name: str, value: float | None) -> str:
     return metric_value(name, value)
 
 
-def interval(name: str, found: Mapping[str, float | None], *, spoken: bool = False) -> str:
-    """`0.912 to 0.955`, or nothing where there is no interval."""
-    if found["low"] is None or found["high"] is None:
+def interval(name: str, bounds: Mapping[str, float | None], *, prose: bool = False) -> str:
+    """`0.912 to 0.955`; empty where there is no interval.
+
+    Arguments:
+        prose: for a sentence instead of a table.
+    """
+    if bounds["low"] is None or bounds["high"] is None:
         return ""
-    write = spoken_value if spoken else metric_value
-    low, high = write(name, found["low"]), write(name, found["high"])
+    write = value_in_prose if prose else metric_value
+    low, high = write(name, bounds["low"]), write(name, bounds["high"])
     return f"{low.removesuffix(_PERCENT)} to {high}"
 
 
 def difference(name: str, value: float | None) -> str:
-    """With its sign; accuracies in percentage points."""
+    """A difference with its sign; accuracies in percentage points."""
     if value is None:
         return "–"
     sign = "+" if value > 0 else "−" if value < 0 else ""
@@ -98,33 +102,18 @@ def difference(name: str, value: float | None) -> str:
     return f"{sign}{metric_value(name, abs(value))}"
 
 
-def difference_interval(name: str, found: Mapping[str, float | None]) -> str:
+def difference_interval(name: str, bounds: Mapping[str, float | None]) -> str:
     """`−0.7 to +3.7 points`."""
-    if found["low"] is None or found["high"] is None:
+    if bounds["low"] is None or bounds["high"] is None:
         return ""
-    return f"{difference(name, found['low']).removesuffix(' points')} to {difference(name, found['high'])}"
-
-
-def count(amount: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `2,000 rows`."""
-    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
-
-
-def listed(names: Any, most: int = 6) -> str:
-    """`a, b and c`; beyond `most`, how many more."""
-    names = [str(name) for name in names]
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most:,} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    return f"{difference(name, bounds['low']).removesuffix(' points')} to {difference(name, bounds['high'])}"
 
 
 def inputs(shape: Any) -> str:
     """`60 inputs`, `inputs of 1 × 28 × 28`."""
-    return (
-        f"inputs of {' × '.join(f'{size:,}' for size in shape)}"
-        if isinstance(shape, list)
-        else count(shape, "input")
-    )
+    if isinstance(shape, list):
+        return f"inputs of {' × '.join(f'{size:,}' for size in shape)}"
+    return plural(shape, "input")
 
 
 def moment(text: str) -> str:
@@ -143,7 +132,7 @@ _MONTHS = (
 
 
 def component(spec: Any) -> str:
-    """A resolved component in a line, without what is off: `mlp(hidden=[64, 32], activation=relu)`."""
+    """A resolved component without settings that are off: `mlp(hidden=[64, 32], activation=relu)`."""
     if isinstance(spec, Mapping) and len(spec) == 1:
         name, arguments = next(iter(spec.items()))
         if isinstance(arguments, Mapping):

@@ -9,12 +9,13 @@ import torch
 from handrail.components import is_object
 from handrail.data.balance import check_balance
 from handrail.data.columns.schema import Schema
-from handrail.data.dataset import Dataset, Part
+from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
+from handrail.data.part import Part
 from handrail.data.rows import Rows, moved, row_bytes
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
-from handrail.learning.rule import Batch
+from handrail.learning.batch import Batch
 from handrail.pipeline import Pipeline, make_network
 from handrail.pipeline.ensemble import Ensemble, join_replicas
 from handrail.recipe import Recipe
@@ -86,7 +87,9 @@ def assemble(
     encoder, decoder = encoders(recipe, part, schema=schema, task=task)
     if recipe.transfer.features and recipe.data.augment == "auto":
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
-    recipe, why = settle_recipe(recipe, encoder.shape, decoder.outputs, task=task, rows=len(part), device=device)
+    recipe, why = settle_recipe(
+        recipe, encoder.shape, decoder.outputs, task=task, rows=len(part), device=device
+    )
     return recipe, why, with_network(recipe, encoder, decoder).to(device)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from handrail.data.checks.finding import Finding
-from handrail.data.dataset import Dataset, Part
+from handrail.data.dataset import Dataset
+from handrail.data.part import Part
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
 from handrail.evaluation.metric_names import higher_is_better
 from handrail.evaluation.outcome import Outcome

@@ -124,7 +124,13 @@ def _for_series(task: TaskSpec) -> Choice:
 
 
 def settle_recipe(
-    recipe: Recipe, inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: int, device: torch.device
+    recipe: Recipe,
+    inputs: InputShape,
+    outputs: OutputShape,
+    *,
+    task: TaskSpec,
+    rows: int,
+    device: torch.device,
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe with every choice made that only the data could tell, and the reasons."""
     choice = choose(inputs, outputs, task=task, rows=rows)

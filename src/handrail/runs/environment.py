@@ -13,8 +13,8 @@ import torch
 from handrail.data.dataset import Dataset
 from handrail.errors import RunError
 from handrail.recipe import Recipe
+from handrail.recipe.compose import SOURCES
 from handrail.runs.folder import Folder, read_json, write_json
-from handrail.runs.record import SOURCES
 
 _PACKAGES = ("handrail", "torch", "numpy", "polars", "scikit-learn", "scipy", "pyarrow", "safetensors")
 _ELSEWHERE = ("packages", "device", "system", "python", "processes")

@@ -7,13 +7,13 @@ from typing import Any, NoReturn
 
 import torch
 
-from handrail.data.dataset import prepare
+from handrail.data.prepare import prepare
 from handrail.errors import DataError
 from handrail.learning.team import Team
 from handrail.recipe import Recipe
+from handrail.recipe.compose import SOURCES
 from handrail.runs.assembly import assemble, lesson_of
 from handrail.runs.folder import Folder
-from handrail.runs.record import SOURCES
 from handrail.training.callbacks import Callback
 from handrail.training.distributed.join import resumable
 from handrail.training.signals import listening

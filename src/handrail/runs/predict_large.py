@@ -10,11 +10,12 @@ import polars as pl
 from handrail.data.columns.schema import Trouble, missing_columns, read_frame
 from handrail.data.streaming.eligible import streamed_source
 from handrail.data.streaming.parquet import ParquetRows
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.data.writers.blocks import write_parquet_blocks
 from handrail.data.writers.formats import WRITERS
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
+from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
 from handrail.runs.predict import Answers, predict_columns, unreadable_rows, unseen_rows, without_bad
 from handrail.tools.files import write_atomically

@@ -12,10 +12,9 @@ from handrail.errors import RunError
 from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
 from handrail.recipe import Recipe
+from handrail.recipe.compose import SOURCES
 from handrail.runs.folder import Folder, find_folder, read_json
 from handrail.tools.yaml import read_yaml
-
-SOURCES = ("source", "validation", "test")
 
 
 class RunRecord:

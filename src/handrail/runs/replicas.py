@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from handrail.data.dataset import Part
+from handrail.data.part import Part
 from handrail.errors import RecipeError, TrainingError
 from handrail.evaluation.outcome import Outcome
 from handrail.pipeline import Pipeline

@@ -6,9 +6,10 @@ from typing import Any
 import yaml
 
 from handrail.data.columns.schema import TABLE_KINDS
-from handrail.data.dataset import Dataset, prepare
+from handrail.data.dataset import Dataset
+from handrail.data.prepare import prepare
 from handrail.errors import RunError
-from handrail.fitting import compose
+from handrail.recipe.compose import compose
 from handrail.tools.files import write_text
 from handrail.tools.urls import without_password
 

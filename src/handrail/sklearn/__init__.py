@@ -20,7 +20,7 @@ from handrail.components import is_object
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
-from handrail.learning.rule import Batch
+from handrail.learning.batch import Batch
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.runs.assembly import threads_for

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from handrail.learning.rule import Batch, Rule
+from handrail.learning.batch import Batch
+from handrail.learning.rule import Rule
 
 _LARGE = 1e4  # an input beyond this is worth naming
 

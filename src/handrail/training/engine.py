@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from handrail.data.rows import row_bytes
 from handrail.errors import TrainingError
-from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.learning.batch import Batch
+from handrail.learning.rule import Rule, TrainingPlan
 from handrail.training.callbacks import Callback, Callbacks
 from handrail.training.checkpoint import copied, load_state, save_state
 from handrail.training.diagnosis import explain_fault
@@ -75,7 +76,12 @@ class Engine:
         Raises: `TrainingError` when the loss is not a number or explodes, `Interrupted` when asked to stop;
         both after saving what is worth keeping.
         """
-        self.team.check(self.rule, self.plan, batch_size=self.limits.batch_size)
+        self.team.check(
+            type(self.rule).__name__,
+            divides=self.rule.divides,
+            penalties=self.plan.objective.penalties,
+            batch_size=self.limits.batch_size,
+        )
         self.rule.start(self.model, self.plan)
         chance = self._resume()
         try:

@@ -11,8 +11,9 @@ from handrail.components import find, is_object, parse
 from handrail.data.balance import class_weights, epoch_order
 from handrail.data.rows import Rows
 from handrail.data.task import TaskSpec
+from handrail.learning.batch import Batch
 from handrail.learning.optimizers import WHOLE_BATCHES
-from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.rule import TrainingPlan
 from handrail.objectives.objective import Objective
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback

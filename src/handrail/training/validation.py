@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from handrail.learning.rule import Batch
+from handrail.learning.batch import Batch
 from handrail.objectives.objective import Objective
 from handrail.tasks.scoring import rows_at_once
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from handrail.data.dataset import Dataset, Part
+from handrail.data.dataset import Dataset
+from handrail.data.part import Part
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 from handrail.run import joined

@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
-from handrail.data.dataset import Dataset, prepare
+from handrail.data.dataset import Dataset
+from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.errors import HandrailError, RecipeError, RunError, TrainingError, did_you_mean
 from handrail.evaluation.metric_names import higher_is_better
-from handrail.fitting import compose
+from handrail.fitting import check_start
 from handrail.recipe import Recipe
+from handrail.recipe.compose import SOURCES, compose
 from handrail.runs.assembly import check_data
 from handrail.runs.folder import write_yaml
-from handrail.runs.record import SOURCES
 from handrail.tools.files import write_atomically
 from handrail.tools.machine import cores
 from handrail.tools.yaml import read_yaml
@@ -75,6 +76,7 @@ def tune(
     """
     given = dict(changes or {}) | ({} if space is None else {"tuning.space": dict(space)})
     asked = compose(source, target, recipe=recipe, changes=given)
+    check_start(asked)
     checked_space(asked)
     made = [path for path in _parents(out) if not path.exists()]
     folder = begin_search(asked.name, out)

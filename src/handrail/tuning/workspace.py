@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from handrail.components import is_object
-from handrail.data.dataset import Dataset, Part
+from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.part import Part
 from handrail.data.rows import Rows
 from handrail.evaluation.outcome import Outcome
 from handrail.pipeline import Pipeline, make_network

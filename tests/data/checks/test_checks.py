@@ -14,7 +14,8 @@ from handrail.data.checks.columns import outlying
 from handrail.data.checks.drift import chi_square, kolmogorov_smirnov
 from handrail.data.checks.finding import Finding
 from handrail.data.columns.schema import Schema, infer, read_frame
-from handrail.data.dataset import Part, prepare
+from handrail.data.part import Part
+from handrail.data.prepare import prepare
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec, infer_task

@@ -19,8 +19,8 @@ from sklearn.preprocessing import (
 )
 
 from handrail.data.columns.schema import Column, Schema
-from handrail.data.dataset import prepare
 from handrail.data.encoders.table import TableEncoder
+from handrail.data.prepare import prepare
 from handrail.recipe.encoding import Encoding
 from handrail.recipe.sections import DataRecipe
 

@@ -22,13 +22,13 @@ from handrail.data.forecast.windows import (
 )
 from handrail.data.rows import Windows
 from handrail.data.sources import read
-from handrail.data.split.draw import Split
 from handrail.data.stores.series import SeriesStore
 from handrail.data.stores.windows import WindowStore
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
 from handrail.recipe.encoding import Forecast, Series
+from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from handrail.data.sources import read
 from handrail.data.sources.delimited import parse
 from handrail.data.sources.dialect import Dialect, records
-from handrail.data.table import ReadOptions
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from handrail.data.sources import read
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 RECORDS = [{"size": 1.5, "kind": " a ", "count": 3}, {"size": None, "kind": "?", "count": 4}]
 EXPECTED = [(1.5, "a", 3), (None, None, 4)]

@@ -15,8 +15,9 @@ from handrail.data.sources.passages import (
     read_text_file,
     read_text_files,
 )
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 
 def _joined(table: Table) -> str:

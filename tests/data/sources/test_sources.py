@@ -19,8 +19,8 @@ import pyarrow as pa
 import pytest
 
 from handrail.data.sources import read
-from handrail.data.table import ReadOptions
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 from sklearn import datasets
 
 RECORDS = [{"size": 1.5, "kind": " a ", "count": 3}, {"size": None, "kind": "?", "count": 4}]

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, create_engine, event, text
 
 from handrail.data.sources import read
 from handrail.data.sources.sql import reason
-from handrail.data.table import ReadOptions
 from handrail.data.writers import convert
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 from handrail.tools.urls import without_password
 
 FRAME = pl.DataFrame(

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from handrail.data.split.draw import TEST, TRAIN, VALIDATION, Split, draw, spread, spread_by_class
+from handrail.data.split.draw import TEST, TRAIN, VALIDATION, draw, spread, spread_by_class
 from handrail.errors import DataError
+from handrail.recipe.reading import Split
 
 
 def counts(parts: np.ndarray) -> list[int]:

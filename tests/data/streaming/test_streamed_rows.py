@@ -20,8 +20,8 @@ from handrail.data.streaming.key_columns import slim_columns
 from handrail.data.streaming.order import block_order, by_blocks, scattered
 from handrail.data.streaming.parquet import ParquetRows
 from handrail.data.streaming.row_file import RowFile, Streamed
-from handrail.data.table import ReadOptions
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 
 def streamed(values: torch.Tensor, folder: Path, *, block: int = 16, held: int = 3) -> Streamed:

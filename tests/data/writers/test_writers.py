@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handrail.data.sources import read
-from handrail.data.table import ReadOptions
 from handrail.data.writers import convert, typed
 from handrail.errors import DataError, HandrailError
+from handrail.recipe.reading import ReadOptions
 from handrail.tools import files
 
 FORMATS = [

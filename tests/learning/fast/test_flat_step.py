@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from handrail.learning.batch import Batch
 from handrail.learning.fast import flat_step as flat
 from handrail.learning.fast.flat_step import FlatSteps, written
-from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.rule import TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.models.mlp import MLP
 from handrail.objectives.objective import Objective

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from handrail.components import build
 from handrail.errors import RecipeError
-from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.batch import Batch
+from handrail.learning.rule import TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.objectives.objective import Objective
 

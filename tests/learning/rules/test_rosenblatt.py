@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from handrail.components import build
 from handrail.errors import RecipeError
-from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.batch import Batch
+from handrail.learning.rule import TrainingPlan
 from handrail.learning.rules.rosenblatt import Rosenblatt
 from handrail.objectives.objective import Objective
 

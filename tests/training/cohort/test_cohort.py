@@ -16,8 +16,8 @@ from torch import nn
 
 from handrail.components import available, build
 from handrail.errors import RecipeError
+from handrail.learning.batch import Batch
 from handrail.learning.optimizers import ELEMENTWISE
-from handrail.learning.rule import Batch
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback, Training
 from handrail.training.cohort import unlike

@@ -19,7 +19,7 @@ from torch import nn
 
 from handrail import fit, resume
 from handrail.errors import RecipeError
-from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.batch import Batch
 from handrail.learning.rules.least_squares import LeastSquares
 from handrail.objectives.objective import Objective, batch_weight
 from handrail.training.distributed.batch_norm import whole_norms
@@ -239,15 +239,9 @@ def test_shares_make_up_the_batch(rows: int, batch_size: int, processes: int) ->
 
 
 def test_what_cannot_be_divided_is_refused() -> None:
-    plan = TrainingPlan(
-        "binary",
-        Objective("binary_cross_entropy", ["l2", "activity_l1", "sparsity_kl"]),
-        epochs=1,
-        steps=1,
-        seed=0,
-    )
+    penalties = Objective("binary_cross_entropy", ["l2", "activity_l1", "sparsity_kl"]).penalties
     with pytest.raises(RecipeError) as refused:
-        Member(0, 2).check(LeastSquares(), plan, batch_size=8)
+        Member(0, 2).check("LeastSquares", divides=LeastSquares.divides, penalties=penalties, batch_size=8)
     assert [problem.split(" ")[1] for problem in refused.value.problems] == [
         "LeastSquares",
         "activity_l1",

@@ -11,7 +11,8 @@ from handrail.components import available
 from handrail.data.rows import Stored
 from handrail.errors import HandrailError, RecipeError, RunError
 from handrail.layers.precision import Lowered
-from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.batch import Batch
+from handrail.learning.rule import TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.network import Network
 from handrail.objectives.objective import Objective

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import handrail
-from handrail.data.dataset import prepare
+from handrail.data.prepare import prepare
 from handrail.errors import RunError
-from handrail.fitting import compose
+from handrail.recipe.compose import compose
 from handrail.tuning import search as searching
 from handrail.tuning.executors import processes
 from handrail.tuning.workspace import Workshop

@@ -5,7 +5,6 @@ parts, for whoever may open them; `check_size` speaks once the network's size is
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +16,8 @@ from handrail.data.checks.repeats import HashedRows, check_rows
 from handrail.data.checks.target import check_target
 from handrail.data.checks.wording import count, listed, make
 from handrail.data.columns.schema import Schema
+from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
 
 __all__ = ["check_drift", "check_parts", "check_size"]
 
@@ -29,8 +26,8 @@ _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 def check_parts(
-    train: "Part",
-    validation: "Part",
+    train: Part,
+    validation: Part,
     *,
     schema: Schema,
     task: TaskSpec,
@@ -56,7 +53,7 @@ def check_parts(
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
 
 
-def _hashed(part: "Part") -> HashedRows:
+def _hashed(part: Part) -> HashedRows:
     return HashedRows(part.name, part.rows, part.table, part.hashes)
 
 

@@ -1,16 +1,12 @@
 """What is odd about single columns of the training rows."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.wording import columns_with, count, dropping, make, share
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
+from handrail.data.part import Part
 
 _MOSTLY = 0.5
 _MANY_LEVELS = 50
@@ -18,7 +14,7 @@ _NEARLY_ALWAYS, _FEWEST_ROWS = 0.99, 100
 _FENCE = 10  # interquartile ranges beyond the quartiles; of normal values, none in 10⁴⁰
 
 
-def check_columns(train: "Part", validation: "Part", *, schema: Schema) -> list[Finding]:
+def check_columns(train: Part, validation: Part, *, schema: Schema) -> list[Finding]:
     """Columns set aside, identifiers in use, gaps, outliers, columns that hardly vary, many levels, unseen
     levels.
     """
@@ -59,7 +55,7 @@ def _set_aside(schema: Schema) -> list[Finding]:
     return findings
 
 
-def _identifiers_in_use(train: "Part", schema: Schema) -> list[Finding]:
+def _identifiers_in_use(train: Part, schema: Schema) -> list[Finding]:
     found = [column for column in schema.cells if _looks_like_identifier(train.raw[column.name], column)]
     if not found:
         return []
@@ -88,7 +84,7 @@ def _looks_like_identifier(raw: pl.Series, column: Column) -> bool:
     return distinct >= 20 and distinct >= 0.2 * len(raw)
 
 
-def _missing(train: "Part", schema: Schema) -> list[Finding]:
+def _missing(train: Part, schema: Schema) -> list[Finding]:
     rows = len(train)
     gaps = {column.name: train.features[column.name].null_count() for column in schema.cells}
     columns = sorted(
@@ -129,7 +125,7 @@ def _filling(columns: list[Column]) -> str:
     return " ".join(said)
 
 
-def _hardly_varying(train: "Part", schema: Schema) -> list[Finding]:
+def _hardly_varying(train: Part, schema: Schema) -> list[Finding]:
     if len(train) < _FEWEST_ROWS:
         return []
     details = {}
@@ -156,7 +152,7 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else f"'{value}'"
 
 
-def _outliers(train: "Part", schema: Schema) -> list[Finding]:
+def _outliers(train: Part, schema: Schema) -> list[Finding]:
     found = {
         column.name: outlying(train.features[column.name].to_numpy()) for column in schema.of_kind("numeric")
     }
@@ -205,7 +201,7 @@ def outlying(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _many_levels(train: "Part", schema: Schema) -> list[Finding]:
+def _many_levels(train: Part, schema: Schema) -> list[Finding]:
     levels = {column.name: train.features[column.name].n_unique() for column in schema.of_kind("category")}
     names = sorted((name for name in levels if levels[name] > _MANY_LEVELS), key=lambda name: -levels[name])
     if not names:
@@ -224,7 +220,7 @@ def _many_levels(train: "Part", schema: Schema) -> list[Finding]:
     ]
 
 
-def _unseen(train: "Part", validation: "Part", schema: Schema) -> list[Finding]:
+def _unseen(train: Part, validation: Part, schema: Schema) -> list[Finding]:
     details = {}
     for column in schema.of_kind("category"):
         known = train.features[column.name].unique().drop_nulls()

@@ -1,7 +1,6 @@
 """Columns that are distributed differently in two parts."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -10,9 +9,7 @@ from jaxtyping import Float
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.wording import columns_with, make
 from handrail.data.columns.schema import Column, Schema
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
+from handrail.data.part import Part
 
 _CHANCE = 0.001  # of one false alarm among all columns
 _SMALLEST = 0.05  # a distance that is beyond chance but smaller than this is nobody's trouble
@@ -29,7 +26,7 @@ class _Difference:
 
 
 def check_drift(
-    first: "Part", other: "Part", *, schema: Schema, target: bool = True, every: int = 1
+    first: Part, other: Part, *, schema: Schema, target: bool = True, every: int = 1
 ) -> list[Finding]:
     """Columns, and the `target` unless it is sealed, that differ between two parts by more than chance
     allows.
@@ -82,7 +79,7 @@ def _differences(first: pl.Series, other: pl.Series, column: Column) -> list[_Di
     return found
 
 
-def _target_differences(first: "Part", other: "Part", every: int) -> list[_Difference]:
+def _target_differences(first: Part, other: Part, every: int) -> list[_Difference]:
     pairs = zip(
         *(part.target.reshape(len(part), -1)[:, ::every].numpy().T for part in (first, other)), strict=True
     )

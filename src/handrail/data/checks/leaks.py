@@ -7,7 +7,6 @@ alone.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -16,10 +15,8 @@ from handrail.data.checks.finding import Finding
 from handrail.data.checks.wording import columns_with, dropping, make
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import as_numbers
+from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
 
 _FEWEST_ROWS = 50  # below, a perfect match is too easily chance
 _FEWEST_OTHERS = 5  # rows outside the largest class: 50 rows with 5 others can be drawn in two million ways
@@ -36,7 +33,7 @@ class _Target:
     is_class: bool
 
 
-def check_leaks(train: "Part", validation: "Part", *, schema: Schema, task: TaskSpec) -> list[Finding]:
+def check_leaks(train: Part, validation: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]:
     """Copies of the target (errors) and columns that alone tell it (warnings)."""
     if len(train) + len(validation) < _FEWEST_ROWS or not task.has_values:
         return []
@@ -56,7 +53,7 @@ def check_leaks(train: "Part", validation: "Part", *, schema: Schema, task: Task
     return findings
 
 
-def _targets(train: "Part", validation: "Part", task: TaskSpec) -> Iterator[_Target]:
+def _targets(train: Part, validation: Part, task: TaskSpec) -> Iterator[_Target]:
     for index, name in enumerate(task.targets):
         if task.name == "regression":  # from the table: the tensor has single precision
             values = np.concatenate([as_numbers(part.raw[name]).to_numpy() for part in (train, validation)])
@@ -117,7 +114,7 @@ def _copied(columns: list[str], target: _Target, *, alone: bool) -> list[Finding
     ]
 
 
-def _given_away(columns: list[Column], target: _Target, train: "Part", validation: "Part") -> list[Finding]:
+def _given_away(columns: list[Column], target: _Target, train: Part, validation: Part) -> list[Finding]:
     generator = np.random.default_rng([0, 13])
     rows = int(np.clip(_MOST_CELLS // max(len(columns), 1), 500, _MOST_ROWS))
     known = _chosen(len(train), rows, generator)

@@ -1,24 +1,20 @@
 """What is odd about the target of the training rows."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from handrail.data.checks.columns import outlying
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.wording import count, listed, make, share
 from handrail.data.columns.values import as_numbers
+from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-
-if TYPE_CHECKING:
-    from handrail.data.dataset import Part
 
 _RARE_SHARE = 0.10
 _FEW_ROWS = 10
 _NEARLY_ALWAYS = 0.95
 
 
-def check_target(train: "Part", validation: "Part", *, task: TaskSpec, balance: str) -> list[Finding]:
+def check_target(train: Part, validation: Part, *, task: TaskSpec, balance: str) -> list[Finding]:
     """Uneven and rare classes and labels; values that hardly vary or lie far out."""
     if not task.has_values:
         return []
@@ -78,7 +74,7 @@ def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Find
     ]
 
 
-def _labels(train: "Part", task: TaskSpec) -> list[Finding]:
+def _labels(train: Part, task: TaskSpec) -> list[Finding]:
     rows = len(train)
     positives = train.target.numpy().sum(axis=0).astype(int)
     rarer = np.minimum(positives, rows - positives)
@@ -98,7 +94,7 @@ def _labels(train: "Part", task: TaskSpec) -> list[Finding]:
     ]
 
 
-def _values(train: "Part", name: str) -> list[Finding]:
+def _values(train: Part, name: str) -> list[Finding]:
     values = as_numbers(train.raw[name]).to_numpy()
     findings = []
     levels, counts = np.unique(values, return_counts=True)

@@ -177,8 +177,13 @@ def _given(series: pl.Series, kind: str) -> Column:
     if kind == "datetime" and (is_text or values.dtype.is_numeric()):
         date_format = best_date_format(as_labels(values))
     column = Column(
-        name=series.name, kind=kind, date_format=date_format, markers=markers, numbers=numbers, why="as given"
-    )  # pyright: ignore[reportArgumentType]
+        name=series.name,
+        kind=kind,  # pyright: ignore[reportArgumentType]
+        date_format=date_format,
+        markers=markers,
+        numbers=numbers,
+        why="as given",
+    )
     if len(values) and read_column(values, column)[0].null_count() == len(values):
         raise DataError(
             f"data.columns.{series.name}: found '{_first(values)}', and no training row has {_EXPECTED[kind]}; give another kind."

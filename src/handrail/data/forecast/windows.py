@@ -7,7 +7,6 @@ behind it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -22,9 +21,7 @@ from handrail.data.stores.store import place_column
 from handrail.data.stores.windows import WindowStore
 from handrail.data.table import Table
 from handrail.errors import DataError
-
-if TYPE_CHECKING:
-    from handrail.recipe.sections import DataRecipe
+from handrail.recipe.sections import DataRecipe
 
 __all__ = [
     "HISTORY",
@@ -52,7 +49,7 @@ class Windowed:
 
 
 def windowed(
-    table: Table, targets: Sequence[str], recipe: "DataRecipe"
+    table: Table, targets: Sequence[str], recipe: DataRecipe
 ) -> tuple[Table, tuple[str, ...], int]:
     """A table as windows that a recipe asks for: with the part of each (3: left out), the target columns, and
     the season.

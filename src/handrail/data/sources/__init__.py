@@ -16,8 +16,9 @@ from handrail.data.sources.media import has_items, read_items, with_pictures
 from handrail.data.sources.objects import from_object
 from handrail.data.sources.pickles import read_pickle
 from handrail.data.sources.sql import is_url, read_sql
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 Reader = Callable[..., Table]
 

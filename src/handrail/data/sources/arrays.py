@@ -10,8 +10,9 @@ import polars as pl
 
 from handrail.data.raw_files import kind_of
 from handrail.data.sources.cells import column_of, distinct, native, renamed
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import ReadOptions
 
 # An array `age.missing` of booleans marks what is missing in `age`, where its type cannot.
 MASK = ".missing"

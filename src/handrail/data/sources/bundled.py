@@ -3,8 +3,9 @@
 import polars as pl
 
 from handrail.data.sources.cells import renamed
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import ReadOptions
 
 PREFIX = "bundled:"
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "wine")

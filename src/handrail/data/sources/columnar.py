@@ -9,8 +9,9 @@ import polars as pl
 
 from handrail.data.raw_files import decode, kind_of
 from handrail.data.sources.cells import columns_frame, distinct, native, renamed
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 
 def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:

@@ -23,8 +23,9 @@ from handrail.data.sources.dialect import (
     records,
     sample_rows,
 )
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 _NEWLINE, _RETURN, _SPACE = 10, 13, 32
 _COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"

@@ -12,8 +12,9 @@ import polars as pl
 from handrail.data.sources.arrays import array_frame, arrays_frame
 from handrail.data.sources.cells import column_of, columns_frame, distinct, native, renamed
 from handrail.data.sources.columnar import records_frame
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 _PAIR = 2
 _EXPECTED = (

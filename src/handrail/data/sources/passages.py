@@ -14,9 +14,10 @@ from handrail.data.raw_files import COMPRESSED, decode, decompressed, read_bytes
 from handrail.data.sources import FORMATS, matching, read, refuse_unused
 from handrail.data.sources.bundled import PREFIX
 from handrail.data.sources.sql import is_url
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.data.task import find_targets
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import ReadOptions
 
 COLUMN = "text"
 _LENGTH = 1000

@@ -4,8 +4,9 @@ import pickle
 import warnings
 
 from handrail.data.sources.objects import from_object
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 
 def read_pickle(data: bytes, name: str, *, options: ReadOptions) -> Table:

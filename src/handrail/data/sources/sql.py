@@ -15,8 +15,9 @@ import polars as pl
 
 from handrail.data.raw_files import kind_of, not_found
 from handrail.data.sources.cells import column_of, distinct, native, renamed
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import ReadOptions
 from handrail.tools.urls import SECRET_KEYS, without_password
 
 if TYPE_CHECKING:

@@ -8,14 +8,13 @@ where there are classes.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handrail.data.columns.values import as_labels, as_numbers, as_seconds
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import Split
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -25,42 +24,6 @@ _ALIASES = {
     "test": TEST,
 }
 _FEWEST_ROWS = 10
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Split(BaseModel):
-    """How the rows are divided.
-
-    `auto` and `random` draw the test rows by position alone; `auto` then draws validation rows class by
-    class. `order` leaves the rows as they stand: first training, then validation, last test (which `auto`
-    does for one long text). `stratified` uses the classes of all rows, those of the test rows included.
-    `group`, `time` and `column` use the column named in `column`: whole groups stay together; the latest rows
-    are the test; the column says the part.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    method: Literal["auto", "random", "stratified", "order", "group", "time", "column"] = "auto"
-    column: str | None = None
-    validation: Share = 0.15
-    test: Share = 0.15
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _check(self) -> "Split":
-        needs = self.method in ("group", "time", "column")
-        if needs and self.column is None:
-            raise ValueError(f"split method '{self.method}' needs split.column")
-        if not needs and self.column is not None:
-            raise ValueError(
-                f"split.column has no effect with method '{self.method}'; expected group, time or column"
-            )
-        if self.validation + self.test >= 0.95:
-            raise ValueError(
-                f"validation and test take {self.validation + self.test:.0%} of the rows; expected less than 95%"
-            )
-        return self
 
 
 def draw(

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,14 +12,12 @@ from torch import Tensor
 
 from handrail.data.columns.schema import Schema, Trouble, read_frame
 from handrail.data.columns.unreadable import infinite, unreadable
+from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.rows import Rows, Values
 from handrail.data.streaming.parquet import ParquetRows
 from handrail.data.streaming.row_file import RowFile, Streamed
 from handrail.data.table import Table
 from handrail.errors import DataError
-
-if TYPE_CHECKING:
-    from handrail.data.encoders.row_encoder import RowEncoder
 
 _WAITING = 64 * 2**20  # bytes that are written together: in longer pieces, where they are scattered
 
@@ -42,7 +39,7 @@ class Wanted:
 def encode(
     source: ParquetRows,
     schema: Schema,
-    encoder: "RowEncoder",
+    encoder: RowEncoder,
     wanted: Sequence[Wanted],
     *,
     folder: Path | None,
@@ -73,7 +70,7 @@ class _Writer:
         self.several = False
         self.troubles: dict[str, tuple[Trouble, list[int]]] = {}
 
-    def add(self, start: int, frame: pl.DataFrame, schema: Schema, encoder: "RowEncoder") -> None:
+    def add(self, start: int, frame: pl.DataFrame, schema: Schema, encoder: RowEncoder) -> None:
         low, high = np.searchsorted(self.rows, np.array([start, start + len(frame)], dtype=self.rows.dtype))
         if low == high:
             return

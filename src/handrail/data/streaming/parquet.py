@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from handrail.data.sources.cells import distinct, native, renamed
-from handrail.data.table import ReadOptions
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 BLOCK = 65_536  # rows at once
 _BUFFER = 2**20  # bytes of each column that are read ahead

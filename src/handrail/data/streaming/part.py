@@ -3,21 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 
 from handrail.data.columns.schema import Schema, read_frame
+from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows
 from handrail.data.streaming.encode import Wanted, encode
 from handrail.data.streaming.order import scattered
 from handrail.data.streaming.parquet import ParquetRows
-
-if TYPE_CHECKING:
-    from handrail.data.encoders.row_encoder import RowEncoder
 
 
 @dataclass
@@ -72,7 +70,7 @@ class StreamedPart(Part):
         """Over all rows."""
         return self.levels
 
-    def encoded(self, encoder: "RowEncoder") -> Rows:
+    def encoded(self, encoder: RowEncoder) -> Rows:
         """The rows in a file; it is written once for an encoder, together with those of the parts beside."""
         if self.kept.encoder is not encoder:
             parts = [

@@ -14,25 +14,22 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from handrail.data.checks import check_parts
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.schema import Schema
 from handrail.data.columns.unreadable import unreadable
-from handrail.data.dataset import (
-    Dataset,
-    Sealed,
-    changed,
-    fingerprint_of,
-    odd_words,
-    of_known_classes,
-    schema_of,
-    typed_part,
-    unlabelled,
-)
+from handrail.data.dataset import Dataset
 from handrail.data.part import Part
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION
 from handrail.data.split.parts import Drawn, RawRows, check_names, divided, fresh_rows, sampled, task_of
+from handrail.data.steps import (
+    describe_change,
+    describe_dataset,
+    fingerprint_of,
+    of_known_classes,
+    schema_of,
+    typed_part,
+)
 from handrail.data.streaming.key_columns import slim_columns
 from handrail.data.streaming.order import scattered
 from handrail.data.streaming.parquet import ParquetRows
@@ -48,7 +45,7 @@ _KNOWN = (TRAIN, VALIDATION)
 
 
 def prepare_streamed(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path | None = None) -> Dataset:
-    """As `handrail.data.dataset.prepare`.
+    """As `handrail.data.prepare.prepare`.
 
     Raises: `DataError` as that.
     """
@@ -74,29 +71,17 @@ def prepare_streamed(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path 
         "folder": cache_in,
     }
     parts = _beside([_part(source, rows[part], ready[part][0], **alike) for part in _KNOWN])
-    sealed = Sealed(len(found.test.rows), looked.hashes[TEST])
-    findings = [finding for _, troubles in ready for finding in troubles]
-    findings += [*unlabelled(found.missing, found.targets), *odd_words(schema), *_sampled_note(parts)]
-    findings += check_parts(
-        ready[0][0],
-        ready[1][0],
+    return describe_dataset(
+        recipe,
+        found,
+        ready,
+        parts,
+        [looked.hashes[part] for part in (TRAIN, VALIDATION, TEST)],
         schema=schema,
         task=task,
-        balance=recipe.balance,
-        sealed=sealed.hashes,
-        hashed=(_hashed(rows[TRAIN], looked), _hashed(rows[VALIDATION], looked)),
-    )
-    return Dataset(
-        source=source.name,
-        task=task,
-        schema=schema,
-        train=parts[0],
-        validation=parts[1],
-        sealed=sealed,
-        parts=found.parts,
-        fingerprint=fingerprint_of(*(looked.hashes[part] for part in (TRAIN, VALIDATION, TEST))),
-        findings=tuple(findings),
+        remarks=_sampled_note(parts),
         notes=(_note(source, parts[0]),),
+        hashed=(_hashed(rows[TRAIN], looked), _hashed(rows[VALIDATION], looked)),
     )
 
 
@@ -109,7 +94,7 @@ def reopen_streamed(
     expected: str,
     cache_in: Path | None = None,
 ) -> tuple[Part, Part, Part]:
-    """As `handrail.data.dataset.reopen`.
+    """As `handrail.data.prepare.reopen`.
 
     Raises: `DataError` when the rows are not what they were.
     """
@@ -122,7 +107,7 @@ def reopen_streamed(
     chosen = {part: sample_of(some.rows, part, recipe.split.seed) for part, some in rows.items()}
     looked = _gathered(source, rows, chosen)
     if fingerprint_of(*(looked.hashes[part] for part in (TRAIN, VALIDATION, TEST))) != expected:
-        raise DataError(changed(source.name))
+        raise DataError(describe_change(source.name))
     rows[TEST], remarks = of_known_classes(rows[TEST], task)
     kept = np.isin(chosen[TEST], rows[TEST].rows)
     samples = {

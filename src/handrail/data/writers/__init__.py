@@ -13,10 +13,10 @@ import polars as pl
 from handrail.data.raw_files import COMPRESSED
 from handrail.data.sources import FORMATS, read
 from handrail.data.sources.sql import is_url, sqlite_path
-from handrail.data.table import ReadOptions
 from handrail.data.writers.formats import WRITERS
 from handrail.data.writers.sql import sqlite_url, write_sql
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import ReadOptions
 from handrail.tools.files import write_bytes
 from handrail.tools.urls import without_password
 

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from handrail.learning.batch import Batch
 from handrail.learning.fast.codegen import as_function
 from handrail.learning.fast.graph import changes_something, simplified
-from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.rule import TrainingPlan
 from handrail.learning.team import Team
 from handrail.objectives.objective import Objective
 

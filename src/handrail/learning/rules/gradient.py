@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from handrail.components import Slot, build, component, resolve
 from handrail.errors import RecipeError
 from handrail.layers.activations import Heaviside
+from handrail.learning.batch import Batch
 from handrail.learning.fast.flat_step import FlatSteps
 from handrail.learning.fast.fused_adam import Stepping
 from handrail.learning.optimizers import needs_closure
-from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+from handrail.learning.rule import Measures, Rule, TrainingPlan
 from handrail.learning.schedules import steps_each_batch
 
 _HERE = "learning.gradient"

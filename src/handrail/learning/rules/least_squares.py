@@ -12,7 +12,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from handrail.components import component
 from handrail.errors import RecipeError
 from handrail.layers.noise import GaussianNoise, NoisyLinear
-from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties, signed_targets
+from handrail.learning.batch import Batch
+from handrail.learning.rule import Measures, Rule, TrainingPlan, refuse_penalties, signed_targets
 
 _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
 _NOTHING = 1e-12  # of the largest eigenvalue: features in single precision are alike to 10⁻⁶ of their size

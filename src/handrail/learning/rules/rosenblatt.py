@@ -10,7 +10,8 @@ from torch import nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
-from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
+from handrail.learning.batch import Batch
+from handrail.learning.rule import Measures, Rule, TrainingPlan, refuse_penalties
 
 
 @component("rule")

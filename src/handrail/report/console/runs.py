@@ -4,15 +4,16 @@ from typing import Any
 
 from handrail.evaluation.ledger import Opening
 from handrail.report import wording
-from handrail.report.sections.replicas import (
+from handrail.report.replicas import (
     best_epochs,
-    ends,
-    failures,
+    failure_lines,
     network_name,
     replicas_in,
     spread_line,
+    stop_reasons,
 )
 from handrail.runs.record import RunRecord
+from handrail.tools.words import list_some
 
 _SHOWN = {
     "binary": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
@@ -32,12 +33,12 @@ def run_summary(run: RunRecord) -> str:
     summary = run.summary
     task, rows, training = summary["task"], summary["rows"], summary["training"]
     lines = [
-        f"{run.recipe.name}: {task['name']}, target {wording.listed(task['targets'])} ({task['why']})",
+        f"{run.recipe.name}: {task['name']}, target {list_some(task['targets'], most=6, last=' and ')} ({task['why']})",
         f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} sealed test rows; "
         f"{wording.inputs(training['inputs'])}, {training['parameters']:,} parameters{_times(summary)}",
-        f"{best_epochs(summary)} ({ends(summary)}), {training['seconds']:.1f} s",
+        f"{best_epochs(summary)} ({stop_reasons(summary)}), {training['seconds']:.1f} s",
     ]
-    lines += failures(replicas) if (replicas := replicas_in(summary)) else []
+    lines += failure_lines(replicas) if (replicas := replicas_in(summary)) else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
@@ -125,7 +126,7 @@ def comparison(found: dict[str, Any]) -> str:
     )
 
 
-def opened_before(openings: "list[Opening]") -> str:
+def openings_text(openings: "list[Opening]") -> str:
     """When and by which recipe the seal was opened before, and what was found."""
     last = openings[-1]
     figures = last.figures or {}

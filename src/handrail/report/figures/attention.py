@@ -6,8 +6,8 @@ import numpy as np
 
 from handrail.report.figures.figure import FigureView, figure_view
 from handrail.report.figures.style import LINE, MUTED, NETWORK, PAPER, variable
-from handrail.report.figures.tiles import WIDTH, Frame, cut, rectangle, svg, tint, written
-from handrail.report.wording import count
+from handrail.report.figures.tiles import WIDTH, Frame, cut, rectangle, svg, text_line, tint
+from handrail.tools.words import plural
 
 MOST_HEADS = 8
 MOST_TOKENS = 32
@@ -53,15 +53,15 @@ def attention_plot(
         body += _down(frame, words, margin) if at % columns == 0 else []
         body += _across(frame, words, margin) if at < columns else []
         body.append(
-            written(f"head {at + 1}", frame.x, frame.y + side + 12, f"fill: {variable(MUTED)}", size=10)
+            text_line(f"head {at + 1}", frame.x, frame.y + side + 12, f"fill: {variable(MUTED)}", size=10)
         )
     height = round(margin + -(-heads // columns) * (side + _ALONE))
-    label = f"Attention of {count(heads, 'head')} among {count(shown.shape[1], 'token')}"
+    label = f"Attention of {plural(heads, 'head')} among {plural(shown.shape[1], 'token')}"
     note = "A row is the token that looks, a column what it looks at; full colour is the strongest weight of the head."
     more = (
         f"the first {MOST_TOKENS} of {len(tokens)} tokens"
         if len(tokens) > MOST_TOKENS
-        else count(shown.shape[1], "token")
+        else plural(shown.shape[1], "token")
     )
     return figure_view(title, svg(body, label=label, width=width, height=height), note=note, side=more)
 
@@ -87,7 +87,7 @@ def _down(frame: Frame, words: Sequence[str], margin: float) -> list[str]:
     size = _type_size(step)
     style = f"fill: {variable(MUTED)}; text-anchor: end"
     return [
-        written(
+        text_line(
             cut(word, margin - 5, size=size),
             frame.x - 5,
             frame.y + (at + 0.5) * step + 0.35 * size,
@@ -106,5 +106,5 @@ def _across(frame: Frame, words: Sequence[str], margin: float) -> list[str]:
     for at, word in enumerate(words):
         x, y = frame.x + (at + 0.5) * step + 0.35 * size, frame.y - 5
         turned = f' transform="rotate(-90 {x:.4g} {y:.4g})"'
-        found.append(written(cut(word, margin - 5, size=size), x, y, style, size=size, more=turned))
+        found.append(text_line(cut(word, margin - 5, size=size), x, y, style, size=size, more=turned))
     return found

@@ -6,8 +6,8 @@ import numpy as np
 
 from handrail.report.figures.figure import FigureView, Key, figure_view
 from handrail.report.figures.style import SERIES, variable
-from handrail.report.figures.tiles import WIDTH, Frame, Layer, Tile, aspect, grid, image, rectangle, written
-from handrail.report.wording import count
+from handrail.report.figures.tiles import WIDTH, Frame, Layer, Tile, aspect, grid, image, rectangle, text_line
+from handrail.tools.words import plural
 
 MOST_IMAGES = 4
 _LEAST_OVERLAP = 0.5
@@ -45,10 +45,10 @@ def box_grid(
             missed + int((~matched).sum()),
         )
         tiles += [
-            Tile((image(pixels), _drawn(pixels, truth[0], truth[1], matched, None)), aspect(pixels)),
-            Tile((image(pixels), _drawn(pixels, answer[0], answer[1], hits >= 0, answer[2])), aspect(pixels)),
+            Tile((image(pixels), _box_layer(pixels, truth[0], truth[1], matched, None)), aspect(pixels)),
+            Tile((image(pixels), _box_layer(pixels, answer[0], answer[1], hits >= 0, answer[2])), aspect(pixels)),
         ]
-    label = f"Boxes in {count(len(tiles) // 2, 'image')}: the truth on the left, the answers on the right"
+    label = f"Boxes in {plural(len(tiles) // 2, 'image')}: the truth on the left, the answers on the right"
     svg = grid(name, tiles, label=label, columns=2, width=width, headings=("truth", "found"))
     keys = tuple(Key(text, _colour(code)) for code, text in enumerate(classes))
     note = f"{right:,} right, {missed:,} missed, {wrong:,} found that are not there (dashed); right: the overlap is at least half."
@@ -84,7 +84,7 @@ def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.divide(shared, total, out=np.zeros(len(others)), where=total > 0)
 
 
-def _drawn(
+def _box_layer(
     pixels: np.ndarray, boxes: np.ndarray, codes: np.ndarray, matched: np.ndarray, scores: np.ndarray | None
 ) -> Layer:
     height, width = pixels.shape[-2:]
@@ -131,7 +131,7 @@ def _score(place: np.ndarray, score: float, colour: str) -> str:
     if right - left < 26 or bottom - top < 16:
         return ""
     plate = rectangle(left, top, 19, 10, f"fill: {variable(colour)}")
-    return plate + written(
+    return plate + text_line(
         f"{score:.2f}"[1:] if score < 1 else "1.0",
         left + 2.5,
         top + 8,

@@ -41,7 +41,7 @@ def reliability_plot(
         lower.yaxis.set_major_locator(_two_ticks(int(bins.count.max(initial=1))))
 
     svg = picture(
-        f"reliability-{part}", draw, label=f"Reliability diagram on {part} rows: {_told(bins)}", height=300
+        f"reliability-{part}", draw, label=f"Reliability diagram on {part} rows: {_summary(bins)}", height=300
     )
     told = (
         f"On the dotted line, confidence is what it says. Bars: 95 % intervals.{' ' + note if note else ''}"
@@ -54,7 +54,7 @@ def _two_ticks(most: int) -> MultipleLocator:
     return MultipleLocator(max(1, most // digits * digits))
 
 
-def _told(bins: Reliability) -> str:
+def _summary(bins: Reliability) -> str:
     filled = np.flatnonzero(bins.count > 0)
     if not len(filled):
         return "no decisions"

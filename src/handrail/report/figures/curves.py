@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from handrail.report.figures.figure import FigureView, Key, figure_view
-from handrail.report.figures.style import LINEAR, MUTED, NETWORK, axes_in, picture, thinned
-from handrail.report.wording import metric_label, metric_value, titled
+from handrail.report.figures.style import LINEAR, MUTED, NETWORK, axes_in, picture, thin
+from handrail.report.wording import capitalise, metric_label, metric_value
 
 _MOST_PANELS = 6
 Curve = tuple[np.ndarray, np.ndarray]
@@ -18,14 +18,14 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 def learning_curves(records: Sequence[dict[str, Any]], best_epoch: int) -> list[FigureView]:
     """Loss first, then each other figure that was measured, then the learning rate where it changes."""
-    views = [_curves(records, name, best_epoch) for name in measured_names(records)]
+    views = [_curves(records, name, best_epoch) for name in curve_names(records)]
     rates = points(records, "learning_rate")
     if len(set(rates[1].tolist())) > 1:
         views.append(learning_rate([rates]))
     return views
 
 
-def measured_names(records: Sequence[dict[str, Any]]) -> list[str]:
+def curve_names(records: Sequence[dict[str, Any]]) -> list[str]:
     """What was measured on training or validation rows: the loss first; no more than there is room for."""
     names = dict.fromkeys(
         key.partition("_")[2] for line in records for key in line if key.startswith(("train_", "val_"))
@@ -48,7 +48,7 @@ def _curves(records: Sequence[dict[str, Any]], name: str, best_epoch: int) -> Fi
     def draw(figure: Figure) -> None:
         axes = axes_in(figure, left=52)
         for curve, colour in ((train, LINEAR), (validation, NETWORK)):
-            axes.plot(*thinned(*curve), color=colour, marker="o" if len(curve[0]) < 3 else "", markersize=6)
+            axes.plot(*thin(*curve), color=colour, marker="o" if len(curve[0]) < 3 else "", markersize=6)
         epoch_axis(axes, last)
         if name == "loss":
             logarithmic_if_wide(axes, np.concatenate([train[1], validation[1]]))
@@ -63,7 +63,7 @@ def _curves(records: Sequence[dict[str, Any]], name: str, best_epoch: int) -> Fi
     keys += [Key("validation rows", NETWORK)] if len(validation[0]) else []
     svg = picture(f"curve-{slug(name)}", draw, label=f"Learning curve over {last} epochs{best_text}")
     title = metric_label(name)
-    return figure_view(f"{titled(title)} by epoch", svg, note=note, keys=tuple(keys))
+    return figure_view(f"{capitalise(title)} by epoch", svg, note=note, keys=tuple(keys))
 
 
 def _value(name: str, best: float | None) -> str:
@@ -81,7 +81,7 @@ def learning_rate(curves: Sequence[Curve]) -> FigureView:
     def draw(figure: Figure) -> None:
         axes = axes_in(figure, left=56)
         for rates in curves:
-            axes.plot(*thinned(*rates), color=MUTED)
+            axes.plot(*thin(*rates), color=MUTED)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         epoch_axis(axes, int(max(rates[0][-1] for rates in curves)))

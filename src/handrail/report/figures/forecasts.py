@@ -17,11 +17,12 @@ from handrail.report.figures.style import (
     SERIES,
     axes_in,
     picture,
-    thinned,
+    thin,
     variable,
 )
-from handrail.report.figures.tiles import WIDTH, cut, written
-from handrail.report.wording import count, number
+from handrail.report.figures.tiles import WIDTH, cut, text_line
+from handrail.report.wording import number
+from handrail.tools.words import plural
 
 MOST_SERIES = 6
 MOST_PANELS = 12
@@ -82,14 +83,14 @@ def _forecast(
         axes = axes_in(figure, left=52)
         axes.axvspan(0, horizon, color=LINE, alpha=0.45, linewidth=0, zorder=0)
         dots = horizon == 1
-        axes.plot(*thinned(before, history), color=MUTED, linewidth=1.4)
+        axes.plot(*thin(before, history), color=MUTED, linewidth=1.4)
         for values, colour, dashes, order in (
             (baseline, PLAIN, (2, 2), 2.0),
             (truth, INK, (None, None), 2.2),
             (answer, NETWORK, (None, None), 2.4),
         ):
             axes.plot(
-                *thinned(np.append(0, ahead), np.append(last, values)),
+                *thin(np.append(0, ahead), np.append(last, values)),
                 color=colour,
                 dashes=dashes,
                 linewidth=2.0 if colour == NETWORK else 1.4,
@@ -101,7 +102,7 @@ def _forecast(
         axes.set_xlim(before[0], horizon)
 
     errors = [float(np.abs(values - truth).mean()) for values in (answer, baseline)]
-    label = f"Forecast of {count(horizon, 'step')}: mean error {number(errors[0])}, of the baseline {number(errors[1])}"
+    label = f"Forecast of {plural(horizon, 'step')}: mean error {number(errors[0])}, of the baseline {number(errors[1])}"
     keys = (
         Key("truth", INK),
         Key("network", NETWORK, "line", number(errors[0])),
@@ -183,13 +184,13 @@ def series_plot(
             axes = figure.add_axes((left / width, 1 - (top + tall) / height, side / width, tall / height))
             for place, channel in enumerate(one):
                 colour = NETWORK if len(one) == 1 else SERIES[place % len(SERIES)]
-                axes.plot(*thinned(np.arange(channel.size), channel, 160), color=colour, linewidth=1.3)
+                axes.plot(*thin(np.arange(channel.size), channel, 160), color=colour, linewidth=1.3)
             axes.set(ylim=(low, high), xticks=[], yticks=[])
 
-    label = f"A sample of {count(len(shown), 'series', 'series')} between {number(low)} and {number(high)}"
+    label = f"A sample of {plural(len(shown), 'series', 'series')} between {number(low)} and {number(high)}"
     svg = picture(name, draw, label=label, width=width, height=height)
     captions = [
-        written(cut(text, side), left, top - 5, f"fill: {variable(MUTED)}")
+        text_line(cut(text, side), left, top - 5, f"fill: {variable(MUTED)}")
         for text, (left, top) in zip(titles[:MOST_PANELS], places, strict=False)
     ]
     channels = len(shown[0]) if shown else 0

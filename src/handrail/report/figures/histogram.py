@@ -9,7 +9,7 @@ from handrail.report.figures.style import LINEAR, NETWORK, axes_in, picture
 from handrail.report.wording import number
 
 
-def spread_plot(
+def histogram_plot(
     values: np.ndarray,
     *,
     title: str,

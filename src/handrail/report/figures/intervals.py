@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from handrail.evaluation.metric_names import higher_is_better
 from handrail.report.figures.figure import FigureView, figure_view
 from handrail.report.figures.style import INK, LINEAR, NETWORK, PAPER, PLAIN, axes_in, picture
-from handrail.report.wording import metric_label, metric_value, number, titled
+from handrail.report.wording import capitalise, metric_label, metric_value, number
 
 Found = Mapping[str, float | None]
 _FARTHEST = 2.5  # a baseline this many spans away from the rest is named at the edge, not drawn to scale
@@ -24,13 +24,13 @@ def colour_of(name: str) -> str:
 
 
 def interval_plots(
-    parts: Mapping[str, Mapping[str, Mapping[str, Found]]], *, rival: str, marked: bool
+    parts: Mapping[str, Mapping[str, Mapping[str, Found]]], *, baseline: str, marked: bool
 ) -> list[FigureView]:
     """One small figure a metric.
 
     Arguments:
         parts: part (validation, test) → who (network, linear, …) → metric → value, low and high.
-        rival: the baseline that the scale must show.
+        baseline: the baseline that the scale must show.
         marked: whether the test figures come from rows that were opened before.
     """
     metrics = next(iter(parts.values()))["network"]
@@ -38,7 +38,7 @@ def interval_plots(
     for metric in metrics:
         rows = _rows(parts, metric)
         if any(part[1]["value"] is not None for _, found in rows for part in found):
-            views.append(_plot(metric, rows, rival, marked=marked and "test" in parts))
+            views.append(_plot(metric, rows, baseline, marked=marked and "test" in parts))
     return views
 
 
@@ -53,10 +53,10 @@ def _rows(parts: Mapping[str, Any], metric: str) -> list[Row]:
     ]
 
 
-def _limits(rows: Sequence[Row], rival: str) -> tuple[float, float]:
-    """The span of the network and its rival, and of the others where they are near."""
+def _limits(rows: Sequence[Row], baseline: str) -> tuple[float, float]:
+    """The span of the network and its baseline, and of the others where they are near."""
     spans = {name: _span(found) for name, found in rows}
-    near = [span for name, span in spans.items() if name in ("network", rival) and span] or [
+    near = [span for name, span in spans.items() if name in ("network", baseline) and span] or [
         span for span in spans.values() if span
     ]
     low, high = min(span[0] for span in near), max(span[1] for span in near)
@@ -73,14 +73,14 @@ def _span(found: Sequence[tuple[str, Found]]) -> tuple[float, float] | None:
     return (min(values), max(values)) if values else None
 
 
-def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> FigureView:
+def _plot(metric: str, rows: Sequence[Row], baseline: str, *, marked: bool) -> FigureView:
     height = 36 + _ROW * len(rows)
 
     def draw(figure: Figure) -> None:
         axes = axes_in(
             figure, left=max(70.0, 12 + 6.3 * max(len(name) for name, _ in rows)), bottom=28, right=16, top=8
         )
-        limits = _limits(rows, rival)
+        limits = _limits(rows, baseline)
         axes.set_xlim(*limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_yticks(range(len(rows)), [name for name, _ in rows])
@@ -105,7 +105,7 @@ def _plot(metric: str, rows: Sequence[Row], rival: str, *, marked: bool) -> Figu
         width=_WIDTH,
         height=height,
     )
-    return figure_view(titled(title), svg, side=better, marked=marked)
+    return figure_view(capitalise(title), svg, side=better, marked=marked)
 
 
 def _tick(value: float, _: int | None = None) -> str:

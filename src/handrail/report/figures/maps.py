@@ -8,7 +8,7 @@ import numpy as np
 from handrail.report.figures.figure import FigureView, Key, figure_view
 from handrail.report.figures.style import NETWORK, SERIES
 from handrail.report.figures.tiles import WIDTH, Layer, Line, Tile, aspect, grid, image, tint
-from handrail.report.wording import count, listed
+from handrail.tools.words import list_some, plural
 
 MOST_MASKS = 4
 MOST_SPECTROGRAMS = 18
@@ -40,9 +40,9 @@ def mask_grid(
     for pixels, truth, answer in zip(
         images[:MOST_MASKS], truths[:MOST_MASKS], answers[:MOST_MASKS], strict=True
     ):
-        over = [(), _coloured(truth), _compared(truth, answer) if two else _coloured(answer)]
+        over = [(), _class_layers(truth), _comparison_layers(truth, answer) if two else _class_layers(answer)]
         tiles += [Tile((image(pixels), *layers), aspect(pixels)) for layers in over]
-    label = f"Masks of {count(len(tiles) // 3, 'image')}: the image, the truth, the answer"
+    label = f"Masks of {plural(len(tiles) // 3, 'image')}: the image, the truth, the answer"
     svg = grid(name, tiles, label=label, columns=3, width=width, headings=("image", "truth", "answer"))
     if two:
         keys = (
@@ -65,13 +65,13 @@ def _class_colour(code: int) -> str:
     return SERIES[(code - 1) % len(SERIES)]
 
 
-def _coloured(mask: np.ndarray) -> tuple[Layer, ...]:
+def _class_layers(mask: np.ndarray) -> tuple[Layer, ...]:
     return tuple(
         tint(mask == code, _class_colour(int(code)), opacity=_OPACITY) for code in np.unique(mask) if code
     )
 
 
-def _compared(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
+def _comparison_layers(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
     true, said = truth.astype(bool), answer.astype(bool)
     pairs = ((true & said, _RIGHT), (true & ~said, _MISSED), (~true & said, _WRONG))
     return tuple(tint(where, colour, opacity=_OPACITY) for where, colour in pairs)
@@ -79,7 +79,8 @@ def _compared(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
 
 def _agreement(truths: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> str:
     right = float((truths == answers).mean()) if truths.size else float("nan")
-    what = f" of {listed(f'“{name}”' for name in classes)}" if classes else ""
+    names = list_some((f"“{name}”" for name in classes), most=6, last=" and ")
+    what = f" of {names}" if classes else ""
     return f"{right:.1%} of these pixels are right. The masks{what} lie over the image."
 
 
@@ -101,7 +102,7 @@ def spectrogram_grid(
     tiles = [Tile((image(pixels),), 0.62, line) for pixels, line in zip(colours, lines, strict=True)]
     columns = max(1, round(3 * width / WIDTH))
     svg = grid(
-        name, tiles, label=f"Spectrograms of {count(len(tiles), 'sound')}", columns=columns, width=width
+        name, tiles, label=f"Spectrograms of {plural(len(tiles), 'sound')}", columns=columns, width=width
     )
     return figure_view("Spectrograms", svg, note="Time runs to the right, pitch upwards; bright is loud.")
 
@@ -122,10 +123,10 @@ def filters_grid(weights: np.ndarray, *, name: str = "filters", width: int = WID
     pixels = ((shown / np.where(strongest > 0, strongest, 1) + 1) * 127.5).round().astype(np.uint8)
     tiles = [Tile((image(one),), aspect(one)) for one in pixels]
     columns = max(1, round((8 if len(tiles) > 12 else 6) * width / WIDTH))
-    label = f"The weights of {count(len(tiles), 'filter')} of the first layer"
+    label = f"The weights of {plural(len(tiles), 'filter')} of the first layer"
     note = "Middle grey is a weight of 0, lighter is above, darker below; each filter by its own strongest weight."
     size = f"{weights.shape[2]} × {weights.shape[3]}"
     svg = grid(name, tiles, label=label, columns=columns, width=width, gap=5)
     return figure_view(
-        "Filters of the first layer", svg, note=note, side=f"{count(len(weights), 'filter')}, {size}"
+        "Filters of the first layer", svg, note=note, side=f"{plural(len(weights), 'filter')}, {size}"
     )

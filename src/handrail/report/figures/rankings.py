@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from handrail.evaluation.predictions import Predictions
 from handrail.report.figures.figure import FigureView, Key, figure_view
-from handrail.report.figures.style import NETWORK, PLAIN, SERIES, axes_in, picture, thinned
+from handrail.report.figures.style import NETWORK, PLAIN, SERIES, axes_in, picture, thin
 
 MOST_CURVES = 10
 Side = tuple[str, np.ndarray, np.ndarray]
@@ -56,7 +56,7 @@ def _draw(
     axes = axes_in(figure)
     for (x, y), (colour, look) in zip(curves, looks, strict=True):
         axes.plot(
-            *thinned(x, y),
+            *thin(x, y),
             color=colour,
             dashes=(None, None) if look == "line" else (4, 2),
             linewidth=1.8 if len(curves) == 1 else 1.5,
@@ -77,7 +77,7 @@ def _roc(sides: Sequence[Side], part: str, *, marked: bool) -> FigureView:
         _draw(figure, curves, _looks(sides), ("false positive rate", "true positive rate"))
         figure.axes[0].plot([0, 1], [0, 1], color=PLAIN, linewidth=1, dashes=(2, 3), zorder=0.5)
 
-    svg = picture(f"roc-{part}", draw, label=f"ROC {_told(areas)} on {part} rows", height=300)
+    svg = picture(f"roc-{part}", draw, label=f"ROC {_areas_text(areas)} on {part} rows", height=300)
     return figure_view(
         "ROC",
         svg,
@@ -100,12 +100,12 @@ def _precision_recall(sides: Sequence[Side], part: str, *, marked: bool) -> Figu
     dotted = f" Dotted: guessing, {base:.3f}." if len(sides) == 1 else ""
     note = f"Numbers: average precision.{dotted}"
     svg = picture(
-        f"pr-{part}", draw, label=f"Precision against recall {_told(areas)} on {part} rows", height=300
+        f"pr-{part}", draw, label=f"Precision against recall {_areas_text(areas)} on {part} rows", height=300
     )
     return figure_view("Precision and recall", svg, note=note, keys=_keys(sides, areas), marked=marked)
 
 
-def _told(areas: Sequence[float]) -> str:
+def _areas_text(areas: Sequence[float]) -> str:
     if len(areas) == 1:
         return f"curve with area {areas[0]:.3f}"
     return f"curves with areas from {min(areas):.3f} to {max(areas):.3f}"

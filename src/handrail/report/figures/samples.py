@@ -9,7 +9,7 @@ import numpy as np
 from handrail.report.figures.figure import FigureView, figure_view
 from handrail.report.figures.style import INK
 from handrail.report.figures.tiles import WIDTH, Line, Tile, aspect, grid, image
-from handrail.report.wording import count
+from handrail.tools.words import plural
 
 MOST_SAMPLES = 36
 MOST_MISTAKES = 16
@@ -38,12 +38,12 @@ def sample_grid(
     shown = images[:MOST_SAMPLES]
     lines = [(Line(text),) for text in titles[:MOST_SAMPLES]] or [()] * len(shown)
     tiles = [Tile((image(pixels),), aspect(pixels), line) for pixels, line in zip(shown, lines, strict=True)]
-    label = f"A sample of {count(len(shown), 'image')}, {size}"
+    label = f"A sample of {plural(len(shown), 'image')}, {size}"
     columns = columns_for(images, width)
     return figure_view(title, grid(name, tiles, label=label, columns=columns, width=width), note=f"{size}.")
 
 
-def augmented_grid(
+def augmentation_grid(
     originals: np.ndarray,
     augmented: np.ndarray,
     *,
@@ -67,7 +67,7 @@ def augmented_grid(
     svg = grid(
         name,
         tiles,
-        label=f"Each row an image, and {count(times, 'augmented version')} of it",
+        label=f"Each row an image, and {plural(times, 'augmented version')} of it",
         columns=times + 1,
         width=width,
         headings=("original", "augmented"),
@@ -107,11 +107,11 @@ def mistakes_grid(
         )
         for row in shown
     ]
-    label = f"The {len(tiles)} most confident of {count(len(wrong), 'mistake')}"
+    label = f"The {len(tiles)} most confident of {plural(len(wrong), 'mistake')}"
     svg = grid(name, tiles, label=label, columns=columns_for(images, width, widest=4), width=width, gap=8)
     note = "In bold the answer, with its probability; then the truth." if tiles else "There are none."
     return figure_view(
-        "Most confident mistakes", svg, note=note, marked=marked, side=count(len(wrong), "mistake")
+        "Most confident mistakes", svg, note=note, marked=marked, side=plural(len(wrong), "mistake")
     )
 
 

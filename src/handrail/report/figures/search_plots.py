@@ -14,6 +14,7 @@ from handrail.report import wording
 from handrail.report.figures.figure import FigureView, Key, figure_view
 from handrail.report.figures.style import INK, LINE, LINEAR, MUTED, NETWORK, PAPER, PLAIN, axes_in, picture
 from handrail.report.search.text import short_names, value
+from handrail.tools.words import plural
 
 _MOST_LINES = 500
 _MOST_AXES = 9
@@ -63,7 +64,7 @@ def parallel_coordinates(summary: Mapping[str, Any]) -> list[FigureView]:
     label = f"Parallel coordinates of {len(rows)} trials over {len(scales)} settings; best is trial {summary['best']}"
     note = "A line is a trial; the last axis is its figure on validation rows."
     cut = len(summary["space"]) - len(scales)
-    note += f" {wording.count(cut, 'setting')} more not shown." if cut > 0 else ""
+    note += f" {plural(cut, 'setting')} more not shown." if cut > 0 else ""
     view = figure_view(
         "All settings together",
         picture("search-parallel", draw, label=label, width=720, height=330),
@@ -174,8 +175,8 @@ def _by_place(name: str, told: Mapping[str, Any], found: Sequence[Any]) -> Scale
     numbers = all(_is_number(one) for one in found)
     order = sorted(dict.fromkeys(texts), key=float if numbers else texts.index)
     if "choices" in told and not numbers:
-        listed = [value(one) for one in told["choices"]]
-        order = [text for text in listed if text in order] or order
+        choices = [value(choice) for choice in told["choices"]]
+        order = [text for text in choices if text in order] or order
     spots = {text: float(place) for place, text in enumerate(order)}
     cut = [
         (spots[text], text if len(text) <= _MOST_WORDS else f"{text[: _MOST_WORDS - 1]}…") for text in order

@@ -17,6 +17,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from handrail.report.wording import number
 
 INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
 NETWORK, LINEAR, PLAIN = "#010105", "#010106", "#010107"
@@ -102,7 +105,7 @@ def _for_page(text: str, name: str, label: str, width: int, height: int) -> str:
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"font-family: [^;]*; ?", "", body)
     body = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", body)
-    body = re.sub(r' (d|x|y|cx|cy)="([^"]*)"', _rounded, body)
+    body = re.sub(r' (d|x|y|cx|cy)="([^"]*)"', _round_coordinates, body)
     body = _own_identifiers(body, name)
     body = re.sub(
         r"#0[0-9a-f]{5}", lambda found: variable(found[0]) if found[0] in _VARIABLES else found[0], body
@@ -112,7 +115,7 @@ def _for_page(text: str, name: str, label: str, width: int, height: int) -> str:
     return f'<svg class="plot" role="img" aria-label="{html.escape(label)}" {size}>{body.strip()}'
 
 
-def _rounded(found: re.Match[str]) -> str:
+def _round_coordinates(found: re.Match[str]) -> str:
     """Coordinates to a hundredth of a pixel: half the size, nothing that could be seen."""
     numbers = re.sub(
         r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[2]
@@ -131,6 +134,11 @@ def _own_identifiers(body: str, name: str) -> str:
     return re.sub(r'(url\(#|xlink:href="#)', rf"\g<1>{name}-", body).replace("xlink:href", "href")
 
 
+def number_format() -> FuncFormatter:
+    """Writes the ticks of an axis as the page writes numbers."""
+    return FuncFormatter(lambda value, _: number(round(value, 12)))
+
+
 def axes_in(
     figure: Figure, *, left: float = 46, bottom: float = 38, right: float = 12, top: float = 12
 ) -> Axes:
@@ -141,7 +149,7 @@ def axes_in(
     )
 
 
-def thinned(x: np.ndarray, y: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.ndarray]:
+def thin(x: np.ndarray, y: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """At most so many points of a curve, evenly along its way, both ends kept."""
     if len(x) <= most:
         return x, y

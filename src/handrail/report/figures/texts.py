@@ -33,7 +33,7 @@ class HardText:
         return "" if self.confidence is None else f"{self.confidence:.0%}"
 
 
-def generated_text(prompt: str, text: str, *, temperature: float, top: int | None = None) -> GeneratedText:
+def text_sample(prompt: str, text: str, *, temperature: float, top: int | None = None) -> GeneratedText:
     """A sample for the page: at most 2,000 letters, with signs for letters that cannot be seen.
 
     Arguments:

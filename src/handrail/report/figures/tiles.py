@@ -81,7 +81,7 @@ def grid(
     places = [at * (side + gap) + (apart if at else 0) for at in range(columns)]
     y, body = (17.0 if headings else 0.0), []
     for text, left, right in zip(headings, places, [*places[1 : len(headings)], width], strict=False):
-        body.append(written(cut(text, right - left), left, 11, f"fill: {variable(MUTED)}"))
+        body.append(text_line(cut(text, right - left), left, 11, f"fill: {variable(MUTED)}"))
     for start in range(0, len(tiles), columns):
         row = tiles[start : start + columns]
         height = max(tile.aspect for tile in row) * side
@@ -107,7 +107,7 @@ def _tile(tile: Tile, frame: Frame) -> str:
         _line(line, frame.x, below + 12 + 14 * number, frame.width) for number, line in enumerate(tile.lines)
     ]
     told = " · ".join(f"{line.text} {line.tail}".rstrip() for line in tile.lines)
-    title = f"<title>{escaped(told)}</title>" if told else ""
+    title = f"<title>{escape_text(told)}</title>" if told else ""
     edge = rectangle(
         frame.x, frame.y, frame.width, frame.height, f"fill: none; stroke: {variable(LINE)}; stroke-width: 1"
     )
@@ -117,7 +117,7 @@ def _tile(tile: Tile, frame: Frame) -> str:
 def _line(line: Line, x: float, y: float, width: float) -> str:
     letter, weight = (_STRONG, "; font-weight: 600") if line.strong else (_LETTER, "")
     room = width - 11 * letter * (len(line.tail) + 1 if line.tail else 0)
-    return written(
+    return text_line(
         f"{cut(line.text, room, letter=letter)} {line.tail}".rstrip(),
         x,
         y,
@@ -125,14 +125,14 @@ def _line(line: Line, x: float, y: float, width: float) -> str:
     )
 
 
-def written(text: str, x: float, y: float, style: str, *, size: float = 11, more: str = "") -> str:
+def text_line(text: str, x: float, y: float, style: str, *, size: float = 11, more: str = "") -> str:
     """A line of text whose first letter stands at (x, y)."""
     return (
-        f'<text x="{x:.4g}" y="{y:.4g}"{more} style="font-size: {size:g}px; {style}">{escaped(text)}</text>'
+        f'<text x="{x:.4g}" y="{y:.4g}"{more} style="font-size: {size:g}px; {style}">{escape_text(text)}</text>'
     )
 
 
-def escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """Text as a page may hold it: control characters, which XML forbids, as a sign of their own."""
     return html.escape(
         "".join("\ufffd" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
@@ -158,7 +158,7 @@ def image(pixels: np.ndarray) -> Layer:
     """The picture itself: uint8 `[channels, height, width]`; of other than three channels the mean as grey."""
     assert pixels.dtype == np.uint8
     shown = pixels if len(pixels) == 3 else pixels.mean(axis=0, keepdims=True).round().astype(np.uint8)
-    return lambda frame: _embedded(shown, frame, _address)
+    return lambda frame: _embed(shown, frame, _address)
 
 
 def aspect(pixels: np.ndarray) -> float:
@@ -178,7 +178,7 @@ def tint(amount: np.ndarray, colour: str, *, opacity: float = 1.0, paper: str | 
         name = f"{frame.name}-{colour.removeprefix('#')}"
         where = (frame.x, frame.y, frame.width, frame.height)
         size = f'x="{frame.x:.2f}" y="{frame.y:.2f}" width="{frame.width:.2f}" height="{frame.height:.2f}"'
-        mask = f'<mask id="{name}" maskUnits="userSpaceOnUse" style="mask-type: luminance" {size}>{_embedded(grey, frame, _exact)}</mask>'
+        mask = f'<mask id="{name}" maskUnits="userSpaceOnUse" style="mask-type: luminance" {size}>{_embed(grey, frame, _exact)}</mask>'
         below = rectangle(*where, f"fill: {variable(paper)}") if paper else ""
         style = f"fill: {variable(colour)}; fill-opacity: {opacity:g}; mask: url(#{name})"
         return f"{below}{mask}{rectangle(*where, style)}"
@@ -186,15 +186,15 @@ def tint(amount: np.ndarray, colour: str, *, opacity: float = 1.0, paper: str | 
     return draw
 
 
-def _embedded(pixels: np.ndarray, frame: Frame, address: Callable[[np.ndarray], str]) -> str:
-    pixels = _reduced(pixels, frame)
+def _embed(pixels: np.ndarray, frame: Frame, address: Callable[[np.ndarray], str]) -> str:
+    pixels = _reduce(pixels, frame)
     # Single pixels are to be seen as such where the picture is enlarged.
     look = ' style="image-rendering: pixelated"' if pixels.shape[2] * 1.4 < frame.width else ""
     size = f'x="{frame.x:.2f}" y="{frame.y:.2f}" width="{frame.width:.2f}" height="{frame.height:.2f}"'
     return f'<image href="{address(pixels)}" {size} preserveAspectRatio="none"{look}/>'
 
 
-def _reduced(pixels: np.ndarray, frame: Frame) -> np.ndarray:
+def _reduce(pixels: np.ndarray, frame: Frame) -> np.ndarray:
     """Means of blocks of pixels where there are more than two for each pixel of the page."""
     channels, height, width = pixels.shape
     down, across = (

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handrail.data.dataset import Part
+from handrail.data.part import Part
 from handrail.data.stores.windows import WindowStore
 from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.pipeline import Pipeline
-from handrail.report.samples.items import LARGE, Shown, encoded, items, picked, smaller, smaller_codes
+from handrail.report.samples.items import LARGE, ItemColumn, encode, items, picked, smaller, smaller_codes
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.scoring import scores_of
@@ -24,7 +24,7 @@ _FORECASTS = 6
 _THUMB = 64
 
 
-def mistake_section(pipeline: Pipeline, shown: Shown, part: Part, outcome: TableOutcome) -> dict[str, Any]:
+def mistake_section(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: TableOutcome) -> dict[str, Any]:
     """Rows that were taken for another class, the surest answer first."""
     wrong = np.flatnonzero(outcome.label_codes != outcome.truth)
     if outcome.probabilities is None:
@@ -43,7 +43,7 @@ def mistake_section(pipeline: Pipeline, shown: Shown, part: Part, outcome: Table
     }
 
 
-def hardest_section(pipeline: Pipeline, shown: Shown, part: Part, outcome: Outcome) -> dict[str, Any]:
+def hardest_section(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: Outcome) -> dict[str, Any]:
     """The items of the hardest rows, very small, for their table."""
     order = np.argsort(-outcome.errors(), kind="stable")[:_HARDEST]
     found = items(pipeline, shown, picked(part, order), side=_THUMB)
@@ -63,7 +63,7 @@ def _scores(pipeline: Pipeline, part: Part) -> Tensor:
 def mask_section(pipeline: Pipeline, decoder: MaskTask, part: Part, outcome: Outcome) -> dict[str, Any]:
     """Images, true masks and answers, from the hardest to the easiest."""
     some = picked(part, _spread(outcome))
-    images, truths = encoded(pipeline, some), decoder.targets(some).numpy()
+    images, truths = encode(pipeline, some), decoder.targets(some).numpy()
     assert isinstance(images, Tensor)
     answers = decoder.masks(decoder(_scores(pipeline, some))).cpu().numpy()
     known = np.where(truths < len(pipeline.task.classes), truths, 0)
@@ -80,7 +80,7 @@ def box_section(pipeline: Pipeline, decoder: BoxTask, part: Part, outcome: Outco
     where there is none.
     """
     some = picked(part, _spread(outcome))
-    images = encoded(pipeline, some)
+    images = encode(pipeline, some)
     assert isinstance(images, Tensor)
     found = decoder(_scores(pipeline, some)).cpu().numpy()
     found[found[..., 1] < float(decoder.threshold), 0] = -1
@@ -107,15 +107,15 @@ def forecast_section(pipeline: Pipeline, part: Part, outcome: TableOutcome) -> d
     def by_series(values: np.ndarray) -> np.ndarray:
         return values.reshape(*values.shape[:-1], targets, task.horizon)
 
-    def stacked(values: np.ndarray) -> np.ndarray:
+    def stack(values: np.ndarray) -> np.ndarray:
         return by_series(values[chosen]).transpose(0, 2, 1).astype(np.float32)
 
     seen = store.values(places[chosen], store.length)[:, :targets, -4 * max(task.horizon, 8) :]
     return {
         "history": seen.numpy().transpose(0, 2, 1),
-        "truth": stacked(outcome.truth),
-        "answer": stacked(outcome.values),
-        "naive": stacked(naive),
+        "truth": stack(outcome.truth),
+        "answer": stack(outcome.values),
+        "naive": stack(naive),
         "network_error": np.abs(by_series(outcome.values - outcome.truth)).mean(axis=0).astype(np.float32),
         "naive_error": np.abs(by_series(naive - outcome.truth)).mean(axis=0).astype(np.float32),
         "names": list(store.plan.targets),

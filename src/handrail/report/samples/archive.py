@@ -17,14 +17,14 @@ Sections = dict[str, dict[str, Any]]
 _WORDS = "words"
 
 
-def showcase_path(folder: Folder, part: str) -> Path:
+def samples_path(folder: Folder, part: str) -> Path:
     """Where the pictures' material of a part is: `showcase/<part>.npz`; training rows are with those of
     validation.
     """
     return folder.path / "showcase" / f"{part}.npz"
 
 
-def keep(path: Path, sections: Sections) -> None:
+def save_sections(path: Path, sections: Sections) -> None:
     """Write sections whose values are arrays, or plain data as JSON holds it.
 
     Raises: `HandrailError` when the file cannot be written.
@@ -42,12 +42,12 @@ def keep(path: Path, sections: Sections) -> None:
         np.savez_compressed(temporary, **arrays)  # pyright: ignore[reportArgumentType]
 
 
-def read_showcase(folder: Folder, part: str) -> Sections:
+def read_samples(folder: Folder, part: str) -> Sections:
     """The sections as they were kept; none where a run has no such file.
 
     Raises: `RunError` when the file is damaged.
     """
-    path = showcase_path(folder, part)
+    path = samples_path(folder, part)
     if not path.exists():
         return {}
     try:

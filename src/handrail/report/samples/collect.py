@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from handrail.data.dataset import Part
 from handrail.data.encoders.series import SeriesEncoder
+from handrail.data.part import Part
 from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.network import Network
@@ -19,9 +19,9 @@ from handrail.report.samples.answers import (
     mask_section,
     mistake_section,
 )
-from handrail.report.samples.archive import Sections, keep, showcase_path
-from handrail.report.samples.inside import attention_section, filter_section, generated_section
-from handrail.report.samples.items import Shown, displayed, encoded, items, picked, shown_column
+from handrail.report.samples.archive import Sections, samples_path, save_sections
+from handrail.report.samples.inside import attention_section, filter_section, generation_section
+from handrail.report.samples.items import ItemColumn, display, encode, find_item_column, items, picked
 from handrail.runs.folder import Folder
 from handrail.shapes import ImageShape
 from handrail.tasks.boxes import BoxTask
@@ -32,7 +32,7 @@ _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
 _AUGMENTED, _TIMES = 4, 4
 
 
-def write_showcase(
+def write_samples(
     folder: Folder, pipeline: Pipeline, train: Part, validation: Part, outcome: Outcome
 ) -> None:
     """Keep what pictures of a fit need: some training rows, answers for validation rows, and what the network
@@ -45,34 +45,34 @@ def write_showcase(
 
     Raises: `HandrailError` when the file cannot be written.
     """
-    shown = shown_column(pipeline)
+    shown = find_item_column(pipeline)
     with seeded(0, "showcase"), torch.no_grad():
-        sections = _filled(
+        sections = _without_empty(
             samples=_samples(pipeline, shown, train),
-            augmented=_augmented(pipeline, shown, train),
+            augmented=_augmentation(pipeline, shown, train),
             filters=filter_section(pipeline),
-            generated=generated_section(pipeline, validation),
+            generated=generation_section(pipeline, validation),
             attention=attention_section(pipeline, shown, validation),
             **_answers(pipeline, shown, validation, outcome),
         )
-    keep(showcase_path(folder, "validation"), sections)
+    save_sections(samples_path(folder, "validation"), sections)
 
 
-def write_test_showcase(folder: Folder, pipeline: Pipeline, part: Part, outcome: Outcome) -> None:
+def write_test_samples(folder: Folder, pipeline: Pipeline, part: Part, outcome: Outcome) -> None:
     """Keep what pictures of answers for test rows need; only to be called once their seal is open.
 
     Raises: `HandrailError` when the file cannot be written.
     """
     with torch.no_grad():
-        sections = _filled(**_answers(pipeline, shown_column(pipeline), part, outcome))
-    keep(showcase_path(folder, "test"), sections)
+        sections = _without_empty(**_answers(pipeline, find_item_column(pipeline), part, outcome))
+    save_sections(samples_path(folder, "test"), sections)
 
 
-def _filled(**sections: dict[str, Any]) -> Sections:
+def _without_empty(**sections: dict[str, Any]) -> Sections:
     return {name: values for name, values in sections.items() if values}
 
 
-def _answers(pipeline: Pipeline, shown: Shown | None, part: Part, outcome: Outcome) -> Sections:
+def _answers(pipeline: Pipeline, shown: ItemColumn | None, part: Part, outcome: Outcome) -> Sections:
     pipeline.eval()
     found: Sections = {}
     if isinstance(outcome, TableOutcome) and pipeline.task.is_forecast:
@@ -88,7 +88,7 @@ def _answers(pipeline: Pipeline, shown: Shown | None, part: Part, outcome: Outco
     return found
 
 
-def _samples(pipeline: Pipeline, shown: Shown | None, train: Part) -> dict[str, Any]:
+def _samples(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[str, Any]:
     """Training rows, of each class in turn."""
     if shown is None or shown.kind == "stream":
         return {}
@@ -101,12 +101,12 @@ def _samples(pipeline: Pipeline, shown: Shown | None, train: Part) -> dict[str, 
     )
 
 
-def _shape(shown: Shown) -> list[int]:
+def _shape(shown: ItemColumn) -> list[int]:
     """What an item is for the network, however small it is kept."""
     return [int(size) for size in shown.column.shape]  # pyright: ignore[reportGeneralTypeIssues]
 
 
-def _how_many(shown: Shown) -> int:
+def _how_many(shown: ItemColumn) -> int:
     """Two or three rows of a wide picture."""
     shape = shown.column.shape
     if isinstance(shape, ImageShape) and shown.kind == "image" and max(shape.height, shape.width) <= _SMALL:
@@ -140,7 +140,7 @@ def _titles(pipeline: Pipeline, part: Part) -> list[str]:
     return [f"{row[0]:.4g}" for row in target.tolist()] if task.name == "regression" else []
 
 
-def _augmented(pipeline: Pipeline, shown: Shown | None, train: Part) -> dict[str, Any]:
+def _augmentation(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[str, Any]:
     """Training rows as they are, and as the network gets to see them in some epochs."""
     network = first_of(pipeline.network)
     if (
@@ -150,17 +150,17 @@ def _augmented(pipeline: Pipeline, shown: Shown | None, train: Part) -> dict[str
         or not len(network.augment)
     ):
         return {}
-    rows = encoded(pipeline, picked(train, _in_turn(pipeline, train, _AUGMENTED)))
+    rows = encode(pipeline, picked(train, _in_turn(pipeline, train, _AUGMENTED)))
     if not isinstance(rows, torch.Tensor):
         return {}
     before = network.front(rows.to(pipeline.device))
     network.augment.train()
-    changed = [_as_shown(network.augment(before), shown) for _ in range(_TIMES)]
+    changed = [_display(network.augment(before), shown) for _ in range(_TIMES)]
     network.augment.eval()
-    return {"kind": shown.kind, "originals": _as_shown(before, shown), "changed": np.stack(changed, axis=1)}
+    return {"kind": shown.kind, "originals": _display(before, shown), "changed": np.stack(changed, axis=1)}
 
 
-def _as_shown(values: torch.Tensor, shown: Shown) -> np.ndarray:
+def _display(values: torch.Tensor, shown: ItemColumn) -> np.ndarray:
     """Rows in front of the model: images have values from 0 to 1 there; the channel that marks the end of
     series is no part of them.
     """
@@ -168,4 +168,4 @@ def _as_shown(values: torch.Tensor, shown: Shown) -> np.ndarray:
         values = values.float().mul(255).round().clamp(0, 255).to(torch.uint8)
     if isinstance(shown.column, SeriesEncoder):
         values = values[:, : shown.column.channels]
-    return displayed(values, shown.kind)
+    return display(values, shown.kind)

@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handrail.data.dataset import Part
 from handrail.data.encoders.text import TextEncoder
 from handrail.data.encoders.text_stream import StreamEncoder
 from handrail.data.encoders.tokenizers.codes import PADDING
+from handrail.data.part import Part
 from handrail.data.rows import Windows, cut
 from handrail.network import Network
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.report.samples.items import Shown, picked, shown_column
+from handrail.report.samples.items import ItemColumn, find_item_column, picked
 from handrail.shapes import ImageShape
 from handrail.tasks.generation import sample
 from handrail.training.seeds import derive
@@ -26,9 +26,9 @@ _TOKENS, _HEADS, _LAYERS = 24, 4, 2
 _FILTERS = 64
 
 
-def generated_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
+def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
     """What a language model writes after the first window of the validation text."""
-    shown = shown_column(pipeline)
+    shown = find_item_column(pipeline)
     if shown is None or not isinstance(shown.column, StreamEncoder) or pipeline.task.name != "next-token":
         return {}
     tokenizer, length = shown.column.tokenizer, shown.column.length
@@ -53,7 +53,7 @@ def _windows(pipeline: Pipeline, part: Part, most: int) -> Tensor:
     return found
 
 
-def attention_section(pipeline: Pipeline, shown: Shown | None, validation: Part) -> dict[str, Any]:
+def attention_section(pipeline: Pipeline, shown: ItemColumn | None, validation: Part) -> dict[str, Any]:
     """Attention maps `[layers, heads, tokens, tokens]` of the first and the last layer for one validation row
     or window.
     """
@@ -105,7 +105,7 @@ def filter_section(pipeline: Pipeline) -> dict[str, Any]:
     points.
     """
     shape = pipeline.encoder.shape
-    if not isinstance(shape, ImageShape) or shown_kind(pipeline) != "image":
+    if not isinstance(shape, ImageShape) or item_kind(pipeline) != "image":
         return {}
     first = next(
         (module for module in first_of(pipeline.network).modules() if isinstance(module, nn.Conv2d)), None
@@ -116,7 +116,7 @@ def filter_section(pipeline: Pipeline) -> dict[str, Any]:
     return {"weights": weights.astype(np.float16), "total": first.out_channels}
 
 
-def shown_kind(pipeline: Pipeline) -> str:
+def item_kind(pipeline: Pipeline) -> str:
     """The kind of the items that rows hold alone; empty for tables and mixed rows."""
-    shown = shown_column(pipeline)
+    shown = find_item_column(pipeline)
     return "" if shown is None or shown.place is not None else shown.kind

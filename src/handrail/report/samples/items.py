@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from handrail.data.dataset import Part
 from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.encoders.row_encoder import Mixed, OneColumn
+from handrail.data.part import Part
 from handrail.data.rows import Values, count, cut
 from handrail.data.stores.windows import WindowStore
 from handrail.pipeline import Pipeline
@@ -25,7 +25,7 @@ _LETTERS = 1_000
 
 
 @dataclass(frozen=True)
-class Shown:
+class ItemColumn:
     """The column whose items are shown: its encoder, and which of the encoded inputs it is, where there are
     several.
     """
@@ -39,13 +39,13 @@ class Shown:
         return self.column.kind
 
 
-def shown_column(pipeline: Pipeline) -> Shown | None:
+def find_item_column(pipeline: Pipeline) -> ItemColumn | None:
     """The first column that holds items; none in a plain table."""
     encoder = pipeline.encoder
     if isinstance(encoder, OneColumn):
-        return Shown(encoder.column, None)
+        return ItemColumn(encoder.column, None)
     if isinstance(encoder, Mixed):
-        return Shown(encoder.columns[0], 0 if encoder.table is None else 1)  # pyright: ignore[reportArgumentType]
+        return ItemColumn(encoder.columns[0], 0 if encoder.table is None else 1)  # pyright: ignore[reportArgumentType]
     return None
 
 
@@ -54,25 +54,25 @@ def picked(part: Part, places: np.ndarray) -> Part:
     return part.picked(places)
 
 
-def encoded(pipeline: Pipeline, part: Part) -> Values:
+def encode(pipeline: Pipeline, part: Part) -> Values:
     """All rows of a small part."""
     rows = pipeline.rows(part)
     return cut(rows, 0, count(rows))
 
 
-def items(pipeline: Pipeline, shown: Shown, part: Part, *, side: int = SIDE) -> dict[str, Any]:
+def items(pipeline: Pipeline, shown: ItemColumn, part: Part, *, side: int = SIDE) -> dict[str, Any]:
     """The items of a small part: `kind`, and `items` or `texts`."""
     if shown.kind == "text":
         texts = part.features[shown.column.name].fill_null("").to_list()
         return {"kind": "text", "texts": [str(text)[:_LETTERS] for text in texts]}
     if shown.kind == "series":
         return series(part, shown)
-    rows = encoded(pipeline, part)
+    rows = encode(pipeline, part)
     values = rows if isinstance(rows, Tensor) else rows[shown.place or 0]
-    return {"kind": shown.kind, "items": displayed(values, shown.kind, side=side)}
+    return {"kind": shown.kind, "items": display(values, shown.kind, side=side)}
 
 
-def series(part: Part, shown: Shown) -> dict[str, Any]:
+def series(part: Part, shown: ItemColumn) -> dict[str, Any]:
     """Series in their own units: `items` `[rows, channels, length]`, not a number behind their ends."""
     store: Any = part.stores[shown.column.name]
     if isinstance(store, WindowStore):
@@ -83,24 +83,24 @@ def series(part: Part, shown: Shown) -> dict[str, Any]:
     values[np.broadcast_to((np.arange(length) >= store.lengths[places][:, None])[:, None], values.shape)] = (
         np.nan
     )
-    return {"kind": "series", "items": thinned_steps(values)}
+    return {"kind": "series", "items": thin_steps(values)}
 
 
-def thinned_steps(values: np.ndarray) -> np.ndarray:
+def thin_steps(values: np.ndarray) -> np.ndarray:
     """Every nth value of long series."""
     return np.ascontiguousarray(values[..., :: max(1, -(-values.shape[-1] // _STEPS))])
 
 
-def displayed(values: Tensor, kind: str, *, side: int = SIDE) -> np.ndarray:
+def display(values: Tensor, kind: str, *, side: int = SIDE) -> np.ndarray:
     """Encoded items: bytes of images, half-precision spectrograms `[rows, mels, frames]`, series as they are."""
     if kind == "image":
         return smaller(values.cpu().numpy(), side)
     if kind == "audio":
         return _fewer_frames(values[:, 0].float().cpu().numpy()).astype(np.float16)
-    return thinned_steps(values.float().cpu().numpy())
+    return thin_steps(values.float().cpu().numpy())
 
 
-def fitting(shape: tuple[int, ...], side: int) -> tuple[int, int]:
+def fit_size(shape: tuple[int, ...], side: int) -> tuple[int, int]:
     """Height and width of what `[..., height, width]` becomes, so that neither side is longer than `side`."""
     share = min(1.0, side / max(shape[-2:]))
     return max(1, round(shape[-2] * share)), max(1, round(shape[-1] * share))
@@ -108,7 +108,7 @@ def fitting(shape: tuple[int, ...], side: int) -> tuple[int, int]:
 
 def smaller(images: np.ndarray, side: int) -> np.ndarray:
     """Images `[rows, channels, height, width]` in bytes, made smaller where they are larger than `side`."""
-    size = fitting(images.shape, side)
+    size = fit_size(images.shape, side)
     if size == images.shape[-2:]:
         return np.ascontiguousarray(images)
     found = functional.interpolate(
@@ -123,7 +123,7 @@ def smaller_codes(masks: np.ndarray, side: int) -> np.ndarray:
     """
     places = [
         ((np.arange(new) + 0.5) * old / new).astype(np.int64)
-        for new, old in zip(fitting(masks.shape, side), masks.shape[-2:], strict=True)
+        for new, old in zip(fit_size(masks.shape, side), masks.shape[-2:], strict=True)
     ]
     return np.ascontiguousarray(masks[:, places[0]][:, :, places[1]])
 

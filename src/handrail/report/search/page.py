@@ -1,26 +1,25 @@
-"""The page of a search: what was found, how far it can be believed, all trials, pictures."""
+"""The page of a search: its result, how far to trust it, all trials, pictures."""
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from handrail.report import wording
 from handrail.report.figures.search_plots import parallel_coordinates, slices
 from handrail.report.search.text import headline, sentences, short_names, value
+from handrail.report.template import load_template
+from handrail.tools.words import list_some, plural
 
 
 def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
-    """The page's text: the same for the same search, byte for byte.
+    """The page as HTML text: the same for the same search, byte for byte.
 
     Arguments:
-        summary: what `search.json` holds. recipe: the text of `search.yaml`.
+        summary: what `search.json` holds.
+        recipe: the text of `search.yaml`.
     """
     sentence, look = headline(summary)
     names = list(summary["space"])
-    return _template().render(
+    return load_template("search.html.j2").render(
         name=summary["name"],
         headline=sentence,
         look=look,
@@ -30,7 +29,7 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
         names=[short_names(names)[name] for name in names],
         titles=names,
         rows=[_row(row, summary, names) for row in summary["table"]],
-        metric=wording.titled(wording.metric_label(summary["metric"])),
+        metric=wording.capitalise(wording.metric_label(summary["metric"])),
         replicas=summary["replicas"],
         folds=summary["folds"],
         rungs=summary["method"] == "halving",
@@ -40,25 +39,16 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
     )
 
 
-@functools.cache
-def _template() -> jinja2.Template:
-    loader = jinja2.FileSystemLoader(Path(__file__).parents[1])
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("search.html.j2")
-
-
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
     rows = summary["rows"]
     folds = summary["folds"]
     return {
         "Source": str(summary["source"]),
-        "Task": f"{summary['task']['name']}, target {wording.listed(summary['task']['targets'])}",
+        "Task": f"{summary['task']['name']}, target {list_some(summary['task']['targets'], most=6, last=' and ')}",
         "Rows": f"{rows['train']:,} training, {rows['validation']:,} validation, {rows['test']:,} sealed test rows",
-        "Method": f"{summary['method']}, {wording.count(len(summary['table']), 'trial')}",
+        "Method": f"{summary['method']}, {plural(len(summary['table']), 'trial')}",
         "Judged on": "validation rows" if folds is None else f"{folds} folds of training and validation rows",
-        "Replicas": wording.count(summary["replicas"], "network") + " a trial",
+        "Replicas": plural(summary["replicas"], "network") + " a trial",
     }
 
 
@@ -67,9 +57,9 @@ def _tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     tiles = [
         {
             "look": "network",
-            "label": f"{wording.titled(wording.metric_label(metric))} of the best, trial {best['trial']}",
-            "value": wording.spoken_value(metric, best["value"]),
-            "below": f"{wording.interval(metric, best, spoken=True)}, flattered by the choice",
+            "label": f"{wording.capitalise(wording.metric_label(metric))} of the best, trial {best['trial']}",
+            "value": wording.value_in_prose(metric, best["value"]),
+            "below": f"{wording.interval(metric, best, prose=True)}, flattered by the choice",
         },
         {
             "look": "network",
@@ -78,13 +68,13 @@ def _tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
             "below": f"{summary['confidence']:.0%}, corrected for their number",
         },
     ]
-    for name, found in summary["baselines"].items():
-        beaten = len(found["better"])
+    for name, baseline in summary["baselines"].items():
+        better = len(baseline["better"])
         tiles.append(
             {
-                "look": "better" if beaten else "even",
-                "label": f"Better than {name}, {wording.spoken_value(metric, found['value'])}",
-                "value": f"{beaten:,} of {len(summary['table']):,}",
+                "look": "better" if better else "even",
+                "label": f"Better than {name}, {wording.value_in_prose(metric, baseline['value'])}",
+                "value": f"{better:,} of {len(summary['table']):,}",
                 "below": "beyond noise, corrected for their number",
             }
         )

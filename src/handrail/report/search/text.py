@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handrail.report import wording
+from handrail.tools.words import list_some, plural
 
 _SHOWN = 20
 
@@ -41,12 +42,12 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
 
 def headline(summary: Mapping[str, Any]) -> tuple[str, str]:
     """The one sentence that matters most, and its look: better, or even."""
-    many = wording.count(len(summary["table"]), "trial")
+    many = plural(len(summary["table"]), "trial")
     if not summary["baselines"]:
         return f"{many}; there is no baseline to compare them with.", "even"
     if not summary["beat_all"]:
         unbeaten = [name for name, found in summary["baselines"].items() if not found["better"]]
-        rival = f"the {wording.listed(unbeaten)} baseline" if len(unbeaten) == 1 else "the baselines"
+        rival = f"the {unbeaten[0]} baseline" if len(unbeaten) == 1 else "the baselines"
         return f"No trial of {len(summary['table']):,} beats {rival} beyond noise.", "even"
     alike = len(summary["within_noise"])
     told = "the best stands out" if alike == 1 else f"{alike:,} of all cannot be told from the best"
@@ -69,7 +70,7 @@ def _alike(summary: Mapping[str, Any]) -> str:
         return f"Every other trial of the {compared:,} compared is worse beyond noise ({sure}, corrected for their number)."
     told = "trial" if len(numbers) == 1 else "trials"
     return (
-        f"Within noise of the best: {told} {wording.listed(numbers, 24)} ({sure}, corrected for the {compared:,} compared). "
+        f"Within noise of the best: {told} {list_some(numbers, most=24, last=' and ')} ({sure}, corrected for the {compared:,} compared). "
         "Among these, choose by what else matters: size, speed, a simpler setting."
     )
 
@@ -82,7 +83,7 @@ def _baselines(summary: Mapping[str, Any]) -> list[str]:
         if found["better"]:
             gap, least = (wording.difference(metric, found[key]).lstrip("+") for key in ("gap", "at_least"))
             lines.append(
-                f"{wording.count(len(found['better']), 'trial')} of {len(summary['table']):,} beat the {name} baseline ({figure}) beyond "
+                f"{plural(len(found['better']), 'trial')} of {len(summary['table']):,} beat the {name} baseline ({figure}) beyond "
                 f"noise; trial {found['surest']} by {gap}, at least {least} ({sure}, corrected for the number of trials)."
             )
         else:
@@ -112,20 +113,20 @@ def _failures(summary: Mapping[str, Any]) -> list[str]:
     if not failed:
         return []
     first = failed[0]["failure"].split("\n")[0]
-    return [f"{wording.count(len(failed), 'trial')} failed; trial {failed[0]['trial']}: {first}"]
+    return [f"{plural(len(failed), 'trial')} failed; trial {failed[0]['trial']}: {first}"]
 
 
 def search_text(summary: Mapping[str, Any]) -> str:
     """What the command line prints: the table, then the sentences."""
-    rows, judged = summary["rows"], _judged_on(summary)
+    rows, judged = summary["rows"], _rows_text(summary)
     head = (
-        f"{summary['name']}: {wording.count(len(summary['table']), 'trial')} by {summary['method']}; {rows['train']:,} training, "
+        f"{summary['name']}: {plural(len(summary['table']), 'trial')} by {summary['method']}; {rows['train']:,} training, "
         f"{rows['validation']:,} validation, {rows['test']:,} sealed test rows; judged on {judged}"
     )
     return "\n".join([head, "", *_table(summary), "", headline(summary)[0], *sentences(summary)])
 
 
-def _judged_on(summary: Mapping[str, Any]) -> str:
+def _rows_text(summary: Mapping[str, Any]) -> str:
     folds, replicas = summary["folds"], summary["replicas"]
     rows = "validation rows" if folds is None else f"{folds} folds of training and validation rows"
     return rows if replicas == 1 else f"{rows}, {replicas} networks a trial"

@@ -1,4 +1,4 @@
-"""What the answers for a part look like: pictures, figures, tables, the hardest rows."""
+"""The predictions for a part in detail: pictures, figures, tables, the hardest rows."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,12 +11,12 @@ from handrail.report import wording
 from handrail.report.figures.calibration import reliability_plot
 from handrail.report.figures.confusion import Confusion, LabelRow, confusion, label_table
 from handrail.report.figures.figure import FigureView
-from handrail.report.figures.histogram import spread_plot
+from handrail.report.figures.histogram import histogram_plot
 from handrail.report.figures.rankings import ranking_curves
 from handrail.report.figures.residuals import regression_plots
 from handrail.report.figures.texts import excerpt
-from handrail.report.samples import read_showcase
-from handrail.report.sections.answers import read_answers, read_columns, scored
+from handrail.report.samples import read_samples
+from handrail.report.sections.answers import has_probabilities, read_answers, read_columns
 from handrail.report.sections.pictures import answer_pictures, thumbnails
 from handrail.runs.record import RunRecord
 
@@ -33,27 +33,34 @@ _ERRORS = {
 }
 
 
-def part_view(run: RunRecord, part: str, summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it.
+def part_view(
+    run: RunRecord, part: str, summary: Mapping[str, Any], results: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the template shows of a part.
+
+    Arguments:
+        part: validation or test.
+        summary: `validation.json`.
+        results: `validation.json` or `test.json`.
 
     Raises: `RunError` when files of the run are missing or damaged.
     """
-    task, marked = summary["task"], bool(found.get("again"))
-    sections = read_showcase(run.folder, part)
+    task, marked = summary["task"], bool(results.get("again"))
+    sections = read_samples(run.folder, part)
     matrix: Confusion | None = None
     labels: list[LabelRow] = []
     if task["name"] in _ITEMS:
         columns = read_columns(run.folder.predictions(part))
-        rows, figures = len(columns["row"]), _of_items(columns, task["name"], part, marked=marked)
+        rows, figures = len(columns["row"]), _item_figures(columns, task["name"], part, marked=marked)
     else:
         answers = read_answers(run.folder.predictions(part), task)
         rows = answers.rows
         if task["name"] == "regression":
-            figures = _of_values(answers, task, part, marked=marked)
+            figures = _value_figures(answers, task, part, marked=marked)
         else:
             matrix = confusion(answers) if task["name"] != "multi-label" else None
             labels = label_table(answers) if task["name"] == "multi-label" else []
-            figures = _of_scores(answers, part, summary["decisions"], marked=marked)
+            figures = _score_figures(answers, part, summary["decisions"], marked=marked)
     pictures = answer_pictures(sections, part, marked=marked)
     return {
         "name": part,
@@ -65,12 +72,12 @@ def part_view(run: RunRecord, part: str, summary: Mapping[str, Any], found: Mapp
         "confusion": matrix,
         "labels": labels,
         "error_label": _ERRORS.get(task["name"], "Probability given to the truth"),
-        "hardest": _hardest(found["hardest"], task["name"], thumbnails(sections, part)),
+        "hardest": _hardest(results["hardest"], task["name"], thumbnails(sections, part)),
     }
 
 
-def _of_values(answers: Predictions, task: Mapping[str, Any], part: str, *, marked: bool) -> list[FigureView]:
-    """Of a forecast, the first and the last step of the first series."""
+def _value_figures(answers: Predictions, task: Mapping[str, Any], part: str, *, marked: bool) -> list[FigureView]:
+    """Regression plots; of a forecast, the first and the last step of the first series."""
     targets = task["targets"]
     if task.get("horizon"):
         places = sorted({0, task["horizon"] - 1})
@@ -80,34 +87,29 @@ def _of_values(answers: Predictions, task: Mapping[str, Any], part: str, *, mark
     return regression_plots(answers, targets, part, marked=marked)
 
 
-def _of_scores(
+def _score_figures(
     answers: Predictions, part: str, chosen: Mapping[str, float], *, marked: bool
 ) -> list[FigureView]:
-    if not scored(answers):
+    if not has_probabilities(answers):
         return []
-    note = (
-        f"Temperature {chosen['temperature']:.3g}, chosen on validation rows."
-        if "temperature" in chosen
-        else ""
-    )
-    return [
-        *ranking_curves(answers, part, marked=marked),
-        reliability_plot(answers, part, note, marked=marked),
-    ]
+    temperature = chosen.get("temperature")
+    note = "" if temperature is None else f"Temperature {temperature:.3g}, chosen on validation rows."
+    reliability = reliability_plot(answers, part, note, marked=marked)
+    return [*ranking_curves(answers, part, marked=marked), reliability]
 
 
-def _of_items(columns: Mapping[str, np.ndarray], task: str, part: str, *, marked: bool) -> list[FigureView]:
-    """How well single images, windows and texts are answered."""
+def _item_figures(columns: Mapping[str, np.ndarray], task: str, part: str, *, marked: bool) -> list[FigureView]:
+    """Histograms over single images, windows and texts."""
     name = f"spread-{part}"
     if task == "mask":
-        return spread_plot(
+        return histogram_plot(
             columns["dice"], title="Dice of each image", axis="Dice", rows="images", name=name, marked=marked
         )
     if task == "boxes":
         either = columns["objects"] + columns["found"]
         f1 = np.divide(2 * columns["matched"], either, out=np.ones(len(either)), where=either > 0)
         return [
-            *spread_plot(
+            *histogram_plot(
                 f1,
                 title="F1 of each image",
                 axis="F1 at an overlap of one half",
@@ -115,7 +117,7 @@ def _of_items(columns: Mapping[str, np.ndarray], task: str, part: str, *, marked
                 name=name,
                 marked=marked,
             ),
-            *spread_plot(
+            *histogram_plot(
                 (columns["found"] - columns["objects"]).astype(np.float64),
                 title="Objects found too many or too few",
                 axis="found − there",
@@ -127,11 +129,11 @@ def _of_items(columns: Mapping[str, np.ndarray], task: str, part: str, *, marked
         ]
     if task == "next-token":
         title = "Loss of each window"
-        return spread_plot(
+        return histogram_plot(
             columns["nats"], title=title, axis="nats a token", rows="windows", name=name, marked=marked
         )
     edits = columns["edits"].astype(np.float64)
-    return spread_plot(
+    return histogram_plot(
         edits,
         title="Edits of each answer",
         axis="letters changed",
@@ -143,7 +145,7 @@ def _of_items(columns: Mapping[str, np.ndarray], task: str, part: str, *, marked
 
 
 def _hardest(rows: list[Mapping[str, Any]], task: str, pictures: list[Any]) -> dict[str, Any]:
-    """The rows, and which columns of their table have anything to show."""
+    """The rows, and which columns their table needs."""
     shown = [_hard(row, task) for row in rows]
     for row, picture in zip(shown, pictures, strict=False):
         row["thumbnail"] = picture
@@ -156,17 +158,17 @@ def _hardest(rows: list[Mapping[str, Any]], task: str, pictures: list[Any]) -> d
 
 
 def _hard(row: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """A hard row; the probability that its true class was given says more than its complement."""
+    """A hard row; for classes, with the probability given to the truth instead of the error."""
     one_class = task in ("binary", "multi-class")
     values = [(name, value) for name, value in row["values"].items() if value != row["row"]]
     longest = 3 * _LONGEST_VALUE if len(values) == 1 else _LONGEST_VALUE
+    error = row["error"]
+    error = wording.metric_value("probability", 1 - error) if one_class else wording.number(error)
     return {
         **row,
         "truth": excerpt(row["truth"], _LONGEST_ANSWER),
         "answer": excerpt(row["answer"], _LONGEST_ANSWER),
-        "error": wording.metric_value("probability", 1 - row["error"])
-        if one_class
-        else wording.number(row["error"]),
+        "error": error,
         "values": [(name, _short(value, longest)) for name, value in values[:_MOST_VALUES]],
         "more": max(0, len(values) - _MOST_VALUES),
         "thumbnail": None,

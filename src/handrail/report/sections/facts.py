@@ -1,30 +1,31 @@
-"""What was asked and what came of it, as pairs of a term and a line."""
+"""The settings and the data of a run as pairs of a term and a line."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handrail.report import wording
-from handrail.report.sections.replicas import best_epochs, ends, replicas_in, spanned
+from handrail.report.replicas import best_epochs, replicas_in, span, stop_reasons
 from handrail.runs.folder import read_json
 from handrail.runs.record import RunRecord
+from handrail.tools.words import list_some, plural
 
-_MODEL, _AUGMENTATION = "model ", "Augmentation: "  # how the reasons of automatic choices begin
+_MODEL, _AUGMENTATION = "model ", "Augmentation: "  # how the reasons for automatic choices begin
 
 
 def facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, str]:
-    """In the order in which one asks; what does not apply is left out."""
+    """Facts in the order in which readers ask for them; those that do not apply are left out."""
     task, rows, training = summary["task"], summary["rows"], summary["training"]
     encoder = read_json(run.folder.model / "pipeline.json")["encoder"]
     reasons, replicas = training.get("why", []), replicas_in(summary)
-    found = {
+    parameters = plural(training["parameters"], "parameter")
+    lines = {
         "Source": summary["source"],
-        "Target": wording.listed(task["targets"], 6 if task.get("horizon") else 12),
+        "Target": list_some(task["targets"], most=6 if task.get("horizon") else 12, last=" and "),
         "Task": _task(task),
         "Rows": f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
         "Inputs": _inputs(encoder, training["inputs"]),
-        "Model": f"{wording.component(resolved['model'])}; {wording.count(training['parameters'], 'parameter')}"
-        + (" in each replica" if replicas else ""),
-        "Replicas": f"{len(replicas.members)}, of which answers: {replicas.answers}" if replicas else "",
+        "Model": f"{wording.component(resolved['model'])}; {parameters}{' in each replica' if replicas else ''}",
+        "Replicas": f"{len(replicas.members)}, of which answers: {replicas.predictor}" if replicas else "",
         "Why this model": _sentence(_because(reasons, _MODEL).partition(": ")[2]),
         "Augmentation": ". ".join(filter(None, (augmentation(resolved), _because(reasons, _AUGMENTATION)))),
         "Objective": _objective(resolved["objective"]),
@@ -39,34 +40,32 @@ def facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, Any
             f"{name} {value:.3g}" for name, value in summary["decisions"].items()
         ),
     }
-    return {term: value for term, value in found.items() if value}
+    return {term: value for term, value in lines.items() if value}
 
 
 def _training(summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
     training, replicas = summary["training"], replicas_in(summary)
+    epochs = plural(training["epochs"], "epoch")
     if replicas:
-        epochs, best = (
-            f"{spanned([member['epochs'] for member in replicas.sound])} epochs",
-            best_epochs(summary).partition(" of ")[0],
-        )
-    else:
-        epochs, best = wording.count(training["epochs"], "epoch"), f"best epoch {training['best_epoch']}"
-    told = f"{epochs} of at most {resolved['training']['epochs']:,}, batches of {resolved['training']['batch_size']:,}; {best}"
-    return told + (f"; ended: {why}" if (why := ends(summary)) else "")
+        epochs = f"{span([member['epochs'] for member in replicas.sound])} epochs"
+    best = best_epochs(summary).partition(" of ")[0]
+    most, size = resolved["training"]["epochs"], resolved["training"]["batch_size"]
+    line = f"{epochs} of at most {most:,}, batches of {size:,}; {best}"
+    return line + (f"; ended: {why}" if (why := stop_reasons(summary)) else "")
 
 
 def _task(task: Mapping[str, Any]) -> str:
     if task.get("horizon"):
-        told = f"forecast of {wording.count(task['horizon'], 'step')}, season of {wording.count(task['season'], 'step')}"
+        line = f"forecast of {plural(task['horizon'], 'step')}, season of {plural(task['season'], 'step')}"
     else:
-        told = task["name"] + (f": {wording.listed(task['classes'], 12)}" if task["classes"] else "")
-    return told + (f" ({task['why']})" if task["why"] else "")
+        line = task["name"] + (f": {list_some(task['classes'], most=12, last=' and ')}" if task["classes"] else "")
+    return line + (f" ({task['why']})" if task["why"] else "")
 
 
 def augmentation(resolved: Mapping[str, Any]) -> str:
-    """What is done to training rows at random; empty where nothing is."""
-    given = resolved["data"].get("augment") or []
-    return ", ".join(wording.component(item) for item in given) if isinstance(given, list) else ""
+    """The random changes of training rows; empty where there are none."""
+    steps = resolved["data"].get("augment") or []
+    return ", ".join(wording.component(step) for step in steps) if isinstance(steps, list) else ""
 
 
 def _because(reasons: Sequence[str], begin: str) -> str:
@@ -78,7 +77,7 @@ def _sentence(text: str) -> str:
 
 
 def _inputs(encoder: Mapping[str, Any], shape: Any) -> str:
-    """What the network gets, and how that was settled."""
+    """What the network gets as input, and why."""
     kind, column = encoder["kind"], encoder.get("column", {})
     if kind == "image":
         channels, height, width = shape
@@ -86,12 +85,15 @@ def _inputs(encoder: Mapping[str, Any], shape: Any) -> str:
         return f"images, {width} × {height} pixels, {colours}. {_sentence(column['why'])}"
     if kind == "audio":
         seconds = column["samples"] / column["rate"]
-        return f"sounds of {seconds:.3g} s, {column['rate']:,} samples a second, as {shape[1]} mel bands × {shape[2]} steps"
+        size = f"{shape[1]} mel bands × {shape[2]} steps"
+        return f"sounds of {seconds:.3g} s, {column['rate']:,} samples a second, as {size}"
     if kind == "series":
-        return f"series of {wording.count(shape[1], 'step')}, {wording.count(shape[0], 'channel')}; scaling: {column['scaling']}"
+        size = f"{plural(shape[1], 'step')}, {plural(shape[0], 'channel')}"
+        return f"series of {size}; scaling: {column['scaling']}"
     if kind in ("text", "stream"):
         tokens = str(column["tokenizer"]["kind"]).replace("_", " ")
-        return f"{shape[0]:,} tokens at once ({tokens}); a vocabulary of {shape[1]:,}, learned from training rows"
+        vocabulary = f"a vocabulary of {shape[1]:,}, learned from training rows"
+        return f"{shape[0]:,} tokens at once ({tokens}); {vocabulary}"
     return wording.inputs(shape)
 
 

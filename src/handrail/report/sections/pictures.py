@@ -1,4 +1,4 @@
-"""From the material that a run has kept to the figures of its report."""
+"""Turns the samples of a run folder into the figures of its page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,21 +12,22 @@ from handrail.report.figures.boxes import box_grid
 from handrail.report.figures.figure import FigureView
 from handrail.report.figures.forecasts import MOST_PANELS, forecast_plots, horizon_plot, series_plot
 from handrail.report.figures.maps import MOST_SPECTROGRAMS, filters_grid, mask_grid, spectrogram_grid
-from handrail.report.figures.samples import augmented_grid, mistakes_grid, sample_grid
-from handrail.report.figures.texts import GeneratedText, HardText, generated_text, hard_texts
+from handrail.report.figures.samples import augmentation_grid, mistakes_grid, sample_grid
+from handrail.report.figures.texts import GeneratedText, HardText, hard_texts, text_sample
 from handrail.report.figures.thumbnails import thumbnail
 from handrail.report.samples.archive import Sections
+from handrail.tools.words import plural
 
 _WIDE = 680
 _ORDER = "The images: the hardest of these rows, one in the middle, the easiest."
 _PANELS = {"series": MOST_PANELS, "audio": MOST_SPECTROGRAMS}
-_CHANGED = 2  # versions of a series or a sound beside it
-Found = Mapping[str, Any]
+_VERSIONS = 2  # augmented versions beside a series or a sound
+Section = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Figures, and what is shown as text."""
+    """Figures, and samples shown as text."""
 
     figures: tuple[FigureView, ...] = ()
     texts: tuple[HardText, ...] = ()
@@ -38,19 +39,18 @@ class Pictures:
 
 
 def training_pictures(sections: Sections, augmentation: str) -> Pictures:
-    """A sample of training rows, and what augmentation makes of some."""
+    """A sample of training rows, and augmented versions of some."""
     figures: list[FigureView] = []
     texts: tuple[HardText, ...] = ()
-    if found := sections.get("samples"):
-        if found["kind"] == "text":
-            titles = found["titles"] or [""] * len(found["texts"])
-            texts = tuple(hard_texts([""] * len(titles), found["texts"], titles, [""] * len(titles)))
+    if section := sections.get("samples"):
+        if section["kind"] == "text":
+            titles = section["titles"] or [""] * len(section["texts"])
+            texts = tuple(hard_texts([""] * len(titles), section["texts"], titles, [""] * len(titles)))
         else:
-            figures.append(
-                _many(found, found["titles"], name="samples", title=f"Training {_plural(found['kind'])}")
-            )
-    if found := sections.get("augmented"):
-        figures.append(_augmented(found, augmentation))
+            title = f"Training {_plural(section['kind'])}"
+            figures.append(_many(section, section["titles"], name="samples", title=title))
+    if section := sections.get("augmented"):
+        figures.append(_augmentation(section, augmentation))
     return Pictures(tuple(figures), texts)
 
 
@@ -58,70 +58,72 @@ def _plural(kind: str) -> str:
     return {"image": "images", "audio": "sounds"}.get(kind, kind)
 
 
-def _many(found: Found, titles: list[str], *, name: str, title: str) -> FigureView:
+def _many(section: Section, titles: list[str], *, name: str, title: str) -> FigureView:
     """Items side by side, each with its title."""
-    if found["kind"] == "image":
-        view = sample_grid(found["items"], titles, name=name, width=_WIDE, shape=found.get("shape"))
-    elif found["kind"] == "audio":
-        view = spectrogram_grid(found["items"].astype(np.float32), titles, name=name, width=_WIDE)
+    if section["kind"] == "image":
+        view = sample_grid(section["items"], titles, name=name, width=_WIDE, shape=section.get("shape"))
+    elif section["kind"] == "audio":
+        view = spectrogram_grid(section["items"].astype(np.float32), titles, name=name, width=_WIDE)
     else:
-        view = series_plot(_ended(found["items"]), titles, name=name, width=_WIDE)
+        view = series_plot(_cut_series(section["items"]), titles, name=name, width=_WIDE)
     return replace(view, title=title, wide=True)
 
 
-def _ended(values: np.ndarray) -> list[np.ndarray]:
-    """Series without what is behind their ends."""
-    lengths = [int(np.isfinite(one).any(axis=0).sum()) for one in values]
-    return [one[:, :length] for one, length in zip(values, lengths, strict=True)]
+def _cut_series(values: np.ndarray) -> list[np.ndarray]:
+    """Series without the padding behind their ends."""
+    lengths = [int(np.isfinite(series).any(axis=0).sum()) for series in values]
+    return [series[:, :length] for series, length in zip(values, lengths, strict=True)]
 
 
-def _augmented(found: Found, augmentation: str) -> FigureView:
-    told = f"{augmentation}. " if augmentation else ""
-    note = f"{told}Anew in each epoch; never on validation or test rows."
-    originals, changed = found["originals"], found["changed"]
-    if found["kind"] == "image":
-        return augmented_grid(originals, changed, note=note)
+def _augmentation(section: Section, augmentation: str) -> FigureView:
+    steps = f"{augmentation}. " if augmentation else ""
+    note = f"{steps}Drawn anew in each epoch; never on validation or test rows."
+    originals, changed = section["originals"], section["changed"]
+    if section["kind"] == "image":
+        return augmentation_grid(originals, changed, note=note)
     originals, changed = originals[:3], changed[:3]
-    each = [
-        one for first, others in zip(originals, changed, strict=True) for one in (first, *others[:_CHANGED])
+    items = [
+        item
+        for original, versions in zip(originals, changed, strict=True)
+        for item in (original, *versions[:_VERSIONS])
     ]
-    titles = ["original", *["augmented"] * _CHANGED] * len(originals)
-    if found["kind"] == "audio":
-        view = spectrogram_grid(np.stack(each).astype(np.float32), titles, name="augmented")
+    titles = ["original", *["augmented"] * _VERSIONS] * len(originals)
+    if section["kind"] == "audio":
+        view = spectrogram_grid(np.stack(items).astype(np.float32), titles, name="augmented")
     else:
-        view = series_plot(each, titles, name="augmented")
-    return replace(view, title=f"Augmented training {_plural(found['kind'])}", note=note)
+        view = series_plot(items, titles, name="augmented")
+    return replace(view, title=f"Augmented training {_plural(section['kind'])}", note=note)
 
 
 def inside_pictures(sections: Sections) -> Pictures:
-    """Filters, attention, and what a language model writes."""
+    """Filters, attention, and a text by the language model."""
     figures: list[FigureView] = []
-    if found := sections.get("filters"):
-        figures.append(filters_grid(found["weights"].astype(np.float32)))
-    if found := sections.get("attention"):
-        figures += _attention(found)
+    if section := sections.get("filters"):
+        figures.append(filters_grid(section["weights"].astype(np.float32)))
+    if section := sections.get("attention"):
+        figures += _attention(section)
     generated = None
-    if found := sections.get("generated"):
-        generated = generated_text(found["prompt"], found["text"], temperature=found["temperature"])
+    if section := sections.get("generated"):
+        generated = text_sample(section["prompt"], section["text"], temperature=section["temperature"])
     return Pictures(tuple(figures), generated=generated)
 
 
-def _attention(found: Found) -> list[FigureView]:
+def _attention(section: Section) -> list[FigureView]:
     """The last layer large, with its tokens; the first one small."""
     views = []
-    for layer, weights in zip(found["layers"], found["weights"].astype(np.float32), strict=True):
-        title = f"Attention in layer {layer} of {found['of']}" if found["of"] > 1 else "Attention"
+    for layer, weights in zip(section["layers"], section["weights"].astype(np.float32), strict=True):
+        title = f"Attention in layer {layer} of {section['of']}" if section["of"] > 1 else "Attention"
         name = f"attention-{layer}"
-        if layer == found["layers"][-1]:
-            tokens = _tokens(len(found["tokens"]), found["there"])
+        if layer == section["layers"][-1]:
+            tokens = _tokens(len(section["tokens"]), section["there"])
             view = attention_plot(
-                weights, found["tokens"], title=title, name=name, width=_WIDE, columns=min(2, len(weights))
+                weights, section["tokens"], title=title, name=name, width=_WIDE, columns=min(2, len(weights))
             )
             views.append(replace(view, side=tokens, wide=True, tall=True))
         else:
             view = attention_plot(weights, title=title, name=name)
             views.append(
-                replace(view, side="", note=f"The same tokens as in layer {found['layers'][-1]}. {view.note}")
+                replace(view, side="", note=f"The same tokens as in layer {section['layers'][-1]}. {view.note}")
             )
     return views
 
@@ -135,73 +137,72 @@ def answer_pictures(sections: Sections, part: str, *, marked: bool) -> Pictures:
     figures: list[FigureView] = []
     texts: tuple[HardText, ...] = ()
     total = 0
-    if found := sections.get("masks"):
-        classes = found["classes"]
+    if section := sections.get("masks"):
+        classes = section["classes"]
         view = mask_grid(
-            found["images"],
-            found["truths"],
-            found["answers"],
+            section["images"],
+            section["truths"],
+            section["answers"],
             classes,
             name=f"masks-{part}",
             width=_WIDE,
             marked=marked,
         )
         figures.append(replace(view, note=f"{view.note} {_ORDER}", wide=True, tall=True))
-    if found := sections.get("boxes"):
-        figures.append(_boxes(found, part, marked=marked))
-    if found := sections.get("forecast"):
-        figures += _forecasts(found, part, marked=marked)
-    if (found := sections.get("mistakes")) and found["total"]:
-        total = found["total"]
-        if found["kind"] == "text":
-            texts = tuple(hard_texts(*(found[key] for key in ("rows", "texts", "truths", "answers", "sure"))))
+    if section := sections.get("boxes"):
+        figures.append(_boxes(section, part, marked=marked))
+    if section := sections.get("forecast"):
+        figures += _forecasts(section, part, marked=marked)
+    if (section := sections.get("mistakes")) and section["total"]:
+        total = section["total"]
+        if section["kind"] == "text":
+            texts = tuple(hard_texts(*(section[key] for key in ("rows", "texts", "truths", "answers", "sure"))))
         else:
-            figures.append(_mistakes(found, part, marked=marked))
+            figures.append(_mistakes(section, part, marked=marked))
     return Pictures(tuple(figures), texts, total=total)
 
 
-def _mistakes(found: Found, part: str, *, marked: bool) -> FigureView:
-    name, side = f"mistakes-{part}", _of(len(found["items"]), found["total"])
-    columns = [found[key] for key in ("truths", "answers", "sure")]
-    if found["kind"] == "image":
-        view = mistakes_grid(found["items"], *columns, name=name, width=_WIDE, marked=marked)
+def _mistakes(section: Section, part: str, *, marked: bool) -> FigureView:
+    name, side = f"mistakes-{part}", _of(len(section["items"]), section["total"])
+    columns = [section[key] for key in ("truths", "answers", "sure")]
+    if section["kind"] == "image":
+        view = mistakes_grid(section["items"], *columns, name=name, width=_WIDE, marked=marked)
         return replace(view, side=side, wide=True)
     titles = [f"{answer} {sure:.0%}, is {truth}" for truth, answer, sure in zip(*columns, strict=True)]
-    view = _many(found, titles, name=name, title="Most confident mistakes")
+    view = _many(section, titles, name=name, title="Most confident mistakes")
     note = f"The answer with its probability, then the truth. {view.note}"
     return replace(
-        view, side=_of(min(len(titles), _PANELS[found["kind"]]), found["total"]), note=note, marked=marked
+        view, side=_of(min(len(titles), _PANELS[section["kind"]]), section["total"]), note=note, marked=marked
     )
 
 
 def _of(shown: int, total: int) -> str:
-    what = "mistake" if total == 1 else "mistakes"
-    return f"{shown} of {total:,} {what}" if total > shown else f"{total} {what}"
+    return f"{shown} of {plural(total, 'mistake')}" if total > shown else plural(total, "mistake")
 
 
-def _boxes(found: Found, part: str, *, marked: bool) -> FigureView:
-    images = found["images"]
+def _boxes(section: Section, part: str, *, marked: bool) -> FigureView:
+    images = section["images"]
     size = np.array([images.shape[3], images.shape[2]] * 2, dtype=np.float64)
     truths, answers = [], []
-    for padded_truth, padded_answer in zip(found["truths"], found["found"], strict=True):
-        true, said = (padded[padded[:, 0] >= 0] for padded in (padded_truth, padded_answer))
+    for padded_truth, padded_answer in zip(section["truths"], section["found"], strict=True):
+        true, predicted = (boxes[boxes[:, 0] >= 0] for boxes in (padded_truth, padded_answer))
         truths.append((true[:, 1:] * size, true[:, 0].astype(np.int64)))
-        answers.append((said[:, 2:] * size, said[:, 0].astype(np.int64), said[:, 1]))
+        answers.append((predicted[:, 2:] * size, predicted[:, 0].astype(np.int64), predicted[:, 1]))
     view = box_grid(
-        list(images), truths, answers, found["classes"], name=f"boxes-{part}", width=_WIDE, marked=marked
+        list(images), truths, answers, section["classes"], name=f"boxes-{part}", width=_WIDE, marked=marked
     )
     return replace(view, note=f"{view.note} {_ORDER}", wide=True, tall=True)
 
 
-def _forecasts(found: Found, part: str, *, marked: bool) -> list[FigureView]:
+def _forecasts(section: Section, part: str, *, marked: bool) -> list[FigureView]:
     views = []
-    for place, window in enumerate(found["windows"]):
-        history, truth, answer, naive = (found[key][place] for key in ("history", "truth", "answer", "naive"))
+    for place, window in enumerate(section["windows"]):
+        history, truth, answer, naive = (section[key][place] for key in ("history", "truth", "answer", "naive"))
         name = f"forecast-{part}-{place}"
-        for view in forecast_plots(history, truth, answer, naive, found["names"], name=name, marked=marked):
+        for view in forecast_plots(history, truth, answer, naive, section["names"], name=name, marked=marked):
             views.append(replace(view, note=f"{window[0].upper()}{window[1:]}. {view.note}"))
-    if found["network_error"].shape[1] > 1:
-        pairs = zip(found["names"], found["network_error"], found["naive_error"], strict=True)
+    if section["network_error"].shape[1] > 1:
+        pairs = zip(section["names"], section["network_error"], section["naive_error"], strict=True)
         views += [
             horizon_plot(network, naive, series=series, name=f"horizon-{part}-{place}", marked=marked)
             for place, (series, network, naive) in enumerate(list(pairs)[:2])
@@ -211,8 +212,9 @@ def _forecasts(found: Found, part: str, *, marked: bool) -> list[FigureView]:
 
 def thumbnails(sections: Sections, part: str) -> list[Markup]:
     """Very small pictures of the hardest rows, in their order."""
-    found = sections.get("hardest")
-    if not found:
+    section = sections.get("hardest")
+    if not section:
         return []
-    values = found["items"].astype(np.float32) if found["kind"] == "audio" else found["items"]
-    return [thumbnail(one, found["kind"], name=f"hard-{part}-{place}") for place, one in enumerate(values)]
+    values = section["items"].astype(np.float32) if section["kind"] == "audio" else section["items"]
+    names = [f"hard-{part}-{place}" for place in range(len(values))]
+    return [thumbnail(item, section["kind"], name=name) for item, name in zip(values, names, strict=True)]

@@ -1,141 +1,103 @@
-"""What a run's files say of replicas, and the same in words: how many, what answers, how far training alone
-moves a figure.
-"""
+"""The section on replicas: a picture and a table of figures for each part, and a table of the networks."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-Found = Mapping[str, Any]
-Write = Callable[[float | None], str]
+from handrail.report.figures.figure import FigureView
+from handrail.report.figures.replicas import replica_plot
+from handrail.report.replicas import Replicas, Results, replicas_in
+from handrail.report.wording import capitalise, interval, metric_label, metric_value
+from handrail.tools.words import list_some
+
+_SPREADS = (
+    "The dots show the spread of training: the same rows, other seeds. "
+    "The bar shows the spread of the sample of rows: the same network, other rows."
+)
 
 
-@dataclass(frozen=True)
-class Replicas:
-    """The networks that one recipe trained from several seeds.
+def replica_view(parts: Mapping[str, Results]) -> dict[str, Any] | None:
+    """What the template shows; None where a single network was trained.
 
     Arguments:
-        answering: numbers of those that answer.
-        best: the number of the one with the lowest validation loss.
+        parts: `validation.json`, and `test.json` once the seal is open.
     """
-
-    members: tuple[Found, ...]
-    answering: tuple[int, ...]
-    best: int
-    figures: Mapping[str, Found]
-    spread: Mapping[str, Mapping[str, float | None]]
-
-    @property
-    def sound(self) -> list[Found]:
-        """Those that did not fail."""
-        return [member for member in self.members if not member["failure"]]
-
-    @property
-    def joined(self) -> bool:
-        """Whether several answer together."""
-        return len(self.answering) > 1
-
-    @property
-    def answers(self) -> str:
-        """What answers: `the ensemble`, `the ensemble of 3`, `replica 4`."""
-        if not self.joined:
-            return f"replica {self.answering[0]}"
-        every = len(self.answering) == len(self.members)
-        return "the ensemble" if every else f"the ensemble of the {len(self.answering)} others"
-
-    @property
-    def seeds(self) -> str:
-        """`5 replicas (seeds differ), 1 of them failed`."""
-        failed = len(self.members) - len(self.sound)
-        return f"{len(self.members)} replicas (seeds differ){f', {failed} of them failed' if failed else ''}"
-
-    def values(self, metric: str) -> list[float]:
-        """A figure of each replica for which it is defined."""
-        found = (member["metrics"].get(metric) for member in self.sound)
-        return [value for value in found if value is not None]
-
-
-def replicas_in(found: Found) -> Replicas | None:
-    """Those of `validation.json` or `test.json`; nothing where one network was trained, or by a version
-    without replicas.
-    """
-    told = found.get("replicas")
-    if not told:
+    replicas = replicas_in(parts["validation"])
+    if replicas is None:
         return None
-    return Replicas(
-        tuple(told["members"]), tuple(told["answering"]), told["best"], told["figures"], told["spread"]
-    )
+    pairs = {part: (results, own) for part, results in parts.items() if (own := replicas_in(results))}
+    comparison, answering = parts["validation"]["comparison"], replicas.answering
+    which = f"one of {len(answering)} that answer together" if replicas.has_ensemble else "which answers"
+    return {
+        "sentence": _introduction(replicas),
+        "chosen": not replicas.has_ensemble,
+        "spreads": _SPREADS,
+        "decisions": _decisions_note(parts["validation"]["decisions"], replicas),
+        "inside": f"A look into replica {answering[0]}, {which}.",
+        "refit": bool(parts.get("test", {}).get("refit")),
+        "figures": [view for part, pair in pairs.items() for view in _plot(part, *pair)],
+        "best": f"replica {replicas.best}",
+        "joins": "ensemble" in replicas.figures,
+        "parts": list(pairs),
+        "rows": [_row(metric, pairs) for metric in replicas.spread],
+        "metric": capitalise(metric_label(comparison["metric"])),
+        "members": [_member(number, pairs) for number in range(len(replicas.members))],
+    }
 
 
-def network_name(found: Found) -> str:
-    """What the figures are those of: `network`, or `ensemble` where replicas answer together."""
-    replicas = replicas_in(found)
-    return "ensemble" if replicas and replicas.joined else "network"
+def _plot(part: str, results: Results, replicas: Replicas) -> list[FigureView]:
+    metric = results["comparison"]["metric"]
+    return replica_plot(results, replicas, metric, part, marked=bool(results.get("again")))
 
 
-def spread_line(replicas: Replicas, metric: str, label: str, write: Write) -> str:
-    """A figure of the replicas, of their ensemble and of the best one, in a line.
-
-    Arguments:
-        label: the figure's name for readers.
-        write: a value in digits.
-    """
-    return f"{replicas.seeds}: {label} {spread_words(replicas, metric, write)}; {beside(replicas, metric, write)}."
-
-
-def spread_words(replicas: Replicas, metric: str, write: Write) -> str:
-    """`0.9741 on average, 0.9704 to 0.9815, standard deviation 0.0045`."""
-    found = replicas.spread.get(metric, {})
-    if found.get("mean") is None:
-        return "is not defined on these rows"
-    if found["std"] is None:
-        return write(found["mean"])
-    return f"{write(found['mean'])} on average, {write(found['low'])} to {write(found['high'])}, standard deviation {write(found['std'])}"
+def _introduction(replicas: Replicas) -> str:
+    count, failed = len(replicas.members), len(replicas.members) - len(replicas.sound)
+    are = "is" if failed == 1 else "are"
+    without = f" {failed} of them failed, and {are} left out of all figures." if failed else ""
+    if replicas.has_ensemble:
+        how = f"Their mean answers: “network” on this page is the ensemble of {len(replicas.answering)} replicas."
+    else:
+        alone = len(replicas.sound) == 1
+        why = "the only one that did not fail" if alone else "the one with the lowest validation loss"
+        how = f"Replica {replicas.answering[0]} answers, {why}: “network” on this page is that one."
+    return f"The recipe was trained {count} times; nothing but the seed differs.{without} {how}"
 
 
-def beside(replicas: Replicas, metric: str, write: Write) -> str:
-    """The ensemble and the best one, and which of them answers."""
-    best = f"replica {replicas.best} (lowest validation loss)"
-    figures = [("their ensemble", "ensemble"), (best, "best")]
-    told = [
-        f"{name} {write(replicas.figures[key].get(metric))}"
-        for name, key in figures
-        if key in replicas.figures
+def _decisions_note(decisions: Mapping[str, float], replicas: Replicas) -> str:
+    names = list_some(decisions, most=6, last=" and ")
+    return f"All figures use the {names} chosen for {replicas.predictor}." if decisions else ""
+
+
+def _row(metric: str, pairs: Mapping[str, tuple[Results, Replicas]]) -> dict[str, Any]:
+    spreads = [_spread(metric, replicas) for _, replicas in pairs.values()]
+    return {"label": capitalise(metric_label(metric)), "parts": spreads}
+
+
+def _spread(metric: str, replicas: Replicas) -> dict[str, str]:
+    spread = replicas.spread.get(metric, dict.fromkeys(("mean", "std", "low", "high")))
+    return {
+        "mean": metric_value(metric, spread["mean"]),
+        "range": interval(metric, spread),
+        "std": metric_value(metric, spread["std"]),
+        **{key: metric_value(metric, figures.get(metric)) for key, figures in replicas.figures.items()},
+    }
+
+
+def _member(number: int, pairs: Mapping[str, tuple[Results, Replicas]]) -> dict[str, Any]:
+    """How a replica was trained, and its main metric on each part."""
+    first = next(iter(pairs.values()))[1]
+    member = first.members[number]
+    values = [
+        metric_value(metric, own.members[number]["metrics"].get(metric))
+        for results, own in pairs.values()
+        for metric in [results["comparison"]["metric"]]
     ]
-    return f"{', '.join(told)}; {replicas.answers} answers"
-
-
-def failures(replicas: Replicas) -> list[str]:
-    """A line for each replica that failed."""
-    return [
-        f"replica {member['replica']} failed: {member['failure']}"
-        for member in replicas.members
-        if member["failure"]
-    ]
-
-
-def best_epochs(summary: Found) -> str:
-    """`best epoch 99 of 100`, `best epochs 5 to 11 of 8 to 14`; where it ended and why is left to others."""
-    replicas, training = replicas_in(summary), summary["training"]
-    if replicas is None:
-        return f"best epoch {training['best_epoch']} of {training['epochs']}"
-    best = [member["best_epoch"] for member in replicas.sound]
-    word = "best epoch" if len(set(best)) == 1 else "best epochs"
-    return f"{word} {spanned(best)} of {spanned([member['epochs'] for member in replicas.sound])}"
-
-
-def ends(summary: Found) -> str:
-    """Why training ended; where replicas differ in it, for how many."""
-    replicas = replicas_in(summary)
-    if replicas is None:
-        return summary["training"]["stopped"]
-    reasons = Counter(member["stopped"] for member in replicas.sound)
-    told = reasons if len(reasons) == 1 else [f"{reason}: {count}" for reason, count in reasons.items()]
-    return "; ".join(told)
-
-
-def spanned(numbers: Sequence[int]) -> str:
-    """`8 to 14`, or `8` where all are the same."""
-    low, high = min(numbers), max(numbers)
-    return f"{low}" if low == high else f"{low} to {high}"
+    return {
+        "replica": member["replica"],
+        "answers": member["replica"] in first.answering,
+        "seed": str(member["seed"]),
+        "epochs": f"{member['best_epoch']} of {member['epochs']}" if member["epochs"] else "–",
+        "loss": metric_value("loss", member["best_loss"]),
+        "values": values,
+        "ended": member["failure"] or member["stopped"],
+        "failed": bool(member["failure"]),
+    }

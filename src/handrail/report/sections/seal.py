@@ -1,4 +1,4 @@
-"""What a report says of the sealed test rows."""
+"""What the page says about the sealed test rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,8 +6,9 @@ from typing import Any
 
 from handrail.errors import SealError
 from handrail.evaluation.ledger import Opening
-from handrail.report.wording import count, metric_value, moment
+from handrail.report.wording import metric_value, moment
 from handrail.runs.record import RunRecord
+from handrail.tools.words import plural
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,21 @@ class OpeningRow:
 
 @dataclass(frozen=True)
 class SealView:
-    """`state` in two or three words, `told` in sentences, `mark` on each test figure (empty where none is
-    due).
+    """The seal in words.
 
-    metric: whose value stands in the table of openings.
+    Arguments:
+        state: two or three words.
+        clean: whether the test figures are, or would be, those of unseen rows.
+        sentences: the same at length.
+        mark: stands beside each test figure of rows that were opened before.
+        openings: the ledger's lines.
+        shared: a sentence for each other set of test rows that holds some of these.
+        metric: the one shown in the table of openings.
     """
 
     state: str
     clean: bool
-    told: tuple[str, ...]
+    sentences: tuple[str, ...]
     mark: str = ""
     openings: tuple[OpeningRow, ...] = ()
     shared: tuple[str, ...] = ()
@@ -39,10 +46,7 @@ class SealView:
 
 
 def seal_view(run: RunRecord, summary: Mapping[str, Any], tested: Mapping[str, Any] | None) -> SealView:
-    """The seal's state from `test.json` and the ledger.
-
-    A ledger that cannot be read is told of in the report; the fit before it is none the worse for it.
-    """
+    """The seal's state from `test.json` and the ledger; if the ledger cannot be read, the page says so."""
     trouble: tuple[str, ...] = ()
     try:
         openings = run.openings()
@@ -51,39 +55,37 @@ def seal_view(run: RunRecord, summary: Mapping[str, Any], tested: Mapping[str, A
     metric = next(iter(summary["metrics"]))
     rows = tuple(_row(opening, metric) for opening in openings)
     if tested is None:
-        view = _shut(openings, summary["rows"]["test"], trouble, rows)
+        view = _shut_view(openings, summary["rows"]["test"], trouble, rows)
     else:
-        view = _opened(run, tested, openings, trouble, rows)
+        view = _open_view(run, tested, openings, trouble, rows)
     return replace(view, metric=metric)
 
 
 def _row(opening: Opening, metric: str) -> OpeningRow:
-    found = (opening.figures or {}).get(metric)
-    figure = metric_value(metric, found) if isinstance(found, int | float) else "not measured"
+    value = (opening.figures or {}).get(metric)
+    figure = metric_value(metric, value) if isinstance(value, int | float) else "not measured"
     name = opening.run.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return OpeningRow(
-        moment(opening.when), name, f"{opening.recipe} ({opening.recipe_hash})", opening.again, figure
-    )
+    recipe = f"{opening.recipe} ({opening.recipe_hash})"
+    return OpeningRow(moment(opening.when), name, recipe, opening.again, figure)
 
 
-def _shut(
+def _shut_view(
     openings: Sequence[Opening], rows: int, trouble: tuple[str, ...], table: tuple[OpeningRow, ...]
 ) -> SealView:
-    told = (
-        f"Nobody has looked at the {count(rows, 'test row')}; the command “handrail test” opens them, once."
-    )
+    test_rows = plural(rows, "test row")
     if not openings:
-        return SealView("Shut", not trouble, (told, *trouble), openings=table)
+        sentence = f"Nobody has looked at the {test_rows}; the command “handrail test” opens them, once."
+        return SealView("Shut", not trouble, (sentence, *trouble), openings=table)
     last = openings[-1]
-    told = (
-        f"This run has not looked at its {count(rows, 'test row')}, but they have been opened {_times(len(openings))} before, "
+    sentence = (
+        f"This run has not looked at its {test_rows}, but they have been opened {_times(len(openings))} before, "
         f"last on {moment(last.when)} by the recipe {last.recipe} ({last.recipe_hash}). "
         "Another test of them needs --again, and its figures will be marked."
     )
-    return SealView("Shut here, opened before", False, (told, *trouble), openings=table)
+    return SealView("Shut here, opened before", False, (sentence, *trouble), openings=table)
 
 
-def _opened(
+def _open_view(
     run: RunRecord,
     tested: Mapping[str, Any],
     openings: Sequence[Opening],
@@ -91,43 +93,36 @@ def _opened(
     table: tuple[OpeningRow, ...],
 ) -> SealView:
     number = tested["opening"]
-    told = [
+    sentences = [
         f"Opened on {moment(tested['opened'])} by the recipe {run.recipe.name} ({run.recipe.fingerprint()}): "
-        f"{count(tested['rows'], 'test row')}, opening number {number}."
+        f"{plural(tested['rows'], 'test row')}, opening number {number}."
     ]
     if tested["again"]:
-        told.append(
-            f"These rows had been opened {_times(number - 1)} before. Whatever was changed since may have been changed to suit "
+        sentences.append(
+            f"These rows had been opened {_times(number - 1)} before. Changes made since may have been tuned to "
             "them, so every test figure on this page is marked and is likely to flatter."
         )
     else:
-        told.append(
+        sentences.append(
             "Nobody had looked at these rows before: the test figures are an honest estimate for new ones."
         )
     if len(openings) > number:
         more = _times(len(openings) - number)
-        told.append(
-            f"Since then they have been opened {more} more; what comes after that is no longer blind."
-        )
+        sentences.append(f"Since then they have been opened {more} more; later results are no longer blind.")
     if tested["refit"]:
-        told.append(
-            "The tested model was trained anew on training and validation rows, for the epochs that were best before."
+        sentences.append(
+            "The tested model was refitted on training and validation rows, for the number of epochs that was best before."
         )
-    shared = tuple(_shared(opening, share) for opening, share in tested["shared"])
-    state = f"Opened {_times(number)}"
-    return SealView(
-        state, not tested["again"] and not shared, (*told, *trouble), _mark(tested), table, shared
-    )
+    shared = tuple(_overlap_line(opening, share) for opening, share in tested["shared"])
+    clean, times = not tested["again"] and not shared, _times(number)
+    mark = f"opened {times}" if tested["again"] else ""
+    return SealView(f"Opened {times}", clean, (*sentences, *trouble), mark, table, shared)
 
 
-def _mark(tested: Mapping[str, Any]) -> str:
-    return f"opened {_times(tested['opening'])}" if tested["again"] else ""
-
-
-def _shared(opening: Mapping[str, Any], share: float) -> str:
+def _overlap_line(opening: Mapping[str, Any], share: float) -> str:
     part = "less than 1%" if share < 0.01 else f"{share:.0%}"
     return (
-        f"{part} of these rows also stand in another set of test rows, opened on {moment(opening['when'])} "
+        f"{part} of these rows are also in another set of test rows, opened on {moment(opening['when'])} "
         f"by the recipe {opening['recipe']} ({opening['recipe_hash']})."
     )
 

@@ -18,8 +18,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from handrail.data.rows import row_bytes
+from handrail.learning.batch import Batch
 from handrail.learning.fast.stacked import Stack, StackedGradient
-from handrail.learning.rule import Batch
 from handrail.learning.rules.gradient import Gradient
 from handrail.tasks.scoring import rows_at_once
 from handrail.training.callbacks import Callbacks

@@ -11,10 +11,10 @@ from torch.func import functional_call, functionalize, grad_and_value, vmap
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from handrail.learning.batch import Batch
 from handrail.learning.fast.codegen import as_function
 from handrail.learning.fast.graph import simplified
 from handrail.learning.fast.stacked import Stack
-from handrail.learning.rule import Batch
 from handrail.objectives.objective import Objective
 from handrail.training.cohort.layers import BatchNorm, Drawing, stand_in, stood_in
 from handrail.training.cohort.losses import stood_in_loss

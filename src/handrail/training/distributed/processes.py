@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from handrail.errors import HandrailError, RecipeError
-from handrail.learning.rule import Batch, Rule, TrainingPlan
+from handrail.learning.batch import Batch
 from handrail.learning.team import Answer, Chance, Team
 from handrail.objectives.objective import batch_weight
 from handrail.objectives.penalties import wants_activity
@@ -50,16 +50,18 @@ class Processes(Team):
         self._copies = 1  # how often each row of the batch is counted
         self._slow, self._asked = True, time.monotonic()
 
-    def check(self, rule: Rule, plan: TrainingPlan, *, batch_size: int) -> None:
+    def check(
+        self, rule: str, *, divides: bool, penalties: Sequence[Callable[..., Any]], batch_size: int
+    ) -> None:
         """Raises: `RecipeError` for rules whose steps cannot be divided, and penalties that look at a whole
         batch.
         """
         problems = []
-        if not rule.divides:
+        if not divides:
             problems.append(
-                f"learning: {type(rule).__name__} cannot be divided among processes; train with one, without torchrun."
+                f"learning: {rule} cannot be divided among processes; train with one, without torchrun."
             )
-        for penalty in plan.objective.penalties:
+        for penalty in penalties:
             if wants_activity(penalty):
                 name = getattr(getattr(penalty, "func", penalty), "__name__", "a penalty")
                 problems.append(

@@ -1,6 +1,6 @@
 """What the layers before the head make of rows, computed once."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,9 +12,6 @@ from handrail.errors import HandrailError, RecipeError, did_you_mean
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.layers.precision import Lowered
 from handrail.training.transfer.names import layers
-
-if TYPE_CHECKING:
-    pass
 
 
 @torch.no_grad()

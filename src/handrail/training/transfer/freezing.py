@@ -1,16 +1,13 @@
 """Layers that are held as they are, thawed again, or changed more slowly the deeper they lie."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from handrail.errors import RecipeError, did_you_mean
 from handrail.training.transfer.names import layers, matches, spoken_names
-
-if TYPE_CHECKING:
-    pass
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> list[str]:

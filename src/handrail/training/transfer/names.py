@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -10,9 +10,6 @@ from torch.nn.modules.batchnorm import _NormBase
 from handrail.errors import RecipeError
 from handrail.layers.precision import Lowered
 from handrail.network import Network
-
-if TYPE_CHECKING:
-    pass
 
 
 def inner_name(network: nn.Module) -> str:

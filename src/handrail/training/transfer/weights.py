@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,10 +13,6 @@ from torch import Tensor, nn
 
 from handrail.errors import RunError, did_you_mean
 from handrail.training.transfer.names import ends_of, spoken_names, within
-
-if TYPE_CHECKING:
-    pass
-
 
 BEGINNING = "start.safetensors"  # in the folder of the checkpoints
 _RUN_PREFIX = "network."

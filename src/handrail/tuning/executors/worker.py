@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from handrail.data.dataset import prepare
+from handrail.data.prepare import prepare
 from handrail.errors import HandrailError, RunError
 from handrail.recipe import Recipe
 from handrail.tuning.group import Group, Measuring, work_on

@@ -13,8 +13,9 @@ from handrail.data.sources.media.layout import natural
 from handrail.data.stores.boxes import BoxStore
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.masks import MaskStore
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 RNG = np.random.default_rng(0)
 

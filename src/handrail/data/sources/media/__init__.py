@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from handrail.data.stores.store import place_column
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
+from handrail.recipe.reading import ReadOptions
 
 _SERIES = (".ts", ".arff")
 _PAIRED = (".txt", ".tsv")

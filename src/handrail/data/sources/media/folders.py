@@ -15,8 +15,9 @@ from handrail.data.sources.media.pascal_voc import is_voc, read_voc
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.masks import MaskStore
 from handrail.data.stores.store import Store, place_column
-from handrail.data.table import ReadOptions, Table
+from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 _SERIES = (".ts", ".arff", ".txt", ".tsv")
 _PARTS = ("training", "validation", "test")

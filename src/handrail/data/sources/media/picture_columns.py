@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from handrail.data.stores.images import ImageStore
 from handrail.data.stores.pixels.decode import SUFFIXES
 from handrail.errors import DataError
-
-if TYPE_CHECKING:
-    from handrail.data.stores.images import ImageStore
 
 _REPORTED = 20
 
