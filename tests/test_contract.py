@@ -45,7 +45,7 @@ LARGER = ImageShape(3, 32, 32)  # a detector halves it five times
 LARGE = 3_000_000  # parameters: sixty steps of such a network are no quick test
 OUTPUTS = {"binary": 1, "multi-class": 3, "multi-label": 3, "regression": 2}
 # Too plain for anybody to have found first.
-NO_SOURCE = {("activation", "linear"), ("schedule", "constant")}
+NO_SOURCE = {("activation", "linear"), ("schedule", "constant"), ("layer", "flatten"), ("layer", "repeat")}
 NO_GRADIENT = {"heaviside"}  # says so in its docstring; the rule `gradient` refuses it
 
 
@@ -254,6 +254,51 @@ def test_networks_learn_rows_by_heart(entry: Component, kind: type, given: type)
 def made(entry: Component, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     return build(entry.kind, entry.name, INPUTS)
+
+
+def layers() -> Any:
+    """Every layer with every kind of inputs that its annotation names."""
+    pairs = [
+        (entry, kind) for entry in available("layer").values() for kind in accepted(entry.target, "inputs")
+    ]
+    return pytest.mark.parametrize(
+        ("entry", "kind"), pairs, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in pairs]
+    )
+
+
+def layer(entry: Component, kind: type, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build("layer", entry.name, SHAPES[kind])
+
+
+@layers()
+def test_layers_keep_rows_apart_and_give_finite_outputs(entry: Component, kind: type) -> None:
+    module, rows = layer(entry, kind).eval(), rows_for(kind)
+    outputs = module(rows)
+    assert outputs.isfinite().all()
+    assert outputs.ndim in (2, 3, 4, 5)
+    torch.testing.assert_close(
+        module(rows[3:5]), outputs[3:5], rtol=1e-4, atol=1e-5, msg="an answer depends on other rows"
+    )
+    assert layer(entry, kind).train()(rows_for(kind, rows=1)).isfinite().all()
+
+
+@layers()
+def test_every_parameter_of_a_layer_gets_a_gradient(entry: Component, kind: type) -> None:
+    module, rows = layer(entry, kind), rows_for(kind, rows=64)
+    inputs = [] if rows.dtype == torch.int64 else [("inputs", rows.requires_grad_())]
+    outputs = module(rows)
+    (outputs * torch.randn(outputs.shape, generator=generator(3))).sum().backward()
+    for name, parameter in (*module.named_parameters(), *inputs):
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@layers()
+def test_the_seed_of_a_layer_decides(entry: Component, kind: type) -> None:
+    first, same, other = (layer(entry, kind, seed) for seed in (0, 0, 1))
+    saved_state_holds(first, same, other, rows_for(kind))
 
 
 @entries("activation")

@@ -96,7 +96,7 @@ def test_names_and_files_exist(page: Path) -> None:
     shown = [(ROOT, found) for found in re.findall(r"`((?:src|tests|docs)/[\w./]+)`", text)]
     shown += [
         (ROOT / "src/handrail", found)
-        for found in re.findall(r"`((?:data|learning|evaluation)/\w+\.py)`", text)
+        for found in re.findall(r"`((?:data|evaluation|learning|pipeline|recipe|runs|tasks|training)/[\w/]+\.py)`", text)
     ]
     for base, name in shown:
         assert (base / name).exists(), name
@@ -168,7 +168,8 @@ def test_every_command_and_kind_of_component_is_described() -> None:
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for kind, facts in KINDS.items():
         context = f"`{', '.join(facts.context)}`" if facts.context else "none"
-        assert f"| `{kind}` | `{facts.package.removeprefix('handrail.')}/` | {context} |" in contributing
+        folder = facts.package.removeprefix("handrail.").replace(".", "/")
+        assert f"| `{kind}` | `{folder}/` | {context} |" in contributing
 
 
 def test_every_component_stands_in_the_reference() -> None:

@@ -8,7 +8,10 @@ Names are imported when they are first used: `import handrail` is quick and load
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+from handrail.tools.moved import MovedFinder
 
 if TYPE_CHECKING:
     from handrail.components import component
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from handrail.tuning.search import resume_search, tune
 
 __version__ = "0.1.0"
+
+sys.meta_path.append(MovedFinder())
 
 _HOMES = {
     "component": "handrail.components",

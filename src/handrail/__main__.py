@@ -1,17 +1,15 @@
-"""`python -m handrail` is the command line; under torchrun that of several processes, which speak with one
-voice.
-"""
+"""`python -m handrail`: the command line; under torchrun, of several processes that print once."""
 
 import os
 
 from handrail.cli import main
-from handrail.cli.processes import as_one
+from handrail.cli.processes import print_once
 
 
-def _as_one_of_several() -> None:
+def _run_as_one_of_several() -> None:
     code = 0
     try:
-        with as_one():
+        with print_once():
             main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -23,4 +21,4 @@ def _as_one_of_several() -> None:
 if os.environ.get("WORLD_SIZE", "1") == "1":
     main()
 else:
-    _as_one_of_several()
+    _run_as_one_of_several()

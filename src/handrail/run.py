@@ -244,9 +244,7 @@ def export_onnx(
     """
     run = run if isinstance(run, Run) else load(run)
     path = run.folder.model / "model.onnx" if destination is None else Path(destination)
-    write_onnx(
-        run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite
-    )
+    write_onnx(run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite)
     return path
 
 

@@ -107,3 +107,8 @@ def numbers_in(shape: InputShape) -> int:
     for size in (shape,) if isinstance(shape, int) else shape[:1] if isinstance(shape, TokenShape) else shape:
         total *= size
     return total
+
+
+def describe(shape: InputShape) -> str:
+    """A shape for a message: `120 numbers`, `images [3, 32, 32]`."""
+    return f"{shape:,} numbers" if isinstance(shape, int) else f"{_WORDS[type(shape)]} {list(shape)}"

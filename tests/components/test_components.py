@@ -26,9 +26,10 @@ from handrail.components import (
     parse,
     resolve,
     settings,
-    shown,
+    show_value,
     snake_case,
 )
+from handrail.components import registry as registered
 from handrail.errors import RecipeError
 from handrail.layers.activations import relu
 from handrail.models.mlp import MLP
@@ -101,7 +102,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for kind in components.KINDS:
         available(kind)
     monkeypatch.setattr(
-        components, "_registry", {kind: dict(known) for kind, known in components._registry.items()}
+        registered, "_registry", {kind: dict(known) for kind, known in registered._registry.items()}
     )
     return
 
@@ -271,9 +272,9 @@ def test_nothing_is_only_a_choice_where_it_is_the_default() -> None:
     [([1] * 200, "[1, 1,"), ("x\ny", "'x\\ny'"), (torch.zeros(3, 3), "tensor([[0., 0., 0.],")],
 )
 def test_values_in_messages_stay_on_one_line(value: Any, text: str) -> None:
-    assert shown(value).startswith(text)
-    assert "\n" not in shown(value)
-    assert len(shown(value)) <= 80
+    assert show_value(value).startswith(text)
+    assert "\n" not in show_value(value)
+    assert len(show_value(value)) <= 80
 
 
 # Import paths

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.components import available
-from handrail.layers.convolution import BatchNorm, ConvAct, activation_of_channels, never_falls
+from handrail.layers.convolution import ConvAct, activation_of_channels, never_falls
+from handrail.layers.normalisation import BatchNorm
 
 MONOTONE = ("relu", "tanh", "sigmoid", "softplus", "elu", "leaky_relu", "linear", "heaviside")
 

@@ -38,9 +38,8 @@ def parameters(spec: Any, inputs: Any, outputs: Any) -> int:
 
 def _unfilled(spec: Any, inputs: Any, outputs: Any) -> nn.Module:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("alexnet", "vgg", "resnet", "plain_net", "lenet5"):
+        for name in ("alexnet", "vgg", "resnet", "lenet5"):
             patch.setattr(f"handrail.models.{name}.initialise", lambda *_, **__: None)
-            patch.setattr(f"handrail.models.{name}.seeded_generator", lambda: None)
         return build("model", spec, inputs, outputs)
 
 

@@ -18,8 +18,9 @@ from torch import nn
 from handrail.components import available, build
 from handrail.errors import RecipeError
 from handrail.layers.activations import is_activation
+from handrail.layers.normalisation import BatchNormRows
 from handrail.models.linear import Linear
-from handrail.models.mlp import MLP, BatchNorm
+from handrail.models.mlp import MLP
 from handrail.shapes import ImageShape
 
 INPUTS, OUTPUTS = 6, 3
@@ -27,7 +28,7 @@ INPUTS, OUTPUTS = 6, 3
 
 @pytest.fixture(autouse=True)
 def _shapes_are_checked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for kind in (Linear, MLP, BatchNorm):
+    for kind in (Linear, MLP, BatchNormRows):
         monkeypatch.setattr(kind, "forward", jaxtyped(typechecker=beartype)(kind.forward))
     return
 
@@ -178,7 +179,7 @@ def test_a_last_batch_of_one_row_does_not_stop_batch_normalisation() -> None:
 
 
 def test_batch_normalisation_is_torchs_for_more_rows() -> None:
-    ours, theirs = BatchNorm(INPUTS), nn.BatchNorm1d(INPUTS)
+    ours, theirs = BatchNormRows(INPUTS), nn.BatchNorm1d(INPUTS)
     for _ in range(3):
         torch.testing.assert_close(ours(_rows()), theirs(_rows()))
     torch.testing.assert_close(ours.eval()(_rows()), theirs.eval()(_rows()))

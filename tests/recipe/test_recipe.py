@@ -27,7 +27,7 @@ from handrail.recipe import (
     read_options,
     read_yaml,
 )
-from handrail.recipe.dotted import parse_setting, set_dotted
+from handrail.recipe.dotted import parse_setting, set_setting
 from handrail.tools.urls import without_password
 
 
@@ -514,7 +514,7 @@ def test_resolving_changes_no_recipe() -> None:
 )
 def test_dotted_settings(values: dict[str, Any], path: str, value: Any, wanted: dict[str, Any]) -> None:
     before = copy.deepcopy(values)
-    assert set_dotted(values, path, value) == wanted
+    assert set_setting(values, path, value) == wanted
     assert values == before
 
 

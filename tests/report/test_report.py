@@ -236,7 +236,7 @@ def test_shared_rows_are_told_of(binary: Run):
     opening = {"when": "2026-05-04T12:30:00+00:00", "run": "x", "recipe": "former", "recipe_hash": "abc"}
     binary.folder.test.write_text(json.dumps({**found, "shared": [[opening, 0.25]]}))
     text = Page(binary.report().read_text()).text
-    assert "25% of these rows also stand in another set of test rows" in text
+    assert "25% of these rows are also in another set of test rows" in text
     assert "opened on 4 May 2026, 12:30 UTC by the recipe former (abc)" in text
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from handrail.tuning.comparison import against, among_best, flattery
+from handrail.tuning.comparison import compare_with, find_within_noise, selection_bias
 
 ROWS, TRIALS, RESAMPLES, REPEATED = 160, 32, 400, 250
 Search = tuple[np.ndarray, np.ndarray, float, np.ndarray]
@@ -33,7 +33,7 @@ def searches(better: np.ndarray, *, like: str, seed: int = 0) -> Iterator[Search
 @pytest.mark.parametrize("like", ["few", "many", "alike"])
 def test_where_no_trial_is_better_one_is_said_to_be_in_a_twentieth_of_all_searches(like: str) -> None:
     said = [
-        against(*search, confidence=0.95).better.any() for search in searches(np.zeros(TRIALS), like=like)
+        compare_with(*search, confidence=0.95).better.any() for search in searches(np.zeros(TRIALS), like=like)
     ]
     assert np.mean(said) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / REPEATED)
 
@@ -52,31 +52,31 @@ def test_without_the_correction_most_searches_would_boast() -> None:
 def test_a_real_difference_is_seen() -> None:
     better = np.zeros(TRIALS)
     better[7] = 0.3
-    said = [against(*search, confidence=0.95).better for search in searches(better, like="many", seed=1)]
+    said = [compare_with(*search, confidence=0.95).better for search in searches(better, like="many", seed=1)]
     assert np.mean([one[7] for one in said]) > 0.7
     assert np.mean([np.delete(one, 7).any() for one in said]) < 0.1
 
 
 def test_the_truly_best_is_among_those_within_noise() -> None:
     better = np.linspace(0, 0.25, TRIALS)
-    kept = [among_best(*search[:2], confidence=0.95) for search in searches(better, like="none", seed=2)]
+    kept = [find_within_noise(*search[:2], confidence=0.95) for search in searches(better, like="none", seed=2)]
     assert np.mean([one[-1] for one in kept]) > 0.9
     assert np.mean([one[0] for one in kept]) < 0.5
 
 
 def test_the_best_is_always_within_noise_of_itself() -> None:
     for values, draws, *_ in searches(np.zeros(TRIALS), like="few", seed=3):
-        assert among_best(values, draws, confidence=0.95)[values.argmax()]
+        assert find_within_noise(values, draws, confidence=0.95)[values.argmax()]
 
 
 def test_a_trial_that_answers_as_the_baseline_does_is_not_better() -> None:
     draws = np.random.default_rng(0).normal(0.5, 0.1, (1, 100)).repeat(3, axis=0)
-    found = against(np.full(3, 0.5), draws, 0.5, draws[0], confidence=0.95)
+    found = compare_with(np.full(3, 0.5), draws, 0.5, draws[0], confidence=0.95)
     assert not found.better.any()
-    assert among_best(np.full(3, 0.5), draws, confidence=0.95).all()
+    assert find_within_noise(np.full(3, 0.5), draws, confidence=0.95).all()
 
 
 def test_the_choice_among_many_flatters_and_that_of_one_does_not() -> None:
     values, draws, *_ = next(searches(np.zeros(TRIALS), like="many", seed=4))
-    assert flattery(values, draws) > 0.01
-    assert abs(flattery(values[:1], draws[:1])) < 0.01
+    assert selection_bias(values, draws) > 0.01
+    assert abs(selection_bias(values[:1], draws[:1])) < 0.01

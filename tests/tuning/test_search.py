@@ -17,7 +17,7 @@ from handrail.recipe.compose import compose
 from handrail.report.search.text import search_text, short_names
 from handrail.tuning.folds import divisions
 from handrail.tuning.trial import Result, Trial
-from handrail.tuning.trial_store import Store
+from handrail.tuning.trial_store import TrialStore
 
 RATE = "learning.gradient.optimizer.adamw.learning_rate"
 SMALL = {"training.epochs": 4, "model.mlp.hidden": [8], "evaluation.resamples": 200}
@@ -132,18 +132,18 @@ def test_stopped_anywhere_it_goes_on_to_the_same_table(
     options = {} if method == "grid" else {"tuning__trials": 6}
     options = {**options, "tuning__method": method, "training__together": False, "tuning__workers": 1}
     whole = search(table, tmp_path / "whole", space, **options)
-    add, times = Store.add, [0]
+    add, times = TrialStore.add, [0]
 
-    def until(self: Store, trials: Any, results: Any) -> None:
+    def until(self: TrialStore, trials: Any, results: Any) -> None:
         times[0] += 1
         if times[0] == 3:
             raise KeyboardInterrupt
         add(self, trials, results)
 
-    monkeypatch.setattr(Store, "add", until)
+    monkeypatch.setattr(TrialStore, "add", until)
     with pytest.raises(BaseException, match="resume"):
         search(table, tmp_path / "cut", space, **options)
-    monkeypatch.setattr(Store, "add", add)
+    monkeypatch.setattr(TrialStore, "add", add)
     before = stored(tmp_path / "cut")
     resumed = handrail.resume_search(tmp_path / "cut")
     assert resumed.table == whole.table
@@ -269,20 +269,20 @@ def test_other_rows_are_refused(tmp_path: Path, table: pl.DataFrame) -> None:
 
 
 def test_two_searches_do_not_work_in_one_folder(tmp_path: Path) -> None:
-    store = Store(tmp_path / "search.sqlite")
+    store = TrialStore(tmp_path / "search.sqlite")
     with pytest.raises(RunError, match="another search is at work"):
-        Store(tmp_path / "search.sqlite")
+        TrialStore(tmp_path / "search.sqlite")
     store.close()
-    Store(tmp_path / "search.sqlite").close()
+    TrialStore(tmp_path / "search.sqlite").close()
 
 
 def test_what_is_stored_comes_back_to_the_bit(tmp_path: Path) -> None:
     draws = np.random.default_rng(0).normal(size=50)
     result = Result(3, 1, [[0.1, 1 / 3]], [[0.2, float("inf")]], [[4, 5]], draws, 1.5)
-    store = Store(tmp_path / "search.sqlite")
+    store = TrialStore(tmp_path / "search.sqlite")
     store.add([Trial(3, {"a": [1, 2]}, 1)], [result])
     store.close()
-    store = Store(tmp_path / "search.sqlite")
+    store = TrialStore(tmp_path / "search.sqlite")
     (found,) = store.results().values()
     store.close()
     assert (

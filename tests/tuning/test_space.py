@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from handrail.errors import RecipeError
 from handrail.recipe import Recipe
-from handrail.tuning.checks import checked_space
-from handrail.tuning.space import Choices, Range, combinations, drawn, read_space, size
+from handrail.tuning.checks import check_space
+from handrail.tuning.space import Choices, Range, combinations, draw_settings, read_space, size
 
 RATE = "learning.gradient.optimizer.adamw.learning_rate"
 
 
 def mistakes(**tuning: object) -> list[str]:
     with pytest.raises(RecipeError) as caught:
-        checked_space(Recipe.parse({"tuning": tuning}))
+        check_space(Recipe.parse({"tuning": tuning}))
     return caught.value.problems
 
 
@@ -60,15 +60,15 @@ def test_numbers_stay_within(low: float, more: float, log: bool, share: float) -
 
 def test_a_logarithmic_range_gives_each_power_the_same_share() -> None:
     space = {"x": Range(1e-4, 1.0, log=True)}
-    powers = [math.floor(math.log10(one["x"])) for one in drawn(space, 4000, seed=3)]
+    powers = [math.floor(math.log10(one["x"])) for one in draw_settings(space, 4000, seed=3)]
     assert all(900 < powers.count(power) < 1100 for power in (-4, -3, -2, -1))
 
 
 def test_drawn_settings_are_all_different_and_follow_from_the_seed() -> None:
     space = {"a": Choices((1, 2, 3)), "b": Choices((True, False))}
-    found = drawn(space, 6, seed=1)
+    found = draw_settings(space, 6, seed=1)
     assert len({repr(one) for one in found}) == 6
-    assert found == drawn(space, 6, seed=1) != drawn(space, 6, seed=2)
+    assert found == draw_settings(space, 6, seed=1) != draw_settings(space, 6, seed=2)
 
 
 def test_all_mistakes_are_said_at_once() -> None:

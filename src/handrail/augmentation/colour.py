@@ -10,10 +10,10 @@ from torch import Tensor
 
 from handrail.augmentation.base import Augmentation, uniform
 from handrail.components import component
+from handrail.components.arguments import Rate
 from handrail.errors import RecipeError
 from handrail.shapes import ImageShape
 
-Change = Annotated[float, Field(ge=0, lt=1)]
 _GREY = (0.299, 0.587, 0.114)
 _TO_YIQ = (_GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
@@ -43,9 +43,9 @@ class Colour(Augmentation):
         self,
         inputs: ImageShape,
         *,
-        brightness: Change = 0.2,
-        contrast: Change = 0.2,
-        saturation: Change | None = None,
+        brightness: Rate = 0.2,
+        contrast: Rate = 0.2,
+        saturation: Rate | None = None,
         hue: Annotated[float, Field(ge=0, le=0.5)] | None = None,
     ) -> None:
         super().__init__()

@@ -12,11 +12,9 @@ from handrail.augmentation.base import Augmentation, Border, uniform
 from handrail.augmentation.shift import moved
 from handrail.augmentation.warp import Warp
 from handrail.components import component
+from handrail.components.arguments import Positive, Share
 from handrail.errors import RecipeError
 from handrail.shapes import ImageShape
-
-Share = Annotated[float, Field(gt=0, le=1)]
-Ratio = Annotated[float, Field(gt=0)]
 
 
 @component("augmentation")
@@ -77,7 +75,7 @@ class ResizedCrop(Warp):
         inputs: ImageShape,
         *,
         area: tuple[Share, Share] = (0.35, 1.0),
-        ratio: tuple[Ratio, Ratio] = (0.75, 4 / 3),
+        ratio: tuple[Positive, Positive] = (0.75, 4 / 3),
     ) -> None:
         super().__init__("edge")
         for name, (low, high) in {"area": area, "ratio": ratio}.items():

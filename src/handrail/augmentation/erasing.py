@@ -10,10 +10,10 @@ from torch import Tensor
 
 from handrail.augmentation.base import Augmentation, chosen, uniform
 from handrail.components import component
+from handrail.components.arguments import Share
 from handrail.errors import RecipeError
 from handrail.shapes import ImageShape
 
-Share = Annotated[float, Field(gt=0, le=1)]
 _RATIO = 0.3
 
 

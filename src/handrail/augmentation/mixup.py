@@ -1,14 +1,12 @@
 """Images mixed in pairs, and their targets with them."""
 
-from typing import Annotated
-
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
 from handrail.augmentation.base import Augmentation
 from handrail.components import component
+from handrail.components.arguments import Positive
 from handrail.shapes import ImageShape
 
 
@@ -34,7 +32,7 @@ class Mixup(Augmentation):
         self,
         inputs: ImageShape,
         *,
-        alpha: Annotated[float, Field(gt=0)] = 0.2,
+        alpha: Positive = 0.2,
     ) -> None:
         super().__init__()
         self.alpha = alpha

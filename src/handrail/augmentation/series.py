@@ -1,16 +1,12 @@
 """Augmentation of series: noise on every value, a factor on every channel. Both are silent in evaluation."""
 
-from typing import Annotated
-
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import NonNegative
 from handrail.shapes import SeriesShape
-
-Deviation = Annotated[float, Field(ge=0)]
 
 
 @component("augmentation")
@@ -27,7 +23,7 @@ class Jitter(nn.Module):
     Source: Um 2017
     """
 
-    def __init__(self, inputs: SeriesShape, *, deviation: Deviation = 0.03) -> None:
+    def __init__(self, inputs: SeriesShape, *, deviation: NonNegative = 0.03) -> None:
         super().__init__()
         self.deviation = deviation
 
@@ -55,7 +51,7 @@ class Scaling(nn.Module):
     Source: Um 2017
     """
 
-    def __init__(self, inputs: SeriesShape, *, deviation: Deviation = 0.1) -> None:
+    def __init__(self, inputs: SeriesShape, *, deviation: NonNegative = 0.1) -> None:
         super().__init__()
         self.deviation = deviation
 

@@ -1,4 +1,4 @@
-"""What several commands of the command line share: options, and how they are read."""
+"""Options that several commands share, how their values are read, and how results are printed."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 Source = Annotated[
-    str, typer.Argument(help="A file, glob, database URL or bundled:NAME.", show_default=False)
+    str, typer.Argument(help="A file, folder, glob, database URL or bundled:NAME.", show_default=False)
 ]
 RunPath = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Target = Annotated[
@@ -18,17 +18,17 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20."),
 ]
-Moved = Annotated[
-    str | None, typer.Option("--source", help="Where the data of the run is now, if it has moved.")
-]
+Moved = Annotated[str | None, typer.Option("--source", help="Where the run's data is now, if it has moved.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
 Reading = Annotated[
     list[str] | None,
     typer.Option(
         "--read",
         "-r",
-        help="How to read: NAME=VALUE with delimiter, header, names, quote, encoding, decimal, missing, table or query; found out otherwise.",
+        help="How to read: NAME=VALUE with delimiter, header, names, quote, encoding, decimal, missing, "
+        "table or query; detected otherwise.",
     ),
 ]
 AllowPickle = Annotated[
@@ -36,42 +36,52 @@ AllowPickle = Annotated[
 ]
 
 
-def reading_of(settings: list[str] | None, allow_pickle: bool) -> dict[str, Any]:
-    """Settings of `data.read` that were given on the command line; names may be separated by commas."""
+def source_or_recipe(text: str) -> tuple[str | None, str | None]:
+    """The argument of a command as a source, or as a recipe if it names a YAML file."""
+    return (None, text) if text.endswith((".yaml", ".yml")) else (text, None)
+
+
+def parse_reading(settings: list[str] | None, allow_pickle: bool) -> dict[str, Any]:
+    """The settings of `data.read` from `--read` and `--allow-pickle`; lists are separated by commas."""
     from handrail.recipe.dotted import parse_setting
 
-    given = dict(parse_setting(text, flag="--read") for text in settings or [])
-    given |= {key: _words(given[key]) for key in ("names", "missing") if key in given}
-    return {**given, "allow_pickle": True} if allow_pickle else given
+    values = dict(parse_setting(text, flag="--read") for text in settings or [])
+    values |= {key: _split(values[key]) for key in ("names", "missing") if key in values}
+    return {**values, "allow_pickle": True} if allow_pickle else values
 
 
-def _words(value: Any) -> list[str]:
+def _split(value: Any) -> list[str]:
     words = value if isinstance(value, list) else str(value).split(",")
     return [str(word).strip() for word in words]
 
 
-def read_options_of(given: dict[str, Any]) -> Any:
-    """The settings as `read` takes them, or nothing where none was given."""
+def make_read_options(reading: dict[str, Any]) -> Any:
+    """The settings as `read` takes them; None if there are none."""
     from handrail.recipe import read_options
 
-    return read_options(given) if given else None
+    return read_options(reading) if reading else None
 
 
-def changes_of(settings: list[str] | None, reading: dict[str, Any]) -> dict[str, Any]:
-    """Dotted settings that were given on the command line, those of reading included."""
+def parse_changes(settings: list[str] | None, reading: dict[str, Any]) -> dict[str, Any]:
+    """The dotted settings from `--set`, and those of reading."""
     from handrail.recipe.dotted import parse_setting
 
     changes = {f"data.read.{key}": value for key, value in reading.items()}
     return changes | dict(parse_setting(text) for text in settings or [])
 
 
-def target_of(target: list[str] | None) -> Any:
-    """One column, several, or none."""
+def parse_target(target: list[str] | None) -> Any:
+    """One column, several, or None."""
     return None if not target else target[0] if len(target) == 1 else target
 
 
+def progress_style(quiet: bool) -> str:
+    """The `progress` argument of the library for `--quiet`."""
+    return "none" if quiet else "auto"
+
+
 def say(text: str, quiet: bool = False) -> None:
-    """Print a text, unless nothing is to be printed."""
+    """Print a text, unless `quiet`."""
     if not quiet:
         typer.echo(text)
 

@@ -1,6 +1,4 @@
-"""One voice for several processes: those that torchrun has started speak through the first, and each mistake
-is told once.
-"""
+"""One output for the processes that torchrun started: only the first prints, and each error is printed once."""
 
 import io
 import os
@@ -13,33 +11,30 @@ from datetime import timedelta
 from typing import Any, TextIO
 
 _SHARED = ("fit", "resume")
-_MARK = "handrail: "  # how the one message begins that a command which fails ends with
-# Seconds that a process which fails waits for others that will: torchrun ends those it finds at work.
-_WAIT = 5.0
-_SIGNALS = 128  # exit codes from here on tell of a signal, which everybody was sent
+_MARK = "handrail: "  # the beginning of an error message
+_WAIT = 5.0  # seconds that a failing process waits for the others: torchrun kills those still at work
+_SIGNALS = 128  # exit codes from here on mean a signal, which every process was sent
 
 
 @contextmanager
-def as_one() -> Iterator[None]:
-    """While open, all processes but the first print nothing; a mistake that is theirs alone they tell at the
-    end.
-    """
+def print_once() -> Iterator[None]:
+    """While open, only the first process prints; the others print an error of their own at the end."""
     first, screen = os.environ.get("RANK", "0") == "0", sys.stderr
-    errors: Any = _Heard(screen if first else io.StringIO())
+    errors: Any = _Recorder(screen if first else io.StringIO())
     try:
         with redirect_stdout(sys.stdout if first else io.StringIO()), redirect_stderr(errors):
-            _refuse_others()
+            _refuse_other_commands()
             yield
     except SystemExit as end:
         if isinstance(end.code, int) and 0 < end.code < _SIGNALS:
-            # Torchrun sends it as soon as one of them has ended.
+            # torchrun sends SIGTERM as soon as one process has ended
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            _part(errors.last, screen, first=first)
+            _end_together(errors.last, screen, first=first)
         raise
 
 
-class _Heard:
-    """A stream that remembers the last message of a mistake."""
+class _Recorder:
+    """A stream that remembers the last error message."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self.last = stream, ""
@@ -52,17 +47,17 @@ class _Heard:
         return getattr(self._stream, name)
 
 
-def _refuse_others() -> None:
+def _refuse_other_commands() -> None:
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command and not command.startswith("-") and command not in _SHARED:
         sys.stderr.write(
-            f"{_MARK}{command}: is not for several processes ({', '.join(_SHARED)} are); leave torchrun out.\n"
+            f"{_MARK}{command}: cannot use several processes ({', '.join(_SHARED)} can); leave torchrun out.\n"
         )
         sys.exit(2)
 
 
-def _part(text: str, screen: TextIO, *, first: bool) -> None:
-    """Tell what nobody has told, and end together with all who have the same to say."""
+def _end_together(text: str, screen: TextIO, *, first: bool) -> None:
+    """Print an error that no other process has printed, and wait until all have ended."""
     from torch import distributed as dist
 
     from handrail.training.distributed.processes import LOST
@@ -70,23 +65,24 @@ def _part(text: str, screen: TextIO, *, first: bool) -> None:
     until = time.monotonic() + _WAIT
     try:
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=_WAIT))  # pyright: ignore[reportPrivateImportUsage]
+        connect: Any = dist.TCPStore  # pyright: ignore[reportPrivateImportUsage]
+        store = connect(host, port, is_master=False, timeout=timedelta(seconds=_WAIT))
         if first:
             store.set("handrail/said", text)
         else:
-            said = _said(store)
-            known = text.strip() == said.strip() or bool(said and LOST in text)
+            first_error = _first_error(store)
+            known = text.strip() == first_error.strip() or bool(first_error and LOST in text)
             if not known and store.add(f"handrail/said/{text}", 1) == 1:
                 screen.write(text)
         store.add("handrail/ended", 1)
         while store.add("handrail/ended", 0) < int(os.environ["WORLD_SIZE"]) and time.monotonic() < until:
             time.sleep(0.05)
-    except RuntimeError:  # the place where they meet is gone, and all processes with it
+    except RuntimeError:  # the store is gone, and the other processes with it
         screen.write("" if first else text)
 
 
-def _said(store: Any) -> str:
-    """What the first process ended with; nothing where it is not about to end, or was killed."""
+def _first_error(store: Any) -> str:
+    """The error of the first process; empty if it is not ending, or was killed."""
     try:
         return store.get("handrail/said").decode()
     except RuntimeError:

@@ -12,11 +12,13 @@ from handrail.cli.options import (
     Reading,
     Settings,
     Target,
-    changes_of,
+    parse_changes,
+    parse_reading,
+    parse_target,
     print_json,
-    reading_of,
+    progress_style,
     say,
-    target_of,
+    source_or_recipe,
 )
 from handrail.errors import HandrailError
 
@@ -35,7 +37,7 @@ def tune(
         bool,
         typer.Option(
             "--refit",
-            help="Train the winner anew, in the end on training and validation rows; the seal stays shut.",
+            help="Train the winner again, then on training and validation rows; the seal stays shut.",
         ),
     ] = False,
     resume: Annotated[
@@ -49,8 +51,8 @@ def tune(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Try settings (tuning.space), judge them on validation rows, and say which differences are within noise."""
-    given = {
+    """Try settings (tuning.space) on validation rows and say which differences are within noise."""
+    arguments = {
         "SOURCE": source,
         "--target": target,
         "--out": out,
@@ -59,10 +61,11 @@ def tune(
         "--allow-pickle": allow_pickle,
     }
     if resume is not None:
-        idle = [name for name, value in given.items() if value]
+        idle = [name for name, value in arguments.items() if value]
         if idle:
             raise HandrailError(
-                f"{', '.join(idle)}: no effect with --resume, which goes on as the search was begun; leave it out."
+                f"{', '.join(idle)}: no effect with --resume, which keeps what the search began with; "
+                "leave it out."
             )
         resume_tuning(resume, refit=refit, as_json=as_json, quiet=quiet)
         return
@@ -70,20 +73,20 @@ def tune(
         raise HandrailError(
             "no source was given; expected a table, a folder or a recipe (.yaml), or --resume FOLDER."
         )
-    changes = changes_of(settings, reading_of(read, allow_pickle))
+    table, recipe = source_or_recipe(source)
+    changes = parse_changes(settings, parse_reading(read, allow_pickle))
     from handrail.tuning.search import tune as search
 
-    is_recipe = source.endswith((".yaml", ".yml"))
-    found = search(
-        None if is_recipe else source,
-        target_of(target),
-        recipe=source if is_recipe else None,
+    result = search(
+        table,
+        parse_target(target),
+        recipe=recipe,
         changes=changes,
         out=out,
         refit=refit,
-        progress="none" if quiet else "auto",
+        progress=progress_style(quiet),
     )
-    _tell(found, as_json=as_json, quiet=quiet)
+    _print_search(result, as_json=as_json, quiet=quiet)
 
 
 def resume_tuning(
@@ -94,14 +97,14 @@ def resume_tuning(
     as_json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Continue a search, and print it."""
+    """Continue a search and print it."""
     from handrail.tuning.search import resume_search
 
-    found = resume_search(folder, source=source, refit=refit, progress="none" if quiet else "auto")
-    _tell(found, as_json=as_json, quiet=quiet)
+    result = resume_search(folder, source=source, refit=refit, progress=progress_style(quiet))
+    _print_search(result, as_json=as_json, quiet=quiet)
 
 
-def _tell(search: Any, *, as_json: bool, quiet: bool) -> None:
+def _print_search(search: Any, *, as_json: bool, quiet: bool) -> None:
     from handrail.report.search.text import search_text
 
     run = search.run
@@ -110,13 +113,9 @@ def _tell(search: Any, *, as_json: bool, quiet: bool) -> None:
         return
     say(search_text(search.summary), quiet)
     if run is None:
-        say(
-            f"The winner's recipe: {search.folder.winner}; train it with: handrail fit {search.folder.winner}",
-            quiet,
-        )
+        winner = search.folder.winner
+        say(f"The winner's recipe: {winner}; train it with: handrail fit {winner}", quiet)
     else:
-        say(
-            f"The winner was trained anew in {run.path}; measure it once, at the end: handrail test {run.path} --refit",
-            quiet,
-        )
+        measure = f"handrail test {run.path} --refit"
+        say(f"The winner was trained again in {run.path}; measure it once, at the end: {measure}", quiet)
     say(f"report: {search.folder.report}", quiet)

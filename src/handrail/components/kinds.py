@@ -1,6 +1,4 @@
-"""The kinds of components: the slots of a recipe, where their components live, and what may fill them from
-elsewhere.
-"""
+"""The kinds of components: the slots of a recipe and what may fill them."""
 
 import inspect
 from collections.abc import Callable
@@ -13,20 +11,20 @@ class Kind:
     """A slot of the recipe: where its components live and what the code gives them.
 
     `factory` kinds are called with the context to make an object; the others are functions used as they are,
-    with their configuration bound. `needs`: what a ready object must have to serve in this slot.
+    with their configuration bound. `needs`: what a ready object must have to serve in this slot. `also`: other
+    kinds whose components may be named in this slot.
     """
 
     package: str
     context: tuple[str, ...] = ()
     factory: bool = True
     needs: tuple[str, ...] = ("__call__",)
+    also: tuple[str, ...] = ()
 
     def suits(self, target: Callable[..., Any]) -> bool:
-        """Whether a class or function from elsewhere can be one of these; others are not called, whatever a
-        file says.
+        """Whether a class or function from elsewhere can be of this kind; nothing else is ever called.
 
-        A class must have the methods that are needed; a function must take the first part of the context by
-        its name.
+        A class must have the methods in `needs`; a function must take the context's first part by name.
         """
         if inspect.isclass(target):
             return all(callable(getattr(target, name, None)) for name in self.needs)
@@ -41,6 +39,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "model": Kind("handrail.models", ("inputs", "outputs"), needs=("forward", "parameters")),
+    "layer": Kind("handrail.layers", ("inputs",), needs=("forward",), also=("activation",)),
     "activation": Kind("handrail.layers", ("features",), needs=("forward",)),
     "initialisation": Kind("handrail.layers", ("weight", "generator"), factory=False),
     "loss": Kind("handrail.objectives", ("outputs", "targets"), factory=False),

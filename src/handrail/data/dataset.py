@@ -8,6 +8,7 @@ from handrail.data.checks.finding import Finding
 from handrail.data.columns.schema import Schema
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
+from handrail.tools.moved import forward
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,6 @@ class Dataset:
     fingerprint: str
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = field(default=())
+
+
+__getattr__ = forward(__name__)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.stores.store import Stores
+from handrail.tools.moved import forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,3 +45,6 @@ class Table:
     def row_name(self, index: int) -> str:
         """What a person would call the row at this index (from 0): 'row 17', or 'line 18' of a text file."""
         return self.namer(index) if self.namer else f"row {self.first_row + index}"
+
+
+__getattr__ = forward(__name__)

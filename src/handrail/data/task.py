@@ -13,6 +13,7 @@ from handrail.data.columns.schema import infer_column
 from handrail.data.columns.values import as_booleans, as_labels, as_numbers
 from handrail.data.stores.store import Classed, Store, Stores
 from handrail.errors import DataError, did_you_mean
+from handrail.tools.moved import forward
 
 TaskName = Literal[
     "binary", "multi-class", "multi-label", "regression", "mask", "boxes", "next-token", "sequence"
@@ -334,3 +335,6 @@ def _require_numbers(series: pl.Series) -> None:
             f"the target '{series.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no number), expected numbers "
             "for regression; several targets together are all numbers, or all yes and no."
         )
+
+
+__getattr__ = forward(__name__)

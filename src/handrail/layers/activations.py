@@ -4,13 +4,13 @@ Each is a function of `features`, the number of units that it is applied to, and
 `[rows, features]` to the same shape. Only those with parameters of their own look at `features`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Finite, Positive, Rate
 
 
 class Identity(nn.Identity):
@@ -90,9 +90,7 @@ def relu(features: int) -> nn.Module:
 
 
 @component("activation")
-def leaky_relu(
-    features: int, *, negative_slope: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.1
-) -> nn.Module:
+def leaky_relu(features: int, *, negative_slope: Rate = 0.1) -> nn.Module:
     """Leaky ReLU: y = max(a·x, x).
 
     Arguments:
@@ -104,9 +102,7 @@ def leaky_relu(
 
 
 @component("activation")
-def prelu(
-    features: int, *, per_unit: bool = True, initial: Annotated[float, Field(allow_inf_nan=False)] = 0.25
-) -> nn.Module:
+def prelu(features: int, *, per_unit: bool = True, initial: Finite = 0.25) -> nn.Module:
     """Parametric ReLU: y = max(0, x) + a·min(0, x) with a learned.
 
     Arguments:
@@ -119,7 +115,7 @@ def prelu(
 
 
 @component("activation")
-def elu(features: int, *, alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0) -> nn.Module:
+def elu(features: int, *, alpha: Positive = 1.0) -> nn.Module:
     """Exponential linear unit: y = x where x ≥ 0, else α(eˣ − 1).
 
     Source: Clevert, Unterthiner & Hochreiter 2016

@@ -5,11 +5,11 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from handrail.components import build
 from handrail.layers.activations import Heaviside, Identity
 from handrail.layers.maxout import Maxout
+from handrail.layers.normalisation import BatchNorm
 from handrail.layers.pooling import Pool, convolved_and_pooled
 
 Normalisation = Literal["none", "batch"]
@@ -126,36 +126,6 @@ class ConvAct(nn.Module):
         assert isinstance(norm, BatchNorm)
         scale, shift = norm.scale_and_shift()
         return layer._conv_forward(x, layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1)), shift)
-
-
-class BatchNorm(_BatchNorm):
-    """y = γ·(x − mean) / √(variance + ε) + β, by channel, over the rows and positions of a batch; 1 to 3
-    dimensions.
-
-    In evaluation mean and variance are those of all of training. Unlike torch's it takes a batch with a
-    single value a channel, which has no spread: it goes by what training has seen so far.
-
-    Source: Ioffe & Szegedy 2015
-    """
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        """Any number of dimensions will do."""
-
-    def forward(self, input: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows channels *size"]:
-        if self.training and input.numel() == input.shape[1]:
-            return nn.functional.batch_norm(
-                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(input)
-
-    def scale_and_shift(self) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
-        """γ / √(variance + ε) and β − mean·γ / √(variance + ε): what it does in evaluation is y = scale·x +
-        shift.
-        """
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
-        return scale, self.bias - self.running_mean * scale
 
 
 class OverChannels(nn.Module):

@@ -5,24 +5,20 @@ that it is given, which lives on the weight's device. `initialise` applies one t
 """
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from handrail.components import build, component
-
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from handrail.components.arguments import Count, NonNegative, Positive
 
 
 @component("initialisation")
 @torch.no_grad()
-def small_random(
-    weight: Float[Tensor, "units ..."], generator: Generator, *, std: PositiveFloat = 0.01
-) -> None:
+def small_random(weight: Float[Tensor, "units ..."], generator: Generator, *, std: Positive = 0.01) -> None:
     """Small random numbers: w ~ N(0, std²), whatever the layer's size.
 
     Source: LeCun et al. 1998; Krizhevsky, Sutskever & Hinton 2012 (std 0.01)
@@ -37,7 +33,7 @@ def xavier(
     generator: Generator,
     *,
     distribution: Literal["uniform", "normal"] = "uniform",
-    gain: PositiveFloat = 1.0,
+    gain: Positive = 1.0,
 ) -> None:
     """Xavier: variance gain²·2 / (fan in + fan out), which keeps signals and gradients alike through tanh
     layers.
@@ -55,7 +51,7 @@ def he(
     generator: Generator,
     *,
     distribution: Literal["uniform", "normal"] = "normal",
-    negative_slope: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
+    negative_slope: NonNegative = 0.0,
 ) -> None:
     """He: variance 2 / ((1 + a²)·fan in), which keeps signals alike through ReLU layers.
 
@@ -70,9 +66,7 @@ def he(
 
 @component("initialisation")
 @torch.no_grad()
-def orthogonal(
-    weight: Float[Tensor, "units ..."], generator: Generator, *, gain: PositiveFloat = 1.0
-) -> None:
+def orthogonal(weight: Float[Tensor, "units ..."], generator: Generator, *, gain: Positive = 1.0) -> None:
     """Orthogonal: W·Wᵀ = gain²·I for `[units, incoming]` with units ≤ incoming, else Wᵀ·W = gain²·I.
 
     Source: Saxe, McClelland & Ganguli 2014
@@ -86,8 +80,8 @@ def sparse(
     weight: Float[Tensor, "units ..."],
     generator: Generator,
     *,
-    connections: Annotated[int, Field(ge=1)] = 15,
-    std: PositiveFloat = 1.0,
+    connections: Count = 15,
+    std: Positive = 1.0,
 ) -> None:
     """Sparse: each unit starts with a few incoming weights ~ N(0, std²), the others are zero.
 
@@ -117,7 +111,7 @@ def torch_default(weight: Float[Tensor, "units ..."], generator: Generator) -> N
 
 
 @torch.no_grad()
-def initialise(module: nn.Module, spec: Any, *, generator: Generator) -> None:
+def initialise(module: nn.Module, spec: Any, *, generator: Generator | None = None) -> None:
     """Fill the weights of all linear and convolution layers of a module, in the module's own order.
 
     Biases become zero; with `torch_default` they are uniform within ±1/√(fan in).
@@ -125,10 +119,11 @@ def initialise(module: nn.Module, spec: Any, *, generator: Generator) -> None:
     Arguments:
         module: changed in place.
         spec: the name of an initialisation, `{name: arguments}`, or a function of (weight, generator).
-        generator: where all numbers come from.
+        generator: where all numbers come from; by default `make_generator()`.
 
     Raises: `RecipeError` when there is no such initialisation or it does not take these arguments.
     """
+    generator = make_generator() if generator is None else generator
     fill = build("initialisation", spec)
     uniform_biases = getattr(fill, "func", fill) is torch_default
     for layer in module.modules():
@@ -140,3 +135,8 @@ def initialise(module: nn.Module, spec: Any, *, generator: Generator) -> None:
             layer.bias.uniform_(-bound, bound, generator=generator)
         elif layer.bias is not None:
             layer.bias.zero_()
+
+
+def make_generator() -> Generator:
+    """A generator that continues from torch's current seed, so that a seeded build repeats."""
+    return torch.Generator().manual_seed(int(torch.randint(2**62, ()).item()))

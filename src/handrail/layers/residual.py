@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.components import build
-from handrail.layers.convolution import BatchNorm, ConvAct
+from handrail.layers.convolution import ConvAct
+from handrail.layers.normalisation import BatchNorm
 
 Shortcut = Literal["zeros", "projection", "none"]
 

@@ -1,19 +1,16 @@
 """Clipping: gradients kept within bounds before they are used. Changes `.grad` in place."""
 
 from collections.abc import Iterable
-from typing import Annotated
 
-from pydantic import Field
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from handrail.components import component
-
-Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from handrail.components.arguments import Positive
 
 
 @component("clip")
-def by_value(parameters: Iterable[Tensor], *, limit: Limit = 1.0) -> None:
+def by_value(parameters: Iterable[Tensor], *, limit: Positive = 1.0) -> None:
     """Clip each value of the gradient to [−limit, limit]; its direction may change.
 
     Source: Mikolov 2012
@@ -22,7 +19,7 @@ def by_value(parameters: Iterable[Tensor], *, limit: Limit = 1.0) -> None:
 
 
 @component("clip")
-def by_norm(parameters: Iterable[Tensor], *, limit: Limit = 1.0) -> None:
+def by_norm(parameters: Iterable[Tensor], *, limit: Positive = 1.0) -> None:
     """Shorten the whole gradient to the length `limit` where it is longer: g ← g · min(1, limit/‖g‖).
 
     Source: Pascanu, Mikolov & Bengio 2013

@@ -4,14 +4,14 @@
 # pyright: reportPrivateImportUsage=false
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.optim import Optimizer
 
 from handrail.components import component
+from handrail.components.arguments import Positive, Rate
 
 
 @component("optimizer", name="rmsprop_momentum")
@@ -34,9 +34,9 @@ class RMSPropMomentum(Optimizer):
         self,
         parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
         *,
-        learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001,
-        rho: Annotated[float, Field(ge=0, lt=1)] = 0.9,
-        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
+        learning_rate: Positive = 0.001,
+        rho: Rate = 0.9,
+        momentum: Rate = 0.9,
     ) -> None:
         super().__init__(parameters, {"lr": learning_rate, "rho": rho, "momentum": momentum})
 

@@ -14,13 +14,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from handrail.components import component
+from handrail.components.arguments import Count, Fraction, NonNegative, Positive, Rate
 from handrail.errors import RecipeError
 from handrail.learning.lecture_optimizers import AdamInsideRoot
 
 Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 FUSED_DEVICES = frozenset({"cpu", "cuda"})
 
 
@@ -52,7 +50,7 @@ DECAY_APART = ("adamw",)  # weight decay does not go through the gradient
 
 @component("optimizer")
 def sgd(
-    parameters: Parameters, *, learning_rate: Positive = 0.01, weight_decay: NotNegative = 0.0
+    parameters: Parameters, *, learning_rate: Positive = 0.01, weight_decay: NonNegative = 0.0
 ) -> Optimizer:
     """Gradient descent: θ ← θ − η·g; batch, mini-batch or stochastic by the batch size.
 
@@ -71,9 +69,9 @@ def momentum(
     parameters: Parameters,
     *,
     learning_rate: Positive = 0.01,
-    momentum: Share = 0.9,
+    momentum: Rate = 0.9,
     form: Literal["accelerating", "average"] = "accelerating",
-    weight_decay: NotNegative = 0.0,
+    weight_decay: NonNegative = 0.0,
 ) -> Optimizer:
     """Gradient descent with a velocity, in both printed forms; v₀ = 0 and θ ← θ + η·v.
 
@@ -112,8 +110,8 @@ def nesterov(
     parameters: Parameters,
     *,
     learning_rate: Positive = 0.01,
-    momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9,
-    weight_decay: NotNegative = 0.0,
+    momentum: Fraction = 0.9,
+    weight_decay: NonNegative = 0.0,
 ) -> Optimizer:
     """Nesterov's momentum: v ← α·v − η·g(θ + α·v), θ ← θ + v: the gradient is taken where the velocity leads.
 
@@ -142,7 +140,7 @@ def rprop(
     parameters: Parameters,
     *,
     learning_rate: Positive = 0.01,
-    decrease: Annotated[float, Field(gt=0, lt=1)] = 0.5,
+    decrease: Fraction = 0.5,
     increase: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1.2,
     smallest: Positive = 1e-6,
     largest: Positive = 50.0,
@@ -169,7 +167,7 @@ def rprop(
 
 @component("optimizer")
 def adagrad(
-    parameters: Parameters, *, learning_rate: Positive = 0.01, delta: NotNegative = 1e-10
+    parameters: Parameters, *, learning_rate: Positive = 0.01, delta: NonNegative = 1e-10
 ) -> Optimizer:
     """AdaGrad: r ← r + g², θ ← θ − η·g / (√r + δ): steps shrink with all that has been seen.
 
@@ -181,7 +179,7 @@ def adagrad(
 
 @component("optimizer")
 def adadelta(
-    parameters: Parameters, *, learning_rate: Positive = 1.0, rho: Share = 0.9, delta: Positive = 1e-6
+    parameters: Parameters, *, learning_rate: Positive = 1.0, rho: Rate = 0.9, delta: Positive = 1e-6
 ) -> Optimizer:
     """AdaDelta: Δ = −g·√(u + δ) / √(r + δ), θ ← θ + η·Δ, with r and u the moving averages of g² and Δ².
 
@@ -196,7 +194,7 @@ def adadelta(
 
 @component("optimizer")
 def rmsprop(
-    parameters: Parameters, *, learning_rate: Positive = 0.001, rho: Share = 0.9, delta: NotNegative = 1e-8
+    parameters: Parameters, *, learning_rate: Positive = 0.001, rho: Rate = 0.9, delta: NonNegative = 1e-8
 ) -> Optimizer:
     """RMSProp: r ← ρ·r + (1 − ρ)·g², θ ← θ − η·g / (√r + δ): about the sign of the gradient, for
     mini-batches.
@@ -215,8 +213,8 @@ def adam(
     parameters: Parameters,
     *,
     learning_rate: Positive = 0.001,
-    beta_1: Share = 0.9,
-    beta_2: Share = 0.999,
+    beta_1: Rate = 0.9,
+    beta_2: Rate = 0.999,
     delta: Positive = 1e-8,
     delta_inside: bool = False,
 ) -> Optimizer:
@@ -243,10 +241,10 @@ def adamw(
     parameters: Parameters,
     *,
     learning_rate: Positive = 0.001,
-    beta_1: Share = 0.9,
-    beta_2: Share = 0.999,
+    beta_1: Rate = 0.9,
+    beta_2: Rate = 0.999,
     delta: Positive = 1e-8,
-    weight_decay: NotNegative = 0.01,
+    weight_decay: NonNegative = 0.01,
 ) -> Optimizer:
     """AdamW: Adam's step after θ ← θ − η·λ·θ, a decay that the gradient's size does not rescale.
 
@@ -271,8 +269,8 @@ def lbfgs(
     parameters: Parameters,
     *,
     learning_rate: Positive = 1.0,
-    iterations: Annotated[int, Field(ge=1)] = 20,
-    history: Annotated[int, Field(ge=1)] = 10,
+    iterations: Count = 20,
+    history: Count = 10,
     line_search: bool = True,
 ) -> Optimizer:
     """L-BFGS: Newton's steps with the curvature guessed from the last gradients; for whole batches.

@@ -15,11 +15,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from handrail.components import Slot, build, component
+from handrail.components.arguments import Count, Fraction, NonNegative, Positive, Rate
 from handrail.errors import RecipeError
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Steps = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def steps_each_batch(schedule: LRScheduler) -> bool:
@@ -38,8 +35,8 @@ def step(
     optimizer: Optimizer,
     steps: int,
     *,
-    every: Steps | Fraction = 1 / 3,
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
+    every: Count | Fraction = 1 / 3,
+    factor: Fraction = 0.1,
 ) -> LRScheduler:
     """Step: η = η₀ · factor^⌊k / every⌋.
 
@@ -67,9 +64,7 @@ def time_decay(optimizer: Optimizer, steps: int, *, decay: Positive = 0.001) -> 
 
 
 @component("schedule")
-def cosine(
-    optimizer: Optimizer, steps: int, *, final: Annotated[float, Field(ge=0, lt=1)] = 0.0
-) -> LRScheduler:
+def cosine(optimizer: Optimizer, steps: int, *, final: Rate = 0.0) -> LRScheduler:
     """Cosine: η = η₀ · (f + (1 − f)·½(1 + cos(π·k / steps))), from η₀ down to f·η₀.
 
     Arguments:
@@ -86,7 +81,7 @@ def warm_up(
     optimizer: Optimizer,
     steps: int,
     *,
-    length: Steps | Fraction = 0.05,
+    length: Count | Fraction = 0.05,
     then: Annotated[Any, Slot("schedule")] = "constant",
 ) -> LRScheduler:
     """Warm-up: η = η₀ · (k + 1) / length for the first updates, then another schedule for the rest.
@@ -159,10 +154,10 @@ def on_plateau(
     optimizer: Optimizer,
     steps: int,
     *,
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1,
+    factor: Fraction = 0.1,
     patience: Annotated[int, Field(ge=0)] = 10,
-    threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4,
-    smallest: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
+    threshold: Rate = 1e-4,
+    smallest: NonNegative = 0.0,
 ) -> LRScheduler:
     """On plateau: η ← η · factor once the validation loss has not improved for more than `patience`
     validations.

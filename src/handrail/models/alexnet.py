@@ -4,12 +4,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.layers.convolution import ConvAct
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.pooling import Pool
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Rate, Width
 from handrail.shapes import ImageShape
 
 _PHOTO = 96  # pixels; smaller images have no room for a first kernel of 11 pixels with stride 4
@@ -31,7 +30,7 @@ class AlexNet(nn.Module):
     """
 
     def __init__(
-        self, inputs: ImageShape, outputs: int, *, hidden: Width = 4096, dropout: Rate = 0.5
+        self, inputs: ImageShape, outputs: int, *, hidden: Count = 4096, dropout: Rate = 0.5
     ) -> None:
         super().__init__()
         kernel, stride = (11, 4) if min(inputs[1:]) >= _PHOTO else (5, 1)
@@ -54,7 +53,7 @@ class AlexNet(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Linear(hidden, outputs)
-        initialise(self, "he", generator=seeded_generator())
+        initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""

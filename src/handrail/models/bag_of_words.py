@@ -1,18 +1,13 @@
 """The words of a text without their order."""
 
-from typing import Annotated
-
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.layers.dropout import Dropout
 from handrail.layers.steps import TokenVectors, counts
 from handrail.shapes import TokenShape
-
-Width = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 @component("model", name="bag_of_words")
@@ -34,8 +29,8 @@ class BagOfWords(nn.Module):
         inputs: TokenShape,
         outputs: int,
         *,
-        embedding: Width = 64,
-        hidden: list[Width] = [],  # noqa: B006 - never changed; shown as the default
+        embedding: Count = 64,
+        hidden: list[Count] = [],  # noqa: B006 - never changed; shown as the default
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()

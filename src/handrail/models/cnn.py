@@ -1,26 +1,40 @@
-"""A plain convolutional network for images of any size."""
+"""Plain convolutional networks for images and volumes of any size."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from handrail.components import Slot, component
+from handrail.components import component
+from handrail.components.arguments import Activation, Count, Initialisation, Rate
 from handrail.errors import RecipeError
 from handrail.layers.convolution import ConvAct, Normalisation
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Rate, Width
-from handrail.shapes import ImageShape
+from handrail.layers.stages import usual_widths
+from handrail.shapes import ImageShape, VolumeShape
 
-Count = Annotated[int, Field(ge=1)]
-_WIDEST, _MOST_STAGES, _LAST = 256, 6, 4
+
+class _Stages(nn.Module):
+    """Stages of convolutions, then the mean of every map, and linear output units."""
+
+    def __init__(
+        self, layers: list[nn.Module], channels: int, outputs: int, dropout: float, initialisation: Any
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*layers)
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
+        self.head = nn.Linear(channels, outputs)
+        initialise(self, initialisation)
+
+    def forward(self, x: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows outputs"]:
+        """Raw scores."""
+        maps = self.features(x)
+        return self.head(self.dropout(maps.mean(dim=tuple(range(2, maps.ndim)))))
 
 
 @component("model", name="cnn")
-class CNN(nn.Module):
+class CNN(_Stages):
     """Stages of convolutions that each end in pooling, then the mean of every map, and linear output units.
 
     As it ends in the mean of each map, it takes any image size.
@@ -50,81 +64,107 @@ class CNN(nn.Module):
         inputs: ImageShape,
         outputs: int,
         *,
-        widths: list[Width] | None = None,
+        widths: list[Count] | None = None,
         convolutions: Count = 2,
         kernel: Count = 3,
         dilation: Count = 1,
         depthwise: bool = False,
-        activation: Annotated[Any, Slot("activation")] = "relu",
+        activation: Activation = "relu",
         normalisation: Normalisation = "batch",
         pooling: Literal["max", "average"] = "max",
         dropout: Rate = 0.0,
-        initialisation: Annotated[Any, Slot("initialisation")] = "he",
+        initialisation: Initialisation = "he",
     ) -> None:
-        super().__init__()
-        check("cnn", widths, kernel)
+        _check("cnn", widths, kernel)
         channels, *size = inputs
         layers: list[nn.Module] = []
         for width in usual_widths(min(size)) if widths is None else widths:
             for number in range(1, convolutions + 1):
-                last = pooling if number == convolutions else "none"
+                side, distance = kernel, dilation
                 if depthwise and layers:
-                    layers.append(
-                        ConvAct(
-                            channels,
-                            channels,
-                            kernel=kernel,
-                            dilation=dilation,
-                            groups=channels,
-                            activation="linear",
-                        )
-                    )
-                side, spread = (1, 1) if depthwise and layers else (kernel, dilation)
+                    each = {"kernel": kernel, "dilation": dilation, "groups": channels}
+                    layers.append(ConvAct(channels, channels, activation="linear", **each))
+                    side, distance = 1, 1
                 layers.append(
                     ConvAct(
                         channels,
                         width,
                         kernel=side,
-                        dilation=spread,
+                        dilation=distance,
                         activation=activation,
                         normalisation=normalisation,
-                        pooling=last,
+                        pooling=pooling if number == convolutions else "none",
                     )
                 )
                 channels = width
-        self.features = nn.Sequential(*layers)
-        self.dropout = Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(channels, outputs)
-        initialise(self, initialisation, generator=seeded_generator())
-
-    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
-        return self.head(self.dropout(self.features(x).mean(dim=(2, 3))))
+        super().__init__(layers, channels, outputs, dropout, initialisation)
 
 
-def usual_widths(side: int, *, first: int = 32) -> list[int]:
-    """Twice the maps at each stage, and a stage for each halving of the side down to about 4 positions, two
-    at least.
+@component("model", name="volume_cnn")
+class VolumeCNN(_Stages):
+    """Stages of 3-D convolutions that each end in pooling, then the mean of every map, and linear outputs.
+
+    Arguments:
+        widths: maps of each stage; by default 16, 32, 64, …, as many stages as halve the smaller of height
+            and width to about 4 voxels.
+        convolutions: of each stage.
+        kernel: side of the kernels, in voxels, an odd number.
+        activation: after every convolution.
+        normalisation: before each activation.
+        pooling: at the end of each stage; a side of one voxel stays one.
+        dropout: share of the last maps' means set to zero in training.
+        initialisation: how the weights begin.
+
+    Raises: `RecipeError` for a kernel of even size or an empty list of widths.
+
+    Source: Ji et al. 2010; Tran et al. 2015
     """
-    stages = 2
-    while side / 2**stages > _LAST and stages < _MOST_STAGES:
-        stages += 1
-    return [min(first * 2**stage, _WIDEST) for stage in range(stages)]
+
+    def __init__(
+        self,
+        inputs: VolumeShape,
+        outputs: int,
+        *,
+        widths: list[Count] | None = None,
+        convolutions: Count = 1,
+        kernel: Count = 3,
+        activation: Activation = "relu",
+        normalisation: Normalisation = "batch",
+        pooling: Literal["max", "average"] = "max",
+        dropout: Rate = 0.0,
+        initialisation: Initialisation = "he",
+    ) -> None:
+        _check("volume_cnn", widths, kernel)
+        channels = inputs[0]
+        layers: list[nn.Module] = []
+        for width in usual_widths(min(inputs[2:]), first=16) if widths is None else widths:
+            for number in range(1, convolutions + 1):
+                layers.append(
+                    ConvAct(
+                        channels,
+                        width,
+                        dimensions=3,
+                        kernel=kernel,
+                        activation=activation,
+                        normalisation=normalisation,
+                        pooling=pooling if number == convolutions else "none",
+                    )
+                )
+                channels = width
+        super().__init__(layers, channels, outputs, dropout, initialisation)
 
 
-def check(name: str, widths: list[int] | None, kernel: int) -> None:
-    """Refuse what makes no network.
-
-    Raises: `RecipeError` with everything that is wrong.
-    """
+def _check(name: str, widths: list[int] | None, kernel: int) -> None:
     problems = []
     if widths == []:
         problems.append(
-            f"model.{name}.widths: found an empty list; expected the width of at least one stage, such as [32, 64]."
+            f"model.{name}.widths: found an empty list; expected the width of at least one stage, "
+            "such as [32, 64]."
         )
     if kernel % 2 == 0:
         problems.append(
-            f"model.{name}.kernel: found {kernel}; expected an odd number, such as {kernel + 1}, so that the kernel has a middle."
+            f"model.{name}.kernel: found {kernel}; expected an odd number, such as {kernel + 1}, "
+            "so that the kernel has a middle."
         )
     if problems:
         raise RecipeError(problems)

@@ -1,23 +1,20 @@
 """The single-shot detector."""
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.components import Slot, component
+from handrail.components import component
+from handrail.components.arguments import Count, Initialisation, Share
 from handrail.errors import RecipeError
 from handrail.layers.anchors import anchor_grid, moved_boxes
 from handrail.layers.convolution import ConvAct
 from handrail.layers.initialisations import initialise
-from handrail.models.linear import seeded_generator
 from handrail.shapes import BoxShape, ImageShape
 
-Width = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
 _SIZES, _RATIOS = (0.08, 0.2, 0.45), (0.5, 1.0, 2.0)
 _FINEST = 3  # the stage whose map, 1/8 of the image, the boxes are read from
 _PRIOR = 0.01  # every class's probability to begin with: most anchors hold nothing
@@ -60,10 +57,10 @@ class Detector(nn.Module):
         inputs: ImageShape,
         outputs: BoxShape,
         *,
-        widths: list[Width] = [24, 48, 96, 128, 128],  # noqa: B006 - never changed; shown as the default
-        features: Width = 96,
+        widths: list[Count] = [24, 48, 96, 128, 128],  # noqa: B006 - never changed; shown as the default
+        features: Count = 96,
         anchors: list[tuple[Share, Share]] | Literal["auto"] = "auto",
-        initialisation: Annotated[Any, Slot("initialisation")] = "he",
+        initialisation: Initialisation = "he",
     ) -> None:
         super().__init__()
         image, self.classes = ImageShape(*inputs), BoxShape(*outputs).classes
@@ -79,7 +76,7 @@ class Detector(nn.Module):
         self.scores = nn.Conv2d(features, self.classes * len(sizes), 1)
         height, width = (_halved(side, _FINEST) for side in image[1:])
         self.register_buffer("anchor_boxes", anchor_grid(height, width, sizes), persistent=False)
-        initialise(self, initialisation, generator=seeded_generator())
+        initialise(self, initialisation)
         self._begin_unsure()
 
     @torch.no_grad()

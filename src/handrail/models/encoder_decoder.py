@@ -1,13 +1,13 @@
 """From one sequence to another: an encoder reads, a decoder writes and looks back at what was read."""
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.errors import DataError
 from handrail.layers.additive_attention import AdditiveAttention
 from handrail.layers.dropout import Dropout
@@ -15,8 +15,6 @@ from handrail.layers.recurrent import run_over
 from handrail.layers.steps import TokenVectors, present
 from handrail.shapes import StepShape, TokenShape
 
-Size = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
 Tokens = Int[Tensor, "rows length"]
 
 START = 0
@@ -62,8 +60,8 @@ class EncoderDecoder(nn.Module):
         inputs: TokenShape,
         outputs: StepShape,
         *,
-        width: Size = 128,
-        embedding: Size = 64,
+        width: Count = 128,
+        embedding: Count = 64,
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()

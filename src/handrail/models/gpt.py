@@ -1,22 +1,19 @@
 """GPT: a transformer that foretells the next token."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.errors import RecipeError
 from handrail.layers.dropout import Dropout
 from handrail.layers.positions import LearnedPositions
 from handrail.layers.transformer_block import TransformerBlock
 from handrail.shapes import StepShape, TokenShape
-
-Size = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 @component("model", name="gpt")
@@ -51,9 +48,9 @@ class GPT(nn.Module):
         inputs: TokenShape,
         outputs: StepShape,
         *,
-        width: Size = 128,
-        layers: Size = 4,
-        heads: Size = 4,
+        width: Count = 128,
+        layers: Count = 4,
+        heads: Count = 4,
         dropout: Rate = 0.0,
         tied: bool = True,
     ) -> None:

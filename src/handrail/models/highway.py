@@ -1,16 +1,15 @@
 """Highway networks."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from handrail.components import Slot, build, component
+from handrail.components import build, component
+from handrail.components.arguments import Activation, Count, Finite, Initialisation
 from handrail.layers.initialisations import initialise
 from handrail.layers.residual import HighwayLayer
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Width
 from handrail.shapes import ImageShape, numbers_in
 
 
@@ -38,10 +37,10 @@ class Highway(nn.Module):
         outputs: int,
         *,
         depth: Annotated[int, Field(ge=3)] = 50,
-        width: Width = 50,
-        gate_bias: Annotated[float, Field(allow_inf_nan=False)] | None = -4.0,
-        activation: Annotated[Any, Slot("activation")] = "tanh",
-        initialisation: Annotated[Any, Slot("initialisation")] = "xavier",
+        width: Count = 50,
+        gate_bias: Finite | None = -4.0,
+        activation: Activation = "tanh",
+        initialisation: Initialisation = "xavier",
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [
@@ -55,7 +54,7 @@ class Highway(nn.Module):
                 layers.append(HighwayLayer(width, activation=activation, gate_bias=gate_bias))
         self.features = nn.Sequential(*layers)
         self.head = nn.Linear(width, outputs)
-        initialise(self, initialisation, generator=seeded_generator())
+        initialise(self, initialisation)
         for layer in self.features:
             if isinstance(layer, HighwayLayer):
                 layer.set_gates()

@@ -1,16 +1,15 @@
 """LeNet-5."""
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.components import Slot, build, component
+from handrail.components import build, component
+from handrail.components.arguments import Activation, Initialisation, Rate
 from handrail.layers.convolution import ConvAct
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Rate
 from handrail.shapes import ImageShape
 
 _DRAWN_FOR = 32  # pixels; MNIST's 28 stand in the middle of them
@@ -40,10 +39,10 @@ class LeNet5(nn.Module):
         inputs: ImageShape,
         outputs: int,
         *,
-        activation: Annotated[Any, Slot("activation")] = "relu",
+        activation: Activation = "relu",
         pooling: Literal["max", "average"] = "max",
         dropout: Rate = 0.0,
-        initialisation: Annotated[Any, Slot("initialisation")] = "he",
+        initialisation: Initialisation = "he",
     ) -> None:
         super().__init__()
         channels, *size = inputs
@@ -62,7 +61,7 @@ class LeNet5(nn.Module):
                 layers.append(Dropout(dropout))
         self.dense = nn.Sequential(*layers)
         self.head = nn.Linear(84, outputs)
-        initialise(self, initialisation, generator=seeded_generator())
+        initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""

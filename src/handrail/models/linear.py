@@ -1,12 +1,10 @@
 """The single layer of neurons."""
 
-from typing import Annotated, Any
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.components import Slot, component
+from handrail.components import component
+from handrail.components.arguments import Initialisation
 from handrail.layers.initialisations import initialise
 from handrail.shapes import ImageShape, SeriesShape, VolumeShape, numbers_in
 
@@ -31,17 +29,12 @@ class Linear(nn.Module):
         inputs: int | ImageShape | SeriesShape | VolumeShape,
         outputs: int,
         *,
-        initialisation: Annotated[Any, Slot("initialisation")] = "xavier",
+        initialisation: Initialisation = "xavier",
     ) -> None:
         super().__init__()
         self.head = nn.Linear(numbers_in(inputs), outputs)
-        initialise(self, initialisation, generator=seeded_generator())
+        initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""
         return self.head(x.flatten(1))
-
-
-def seeded_generator() -> torch.Generator:
-    """A generator of its own that continues from torch's current seed, so that a seeded build repeats."""
-    return torch.Generator().manual_seed(int(torch.randint(2**62, ()).item()))

@@ -1,18 +1,15 @@
 """A network whose units see a part of the image and share no weights."""
 
-from typing import Annotated, Any
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.components import Slot, component
+from handrail.components import component
+from handrail.components.arguments import Activation, Count, Rate
 from handrail.errors import RecipeError
 from handrail.layers.convolution import activation_of_channels
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.locally_connected import LocallyConnected
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Rate, Width
 from handrail.shapes import ImageShape
 
 
@@ -36,9 +33,9 @@ class LocalNet(nn.Module):
         inputs: ImageShape,
         outputs: int,
         *,
-        widths: list[Width] = [8, 16],  # noqa: B006 - never changed; shown as the default
-        kernel: Width = 3,
-        activation: Annotated[Any, Slot("activation")] = "relu",
+        widths: list[Count] = [8, 16],  # noqa: B006 - never changed; shown as the default
+        kernel: Count = 3,
+        activation: Activation = "relu",
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
@@ -58,7 +55,7 @@ class LocalNet(nn.Module):
         self.features = nn.Sequential(*layers)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(channels * size[0] * size[1], outputs)
-        initialise(self.head, "he", generator=seeded_generator())
+        initialise(self.head, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""

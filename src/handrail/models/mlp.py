@@ -1,23 +1,18 @@
 """The multilayer perceptron."""
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from handrail.components import Slot, build, component
+from handrail.components import build, component
+from handrail.components.arguments import Activation, Count, Initialisation, NonNegative, Rate
 from handrail.errors import RecipeError
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.noise import GaussianNoise, NoisyLinear
-from handrail.models.linear import seeded_generator
+from handrail.layers.normalisation import BatchNormRows
 from handrail.shapes import ImageShape, SeriesShape, VolumeShape, numbers_in
-
-Width = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Deviation = Annotated[float, Field(ge=0)]
 
 
 @component("model", name="mlp")
@@ -48,13 +43,13 @@ class MLP(nn.Module):
         inputs: int | ImageShape | SeriesShape | VolumeShape,
         outputs: int,
         *,
-        hidden: list[Width] = [128, 64],  # noqa: B006 - never changed; shown as the default
-        activation: Annotated[Any, Slot("activation")] = "relu",
+        hidden: list[Count] = [128, 64],  # noqa: B006 - never changed; shown as the default
+        activation: Activation = "relu",
         dropout: Rate = 0.0,
-        input_noise: Deviation = 0.0,
-        weight_noise: Deviation = 0.0,
+        input_noise: NonNegative = 0.0,
+        weight_noise: NonNegative = 0.0,
         normalisation: Literal["none", "batch", "layer"] = "none",
-        initialisation: Annotated[Any, Slot("initialisation")] = "he",
+        initialisation: Initialisation = "he",
     ) -> None:
         super().__init__()
         if not hidden and (dropout or normalisation != "none"):
@@ -67,36 +62,18 @@ class MLP(nn.Module):
         for units in hidden:
             layers.append(_dense(width, units, weight_noise))
             if normalisation != "none":
-                layers.append(BatchNorm(units) if normalisation == "batch" else nn.LayerNorm(units))
+                layers.append(BatchNormRows(units) if normalisation == "batch" else nn.LayerNorm(units))
             layers.append(build("activation", activation, units))
             if dropout:
                 layers.append(Dropout(dropout))
             width = units
         self.features = nn.Sequential(*layers)
         self.head = _dense(width, outputs, weight_noise)
-        initialise(self, initialisation, generator=seeded_generator())
+        initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""
         return self.head(self.features(x.flatten(1)))
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """y = γ·(x − mean) / √(variance + ε) + β over the rows of a batch, and over all of training in
-    evaluation.
-
-    Unlike torch's it takes a last batch of a single row, which has no spread: it goes by what training has
-    seen so far.
-
-    Source: Ioffe & Szegedy 2015
-    """
-
-    def forward(self, input: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
-        if self.training and len(input) == 1:
-            return torch.nn.functional.batch_norm(
-                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(input)
 
 
 def _dense(inputs: int, outputs: int, noise: float) -> nn.Linear:

@@ -1,16 +1,13 @@
 """A linear forecast of the distance to the last value."""
 
-from typing import Annotated, Any
-
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from handrail.components import Slot, component
+from handrail.components import component
+from handrail.components.arguments import Count, Initialisation
 from handrail.errors import RecipeError
 from handrail.layers.initialisations import initialise
-from handrail.models.linear import seeded_generator
 from handrail.shapes import SeriesShape
 
 
@@ -39,8 +36,8 @@ class NLinear(nn.Module):
         inputs: SeriesShape,
         outputs: int,
         *,
-        targets: Annotated[int, Field(ge=1)] = 1,
-        initialisation: Annotated[Any, Slot("initialisation")] = {"small_random": {"std": 0.001}},  # noqa: B006 - never changed
+        targets: Count = 1,
+        initialisation: Initialisation = {"small_random": {"std": 0.001}},  # noqa: B006 - never changed
     ) -> None:
         super().__init__()
         channels, length = inputs
@@ -53,7 +50,7 @@ class NLinear(nn.Module):
         self.head = nn.Linear(length, outputs // targets, bias=False)
         self.gain = nn.Parameter(torch.ones(outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        initialise(self, initialisation, generator=seeded_generator())
+        initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows outputs"]:
         """Standardised forecasts."""

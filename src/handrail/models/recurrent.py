@@ -3,21 +3,19 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count, Finite, Rate
 from handrail.errors import RecipeError
 from handrail.layers.dropout import Dropout
 from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
 from handrail.layers.steps import Summary, present, step_vectors, summed_up
 from handrail.shapes import SeriesShape, StepShape, TokenShape
 
-Width = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
 Inputs = SeriesShape | TokenShape | int
 Outputs = int | StepShape
 Rows = Int[Tensor, "rows length"] | Float[Tensor, "rows channels length"] | Float[Tensor, "rows inputs"]
@@ -159,11 +157,11 @@ class RNN(Recurrent):
         inputs: SeriesShape | TokenShape | int,
         outputs: int | StepShape,
         *,
-        width: Width = 128,
-        layers: Width = 1,
+        width: Count = 128,
+        layers: Count = 1,
         bidirectional: bool = False,
         dropout: Rate = 0.0,
-        embedding: Width | None = None,
+        embedding: Count | None = None,
         summary: Summary | None = None,
         activation: Literal["tanh", "relu"] = "tanh",
     ) -> None:
@@ -201,13 +199,13 @@ class LSTM(Recurrent):
         inputs: SeriesShape | TokenShape | int,
         outputs: int | StepShape,
         *,
-        width: Width = 128,
-        layers: Width = 1,
+        width: Count = 128,
+        layers: Count = 1,
         bidirectional: bool = False,
         dropout: Rate = 0.0,
-        embedding: Width | None = None,
+        embedding: Count | None = None,
         summary: Summary | None = None,
-        forget_bias: Annotated[float, Field(allow_inf_nan=False)] = 1.0,
+        forget_bias: Finite = 1.0,
     ) -> None:
         super().__init__(
             nn.LSTM, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary)
@@ -245,11 +243,11 @@ class GRU(Recurrent):
         inputs: SeriesShape | TokenShape | int,
         outputs: int | StepShape,
         *,
-        width: Width = 128,
-        layers: Width = 1,
+        width: Count = 128,
+        layers: Count = 1,
         bidirectional: bool = False,
         dropout: Rate = 0.0,
-        embedding: Width | None = None,
+        embedding: Count | None = None,
         summary: Summary | None = None,
     ) -> None:
         super().__init__(

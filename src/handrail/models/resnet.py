@@ -1,4 +1,4 @@
-"""Residual networks."""
+"""Residual networks, and their twin without shortcuts."""
 
 from typing import Literal
 
@@ -9,7 +9,6 @@ from handrail.components import component
 from handrail.layers.convolution import ConvAct
 from handrail.layers.initialisations import initialise
 from handrail.layers.residual import Bottleneck, ResidualBlock, Shortcut
-from handrail.models.linear import seeded_generator
 from handrail.shapes import ImageShape
 
 _PHOTOS: dict[int, tuple[type[ResidualBlock] | type[Bottleneck], tuple[int, ...]]] = {
@@ -49,16 +48,40 @@ class ResNet(nn.Module):
         if depth in _PHOTOS:
             self.features, channels = _for_photos(inputs, depth, shortcut or "projection")
         else:
-            self.features, channels = for_small_images(inputs, depth, shortcut or "zeros")
+            self.features, channels = _for_small_images(inputs, depth, shortcut or "zeros")
         self.head = nn.Linear(channels, outputs)
-        initialise(self, "he", generator=seeded_generator())
+        initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""
         return self.head(self.features(x).mean(dim=(2, 3)))
 
 
-def for_small_images(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tuple[nn.Sequential, int]:
+@component("model", name="plain_net")
+class PlainNet(nn.Module):
+    """The residual network for small images without its shortcuts: y = relu(F(x)).
+
+    It is there for comparison: with 20 layers it learns about as well as its residual twin, with 56 clearly
+    worse.
+
+    Arguments:
+        depth: layers with weights.
+
+    Source: He, Zhang, Ren & Sun 2016 (Deep Residual Learning)
+    """
+
+    def __init__(self, inputs: ImageShape, outputs: int, *, depth: Literal[20, 32, 44, 56, 110] = 20) -> None:
+        super().__init__()
+        self.features, channels = _for_small_images(inputs, depth, "none")
+        self.head = nn.Linear(channels, outputs)
+        initialise(self, "he")
+
+    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
+        """Raw scores."""
+        return self.head(self.features(x).mean(dim=(2, 3)))
+
+
+def _for_small_images(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tuple[nn.Sequential, int]:
     """The paper's network for CIFAR, 6n + 2 layers deep, without its output layer; and the maps it ends in."""
     layers: list[nn.Module] = [ConvAct(inputs[0], 16, normalisation="batch")]
     channels = 16

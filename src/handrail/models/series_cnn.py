@@ -1,18 +1,18 @@
 """A residual network for series."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.components import Slot, component
+from handrail.components import component
+from handrail.components.arguments import Activation, Count, Rate
 from handrail.errors import RecipeError
-from handrail.layers.convolution import BatchNorm, ConvAct
+from handrail.layers.convolution import ConvAct
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Rate, Width
+from handrail.layers.normalisation import BatchNorm
 from handrail.shapes import SeriesShape
 
 
@@ -39,8 +39,8 @@ class SeriesCNN(nn.Module):
         inputs: SeriesShape,
         outputs: int,
         *,
-        widths: list[Width] = [64, 128, 128],  # noqa: B006 - never changed; shown as the default
-        activation: Annotated[Any, Slot("activation")] = "relu",
+        widths: list[Count] = [64, 128, 128],  # noqa: B006 - never changed; shown as the default
+        activation: Activation = "relu",
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class SeriesCNN(nn.Module):
         self.features = nn.Sequential(*blocks)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(channels, outputs)
-        initialise(self, "he", generator=seeded_generator())
+        initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""

@@ -9,12 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.layers.dropout import Dropout
 from handrail.layers.steps import TokenVectors, counts
 from handrail.shapes import TokenShape
-
-Size = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 @component("model", name="text_cnn")
@@ -40,9 +38,9 @@ class TextCNN(nn.Module):
         inputs: TokenShape,
         outputs: int,
         *,
-        embedding: Size = 64,
-        windows: Annotated[list[Size], Field(min_length=1)] = [3, 4, 5],  # noqa: B006 - never changed; shown as the default
-        filters: Size = 100,
+        embedding: Count = 64,
+        windows: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5],  # noqa: B006 - never changed; shown as the default
+        filters: Count = 100,
         dropout: Rate = 0.5,
     ) -> None:
         super().__init__()

@@ -1,13 +1,13 @@
 """The transformer's encoder, for classes and numbers."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.errors import RecipeError
 from handrail.layers.dropout import Dropout
 from handrail.layers.positions import position_layer
@@ -15,8 +15,6 @@ from handrail.layers.steps import SeriesVectors, Summary, TokenVectors, present,
 from handrail.layers.transformer_block import TransformerBlock
 from handrail.shapes import SeriesShape, TokenShape
 
-Size = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
 Rows = Int[Tensor, "rows length"] | Float[Tensor, "rows channels length"]
 
 
@@ -47,9 +45,9 @@ class Transformer(nn.Module):
         inputs: TokenShape | SeriesShape,
         outputs: int,
         *,
-        width: Size = 64,
-        layers: Size = 2,
-        heads: Size = 4,
+        width: Count = 64,
+        layers: Count = 2,
+        heads: Count = 4,
         dropout: Rate = 0.1,
         positions: Literal["sinusoidal", "learned"] = "sinusoidal",
         activation: Literal["relu", "gelu"] = "gelu",

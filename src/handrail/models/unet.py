@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.errors import RecipeError
 from handrail.layers.convolution import ConvAct, Normalisation
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
 from handrail.layers.pooling import Pool
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Rate, Width
 from handrail.shapes import ImageShape, MapShape
 
 
@@ -45,7 +44,7 @@ class UNet(nn.Module):
         outputs: MapShape,
         *,
         depth: Annotated[int, Field(ge=1, le=8)] = 4,
-        width: Width = 32,
+        width: Count = 32,
         normalisation: Normalisation = "batch",
         dropout: Rate = 0.0,
     ) -> None:
@@ -67,7 +66,7 @@ class UNet(nn.Module):
         )
         self.join = nn.ModuleList(_pair(2 * wide, wide, normalisation) for wide in reversed(widths[:-1]))
         self.head = nn.Conv2d(width, outputs[0], 1)
-        initialise(self, "he", generator=seeded_generator())
+        initialise(self, "he")
 
     def forward(
         self, x: Float[Tensor, "rows channels height width"]

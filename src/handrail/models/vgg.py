@@ -6,11 +6,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count, Rate
 from handrail.layers.convolution import ConvAct, Normalisation
 from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
-from handrail.models.linear import seeded_generator
-from handrail.models.mlp import Rate, Width
 from handrail.shapes import ImageShape
 
 _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -41,8 +40,8 @@ class VGG(nn.Module):
         outputs: int,
         *,
         layers: Literal[11, 13, 16, 19] = 16,
-        width: Width = 64,
-        hidden: Width = 4096,
+        width: Count = 64,
+        hidden: Count = 4096,
         normalisation: Normalisation = "none",
         dropout: Rate = 0.5,
     ) -> None:
@@ -66,7 +65,7 @@ class VGG(nn.Module):
             Dropout(dropout),
         )
         self.head = nn.Linear(hidden, outputs)
-        initialise(self, "he", generator=seeded_generator())
+        initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
         """Raw scores."""

@@ -6,22 +6,18 @@ box, scores. Targets are `[rows, most, 5]`: class (−1 where there is no object
 shares of the image.
 """
 
-from typing import Annotated
-
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import Fraction, NonNegative
 from handrail.errors import RecipeError
 from handrail.layers.anchors import generalised_iou, pairwise_iou
 
 Outputs = Float[Tensor, "rows anchors numbers"]
 Targets = Float[Tensor, "rows most 5"]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @component("loss", tasks=("boxes",))
@@ -29,11 +25,11 @@ def detection_loss(
     outputs: Outputs,
     targets: Targets,
     *,
-    overlap: Share = 0.5,
-    doubtful: Share = 0.4,
-    gamma: Weight = 2.0,
-    alpha: Share = 0.25,
-    box_weight: Weight = 1.0,
+    overlap: Fraction = 0.5,
+    doubtful: Fraction = 0.4,
+    gamma: NonNegative = 2.0,
+    alpha: Fraction = 0.25,
+    box_weight: NonNegative = 1.0,
 ) -> Float[Tensor, " rows"]:
     """How sure, and how well placed: Σ focal(scores) + box_weight · Σ (1 − generalised IoU), over the number
     of anchors that have an object.

@@ -1,13 +1,11 @@
 """Losses that measure how far a prediction is from its target."""
 
-from typing import Annotated
-
 from jaxtyping import Float, Int64
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import Positive
 from handrail.objectives.targets import are_classes, is_binary, same_shape, zero_one
 
 Real = Float[Tensor, "rows outputs"]
@@ -44,9 +42,7 @@ def mae(outputs: Real, targets: Real) -> Rows:
 
 
 @component("loss", tasks=("regression",))
-def huber(
-    outputs: Real, targets: Real, *, delta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-) -> Rows:
+def huber(outputs: Real, targets: Real, *, delta: Positive = 1.0) -> Rows:
     """Huber: ½e² where |e| ≤ δ, else δ(|e| − ½δ), with e = prediction − target; mean over the outputs.
 
     Arguments:

@@ -4,15 +4,14 @@ All logarithms are natural: values are in nats. Scores are raw; sigmoid and soft
 """
 
 import math
-from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import Positive, Rate
 from handrail.errors import RecipeError
 from handrail.objectives.targets import are_classes, is_binary, same_shape, zero_one
 
@@ -20,13 +19,10 @@ Scores = Float[Tensor, "rows outputs"]
 Real = Float[Tensor, "rows outputs"]
 Classes = Int64[Tensor, " rows"]
 Rows = Float[Tensor, " rows"]
-Smoothing = Annotated[float, Field(ge=0, lt=1)]
 
 
 @component("loss", tasks=("binary", "multi-label"))
-def binary_cross_entropy(
-    outputs: Scores, targets: Classes | Real, *, label_smoothing: Smoothing = 0.0
-) -> Rows:
+def binary_cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoothing: Rate = 0.0) -> Rows:
     """Binary cross-entropy: −t·log p − (1 − t)·log(1 − p) with p = σ(score); mean over the labels.
 
     Arguments:
@@ -47,7 +43,7 @@ def binary_cross_entropy(
 
 
 @component("loss", tasks=("multi-class",))
-def cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoothing: Smoothing = 0.0) -> Rows:
+def cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoothing: Rate = 0.0) -> Rows:
     """Categorical cross-entropy: −Σᵢ tᵢ·log pᵢ with p = softmax(scores).
 
     Arguments:
@@ -66,7 +62,7 @@ def cross_entropy(outputs: Scores, targets: Classes | Real, *, label_smoothing: 
 
 
 @component("loss", tasks=("binary", "multi-class"))
-def kl_divergence(outputs: Scores, targets: Classes | Real, *, label_smoothing: Smoothing = 0.0) -> Rows:
+def kl_divergence(outputs: Scores, targets: Classes | Real, *, label_smoothing: Rate = 0.0) -> Rows:
     """KL divergence of the model from the target: Σᵢ tᵢ·log(tᵢ / pᵢ), zero where both agree.
 
     It is the cross-entropy less the target's own entropy, so that with smoothed or soft targets the best
@@ -94,7 +90,7 @@ def negative_log_likelihood(
     outputs: Scores,
     targets: Classes | Real,
     *,
-    std: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
+    std: Positive | None = None,
 ) -> Rows:
     """Negative log-likelihood −log p(target | row) of a Bernoulli, categorical or normal distribution, by the
     task.

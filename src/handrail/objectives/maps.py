@@ -4,22 +4,21 @@ Outputs are `[rows, channels, height, width]`: one channel for two classes (its 
 probability), else one a class. Targets are class codes `[rows, height, width]`.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Integer
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import NonNegative
 from handrail.errors import RecipeError
 
 Maps = Float[Tensor, "rows channels height width"]
 Codes = Integer[Tensor, "rows height width"]
 Rows = Float[Tensor, " rows"]
 ClassWeights = Literal["none", "balanced"]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _SMOOTH = 1.0  # pixels: an image without a class whose absence is seen has a Dice of 1
 
 
@@ -72,7 +71,7 @@ def dice_loss(outputs: Maps, targets: Codes) -> Rows:
 
 @component("loss", tasks=("mask",))
 def pixel_cross_entropy_and_dice(
-    outputs: Maps, targets: Codes, *, class_weights: ClassWeights = "none", dice: Weight = 1.0
+    outputs: Maps, targets: Codes, *, class_weights: ClassWeights = "none", dice: NonNegative = 1.0
 ) -> Rows:
     """Cross-entropy of the pixels + dice · soft Dice: the one is smooth everywhere, the other knows how rare
     a class is.

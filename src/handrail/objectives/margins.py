@@ -1,13 +1,13 @@
 """Losses that ask for a margin between right and wrong, and are content with it."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from jaxtyping import Float, Int64
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import NonNegative
 from handrail.errors import RecipeError
 from handrail.objectives.targets import are_classes, is_binary, zero_one
 
@@ -22,7 +22,7 @@ def hinge(
     outputs: Scores,
     targets: Classes | Labels,
     *,
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0,
+    margin: NonNegative = 1.0,
     squared: bool = False,
     multi_class: Literal["crammer_singer", "one_vs_rest"] | None = None,
 ) -> Rows:

@@ -5,19 +5,18 @@ activity are marked by `needs_activity`; for the others the list is empty.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Fraction, NonNegative
 from handrail.errors import RecipeError
 
 Scalar = Float[Tensor, ""]
 Activity = list[Float[Tensor, "rows ..."]]
-Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Penalty = TypeVar("Penalty", bound=Callable[..., Any])
 
 
@@ -34,7 +33,7 @@ def wants_activity(penalty: Callable[..., Any]) -> bool:
 
 
 @component("penalty")
-def l1(model: nn.Module, activity: Activity, *, strength: Strength = 1e-4) -> Scalar:
+def l1(model: nn.Module, activity: Activity, *, strength: NonNegative = 1e-4) -> Scalar:
     """L1: strength · Σ|w| over all trainable weights with two or more dimensions; drives weights to zero.
 
     Biases and the scales of normalisation layers are not penalised.
@@ -50,7 +49,7 @@ def l1(model: nn.Module, activity: Activity, *, strength: Strength = 1e-4) -> Sc
 
 
 @component("penalty")
-def l2(model: nn.Module, activity: Activity, *, strength: Strength = 1e-4) -> Scalar:
+def l2(model: nn.Module, activity: Activity, *, strength: NonNegative = 1e-4) -> Scalar:
     """L2: strength · Σw² over all trainable weights with two or more dimensions; keeps weights small.
 
     Its gradient is 2·strength·w. With plain gradient descent it equals a `weight_decay` of 2·strength, except
@@ -66,7 +65,7 @@ def l2(model: nn.Module, activity: Activity, *, strength: Strength = 1e-4) -> Sc
 
 @component("penalty")
 @needs_activity
-def activity_l1(model: nn.Module, activity: Activity, *, strength: Strength = 1e-3) -> Scalar:
+def activity_l1(model: nn.Module, activity: Activity, *, strength: NonNegative = 1e-3) -> Scalar:
     """Activity sparsity: strength · mean over the hidden layers of the mean |activation|.
 
     Source: Glorot, Bordes & Bengio 2011
@@ -80,8 +79,8 @@ def sparsity_kl(
     model: nn.Module,
     activity: Activity,
     *,
-    strength: Strength = 1e-3,
-    rate: Annotated[float, Field(gt=0, lt=1)] = 0.05,
+    strength: NonNegative = 1e-3,
+    rate: Fraction = 0.05,
 ) -> Scalar:
     """Sparsity by rates: strength · Σ over hidden units of ρ·log(ρ/ρ̂) + (1 − ρ)·log((1 − ρ)/(1 − ρ̂)).
 

@@ -1,13 +1,11 @@
 """The loss of whatever says one token after the other."""
 
-from typing import Annotated
-
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
+from handrail.components.arguments import Rate
 from handrail.errors import RecipeError
 
 _PADDING = 0
@@ -18,7 +16,7 @@ def next_token(
     outputs: Float[Tensor, "rows length vocabulary"],
     targets: Int[Tensor, "rows length"],
     *,
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    label_smoothing: Rate = 0.0,
 ) -> Float[Tensor, " rows"]:
     """Cross-entropy of the tokens: −log p(tokenₜ | those before), the mean over the steps t of a row, in
     nats.

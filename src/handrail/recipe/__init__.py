@@ -8,15 +8,16 @@ default out.
 import hashlib
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from handrail.components import explain, import_path, is_object, parse, resolve, shown
-from handrail.errors import RecipeError, did_you_mean
-from handrail.recipe.dotted import set_dotted
+from handrail.components import import_path, resolve, show_value
+from handrail.errors import RecipeError
+from handrail.recipe.dotted import set_setting
+from handrail.recipe.mistakes import component_mistakes, section_mistakes, slots, transfer_mistakes
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import (
     DataRecipe,
@@ -56,20 +57,20 @@ class Recipe(Section):
         """
         if not isinstance(values, Mapping):
             raise RecipeError(
-                f"found {shown(values)}, expected a recipe's sections, such as data, model, training."
+                f"found {show_value(values)}, expected a recipe's sections, such as data, model, training."
             )
         given = {
-            name: _named(value) if name in ("model", "objective", "learning") else value
+            name: _name_targets(value) if name in ("model", "objective", "learning") else value
             for name, value in values.items()
         }
         problems: list[str] = []
         recipe: Recipe | None = None
         try:
             recipe = cls.model_validate(given)
-            problems += [*recipe.data.encoding.mistakes(), *_transfer_mistakes(recipe)]
+            problems += [*recipe.data.encoding.mistakes(), *transfer_mistakes(recipe)]
         except ValidationError as error:
-            problems += _section_mistakes(error)
-        problems += _component_mistakes(given)
+            problems += section_mistakes(cls, error)
+        problems += component_mistakes(given)
         if problems or recipe is None:
             raise RecipeError(problems)
         return recipe
@@ -97,12 +98,12 @@ class Recipe(Section):
         lists = {kind: found for kind, found in lists.items() if isinstance(found, list)}
         for found in lists.values():
             found.clear()
-        for kind, spec, where in _slots(_opened(self)):
+        for kind, spec, where in slots(_open_sections(self)):
             resolved = _plain(resolve(kind, spec, where))
             if kind in lists:
                 lists[kind].append(resolved)
             else:
-                plain = set_dotted(plain, where, resolved)
+                plain = set_setting(plain, where, resolved)
         return plain
 
     def fingerprint(self) -> str:
@@ -115,9 +116,9 @@ class Recipe(Section):
 
         Raises: `RecipeError` as `parse`.
         """
-        values = _opened(self)
+        values = _open_sections(self)
         for path, value in changes.items():
-            values = set_dotted(values, path, value)
+            values = set_setting(values, path, value)
         return Recipe.parse(values)
 
 
@@ -129,170 +130,23 @@ def read_options(values: Mapping[str, Any]) -> ReadOptions:
     try:
         return ReadOptions.model_validate(dict(values))
     except ValidationError as error:
-        raise RecipeError(_section_mistakes(error, ("data", "read"))) from None
+        raise RecipeError(section_mistakes(Recipe, error, ("data", "read"))) from None
 
 
-def _section_mistakes(error: ValidationError, inside: tuple[str, ...] = ()) -> list[str]:
-    found = error.errors()
-    unknown = [
-        _unknown([*inside, *(str(part) for part in item["loc"])])
-        for item in found
-        if item["type"] == "extra_forbidden"
-    ]
-    for item in found:
-        if item["type"] == "model_type":
-            item["msg"] = "expected settings, each as NAME: VALUE"
-    others = [item for item in found if item["type"] != "extra_forbidden"]
-    return [*unknown, *explain(others, lambda loc: _place((*inside, *loc)))]
-
-
-def _unknown(path: list[str]) -> str:
-    section = _section(path[:-1])
-    elsewhere = [name for name in _all_settings(Recipe) if name.endswith(f".{path[-1]}")]
-    hint = (
-        f" Did you mean '{elsewhere[0]}'?"
-        if elsewhere
-        else did_you_mean(path[-1], section.model_fields if section else ())
-    )
-    return f"{'.'.join(path)}: unknown setting.{hint}"
-
-
-def _section(path: Iterable[str]) -> type[BaseModel] | None:
-    section: Any = Recipe
-    for part in path:
-        field = section.model_fields.get(part) if _is_section(section) else None
-        section = field.annotation if field else None
-    return section if _is_section(section) else None
-
-
-def _is_section(annotation: Any) -> bool:
-    return inspect.isclass(annotation) and issubclass(annotation, BaseModel)
-
-
-def _all_settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        if _is_section(field.annotation):
-            yield from _all_settings(field.annotation, f"{prefix}{name}.")  # pyright: ignore[reportArgumentType]
-        else:
-            yield prefix + name
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    """The dotted name of pydantic's location, without the branches of unions and the steps of validation."""
-    names: list[str] = []
-    index = ""
-    for part in loc:
-        section = _section(names)
-        if section is not None and part in section.model_fields:
-            names.append(str(part))
-        elif isinstance(part, int):
-            index += f"[{part}]"
-        elif (
-            len(names) > 1
-            and (above := _section(names[:-1]))
-            and get_origin(above.model_fields[names[-1]].annotation) is dict
-        ):
-            names.append(part)
-    return ".".join(names) + index
-
-
-def _slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """The components of a recipe: kind, specification and dotted place."""
-    objective = values.get("objective")
-    objective = objective if isinstance(objective, Mapping) else {}
-    if values.get("model", "auto") != "auto":
-        yield "model", values["model"], "model"
-    if values.get("learning", "auto") != "auto":
-        yield "rule", values["learning"], "learning"
-    data = values.get("data")
-    augment = data.get("augment") if isinstance(data, Mapping) else None
-    for index, item in enumerate(augment if isinstance(augment, list) else []):
-        yield "augmentation", item, f"data.augment[{index}]"
-    if objective.get("loss", "auto") != "auto":
-        yield "loss", objective["loss"], "objective.loss"
-    penalties = objective.get("penalties")
-    for index, item in enumerate(penalties if isinstance(penalties, list) else []):
-        yield "penalty", item, f"objective.penalties[{index}]"
-
-
-def _component_mistakes(values: Mapping[str, Any]) -> list[str]:
-    problems: list[str] = []
-    for kind, spec, where in _slots(values):
-        try:
-            resolve(kind, spec, where)
-        except RecipeError as error:
-            problems += error.problems
-    return problems
-
-
-def _transfer_mistakes(recipe: Recipe) -> Iterator[str]:
-    """Settings of `transfer` that would do nothing, or that others rule out."""
-    asked, epochs = recipe.transfer, recipe.training.epochs
-    given = [
-        name
-        for name in TransferRecipe.model_fields
-        if name != "start" and getattr(asked, name) != getattr(TransferRecipe(), name)
-    ]
-    rule, optimizer = _rule_and_optimizer(recipe.learning)
-    if asked.freeze == 0 and not isinstance(asked.freeze, list):
-        yield "transfer.freeze: 0 freezes nothing; expected names, a number of first layers, or −1 for all but the head."
-    if asked.thaw_after is not None and not asked.freeze and not asked.features:
-        yield "transfer.thaw_after: has no effect where nothing is frozen; say what is, in transfer.freeze, or leave it out."
-    if asked.thaw_after is not None and isinstance(epochs, int) and asked.thaw_after >= epochs:
-        yield f"transfer.thaw_after: found {asked.thaw_after}, expected less than training.epochs ({epochs}), or nothing would thaw."
-    if rule not in ("gradient", "") and given:
-        yield from (
-            f"transfer.{name}: has no effect under learning.{rule}; leave it out, or learn by gradient."
-            for name in given
-        )
-    if optimizer == "lbfgs":
-        names = [name for name in ("thaw_after", "rate_decay") if name in given]
-        yield from (
-            f"transfer.{name}: lbfgs takes all layers alike; choose another optimizer, or leave it out."
-            for name in names
-        )
-    head_alone = asked.features or (asked.freeze == -1 and asked.thaw_after is None)
-    idle = (
-        {"freeze", "thaw_after", "rate_decay"} if asked.features else {"rate_decay"} if head_alone else set()
-    )
-    yield from (
-        f"transfer.{name}: has no effect where the head alone is trained; leave it out."
-        for name in given
-        if name in idle
-    )
-    if asked.features and recipe.data.augment not in ("auto", []):
-        yield (
-            "data.augment: has no effect with transfer.features, which are computed once; leave one of them out, or freeze all "
-            "but the head (transfer.freeze: -1)."
-        )
-
-
-def _rule_and_optimizer(learning: Any) -> tuple[str, str]:
-    """Their names, where they are ours."""
-    if is_object(learning):
-        return "", ""
-    try:
-        rule, arguments = parse("gradient" if learning == "auto" else learning, "rule")
-        optimizer = parse(arguments.get("optimizer", "adamw"), "optimizer")[0] if rule == "gradient" else ""
-    except RecipeError:  # said elsewhere
-        return "", ""
-    return ("" if ":" in rule else rule), optimizer
-
-
-def _opened(value: Any) -> Any:
+def _open_sections(value: Any) -> Any:
     """Sections as mappings of what they hold; all else, objects included, as it is."""
     if isinstance(value, BaseModel):
-        return {name: _opened(getattr(value, name)) for name in type(value).model_fields}
+        return {name: _open_sections(getattr(value, name)) for name in type(value).model_fields}
     return value
 
 
-def _named(value: Any) -> Any:
+def _name_targets(value: Any) -> Any:
     """Classes and functions by their import path, so that a run can be continued from its file."""
-    value = _opened(value)
+    value = _open_sections(value)
     if isinstance(value, Mapping):
-        return {key: _named(item) for key, item in value.items()}
+        return {key: _name_targets(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_named(item) for item in value]
+        return [_name_targets(item) for item in value]
     return import_path(value) or value
 
 

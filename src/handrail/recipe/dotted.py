@@ -13,7 +13,7 @@ _SLOTS = {"model": "model", "objective.loss": "loss", "learning": "rule"}
 _COLUMNS = "data.columns"  # its keys are names of columns, which may hold dots
 
 
-def set_dotted(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+def set_setting(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A copy of a recipe's settings with one dotted setting changed; naming another component replaces the
     one there.
 

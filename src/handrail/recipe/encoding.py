@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handrail.components.arguments import Count, Positive
+
 
 class Encoding(BaseModel):
     """How columns become numbers.
@@ -20,7 +22,7 @@ class Encoding(BaseModel):
     indicator: bool = True
     scaling: Literal["standard", "minmax", "robust", "quantile", "none"] = "standard"
     categories: Literal["onehot", "embedding"] = "onehot"
-    rare: Annotated[int, Field(ge=1)] = 5
+    rare: Count = 5
 
     def mistakes(self) -> list[str]:
         """Settings that would do nothing, or that lack what they need."""
@@ -63,7 +65,7 @@ class Text(_Settings):
 
     tokens: Literal["auto", "characters", "words", "byte_pairs"] = "auto"
     vocabulary: Annotated[int, Field(ge=3)] = 8000
-    length: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    length: Count | Literal["auto"] = "auto"
     lower: bool = True
 
 
@@ -84,10 +86,10 @@ class Audio(_Settings):
     """
 
     rate: Annotated[int, Field(ge=100)] | Literal["auto"] = "auto"
-    seconds: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    seconds: Positive | Literal["auto"] = "auto"
     mels: Annotated[int, Field(ge=4)] = 64
-    window: Annotated[float, Field(gt=0)] = 0.025
-    hop: Annotated[float, Field(gt=0)] = 0.01
+    window: Positive = 0.025
+    hop: Positive = 0.01
 
 
 class Forecast(_Settings):
@@ -98,7 +100,7 @@ class Forecast(_Settings):
     stride: rows between two training windows.
     """
 
-    history: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    horizon: Annotated[int, Field(ge=1)] = 24
-    season: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    stride: Annotated[int, Field(ge=1)] = 1
+    history: Count | Literal["auto"] = "auto"
+    horizon: Count = 24
+    season: Count | Literal["auto"] = "auto"
+    stride: Count = 1

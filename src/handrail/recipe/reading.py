@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from handrail.components.arguments import Fraction
+
 _DELIMITERS = {
     "\\t": "\t",
     "tab": "\t",
@@ -13,7 +15,6 @@ _DELIMITERS = {
     "space": " ",
     "\\s+": " ",
 }
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ReadOptions(BaseModel):
@@ -92,8 +93,8 @@ class Split(BaseModel):
 
     method: Literal["auto", "random", "stratified", "order", "group", "time", "column"] = "auto"
     column: str | None = None
-    validation: Share = 0.15
-    test: Share = 0.15
+    validation: Fraction = 0.15
+    test: Fraction = 0.15
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
@@ -107,6 +108,7 @@ class Split(BaseModel):
             )
         if self.validation + self.test >= 0.95:
             raise ValueError(
-                f"validation and test take {self.validation + self.test:.0%} of the rows; expected less than 95%"
+                f"validation and test take {self.validation + self.test:.0%} of the rows; expected less than "
+                f"95%"
             )
         return self

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from handrail.components.arguments import Count, Fraction, NonNegative, Positive, Share
 from handrail.recipe.encoding import Audio, Encoding, Forecast, Images, Series, Text
 from handrail.recipe.reading import ReadOptions, Split
-
-Positive = Annotated[int, Field(gt=0)]
 
 
 class Section(BaseModel):
@@ -63,7 +62,7 @@ class DataRecipe(Section):
     validation: Any = None
     test: Any = None
     split: Split = Split()
-    sample: Annotated[float, Field(gt=0)] | None = None
+    sample: Positive | None = None
     duplicates: Literal["keep", "drop"] = "keep"
     stream: Literal["auto"] | bool = "auto"
     balance: Literal["none", "class_weights", "oversample", "undersample"] = "none"
@@ -97,16 +96,16 @@ class TrainingRecipe(Section):
     steps ahead repay it.
     """
 
-    epochs: Positive | Literal["auto"] = "auto"
-    batch_size: Positive | Literal["auto"] = "auto"
-    validate_every: Positive = 1
-    patience: Positive | Literal["auto"] | None = "auto"
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 5.0
+    epochs: Count | Literal["auto"] = "auto"
+    batch_size: Count | Literal["auto"] = "auto"
+    validate_every: Count = 1
+    patience: Count | Literal["auto"] | None = "auto"
+    min_delta: NonNegative = 0.0
+    checkpoint_seconds: NonNegative = 5.0
     device: str = "auto"
-    threads: Positive | Literal["auto"] = "auto"
+    threads: Count | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    replicas: Positive = 1
+    replicas: Count = 1
     keep: Literal["ensemble", "best"] = "ensemble"
     together: Literal["auto"] | bool = "auto"
     compile: Literal["auto"] | bool = "auto"
@@ -124,8 +123,8 @@ class TransferRecipe(Section):
 
     start: str | Path | None = None
     freeze: list[str] | Annotated[int, Field(strict=True)] = []
-    thaw_after: Positive | None = None
-    rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    thaw_after: Count | None = None
+    rate_decay: Share = 1.0
     features: bool = False
 
 
@@ -138,8 +137,6 @@ class EvaluationRecipe(Section):
     """
 
     calibrate: bool = True
-    threshold: (
-        Annotated[float, Field(gt=0, lt=1)] | Literal["auto", "accuracy", "f1", "balanced_accuracy"]
-    ) = "auto"
+    threshold: Fraction | Literal["auto", "accuracy", "f1", "balanced_accuracy"] = "auto"
     resamples: Annotated[int, Field(ge=100)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95

@@ -5,8 +5,8 @@ from handrail.report.wording import inputs
 from handrail.runs.record import RunRecord
 
 _SPREADS = (
-    " The interval says how far a figure moves with other rows; the last column, how far it moves from one seed "
-    "to another, for a single network."
+    " The interval says how far a figure moves with other rows; the last column, how far it moves "
+    "from one seed to another, for a single network."
 )
 
 
@@ -20,6 +20,9 @@ def model_card(run: RunRecord) -> str:
     replicas = replicas_in(summary)
     targets = ", ".join(f"`{name}`" for name in task["targets"])
     size = f"{training['parameters']:,} parameters{' in each network' if replicas else ''}"
+    sizes = f"trained on {rows['train']:,} rows, validated on {rows['validation']:,}"
+    sizes += f"; {rows['test']:,} test rows were sealed"
+    column = " replicas: mean ± standard deviation |" if replicas else ""
     metrics = "\n".join(
         f"| {name} | {_interval(values)} |{_spread(replicas, name)}"
         for name, values in summary["metrics"].items()
@@ -33,7 +36,7 @@ def model_card(run: RunRecord) -> str:
 
 Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of `{summary["source"]}`.
 
-- trained on {rows["train"]:,} rows, validated on {rows["validation"]:,}; {rows["test"]:,} test rows were sealed
+- {sizes}
 - {size}, {inputs(training["inputs"])}, {best_epochs(summary)}
 - recipe {recipe.fingerprint()}, seed {recipe.seed}{_replicas_line(replicas)}
 
@@ -41,7 +44,7 @@ Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of `{
 
 Chosen with the help of these rows: expect slightly less on new ones.{_SPREADS if replicas else ""}
 
-| metric | value and {recipe.evaluation.confidence:.0%} interval |{" replicas: mean ± standard deviation |" if replicas else ""}
+| metric | value and {recipe.evaluation.confidence:.0%} interval |{column}
 |---|---|{"---|" if replicas else ""}
 {metrics}
 

@@ -34,7 +34,6 @@ from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks.records import read_records
 
 _UNUSED = ("identifier", "constant")
-_LEVELS = ("error", "warning", "note")
 
 
 def write_report(run: RunRecord) -> Path:
@@ -65,7 +64,7 @@ def render(run: RunRecord) -> str:
         summary=summary,
         tested=tested,
         columns=_columns(summary),
-        findings=sorted(summary["findings"], key=lambda finding: _LEVELS.index(finding["level"])),
+        findings=sorted(summary["findings"], key=lambda finding: wording.LEVELS.index(finding["level"])),
         training=training_pictures(samples, augmentation(resolved)),
         inside=inside_pictures(samples),
         curves=_curves(run, summary),

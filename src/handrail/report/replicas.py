@@ -1,4 +1,4 @@
-"""What a run's files say about replicas, and the same in words: how many, which answer, how far they differ."""
+"""What a run's files say about replicas, also in words: how many, which answer, how far they differ."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +130,9 @@ def stop_reasons(summary: Results) -> str:
     if replicas is None:
         return summary["training"]["stopped"]
     counts = Counter(member["stopped"] for member in replicas.sound)
-    return "; ".join(counts if len(counts) == 1 else [f"{reason}: {count}" for reason, count in counts.items()])
+    return "; ".join(
+        counts if len(counts) == 1 else [f"{reason}: {count}" for reason, count in counts.items()]
+    )
 
 
 def span(numbers: Sequence[int]) -> str:

@@ -28,6 +28,7 @@ _NAMES = {
     "bleu": "BLEU",
 }
 _ROWS = {"mask": "image", "boxes": "image", "next-token": "passage", "sequence": "text"}
+LEVELS = ("error", "warning", "note")  # of findings, in the order of their weight
 _PERCENT = "\u202f%"  # a narrow space that does not break
 _IN_UNITS = frozenset({"rmse", "mae", "perplexity"})
 _SHARES = ("accuracy", "exact_match")
@@ -62,7 +63,7 @@ def _minus_sign(digits: str) -> str:
 
 
 def metric_value(name: str, value: float | None) -> str:
-    """Shares with three decimals, losses with four, so that columns align; values with a unit with four digits."""
+    """Shares with three decimals, losses with four, values with a unit with four digits."""
     if value is None or not math.isfinite(value):
         return "–"
     if name in _IN_UNITS:

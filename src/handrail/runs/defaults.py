@@ -6,7 +6,7 @@ import torch
 
 from handrail.components import is_object
 from handrail.data.task import TaskSpec
-from handrail.models.cnn import usual_widths
+from handrail.layers.stages import usual_widths
 from handrail.recipe import Recipe
 from handrail.shapes import (
     BoxShape,

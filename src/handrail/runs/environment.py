@@ -84,7 +84,8 @@ def check_same_recipe(folder: Folder, recipe: Recipe) -> None:
     changed = [name for name in now if now[name] != before.get(name) and name not in may_move]
     if changed:
         raise RunError(
-            f"the recipe of '{folder.path}' has been changed since the fit began: {', '.join(changed)}. A fit "
+            f"the recipe of '{folder.path}' has been changed since the fit began: {', '.join(changed)}. A "
+            f"fit "
             "is continued as it was begun; take the changes back, or fit again into another folder."
         )
 

@@ -37,7 +37,8 @@ def help_train(asked: Recipe, team: Team, *, callbacks: tuple[Callback, ...] = (
     fingerprint, threads = team.from_first(_listen)
     if fingerprint != data.fingerprint:
         raise DataError(
-            f"'{data.source}' has other rows for process {team.rank} than for the first; expected the same file."
+            f"'{data.source}' has other rows for process {team.rank} than for the first; expected the same "
+            f"file."
         )
     torch.set_num_threads(threads)
     with resumable(folder.path), listening(patient=True) as wish:

@@ -246,14 +246,16 @@ def write_on(pipeline: Pipeline, start: str, *, length: int, temperature: float 
 
     if pipeline.task.name != "next-token":
         raise DataError(
-            f"the network answers {pipeline.task.name}, and writes no text; expected one trained with data.task=next-token."
+            f"the network answers {pipeline.task.name}, and writes no text; expected one trained with "
+            f"data.task=next-token."
         )
     encoder: Any = pipeline.encoder
     tokenizer = encoder.column.tokenizer
     codes = [int(code) for code in tokenizer.encode([start or "\n"])[0]]
     if not any(code > 1 for code in codes):
         raise DataError(
-            f"--start: found '{start}', of which no token occurred in training; expected text like the training text."
+            f"--start: found '{start}', of which no token occurred in training; expected text like the "
+            f"training text."
         )
     begun = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
     generator = torch.Generator(device=pipeline.device).manual_seed(seed)

@@ -85,7 +85,8 @@ def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Reci
         values["model"] = model
     elif str(values.get("model", "")).startswith("<object"):
         raise RunError(
-            f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...)."
+            f"the model of '{folder.path}' was given as an object, {values['model']}; give it again "
+            f"(model=...)."
         )
     recipe = Recipe.parse(values)
     tables = {name: folder.data(name) for name in SOURCES}

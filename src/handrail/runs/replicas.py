@@ -162,7 +162,8 @@ def check_keep(recipe: Recipe, pipeline: Pipeline) -> None:
     """Raises: `RecipeError` where answers of this kind cannot be joined."""
     if recipe.training.replicas > 1 and recipe.training.keep == "ensemble" and not pipeline.decoder.joins:
         raise RecipeError(
-            f"training.keep: found ensemble, but answers to {pipeline.task.name} have no mean; expected best: one replica answers, "
+            f"training.keep: found ensemble, but answers to {pipeline.task.name} have no mean; expected "
+            f"best: one replica answers, "
             "and the figures of all are reported."
         )
 

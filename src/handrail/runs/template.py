@@ -39,7 +39,8 @@ def starter(name: str, source: Any, data: Dataset) -> str:
         "target": _flow(targets[0] if len(targets) == 1 else targets),
         "task": data.task.name,
         "why": _line(data.task.why),
-        "rows": f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} sealed test rows",
+        "rows": f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} "
+        f"sealed test rows",
         "columns": columns,
         **_by_kind({column.kind for column in data.schema.used}, balance=data.task.is_classification),
     }
@@ -142,8 +143,10 @@ _SECTIONS = {
 """,
 }
 _AUGMENT = {
-    "image": "  # augment: auto            # or a list, for example [flip, {rotation: {degrees: 10}}]; [] for none\n",
-    "audio": "  # augment: auto            # or a list, for example [{shift: {share: 0.1}}, noise]; [] for none\n",
+    "image": "  # augment: auto            # or a list, for example [flip, {rotation: {degrees: 10}}]; [] "
+    "for none\n",
+    "audio": "  # augment: auto            # or a list, for example [{shift: {share: 0.1}}, noise]; [] for "
+    "none\n",
     "series": "  # augment: auto            # which is none; or a list, for example [jitter, scaling]\n",
 }
 _BALANCE = "  # balance: none            # class_weights, oversample, undersample\n"

@@ -13,7 +13,7 @@ _OF_TRAINING = ("device", "threads", "checkpoint_seconds", "replicas", "keep", "
 _MOST_COMBINATIONS = 10_000
 
 
-def checked_space(recipe: Recipe) -> Space:
+def check_space(recipe: Recipe) -> Space:
     """The space of a recipe.
 
     Raises: `RecipeError` with every mistake: names and values that the recipe does not take, settings that a
@@ -30,7 +30,7 @@ def checked_space(recipe: Recipe) -> Space:
     return space
 
 
-def method_of(recipe: Recipe, space: Space) -> str:
+def choose_method(recipe: Recipe, space: Space) -> str:
     """The method's name, with `auto` settled."""
     if recipe.tuning.method != "auto":
         return recipe.tuning.method
@@ -74,7 +74,7 @@ def _misfits(recipe: Recipe, space: Space) -> list[str]:
 
 def _contradictions(recipe: Recipe, space: Space) -> Iterator[str]:
     asked, count = recipe.tuning, size(space)
-    method = method_of(recipe, space)
+    method = choose_method(recipe, space)
     if not is_known(method):
         yield f"tuning.method: there is no method '{method}'.{did_you_mean(method, [*METHODS, *sampler_names()])}"
     if method == "grid":

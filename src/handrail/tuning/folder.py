@@ -86,7 +86,7 @@ def is_search(path: str | Path) -> bool:
     return SearchFolder(Path(path)).recipe.is_file()
 
 
-def existing_search(path: str | Path) -> SearchFolder:
+def find_search(path: str | Path) -> SearchFolder:
     """The folder of a search that is there.
 
     Raises: `RunError` when it is not, or is no search.

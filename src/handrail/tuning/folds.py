@@ -38,8 +38,8 @@ def divisions(data: Dataset, recipe: DataRecipe, folds: int | None) -> list[Divi
     )
     return [
         (
-            _picked(rows, places != fold, f"training {fold + 1}"),
-            _picked(rows, places == fold, f"fold {fold + 1}"),
+            _select(rows, places != fold, f"training {fold + 1}"),
+            _select(rows, places == fold, f"fold {fold + 1}"),
         )
         for fold in range(folds)
     ]
@@ -89,5 +89,5 @@ def _by_group(keys: np.ndarray, folds: int, generator: np.random.Generator) -> n
     return fold_of[groups]
 
 
-def _picked(part: Part, chosen: np.ndarray, name: str) -> Part:
+def _select(part: Part, chosen: np.ndarray, name: str) -> Part:
     return replace(part.picked(np.flatnonzero(chosen)), name=name)

@@ -17,9 +17,9 @@ from handrail.training.job import Pupil, Trained, batch_size
 from handrail.training.many import MOST, train_many
 from handrail.training.signals import StopWish
 from handrail.training.train import threads_kept, usual_threads
-from handrail.tuning.resamples import draws_of, value_of
+from handrail.tuning.comparison import measure, resample_metric
 from handrail.tuning.trial import Result, Trial
-from handrail.tuning.workspace import Workshop, mean_draws
+from handrail.tuning.workspace import Workspace, mean_draws
 
 # Trainings in one program on a processor: two programs on two cores are quicker than one on both.
 _BESIDE = 32
@@ -27,7 +27,7 @@ _LARGE = 2e8  # operations a step: such networks fill a processor on their own
 
 
 @dataclass(frozen=True)
-class Measuring:
+class Measurement:
     """By what trials are judged: the figure, and how many resamples are drawn for its interval."""
 
     metric: str
@@ -36,7 +36,7 @@ class Measuring:
 
 
 @dataclass
-class _Figures:
+class _TrialFigures:
     """What one trial has come to so far."""
 
     values: list[list[float]] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Group:
         return f"group-{self.members[0].number}"
 
 
-Placed = tuple[Group, Path | None]  # and the folder of its checkpoints
+Assignment = tuple[Group, Path | None]  # and the folder of its checkpoints
 
 
 class Grouping:
@@ -75,8 +75,8 @@ class Grouping:
     rung trials stay in their group.
     """
 
-    def __init__(self, workshop: Workshop) -> None:
-        self.workshop = workshop
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         self._members: dict[int, list[Trial]] = {}  # by the number of the first
 
     def groups(self, trials: Sequence[Trial]) -> tuple[list[Group], list[Result]]:
@@ -89,43 +89,43 @@ class Grouping:
                 going_on.setdefault(homes[trial.number], []).append(trial)
             else:
                 new.append(trial)
-        begun, failed = self._begun(new)
-        return [*(self._gone_on(first, some) for first, some in going_on.items()), *begun], failed
+        begun, failed = self._start_groups(new)
+        return [*(self._continue_group(first, some) for first, some in going_on.items()), *begun], failed
 
-    def _begun(self, trials: Sequence[Trial]) -> tuple[list[Group], list[Result]]:
+    def _start_groups(self, trials: Sequence[Trial]) -> tuple[list[Group], list[Result]]:
         found: dict[Any, list[Trial]] = {}
         failed: list[Result] = []
         for trial in trials:
             try:
-                found.setdefault(_likeness(self.workshop, trial), []).append(trial)
+                found.setdefault(_compatibility(self.workspace, trial), []).append(trial)
             except RecipeError as error:
                 failed.append(Result(trial.number, trial.rung, failure=str(error)))
         groups: list[Group] = []
-        most = _BESIDE if self.workshop.device.type == "cpu" else MOST
-        for likeness, alike in found.items():
-            size = max(1, most // self.workshop.recipe.tuning.replicas) if likeness[0] else 1
+        most = _BESIDE if self.workspace.device.type == "cpu" else MOST
+        for compatibility, alike in found.items():
+            size = max(1, most // self.workspace.recipe.tuning.replicas) if compatibility[0] else 1
             for first in range(0, len(alike), size):
                 some = alike[first : first + size]
                 self._members[some[0].number] = some
                 groups.append(Group(tuple(some), tuple(some)))
         return groups, failed
 
-    def _gone_on(self, first: int, trials: Sequence[Trial]) -> Group:
+    def _continue_group(self, first: int, trials: Sequence[Trial]) -> Group:
         again = {trial.number: trial for trial in trials}
         self._members[first] = [again.get(member.number, member) for member in self._members[first]]
         return Group(tuple(trials), tuple(self._members[first]))
 
 
-def _likeness(workshop: Workshop, trial: Trial) -> tuple[Any, ...]:
+def _compatibility(workspace: Workspace, trial: Trial) -> tuple[Any, ...]:
     """Whether it is worth to train it beside others, and what those have to share."""
-    recipe = workshop.settle_trial(trial)
-    network, bench = workshop.first_network(trial), workshop.bench(recipe, 0)
+    recipe = workspace.settle_trial(trial)
+    network, bench = workspace.first_network(trial), workspace.rows_for(recipe, 0)
     size = batch_size(recipe, len(bench.train))
     small = (
         isinstance(bench.encoder.shape, int)
         and 6 * sum(one.numel() for one in network.parameters()) * size < _LARGE
     )
-    small = small or workshop.device.type != "cpu"
+    small = small or workspace.device.type != "cpu"
     beside = small and recipe.training.together is not False
     shapes = tuple((name, tuple(value.shape)) for name, value in network.state_dict().items())
     return (
@@ -148,10 +148,10 @@ def _outline(spec: Any) -> str:
     return "" if isinstance(spec, int | float) else str(spec)
 
 
-def work_on(
-    workshop: Workshop,
+def train_group(
+    workspace: Workspace,
     group: Group,
-    measuring: Measuring,
+    measurement: Measurement,
     *,
     folder: Path | None,
     wish: StopWish | None = None,
@@ -166,16 +166,16 @@ def work_on(
     Raises: `Interrupted` when asked to stop.
     """
     try:
-        return _worked_on(workshop, group, measuring, folder=folder, wish=wish, cores=cores)
+        return _train_group(workspace, group, measurement, folder=folder, wish=wish, cores=cores)
     except RecipeError as error:  # parts of one of them do not fit: it must not harm the others
         trials = group.trials
         if len(trials) == 1:
             return [Result(trials[0].number, trials[0].rung, failure=str(error))]
         alone = [
-            work_on(
-                workshop,
+            train_group(
+                workspace,
                 Group((one,), (one,)),
-                measuring,
+                measurement,
                 folder=folder and folder / f"alone-{one.number}",
                 wish=wish,
                 cores=cores,
@@ -185,68 +185,79 @@ def work_on(
         return [result for results in alone for result in results]
 
 
-def _worked_on(
-    workshop: Workshop,
+def _train_group(
+    workspace: Workspace,
     group: Group,
-    measuring: Measuring,
+    measurement: Measurement,
     *,
     folder: Path | None,
     wish: StopWish | None,
     cores: int | None,
 ) -> list[Result]:
-    figures = {trial.number: _Figures() for trial in group.trials}
+    figures = {trial.number: _TrialFigures() for trial in group.trials}
     members = group.trials if folder is None else group.members
-    for fold in range(len(workshop.divisions)):
+    for fold in range(len(workspace.divisions)):
         began = time.perf_counter()
-        pupils = {trial.number: workshop.pupils(trial, fold) for trial in members}
+        pupils = {trial.number: workspace.pupils(trial, fold) for trial in members}
         flat = [pupil for some in pupils.values() for pupil in some]
         own = folder and folder / f"fold-{fold + 1}"
         with threads_kept():
-            torch.set_num_threads(_threads(workshop, members[0], flat[0]))
+            torch.set_num_threads(_threads(workspace, members[0], flat[0]))
             trained = train_many(
-                flat, together=workshop.recipe.training.together, folder=own, wish=wish, cores=cores
+                flat, together=workspace.recipe.training.together, folder=own, wish=wish, cores=cores
             )
             ended = {pupil.name: one for pupil, one in zip(flat, trained, strict=True)}
             for number, found in figures.items():
                 _note(
-                    found, workshop, measuring, fold, [(pupil, ended[pupil.name]) for pupil in pupils[number]]
+                    found,
+                    workspace,
+                    measurement,
+                    fold,
+                    [(pupil, ended[pupil.name]) for pupil in pupils[number]],
                 )
         for found in figures.values():
             found.seconds += (time.perf_counter() - began) / len(figures)
     return [_result(trial, figures[trial.number]) for trial in group.trials]
 
 
-def _threads(workshop: Workshop, trial: Trial, pupil: Pupil) -> int:
-    recipe, bench = workshop.settle_trial(trial), workshop.bench(workshop.settle_trial(trial), 0)
+def _threads(workspace: Workspace, trial: Trial, pupil: Pupil) -> int:
+    recipe, bench = workspace.settle_trial(trial), workspace.rows_for(workspace.settle_trial(trial), 0)
     if recipe.training.threads != "auto":
         return recipe.training.threads
-    torch.set_num_threads(workshop.threads)
+    torch.set_num_threads(workspace.threads)
     return usual_threads(pupil.network, bench.encoder.shape, batch_size(recipe, len(bench.train)))
 
 
 def _note(
-    found: _Figures, workshop: Workshop, measuring: Measuring, fold: int, trained: list[tuple[Pupil, Trained]]
+    found: _TrialFigures,
+    workspace: Workspace,
+    measurement: Measurement,
+    fold: int,
+    trained: list[tuple[Pupil, Trained]],
 ) -> None:
     """Measure the replicas of a trial on a fold, unless one of them failed."""
     failures = [ended.failure for _, ended in trained if ended.failure]
     if failures or found.failure:
         found.failure = found.failure or failures[0]
         return
-    outcomes = [workshop.answers(pupil.lesson.recipe, fold, pupil.network)[0] for pupil, _ in trained]
-    values = [value_of(outcome, measuring.metric) for outcome in outcomes]
+    outcomes = [workspace.answers(pupil.lesson.recipe, fold, pupil.network)[0] for pupil, _ in trained]
+    values = [measure(outcome, measurement.metric) for outcome in outcomes]
     if not all(math.isfinite(value) for value in values):
-        found.failure = f"{measuring.metric} is not defined on its answers."
+        found.failure = f"{measurement.metric} is not defined on its answers."
         return
-    seed = measuring.seed + fold
+    seed = measurement.seed + fold
     found.values.append(values)
     found.losses.append([ended.progress.best_loss for _, ended in trained])
     found.epochs.append([ended.progress.best_epoch or ended.progress.epoch for _, ended in trained])
     found.draws.append(
-        [draws_of(one, measuring.metric, resamples=measuring.resamples, seed=seed) for one in outcomes]
+        [
+            resample_metric(one, measurement.metric, resamples=measurement.resamples, seed=seed)
+            for one in outcomes
+        ]
     )
 
 
-def _result(trial: Trial, found: _Figures) -> Result:
+def _result(trial: Trial, found: _TrialFigures) -> Result:
     if found.failure:
         return Result(trial.number, trial.rung, seconds=found.seconds, failure=found.failure)
     return Result(

@@ -9,7 +9,7 @@ from handrail.tuning.trial import Result, Trial
 _PAUSE = 1.0  # seconds between two lines
 
 
-class Teller:
+class SearchProgress:
     """Says plain lines, or nothing with the style `none`."""
 
     def __init__(self, style: str) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 
 from handrail.data.dataset import Dataset
+from handrail.fitting import fit, resume
 from handrail.recipe import Recipe
 from handrail.run import Run
 from handrail.runs.folder import read_json, write_json
 from handrail.tools.files import write_bytes, write_text
-from handrail.tuning.folder import SearchFolder, existing_search
+from handrail.tuning.folder import SearchFolder, find_search
 from handrail.tuning.space import Choices, Dimension
 
 
@@ -28,7 +29,7 @@ class Search:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.folder = existing_search(path)
+        self.folder = find_search(path)
 
     def __repr__(self) -> str:
         return f"Search('{self.folder.path}')"
@@ -83,12 +84,12 @@ class Search:
         return _frame(self.summary)
 
 
-def write_found(folder: SearchFolder, asked: Recipe, data: Dataset, found: Mapping[str, Any]) -> None:
+def write_results(folder: SearchFolder, asked: Recipe, data: Dataset, found: Mapping[str, Any]) -> None:
     """Write `winner.yaml`, `trials.csv`, `report.html` and, last, `search.json`; the same for the same
     trials, byte for byte.
 
     Arguments:
-        found: what `judged` says, and the space and the method.
+        found: what `make_summary` says, and the space and the method.
     """
     from handrail.report.search.page import render_search
 
@@ -101,7 +102,7 @@ def write_found(folder: SearchFolder, asked: Recipe, data: Dataset, found: Mappi
         "folds": tuning.folds,
         "replicas": tuning.replicas,
         **found,
-        "space": {name: _told(dimension) for name, dimension in found["space"].items()},
+        "space": {name: _plain_dimension(dimension) for name, dimension in found["space"].items()},
     }
     _write_winner(folder, asked, summary)
     text = io.BytesIO()
@@ -111,7 +112,7 @@ def write_found(folder: SearchFolder, asked: Recipe, data: Dataset, found: Mappi
     write_json(folder.summary, _finite(summary))
 
 
-def _told(dimension: Dimension) -> dict[str, Any]:
+def _plain_dimension(dimension: Dimension) -> dict[str, Any]:
     if isinstance(dimension, Choices):
         return {
             "choices": [
@@ -170,3 +171,35 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def fit_winner(folder: SearchFolder, data: Dataset, *, progress: str) -> Run:
+    """Fit the winner's recipe with its replicas, then train on training and validation rows together. The
+    seal stays shut.
+
+    The first fit, on training rows, finds the number of epochs, the temperature and the threshold, for which
+    rows are needed that the network has not learned from; the second uses them. `Run.test(refit=True)`
+    measures the second.
+    """
+    search = Search(folder.path)
+    run = _fit_or_resume(folder, search, progress)
+    _note_choice(run, search)
+    run.refit(progress=progress)
+    return run
+
+
+def _fit_or_resume(folder: SearchFolder, search: Search, progress: str) -> Run:
+    if (folder.run / "recipe.yaml").exists():
+        return resume(folder.run, progress=progress)
+    return fit(recipe=search.winner, out=folder.run, progress=progress)
+
+
+def _note_choice(run: Run, search: Search) -> None:
+    summary, found = run.summary, search.summary
+    note = (
+        f"The settings were chosen as the best of {len(found['table'])} trials by {found['metric']} on these validation rows, or rows among "
+        "them: all validation figures of this run are flattered by that choice. Test rows tell how good it is."
+    )
+    if note not in summary["notes"]:
+        write_json(run.folder.validation, {**summary, "notes": [*summary["notes"], note]})
+        run.report()

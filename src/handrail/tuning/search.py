@@ -1,13 +1,14 @@
-"""tune: try settings, judge them on validation rows, and say honestly what came of it."""
+"""tune: try settings, measure them on validation rows, and report what is within noise."""
 
 import functools
 import math
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from handrail.data.dataset import Dataset
@@ -26,23 +27,22 @@ from handrail.tools.yaml import read_yaml
 from handrail.training.seeds import derive
 from handrail.training.signals import Interrupted, StopWish, listening
 from handrail.training.train import threads_kept
-from handrail.tuning.checks import checked_space, method_of
-from handrail.tuning.executors import Copies, Hands, Own
-from handrail.tuning.executors.pool import Crew
-from handrail.tuning.executors.processes import Fresh, can_copy
-from handrail.tuning.executors.worker import job_of
-from handrail.tuning.folder import SearchFolder, begin_search, existing_search
-from handrail.tuning.group import Grouping, Measuring
+from handrail.tuning.checks import check_space, choose_method
+from handrail.tuning.comparison import measure, resample_metric, resamples_for
+from handrail.tuning.executors import Executor, ForkedProcesses, ThisProcess
+from handrail.tuning.executors.pool import WorkerPool
+from handrail.tuning.executors.processes import NewProcess, can_copy
+from handrail.tuning.executors.worker import make_job
+from handrail.tuning.folder import SearchFolder, begin_search, find_search
+from handrail.tuning.group import Grouping, Measurement
 from handrail.tuning.methods import Method, make_method
-from handrail.tuning.progress import Teller
-from handrail.tuning.ranking import Question, judged, ranked
-from handrail.tuning.resamples import draws_of, resamples_for, value_of
-from handrail.tuning.results import Search, write_found
+from handrail.tuning.progress import SearchProgress
+from handrail.tuning.ranking import Criterion, make_summary, rank
+from handrail.tuning.results import Search, fit_winner, write_results
 from handrail.tuning.space import Space
-from handrail.tuning.trial import Trial
-from handrail.tuning.trial_store import Store, spoken_settings
-from handrail.tuning.winner import fit_winner
-from handrail.tuning.workspace import Workshop
+from handrail.tuning.trial import Result, Trial
+from handrail.tuning.trial_store import TrialStore, settings_text
+from handrail.tuning.workspace import Workspace
 
 
 def tune(
@@ -56,7 +56,7 @@ def tune(
     refit: bool = False,
     progress: str = "none",
 ) -> Search:
-    """Search the settings that do best on validation rows. The test rows stay sealed.
+    """Search for the settings that do best on validation rows. The test rows stay sealed.
 
     Arguments:
         source, target, recipe, changes: as for `fit`; the base of every trial.
@@ -64,28 +64,27 @@ def tune(
             `{"model.mlp.dropout": [0, 0.2], "learning.gradient.optimizer.adamw.learning_rate": {"low": 1e-4,
             "high": 0.1, "log": True}}`.
         out: the search folder; by default `runs/<name>-search-<time>`.
-        refit: train the winner anew, with its replicas, first on training rows and then on training and
+        refit: train the winner again, with its replicas, first on training rows and then on training and
             validation rows together, as a run in the folder `winner`, which `Run.test(refit=True)` measures.
-        progress: "auto" tells on standard error how far it is, "none" does not.
+        progress: "auto" reports on standard error how far it is, "none" does not.
 
     Returns: the search: its table, its winner, and what is within noise.
 
-    Raises: `RecipeError`, `DataError` before anything is trained; then nothing is left behind.
-    `TrainingError` when every trial failed.
-        `Interrupted` on Ctrl-C or SIGTERM; `resume_search` goes on.
+    Raises: `RecipeError`, `DataError` before anything is trained; then nothing is left behind. `TrainingError`
+        when every trial failed. `Interrupted` on Ctrl-C or SIGTERM; `resume_search` continues.
     """
-    given = dict(changes or {}) | ({} if space is None else {"tuning.space": dict(space)})
-    asked = compose(source, target, recipe=recipe, changes=given)
+    settings = dict(changes or {}) | ({} if space is None else {"tuning.space": dict(space)})
+    asked = compose(source, target, recipe=recipe, changes=settings)
     check_start(asked)
-    checked_space(asked)
-    made = [path for path in _parents(out) if not path.exists()]
+    check_space(asked)
+    new_folders = [path for path in _parents(out) if not path.exists()]
     folder = begin_search(asked.name, out)
     try:
         return _search_in(folder, asked, refit=refit, progress=progress)
     except TrainingError:
         raise
     except HandrailError:
-        _discard(folder, made)
+        _discard(folder, new_folders)
         raise
 
 
@@ -97,8 +96,8 @@ def resume_search(
     refit: bool = False,
     progress: str = "none",
 ) -> Search:
-    """Continue a search that was interrupted or killed; what is finished is not repeated, and the table comes
-    out the same.
+    """Continue a search that was interrupted or killed: finished trials are not repeated, and the table is the
+    same as without the interruption.
 
     Arguments:
         path: the search folder.
@@ -108,7 +107,7 @@ def resume_search(
     Raises: `RunError` when there is no search, or its recipe was changed; `DataError` when the data is not
     what it was.
     """
-    folder = existing_search(path)
+    folder = find_search(path)
     if folder.summary.exists() and not refit:
         return Search(folder.path)
     return _search_in(folder, _recipe_in(folder, source=source, model=model), refit=refit, progress=progress)
@@ -120,10 +119,10 @@ def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | No
         values["model"] = model
     elif str(values.get("model", "")).startswith("<object"):
         raise RunError(
-            f"the model of '{folder.path}' was given as an object, {values['model']}; give it again (model=...)."
+            f"the model of '{folder.path}' was an object, {values['model']}; pass it again (model=...)."
         )
     asked = Recipe.parse(values)
-    kept = {
+    copies = {
         f"data.{name}": str(folder.data(name))
         for name in SOURCES
         if getattr(asked.data, name) == folder.data(name).name
@@ -133,18 +132,18 @@ def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | No
         if source is None
         else {"data.source": source if "://" in str(source) else str(Path(str(source)).absolute())}
     )
-    return asked.with_values({**kept, **moved})
+    return asked.with_values({**copies, **moved})
 
 
 def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: str) -> Search:
-    teller = Teller(progress)
+    progress_printer = SearchProgress(progress)
     try:
         with threads_kept(), listening() as wish:
             asked = _with_data_in_folder(folder, asked)
-            store = Store(folder.store)
+            store = TrialStore(folder.store)
             try:
-                data = _prepared(folder, asked, store)
-                _Search(folder, asked, data, store, wish=wish, teller=teller).run()
+                data = _prepare(folder, asked, store)
+                _Search(folder, asked, data, store, wish=wish, progress_printer=progress_printer).run()
             finally:
                 store.close()
         if refit:
@@ -158,23 +157,23 @@ def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: st
     return Search(folder.path)
 
 
-def _prepared(folder: SearchFolder, asked: Recipe, store: Store) -> Dataset:
-    """The rows, checked, and the same as when the search began."""
+def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
+    """Read and check the rows; they must be the same as when the search began."""
     known = store.facts()
     plain = asked.plain()
     for name in SOURCES:
         plain["data"].pop(name)  # they may have moved; the fingerprint tells whether they are the same
     if known and known["recipe"] != plain:
         raise RunError(
-            f"the recipe in '{folder.recipe}' has been changed since the search began. A search is continued as it was begun; take the "
-            "changes back, or search again into another folder."
+            f"the recipe in '{folder.recipe}' has been changed since the search began. A search is continued with "
+            "its recipe; undo the changes, or search again into another folder."
         )
     data = prepare(asked.data, cache_in=folder.path)
     check_data(asked, data)
     if known and known["data"] != data.fingerprint:
         raise RunError(
-            f"'{data.source}' has changed since the search began: its rows, or their order, are not the same. Restore it, name its new "
-            "place (resume --source), or search again into another folder."
+            f"'{data.source}' has changed since the search began: its rows, or their order, are not the same. "
+            "Restore it, name its new place (resume --source), or search again into another folder."
         )
     if not known:
         store.note({"recipe": plain, "data": data.fingerprint, "threads": max(1, cores() // _workers(asked))})
@@ -182,10 +181,8 @@ def _prepared(folder: SearchFolder, asked: Recipe, store: Store) -> Dataset:
 
 
 def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
-    """Write the recipe; tables in memory are kept in the search folder, so that workers and a later resume
-    can read them.
-    """
-    plain, changes = asked.asked(), {}
+    """Write the recipe, and the tables that lie in memory, so that workers and a later resume can read them."""
+    written, changes = asked.asked(), {}
     for name in SOURCES:
         source = getattr(asked.data, name)
         several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
@@ -193,10 +190,10 @@ def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
             continue
         with write_atomically(folder.data(name)) as path:
             read(source, options=asked.data.read).frame.write_parquet(path)
-        plain["data"][name] = folder.data(name).name
+        written["data"][name] = folder.data(name).name
         changes[f"data.{name}"] = str(folder.data(name).absolute())
     if not folder.recipe.exists():
-        write_yaml(folder.recipe, plain)
+        write_yaml(folder.recipe, written)
     return asked.with_values(changes) if changes else asked
 
 
@@ -208,143 +205,149 @@ class _Search:
         folder: SearchFolder,
         asked: Recipe,
         data: Dataset,
-        store: Store,
+        store: TrialStore,
         *,
         wish: StopWish,
-        teller: Teller,
+        progress_printer: SearchProgress,
     ) -> None:
         self.folder, self.asked, self.data, self.store = folder, asked, data, store
-        self.wish, self.teller = wish, teller
-        self.space: Space = checked_space(asked)
-        self.workshop = Workshop(asked, data, threads=store.facts()["threads"])
-        self.measuring = _measuring(self.workshop)
+        self.wish, self.progress_printer = wish, progress_printer
+        self.space: Space = check_space(asked)
+        self.workspace = Workspace(asked, data, threads=store.facts()["threads"])
+        self.measurement = _make_measurement(self.workspace)
         self.results, self.known = store.results(), store.settings()
         self.trials: dict[tuple[int, int], Trial] = {}
-        self.grouping = Grouping(self.workshop)
+        self.grouping = Grouping(self.workspace)
 
     def run(self) -> None:
-        """Ask the method, train what it asks for, tell it; then write the table."""
-        method, hands = self._method(), self._hands()
+        """Train what the method asks for, tell it the results, until it is done; then write the table."""
+        method, executor = self._make_method(), self._make_executor()
         try:
             while batch := method.ask():
-                self._train(batch, hands)
+                self._train(batch, executor)
                 method.tell([self.results[trial.key] for trial in batch])
         finally:
-            hands.close()
-        order = ranked(self.trials, self.results, self._question)
-        if all(one.failure for one in order):
-            reasons = list(dict.fromkeys(one.failure for one in order))[:3]
+            executor.close()
+        ranking = rank(self.trials, self.results, self._criterion)
+        if all(result.failure for result in ranking):
+            reasons = list(dict.fromkeys(result.failure for result in ranking))[:3]
             raise TrainingError([f"every trial failed; the search is in '{self.folder.path}'.", *reasons])
-        found = judged(self.trials, order, self._rivals(), self._question)
-        write_found(
+        summary = make_summary(self.trials, ranking, self._measure_baselines(), self._criterion)
+        write_results(
             self.folder,
             self.asked,
             self.data,
-            {"space": self.space, "method": method_of(self.asked, self.space), **found},
+            {"space": self.space, "method": choose_method(self.asked, self.space), **summary},
         )
         shutil.rmtree(self.folder.work, ignore_errors=True)
 
     @property
-    def _question(self) -> Question:
-        return Question(self.measuring.metric, self.asked.evaluation.confidence, self.asked.seed)
+    def _criterion(self) -> Criterion:
+        return Criterion(self.measurement.metric, self.asked.evaluation.confidence, self.asked.seed)
 
-    def _method(self) -> Method:
-        settled = self.workshop.settle(self.asked)
+    def _make_method(self) -> Method:
+        settled = self.workspace.settle(self.asked)
         assert settled.training.epochs != "auto", "a recipe is settled before training"
         return make_method(
-            method_of(self.asked, self.space),
+            choose_method(self.asked, self.space),
             self.asked.tuning,
             self.space,
             seed=self.asked.seed,
             epochs=settled.training.epochs,
-            higher=higher_is_better(self.measuring.metric),
+            higher=higher_is_better(self.measurement.metric),
         )
 
-    def _train(self, batch: list[Trial], hands: Hands) -> None:
-        """Those of a batch that are not stored yet; groups are those of the whole batch all the same."""
+    def _train(self, batch: list[Trial], executor: Executor) -> None:
+        """Train the trials without a stored result, grouped as if all were new."""
         self.trials |= {trial.key: trial for trial in batch}
-        strange = [
+        different = [
             trial
             for trial in batch
-            if self.known.get(trial.key, spoken_settings(trial)) != spoken_settings(trial)
+            if self.known.get(trial.key, settings_text(trial)) != settings_text(trial)
         ]
-        if strange:
+        if different:
             raise RunError(
-                f"trial {strange[0].number} of '{self.folder.path}' has other settings than this version proposes; search again into "
-                "another folder."
+                f"trial {different[0].number} of '{self.folder.path}' has other settings than this version proposes; "
+                "search again into another folder."
             )
         groups, failed = self.grouping.groups(batch)
-        self._keep(
-            [self.trials[one.key] for one in failed], [one for one in failed if one.key not in self.results]
+        self._add(
+            [self.trials[result.key] for result in failed],
+            [result for result in failed if result.key not in self.results],
         )
         left = [group for group in groups if any(trial.key not in self.results for trial in group.trials)]
-        self.teller.batch(batch, done=sum(trial.key in self.results for trial in batch))
-        hands.do([(group, self.folder.work / group.name) for group in left], self._keep)
-        self.workshop.forget_networks()
+        self.progress_printer.batch(batch, done=sum(trial.key in self.results for trial in batch))
+        executor.run([(group, self.folder.work / group.name) for group in left], self._add)
+        self.workspace.drop_networks()
 
-    def _keep(self, trials: Any, results: Any) -> None:
+    def _add(self, trials: Sequence[Trial], results: Sequence[Result]) -> None:
         self.store.add(trials, results)
-        self.results |= {one.key: one for one in results}
-        self.teller.finished(results, metric=self.measuring.metric, sign=self._question.sign)
+        self.results |= {result.key: result for result in results}
+        self.progress_printer.finished(results, metric=self.measurement.metric, sign=self._criterion.sign)
 
-    def _hands(self) -> Hands:
+    def _make_executor(self) -> Executor:
         settings, wish = self.asked.tuning, self.wish
         count = _workers(self.asked)
-        job = job_of(self.asked, self.data.fingerprint, self.measuring, threads=self.workshop.threads)
+        job = make_job(self.asked, self.data.fingerprint, self.measurement, threads=self.workspace.threads)
         if settings.cluster is not None:
             if job is None:
                 raise RecipeError(
-                    "tuning.cluster: a recipe with objects in it cannot be sent; name its parts by import path."
+                    "tuning.cluster: a recipe that holds objects cannot be sent; name its parts by import path."
                 )
             from handrail.tuning.executors.ray import Cluster
 
             return Cluster(job, settings.cluster, count, wish=wish)
-        if count == 1 or self.workshop.device.type != "cpu":
-            return Own(self.workshop, self.measuring, wish=wish)
-        fresh = (
-            None if job is None else functools.partial(Crew, functools.partial(Fresh, job), count, wish=wish)
+        if count == 1 or self.workspace.device.type != "cpu":
+            return ThisProcess(self.workspace, self.measurement, wish=wish)
+        make_pool = (
+            None
+            if job is None
+            else functools.partial(WorkerPool, functools.partial(NewProcess, job), count, wish=wish)
         )
         usual = (
-            Own(self.workshop, self.measuring, wish=wish, others=fresh)
-            if settings.workers == "auto" or not fresh
-            else fresh()
+            ThisProcess(self.workspace, self.measurement, wish=wish, make_workers=make_pool)
+            if settings.workers == "auto" or not make_pool
+            else make_pool()
         )
         return (
-            Copies(self.workshop, self.measuring, count, wish=wish, alone=usual)
-            if can_copy(self.workshop)
+            ForkedProcesses(self.workspace, self.measurement, count, wish=wish, fallback=usual)
+            if can_copy(self.workspace)
             else usual
         )
 
-    def _rivals(self) -> dict[str, Any]:
-        """Each baseline's figure and its draws, as means over the folds."""
-        folds = self.workshop.baselines()
-        metric, measuring = self.measuring.metric, self.measuring
-        found = {}
+    def _measure_baselines(self) -> dict[str, tuple[float, np.ndarray]]:
+        """The figure of each baseline and its resamples, as means over the folds."""
+        folds = self.workspace.baselines()
+        metric, measurement = self.measurement.metric, self.measurement
+        figures = {}
         for name in folds[0]:
-            value = sum(value_of(fold[name], metric) for fold in folds) / len(folds)
-            draws = [
-                draws_of(fold[name], metric, resamples=measuring.resamples, seed=measuring.seed + place)
-                for place, fold in enumerate(folds)
+            value = sum(measure(fold[name], metric) for fold in folds) / len(folds)
+            resampled = [
+                resample_metric(
+                    fold[name], metric, resamples=measurement.resamples, seed=measurement.seed + number
+                )
+                for number, fold in enumerate(folds)
             ]
-            if math.isfinite(value):  # a figure that is not defined for a baseline is no rival
-                found[name] = (value, sum(draws) / len(draws))
-        return found
+            if math.isfinite(value):  # a baseline without a defined figure is left out
+                figures[name] = (value, sum(resampled) / len(resampled))
+        return figures
 
 
-def _measuring(workshop: Workshop) -> Measuring:
-    """The figure that trials are judged by: as asked, or what the task's decoder finds fair of a network that
-    has learned nothing.
+def _make_measurement(workspace: Workspace) -> Measurement:
+    """The metric that trials are ranked by: as asked, or the fair one that the task chooses, seen on an untrained
+    network.
     """
-    recipe = workshop.settle(workshop.recipe)
-    outcome, fair = workshop.answers(recipe, 0, workshop.network(recipe, 0).eval())
-    asked = workshop.recipe.tuning.metric
+    recipe = workspace.settle(workspace.recipe)
+    outcome, fair = workspace.answers(recipe, 0, workspace.network(recipe, 0).eval())
+    asked = workspace.recipe.tuning.metric
     if asked not in ("auto", *outcome.names()):
         raise RecipeError(
-            f"tuning.metric: {workshop.data.task.name} has no figure '{asked}'.{did_you_mean(asked, ['auto', *outcome.names()])}"
+            f"tuning.metric: {workspace.data.task.name} has no figure '{asked}'."
+            + did_you_mean(asked, ["auto", *outcome.names()])
         )
-    resamples = resamples_for(outcome, workshop.recipe.evaluation.resamples)
-    return Measuring(
-        fair if asked == "auto" else asked, resamples, derive(workshop.recipe.seed, "resamples") % 2**32
+    resamples = resamples_for(outcome, workspace.recipe.evaluation.resamples)
+    return Measurement(
+        fair if asked == "auto" else asked, resamples, derive(workspace.recipe.seed, "resamples") % 2**32
     )
 
 
@@ -357,11 +360,11 @@ def _parents(out: str | Path | None) -> list[Path]:
     return [path, *path.parents]
 
 
-def _discard(folder: SearchFolder, made: list[Path]) -> None:
-    """Remove a search that never got as far as a trial; nothing half-written is left."""
-    for inside in (folder.recipe, folder.store, *(folder.data(name) for name in SOURCES)):
-        inside.unlink(missing_ok=True)
-    for path in [folder.path, *made]:
+def _discard(folder: SearchFolder, new_folders: list[Path]) -> None:
+    """Remove the files of a search that never began a trial."""
+    for file in (folder.recipe, folder.store, *(folder.data(name) for name in SOURCES)):
+        file.unlink(missing_ok=True)
+    for path in [folder.path, *new_folders]:
         try:
             path.rmdir()
         except OSError:  # something else is there

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.components import import_path, shown
+from handrail.components import import_path, show_value
 from handrail.errors import RecipeError, did_you_mean
 
 Settings = dict[str, Any]
@@ -138,7 +138,7 @@ def _dimension(value: Any) -> Dimension:
         return _choices(value["choices"])
     if isinstance(value, Mapping) and value:
         return _range(value)
-    raise RecipeError(f"found {shown(value)}, {_EXPECTED}.")
+    raise RecipeError(f"found {show_value(value)}, {_EXPECTED}.")
 
 
 def _with_numbers(value: Any) -> Any:
@@ -157,7 +157,7 @@ def _choices(values: Any) -> Choices:
         value for place, value in enumerate(values) if any(_same(value, other) for other in values[:place])
     ]
     if twice:
-        raise RecipeError(f"{shown(twice[0])} stands there twice; leave one out.")
+        raise RecipeError(f"{show_value(twice[0])} stands there twice; leave one out.")
     return Choices(tuple(import_path(value) or value for value in values))
 
 
@@ -170,9 +170,9 @@ def _range(value: Mapping[str, Any]) -> Range:
     problems += [f"{key}: missing; a range has both ends." for key in ("low", "high") if key not in value]
     ends = {key: value[key] for key in ("low", "high", "step") if key in value}
     wrong = {key: number for key, number in ends.items() if not _is_number(number)}
-    problems += [f"{key}: found {shown(number)}, expected a number." for key, number in wrong.items()]
+    problems += [f"{key}: found {show_value(number)}, expected a number." for key, number in wrong.items()]
     if not isinstance(value.get("log", False), bool):
-        problems.append(f"log: found {shown(value['log'])}, expected true or false.")
+        problems.append(f"log: found {show_value(value['log'])}, expected true or false.")
     if problems:
         raise RecipeError(problems)
     found = Range(value["low"], value["high"], log=value.get("log", False), step=value.get("step"))
@@ -223,7 +223,7 @@ def combinations(space: Space) -> Iterator[Settings]:
         yield dict(zip(space, values, strict=True))
 
 
-def drawn(space: Space, count: int, *, seed: int) -> list[Settings]:
+def draw_settings(space: Space, count: int, *, seed: int) -> list[Settings]:
     """So many settings at random, no two alike.
 
     Source: Bergstra & Bengio 2012 (random search)

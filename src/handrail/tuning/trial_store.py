@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS trials (
 """
 
 
-class Store:
+class TrialStore:
     """The SQLite file of a search; while it is open, no other process can use it.
 
     SQLite's rollback journal and full syncing are its defaults: after a kill or a power cut each group of
@@ -40,7 +40,7 @@ class Store:
                 self._connection.execute(statement)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._explained(error) from error
+            raise self._explain(error) from error
 
     def close(self) -> None:
         """Let others use it."""
@@ -97,15 +97,15 @@ class Store:
                 cursor.executemany(statement, rows)
                 cursor.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._explained(error) from error
+            raise self._explain(error) from error
 
     def _all(self, statement: str) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(statement).fetchall()
         except sqlite3.Error as error:
-            raise self._explained(error) from error
+            raise self._explain(error) from error
 
-    def _explained(self, error: sqlite3.Error) -> RunError:
+    def _explain(self, error: sqlite3.Error) -> RunError:
         if "locked" in str(error):
             return RunError(
                 f"'{self.path}' is in use: another search is at work in this folder. Wait for it, or end it first."
@@ -115,7 +115,7 @@ class Store:
         )
 
 
-def spoken_settings(trial: Trial) -> str:
+def settings_text(trial: Trial) -> str:
     """The settings of a trial as they are written: JSON, the same text for the same settings."""
     return json.dumps(trial.settings, ensure_ascii=False, default=str)
 
@@ -125,7 +125,7 @@ def _row(trial: Trial, result: Result) -> tuple[Any, ...]:
     return (
         trial.number,
         trial.rung,
-        spoken_settings(trial),
+        settings_text(trial),
         "failed" if result.failure else "done",
         json.dumps(figures),
         json.dumps(result.epochs),

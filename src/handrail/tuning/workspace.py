@@ -35,7 +35,7 @@ _ENCODES = ("encoding", "images", "text", "series", "audio")
 
 
 @dataclass(frozen=True)
-class Bench:
+class PreparedRows:
     """Encoded rows of one division, under one way to encode; shared by every trial that agrees on both."""
 
     train: Part
@@ -46,7 +46,7 @@ class Bench:
     lesson: Lesson
 
 
-class Workshop:
+class Workspace:
     """Prepared data, and what trials need to be trained on it.
 
     Arguments:
@@ -59,9 +59,9 @@ class Workshop:
         self.recipe, self.data, self.threads = recipe, data, threads
         self.device = choose_device(recipe.training.device)
         self.divisions: list[Division] = divisions(data, recipe.data, recipe.tuning.folds)
-        self._benches: dict[tuple[str, int], Bench] = {}
+        self._benches: dict[tuple[str, int], PreparedRows] = {}
         self._settled: dict[int, tuple[Settings, Recipe]] = {}
-        self._begun: dict[int, nn.Module] = {}
+        self._start_groups: dict[int, nn.Module] = {}
 
     def settle_trial(self, trial: Trial) -> Recipe:
         """The recipe of a trial with every choice made."""
@@ -73,7 +73,7 @@ class Workshop:
 
     def settle(self, recipe: Recipe) -> Recipe:
         """A recipe with every choice made that only the data can tell."""
-        bench = self.bench(recipe, 0)
+        bench = self.rows_for(recipe, 0)
         if recipe.transfer.features and recipe.data.augment == "auto":
             recipe = recipe.with_values({"data.augment": []})  # features are computed once
         rows = len(self.divisions[0][0])
@@ -86,24 +86,24 @@ class Workshop:
             device=self.device,
         )[0]
 
-    def bench(self, recipe: Recipe, fold: int) -> Bench:
+    def rows_for(self, recipe: Recipe, fold: int) -> PreparedRows:
         """The rows of a fold as this recipe encodes them."""
         key = (_ways_to_encode(recipe), fold)
         if key not in self._benches:
             self._benches[key] = self._made(recipe, *self.divisions[fold])
         return self._benches[key]
 
-    def _made(self, recipe: Recipe, train: Part, validation: Part) -> Bench:
+    def _made(self, recipe: Recipe, train: Part, validation: Part) -> PreparedRows:
         encoder, decoder = encoders(recipe, train, schema=self.data.schema, task=self.data.task)
         # Only what encodes is looked at here: the network is each trial's own.
         pipeline = Pipeline(encoder, decoder, _Nothing(), model="").to(self.device)
         lesson = lesson_of(recipe, pipeline, train, validation)
         rows = validation.encoded(encoder)
-        return Bench(train, validation, encoder, decoder, rows, lesson)
+        return PreparedRows(train, validation, encoder, decoder, rows, lesson)
 
     def network(self, recipe: Recipe, fold: int) -> nn.Module:
         """The network of a settled recipe at its beginning."""
-        bench = self.bench(recipe, fold)
+        bench = self.rows_for(recipe, fold)
         model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
         made = make_network(
             model,
@@ -120,13 +120,16 @@ class Workshop:
         they are trained.
         """
         network = self.network(self.settle_trial(trial), 0)
-        if sum(parameter.numel() for parameter in network.parameters()) * (len(self._begun) + 1) <= _KEPT:
-            self._begun[trial.number] = network
+        if (
+            sum(parameter.numel() for parameter in network.parameters()) * (len(self._start_groups) + 1)
+            <= _KEPT
+        ):
+            self._start_groups[trial.number] = network
         return network
 
-    def forget_networks(self) -> None:
-        """Those that are kept have been trained, by whomever."""
-        self._begun.clear()
+    def drop_networks(self) -> None:
+        """Drop the cached networks; they have been trained."""
+        self._start_groups.clear()
 
     def pupils(self, trial: Trial, fold: int) -> list[Pupil]:
         """The trainings of a trial on one fold: one a replica.
@@ -134,11 +137,11 @@ class Workshop:
         Raises: `RecipeError` when its parts do not fit the data.
         """
         recipe = self.settle_trial(trial)
-        bench = self.bench(recipe, fold)
+        bench = self.rows_for(recipe, fold)
         assert recipe.training.epochs != "auto", "a recipe is settled before training"
         epochs = None if trial.share == 1 else max(1, round(trial.share * recipe.training.epochs))
         own = [recipe.model_copy(update={"seed": seed}) for seed in self.seeds()]
-        begun = self._begun.pop(trial.number, None) if fold == 0 else None
+        begun = self._start_groups.pop(trial.number, None) if fold == 0 else None
         networks = [
             self.network(one, fold) if begun is None or place else begun for place, one in enumerate(own)
         ]
@@ -153,7 +156,7 @@ class Workshop:
 
     def answers(self, recipe: Recipe, fold: int, network: nn.Module) -> tuple[Outcome, str]:
         """What a trained network says of the held-out rows, and the figure that the decoder finds fair."""
-        bench = self.bench(recipe, fold)
+        bench = self.rows_for(recipe, fold)
         decoder = copy.deepcopy(bench.decoder)
         decoder.settle(network, bench.rows, bench.validation, recipe.evaluation)
         outcome = decoder.outcome(network, bench.rows, bench.validation)
@@ -163,7 +166,7 @@ class Workshop:
         """The simple rivals on each fold, made from the rows that the trials learn from, as the base recipe
         encodes them.
         """
-        benches = [self.bench(self.recipe, fold) for fold in range(len(self.divisions))]
+        benches = [self.rows_for(self.recipe, fold) for fold in range(len(self.divisions))]
         return [bench.decoder.baselines(bench.train, bench.validation, bench.encoder) for bench in benches]
 
 

@@ -16,8 +16,7 @@ from PIL import Image
 
 from handrail.data.rows import Stored
 from handrail.data.stores.images import ImageStore
-from handrail.data.stores.pixels import cache
-from handrail.data.stores.pixels import workers as crew
+from handrail.data.stores.pixels import cache, workers
 from handrail.data.stores.pixels.cache import OnDisk, Shelf
 from handrail.data.stores.pixels.geometry import crop, shares
 from handrail.errors import DataError, HandrailError
@@ -40,8 +39,8 @@ def files(folder: Path, pictures: np.ndarray, *, ending: str = "png") -> list[Pa
 
 @pytest.fixture
 def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "_FILES", 1)
-    monkeypatch.setattr(crew, "_BATCH", 5)
+    monkeypatch.setattr(workers, "_FILES", 1)
+    monkeypatch.setattr(workers, "_BATCH", 5)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
@@ -92,7 +91,7 @@ def test_worker_processes_give_what_this_process_gives(
     Image.fromarray(digits(1)[0]).resize((17, 9)).save(paths[11])
     by_workers = ImageStore.of_files(paths)
     found = by_workers.pixels((8, 8), 3)
-    monkeypatch.setattr(crew, "_FILES", 10**6)
+    monkeypatch.setattr(workers, "_FILES", 10**6)
     here = ImageStore.of_files(paths)
     np.testing.assert_array_equal(by_workers.hashes, here.hashes)
     assert by_workers.sizes.tolist() == here.sizes.tolist()
@@ -252,9 +251,9 @@ CHILD = """
 import sys, numpy as np, time
 from pathlib import Path
 from handrail.data.stores.pixels import cache
-from handrail.data.stores.pixels import workers as crew
+from handrail.data.stores.pixels import workers
 from handrail.data.stores.images import ImageStore
-cache.IN_MEMORY, crew._FILES = 1000, 1
+cache.IN_MEMORY, workers._FILES = 1000, 1
 folder = Path(sys.argv[1])
 store = ImageStore.of_files(sorted((folder / "pictures").iterdir()), cache_in=folder / "run")
 store.pixels((32, 32), 3)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.masks import MaskStore
-from handrail.data.stores.pixels import workers as crew
+from handrail.data.stores.pixels import workers
 from handrail.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -103,8 +103,8 @@ def test_what_is_no_mask_is_named(tmp_path: Path) -> None:
 def test_worker_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     masks = [RNG.integers(0, 4, (9, 9)).astype(np.uint8) for _ in range(12)]
     here = of_values(tmp_path, *masks)
-    monkeypatch.setattr(crew, "_FILES", 1)
-    monkeypatch.setattr(crew, "_BATCH", 4)
+    monkeypatch.setattr(workers, "_FILES", 1)
+    monkeypatch.setattr(workers, "_BATCH", 4)
     there = of_values(tmp_path, *masks)
     np.testing.assert_array_equal(here.hashes, there.hashes)
     assert torch.equal(here.labels((5, 5)), there.labels((5, 5)))

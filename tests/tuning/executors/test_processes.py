@@ -18,7 +18,7 @@ from handrail.errors import RunError
 from handrail.recipe.compose import compose
 from handrail.tuning import search as searching
 from handrail.tuning.executors import processes
-from handrail.tuning.workspace import Workshop
+from handrail.tuning.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes")
 
@@ -43,14 +43,14 @@ def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The processes that are copied from now on."""
     made: list[int] = []
-    begin = processes.Forked.__init__
+    begin = processes.ForkedProcess.__init__
 
-    def noted(self: processes.Forked, *arguments: Any) -> None:
+    def noted(self: processes.ForkedProcess, *arguments: Any) -> None:
         begin(self, *arguments)
         assert self.process.pid
         made.append(self.process.pid)
 
-    monkeypatch.setattr(processes.Forked, "__init__", noted)
+    monkeypatch.setattr(processes.ForkedProcess, "__init__", noted)
     monkeypatch.setattr(searching, "cores", lambda: 2)
     return made
 
@@ -69,13 +69,13 @@ def test_copies_new_processes_and_this_one_come_to_the_same_table(
 def test_folds_are_encoded_before_copies_are_made(
     tmp_path: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, make = os.getpid(), Workshop._made
+    here, make = os.getpid(), Workspace._made
 
-    def made(self: Workshop, *arguments: Any) -> Any:
+    def made(self: Workspace, *arguments: Any) -> Any:
         assert os.getpid() == here
         return make(self, *arguments)
 
-    monkeypatch.setattr(Workshop, "_made", made)
+    monkeypatch.setattr(Workspace, "_made", made)
     assert search(tmp_path / "copies", tuning__folds=2) == search(
         tmp_path / "here", tuning__folds=2, tuning__workers=1
     )
@@ -97,17 +97,17 @@ def test_a_copy_compiles_nothing_by_itself(
 def test_a_copy_that_dies_is_replaced(
     tmp_path: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died, answered = tmp_path / "died", processes.answered
+    died, answer_prepared = tmp_path / "died", processes.answer_prepared
 
     def first_dies(*arguments: Any) -> str:
         try:
             died.touch(exist_ok=False)
         except FileExistsError:
-            return answered(*arguments)
+            return answer_prepared(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr(processes, "answered", first_dies)
+    monkeypatch.setattr(processes, "answer_prepared", first_dies)
     table = search(tmp_path / "one")
     assert died.exists()
     assert len(copies) == 3
@@ -122,7 +122,7 @@ def test_a_group_whose_copies_always_die_ends_the_search(
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr(processes, "answered", dies)
+    monkeypatch.setattr(processes, "answer_prepared", dies)
     with pytest.raises(RunError, match=r"ended by signal 9.*three times at trials .*words: no room"):
         search(tmp_path / "one")
     assert len(copies) >= 3
@@ -163,11 +163,11 @@ handrail.tune("bundled:digits", "target", space={SPACE!r}, out={str(tmp_path / "
 )
 def test_copies_compute_with_one_thread_and_compile_nothing(changes: dict[str, Any], can: bool) -> None:
     recipe = compose("bundled:iris", "target", changes=changes)
-    assert processes.can_copy(Workshop(recipe, prepare(recipe.data))) is can
-    assert not processes.can_copy(Workshop(recipe, prepare(recipe.data), threads=2))
+    assert processes.can_copy(Workspace(recipe, prepare(recipe.data))) is can
+    assert not processes.can_copy(Workspace(recipe, prepare(recipe.data), threads=2))
 
 
 def test_there_are_no_copies_of_a_process_that_has_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = compose("bundled:iris", "target")
     monkeypatch.setitem(sys.modules, processes.COMPILER, processes)
-    assert not processes.can_copy(Workshop(recipe, prepare(recipe.data)))
+    assert not processes.can_copy(Workspace(recipe, prepare(recipe.data)))

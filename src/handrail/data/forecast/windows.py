@@ -48,9 +48,7 @@ class Windowed:
     first_target_row: Int[np.ndarray, " windows"]
 
 
-def windowed(
-    table: Table, targets: Sequence[str], recipe: DataRecipe
-) -> tuple[Table, tuple[str, ...], int]:
+def windowed(table: Table, targets: Sequence[str], recipe: DataRecipe) -> tuple[Table, tuple[str, ...], int]:
     """A table as windows that a recipe asks for: with the part of each (3: left out), the target columns, and
     the season.
 

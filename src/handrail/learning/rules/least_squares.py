@@ -1,15 +1,15 @@
 """The last layer in closed form."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from handrail.components import component
+from handrail.components.arguments import NonNegative
 from handrail.errors import RecipeError
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.learning.batch import Batch
@@ -42,7 +42,7 @@ class LeastSquares(Rule):
 
     losses: ClassVar[Mapping[str, Any]] = dict.fromkeys(("binary", "multi-class", "regression"), "mse")
 
-    def __init__(self, *, ridge: Annotated[float, Field(ge=0)] = 1e-6) -> None:
+    def __init__(self, *, ridge: NonNegative = 1e-6) -> None:
         self.ridge = ridge
         self.solved = False
 

@@ -1,14 +1,14 @@
 """The perceptron's own rule."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import nn
 
 from handrail.components import component
+from handrail.components.arguments import Positive
 from handrail.errors import RecipeError
 from handrail.learning.batch import Batch
 from handrail.learning.rule import Measures, Rule, TrainingPlan, refuse_penalties
@@ -41,7 +41,7 @@ class Rosenblatt(Rule):
         "multi-class": {"hinge": {"margin": 0.0}},
     }
 
-    def __init__(self, *, learning_rate: Annotated[float, Field(gt=0)] = 1.0) -> None:
+    def __init__(self, *, learning_rate: Positive = 1.0) -> None:
         self.rate = learning_rate
         self.errors = 0
         self.separated = False

@@ -1,4 +1,4 @@
-"""All components in words: what they are, how they are set, where they come from."""
+"""The catalogue of components: what they do, their settings, their sources."""
 
 import inspect
 from typing import Any
@@ -8,7 +8,7 @@ from handrail.errors import RecipeError, did_you_mean
 
 
 def catalogue(kind: str | None = None) -> dict[str, dict[str, dict[str, Any]]]:
-    """By kind and name: summary, settings with their defaults, tasks, source.
+    """Summary, settings with defaults, tasks and source of each component, by kind and name.
 
     Raises: `RecipeError` for an unknown kind.
     """
@@ -31,10 +31,10 @@ def _entry(entry: Any) -> dict[str, Any]:
     }
 
 
-def catalogue_text(found: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """For people."""
+def catalogue_text(entries_by_kind: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """The catalogue as `handrail list` prints it."""
     lines = []
-    for kind, entries in found.items():
+    for kind, entries in entries_by_kind.items():
         lines += [kind.upper(), ""]
         for name, entry in entries.items():
             arguments = ", ".join(f"{key}={value}" for key, value in entry["settings"].items())

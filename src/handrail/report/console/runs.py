@@ -1,4 +1,4 @@
-"""What the command line prints about a run: a few plain lines."""
+"""A run in a few plain lines for the terminal."""
 
 from typing import Any
 
@@ -29,42 +29,47 @@ _FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
 
 
 def run_summary(run: RunRecord) -> str:
-    """What was learned from what, the figures beside the baselines, where the report is."""
+    """Task, rows, network and training, then metrics beside the baselines'."""
     summary = run.summary
     task, rows, training = summary["task"], summary["rows"], summary["training"]
+    targets = list_some(task["targets"], most=6, last=" and ")
     lines = [
-        f"{run.recipe.name}: {task['name']}, target {list_some(task['targets'], most=6, last=' and ')} ({task['why']})",
-        f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} sealed test rows; "
-        f"{wording.inputs(training['inputs'])}, {training['parameters']:,} parameters{_times(summary)}",
+        f"{run.recipe.name}: {task['name']}, target {targets} ({task['why']})",
+        f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, "
+        f"{rows['test']:,} sealed test rows; {wording.inputs(training['inputs'])}, "
+        f"{training['parameters']:,} parameters{_times(summary)}",
         f"{best_epochs(summary)} ({stop_reasons(summary)}), {training['seconds']:.1f} s",
     ]
     lines += failure_lines(replicas) if (replicas := replicas_in(summary)) else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
-    lines += ["", *figures_table("validation", task["name"], summary), *_spread(summary), comparison(summary)]
+    lines += ["", *metrics_table("validation", task["name"], summary), *_spread(summary), comparison(summary)]
     return "\n".join(lines)
 
 
-def test_summary(run: RunRecord, found: dict[str, Any]) -> str:
-    """The figures on test rows, and how often they were opened."""
-    task = run.summary["task"]["name"]
+def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
+    """Metrics on test rows, and how often these were opened.
+
+    Arguments:
+        tested: what `test.json` holds.
+    """
+    task, number = run.summary["task"]["name"], tested["opening"]
     opened = (
-        "for the first time"
-        if found["opening"] == 1
-        else f"for the {_ordinal(found['opening'])} time: these figures flatter"
+        "for the first time" if number == 1 else f"for the {_ordinal(number)} time: these figures flatter"
     )
-    lines = ["", *figures_table("test", task, found), *_spread(found), comparison(found)]
-    lines.append(f"The seal of the {found['rows']:,} test rows was opened {opened}.")
+    lines = ["", *metrics_table("test", task, tested), *_spread(tested), comparison(tested)]
+    lines.append(f"The seal of the {tested['rows']:,} test rows was opened {opened}.")
     lines += [
-        f"{share:.0%} of these rows were opened before in another set, on {opening['when']} by recipe '{opening['recipe']}'."
-        for opening, share in found["shared"]
+        f"{share:.0%} of these rows were opened before in another set, on {opening['when']} "
+        f"by recipe '{opening['recipe']}'."
+        for opening, share in tested["shared"]
     ]
-    lines += found["remarks"]
-    if found["refit"]:
+    lines += tested["remarks"]
+    if tested["refit"]:
         lines.append(
-            f"Measured is the {network_name(found)} trained on training and validation rows together; the run answers with it from "
-            "now on."
+            f"These figures are for the {network_name(tested)} refitted on training and validation rows; "
+            "the run predicts with it from now on."
         )
     return "\n".join(lines)
 
@@ -74,9 +79,9 @@ def _times(summary: dict[str, Any]) -> str:
     return f" in each of {len(replicas.members)} replicas" if replicas else ""
 
 
-def _spread(found: dict[str, Any]) -> list[str]:
-    """How far the main figure moves with the seed."""
-    replicas, metric = replicas_in(found), found["comparison"]["metric"]
+def _spread(results: dict[str, Any]) -> list[str]:
+    """How far the main metric moves with the seed."""
+    replicas, metric = replicas_in(results), results["comparison"]["metric"]
     return [spread_line(replicas, metric, metric.replace("_", " "), _number)] if replicas else []
 
 
@@ -84,11 +89,11 @@ def _number(value: float | None) -> str:
     return "–" if value is None else number(value)
 
 
-def figures_table(part: str, task: str, found: dict[str, Any]) -> list[str]:
+def metrics_table(part: str, task: str, results: dict[str, Any]) -> list[str]:
     """Metrics as rows, the network and the baselines as columns."""
-    names = [network_name(found), *found["baselines"]]
-    columns = [found["metrics"], *found["baselines"].values()]
-    shown = [name for name in _SHOWN[task] if name in found["metrics"]]
+    names = [network_name(results), *results["baselines"]]
+    columns = [results["metrics"], *results["baselines"].values()]
+    shown = [name for name in _SHOWN[task] if name in results["metrics"]]
     body = [[name.replace("_", " "), *(interval(column.get(name)) for column in columns)] for name in shown]
     table = [[part, *names], *body]
     widths = [max(len(row[index]) for row in table) for index in range(len(names) + 1)]
@@ -98,42 +103,40 @@ def figures_table(part: str, task: str, found: dict[str, Any]) -> list[str]:
     ]
 
 
-def interval(found: dict[str, float | None] | None) -> str:
-    """A value and its interval in one cell."""
-    if not found or found["value"] is None:
+def interval(values: dict[str, float | None] | None) -> str:
+    """A value with its interval: `0.9741 (0.9704 to 0.9815)`."""
+    if not values or values["value"] is None:
         return "–"
-    if found["low"] is None or found["high"] is None:
-        return number(found["value"])
-    return f"{number(found['value'])} ({number(found['low'])} to {number(found['high'])})"
+    if values["low"] is None or values["high"] is None:
+        return number(values["value"])
+    return f"{number(values['value'])} ({number(values['low'])} to {number(values['high'])})"
 
 
 def number(value: float) -> str:
-    """Four digits that matter."""
+    """Four significant digits."""
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
 
 
-def comparison(found: dict[str, Any]) -> str:
-    """Whether the network wins."""
-    compared = found["comparison"]
-    gap, who = compared["difference"], network_name(found)
-    verdicts = {
-        "better": f"The {who} is better than the {compared['baseline']} baseline",
-        "worse": f"The {who} is WORSE than the {compared['baseline']} baseline",
-        "no clear difference": f"The {who} is not clearly better than the {compared['baseline']} baseline",
-    }
-    return (
-        f"{verdicts[compared['verdict']]}: {compared['metric'].replace('_', ' ')} differs by {interval(gap)}."
-    )
+def comparison(results: dict[str, Any]) -> str:
+    """Whether the network beats the best baseline."""
+    outcome = results["comparison"]
+    verdicts = {"better": "better", "worse": "WORSE", "no clear difference": "not clearly better"}
+    verdict, metric = verdicts[outcome["verdict"]], outcome["metric"].replace("_", " ")
+    sentence = f"The {network_name(results)} is {verdict} than the {outcome['baseline']} baseline"
+    return f"{sentence}: {metric} differs by {interval(outcome['difference'])}."
 
 
-def openings_text(openings: "list[Opening]") -> str:
-    """When and by which recipe the seal was opened before, and what was found."""
+def openings_text(openings: list[Opening]) -> str:
+    """When and by which recipe the seal was opened before, and the main metric then."""
     last = openings[-1]
     figures = last.figures or {}
     main = next((f", {name} {figures[name]:.4f}" for name in _FIRST if figures.get(name) is not None), "")
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
-    return f"The seal of these {last.rows:,} test rows was opened before, {times}; last on {last.when} by recipe '{last.recipe}' (run {last.run}){main}."
+    return (
+        f"The seal of these {last.rows:,} test rows was opened before, {times}; last on {last.when} "
+        f"by recipe '{last.recipe}' (run {last.run}){main}."
+    )
 
 
-def _ordinal(count: int) -> str:
-    return {2: "second", 3: "third"}.get(count, f"{count}th")
+def _ordinal(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")

@@ -1,4 +1,4 @@
-"""Where attention looks: a square of weights for each head."""
+"""Attention maps: a square of weights for each head."""
 
 from collections.abc import Sequence
 
@@ -24,12 +24,12 @@ def attention_plot(
     width: int = WIDTH,
     columns: int | None = None,
 ) -> FigureView:
-    """A square a head: each row is a token that looks, each column one that is looked at.
+    """A square per head: a row is the token that attends, a column the token attended to.
 
     Arguments:
         weights: `[heads, tokens, tokens]`, rows that sum to 1; the first 8 heads and 32 tokens are shown.
-        tokens: their text; spaces and line ends are shown as signs. None are written where none are given.
-        columns: how many heads stand side by side; by default two, on a wide picture more.
+        tokens: their text, if it is to be shown; spaces and line ends become signs.
+        columns: how many heads stand side by side; by default two, more on a wide picture.
     """
     shown = weights[:MOST_HEADS, :MOST_TOKENS, :MOST_TOKENS]
     words = [_visible(token) for token in tokens[:MOST_TOKENS]]
@@ -57,7 +57,10 @@ def attention_plot(
         )
     height = round(margin + -(-heads // columns) * (side + _ALONE))
     label = f"Attention of {plural(heads, 'head')} among {plural(shown.shape[1], 'token')}"
-    note = "A row is the token that looks, a column what it looks at; full colour is the strongest weight of the head."
+    note = (
+        "A row is the token that attends, a column the token attended to; "
+        "full colour is the strongest weight of the head."
+    )
     more = (
         f"the first {MOST_TOKENS} of {len(tokens)} tokens"
         if len(tokens) > MOST_TOKENS
@@ -102,9 +105,9 @@ def _across(frame: Frame, words: Sequence[str], margin: float) -> list[str]:
     step = frame.width / max(len(words), 1)
     size = _type_size(step)
     style = f"fill: {variable(MUTED)}"
-    found = []
+    lines = []
     for at, word in enumerate(words):
         x, y = frame.x + (at + 0.5) * step + 0.35 * size, frame.y - 5
-        turned = f' transform="rotate(-90 {x:.4g} {y:.4g})"'
-        found.append(text_line(cut(word, margin - 5, size=size), x, y, style, size=size, more=turned))
-    return found
+        rotation = f' transform="rotate(-90 {x:.4g} {y:.4g})"'
+        lines.append(text_line(cut(word, margin - 5, size=size), x, y, style, size=size, more=rotation))
+    return lines

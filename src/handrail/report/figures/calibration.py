@@ -1,4 +1,4 @@
-"""The reliability diagram: are probabilities to be believed?"""
+"""The reliability diagram: do probabilities match frequencies?"""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ _Z = 1.96
 def reliability_plot(
     predictions: Predictions, part: str, note: str = "", *, marked: bool = False
 ) -> FigureView:
-    """Accuracy against confidence, with 95 % intervals, and below it how many decisions have each confidence."""
+    """Accuracy against confidence, with 95 % intervals, above a histogram of confidences."""
     bins = reliability(predictions)
     filled = bins.count > 0
 
@@ -40,13 +40,12 @@ def reliability_plot(
         lower.grid(axis="x", visible=False)
         lower.yaxis.set_major_locator(_two_ticks(int(bins.count.max(initial=1))))
 
-    svg = picture(
-        f"reliability-{part}", draw, label=f"Reliability diagram on {part} rows: {_summary(bins)}", height=300
+    label = f"Reliability diagram on {part} rows: {_summary(bins)}"
+    svg = picture(f"reliability-{part}", draw, label=label, height=300)
+    text = (
+        f"On the dotted line, confidence equals accuracy. Bars: 95 % intervals.{' ' + note if note else ''}"
     )
-    told = (
-        f"On the dotted line, confidence is what it says. Bars: 95 % intervals.{' ' + note if note else ''}"
-    )
-    return figure_view("Reliability", svg, note=told, marked=marked)
+    return figure_view("Reliability", svg, note=text, marked=marked)
 
 
 def _two_ticks(most: int) -> MultipleLocator:
@@ -59,7 +58,8 @@ def _summary(bins: Reliability) -> str:
     if not len(filled):
         return "no decisions"
     most = filled[-1]
-    return f"{bins.count[most]:,} decisions at confidence {bins.confidence[most]:.2f} are right in {bins.accuracy[most]:.0%}"
+    confidence, right = f"{bins.confidence[most]:.2f}", f"{bins.accuracy[most]:.0%}"
+    return f"{bins.count[most]:,} decisions at confidence {confidence} are right in {right}"
 
 
 def wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

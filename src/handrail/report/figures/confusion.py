@@ -1,4 +1,4 @@
-"""Which class is taken for which: a table of counts, or the most confused pairs where classes are many."""
+"""Which class is mistaken for which: a matrix, or the most confused pairs if there are many classes."""
 
 from dataclasses import dataclass
 
@@ -12,22 +12,20 @@ _MOST_PAIRS = 15
 
 @dataclass(frozen=True)
 class Cell:
-    """So many rows of a class that were called another (or the same); `share` of the class's rows."""
+    """How many rows of a true class got one answer, and their `share` of the class."""
 
     count: int
     share: float
 
     @property
     def percent(self) -> str:
-        """`97%`; what is little but not nothing says so."""
+        """`97%`, `<1%`, or empty for none."""
         return "" if self.count == 0 else "<1%" if self.share < 0.005 else f"{self.share:.0%}"
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """A matrix of cells (rows are the truth, columns the answers), or pairs (truth, answer, cell), most
-    frequent first.
-    """
+    """A matrix (rows are the truth, columns the answers), or pairs (truth, answer, cell) by frequency."""
 
     classes: tuple[str, ...]
     rows: tuple[tuple[str, int, tuple[Cell, ...]], ...] = ()
@@ -38,7 +36,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One label's four cells."""
+    """The four cells of one label."""
 
     name: str
     hits: int
@@ -81,12 +79,6 @@ def _pairs(
 def label_table(predictions: Predictions) -> list[LabelRow]:
     """Each label's hits, misses and false alarms."""
     return [
-        LabelRow(
-            name,
-            int((true & said).sum()),
-            int((true & ~said).sum()),
-            int((~true & said).sum()),
-            int((~true & ~said).sum()),
-        )
-        for name, (true, said, _) in zip(predictions.classes, predictions.sides(), strict=True)
+        LabelRow(name, *(int(cell.sum()) for cell in (true & on, true & ~on, ~true & on, ~true & ~on)))
+        for name, (true, on, _) in zip(predictions.classes, predictions.sides(), strict=True)
     ]

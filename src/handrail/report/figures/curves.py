@@ -1,4 +1,4 @@
-"""Learning curves: what was measured at each epoch."""
+"""Learning curves: loss, metrics and learning rate by epoch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 def learning_curves(records: Sequence[dict[str, Any]], best_epoch: int) -> list[FigureView]:
-    """Loss first, then each other figure that was measured, then the learning rate where it changes."""
+    """The loss first, then the other metrics, then the learning rate if it changes."""
     views = [_curves(records, name, best_epoch) for name in curve_names(records)]
     rates = points(records, "learning_rate")
     if len(set(rates[1].tolist())) > 1:
@@ -26,7 +26,7 @@ def learning_curves(records: Sequence[dict[str, Any]], best_epoch: int) -> list[
 
 
 def curve_names(records: Sequence[dict[str, Any]]) -> list[str]:
-    """What was measured on training or validation rows: the loss first; no more than there is room for."""
+    """The first six quantities measured on training or validation rows, the loss first."""
     names = dict.fromkeys(
         key.partition("_")[2] for line in records for key in line if key.startswith(("train_", "val_"))
     )
@@ -34,7 +34,7 @@ def curve_names(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def points(records: Sequence[dict[str, Any]], key: str) -> Curve:
-    """Epochs and values of a figure, where it was measured."""
+    """Epochs and finite values of a recorded quantity."""
     pairs = [(line["epoch"], line[key]) for line in records if isinstance(line.get(key), int | float)]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     table = table[np.isfinite(table).all(axis=1)]
@@ -76,7 +76,7 @@ def slug(name: str) -> str:
 
 
 def learning_rate(curves: Sequence[Curve]) -> FigureView:
-    """The learning rate of each network; those of replicas differ where it follows their losses."""
+    """The learning rate of each network; replicas differ if their schedules follow the loss."""
 
     def draw(figure: Figure) -> None:
         axes = axes_in(figure, left=56)
@@ -101,7 +101,7 @@ def epoch_axis(axes: Axes, last: int) -> None:
 
 
 def logarithmic_if_wide(axes: Axes, values: np.ndarray) -> None:
-    """A loss that falls by more than a factor of thirty shows its end on a logarithmic axis only."""
+    """A logarithmic axis for a loss that falls by a factor of 30 or more, else its end is invisible."""
     if len(values) == 0 or values.min() <= 0 or values.max() < 30 * values.min():
         return
     axes.set_yscale("log")

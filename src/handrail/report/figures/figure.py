@@ -9,7 +9,7 @@ from handrail.report.figures.style import variable
 
 @dataclass(frozen=True)
 class Key:
-    """A line of a legend; `look` is line, dashes, dot or diamond."""
+    """A line of the legend; `look` is line, dashes, dot or diamond."""
 
     label: str
     colour: str
@@ -24,10 +24,12 @@ class Key:
 
 @dataclass(frozen=True)
 class FigureView:
-    """What the page shows: `svg` is safe as it is, everything else is escaped there; `side` stands beside the
-    title.
+    """A figure for the template, which escapes all text but `svg`.
 
-    wide: the figure takes the room of two side by side; tall: and of two below each other.
+    Arguments:
+        side: text beside the title.
+        wide: takes the room of two figures side by side.
+        tall: takes the room of two figures below each other.
     """
 
     title: str
@@ -43,5 +45,10 @@ class FigureView:
 def figure_view(
     title: str, svg: str, *, note: str = "", keys: tuple[Key, ...] = (), marked: bool = False, side: str = ""
 ) -> FigureView:
-    """A figure; `svg` must come from `style.picture`. `marked`: drawn from test rows that were opened before."""
-    return FigureView(title, Markup(svg), note, keys, marked, side)  # noqa: S704 - our own drawing, with no text from data
+    """A figure whose `svg` comes from `style.picture` or `tiles.svg`.
+
+    Arguments:
+        marked: drawn from test rows that were opened before.
+    """
+    safe = Markup(svg)  # noqa: S704 - our own drawing: text from data is escaped
+    return FigureView(title, safe, note, keys, marked, side)

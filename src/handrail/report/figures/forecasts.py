@@ -1,11 +1,11 @@
-"""Series over time: forecasts over the truth with the baseline, and a sample of series."""
+"""Series over time: forecasts beside the truth and the baseline, and a sample of series."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from handrail.report.figures.figure import FigureView, Key, figure_view
 from handrail.report.figures.style import (
@@ -16,6 +16,7 @@ from handrail.report.figures.style import (
     PLAIN,
     SERIES,
     axes_in,
+    number_format,
     picture,
     thin,
     variable,
@@ -41,11 +42,10 @@ def forecast_plots(
     width: int = WIDTH,
     marked: bool = False,
 ) -> list[FigureView]:
-    """One figure for each of the first six series: what was, what came, what the network and the baseline had
-    said.
+    """A figure for each of the first six series: history, truth, the network's and the baseline's forecast.
 
     Arguments:
-        history: `[steps, series]` before the forecast; of a long one the end is shown.
+        history: `[steps, series]` before the forecast; the end of a long one is shown.
         truth, answer, baseline: `[horizon, series]`.
         names: of the series.
     """
@@ -54,7 +54,7 @@ def forecast_plots(
             *(part[:, place].astype(np.float64) for part in (history, truth, answer, baseline)),
             title=f"Forecast of {names[place]}",
             name=f"{name}-{place}",
-            rival=baseline_name,
+            baseline_name=baseline_name,
             width=width,
             marked=marked,
         )
@@ -70,7 +70,7 @@ def _forecast(
     *,
     title: str,
     name: str,
-    rival: str,
+    baseline_name: str,
     width: int,
     marked: bool,
 ) -> FigureView:
@@ -101,17 +101,16 @@ def _forecast(
         _time(axes)
         axes.set_xlim(before[0], horizon)
 
-    errors = [float(np.abs(values - truth).mean()) for values in (answer, baseline)]
-    label = f"Forecast of {plural(horizon, 'step')}: mean error {number(errors[0])}, of the baseline {number(errors[1])}"
-    keys = (
-        Key("truth", INK),
-        Key("network", NETWORK, "line", number(errors[0])),
-        Key(rival, PLAIN, "dashes", number(errors[1])),
+    own, other = (number(float(np.abs(values - truth).mean())) for values in (answer, baseline))
+    label = f"Forecast of {plural(horizon, 'step')}: mean error {own}, of the baseline {other}"
+    network_key, baseline_key = (
+        Key("network", NETWORK, "line", own),
+        Key(baseline_name, PLAIN, "dashes", other),
     )
-    note = "Numbers: mean absolute error of this forecast. The shade is what lay ahead."
-    return figure_view(
-        title, picture(name, draw, label=label, width=width), keys=keys, note=note, marked=marked
-    )
+    keys = (Key("truth", INK), network_key, baseline_key)
+    note = "Numbers: mean absolute error of this forecast. The shaded part lay in the future."
+    svg = picture(name, draw, label=label, width=width)
+    return figure_view(title, svg, keys=keys, note=note, marked=marked)
 
 
 def horizon_plot(
@@ -136,13 +135,8 @@ def horizon_plot(
     label = f"Mean absolute error by step ahead: the network's mean {means[0]}, the baseline's {means[1]}"
     keys = (Key("network", NETWORK, "line", means[0]), Key("seasonal naive", PLAIN, "dashes", means[1]))
     note = "Mean absolute error over all windows of these rows; numbers: over all steps."
-    return figure_view(
-        f"Error by step ahead, {series}",
-        picture(name, draw, label=label),
-        keys=keys,
-        note=note,
-        marked=marked,
-    )
+    svg = picture(name, draw, label=label)
+    return figure_view(f"Error by step ahead, {series}", svg, keys=keys, note=note, marked=marked)
 
 
 def _time(axes: Axes) -> None:
@@ -151,7 +145,7 @@ def _time(axes: Axes) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
     axes.grid(axis="x", visible=False)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
+        axis.set_major_formatter(number_format())
 
 
 def series_plot(
@@ -162,14 +156,14 @@ def series_plot(
     name: str = "series",
     width: int = WIDTH,
 ) -> FigureView:
-    """A sample of series, each in a panel of its own, all on one scale; channels have their colours.
+    """A sample of series, each in its own panel, all on one scale, with a colour per channel.
 
     Arguments:
         series: `[channels, length]` each; lengths may differ; the first 12 are shown.
-        titles: one a series, such as its class.
+        titles: one per series, such as its class.
         names: of the channels.
     """
-    shown = [np.atleast_2d(one).astype(np.float64) for one in series[:MOST_PANELS]]
+    shown = [np.atleast_2d(values).astype(np.float64) for values in series[:MOST_PANELS]]
     columns = max(1, round(3 * width / WIDTH))
     rows = max(1, -(-len(shown) // columns))
     side, tall, head = (width - 10 * (columns - 1)) / columns, 74.0, 17.0
@@ -180,10 +174,10 @@ def series_plot(
     low, high = _extent(shown)
 
     def draw(figure: Figure) -> None:
-        for one, (left, top) in zip(shown, places, strict=True):
+        for channels, (left, top) in zip(shown, places, strict=True):
             axes = figure.add_axes((left / width, 1 - (top + tall) / height, side / width, tall / height))
-            for place, channel in enumerate(one):
-                colour = NETWORK if len(one) == 1 else SERIES[place % len(SERIES)]
+            for place, channel in enumerate(channels):
+                colour = NETWORK if len(channels) == 1 else SERIES[place % len(SERIES)]
                 axes.plot(*thin(np.arange(channel.size), channel, 160), color=colour, linewidth=1.3)
             axes.set(ylim=(low, high), xticks=[], yticks=[])
 
@@ -193,21 +187,18 @@ def series_plot(
         text_line(cut(text, side), left, top - 5, f"fill: {variable(MUTED)}")
         for text, (left, top) in zip(titles[:MOST_PANELS], places, strict=False)
     ]
-    channels = len(shown[0]) if shown else 0
-    keys = (
-        tuple(Key(text, SERIES[place % len(SERIES)]) for place, text in enumerate(names))
-        if channels > 1
-        else ()
+    several = bool(shown) and len(shown[0]) > 1
+    keys = tuple(
+        Key(text, SERIES[place % len(SERIES)]) for place, text in enumerate(names if several else ())
     )
     note = f"All panels reach from {number(low)} to {number(high)}; time runs to the right."
-    return figure_view(
-        "Training series", svg.removesuffix("</svg>") + "".join(captions) + "</svg>", keys=keys, note=note
-    )
+    svg = svg.removesuffix("</svg>") + "".join(captions) + "</svg>"
+    return figure_view("Training series", svg, keys=keys, note=note)
 
 
 def _extent(series: Sequence[np.ndarray]) -> tuple[float, float]:
-    """All but a thousandth of the values at each end, and a little more."""
-    values = np.concatenate([one.ravel() for one in series]) if series else np.zeros(1)
+    """The quantiles 0.001 and 0.999 of all values, with a margin."""
+    values = np.concatenate([channels.ravel() for channels in series]) if series else np.zeros(1)
     values = values[np.isfinite(values)]
     low, high = (float(edge) for edge in np.quantile(values, [0.001, 0.999])) if len(values) else (0.0, 1.0)
     margin = 0.06 * ((high - low) or abs(high) or 1.0)

@@ -1,11 +1,11 @@
-"""How a figure is spread over the rows of a part."""
+"""Histograms of a value over the rows of a part."""
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from handrail.report.figures.figure import FigureView, figure_view
-from handrail.report.figures.style import LINEAR, NETWORK, axes_in, picture
+from handrail.report.figures.style import LINEAR, NETWORK, axes_in, number_format, picture
 from handrail.report.wording import number
 
 
@@ -19,12 +19,12 @@ def histogram_plot(
     whole: bool = False,
     marked: bool = False,
 ) -> list[FigureView]:
-    """A histogram with its median; nothing where no value is defined.
+    """A histogram with its median; no figure if no value is defined.
 
     Arguments:
-        axis: what is counted, with its unit.
-        rows: what the rows are: images, windows.
-        whole: whether values are counts, which have bars of their own where they are few.
+        axis: the quantity with its unit.
+        rows: what the rows are called: images, windows.
+        whole: values are counts: one bar for each if there are few.
     """
     values = values[np.isfinite(values)]
     if not len(values):
@@ -41,10 +41,11 @@ def histogram_plot(
         axes.grid(axis="x", visible=False)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=whole))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
+        axes.xaxis.set_major_formatter(number_format())
 
     label = f"{title}: {len(values):,} {rows}, median {number(middle)}"
-    note = f"Line: the median, {number(middle)}; from {number(float(values.min()))} to {number(float(values.max()))}."
+    low, high = number(float(values.min())), number(float(values.max()))
+    note = f"Line: the median, {number(middle)}; from {low} to {high}."
     return [figure_view(title, picture(name, draw, label=label), note=note, marked=marked)]
 
 

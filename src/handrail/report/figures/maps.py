@@ -1,4 +1,4 @@
-"""Values for every pixel: masks over images, spectrograms, and the filters of a first layer."""
+"""Values for every pixel: masks over images, spectrograms, filters of the first layer."""
 
 from collections.abc import Sequence
 
@@ -27,38 +27,28 @@ def mask_grid(
     width: int = WIDTH,
     marked: bool = False,
 ) -> FigureView:
-    """Each image, its true mask, and the answer: with two classes right, missed and wrong pixels are told
-    apart.
+    """Each image, its true mask and the answer; with two classes, the answer shows hits, misses and errors.
 
     Arguments:
         images: uint8 `[n, channels, height, width]`; the first 4 are shown.
         truths, answers: class codes `[n, height, width]`; 0 is the background.
-        classes: names of the codes, the background's first; needed where there are more than two.
+        classes: names of the codes, the background's first; needed if there are more than two.
     """
     two = max(int(truths.max(initial=0)), int(answers.max(initial=0))) <= 1 and len(classes) <= 2
     tiles = []
-    for pixels, truth, answer in zip(
-        images[:MOST_MASKS], truths[:MOST_MASKS], answers[:MOST_MASKS], strict=True
-    ):
+    shown = (images[:MOST_MASKS], truths[:MOST_MASKS], answers[:MOST_MASKS])
+    for pixels, truth, answer in zip(*shown, strict=True):
         over = [(), _class_layers(truth), _comparison_layers(truth, answer) if two else _class_layers(answer)]
         tiles += [Tile((image(pixels), *layers), aspect(pixels)) for layers in over]
     label = f"Masks of {plural(len(tiles) // 3, 'image')}: the image, the truth, the answer"
     svg = grid(name, tiles, label=label, columns=3, width=width, headings=("image", "truth", "answer"))
     if two:
-        keys = (
-            Key("found", _RIGHT, "dot"),
-            Key("missed", _MISSED, "dot"),
-            Key("found where it is not", _WRONG, "dot"),
-        )
+        looks = (("found", _RIGHT), ("missed", _MISSED), ("found where it is not", _WRONG))
     else:
-        keys = tuple(Key(text, _class_colour(code), "dot") for code, text in enumerate(classes) if code)
-    return figure_view(
-        "Masks",
-        svg,
-        keys=keys,
-        marked=marked,
-        note=_agreement(truths, answers, classes if not two else classes[1:]),
-    )
+        looks = tuple((text, _class_colour(code)) for code, text in enumerate(classes) if code)
+    keys = tuple(Key(text, colour, "dot") for text, colour in looks)
+    note = _agreement(truths, answers, classes if not two else classes[1:])
+    return figure_view("Masks", svg, keys=keys, marked=marked, note=note)
 
 
 def _class_colour(code: int) -> str:
@@ -72,8 +62,8 @@ def _class_layers(mask: np.ndarray) -> tuple[Layer, ...]:
 
 
 def _comparison_layers(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
-    true, said = truth.astype(bool), answer.astype(bool)
-    pairs = ((true & said, _RIGHT), (true & ~said, _MISSED), (~true & said, _WRONG))
+    true, on = truth.astype(bool), answer.astype(bool)
+    pairs = ((true & on, _RIGHT), (true & ~on, _MISSED), (~true & on, _WRONG))
     return tuple(tint(where, colour, opacity=_OPACITY) for where, colour in pairs)
 
 
@@ -87,7 +77,7 @@ def _agreement(truths: np.ndarray, answers: np.ndarray, classes: Sequence[str]) 
 def spectrogram_grid(
     spectrograms: np.ndarray, titles: Sequence[str] = (), *, name: str = "spectrograms", width: int = WIDTH
 ) -> FigureView:
-    """Sounds as pictures: bright where there is much power.
+    """Spectrograms of sounds: bright is loud.
 
     Arguments:
         spectrograms: logarithm of power `[n, mels, frames]`, the lowest pitch first; the first 18 are shown.
@@ -95,38 +85,39 @@ def spectrogram_grid(
     shown = spectrograms[:MOST_SPECTROGRAMS]
     low, high = (float(edge) for edge in np.quantile(shown, [0.02, 0.998])) if shown.size else (0.0, 1.0)
     scaled = np.clip((shown - low) / ((high - low) or 1.0), 0, 1)[:, ::-1]  # low pitches below
-    colours = (
-        (matplotlib.colormaps["magma"](scaled)[..., :3] * 255).round().astype(np.uint8).transpose(0, 3, 1, 2)
-    )
+    colours = magma(scaled)
     lines = [(Line(text),) for text in titles[:MOST_SPECTROGRAMS]] or [()] * len(shown)
     tiles = [Tile((image(pixels),), 0.62, line) for pixels, line in zip(colours, lines, strict=True)]
     columns = max(1, round(3 * width / WIDTH))
-    svg = grid(
-        name, tiles, label=f"Spectrograms of {plural(len(tiles), 'sound')}", columns=columns, width=width
-    )
+    label = f"Spectrograms of {plural(len(tiles), 'sound')}"
+    svg = grid(name, tiles, label=label, columns=columns, width=width)
     return figure_view("Spectrograms", svg, note="Time runs to the right, pitch upwards; bright is loud.")
 
 
+def magma(values: np.ndarray) -> np.ndarray:
+    """Values `[..., height, width]` from 0 to 1 as colours `[..., 3, height, width]`, uint8."""
+    colours = (matplotlib.colormaps["magma"](values)[..., :3] * 255).round().astype(np.uint8)
+    return np.moveaxis(colours, -1, -3)
+
+
 def filters_grid(weights: np.ndarray, *, name: str = "filters", width: int = WIDTH) -> FigureView:
-    """What the first layer looks for.
+    """The filters of the first layer as pictures.
 
     Arguments:
         weights: `[filters, channels, height, width]`; the first 64 are shown. Three channels are shown as
             colours, the mean of others as grey.
     """
-    shown = (
-        weights[:MOST_FILTERS]
-        if weights.shape[1] == 3
-        else weights[:MOST_FILTERS].mean(axis=1, keepdims=True)
-    )
+    shown = weights[:MOST_FILTERS]
+    shown = shown if weights.shape[1] == 3 else shown.mean(axis=1, keepdims=True)
     strongest = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
     pixels = ((shown / np.where(strongest > 0, strongest, 1) + 1) * 127.5).round().astype(np.uint8)
-    tiles = [Tile((image(one),), aspect(one)) for one in pixels]
+    tiles = [Tile((image(channels),), aspect(channels)) for channels in pixels]
     columns = max(1, round((8 if len(tiles) > 12 else 6) * width / WIDTH))
     label = f"The weights of {plural(len(tiles), 'filter')} of the first layer"
-    note = "Middle grey is a weight of 0, lighter is above, darker below; each filter by its own strongest weight."
-    size = f"{weights.shape[2]} × {weights.shape[3]}"
-    svg = grid(name, tiles, label=label, columns=columns, width=width, gap=5)
-    return figure_view(
-        "Filters of the first layer", svg, note=note, side=f"{plural(len(weights), 'filter')}, {size}"
+    note = (
+        "Middle grey is a weight of 0, lighter is positive, darker negative; "
+        "each filter is scaled by its strongest weight."
     )
+    svg = grid(name, tiles, label=label, columns=columns, width=width, gap=5)
+    side = f"{plural(len(weights), 'filter')}, {weights.shape[2]} × {weights.shape[3]}"
+    return figure_view("Filters of the first layer", svg, note=note, side=side)

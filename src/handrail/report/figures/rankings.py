@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves: how well probabilities put the positive rows first."""
+"""ROC and precision-recall curves: how well probabilities rank the positive rows first."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ Side = tuple[str, np.ndarray, np.ndarray]
 
 
 def ranking_curves(predictions: Predictions, part: str, *, marked: bool = False) -> list[FigureView]:
-    """Both curves of the positive class, of each class against the others, or of each label.
+    """Both curves for the positive class, for each class against the others, or for each label.
 
-    None where there are more than ten classes, or no class with rows on both sides. Each is thinned to 300
-    points.
+    No figures for more than ten classes, or without a class that has both positive and negative rows. Curves
+    are reduced to 300 points.
     """
     sides = _sides(predictions)
     if not sides or predictions.width > MOST_CURVES:
@@ -55,12 +55,8 @@ def _draw(
 ) -> None:
     axes = axes_in(figure)
     for (x, y), (colour, look) in zip(curves, looks, strict=True):
-        axes.plot(
-            *thin(x, y),
-            color=colour,
-            dashes=(None, None) if look == "line" else (4, 2),
-            linewidth=1.8 if len(curves) == 1 else 1.5,
-        )
+        dashes = (None, None) if look == "line" else (4, 2)
+        axes.plot(*thin(x, y), color=colour, dashes=dashes, linewidth=1.8 if len(curves) == 1 else 1.5)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.xaxis.set_major_locator(MultipleLocator(0.25))
@@ -78,13 +74,8 @@ def _roc(sides: Sequence[Side], part: str, *, marked: bool) -> FigureView:
         figure.axes[0].plot([0, 1], [0, 1], color=PLAIN, linewidth=1, dashes=(2, 3), zorder=0.5)
 
     svg = picture(f"roc-{part}", draw, label=f"ROC {_areas_text(areas)} on {part} rows", height=300)
-    return figure_view(
-        "ROC",
-        svg,
-        note="Numbers: area under the curve. Dotted: guessing.",
-        keys=_keys(sides, areas),
-        marked=marked,
-    )
+    note = "Numbers: area under the curve. Dotted: guessing."
+    return figure_view("ROC", svg, note=note, keys=_keys(sides, areas), marked=marked)
 
 
 def _precision_recall(sides: Sequence[Side], part: str, *, marked: bool) -> FigureView:
@@ -99,9 +90,8 @@ def _precision_recall(sides: Sequence[Side], part: str, *, marked: bool) -> Figu
 
     dotted = f" Dotted: guessing, {base:.3f}." if len(sides) == 1 else ""
     note = f"Numbers: average precision.{dotted}"
-    svg = picture(
-        f"pr-{part}", draw, label=f"Precision against recall {_areas_text(areas)} on {part} rows", height=300
-    )
+    label = f"Precision against recall {_areas_text(areas)} on {part} rows"
+    svg = picture(f"pr-{part}", draw, label=label, height=300)
     return figure_view("Precision and recall", svg, note=note, keys=_keys(sides, areas), marked=marked)
 
 

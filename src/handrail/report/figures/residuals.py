@@ -1,12 +1,12 @@
-"""Regression: answers against the truth, and what is left over."""
+"""Regression: answers against the truth, and residuals."""
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from handrail.evaluation.predictions import Predictions
 from handrail.report.figures.figure import FigureView, figure_view
-from handrail.report.figures.style import LINEAR, NETWORK, PLAIN, axes_in, picture
+from handrail.report.figures.style import LINEAR, NETWORK, PLAIN, axes_in, number_format, picture
 from handrail.report.wording import number
 
 MOST_OUTPUTS = 6
@@ -20,14 +20,12 @@ def regression_plots(
     assert predictions.values is not None
     views = []
     for place, target in enumerate(targets[:MOST_OUTPUTS]):
-        truth, answer = (
-            predictions.truth[:, place].astype(np.float64),
-            predictions.values[:, place].astype(np.float64),
-        )
-        kept = np.isfinite(truth) & np.isfinite(answer)
-        if kept.any():
+        truth = predictions.truth[:, place].astype(np.float64)
+        answer = predictions.values[:, place].astype(np.float64)
+        finite = np.isfinite(truth) & np.isfinite(answer)
+        if finite.any():
             name = "" if len(targets) == 1 else f", {target}"
-            views += _both(truth[kept], answer[kept], name, f"{part}-{place}", part, marked=marked)
+            views += _both(truth[finite], answer[finite], name, f"{part}-{place}", part, marked=marked)
     return views
 
 
@@ -35,31 +33,27 @@ def _both(
     truth: np.ndarray, answer: np.ndarray, name: str, key: str, part: str, *, marked: bool
 ) -> list[FigureView]:
     residual = answer - truth
-    middle, spread = float(np.median(residual)), float(residual.std())
+    middle = float(np.median(residual))
     against = picture(
         f"against-{key}",
         lambda figure: _against(axes_in(figure, left=68), truth, answer),
         label=f"Answers against the truth for {len(truth):,} {part} rows",
         height=300,
     )
-    left = picture(
+    deviation = f"standard deviation {number(float(residual.std()))}"
+    residuals = picture(
         f"residuals-{key}",
         lambda figure: _histogram(axes_in(figure), residual, middle),
-        label=f"Distribution of the residuals of {part} rows: median {number(middle)}, standard deviation {number(spread)}",
+        label=f"Distribution of the residuals of {part} rows: median {number(middle)}, {deviation}",
         height=300,
     )
     shades = "The stronger the colour, the more rows. " if len(truth) > _MOST_POINTS else ""
-    beyond = _beyond(residual)
+    note = f"Answer − truth: median {number(middle)} (line), {deviation}.{_beyond(residual)}"
     return [
         figure_view(
             f"Answer against truth{name}", against, note=f"{shades}Dotted: answer = truth.", marked=marked
         ),
-        figure_view(
-            f"Residuals{name}",
-            left,
-            note=f"Answer − truth: median {number(middle)} (line), standard deviation {number(spread)}.{beyond}",
-            marked=marked,
-        ),
+        figure_view(f"Residuals{name}", residuals, note=note, marked=marked),
     ]
 
 
@@ -75,18 +69,18 @@ def _against(axes: Axes, truth: np.ndarray, answer: np.ndarray) -> None:
     axes.set(xlim=ends, ylim=ends, xlabel="truth", ylabel="answer")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
+        axis.set_major_formatter(number_format())
 
 
 def _hexagons(axes: Axes, truth: np.ndarray, answer: np.ndarray, ends: tuple[float, float]) -> None:
-    """One colour whose opacity grows with the logarithm of the count, so that the page can choose the colour."""
-    found = axes.hexbin(truth, answer, gridsize=34, extent=(*ends, *ends), mincnt=1, linewidths=0.0)
-    counts = np.asarray(found.get_array(), dtype=np.float64)
-    found.set_array(None)
-    found.set_facecolor(NETWORK)
-    found.set_edgecolor("none")
+    """Hexagons of one colour, so that the page can choose it; opacity grows with the log of the count."""
+    hexagons = axes.hexbin(truth, answer, gridsize=34, extent=(*ends, *ends), mincnt=1, linewidths=0.0)
+    counts = np.asarray(hexagons.get_array(), dtype=np.float64)
+    hexagons.set_array(None)
+    hexagons.set_facecolor(NETWORK)
+    hexagons.set_edgecolor("none")
     opacity = 0.14 + 0.86 * np.log1p(counts) / np.log1p(counts.max())
-    found.set_alpha(np.round(opacity, 2))  # pyright: ignore[reportArgumentType]
+    hexagons.set_alpha(np.round(opacity, 2))  # pyright: ignore[reportArgumentType]
 
 
 def _histogram(axes: Axes, residual: np.ndarray, middle: float) -> None:
@@ -100,14 +94,13 @@ def _histogram(axes: Axes, residual: np.ndarray, middle: float) -> None:
     axes.grid(axis="x", visible=False)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value, 12))))
+    axes.xaxis.set_major_formatter(number_format())
 
 
 def _frame(residual: np.ndarray) -> tuple[float, float]:
-    """The middle 99 % and a little more: a few huge residuals would leave one bar of the rest."""
-    low, high = (
-        np.quantile(residual, [0.005, 0.995]) if len(residual) > 100 else (residual.min(), residual.max())
-    )
+    """The middle 99 % and a margin: a few huge residuals would squeeze the rest into one bar."""
+    few = len(residual) <= 100
+    low, high = (residual.min(), residual.max()) if few else np.quantile(residual, [0.005, 0.995])
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     margin = 0.08 * ((high - low) or 1.0)
     return low - margin, high + margin

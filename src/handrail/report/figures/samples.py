@@ -1,6 +1,4 @@
-"""Images as the network gets them: a sample, what augmentation makes of some, and the most confident
-mistakes.
-"""
+"""Images as the network gets them: a sample, augmented versions of some, the most confident mistakes."""
 
 from collections.abc import Sequence
 
@@ -29,10 +27,10 @@ def sample_grid(
 
     Arguments:
         images: uint8 `[n, channels, height, width]`; the first 36 are shown.
-        titles: one an image, or none.
-        name: unlike those of the page's other pictures.
-        width: of the picture, in pixels of the page.
-        shape: channels, height and width as the network gets them, where they are larger than here.
+        titles: one per image, or none.
+        name: unique among the pictures of the page.
+        width: of the picture, in CSS pixels.
+        shape: channels, height and width as the network gets them, if larger than here.
     """
     size = _size(shape or images.shape[1:])
     shown = images[:MOST_SAMPLES]
@@ -51,7 +49,7 @@ def augmentation_grid(
     name: str = "augmented",
     width: int = WIDTH,
 ) -> FigureView:
-    """Images as they are, and beside each what the network got to see of it in some epochs.
+    """Images, each beside augmented versions of it as the network sees them.
 
     Arguments:
         originals: uint8 `[n, channels, height, width]`; the first 5 are shown.
@@ -73,9 +71,8 @@ def augmentation_grid(
         headings=("original", "augmented"),
         apart=8,
     )
-    return figure_view(
-        "Augmented training images", svg, note=note or "Anew in each epoch; never on validation or test rows."
-    )
+    note = note or "Drawn anew in each epoch; never on validation or test rows."
+    return figure_view("Augmented training images", svg, note=note)
 
 
 def mistakes_grid(
@@ -88,7 +85,7 @@ def mistakes_grid(
     width: int = WIDTH,
     marked: bool = False,
 ) -> FigureView:
-    """Images that were taken for something else, the most confident mistake first.
+    """Misclassified images, the most confident mistake first.
 
     Arguments:
         images: uint8 `[n, channels, height, width]`; rows whose answer is the truth are left out.
@@ -110,20 +107,19 @@ def mistakes_grid(
     label = f"The {len(tiles)} most confident of {plural(len(wrong), 'mistake')}"
     svg = grid(name, tiles, label=label, columns=columns_for(images, width, widest=4), width=width, gap=8)
     note = "In bold the answer, with its probability; then the truth." if tiles else "There are none."
-    return figure_view(
-        "Most confident mistakes", svg, note=note, marked=marked, side=plural(len(wrong), "mistake")
-    )
+    side = plural(len(wrong), "mistake")
+    return figure_view("Most confident mistakes", svg, note=note, marked=marked, side=side)
 
 
 def _mistake(truth: str, answer: str, sure: str, *, short: bool) -> tuple[Line, ...]:
-    """Names have a line of their own, unless all are short."""
+    """The lines of a caption: answer, confidence, truth; the confidence joins short names."""
     if short:
         return (Line(answer, INK, strong=True, tail=sure), Line(f"is {truth}"))
     return (Line(answer, INK, strong=True), Line(f"{sure} sure"), Line(f"is {truth}"))
 
 
 def columns_for(images: np.ndarray, width: int, *, widest: int = 6) -> int:
-    """How many images stand side by side: small ones closer than photos, on a wide picture more."""
+    """How many images stand side by side: more if they are small or the picture is wide."""
     side = images.shape[-1]
     most = widest if side <= 40 else min(widest, 4)
     return max(1, round(most * width / WIDTH))

@@ -1,8 +1,8 @@
-"""Pictures of a search: all settings side by side, and each on its own against the figure."""
+"""Figures of a search: parallel coordinates of all settings, and the metric against each setting."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from handrail.report import wording
 from handrail.report.figures.figure import FigureView, Key, figure_view
-from handrail.report.figures.style import INK, LINE, LINEAR, MUTED, NETWORK, PAPER, PLAIN, axes_in, picture
+from handrail.report.figures.intervals import colour_of
+from handrail.report.figures.style import INK, LINE, LINEAR, MUTED, NETWORK, PAPER, axes_in, picture
 from handrail.report.search.text import short_names, value
 from handrail.tools.words import plural
 
@@ -23,7 +24,7 @@ _MOST_WORDS = 14  # characters of a value beside an axis
 
 @dataclass(frozen=True)
 class Scale:
-    """Where a setting's values stand on its axis, and what is written there."""
+    """Where a setting's values lie on its axis, and the labels there."""
 
     name: str
     places: np.ndarray
@@ -33,14 +34,13 @@ class Scale:
 
 
 def parallel_coordinates(summary: Mapping[str, Any]) -> list[FigureView]:
-    """A line a trial through all settings to its figure; nothing where only one setting was varied."""
+    """A line per trial through all settings to its metric; no figure if only one setting varies."""
     rows = [row for row in summary["table"] if not row["failure"]][:_MOST_LINES]
     scales = _scales(summary, rows)[: _MOST_AXES - 1]
     if len(scales) < 2 or len(rows) < 2:
         return []
-    figure_scale = _of_figure(summary, rows)
-    axes_shown = [*scales, figure_scale]
-    heights = np.array([_to_unit(scale) for scale in axes_shown]).T
+    axes_shown = [*scales, _metric_scale(summary, rows)]
+    heights = np.array([_unit(scale, scale.places) for scale in axes_shown]).T
 
     def draw(figure: Figure) -> None:
         axes = axes_in(figure, left=54, right=62, bottom=30, top=14)
@@ -48,9 +48,8 @@ def parallel_coordinates(summary: Mapping[str, Any]) -> list[FigureView]:
             # Lines of one look are one curve with gaps: drawn in a tenth of the time.
             gaps = np.full((len(chosen), 1), np.nan)
             across = np.tile([*range(len(axes_shown)), len(axes_shown)], len(chosen))
-            axes.plot(
-                across, np.hstack([heights[chosen], gaps]).ravel(), color=colour, linewidth=width, alpha=alpha
-            )
+            up = np.hstack([heights[chosen], gaps]).ravel()
+            axes.plot(across, up, color=colour, linewidth=width, alpha=alpha)
         for place, scale in enumerate(axes_shown):
             _upright(axes, place, scale, last=place == len(axes_shown) - 1)
         axes.set(xlim=(-0.02, len(axes_shown) - 0.98), ylim=(-0.04, 1.04))
@@ -61,21 +60,17 @@ def parallel_coordinates(summary: Mapping[str, Any]) -> list[FigureView]:
         for spine in axes.spines.values():
             spine.set_visible(False)
 
-    label = f"Parallel coordinates of {len(rows)} trials over {len(scales)} settings; best is trial {summary['best']}"
-    note = "A line is a trial; the last axis is its figure on validation rows."
+    label = f"Parallel coordinates of {len(rows)} trials over {len(scales)} settings"
+    label += f"; best is trial {summary['best']}"
+    note = "Each line is a trial; the last axis is its metric on validation rows."
     cut = len(summary["space"]) - len(scales)
     note += f" {plural(cut, 'setting')} more not shown." if cut > 0 else ""
-    view = figure_view(
-        "All settings together",
-        picture("search-parallel", draw, label=label, width=720, height=330),
-        note=note,
-        keys=_keys(summary),
-    )
-    return [FigureView(view.title, view.svg, view.note, view.keys, wide=True)]
+    svg = picture("search-parallel", draw, label=label, width=720, height=330)
+    return [replace(figure_view("All settings together", svg, note=note, keys=_keys(summary)), wide=True)]
 
 
 def slices(summary: Mapping[str, Any]) -> list[FigureView]:
-    """For each setting, the figure of every trial against its value."""
+    """For each setting, the metric of every trial against its value."""
     rows = [row for row in summary["table"] if not row["failure"]][:_MOST_LINES]
     return [_slice(summary, rows, scale, place) for place, scale in enumerate(_scales(summary, rows))]
 
@@ -90,22 +85,11 @@ def _slice(
         values = np.array([row["value"] for row in rows])
         for (colour, width, alpha), chosen in _looks(rows):
             size = 3 + 1.6 * width
-            axes.plot(
-                scale.places[chosen],
-                values[chosen],
-                "o",
-                color=colour,
-                markersize=size,
-                alpha=max(alpha, 0.55),
-            )
-        for name, found in summary["baselines"].items():
-            axes.axhline(
-                found["value"],
-                color=LINEAR if name == "linear" else PLAIN,
-                linewidth=1.2,
-                dashes=(4, 3),
-                zorder=0.5,
-            )
+            look: dict[str, Any] = {"markersize": size, "alpha": max(alpha, 0.55)}
+            axes.plot(scale.places[chosen], values[chosen], "o", color=colour, **look)
+        for name, baseline in summary["baselines"].items():
+            colour = colour_of(name)
+            axes.axhline(baseline["value"], color=colour, linewidth=1.2, dashes=(4, 3), zorder=0.5)
         if scale.logarithmic:
             axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator([tick for tick, _ in scale.ticks]))
@@ -117,17 +101,12 @@ def _slice(
         axes.set(ylabel=wording.metric_label(metric))
 
     label = f"{wording.metric_label(metric)} of {len(rows)} trials against {scale.name}"
-    baselines = tuple(
-        Key(f"{name} baseline", LINEAR if name == "linear" else PLAIN, "dashes")
-        for name in summary["baselines"]
-    )
+    baselines = tuple(Key(f"{name} baseline", colour_of(name), "dashes") for name in summary["baselines"])
     return figure_view(scale.name, picture(f"search-slice-{number}", draw, label=label), keys=baselines)
 
 
 def _looks(rows: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[str, float, float], list[int]]]:
-    """Colour, width and opacity, and which rows look so: the others, those within noise of the best, and on
-    top the best.
-    """
+    """Colour, width and opacity with their rows: other trials, those within noise of the best, the best."""
     best = [place for place, row in enumerate(rows) if row["rank"] == 1]
     alike = [place for place, row in enumerate(rows) if row["within_noise"] and row["rank"] > 1]
     others = [place for place, row in enumerate(rows) if not row["within_noise"] and row["rank"] > 1]
@@ -142,86 +121,71 @@ def _keys(summary: Mapping[str, Any]) -> tuple[Key, ...]:
 
 
 def _scales(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Scale]:
-    """Of the settings that differ between trials."""
+    """Scales of the settings that differ between trials."""
     short = short_names(list(summary["space"]))
     scales = []
-    for name, told in summary["space"].items():
-        found = [row["settings"][name] for row in rows]
-        if len({value(one) for one in found}) > 1:
-            scales.append(_scale(short[name], told, found))
+    for name, dimension in summary["space"].items():
+        settings = [row["settings"][name] for row in rows]
+        if len({value(setting) for setting in settings}) > 1:
+            scales.append(_scale(short[name], dimension, settings))
     return scales
 
 
-def _scale(name: str, told: Mapping[str, Any], found: Sequence[Any]) -> Scale:
-    if not all(_is_number(one) for one in found) or (
-        "choices" in told and any(one == 0 for one in found) and _wide(found)
-    ):
-        return _by_place(name, told, found)
-    places = np.array(found, dtype=np.float64)
-    logarithmic = told.get("log", False) or ("choices" in told and _wide(found) and places.min() > 0)
+def _scale(name: str, dimension: Mapping[str, Any], settings: Sequence[Any]) -> Scale:
+    choices, numbers = "choices" in dimension, all(_is_number(setting) for setting in settings)
+    if not numbers or (choices and 0 in settings and _wide(settings)):
+        return _by_order(name, dimension, settings)
+    places = np.array(settings, dtype=np.float64)
+    logarithmic = dimension.get("log", False) or (choices and _wide(settings) and places.min() > 0)
     few = sorted(set(places.tolist()))
     marks = few if len(few) <= 5 else _marks(places, logarithmic=logarithmic)
-    return Scale(
-        name,
-        places,
-        tuple((mark, value(int(mark) if mark == int(mark) else mark)) for mark in marks),
-        logarithmic,
-    )
+    ticks = tuple((mark, value(int(mark) if mark == int(mark) else mark)) for mark in marks)
+    return Scale(name, places, ticks, logarithmic)
 
 
-def _by_place(name: str, told: Mapping[str, Any], found: Sequence[Any]) -> Scale:
-    """Values that are no numbers, or that no scale holds (0, 0.0001, 0.1): side by side, in their order."""
-    texts = [value(one) for one in found]
-    numbers = all(_is_number(one) for one in found)
+def _by_order(name: str, dimension: Mapping[str, Any], settings: Sequence[Any]) -> Scale:
+    """Settings that are not numbers, or fit no scale (0, 0.0001, 0.1): evenly spaced, in their order."""
+    texts = [value(setting) for setting in settings]
+    numbers = all(_is_number(setting) for setting in settings)
     order = sorted(dict.fromkeys(texts), key=float if numbers else texts.index)
-    if "choices" in told and not numbers:
-        choices = [value(choice) for choice in told["choices"]]
+    if "choices" in dimension and not numbers:
+        choices = [value(choice) for choice in dimension["choices"]]
         order = [text for text in choices if text in order] or order
-    spots = {text: float(place) for place, text in enumerate(order)}
-    cut = [
-        (spots[text], text if len(text) <= _MOST_WORDS else f"{text[: _MOST_WORDS - 1]}…") for text in order
-    ]
-    return Scale(name, np.array([spots.get(text, 0.0) for text in texts]), tuple(cut), numeric=False)
+    places = {text: float(place) for place, text in enumerate(order)}
+    short = [text if len(text) <= _MOST_WORDS else f"{text[: _MOST_WORDS - 1]}…" for text in order]
+    ticks = tuple((float(place), text) for place, text in enumerate(short))
+    return Scale(name, np.array([places.get(text, 0.0) for text in texts]), ticks, numeric=False)
 
 
-def _is_number(one: Any) -> bool:
-    return isinstance(one, int | float) and not isinstance(one, bool)
+def _is_number(setting: Any) -> bool:
+    return isinstance(setting, int | float) and not isinstance(setting, bool)
 
 
-def _wide(found: Sequence[Any]) -> bool:
-    above = [one for one in found if one > 0]
-    return bool(above) and max(above) >= 30 * min(above)
+def _wide(settings: Sequence[Any]) -> bool:
+    positive = [setting for setting in settings if setting > 0]
+    return bool(positive) and max(positive) >= 30 * min(positive)
 
 
 def _marks(places: np.ndarray, *, logarithmic: bool) -> list[float]:
     low, high = float(places.min()), float(places.max())
     if logarithmic:
-        powers = [
-            10.0**power
-            for power in range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-        ]
+        first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+        powers = [10.0**power for power in range(first, last + 1)]
         return powers if len(powers) > 1 else sorted({low, *powers, high})
     return [float(mark) for mark in MaxNLocator(nbins=4).tick_values(low, high) if low <= mark <= high]
 
 
-def _of_figure(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Scale:
+def _metric_scale(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Scale:
     metric = summary["metric"]
     places = np.array([row["value"] for row in rows])
     low, high = float(places.min()), float(places.max())
-    ticks = (
-        tuple((mark, wording.metric_value(metric, mark)) for mark in np.linspace(low, high, 5))
-        if high > low
-        else ((low, wording.metric_value(metric, low)),)
-    )
+    marks = np.linspace(low, high, 5) if high > low else [low]
+    ticks = tuple((float(mark), wording.metric_value(metric, mark)) for mark in marks)
     return Scale(wording.metric_label(metric), places, ticks)
 
 
-def _to_unit(scale: Scale) -> np.ndarray:
-    return _unit(scale, scale.places)
-
-
 def _unit(scale: Scale, values: np.ndarray) -> np.ndarray:
-    """Heights from 0 to 1."""
+    """Heights on the axis, from 0 to 1."""
     edges = scale.places if scale.numeric else np.array([tick for tick, _ in scale.ticks])
     change = np.log if scale.logarithmic else np.asarray
     low, high = float(change(edges.min())), float(change(edges.max()))
@@ -229,11 +193,10 @@ def _unit(scale: Scale, values: np.ndarray) -> np.ndarray:
 
 
 def _upright(axes: Axes, place: int, scale: Scale, *, last: bool) -> None:
-    """One of the upright axes with its values."""
+    """One of the vertical axes with its values."""
     axes.plot([place, place], [0, 1], color=LINE, linewidth=1.2, zorder=0.6)
-    for height, (_, text) in zip(
-        _unit(scale, np.array([tick for tick, _ in scale.ticks])), scale.ticks, strict=True
-    ):
+    heights = _unit(scale, np.array([tick for tick, _ in scale.ticks]))
+    for height, (_, text) in zip(heights, scale.ticks, strict=True):
         axes.text(
             place + (0.03 if last else -0.03),
             float(height),

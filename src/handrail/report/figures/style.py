@@ -1,9 +1,8 @@
-"""How pictures become part of a page: drawn by matplotlib, coloured by the page, so that they follow light
-and dark.
+"""Pictures drawn by matplotlib and coloured by the page, so that they follow its light and dark mode.
 
-Pictures are drawn in placeholder colours. In the SVG's text each placeholder becomes the CSS variable of its
-role, whose value the page sets. No text that comes from data enters a picture: names stand in legends and
-captions of the page, where they wrap, can be read aloud, and need no fonts of matplotlib's.
+Pictures are drawn in placeholder colours. In the SVG text each placeholder becomes the CSS variable of its
+role, whose value the page sets. No text from data enters a picture: names stand in the page's legends and
+captions, where they wrap, can be read aloud, and need none of matplotlib's fonts.
 """
 
 import html
@@ -74,12 +73,12 @@ def variable(colour: str) -> str:
 def picture(
     name: str, draw: Callable[[Figure], None], *, label: str, width: int = 340, height: int = 250
 ) -> str:
-    """SVG for use inside a page, the same for the same drawing, `width` × `height` CSS pixels.
+    """SVG of `width` × `height` CSS pixels for use inside a page; the same drawing gives the same text.
 
     Arguments:
-        name: unlike those of the page's other pictures; it keeps their identifiers apart.
-        draw: draws on an empty figure, whose unit is one pixel per 1/72 inch.
-        label: what is to be seen, for those who cannot.
+        name: unique among the pictures of the page; it keeps their identifiers apart.
+        draw: draws on an empty figure of 72 pixels per inch.
+        label: the alternative text for readers who cannot see the picture.
     """
     with matplotlib.rc_context():
         usual: Any = matplotlib.rcParamsDefault
@@ -88,7 +87,7 @@ def picture(
             for key, value in matplotlib.rcParams.items()
             if key in usual and value != usual[key]
         }
-        matplotlib.rcParams.update(dict[Any, Any](changed | _SETTINGS))  # whatever the user's own style is
+        matplotlib.rcParams.update(dict[Any, Any](changed | _SETTINGS))  # over any style of the user's own
         matplotlib.rcParams["svg.hashsalt"] = name
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         figure.patch.set_visible(False)
@@ -115,18 +114,16 @@ def _for_page(text: str, name: str, label: str, width: int, height: int) -> str:
     return f'<svg class="plot" role="img" aria-label="{html.escape(label)}" {size}>{body.strip()}'
 
 
-def _round_coordinates(found: re.Match[str]) -> str:
-    """Coordinates to a hundredth of a pixel: half the size, nothing that could be seen."""
+def _round_coordinates(match: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a pixel: half the size, no visible difference."""
     numbers = re.sub(
-        r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[2]
+        r"-?\d+\.\d+", lambda digits: f"{float(digits[0]):.2f}".rstrip("0").rstrip("."), match[2]
     )
-    return f' {found[1]}="{" ".join(numbers.split())}"'
+    return f' {match[1]}="{" ".join(numbers.split())}"'
 
 
 def _own_identifiers(body: str, name: str) -> str:
-    """Identifiers that nothing points to go; the others get the picture's name, as a page may hold each only
-    once.
-    """
+    """Identifiers are unique on a page: those in use get the picture's name, the others are dropped."""
     used = set(re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', body))
     body = re.sub(
         r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body
@@ -150,11 +147,11 @@ def axes_in(
 
 
 def thin(x: np.ndarray, y: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    """At most so many points of a curve, evenly along its way, both ends kept."""
+    """At most `most` points of a curve, evenly spaced along its length, with both ends."""
     if len(x) <= most:
         return x, y
     steps = np.abs(np.diff(x)) / (np.ptp(x) or 1.0) + np.abs(np.diff(y)) / (np.ptp(y) or 1.0)
-    way = np.concatenate([[0.0], np.cumsum(steps)])
-    kept = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], most)).clip(0, len(x) - 1))
-    kept = np.union1d(kept, [0, len(x) - 1])
-    return x[kept], y[kept]
+    length = np.concatenate([[0.0], np.cumsum(steps)])
+    places = np.searchsorted(length, np.linspace(0.0, length[-1], most)).clip(0, len(x) - 1)
+    places = np.union1d(places, [0, len(x) - 1])
+    return x[places], y[places]

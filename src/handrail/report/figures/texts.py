@@ -1,4 +1,4 @@
-"""Text on the page: what a language model wrote, and the texts that were hardest to judge."""
+"""Texts on the page: samples of a language model, and the most confident mistakes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _SIGNS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n
 
 @dataclass(frozen=True)
 class GeneratedText:
-    """What the network wrote after a prompt; `how` says how its tokens were drawn. Line ends are to be kept."""
+    """Text generated after a prompt, line ends included; `how` says how its tokens were drawn."""
 
     prompt: str
     text: str
@@ -19,7 +19,7 @@ class GeneratedText:
 
 @dataclass(frozen=True)
 class HardText:
-    """A text that the network judged badly; `answer` with the probability it was given."""
+    """A misclassified text, with the answer and its probability."""
 
     row: str
     text: str
@@ -29,17 +29,17 @@ class HardText:
 
     @property
     def sure(self) -> str:
-        """`97%`, or nothing."""
+        """`97%`, or empty."""
         return "" if self.confidence is None else f"{self.confidence:.0%}"
 
 
 def text_sample(prompt: str, text: str, *, temperature: float, top: int | None = None) -> GeneratedText:
-    """A sample for the page: at most 2,000 letters, with signs for letters that cannot be seen.
+    """A sample for the page: at most 2,000 letters, with signs for control characters.
 
     Arguments:
-        text: what was written after the prompt, without it.
-        temperature: that the scores were divided by; 0 stands for the most probable token each time.
-        top: so many most probable tokens took part, where that was limited.
+        text: the generated text without the prompt.
+        temperature: the sampling temperature; 0 takes the most probable token each time.
+        top: tokens were drawn from so many most probable ones.
     """
     limited = f", among the {top} most probable tokens" if top is not None else ""
     how = f"temperature {temperature:g}{limited}" if temperature else "the most probable token each time"
@@ -54,14 +54,14 @@ def hard_texts(
     answers: Sequence[str],
     confidences: Iterable[float] | None = None,
 ) -> list[HardText]:
-    """Hard texts for the page, each cut to an excerpt, in the order given."""
+    """Misclassified texts for the page, each cut to an excerpt, in the given order."""
     sure = list(confidences) if confidences is not None else [None] * len(rows)
     parts = zip(rows, texts, truths, answers, sure, strict=True)
     return [HardText(row, excerpt(text), truth, answer, share) for row, text, truth, answer, share in parts]
 
 
 def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:
-    """The beginning of a text on one line, cut between words where there is a space near the end."""
+    """The beginning of a text on one line, cut between words if there is a space near the end."""
     line = visible(" ".join(text.split()))
     if len(line) <= longest:
         return line
@@ -71,5 +71,5 @@ def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with a sign for each control character, which a page could not hold."""
+    """The text with a visible sign for each control character, which HTML forbids."""
     return text.replace("\r\n", "\n").translate(_SIGNS)

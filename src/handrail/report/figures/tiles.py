@@ -1,7 +1,7 @@
 """Grids of small pictures with captions, as SVG in the page's colours.
 
-Pixels are embedded as they are, at most twice as fine as they are shown. Captions may hold text from data: it
-is escaped here, cut to the width of its tile, and set in the page's own fonts.
+Pixels are embedded at no more than twice the resolution shown. Captions may hold text from data: it is
+escaped here, cut to the width of its tile, and set in the page's fonts.
 """
 
 import base64
@@ -19,15 +19,15 @@ from matplotlib.image import imsave
 from handrail.report.figures.style import LINE, MUTED, variable
 
 WIDTH = 340
-# The width of a letter as a share of the size of the type: a little more than usual.
+# The width of a letter, plain and bold, as a share of the font size: a little more than usual.
 _LETTER, _STRONG = 0.6, 0.7
-# From this side on, JPEG holds an image in a tenth of PNG's bytes, and its traces cannot be seen.
+# Images with longer sides become JPEG: a tenth of PNG's bytes without visible artefacts.
 _PHOTO = 40
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a tile's picture lies, in pixels of the page; `name` is unlike that of any other."""
+    """Where a tile's picture lies, in CSS pixels; its `name` is unique on the page."""
 
     x: float
     y: float
@@ -38,7 +38,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a caption; `tail` is shown even where the text has to be cut."""
+    """A line of a caption; `tail` is shown even if the text has to be cut."""
 
     text: str
     colour: str = MUTED
@@ -51,7 +51,7 @@ Layer = Callable[[Frame], str]
 
 @dataclass(frozen=True)
 class Tile:
-    """Layers from the lowest to the highest, and lines below; `aspect` is height : width."""
+    """Layers from bottom to top, and the lines of a caption; `aspect` is height / width."""
 
     layers: tuple[Layer, ...]
     aspect: float
@@ -72,10 +72,10 @@ def grid(
     """The tiles row by row.
 
     Arguments:
-        name: unlike those of the page's other pictures.
-        label: what is to be seen, for those who cannot.
+        name: unique among the pictures of the page.
+        label: the alternative text for readers who cannot see the picture.
         headings: of the columns.
-        apart: more room behind the first column.
+        apart: extra room behind the first column.
     """
     side = (width - gap * (columns - 1) - apart) / columns
     places = [at * (side + gap) + (apart if at else 0) for at in range(columns)]
@@ -92,7 +92,7 @@ def grid(
 
 
 def svg(body: Sequence[str], *, label: str, width: float, height: float) -> str:
-    """A picture for the page from its parts."""
+    """An SVG picture from its parts."""
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
     return (
         f'<svg class="plot" role="img" aria-label="{html.escape(label)}" {size}>\n'
@@ -106,8 +106,8 @@ def _tile(tile: Tile, frame: Frame) -> str:
     lines = [
         _line(line, frame.x, below + 12 + 14 * number, frame.width) for number, line in enumerate(tile.lines)
     ]
-    told = " · ".join(f"{line.text} {line.tail}".rstrip() for line in tile.lines)
-    title = f"<title>{escape_text(told)}</title>" if told else ""
+    caption = " · ".join(f"{line.text} {line.tail}".rstrip() for line in tile.lines)
+    title = f"<title>{escape_text(caption)}</title>" if caption else ""
     edge = rectangle(
         frame.x, frame.y, frame.width, frame.height, f"fill: none; stroke: {variable(LINE)}; stroke-width: 1"
     )
@@ -117,30 +117,25 @@ def _tile(tile: Tile, frame: Frame) -> str:
 def _line(line: Line, x: float, y: float, width: float) -> str:
     letter, weight = (_STRONG, "; font-weight: 600") if line.strong else (_LETTER, "")
     room = width - 11 * letter * (len(line.tail) + 1 if line.tail else 0)
-    return text_line(
-        f"{cut(line.text, room, letter=letter)} {line.tail}".rstrip(),
-        x,
-        y,
-        f"fill: {variable(line.colour)}{weight}",
-    )
+    text = f"{cut(line.text, room, letter=letter)} {line.tail}".rstrip()
+    return text_line(text, x, y, f"fill: {variable(line.colour)}{weight}")
 
 
 def text_line(text: str, x: float, y: float, style: str, *, size: float = 11, more: str = "") -> str:
-    """A line of text whose first letter stands at (x, y)."""
-    return (
-        f'<text x="{x:.4g}" y="{y:.4g}"{more} style="font-size: {size:g}px; {style}">{escape_text(text)}</text>'
-    )
+    """A line of text that begins at (x, y)."""
+    look = f'style="font-size: {size:g}px; {style}"'
+    return f'<text x="{x:.4g}" y="{y:.4g}"{more} {look}>{escape_text(text)}</text>'
 
 
 def escape_text(text: str) -> str:
-    """Text as a page may hold it: control characters, which XML forbids, as a sign of their own."""
+    """Text escaped for the page; control characters, which XML forbids, become a replacement sign."""
     return html.escape(
         "".join("\ufffd" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
     )
 
 
 def cut(text: str, width: float, *, size: float = 11, letter: float = _LETTER) -> str:
-    """As much of the text as there is room for, by an estimate of its width."""
+    """As much of the text as fits, by an estimate of its width."""
     most, used = width / (size * letter), 0.0
     for place, sign in enumerate(text):
         used += 1.8 if unicodedata.east_asian_width(sign) in "WF" else 1
@@ -150,27 +145,26 @@ def cut(text: str, width: float, *, size: float = 11, letter: float = _LETTER) -
 
 
 def rectangle(x: float, y: float, width: float, height: float, style: str) -> str:
-    """A rectangle."""
     return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" style="{style}"/>'
 
 
 def image(pixels: np.ndarray) -> Layer:
-    """The picture itself: uint8 `[channels, height, width]`; of other than three channels the mean as grey."""
+    """A layer of pixels, uint8 `[channels, height, width]`; other than three channels as their grey mean."""
     assert pixels.dtype == np.uint8
     shown = pixels if len(pixels) == 3 else pixels.mean(axis=0, keepdims=True).round().astype(np.uint8)
     return lambda frame: _embed(shown, frame, _address)
 
 
 def aspect(pixels: np.ndarray) -> float:
-    """Height : width, between 1:2 and 2:1; what is longer is squeezed."""
+    """Height / width, limited to 1/2 … 2; longer images are squeezed."""
     return float(np.clip(pixels.shape[-2] / pixels.shape[-1], 0.5, 2))
 
 
 def tint(amount: np.ndarray, colour: str, *, opacity: float = 1.0, paper: str | None = None) -> Layer:
-    """A colour of the page where `amount` `[height, width]` is 1, less of it where it is less.
+    """A layer of a page colour, as strong as `amount` `[height, width]` from 0 to 1, through a grey mask.
 
-    The colour comes through a mask of grey pixels, so that it follows light and dark. `paper`: the colour
-    below.
+    Arguments:
+        paper: the colour below.
     """
     grey = (np.clip(amount, 0, 1) * 255).round().astype(np.uint8)[None]
 
@@ -178,7 +172,8 @@ def tint(amount: np.ndarray, colour: str, *, opacity: float = 1.0, paper: str | 
         name = f"{frame.name}-{colour.removeprefix('#')}"
         where = (frame.x, frame.y, frame.width, frame.height)
         size = f'x="{frame.x:.2f}" y="{frame.y:.2f}" width="{frame.width:.2f}" height="{frame.height:.2f}"'
-        mask = f'<mask id="{name}" maskUnits="userSpaceOnUse" style="mask-type: luminance" {size}>{_embed(grey, frame, _exact)}</mask>'
+        look = f'maskUnits="userSpaceOnUse" style="mask-type: luminance" {size}'
+        mask = f'<mask id="{name}" {look}>{_embed(grey, frame, _exact)}</mask>'
         below = rectangle(*where, f"fill: {variable(paper)}") if paper else ""
         style = f"fill: {variable(colour)}; fill-opacity: {opacity:g}; mask: url(#{name})"
         return f"{below}{mask}{rectangle(*where, style)}"
@@ -188,18 +183,16 @@ def tint(amount: np.ndarray, colour: str, *, opacity: float = 1.0, paper: str | 
 
 def _embed(pixels: np.ndarray, frame: Frame, address: Callable[[np.ndarray], str]) -> str:
     pixels = _reduce(pixels, frame)
-    # Single pixels are to be seen as such where the picture is enlarged.
+    # Enlarged pictures show their pixels.
     look = ' style="image-rendering: pixelated"' if pixels.shape[2] * 1.4 < frame.width else ""
     size = f'x="{frame.x:.2f}" y="{frame.y:.2f}" width="{frame.width:.2f}" height="{frame.height:.2f}"'
     return f'<image href="{address(pixels)}" {size} preserveAspectRatio="none"{look}/>'
 
 
 def _reduce(pixels: np.ndarray, frame: Frame) -> np.ndarray:
-    """Means of blocks of pixels where there are more than two for each pixel of the page."""
+    """Means of blocks of pixels if there are more than two per CSS pixel."""
     channels, height, width = pixels.shape
-    down, across = (
-        max(1, int(size // (2 * shown))) for size, shown in ((height, frame.height), (width, frame.width))
-    )
+    down, across = max(1, int(height // (2 * frame.height))), max(1, int(width // (2 * frame.width)))
     if down == across == 1:
         return pixels
     whole = pixels[:, : height // down * down, : width // across * across]
@@ -208,7 +201,7 @@ def _reduce(pixels: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def _address(pixels: np.ndarray) -> str:
-    """The picture as a `data:` address."""
+    """The pixels as a `data:` address."""
     if min(pixels.shape[1:]) < _PHOTO:
         return _exact(pixels)
     file, colours = io.BytesIO(), np.broadcast_to(pixels, (3, *pixels.shape[1:]))
@@ -221,7 +214,7 @@ def _exact(pixels: np.ndarray) -> str:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A PNG file of grey or RGB pixels, uint8 `[channels, height, width]`, of no more bytes than needed."""
+    """A minimal PNG file of grey or RGB pixels, uint8 `[channels, height, width]`."""
     channels, height, width = pixels.shape
     lines = np.ascontiguousarray(pixels.transpose(1, 2, 0)).reshape(height, width * channels)
     # Filter 0 before each line.

@@ -1,4 +1,4 @@
-"""Answers beside the truth for some rows of a part, as pictures show them."""
+"""Predictions beside the truth for some rows of a part."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from handrail.data.stores.windows import WindowStore
 from handrail.evaluation.outcome import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.pipeline import Pipeline
-from handrail.report.samples.items import LARGE, ItemColumn, encode, items, picked, smaller, smaller_codes
+from handrail.report.samples.items import LARGE, ItemColumn, encode, items, smaller, smaller_codes
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.scoring import scores_of
@@ -24,17 +24,20 @@ _FORECASTS = 6
 _THUMB = 64
 
 
-def mistake_section(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: TableOutcome) -> dict[str, Any]:
-    """Rows that were taken for another class, the surest answer first."""
+def mistake_section(
+    pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: TableOutcome
+) -> dict[str, Any]:
+    """Misclassified rows, the most confident prediction first."""
     wrong = np.flatnonzero(outcome.label_codes != outcome.truth)
     if outcome.probabilities is None:
         return {}
     sure = outcome.probabilities[np.arange(outcome.rows), outcome.label_codes]
     chosen = wrong[np.argsort(-sure[wrong], kind="stable")][: _TEXTS if shown.kind == "text" else _MISTAKES]
-    some = picked(part, chosen)
-    found: dict[str, Any] = items(pipeline, shown, some) if len(chosen) else {"kind": shown.kind}
+    section: dict[str, Any] = {"kind": shown.kind}
+    if len(chosen):
+        section = items(pipeline, shown, part.picked(chosen))
     return {
-        **found,
+        **section,
         "total": len(wrong),
         "rows": [part.table.row_name(int(part.rows[row])) for row in chosen],
         "truths": [outcome.describe(int(row), truth=True) for row in chosen],
@@ -44,14 +47,14 @@ def mistake_section(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: 
 
 
 def hardest_section(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: Outcome) -> dict[str, Any]:
-    """The items of the hardest rows, very small, for their table."""
+    """Thumbnails of the hardest rows."""
     order = np.argsort(-outcome.errors(), kind="stable")[:_HARDEST]
-    found = items(pipeline, shown, picked(part, order), side=_THUMB)
-    return found if "items" in found else {}
+    section = items(pipeline, shown, part.picked(order), side=_THUMB)
+    return section if "items" in section else {}
 
 
-def _spread(outcome: Outcome) -> np.ndarray:
-    """Some rows from the hardest to the easiest."""
+def _hard_to_easy(outcome: Outcome) -> np.ndarray:
+    """Row numbers spread from the hardest to the easiest."""
     order = np.argsort(-outcome.errors(), kind="stable")
     return order[np.linspace(0, len(order) - 1, min(_PICTURES, len(order))).round().astype(np.int64)]
 
@@ -60,12 +63,12 @@ def _scores(pipeline: Pipeline, part: Part) -> Tensor:
     return torch.cat(list(scores_of(pipeline.network, pipeline.rows(part))))
 
 
-def mask_section(pipeline: Pipeline, decoder: MaskTask, part: Part, outcome: Outcome) -> dict[str, Any]:
-    """Images, true masks and answers, from the hardest to the easiest."""
-    some = picked(part, _spread(outcome))
-    images, truths = encode(pipeline, some), decoder.targets(some).numpy()
+def mask_section(pipeline: Pipeline, task: MaskTask, part: Part, outcome: Outcome) -> dict[str, Any]:
+    """Images with true and predicted masks, from the hardest to the easiest."""
+    rows = part.picked(_hard_to_easy(outcome))
+    images, truths = encode(pipeline, rows), task.targets(rows).numpy()
     assert isinstance(images, Tensor)
-    answers = decoder.masks(decoder(_scores(pipeline, some))).cpu().numpy()
+    answers = task.masks(task(_scores(pipeline, rows))).cpu().numpy()
     known = np.where(truths < len(pipeline.task.classes), truths, 0)
     return {
         "images": smaller(images.numpy(), LARGE),
@@ -75,27 +78,26 @@ def mask_section(pipeline: Pipeline, decoder: MaskTask, part: Part, outcome: Out
     }
 
 
-def box_section(pipeline: Pipeline, decoder: BoxTask, part: Part, outcome: Outcome) -> dict[str, Any]:
-    """Images, true boxes `[rows, most, 5]` and answers `[rows, most, 6]` in shares of the image; class −1
-    where there is none.
+def box_section(pipeline: Pipeline, task: BoxTask, part: Part, outcome: Outcome) -> dict[str, Any]:
+    """Images, true boxes `[rows, most, 5]` and predicted ones `[rows, most, 6]`, padded with class −1.
+
+    Coordinates are shares of the image's width and height.
     """
-    some = picked(part, _spread(outcome))
-    images = encode(pipeline, some)
+    rows = part.picked(_hard_to_easy(outcome))
+    images = encode(pipeline, rows)
     assert isinstance(images, Tensor)
-    found = decoder(_scores(pipeline, some)).cpu().numpy()
-    found[found[..., 1] < float(decoder.threshold), 0] = -1
+    boxes = task(_scores(pipeline, rows)).cpu().numpy()
+    boxes[boxes[..., 1] < float(task.threshold), 0] = -1
     return {
         "images": smaller(images.numpy(), LARGE),
-        "truths": decoder.targets(some).numpy(),
-        "found": found.astype(np.float32),
+        "truths": task.targets(rows).numpy(),
+        "found": boxes.astype(np.float32),
         "classes": list(pipeline.task.classes),
     }
 
 
 def forecast_section(pipeline: Pipeline, part: Part, outcome: TableOutcome) -> dict[str, Any]:
-    """Some windows spread over the part, `[windows, steps, series]`, and the mean absolute error of each step
-    of all.
-    """
+    """Some windows `[windows, steps, series]`, and the mean absolute error of each step over all windows."""
     name, store = next(iter(part.stores.items()))
     assert isinstance(store, WindowStore)
     assert outcome.values is not None
@@ -124,6 +126,6 @@ def forecast_section(pipeline: Pipeline, part: Part, outcome: TableOutcome) -> d
 
 
 def _apart(rows: int, most: int) -> np.ndarray:
-    """The middles of so many equal stretches."""
+    """The middles of `most` equal stretches of the rows."""
     number = min(most, rows)
     return ((np.arange(number) + 0.5) * rows / number).astype(np.int64)

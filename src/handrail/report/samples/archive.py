@@ -1,6 +1,4 @@
-"""The file that pictures are made from: named sections of arrays and words, without pickle, the same for the
-same content.
-"""
+"""The file that pictures are made from: sections of arrays and plain data, deterministic, no pickle."""
 
 import json
 import zipfile
@@ -18,14 +16,12 @@ _WORDS = "words"
 
 
 def samples_path(folder: Folder, part: str) -> Path:
-    """Where the pictures' material of a part is: `showcase/<part>.npz`; training rows are with those of
-    validation.
-    """
+    """`showcase/<part>.npz`; samples of training rows are in the file of the validation part."""
     return folder.path / "showcase" / f"{part}.npz"
 
 
 def save_sections(path: Path, sections: Sections) -> None:
-    """Write sections whose values are arrays, or plain data as JSON holds it.
+    """Write sections whose values are arrays or plain JSON data.
 
     Raises: `HandrailError` when the file cannot be written.
     """
@@ -43,7 +39,7 @@ def save_sections(path: Path, sections: Sections) -> None:
 
 
 def read_samples(folder: Folder, part: str) -> Sections:
-    """The sections as they were kept; none where a run has no such file.
+    """The sections of a part; empty where the run has no such file.
 
     Raises: `RunError` when the file is damaged.
     """
@@ -51,12 +47,12 @@ def read_samples(folder: Folder, part: str) -> Sections:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as found:
-            sections: Sections = json.loads(found[_WORDS].tobytes().decode())
-            for name in found.files:
+        with np.load(path, allow_pickle=False) as archive:
+            sections: Sections = json.loads(archive[_WORDS].tobytes().decode())
+            for name in archive.files:
                 section, _, key = name.partition(".")
                 if key:
-                    sections[section][key] = found[name]
+                    sections[section][key] = archive[name]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(
             f"'{path}' is damaged ({error}); remove it for a report without pictures, or fit again."

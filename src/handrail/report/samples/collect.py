@@ -1,4 +1,4 @@
-"""Gathers the material of a part, section by section, and keeps it in the run folder."""
+"""Collects the samples of a part, section by section, and writes them into the run folder."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from handrail.report.samples.answers import (
 )
 from handrail.report.samples.archive import Sections, samples_path, save_sections
 from handrail.report.samples.inside import attention_section, filter_section, generation_section
-from handrail.report.samples.items import ItemColumn, display, encode, find_item_column, items, picked
+from handrail.report.samples.items import ItemColumn, display, encode, find_item_column, items
 from handrail.runs.folder import Folder
 from handrail.shapes import ImageShape
 from handrail.tasks.boxes import BoxTask
@@ -29,19 +29,18 @@ from handrail.tasks.masks import MaskTask
 from handrail.training.seeds import seeded
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
-_AUGMENTED, _TIMES = 4, 4
+_AUGMENTED, _VERSIONS = 4, 4
 
 
 def write_samples(
     folder: Folder, pipeline: Pipeline, train: Part, validation: Part, outcome: Outcome
 ) -> None:
-    """Keep what pictures of a fit need: some training rows, answers for validation rows, and what the network
-    looks for.
+    """Write the samples of a fit: training rows, predictions for validation rows, filters and attention.
 
-    Chance (augmentation, drawn text) has a seed of its own; torch's generator is left as it was.
+    Augmentation and text generation have a seed of their own; torch's generator is left as it was.
 
     Arguments:
-        outcome: the answers for all validation rows.
+        outcome: the predictions for all validation rows.
 
     Raises: `HandrailError` when the file cannot be written.
     """
@@ -59,7 +58,7 @@ def write_samples(
 
 
 def write_test_samples(folder: Folder, pipeline: Pipeline, part: Part, outcome: Outcome) -> None:
-    """Keep what pictures of answers for test rows need; only to be called once their seal is open.
+    """Write samples of the predictions for test rows; call it only once their seal is open.
 
     Raises: `HandrailError` when the file cannot be written.
     """
@@ -74,40 +73,35 @@ def _without_empty(**sections: dict[str, Any]) -> Sections:
 
 def _answers(pipeline: Pipeline, shown: ItemColumn | None, part: Part, outcome: Outcome) -> Sections:
     pipeline.eval()
-    found: Sections = {}
+    sections: Sections = {}
     if isinstance(outcome, TableOutcome) and pipeline.task.is_forecast:
         return {"forecast": forecast_section(pipeline, part, outcome)}
     if isinstance(pipeline.decoder, MaskTask):
-        found["masks"] = mask_section(pipeline, pipeline.decoder, part, outcome)
+        sections["masks"] = mask_section(pipeline, pipeline.decoder, part, outcome)
     if isinstance(pipeline.decoder, BoxTask):
-        found["boxes"] = box_section(pipeline, pipeline.decoder, part, outcome)
+        sections["boxes"] = box_section(pipeline, pipeline.decoder, part, outcome)
     if shown and isinstance(outcome, TableOutcome) and pipeline.task.is_classification:
-        found["mistakes"] = mistake_section(pipeline, shown, part, outcome)
+        sections["mistakes"] = mistake_section(pipeline, shown, part, outcome)
     if shown and shown.kind in ("image", "series", "audio"):
-        found["hardest"] = hardest_section(pipeline, shown, part, outcome)
-    return found
+        sections["hardest"] = hardest_section(pipeline, shown, part, outcome)
+    return sections
 
 
 def _samples(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[str, Any]:
-    """Training rows, of each class in turn."""
+    """Training rows, taken from the classes in turn."""
     if shown is None or shown.kind == "stream":
         return {}
-    part = picked(train, _in_turn(pipeline, train, _how_many(shown)))
-    found = items(pipeline, shown, part)
-    return (
-        {}
-        if found["kind"] == "windows"
-        else {**found, "shape": _shape(shown), "titles": _titles(pipeline, part)}
-    )
-
-
-def _shape(shown: ItemColumn) -> list[int]:
-    """What an item is for the network, however small it is kept."""
-    return [int(size) for size in shown.column.shape]  # pyright: ignore[reportGeneralTypeIssues]
+    part = train.picked(_in_turn(pipeline, train, _how_many(shown)))
+    section = items(pipeline, shown, part)
+    if section["kind"] == "windows":
+        return {}
+    # The size of an item as the network gets it, however small the picture is.
+    shape = [int(size) for size in shown.column.shape]  # pyright: ignore[reportGeneralTypeIssues]
+    return {**section, "shape": shape, "titles": _titles(pipeline, part)}
 
 
 def _how_many(shown: ItemColumn) -> int:
-    """Two or three rows of a wide picture."""
+    """How many items fill two or three rows of a wide picture."""
     shape = shown.column.shape
     if isinstance(shape, ImageShape) and shown.kind == "image" and max(shape.height, shape.width) <= _SMALL:
         return 36
@@ -115,14 +109,14 @@ def _how_many(shown: ItemColumn) -> int:
 
 
 def _in_turn(pipeline: Pipeline, train: Part, most: int) -> np.ndarray:
-    """Rows of each class in turn, or spread over the part, in the order of the classes."""
+    """Row numbers from the classes in turn, sorted by class; without classes, spread evenly over the part."""
     rows = len(train)
     if not pipeline.task.is_classification:
         return np.linspace(0, rows - 1, min(most, rows)).round().astype(np.int64)
     codes = train.target.numpy()
     order = np.argsort(codes, kind="stable")
     turn = np.empty(rows, dtype=np.int64)
-    # How many of its class stand before a row.
+    # For each row, how many rows of its class come before it.
     turn[order] = np.arange(rows) - np.searchsorted(codes[order], codes[order])
     chosen = np.lexsort((codes, turn))[:most]
     return chosen[np.argsort(codes[chosen], kind="stable")]
@@ -141,29 +135,24 @@ def _titles(pipeline: Pipeline, part: Part) -> list[str]:
 
 
 def _augmentation(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[str, Any]:
-    """Training rows as they are, and as the network gets to see them in some epochs."""
+    """Training rows as they are, and as the network sees them in some epochs."""
     network = first_of(pipeline.network)
-    if (
-        shown is None
-        or pipeline.task.is_forecast
-        or not isinstance(network, Network)
-        or not len(network.augment)
-    ):
+    if shown is None or pipeline.task.is_forecast:
         return {}
-    rows = encode(pipeline, picked(train, _in_turn(pipeline, train, _AUGMENTED)))
+    if not isinstance(network, Network) or not len(network.augment):
+        return {}
+    rows = encode(pipeline, train.picked(_in_turn(pipeline, train, _AUGMENTED)))
     if not isinstance(rows, torch.Tensor):
         return {}
     before = network.front(rows.to(pipeline.device))
     network.augment.train()
-    changed = [_display(network.augment(before), shown) for _ in range(_TIMES)]
+    changed = [_display(network.augment(before), shown) for _ in range(_VERSIONS)]
     network.augment.eval()
     return {"kind": shown.kind, "originals": _display(before, shown), "changed": np.stack(changed, axis=1)}
 
 
 def _display(values: torch.Tensor, shown: ItemColumn) -> np.ndarray:
-    """Rows in front of the model: images have values from 0 to 1 there; the channel that marks the end of
-    series is no part of them.
-    """
+    """Model inputs as pictures: images scaled from [0, 1], series without the channel that marks the end."""
     if shown.kind == "image":
         values = values.float().mul(255).round().clamp(0, 255).to(torch.uint8)
     if isinstance(shown.column, SeriesEncoder):

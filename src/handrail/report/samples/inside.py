@@ -1,4 +1,4 @@
-"""Looks inside a network: what it writes, where it looks, what its first layer looks for."""
+"""A look inside a network: generated text, attention maps, filters of the first layer."""
 
 from typing import Any
 
@@ -14,26 +14,26 @@ from handrail.data.rows import Windows, cut
 from handrail.network import Network
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.report.samples.items import ItemColumn, find_item_column, picked
+from handrail.report.samples.items import ItemColumn, find_item_column
 from handrail.shapes import ImageShape
 from handrail.tasks.generation import sample
 from handrail.training.seeds import derive
 
 _TEMPERATURE = 0.8
 _STEPS = {"characters": 400, "words": 100, "byte_pairs": 130}
-_PROMPT = 60  # letters of the beginning that are shown
+_PROMPT = 60  # letters of the prompt's end that are shown
 _TOKENS, _HEADS, _LAYERS = 24, 4, 2
 _FILTERS = 64
 
 
 def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
-    """What a language model writes after the first window of the validation text."""
+    """The text that a language model generates after the first window of the validation text."""
     shown = find_item_column(pipeline)
     if shown is None or not isinstance(shown.column, StreamEncoder) or pipeline.task.name != "next-token":
         return {}
     tokenizer, length = shown.column.tokenizer, shown.column.length
     start = _windows(pipeline, validation, 1)
-    found = sample(
+    tokens = sample(
         first_of(pipeline.network),
         start.long().to(pipeline.device),
         steps=_STEPS[tokenizer.kind],
@@ -41,38 +41,36 @@ def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
         generator=torch.Generator(pipeline.device).manual_seed(derive(0, "showcase", "text")),
         temperature=_TEMPERATURE,
     )[0].tolist()
-    prompt, whole = tokenizer.decode(found[:length]), tokenizer.decode(found)
+    prompt, whole = tokenizer.decode(tokens[:length]), tokenizer.decode(tokens)
     return {"prompt": prompt[-_PROMPT:], "text": whole[len(prompt) :], "temperature": _TEMPERATURE}
 
 
 def _windows(pipeline: Pipeline, part: Part, most: int) -> Tensor:
     rows = pipeline.rows(part)
     assert isinstance(rows, Windows)
-    found = cut(rows, 0, most)
-    assert isinstance(found, Tensor)
-    return found
+    windows = cut(rows, 0, most)
+    assert isinstance(windows, Tensor)
+    return windows
 
 
 def attention_section(pipeline: Pipeline, shown: ItemColumn | None, validation: Part) -> dict[str, Any]:
-    """Attention maps `[layers, heads, tokens, tokens]` of the first and the last layer for one validation row
-    or window.
-    """
-    attentive: Any = next(
+    """Attention maps `[layers, heads, tokens, tokens]` of the first and last layer for one validation row."""
+    model: Any = next(
         (module for module in first_of(pipeline.network).modules() if hasattr(module, "attention_maps")), None
     )
-    if attentive is None or shown is None or shown.place is not None:
+    if model is None or shown is None or shown.place is not None:
         return {}
     if not isinstance(shown.column, TextEncoder | StreamEncoder):
         return {}
     codes = (
         _windows(pipeline, validation, 1)
         if isinstance(shown.column, StreamEncoder)
-        else _telling(pipeline, validation)
+        else _typical_text(pipeline, validation)
     )
     there = int((codes[0] != PADDING).sum())
     tokens = min(there, _TOKENS)
     pipeline.eval()
-    maps = attentive.attention_maps(_before(pipeline, codes.to(pipeline.device)))[0]
+    maps = model.attention_maps(_model_inputs(pipeline, codes.to(pipeline.device)))[0]
     layers = sorted({0, len(maps) - 1})[:_LAYERS]
     return {
         "weights": maps[layers, :_HEADS, :tokens, :tokens].float().cpu().numpy().astype(np.float16),
@@ -83,9 +81,9 @@ def attention_section(pipeline: Pipeline, shown: ItemColumn | None, validation: 
     }
 
 
-def _telling(pipeline: Pipeline, validation: Part) -> Tensor:
-    """The first text of some length: a dozen tokens or more, or the longest of the first hundred."""
-    part = picked(validation, np.arange(min(len(validation), 100)))
+def _typical_text(pipeline: Pipeline, validation: Part) -> Tensor:
+    """The first text of 8 to 24 tokens, or the longest of the first hundred."""
+    part = validation.picked(np.arange(min(len(validation), 100)))
     codes = pipeline.rows(part)
     assert isinstance(codes, Tensor)
     lengths = (codes != PADDING).sum(dim=1)
@@ -94,16 +92,13 @@ def _telling(pipeline: Pipeline, validation: Part) -> Tensor:
     return codes[row : row + 1]
 
 
-def _before(pipeline: Pipeline, rows: Tensor) -> Tensor:
-    """Rows as the model gets them."""
+def _model_inputs(pipeline: Pipeline, rows: Tensor) -> Tensor:
     network = first_of(pipeline.network)
     return network.scale(network.front(rows)) if isinstance(network, Network) else rows
 
 
 def filter_section(pipeline: Pipeline) -> dict[str, Any]:
-    """The weights of the first convolution, where it stands on the image itself and its filters are more than
-    points.
-    """
+    """The weights of the first convolution if it sees the image and its filters are larger than 1 × 1."""
     shape = pipeline.encoder.shape
     if not isinstance(shape, ImageShape) or item_kind(pipeline) != "image":
         return {}
@@ -117,6 +112,6 @@ def filter_section(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def item_kind(pipeline: Pipeline) -> str:
-    """The kind of the items that rows hold alone; empty for tables and mixed rows."""
+    """The kind of the items if rows hold nothing else; empty for tables and mixed rows."""
     shown = find_item_column(pipeline)
     return "" if shown is None or shown.place is not None else shown.kind

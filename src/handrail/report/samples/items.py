@@ -1,6 +1,4 @@
-"""Items of rows (images, series, sounds, texts) as a picture shows them: as they are, but no finer than is
-seen.
-"""
+"""Items of rows (images, series, sounds, texts) for pictures: unchanged, but no finer than can be seen."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +16,15 @@ from handrail.data.stores.windows import WindowStore
 from handrail.pipeline import Pipeline
 
 SIDE = 88  # pixels of an image among many
-LARGE = 240  # of one among few
-_STEPS = 240  # of a series
-_FRAMES = 128  # of a spectrogram
+LARGE = 240  # pixels of an image among few
+_STEPS = 240  # most values of a series
+_FRAMES = 128  # most frames of a spectrogram
 _LETTERS = 1_000
 
 
 @dataclass(frozen=True)
 class ItemColumn:
-    """The column whose items are shown: its encoder, and which of the encoded inputs it is, where there are
-    several.
-    """
+    """The column whose items are shown: its encoder, and its place among several encoded inputs."""
 
     column: ColumnEncoder
     place: int | None
@@ -40,22 +36,18 @@ class ItemColumn:
 
 
 def find_item_column(pipeline: Pipeline) -> ItemColumn | None:
-    """The first column that holds items; none in a plain table."""
+    """The first column that holds items; None in a plain table."""
     encoder = pipeline.encoder
     if isinstance(encoder, OneColumn):
         return ItemColumn(encoder.column, None)
     if isinstance(encoder, Mixed):
-        return ItemColumn(encoder.columns[0], 0 if encoder.table is None else 1)  # pyright: ignore[reportArgumentType]
+        place = 0 if encoder.table is None else 1
+        return ItemColumn(encoder.columns[0], place)  # pyright: ignore[reportArgumentType]
     return None
 
 
-def picked(part: Part, places: np.ndarray) -> Part:
-    """Some rows of a part."""
-    return part.picked(places)
-
-
 def encode(pipeline: Pipeline, part: Part) -> Values:
-    """All rows of a small part."""
+    """All rows of a small part, encoded."""
     rows = pipeline.rows(part)
     return cut(rows, 0, count(rows))
 
@@ -73,16 +65,15 @@ def items(pipeline: Pipeline, shown: ItemColumn, part: Part, *, side: int = SIDE
 
 
 def series(part: Part, shown: ItemColumn) -> dict[str, Any]:
-    """Series in their own units: `items` `[rows, channels, length]`, not a number behind their ends."""
+    """Series in their own units: `items` `[rows, channels, length]`, NaN behind their ends."""
     store: Any = part.stores[shown.column.name]
     if isinstance(store, WindowStore):
         return {"kind": "windows"}
     places = part.features[shown.column.name].to_numpy()
     length = int(store.lengths[places].max(initial=1))
     values = store.values(places, length).numpy()
-    values[np.broadcast_to((np.arange(length) >= store.lengths[places][:, None])[:, None], values.shape)] = (
-        np.nan
-    )
+    behind = np.arange(length) >= store.lengths[places][:, None]
+    values[np.broadcast_to(behind[:, None], values.shape)] = np.nan
     return {"kind": "series", "items": thin_steps(values)}
 
 
@@ -92,7 +83,7 @@ def thin_steps(values: np.ndarray) -> np.ndarray:
 
 
 def display(values: Tensor, kind: str, *, side: int = SIDE) -> np.ndarray:
-    """Encoded items: bytes of images, half-precision spectrograms `[rows, mels, frames]`, series as they are."""
+    """Encoded items: uint8 images, float16 spectrograms `[rows, mels, frames]`, or series."""
     if kind == "image":
         return smaller(values.cpu().numpy(), side)
     if kind == "audio":
@@ -101,26 +92,23 @@ def display(values: Tensor, kind: str, *, side: int = SIDE) -> np.ndarray:
 
 
 def fit_size(shape: tuple[int, ...], side: int) -> tuple[int, int]:
-    """Height and width of what `[..., height, width]` becomes, so that neither side is longer than `side`."""
+    """Height and width of `[..., height, width]` shrunk so that neither is longer than `side`."""
     share = min(1.0, side / max(shape[-2:]))
     return max(1, round(shape[-2] * share)), max(1, round(shape[-1] * share))
 
 
 def smaller(images: np.ndarray, side: int) -> np.ndarray:
-    """Images `[rows, channels, height, width]` in bytes, made smaller where they are larger than `side`."""
+    """uint8 images `[rows, channels, height, width]`, shrunk where they are larger than `side`."""
     size = fit_size(images.shape, side)
     if size == images.shape[-2:]:
         return np.ascontiguousarray(images)
-    found = functional.interpolate(
-        torch.tensor(images, dtype=torch.float32), size, mode="bilinear", antialias=True
-    )
-    return found.round().clamp(0, 255).to(torch.uint8).numpy()
+    values = torch.tensor(images, dtype=torch.float32)
+    resized = functional.interpolate(values, size, mode="bilinear", antialias=True)
+    return resized.round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def smaller_codes(masks: np.ndarray, side: int) -> np.ndarray:
-    """Class codes `[rows, height, width]` that lie on what `smaller` makes of their images: those of the
-    nearest pixels.
-    """
+    """Class codes `[rows, height, width]` shrunk like their images by `smaller`, from the nearest pixels."""
     places = [
         ((np.arange(new) + 0.5) * old / new).astype(np.int64)
         for new, old in zip(fit_size(masks.shape, side), masks.shape[-2:], strict=True)

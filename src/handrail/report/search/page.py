@@ -40,14 +40,16 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
-    rows = summary["rows"]
-    folds = summary["folds"]
+    rows, folds, task = summary["rows"], summary["folds"], summary["task"]
+    sealed = f"{rows['test']:,} sealed test rows"
     return {
         "Source": str(summary["source"]),
-        "Task": f"{summary['task']['name']}, target {list_some(summary['task']['targets'], most=6, last=' and ')}",
-        "Rows": f"{rows['train']:,} training, {rows['validation']:,} validation, {rows['test']:,} sealed test rows",
+        "Task": f"{task['name']}, target {list_some(task['targets'], most=6, last=' and ')}",
+        "Rows": f"{rows['train']:,} training, {rows['validation']:,} validation, {sealed}",
         "Method": f"{summary['method']}, {plural(len(summary['table']), 'trial')}",
-        "Judged on": "validation rows" if folds is None else f"{folds} folds of training and validation rows",
+        "Measured on": "validation rows"
+        if folds is None
+        else f"{folds} folds of training and validation rows",
         "Replicas": plural(summary["replicas"], "network") + " a trial",
     }
 

@@ -1,4 +1,4 @@
-"""What a search says, in sentences and as a table for the terminal."""
+"""The result of a search in sentences and as a table for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,20 +10,20 @@ _SHOWN = 20
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Dotted settings by as few of their last parts as tell them apart: `learning_rate`."""
-    found: dict[str, str] = {}
+    """The shortest unambiguous end of each dotted setting: `learning_rate`."""
+    short: dict[str, str] = {}
     for name in names:
         parts = name.split(".")
         tails = (".".join(parts[-length:]) for length in range(1, len(parts) + 1))
         others = [other for other in names if other != name]
-        found[name] = next(
+        short[name] = next(
             (tail for tail in tails if not any(f".{other}".endswith(f".{tail}") for other in others)), name
         )
-    return found
+    return short
 
 
 def value(setting: Any) -> str:
-    """A setting's value in a few characters."""
+    """A setting's value as short text."""
     if isinstance(setting, float):
         return f"{setting:.4g}"
     return wording.component(setting) if isinstance(setting, Mapping | list) else str(setting)
@@ -32,26 +32,26 @@ def value(setting: Any) -> str:
 def settings_text(settings: Mapping[str, Any]) -> str:
     """`learning_rate 0.01, dropout 0.2`."""
     short = short_names(list(settings))
-    return ", ".join(f"{short[name]} {value(found)}" for name, found in settings.items())
+    return ", ".join(f"{short[name]} {value(setting)}" for name, setting in settings.items())
 
 
 def sentences(summary: Mapping[str, Any]) -> list[str]:
-    """What the search found, and how far it can be believed."""
+    """The result, and how far to trust it."""
     return [_best(summary), _alike(summary), *_baselines(summary), _caution(summary), *_failures(summary)]
 
 
 def headline(summary: Mapping[str, Any]) -> tuple[str, str]:
-    """The one sentence that matters most, and its look: better, or even."""
+    """The main result in a sentence, and its look: better or even."""
     many = plural(len(summary["table"]), "trial")
     if not summary["baselines"]:
         return f"{many}; there is no baseline to compare them with.", "even"
     if not summary["beat_all"]:
-        unbeaten = [name for name, found in summary["baselines"].items() if not found["better"]]
-        rival = f"the {unbeaten[0]} baseline" if len(unbeaten) == 1 else "the baselines"
-        return f"No trial of {len(summary['table']):,} beats {rival} beyond noise.", "even"
+        unbeaten = [name for name, baseline in summary["baselines"].items() if not baseline["better"]]
+        opponent = f"the {unbeaten[0]} baseline" if len(unbeaten) == 1 else "the baselines"
+        return f"No trial of {len(summary['table']):,} beats {opponent} beyond noise.", "even"
     alike = len(summary["within_noise"])
-    told = "the best stands out" if alike == 1 else f"{alike:,} of all cannot be told from the best"
-    return f"Of {many}, {len(summary['beat_all']):,} beat every baseline beyond noise; {told}.", "better"
+    rest = "the best stands out" if alike == 1 else f"{alike:,} of all cannot be told from the best"
+    return f"Of {many}, {len(summary['beat_all']):,} beat every baseline beyond noise; {rest}.", "better"
 
 
 def _best(summary: Mapping[str, Any]) -> str:
@@ -65,12 +65,13 @@ def _alike(summary: Mapping[str, Any]) -> str:
     numbers = [number for number in summary["within_noise"] if number != summary["best"]]
     compared, sure = summary["compared"], f"{summary['confidence']:.0%}"
     if compared == 1 and len(summary["table"]) > 1:
-        return "It alone was trained to the end; those that were dropped before had fewer epochs, and are not compared with it."
+        return "Only this trial was trained to the end; others had fewer epochs and are not compared."
     if not numbers:
-        return f"Every other trial of the {compared:,} compared is worse beyond noise ({sure}, corrected for their number)."
-    told = "trial" if len(numbers) == 1 else "trials"
+        others = f"Every other trial of the {compared:,} compared"
+        return f"{others} is worse beyond noise ({sure}, corrected for their number)."
+    trials = f"{'trial' if len(numbers) == 1 else 'trials'} {list_some(numbers, most=24, last=' and ')}"
     return (
-        f"Within noise of the best: {told} {list_some(numbers, most=24, last=' and ')} ({sure}, corrected for the {compared:,} compared). "
+        f"Within noise of the best: {trials} ({sure}, corrected for the {compared:,} compared). "
         "Among these, choose by what else matters: size, speed, a simpler setting."
     )
 
@@ -78,33 +79,31 @@ def _alike(summary: Mapping[str, Any]) -> str:
 def _baselines(summary: Mapping[str, Any]) -> list[str]:
     metric, sure = summary["metric"], f"{summary['confidence']:.0%}"
     lines = []
-    for name, found in summary["baselines"].items():
-        figure = wording.metric_value(metric, found["value"])
-        if found["better"]:
-            gap, least = (wording.difference(metric, found[key]).lstrip("+") for key in ("gap", "at_least"))
-            lines.append(
-                f"{plural(len(found['better']), 'trial')} of {len(summary['table']):,} beat the {name} baseline ({figure}) beyond "
-                f"noise; trial {found['surest']} by {gap}, at least {least} ({sure}, corrected for the number of trials)."
+    correction = f"({sure}, corrected for the number of trials)"
+    for name, baseline in summary["baselines"].items():
+        opponent = f"the {name} baseline ({wording.metric_value(metric, baseline['value'])}) beyond noise"
+        if baseline["better"]:
+            gap, least = (
+                wording.difference(metric, baseline[key]).lstrip("+") for key in ("gap", "at_least")
             )
+            count = f"{plural(len(baseline['better']), 'trial')} of {len(summary['table']):,}"
+            margin = f"trial {baseline['surest']} by {gap}, at least {least}"
+            lines.append(f"{count} beat {opponent}; {margin} {correction}.")
         else:
-            lines.append(
-                f"No trial beats the {name} baseline ({figure}) beyond noise ({sure}, corrected for the number of trials): what looks "
-                "better may be luck."
-            )
+            lines.append(f"No trial beats {opponent} {correction}: what looks better may be luck.")
     return lines
 
 
 def _caution(summary: Mapping[str, Any]) -> str:
     metric = summary["metric"]
     luck = wording.difference(metric, abs(summary["flattery"])).lstrip("+")
-    chance = (
-        ""
-        if summary["replicas"] > 1
-        else " Each trial was trained with one seed: intervals hold the chance of the rows, not that of training."
+    seeds = (
+        " Each trial was trained with one seed: intervals cover the choice of rows, not the luck of training."
     )
     return (
-        f"The best figure was chosen among {len(summary['table']):,} on the rows that it is measured on, which flatters it, by about {luck} "
-        f"by itself. Test rows are sealed still and will tell.{chance}"
+        f"The best of {len(summary['table']):,} figures was chosen on the same rows that measured it, "
+        f"which flatters it by about {luck}. The test rows are still sealed."
+        f"{'' if summary['replicas'] > 1 else seeds}"
     )
 
 
@@ -118,10 +117,11 @@ def _failures(summary: Mapping[str, Any]) -> list[str]:
 
 def search_text(summary: Mapping[str, Any]) -> str:
     """What the command line prints: the table, then the sentences."""
-    rows, judged = summary["rows"], _rows_text(summary)
+    rows, trials = summary["rows"], plural(len(summary["table"]), "trial")
     head = (
-        f"{summary['name']}: {plural(len(summary['table']), 'trial')} by {summary['method']}; {rows['train']:,} training, "
-        f"{rows['validation']:,} validation, {rows['test']:,} sealed test rows; judged on {judged}"
+        f"{summary['name']}: {trials} by {summary['method']}; {rows['train']:,} training, "
+        f"{rows['validation']:,} validation, {rows['test']:,} sealed test rows; "
+        f"measured on {_rows_text(summary)}"
     )
     return "\n".join([head, "", *_table(summary), "", headline(summary)[0], *sentences(summary)])
 
@@ -138,18 +138,8 @@ def _table(summary: Mapping[str, Any]) -> list[str]:
     spread = ["seeds ±"] if summary["replicas"] > 1 else []
     spread += ["folds ±"] if summary["folds"] else []
     rung = ["rung"] if summary["method"] == "halving" else []
-    head = [
-        "rank",
-        "trial",
-        *rung,
-        metric.replace("_", " "),
-        "interval",
-        *spread,
-        "loss",
-        "epoch",
-        *(short[name] for name in names),
-        "",
-    ]
+    head = ["rank", "trial", *rung, metric.replace("_", " "), "interval", *spread, "loss", "epoch"]
+    head += [*(short[name] for name in names), ""]
     rows = [_cells(row, metric, names, rung=bool(rung), spread=spread) for row in summary["table"][:_SHOWN]]
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     lines = [
@@ -167,13 +157,13 @@ def _cells(
     place = [str(row["rank"]), str(row["trial"]), *([str(row["rung"] + 1)] if rung else [])]
     if row["failure"]:
         return [*place, "failed", *[""] * (3 + len(spread)), *settings, ""]
-    found = {"seeds ±": row["over_seeds"], "folds ±": row["over_folds"]}
+    deviations = {"seeds ±": row["over_seeds"], "folds ±": row["over_folds"]}
     figures = [wording.metric_value(metric, row["value"]), wording.interval(metric, row)]
     epochs = sorted(row["epochs"])
     return [
         *place,
         *figures,
-        *(wording.number(found[name]) for name in spread),
+        *(wording.number(deviations[name]) for name in spread),
         wording.number(row["loss"]),
         str(epochs[len(epochs) // 2]),
         *settings,

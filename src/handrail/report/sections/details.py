@@ -76,7 +76,9 @@ def part_view(
     }
 
 
-def _value_figures(answers: Predictions, task: Mapping[str, Any], part: str, *, marked: bool) -> list[FigureView]:
+def _value_figures(
+    answers: Predictions, task: Mapping[str, Any], part: str, *, marked: bool
+) -> list[FigureView]:
     """Regression plots; of a forecast, the first and the last step of the first series."""
     targets = task["targets"]
     if task.get("horizon"):
@@ -98,7 +100,9 @@ def _score_figures(
     return [*ranking_curves(answers, part, marked=marked), reliability]
 
 
-def _item_figures(columns: Mapping[str, np.ndarray], task: str, part: str, *, marked: bool) -> list[FigureView]:
+def _item_figures(
+    columns: Mapping[str, np.ndarray], task: str, part: str, *, marked: bool
+) -> list[FigureView]:
     """Histograms over single images, windows and texts."""
     name = f"spread-{part}"
     if task == "mask":

@@ -17,14 +17,14 @@ def facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, Any
     task, rows, training = summary["task"], summary["rows"], summary["training"]
     encoder = read_json(run.folder.model / "pipeline.json")["encoder"]
     reasons, replicas = training.get("why", []), replicas_in(summary)
-    parameters = plural(training["parameters"], "parameter")
+    parameters = plural(training["parameters"], "parameter") + (" in each replica" if replicas else "")
     lines = {
         "Source": summary["source"],
         "Target": list_some(task["targets"], most=6 if task.get("horizon") else 12, last=" and "),
         "Task": _task(task),
         "Rows": f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
         "Inputs": _inputs(encoder, training["inputs"]),
-        "Model": f"{wording.component(resolved['model'])}; {parameters}{' in each replica' if replicas else ''}",
+        "Model": f"{wording.component(resolved['model'])}; {parameters}",
         "Replicas": f"{len(replicas.members)}, of which answers: {replicas.predictor}" if replicas else "",
         "Why this model": _sentence(_because(reasons, _MODEL).partition(": ")[2]),
         "Augmentation": ". ".join(filter(None, (augmentation(resolved), _because(reasons, _AUGMENTATION)))),
@@ -58,7 +58,9 @@ def _task(task: Mapping[str, Any]) -> str:
     if task.get("horizon"):
         line = f"forecast of {plural(task['horizon'], 'step')}, season of {plural(task['season'], 'step')}"
     else:
-        line = task["name"] + (f": {list_some(task['classes'], most=12, last=' and ')}" if task["classes"] else "")
+        line = task["name"] + (
+            f": {list_some(task['classes'], most=12, last=' and ')}" if task["classes"] else ""
+        )
     return line + (f" ({task['why']})" if task["why"] else "")
 
 

@@ -123,7 +123,9 @@ def _attention(section: Section) -> list[FigureView]:
         else:
             view = attention_plot(weights, title=title, name=name)
             views.append(
-                replace(view, side="", note=f"The same tokens as in layer {section['layers'][-1]}. {view.note}")
+                replace(
+                    view, side="", note=f"The same tokens as in layer {section['layers'][-1]}. {view.note}"
+                )
             )
     return views
 
@@ -156,7 +158,9 @@ def answer_pictures(sections: Sections, part: str, *, marked: bool) -> Pictures:
     if (section := sections.get("mistakes")) and section["total"]:
         total = section["total"]
         if section["kind"] == "text":
-            texts = tuple(hard_texts(*(section[key] for key in ("rows", "texts", "truths", "answers", "sure"))))
+            texts = tuple(
+                hard_texts(*(section[key] for key in ("rows", "texts", "truths", "answers", "sure")))
+            )
         else:
             figures.append(_mistakes(section, part, marked=marked))
     return Pictures(tuple(figures), texts, total=total)
@@ -197,7 +201,9 @@ def _boxes(section: Section, part: str, *, marked: bool) -> FigureView:
 def _forecasts(section: Section, part: str, *, marked: bool) -> list[FigureView]:
     views = []
     for place, window in enumerate(section["windows"]):
-        history, truth, answer, naive = (section[key][place] for key in ("history", "truth", "answer", "naive"))
+        history, truth, answer, naive = (
+            section[key][place] for key in ("history", "truth", "answer", "naive")
+        )
         name = f"forecast-{part}-{place}"
         for view in forecast_plots(history, truth, answer, naive, section["names"], name=name, marked=marked):
             views.append(replace(view, note=f"{window[0].upper()}{window[1:]}. {view.note}"))

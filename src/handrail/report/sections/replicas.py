@@ -54,7 +54,8 @@ def _introduction(replicas: Replicas) -> str:
     are = "is" if failed == 1 else "are"
     without = f" {failed} of them failed, and {are} left out of all figures." if failed else ""
     if replicas.has_ensemble:
-        how = f"Their mean answers: “network” on this page is the ensemble of {len(replicas.answering)} replicas."
+        size = len(replicas.answering)
+        how = f"Their mean answers: “network” on this page is the ensemble of {size} replicas."
     else:
         alone = len(replicas.sound) == 1
         why = "the only one that did not fail" if alone else "the one with the lowest validation loss"

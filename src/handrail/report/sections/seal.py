@@ -78,8 +78,9 @@ def _shut_view(
         return SealView("Shut", not trouble, (sentence, *trouble), openings=table)
     last = openings[-1]
     sentence = (
-        f"This run has not looked at its {test_rows}, but they have been opened {_times(len(openings))} before, "
-        f"last on {moment(last.when)} by the recipe {last.recipe} ({last.recipe_hash}). "
+        f"This run has not looked at its {test_rows}, but they have been opened "
+        f"{_times(len(openings))} before, last on {moment(last.when)} "
+        f"by the recipe {last.recipe} ({last.recipe_hash}). "
         "Another test of them needs --again, and its figures will be marked."
     )
     return SealView("Shut here, opened before", False, (sentence, *trouble), openings=table)
@@ -99,8 +100,8 @@ def _open_view(
     ]
     if tested["again"]:
         sentences.append(
-            f"These rows had been opened {_times(number - 1)} before. Changes made since may have been tuned to "
-            "them, so every test figure on this page is marked and is likely to flatter."
+            f"These rows had been opened {_times(number - 1)} before. Changes made since may have been tuned "
+            "to them, so every test figure on this page is marked and is likely to flatter."
         )
     else:
         sentences.append(
@@ -111,7 +112,8 @@ def _open_view(
         sentences.append(f"Since then they have been opened {more} more; later results are no longer blind.")
     if tested["refit"]:
         sentences.append(
-            "The tested model was refitted on training and validation rows, for the number of epochs that was best before."
+            "The tested model was refitted on training and validation rows, "
+            "for the number of epochs that was best before."
         )
     shared = tuple(_overlap_line(opening, share) for opening, share in tested["shared"])
     clean, times = not tested["again"] and not shared, _times(number)

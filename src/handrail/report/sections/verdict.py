@@ -59,11 +59,12 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     label, row = metric_label(metric), row_word(summary["task"])
     article = "an" if metric in _ARTICLE_AN else "a"
     subject = f"{who} of {len(replicas.answering)} networks" if replicas and replicas.has_ensemble else who
+    value, other_value = (value_in_prose(metric, figure["value"]) for figure in (network, other))
+    span = _in_brackets(interval(metric, network, prose=True), confidence)
     sentence = (
-        f"{_what(summary['task'], subject)} with {article} {label} of {value_in_prose(metric, network['value'])}"
-        f"{_in_brackets(interval(metric, network, prose=True), confidence)} on {plural(rows, f'{part} {row}')}; "
-        f"the best baseline ({baseline}) has {value_in_prose(metric, other['value'])}, {_ending(outcome, who)}"
-        f"{_alone(replicas, metric) if replicas else ''}"
+        f"{_what(summary['task'], subject)} with {article} {label} of {value}{span} "
+        f"on {plural(rows, f'{part} {row}')}; the best baseline ({baseline}) has {other_value}, "
+        f"{_ending(outcome, who)}{_alone(replicas, metric) if replicas else ''}"
     )
     gap = comparison["difference"]
     tiles = (
@@ -138,9 +139,9 @@ def _ending(outcome: str, who: str) -> str:
 def best_of(name: str, figures: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
     """The model with the best value of a metric; empty where none or several are best."""
     values = {
-        who: metrics[name]["value"]
+        who: value
         for who, metrics in figures.items()
-        if name in metrics and metrics[name]["value"] is not None
+        if (value := metrics.get(name, {}).get("value")) is not None
     }
     if len(values) < 2:
         return ""

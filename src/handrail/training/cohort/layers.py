@@ -208,7 +208,7 @@ class BatchNorm(nn.Module):
     """Batch normalisation whose new running averages stand in `updated` after a pass in training.
 
     A batch of one row has no spread and goes by what training has seen so far, as in
-    `handrail.models.mlp.BatchNorm`.
+    `handrail.layers.normalisation.BatchNormRows`.
     """
 
     running_mean: Tensor

@@ -1,4 +1,8 @@
-"""Who trains the groups of a search: this process, several others, or a cluster."""
+"""Executors train the groups of a search: this process, several worker processes, or a Ray cluster.
+
+They may import the groups and workspace of tuning, `training` and `tools`. A new way to train groups side by side
+implements `Executor` in a file of its own and is chosen in `tuning.search`.
+"""
 
 import functools
 import time
@@ -9,98 +13,101 @@ from torch import Tensor
 
 from handrail.tools.machine import collecting_little
 from handrail.training.signals import StopWish
-from handrail.tuning.executors.pool import Crew, Finished, stopped
-from handrail.tuning.executors.processes import Forked
-from handrail.tuning.group import Measuring, Placed, work_on
-from handrail.tuning.workspace import Workshop
+from handrail.tuning.executors.pool import OnResults, WorkerPool, stop_error
+from handrail.tuning.executors.processes import ForkedProcess
+from handrail.tuning.group import Assignment, Measurement, train_group
+from handrail.tuning.workspace import Workspace
 
-_WORTH_IT = 20.0  # seconds ahead, from which on the start of processes is worth it
+_WORTH_WORKERS = 20.0  # seconds of work ahead from which starting processes pays
 
 
-class Hands(Protocol):
+class Executor(Protocol):
     """Trains groups, in any order."""
 
-    def do(self, groups: Sequence[Placed], finished: Finished) -> None:
-        """Train all; `finished` is called in this thread as each group comes in.
+    def run(self, groups: Sequence[Assignment], on_results: OnResults) -> None:
+        """Train all groups; `on_results` is called in this thread for each one that is done.
 
         Raises: `Interrupted` when asked to stop.
         """
         ...
 
     def close(self) -> None:
-        """Let go of processes."""
+        """End its processes."""
         ...
 
 
-class Own:
-    """This process; where much is left to do and `others` may help, those."""
+class ThisProcess:
+    """Trains in this process, and hands the rest to `make_workers()` when much is left to do."""
 
     def __init__(
         self,
-        workshop: Workshop,
-        measuring: Measuring,
+        workspace: Workspace,
+        measurement: Measurement,
         *,
         wish: StopWish,
-        others: Callable[[], Hands] | None = None,
+        make_workers: Callable[[], Executor] | None = None,
     ) -> None:
-        self.workshop, self.measuring, self.wish = workshop, measuring, wish
-        self._make_others, self._others = others, None
+        self.workspace, self.measurement, self.wish = workspace, measurement, wish
+        self._make_workers, self._workers = make_workers, None
 
-    def do(self, groups: Sequence[Placed], finished: Finished) -> None:
-        """One after another."""
+    def run(self, groups: Sequence[Assignment], on_results: OnResults) -> None:
         left = list(groups)
-        while left and self._others is None:
+        while left and self._workers is None:
             group, folder = left.pop(0)
             began = time.monotonic()
-            finished(
-                group.trials, work_on(self.workshop, group, self.measuring, folder=folder, wish=self.wish)
-            )
+            results = train_group(self.workspace, group, self.measurement, folder=folder, wish=self.wish)
+            on_results(group.trials, results)
             if self.wish:
-                raise stopped(self.wish)
-            if self._make_others and len(left) > 1 and (time.monotonic() - began) * len(left) > _WORTH_IT:
-                self._others = self._make_others()
-        if left and self._others is not None:
-            self._others.do(left, finished)
+                raise stop_error(self.wish)
+            expected = (time.monotonic() - began) * len(left)
+            if self._make_workers and len(left) > 1 and expected > _WORTH_WORKERS:
+                self._workers = self._make_workers()
+        if left and self._workers is not None:
+            self._workers.run(left, on_results)
 
     def close(self) -> None:
-        """The others', if there are any."""
-        if self._others is not None:
-            self._others.close()
+        if self._workers is not None:
+            self._workers.close()
 
 
-class Copies:
-    """Copies of this process, for groups whose rows lie in memory; for others, and for a single group,
-    `alone`.
+class ForkedProcesses:
+    """Trains in copies of this process where the rows of every group lie in memory; otherwise, and for a single
+    group, `fallback` does it.
     """
 
     def __init__(
-        self, workshop: Workshop, measuring: Measuring, count: int, *, wish: StopWish, alone: Hands
+        self,
+        workspace: Workspace,
+        measurement: Measurement,
+        count: int,
+        *,
+        wish: StopWish,
+        fallback: Executor,
     ) -> None:
-        self.workshop, self.measuring, self.count = workshop, measuring, count
-        self.wish, self.alone = wish, alone
+        self.workspace, self.measurement, self.count = workspace, measurement, count
+        self.wish, self.fallback = wish, fallback
 
-    def do(self, groups: Sequence[Placed], finished: Finished) -> None:
-        """Side by side, by copies that are made now: they have the rows that were encoded until now."""
-        if len(groups) < 2 or not all(self._is_ready(placed) for placed in groups):
-            self.alone.do(groups, finished)
+    def run(self, groups: Sequence[Assignment], on_results: OnResults) -> None:
+        if len(groups) < 2 or not all(self._is_in_memory(assignment) for assignment in groups):
+            self.fallback.run(groups, on_results)
             return
-        crew = Crew(
-            functools.partial(Forked, self.workshop, self.measuring),
+        # Forked now, so that the copies have the rows that were encoded just above.
+        pool = WorkerPool(
+            functools.partial(ForkedProcess, self.workspace, self.measurement),
             min(self.count, len(groups)),
             wish=self.wish,
         )
         with collecting_little():  # a collection in a copy would touch, and so copy, all that both share
             try:
-                crew.do(groups, finished)
+                pool.run(groups, on_results)
             finally:
-                crew.close()
+                pool.close()
 
     def close(self) -> None:
-        """Those of `alone`."""
-        self.alone.close()
+        self.fallback.close()
 
-    def _is_ready(self, placed: Placed) -> bool:
-        """Encode its rows, which a copy could not, and say whether they lie in memory as numbers."""
-        recipe = self.workshop.settle_trial(placed[0].members[0])
-        folds = range(len(self.workshop.divisions))
-        return all(isinstance(self.workshop.bench(recipe, fold).lesson.inputs, Tensor) for fold in folds)
+    def _is_in_memory(self, assignment: Assignment) -> bool:
+        """Encode the rows of a group, which a copy could not; whether they lie in memory as numbers."""
+        recipe = self.workspace.settle_trial(assignment[0].members[0])
+        folds = range(len(self.workspace.divisions))
+        return all(isinstance(self.workspace.rows_for(recipe, fold).lesson.inputs, Tensor) for fold in folds)

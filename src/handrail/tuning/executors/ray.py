@@ -1,4 +1,4 @@
-"""Trials on a Ray cluster: each group is a task, and what comes back is stored here."""
+"""Trials on a Ray cluster: each group is a task; its results are stored by this process."""
 
 import contextlib
 import logging
@@ -11,20 +11,19 @@ from typing import Any
 
 from handrail.errors import HandrailError
 from handrail.training.signals import StopWish
-from handrail.tuning.executors.pool import Finished, stopped
-from handrail.tuning.executors.worker import answer, request_of, results_of
-from handrail.tuning.group import Placed
+from handrail.tuning.executors.pool import OnResults, stop_error
+from handrail.tuning.executors.worker import answer, make_request, read_results
+from handrail.tuning.group import Assignment
 
 _RETRIES = 3
-_LOOK = 0.5  # seconds between two looks at whether to stop
+_POLL = 0.5  # seconds between two checks for a stop request
 
 
 class Cluster:
     """The workers of a Ray cluster, or two or more processes here (`local`).
 
-    A worker that dies takes with it what it was at work on, nothing that was finished: Ray gives its group to
-    another one, where it goes on from its checkpoint if that lies on the same machine, else begins again, to
-    the same figures.
+    When a worker dies, finished groups are kept, and Ray gives its group to another worker, which resumes from
+    the checkpoint if that lies on the same machine, else begins again, and comes to the same figures.
 
     Arguments:
         address: `local`, or as `ray.init` takes it.
@@ -35,41 +34,41 @@ class Cluster:
 
     def __init__(self, job: str, address: str, workers: int, *, wish: StopWish) -> None:
         self.job, self.wish, self.local = job, wish, address == "local"
-        self.ray = _ray()
-        self._mine = not self.ray.is_initialized()
-        if self._mine:
-            _begin(self.ray, address, workers)
+        self.ray = _import_ray()
+        self._started_here = not self.ray.is_initialized()
+        if self._started_here:
+            _init_ray(self.ray, address, workers)
         self._task = self.ray.remote(num_cpus=1, max_retries=_RETRIES)(answer)
         self._job = self.ray.put(job)
 
-    def do(self, groups: Sequence[Placed], finished: Finished) -> None:
-        """Side by side, on whichever workers there are."""
+    def run(self, groups: Sequence[Assignment], on_results: OnResults) -> None:
+        """Train all groups side by side on the workers that the cluster has."""
         waiting = {
-            self._task.remote(self._job, request_of(group, self._reachable(folder))): group
+            self._task.remote(self._job, make_request(group, self._reachable(folder))): group
             for group, folder in groups
         }
         try:
             while waiting:
-                done, _ = self.ray.wait(list(waiting), timeout=_LOOK)
-                for one in done:
-                    finished(waiting.pop(one).trials, results_of(_got(self.ray, one)))
+                done, _ = self.ray.wait(list(waiting), timeout=_POLL)
+                for task in done:
+                    on_results(waiting.pop(task).trials, read_results(_get(self.ray, task)))
                 if self.wish:
-                    raise stopped(self.wish)
+                    raise stop_error(self.wish)
         finally:
-            for one in waiting:
-                self.ray.cancel(one, force=True)
+            for task in waiting:
+                self.ray.cancel(task, force=True)
 
     def close(self) -> None:
-        """Leave the cluster; one of our own ends."""
-        if self._mine:
+        """Leave the cluster, and end it if it was started here."""
+        if self._started_here:
             self.ray.shutdown()
 
     def _reachable(self, folder: Path | None) -> Path | None:
-        """Checkpoints are kept where all workers see the search folder."""
+        """The folder of checkpoints, where all workers see it: on this machine only."""
         return folder if self.local else None
 
 
-def _ray() -> Any:
+def _import_ray() -> Any:
     try:
         import ray
     except ModuleNotFoundError:
@@ -79,7 +78,7 @@ def _ray() -> Any:
     return ray
 
 
-def _begin(ray: Any, address: str, workers: int) -> None:
+def _init_ray(ray: Any, address: str, workers: int) -> None:
     place = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
     environment = (
         {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}} if address == "local" else None
@@ -91,15 +90,15 @@ def _begin(ray: Any, address: str, workers: int) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise HandrailError(
-            f"tuning.cluster: there is no Ray cluster at '{address}' ({first}); expected `local` or HOST:PORT."
+            f"tuning.cluster: no Ray cluster at '{address}' ({first}); expected `local` or HOST:PORT."
         ) from error
 
 
-def _got(ray: Any, task: Any) -> str:
+def _get(ray: Any, task: Any) -> str:
     try:
         return ray.get(task)
     except ray.exceptions.RayError as error:
         first = str(error).strip().splitlines()[0]
         raise HandrailError(
-            f"a group of trials could not be finished on the cluster, after {_RETRIES} more attempts: {first}"
+            f"a group of trials could not be finished on the cluster after {_RETRIES} more attempts: {first}"
         ) from error

@@ -1,4 +1,8 @@
-"""Methods of search: what is tried next, given what came of the trials before."""
+"""Search methods: which trials come next, given the results of the trials before.
+
+May import the space and trials of tuning. A new method implements `Method` in a file of its own and is made by
+`make_method`.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,19 +11,19 @@ from handrail.errors import HandrailError
 from handrail.recipe.tuning import TuningRecipe
 from handrail.training.seeds import derive
 from handrail.tuning.methods.halving import Halving
-from handrail.tuning.methods.listed import Listed
-from handrail.tuning.methods.optuna import Sampled, samplers
-from handrail.tuning.space import Space, combinations, drawn, size
+from handrail.tuning.methods.optuna import OptunaMethod, samplers
+from handrail.tuning.space import Settings, Space, combinations, draw_settings, size
 from handrail.tuning.trial import Result, Trial
 
-__all__ = ["METHODS", "Method", "is_known", "make_method", "sampler_names"]
+METHODS = ("auto", "grid", "random", "halving")
+_DEFAULT_TRIALS = {"halving": 27}
 
 
 class Method(Protocol):
-    """Says what to try, batch by batch.
+    """Proposes trials, batch by batch.
 
-    It depends on nothing but the space, its seed and what it is told, in order: a search that is resumed asks
-    it again from the beginning, and is given the same trials.
+    It depends on nothing but the space, its seed and the results that it is told, in order: a search that is
+    resumed asks it again from the beginning and is given the same trials.
     """
 
     def ask(self) -> list[Trial]:
@@ -27,21 +31,31 @@ class Method(Protocol):
         ...
 
     def tell(self, results: Sequence[Result]) -> None:
-        """What came of the trials of the last `ask`, in their order; failed ones included."""
+        """Receive the results of the trials of the last `ask`, in their order, failed ones included."""
         ...
 
 
-METHODS = ("auto", "grid", "random", "halving")
-_USUAL_TRIALS = {"halving": 27}
+class ListedMethod:
+    """Grid and random search: one batch of trials that are known from the beginning."""
+
+    def __init__(self, settings: Sequence[Settings]) -> None:
+        self._trials = [Trial(number, values) for number, values in enumerate(settings, start=1)]
+
+    def ask(self) -> list[Trial]:
+        trials, self._trials = self._trials, []
+        return trials
+
+    def tell(self, results: Sequence[Result]) -> None:
+        pass
 
 
 def sampler_names() -> list[str]:
-    """The names of Optuna's samplers; none where Optuna is not installed."""
+    """The names of Optuna's samplers; empty where Optuna is not installed."""
     return sorted(samplers())
 
 
 def is_known(method: str) -> bool:
-    """Whether there is such a method.
+    """Whether a method of this name exists.
 
     Raises: `HandrailError` when it could only be one of Optuna's, and Optuna is not installed.
     """
@@ -49,8 +63,8 @@ def is_known(method: str) -> bool:
         return True
     if not samplers():
         raise HandrailError(
-            f"tuning.method: '{method}' needs the package optuna; install it with: pip install 'handrail[tuning]'. Without it there "
-            f"are {', '.join(METHODS[1:])}."
+            f"tuning.method: '{method}' needs the package optuna; install it with: pip install 'handrail[tuning]'. "
+            f"Without it there are {', '.join(METHODS[1:])}."
         )
     return False
 
@@ -61,15 +75,15 @@ def make_method(
     """The method, at its beginning.
 
     Arguments:
-        seed: of the recipe; what is drawn follows from it.
+        seed: of the recipe; random draws follow from it.
         epochs: of a whole training.
-        higher: whether a higher figure is a better one.
+        higher: whether a higher metric is better.
     """
     if name == "grid":
-        return Listed(list(combinations(space)))
-    count = _USUAL_TRIALS.get(name, 32) if settings.trials == "auto" else settings.trials
-    chance = derive(seed, "search")
+        return ListedMethod(list(combinations(space)))
+    count = _DEFAULT_TRIALS.get(name, 32) if settings.trials == "auto" else settings.trials
+    search_seed = derive(seed, "search")
     if name not in METHODS:
-        return Sampled(space, sampler=name, trials=count, seed=chance, higher=higher)
-    settled = drawn(space, min(count, size(space) or count), seed=chance)
-    return Halving(settled, epochs=epochs, higher=higher) if name == "halving" else Listed(settled)
+        return OptunaMethod(space, sampler=name, trials=count, seed=search_seed, higher=higher)
+    drawn = draw_settings(space, min(count, size(space) or count), seed=search_seed)
+    return Halving(drawn, epochs=epochs, higher=higher) if name == "halving" else ListedMethod(drawn)

@@ -1,4 +1,4 @@
-"""Successive halving: many trials begin, and the better third goes on three times as long."""
+"""Successive halving: many trials begin, and the best third continues for three times as many epochs."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,12 @@ ETA = 3
 
 
 class Halving:
-    """Rungs of epochs: on rung r of R, n/3ʳ trials have been trained for 3^(r − R) of their epochs; the best
-    third goes on.
+    """Rungs of epochs: on rung r of R, n/3ʳ trials have been trained for 3^(r − R) of their epochs.
 
     Arguments:
         settings: of the trials that begin.
-        epochs: of the recipe; rungs of less than one epoch there are none.
-        higher: whether a higher figure is a better one.
+        epochs: of the recipe; no rung has less than one epoch.
+        higher: whether a higher metric is better.
 
     Source: Jamieson & Talwalkar 2016; the factor 3 of Li 2018
     """
@@ -24,30 +23,27 @@ class Halving:
     def __init__(self, settings: Sequence[Settings], *, epochs: int, higher: bool) -> None:
         self.last = min(_whole_log(len(settings)), _whole_log(epochs))
         self.sign = 1 if higher else -1
-        self._next = [Trial(number, one, 0, self._share(0)) for number, one in enumerate(settings, start=1)]
+        self._next = [Trial(number, values, 0, self._share(0)) for number, values in enumerate(settings, 1)]
         self._asked: list[Trial] = []
 
     def ask(self) -> list[Trial]:
-        """The trials of the next rung."""
         self._asked, self._next = self._next, []
         return self._asked
 
     def tell(self, results: Sequence[Result]) -> None:
-        """The better third goes on, unless this was the last rung; of equal ones those with the lower loss,
-        then the earlier.
-        """
+        """Keep the best third, unless this was the last rung; a lower loss, then the lower number break ties."""
         if not results or results[0].rung == self.last:
             return
         rung = results[0].rung + 1
         order = sorted(
-            (one for one in results if not one.failure),
-            key=lambda one: (-self.sign * one.value, one.loss, one.number),
+            (result for result in results if not result.failure),
+            key=lambda result: (-self.sign * result.value, result.loss, result.number),
         )
-        kept = {one.number for one in order[: max(1, len(results) // ETA)]}
+        best = {result.number for result in order[: max(1, len(results) // ETA)]}
         self._next = [
-            Trial(one.number, one.settings, rung, self._share(rung))
-            for one in self._asked
-            if one.number in kept
+            Trial(trial.number, trial.settings, rung, self._share(rung))
+            for trial in self._asked
+            if trial.number in best
         ]
 
     def _share(self, rung: int) -> float:

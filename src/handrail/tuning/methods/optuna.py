@@ -1,4 +1,4 @@
-"""Optuna's samplers: each batch of trials follows from what came of those before."""
+"""Optuna's samplers: each batch of trials follows from the results before it."""
 
 import inspect
 import math
@@ -12,39 +12,37 @@ from handrail.errors import HandrailError
 from handrail.tuning.space import Choices, Range, Settings, Space
 from handrail.tuning.trial import Result, Trial
 
-BATCH = 8  # asked at once, whatever the number of workers: what is proposed must not depend on it
-# `random` and `grid` do what the last two do.
-_NOT_OFFERED = ("BaseSampler", "RandomSampler", "BruteForceSampler")
+BATCH = 8  # trials asked at once; the proposals must not depend on the number of workers
+_NOT_OFFERED = ("BaseSampler", "RandomSampler", "BruteForceSampler")  # a base, and our `random` and `grid`
 
 
 def samplers() -> Mapping[str, Any]:
-    """Optuna's samplers that need a seed at most, by name: `TPESampler` is `tpe`. None where Optuna is not
-    installed.
-    """
+    """Optuna's samplers that need a seed at most, by name (`TPESampler` is `tpe`); empty without Optuna."""
     try:
         import optuna
     except ModuleNotFoundError:
         return {}
-    found: dict[str, Any] = {}
+    table: dict[str, Any] = {}
     for name in dir(optuna.samplers):
         sampler = getattr(optuna.samplers, name)
         if not (name.endswith("Sampler") and inspect.isclass(sampler) and name not in _NOT_OFFERED):
             continue
         arguments = inspect.signature(sampler).parameters
         needed = [
-            one
-            for one in arguments.values()
-            if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+            argument
+            for argument in arguments.values()
+            if argument.default is argument.empty
+            and argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL)
         ]
         if "seed" in arguments and not needed:
-            found[snake_case(name.removesuffix("Sampler"))] = sampler
-    return found
+            table[snake_case(name.removesuffix("Sampler"))] = sampler
+    return table
 
 
-class Sampled:
-    """Batches of eight trials, proposed by a sampler that knows what came of the ones before.
+class OptunaMethod:
+    """Batches of eight trials, proposed by a sampler from the results before.
 
-    The study lives in memory; a search that is resumed tells it everything again, in order.
+    The study lives in memory; a search that is resumed tells it all results again, in order.
 
     Raises: `HandrailError` when a package that the sampler needs is missing.
     """
@@ -52,15 +50,15 @@ class Sampled:
     def __init__(self, space: Space, *, sampler: str, trials: int, seed: int, higher: bool) -> None:
         import optuna
 
-        self.space, self.left, self.given = space, trials, 0
+        self.space, self.left, self.count = space, trials, 0
         with _quietly():
-            made = samplers()[sampler](seed=seed % 2**32)
-            self.study = optuna.create_study(sampler=made, direction="maximize" if higher else "minimize")
+            self.study = optuna.create_study(
+                sampler=samplers()[sampler](seed=seed % 2**32), direction="maximize" if higher else "minimize"
+            )
         self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
         self._open: list[Any] = []
 
     def ask(self) -> list[Trial]:
-        """The next eight."""
         count = min(BATCH, self.left)
         self.left -= count
         with _quietly():
@@ -70,22 +68,19 @@ class Sampled:
                 raise HandrailError(
                     f"tuning.method: this sampler needs the package {error.name}; install it with pip."
                 ) from error
-        asked = [
-            Trial(self.given + place, self._settings(one)) for place, one in enumerate(self._open, start=1)
-        ]
-        self.given += count
-        return asked
+        first = self.count + 1
+        self.count += count
+        return [Trial(number, self._settings(trial)) for number, trial in enumerate(self._open, first)]
 
     def tell(self, results: Sequence[Result]) -> None:
-        """Their figures, by which the next ones are proposed."""
         from optuna.trial import TrialState
 
         with _quietly():
-            for one, result in zip(self._open, results, strict=True):
+            for trial, result in zip(self._open, results, strict=True):
                 if result.failure or not math.isfinite(result.value):
-                    self.study.tell(one, state=TrialState.FAIL)
+                    self.study.tell(trial, state=TrialState.FAIL)
                 else:
-                    self.study.tell(one, result.value)
+                    self.study.tell(trial, result.value)
 
     def _settings(self, trial: Any) -> Settings:
         return {name: _value(dimension, trial.params[name]) for name, dimension in self.space.items()}
@@ -94,7 +89,7 @@ class Sampled:
 def _distribution(dimension: Choices | Range) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(dimension, Choices):  # by their places: values may be lists and mappings
+    if isinstance(dimension, Choices):  # by index: values may be lists and mappings
         return CategoricalDistribution(range(len(dimension.values)))
     if dimension.whole:
         last = (dimension.listed() or (dimension.high,))[-1]
@@ -105,13 +100,13 @@ def _distribution(dimension: Choices | Range) -> Any:
     return FloatDistribution(float(dimension.low), float(last), log=dimension.log, step=dimension.step)
 
 
-def _value(dimension: Choices | Range, drawn: Any) -> Any:
-    return dimension.values[drawn] if isinstance(dimension, Choices) else drawn
+def _value(dimension: Choices | Range, parameter: Any) -> Any:
+    return dimension.values[parameter] if isinstance(dimension, Choices) else parameter
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without Optuna's remarks on what is experimental, and on each trial."""
+    """Without Optuna's warnings of experimental features and its messages on each trial."""
     import optuna
 
     before = optuna.logging.get_verbosity()

@@ -1,0 +1,216 @@
+"""The commands that use a run or a source, registered by `handrail.cli`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from handrail.cli.options import (
+    AllowPickle,
+    AsJson,
+    Moved,
+    Overwrite,
+    Quiet,
+    Reading,
+    RunPath,
+    Settings,
+    Source,
+    Target,
+    make_read_options,
+    parse_changes,
+    parse_reading,
+    parse_target,
+    print_json,
+    say,
+    source_or_recipe,
+)
+from handrail.errors import HandrailError
+
+
+def predict(
+    run: RunPath,
+    source: Source,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="File for the answers, by suffix (.csv, .parquet …); else standard output."
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Put the columns of the table before the answers.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse rows with categories that training did not have.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave the answers of rows that cannot be read empty.")
+    ] = False,
+    overwrite: Overwrite = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answers for new rows; columns are found by name, in any order."""
+    reading = parse_reading(read, allow_pickle)
+    from handrail.run import predict_into, predict_source
+
+    if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
+        raise HandrailError(f"'{out}' is the table itself; choose another --out.")
+    how: dict[str, Any] = {
+        "options": make_read_options(reading),
+        "keep": keep,
+        "strict": strict,
+        "skip_bad": skip_bad,
+    }
+    written = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
+    answers = predict_source(run, source, **how) if written is None else None
+    rows, warnings = written or (len(answers.frame), answers.warnings)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if out is not None:
+        what = f"{rows:,} rows" if answers is None else _write_answers(answers, out, overwrite)
+        say(f"{what} written to {out}", quiet or as_json)
+    if as_json:
+        target = {"out": str(out)} if out else {"answers": answers.frame.to_dicts()}
+        print_json({"rows": rows, "warnings": warnings, **target})
+    elif out is None:
+        sys.stdout.write(answers.frame.write_csv())
+
+
+def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
+    """Write a table, or the masks of pictures into a folder. Returns: how much, for the message."""
+    from handrail.data.writers import convert as write
+    from handrail.runs.predict import write_maps
+
+    if answers.maps and not out.suffix:
+        return f"{len(write_maps(answers, out)):,} masks"
+    write(answers.frame, out, overwrite=overwrite)
+    return f"{len(answers.frame):,} rows"
+
+
+def sample(
+    run: RunPath,
+    start: Annotated[
+        str, typer.Option("--start", help="The text to continue; by default a new line.")
+    ] = "\n",
+    length: Annotated[int, typer.Option("--length", min=1, help="Tokens to add.")] = 400,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, help="Sampling temperature; 0 is greedy.")
+    ] = 0.8,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
+) -> None:
+    """Let a language model write."""
+    from handrail.run import load
+
+    typer.echo(load(run).sample(start, length=length, temperature=temperature, seed=seed))
+
+
+def report(run: RunPath, quiet: Quiet = False) -> None:
+    """Write the report of a run again."""
+    from handrail.run import Run
+
+    say(str(Run(run).report()), quiet)
+
+
+def check(
+    source: Source,
+    target: Target = None,
+    settings: Settings = None,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a source before anything is trained; exit code 1 if something would stop a fit."""
+    table, recipe = source_or_recipe(source)
+    reading = parse_reading(read, allow_pickle)
+    from handrail.fitting import check_source
+
+    data, findings = check_source(
+        table, parse_target(target), recipe=recipe, changes=parse_changes(settings, reading)
+    )
+    if as_json:
+        print_json(
+            {
+                "task": data.task.model_dump(),
+                "columns": [column.model_dump() for column in data.schema.columns],
+                "findings": [finding.model_dump() for finding in findings],
+            }
+        )
+    else:
+        from handrail.report.console.findings import findings_text
+
+        typer.echo(findings_text(data, findings))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+def init(
+    source: Source,
+    target: Target = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The recipe to write.")] = Path("recipe.yaml"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a commented recipe for a source."""
+    from handrail.runs.template import write_starter
+
+    write_starter(source, parse_target(target), out, overwrite=overwrite)
+    say(f"{out} written; edit it, then: handrail fit {out}")
+
+
+def convert(
+    source: Source,
+    destination: Annotated[
+        str, typer.Argument(help="A file by suffix, or a database URL.", show_default=False)
+    ],
+    table: Annotated[str | None, typer.Option("--table", help="Table to write in a database.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file or table if it exists.")
+    ] = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read a table and write it in another format."""
+    reading = parse_reading(read, allow_pickle)
+    from handrail.data.writers import convert as convert_table
+
+    options = make_read_options(reading)
+    written = convert_table(source, destination, options=options, table=table, overwrite=overwrite)
+    say(f"written: {written}", quiet)
+
+
+class ListCommand(TyperCommand):
+    """`handrail list`, whose help names the kinds of components; they are imported only for it."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from handrail.components.kinds import KINDS
+
+        self.params[0].help = f"One of {', '.join(KINDS)}; by default all."  # pyright: ignore[reportAttributeAccessIssue]
+        super().format_help(ctx, formatter)
+
+
+def list_components(kind: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False) -> None:
+    """List all components with their settings, defaults and sources."""
+    from handrail.report.console.catalogue import catalogue, catalogue_text
+
+    entries = catalogue(kind)
+    if as_json:
+        print_json(entries)
+    else:
+        typer.echo(catalogue_text(entries))
+
+
+def export(
+    run: RunPath,
+    onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
+    source: Moved = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the whole pipeline as one ONNX file: raw values in, labels and probabilities out."""
+    from handrail.run import export_onnx
+
+    say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite)}", quiet)

@@ -1,0 +1,145 @@
+"""The registry: components by name or import path."""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from handrail.components.kinds import KINDS
+from handrail.errors import RecipeError, did_you_mean
+from handrail.tools.machine import collecting_little
+from handrail.tools.moved import current_path
+
+Target = TypeVar("Target", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Component:
+    """A registered class or function with the facts that its code does not say."""
+
+    kind: str
+    name: str
+    target: Callable[..., Any]
+    tasks: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(self.target) or "").split("\n", 1)[0]
+
+    @property
+    def source(self) -> str:
+        """The line of the docstring that names the paper, without its label."""
+        line = re.search(
+            r"^Source: (.+?)(?:\n\s*\n|\Z)", inspect.getdoc(self.target) or "", re.MULTILINE | re.DOTALL
+        )
+        return " ".join(line.group(1).split()) if line else ""
+
+
+_registry: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
+
+
+def component(
+    kind: str, *, name: str | None = None, tasks: tuple[str, ...] = ()
+) -> Callable[[Target], Target]:
+    """Register a class or function under its own name in lower case, or under `name`.
+
+    Arguments:
+        kind: a key of `KINDS`.
+        name: the name in recipes; by default `snake_case` of the class or function.
+        tasks: for losses, the tasks that they can serve; empty means all.
+
+    Raises: `ValueError` when the kind is unknown or the name is taken by something else.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"'{kind}' is not a kind of component.{did_you_mean(kind, KINDS)}")
+
+    def add(target: Target) -> Target:
+        key = name or snake_case(getattr(target, "__name__", ""))
+        known = _registry[kind].get(key)
+        if known is not None and _home(known.target) != _home(target):
+            raise ValueError(f"the {kind} '{key}' is registered already, as {_home(known.target)}")
+        _registry[kind][key] = Component(kind, key, target, frozenset(tasks))
+        return target
+
+    return add
+
+
+def _home(target: Callable[..., Any]) -> str:
+    return f"{target.__module__}:{target.__qualname__}"
+
+
+def snake_case(name: str) -> str:
+    """`LeastSquares` → `least_squares`, `MLP` → `mlp`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@functools.cache
+def _import_all(package: str) -> None:
+    with collecting_little():
+        folder = importlib.import_module(package)
+        for module in pkgutil.walk_packages(folder.__path__, f"{package}."):
+            importlib.import_module(module.name)
+
+
+def available(kind: str) -> dict[str, Component]:
+    """All registered components of a kind by name, after every module below the kind's folder is imported."""
+    _import_all(KINDS[kind].package)
+    return dict(sorted(_registry[kind].items()))
+
+
+def find(kind: str, name: str) -> Component:
+    """The component of that name, or what `package.module:Name` points to.
+
+    Names of the kinds in `KINDS[kind].also` count too; the component found is then of that kind.
+
+    Raises: `RecipeError` for an unknown name or an import path that leads nowhere.
+    """
+    if name.startswith("<object "):
+        raise RecipeError(
+            f"the {kind} was given as an object in Python ({name[8:-1]}), which no file holds; "
+            "give it again there."
+        )
+    if ":" in name:
+        target = _import_target(name)
+        if not KINDS[kind].suits(target):
+            context = ", ".join(KINDS[kind].context)
+            takes = f"a function of {context}" if context else "nothing else"
+            raise RecipeError(
+                f"'{name}' is no {kind}: expected a class with {', '.join(KINDS[kind].needs)}, or {takes}."
+            )
+        return Component(kind, name, target)
+    known = {key: entry for each in (*KINDS[kind].also, kind) for key, entry in available(each).items()}
+    if name not in known:
+        path = " An import path is written 'package.module:Name'." if "." in name else ""
+        raise RecipeError(f"there is no {kind} '{name}'.{path or did_you_mean(snake_case(name), known)}")
+    return known[name]
+
+
+def _import_target(path: str) -> Callable[..., Any]:
+    module_name, _, attribute = current_path(path).partition(":")
+    try:
+        target = functools.reduce(getattr, attribute.split("."), importlib.import_module(module_name))
+    except Exception as error:  # importing runs anybody's code
+        script = " It was defined in a script: run that script, or move it to a module."
+        raise RecipeError(
+            f"'{path}' cannot be imported ({type(error).__name__}: {error}); expected 'package.module:Name'."
+            f"{script if module_name == '__main__' else ''}"
+        ) from error
+    if not callable(target):
+        raise RecipeError(f"'{path}' is {type(target).__name__}, expected a class or a function.")
+    return target
+
+
+def import_path(target: Any) -> str | None:
+    """`package.module:Name` of a class or function that can be imported from there, else None."""
+    if not (inspect.isclass(target) or inspect.isfunction(target)):
+        return None
+    try:
+        return _home(target) if _import_target(_home(target)) is target else None
+    except RecipeError:  # made inside a function, or a lambda
+        return None

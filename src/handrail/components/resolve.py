@@ -1,0 +1,285 @@
+"""From a specification to the object: checked settings, and every mistake with its place."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from datetime import date
+from types import NoneType
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+from handrail.components.arguments import Slot
+from handrail.components.kinds import KINDS
+from handrail.components.registry import Component, available, find, import_path
+from handrail.errors import HandrailError, RecipeError, did_you_mean
+
+Result = TypeVar("Result")
+_PLAIN = (str, bytes, int, float, Mapping, list, tuple, set, date, NoneType)
+_FIXED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def parse(spec: Any, kind: str) -> tuple[str, dict[str, Any]]:
+    """A name or `{name: arguments}` as (name, arguments).
+
+    A list in the place of the arguments is that of the component's only list of components: `{layers: [...]}` is
+    `{layers: {layers: [...]}}`.
+
+    Raises: `RecipeError` for any other shape.
+    """
+    if isinstance(spec, str):
+        return spec, {}
+    if isinstance(spec, Mapping) and len(spec) == 1:
+        name, arguments = next(iter(spec.items()))
+        if isinstance(arguments, list) and (argument := _list_argument(kind, name)):
+            arguments = {argument: arguments}
+        if isinstance(name, str) and (arguments is None or isinstance(arguments, Mapping)):
+            return name, dict(arguments or {})
+    article = "an" if kind[0] in "aeio" else "a"
+    raise RecipeError(
+        f"found {show_value(spec)}, expected the name of {article} {kind} or {{name: {{argument: value}}}}."
+    )
+
+
+def _list_argument(kind: str, name: Any) -> str | None:
+    """The component's only argument that is a list of components."""
+    entry = available(kind).get(name)
+    slots = {} if entry is None else {key: slot_of(hint) for key, hint in hints(entry).items()}
+    many = [key for key, slot in slots.items() if slot is not None and slot.many]
+    return many[0] if len(many) == 1 else None
+
+
+def is_object(spec: Any) -> bool:
+    """Whether a specification is a ready object, which no YAML file can hold, rather than plain data."""
+    return not isinstance(spec, _PLAIN)
+
+
+def is_placeholder(spec: Any) -> bool:
+    """Whether this is what a recipe file says of an object: `<object module:Name>`."""
+    return isinstance(spec, str) and spec.startswith("<object ")
+
+
+def _memoize(function: Callable[[Any], Result]) -> Callable[[Any], Result]:
+    """The function with a cache: a search asks thousands of times, and signatures are slow to read."""
+    cached = functools.lru_cache(maxsize=512)(function)
+
+    @functools.wraps(function)
+    def call(key: Any) -> Result:
+        try:
+            hash(key)
+        except TypeError:
+            return function(key)
+        return cached(key)
+
+    return call
+
+
+@_memoize
+def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(target).parameters
+    except (TypeError, ValueError):  # built-in functions without one
+        return {}
+
+
+def context_arguments(entry: Component, given: Container[str] = ()) -> dict[str, str]:
+    """Which arguments the code fills, and with what of the kind's context: {argument: name in the context}.
+
+    A function that is used as it is gets the context by position, a factory by name. A class from elsewhere
+    that knows none of the names gets it in its first arguments without a default that are not `given`.
+    """
+    kind, parameters = KINDS[entry.kind], _parameters(entry.target)
+    if not kind.factory:
+        by_position = [
+            name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        return {} if inspect.isclass(entry.target) else dict(zip(by_position, kind.context, strict=False))
+    named = {name: name for name in kind.context if name in parameters}
+    if named or ":" not in entry.name:
+        return named
+    needed = [
+        name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty
+    ]
+    return dict(zip((name for name in needed if name not in given), kind.context, strict=False))
+
+
+def settings(entry: Component, given: Container[str] = ()) -> dict[str, inspect.Parameter]:
+    """The arguments that a user may set: all but the context, in the order of the signature."""
+    context = context_arguments(entry, given)
+    parameters = _parameters(entry.target)
+    return {name: p for name, p in parameters.items() if name not in context and p.kind not in _FIXED}
+
+
+@_memoize
+def hints(entry: Component) -> Mapping[str, Any]:
+    """The annotations of the arguments, with their `Annotated` extras."""
+    target = entry.target.__init__ if inspect.isclass(entry.target) else entry.target
+    try:
+        return get_type_hints(target, include_extras=True)
+    except (NameError, TypeError):
+        return {}
+
+
+def slot_of(annotation: Any) -> Slot | None:
+    """The `Slot` mark of an annotation, if there is one (also inside `X | None`)."""
+    for part in (annotation, *typing.get_args(annotation)):
+        for extra in getattr(part, "__metadata__", ()):
+            if isinstance(extra, Slot):
+                return extra
+    return None
+
+
+def resolve(kind: str, spec: Any, where: str) -> Any:
+    """The specification with every default written out: `{name: {argument: value, …}}`.
+
+    Classes and functions that can be imported become their import path; other objects come back as they are.
+
+    Raises: `RecipeError` with every mistake found, nested components included.
+    """
+    problems: list[str] = []
+    resolved = _resolve(kind, spec, where, problems)
+    if problems:
+        raise RecipeError(problems)
+    return resolved
+
+
+def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
+    spec = import_path(spec) or spec
+    if is_object(spec) or is_placeholder(spec):
+        problems.extend(f"{where}: {text}" for text in _misfits(kind, spec))
+        return spec
+    try:
+        name, given = parse(spec, kind)
+        entry = find(kind, name)
+    except RecipeError as error:
+        problems.extend(f"{where}: {text}" for text in error.problems)
+        return spec
+    path = f"{where}.{name}"
+    known, annotations = settings(entry, given), hints(entry)
+    context = KINDS[entry.kind].context
+    if any(
+        argument != filling and argument in context for argument, filling in context_arguments(entry).items()
+    ):
+        problems.append(f"{path}: expected the arguments {', '.join(context)} first and in this order.")
+    problems.extend(
+        f"{path}.{key}: unknown argument.{did_you_mean(key, known)}" for key in given if key not in known
+    )
+    values: dict[str, Any] = {}
+    for key, parameter in known.items():
+        value = given.get(key, parameter.default)
+        if value is inspect.Parameter.empty:
+            problems.append(f"{path}.{key}: missing; {name} cannot do without it.")
+        elif value is None and parameter.default is None:
+            values[key] = None
+        else:
+            # `model.layers[3]`, not `model.layers.layers[3]`
+            place = path if key == name else f"{path}.{key}"
+            values[key] = _resolve_value(value, annotations.get(key, Any), place, problems)
+    return {name: values}
+
+
+def _misfits(kind: str, spec: Any) -> Iterator[str]:
+    """Why an object cannot serve in a slot."""
+    if is_placeholder(spec):
+        return
+    if inspect.isclass(spec) or inspect.isfunction(spec):
+        # Called with the context when it is needed; a model has to be found again in order to use the run.
+        if kind == "model":
+            yield (
+                f"found {show_value(spec)}, expected a class or function at the top level of a module, "
+                "or a ready torch.nn.Module."
+            )
+        return
+    missing = [name for name in KINDS[kind].needs if not hasattr(spec, name)]
+    if missing:
+        found = f"found an object of class {type(spec).__name__}"
+        yield f"{found}, which cannot serve as {kind}: it has no '{missing[0]}'."
+
+
+def _resolve_value(value: Any, annotation: Any, where: str, problems: list[str]) -> Any:
+    slot = slot_of(annotation)
+    if slot is not None and slot.many:
+        items = value if isinstance(value, list | tuple) else [value]
+        return [_resolve(slot.kind, item, f"{where}[{index}]", problems) for index, item in enumerate(items)]
+    if slot is not None:
+        return _resolve(slot.kind, value, where, problems)
+    try:
+        return _adapter(annotation).validate_python(value)
+    except ValidationError as error:
+        problems += explain(
+            error.errors(), lambda loc: where + "".join(f"[{part}]" for part in loc if isinstance(part, int))
+        )
+        return value
+
+
+@_memoize
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(annotation, config={"arbitrary_types_allowed": True})
+    except PydanticUserError:  # models and dataclasses bring a configuration of their own
+        return TypeAdapter(annotation)
+
+
+def explain(findings: Iterable[Any], place: Callable[[tuple[int | str, ...]], str]) -> list[str]:
+    """pydantic's findings as sentences, one for each place; what the branches of a union expected is joined.
+
+    Arguments:
+        findings: `ValidationError.errors()`.
+        place: the dotted name of pydantic's location.
+    """
+    places: dict[str, tuple[str, list[str]]] = {}
+    for item in findings:
+        text = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ")
+        text = text.split(", unable to parse")[0].split(", got ")[0]
+        seen = "" if item["type"] == "value_error" else f"found {show_value(item['input'])}; "
+        expected = places.setdefault(place(item["loc"]), (seen, []))[1]
+        text = text.removeprefix("expected ") if expected and expected[0].startswith("expected ") else text
+        if text not in (expected[0].removeprefix("expected ") if expected else "", *expected):
+            expected.append(text)
+    deepest = [
+        where for where in places if not any(other.startswith((f"{where}[", f"{where}.")) for other in places)
+    ]
+    return [f"{where}: {places[where][0]}{' or '.join(places[where][1])}." for where in deepest]
+
+
+def show_value(value: Any) -> str:
+    """A value for a message: one line of at most 78 characters."""
+    line, *more = repr(value).splitlines() or [""]
+    return f"{line[:76]} …" if more or len(line) > 80 else line
+
+
+def build(kind: str, spec: Any, *context: Any, where: str = "") -> Any:
+    """The object that a specification describes.
+
+    Arguments:
+        kind: a key of `KINDS`.
+        spec: name, `{name: arguments}`, import path, or an object, which is returned as it is. A class or
+            function that has no import path is called with the context where the kind's components are.
+        context: what the kind's components are given by the code, in the order of `KINDS[kind].context`.
+
+    Raises: `RecipeError` as `resolve`, and when a class from elsewhere cannot be made.
+    """
+    where = where or kind
+    resolved = resolve(kind, spec, where)
+    if is_object(resolved):
+        calls = inspect.isclass(resolved) or (KINDS[kind].factory and inspect.isfunction(resolved))
+        entry = Component(kind, f":{show_value(resolved)}", resolved)
+        return _make(entry, {}, context, where) if calls else resolved
+    name, arguments = parse(resolved, kind)
+    entry = find(kind, name)
+    if not KINDS[entry.kind].factory and not inspect.isclass(entry.target):
+        return functools.partial(entry.target, **arguments)
+    return _make(entry, arguments, context, where)
+
+
+def _make(entry: Component, arguments: dict[str, Any], context: tuple[Any, ...], where: str) -> Any:
+    values = dict(zip(KINDS[entry.kind].context, context, strict=False))
+    filled = context_arguments(entry, arguments).items()
+    given = {argument: values[name] for argument, name in filled if name in values}
+    try:
+        return entry.target(**given, **arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, HandrailError) or ":" not in entry.name:
+            raise
+        raise RecipeError(f"{where}: {entry.name} cannot be made: {error}") from error

@@ -1,0 +1,163 @@
+"""What is wrong with a recipe: every mistake at once, each with its dotted place and the nearest valid name."""
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from handrail.components import explain, is_object, parse, resolve
+from handrail.errors import RecipeError, did_you_mean
+from handrail.recipe.sections import TransferRecipe
+
+
+def section_mistakes(
+    root: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()
+) -> list[str]:
+    """What pydantic found wrong with the sections of a recipe, each with its dotted place."""
+    found = error.errors()
+    unknown = [
+        _unknown(root, [*inside, *(str(part) for part in item["loc"])])
+        for item in found
+        if item["type"] == "extra_forbidden"
+    ]
+    for item in found:
+        if item["type"] == "model_type":
+            item["msg"] = "expected settings, each as NAME: VALUE"
+    others = [item for item in found if item["type"] != "extra_forbidden"]
+    return [*unknown, *explain(others, lambda loc: _place(root, (*inside, *loc)))]
+
+
+def _unknown(root: type[BaseModel], path: list[str]) -> str:
+    section = _section(root, path[:-1])
+    elsewhere = [name for name in _all_settings(root) if name.endswith(f".{path[-1]}")]
+    hint = (
+        f" Did you mean '{elsewhere[0]}'?"
+        if elsewhere
+        else did_you_mean(path[-1], section.model_fields if section else ())
+    )
+    return f"{'.'.join(path)}: unknown setting.{hint}"
+
+
+def _section(root: type[BaseModel], path: Iterable[str]) -> type[BaseModel] | None:
+    section: Any = root
+    for part in path:
+        field = section.model_fields.get(part) if _is_section(section) else None
+        section = field.annotation if field else None
+    return section if _is_section(section) else None
+
+
+def _is_section(annotation: Any) -> bool:
+    return inspect.isclass(annotation) and issubclass(annotation, BaseModel)
+
+
+def _all_settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        if _is_section(field.annotation):
+            yield from _all_settings(field.annotation, f"{prefix}{name}.")  # pyright: ignore[reportArgumentType]
+        else:
+            yield prefix + name
+
+
+def _place(root: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """The dotted name of pydantic's location, without the branches of unions and the steps of validation."""
+    names: list[str] = []
+    index = ""
+    for part in loc:
+        section = _section(root, names)
+        if section is not None and part in section.model_fields:
+            names.append(str(part))
+        elif isinstance(part, int):
+            index += f"[{part}]"
+        elif (
+            len(names) > 1
+            and (above := _section(root, names[:-1]))
+            and get_origin(above.model_fields[names[-1]].annotation) is dict
+        ):
+            names.append(part)
+    return ".".join(names) + index
+
+
+def slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """The components of a recipe: kind, specification and dotted place."""
+    objective = values.get("objective")
+    objective = objective if isinstance(objective, Mapping) else {}
+    if values.get("model", "auto") != "auto":
+        yield "model", values["model"], "model"
+    if values.get("learning", "auto") != "auto":
+        yield "rule", values["learning"], "learning"
+    data = values.get("data")
+    augment = data.get("augment") if isinstance(data, Mapping) else None
+    for index, item in enumerate(augment if isinstance(augment, list) else []):
+        yield "augmentation", item, f"data.augment[{index}]"
+    if objective.get("loss", "auto") != "auto":
+        yield "loss", objective["loss"], "objective.loss"
+    penalties = objective.get("penalties")
+    for index, item in enumerate(penalties if isinstance(penalties, list) else []):
+        yield "penalty", item, f"objective.penalties[{index}]"
+
+
+def component_mistakes(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the components that a recipe names."""
+    problems: list[str] = []
+    for kind, spec, where in slots(values):
+        try:
+            resolve(kind, spec, where)
+        except RecipeError as error:
+            problems += error.problems
+    return problems
+
+
+def transfer_mistakes(recipe: Any) -> Iterator[str]:
+    """Settings of `transfer` that would do nothing, or that others rule out."""
+    asked, epochs = recipe.transfer, recipe.training.epochs
+    given = [
+        name
+        for name in TransferRecipe.model_fields
+        if name != "start" and getattr(asked, name) != getattr(TransferRecipe(), name)
+    ]
+    rule, optimizer = _rule_and_optimizer(recipe.learning)
+    if asked.freeze == 0 and not isinstance(asked.freeze, list):
+        yield "transfer.freeze: 0 freezes nothing; expected names, a number of first layers, or −1 for all but the head."
+    if asked.thaw_after is not None and not asked.freeze and not asked.features:
+        yield "transfer.thaw_after: has no effect where nothing is frozen; say what is, in transfer.freeze, or leave it out."
+    if asked.thaw_after is not None and isinstance(epochs, int) and asked.thaw_after >= epochs:
+        yield f"transfer.thaw_after: found {asked.thaw_after}, expected less than training.epochs ({epochs}), or nothing would thaw."
+    if rule not in ("gradient", "") and given:
+        yield from (
+            f"transfer.{name}: has no effect under learning.{rule}; leave it out, or learn by gradient."
+            for name in given
+        )
+    if optimizer == "lbfgs":
+        names = [name for name in ("thaw_after", "rate_decay") if name in given]
+        yield from (
+            f"transfer.{name}: lbfgs takes all layers alike; choose another optimizer, or leave it out."
+            for name in names
+        )
+    head_alone = asked.features or (asked.freeze == -1 and asked.thaw_after is None)
+    idle = (
+        {"freeze", "thaw_after", "rate_decay"} if asked.features else {"rate_decay"} if head_alone else set()
+    )
+    yield from (
+        f"transfer.{name}: has no effect where the head alone is trained; leave it out."
+        for name in given
+        if name in idle
+    )
+    if asked.features and recipe.data.augment not in ("auto", []):
+        yield (
+            "data.augment: has no effect with transfer.features, which are computed once; leave one of them "
+            "out, or freeze all "
+            "but the head (transfer.freeze: -1)."
+        )
+
+
+def _rule_and_optimizer(learning: Any) -> tuple[str, str]:
+    """Their names, where they are ours."""
+    if is_object(learning):
+        return "", ""
+    try:
+        rule, arguments = parse("gradient" if learning == "auto" else learning, "rule")
+        optimizer = parse(arguments.get("optimizer", "adamw"), "optimizer")[0] if rule == "gradient" else ""
+    except RecipeError:  # said elsewhere
+        return "", ""
+    return ("" if ":" in rule else rule), optimizer

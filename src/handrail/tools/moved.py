@@ -1,0 +1,134 @@
+"""Where public modules and names of version 0.1 are now, so that what names them still works.
+
+Recipes and run folders that name a class by its import path are read through `current_path`; programs that
+import from an old place are answered by `MovedFinder`, with a warning that names the new one.
+"""
+
+import importlib
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+MODULES = {
+    "handrail.augmentation.choose": "handrail.augmentation.defaults",
+    "handrail.data.audio_store": "handrail.data.stores.audio",
+    "handrail.data.convert": "handrail.data.writers",
+    "handrail.data.encoders.rows": "handrail.data.encoders.row_encoder",
+    "handrail.data.encoders.stream": "handrail.data.encoders.text_stream",
+    "handrail.data.encoding": "handrail.recipe.encoding",
+    "handrail.data.findings": "handrail.data.checks.finding",
+    "handrail.data.fingerprint": "handrail.data.split.row_hashes",
+    "handrail.data.images": "handrail.data.stores",
+    "handrail.data.images.boxes": "handrail.data.stores.boxes",
+    "handrail.data.images.masks": "handrail.data.stores.masks",
+    "handrail.data.images.store": "handrail.data.stores.images",
+    "handrail.data.schema": "handrail.data.columns.schema",
+    "handrail.data.series": "handrail.data.stores",
+    "handrail.data.series.store": "handrail.data.stores.series",
+    "handrail.data.series.window_store": "handrail.data.stores.windows",
+    "handrail.data.store": "handrail.data.stores.store",
+    "handrail.data.text": "handrail.data.encoders.tokenizers",
+    "handrail.data.text.passages": "handrail.data.sources.passages",
+    "handrail.data.text.tokenizer": "handrail.data.encoders.tokenizers",
+    "handrail.data.windows": "handrail.data.forecast.windows",
+    "handrail.decoders": "handrail.tasks",
+    "handrail.decoders.boxes": "handrail.tasks.boxes",
+    "handrail.decoders.classes": "handrail.tasks.classes",
+    "handrail.decoders.decoder": "handrail.tasks.task",
+    "handrail.decoders.mask": "handrail.tasks.masks",
+    "handrail.decoders.next_token": "handrail.tasks.next_token",
+    "handrail.decoders.ngrams": "handrail.tasks.ngrams",
+    "handrail.decoders.sequence": "handrail.tasks.sequence",
+    "handrail.decoders.values": "handrail.tasks.values",
+    "handrail.defaults": "handrail.runs.defaults",
+    "handrail.evaluation.baselines": "handrail.tasks.baselines",
+    "handrail.evaluation.boxes": "handrail.evaluation.outcomes.boxes",
+    "handrail.evaluation.forecasts": "handrail.data.forecast.season",
+    "handrail.evaluation.masks": "handrail.evaluation.outcomes.masks",
+    "handrail.evaluation.tokens": "handrail.evaluation.outcomes.tokens",
+    "handrail.export": "handrail.pipeline.export",
+    "handrail.generation": "handrail.tasks.generation",
+    "handrail.learning.gradient": "handrail.learning.rules.gradient",
+    "handrail.learning.least_squares": "handrail.learning.rules.least_squares",
+    "handrail.learning.rmsprop_momentum": "handrail.learning.lecture_optimizers",
+    "handrail.learning.rosenblatt": "handrail.learning.rules.rosenblatt",
+    "handrail.training.features": "handrail.training.transfer.features",
+    "handrail.training.freezing": "handrail.training.transfer.freezing",
+    "handrail.training.joining": "handrail.training.distributed.join",
+    "handrail.training.naming": "handrail.training.transfer.names",
+    "handrail.training.parallel": "handrail.training.distributed.processes",
+    "handrail.training.weights": "handrail.training.transfer.weights",
+    "handrail.tuning.found": "handrail.tuning.results",
+    "handrail.tuning.settings": "handrail.recipe.tuning",
+}
+# Names that have been changed, or that have not moved with their module.
+NAMES = {
+    "handrail.data.dataset:prepare": "handrail.data.prepare:prepare",
+    "handrail.data.dataset:reopen": "handrail.data.prepare:reopen",
+    "handrail.data.series:SeriesStore": "handrail.data.stores.series:SeriesStore",
+    "handrail.data.series:WindowStore": "handrail.data.stores.windows:WindowStore",
+    "handrail.data.split:Split": "handrail.recipe.reading:Split",
+    "handrail.data.table:ReadOptions": "handrail.recipe.reading:ReadOptions",
+    "handrail.data.task:Task": "handrail.data.task:TaskSpec",
+    "handrail.data.text:read_passages": "handrail.data.sources.passages:read_passages",
+    "handrail.decoders.boxes:BoxDecoder": "handrail.tasks.boxes:BoxTask",
+    "handrail.decoders.boxes:found_boxes": "handrail.tasks.boxes:detect_boxes",
+    "handrail.decoders.boxes:surest": "handrail.tasks.boxes:suppress",
+    "handrail.decoders.classes:ClassDecoder": "handrail.tasks.classes:ClassTask",
+    "handrail.decoders.decoder:Decoder": "handrail.tasks.task:Task",
+    "handrail.decoders.mask:MaskDecoder": "handrail.tasks.masks:MaskTask",
+    "handrail.decoders.next_token:NextTokenDecoder": "handrail.tasks.next_token:NextTokenTask",
+    "handrail.decoders.next_token:steps_at_once": "handrail.tasks.scoring:steps_at_once",
+    "handrail.decoders.next_token:token_credit": "handrail.tasks.next_token:token_accuracy",
+    "handrail.decoders.ngrams:counted": "handrail.tasks.ngrams:ngram_outcomes",
+    "handrail.decoders.sequence:SequenceDecoder": "handrail.tasks.sequence:SequenceTask",
+    "handrail.decoders.values:ValueDecoder": "handrail.tasks.values:ValueTask",
+    "handrail.decoders:make_decoder": "handrail.tasks:make_task",
+    "handrail.evaluation.baselines:Forecast": "handrail.tasks.baselines:BaselineAnswers",
+    "handrail.export:export_onnx": "handrail.run:export_onnx",
+}
+
+
+def current_path(path: str) -> str:
+    """`package.module:Name` of today for one of any time; other paths are returned as they are."""
+    if path in NAMES:
+        return NAMES[path]
+    module, colon, name = path.partition(":")
+    return MODULES.get(module, module) + colon + name
+
+
+def forward(module: str) -> Callable[[str], Any]:
+    """A module's `__getattr__`, which looks up names that have moved elsewhere, with a warning."""
+
+    def look_up(name: str) -> Any:
+        old = f"{module}:{name}"
+        new = current_path(old)
+        if new == old or name.startswith("__"):
+            raise AttributeError(f"module '{module}' has no attribute '{name}'")
+        target, _, attribute = new.partition(":")
+        found = getattr(importlib.import_module(target), attribute)
+        text = f"{module}.{name} has moved; import {attribute} from {target}"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return found
+
+    return look_up
+
+
+class MovedFinder(MetaPathFinder):
+    """Finds the modules of `MODULES`; asked last, when no other finder knows the name."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A stand-in for a module that has moved."""
+        if fullname not in MODULES:
+            return None
+        return ModuleSpec(fullname, _StandIn(), is_package=True)
+
+
+class _StandIn(Loader):
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__getattr__"] = forward(module.__name__)
