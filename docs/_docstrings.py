@@ -1,7 +1,6 @@
-"""Makes the short sections of our docstrings, `Raises: text` and the like, readable for mkdocstrings.
+"""Makes the short sections of our docstrings, such as `Raises: text`, readable for mkdocstrings.
 
-It takes a label with text behind it and indented lines below for a section of another form, and loses the
-text.
+Without it, mkdocstrings takes such a label for the head of a section and drops the text behind it.
 """
 
 import re
@@ -13,7 +12,7 @@ _LABELS = "Raises|Returns|Source"
 
 
 class ShortSections(Extension):
-    """Each `Label: text` becomes a paragraph of its own with the label in bold."""
+    """Turns each `Label: text` into a paragraph with the label in bold."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Rewrite one docstring."""
@@ -22,10 +21,10 @@ class ShortSections(Extension):
 
 
 def paragraphs(text: str) -> str:
-    """The docstring with its labelled sentences as paragraphs."""
+    """A docstring with its labelled sentences as paragraphs."""
     text = re.sub(
         rf"^((?:{_LABELS}): \S.*(?:\n[ \t]+\S.*)*)",
-        lambda found: " ".join(found[1].split()),
+        lambda match: " ".join(match[1].split()),
         text,
         flags=re.MULTILINE,
     )

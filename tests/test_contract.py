@@ -29,7 +29,7 @@ from handrail.shapes import (
     StepShape,
     TokenShape,
     VolumeShape,
-    accepted,
+    accepted_shapes,
 )
 from handrail.training.job import USUAL_LOSS
 
@@ -61,8 +61,8 @@ def networks() -> Any:
     found = [
         (entry, kind, given)
         for entry in available("model").values()
-        for kind in accepted(entry.target, "inputs")
-        for given in accepted(entry.target, "outputs")
+        for kind in accepted_shapes(entry.target, "inputs")
+        for given in accepted_shapes(entry.target, "outputs")
         if not refuses(entry, kind, given)
     ]
     assert {entry.name for entry, _, _ in found} == set(available("model"))
@@ -259,7 +259,7 @@ def made(entry: Component, seed: int = 0) -> nn.Module:
 def layers() -> Any:
     """Every layer with every kind of inputs that its annotation names."""
     pairs = [
-        (entry, kind) for entry in available("layer").values() for kind in accepted(entry.target, "inputs")
+        (entry, kind) for entry in available("layer").values() for kind in accepted_shapes(entry.target, "inputs")
     ]
     return pytest.mark.parametrize(
         ("entry", "kind"), pairs, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in pairs]
@@ -341,7 +341,7 @@ def changes() -> Any:
     found = [
         (entry, kind)
         for entry in available("augmentation").values()
-        for kind in accepted(entry.target, "inputs")
+        for kind in accepted_shapes(entry.target, "inputs")
     ]
     return pytest.mark.parametrize(
         ("entry", "kind"), found, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in found]

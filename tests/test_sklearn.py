@@ -93,9 +93,9 @@ def test_without_validation_rows_all_rows_train_for_all_epochs(fraction: Any) ->
 def test_what_is_learned_before_training_comes_from_training_rows_alone() -> None:
     features, target = load_diabetes(return_X_y=True)
     first = NetworkRegressor(**SMALL, patience=None).fit(features, target)
-    from handrail.sklearn.rows import held_out
+    from handrail.sklearn.rows import hold_out
 
-    aside = held_out(len(target), None, 0.15, np.random.RandomState(0).randint(np.iinfo(np.int32).max))
+    aside = hold_out(len(target), None, 0.15, np.random.RandomState(0).randint(np.iinfo(np.int32).max))
     assert len(aside) == round(0.15 * len(target))
     changed = features.copy()
     changed[aside] = np.random.default_rng(1).normal(size=(len(aside), features.shape[1]))
@@ -140,15 +140,13 @@ def test_random_states() -> None:
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("categories", ["onehot", "embedding"])
 def test_frames_with_words_dates_and_gaps(library: str, categories: str) -> None:
-    chance = np.random.default_rng(0)
-    colour = chance.choice(["red", "green", "blue"], 400)
-    amount = chance.normal(size=400)
-    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(chance.integers(0, 300, 400), unit="D")
-    value = 5 * (colour == "red") + amount + chance.normal(0, 0.1, 400)
+    rng = np.random.default_rng(0)
+    colour = rng.choice(["red", "green", "blue"], 400)
+    amount = rng.normal(size=400)
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 400), unit="D")
+    value = 5 * (colour == "red") + amount + rng.normal(0, 0.1, 400)
     amount[::11] = np.nan
-    frame: Any = pd.DataFrame(
-        {"colour": colour, "amount": amount, "day": day, "noise": chance.normal(size=400)}
-    )
+    frame: Any = pd.DataFrame({"colour": colour, "amount": amount, "day": day, "noise": rng.normal(size=400)})
     frame = pl.from_pandas(frame) if library == "polars" else frame
     estimator = NetworkRegressor(random_state=0, categories=categories).fit(frame[:300], value[:300])
     assert estimator.feature_names_in_.tolist() == ["colour", "amount", "day", "noise"]
@@ -213,9 +211,9 @@ def test_other_rules_losses_and_modules() -> None:
 
 
 def test_balance_helps_the_rare_class() -> None:
-    chance = np.random.default_rng(0)
-    features = chance.normal(size=(600, 2))
-    target = (features[:, 0] + chance.normal(size=600) > 2.2).astype(int)
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(600, 2))
+    target = (features[:, 0] + rng.normal(size=600) > 2.2).astype(int)
     plain = NetworkClassifier(**SMALL).fit(features, target).predict(features)
     balanced = NetworkClassifier(**SMALL, balance="class_weights").fit(features, target).predict(features)
     assert balanced[target == 1].mean() > plain[target == 1].mean() + 0.2

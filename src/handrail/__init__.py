@@ -28,42 +28,23 @@ __version__ = "0.1.0"
 sys.meta_path.append(MovedFinder())
 
 _HOMES = {
-    "component": "handrail.components",
-    "convert": "handrail.data.writers",
-    "DataError": "handrail.errors",
-    "HandrailError": "handrail.errors",
-    "RecipeError": "handrail.errors",
-    "RunError": "handrail.errors",
-    "SealError": "handrail.errors",
-    "TrainingError": "handrail.errors",
-    "fit": "handrail.fitting",
-    "resume": "handrail.fitting",
-    "Recipe": "handrail.recipe",
-    "Run": "handrail.run",
-    "load": "handrail.run",
-    "Search": "handrail.tuning.results",
-    "resume_search": "handrail.tuning.search",
-    "tune": "handrail.tuning.search",
+    name: f"handrail.{module}"
+    for module, names in {
+        "components": ["component"],
+        "data.writers": ["convert"],
+        "errors": ["DataError", "HandrailError", "RecipeError", "RunError", "SealError", "TrainingError"],
+        "fitting": ["fit", "resume"],
+        "recipe": ["Recipe"],
+        "run": ["Run", "load"],
+        "tuning.results": ["Search"],
+        "tuning.search": ["resume_search", "tune"],
+    }.items()
+    for name in names
 }
 
-__all__ = [
-    "DataError",
-    "HandrailError",
-    "Recipe",
-    "RecipeError",
-    "Run",
-    "RunError",
-    "SealError",
-    "Search",
-    "TrainingError",
-    "component",
-    "convert",
-    "fit",
-    "load",
-    "resume",
-    "resume_search",
-    "tune",
-]
+__all__ = ["Recipe", "Run", "Search", "component", "convert"]
+__all__ += ["fit", "load", "resume", "resume_search", "tune"]
+__all__ += ["DataError", "HandrailError", "RecipeError", "RunError", "SealError", "TrainingError"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a user is told when something cannot be done.
+"""Errors that a user can cause.
 
 Every error that a user can cause is a `HandrailError`: a `ValueError` whose text says what was found, what
 was expected, where, and what to do. The command line prints that text alone and exits with code 2.
@@ -43,8 +43,7 @@ class TrainingError(HandrailError):
 
 
 def did_you_mean(name: object, known: Iterable[object], *, listed: bool = True) -> str:
-    """A hint with the nearest valid name, or else all of them where there are few and they are to be
-    `listed`, or nothing.
+    """A hint with the nearest valid name, else all names where they are few and `listed`, or nothing.
 
     Returns: a text that begins with a space, or the empty text.
     """

@@ -49,9 +49,9 @@ from handrail.runs.record import load_recipe
 from handrail.runs.replicas import Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
 from handrail.training.callbacks import Callback
-from handrail.training.distributed.join import joined, resumable
+from handrail.training.distributed.join import join_processes, resumable
 from handrail.training.signals import Interrupted, listening
-from handrail.training.train import choose_device, threads_kept
+from handrail.training.train import choose_device, restore_threads
 from handrail.training.transfer import transfer_facts
 from handrail.training.transfer.weights import weights_at
 
@@ -95,7 +95,7 @@ def fit(
         raise RecipeError(
             "tuning.space: has no effect in a fit; search it with handrail tune, or leave it out."
         )
-    with joined(asked) as team:
+    with join_processes(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
         folder = begin(asked, out)
@@ -133,7 +133,7 @@ def resume(
     if source is not None:
         asked = asked.with_values({"data.source": absolute(source)})
     check_same_recipe(folder, asked)
-    with joined(asked) as team:
+    with join_processes(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
         return _fit(asked, FitContext(folder, team, progress, callbacks))
@@ -168,7 +168,7 @@ def check_start(recipe: Recipe) -> None:
 
 def _fit(asked: Recipe, context: FitContext) -> Run:
     """The five steps, into the run's folder; what an earlier attempt left there is continued."""
-    with threads_kept(), log_to(context.folder):
+    with restore_threads(), log_to(context.folder):
         try:
             _take_steps(asked, context)
         except KeyboardInterrupt:

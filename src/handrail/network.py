@@ -8,7 +8,7 @@ from torch import nn
 from handrail.components import available, find, is_object, parse
 from handrail.data.task import STORED_TASKS, TaskSpec
 from handrail.errors import RecipeError
-from handrail.shapes import InputShape, OutputShape, accepted, spoken
+from handrail.shapes import InputShape, OutputShape, accepted_shapes, shape_name
 
 
 class Network(nn.Module):
@@ -55,15 +55,15 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
     target = find("model", name).target
     problems = []
     for argument, shape, verb in (("inputs", inputs, "takes"), ("outputs", outputs, "gives")):
-        kinds = accepted(target, argument)
+        kinds = accepted_shapes(target, argument)
         if not isinstance(shape, kinds):
             word = (
                 "scores"
                 if argument == "outputs" and kinds == (int,)
-                else ", ".join(spoken(kind) for kind in kinds)
+                else ", ".join(shape_name(kind) for kind in kinds)
             )
             need = "the data gives" if argument == "inputs" else f"the task ({task.name}) asks for"
-            wanted = "scores" if argument == "outputs" and isinstance(shape, int) else spoken(type(shape))
+            wanted = "scores" if argument == "outputs" and isinstance(shape, int) else shape_name(type(shape))
             problems.append(f"model: '{name}' {verb} {word}, but {need} {wanted}.")
     if task.name == "next-token" and not getattr(target, "causal", True):
         problems.append(
@@ -87,15 +87,15 @@ def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpe
             continue
         name = parse(item, "augmentation")[0]
         target = find("augmentation", name).target
-        kinds = accepted(target, "inputs")
+        kinds = accepted_shapes(target, "inputs")
         if task.name in STORED_TASKS and ":" not in name and not hasattr(target, "follow"):
             problems.append(
                 f"data.augment[{index}]: '{name}' would move the picture and not its {task.name}; expected flip, or nothing."
             )
         if not isinstance(inputs, kinds):
-            takes = ", ".join(spoken(kind) for kind in kinds)
+            takes = ", ".join(shape_name(kind) for kind in kinds)
             problems.append(
-                f"data.augment[{index}]: '{name}' changes {takes}, but the data gives {spoken(type(inputs))}; leave it out."
+                f"data.augment[{index}]: '{name}' changes {takes}, but the data gives {shape_name(type(inputs))}; leave it out."
             )
     if problems:
         raise RecipeError(problems)
@@ -103,4 +103,4 @@ def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpe
 
 def fits(target: Any, inputs: InputShape, outputs: OutputShape) -> bool:
     """Whether a network's annotations accept these shapes."""
-    return isinstance(inputs, accepted(target, "inputs")) and isinstance(outputs, accepted(target, "outputs"))
+    return isinstance(inputs, accepted_shapes(target, "inputs")) and isinstance(outputs, accepted_shapes(target, "outputs"))

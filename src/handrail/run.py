@@ -39,11 +39,11 @@ class Run(RunRecord):
         return (
             Pipeline.load(self.folder.refit, network=self._module)
             if tested and tested["refit"]
-            else self._fitted
+            else self._fit_pipeline
         )
 
     @functools.cached_property
-    def _fitted(self) -> Pipeline:
+    def _fit_pipeline(self) -> Pipeline:
         """The pipeline of the fit, whose validation figures are known."""
         return Pipeline.load(self.folder.model, network=self._module)
 
@@ -99,7 +99,7 @@ class Run(RunRecord):
         data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
         expected = read_json(self.folder.environment)["data"]
         return reopen(
-            data, self._fitted.encoder.schema, self._fitted.task, expected=expected, cache_in=self.path
+            data, self._fit_pipeline.encoder.schema, self._fit_pipeline.task, expected=expected, cache_in=self.path
         )
 
     def test(
@@ -124,13 +124,13 @@ class Run(RunRecord):
         if not again:
             seal.check()
         train, validation, part = self.parts(source=source)
-        pipeline = self._fitted
+        pipeline = self._fit_pipeline
         if refit:
-            train = joined(train, validation)
-            pipeline = self._refitted(train, progress)
+            train = train.join(validation)
+            pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
         found = {
-            **self._measured(pipeline, train, part),
+            **self._measure(pipeline, train, part),
             **opened.facts,
             "refit": refit,
             "remarks": list(part.remarks),
@@ -152,22 +152,22 @@ class Run(RunRecord):
         data = prepare(self.recipe.data, cache_in=self.path)
         if data.fingerprint != read_json(self.folder.environment)["data"]:
             raise DataError(describe_change(data.source))
-        self._refitted(joined(data.train, data.validation), progress)
+        self._refit(data.train.join(data.validation), progress)
 
-    def _refitted(self, part: Part, progress: str) -> Pipeline:
+    def _refit(self, part: Part, progress: str) -> Pipeline:
         """The network of both parts; trained once, since it would come out the same."""
         if (self.folder.refit / "pipeline.json").exists():
             return Pipeline.load(self.folder.refit, network=self._module)
         replicas = self.summary.get("replicas")  # nothing in runs of a version without them
         members = replicas["members"] if replicas else [self.summary["training"]]
         epochs = [max(1, member["best_epoch"]) for member in members]
-        recipe = self.recipe.with_values(self._settled)
+        recipe = self.recipe.with_values(self._settings)
         return assembly.refit(
-            recipe, self._fitted, part, epochs=epochs, folder=self.folder, progress=progress
+            recipe, self._fit_pipeline, part, epochs=epochs, folder=self.folder, progress=progress
         )
 
     @property
-    def _settled(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """What the fit came to where the recipe left the choice open."""
         resolved = read_yaml(self.folder.resolved_recipe)
         training = {
@@ -182,7 +182,7 @@ class Run(RunRecord):
             "data.augment": resolved["data"]["augment"],
         }
 
-    def _measured(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
+    def _measure(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
         predictions = pipeline.outcome(part)
         measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
         replicas = self.summary.get("replicas")
@@ -246,11 +246,6 @@ def export_onnx(
     path = run.folder.model / "model.onnx" if destination is None else Path(destination)
     write_onnx(run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite)
     return path
-
-
-def joined(first: Part, second: Part) -> Part:
-    """Two parts as one."""
-    return first.joined(second)
 
 
 def predict_source(

@@ -1,5 +1,4 @@
-"""The shapes that pass between data and networks. The annotations of a network's `inputs` and `outputs` say
-what it takes and gives.
+"""The shapes that pass between data and networks; a network's annotations say which it takes and gives.
 
 A plain `int` is a vector: `inputs` numbers a row, `outputs` scores a row. The others are named tuples, and so
 plain tuples to a module from elsewhere.
@@ -10,6 +9,10 @@ import typing
 from collections.abc import Callable
 from types import UnionType
 from typing import Any, NamedTuple, get_type_hints
+
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
 
 
 class ImageShape(NamedTuple):
@@ -37,9 +40,7 @@ class SeriesShape(NamedTuple):
 
 
 class TokenShape(NamedTuple):
-    """Rows `[rows, length]`, int64, codes below `vocabulary`: 0 is padding (at the end), 1 a token never
-    seen.
-    """
+    """Rows `[rows, length]`, int64 below `vocabulary`: 0 is padding (at the end), 1 an unknown token."""
 
     length: int
     vocabulary: int
@@ -81,12 +82,12 @@ _WORDS = {
 }
 
 
-def spoken(kind: type) -> str:
-    """What a message calls a kind of shape."""
+def shape_name(kind: type) -> str:
+    """The name of a kind of shape in messages."""
     return _WORDS[kind]
 
 
-def accepted(target: Callable[..., Any], argument: str) -> tuple[type, ...]:
+def accepted_shapes(target: Callable[..., Any], argument: str) -> tuple[type, ...]:
     """The kinds of shape that the annotation of `argument` (`inputs` or `outputs`) names.
 
     A class or function from elsewhere that says nothing is taken to accept all.

@@ -4,7 +4,7 @@ import functools
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -98,13 +98,12 @@ CHOOSY = f"{HERE}:Choosy"
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in components.KINDS:
         available(kind)
     monkeypatch.setattr(
         registered, "_registry", {kind: dict(known) for kind, known in registered._registry.items()}
     )
-    return
 
 
 # Names

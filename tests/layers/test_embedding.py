@@ -24,7 +24,7 @@ def test_codes_are_replaced_by_the_rows_of_their_tables(sizes: list[int], plain:
     tables = [table.weight.detach().numpy() for table in layer.tables]
     expected = np.concatenate([numbers, *(table[codes[:, i]] for i, table in enumerate(tables))], axis=1)
     np.testing.assert_array_equal(out.detach().numpy(), expected)
-    assert out.shape[1] == plain + len(sizes) + layer.added
+    assert out.shape[1] == plain + len(sizes) + layer.extra_columns
     assert [table.shape for table in tables] == [(size, embedding_width(size)) for size in sizes]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from handrail.layers.pooling import Pool, convolved_and_pooled
+from handrail.layers.pooling import Pool, convolve_and_pool
 
 
 def _looped(x: np.ndarray, kind: str, window: int, stride: int) -> np.ndarray:
@@ -72,7 +72,7 @@ def test_phases_give_the_pooled_convolution_and_its_gradients(padding: tuple[int
         for shape in ((3, 2, 12, 14), (5, 2, 5, 5), (5,))
     )
     expected = functional.max_pool2d(functional.conv2d(x, weight, bias, padding=padding), 2)
-    found = convolved_and_pooled(x, weight, bias, padding=padding)
+    found = convolve_and_pool(x, weight, bias, padding=padding)
     torch.testing.assert_close(found, expected)
     slope = torch.randn(found.shape, generator=chance)
     for ours, theirs in zip(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
-from handrail.layers.steps import SeriesVectors, TokenVectors, counts, present, summed_up
+from handrail.layers.steps import SeriesVectors, TokenVectors, counts, present, summarise
 
 CORES = {"rnn": (nn.RNN, nn.RNNCell), "lstm": (nn.LSTM, nn.LSTMCell), "gru": (nn.GRU, nn.GRUCell)}
 
@@ -85,9 +85,9 @@ def test_summaries_see_the_steps_that_are_there(texts: list[list[int]], length: 
     assert counts(tokens).tolist() == [max(len(text), 1) for text in texts]
     for row, text in enumerate(texts):
         own = steps[row, : max(len(text), 1)]
-        torch.testing.assert_close(summed_up(steps, there, "last")[row], own[-1])
-        torch.testing.assert_close(summed_up(steps, there, "mean")[row], own.mean(dim=0))
-        torch.testing.assert_close(summed_up(steps, there, "max")[row], own.amax(dim=0))
+        torch.testing.assert_close(summarise(steps, there, "last")[row], own[-1])
+        torch.testing.assert_close(summarise(steps, there, "mean")[row], own.mean(dim=0))
+        torch.testing.assert_close(summarise(steps, there, "max")[row], own.amax(dim=0))
 
 
 def test_every_step_of_a_series_is_there() -> None:

@@ -40,7 +40,7 @@ def test_answers_belong_to_the_anchor_where_they_are_seen() -> None:
     found = torch.zeros(1, 24, 6, 8)
     found[0, 0, 4, 3] = 1
     model.neck = torch.nn.Identity()
-    model._gathered = lambda maps: found  # type: ignore[method-assign]
+    model._gather = lambda maps: found  # type: ignore[method-assign]
     outputs = model(torch.zeros(1, 1, 48, 64))
     moved = (outputs[0, :, :4] - outputs[0, :, 4:8]).abs().amax(dim=1) > 1e-6
     (number,) = moved.nonzero()[:, 0].tolist()

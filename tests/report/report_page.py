@@ -1,4 +1,4 @@
-"""A page taken apart, for tests."""
+"""A parser of report pages for tests."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """A page taken apart; it fails at tags that are not closed in order."""
+    """A parsed page; tags that are not closed in order are an error."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,6 +1,4 @@
-"""Replicas wherever a user looks: what is told and drawn comes from the files, and a single network looks as
-before.
-"""
+"""Replicas in reports: words and figures come from the files, and a single network looks as before."""
 
 import json
 import re
@@ -16,9 +14,9 @@ from hypothesis import strategies as st
 from report_page import Page
 
 import handrail
-from handrail.cli import as_plain
+from handrail.cli import run_as_json
 from handrail.report.console.runs import run_summary
-from handrail.report.console.runs import test_summary as told_of_test
+from handrail.report.console.runs import test_summary as summarise_test
 from handrail.report.figures.replicas import mean_curve, stack_dots
 from handrail.report.replicas import best_epochs, replicas_in, stop_reasons
 from handrail.run import Run
@@ -77,9 +75,9 @@ def with_failure(run: Run) -> Run:
     return changed(run, summary)
 
 
-def spread_of(found: dict[str, Any], metric: str) -> str:
+def spread_of(results: dict[str, Any], metric: str) -> str:
     """The figures that the line must show, worked out from those of the replicas."""
-    values = np.array([member["metrics"][metric] for member in found["replicas"]["members"]])
+    values = np.array([member["metrics"][metric] for member in results["replicas"]["members"]])
     mean, low, high, deviation = (
         _digits(value) for value in (values.mean(), values.min(), values.max(), values.std(ddof=1))
     )
@@ -91,14 +89,15 @@ def _digits(value: float) -> str:
 
 
 def test_the_command_line_shows_the_spread_of_both_parts(ensemble: Run):
-    found = ensemble.test()
-    for text, figures in ((run_summary(ensemble), ensemble.summary), (told_of_test(ensemble, found), found)):
+    tested = ensemble.test()
+    for text, figures in (
+        (run_summary(ensemble), ensemble.summary),
+        (summarise_test(ensemble, tested), tested),
+    ):
         both = [figures["replicas"]["figures"][key]["accuracy"] for key in ("ensemble", "best")]
         best = figures["replicas"]["best"]
-        assert (
-            f"3 replicas (seeds differ): {spread_of(figures, 'accuracy')}; their ensemble {_digits(both[0])}, "
-            in text
-        )
+        spread = spread_of(figures, "accuracy")
+        assert f"3 replicas (seeds differ): {spread}; their ensemble {_digits(both[0])}, " in text
         assert f"replica {best} (lowest validation loss) {_digits(both[1])}; the ensemble answers." in text
         assert "The ensemble is" in text
         assert "The network" not in text
@@ -138,10 +137,8 @@ def test_a_failed_replica_is_named_and_counts_for_nothing(ensemble: Run):
     assert f"failed: {REASON}" in page.text
     assert "1 of them failed, and is left out of all figures" in page.text
     assert "failed replicas" in page.text
-    assert (
-        f"{len(run.summary['replicas']['members'])} replicas (seeds differ), 1 of them failed; their mean answers"
-        in run.card()
-    )
+    count = len(run.summary["replicas"]["members"])
+    assert f"{count} replicas (seeds differ), 1 of them failed; their mean answers" in run.card()
 
 
 def test_the_only_replica_left_is_not_called_the_best_of_several(ensemble: Run):
@@ -158,9 +155,9 @@ def test_the_only_replica_left_is_not_called_the_best_of_several(ensemble: Run):
 
 
 def svg(page: str, label: str) -> str:
-    """A picture of the page by the beginning of what is told of it to those who cannot see."""
+    """A picture of the page by the beginning of its alternative text."""
     return next(
-        found for found in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if f'aria-label="{label}' in found
+        text for text in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if f'aria-label="{label}' in text
     )
 
 
@@ -214,10 +211,10 @@ def test_the_page_begins_with_what_one_seed_would_have_shown(ensemble: Run):
 
 def test_a_figure_that_is_not_defined_breaks_nothing(ensemble: Run):
     summary = ensemble.summary
-    told = summary["replicas"]
-    for figures in (summary["metrics"]["accuracy"], told["spread"]["accuracy"]):
+    replicas = summary["replicas"]
+    for figures in (summary["metrics"]["accuracy"], replicas["spread"]["accuracy"]):
         figures.update(dict.fromkeys(figures))
-    for figures in (*(member["metrics"] for member in told["members"]), *told["figures"].values()):
+    for figures in (*(member["metrics"] for member in replicas["members"]), *replicas["figures"].values()):
         figures["accuracy"] = None
     run = changed(ensemble, summary)
     assert "accuracy is not defined on these rows" in run_summary(run)
@@ -234,7 +231,7 @@ def test_runs_of_a_version_without_replicas_are_shown_and_tested(fitted: dict[st
     assert (run.report().read_bytes(), run_summary(run), run.card()) == (page, text, card)
     assert "eplica" not in re.sub(r"<pre.*?</pre>|<style.*?</style>", "", page.decode(), flags=re.DOTALL)
     assert "eplica" not in text + card
-    assert "replicas" not in as_plain(run)
+    assert "replicas" not in run_as_json(run)
     assert run.test(refit=True)["replicas"] is None
 
 
@@ -248,9 +245,9 @@ def test_the_card_has_a_column_for_the_spread(ensemble: Run):
 
 
 def test_machines_are_told_of_replicas_too(ensemble: Run):
-    assert as_plain(ensemble)["replicas"] == {"validation": ensemble.summary["replicas"]}
-    found = ensemble.test()
-    assert as_plain(ensemble)["replicas"]["test"] == found["replicas"]
+    assert run_as_json(ensemble)["replicas"] == {"validation": ensemble.summary["replicas"]}
+    tested = ensemble.test()
+    assert run_as_json(ensemble)["replicas"]["test"] == tested["replicas"]
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.integers(0, 2**32 - 1))

@@ -257,16 +257,16 @@ def test_damaged_answers_are_told_of_and_the_former_report_stays(binary: Run):
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("comparison", "expected"),
     [
         ("better", "wins by more than chance explains"),
         ("worse", "loses to it: use the baseline"),
         ("no clear difference", "does not win beyond noise"),
     ],
 )
-def test_the_verdict_says_who_wins(binary: Run, told: str, expected: str):
+def test_the_verdict_says_who_wins(binary: Run, comparison: str, expected: str):
     summary = binary.summary
-    summary["comparison"]["verdict"] = told
+    summary["comparison"]["verdict"] = comparison
     summary["metrics"]["accuracy"] = {"value": 0.9321, "low": 0.9, "high": 0.95}
     found = verdict(summary, None, 0.95)
     assert expected in found.sentence

@@ -1,6 +1,4 @@
-"""Pictures of a run: kept when the fit ends, shown where there is something to show, and never of sealed
-rows.
-"""
+"""Samples and their pictures: written when the fit ends, shown if there are any, never of sealed rows."""
 
 import re
 import shutil

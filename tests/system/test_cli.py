@@ -39,14 +39,14 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 
 def table(rows: int = 200) -> pl.DataFrame:
-    chance = np.random.default_rng(0)
-    x = chance.normal(size=rows)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=rows)
     return pl.DataFrame(
-        {"x": x, "c": chance.choice(["a", "b", "c"], size=rows), "y": np.where(x > 0, "yes", "no")}
+        {"x": x, "c": rng.choice(["a", "b", "c"], size=rows), "y": np.where(x > 0, "yes", "no")}
     )
 
 
-def refused(answer: tuple[int, str, str], *texts: str) -> None:
+def assert_refused(answer: tuple[int, str, str], *texts: str) -> None:
     """One message, exit code 2, no traceback."""
     code, out, err = answer
     assert code == 2, err
@@ -61,13 +61,15 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")} - {"handrail-home"}
 
 
+INFINITE = table().with_columns(x=pl.when(pl.int_range(pl.len()) == 2).then(float("inf")).otherwise("x"))
+
 BAD_TABLES: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "empty": (b"", ("empty", "expected a table")),
     "binary": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 4, ("PNG",)),
     "ragged": (b"x,c,y\n" + b"1,a,yes\n2,b\n" * 30, ("line 3", "2 fields", "expected 3")),
     "one_class": (table().with_columns(y=pl.lit("yes")).write_csv().encode(), ("'y'", "every row", "'yes'")),
     "all_missing": (table().with_columns(y=pl.lit("")).write_csv().encode(), ("'y'", "missing")),
-    "infinite": (table().with_columns(x=pl.when(pl.int_range(pl.len()) == 2).then(float("inf")).otherwise("x")).write_csv().encode(), ("'x'", "inf", "line 4")),
+    "infinite": (INFINITE.write_csv().encode(), ("'x'", "inf", "line 4")),
     "few": (table(4).write_csv().encode(), ("4 rows", "at least 10")),
     "no_rows": (b"x,c,y\n", ("no rows",)),
     "same_names": (b"x,x,y\n" + b"1,2,yes\n3,4,no\n" * 20, ("'x'",)),
@@ -78,26 +80,27 @@ BAD_TABLES: dict[str, tuple[bytes, tuple[str, ...]]] = {
 def test_bad_tables(name: str, cli: Cli, tmp_path: Path) -> None:
     content, texts = BAD_TABLES[name]
     (tmp_path / "table.csv").write_bytes(content)
-    refused(cli("fit", "table.csv", "--target", "y", "--out", "run"), *texts)
+    assert_refused(cli("fit", "table.csv", "--target", "y", "--out", "run"), *texts)
     assert files(tmp_path) == {"table.csv"}
 
 
 def test_no_such_file_column_or_run(cli: Cli, tmp_path: Path) -> None:
     table().write_csv(tmp_path / "table.csv")
-    refused(cli("fit", "tabel.csv", "--target", "y"), "tabel.csv", "Did you mean 'table.csv'")
-    refused(cli("fit", "table.csv", "--target", "z"), "no column 'z'")
-    refused(cli("fit", "table.csv", "--target", "9"), "position 9", "columns 1 to 3")
-    refused(cli("fit", "table.csv"), "no target was named", "x, c, y")
-    refused(cli("resume", "nothing"), "no run folder 'nothing'")
-    refused(cli("test", "."), "no run folder")
+    assert_refused(cli("fit", "tabel.csv", "--target", "y"), "tabel.csv", "Did you mean 'table.csv'")
+    assert_refused(cli("fit", "table.csv", "--target", "z"), "no column 'z'")
+    assert_refused(cli("fit", "table.csv", "--target", "9"), "position 9", "columns 1 to 3")
+    assert_refused(cli("fit", "table.csv"), "no target was named", "x, c, y")
+    assert_refused(cli("resume", "nothing"), "no run folder 'nothing'")
+    assert_refused(cli("test", "."), "no run folder")
     assert files(tmp_path) == {"table.csv"}
 
 
 def test_all_mistakes_of_a_recipe_at_once(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(
-        "data: {source: t.csv, targt: y}\nmodel: {mlp: {hiden: [3]}}\ntraining: {epochs: -1}\nlearning: {gradient: {optimizer: adamm}}\n"
+        "data: {source: t.csv, targt: y}\nmodel: {mlp: {hiden: [3]}}\ntraining: {epochs: -1}\n"
+        "learning: {gradient: {optimizer: adamm}}\n"
     )
-    refused(
+    assert_refused(
         cli("fit", "recipe.yaml"),
         "4 mistakes",
         "data.targt",
@@ -108,12 +111,12 @@ def test_all_mistakes_of_a_recipe_at_once(cli: Cli, tmp_path: Path) -> None:
         "'adam'",
     )
     (tmp_path / "recipe.yaml").write_text("data: [1\n")
-    refused(cli("fit", "recipe.yaml"), "line 2", "not YAML")
-    refused(cli("fit", "t.csv", "--set", "training.epochs"), "NAME=VALUE")
+    assert_refused(cli("fit", "recipe.yaml"), "line 2", "not YAML")
+    assert_refused(cli("fit", "t.csv", "--set", "training.epochs"), "NAME=VALUE")
 
 
 def test_an_unreachable_database_and_its_password(cli: Cli, tmp_path: Path) -> None:
-    refused(
+    assert_refused(
         answer := cli("fit", "postgresql://me:secret@127.0.0.1:1/db", "--target", "y", "-r", "table=t"),
         "cannot be reached",
         "me@127.0.0.1",
@@ -129,9 +132,9 @@ class Evil:
 
 def test_a_pickle_that_would_run_code_does_not(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Evil()))
-    refused(cli("fit", "evil.pkl", "--target", "y"), "--allow-pickle", "Nothing was run")
+    assert_refused(cli("fit", "evil.pkl", "--target", "y"), "--allow-pickle", "Nothing was run")
     (tmp_path / "evil.csv").write_bytes(pickle.dumps(Evil()))
-    refused(cli("fit", "evil.csv", "--target", "y"))
+    assert_refused(cli("fit", "evil.csv", "--target", "y"))
     assert files(tmp_path) == {"evil.pkl", "evil.csv"}
 
 
@@ -151,7 +154,7 @@ def test_predict(run: Path, cli: Cli, tmp_path: Path) -> None:
     answers = pl.read_csv(tmp_path / "answers.csv")
     assert answers.columns == ["prediction", "probability_no", "probability_yes"]
     assert (answers["prediction"] == new["y"]).mean() > 0.8
-    refused(cli("predict", "run", "new.csv", "-o", "answers.csv"), "answers.csv", "overwrite")
+    assert_refused(cli("predict", "run", "new.csv", "-o", "answers.csv"), "answers.csv", "overwrite")
     code, out, _ = cli("predict", "run", "new.csv", "--json")
     assert [row["prediction"] for row in json.loads(out)["answers"]] == answers["prediction"].to_list()
 
@@ -165,9 +168,9 @@ def test_bad_new_rows(run: Path, cli: Cli, tmp_path: Path) -> None:
         tmp_path / "unseen.csv"
     )
     new.drop("c").write_csv(tmp_path / "missing.csv")
-    refused(cli("predict", "run", "text.csv", "-o", "out.csv"), "'x'", "'much'", "line 5, line 9")
-    refused(cli("predict", "run", "missing.csv", "-o", "out.csv"), "no column 'c'")
-    refused(cli("predict", "run", "unseen.csv", "-o", "out.csv", "--strict"), "'zzz'", "line 7")
+    assert_refused(cli("predict", "run", "text.csv", "-o", "out.csv"), "'x'", "'much'", "line 5, line 9")
+    assert_refused(cli("predict", "run", "missing.csv", "-o", "out.csv"), "no column 'c'")
+    assert_refused(cli("predict", "run", "unseen.csv", "-o", "out.csv", "--strict"), "'zzz'", "line 7")
     assert not (tmp_path / "out.csv").exists()
     code, _, err = cli("predict", "run", "unseen.csv", "-o", "out.csv")
     assert code == 0
@@ -187,7 +190,7 @@ def test_json_and_quiet(run: Path, cli: Cli) -> None:
     assert set(found["validation"]["accuracy"]) == {"value", "low", "high"}
     code, out, _ = cli("test", "other", "--json", "-q")
     assert set(json.loads(out)) == {"run", "task", "validation", "test", "opening", "refit", "shared"}
-    refused(cli("test", "other"), "--again")
+    assert_refused(cli("test", "other"), "--again")
 
 
 def test_the_second_demo_says_that_the_seal_was_opened_before(cli: Cli, tmp_path: Path) -> None:
@@ -213,7 +216,9 @@ def test_predict_keeps_columns_of_any_name(cli: Cli, tmp_path: Path) -> None:
         "probability_no",
         "probability_yes",
     ]
-    refused(cli("predict", "run", "table.csv", "-o", "table.csv", "--overwrite"), "is the table itself")
+    assert_refused(
+        cli("predict", "run", "table.csv", "-o", "table.csv", "--overwrite"), "is the table itself"
+    )
 
 
 def test_a_relative_source_is_found_from_everywhere(
@@ -229,13 +234,13 @@ def test_a_relative_source_is_found_from_everywhere(
     monkeypatch.chdir(tmp_path)
     assert cli("test", "inner/run", "-q")[0] == 0
     (tmp_path / "inner" / "table.csv").rename(tmp_path / "moved.csv")
-    refused(cli("test", "inner/run", "--again"), "no file", "table.csv")
+    assert_refused(cli("test", "inner/run", "--again"), "no file", "table.csv")
     assert cli("test", "inner/run", "--again", "--source", "moved.csv", "-q")[0] == 0
 
 
 def test_an_empty_folder_of_the_user_stays(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    refused(cli("fit", "nothing.csv", "--target", "y", "--out", "mine"), "no file")
+    assert_refused(cli("fit", "nothing.csv", "--target", "y", "--out", "mine"), "no file")
     assert files(tmp_path) == {"mine"}
 
 
@@ -250,16 +255,16 @@ def test_rows_without_a_target_are_counted(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_there_is_left_alone(run: Path, cli: Cli) -> None:
     before = files(run)
-    refused(cli("fit", "table.csv", "--target", "y", "--out", "run"), "is there already")
+    assert_refused(cli("fit", "table.csv", "--target", "y", "--out", "run"), "already exists")
     assert files(run) == before
 
 
 def test_damaged_model(run: Path, cli: Cli) -> None:
     path = run / "model" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:100])
-    refused(cli("predict", "run", "table.csv"), "weights.safetensors' is damaged")
+    assert_refused(cli("predict", "run", "table.csv"), "weights.safetensors' is damaged")
     (run / "model" / "pipeline.json").write_text("{")
-    refused(cli("predict", "run", "table.csv"), "pipeline.json' is damaged")
+    assert_refused(cli("predict", "run", "table.csv"), "pipeline.json' is damaged")
 
 
 def test_a_loss_that_is_not_a_number_stops_the_fit(cli: Cli, tmp_path: Path) -> None:
@@ -289,12 +294,12 @@ def test_check_init_convert_list(cli: Cli, tmp_path: Path) -> None:
     assert json.loads(out)["task"]["name"] == "binary"
     assert cli("init", "table.csv", "--target", "y")[0] == 0
     assert cli("fit", "recipe.yaml", "--out", "run", "-q", *QUICK)[0] == 0
-    refused(cli("init", "table.csv", "--target", "y"), "recipe.yaml", "there already")
+    assert_refused(cli("init", "table.csv", "--target", "y"), "recipe.yaml", "there already")
     assert cli("convert", "table.csv", "table.parquet")[0] == 0
     assert pl.read_parquet(tmp_path / "table.parquet").equals(table())
     code, out, _ = cli("list", "rule", "--json")
     assert {"gradient", "rosenblatt", "least_squares"} <= set(json.loads(out)["rule"])
-    refused(cli("list", "rules"), "Did you mean 'rule'")
+    assert_refused(cli("list", "rules"), "Did you mean 'rule'")
 
 
 def test_check_answers_1_where_a_fit_would_stop(cli: Cli, tmp_path: Path) -> None:
@@ -302,7 +307,7 @@ def test_check_answers_1_where_a_fit_would_stop(cli: Cli, tmp_path: Path) -> Non
     code, out, _ = cli("check", "table.csv", "--target", "y")
     assert code == 1
     assert "error: " in out
-    refused(cli("fit", "table.csv", "--target", "y"), "'copy'")
+    assert_refused(cli("fit", "table.csv", "--target", "y"), "'copy'")
 
 
 @pytest.mark.parametrize(

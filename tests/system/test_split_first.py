@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from handrail import convert, fit
-from handrail.data.writers import typed
+from handrail.data.writers import infer_types
 from handrail.run import Run
 
 RULES = {
@@ -250,7 +250,7 @@ def test_typed_and_text_tables_are_the_same(tmp_path: Path) -> None:
     """The fits of one table from CSV, Parquet, JSON lines and SQLite are equal to the bit."""
     table = a_table()
     texts = table.with_columns(pl.all().cast(pl.String))
-    assert typed(texts)["n"].dtype == pl.Int64
+    assert infer_types(texts)["n"].dtype == pl.Int64
     runs = []
     for kind in ("csv", "parquet", "jsonl", "sqlite", "json", "arrow"):
         runs.append(

@@ -24,7 +24,7 @@ from handrail.data.streaming import order, parquet
 from handrail.data.streaming import row_file as rows
 from handrail.data.streaming import scan as gather
 from handrail.data.streaming.part import StreamedPart
-from handrail.data.writers import typed
+from handrail.data.writers import infer_types
 from handrail.fitting import check_source
 from handrail.recipe.sections import DataRecipe
 from handrail.run import Run, predict_into, predict_source
@@ -169,9 +169,9 @@ def test_encoded_rows_stand_beside_their_targets(tmp_path: Path) -> None:
     train, validation, _ = run.parts()
     assert not np.array_equal(np.sort(train.rows), train.rows)
     for part in (train, validation):
-        encoded: Any = part.encoded(run.pipeline.encoder)
+        encoded: Any = part.encode_with(run.pipeline.encoder)
         raw = table[part.rows.astype(np.int64)]
-        features = part.picked(np.arange(len(part))).features
+        features = part.pick(np.arange(len(part))).features
         assert torch.equal(encoded.cut(0, len(part)), run.pipeline.encoder.rows(features, {}))  # pyright: ignore
         assert (part.target.numpy() == (raw["label"] == "up").to_numpy()).all()
     assert sorted(path.name for path in (tmp_path / "run").iterdir() if path.suffix not in (".json", ".yaml", ".parquet")) == [
@@ -379,7 +379,7 @@ def test_a_large_table_is_answered_block_by_block(
     for keep in (False, True):
         out = tmp_path / f"blocks-{keep}.{ending}"
         assert predict_into(run.path, tmp_path / "new", out, keep=keep) == (3000, whole.warnings)
-        found, known = (typed(read(path).frame) for path in (out, tmp_path / f"whole-{keep}.{ending}"))
+        found, known = (infer_types(read(path).frame) for path in (out, tmp_path / f"whole-{keep}.{ending}"))
         assert_frame_equal(found, known, abs_tol=1e-6, check_dtypes=True)
     assert (
         "'violet' did not occur in training and count as unknown; row 6 of part-0.parquet, row 1500 of part-2.parquet"

@@ -18,8 +18,8 @@ from handrail.data.stores.boxes import BoxStore
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.evaluation.outcomes.boxes import BoxOutcome
-from handrail.layers.anchors import anchor_grid, areas, flip_boxes, generalised_iou, moved_boxes, pairwise_iou
-from handrail.objectives.boxes import assigned
+from handrail.layers.anchors import anchor_grid, areas, flip_boxes, generalised_iou, move_boxes, pairwise_iou
+from handrail.objectives.boxes import assign_anchors
 from handrail.shapes import BoxShape, ImageShape
 from handrail.tasks.boxes import BoxTask, detect_boxes, suppress, usual_boxes
 
@@ -180,12 +180,12 @@ def test_anchors_lie_around_the_centres_of_their_cells_and_steps_move_them() -> 
     torch.testing.assert_close(found[2], torch.tensor([0.375 - 0.2, 0.25 - 0.1, 0.375 + 0.2, 0.25 + 0.1]))
     # Row 1, column 0.
     torch.testing.assert_close(found[9], torch.tensor([0.125 - 0.05, 0.75 - 0.25, 0.125 + 0.05, 0.75 + 0.25]))
-    assert torch.allclose(moved_boxes(found, torch.zeros(16, 4)), found)
+    assert torch.allclose(move_boxes(found, torch.zeros(16, 4)), found)
     step = torch.tensor([[0.5, -1.0, math.log(2), 0.0]])
     torch.testing.assert_close(
-        moved_boxes(torch.tensor([[0.2, 0.2, 0.4, 0.4]]), step), torch.tensor([[0.2, 0.0, 0.6, 0.2]])
+        move_boxes(torch.tensor([[0.2, 0.2, 0.4, 0.4]]), step), torch.tensor([[0.2, 0.0, 0.6, 0.2]])
     )
-    assert moved_boxes(found, torch.full((16, 4), 1e4)).isfinite().all()
+    assert move_boxes(found, torch.full((16, 4), 1e4)).isfinite().all()
 
 
 @settings(deadline=None, max_examples=30)
@@ -236,12 +236,12 @@ def case(rows: int = 4, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     )
     targets[:, 4:, 0] = -1
     targets[0, :, 0] = -1  # an image without objects
-    return torch.cat([spread, moved_boxes(spread, steps), scores], dim=2).double(), targets.double()
+    return torch.cat([spread, move_boxes(spread, steps), scores], dim=2).double(), targets.double()
 
 
 def test_each_anchor_has_the_object_that_a_loop_gives_it() -> None:
     outputs, targets = case()
-    objects, positive, asked = assigned(outputs[..., :4], targets, overlap=0.5, doubtful=0.4)
+    objects, positive, asked = assign_anchors(outputs[..., :4], targets, overlap=0.5, doubtful=0.4)
     for row in range(len(targets)):
         real = [place for place in range(6) if targets[row, place, 0] >= 0]
         anchors = outputs[row, :, :4].tolist()
@@ -262,7 +262,7 @@ def test_each_anchor_has_the_object_that_a_loop_gives_it() -> None:
 
 def test_the_loss_is_its_formula() -> None:
     outputs, targets = case()
-    objects, positive, asked = assigned(outputs[..., :4], targets, overlap=0.5, doubtful=0.4)
+    objects, positive, asked = assign_anchors(outputs[..., :4], targets, overlap=0.5, doubtful=0.4)
     chance = outputs[..., 8:].sigmoid()
     there = torch.zeros_like(chance, dtype=torch.bool)
     for row, number in positive.nonzero().tolist():

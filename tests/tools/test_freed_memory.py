@@ -9,7 +9,7 @@ import pytest
 COUNT = """
 import resource
 import torch
-from handrail.tools.machine import keep_freed
+from handrail.tools.machine import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -18,7 +18,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 before = faults()
-keep_freed()
+keep_freed_memory()
 faults()
 print(before, faults())
 """

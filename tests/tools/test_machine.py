@@ -2,14 +2,14 @@
 
 import gc
 
-from handrail.tools.machine import collecting_little
+from handrail.tools.machine import freeze_garbage
 
 
 def test_old_objects_are_left_alone_for_a_while():
     assert gc.get_freeze_count() == 0
-    with collecting_little():
+    with freeze_garbage():
         frozen = gc.get_freeze_count()
-        with collecting_little():
+        with freeze_garbage():
             assert gc.get_freeze_count() == frozen > 0
         assert gc.get_freeze_count() == frozen
     assert gc.get_freeze_count() == 0

@@ -18,13 +18,13 @@ space = {
     "learning.gradient.optimizer.adamw.learning_rate": [0.001, 0.003, 0.01, 0.03],
     "model.mlp.hidden": [[16], [24], [32], [40], [48], [56]],
 }
-changes = {"training.epochs": 40, "training.patience": None, "training.checkpoint_seconds": 0.05, "training.together": TOGETHER}
-changes |= {"tuning.workers": WORKERS, "evaluation.resamples": 200}
+changes = {"training.epochs": 40, "training.patience": None, "training.checkpoint_seconds": 0.05}
+changes |= {"training.together": TOGETHER, "tuning.workers": WORKERS, "evaluation.resamples": 200}
 handrail.tune("bundled:breast_cancer", "target", space=space, changes=changes, out=OUT)
 """
 
 
-def begun(out: Path, *, workers: int, together: bool) -> subprocess.Popen[bytes]:
+def start_search(out: Path, *, workers: int, together: bool) -> subprocess.Popen[bytes]:
     script = (
         SEARCH.replace("OUT", repr(str(out)))
         .replace("WORKERS", str(workers))
@@ -33,7 +33,7 @@ def begun(out: Path, *, workers: int, together: bool) -> subprocess.Popen[bytes]
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
 
 
-def finished(out: Path) -> int:
+def count_finished(out: Path) -> int:
     """How many trials are stored; while the search runs, its file is locked, and the journal tells nothing
     either.
     """
@@ -49,7 +49,7 @@ def finished(out: Path) -> int:
 def test_killed_at_several_moments(tmp_path: Path, workers: int, together: bool) -> None:
     import handrail
 
-    whole = begun(tmp_path / "whole", workers=workers, together=together)
+    whole = start_search(tmp_path / "whole", workers=workers, together=together)
     began = time.monotonic()
     assert whole.wait() == 0
     took = time.monotonic() - began
@@ -57,13 +57,13 @@ def test_killed_at_several_moments(tmp_path: Path, workers: int, together: bool)
     seen = set()
     for number, share in enumerate((0.5, 0.75)):
         out = tmp_path / str(number)
-        search = begun(out, workers=workers, together=together)
+        search = start_search(out, workers=workers, together=together)
         time.sleep(took * share)
         os.kill(search.pid, signal.SIGKILL)
         search.wait()
         if not (out / "search.yaml").exists() or not (out / "search.sqlite").exists():
             continue
-        seen.add(finished(out))
+        seen.add(count_finished(out))
         handrail.resume_search(out)
         assert (out / "trials.csv").read_bytes() == expected
     assert seen - {-1}, "it was killed too early each time"

@@ -40,7 +40,7 @@ def search(table: pl.DataFrame, out: Path, space: dict[str, Any], **changes: Any
 GRID = {RATE: [0.001, 0.03], "model.mlp.dropout": [0.1, 0.3]}
 
 
-def left(out: Path) -> dict[str, bytes]:
+def read_outputs(out: Path) -> dict[str, bytes]:
     """What a search leaves, but for its store, whose pages hold times."""
     return {
         name: (out / name).read_bytes()
@@ -49,29 +49,31 @@ def left(out: Path) -> dict[str, bytes]:
 
 
 def test_the_table_the_winner_and_the_sentences(table: pl.DataFrame, tmp_path: Path) -> None:
-    found = search(table, tmp_path / "s", GRID, training__epochs=20)
-    assert [row["settings"][RATE] for row in found.table[:2]] == [0.03, 0.03]
-    values = [row["value"] for row in found.table]
+    result = search(table, tmp_path / "s", GRID, training__epochs=20)
+    assert [row["settings"][RATE] for row in result.table[:2]] == [0.03, 0.03]
+    values = [row["value"] for row in result.table]
     assert values == sorted(values, reverse=True)
-    assert all(row["low"] <= row["value"] <= row["high"] for row in found.table)
-    assert found.summary["baselines"]["linear"]["better"]
-    assert found.best["trial"] in found.summary["beat_all"]
-    text = search_text(found.summary)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in result.table)
+    assert result.summary["baselines"]["linear"]["better"]
+    assert result.best["trial"] in result.summary["beat_all"]
+    text = search_text(result.summary)
     assert "beat the majority baseline" in text
     assert "sealed" in text
-    assert found.winner.plain()["learning"] == {"gradient": {"optimizer": {"adamw": {"learning_rate": 0.03}}}}
-    assert found.winner.tuning == handrail.Recipe().tuning
-    assert len(found.frame()) == 4
+    assert result.winner.plain()["learning"] == {
+        "gradient": {"optimizer": {"adamw": {"learning_rate": 0.03}}}
+    }
+    assert result.winner.tuning == handrail.Recipe().tuning
+    assert len(result.frame()) == 4
     assert not (tmp_path / "s" / "work").exists()
 
 
 def test_a_trial_is_the_fit_of_its_settings(table: pl.DataFrame, tmp_path: Path) -> None:
     """The winner's recipe, fitted on its own, comes to the figure in the table."""
-    found = search(table, tmp_path / "s", GRID)
-    run = handrail.fit(recipe=found.winner, out=tmp_path / "run")
+    result = search(table, tmp_path / "s", GRID)
+    run = handrail.fit(recipe=result.winner, out=tmp_path / "run")
     measured = run.validation["accuracy"]["value"]
     assert measured is not None
-    assert found.best["value"] == pytest.approx(measured, abs=1e-9)
+    assert result.best["value"] == pytest.approx(measured, abs=1e-9)
 
 
 def test_no_figure_depends_on_a_test_row(table: pl.DataFrame, tmp_path: Path) -> None:
@@ -88,12 +90,12 @@ def test_no_figure_depends_on_a_test_row(table: pl.DataFrame, tmp_path: Path) ->
 
 def test_shuffled_labels_beat_no_baseline(table: pl.DataFrame, tmp_path: Path) -> None:
     shuffled = table.with_columns(pl.col("inside").shuffle(seed=4))
-    found = search(
+    result = search(
         shuffled, tmp_path / "s", {RATE: [0.001, 0.01, 0.03, 0.1], "model.mlp.dropout": [0.0, 0.1, 0.2, 0.4]}
     )
-    assert len(found.table) == 16
-    assert not any(rival["better"] for rival in found.summary["baselines"].values())
-    text = search_text(found.summary)
+    assert len(result.table) == 16
+    assert not any(rival["better"] for rival in result.summary["baselines"].values())
+    text = search_text(result.summary)
     assert "No trial of 16 beats the baselines beyond noise." in text
     assert "No trial beats the majority baseline" in text
     assert "No trial beats the linear baseline" in text
@@ -117,9 +119,9 @@ def test_where_every_trial_fails_the_reason_is_said(table: pl.DataFrame, tmp_pat
 
 
 def test_settings_that_fit_nothing_fail_alone(table: pl.DataFrame, tmp_path: Path) -> None:
-    found = search(table, tmp_path / "s", {"model": ["linear", "lenet5"]})
-    assert [row["trial"] for row in found.table] == [1, 2]
-    assert found.table[1]["failure"]
+    result = search(table, tmp_path / "s", {"model": ["linear", "lenet5"]})
+    assert [row["trial"] for row in result.table] == [1, 2]
+    assert result.table[1]["failure"]
 
 
 @pytest.mark.parametrize("method", ["grid", "halving", "tpe"])
@@ -147,7 +149,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_table(
     before = stored(tmp_path / "cut")
     resumed = handrail.resume_search(tmp_path / "cut")
     assert resumed.table == whole.table
-    assert left(tmp_path / "cut")["trials.csv"] == left(tmp_path / "whole")["trials.csv"]
+    assert read_outputs(tmp_path / "cut")["trials.csv"] == read_outputs(tmp_path / "whole")["trials.csv"]
     # With the seconds they took: nothing was done twice.
     assert before.items() <= stored(tmp_path / "cut").items()
 
@@ -168,10 +170,10 @@ def test_two_workers_come_to_what_one_does(table: pl.DataFrame, tmp_path: Path) 
 
 
 def test_folds_and_replicas_give_their_spreads(table: pl.DataFrame, tmp_path: Path) -> None:
-    found = search(table, tmp_path / "s", {RATE: [0.01, 0.03]}, tuning__folds=3, tuning__replicas=2)
-    assert all(len(row["epochs"]) == 6 for row in found.table)
-    assert all(row["over_seeds"] is not None and row["over_folds"] is not None for row in found.table)
-    assert "3 folds of training and validation rows, 2 networks a trial" in search_text(found.summary)
+    result = search(table, tmp_path / "s", {RATE: [0.01, 0.03]}, tuning__folds=3, tuning__replicas=2)
+    assert all(len(row["epochs"]) == 6 for row in result.table)
+    assert all(row["over_seeds"] is not None and row["over_folds"] is not None for row in result.table)
+    assert "3 folds of training and validation rows, 2 networks a trial" in search_text(result.summary)
 
 
 def test_folds_hold_each_row_once_and_class_by_class(table: pl.DataFrame) -> None:
@@ -214,8 +216,8 @@ def test_rows_in_time_have_no_folds(tmp_path: Path) -> None:
 
 def test_refit_leaves_a_run_whose_seal_is_shut(table: pl.DataFrame, tmp_path: Path) -> None:
     named = {**SMALL, "name": "circle"}
-    found = handrail.tune(table, "inside", space=GRID, changes=named, out=tmp_path / "s", refit=True)
-    run = found.run
+    result = handrail.tune(table, "inside", space=GRID, changes=named, out=tmp_path / "s", refit=True)
+    run = result.run
     assert run is not None
     assert run.tested is None
     assert not run.openings()
@@ -232,10 +234,10 @@ def test_an_unknown_metric_and_one_of_choice(table: pl.DataFrame, tmp_path: Path
     with pytest.raises(RecipeError, match=r"no figure 'log_los'\. Did you mean 'log_loss'"):
         search(table, tmp_path / "a", GRID, tuning__metric="log_los")
     assert not (tmp_path / "a").exists()
-    found = search(table, tmp_path / "b", GRID, tuning__metric="log_loss")
-    values = [row["value"] for row in found.table]
+    result = search(table, tmp_path / "b", GRID, tuning__metric="log_loss")
+    values = [row["value"] for row in result.table]
     assert values == sorted(values)  # less is better
-    assert found.summary["baselines"]["majority"]["better"]
+    assert result.summary["baselines"]["majority"]["better"]
 
 
 def test_only_the_search_folder_is_written(
@@ -246,7 +248,7 @@ def test_only_the_search_folder_is_written(
     monkeypatch.chdir(place)
     search(table, place / "s", GRID)
     assert [path.name for path in place.iterdir()] == ["s"]
-    with pytest.raises(RunError, match="is there already"):
+    with pytest.raises(RunError, match="already exists"):
         search(table, place / "s", GRID)
 
 
@@ -283,10 +285,10 @@ def test_what_is_stored_comes_back_to_the_bit(tmp_path: Path) -> None:
     store.add([Trial(3, {"a": [1, 2]}, 1)], [result])
     store.close()
     store = TrialStore(tmp_path / "search.sqlite")
-    (found,) = store.results().values()
+    (stored,) = store.results().values()
     store.close()
     assert (
-        found.plain() == result.plain() == Result.from_plain(json.loads(json.dumps(result.plain()))).plain()
+        stored.plain() == result.plain() == Result.from_plain(json.loads(json.dumps(result.plain()))).plain()
     )
 
 
@@ -296,14 +298,14 @@ def test_settings_are_named_as_shortly_as_tells_them_apart() -> None:
 
 
 def test_the_page_shows_all_trials_and_is_the_same_each_time(table: pl.DataFrame, tmp_path: Path) -> None:
-    found = search(table, tmp_path / "s", {**GRID, "model.mlp.activation": ["relu", "tanh"]})
-    page = found.folder.report.read_text(encoding="utf-8")
+    result = search(table, tmp_path / "s", {**GRID, "model.mlp.activation": ["relu", "tanh"]})
+    page = result.folder.report.read_text(encoding="utf-8")
     assert page.count('<th scope="row">') == 8
     assert page.count('<svg class="plot"') == 4  # all settings together, and a slice of each
     assert "beyond noise" in page
     from handrail.report.search.page import render_search
 
-    assert render_search(found.summary, recipe=found.folder.recipe.read_text(encoding="utf-8")) == page
+    assert render_search(result.summary, recipe=result.folder.recipe.read_text(encoding="utf-8")) == page
 
 
 def test_a_folder_that_is_no_search(tmp_path: Path, table: pl.DataFrame) -> None:

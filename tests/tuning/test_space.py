@@ -106,17 +106,29 @@ def test_all_mistakes_are_said_at_once() -> None:
     ("tuning", "message"),
     [
         ({}, "nothing to try"),
-        ({"space": {"training.batch_size": [16, 32]}, "trials": 9}, "trials: has no effect with method: grid"),
-        ({"space": {"training.batch_size": [16, 32]}, "trials": 9, "method": "random"}, "holds 2 different settings"),
+        ({"space": {"training.batch_size": [16, 32]}, "trials": 9}, "has no effect with method: grid"),
+        (
+            {"space": {"training.batch_size": [16, 32]}, "trials": 9, "method": "random"},
+            "holds 2 different settings",
+        ),
         ({"space": {RATE: {"low": 0.1, "high": 0.2}}, "method": "grid"}, "a grid needs values"),
         ({"space": {"training.batch_size": [16, 16]}}, "16 stands there twice"),
         ({"space": {"training.batch_size": 16}}, "found 16, expected a list"),
         ({"space": {"training.batch_size": ["small"]}}, "training.batch_size: found 'small'"),
         ({"space": {"model": ["mlp"], "model.mlp.dropout": [0.1]}}, "lies within 'model'"),
-        ({"space": {RATE: {"low": 0.1, "high": 0.2, "log": True, "step": 0.1}}}, "no meaning on a logarithmic scale"),
+        (
+            {"space": {RATE: {"low": 0.1, "high": 0.2, "log": True, "step": 0.1}}},
+            "no meaning on a logarithmic scale",
+        ),
         ({"space": {"training.device": ["cpu"]}}, "says how trainings are run"),
         ({"space": {"training.epochs": [1, 2]}, "method": "halving"}, "halving gives each trial its epochs"),
-        ({"space": {"training.batch_size": {"low": 1, "high": 200}, RATE: {"low": 1, "high": 200}}, "method": "grid"}, "40,000 combinations"),
+        (
+            {
+                "space": {"training.batch_size": {"low": 1, "high": 200}, RATE: {"low": 1, "high": 200}},
+                "method": "grid",
+            },
+            "40,000 combinations",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_search_cannot_do(tuning: dict[str, object], message: str) -> None:

@@ -1,7 +1,7 @@
 """The command line: a thin layer over the library. Here are the commands that make a run.
 
-May import everything, but heavy modules only inside commands: `handrail --help` must not load torch. A new command
-is a function in `use`, or here, registered with `app`.
+May import everything, but heavy modules only inside commands: `handrail --help` must not load torch. A new
+command is a function here or in `use`, registered with `app`.
 """
 
 import os
@@ -180,8 +180,8 @@ app.command()(use.export)
 def main() -> None:
     """Run a command; mistakes end with one message and exit code 2, never with a traceback.
 
-    Exit codes: 0 done; 1 `check` found errors; 2 a mistake that the message explains; 130 and 143 interrupted; 70
-    internal error (HANDRAIL_DEBUG=1 shows where).
+    Exit codes: 0 done; 1 `check` found errors; 2 a mistake that the message explains; 130, 143 interrupted;
+    70 internal error (HANDRAIL_DEBUG=1 shows where).
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
     sys.path.append(str(Path.cwd()))  # `model: mynets:Tree` finds mynets.py in the current folder

@@ -1,4 +1,4 @@
-"""One output for the processes that torchrun started: only the first prints, and each error is printed once."""
+"""One output for the processes that torchrun started: only the first prints, and each error appears once."""
 
 import io
 import os
@@ -51,7 +51,7 @@ def _refuse_other_commands() -> None:
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command and not command.startswith("-") and command not in _SHARED:
         sys.stderr.write(
-            f"{_MARK}{command}: cannot use several processes ({', '.join(_SHARED)} can); leave torchrun out.\n"
+            f"{_MARK}{command}: cannot use several processes ({', '.join(_SHARED)} can); omit torchrun.\n"
         )
         sys.exit(2)
 

@@ -66,7 +66,7 @@ def predict(
         "skip_bad": skip_bad,
     }
     written = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
-    answers = predict_source(run, source, **how) if written is None else None
+    answers: Any = predict_source(run, source, **how) if written is None else None
     rows, warnings = written or (len(answers.frame), answers.warnings)
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
@@ -74,9 +74,13 @@ def predict(
         what = f"{rows:,} rows" if answers is None else _write_answers(answers, out, overwrite)
         say(f"{what} written to {out}", quiet or as_json)
     if as_json:
-        target = {"out": str(out)} if out else {"answers": answers.frame.to_dicts()}
-        print_json({"rows": rows, "warnings": warnings, **target})
-    elif out is None:
+        rest = (
+            {"answers": answers.frame.to_dicts()}
+            if out is None and answers is not None
+            else {"out": str(out)}
+        )
+        print_json({"rows": rows, "warnings": warnings, **rest})
+    elif answers is not None and out is None:
         sys.stdout.write(answers.frame.write_csv())
 
 
@@ -188,7 +192,8 @@ class ListCommand(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from handrail.components.kinds import KINDS
 
-        self.params[0].help = f"One of {', '.join(KINDS)}; by default all."  # pyright: ignore[reportAttributeAccessIssue]
+        kind: Any = self.params[0]
+        kind.help = f"One of {', '.join(KINDS)}; by default all."
         super().format_help(ctx, formatter)
 
 

@@ -1,7 +1,7 @@
 """Components: plain classes and functions that a recipe names and sets.
 
-A component (a model, a loss, an optimizer …) is a class or function whose signature is its configuration: what
-comes before the bare `*` is given by the code that builds it (the *context*: `inputs`, `outputs`, `parameters` …),
+A component (a model, a loss, an optimizer …) is a class or function whose signature is its configuration:
+what comes before the bare `*` is given by the code that builds it (the *context*: `inputs`, `outputs` …),
 what comes after it is set by the user, with types, defaults and the docstring read from the code.
 
 In a recipe, and in Python alike, a component is written in one of four ways:
@@ -13,8 +13,8 @@ In a recipe, and in Python alike, a component is written in one of four ways:
 
 A class or function that can be imported is stored as its import path, so that a recipe file can hold it.
 
-kinds: the slots of a recipe. registry: names and import paths. resolve: from a specification to the object, and the
-mistakes. arguments: the types of settings. This package imports `tools` and `errors` only, and never torch.
+kinds: the slots of a recipe. registry: names and import paths. resolve: from a specification to the object,
+and the mistakes. arguments: the types of settings. May import `tools` and `errors`, and never torch.
 """
 
 from handrail.components.arguments import Slot

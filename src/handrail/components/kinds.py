@@ -11,8 +11,8 @@ class Kind:
     """A slot of the recipe: where its components live and what the code gives them.
 
     `factory` kinds are called with the context to make an object; the others are functions used as they are,
-    with their configuration bound. `needs`: what a ready object must have to serve in this slot. `also`: other
-    kinds whose components may be named in this slot.
+    with their configuration bound. `needs`: what a ready object must have to serve in this slot. `also`:
+    other kinds whose components may be named in this slot.
     """
 
     package: str

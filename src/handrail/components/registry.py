@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from handrail.components.kinds import KINDS
 from handrail.errors import RecipeError, did_you_mean
-from handrail.tools.machine import collecting_little
+from handrail.tools.machine import freeze_garbage
 from handrail.tools.moved import current_path
 
 Target = TypeVar("Target", bound=Callable[..., Any])
@@ -80,7 +80,7 @@ def snake_case(name: str) -> str:
 
 @functools.cache
 def _import_all(package: str) -> None:
-    with collecting_little():
+    with freeze_garbage():
         folder = importlib.import_module(package)
         for module in pkgutil.walk_packages(folder.__path__, f"{package}."):
             importlib.import_module(module.name)

@@ -23,8 +23,8 @@ _FIXED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, i
 def parse(spec: Any, kind: str) -> tuple[str, dict[str, Any]]:
     """A name or `{name: arguments}` as (name, arguments).
 
-    A list in the place of the arguments is that of the component's only list of components: `{layers: [...]}` is
-    `{layers: {layers: [...]}}`.
+    A list in the place of the arguments is the component's only list of components: `{layers: [...]}` stands
+    for `{layers: {layers: [...]}}`.
 
     Raises: `RecipeError` for any other shape.
     """

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from handrail.data.rows import Rows, count
-from handrail.data.streaming.order import block_order, by_blocks, streamed_in
+from handrail.data.streaming.order import block_order, by_blocks, shuffle_blocks
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 
@@ -31,7 +31,7 @@ def epoch_order(
     Arguments:
         inputs: encoded rows; where they are streamed from a file, rows of a block stay near each other.
     """
-    streamed = streamed_in(inputs)
+    streamed = shuffle_blocks(inputs)
     if balance in ("none", "class_weights"):
         if streamed is not None:
             return block_order(streamed)
@@ -42,7 +42,7 @@ def epoch_order(
     wanted = max(sizes) if balance == "oversample" else min(sizes)
 
     def order(generator: torch.Generator) -> Tensor:
-        drawn = torch.cat([_repeated(rows, wanted, generator) for rows in members])
+        drawn = torch.cat([_repeat(rows, wanted, generator) for rows in members])
         if streamed is not None:
             return by_blocks(drawn, streamed, generator)
         return drawn[torch.randperm(len(drawn), generator=generator)]
@@ -50,7 +50,7 @@ def epoch_order(
     return order
 
 
-def _repeated(rows: Tensor, wanted: int, generator: torch.Generator) -> Tensor:
+def _repeat(rows: Tensor, wanted: int, generator: torch.Generator) -> Tensor:
     rounds = -(-wanted // len(rows))
     return torch.cat([rows[torch.randperm(len(rows), generator=generator)] for _ in range(rounds)])[:wanted]
 

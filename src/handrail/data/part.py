@@ -53,11 +53,11 @@ class Part:
         """
         return {}
 
-    def encoded(self, encoder: RowEncoder) -> Rows:
+    def encode_with(self, encoder: RowEncoder) -> Rows:
         """All rows as the encoder gives them."""
         return encoder.rows(self.features, self.stores)
 
-    def picked(self, places: np.ndarray) -> "Part":
+    def pick(self, places: np.ndarray) -> "Part":
         """Some of the rows."""
         some = torch.from_numpy(np.asarray(places, dtype=np.int64))
         return replace(
@@ -68,7 +68,7 @@ class Part:
             rows=self.rows[places],
         )
 
-    def joined(self, other: "Part") -> "Part":
+    def join(self, other: "Part") -> "Part":
         """Both parts as one."""
         return Part(
             f"{self.name} and {other.name}",
@@ -82,7 +82,7 @@ class Part:
     def readable(self, row: int, names: Sequence[str]) -> dict[str, str | None]:
         """The values of a row as a person would name them: a stored item by its file."""
         values = self.raw.select(names).row(row, named=True)
-        return {name: None if value is None else self._said(name, value) for name, value in values.items()}
+        return {name: None if value is None else self._describe_value(name, value) for name, value in values.items()}
 
-    def _said(self, name: str, value: object) -> str:
+    def _describe_value(self, name: str, value: object) -> str:
         return self.stores[name].name(int(str(value))) if name in self.stores else str(value)

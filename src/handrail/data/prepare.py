@@ -13,17 +13,17 @@ from handrail.data.checks.finding import Finding
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset
 from handrail.data.part import Part
-from handrail.data.split.parts import drawn, sampled, task_of
+from handrail.data.split.parts import draw_parts, take_sample, task_of
 from handrail.data.steps import (
     describe_change,
     describe_dataset,
+    drop_unknown_classes,
     fingerprint_of,
-    of_known_classes,
+    make_part,
     schema_of,
-    typed_part,
 )
-from handrail.data.streaming.eligible import streamed_source
-from handrail.data.streaming.prepare import prepare_streamed, reopen_streamed
+from handrail.data.streaming.eligible import find_streamable
+from handrail.data.streaming.prepare import prepare_stream, reopen_stream
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
@@ -39,10 +39,10 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
     Raises: `DataError` when the source, the target or the values do not serve; each mistake of a column is
     named.
     """
-    source = streamed_source(recipe)
+    source = find_streamable(recipe)
     if source is not None:
-        return prepare_streamed(recipe, source, cache_in=cache_in)
-    draw = drawn(recipe, cache_in=cache_in)
+        return prepare_stream(recipe, source, cache_in=cache_in)
+    draw = draw_parts(recipe, cache_in=cache_in)
     table, targets = draw.table, draw.targets
     known = pl.concat(
         [part.frame.select(targets) for part in (draw.train, draw.validation)], how="vertical_relaxed"
@@ -50,9 +50,9 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
     task = task_of(recipe, known, targets, table)
     if recipe.task == "forecast":
         task = task.model_copy(update={"horizon": recipe.forecast.horizon, "season": draw.season})
-    train, validation = sampled(recipe, draw.train, task), sampled(recipe, draw.validation, task)
+    train, validation = take_sample(recipe, draw.train, task), take_sample(recipe, draw.validation, task)
     schema = schema_of(train.frame, task, recipe, table)
-    typed = [typed_part(part, schema, task) for part in (train, validation)]
+    typed = [make_part(part, schema, task) for part in (train, validation)]
     return describe_dataset(
         recipe,
         draw,
@@ -74,21 +74,21 @@ def reopen(
 
     Raises: `DataError` when they are not, row by row, what they were; `expected` is `Dataset.fingerprint`.
     """
-    source = streamed_source(recipe)
+    source = find_streamable(recipe)
     if source is not None:
-        return reopen_streamed(recipe, source, schema, task, expected=expected, cache_in=cache_in)
-    found = drawn(recipe, cache_in=cache_in)
+        return reopen_stream(recipe, source, schema, task, expected=expected, cache_in=cache_in)
+    found = draw_parts(recipe, cache_in=cache_in)
     train, validation, test = (
-        sampled(recipe, found.train, task),
-        sampled(recipe, found.validation, task),
+        take_sample(recipe, found.train, task),
+        take_sample(recipe, found.validation, task),
         found.test,
     )
     if fingerprint_of(train.hashes, validation.hashes, test.hashes) != expected:
         raise DataError(describe_change(found.table.source))
-    test, remarks = of_known_classes(test, task)
-    tested, odd = typed_part(test, schema, task, strict=False)
+    test, remarks = drop_unknown_classes(test, task)
+    tested, odd = make_part(test, schema, task, strict=False)
     tested = replace(tested, remarks=(*remarks, *(finding.seen for finding in odd)))
-    return typed_part(train, schema, task)[0], typed_part(validation, schema, task)[0], tested
+    return make_part(train, schema, task)[0], make_part(validation, schema, task)[0], tested
 
 
 def _remarks(table: Table) -> list[Finding]:

@@ -63,7 +63,7 @@ def _kind_of_zip(data: bytes) -> str:
     return "NPZ" if names and all(name.endswith(".npy") for name in names) else "zip"
 
 
-def not_found(path: Path) -> DataError:
+def missing_file(path: Path) -> DataError:
     """What a user is told about a file that is not there, with the nearest name in its folder."""
     if not path.parent.is_dir():
         return DataError(f"there is no file {path}: the folder {path.parent} does not exist. Check the path.")
@@ -84,7 +84,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise not_found(path) from None
+        raise missing_file(path) from None
     except IsADirectoryError:
         raise DataError(
             f"{path} is a folder; expected a file. For all files in it write '{path}/*.csv'."
@@ -100,7 +100,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def decompressed(data: bytes, path: Path) -> tuple[bytes, str]:
+def unpack(data: bytes, path: Path) -> tuple[bytes, str]:
     """The content and the name that it would have uncompressed; files that are not compressed come back as
     they are.
 

@@ -91,7 +91,7 @@ def _cut(rows: OneSet, start: int, stop: int) -> Tensor:
     return rows.take(torch.arange(start, min(stop, len(rows))))
 
 
-def moved(values: Values, device: torch.device) -> Values:
+def to_device(values: Values, device: torch.device) -> Values:
     """The values on a device."""
     return tuple(part.to(device) for part in values) if isinstance(values, tuple) else values.to(device)
 

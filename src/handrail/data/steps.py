@@ -26,7 +26,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
     Raises: `DataError` when none is left to learn from.
     """
     features = _features(train, task, recipe)
-    schema = infer(features, kinds=_kinds(features, task, recipe), stored=_stored(table, task))
+    schema = infer(features, kinds=_kinds(features, task, recipe), stored=_kinds_by_store(table, task))
     if not schema.used:
         raise DataError(
             "no column is left to learn from: "
@@ -45,7 +45,7 @@ def _kinds(features: pl.DataFrame, task: TaskSpec, recipe: DataRecipe) -> Mappin
     return {**dict.fromkeys(features.columns, "text"), **recipe.columns} if lone else recipe.columns
 
 
-def _stored(table: Table, task: TaskSpec) -> dict[str, ColumnKind]:
+def _kinds_by_store(table: Table, task: TaskSpec) -> dict[str, ColumnKind]:
     """The kinds of columns that the source gives by itself."""
     found: dict[str, ColumnKind] = {name: store.kind for name, store in table.stores.items()}  # pyright: ignore[reportAssignmentType]
     return {**found, task.targets[0]: "stream"} if task.name == "next-token" else found
@@ -58,7 +58,7 @@ def _features(frame: pl.DataFrame, task: TaskSpec, recipe: DataRecipe) -> pl.Dat
     return frame.drop([*task.targets, *recipe.drop, *(key for key in keys if key)])
 
 
-def typed_part(
+def make_part(
     rows: RawRows, schema: Schema, task: TaskSpec, *, strict: bool = True
 ) -> tuple[Part, list[Finding]]:
     """Typed rows; values that cannot be read count as missing, but infinite ones are refused where it is
@@ -84,7 +84,7 @@ def typed_part(
     ), findings
 
 
-def unlabelled(missing: int, targets: Sequence[str]) -> list[Finding]:
+def report_missing_targets(missing: int, targets: Sequence[str]) -> list[Finding]:
     """What is said of rows that cannot be learned from."""
     if not missing:
         return []
@@ -116,7 +116,7 @@ def odd_words(schema: Schema) -> list[Finding]:
     ]
 
 
-def of_known_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[str]]:
+def drop_unknown_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[str]]:
     """Without the rows of a class that no training or validation row has, and a sentence about them."""
     if not task.is_classification:
         return test, []
@@ -126,7 +126,7 @@ def of_known_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[str]]
         return test, []
     names = ", ".join(f"'{name}'" for name in labels.filter(pl.Series(unknown)).unique().sort().to_list()[:5])
     sentence = f"{unknown.sum():,} test rows are of classes that training did not have ({names}) and are left out: count them as wrong."
-    return test.picked(np.flatnonzero(~unknown)), [sentence]
+    return test.pick(np.flatnonzero(~unknown)), [sentence]
 
 
 def describe_change(source: str) -> str:
@@ -171,7 +171,7 @@ def describe_dataset(
     """
     sealed = Sealed(len(drawn.test.rows), hashes[2])
     findings = [finding for _, odd in typed for finding in odd]
-    findings += [*unlabelled(drawn.missing, drawn.targets), *odd_words(schema), *remarks]
+    findings += [*report_missing_targets(drawn.missing, drawn.targets), *odd_words(schema), *remarks]
     findings += check_parts(
         typed[0][0],
         typed[1][0],

@@ -86,7 +86,7 @@ class TaskSpec(BaseModel):
             row = int((~fits).arg_max() or 0)
             expected = "0 or 1" if of_labels else "a finite number, at most 3.4e38"
             raise DataError(
-                f"the target '{series.name}': found {_found(series[row])} in {name_of(row)}, expected {expected}."
+                f"the target '{series.name}': found {_infer_task(series[row])} in {name_of(row)}, expected {expected}."
             )
         return numbers.to_numpy()
 
@@ -120,7 +120,7 @@ class TaskSpec(BaseModel):
         return pl.select(pl.coalesce(*named, texts)).to_series().alias(series.name)
 
 
-def _found(value: object) -> str:
+def _infer_task(value: object) -> str:
     return "no value" if value is None else f"'{value}'"
 
 
@@ -191,7 +191,7 @@ def infer_task(
             raise DataError(
                 f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes."
             )
-        return found.model_copy(update={"classes": _ordered(found.classes, positive)})
+        return found.model_copy(update={"classes": _sort_classes(found.classes, positive)})
     for name in targets:
         _check_target(frame[name])
     found = (
@@ -205,7 +205,7 @@ def infer_task(
         raise DataError(
             f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes."
         )
-    return found.model_copy(update={"classes": _ordered(found.classes, positive)})
+    return found.model_copy(update={"classes": _sort_classes(found.classes, positive)})
 
 
 def _of_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> TaskSpec:
@@ -297,7 +297,7 @@ def _classes(series: pl.Series) -> tuple[str, ...]:
         return tuple(sorted(labels))
 
 
-def _ordered(classes: tuple[str, ...], positive: str) -> tuple[str, ...]:
+def _sort_classes(classes: tuple[str, ...], positive: str) -> tuple[str, ...]:
     """Two classes with the positive one last."""
     asked = as_labels(pl.Series([str(positive)]))[0]
     chosen = next((name for name in classes if name in (str(positive), asked)), None)

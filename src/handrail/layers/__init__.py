@@ -5,22 +5,8 @@ convolution, pooling, residual, locally_connected, anchors: images
 recurrent, attention, additive_attention, transformer_block, positions, steps: sequences
 precision: fewer bits where the processor has units for it
 
-Import from the modules; `handrail.components.available("activation")` and `available("initialisation")` list
-them.
+blocks: those that a recipe can list one after the other
+
+Import from the modules. A new activation or initialisation is a function with `@component` in its file. This
+folder may import `shapes`, `components`, `tools` and `errors`, and no model.
 """
-
-from handrail.layers.activations import Heaviside, is_activation
-from handrail.layers.embedding import EmbedColumns
-from handrail.layers.initialisations import initialise
-from handrail.layers.maxout import Maxout
-from handrail.layers.noise import GaussianNoise, NoisyLinear
-
-__all__ = [
-    "EmbedColumns",
-    "GaussianNoise",
-    "Heaviside",
-    "Maxout",
-    "NoisyLinear",
-    "initialise",
-    "is_activation",
-]

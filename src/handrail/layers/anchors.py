@@ -10,6 +10,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
+
 _LARGEST_STEP = 4.0  # e⁴: a box grows to 55 times its anchor at most, and never to infinity
 
 
@@ -33,7 +37,7 @@ def anchor_grid(height: int, width: int, sizes: Sequence[tuple[float, float]]) -
     return corners.flatten(0, 1)
 
 
-def moved_boxes(
+def move_boxes(
     anchors: Float[Tensor, "*rows anchors 4"], steps: Float[Tensor, "*rows anchors 4"]
 ) -> Float[Tensor, "*rows anchors 4"]:
     """Anchors moved and stretched: centre = anchor's centre + its size·(steps 0, 1), size = anchor's
@@ -84,8 +88,7 @@ def flip_boxes(
     sideways: Bool[Tensor, " rows"],
     upside_down: Bool[Tensor, " rows"],
 ) -> Float[Tensor, "rows most columns"]:
-    """The boxes of flipped images: the last four columns are boxes, what stands before them (the class)
-    stays.
+    """The boxes of flipped images: the last four columns are boxes, the class before them stays.
 
     Arguments:
         sideways: the rows whose images change left and right.

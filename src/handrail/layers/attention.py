@@ -44,7 +44,7 @@ class SelfAttention(nn.Module):
         """What each step takes from those that are `there`; all of them where nothing is said."""
         queries, keys, values = self._split(x)
         dropout = self.dropout if self.training else 0.0
-        seen = None if there is None else self._seen(x.shape[1], there)
+        seen = None if there is None else self._visible(x.shape[1], there)
         causal = self.causal and seen is None
         if queries.dtype != torch.bfloat16 or x.device.type != "cpu":
             mixed = functional.scaled_dot_product_attention(queries, keys, values, seen, dropout, causal)
@@ -58,19 +58,17 @@ class SelfAttention(nn.Module):
     def weights(
         self, x: Float[Tensor, "rows length width"], there: Bool[Tensor, "rows length"] | None = None
     ) -> Float[Tensor, "rows heads length length"]:
-        """How much each step (third axis) takes from each step (last axis), without dropout; sums to 1 over
-        the last.
-        """
+        """How much each step (third axis) takes from each step (last axis), without dropout."""
         queries, keys, _ = self._split(x)
         there = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if there is None else there
         scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])
-        return scores.masked_fill(~self._seen(x.shape[1], there), -torch.inf).softmax(dim=3)
+        return scores.masked_fill(~self._visible(x.shape[1], there), -torch.inf).softmax(dim=3)
 
     def _split(self, x: Float[Tensor, "rows length width"]) -> list[Float[Tensor, "rows heads length _"]]:
         mixed = self.mix_in(x).unflatten(2, (3, self.heads, -1))  # [rows, length, 3, heads, d]
         return [part.transpose(1, 2) for part in mixed.unbind(2)]
 
-    def _seen(self, length: int, there: Bool[Tensor, "rows length"]) -> Bool[Tensor, "rows 1 _ length"]:
+    def _visible(self, length: int, there: Bool[Tensor, "rows length"]) -> Bool[Tensor, "rows 1 _ length"]:
         seen = there[:, None, None, :].expand(-1, 1, length, -1)
         if not self.causal:
             return seen

@@ -10,7 +10,7 @@ from handrail.components import build
 from handrail.layers.activations import Heaviside, Identity
 from handrail.layers.maxout import Maxout
 from handrail.layers.normalisation import BatchNorm
-from handrail.layers.pooling import Pool, convolved_and_pooled
+from handrail.layers.pooling import Pool, convolve_and_pool
 
 Normalisation = Literal["none", "batch"]
 Pooling = Literal["none", "max", "average"]
@@ -86,12 +86,12 @@ class ConvAct(nn.Module):
     def _forward(self, x: Tensor) -> Tensor:
         if self.in_phases and self._gains_from_phases(x):
             layer = self.convolution
-            return self.activation(convolved_and_pooled(x, layer.weight, layer.bias, padding=layer.padding))
-        x = self._folded(x) if self._can_fold() else self.normalisation(self.convolution(x))
+            return self.activation(convolve_and_pool(x, layer.weight, layer.bias, padding=layer.padding))
+        x = self._fold(x) if self._can_fold() else self.normalisation(self.convolution(x))
         return self.activation(self.pool(x)) if self.pools_first else self.pool(self.activation(x))
 
     def _gains_from_phases(self, x: Tensor) -> bool:
-        """On a processor, where no gradient has to reach x; an export shows the layers as they are written."""
+        """On a processor, and where no gradient has to reach x; an export shows the layers as written."""
         layer = self.convolution
         if (
             x.device.type != "cpu"
@@ -107,9 +107,7 @@ class ConvAct(nn.Module):
         return all(size % 2 == 0 for size in sizes)
 
     def _can_fold(self) -> bool:
-        """In use a normalisation is a fixed scale and shift of each channel, which the convolution can do by
-        itself.
-        """
+        """In use a normalisation is a fixed scale and shift of each channel, which the convolution can do."""
         norm = self.normalisation
         if (
             norm.training
@@ -120,7 +118,7 @@ class ConvAct(nn.Module):
             return False
         return not (norm._forward_hooks or self.convolution._forward_hooks)
 
-    def _folded(self, x: Tensor) -> Tensor:
+    def _fold(self, x: Tensor) -> Tensor:
         """(W·scale) ∗ x + shift, which is norm(W ∗ x) with one pass over the maps less."""
         layer, norm = self.convolution, self.normalisation
         assert isinstance(norm, BatchNorm)
@@ -129,9 +127,7 @@ class ConvAct(nn.Module):
 
 
 class OverChannels(nn.Module):
-    """Applies a module that works on the last axis to the channels: [rows, channels, …] → [rows, …, channels]
-    and back.
-    """
+    """Applies a module for the last axis to the channels, `[rows, channels, …]`."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()

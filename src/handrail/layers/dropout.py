@@ -22,8 +22,8 @@ class Dropout(nn.Dropout):
     def forward(self, input: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not self.training or self.p == 0:
             return input
-        return input * kept(
-            random_bits(input.shape, input.device), first_kept(self.p), 1 / (1 - self.p), input.dtype
+        return input * keep_mask(
+            random_bits(input.shape, input.device), keep_threshold(self.p), 1 / (1 - self.p), input.dtype
         )
 
 
@@ -43,14 +43,12 @@ def fill_words(words: Int64[Tensor, "..."], generator: Generator | None = None) 
     return words.random_(_LOWEST, None, generator=generator)
 
 
-def first_kept(share: float) -> int:
-    """Of sixteen bits as a number from −32,768 to 32,767, the lowest whose value is kept when a share is
-    dropped.
-    """
+def keep_threshold(share: float) -> int:
+    """The lowest of sixteen bits, as a number from −32,768, whose value is kept when a share is dropped."""
     return min(round(share * _STEPS), _STEPS - 1) - _STEPS // 2
 
 
-def kept(
+def keep_mask(
     bits: Int16[Tensor, "..."],
     first: int | Float[Tensor, "networks ..."],
     scale: float | Float[Tensor, "networks ..."],

@@ -35,7 +35,7 @@ class EmbedColumns(nn.Module):
                 table.weight[0] = 0  # pyright: ignore
 
     @property
-    def added(self) -> int:
+    def extra_columns(self) -> int:
         """Columns that are there afterwards minus those that were there before."""
         return sum(table.embedding_dim - 1 for table in self.tables)  # pyright: ignore
 

@@ -28,7 +28,7 @@ class GaussianNoise(nn.Module):
 
     def __init__(self, std: float) -> None:
         super().__init__()
-        self.std = _checked(std, "input noise")
+        self.std = _check_std(std, "input noise")
 
     def forward(self, inputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not self.training or self.std == 0:
@@ -55,7 +55,7 @@ class NoisyLinear(nn.Linear):
 
     def __init__(self, in_features: int, out_features: int, *, std: float, bias: bool = True) -> None:
         super().__init__(in_features, out_features, bias=bias)
-        self.std = _checked(std, "weight noise")
+        self.std = _check_std(std, "weight noise")
 
     def forward(self, input: Float[Tensor, "*rows in_features"]) -> Float[Tensor, "*rows out_features"]:
         if not self.training or self.std == 0:
@@ -67,7 +67,7 @@ class NoisyLinear(nn.Linear):
         return f"{super().extra_repr()}, std={self.std}"
 
 
-def _checked(std: float, what: str) -> float:
+def _check_std(std: float, what: str) -> float:
     if not (math.isfinite(std) and std >= 0):
         raise RecipeError(
             f"the standard deviation of {what} is {std!r}; expected a finite number, zero or above."

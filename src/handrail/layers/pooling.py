@@ -7,6 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
+
 _MAX: dict[int, Any] = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 _MEAN: dict[int, Any] = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
 
@@ -51,7 +55,7 @@ class Pool(nn.Module):
         return f"{self.kind}, window={self.window}, stride={self.stride}"
 
 
-def convolved_and_pooled(
+def convolve_and_pool(
     x: Float[Tensor, "rows inputs height width"],
     weight: Float[Tensor, "outputs inputs down across"],
     bias: Float[Tensor, " outputs"] | None,

@@ -1,4 +1,4 @@
-"""Where a step stands: attention by itself does not know the order of its inputs."""
+"""Positions of steps: attention by itself does not know the order of its inputs."""
 
 import math
 from typing import Literal
@@ -56,12 +56,12 @@ class LearnedPositions(nn.Module):
     def forward(self, x: Float[Tensor, "rows steps width"]) -> Float[Tensor, "rows steps width"]:
         if x.shape[1] > len(self.weight):
             raise DataError(
-                f"found rows of {x.shape[1]} steps; this network was made for at most {len(self.weight)}. Cut the rows, or "
+                f"found rows of {x.shape[1]} steps; this network was made for at most {len(self.weight)}. "
+                "Cut the rows, or "
                 "train it with longer ones."
             )
         return x + self.weight[: x.shape[1]]
 
 
 def position_layer(kind: Literal["sinusoidal", "learned"], length: int, width: int) -> nn.Module:
-    """The layer of that kind."""
     return SinusoidalPositions(width) if kind == "sinusoidal" else LearnedPositions(length, width)

@@ -44,7 +44,7 @@ class Lowered(nn.Module):
         """The network's scores; of several inputs the first one says where and how."""
         if isinstance(inputs, tuple):
             return (
-                self._lowered(inputs, inputs[0].device.type)
+                self._run_lowered(inputs, inputs[0].device.type)
                 if has_fast_bfloat16(inputs[0].device.type)
                 else self.network(inputs)
             )
@@ -52,8 +52,8 @@ class Lowered(nn.Module):
             return self.network(inputs)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return self._lowered(inputs, inputs.device.type)
+        return self._run_lowered(inputs, inputs.device.type)
 
-    def _lowered(self, inputs: Tensor | tuple[Tensor, ...], device: str) -> Tensor:
+    def _run_lowered(self, inputs: Tensor | tuple[Tensor, ...], device: str) -> Tensor:
         with torch.autocast(device, torch.bfloat16):
             return self.network(inputs).float()

@@ -34,9 +34,7 @@ def run_over(
 def last_of_each_direction(
     states: Float[Tensor, "rows length outputs"], there: Bool[Tensor, "rows length"]
 ) -> Float[Tensor, "rows outputs"]:
-    """The two states after the whole row was read: the way forth ends at its last step, the way back at its
-    first.
-    """
+    """The two states after the whole row was read: forwards at its last step, backwards at its first."""
     width = states.shape[2] // 2
     last = states[torch.arange(len(states), device=states.device), there.sum(dim=1) - 1]
     return torch.cat([last[:, :width], states[:, 0, width:]], dim=1)

@@ -56,7 +56,7 @@ class ResidualBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "rows inputs height width"]
     ) -> Float[Tensor, "rows outputs lower narrower"]:
-        return _joined(self.body(x), x, self.shortcut)
+        return _add_shortcut(self.body(x), x, self.shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -83,7 +83,7 @@ class Bottleneck(nn.Module):
     def forward(
         self, x: Float[Tensor, "rows inputs height width"]
     ) -> Float[Tensor, "rows outputs lower narrower"]:
-        return _joined(self.body(x), x, self.shortcut)
+        return _add_shortcut(self.body(x), x, self.shortcut)
 
 
 class HighwayLayer(nn.Module):
@@ -128,5 +128,5 @@ def _way_around(inputs: int, outputs: int, stride: int, shortcut: Shortcut) -> n
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), BatchNorm(outputs))
 
 
-def _joined(changed: Tensor, x: Tensor, shortcut: nn.Module | None) -> Tensor:
+def _add_shortcut(changed: Tensor, x: Tensor, shortcut: nn.Module | None) -> Tensor:
     return torch.relu(changed if shortcut is None else changed + shortcut(x))

@@ -9,14 +9,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from handrail.shapes import SeriesShape, TokenShape
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
 
 Summary = Literal["last", "mean", "max"]
 
 
 def counts(tokens: Int[Tensor, "rows length"]) -> Int[Tensor, " rows"]:
-    """How many tokens of each row are no padding (code 0, at the end); a row of padding alone counts as one
-    token.
-    """
+    """How many tokens of each row are no padding (code 0, at the end), one at least."""
     return (tokens != 0).sum(dim=1).clamp(min=1)
 
 
@@ -29,7 +30,7 @@ def present(
     return steps < stops.unsqueeze(1)
 
 
-def summed_up(
+def summarise(
     steps: Float[Tensor, "rows length width"], there: Bool[Tensor, "rows length"], summary: Summary
 ) -> Float[Tensor, "rows width"]:
     """One vector a row: the last step that is there, or the mean or the largest value over those that are.
@@ -71,18 +72,14 @@ class TokenVectors(nn.Embedding):
 
 
 class SeriesVectors(nn.Module):
-    """The channels of a series as a vector at every step: [rows, channels, length] ↦ [rows, length,
-    channels].
-    """
+    """A series as a vector at every step: [rows, channels, length] ↦ [rows, length, channels]."""
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows length channels"]:
         return x.transpose(1, 2)
 
 
 def step_vectors(inputs: SeriesShape | TokenShape, embedding: int) -> tuple[nn.Module, int]:
-    """The layer that turns inputs into a vector at every step, and its width: that of the embedding, or the
-    channels.
-    """
+    """The layer that turns inputs into a vector at every step, and its width."""
     if isinstance(inputs, TokenShape):
         return TokenVectors(inputs.vocabulary, embedding), embedding
     return SeriesVectors(), inputs.channels

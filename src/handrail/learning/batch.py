@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handrail.data.rows import Values, count, cut, moved, take
+from handrail.data.rows import Values, count, cut, take, to_device
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ class Batch:
         if self.device is None:
             return Batch(inputs, targets, weights)
         weights = None if weights is None else weights.to(self.device)
-        return Batch(moved(inputs, self.device), moved(targets, self.device), weights, self.device)
+        return Batch(to_device(inputs, self.device), to_device(targets, self.device), weights, self.device)

@@ -96,7 +96,7 @@ def refuse_penalties(plan: TrainingPlan, rule: str) -> None:
         )
 
 
-def signed_targets(targets: Tensor, outputs: int, task: str) -> Tensor:
+def sign_targets(targets: Tensor, outputs: int, task: str) -> Tensor:
     """Classes as −1 and +1 `[rows, outputs]`; values as they are."""
     if task == "regression":
         return targets

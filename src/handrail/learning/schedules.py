@@ -101,10 +101,10 @@ def warm_up(
             f"warm_up.then: found {type(rest).__name__}, expected a schedule that is a formula of the step: "
             "constant, step, time_decay, cosine or one_cycle."
         )
-    return LambdaLR(optimizer, [_warmed(after, first) for after in rest.lr_lambdas])
+    return LambdaLR(optimizer, [_warm(after, first) for after in rest.lr_lambdas])
 
 
-def _warmed(after: Callable[[int], float], first: int) -> Callable[[int], float]:
+def _warm(after: Callable[[int], float], first: int) -> Callable[[int], float]:
     return lambda k: (k + 1) / first if k < first else after(k - first)
 
 
@@ -142,10 +142,10 @@ def one_cycle(
         1.0 if max_learning_rate is None else max_learning_rate / group.get("initial_lr", group["lr"])
         for group in optimizer.param_groups
     ]
-    return LambdaLR(optimizer, [_scaled(height, peak) for peak in peaks])
+    return LambdaLR(optimizer, [_scale(height, peak) for peak in peaks])
 
 
-def _scaled(curve: Callable[[int], float], by: float) -> Callable[[int], float]:
+def _scale(curve: Callable[[int], float], by: float) -> Callable[[int], float]:
     return lambda k: by * curve(k)
 
 

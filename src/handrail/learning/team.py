@@ -63,7 +63,7 @@ class Team:
         """Whether to stop within a block of steps, where `wish` is the number of a signal, or 0."""
         return wish != 0
 
-    def agreed(self, wish: int, due: bool) -> tuple[int, bool]:
+    def agree(self, wish: int, due: bool) -> tuple[int, bool]:
         """The wish, and whether a checkpoint is due, as soon as one of the processes says so."""
         return wish, due
 

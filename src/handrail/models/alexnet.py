@@ -42,7 +42,7 @@ class AlexNet(nn.Module):
             ConvAct(256, 256, pooling="max", window=3, step=2),
         )
         sides = [-(-(side + 4 - kernel + 1) // stride) for side in inputs[1:]]
-        height, width = (min(_thrice_pooled(side), 6) for side in sides)
+        height, width = (min(_pool_thrice(side), 6) for side in sides)
         self.fitted = nn.AdaptiveAvgPool2d((height, width))
         self.dense = nn.Sequential(
             Dropout(dropout),
@@ -60,7 +60,7 @@ class AlexNet(nn.Module):
         return self.head(self.dense(self.fitted(self.features(x)).flatten(1)))
 
 
-def _thrice_pooled(side: int) -> int:
+def _pool_thrice(side: int) -> int:
     for _ in range(3):
         side = Pool.size_after(side, window=3, stride=2)
     return side

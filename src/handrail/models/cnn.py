@@ -27,8 +27,7 @@ class _Stages(nn.Module):
         self.head = nn.Linear(channels, outputs)
         initialise(self, initialisation)
 
-    def forward(self, x: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
+    def _scores(self, x: Tensor) -> Tensor:
         maps = self.features(x)
         return self.head(self.dropout(maps.mean(dim=tuple(range(2, maps.ndim)))))
 
@@ -82,8 +81,7 @@ class CNN(_Stages):
             for number in range(1, convolutions + 1):
                 side, distance = kernel, dilation
                 if depthwise and layers:
-                    each = {"kernel": kernel, "dilation": dilation, "groups": channels}
-                    layers.append(ConvAct(channels, channels, activation="linear", **each))
+                    layers.append(_depthwise(channels, kernel, dilation))
                     side, distance = 1, 1
                 layers.append(
                     ConvAct(
@@ -98,6 +96,10 @@ class CNN(_Stages):
                 )
                 channels = width
         super().__init__(layers, channels, outputs, dropout, initialisation)
+
+    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
+        """Raw scores."""
+        return self._scores(x)
 
 
 @component("model", name="volume_cnn")
@@ -152,6 +154,14 @@ class VolumeCNN(_Stages):
                 )
                 channels = width
         super().__init__(layers, channels, outputs, dropout, initialisation)
+
+    def forward(self, x: Float[Tensor, "rows channels depth height width"]) -> Float[Tensor, "rows outputs"]:
+        """Raw scores."""
+        return self._scores(x)
+
+
+def _depthwise(channels: int, kernel: int, dilation: int) -> ConvAct:
+    return ConvAct(channels, channels, kernel=kernel, dilation=dilation, groups=channels, activation="linear")
 
 
 def _check(name: str, widths: list[int] | None, kernel: int) -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from handrail.components import component
 from handrail.components.arguments import Count, Initialisation, Share
 from handrail.errors import RecipeError
-from handrail.layers.anchors import anchor_grid, moved_boxes
+from handrail.layers.anchors import anchor_grid, move_boxes
 from handrail.layers.convolution import ConvAct
 from handrail.layers.initialisations import initialise
 from handrail.shapes import BoxShape, ImageShape
@@ -74,7 +74,7 @@ class Detector(nn.Module):
         self.neck = ConvAct(features, features, normalisation="batch")
         self.steps = nn.Conv2d(features, 4 * len(sizes), 1)
         self.scores = nn.Conv2d(features, self.classes * len(sizes), 1)
-        height, width = (_halved(side, _FINEST) for side in image[1:])
+        height, width = (_halve(side, _FINEST) for side in image[1:])
         self.register_buffer("anchor_boxes", anchor_grid(height, width, sizes), persistent=False)
         initialise(self, initialisation)
         self._begin_unsure()
@@ -86,7 +86,8 @@ class Detector(nn.Module):
         """
         self.steps.weight.mul_(0.1)
         self.scores.weight.mul_(0.1)
-        self.scores.bias.fill_(torch.logit(torch.tensor(_PRIOR)).item())  # pyright: ignore[reportOptionalMemberAccess]
+        if self.scores.bias is not None:
+            self.scores.bias.fill_(torch.logit(torch.tensor(_PRIOR)).item())
 
     def forward(
         self, x: Float[Tensor, "rows channels height width"]
@@ -96,15 +97,15 @@ class Detector(nn.Module):
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
-        found = self.neck(self._gathered(maps[_FINEST - 1 :]))
+        cells = self.neck(self._gather(maps[_FINEST - 1 :]))
         steps, scores = (
-            self._by_anchor(self.steps(found), 4),
-            self._by_anchor(self.scores(found), self.classes),
+            self._by_anchor(self.steps(cells), 4),
+            self._by_anchor(self.scores(cells), self.classes),
         )
         anchors = self.anchor_boxes.to(steps.dtype).expand_as(steps)
-        return torch.cat([anchors, moved_boxes(anchors, steps), scores], dim=2)
+        return torch.cat([anchors, move_boxes(anchors, steps), scores], dim=2)
 
-    def _gathered(self, maps: list[Tensor]) -> Tensor:
+    def _gather(self, maps: list[Tensor]) -> Tensor:
         """From the coarsest to the finest: each stretched over the next and added."""
         total = self.laterals[-1](maps[-1])
         for lateral, finer in zip(reversed(self.laterals[:-1]), reversed(maps[:-1]), strict=True):
@@ -127,7 +128,7 @@ def _usual_anchors(image: ImageShape) -> list[tuple[float, float]]:
     return [(height / image.height, width / image.width) for height, width in sides]
 
 
-def _halved(side: int, times: int) -> int:
+def _halve(side: int, times: int) -> int:
     return -(-side // 2**times)  # a convolution of stride 2 rounds up
 
 
@@ -138,7 +139,8 @@ def _check(image: ImageShape, widths: list[int], sizes: list[tuple[float, float]
         problems.append(f"model.detector.widths: found {len(widths)} stages, expected at least {_FINEST}.")
     elif len(widths) > most:
         problems.append(
-            f"model.detector.widths: found {len(widths)} stages, but images of {image.height}×{image.width} pixels can be halved "
+            f"model.detector.widths: found {len(widths)} stages, but images of "
+            f"{image.height}×{image.width} pixels can be halved "
             f"{most} times at most; expected fewer stages, or larger images (data.images.size)."
         )
     if not sizes:

@@ -53,7 +53,7 @@ class EncoderDecoder(nn.Module):
     """
 
     causal: ClassVar[bool] = False
-    "The encoder reads the whole row: it is no network to foretell its next tokens."
+    "The encoder reads the whole row, so that the model cannot predict its next tokens."
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""GPT: a transformer that foretells the next token."""
+"""GPT: a transformer that predicts the next token."""
 
 import math
 from typing import ClassVar
@@ -41,7 +41,7 @@ class GPT(nn.Module):
     """
 
     causal: ClassVar[bool] = True
-    "Whether the score of a step knows nothing of later steps, which the task of foretelling them needs."
+    "Causal: no step's score depends on later steps."
 
     def __init__(
         self,
@@ -103,18 +103,20 @@ class GPT(nn.Module):
 
 
 def _misfits(inputs: TokenShape, outputs: StepShape, width: int, heads: int, tied: bool) -> list[str]:
-    found: list[str] = []
+    problems: list[str] = []
     if width % heads:
-        found.append(
+        problems.append(
             f"model.gpt.heads: {heads} heads cannot share a width of {width}; expected a divisor of {width}."
         )
     if inputs.length != outputs.length:
-        found.append(
-            f"model.gpt: gives scores at each of the {inputs.length} steps that it reads; expected {outputs.length}. "
+        problems.append(
+            f"model.gpt: gives scores at each of the {inputs.length} steps that it reads; expected "
+            f"{outputs.length}. "
             "The model encoder_decoder reads and writes different lengths."
         )
     if tied and inputs.vocabulary != outputs.scores:
-        found.append(
-            f"model.gpt.tied: needs as many scores ({outputs.scores}) as tokens ({inputs.vocabulary}); set it to false."
+        problems.append(
+            f"model.gpt.tied: needs as many scores ({outputs.scores}) as tokens ({inputs.vocabulary}); set "
+            "it to false."
         )
-    return found
+    return problems

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from handrail.components import Slot, component
 from handrail.components.arguments import Initialisation
 from handrail.errors import RecipeError
+from handrail.layers.blocks.stack import stack_layers
 from handrail.layers.initialisations import initialise
 from handrail.layers.residual import HighwayLayer
-from handrail.layers.sequence import stack_layers
 from handrail.shapes import ImageShape, SeriesShape, TokenShape, VolumeShape, numbers_in
 
 Rows = Float[Tensor, "rows ..."] | Int[Tensor, "rows length"]
@@ -20,9 +20,9 @@ Rows = Float[Tensor, "rows ..."] | Int[Tensor, "rows length"]
 class Layers(nn.Module):
     """A list of layers, one after the other, then linear output units on all that is left.
 
-    In a recipe: `model: {layers: [{convolution: {channels: 6, kernel: 5}}, tanh, pool, flatten, {dense: {units: 84}},
-    tanh]}`. Each is a layer or an activation by its name; `handrail list layer` shows them. The output units are
-    added: what the last layer gives is flattened and connected to as many of them as the task needs.
+    In a recipe: `model: {layers: [{convolution: {channels: 6, kernel: 5}}, tanh, pool, flatten, tanh]}`. Each
+    is a layer or an activation by its name; `handrail list layer` shows them. The output units are added:
+    what the last layer gives is flattened and connected to as many units as the task needs.
 
     Arguments:
         inputs: numbers, images, volumes, series or tokens, as the first layer takes them.

@@ -51,7 +51,7 @@ class LeNet5(nn.Module):
             ConvAct(channels, 6, kernel=5, padding=border, activation=activation, pooling=pooling),
             ConvAct(6, 16, kernel=5, padding=0, activation=activation, pooling=pooling),
         )
-        last = [_pooled(_pooled(side + 2 * extra - 4) - 4) for side, extra in zip(size, border, strict=True)]
+        last = [_pool(_pool(side + 2 * extra - 4) - 4) for side, extra in zip(size, border, strict=True)]
         kept = (min(last[0], _LAST), min(last[1], _LAST))
         self.fitted = nn.Identity() if list(kept) == last else nn.AdaptiveAvgPool2d(kept)
         layers: list[nn.Module] = []
@@ -72,5 +72,5 @@ def _border(side: int) -> int:
     return max(2 if side < _DRAWN_FOR else 0, -(-(_SMALLEST - side) // 2))
 
 
-def _pooled(side: int) -> int:
+def _pool(side: int) -> int:
     return -(-side // 2)

@@ -55,7 +55,8 @@ class MLP(nn.Module):
         if not hidden and (dropout or normalisation != "none"):
             name = "dropout" if dropout else "normalisation"
             raise RecipeError(
-                f"model.mlp.{name}: has no effect without hidden layers; leave it out, or change model.mlp.hidden."
+                f"model.mlp.{name}: has no effect without hidden layers; leave it out, or change "
+                "model.mlp.hidden."
             )
         layers: list[nn.Module] = [GaussianNoise(input_noise)] if input_noise else []
         width = numbers_in(inputs)

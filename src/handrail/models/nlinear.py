@@ -43,7 +43,8 @@ class NLinear(nn.Module):
         channels, length = inputs
         if outputs % targets or channels < targets:
             raise RecipeError(
-                f"model.nlinear.targets: found {targets}, with {outputs} outputs and {channels} channels; expected the number of "
+                f"model.nlinear.targets: found {targets}, with {outputs} outputs and {channels} channels; "
+                "expected the number of "
                 "columns that are forecast."
             )
         self.targets = targets

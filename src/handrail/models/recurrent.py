@@ -13,7 +13,7 @@ from handrail.components.arguments import Count, Finite, Rate
 from handrail.errors import RecipeError
 from handrail.layers.dropout import Dropout
 from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
-from handrail.layers.steps import Summary, present, step_vectors, summed_up
+from handrail.layers.steps import Summary, present, step_vectors, summarise
 from handrail.shapes import SeriesShape, StepShape, TokenShape
 
 Inputs = SeriesShape | TokenShape | int
@@ -51,7 +51,7 @@ class Recurrent(nn.Module):
     """
 
     causal: ClassVar[bool] = True
-    "Whether the score of a step knows nothing of later steps, which the task of foretelling them needs."
+    "Causal: no step's score depends on later steps."
 
     def __init__(
         self, kind: Callable[..., nn.RNNBase], inputs: Inputs, outputs: Outputs, settings: Settings
@@ -87,7 +87,7 @@ class Recurrent(nn.Module):
             return self.head(self.dropout(self._from_a_vector(x)))
         there = present(x)
         states = run_over(self.core, self.vectors(x), there=None if x.is_floating_point() else there)
-        return self.head(self.dropout(states if self.steps else self._summed_up(states, there)))
+        return self.head(self.dropout(states if self.steps else self._summarise(states, there)))
 
     def _from_a_vector(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows length width"]:
         assert self.start is not None
@@ -96,36 +96,39 @@ class Recurrent(nn.Module):
         first = self.start(x).view(len(x), self.core.num_layers, -1).transpose(0, 1).contiguous()
         return run_over(self.core, x.unsqueeze(1).expand(-1, self.steps, -1), start=first)
 
-    def _summed_up(
+    def _summarise(
         self, states: Float[Tensor, "rows length leaving"], there: Bool[Tensor, "rows length"]
     ) -> Float[Tensor, "rows leaving"]:
         if self.summary == "last" and self.core.bidirectional:
             return last_of_each_direction(states, there)
-        return summed_up(states, there, self.summary)
+        return summarise(states, there, self.summary)
 
 
 def _misfits(inputs: Inputs, outputs: Outputs, settings: Settings) -> list[str]:
     """What does not go together, each with the place where it is set."""
-    found: list[str] = []
+    problems: list[str] = []
     if isinstance(outputs, StepShape):
         if not isinstance(inputs, int) and inputs.length != outputs.length:
-            found.append(
-                f": gives scores at each of the {inputs.length} steps that it reads; expected {outputs.length}. "
+            problems.append(
+                f": gives scores at each of the {inputs.length} steps that it reads; expected "
+                f"{outputs.length}. "
                 "The model encoder_decoder reads and writes different lengths."
             )
         if settings.bidirectional:
-            found.append(
-                ".bidirectional: has no use where every step is scored: it would see the steps that are to be foretold."
+            problems.append(
+                ".bidirectional: has no use where every step is scored: it would see the steps that "
+                "it predicts."
             )
         if settings.summary is not None:
-            found.append(".summary: has no effect where every step is scored; leave it out.")
+            problems.append(".summary: has no effect where every step is scored; leave it out.")
     elif isinstance(inputs, int):
-        found.append(
-            ": makes many steps of a row of numbers, or reads steps; expected series or text. For a table choose mlp."
+        problems.append(
+            ": makes many steps of a row of numbers, or reads steps; expected series or text. For a table "
+            "choose mlp."
         )
     if settings.embedding is not None and not isinstance(inputs, TokenShape):
-        found.append(".embedding: has no effect where the inputs are no tokens; leave it out.")
-    return found
+        problems.append(".embedding: has no effect where the inputs are no tokens; leave it out.")
+    return problems
 
 
 @component("model", name="rnn")

@@ -82,7 +82,7 @@ class PlainNet(nn.Module):
 
 
 def _for_small_images(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tuple[nn.Sequential, int]:
-    """The paper's network for CIFAR, 6n + 2 layers deep, without its output layer; and the maps it ends in."""
+    """The paper's network for CIFAR, 6n + 2 layers deep, without its output layer, and its last width."""
     layers: list[nn.Module] = [ConvAct(inputs[0], 16, normalisation="batch")]
     channels = 16
     for width in (16, 32, 64):

@@ -39,7 +39,7 @@ class TextCNN(nn.Module):
         outputs: int,
         *,
         embedding: Count = 64,
-        windows: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5],  # noqa: B006 - never changed; shown as the default
+        windows: Annotated[list[Count], Field(min_length=1)] = [3, 4, 5],  # noqa: B006 - shown as the default
         filters: Count = 100,
         dropout: Rate = 0.5,
     ) -> None:
@@ -55,8 +55,8 @@ class TextCNN(nn.Module):
         vectors = self.vectors(x).transpose(1, 2)  # [rows, embedding, length]
         # [rows, length].
         begins_outside = torch.arange(x.shape[1], device=x.device) >= counts(x).unsqueeze(1)
-        found = [self._strongest(layer, vectors, begins_outside) for layer in self.filters]
-        return self.head(self.dropout(torch.cat(found, dim=1)))
+        strongest = [self._strongest(layer, vectors, begins_outside) for layer in self.filters]
+        return self.head(self.dropout(torch.cat(strongest, dim=1)))
 
     @staticmethod
     def _strongest(

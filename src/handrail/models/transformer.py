@@ -11,7 +11,7 @@ from handrail.components.arguments import Count, Rate
 from handrail.errors import RecipeError
 from handrail.layers.dropout import Dropout
 from handrail.layers.positions import position_layer
-from handrail.layers.steps import SeriesVectors, Summary, TokenVectors, present, summed_up
+from handrail.layers.steps import SeriesVectors, Summary, TokenVectors, present, summarise
 from handrail.layers.transformer_block import TransformerBlock
 from handrail.shapes import SeriesShape, TokenShape
 
@@ -72,7 +72,7 @@ class Transformer(nn.Module):
         there, steps = present(x), self.dropout(self.positions(self.vectors(x)))
         for block in self.blocks:
             steps = block(steps, None if x.is_floating_point() else there)
-        return self.head(summed_up(self.norm(steps), there, self.summary))
+        return self.head(summarise(self.norm(steps), there, self.summary))
 
     @torch.no_grad()
     def attention_maps(self, x: Rows) -> Float[Tensor, "rows layers heads length length"]:
@@ -92,13 +92,15 @@ def _vectors(inputs: TokenShape | SeriesShape, width: int) -> nn.Module:
 
 
 def _misfits(width: int, heads: int) -> list[str]:
-    found: list[str] = []
+    problems: list[str] = []
     if width % 2:
-        found.append(
-            f"model.transformer.width: found {width}, expected an even number: positions are pairs of sine and cosine."
+        problems.append(
+            f"model.transformer.width: found {width}, expected an even number: positions are pairs of sine "
+            "and cosine."
         )
     if width % heads:
-        found.append(
-            f"model.transformer.heads: {heads} heads cannot share a width of {width}; expected a divisor of {width}."
+        problems.append(
+            f"model.transformer.heads: {heads} heads cannot share a width of {width}; expected a divisor "
+            f"of {width}."
         )
-    return found
+    return problems

@@ -51,7 +51,8 @@ class UNet(nn.Module):
         super().__init__()
         if tuple(inputs[1:]) != tuple(outputs[1:]):
             raise RecipeError(
-                f"model.unet: found images of {inputs[1]}×{inputs[2]} pixels and masks of {outputs[1]}×{outputs[2]}; expected one size."
+                f"model.unet: found images of {inputs[1]}×{inputs[2]} pixels and masks of "
+                f"{outputs[1]}×{outputs[2]}; expected one size."
             )
         widths = [width * 2**level for level in range(depth + 1)]
         self.depth = depth

@@ -1,5 +1,4 @@
-"""The loss of a detector: which anchors are to find which objects, how sure they are, and how well their
-boxes lie.
+"""The loss of a detector: which anchors answer for which objects, their scores and their boxes.
 
 Outputs are `[rows, anchors, 8 + classes]` as `handrail.models.detector` gives them: the anchor, its moved
 box, scores. Targets are `[rows, most, 5]`: class (−1 where there is no object), xmin, ymin, xmax, ymax, in
@@ -55,7 +54,7 @@ def detection_loss(
     outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
     targets = targets.to(outputs)
     boxes, scores = outputs[..., 4:8], outputs[..., 8:]
-    objects, positive, asked = assigned(
+    objects, positive, asked = assign_anchors(
         outputs[..., :4].detach(), targets, overlap=overlap, doubtful=doubtful
     )
     wanted = functional.one_hot(objects[..., 0].clamp(min=0).long(), scores.shape[2]) * positive.unsqueeze(2)
@@ -66,7 +65,7 @@ def detection_loss(
     return (focal + box_weight * away) / positive.sum(dim=1).clamp(min=1)
 
 
-def assigned(
+def assign_anchors(
     anchors: Float[Tensor, "rows anchors 4"], targets: Targets, *, overlap: float, doubtful: float
 ) -> tuple[Float[Tensor, "rows anchors 5"], Bool[Tensor, "rows anchors"], Bool[Tensor, "rows anchors"]]:
     """Each anchor's object (class and box), whether it is to find it, and whether it is asked at all."""
@@ -93,8 +92,10 @@ def _focal(scores: Tensor, wanted: Tensor, *, gamma: float, alpha: float) -> Ten
 def _check(outputs: Tensor, targets: Tensor, *, overlap: float, doubtful: float) -> None:
     if outputs.ndim != 3 or outputs.shape[2] < 9 or targets.ndim != 3 or targets.shape[2] != 5:
         raise RecipeError(
-            f"detection_loss was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; expected "
-            "[rows, anchors, 8 + classes] (anchor, box, scores) and [rows, most, 5] (class, box). Does the model find boxes?"
+            f"detection_loss was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; "
+            "expected "
+            "[rows, anchors, 8 + classes] (anchor, box, scores) and [rows, most, 5] (class, box). Does the "
+            "model find boxes?"
         )
     if doubtful > overlap:
         raise RecipeError(

@@ -107,7 +107,8 @@ def negative_log_likelihood(
     if are_classes(targets):
         if std is not None:
             raise RecipeError(
-                f"negative_log_likelihood.std: found {std}, but a classification has no normal distribution. Leave it out."
+                f"negative_log_likelihood.std: found {std}, but a classification has no normal "
+                "distribution. Leave it out."
             )
         return (
             binary_cross_entropy(outputs, targets)

@@ -35,7 +35,7 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
 
     Source: Ronneberger, Fischer & Brox 2015
     """
-    outputs, codes = _compared(outputs, targets)
+    outputs, codes = _check_maps(outputs, targets)
     if outputs.shape[1] == 1:
         values = functional.binary_cross_entropy_with_logits(
             outputs[:, 0], codes.to(outputs.dtype), reduction="none"
@@ -60,7 +60,7 @@ def dice_loss(outputs: Maps, targets: Codes) -> Rows:
 
     Source: Milletari, Navab & Ahmadi 2016 (V-Net)
     """
-    outputs, codes = _compared(outputs, targets)
+    outputs, codes = _check_maps(outputs, targets)
     if outputs.shape[1] == 1:
         said, true = outputs.sigmoid(), codes.unsqueeze(1)
     else:
@@ -89,11 +89,13 @@ def pixel_cross_entropy_and_dice(
     )
 
 
-def _compared(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores in single precision at least (sums over many pixels), and the codes as indices on their device."""
+def _check_maps(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores in single precision at least (sums over many pixels), and the codes on their device."""
     if outputs.ndim != 4 or targets.shape != (outputs.shape[0], *outputs.shape[2:]):
         raise RecipeError(
-            f"a loss of maps was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; expected "
-            "[rows, channels, height, width] and [rows, height, width] of the same size. Does the model give a map?"
+            f"a loss of maps was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; "
+            "expected "
+            "[rows, channels, height, width] and [rows, height, width] of the same size. Does the model "
+            "give a map?"
         )
     return outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets.to(outputs.device).long()

@@ -1,4 +1,4 @@
-"""Losses that ask for a margin between right and wrong, and are content with it."""
+"""Losses that ask for a margin between right and wrong scores."""
 
 from typing import Literal
 
@@ -43,7 +43,8 @@ def hinge(
     several_classes = are_classes(targets) and not is_binary(outputs, targets)
     if multi_class is not None and not several_classes:
         raise RecipeError(
-            f"hinge.multi_class: found '{multi_class}', but the task does not have several classes. Leave it out."
+            f"hinge.multi_class: found '{multi_class}', but the task does not have several classes. Leave "
+            "it out."
         )
     if several_classes and multi_class != "one_vs_rest":
         violations = functional.relu(margin - _lead(outputs, targets)).unsqueeze(1)

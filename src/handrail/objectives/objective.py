@@ -1,4 +1,4 @@
-"""The objective: what training makes small. A loss over rows, and penalties on the model."""
+"""The objective that training minimises: a loss over rows, and penalties on the model."""
 
 import copy
 import functools
@@ -62,7 +62,7 @@ class Objective:
         total = (
             self.mean(outputs, targets, weights)
             if mixture is None
-            else self._mixed(outputs, targets, weights, mixture)
+            else self._mixture_mean(outputs, targets, weights, mixture)
         )
         for penalty in self.penalties:
             total = total + penalty(model, activity)
@@ -82,7 +82,7 @@ class Objective:
         other.loss, other.penalties = loss, tuple(penalties)
         return other
 
-    def _mixed(
+    def _mixture_mean(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None, mixture: Mixture
     ) -> Float[Tensor, ""]:
         """Rows that are mixtures of two are measured against both: Σ wᵢ(λᵢ·lossᵢ + (1 − λᵢ)·loss of the
@@ -120,7 +120,8 @@ class Objective:
             return values
         if values.ndim == 0:
             raise RecipeError(
-                f"the loss {_name(self.loss)} gives one number for all rows, but row or class weights (and the hardest "
+                f"the loss {_name(self.loss)} gives one number for all rows, but row or class weights (and "
+                "the hardest "
                 "examples) need one a row. Use a loss with reduction 'none', or leave the weights out."
             )
         return values.flatten(1).mean(dim=1)
@@ -132,13 +133,15 @@ class Objective:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise RecipeError(
-                f"the loss {_name(self.loss)} cannot compare outputs {_kind(outputs)} with targets {_kind(targets)}: "
+                f"the loss {_name(self.loss)} cannot compare outputs {_kind(outputs)} with targets "
+                f"{_kind(targets)}: "
                 f"{error} Choose a loss for this task."
             ) from error
         if not isinstance(values, Tensor) or (values.ndim and values.shape[0] != outputs.shape[0]):
             found = _kind(values) if isinstance(values, Tensor) else type(values).__name__
             raise RecipeError(
-                f"the loss {_name(self.loss)} gives {found}, expected a tensor with one value for each of the "
+                f"the loss {_name(self.loss)} gives {found}, expected a tensor with one value for each of "
+                "the "
                 f"{outputs.shape[0]} rows, or a single one."
             )
         return values

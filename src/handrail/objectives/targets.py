@@ -11,9 +11,7 @@ from handrail.errors import RecipeError
 
 
 def are_classes(targets: Tensor) -> bool:
-    """Whether these are class numbers `[rows]`: whole numbers, so that a lone real column is never taken for
-    them.
-    """
+    """Whether these are class numbers `[rows]`: integers, unlike a single real column."""
     return targets.ndim == 1 and not targets.is_floating_point()
 
 
@@ -23,7 +21,7 @@ def is_binary(outputs: Tensor, targets: Tensor) -> bool:
 
 
 def zero_one(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Targets as 0 and 1 in the outputs' shape: `[rows, 1]`, one-hot `[rows, classes]` or `[rows, labels]`."""
+    """Targets as 0 and 1 in the outputs' shape: `[rows, 1]`, one-hot or `[rows, labels]`."""
     if is_binary(outputs, targets):
         return targets.to(outputs.dtype).unsqueeze(1)
     if are_classes(targets):

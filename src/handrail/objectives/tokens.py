@@ -1,4 +1,4 @@
-"""The loss of whatever says one token after the other."""
+"""The loss of models that predict tokens."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -35,7 +35,8 @@ def next_token(
     """
     if outputs.ndim != 3 or targets.shape != outputs.shape[:2]:
         raise RecipeError(
-            f"the model's outputs have shape {list(outputs.shape)} and the targets {list(targets.shape)}; this loss needs scores "
+            f"the model's outputs have shape {list(outputs.shape)} and the targets {list(targets.shape)}; "
+            "this loss needs scores "
             "[rows, length, vocabulary] and targets [rows, length]. Does the model give scores at every step?"
         )
     # A logarithm of half precision has three digits.

@@ -31,7 +31,7 @@ from handrail.pipeline.ensemble import Ensemble, join_replicas, replicas_of
 from handrail.tasks import ClassTask, Task, make_task
 from handrail.tasks.scoring import all_scores, device_of
 from handrail.tools.files import write_bytes, write_text
-from handrail.training.seeds import seeded
+from handrail.training.seeds import fix_seed
 
 FORMAT = 2
 
@@ -80,7 +80,7 @@ class Pipeline(nn.Module):
 
     def rows(self, part: Part) -> Rows:
         """The encoded rows of a part."""
-        return part.encoded(self.encoder)
+        return part.encode_with(self.encoder)
 
     def answers(self, features: pl.DataFrame, stores: Stores | None = None) -> np.ndarray:
         """Probabilities `[rows, classes]` or values `[rows, outputs]` of typed features."""
@@ -188,7 +188,7 @@ def make_network(
         raise RunError(f"model: found {type(model).__name__}, expected a name or a torch.nn.Module.")
     check_shapes(model, encoder.shape, decoder.outputs, decoder.spec)
     check_augmentation(augment, encoder.shape, decoder.spec)
-    with seeded(seed, "initialise"):
+    with fix_seed(seed, "initialise"):
         front = encoder.front()
         module = build("model", model, encoder.shape, decoder.outputs)
         augmentation = [

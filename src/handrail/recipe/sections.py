@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from handrail.components.arguments import Count, Fraction, NonNegative, Positive, Share
+from handrail.components.arguments import Count, Fraction, Positive, Share
 from handrail.recipe.encoding import Audio, Encoding, Forecast, Images, Series, Text
 from handrail.recipe.reading import ReadOptions, Split
 
@@ -100,8 +100,8 @@ class TrainingRecipe(Section):
     batch_size: Count | Literal["auto"] = "auto"
     validate_every: Count = 1
     patience: Count | Literal["auto"] | None = "auto"
-    min_delta: NonNegative = 0.0
-    checkpoint_seconds: NonNegative = 5.0
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 5.0
     device: str = "auto"
     threads: Count | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

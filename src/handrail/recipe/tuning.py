@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from handrail.recipe.sections import Positive, Section
+from handrail.components.arguments import Count
+from handrail.recipe.sections import Section
 
 
 class TuningRecipe(Section):
@@ -22,9 +23,9 @@ class TuningRecipe(Section):
 
     space: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
     method: str = "auto"
-    trials: Positive | Literal["auto"] = "auto"
+    trials: Count | Literal["auto"] = "auto"
     folds: Annotated[int, Field(ge=2)] | None = None
-    replicas: Positive = 1
+    replicas: Count = 1
     metric: str = "auto"
-    workers: Positive | Literal["auto"] = "auto"
+    workers: Count | Literal["auto"] = "auto"
     cluster: str | None = None

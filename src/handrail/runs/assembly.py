@@ -12,7 +12,7 @@ from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
 from handrail.data.part import Part
-from handrail.data.rows import Rows, moved, row_bytes
+from handrail.data.rows import Rows, row_bytes, to_device
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
 from handrail.learning.batch import Batch
@@ -24,9 +24,9 @@ from handrail.runs.folder import Folder
 from handrail.runs.replicas import train_replicas
 from handrail.tasks import ClassTask, Task, make_task
 from handrail.training.callbacks.progress import make_progress
-from handrail.training.job import Lesson, batch_size, usual_loss
+from handrail.training.job import TrainingData, batch_size, usual_loss
 from handrail.training.seeds import replica_seeds
-from handrail.training.train import check_loss, choose_device, threads_kept, train, usual_threads
+from handrail.training.train import check_loss, choose_device, restore_threads, train, usual_threads
 from handrail.training.transfer.weights import BEGINNING
 
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
@@ -111,7 +111,7 @@ def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Task) -> Pipeline
     return Pipeline(encoder, decoder, network, model=spec, precision=recipe.training.precision)
 
 
-def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None) -> Lesson:
+def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None) -> TrainingData:
     """Rows as the network takes them: encoded, on its device where they are not too many, targets scaled."""
     decoder, encoder, device = pipeline.decoder, pipeline.encoder, pipeline.device
 
@@ -121,7 +121,7 @@ def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part |
 
     held_out = None if validation is None else Batch(*ready(validation), None, device)
     inputs, targets = ready(part)
-    return Lesson(
+    return TrainingData(
         recipe,
         pipeline.task,
         inputs,
@@ -138,7 +138,7 @@ def _place(rows: Rows, device: torch.device) -> Rows:
     """Tensors on the device where they are not too large; what is mapped from disk stays there."""
     parts = rows if isinstance(rows, tuple) else (rows,)
     fits = all(isinstance(part, torch.Tensor) and row_bytes(part) * len(part) < _ON_DEVICE for part in parts)
-    return moved(rows, device) if fits else rows  # pyright: ignore[reportArgumentType]
+    return to_device(rows, device) if fits else rows  # pyright: ignore[reportArgumentType]
 
 
 def threads_for(recipe: Recipe, pipeline: Pipeline, rows: int) -> int:
@@ -175,7 +175,7 @@ def refit(
     encoder, decoder = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
     pipeline = with_network(recipe, encoder, decoder).to(device)
     lesson = lesson_of(recipe, pipeline, part, None)
-    with threads_kept():
+    with restore_threads():
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
         if isinstance(pipeline.network, Ensemble) and isinstance(before.network, Ensemble):
             train_replicas(lesson, pipeline, epochs=epochs, progress=progress)

@@ -110,14 +110,10 @@ def begin(recipe: Recipe, out: str | Path | None) -> Folder:
 
     Raises: `RunError` when a folder with files is there already, or it cannot be made.
     """
-    path = Path(out) if out else Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    if out is None:
-        path = _free(path)
+    path = Path(out) if out else free_path(recipe.name)
     made = tuple(reversed([folder for folder in (path, *path.parents) if not folder.exists()]))
     if not made and (not path.is_dir() or any(not inside.is_dir() for inside in path.rglob("*"))):
-        raise RunError(
-            f"'{path}' is there already; choose another --out, or continue it with: handrail resume {path}"
-        )
+        raise exists_error(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoints/last", "checkpoints/best", "model", "predictions"):
@@ -127,10 +123,18 @@ def begin(recipe: Recipe, out: str | Path | None) -> Folder:
     return Folder(path, made)
 
 
-def _free(path: Path) -> Path:
-    """The path, or with a number behind it where runs began in the same second."""
-    tries = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
-    return next(candidate for candidate in tries if not candidate.exists())
+def free_path(name: str) -> Path:
+    """`runs/NAME-TIME`, with a number appended if other runs began in the same second."""
+    path = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    candidates = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
+    return next(candidate for candidate in candidates if not candidate.exists())
+
+
+def exists_error(path: Path) -> RunError:
+    """The error for a new folder that would overwrite another."""
+    return RunError(
+        f"'{path}' already exists; choose another --out, or continue it with: handrail resume {path}"
+    )
 
 
 @contextmanager
@@ -170,14 +174,20 @@ def find_folder(path: str | Path) -> Folder:
 
     Raises: `RunError` when it is not, or is no run.
     """
-    folder = Folder(Path(path))
-    if not folder.path.is_dir():
-        near = [other.parent.name for other in folder.path.parent.glob("*/recipe.yaml")]
-        raise RunError(
-            f"there is no run folder '{path}'.{did_you_mean(folder.path.name, near, listed=False)}"
-        )
-    if not folder.recipe.exists():
-        raise RunError(f"'{path}' is no run folder: it has no recipe.yaml.")
+    return Folder(check_folder(path, "run", "recipe.yaml"))
+
+
+def check_folder(path: str | Path, kind: str, marker: str) -> Path:
+    """The path of a folder that holds the file `marker`.
+
+    Raises: `RunError` when it does not exist or has no such file.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        near = [other.parent.name for other in folder.parent.glob(f"*/{marker}")]
+        raise RunError(f"there is no {kind} folder '{path}'.{did_you_mean(folder.name, near, listed=False)}")
+    if not (folder / marker).exists():
+        raise RunError(f"'{path}' is no {kind} folder: it has no {marker}.")
     return folder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.schema import Trouble, missing_columns, read_frame
-from handrail.data.streaming.eligible import streamed_source
+from handrail.data.streaming.eligible import find_streamable
 from handrail.data.streaming.parquet import ParquetRows
 from handrail.data.table import Table
 from handrail.data.writers.blocks import write_parquet_blocks
@@ -27,7 +27,7 @@ def large_source(source: Any, options: ReadOptions | None, pipeline: Pipeline) -
     """The files of a table that is to be answered block by block, if it is one."""
     if not pipeline.task.has_values or pipeline.task.is_forecast:
         return None
-    return streamed_source(DataRecipe(source=source, read=options or ReadOptions()))
+    return find_streamable(DataRecipe(source=source, read=options or ReadOptions()))
 
 
 def writes_blocks(out: Path) -> bool:

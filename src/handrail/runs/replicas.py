@@ -18,10 +18,10 @@ from handrail.runs.folder import Folder
 from handrail.training.callbacks import Callback
 from handrail.training.callbacks.progress import make_progress
 from handrail.training.callbacks.records import Records
-from handrail.training.job import Lesson, Pupil
+from handrail.training.job import TrainingData, Job
 from handrail.training.many import train_many
 from handrail.training.seeds import replica_seeds
-from handrail.training.signals import StopWish
+from handrail.training.signals import StopRequest
 from handrail.training.state import Progress
 from handrail.training.train import train
 
@@ -58,7 +58,7 @@ def replicas_from(members: Sequence[Mapping[str, Any]]) -> list[Replica]:
 
 
 def train_pipeline(
-    lesson: Lesson, pipeline: Pipeline, context: FitContext, *, wish: StopWish
+    lesson: TrainingData, pipeline: Pipeline, context: FitContext, *, wish: StopRequest
 ) -> list[Replica]:
     """Train the network of a pipeline, or all its replicas, with checkpoints and records in the run's folder.
 
@@ -82,14 +82,14 @@ def train_pipeline(
 
 
 def train_replicas(
-    lesson: Lesson,
+    lesson: TrainingData,
     pipeline: Pipeline,
     *,
     epochs: Sequence[int] | None = None,
     folder: Folder | None = None,
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
-    wish: StopWish | None = None,
+    wish: StopRequest | None = None,
 ) -> list[Replica]:
     """Train every replica of a pipeline, in place, and choose those that answer.
 
@@ -103,7 +103,7 @@ def train_replicas(
     recipe, networks = lesson.recipe, replicas_of(pipeline.network)
     seeds, ends = replica_seeds(recipe.seed, recipe.training.replicas), epochs or [None] * len(networks)
     pupils = [
-        Pupil(
+        Job(
             f"replica-{number}",
             replace(lesson, recipe=recipe.model_copy(update={"seed": seed})),
             network,

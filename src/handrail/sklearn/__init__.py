@@ -1,5 +1,6 @@
-"""Estimators for the scikit-learn ecosystem: the same networks, objectives and rules, in memory; nothing is
-written to disk.
+"""Estimators for scikit-learn: the same networks, objectives and rules; nothing is written to disk.
+
+May import everything below `tuning` and `cli`. A new estimator derives from `_NetworkEstimator`.
 
 NetworkClassifier(model={"mlp": {"hidden": [64, 32]}}).fit(X, y).predict_proba(X_new)
 """
@@ -24,19 +25,19 @@ from handrail.learning.batch import Batch
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.runs.assembly import threads_for
-from handrail.sklearn.rows import Rows, as_frame, encode, fit_encoder, held_out, is_mixed
+from handrail.sklearn.rows import Rows, as_frame, encode, fit_encoder, hold_out, is_mixed
 from handrail.tasks import ValueTask, make_task
 from handrail.tasks.scoring import all_scores, double_scores
 from handrail.training.callbacks import Callback, Training
 from handrail.training.callbacks.progress import make_progress
-from handrail.training.job import Lesson
-from handrail.training.train import check_loss, choose_device, threads_kept, train
+from handrail.training.job import TrainingData
+from handrail.training.train import check_loss, choose_device, restore_threads, train
 
 _ARRAYS: dict[str, Any] = {"dtype": (np.float64, np.float32), "ensure_all_finite": "allow-nan"}
 
 
 class _History(Callback):
-    """Keeps the figures of each epoch."""
+    """Records the figures of each epoch."""
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
@@ -46,7 +47,7 @@ class _History(Callback):
 
 
 class _NetworkEstimator(BaseEstimator):
-    """What both estimators share: settings, training, scores."""
+    """The shared part of both estimators: settings, training, scores."""
 
     n_features_in_: int  # set by scikit-learn's validation
 
@@ -89,7 +90,7 @@ class _NetworkEstimator(BaseEstimator):
         return tags
 
     def _recipe(self) -> Recipe:
-        """The settings as a recipe, which finds every mistake in them."""
+        """The settings as a recipe, which reports every mistake in them."""
         data = {
             "balance": getattr(self, "balance", "none"),
             "encoding": {"scaling": self.scaling, "categories": self.categories},
@@ -102,8 +103,8 @@ class _NetworkEstimator(BaseEstimator):
         sections = {"data": data, "objective": objective, "training": training}
         return Recipe.parse({"seed": seed, "model": self.model, "learning": self.learning, **sections})
 
-    def _validated(self, X: Any, y: Any, **checks: Any) -> tuple[Rows, np.ndarray]:  # noqa: N803
-        """Rows and target of `fit`, checked and remembered as scikit-learn does it."""
+    def _validate(self, X: Any, y: Any, **checks: Any) -> tuple[Rows, np.ndarray]:  # noqa: N803
+        """Rows and target of `fit`, checked and recorded as scikit-learn does."""
         self._mixed = is_mixed(X)
         if not self._mixed:
             return cast(tuple[np.ndarray, np.ndarray], validate_data(self, X, y, **_ARRAYS, **checks))
@@ -114,31 +115,34 @@ class _NetworkEstimator(BaseEstimator):
         return as_frame(X), cast(np.ndarray, y)
 
     def _train(self, rows: Rows, target: Tensor, task: TaskSpec) -> None:
-        """Divide, encode, train; targets are codes `[rows]` or values `[rows, outputs]`."""
+        """Split, encode, train; targets are codes `[rows]` or values `[rows, outputs]`."""
         recipe = self._recipe()
         if recipe.objective.loss != "auto":
             check_loss(recipe.objective.loss, task)
         codes = target.numpy() if task.is_classification else None
-        aside = held_out(len(target), codes, self.validation_fraction, recipe.seed)
-        kept = np.setdiff1d(np.arange(len(target)), aside, assume_unique=True) if len(aside) else slice(None)
+        validation_rows = hold_out(len(target), codes, self.validation_fraction, recipe.seed)
+        chosen: Any = slice(None)
+        if len(validation_rows):
+            chosen = np.setdiff1d(np.arange(len(target)), validation_rows, assume_unique=True)
         history = _History()
-        with threads_kept():
-            rest, train_rows, train_target = rows[aside], rows[kept], target[kept]
-            pipeline = self._pipeline(recipe, train_rows, train_target, task)
+        with restore_threads():
+            train_rows, train_target = rows[chosen], target[chosen]
+            pipeline = self._make_pipeline(recipe, train_rows, train_target, task)
             torch.set_num_threads(threads_for(recipe, pipeline, len(train_target)))
-            validation = _batch(pipeline, rest, target[aside]) if len(aside) else None
-            batch = _batch(pipeline, train_rows, train_target)
+            batch, validation = _make_batch(pipeline, train_rows, train_target), None
+            if len(validation_rows):
+                validation = _make_batch(pipeline, rows[validation_rows], target[validation_rows])
             names, credit = pipeline.encoder.feature_names, pipeline.decoder.batch_metrics
-            lesson = Lesson(
+            lesson = TrainingData(
                 recipe, task, batch.inputs, batch.targets, names, validation, credit, pipeline.device
             )
             listeners = (history, *make_progress("auto" if self.verbose else "none"))
-            done = train(lesson, pipeline.network, callbacks=listeners)
+            progress = train(lesson, pipeline.network, callbacks=listeners)
         self.pipeline_, self.network_, self.history_ = pipeline.eval(), pipeline.network, history.epochs
-        self.best_epoch_ = done.best_epoch or done.epoch
+        self.best_epoch_ = progress.best_epoch or progress.epoch
 
-    def _pipeline(self, recipe: Recipe, rows: Rows, target: Tensor, task: TaskSpec) -> Pipeline:
-        """Encoder and target's scale learned from these rows, and the network at its beginning."""
+    def _make_pipeline(self, recipe: Recipe, rows: Rows, target: Tensor, task: TaskSpec) -> Pipeline:
+        """An encoder and target scale fitted on these rows, and the untrained network."""
         device = choose_device(recipe.training.device)
         encoder = fit_encoder(rows, recipe.data.encoding, self._names())
         model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
@@ -148,23 +152,20 @@ class _NetworkEstimator(BaseEstimator):
         network = make_network(model, encoder, decoder, seed=recipe.seed)
         if not isinstance(network, nn.Module):
             raise RecipeError(
-                f"model: found {type(network).__name__}, expected a name, {{name: arguments}} or a torch.nn.Module."
+                f"model: found {type(network).__name__}, expected a name, {{name: arguments}} "
+                "or a torch.nn.Module."
             )
         return Pipeline(encoder, decoder, network, model=recipe.resolved()["model"]).to(device)
 
     def _names(self) -> list[str]:
-        return [
-            str(name)
-            for name in getattr(
-                self, "feature_names_in_", (f"x{index}" for index in range(self.n_features_in_))
-            )
-        ]
+        unnamed = [f"x{index}" for index in range(self.n_features_in_)]
+        return [str(name) for name in getattr(self, "feature_names_in_", unnamed)]
 
     def _scores(self, X: Any) -> Tensor:  # noqa: N803
-        """The network's outputs `[rows, outputs]`, computed in the precision of the rows given.
+        """The network's outputs `[rows, outputs]`, computed in the precision of the rows.
 
-        In double precision an answer does not depend on the rows beside it, to the last digit that anybody
-        compares.
+        In double precision a row's scores do not depend on the other rows of the call, to the last digit that
+        anybody compares.
         """
         check_is_fitted(self)
         if self._mixed:
@@ -177,15 +178,15 @@ class _NetworkEstimator(BaseEstimator):
         scores = None if single else double_scores(self.network_, inputs)
         return all_scores(self.network_, inputs) if scores is None else scores
 
-    def _answers(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Probabilities or values in the precision of the scores."""
+    def _predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Probabilities or values, in the precision of the scores."""
         scores = self._scores(X)
         with torch.no_grad():
             return self.pipeline_.decoder(scores).to(scores.dtype).cpu().numpy()
 
 
-def _batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
-    """Rows and targets as the network takes them and is to give them."""
+def _make_batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
+    """Encoded rows and scaled targets, as the network is trained on them."""
     target = target.to(pipeline.device)
     decoder = pipeline.decoder
     return Batch(
@@ -195,7 +196,7 @@ def _batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
 
 
 class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
-    """A network that tells two or more classes apart; each row has one.
+    """A network that assigns each row one of two or more classes.
 
     X: an array of numbers, with NaN for missing, or a data frame of pandas or polars, whose columns of words
     become one-hot or learned vectors and whose dates become phases. y: classes of any type `[rows]`.
@@ -266,12 +267,10 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     def fit(self, X: Any, y: Any) -> "NetworkClassifier":  # noqa: N803
         """Train from the beginning.
 
-        Raises: `RecipeError` for settings that cannot be followed, `DataError` for a single class,
-        `TrainingError`
-            when the loss is not a number, `ValueError` and `TypeError` of scikit-learn for arrays that do not
-            serve.
+        Raises: `RecipeError` for invalid settings, `DataError` for a single class, `TrainingError` when the
+            loss is not a number, `ValueError` and `TypeError` of scikit-learn for unsuitable arrays.
         """
-        rows, y = self._validated(X, y)
+        rows, y = self._validate(X, y)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -287,7 +286,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities `[rows, classes]`, in the order of `classes_`."""
-        return self._answers(X)
+        return self._predict(X)
 
     def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
         """The network's scores: `[rows]` for two classes, positive for the second; else `[rows, classes]`."""
@@ -340,11 +339,10 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):
     def fit(self, X: Any, y: Any) -> "NetworkRegressor":  # noqa: N803
         """Train from the beginning.
 
-        Raises: `RecipeError` for settings that cannot be followed, `TrainingError` when the loss is not a
-        number,
-            `DataError`, and `ValueError` and `TypeError` of scikit-learn, for rows that do not serve.
+        Raises: `RecipeError` for invalid settings, `TrainingError` when the loss is not a number,
+            `DataError`, and `ValueError` and `TypeError` of scikit-learn, for unsuitable rows.
         """
-        rows, y = self._validated(X, y, multi_output=True, y_numeric=True)
+        rows, y = self._validate(X, y, multi_output=True, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._flat = y.ndim == 1
@@ -355,5 +353,5 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Values in y's own unit, in y's shape."""
-        values = self._answers(X)
+        values = self._predict(X)
         return values[:, 0] if self._flat else values

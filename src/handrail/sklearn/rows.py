@@ -1,7 +1,6 @@
-"""Rows as scikit-learn hands them over, made ready for a network.
+"""Rows in scikit-learn's forms, encoded for a network.
 
-Arrays of numbers go straight into the encoder's arithmetic. Data frames with words or dates go through the
-schema.
+Arrays of numbers go straight to the encoder's layers; data frames with words or dates go through the schema.
 """
 
 import warnings
@@ -24,9 +23,7 @@ Rows = np.ndarray | pl.DataFrame
 
 
 def is_mixed(rows: Any) -> bool:
-    """Whether these rows are a data frame (of pandas or polars) with columns that are neither numbers nor
-    booleans.
-    """
+    """Whether rows are a data frame (pandas or polars) with columns that are neither numbers nor booleans."""
     if isinstance(rows, pl.DataFrame):
         return not all(dtype.is_numeric() or dtype == pl.Boolean for dtype in rows.dtypes)
     if type(rows).__module__.startswith("pandas") and hasattr(rows, "dtypes") and hasattr(rows, "columns"):
@@ -35,21 +32,21 @@ def is_mixed(rows: Any) -> bool:
 
 
 def as_frame(rows: Any) -> pl.DataFrame:
-    """A data frame as polars'. Raises: `DataError` for anything else."""
+    """A data frame as a polars one. Raises: `DataError` for anything else."""
     if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
         raise DataError(
-            f"found {type(rows).__name__}; expected a data frame with the columns of `fit`, which had words or dates."
+            f"found {type(rows).__name__}; expected a data frame with the columns of `fit`, "
+            "which had words or dates."
         )
     return read(rows).frame
 
 
-def held_out(
+def hold_out(
     rows: int, codes: np.ndarray | None, fraction: float | None, seed: int
 ) -> Int[np.ndarray, " validation"]:
-    """The positions of the validation rows: that share of them, class by class where there are codes; perhaps
-    none.
+    """The positions of the validation rows, perhaps none: a fraction of all rows, or of each class.
 
-    Raises: `RecipeError` for a fraction that is none.
+    Raises: `RecipeError` for a number that is no fraction.
     """
     if fraction is not None and not 0 <= fraction < 1:
         raise RecipeError(
@@ -62,7 +59,7 @@ def held_out(
 
 
 def fit_encoder(rows: Rows, encoding: Encoding, names: list[str]) -> TableEncoder:
-    """An encoder that has learned from these training rows."""
+    """An encoder fitted on these training rows."""
     if isinstance(rows, pl.DataFrame):
         return _fit_table(rows, encoding)
     schema = Schema(columns=tuple(Column(name=name, kind="numeric") for name in names))
@@ -78,25 +75,26 @@ def fit_encoder(rows: Rows, encoding: Encoding, names: list[str]) -> TableEncode
 
 def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
     numbers = {name: "numeric" for name, dtype in frame.schema.items() if dtype.is_numeric()}
-    found = infer(frame, kinds=numbers)
+    inferred = infer(frame, kinds=numbers)
     schema = Schema(
         columns=tuple(
-            c.model_copy(update={"kind": "identifier"}) if c.kind == "text" else c for c in found.columns
+            column.model_copy(update={"kind": "identifier"}) if column.kind == "text" else column
+            for column in inferred.columns
         )
     )
     if not schema.used:
         raise DataError(
             "no column is left to learn from: "
-            + "; ".join(f"'{c.name}' is {c.kind} ({c.why})" for c in schema.columns)
+            + "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
             + "."
         )
     if schema.set_aside:
         aside = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.set_aside)
         warnings.warn(f"columns that the network does not use: {aside}.", UserWarning, stacklevel=4)
-    return TableEncoder.fit(_typed(frame, schema), schema, encoding)
+    return TableEncoder.fit(_type_columns(frame, schema), schema, encoding)
 
 
-def _typed(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+def _type_columns(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     features, troubles = read_frame(frame, schema)
     if troubles:
         places = [
@@ -114,22 +112,24 @@ def _typed(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 @torch.no_grad()
 def encode(encoder: TableEncoder, rows: Rows) -> Float[Tensor, "rows width"]:
-    """Rows as the network takes them, where the encoder is."""
+    """Rows as the network takes them, on the encoder's device."""
     device = cast(Tensor, encoder.impute.fill).device
     if isinstance(rows, pl.DataFrame):
-        return encoder(*(tensor.to(device) for tensor in encoder.prepare(_typed(rows, encoder.schema))))
+        return encoder(
+            *(tensor.to(device) for tensor in encoder.prepare(_type_columns(rows, encoder.schema)))
+        )
     if encoder.encoding.scaling == "none" and not encoder.flagged and not _has_gaps(rows):
-        return torch.from_numpy(_owned(rows.astype(np.float32, order="C", copy=False))).to(device)
+        return torch.from_numpy(_own_copy(rows.astype(np.float32, order="C", copy=False))).to(device)
     numbers = torch.from_numpy(rows.astype(np.float64)).to(device)
     return encoder(numbers, torch.zeros(len(rows), 0, dtype=torch.int64, device=device), numbers[:, :0])
 
 
 def _has_gaps(rows: np.ndarray) -> bool:
-    """A sum is quicker than a mask, and a NaN anywhere makes it NaN."""
+    # A sum is quicker than a mask, and a NaN anywhere makes it NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isnan(rows.sum(dtype=np.float64)))
 
 
-def _owned(rows: np.ndarray) -> np.ndarray:
-    """torch takes only arrays that may be written to."""
+def _own_copy(rows: np.ndarray) -> np.ndarray:
+    # torch takes only arrays that may be written to
     return rows if rows.flags.writeable else rows.copy()

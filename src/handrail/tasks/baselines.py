@@ -37,7 +37,7 @@ def table_baselines(spec: TaskSpec, train: Part, part: Part, encoder: RowEncoder
     Features are made only of the rows that "linear" is fitted on, and of `part` a chunk at a time, so that
     many images do not fill the memory.
     """
-    rows, target = train.encoded(encoder), train.target.numpy()
+    rows, target = train.encode_with(encoder), train.target.numpy()
     width = _features(encoder, rows, np.arange(1)).shape[1]
     chosen = fitting_rows(spec.name, target, spec.classes, width=width)
     features = _features(encoder, rows, chosen)
@@ -54,7 +54,7 @@ def table_baselines(spec: TaskSpec, train: Part, part: Part, encoder: RowEncoder
             scale,
             _block(spec),
         )
-        for name, answers in _predict(baselines, encoder, part.encoded(encoder)).items()
+        for name, answers in _predict(baselines, encoder, part.encode_with(encoder)).items()
     }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from handrail.data.rows import Rows, Windows, count, cut, moved, row_bytes
+from handrail.data.rows import Rows, Windows, count, cut, row_bytes, to_device
 from handrail.shapes import StepShape
 
 _BYTES = 4_000_000  # of inputs at once, as float32
@@ -48,7 +48,7 @@ def scores_of(network: nn.Module, rows: Rows, *, at_once: int | None = None) -> 
     network.eval()
     device, size = device_of(network), at_once or rows_at_once(rows)
     for start in range(0, max(count(rows), 1), size):
-        yield network(moved(cut(rows, start, start + size), device))
+        yield network(to_device(cut(rows, start, start + size), device))
 
 
 def all_scores(network: nn.Module, rows: Rows) -> Tensor:

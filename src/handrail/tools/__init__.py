@@ -1,4 +1,4 @@
-"""What knows nothing of deep learning: files, scratch files, YAML, URLs, worker processes, words, old names.
+"""Tools that know nothing of deep learning: files, YAML, words, the machine, worker processes.
 
-May import `errors` alone. What two rooms would otherwise write twice goes here.
+May import `errors` only, and torch only inside functions. A newcomer adds a helper that several rooms need.
 """

@@ -23,22 +23,21 @@ _REASONS = {
 
 
 def cannot_write(path: Path | str, error: OSError) -> HandrailError:
-    """What a user is told when the operating system refuses a file."""
+    """The error for a file that the operating system refuses to write."""
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
     return HandrailError(f"cannot write {path}: {reason}.")
 
 
 @contextlib.contextmanager
 def write_atomically(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path with the same suffix; when the block ends well, that file takes the place of
-    `path`.
+    """Give a temporary path with the same suffix; when the block succeeds, that file replaces `path`.
 
-    If the block fails, the temporary file is removed and `path` is as it was.
+    If the block fails, the temporary file is removed and `path` is unchanged.
 
     Raises: `HandrailError` for a full disk, a read-only or missing folder, a lack of permission.
     """
     path = Path(path)
-    # The name is cut so that the temporary one cannot be too long where the real one is not.
+    # cut, so that the temporary name is not too long where the real one is not
     temporary = path.with_name(f".{secrets.token_hex(6)}-{path.name[-200:]}")
     try:
         if path.is_dir():
@@ -50,7 +49,7 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        # Only what concerns this file: an error about another file is not ours to explain.
+        # an error about another file is not ours to explain
         if error.filename is not None and Path(os.fsdecode(error.filename)) not in (
             temporary,
             path,
@@ -64,7 +63,7 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
-    """Have the disk hold it before we go on. Folders cannot be synced everywhere, and need not be."""
+    """Wait until it is on the disk. Folders cannot be synced everywhere, and need not be."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -82,5 +81,5 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text in UTF-8 with the line ends that it has. Raises: `HandrailError` as `write_atomically`."""
+    """Write a text as UTF-8 with its own line ends. Raises: `HandrailError` as `write_atomically`."""
     write_bytes(path, text.encode("utf-8"))

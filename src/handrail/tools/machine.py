@@ -1,4 +1,4 @@
-"""How much of the machine this process has."""
+"""The machine's resources: processor cores, garbage collection, and memory that is freed."""
 
 import functools
 import gc
@@ -7,20 +7,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_PROBE_BYTES = 31 * 2**20  # glibc learns from blocks of up to 32 MiB
+# Held while objects are frozen: asking gc whether any are counts them, which takes 40 ms.
+_freezing = threading.Lock()
+
 
 def cores() -> int:
-    """The processor's cores that it may use."""
+    """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-# While objects are frozen; to count them, as gc does when it is asked whether there are any, takes 40 ms.
-_held = threading.Lock()
-
-
 @contextmanager
-def collecting_little(*, first: bool = False) -> Iterator[None]:
-    """While open, the garbage collector looks at new objects only; where somebody has frozen objects already,
-    nothing changes.
+def freeze_garbage(*, first: bool = False) -> Iterator[None]:
+    """While open, the garbage collector looks at new objects only, if none are frozen already.
 
     With torch loaded a whole collection takes 0.2 s, as long as 400 steps of a small network, and finds next
     to nothing.
@@ -28,42 +27,33 @@ def collecting_little(*, first: bool = False) -> Iterator[None]:
     Arguments:
         first: collect once before; where large tables have just gone, it may find some of them.
     """
-    if not _held.acquire(blocking=False):
+    if not _freezing.acquire(blocking=False):
         yield
         return
     try:
-        with _frozen(first=first):
+        if gc.get_freeze_count():
             yield
+            return
+        if first:
+            gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            gc.unfreeze()
     finally:
-        _held.release()
-
-
-@contextmanager
-def _frozen(*, first: bool) -> Iterator[None]:
-    if gc.get_freeze_count():
-        yield
-        return
-    if first:
-        gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-_BYTES = 31 * 2**20  # glibc learns from blocks of up to 32 MiB
+        _freezing.release()
 
 
 @functools.cache
-def keep_freed() -> None:
-    """Let the C library hand out freed memory again instead of giving it back to the system.
+def keep_freed_memory() -> None:
+    """Let the C library reuse freed memory instead of returning it to the system.
 
-    Each step frees the tensors that the next one asks for. glibc gives those above 128 KiB back at once, and
-    the system clears every page anew when it is touched: a fifth of a step's time for 64 small networks in a
-    stack. The threshold grows to the largest block that was ever freed, so one block is asked for, not
-    touched, and freed. Other C libraries are not changed by it.
+    Each step frees the tensors that the next one asks for. glibc returns those above 128 KiB at once, and the
+    system clears every page again when it is touched: a fifth of a step's time for 64 small networks in a
+    stack. glibc's threshold grows to the largest block that was ever freed, so one block is allocated, not
+    touched, and freed. Other C libraries are not affected.
     """
     import torch
 
-    torch.empty(_BYTES, dtype=torch.uint8)
+    torch.empty(_PROBE_BYTES, dtype=torch.uint8)

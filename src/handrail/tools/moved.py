@@ -55,6 +55,9 @@ MODULES = {
     "handrail.learning.least_squares": "handrail.learning.rules.least_squares",
     "handrail.learning.rmsprop_momentum": "handrail.learning.lecture_optimizers",
     "handrail.learning.rosenblatt": "handrail.learning.rules.rosenblatt",
+    "handrail.models.plain_net": "handrail.models.resnet",
+    "handrail.models.volume_cnn": "handrail.models.cnn",
+    "handrail.objectives._targets": "handrail.objectives.targets",
     "handrail.training.features": "handrail.training.transfer.features",
     "handrail.training.freezing": "handrail.training.transfer.freezing",
     "handrail.training.joining": "handrail.training.distributed.join",
@@ -89,6 +92,11 @@ NAMES = {
     "handrail.decoders:make_decoder": "handrail.tasks:make_task",
     "handrail.evaluation.baselines:Forecast": "handrail.tasks.baselines:BaselineAnswers",
     "handrail.export:export_onnx": "handrail.run:export_onnx",
+    "handrail.layers.anchors:moved_boxes": "handrail.layers.anchors:move_boxes",
+    "handrail.layers.pooling:convolved_and_pooled": "handrail.layers.pooling:convolve_and_pool",
+    "handrail.layers.steps:summed_up": "handrail.layers.steps:summarise",
+    "handrail.shapes:accepted": "handrail.shapes:accepted_shapes",
+    "handrail.shapes:spoken": "handrail.shapes:shape_name",
 }
 
 

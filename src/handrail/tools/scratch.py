@@ -10,13 +10,13 @@ from handrail.tools.files import cannot_write
 
 
 def nameless_file(size: int, folder: Path | None, *, what: str, advice: str) -> int:
-    """The descriptor of a file of that size without a name; its room is reserved at once.
+    """The descriptor of a file of `size` bytes without a name; its space is reserved at once.
 
     Arguments:
-        folder: where it lies; the system's folder for temporary files by default.
-        what: it is to hold, for messages. advice: how to need less room.
+        folder: where it lies; by default the system's folder for temporary files.
+        what: its content, for messages. advice: how to need less space, for messages.
 
-    Raises: `HandrailError` when there is no room, or the folder cannot be written to.
+    Raises: `HandrailError` when there is no space, or the folder cannot be written to.
     """
     where = folder or Path(tempfile.gettempdir())
     try:
@@ -29,7 +29,7 @@ def nameless_file(size: int, folder: Path | None, *, what: str, advice: str) -> 
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise HandrailError(
-                f"{what} need {size / 2**30:.1f} GiB of disk in {where}, which has not so much room. Make room, choose another "
-                f"folder for the run, or {advice}."
+                f"{what} need {size / 2**30:.1f} GiB of disk in {where}, which has less. Make room, "
+                f"choose another folder for the run, or {advice}."
             ) from error
         raise cannot_write(where, error) from error

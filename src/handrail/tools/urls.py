@@ -6,7 +6,7 @@ SECRET_KEYS = ("password", "passwd", "pwd", "sslpassword")
 
 
 def without_password(text: str) -> str:
-    """A URL without its password, wherever in it that stands; any other text as it is."""
+    """A URL without its password, wherever it contains one; any other text as it is."""
     if not re.match(r"\s*\w[\w+.-]*://", text):
         return text
     names = "|".join(SECRET_KEYS)
@@ -14,6 +14,7 @@ def without_password(text: str) -> str:
     # before a query.
     bare = re.sub(r"^(\s*\w[\w+.-]*://[^:/@?#]*):[^@]*@(?:[^?]*@)?", r"\1@", text)
     bare = re.sub(rf"(?i)([?&])(?:{names})=[^&#]*(?:&|(?=#|$))", r"\1", bare)
-    # ODBC's own form.
-    bare = re.sub(rf"(?i)(;|%3B|=|%7B)(?:{names})(?:=|%3D)(?:(?!%3B)[^;&#])*", r"\1", bare)
+    bare = re.sub(
+        rf"(?i)(;|%3B|=|%7B)(?:{names})(?:=|%3D)(?:(?!%3B)[^;&#])*", r"\1", bare
+    )  # as ODBC writes it
     return bare if bare == text else bare.rstrip("?&")

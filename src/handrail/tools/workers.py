@@ -33,7 +33,7 @@ class WorkerProcess:
         )
 
     def ask(self, request: str) -> tuple[str, bytes] | None:
-        """The answer to a request, each one line of text, and the bytes that follow it; None if it has died."""
+        """The answer to a request, both one line of text, and the bytes after it; None if it has died."""
         requests, answers = self.process.stdin, self.process.stdout
         assert requests
         assert answers

@@ -45,14 +45,14 @@ def load_state(path: Path) -> Any:
         ) from error
 
 
-def copied(state: Any) -> Any:
+def copy_state(state: Any) -> Any:
     """The same nest with every tensor cloned, so that later changes do not reach it."""
     if isinstance(state, Tensor):
         return state.detach().clone()
     if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
+        return {key: copy_state(value) for key, value in state.items()}
     if isinstance(state, list | tuple):
-        return type(state)(copied(item) for item in state)
+        return type(state)(copy_state(item) for item in state)
     return state
 
 

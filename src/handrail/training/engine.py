@@ -19,10 +19,10 @@ from handrail.errors import TrainingError
 from handrail.learning.batch import Batch
 from handrail.learning.rule import Rule, TrainingPlan
 from handrail.training.callbacks import Callback, Callbacks
-from handrail.training.checkpoint import copied, load_state, save_state
+from handrail.training.checkpoint import copy_state, load_state, save_state
 from handrail.training.diagnosis import explain_fault
-from handrail.training.seeds import derive, generator, seeded, set_chance, state_of_chance
-from handrail.training.signals import Interrupted, StopWish
+from handrail.training.seeds import derive, fix_seed, generator, set_chance, state_of_chance
+from handrail.training.signals import Interrupted, StopRequest
 from handrail.training.state import BLOCK, GATHERED, Limits, Progress
 from handrail.training.validation import validate
 
@@ -55,7 +55,7 @@ class Engine:
         folder: Path | None = None,
         names: tuple[str, ...] = (),
         callbacks: tuple[Callback, ...] = (),
-        wish: StopWish | None = None,
+        wish: StopRequest | None = None,
     ) -> None:
         self.model, self.rule = model, rule
         self.train, self.validation = train, validation
@@ -63,7 +63,7 @@ class Engine:
         self.team = plan.team
         self.folder, self.names = folder, names
         self.callbacks = Callbacks(list(callbacks))
-        self.wish = StopWish() if wish is None else wish
+        self.wish = StopRequest() if wish is None else wish
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self._saved_best: int | None = None
@@ -86,7 +86,7 @@ class Engine:
         chance = self._resume()
         try:
             self.callbacks.on_train_begin(self)
-            with seeded(self.plan.seed, "train"), self.team.begin(self.model):
+            with fix_seed(self.plan.seed, "train"), self.team.begin(self.model):
                 while not self.progress.done:
                     self._epoch(chance)
                     chance = None
@@ -115,7 +115,7 @@ class Engine:
             self._block(order[start : start + BLOCK * size])
             progress.seconds = time.perf_counter() - began
             due = time.monotonic() - self._saved_at > self.limits.checkpoint_seconds
-            wish, due = self.team.agreed(self.wish.number, due)
+            wish, due = self.team.agree(self.wish.number, due)
             if wish or due:
                 self._save()
             if wish:
@@ -208,18 +208,18 @@ class Engine:
             )
         self.rule.observe(loss)
         if progress.improves(number, loss, self.limits.min_delta):
-            self.best = copied(self.model.state_dict())
+            self.best = copy_state(self.model.state_dict())
 
     def _snapshot(self) -> dict[str, Any]:
         return {
-            "model": copied(self.model.state_dict()),
-            "rule": copied(self.rule.state_dict()),
+            "model": copy_state(self.model.state_dict()),
+            "rule": copy_state(self.rule.state_dict()),
             "chance": state_of_chance(),
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        self.rule.load_state_dict(copied(state["rule"]))
+        self.rule.load_state_dict(copy_state(state["rule"]))
         set_chance(state["chance"])
 
     def _save(self) -> None:

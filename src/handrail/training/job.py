@@ -70,7 +70,7 @@ def _wants_whole_batches(learning: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """What one training is given: the recipe, the task, and rows as the network takes them, on their way to
     `device`.
 
@@ -90,7 +90,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Terms:
+class Setup:
     """Rows, the plan of the rule, when to validate and stop, and the rows of an epoch, drawn from a
     generator: `order(generator)`.
     """
@@ -102,7 +102,7 @@ class Terms:
     order: Callable[[torch.Generator], Tensor]
 
 
-def terms_of(lesson: Lesson, *, epochs: int | None = None) -> Terms:
+def make_setup(lesson: TrainingData, *, epochs: int | None = None) -> Setup:
     """What the settled recipe of a lesson comes to; `epochs` is where to stop, if that is not the recipe's
     last.
     """
@@ -134,10 +134,10 @@ def terms_of(lesson: Lesson, *, epochs: int | None = None) -> Terms:
         seed=recipe.seed,
         credit=lesson.credit,
     )
-    return Terms(rows, _balanced(lesson), plan, limits, order)
+    return Setup(rows, _weigh(lesson), plan, limits, order)
 
 
-def _balanced(lesson: Lesson) -> Batch | None:
+def _weigh(lesson: TrainingData) -> Batch | None:
     """Validation rows with the weights that training rows have, so that both losses measure the same."""
     rows, recipe = lesson.validation, lesson.recipe
     if rows is None or recipe.data.balance == "none":
@@ -151,7 +151,7 @@ Listeners = Callable[[str], tuple[Callback, ...]]
 
 
 @dataclass(frozen=True)
-class Pupil:
+class Job:
     """One training among several.
 
     name: of its folder, and for its listeners. lesson: a settled recipe, whose seed is this training's own,
@@ -160,7 +160,7 @@ class Pupil:
     """
 
     name: str
-    lesson: Lesson
+    lesson: TrainingData
     network: nn.Module
     epochs: int | None = None
 

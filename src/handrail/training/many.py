@@ -11,8 +11,8 @@ from handrail.tools.files import write_text
 from handrail.training.callbacks import Callbacks
 from handrail.training.cohort import CohortEngine, cohort_of, kind_of, train_cohort, unlike
 from handrail.training.cohort.choice import judge
-from handrail.training.job import Listeners, Pupil, Trained
-from handrail.training.signals import StopWish
+from handrail.training.job import Listeners, Job, Trained
+from handrail.training.signals import StopRequest
 from handrail.training.state import Progress
 from handrail.training.train import train
 
@@ -22,12 +22,12 @@ _NUMBERS = 50_000_000  # parameters in one program
 
 
 def train_many(
-    pupils: Sequence[Pupil],
+    pupils: Sequence[Job],
     *,
     together: Literal["auto"] | bool = "auto",
     folder: Path | None = None,
     listeners: Listeners = lambda _name: (),
-    wish: StopWish | None = None,
+    wish: StopRequest | None = None,
     cores: int | None = None,
 ) -> list[Trained]:
     """Train all of them; one whose loss is not a number does no harm to the rest.
@@ -47,7 +47,7 @@ def train_many(
     `Interrupted` when asked to
         stop.
     """
-    wish = StopWish() if wish is None else wish
+    wish = StopRequest() if wish is None else wish
     ended: dict[str, Trained] = {}
     for number, group in enumerate(_groups(pupils, together), start=1):
         place = None if folder is None else folder / f"group-{number}"
@@ -57,9 +57,9 @@ def train_many(
     return [ended[pupil.name] for pupil in pupils]
 
 
-def _groups(pupils: Sequence[Pupil], together: Literal["auto"] | bool) -> Iterator[list[Pupil]]:
+def _groups(pupils: Sequence[Job], together: Literal["auto"] | bool) -> Iterator[list[Job]]:
     """Networks that may be alike, in the order of the first of each kind, and not too many at once."""
-    kinds: dict[Any, list[Pupil]] = {}
+    kinds: dict[Any, list[Job]] = {}
     for pupil in pupils:
         kinds.setdefault(
             pupil.name if together is False else (id(pupil.lesson.inputs), kind_of(pupil)), []
@@ -73,12 +73,12 @@ def _groups(pupils: Sequence[Pupil], together: Literal["auto"] | bool) -> Iterat
 
 
 def _train_group(
-    group: list[Pupil],
+    group: list[Job],
     *,
     together: Literal["auto"] | bool,
     folder: Path | None,
     listeners: Listeners,
-    wish: StopWish,
+    wish: StopRequest,
     cores: int | None,
 ) -> dict[str, Trained]:
     cohort = _cohort(group, together=together, folder=folder, listeners=listeners, wish=wish)
@@ -88,12 +88,12 @@ def _train_group(
 
 
 def _cohort(
-    group: list[Pupil],
+    group: list[Job],
     *,
     together: Literal["auto"] | bool,
     folder: Path | None,
     listeners: Listeners,
-    wish: StopWish,
+    wish: StopRequest,
 ) -> CohortEngine | None:
     """The engine of the group, or nothing where its networks are trained one after another.
 
@@ -142,7 +142,7 @@ def _cohort(
     return cohort
 
 
-def _alone(pupil: Pupil, *, folder: Path | None, listeners: Listeners, wish: StopWish) -> Trained:
+def _alone(pupil: Job, *, folder: Path | None, listeners: Listeners, wish: StopRequest) -> Trained:
     own = None if folder is None else folder / pupil.name
     if own is not None:
         for part in ("last", "best"):

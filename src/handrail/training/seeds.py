@@ -26,7 +26,7 @@ def replica_seeds(seed: int, count: int) -> list[int]:
 
 
 @contextmanager
-def seeded(seed: int, *names: str | int) -> Iterator[None]:
+def fix_seed(seed: int, *names: str | int) -> Iterator[None]:
     """While open, torch's global generators (dropout, noise, module constructors) follow the named seed."""
     before = state_of_chance()
     if torch.cuda.is_available():

@@ -15,7 +15,7 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
         self.exit_code = 128 + number
 
 
-class StopWish:
+class StopRequest:
     """Set once somebody wants training to stop; `number` says by which signal."""
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class StopWish:
 
 
 @contextmanager
-def listening(*, patient: bool = False) -> Iterator[StopWish]:
+def listening(*, patient: bool = False) -> Iterator[StopRequest]:
     """While open, the first SIGINT or SIGTERM sets the wish; a second one ends the program at once.
 
     With `patient` it does not: what torchrun has started gets Ctrl-C from the terminal and from torchrun.
     """
-    wish = StopWish()
+    wish = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return

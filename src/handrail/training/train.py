@@ -20,23 +20,23 @@ from handrail.learning.team import Team
 from handrail.recipe import Recipe
 from handrail.recipe.sections import TransferRecipe
 from handrail.shapes import InputShape
-from handrail.tools.machine import collecting_little, keep_freed
+from handrail.tools.machine import freeze_garbage, keep_freed_memory
 from handrail.training.callbacks import Callback
 from handrail.training.engine import Engine
-from handrail.training.job import Lesson, terms_of
-from handrail.training.signals import StopWish
+from handrail.training.job import TrainingData, make_setup
+from handrail.training.signals import StopRequest
 from handrail.training.speed.compilation import (
     Compilation,
     compile_training,
-    leave_compiled,
+    exclude_from_compilation,
     quietly,
+    record_choice,
     settle,
-    settled,
 )
 from handrail.training.speed.matmul import quick_products
 from handrail.training.speed.timing import lone_step
 from handrail.training.state import Progress
-from handrail.training.transfer import transferred
+from handrail.training.transfer import transfer_weights
 from handrail.training.transfer.features import feature_rows, head_of
 from handrail.training.transfer.freezing import parameter_groups
 from handrail.training.transfer.weights import BEGINNING
@@ -54,7 +54,7 @@ def usual_threads(network: nn.Module, shape: InputShape, batch_size: int) -> int
 
 
 @contextmanager
-def threads_kept() -> Iterator[None]:
+def restore_threads() -> Iterator[None]:
     """Whatever number of threads is set inside, afterwards it is what it was."""
     before = torch.get_num_threads()
     try:
@@ -93,14 +93,14 @@ def choose_device(name: str) -> torch.device:
 
 
 def train(
-    lesson: Lesson,
+    lesson: TrainingData,
     network: nn.Module,
     *,
     epochs: int | None = None,
     folder: Path | None = None,
     beginning: Path | None = None,
     callbacks: tuple[Callback, ...] = (),
-    wish: StopWish | None = None,
+    wish: StopRequest | None = None,
     team: Team | None = None,
 ) -> Progress:
     """Train the network in place, from where the recipe lets it begin.
@@ -118,11 +118,11 @@ def train(
     `RunError`
         for weights to begin with that cannot be read.
     """
-    keep_freed()
+    keep_freed_memory()
     transfer = lesson.recipe.transfer
     kept = folder / BEGINNING if beginning is None and folder is not None else beginning
-    began = transferred(network, transfer, task=lesson.task, encoder=lesson.encoder, kept=kept)
-    with collecting_little(first=not isinstance(lesson.inputs, torch.Tensor)), began as listeners:
+    began = transfer_weights(network, transfer, task=lesson.task, encoder=lesson.encoder, kept=kept)
+    with freeze_garbage(first=not isinstance(lesson.inputs, torch.Tensor)), began as listeners:
         learner, seen = _head_alone(lesson, network) if transfer.features else (network, lesson)
         engine = _engine(
             seen,
@@ -134,14 +134,14 @@ def train(
             team=team,
         )
         products = quick_products(learner, engine.train.inputs, engine.limits.batch_size)
-        with products, _compiled(seen, learner, folder=folder, team=engine.team):
+        with products, _compile(seen, learner, folder=folder, team=engine.team):
             done = engine.run()
     network.eval()
     return done
 
 
 @contextmanager
-def _compiled(lesson: Lesson, network: nn.Module, *, folder: Path | None, team: Team) -> Iterator[None]:
+def _compile(lesson: TrainingData, network: nn.Module, *, folder: Path | None, team: Team) -> Iterator[None]:
     """While open, the steps of the network are compiled, where that repays; several processes keep to steps
     that are not.
     """
@@ -153,7 +153,7 @@ def _compiled(lesson: Lesson, network: nn.Module, *, folder: Path | None, team: 
     )
     note = None if folder is None else folder / "compile.json"
     if fixed:
-        settled(
+        record_choice(
             Compilation(
                 False, "only the steps of one process that learns by gradient from the beginning are"
             ),
@@ -161,26 +161,26 @@ def _compiled(lesson: Lesson, network: nn.Module, *, folder: Path | None, team: 
         )
         yield
         return
-    device, terms = lesson.device or torch.device("cpu"), terms_of(lesson)
+    device, terms = lesson.device or torch.device("cpu"), make_setup(lesson)
     rows = min(terms.limits.batch_size, len(terms.train))
     trial, step = lone_step(lesson, network)
 
-    def compiled() -> object:
+    def compile_now() -> object:
         if trial._compiled_call_impl is None:
             compile_training(trial, rows, device)
         return step()
 
     steps = terms.plan.epochs * terms.plan.steps
-    if settle(setting, device=device, steps=steps, eager=step, compiled=compiled, note=note).compiled:
+    if settle(setting, device=device, steps=steps, eager=step, compiled=compile_now, note=note).compiled:
         compile_training(network, rows, device)
-        quietly(compiled)
+        quietly(compile_now)
     try:
         yield
     finally:
-        leave_compiled(network)
+        exclude_from_compilation(network)
 
 
-def _head_alone(lesson: Lesson, network: nn.Module) -> tuple[nn.Module, Lesson]:
+def _head_alone(lesson: TrainingData, network: nn.Module) -> tuple[nn.Module, TrainingData]:
     """The head, and the lesson as it sees it: what the frozen layers make of the rows, computed once."""
     name, head = head_of(network)
 
@@ -209,16 +209,16 @@ def _rule(recipe: Recipe) -> Rule:
 
 
 def _engine(
-    lesson: Lesson,
+    lesson: TrainingData,
     network: nn.Module,
     *,
     epochs: int | None,
     folder: Path | None,
     callbacks: tuple[Callback, ...],
-    wish: StopWish | None,
+    wish: StopRequest | None,
     team: Team | None,
 ) -> Engine:
-    terms = terms_of(lesson, epochs=epochs)
+    terms = make_setup(lesson, epochs=epochs)
     return Engine(
         network,
         _rule(lesson.recipe),

@@ -1,4 +1,4 @@
-"""What a search cannot do, said before anything is read."""
+"""Mistakes in the settings of a search, found before anything is read."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from handrail.recipe import Recipe
 from handrail.tuning.methods import METHODS, is_known, sampler_names
 from handrail.tuning.space import Range, Space, read_space, size
 
-# What is done to rows once they are divided.
+# sections of data that apply after the split
 _ENCODED = ("encoding", "images", "text", "series", "audio", "augment", "balance")
 _OF_TRAINING = ("device", "threads", "checkpoint_seconds", "replicas", "keep", "together", "compile")
 _MOST_COMBINATIONS = 10_000
@@ -20,10 +20,9 @@ def check_space(recipe: Recipe) -> Space:
     search cannot vary, settings of the search that contradict each other or would do nothing.
     """
     space, problems = read_space(recipe.tuning.space)
-    problems += [text for name in space for text in _forbidden(name)]
-    problems += _misfits(
-        recipe, {name: dimension for name, dimension in space.items() if not list(_forbidden(name))}
-    )
+    problems += [text for name in space for text in _forbid(name)]
+    allowed = {name: dimension for name, dimension in space.items() if not list(_forbid(name))}
+    problems += _misfits(recipe, allowed)
     problems += _contradictions(recipe, space) if space else []
     if problems:
         raise RecipeError(problems)
@@ -34,23 +33,19 @@ def choose_method(recipe: Recipe, space: Space) -> str:
     """The method's name, with `auto` settled."""
     if recipe.tuning.method != "auto":
         return recipe.tuning.method
-    return (
-        "grid"
-        if size(space) is not None and not any(isinstance(one, Range) for one in space.values())
-        else "random"
-    )
+    has_range = any(isinstance(dimension, Range) for dimension in space.values())
+    return "random" if has_range or size(space) is None else "grid"
 
 
-def _forbidden(name: str) -> Iterator[str]:
+def _forbid(name: str) -> Iterator[str]:
     section, _, rest = name.partition(".")
     where = f"tuning.space: {name}: "
     if section == "seed":
         yield where + "a lucky seed is no setting; tuning.replicas trains each trial with several."
     elif section == "data" and rest.split(".")[0] not in _ENCODED:
         yield (
-            where
-            + "decides which rows are trained and judged on, or what they are, and trials are compared on the same rows; "
-            f"of data, a search can vary {', '.join(_ENCODED)}."
+            where + "decides which rows are trained and judged on, or what they are, and trials are compared "
+            f"on the same rows; of data, a search can vary {', '.join(_ENCODED)}."
         )
     elif section == "evaluation":
         yield where + "is decided when training is over, and has no part in a search."
@@ -61,45 +56,58 @@ def _forbidden(name: str) -> Iterator[str]:
 
 
 def _misfits(recipe: Recipe, space: Space) -> list[str]:
-    """What the recipe says to each value on its own."""
-    found: dict[str, None] = {}
+    """The mistakes that the recipe finds in each value on its own."""
+    mistakes: dict[str, None] = {}
     for name, dimension in space.items():
         for value in dimension.examples():
             try:
                 recipe.with_values({name: value})
             except RecipeError as error:
-                found |= dict.fromkeys(f"tuning.space: {text}" for text in error.problems)
-    return list(found)
+                mistakes |= dict.fromkeys(f"tuning.space: {text}" for text in error.problems)
+    return list(mistakes)
 
 
 def _contradictions(recipe: Recipe, space: Space) -> Iterator[str]:
-    asked, count = recipe.tuning, size(space)
+    settings, count = recipe.tuning, size(space)
     method = choose_method(recipe, space)
     if not is_known(method):
-        yield f"tuning.method: there is no method '{method}'.{did_you_mean(method, [*METHODS, *sampler_names()])}"
+        similar = did_you_mean(method, [*METHODS, *sampler_names()])
+        yield f"tuning.method: there is no method '{method}'.{similar}"
     if method == "grid":
-        yield from _of_grid(recipe, space)
+        yield from _grid_mistakes(recipe, space)
     elif (
         count is not None
-        and asked.trials != "auto"
-        and asked.trials > count
+        and settings.trials != "auto"
+        and settings.trials > count
         and method in ("random", "halving")
     ):
-        yield f"tuning.trials: found {asked.trials}, but the space holds {count} different settings; expected at most so many, or method: grid."
+        yield (
+            f"tuning.trials: found {settings.trials}, but the space holds {count} different settings; "
+            "expected at most so many, or method: grid."
+        )
     if method == "halving" and "training.epochs" in space:
-        yield "tuning.space: training.epochs: halving gives each trial its epochs; set training.epochs for all of them."
-    if asked.cluster is not None and asked.workers != "auto" and asked.cluster != "local":
-        yield "tuning.workers: has no effect on a cluster that is there already; leave it out."
+        yield (
+            "tuning.space: training.epochs: halving gives each trial its epochs; "
+            "set training.epochs for all of them."
+        )
+    if settings.cluster is not None and settings.workers != "auto" and settings.cluster != "local":
+        yield "tuning.workers: has no effect on an existing cluster; leave it out."
 
 
-def _of_grid(recipe: Recipe, space: Space) -> Iterator[str]:
+def _grid_mistakes(recipe: Recipe, space: Space) -> Iterator[str]:
     if recipe.tuning.trials != "auto":
-        yield "tuning.trials: has no effect with method: grid, which tries every combination; leave it out, or choose method: random."
-    endless = [name for name, dimension in space.items() if dimension.listed() is None]
+        yield (
+            "tuning.trials: has no effect with method: grid, which tries every combination; leave it out, "
+            "or choose method: random."
+        )
+    endless = [name for name, dimension in space.items() if dimension.all_values() is None]
     yield from (
         f"tuning.space: {name}: a grid needs values: a list, or a step; or choose method: random."
         for name in endless
     )
     count = size(space)
     if count is not None and count > _MOST_COMBINATIONS:
-        yield f"tuning.space: {count:,} combinations; expected at most {_MOST_COMBINATIONS:,}. Choose method: random, or fewer values."
+        yield (
+            f"tuning.space: {count:,} combinations; expected at most {_MOST_COMBINATIONS:,}. "
+            "Choose method: random, or fewer values."
+        )

@@ -15,119 +15,113 @@ from handrail.evaluation.bootstrap import draw_counts
 from handrail.evaluation.outcome import Outcome
 
 Values = Float[np.ndarray, " trials"]
-Draws = Float[np.ndarray, "trials resamples"]
+Resamples = Float[np.ndarray, "trials resamples"]
+
+_WORK = 50_000_000  # rows × sides × resamples: a fraction of a second a trial
+_FEWEST = 200
+_CACHED = 4_000_000  # counts: 32 megabytes are cached from one trial to the next
+_CHUNK = 2**18
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Trials against one rival: by how much each is better, and by how much at least, all statements at once."""
+    """How much better each trial is than a baseline, and at least how much, for all trials at once."""
 
     gaps: Values
     at_least: Values
 
     @property
     def better(self) -> Bool[np.ndarray, " trials"]:
-        """Which of them are better than the rival beyond noise."""
+        """Which trials are better than the baseline beyond noise."""
         return self.at_least > 0
 
 
 def compare_with(
     values: Values,
-    draws: Draws,
-    rival: float,
-    rival_draws: Float[np.ndarray, " resamples"],
+    resamples: Resamples,
+    baseline: float,
+    baseline_resamples: Float[np.ndarray, " resamples"],
     *,
     confidence: float,
 ) -> Comparison:
-    """How trials stand against a rival that was given beforehand.
+    """Compare all trials with a baseline that was chosen beforehand.
 
-    With d the difference to the rival, s its standard error over the resamples, and c the quantile of max (d*
-    − d) / s over all trials, d − c·s is a bound that holds for all trials at once. If no trial is better than
-    the rival, some trial is said to be in at most 1 − confidence of all data sets.
+    With d the difference from the baseline, s its standard error over the resamples, and c the quantile of
+    max (d* − d) / s over all trials, d − c·s is a bound that holds for all trials at once. If no trial is
+    better than the baseline, some trial is called better in at most 1 − confidence of all data sets.
 
     Arguments:
-        values, draws: of the trials, such that higher is better. rival, rival_draws: likewise.
+        values, resamples: the metric of the trials, signed such that higher is better.
+        baseline, baseline_resamples: likewise.
 
     Source: White 2000 (reality check), studentised after Hansen 2005; Romano & Wolf 2005
     """
-    gaps, draw_settings = values - rival, draws - rival_draws
-    error = _errors(draw_settings)
-    limit = _limit((draw_settings - gaps[:, None]) / error[:, None], confidence)
+    gaps, resampled = values - baseline, resamples - baseline_resamples
+    # never 0: a trial whose answers equal the baseline's is not better, and not surely equal
+    error = np.maximum(resampled.std(axis=1), 1e-12)
+    scaled = (resampled - gaps[:, None]) / error[:, None]
+    limit = max(float(np.quantile(scaled.max(axis=0), confidence)), 0.0)
     return Comparison(gaps, gaps - limit * error)
 
 
-def find_within_noise(values: Values, draws: Draws, *, confidence: float) -> Bool[np.ndarray, " trials"]:
-    """Which trials are within noise of the best: the truly best one is among them in `confidence` of all data
-    sets.
+def find_within_noise(
+    values: Values, resamples: Resamples, *, confidence: float
+) -> Bool[np.ndarray, " trials"]:
+    """Which trials are within noise of the best.
 
-    A trial is left out when some other one is better than it, by the bound of `compare_with`, with this trial for
-    a rival.
+    The truly best one is among them in `confidence` of all data sets. A trial is left out when another one is
+    better, by the bound of `compare_with` with this trial as the baseline.
 
     Source: Hsu 1984 (comparisons with the best)
     """
     return np.array(
         [
-            not compare_with(values, draws, values[k], draws[k], confidence=confidence).better.any()
+            not compare_with(values, resamples, values[k], resamples[k], confidence=confidence).better.any()
             for k in range(len(values))
         ]
     )
 
 
-def selection_bias(values: Values, draws: Draws) -> float:
-    """By how much choosing the best flatters its figure: the mean over resamples of its figure there, chosen
-    there, less its own.
+def selection_bias(values: Values, resamples: Resamples) -> float:
+    """How much choosing the best trial flatters its metric.
+
+    The mean over resamples of the metric of the trial that is best there, minus that trial's own metric.
     """
-    chosen = draws.argmax(axis=0)
-    return float((draws.max(axis=0) - values[chosen]).mean())
+    chosen = resamples.argmax(axis=0)
+    return float((resamples.max(axis=0) - values[chosen]).mean())
 
 
-def _errors(draw_settings: Draws) -> Values:
-    """Standard errors, none of them nothing: a trial that answers as its rival does is not better, and not
-    surely equal.
-    """
-    error = draw_settings.std(axis=1)
-    return np.maximum(error, 1e-12)
-
-
-def _limit(scaled: Draws, confidence: float) -> float:
-    return max(float(np.quantile(scaled.max(axis=0), confidence)), 0.0)
-
-
-_WORK = 50_000_000  # rows × sides × resamples: a fraction of a second a trial
-_FEWEST = 200
-_KEPT = 4_000_000  # counts: 32 megabytes are kept from one trial to the next
-_CHUNK = 2**18
-
-
-def resamples_for(outcome: Outcome, asked: int) -> int:
-    """How many resamples are drawn: as asked, fewer where rows are many."""
-    return min(asked, max(_FEWEST, _WORK // max(outcome.rows * outcome.work, 1)))
+def resamples_for(outcome: Outcome, count: int) -> int:
+    """The number of resamples to draw: `count`, or fewer where there are many rows."""
+    return min(count, max(_FEWEST, _WORK // max(outcome.rows * outcome.work, 1)))
 
 
 def measure(outcome: Outcome, metric: str) -> float:
-    """The figure itself."""
-    return float(_figures(outcome, metric, [np.ones((outcome.rows, 1))])[0])
+    """The metric on all rows."""
+    return float(_measure_weighted(outcome, metric, [np.ones((outcome.rows, 1))])[0])
 
 
 def resample_metric(outcome: Outcome, metric: str, *, resamples: int, seed: int) -> np.ndarray:
-    """The figure on so many resamples of the rows; where one does not define it, the figure itself.
+    """The metric on resamples of the rows; where it is undefined on one, the metric on all rows.
 
     Source: Efron 1979
     """
-    found = _figures(outcome, metric, _weights(outcome.rows, resamples, outcome.block, seed))
-    return np.where(np.isfinite(found), found, measure(outcome, metric))
+    cached = outcome.rows * resamples <= _CACHED
+    counts = (_counts_for if cached else _draw_counts)(outcome.rows, resamples, outcome.block, seed)
+    values = _measure_weighted(outcome, metric, counts)
+    return np.where(np.isfinite(values), values, measure(outcome, metric))
 
 
-def _figures(outcome: Outcome, metric: str, weights: Sequence[np.ndarray]) -> np.ndarray:
+def _measure_weighted(outcome: Outcome, metric: str, weights: Sequence[np.ndarray]) -> np.ndarray:
     functions = outcome.statistics([metric])
     with np.errstate(all="ignore"):  # 0/0 marks an undefined resample
-        found = [figures[metric] for some in weights for one in functions if metric in (figures := one(some))]
-    return np.concatenate(found).astype(np.float64)
-
-
-def _weights(rows: int, resamples: int, block: int, seed: int) -> Sequence[np.ndarray]:
-    kept = _cached_counts if rows * resamples <= _KEPT else _draw_counts
-    return kept(rows, resamples, block, seed)
+        values = [
+            figures[metric]
+            for chunk in weights
+            for function in functions
+            if metric in (figures := function(chunk))
+        ]
+    return np.concatenate(values).astype(np.float64)
 
 
 def _draw_counts(rows: int, resamples: int, block: int, seed: int) -> Sequence[np.ndarray]:
@@ -140,5 +134,5 @@ def _draw_counts(rows: int, resamples: int, block: int, seed: int) -> Sequence[n
 
 
 @functools.lru_cache(maxsize=12)
-def _cached_counts(rows: int, resamples: int, block: int, seed: int) -> Sequence[np.ndarray]:
+def _counts_for(rows: int, resamples: int, block: int, seed: int) -> Sequence[np.ndarray]:
     return _draw_counts(rows, resamples, block, seed)

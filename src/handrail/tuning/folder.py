@@ -1,27 +1,26 @@
 """The search folder: the names of its files, and how it begins."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from handrail.errors import RunError, did_you_mean
+from handrail.runs.folder import check_folder, exists_error, free_path
 from handrail.tools.files import cannot_write
 
 
 @dataclass(frozen=True)
 class SearchFolder:
-    """Where everything of one search is."""
+    """The files of one search."""
 
     path: Path
 
     @property
     def recipe(self) -> Path:
-        """What was asked; not named as a run's, as this is none."""
+        """The recipe; named differently from a run's, since this folder is none."""
         return self.path / "search.yaml"
 
     @property
     def store(self) -> Path:
-        """The trials."""
+        """The stored trials."""
         return self.path / "search.sqlite"
 
     @property
@@ -31,12 +30,12 @@ class SearchFolder:
 
     @property
     def table(self) -> Path:
-        """The ranked table."""
+        """The ranked table of trials."""
         return self.path / "trials.csv"
 
     @property
     def summary(self) -> Path:
-        """The table, and what it says, as JSON."""
+        """The table and its conclusions, as JSON."""
         return self.path / "search.json"
 
     @property
@@ -46,12 +45,12 @@ class SearchFolder:
 
     @property
     def report(self) -> Path:
-        """The page to look at."""
+        """The report page."""
         return self.path / "report.html"
 
     @property
     def run(self) -> Path:
-        """The run folder of the winner, once it was trained anew."""
+        """The run folder of the winner, once it was trained again."""
         return self.path / "winner"
 
     def data(self, name: str) -> Path:
@@ -62,13 +61,11 @@ class SearchFolder:
 def begin_search(name: str, out: str | Path | None) -> SearchFolder:
     """Make the folder of a new search.
 
-    Raises: `RunError` when a folder with files is there already, or it cannot be made.
+    Raises: `RunError` when the folder exists and is not empty, or it cannot be made.
     """
-    path = Path(out) if out else _free(Path("runs") / f"{name}-search-{datetime.now():%Y%m%d-%H%M%S}")
+    path = Path(out) if out else free_path(f"{name}-search")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(
-            f"'{path}' is there already; choose another --out, or continue a search with: handrail resume {path}"
-        )
+        raise exists_error(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -76,27 +73,9 @@ def begin_search(name: str, out: str | Path | None) -> SearchFolder:
     return SearchFolder(path)
 
 
-def _free(path: Path) -> Path:
-    tries = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
-    return next(candidate for candidate in tries if not candidate.exists())
-
-
-def is_search(path: str | Path) -> bool:
-    """Whether a search was begun there."""
-    return SearchFolder(Path(path)).recipe.is_file()
-
-
 def find_search(path: str | Path) -> SearchFolder:
-    """The folder of a search that is there.
+    """The folder of an existing search.
 
-    Raises: `RunError` when it is not, or is no search.
+    Raises: `RunError` when there is none.
     """
-    folder = SearchFolder(Path(path))
-    if not folder.path.is_dir():
-        near = [other.parent.name for other in folder.path.parent.glob("*/search.yaml")]
-        raise RunError(
-            f"there is no search folder '{path}'.{did_you_mean(folder.path.name, near, listed=False)}"
-        )
-    if not is_search(path):
-        raise RunError(f"'{path}' is no search folder: it has no search.yaml.")
-    return folder
+    return SearchFolder(check_folder(path, "search", "search.yaml"))

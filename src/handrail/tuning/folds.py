@@ -1,4 +1,4 @@
-"""The rows that trials learn from and are judged on: training and validation rows, or folds of both together."""
+"""The rows that trials learn from and are measured on: training and validation rows, or folds of both."""
 
 from dataclasses import replace
 
@@ -8,31 +8,31 @@ from handrail.data.dataset import Dataset
 from handrail.data.part import Part
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
-from handrail.run import joined
 from handrail.training.seeds import derive
 
 Division = tuple[Part, Part]
 
 
 def divisions(data: Dataset, recipe: DataRecipe, folds: int | None) -> list[Division]:
-    """Pairs of training and validation rows. The sealed rows are in none of them.
+    """Pairs of training and validation rows, without the sealed rows.
 
-    Folds are drawn as the validation rows were: class by class, or by whole groups; rows that repeat each
-    other stay in one fold where the recipe drops such rows.
+    Folds are drawn as the validation rows were: class by class, or by whole groups; duplicate rows stay in
+    one fold where the recipe drops duplicates.
 
-    Raises: `DataError` where rows stand in an order in time, or are too few.
+    Raises: `DataError` where rows are ordered in time, or too few.
     """
     if folds is None:
         return [(data.train, data.validation)]
     if data.task.is_forecast or data.task.name == "next-token" or recipe.split.method in ("time", "order"):
         raise DataError(
-            "tuning.folds: rows that follow one another in time cannot be divided into folds; leave tuning.folds out."
+            "tuning.folds: rows that follow one another in time cannot be divided into folds; "
+            "leave tuning.folds out."
         )
     if data.train.sample is not data.train:
         raise DataError(
             "tuning.folds: a table that is streamed cannot be divided into folds; leave tuning.folds out."
         )
-    rows = joined(data.train, data.validation)
+    rows = data.train.join(data.validation)
     places = _places(
         rows, recipe, folds, classes=rows.target.numpy() if data.task.is_classification else None
     )
@@ -55,19 +55,18 @@ def _places(rows: Part, recipe: DataRecipe, folds: int, *, classes: np.ndarray |
         raise DataError(
             f"tuning.folds: {folds} folds of {len(rows)} rows; expected at least two rows a fold."
         )
-    found = np.empty(len(rows), dtype=np.int64)
-    begun = 0
+    fold_of = np.empty(len(rows), dtype=np.int64)
+    first = 0
     for code in [None] if classes is None else np.unique(classes):
-        own = np.arange(len(rows)) if code is None else np.flatnonzero(classes == code)
-        # Where one class ends, the next one goes on, so that small classes do not all begin with the first
-        # fold.
-        found[generator.permutation(own)] = (begun + np.arange(len(own))) % folds
-        begun += len(own)
-    return found
+        members = np.arange(len(rows)) if code is None else np.flatnonzero(classes == code)
+        # Each class continues where the last one ended: small classes do not all begin with the first fold.
+        fold_of[generator.permutation(members)] = (first + np.arange(len(members))) % folds
+        first += len(members)
+    return fold_of
 
 
 def _keys(rows: Part, recipe: DataRecipe) -> np.ndarray | None:
-    """What must stay together."""
+    """Rows with the same key stay in one fold."""
     if recipe.split.method == "group":
         return rows.raw[str(recipe.split.column)].to_numpy()
     return rows.hashes if recipe.duplicates == "drop" else None
@@ -82,12 +81,12 @@ def _by_group(keys: np.ndarray, folds: int, generator: np.random.Generator) -> n
             f"tuning.folds: {folds} folds of {len(sizes)} groups; expected at least one group a fold."
         )
     fold_of, filled = np.empty(len(sizes), dtype=np.int64), np.zeros(folds)
-    mixed = generator.permutation(len(sizes))
-    for group in mixed[np.argsort(-sizes[mixed], kind="stable")]:
+    shuffled = generator.permutation(len(sizes))
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
         fold_of[group] = filled.argmin()
         filled[fold_of[group]] += sizes[group]
     return fold_of[groups]
 
 
 def _select(part: Part, chosen: np.ndarray, name: str) -> Part:
-    return replace(part.picked(np.flatnonzero(chosen)), name=name)
+    return replace(part.pick(np.flatnonzero(chosen)), name=name)

@@ -1,6 +1,4 @@
-"""A group of trials, trained side by side and measured; the unit that is handed to a process and stored as a
-whole.
-"""
+"""Groups of trials that are trained side by side; a group goes to one process and is stored as a whole."""
 
 import math
 import time
@@ -13,22 +11,21 @@ import numpy as np
 import torch
 
 from handrail.errors import RecipeError
-from handrail.training.job import Pupil, Trained, batch_size
+from handrail.training.job import Job, Trained, batch_size
 from handrail.training.many import MOST, train_many
-from handrail.training.signals import StopWish
-from handrail.training.train import threads_kept, usual_threads
+from handrail.training.signals import StopRequest
+from handrail.training.train import restore_threads, usual_threads
 from handrail.tuning.comparison import measure, resample_metric
 from handrail.tuning.trial import Result, Trial
-from handrail.tuning.workspace import Workspace, mean_draws
+from handrail.tuning.workspace import Workspace, mean_resamples
 
-# Trainings in one program on a processor: two programs on two cores are quicker than one on both.
-_BESIDE = 32
-_LARGE = 2e8  # operations a step: such networks fill a processor on their own
+_MOST_ON_CPU = 32  # trainings in one program: two programs on two cores are quicker than one on both
+_LARGE = 2e8  # operations a step, from which one network fills a processor
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """By what trials are judged: the figure, and how many resamples are drawn for its interval."""
+    """What is measured of trials: the metric, and the number and seed of the resamples for its interval."""
 
     metric: str
     resamples: int
@@ -37,7 +34,7 @@ class Measurement:
 
 @dataclass
 class _TrialFigures:
-    """What one trial has come to so far."""
+    """The figures of one trial so far, fold by fold."""
 
     values: list[list[float]] = field(default_factory=list)
     losses: list[list[float]] = field(default_factory=list)
@@ -51,8 +48,8 @@ class _TrialFigures:
 class Group:
     """Trials that can be trained as one program.
 
-    trials: those that are wanted. members: all that were in the group at first, in their order, each as it
-    was asked for last: checkpoints hold all of them, whoever goes on.
+    trials: those to train now. members: all that were in the group at first, in their order, each as it was
+    last asked for: checkpoints hold all of them.
     """
 
     trials: tuple[Trial, ...]
@@ -60,54 +57,55 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Of its folder: the same on every rung."""
+        """The name of its folder: the same on every rung."""
         return f"group-{self.members[0].number}"
 
 
-Assignment = tuple[Group, Path | None]  # and the folder of its checkpoints
+Assignment = tuple[Group, Path | None]  # a group and the folder of its checkpoints
 
 
 class Grouping:
     """Divides trials into groups.
 
-    They depend on the trials alone, not on the number of workers, nor on what has been done before: so each
-    training has the same companions whenever and wherever it runs, and comes to the same bits. From rung to
-    rung trials stay in their group.
+    The groups depend on the trials alone, not on the number of workers or on earlier results, so each
+    training has the same companions whenever and wherever it runs, and comes to the same bits. Trials stay in
+    their group from rung to rung.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._members: dict[int, list[Trial]] = {}  # by the number of the first
+        self._members: dict[int, list[Trial]] = {}  # by the number of the first member
 
     def groups(self, trials: Sequence[Trial]) -> tuple[list[Group], list[Result]]:
-        """The groups of a batch, and what came of trials that cannot be trained at all."""
+        """The groups of a batch, and the results of trials that cannot be trained at all."""
         homes = {member.number: first for first, members in self._members.items() for member in members}
-        going_on: dict[int, list[Trial]] = {}
+        continued: dict[int, list[Trial]] = {}
         new: list[Trial] = []
         for trial in trials:
             if trial.number in homes:
-                going_on.setdefault(homes[trial.number], []).append(trial)
+                continued.setdefault(homes[trial.number], []).append(trial)
             else:
                 new.append(trial)
-        begun, failed = self._start_groups(new)
-        return [*(self._continue_group(first, some) for first, some in going_on.items()), *begun], failed
+        started, failed = self._start_groups(new)
+        groups = [self._continue_group(first, members) for first, members in continued.items()]
+        return [*groups, *started], failed
 
     def _start_groups(self, trials: Sequence[Trial]) -> tuple[list[Group], list[Result]]:
-        found: dict[Any, list[Trial]] = {}
+        by_compatibility: dict[Any, list[Trial]] = {}
         failed: list[Result] = []
         for trial in trials:
             try:
-                found.setdefault(_compatibility(self.workspace, trial), []).append(trial)
+                by_compatibility.setdefault(_compatibility(self.workspace, trial), []).append(trial)
             except RecipeError as error:
                 failed.append(Result(trial.number, trial.rung, failure=str(error)))
         groups: list[Group] = []
-        most = _BESIDE if self.workspace.device.type == "cpu" else MOST
-        for compatibility, alike in found.items():
+        most = _MOST_ON_CPU if self.workspace.device.type == "cpu" else MOST
+        for compatibility, alike in by_compatibility.items():
             size = max(1, most // self.workspace.recipe.tuning.replicas) if compatibility[0] else 1
             for first in range(0, len(alike), size):
-                some = alike[first : first + size]
-                self._members[some[0].number] = some
-                groups.append(Group(tuple(some), tuple(some)))
+                members = alike[first : first + size]
+                self._members[members[0].number] = members
+                groups.append(Group(tuple(members), tuple(members)))
         return groups, failed
 
     def _continue_group(self, first: int, trials: Sequence[Trial]) -> Group:
@@ -117,13 +115,13 @@ class Grouping:
 
 
 def _compatibility(workspace: Workspace, trial: Trial) -> tuple[Any, ...]:
-    """Whether it is worth to train it beside others, and what those have to share."""
+    """Whether training it beside others pays, and everything that the others must share with it."""
     recipe = workspace.settle_trial(trial)
-    network, bench = workspace.first_network(trial), workspace.rows_for(recipe, 0)
-    size = batch_size(recipe, len(bench.train))
+    network, rows = workspace.first_network(trial), workspace.rows_for(recipe, 0)
+    size = batch_size(recipe, len(rows.train))
     small = (
-        isinstance(bench.encoder.shape, int)
-        and 6 * sum(one.numel() for one in network.parameters()) * size < _LARGE
+        isinstance(rows.encoder.shape, int)
+        and 6 * sum(parameter.numel() for parameter in network.parameters()) * size < _LARGE
     )
     small = small or workspace.device.type != "cpu"
     beside = small and recipe.training.together is not False
@@ -132,7 +130,7 @@ def _compatibility(workspace: Workspace, trial: Trial) -> tuple[Any, ...]:
         beside,
         shapes,
         size,
-        id(bench),
+        id(rows),
         recipe.training.precision,
         _outline(recipe.learning),
         _outline(recipe.model),
@@ -154,33 +152,33 @@ def train_group(
     measurement: Measurement,
     *,
     folder: Path | None,
-    wish: StopWish | None = None,
+    wish: StopRequest | None = None,
     cores: int | None = None,
 ) -> list[Result]:
     """Train and measure a group, fold by fold.
 
     Arguments:
-        folder: of its checkpoints; a group that was interrupted goes on from there.
-        cores: that this process may use, where others work beside it.
+        folder: of its checkpoints; an interrupted group resumes from them.
+        cores: that this process may use, if others work beside it.
 
     Raises: `Interrupted` when asked to stop.
     """
     try:
         return _train_group(workspace, group, measurement, folder=folder, wish=wish, cores=cores)
-    except RecipeError as error:  # parts of one of them do not fit: it must not harm the others
+    except RecipeError as error:  # parts of one trial do not fit; the others are trained without it
         trials = group.trials
         if len(trials) == 1:
             return [Result(trials[0].number, trials[0].rung, failure=str(error))]
         alone = [
             train_group(
                 workspace,
-                Group((one,), (one,)),
+                Group((trial,), (trial,)),
                 measurement,
-                folder=folder and folder / f"alone-{one.number}",
+                folder=folder and folder / f"alone-{trial.number}",
                 wish=wish,
                 cores=cores,
             )
-            for one in trials
+            for trial in trials
         ]
         return [result for results in alone for result in results]
 
@@ -191,81 +189,77 @@ def _train_group(
     measurement: Measurement,
     *,
     folder: Path | None,
-    wish: StopWish | None,
+    wish: StopRequest | None,
     cores: int | None,
 ) -> list[Result]:
     figures = {trial.number: _TrialFigures() for trial in group.trials}
     members = group.trials if folder is None else group.members
     for fold in range(len(workspace.divisions)):
         began = time.perf_counter()
-        pupils = {trial.number: workspace.pupils(trial, fold) for trial in members}
-        flat = [pupil for some in pupils.values() for pupil in some]
+        jobs = {trial.number: workspace.jobs(trial, fold) for trial in members}
+        flat = [pupil for replicas in jobs.values() for pupil in replicas]
         own = folder and folder / f"fold-{fold + 1}"
-        with threads_kept():
+        with restore_threads():
             torch.set_num_threads(_threads(workspace, members[0], flat[0]))
             trained = train_many(
                 flat, together=workspace.recipe.training.together, folder=own, wish=wish, cores=cores
             )
-            ended = {pupil.name: one for pupil, one in zip(flat, trained, strict=True)}
-            for number, found in figures.items():
-                _note(
-                    found,
-                    workspace,
-                    measurement,
-                    fold,
-                    [(pupil, ended[pupil.name]) for pupil in pupils[number]],
-                )
-        for found in figures.values():
-            found.seconds += (time.perf_counter() - began) / len(figures)
+            ended = {pupil.name: outcome for pupil, outcome in zip(flat, trained, strict=True)}
+            for number, own_figures in figures.items():
+                replicas = [(pupil, ended[pupil.name]) for pupil in jobs[number]]
+                _measure_fold(own_figures, workspace, measurement, fold, replicas)
+        for own_figures in figures.values():
+            own_figures.seconds += (time.perf_counter() - began) / len(figures)
     return [_result(trial, figures[trial.number]) for trial in group.trials]
 
 
-def _threads(workspace: Workspace, trial: Trial, pupil: Pupil) -> int:
-    recipe, bench = workspace.settle_trial(trial), workspace.rows_for(workspace.settle_trial(trial), 0)
+def _threads(workspace: Workspace, trial: Trial, pupil: Job) -> int:
+    recipe = workspace.settle_trial(trial)
+    rows = workspace.rows_for(recipe, 0)
     if recipe.training.threads != "auto":
         return recipe.training.threads
     torch.set_num_threads(workspace.threads)
-    return usual_threads(pupil.network, bench.encoder.shape, batch_size(recipe, len(bench.train)))
+    return usual_threads(pupil.network, rows.encoder.shape, batch_size(recipe, len(rows.train)))
 
 
-def _note(
-    found: _TrialFigures,
+def _measure_fold(
+    figures: _TrialFigures,
     workspace: Workspace,
     measurement: Measurement,
     fold: int,
-    trained: list[tuple[Pupil, Trained]],
+    trained: list[tuple[Job, Trained]],
 ) -> None:
     """Measure the replicas of a trial on a fold, unless one of them failed."""
     failures = [ended.failure for _, ended in trained if ended.failure]
-    if failures or found.failure:
-        found.failure = found.failure or failures[0]
+    if failures or figures.failure:
+        figures.failure = figures.failure or failures[0]
         return
-    outcomes = [workspace.answers(pupil.lesson.recipe, fold, pupil.network)[0] for pupil, _ in trained]
+    outcomes = [workspace.evaluate(pupil.lesson.recipe, fold, pupil.network)[0] for pupil, _ in trained]
     values = [measure(outcome, measurement.metric) for outcome in outcomes]
     if not all(math.isfinite(value) for value in values):
-        found.failure = f"{measurement.metric} is not defined on its answers."
+        figures.failure = f"{measurement.metric} is not defined on its answers."
         return
     seed = measurement.seed + fold
-    found.values.append(values)
-    found.losses.append([ended.progress.best_loss for _, ended in trained])
-    found.epochs.append([ended.progress.best_epoch or ended.progress.epoch for _, ended in trained])
-    found.draws.append(
+    figures.values.append(values)
+    figures.losses.append([ended.progress.best_loss for _, ended in trained])
+    figures.epochs.append([ended.progress.best_epoch or ended.progress.epoch for _, ended in trained])
+    figures.draws.append(
         [
-            resample_metric(one, measurement.metric, resamples=measurement.resamples, seed=seed)
-            for one in outcomes
+            resample_metric(outcome, measurement.metric, resamples=measurement.resamples, seed=seed)
+            for outcome in outcomes
         ]
     )
 
 
-def _result(trial: Trial, found: _TrialFigures) -> Result:
-    if found.failure:
-        return Result(trial.number, trial.rung, seconds=found.seconds, failure=found.failure)
+def _result(trial: Trial, figures: _TrialFigures) -> Result:
+    if figures.failure:
+        return Result(trial.number, trial.rung, seconds=figures.seconds, failure=figures.failure)
     return Result(
         trial.number,
         trial.rung,
-        found.values,
-        found.losses,
-        found.epochs,
-        mean_draws(found.draws),
-        seconds=found.seconds,
+        figures.values,
+        figures.losses,
+        figures.epochs,
+        mean_resamples(figures.draws),
+        seconds=figures.seconds,
     )

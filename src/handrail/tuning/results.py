@@ -1,4 +1,4 @@
-"""What a search leaves on disk: the table, what it says, the winner's recipe; and how it is read back."""
+"""The results of a search on disk: the summary, the table, the winner; how they are written and read."""
 
 import functools
 import io
@@ -36,12 +36,12 @@ class Search:
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """The search folder."""
         return self.folder.path
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:
-        """The table and what it says: `search.json`.
+        """The table and its conclusions: `search.json`.
 
         Raises: `RunError` when the search has not ended.
         """
@@ -66,7 +66,7 @@ class Search:
 
     @property
     def within_noise(self) -> list[int]:
-        """The numbers of the trials that the validation rows cannot tell from the best."""
+        """The numbers of the trials that the validation rows cannot distinguish from the best."""
         return self.summary["within_noise"]
 
     @property
@@ -76,7 +76,7 @@ class Search:
 
     @property
     def run(self) -> Run | None:
-        """The run of the winner, where it was trained anew."""
+        """The run of the winner, if it was trained again."""
         return Run(self.folder.run) if self.folder.run.exists() else None
 
     def frame(self) -> pl.DataFrame:
@@ -84,32 +84,32 @@ class Search:
         return _frame(self.summary)
 
 
-def write_results(folder: SearchFolder, asked: Recipe, data: Dataset, found: Mapping[str, Any]) -> None:
+def write_results(folder: SearchFolder, asked: Recipe, data: Dataset, summary: Mapping[str, Any]) -> None:
     """Write `winner.yaml`, `trials.csv`, `report.html` and, last, `search.json`; the same for the same
     trials, byte for byte.
 
     Arguments:
-        found: what `make_summary` says, and the space and the method.
+        summary: from `make_summary`, with the space and the method.
     """
     from handrail.report.search.page import render_search
 
     tuning = asked.tuning
-    summary = {
+    complete = {
         "name": asked.name,
         "source": data.source,
         "task": data.task.model_dump(),
         "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
         "folds": tuning.folds,
         "replicas": tuning.replicas,
-        **found,
-        "space": {name: _plain_dimension(dimension) for name, dimension in found["space"].items()},
+        **summary,
+        "space": {name: _plain_dimension(dimension) for name, dimension in summary["space"].items()},
     }
-    _write_winner(folder, asked, summary)
+    _write_winner(folder, asked, complete)
     text = io.BytesIO()
-    _frame(summary).write_csv(text)
+    _frame(complete).write_csv(text)
     write_bytes(folder.table, text.getvalue())
-    write_text(folder.report, render_search(summary, recipe=folder.recipe.read_text(encoding="utf-8")))
-    write_json(folder.summary, _finite(summary))
+    write_text(folder.report, render_search(complete, recipe=folder.recipe.read_text(encoding="utf-8")))
+    write_json(folder.summary, _finite(complete))
 
 
 def _plain_dimension(dimension: Dimension) -> dict[str, Any]:
@@ -131,7 +131,8 @@ def _write_winner(folder: SearchFolder, asked: Recipe, summary: Mapping[str, Any
     plain = asked.with_values({**best["settings"], "tuning": {}}).asked()
     many = len(summary["table"])
     note = (
-        f"# Trial {best['trial']} of {many}: {summary['metric']} {best['value']:.4g} on validation rows. It was chosen by that figure,\n"
+        f"# Trial {best['trial']} of {many}: {summary['metric']} {best['value']:.4g} on validation rows. "
+        "It was chosen by that figure,\n"
         "# which is flattered: measure on test rows before you believe it.\n"
     )
     write_text(folder.winner, note + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
@@ -165,7 +166,7 @@ def _cell(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """Not-a-number becomes null, as JSON has none."""
+    """Replace NaN and infinity by None, as JSON has neither."""
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -174,12 +175,11 @@ def _finite(value: Any) -> Any:
 
 
 def fit_winner(folder: SearchFolder, data: Dataset, *, progress: str) -> Run:
-    """Fit the winner's recipe with its replicas, then train on training and validation rows together. The
-    seal stays shut.
+    """Fit the winner's recipe with its replicas, then train on training and validation rows together.
 
-    The first fit, on training rows, finds the number of epochs, the temperature and the threshold, for which
-    rows are needed that the network has not learned from; the second uses them. `Run.test(refit=True)`
-    measures the second.
+    The first fit, on training rows, finds the number of epochs, the temperature and the threshold, which need
+    rows that the network has not learned from; the second uses them, and `Run.test(refit=True)` measures it.
+    The seal stays shut.
     """
     search = Search(folder.path)
     run = _fit_or_resume(folder, search, progress)
@@ -195,10 +195,11 @@ def _fit_or_resume(folder: SearchFolder, search: Search, progress: str) -> Run:
 
 
 def _note_choice(run: Run, search: Search) -> None:
-    summary, found = run.summary, search.summary
+    summary, trials, metric = run.summary, len(search.table), search.summary["metric"]
     note = (
-        f"The settings were chosen as the best of {len(found['table'])} trials by {found['metric']} on these validation rows, or rows among "
-        "them: all validation figures of this run are flattered by that choice. Test rows tell how good it is."
+        f"The settings were chosen as the best of {trials} trials by {metric} on these validation rows, "
+        "or rows among them: all validation figures of this run are flattered by that choice. "
+        "Test rows tell how good it is."
     )
     if note not in summary["notes"]:
         write_json(run.folder.validation, {**summary, "notes": [*summary["notes"], note]})

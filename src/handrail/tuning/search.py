@@ -25,8 +25,8 @@ from handrail.tools.files import write_atomically
 from handrail.tools.machine import cores
 from handrail.tools.yaml import read_yaml
 from handrail.training.seeds import derive
-from handrail.training.signals import Interrupted, StopWish, listening
-from handrail.training.train import threads_kept
+from handrail.training.signals import Interrupted, StopRequest, listening
+from handrail.training.train import restore_threads
 from handrail.tuning.checks import check_space, choose_method
 from handrail.tuning.comparison import measure, resample_metric, resamples_for
 from handrail.tuning.executors import Executor, ForkedProcesses, ThisProcess
@@ -70,8 +70,9 @@ def tune(
 
     Returns: the search: its table, its winner, and what is within noise.
 
-    Raises: `RecipeError`, `DataError` before anything is trained; then nothing is left behind. `TrainingError`
-        when every trial failed. `Interrupted` on Ctrl-C or SIGTERM; `resume_search` continues.
+    Raises: `RecipeError`, `DataError` before anything is trained; then nothing is left behind.
+        `TrainingError` when every trial failed. `Interrupted` on Ctrl-C or SIGTERM; `resume_search`
+        continues.
     """
     settings = dict(changes or {}) | ({} if space is None else {"tuning.space": dict(space)})
     asked = compose(source, target, recipe=recipe, changes=settings)
@@ -96,8 +97,7 @@ def resume_search(
     refit: bool = False,
     progress: str = "none",
 ) -> Search:
-    """Continue a search that was interrupted or killed: finished trials are not repeated, and the table is the
-    same as without the interruption.
+    """Continue a search that was interrupted or killed; the table is the same as without the interruption.
 
     Arguments:
         path: the search folder.
@@ -138,7 +138,7 @@ def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | No
 def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: str) -> Search:
     progress_printer = SearchProgress(progress)
     try:
-        with threads_kept(), listening() as wish:
+        with restore_threads(), listening() as wish:
             asked = _with_data_in_folder(folder, asked)
             store = TrialStore(folder.store)
             try:
@@ -165,15 +165,16 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
         plain["data"].pop(name)  # they may have moved; the fingerprint tells whether they are the same
     if known and known["recipe"] != plain:
         raise RunError(
-            f"the recipe in '{folder.recipe}' has been changed since the search began. A search is continued with "
-            "its recipe; undo the changes, or search again into another folder."
+            f"the recipe in '{folder.recipe}' has been changed since the search began. "
+            "A search is continued with its recipe; undo the changes, or search again into another folder."
         )
     data = prepare(asked.data, cache_in=folder.path)
     check_data(asked, data)
     if known and known["data"] != data.fingerprint:
         raise RunError(
-            f"'{data.source}' has changed since the search began: its rows, or their order, are not the same. "
-            "Restore it, name its new place (resume --source), or search again into another folder."
+            f"'{data.source}' has changed since the search began: its rows, or their order, "
+            "are not the same. Restore it, name its new place (resume --source), or search again "
+            "into another folder."
         )
     if not known:
         store.note({"recipe": plain, "data": data.fingerprint, "threads": max(1, cores() // _workers(asked))})
@@ -181,7 +182,7 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
 
 
 def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
-    """Write the recipe, and the tables that lie in memory, so that workers and a later resume can read them."""
+    """Write the recipe, and tables that lie in memory, for workers and a later resume to read."""
     written, changes = asked.asked(), {}
     for name in SOURCES:
         source = getattr(asked.data, name)
@@ -207,7 +208,7 @@ class _Search:
         data: Dataset,
         store: TrialStore,
         *,
-        wish: StopWish,
+        wish: StopRequest,
         progress_printer: SearchProgress,
     ) -> None:
         self.folder, self.asked, self.data, self.store = folder, asked, data, store
@@ -267,8 +268,8 @@ class _Search:
         ]
         if different:
             raise RunError(
-                f"trial {different[0].number} of '{self.folder.path}' has other settings than this version proposes; "
-                "search again into another folder."
+                f"trial {different[0].number} of '{self.folder.path}' has other settings "
+                "than this version proposes; search again into another folder."
             )
         groups, failed = self.grouping.groups(batch)
         self._add(
@@ -283,7 +284,7 @@ class _Search:
     def _add(self, trials: Sequence[Trial], results: Sequence[Result]) -> None:
         self.store.add(trials, results)
         self.results |= {result.key: result for result in results}
-        self.progress_printer.finished(results, metric=self.measurement.metric, sign=self._criterion.sign)
+        self.progress_printer.add(results, metric=self.measurement.metric, sign=self._criterion.sign)
 
     def _make_executor(self) -> Executor:
         settings, wish = self.asked.tuning, self.wish
@@ -292,7 +293,7 @@ class _Search:
         if settings.cluster is not None:
             if job is None:
                 raise RecipeError(
-                    "tuning.cluster: a recipe that holds objects cannot be sent; name its parts by import path."
+                    "tuning.cluster: a recipe with objects cannot be sent; name its parts by import path."
                 )
             from handrail.tuning.executors.ray import Cluster
 
@@ -334,11 +335,9 @@ class _Search:
 
 
 def _make_measurement(workspace: Workspace) -> Measurement:
-    """The metric that trials are ranked by: as asked, or the fair one that the task chooses, seen on an untrained
-    network.
-    """
+    """The metric that trials are ranked by: as asked, or the fair one that the task chooses."""
     recipe = workspace.settle(workspace.recipe)
-    outcome, fair = workspace.answers(recipe, 0, workspace.network(recipe, 0).eval())
+    outcome, fair = workspace.evaluate(recipe, 0, workspace.network(recipe, 0).eval())
     asked = workspace.recipe.tuning.metric
     if asked not in ("auto", *outcome.names()):
         raise RecipeError(

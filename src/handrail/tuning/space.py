@@ -24,24 +24,21 @@ class Choices:
 
     values: tuple[Any, ...]
 
-    def listed(self) -> tuple[Any, ...]:
-        """All of them."""
+    def all_values(self) -> tuple[Any, ...]:
         return self.values
 
     def examples(self) -> tuple[Any, ...]:
-        """Values that show whether the setting takes what may be drawn."""
+        """Values to check whether the setting takes what may be drawn."""
         return self.values
 
     def at(self, share: float) -> Any:
-        """The value at a place from 0 to 1."""
+        """The value at a position from 0 to 1."""
         return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
 
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` to `high`, both included: whole numbers where both are, evenly on a logarithmic scale with
-    `log`.
-    """
+    """From `low` to `high`, both included: integers if both are; with `log`, even on a logarithmic scale."""
 
     low: float
     high: float
@@ -50,35 +47,29 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether it holds whole numbers only."""
+        """Whether it holds integers only."""
         return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
 
     @property
     def stride(self) -> float | None:
-        """The distance of neighbours; none in a continuum."""
+        """The distance between neighbours; None in a continuum."""
         return self.step or (1 if self.whole else None)
 
-    def listed(self) -> tuple[Any, ...] | None:
-        """All values, or nothing where it is a continuum."""
+    def all_values(self) -> tuple[Any, ...] | None:
+        """All values; None for a continuum."""
         if self.stride is None:
             return None
-        return tuple(self._nth(place) for place in range(self._count))
+        return tuple(self._nth(index) for index in range(self._count))
 
     def examples(self) -> tuple[Any, ...]:
-        """Its ends."""
         return (self.low, self.high)
 
     def at(self, share: float) -> Any:
-        """The value at a place from 0 to 1."""
         if self.log:
-            # A whole number owns the stretch up to the next one.
+            # an integer owns the interval up to the next one
             high = self.high + 1 if self.whole else self.high
             value = math.exp(math.log(self.low) + share * (math.log(high) - math.log(self.low)))
-            return (
-                min(max(int(value), self.low), self.high)
-                if self.whole
-                else min(max(value, self.low), self.high)
-            )
+            return min(max(int(value) if self.whole else value, self.low), self.high)
         if self.stride is None:
             return self.low + share * (self.high - self.low)
         return self._nth(min(int(share * self._count), self._count - 1))
@@ -88,81 +79,76 @@ class Range:
         assert self.stride is not None
         return int((self.high - self.low) / self.stride * (1 + 1e-12) + 1e-9) + 1
 
-    def _nth(self, place: int) -> Any:
+    def _nth(self, index: int) -> Any:
         assert self.stride is not None
-        value = self.low + place * self.stride
-        return value if self.whole else float(f"{value:.12g}")  # 0.1 + 2 · 0.1 is meant as 0.3
+        value = self.low + index * self.stride
+        return value if self.whole else float(f"{value:.12g}")  # 0.1 + 2 · 0.1 means 0.3
 
 
 Dimension = Choices | Range
 Space = dict[str, Dimension]
 
 
-def read_space(given: Mapping[str, Any]) -> tuple[Space, list[str]]:
-    """The space that a recipe writes, and its mistakes; names may be dotted or nested."""
+def read_space(values: Mapping[str, Any]) -> tuple[Space, list[str]]:
+    """The space of a recipe, and its mistakes; names may be dotted or nested."""
     problems: list[str] = []
     space: Space = {}
-    for name, value in _flat(given):
+    for name, value in _flatten(values):
         try:
             space[name] = _dimension(value)
         except RecipeError as error:
             problems += [f"tuning.space: {name}: {text}" for text in error.problems]
-    problems += _overlaps([name for name, _ in _flat(given)])
-    if not given:
+    problems += _overlaps([name for name, _ in _flatten(values)])
+    if not values:
+        expected = _EXPECTED.removeprefix("expected ")
         problems.append(
-            "tuning.space: nothing to try; expected dotted settings with their values, each "
-            + _EXPECTED[9:]
-            + "."
+            f"tuning.space: nothing to try; expected dotted settings with their values, each {expected}."
         )
     return space, problems
 
 
-def _flat(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in given.items():
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value and not ({"choices", "low", "high"} & set(value)):
-            yield from _flat(value, f"{name}.")
+            yield from _flatten(value, f"{name}.")
         else:
             yield name, value
 
 
 def _dimension(value: Any) -> Dimension:
-    value = _with_numbers(value)
+    value = _parse_powers(value)
     if isinstance(value, list | tuple):
         return _choices(value)
-    if (
-        isinstance(value, Mapping)
-        and set(value) == {"choices"}
-        and isinstance(value["choices"], list | tuple)
-    ):
-        return _choices(value["choices"])
     if isinstance(value, Mapping) and value:
+        if set(value) == {"choices"} and isinstance(value["choices"], list | tuple):
+            return _choices(value["choices"])
         return _range(value)
     raise RecipeError(f"found {show_value(value)}, {_EXPECTED}.")
 
 
-def _with_numbers(value: Any) -> Any:
-    """With numbers such as 1e-3, which YAML takes for words, as numbers."""
+def _parse_powers(value: Any) -> Any:
+    """Numbers such as 1e-3, which YAML reads as words."""
     if isinstance(value, str) and _POWER.fullmatch(value):
         return float(value)
     if isinstance(value, list | tuple):
-        return [_with_numbers(item) for item in value]
-    return {key: _with_numbers(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+        return [_parse_powers(item) for item in value]
+    return {key: _parse_powers(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _choices(values: Any) -> Choices:
     if not values:
         raise RecipeError("found an empty list, expected the values to try.")
-    twice = [
-        value for place, value in enumerate(values) if any(_same(value, other) for other in values[:place])
+    repeated = [
+        value for index, value in enumerate(values) if any(_same(value, other) for other in values[:index])
     ]
-    if twice:
-        raise RecipeError(f"{show_value(twice[0])} stands there twice; leave one out.")
+    if repeated:
+        raise RecipeError(f"{show_value(repeated[0])} stands there twice; leave one out.")
     return Choices(tuple(import_path(value) or value for value in values))
 
 
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+def _same(first: Any, second: Any) -> bool:
+    return type(first) is type(second) and bool(first == second)
 
 
 def _range(value: Mapping[str, Any]) -> Range:
@@ -175,22 +161,22 @@ def _range(value: Mapping[str, Any]) -> Range:
         problems.append(f"log: found {show_value(value['log'])}, expected true or false.")
     if problems:
         raise RecipeError(problems)
-    found = Range(value["low"], value["high"], log=value.get("log", False), step=value.get("step"))
-    problems = list(_odd(found))
+    dimension = Range(value["low"], value["high"], log=value.get("log", False), step=value.get("step"))
+    problems = list(_range_mistakes(dimension))
     if problems:
         raise RecipeError(problems)
-    return found
+    return dimension
 
 
-def _odd(found: Range) -> Iterator[str]:
-    if found.low >= found.high:
-        yield f"low is {found.low}, and high {found.high}; expected low below high."
-    if found.log and found.low <= 0:
-        yield f"low is {found.low}; a logarithmic range lies above 0."
-    if found.log and found.step is not None:
+def _range_mistakes(dimension: Range) -> Iterator[str]:
+    if dimension.low >= dimension.high:
+        yield f"low is {dimension.low}, and high {dimension.high}; expected low below high."
+    if dimension.log and dimension.low <= 0:
+        yield f"low is {dimension.low}; a logarithmic range lies above 0."
+    if dimension.log and dimension.step is not None:
         yield "step: has no meaning on a logarithmic scale; leave it out, or list the values."
-    if found.step is not None and not 0 < found.step <= found.high - found.low:
-        yield f"step is {found.step}; expected more than 0 and at most high − low."
+    if dimension.step is not None and not 0 < dimension.step <= dimension.high - dimension.low:
+        yield f"step is {dimension.step}; expected more than 0 and at most high − low."
 
 
 def _is_number(value: Any) -> bool:
@@ -207,30 +193,26 @@ def _overlaps(names: list[str]) -> list[str]:
 
 
 def size(space: Space) -> int | None:
-    """How many different settings there are; nothing where there is a continuum."""
-    listed = [dimension.listed() for dimension in space.values()]
-    return (
-        None
-        if any(values is None for values in listed)
-        else math.prod(len(values or ()) for values in listed)
-    )
+    """The number of different settings; None if one is a continuum."""
+    values = [dimension.all_values() for dimension in space.values()]
+    return None if None in values else math.prod(len(each or ()) for each in values)
 
 
 def combinations(space: Space) -> Iterator[Settings]:
     """Every combination; the last setting changes first."""
-    listed = [dimension.listed() or () for dimension in space.values()]
+    listed = [dimension.all_values() or () for dimension in space.values()]
     for values in itertools.product(*listed):
         yield dict(zip(space, values, strict=True))
 
 
 def draw_settings(space: Space, count: int, *, seed: int) -> list[Settings]:
-    """So many settings at random, no two alike.
+    """`count` random settings, no two alike.
 
     Source: Bergstra & Bengio 2012 (random search)
     """
     generator = np.random.default_rng(seed)
-    found: dict[str, Settings] = {}
-    while len(found) < count:
+    drawn: dict[str, Settings] = {}
+    while len(drawn) < count:
         settings = {name: dimension.at(float(generator.random())) for name, dimension in space.items()}
-        found.setdefault(repr(settings), settings)
-    return list(found.values())
+        drawn.setdefault(repr(settings), settings)
+    return list(drawn.values())

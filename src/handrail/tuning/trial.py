@@ -1,4 +1,4 @@
-"""A trial, and what came of it."""
+"""A trial and its result."""
 
 import base64
 import math
@@ -15,7 +15,7 @@ from handrail.tuning.space import Settings
 class Trial:
     """Settings to try.
 
-    rung: of successive halving, from 0; share: of the recipe's epochs that this rung trains.
+    rung: of successive halving, from 0. share: the part of the recipe's epochs that this rung trains.
     """
 
     number: int
@@ -25,17 +25,17 @@ class Trial:
 
     @property
     def key(self) -> tuple[int, int]:
-        """What tells it from every other one of a search."""
+        """The number and the rung, unique in a search."""
         return self.number, self.rung
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a trial.
+    """The result of a trial.
 
-    values: the metric, a list a fold, a number a replica; losses, epochs: the validation loss and the number
-    of the best epoch likewise. draws: the metric's mean over folds and replicas on resampled validation rows
-    `[resamples]`, the same rows for every trial. failure: why there are no figures.
+    values: the metric, one list a fold, one number a replica. losses, epochs: the validation loss and the
+    number of the best epoch likewise. draws: the metric on resampled validation rows `[resamples]`, the same
+    rows for every trial, as the mean over folds and replicas. failure: why there are no figures.
     """
 
     number: int
@@ -59,31 +59,31 @@ class Result:
 
     @property
     def key(self) -> tuple[int, int]:
-        """That of its trial."""
+        """Same key as the trial: (number, rung)."""
         return self.number, self.rung
 
     @property
     def of_replicas(self) -> np.ndarray:
-        """The metric of each replica, as a mean over the folds."""
+        """The metric of each replica, averaged over the folds."""
         return np.asarray(self.values).mean(axis=0)
 
     @property
     def of_folds(self) -> np.ndarray:
-        """The metric of each fold, as a mean over the replicas."""
+        """The metric of each fold, averaged over the replicas."""
         return np.asarray(self.values).mean(axis=1)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """As plain data for JSON."""
         packed = base64.b64encode(np.ascontiguousarray(self.draws, dtype="<f8").tobytes()).decode()
         return {**self.__dict__, "draws": packed}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Result":
-        """From what `plain` gave."""
+        """The inverse of `plain`."""
         return cls(**{**plain, "draws": np.frombuffer(base64.b64decode(plain["draws"]), dtype="<f8")})
 
 
 def mean(table: list[list[float]]) -> float:
-    """Of all numbers in it; not a number where there are none."""
+    """The mean of all numbers in the table; NaN if it has none."""
     numbers = [number for row in table for number in row]
     return math.fsum(numbers) / len(numbers) if numbers else math.nan

@@ -1,4 +1,4 @@
-"""The trials of a search on disk: one SQLite file, which holds whole groups of results or nothing of them."""
+"""The trials of a search on disk: one SQLite file, which holds each group of results whole or not at all."""
 
 import json
 import sqlite3
@@ -15,8 +15,9 @@ from handrail.tuning.trial import Result, Trial
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (
-    number INTEGER NOT NULL, rung INTEGER NOT NULL, settings TEXT NOT NULL, state TEXT NOT NULL, figures TEXT NOT NULL,
-    epochs TEXT NOT NULL, seconds REAL NOT NULL, failure TEXT NOT NULL, draws BLOB NOT NULL, PRIMARY KEY (number, rung)
+    number INTEGER NOT NULL, rung INTEGER NOT NULL, settings TEXT NOT NULL, state TEXT NOT NULL,
+    figures TEXT NOT NULL, epochs TEXT NOT NULL, seconds REAL NOT NULL, failure TEXT NOT NULL, draws BLOB NOT
+    NULL, PRIMARY KEY (number, rung)
 );
 """
 
@@ -25,7 +26,7 @@ class TrialStore:
     """The SQLite file of a search; while it is open, no other process can use it.
 
     SQLite's rollback journal and full syncing are its defaults: after a kill or a power cut each group of
-    trials is there whole, or not at all.
+    trials is stored whole, or not at all.
 
     Raises: `RunError` when the file is damaged, or another search is at work on it.
     """
@@ -43,24 +44,24 @@ class TrialStore:
             raise self._explain(error) from error
 
     def close(self) -> None:
-        """Let others use it."""
+        """Release the file."""
         self._connection.close()
 
     def facts(self) -> dict[str, Any]:
-        """What was noted about the search as a whole."""
+        """The facts of the whole search."""
         return {
             name: json.loads(value)
             for name, value in self._all("SELECT name, value FROM facts ORDER BY name")
         }
 
     def note(self, facts: dict[str, Any]) -> None:
-        """Note something about the search as a whole."""
+        """Store facts of the whole search."""
         rows = [(name, json.dumps(value, sort_keys=True)) for name, value in facts.items()]
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
 
     def results(self) -> dict[tuple[int, int], Result]:
-        """All results so far, by number and rung."""
-        found = self._all(
+        """All stored results, by number and rung."""
+        rows = self._all(
             "SELECT number, rung, figures, epochs, seconds, failure, draws FROM trials ORDER BY rung, number"
         )
         results = [
@@ -73,7 +74,7 @@ class TrialStore:
                 seconds=seconds,
                 failure=failure,
             )
-            for number, rung, figures, epochs, seconds, failure, draws in found
+            for number, rung, figures, epochs, seconds, failure, draws in rows
         ]
         return {result.key: result for result in results}
 
@@ -85,9 +86,9 @@ class TrialStore:
         }
 
     def add(self, trials: Iterable[Trial], results: Iterable[Result]) -> None:
-        """Keep what came of some trials, all of them or none."""
-        given = {trial.key: trial for trial in trials}
-        rows = [_row(given[result.key], result) for result in results]
+        """Store the results of trials, all of them or none."""
+        by_key = {trial.key: trial for trial in trials}
+        rows = [_row(by_key[result.key], result) for result in results]
         self._write("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
@@ -108,7 +109,7 @@ class TrialStore:
     def _explain(self, error: sqlite3.Error) -> RunError:
         if "locked" in str(error):
             return RunError(
-                f"'{self.path}' is in use: another search is at work in this folder. Wait for it, or end it first."
+                f"'{self.path}' is in use: another search is at work in this folder. Wait for it, or end it."
             )
         return RunError(
             f"'{self.path}' cannot be used ({error}); if it is damaged, search again into another folder."
@@ -116,7 +117,7 @@ class TrialStore:
 
 
 def settings_text(trial: Trial) -> str:
-    """The settings of a trial as they are written: JSON, the same text for the same settings."""
+    """The settings of a trial as JSON, the same text for the same settings."""
     return json.dumps(trial.settings, ensure_ascii=False, default=str)
 
 

@@ -240,7 +240,7 @@ def test_a_full_disk_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(cache, "IN_MEMORY", 1000)
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(
-        HandrailError, match=rf"need 2\.0 GiB of disk in {tmp_path}, which has not so much room\. Make room"
+        HandrailError, match=rf"need 2\.0 GiB of disk in {tmp_path}, which has less\. Make room"
     ):
         Shelf(2**21, (1024,), folder=tmp_path)
     with pytest.raises(HandrailError, match="the folder does not exist"):

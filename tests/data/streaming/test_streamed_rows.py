@@ -17,7 +17,7 @@ from handrail.data.rows import cut, row_bytes, take
 from handrail.data.streaming import parquet
 from handrail.data.streaming import row_file as rows
 from handrail.data.streaming.key_columns import slim_columns
-from handrail.data.streaming.order import block_order, by_blocks, scattered
+from handrail.data.streaming.order import block_order, by_blocks, scatter
 from handrail.data.streaming.parquet import ParquetRows
 from handrail.data.streaming.row_file import RowFile, Streamed
 from handrail.errors import DataError
@@ -105,7 +105,7 @@ def test_an_epoch_reads_each_block_once(tmp_path: Path) -> None:
 def test_neighbours_in_an_epoch_come_from_all_over_the_table(tmp_path: Path) -> None:
     """Rows of a sorted table are scattered when they are written, and blocks are mixed in each epoch."""
     size = 200_000
-    written = scattered(np.arange(size), seed=0)
+    written = scatter(np.arange(size), seed=0)
     assert np.array_equal(np.sort(written), np.arange(size))
     order = block_order(streamed(torch.zeros(size, 1), tmp_path, block=8000, held=16))(
         torch.Generator().manual_seed(0)

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handrail.data.sources import read
-from handrail.data.writers import convert, typed
+from handrail.data.writers import convert, infer_types
 from handrail.errors import DataError, HandrailError
 from handrail.recipe.reading import ReadOptions
 from handrail.tools import files
@@ -60,7 +60,7 @@ def alike(frame):
     frame = frame.with_columns(texts)
     times = pl.col(pl.String).str.replace(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?$", "$1.${2}000000")
     cut = pl.col(pl.String).str.replace(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})0*$", "$1")
-    return typed(frame.with_columns(times).with_columns(cut))
+    return infer_types(frame.with_columns(times).with_columns(cut))
 
 
 words = (
@@ -105,7 +105,7 @@ def test_any_table_through_any_two_formats(records, first, second):
     "name", ["adult-census/adult-test.csv", "titanic/train.csv", "california-housing/housing.csv"]
 )
 def test_real_tables_through_every_format(shared_data, tmp_path, name):
-    expected = typed(read(shared_data / name).frame)
+    expected = infer_types(read(shared_data / name).frame)
     before = shared_data / name
     for number, suffix in enumerate(FORMATS):
         after = tmp_path / f"t{number}{suffix}"
@@ -157,7 +157,7 @@ def test_other_libraries_read_what_is_written(tmp_path):
 )
 def test_typed(texts, kind):
     frame = pl.DataFrame({"a": texts, "b": [1] * len(texts)}, schema_overrides={"a": pl.String})
-    found = typed(frame)
+    found = infer_types(frame)
     assert found.schema == {"a": kind, "b": pl.Int64}
     assert found["a"].null_count() == frame["a"].null_count()
     if kind != pl.String:

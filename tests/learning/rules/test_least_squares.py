@@ -212,7 +212,7 @@ def test_models_without_a_linear_layer_are_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "name"),
     [({"dropout": 0.5}, "Dropout"), ({"input_noise": 0.1}, "GaussianNoise"), ({"weight_noise": 0.1}, "NoisyLinear"),
-     ({"normalisation": "batch"}, "BatchNorm")],
+     ({"normalisation": "batch"}, "BatchNormRows")],
 )  # fmt: skip
 def test_layers_that_would_do_nothing_are_refused(settings: dict[str, object], name: str) -> None:
     with pytest.raises(RecipeError, match=rf"learning\.least_squares: {name} would have no effect"):

@@ -21,10 +21,10 @@ from handrail.learning.optimizers import ELEMENTWISE
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback, Training
 from handrail.training.cohort import unlike
-from handrail.training.job import Lesson, Pupil
+from handrail.training.job import TrainingData, Job
 from handrail.training.many import train_many
-from handrail.training.seeds import seeded
-from handrail.training.signals import Interrupted, StopWish
+from handrail.training.seeds import fix_seed
+from handrail.training.signals import Interrupted, StopRequest
 from handrail.training.speed.compilation import has_compiler
 
 TOLERANCE = 1e-5
@@ -73,24 +73,24 @@ def pupil(
     held_out: bool = True,
     epochs: int | None = None,
     kind: str = "multi-class",
-) -> Pupil:
+) -> Job:
     recipe = Recipe.parse(BASE).with_values({"seed": number, **changes})
     outputs, targets, rows = KINDS[kind]
-    with seeded(recipe.seed, "initialise"):
+    with fix_seed(recipe.seed, "initialise"):
         network = build("model", recipe.model, 12, outputs)
     task: Any = Task(kind)
     credit = _credit if kind == "multi-class" else lambda _scores, _targets: {}
-    lesson = Lesson(
+    lesson = TrainingData(
         recipe, task, INPUTS, targets, (), rows if held_out else None, credit, torch.device("cpu")
     )
-    return Pupil(f"p{number}", lesson, network, epochs)
+    return Job(f"p{number}", lesson, network, epochs)
 
 
-def pupils(changes: list[dict[str, Any]], base: dict[str, Any], **more: Any) -> list[Pupil]:
+def pupils(changes: list[dict[str, Any]], base: dict[str, Any], **more: Any) -> list[Job]:
     return [pupil(number, {**base, **own}, **more) for number, own in enumerate(changes)]
 
 
-def distance(first: list[Pupil], second: list[Pupil]) -> float:
+def distance(first: list[Job], second: list[Job]) -> float:
     pairs = [
         (a, b)
         for one, other in zip(first, second, strict=True)
@@ -276,7 +276,7 @@ def test_listeners_hear_the_same() -> None:
 
 
 class StopAt(Callback):
-    def __init__(self, wish: StopWish, epoch: int) -> None:
+    def __init__(self, wish: StopRequest, epoch: int) -> None:
         self.wish, self.epoch = wish, epoch
 
     def on_epoch_end(self, training: Training, epoch: int, figures: Any) -> None:
@@ -295,7 +295,7 @@ def test_an_interrupted_cohort_goes_on_to_the_same_bits(
     changes = [{"learning.gradient.optimizer.adam.learning_rate": rate} for rate in rates]
     whole, parts = pupils(changes, base), pupils(changes, base)
     first = train_many(whole, together=True)
-    wish = StopWish()
+    wish = StopRequest()
     with pytest.raises(Interrupted):
         train_many(
             parts, together=True, folder=folder, wish=wish, listeners=lambda _name: (StopAt(wish, epoch),)

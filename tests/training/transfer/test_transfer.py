@@ -16,7 +16,7 @@ from handrail.learning.rule import TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.network import Network
 from handrail.objectives.objective import Objective
-from handrail.training.checkpoint import copied
+from handrail.training.checkpoint import copy_state
 from handrail.training.transfer.features import feature_rows, head_of
 from handrail.training.transfer.freezing import freeze, parameter_groups, steady, thaw
 from handrail.training.transfer.names import first_layers, layers
@@ -154,7 +154,7 @@ def test_a_head_of_another_size_begins_anew_and_is_named(net: Net, tmp_path: Pat
     assert loaded.kept == ("head.weight", "head.bias")
     assert loaded.left_out["head.weight"] == "its shape is [4, 8], the network's [2, 8]"
     assert "Did you mean 'features.0.weight'" in loaded.left_out["features.0.wieght"]
-    assert "begin anew: head.weight, head.bias" in loaded.told
+    assert "begin anew: head.weight, head.bias" in loaded.summary
 
 
 def test_numbers_of_another_precision_are_taken(net: Net, tmp_path: Path) -> None:
@@ -322,10 +322,10 @@ def test_every_optimizer_keeps_rates_by_depth_under_a_schedule_and_resumes(optim
     states = []
     for _ in range(10):
         assert rates() == pytest.approx([rates()[0] * 0.5**depth for depth in range(4)])
-        states.append((copied(rule.state_dict()), copied(net.state_dict()), torch.get_rng_state()))
+        states.append((copy_state(rule.state_dict()), copy_state(net.state_dict()), torch.get_rng_state()))
         rule.step(net, batch)
     assert max(rates()) < max(first)
-    end = copied(net.state_dict())
+    end = copy_state(net.state_dict())
     state, tensors, chance = states[4]
     net.load_state_dict(tensors)
     torch.set_rng_state(chance)
@@ -338,7 +338,7 @@ def test_every_optimizer_keeps_rates_by_depth_under_a_schedule_and_resumes(optim
 
 def test_layers_move_in_proportion_to_their_rates(net: Net) -> None:
     """One step of sgd: Δθ = −η·γᵈ·g, and g is what it is without rates by depth."""
-    batch, start = Batch(images(), torch.arange(10) % 4), copied(net.state_dict())
+    batch, start = Batch(images(), torch.arange(10) % 4), copy_state(net.state_dict())
     moved = []
     for decay in (1.0, 0.1):
         net.load_state_dict(start)

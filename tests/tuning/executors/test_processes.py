@@ -69,13 +69,13 @@ def test_copies_new_processes_and_this_one_come_to_the_same_table(
 def test_folds_are_encoded_before_copies_are_made(
     tmp_path: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, make = os.getpid(), Workspace._made
+    here, make = os.getpid(), Workspace._prepare_rows
 
     def made(self: Workspace, *arguments: Any) -> Any:
         assert os.getpid() == here
         return make(self, *arguments)
 
-    monkeypatch.setattr(Workspace, "_made", made)
+    monkeypatch.setattr(Workspace, "_prepare_rows", made)
     assert search(tmp_path / "copies", tuning__folds=2) == search(
         tmp_path / "here", tuning__folds=2, tuning__workers=1
     )
@@ -97,17 +97,17 @@ def test_a_copy_compiles_nothing_by_itself(
 def test_a_copy_that_dies_is_replaced(
     tmp_path: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died, answer_prepared = tmp_path / "died", processes.answer_prepared
+    died, answer_group = tmp_path / "died", processes.answer_group
 
     def first_dies(*arguments: Any) -> str:
         try:
             died.touch(exist_ok=False)
         except FileExistsError:
-            return answer_prepared(*arguments)
+            return answer_group(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr(processes, "answer_prepared", first_dies)
+    monkeypatch.setattr(processes, "answer_group", first_dies)
     table = search(tmp_path / "one")
     assert died.exists()
     assert len(copies) == 3
@@ -122,7 +122,7 @@ def test_a_group_whose_copies_always_die_ends_the_search(
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr(processes, "answer_prepared", dies)
+    monkeypatch.setattr(processes, "answer_group", dies)
     with pytest.raises(RunError, match=r"ended by signal 9.*three times at trials .*words: no room"):
         search(tmp_path / "one")
     assert len(copies) >= 3

@@ -14,7 +14,7 @@ from handrail.data.checks.finding import Finding
 from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.repeats import HashedRows, check_rows
 from handrail.data.checks.target import check_target
-from handrail.data.checks.wording import count, listed, make
+from handrail.data.checks.wording import count, list_some, make
 from handrail.data.columns.schema import Schema
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
@@ -45,7 +45,7 @@ def check_parts(
     """
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
-        *check_rows(*(hashed or (_hashed(train), _hashed(validation))), sealed=sealed),
+        *check_rows(*(hashed or (_hashed_rows_of(train), _hashed_rows_of(validation))), sealed=sealed),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
         *check_columns(train, validation, schema=schema),
@@ -53,7 +53,7 @@ def check_parts(
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
 
 
-def _hashed(part: Part) -> HashedRows:
+def _hashed_rows_of(part: Part) -> HashedRows:
     return HashedRows(part.name, part.rows, part.table, part.hashes)
 
 
@@ -105,7 +105,7 @@ def _per_class(task: TaskSpec, class_counts: Sequence[int]) -> list[Finding]:
             "note",
             "rows-per-class",
             seen=f"{len(short):,} of {count(len(task.classes), 'class', 'classes')} with fewer training rows than the rule of "
-            f"thumb asks for ({ROWS_PER_CLASS:,}): {listed(sizes)}.",
+            f"thumb asks for ({ROWS_PER_CLASS:,}): {list_some(sizes)}.",
             why="With few rows of a class, both what is learned of it and what is measured of it are uncertain.",
             action="Nothing is changed; the intervals beside the figures show how uncertain they are.",
         )

@@ -133,7 +133,7 @@ def _hardly_varying(train: Part, schema: Schema) -> list[Finding]:
         counts = train.features[column.name].rename("value").value_counts(sort=True, name="rows")
         value, rows = counts.row(0)
         if value is not None and rows >= _NEARLY_ALWAYS * len(train):
-            details[column.name] = f"{_shown(value)} in {share(rows, len(train))}"
+            details[column.name] = f"{_show(value)} in {share(rows, len(train))}"
     if not details:
         return []
     return [
@@ -148,7 +148,7 @@ def _hardly_varying(train: Part, schema: Schema) -> list[Finding]:
     ]
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else f"'{value}'"
 
 

@@ -88,8 +88,8 @@ def _target_differences(first: Part, other: Part, every: int) -> list[_Differenc
 
 
 def _of_numbers(first: pl.Series, other: pl.Series, name: str, *, is_moment: bool = False) -> _Difference:
-    distance, chance = kolmogorov_smirnov(_sampled(first), _sampled(other))
-    middles = [_shown(float(np.median(values.to_numpy())), is_moment) for values in (first, other)]
+    distance, chance = kolmogorov_smirnov(_sample(first), _sample(other))
+    middles = [_show(float(np.median(values.to_numpy())), is_moment) for values in (first, other)]
     return _Difference(
         name, distance, chance, f"distance {distance:.2f}, middle {middles[0]} against {middles[1]}"
     )
@@ -112,7 +112,7 @@ def _of_levels(first: pl.Series, other: pl.Series, name: str) -> _Difference:
     return _Difference(name, float(gaps.sum() / 2), chi_square(counts), detail)
 
 
-def _sampled(values: pl.Series) -> Float[np.ndarray, " n"]:
+def _sample(values: pl.Series) -> Float[np.ndarray, " n"]:
     numbers = values.to_numpy()
     return (
         numbers
@@ -121,7 +121,7 @@ def _sampled(values: pl.Series) -> Float[np.ndarray, " n"]:
     )
 
 
-def _shown(value: float, is_moment: bool) -> str:
+def _show(value: float, is_moment: bool) -> str:
     return str(np.datetime64(int(value), "s")).split("T")[0] if is_moment else f"{value:.4g}"
 
 

@@ -46,10 +46,10 @@ def check_leaks(train: Part, validation: Part, *, schema: Schema, task: TaskSpec
                 pl.concat([train.features[column.name], validation.features[column.name]]), column, target
             )
         ]
-        findings += _copied(copies, target, alone=len(schema.used) == 1)
+        findings += _find_copies(copies, target, alone=len(schema.used) == 1)
         others = [column for column in schema.cells if column.name not in copies]
         if len(schema.cells) > 1:  # with one column, telling the target from it is the whole task
-            findings += _given_away(others, target, train, validation)
+            findings += _find_giveaways(others, target, train, validation)
     return findings
 
 
@@ -67,11 +67,11 @@ def _is_copy(values: pl.Series, column: Column, target: _Target) -> bool:
     if values.null_count():
         return False
     return (
-        _is_renamed(values, target.values) if target.is_class else _is_scaled(values, column, target.values)
+        _is_relabelling(values, target.values) if target.is_class else _is_rescaling(values, column, target.values)
     )
 
 
-def _is_renamed(values: pl.Series, codes: np.ndarray) -> bool:
+def _is_relabelling(values: pl.Series, codes: np.ndarray) -> bool:
     """Whether levels and classes stand for each other, one to one."""
     counts = np.unique(codes, return_counts=True)[1]
     if len(counts) < 2 or len(codes) - counts.max() < _FEWEST_OTHERS or values.n_unique() != len(counts):
@@ -79,24 +79,24 @@ def _is_renamed(values: pl.Series, codes: np.ndarray) -> bool:
     return pl.DataFrame([values.alias("level"), pl.Series("class", codes)]).n_unique() == len(counts)
 
 
-def _is_scaled(values: pl.Series, column: Column, target: np.ndarray) -> bool:
+def _is_rescaling(values: pl.Series, column: Column, target: np.ndarray) -> bool:
     """Whether target = a + b · column, up to a millionth of the target's standard deviation."""
     if column.kind == "category":
         return False
-    centred, wanted = _centred(values.to_numpy()), _centred(target)
+    centred, wanted = _centre(values.to_numpy()), _centre(target)
     square = float(centred @ centred)
     if square == 0 or not wanted.any():
         return False
     return bool(np.abs(wanted - centred * (centred @ wanted / square)).max() <= 1e-6 * wanted.std())
 
 
-def _centred(values: np.ndarray) -> np.ndarray:
+def _centre(values: np.ndarray) -> np.ndarray:
     """Around 0, in units of the largest so that nothing overflows."""
     values = values / (np.abs(values).max() or 1.0)
     return values - values.mean()
 
 
-def _copied(columns: list[str], target: _Target, *, alone: bool) -> list[Finding]:
+def _find_copies(columns: list[str], target: _Target, *, alone: bool) -> list[Finding]:
     if not columns:
         return []
     how = "each value stands for one class" if target.is_class else "the same up to scale and offset"
@@ -114,11 +114,11 @@ def _copied(columns: list[str], target: _Target, *, alone: bool) -> list[Finding
     ]
 
 
-def _given_away(columns: list[Column], target: _Target, train: Part, validation: Part) -> list[Finding]:
+def _find_giveaways(columns: list[Column], target: _Target, train: Part, validation: Part) -> list[Finding]:
     generator = np.random.default_rng([0, 13])
     rows = int(np.clip(_MOST_CELLS // max(len(columns), 1), 500, _MOST_ROWS))
-    known = _chosen(len(train), rows, generator)
-    fresh = _chosen(len(validation), rows, generator)
+    known = _choose(len(train), rows, generator)
+    fresh = _choose(len(validation), rows, generator)
     wanted = np.concatenate([target.values[known], target.values[len(train) + fresh]])
     if not target.is_class:
         wanted = pl.Series(wanted).rank("average").to_numpy()
@@ -134,10 +134,10 @@ def _given_away(columns: list[Column], target: _Target, train: Part, validation:
         for column in columns
         if scores[column.name] >= (_CLASS_SCORE if target.is_class else _VALUE_SCORE)
     ]
-    return _reported(found, scores, target) if found else []
+    return _report(found, scores, target) if found else []
 
 
-def _chosen(rows: int, most: int, generator: np.random.Generator) -> np.ndarray:
+def _choose(rows: int, most: int, generator: np.random.Generator) -> np.ndarray:
     return generator.permutation(rows)[:most]
 
 
@@ -163,7 +163,7 @@ def _score(codes: np.ndarray, wanted: np.ndarray, train: int, *, ordered: bool, 
     tell = _class_of if is_class else _value_of
     told = np.concatenate([tell(codes[old], wanted[old], codes[new], ordered=ordered) for old, new in folds])
     truth = np.concatenate([wanted[new] for _, new in folds])
-    return _balanced_accuracy(truth, told) if is_class else _explained(truth, told)
+    return _balanced_accuracy(truth, told) if is_class else _explain(truth, told)
 
 
 def _class_of(codes: np.ndarray, classes: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
@@ -198,13 +198,13 @@ def _balanced_accuracy(truth: np.ndarray, told: np.ndarray) -> float:
     return float(np.mean(recalls)) if len(recalls) > 1 else 0.0
 
 
-def _explained(truth: np.ndarray, told: np.ndarray) -> float:
+def _explain(truth: np.ndarray, told: np.ndarray) -> float:
     """The share of the variance that is explained, R²."""
     total = float(((truth - truth.mean()) ** 2).sum())
     return 1 - float(((truth - told) ** 2).sum()) / total if total else 0.0
 
 
-def _reported(found: list[Column], scores: dict[str, float], target: _Target) -> list[Finding]:
+def _report(found: list[Column], scores: dict[str, float], target: _Target) -> list[Finding]:
     measure = "balanced accuracy" if target.is_class else "R² of ranks"
     names = [column.name for column in found]
     timed = any(column.kind == "datetime" for column in found)

@@ -4,7 +4,7 @@ import numpy as np
 
 from handrail.data.checks.columns import outlying
 from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import count, listed, make, share
+from handrail.data.checks.wording import count, list_some, make, share
 from handrail.data.columns.values import as_numbers
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
@@ -67,7 +67,7 @@ def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Find
             "rare-class",
             task.targets,
             seen=f"Target '{task.targets[0]}': {count(len(few), 'class', 'classes')} with fewer than {_FEW_ROWS} training rows or "
-            f"no validation row: {listed(sizes)}.",
+            f"no validation row: {list_some(sizes)}.",
             why="So few rows can be learned by heart but teach no rule, and figures for such a class are mostly chance.",
             action="Nothing is changed; collect more rows, or merge or remove such classes in the source.",
         )
@@ -87,7 +87,7 @@ def _labels(train: Part, task: TaskSpec) -> list[Finding]:
             "warning",
             "imbalance",
             [task.targets[place] for place in rare],
-            seen=f"{count(len(rare), 'label')} with nearly the same value in all training rows, by share of 1: {listed(shares)}.",
+            seen=f"{count(len(rare), 'label')} with nearly the same value in all training rows, by share of 1: {list_some(shares)}.",
             why="Who always says the same is nearly always right about such a label; look at f1 and pr_auc rather than accuracy.",
             action="Rows count alike; data.balance serves targets with one class a row alone.",
         )

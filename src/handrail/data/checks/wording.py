@@ -22,7 +22,7 @@ def make(
     return Finding(level=level, name=name, column=column, seen=seen, why=why, action=action)
 
 
-def listed(items: Sequence[str]) -> str:
+def list_some(items: Sequence[str]) -> str:
     """The first five, and how many more there are."""
     more = len(items) - MOST_NAMES
     return ", ".join(items[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
@@ -34,7 +34,7 @@ def columns_with(columns: Sequence[str], details: Sequence[str]) -> str:
         f"'{column}' ({detail})" if detail else f"'{column}'"
         for column, detail in zip(columns, details, strict=True)
     ]
-    return f"Column {items[0]}" if len(items) == 1 else f"{len(items):,} columns: {listed(items)}"
+    return f"Column {items[0]}" if len(items) == 1 else f"{len(items):,} columns: {list_some(items)}"
 
 
 def share(part: int, whole: int) -> str:

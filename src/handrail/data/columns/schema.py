@@ -164,10 +164,10 @@ def infer(
 def _column(series: pl.Series, given: str | None, stored: ColumnKind | None) -> Column:
     if stored is not None:
         return Column(name=series.name, kind=stored, why="by the source")
-    return infer_column(series) if given is None else _given(series, given)
+    return infer_column(series) if given is None else _as_asked(series, given)
 
 
-def _given(series: pl.Series, kind: str) -> Column:
+def _as_asked(series: pl.Series, kind: str) -> Column:
     """The column with the kind that the user gave; only how its values are written is found out."""
     values = _present(series)
     is_text = values.dtype == pl.String

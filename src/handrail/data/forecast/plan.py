@@ -93,7 +93,7 @@ def plan_windows(
         horizon=settings.horizon,
         season=season,
         train_rows=train_rows,
-        left_out=_left_out(schema, date),
+        left_out=_name_omissions(schema, date),
     )
     if train_rows < plan.history + plan.horizon:
         raise DataError(
@@ -122,7 +122,7 @@ def _history(settings: Forecast, season: int, train_rows: int) -> int:
     return max(1, min(max(8 * settings.horizon, 2 * season), (train_rows - settings.horizon) // 3))
 
 
-def _left_out(schema: Schema, date: Column | None) -> tuple[str, ...]:
+def _name_omissions(schema: Schema, date: Column | None) -> tuple[str, ...]:
     used = {"numeric", "boolean"}
     return tuple(column.name for column in schema.columns if column.kind not in used and column != date)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from handrail.data.raw_files import decode, decompressed, kind_of, read_bytes
+from handrail.data.raw_files import decode, kind_of, read_bytes, unpack
 from handrail.data.sources.arrays import read_npy, read_npz
-from handrail.data.sources.bundled import PREFIX, read_bundled
+from handrail.data.sources.bundled import PREFIX, read_example
 from handrail.data.sources.columnar import read_arrow, read_json, read_json_lines, read_parquet
 from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.media import has_items, read_items, with_pictures
@@ -107,11 +107,11 @@ def read_expecting(
 
 def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:
     if isinstance(source, Table):
-        refuse_unused(options, frozenset(), source.source)
+        refuse_idle_options(options, frozenset(), source.source)
         return source
     if isinstance(source, str) and source.startswith(PREFIX):
-        refuse_unused(options, _USED["bundled"], source)
-        return read_bundled(source, options=options)
+        refuse_idle_options(options, _USED["bundled"], source)
+        return read_example(source, options=options)
     if isinstance(source, str) and is_url(source):
         return _read_url(source, options)
     if isinstance(source, str | Path):
@@ -119,7 +119,7 @@ def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bo
     if isinstance(source, list | tuple) and source and all(isinstance(part, str | Path) for part in source):
         paths = sorted({path for part in source for path in matching(part)})
         return _read_paths(paths, f"{len(paths)} files", options, cache_in, labelled)
-    refuse_unused(
+    refuse_idle_options(
         options, _USED["dictionary"] if isinstance(source, dict) else _ALWAYS, f"a {type(source).__name__}"
     )
     return from_object(source, options=options)
@@ -132,7 +132,7 @@ def _read_paths(
     if len(paths) == 1 and paths[0].is_dir():
         paths = parquet_in(paths[0]) or paths
     if has_items(paths):
-        refuse_unused(options, frozenset({"encoding"}), paths[0].name)
+        refuse_idle_options(options, frozenset({"encoding"}), paths[0].name)
         return read_items(paths, options=options, cache_in=cache_in, labelled=labelled)
     table = read_file(paths[0], options=options) if len(paths) == 1 else _read_files(paths, name, options)
     return with_pictures(table, paths[0].parent, cache_in=cache_in)
@@ -144,11 +144,11 @@ def _read_url(source: str, options: ReadOptions) -> Table:
         raise DataError(f"{scheme} addresses are not read; download the file first and name it here.")
     if scheme == "file":
         return read_file(Path(source.split("://", 1)[1]), options=options)
-    refuse_unused(options, _USED["sql"], "a database")
+    refuse_idle_options(options, _USED["sql"], "a database")
     return read_sql(source, options=options)
 
 
-def refuse_unused(options: ReadOptions, used: frozenset[str], what: str) -> None:
+def refuse_idle_options(options: ReadOptions, used: frozenset[str], what: str) -> None:
     """Raises: `DataError` with every given setting that would have no effect on this source."""
     idle = [key for key in options.given() if key not in used]
     if idle:
@@ -194,32 +194,32 @@ def read_file(path: Path, *, options: ReadOptions) -> Table:
     """
     if FORMATS.get(path.suffix.lower()) == "sqlite":
         return _read_sqlite(path, options)
-    data, inner = decompressed(read_bytes(path), path)
+    data, inner = unpack(read_bytes(path), path)
     kind = FORMATS.get(Path(inner).suffix.lower()) or _format_of(data, path, options)
     if kind == "sqlite":
         if inner != path.name:
             raise DataError(f"{path} holds a compressed SQLite file; decompress it first.")
         return _read_sqlite(path, options)
-    refuse_unused(options, _USED.get(kind, _ALWAYS), f"{path.name} ({kind})")
+    refuse_idle_options(options, _USED.get(kind, _ALWAYS), f"{path.name} ({kind})")
     if kind == "text":
         text, encoding = decode(data, path.name, encoding=options.encoding)
         table = read_delimited(text, inner, options=options)
         notes = (
             table.notes if encoding in ("utf-8", "utf-8-sig") else (f"{table.notes[0]}, encoding {encoding}",)
         )
-        return _called(table, path.name, notes)
+        return _describe_source(table, path.name, notes)
     return _READERS[kind](data, path.name, options=options)
 
 
 def _read_sqlite(path: Path, options: ReadOptions) -> Table:
     from sqlalchemy import URL
 
-    refuse_unused(options, _USED["sqlite"], f"{path.name} (SQLite)")
+    refuse_idle_options(options, _USED["sqlite"], f"{path.name} (SQLite)")
     url = URL.create("sqlite", database=str(path))
     return read_sql(url.render_as_string(hide_password=False), options=options, name=path.name)
 
 
-def _called(table: Table, name: str, notes: tuple[str, ...]) -> Table:
+def _describe_source(table: Table, name: str, notes: tuple[str, ...]) -> Table:
     return Table(
         table.frame, name, first_row=table.first_row, notes=notes, is_text=table.is_text, namer=table.namer
     )

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.raw_files import kind_of
-from handrail.data.sources.cells import column_of, distinct, native, renamed
+from handrail.data.sources.cells import column_of, distinct, native, rename_columns
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
@@ -92,7 +92,7 @@ def arrays_frame(arrays: Mapping[str, Any], name: str, *, options: ReadOptions) 
         for key, mask in masks.items()
     ]
     return native(
-        renamed(frame.with_columns(hidden), options.names, name), name, markers=options.missing or ()
+        rename_columns(frame.with_columns(hidden), options.names, name), name, markers=options.missing or ()
     )
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from handrail.data.sources.cells import renamed
+from handrail.data.sources.cells import rename_columns
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
@@ -11,7 +11,7 @@ PREFIX = "bundled:"
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 
-def read_bundled(source: str, *, options: ReadOptions) -> Table:
+def read_example(source: str, *, options: ReadOptions) -> Table:
     """One of scikit-learn's data sets; its last column is `target`, with class names where the classes have
     names.
 
@@ -30,4 +30,4 @@ def read_bundled(source: str, *, options: ReadOptions) -> Table:
         data.target if name in ("digits", "diabetes") else [str(data.target_names[i]) for i in data.target]
     )
     frame = pl.DataFrame({**columns, "target": target})
-    return Table(renamed(frame, options.names, source), source)
+    return Table(rename_columns(frame, options.names, source), source)

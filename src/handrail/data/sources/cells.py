@@ -86,7 +86,7 @@ def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
 
     Raises: `DataError` for nested or unknown values, naming column and row.
     """
-    values = [_unwrapped(value) for value in values]
+    values = [_unwrap(value) for value in values]
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {str}:
         return pl.Series(name, values, dtype=pl.String)
@@ -101,7 +101,7 @@ def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
     )
 
 
-def _unwrapped(value: object) -> object:
+def _unwrap(value: object) -> object:
     """NumPy's and pandas' scalars as Python's own."""
     if type(value).__module__.split(".")[0] == "pandas":
         is_missing = type(value).__name__ in ("NAType", "NaTType")
@@ -163,7 +163,7 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
     return pl.DataFrame([column_of(name, values, source) for name, values in columns.items()])
 
 
-def renamed(frame: pl.DataFrame, names: list[str] | None, source: str) -> pl.DataFrame:
+def rename_columns(frame: pl.DataFrame, names: list[str] | None, source: str) -> pl.DataFrame:
     """The table under the names that the user gave.
 
     Raises: `DataError` when their number is not that of the columns.

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from handrail.data.raw_files import decode, kind_of
-from handrail.data.sources.cells import columns_frame, distinct, native, renamed
+from handrail.data.sources.cells import columns_frame, distinct, native, rename_columns
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -40,7 +40,7 @@ def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:
         raise DataError(
             f"{name}: found {found}; expected an array of records, or an object with a list for each column."
         )
-    return Table(_finished(frame, name, options), name)
+    return Table(_finish(frame, name, options), name)
 
 
 def read_json_lines(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -48,16 +48,16 @@ def read_json_lines(data: bytes, name: str, *, options: ReadOptions) -> Table:
     text, _ = decode(data, name, encoding=options.encoding)
     numbered = [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
     lines = [number for number, _ in numbered]
-    frame = records_frame(_parsed_lines(numbered, name), name, rows=lines)
+    frame = records_frame(_parse_lines(numbered, name), name, rows=lines)
     return Table(
-        _finished(frame, name, options),
+        _finish(frame, name, options),
         name,
         first_row=lines[0] if lines else 1,
         namer=lambda i: f"line {lines[i]}",
     )
 
 
-def _parsed_lines(numbered: Sequence[tuple[int, str]], name: str) -> list[Any]:
+def _parse_lines(numbered: Sequence[tuple[int, str]], name: str) -> list[Any]:
     records = []
     for number, line in numbered:
         try:
@@ -93,8 +93,8 @@ def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
     try:
         frame = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken(data, name, "Parquet", error) from error
-    return Table(_finished(frame, name, options), name)
+        raise _damage_error(data, name, "Parquet", error) from error
+    return Table(_finish(frame, name, options), name)
 
 
 def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -103,11 +103,11 @@ def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
         read = pl.read_ipc if kind_of(data) == "Arrow" else pl.read_ipc_stream
         frame = read(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken(data, name, "Arrow", error) from error
-    return Table(_finished(frame, name, options), name)
+        raise _damage_error(data, name, "Arrow", error) from error
+    return Table(_finish(frame, name, options), name)
 
 
-def _broken(data: bytes, name: str, expected: str, error: Exception) -> DataError:
+def _damage_error(data: bytes, name: str, expected: str, error: Exception) -> DataError:
     kind = kind_of(data)
     if kind is not None and not kind.startswith(expected):
         return DataError(
@@ -117,6 +117,6 @@ def _broken(data: bytes, name: str, expected: str, error: Exception) -> DataErro
     return DataError(f"{name} cannot be read as {expected}: {reason}. The file may be cut short or damaged.")
 
 
-def _finished(frame: pl.DataFrame, name: str, options: ReadOptions) -> pl.DataFrame:
+def _finish(frame: pl.DataFrame, name: str, options: ReadOptions) -> pl.DataFrame:
     distinct(frame.columns, name)
-    return native(renamed(frame, options.names, name), name, markers=options.missing or ())
+    return native(rename_columns(frame, options.names, name), name, markers=options.missing or ())

@@ -63,11 +63,11 @@ def read_delimited(text: str, name: str, *, options: ReadOptions) -> Table:
         raise DataError(f"{name} is empty: it holds only white space; expected a table.")
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
     dialect = find_dialect(text, delimiter=options.delimiter, quote=options.quote, suffix=suffix)
-    parsed, dialect = _parsed(text, dialect, name, quote_given=options.quote is not None)
+    parsed, dialect = _parse(text, dialect, name, quote_given=options.quote is not None)
     rows = sample_rows(text, dialect)
     missing = MISSING | set(options.missing or ())
     header = _header(rows, options, missing=missing, suffix=suffix) if rows else bool(options.header)
-    frame, lines = _named(parsed, options, name, header=header)
+    frame, lines = _name_columns(parsed, options, name, header=header)
     frame = clean_text(frame, options.missing or ())
     frame, commas = _decimal_points(frame, options.decimal, delimiter=dialect.delimiter)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}"]
@@ -85,7 +85,7 @@ def read_delimited(text: str, name: str, *, options: ReadOptions) -> Table:
     )
 
 
-def _parsed(text: str, dialect: Dialect, name: str, *, quote_given: bool) -> tuple[Parsed, Dialect]:
+def _parse(text: str, dialect: Dialect, name: str, *, quote_given: bool) -> tuple[Parsed, Dialect]:
     """The parsed text; quotes that were only supposed are taken as plain text where that alone makes sense."""
     plain = Dialect(dialect.delimiter, "")
     can_be_plain = bool(dialect.quote) and not quote_given and dialect.quote in text
@@ -97,7 +97,7 @@ def _parsed(text: str, dialect: Dialect, name: str, *, quote_given: bool) -> tup
                 return parse(text, plain), plain
             except (RaggedError, csv.Error):
                 pass
-        raise DataError(_explained(error, name, dialect)) from error
+        raise DataError(_explain(error, name, dialect)) from error
     if parsed.spans_lines and can_be_plain and parsed.frame.width > 1:
         # Real line breaks inside quotes make lines ragged when the quotes are ignored. If they do not, the
         # quotes are characters of the text, and rows were swallowed between two of them.
@@ -110,7 +110,7 @@ def _parsed(text: str, dialect: Dialect, name: str, *, quote_given: bool) -> tup
     return parsed, dialect
 
 
-def _explained(error: Exception, name: str, dialect: Dialect) -> str:
+def _explain(error: Exception, name: str, dialect: Dialect) -> str:
     if isinstance(error, OpenQuoteError):
         return (
             f"{name}: the quote ({dialect.quote}) opened in the record at line {error.line} is never closed. "
@@ -146,7 +146,7 @@ def _quick(data: bytes, dialect: Dialect) -> Parsed | None:
     ends, delimiters = breaks, np.flatnonzero(buffer == ord(dialect.delimiter))
     if dialect.quote:
         quotes = np.flatnonzero(buffer == ord(dialect.quote))
-        if not _well_formed(buffer, quotes, ord(dialect.delimiter)):
+        if not _is_regular(buffer, quotes, ord(dialect.delimiter)):
             return None
         if quotes.size:  # an odd number of quotes before a place: it is inside a field
             ends, delimiters = (x[np.searchsorted(quotes, x) % 2 == 0] for x in (ends, delimiters))
@@ -166,7 +166,7 @@ def _quick(data: bytes, dialect: Dialect) -> Parsed | None:
     return Parsed(frame, lines, spans_lines=len(ends) != len(breaks))
 
 
-def _well_formed(buffer: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
+def _is_regular(buffer: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
     """Whether every quote opens a field at its beginning, closes it at its end, or is one of a doubled pair."""
     if quotes.size == 0:
         return True
@@ -236,7 +236,7 @@ def _spaces_after(text: str, dialect: Dialect) -> bool:
     )
 
 
-def _named(
+def _name_columns(
     parsed: Parsed, options: ReadOptions, name: str, *, header: bool
 ) -> tuple[pl.DataFrame, np.ndarray]:
     """The data rows under their names."""
@@ -271,10 +271,10 @@ def _decimal_points(
     form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
     names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
     return frame.with_columns(
-        _pointed(pl.col(name), form) for name in (frame.columns if decimal == "," else names)
+        _point_at(pl.col(name), form) for name in (frame.columns if decimal == "," else names)
     ), names
 
 
-def _pointed(column: pl.Expr, form: str) -> pl.Expr:
+def _point_at(column: pl.Expr, form: str) -> pl.Expr:
     plain = column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     return pl.when(column.str.contains(form)).then(plain).otherwise(column)

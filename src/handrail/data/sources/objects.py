@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.sources.arrays import array_frame, arrays_frame
-from handrail.data.sources.cells import column_of, columns_frame, distinct, native, renamed
+from handrail.data.sources.cells import column_of, columns_frame, distinct, native, rename_columns
 from handrail.data.sources.columnar import records_frame
 from handrail.data.table import Table
 from handrail.errors import DataError
@@ -31,7 +31,7 @@ def from_object(source: Any, *, options: ReadOptions) -> Table:
     library, kind = _library(source), type(source).__name__
     if library in _FRAMES:
         name, frame_of = _FRAMES[library]
-        return _typed(frame_of(source), name, options)
+        return _type_columns(frame_of(source), name, options)
     if library in ("numpy", "torch"):
         return _from_array(_as_numpy(source), options, "array" if library == "numpy" else "tensor")
     if isinstance(source, Mapping):
@@ -43,7 +43,7 @@ def from_object(source: Any, *, options: ReadOptions) -> Table:
     ):
         return _from_pair(source[0], source[1], options)
     if isinstance(source, list) and source and all(isinstance(record, Mapping) for record in source):
-        return _typed(
+        return _type_columns(
             records_frame([dict(record) for record in source], "records", rows=None), "records", options
         )
     raise DataError(f"found an object of type {kind}; expected {_EXPECTED}.")
@@ -54,8 +54,8 @@ def _library(source: Any) -> str:
     return next((root for root in roots if root in ("polars", "pandas", "pyarrow", "numpy", "torch")), "")
 
 
-def _typed(frame: pl.DataFrame, name: str, options: ReadOptions) -> Table:
-    return Table(native(renamed(frame, options.names, name), name, markers=options.missing or ()), name)
+def _type_columns(frame: pl.DataFrame, name: str, options: ReadOptions) -> Table:
+    return Table(native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name)
 
 
 def _from_polars(source: Any) -> pl.DataFrame:
@@ -133,7 +133,7 @@ def _from_mapping(source: Mapping[Any, Any], options: ReadOptions) -> Table:
         arrays = {str(key): _array_of(str(key), value) for key, value in source.items()}
         return Table(arrays_frame(arrays, "dictionary", options=options), "dictionary")
     columns = {str(key): _values(str(key), value) for key, value in source.items()}
-    return _typed(columns_frame(columns, "dictionary"), "dictionary", options)
+    return _type_columns(columns_frame(columns, "dictionary"), "dictionary", options)
 
 
 def _array_of(key: str, value: Any) -> np.ndarray:
@@ -165,7 +165,7 @@ def _from_pair(features: Any, target: Any, options: ReadOptions) -> Table:
         raise DataError(f"(X, y): X has {left.height} rows and y has {right.height}; expected as many.")
     right.columns = names
     distinct([*left.columns, *names], "(X, y)")
-    return Table(renamed(left.hstack(right), options.names, "(X, y)"), "(X, y)")
+    return Table(rename_columns(left.hstack(right), options.names, "(X, y)"), "(X, y)")
 
 
 _FRAMES: dict[str, tuple[str, Callable[[Any], pl.DataFrame]]] = {

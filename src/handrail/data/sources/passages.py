@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from handrail.data.raw_files import COMPRESSED, decode, decompressed, read_bytes
-from handrail.data.sources import FORMATS, matching, read, refuse_unused
+from handrail.data.raw_files import COMPRESSED, decode, read_bytes, unpack
+from handrail.data.sources import FORMATS, matching, read, refuse_idle_options
 from handrail.data.sources.bundled import PREFIX
 from handrail.data.sources.sql import is_url
 from handrail.data.table import Table
@@ -37,7 +37,7 @@ def read_passages(source: Any, target: Any = None, *, options: ReadOptions | Non
     options = options or ReadOptions()
     paths = _text_files(source) if target in (None, COLUMN) else []
     if paths:
-        refuse_unused(options, frozenset(("encoding",)), "a text that is read as it stands")
+        refuse_idle_options(options, frozenset(("encoding",)), "a text that is read as it stands")
         return read_text_files(paths, encoding=options.encoding)
     table = read(source, options=options)
     return from_table(
@@ -88,7 +88,7 @@ def read_text_files(paths: Sequence[str | Path], *, encoding: str | None = None)
         raise DataError("no text file was named; expected at least one.")
     if len(paths) == 1:
         return read_text_file(paths[0], encoding=encoding)
-    texts = [_ended(_read(Path(path), encoding)) for path in paths]
+    texts = [_end(_read(Path(path), encoding)) for path in paths]
     return _table(texts, f"{len(paths)} text files", [Path(path).name for path in paths])
 
 
@@ -110,7 +110,7 @@ def from_table(table: Table, column: str | None = None) -> Table:
             f"'{table.source}', column '{name}': all {len(texts):,} texts are missing; expected at least one."
         )
     frame = pl.DataFrame(
-        {COLUMN: pl.Series([_ended(text) for text in texts.drop_nulls().to_list()], dtype=pl.String)}
+        {COLUMN: pl.Series([_end(text) for text in texts.drop_nulls().to_list()], dtype=pl.String)}
     )
     return Table(
         frame, table.source, notes=table.notes, namer=lambda row: table.row_name(rows[row]), target=COLUMN
@@ -138,11 +138,11 @@ def _text_column(table: Table, column: str | None) -> str:
 
 
 def _read(path: Path, encoding: str | None) -> str:
-    data, _ = decompressed(read_bytes(path), path)
+    data, _ = unpack(read_bytes(path), path)
     return decode(data, str(path), encoding=encoding)[0]
 
 
-def _ended(text: str) -> str:
+def _end(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 

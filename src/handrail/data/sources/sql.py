@@ -13,8 +13,8 @@ from urllib.parse import quote, quote_plus
 
 import polars as pl
 
-from handrail.data.raw_files import kind_of, not_found
-from handrail.data.sources.cells import column_of, distinct, native, renamed
+from handrail.data.raw_files import kind_of, missing_file
+from handrail.data.sources.cells import column_of, distinct, native, rename_columns
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
@@ -33,7 +33,7 @@ def is_url(source: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+_]*://", source) is not None
 
 
-def parsed_url(url: str) -> "URL":
+def parse_url(url: str) -> "URL":
     """SQLAlchemy's URL, with psycopg as the driver for PostgreSQL where none is given.
 
     Raises: `DataError` when the URL cannot be understood.
@@ -60,7 +60,7 @@ def engine_of(url: str, **options: Any) -> "Engine":
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
     from sqlalchemy.pool import NullPool
 
-    parsed = parsed_url(url)
+    parsed = parse_url(url)
     try:
         return create_engine(parsed, poolclass=NullPool, **options)
     except NoSuchModuleError as error:
@@ -85,7 +85,7 @@ def reason(error: BaseException, url: str) -> str:
     lines = [line.strip() for line in str(getattr(error, "orig", None) or error).splitlines()]
     text = " ".join(line for line in lines if line and not set(line) <= {"^", " "})[:400].rstrip(".")
     with contextlib.suppress(DataError):
-        parsed = parsed_url(url)
+        parsed = parse_url(url)
         secrets = {str(parsed.password or ""), *(str(parsed.query.get(key, "")) for key in SECRET_KEYS)} - {
             ""
         }
@@ -122,7 +122,7 @@ def connection(url: str, *, name: str | None = None, **options: Any) -> Iterator
 
 def sqlite_path(url: str) -> Path | None:
     """The file of an SQLite URL; `None` for other databases and for one in memory."""
-    parsed = parsed_url(url)
+    parsed = parse_url(url)
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return Path(str(parsed.database)) if is_file and not str(parsed.database).startswith("file:") else None
 
@@ -137,7 +137,7 @@ def check_sqlite(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(4096)
     except (FileNotFoundError, NotADirectoryError):
-        raise not_found(path) from None
+        raise missing_file(path) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     if not start:
@@ -173,11 +173,11 @@ def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Tabl
             table = _table_name(opened, options.table, name)
             frame, name = _whole_table(opened, table, name), f"{name} (table {table})"
     distinct(frame.columns, name)
-    return Table(native(renamed(frame, options.names, name), name, markers=options.missing or ()), name)
+    return Table(native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name)
 
 
 def _backend(url: str) -> str:
-    return parsed_url(url).get_backend_name()
+    return parse_url(url).get_backend_name()
 
 
 def _query(opened: "Connection", query: str, url: str) -> pl.DataFrame:
@@ -194,7 +194,7 @@ def _query(opened: "Connection", query: str, url: str) -> pl.DataFrame:
         raise DataError(
             f"{without_password(url)}: the query returns no rows; expected a SELECT. The query was: {query}"
         )
-    return _fetched(result, without_password(url))
+    return _fetch(result, without_password(url))
 
 
 def table_names(opened: "Connection") -> list[str]:
@@ -231,7 +231,7 @@ def _has_table(opened: "Connection", table: str, schema: str) -> bool:
 _ORDERS = {"sqlite": ("rowid",), "postgresql": ("xmin::text::bigint", "cmin::text::bigint", "ctid")}
 
 
-def _quoted(opened: "Connection", column: str) -> str:
+def _quote(opened: "Connection", column: str) -> str:
     return opened.dialect.identifier_preparer.quote(column)
 
 
@@ -248,26 +248,26 @@ def _whole_table(opened: "Connection", wanted: str, name: str) -> pl.DataFrame:
         if opened.dialect.name == "postgresql":
             order = (
                 tuple(
-                    _quoted(opened, key)
+                    _quote(opened, key)
                     for key in inspector.get_pk_constraint(plain, schema=schema)["constrained_columns"]
                 )
                 or order
             )
         try:
-            frame = _fetched(
+            frame = _fetch(
                 opened.execute(everything.order_by(*(literal_column(key) for key in order))), name
             )
         except SQLAlchemyError:  # a table without such numbers: WITHOUT ROWID, or kept on another server
             opened.rollback()
-    frame = _fetched(opened.execute(everything), name) if frame is None else frame
+    frame = _fetch(opened.execute(everything), name) if frame is None else frame
     return (
-        _as_declared(frame, inspector.get_columns(plain, schema=schema))
+        _cast_as_in_schema(frame, inspector.get_columns(plain, schema=schema))
         if opened.dialect.name == "sqlite"
         else frame
     )
 
 
-def _fetched(result: Any, name: str) -> pl.DataFrame:
+def _fetch(result: Any, name: str) -> pl.DataFrame:
     """All rows as columns, a chunk at a time."""
     names = list(result.keys())
     distinct(names, name)
@@ -278,7 +278,7 @@ def _fetched(result: Any, name: str) -> pl.DataFrame:
     return pl.DataFrame([column_of(key, values, name) for key, values in zip(names, columns, strict=True)])
 
 
-def _as_declared(frame: pl.DataFrame, declared: Sequence[Any]) -> pl.DataFrame:
+def _cast_as_in_schema(frame: pl.DataFrame, declared: Sequence[Any]) -> pl.DataFrame:
     """SQLite stores booleans as 0 and 1, and times as text; where a column is declared so and holds so, we
     follow.
     """

@@ -51,7 +51,7 @@ def draw(
     shares = (split.validation if with_validation else 0.0, split.test if with_test else 0.0)
     if split.method == "column":
         assert keys is not None
-        return _given(keys, with_validation=with_validation, with_test=with_test)
+        return _read_parts(keys, with_validation=with_validation, with_test=with_test)
     if rows < _FEWEST_ROWS and any(shares):
         raise DataError(
             f"{source} has {rows} {'row' if rows == 1 else 'rows'}; expected at least {_FEWEST_ROWS} to draw training, validation and test rows from."
@@ -59,12 +59,12 @@ def draw(
     generator = np.random.default_rng([split.seed, 7])
     if split.method == "time":
         assert keys is not None
-        return _ordered(keys, shares)
+        return _split_in_order(keys, shares)
     if split.method == "order":
-        return _ordered(pl.Series(range(rows)), shares)
+        return _split_in_order(pl.Series(range(rows)), shares)
     if split.method == "group":
         assert keys is not None
-        return _grouped(keys, shares, generator)
+        return _split_groups(keys, shares, generator)
     everything = np.arange(rows)
     parts = np.full(rows, TRAIN, dtype=np.uint8)
     if with_test:
@@ -102,13 +102,13 @@ def spread_by_class(
     sizes = np.array([len(group) for group in members])
     if sizes.max() == 1:
         return spread(rows, total, generator)
-    counts = _apportioned(sizes, share, total)
+    counts = _apportion(sizes, share, total)
     return np.concatenate(
         [spread(group, count, generator) for group, count in zip(members, counts, strict=True)]
     )
 
 
-def _apportioned(sizes: np.ndarray, share: float, total: int) -> np.ndarray:
+def _apportion(sizes: np.ndarray, share: float, total: int) -> np.ndarray:
     """How many rows of each class: shares rounded by largest remainder, at most all but one.
 
     Where that leaves too few (many classes of a row or two), classes with rows to spare give more.
@@ -133,7 +133,7 @@ def _codes(labels: pl.Series) -> np.ndarray:
     ).to_numpy()
 
 
-def _given(keys: pl.Series, *, with_validation: bool, with_test: bool) -> np.ndarray:
+def _read_parts(keys: pl.Series, *, with_validation: bool, with_test: bool) -> np.ndarray:
     """The parts that the column names."""
     words = keys.cast(pl.String).str.strip_chars().str.to_lowercase()
     parts = words.replace_strict(_ALIASES, default=None, return_dtype=pl.UInt8)
@@ -155,7 +155,7 @@ def _given(keys: pl.Series, *, with_validation: bool, with_test: bool) -> np.nda
     return parts.to_numpy().copy()
 
 
-def _ordered(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
+def _split_in_order(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
     moments = as_numbers(keys)
     if moments.null_count() > keys.null_count():
         moments = as_seconds(keys, None)
@@ -176,7 +176,7 @@ def _ordered(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
     return parts
 
 
-def _grouped(keys: pl.Series, shares: tuple[float, float], generator: np.random.Generator) -> np.ndarray:
+def _split_groups(keys: pl.Series, shares: tuple[float, float], generator: np.random.Generator) -> np.ndarray:
     """Whole groups in random order: the first are test, then validation, then training; at least one group
     each.
     """

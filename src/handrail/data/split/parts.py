@@ -32,7 +32,7 @@ class RawRows:
         """Of each row, by content."""
         return row_hashes(self.frame, stores=self.table.stores)
 
-    def picked(self, places: np.ndarray) -> "RawRows":
+    def pick(self, places: np.ndarray) -> "RawRows":
         """Some of the rows."""
         return RawRows(self.name, self.frame[places], self.rows[places], self.table)
 
@@ -55,7 +55,7 @@ class Drawn:
     season: int = 0
 
 
-def drawn(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
+def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     """Read the source and divide it.
 
     Raises: `DataError` when source, target or split do not serve.
@@ -64,13 +64,13 @@ def drawn(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     if recipe.task != "forecast":
         check_names(recipe, table.frame.columns, targets)
     others = {name: _other(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")}
-    table, others = _with_shared_stores(table, others)
-    found = divided(recipe, table, targets, others, season=season)
+    table, others = _share_stores(table, others)
+    found = divide(recipe, table, targets, others, season=season)
     validation, test = _without_repeats(recipe, found.train, found.validation, found.test)
     return replace(found, validation=validation, test=test)
 
 
-def divided(
+def divide(
     recipe: DataRecipe,
     table: Table,
     targets: tuple[str, ...],
@@ -87,7 +87,7 @@ def divided(
     empty = [part.name for part in rows if not len(part.frame)]
     if empty:
         raise DataError(f"the {empty[0]} part has no rows; expected some in each of {', '.join(PARTS)}.")
-    train, validation, test = (_labelled(part, targets) for part in rows)
+    train, validation, test = (_drop_unlabelled(part, targets) for part in rows)
     missing = sum(
         len(rows[code].rows) - len(after.rows) for code, after in ((TRAIN, train), (VALIDATION, validation))
     )
@@ -188,7 +188,7 @@ def _other(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | None)
     return other
 
 
-def _with_shared_stores(
+def _share_stores(
     table: Table, others: dict[str, Table | None]
 ) -> tuple[Table, dict[str, Table | None]]:
     """Sources of their own bring stores of their own: they are put one behind the other, and the places
@@ -232,7 +232,7 @@ def check_names(recipe: DataRecipe, columns: Sequence[str], targets: Sequence[st
         raise DataError(problems)
 
 
-def _labelled(part: RawRows, targets: Sequence[str]) -> RawRows:
+def _drop_unlabelled(part: RawRows, targets: Sequence[str]) -> RawRows:
     """Without the rows whose target is missing."""
     missing = np.zeros(len(part.frame), dtype=bool)
     for name in targets:
@@ -243,7 +243,7 @@ def _labelled(part: RawRows, targets: Sequence[str]) -> RawRows:
         raise DataError(
             f"the target '{targets[0]}': all {len(missing):,} values of the {part.name} rows are missing; expected at least some."
         )
-    return part.picked(np.flatnonzero(~missing))
+    return part.pick(np.flatnonzero(~missing))
 
 
 def _without_repeats(
@@ -255,7 +255,7 @@ def _without_repeats(
     if recipe.duplicates == "keep":
         return validation, test
     fresh = fresh_rows(train.hashes, validation.hashes, test.hashes)
-    return validation.picked(fresh[0]), test.picked(fresh[1])
+    return validation.pick(fresh[0]), test.pick(fresh[1])
 
 
 def fresh_rows(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -266,7 +266,7 @@ def fresh_rows(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> t
     return np.flatnonzero(~np.isin(validation, train)), np.flatnonzero(~np.isin(test, known))
 
 
-def sampled(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
+def take_sample(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
     """A part of the part, class by class: `data.sample` rows in all (or that share of them)."""
     if recipe.sample is None:
         return part
@@ -277,4 +277,4 @@ def sampled(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
     everything = np.arange(len(part.frame))
     left_out = spread_by_class(everything, 1 - share, np.random.default_rng([recipe.split.seed, 11]), classes)
     # What is left holds at least a row of each class.
-    return part.picked(np.setdiff1d(everything, left_out))
+    return part.pick(np.setdiff1d(everything, left_out))

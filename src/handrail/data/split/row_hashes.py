@@ -42,8 +42,8 @@ def row_hashes(
         for name in sorted(columns if columns is not None else frame.columns):
             store = (stores or {}).get(name)
             values = _value_hashes(frame[name]) if store is None else _item_hashes(frame[name], store)
-            total += _mixed(values + np.uint64(_word_hash(name)))
-        return _mixed(total)
+            total += _mix(values + np.uint64(_word_hash(name)))
+        return _mix(total)
 
 
 def _item_hashes(places: pl.Series, store: Store) -> np.ndarray:
@@ -94,7 +94,7 @@ def _word_hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
+def _mix(values: np.ndarray) -> np.ndarray:
     """Steele's SplitMix64 finaliser: every bit of the input reaches every bit of the output."""
     values = values + _GOLDEN
     values = (values ^ (values >> np.uint64(30))) * _MIX_A

@@ -14,7 +14,7 @@ _ENDINGS = (".parquet", ".pq")
 _WHOLE = ("mask", "boxes", "forecast", "next-token", "sequence")
 
 
-def streamed_source(recipe: DataRecipe) -> ParquetRows | None:
+def find_streamable(recipe: DataRecipe) -> ParquetRows | None:
     """The Parquet files of a recipe whose table is streamed, or nothing where it is read into memory.
 
     By itself (`data.stream: auto`) a table is streamed from 128 MB on, counted as eight bytes a cell. It does

@@ -39,7 +39,7 @@ class _Column:
         if values.dtype == pl.String and self.coded:
             self._add_texts(values)
         else:
-            self.parts.append(_shrunk(values))
+            self.parts.append(_shrink(values))
 
     def _add_texts(self, values: pl.Series) -> None:
         for level in values.unique(maintain_order=True).drop_nulls().to_list():
@@ -68,7 +68,7 @@ class _Column:
         return whole.alias(self.name)
 
 
-def _shrunk(values: pl.Series) -> pl.Series:
+def _shrink(values: pl.Series) -> pl.Series:
     if not values.dtype.is_integer() or not values.count():
         return values
     low, high = int(values.min()), int(values.max())  # pyright: ignore[reportArgumentType]

@@ -19,7 +19,7 @@ _BUCKET = 4096  # rows
 _MOST_BUCKETS = 4096  # more would be written in very small pieces
 
 
-def scattered(rows: np.ndarray, seed: int) -> np.ndarray:
+def scatter(rows: np.ndarray, seed: int) -> np.ndarray:
     """The rows in the order in which they are written: put into buckets at random, in their own order in
     each.
     """
@@ -28,7 +28,7 @@ def scattered(rows: np.ndarray, seed: int) -> np.ndarray:
     return rows[np.argsort(drawn, kind="stable")]
 
 
-def streamed_in(inputs: Any) -> Streamed | None:
+def shuffle_blocks(inputs: Any) -> Streamed | None:
     """The rows of a file among a network's inputs."""
     parts = inputs if isinstance(inputs, tuple) else (inputs,)
     return next((part for part in parts if isinstance(part, Streamed)), None)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from handrail.data.sources.cells import distinct, native, renamed
+from handrail.data.sources.cells import distinct, native, rename_columns
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 
@@ -24,15 +24,15 @@ class ParquetRows:
 
     def __init__(self, paths: Sequence[Path], name: str, options: ReadOptions) -> None:
         self.paths, self.name, self.options = list(paths), name, options
-        files = [_opened(path) for path in self.paths]
+        files = [_open(path) for path in self.paths]
         self.lengths = [file.metadata.num_rows for file in files]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
         empty = [
-            self._typed(pl.DataFrame(pl.from_arrow(_empty(file))), path)
+            self._as_type(pl.DataFrame(pl.from_arrow(_empty(file))), path)
             for file, path in zip(files, self.paths, strict=True)
         ]
         nothing = [_without_values(file) for file in files]
-        self.types = _agreed(empty, nothing, self.paths)
+        self.types = _common_schema(empty, nothing, self.paths)
 
     @property
     def rows(self) -> int:
@@ -73,7 +73,7 @@ class ParquetRows:
     def _one(self, row: int) -> pl.DataFrame:
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         path, place = self.paths[part], row - int(self.starts[part])
-        metadata = _opened(path).metadata
+        metadata = _open(path).metadata
         for group in range(metadata.num_row_groups):
             size = metadata.row_group(group).num_rows
             if place < size:
@@ -96,18 +96,18 @@ class ParquetRows:
     ) -> Iterator[pl.DataFrame]:
         import pyarrow as pa
 
-        file, seen = _opened(path), 0
+        file, seen = _open(path), 0
         asked = None if columns is None else [self._own_name(path, file, name) for name in columns]
         try:
             for batch in file.iter_batches(BLOCK, row_groups=groups, columns=asked, use_threads=False):
                 frame = pl.DataFrame(pl.from_arrow(batch))
                 if asked is not None:
                     frame = frame.select(asked).rename(dict(zip(asked, columns or (), strict=True)))
-                yield self._cast(self._typed(frame, path, named=asked is not None))
+                yield self._cast(self._as_type(frame, path, named=asked is not None))
                 seen += len(frame)
             pa.default_memory_pool().release_unused()
         except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
-            raise _broken(path, error, seen) from error
+            raise _damage_error(path, error, seen) from error
 
     def _own_name(self, path: Path, file: Any, name: str) -> str:
         """What the file calls the column."""
@@ -115,8 +115,8 @@ class ParquetRows:
             return name
         return file.schema_arrow.names[self.options.names.index(name)]
 
-    def _typed(self, frame: pl.DataFrame, path: Path, *, named: bool = False) -> pl.DataFrame:
-        found = frame if named else renamed(frame, self.options.names, path.name)
+    def _as_type(self, frame: pl.DataFrame, path: Path, *, named: bool = False) -> pl.DataFrame:
+        found = frame if named else rename_columns(frame, self.options.names, path.name)
         return native(found, path.name, markers=self.options.missing or ())
 
     def _cast(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -127,23 +127,23 @@ class ParquetRows:
         return found.with_columns(pl.col(name).cast(kind) for name, kind in other.items()) if other else found
 
 
-def _opened(path: Path) -> Any:
+def _open(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
-    from handrail.data.raw_files import not_found
+    from handrail.data.raw_files import missing_file
 
     if not path.exists():
-        raise not_found(path)
+        raise missing_file(path)
     try:
         file = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
         distinct(file.schema_arrow.names, path.name)
         return file
     except (pa.ArrowException, OSError) as error:
-        raise _broken(path, error, 0) from error
+        raise _damage_error(path, error, 0) from error
 
 
-def _broken(path: Path, error: Exception, seen: int) -> DataError:
+def _damage_error(path: Path, error: Exception, seen: int) -> DataError:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     where = f" behind row {seen:,}" if seen else ""
     return DataError(
@@ -162,7 +162,7 @@ def _without_values(file: Any) -> set[str]:
     return {field.name for field in file.schema_arrow if pa.types.is_null(field.type)}
 
 
-def _agreed(
+def _common_schema(
     frames: Sequence[pl.DataFrame], nothing: Sequence[set[str]], paths: Sequence[Path]
 ) -> dict[str, pl.DataType]:
     """The type of each column: of numbers of several kinds the widest; a column of nothing takes that of the

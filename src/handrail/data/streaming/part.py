@@ -14,7 +14,7 @@ from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows
 from handrail.data.streaming.encode import Wanted, encode
-from handrail.data.streaming.order import scattered
+from handrail.data.streaming.order import scatter
 from handrail.data.streaming.parquet import ParquetRows
 
 
@@ -70,7 +70,7 @@ class StreamedPart(Part):
         """Over all rows."""
         return self.levels
 
-    def encoded(self, encoder: RowEncoder) -> Rows:
+    def encode_with(self, encoder: RowEncoder) -> Rows:
         """The rows in a file; it is written once for an encoder, together with those of the parts beside."""
         if self.kept.encoder is not encoder:
             parts = [
@@ -84,7 +84,7 @@ class StreamedPart(Part):
                 part.kept.encoder, part.kept.rows = encoder, rows
         return self.kept.rows
 
-    def picked(self, places: np.ndarray) -> Part:
+    def pick(self, places: np.ndarray) -> Part:
         """A few of the rows, read from their files."""
         some = np.asarray(places, dtype=np.int64)
         raw = self.source.fetch(self.rows[some])
@@ -93,13 +93,13 @@ class StreamedPart(Part):
             self.name, raw, features, self.target[torch.from_numpy(some)], self.rows[some], self.table
         )
 
-    def joined(self, other: Part) -> "StreamedPart":
+    def join(self, other: Part) -> "StreamedPart":
         """Both parts as one, in an order of its own; of the other sample as large a share as there is of this
         one.
         """
         assert isinstance(other, StreamedPart), "parts of one source are all streamed, or none is"
         rows, target = np.concatenate([self.rows, other.rows]), torch.cat([self.target, other.target])
-        order = scattered(np.argsort(rows, kind="stable"), self.seed)
+        order = scatter(np.argsort(rows, kind="stable"), self.seed)
         count = min(len(other.known), round(len(self.known) / len(self) * len(other)))
         some = np.sort(np.random.default_rng([self.seed, 37]).choice(len(other.known), count, replace=False))
         return replace(
@@ -107,11 +107,11 @@ class StreamedPart(Part):
             name=f"{self.name} and {other.name}",
             rows=rows[order],
             target=target[torch.from_numpy(order)],
-            known=self.known.joined(other.known.picked(some)),
+            known=self.known.join(other.known.pick(some)),
             beside=[],
             kept=Encoded(),
         )
 
     def readable(self, row: int, names: Sequence[str]) -> dict[str, str | None]:
         """The values of a row, read from its file."""
-        return self.picked(np.array([row])).readable(0, names)
+        return self.pick(np.array([row])).readable(0, names)

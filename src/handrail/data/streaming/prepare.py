@@ -21,17 +21,17 @@ from handrail.data.columns.unreadable import unreadable
 from handrail.data.dataset import Dataset
 from handrail.data.part import Part
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION
-from handrail.data.split.parts import Drawn, RawRows, check_names, divided, fresh_rows, sampled, task_of
+from handrail.data.split.parts import Drawn, RawRows, check_names, divide, fresh_rows, take_sample, task_of
 from handrail.data.steps import (
     describe_change,
     describe_dataset,
+    drop_unknown_classes,
     fingerprint_of,
-    of_known_classes,
+    make_part,
     schema_of,
-    typed_part,
 )
 from handrail.data.streaming.key_columns import slim_columns
-from handrail.data.streaming.order import scattered
+from handrail.data.streaming.order import scatter
 from handrail.data.streaming.parquet import ParquetRows
 from handrail.data.streaming.part import StreamedPart
 from handrail.data.streaming.scan import SAMPLE, Gathered, gather, level_counts, sample_of, unreadable_rows
@@ -44,25 +44,25 @@ _AT_ONCE = 2**20  # targets
 _KNOWN = (TRAIN, VALIDATION)
 
 
-def prepare_streamed(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path | None = None) -> Dataset:
+def prepare_stream(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path | None = None) -> Dataset:
     """As `handrail.data.prepare.prepare`.
 
     Raises: `DataError` as that.
     """
-    found = _drawn(recipe, source)
+    found = _draw_parts(recipe, source)
     known = pl.concat([found.train.frame, found.validation.frame], how="vertical_relaxed")
     task = task_of(recipe, known, found.targets, found.table)
     del known
     rows = {
-        TRAIN: sampled(recipe, found.train, task),
-        VALIDATION: sampled(recipe, found.validation, task),
+        TRAIN: take_sample(recipe, found.train, task),
+        VALIDATION: take_sample(recipe, found.validation, task),
         TEST: found.test,
     }
     chosen = {part: sample_of(rows[part].rows, part, recipe.split.seed) for part in _KNOWN}
-    looked = _gathered(source, rows, chosen)
+    looked = _gather(source, rows, chosen)
     samples = {part: replace(rows[part], frame=looked.samples[part], rows=chosen[part]) for part in _KNOWN}
     schema = schema_of(samples[TRAIN].frame, task, recipe, found.table)
-    ready = [typed_part(samples[part], schema, task) for part in _KNOWN]
+    ready = [make_part(samples[part], schema, task) for part in _KNOWN]
     alike: Any = {
         "schema": schema,
         "task": task,
@@ -79,13 +79,13 @@ def prepare_streamed(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path 
         [looked.hashes[part] for part in (TRAIN, VALIDATION, TEST)],
         schema=schema,
         task=task,
-        remarks=_sampled_note(parts),
+        remarks=_note_sampling(parts),
         notes=(_note(source, parts[0]),),
-        hashed=(_hashed(rows[TRAIN], looked), _hashed(rows[VALIDATION], looked)),
+        hashed=(_hashed_rows_of(rows[TRAIN], looked), _hashed_rows_of(rows[VALIDATION], looked)),
     )
 
 
-def reopen_streamed(
+def reopen_stream(
     recipe: DataRecipe,
     source: ParquetRows,
     schema: Schema,
@@ -98,24 +98,24 @@ def reopen_streamed(
 
     Raises: `DataError` when the rows are not what they were.
     """
-    found = _drawn(recipe, source)
+    found = _draw_parts(recipe, source)
     rows = {
-        TRAIN: sampled(recipe, found.train, task),
-        VALIDATION: sampled(recipe, found.validation, task),
+        TRAIN: take_sample(recipe, found.train, task),
+        VALIDATION: take_sample(recipe, found.validation, task),
         TEST: found.test,
     }
     chosen = {part: sample_of(some.rows, part, recipe.split.seed) for part, some in rows.items()}
-    looked = _gathered(source, rows, chosen)
+    looked = _gather(source, rows, chosen)
     if fingerprint_of(*(looked.hashes[part] for part in (TRAIN, VALIDATION, TEST))) != expected:
         raise DataError(describe_change(source.name))
-    rows[TEST], remarks = of_known_classes(rows[TEST], task)
+    rows[TEST], remarks = drop_unknown_classes(rows[TEST], task)
     kept = np.isin(chosen[TEST], rows[TEST].rows)
     samples = {
         part: RawRows(some.name, looked.samples[part], chosen[part], found.table)
         for part, some in rows.items()
     }
-    samples[TEST] = samples[TEST].picked(np.flatnonzero(kept))
-    ready = {part: typed_part(some, schema, task, strict=part != TEST)[0] for part, some in samples.items()}
+    samples[TEST] = samples[TEST].pick(np.flatnonzero(kept))
+    ready = {part: make_part(some, schema, task, strict=part != TEST)[0] for part, some in samples.items()}
     alike: Any = {
         "schema": schema,
         "task": task,
@@ -132,7 +132,7 @@ def reopen_streamed(
     return train, validation, replace(parts[2], strict=False, remarks=(*remarks, *odd))
 
 
-def _drawn(recipe: DataRecipe, source: ParquetRows) -> Drawn:
+def _draw_parts(recipe: DataRecipe, source: ParquetRows) -> Drawn:
     """The three parts by row number, each with its targets alone."""
     targets = find_targets(source.columns, recipe.target)
     check_names(recipe, source.columns, targets)
@@ -140,7 +140,7 @@ def _drawn(recipe: DataRecipe, source: ParquetRows) -> Drawn:
     text = [key] if key and recipe.split.method == "time" else []
     frame = slim_columns(source, [*targets, *([key] if key else [])], as_text=text)
     table = Table(frame, source.name, namer=source.row_name, streamed=True)
-    found = divided(recipe, table, targets, {"validation": None, "test": None})
+    found = divide(recipe, table, targets, {"validation": None, "test": None})
     empty = replace(table, frame=frame.clear())
     train, validation, test = (
         replace(part, frame=part.frame.select(targets), table=table if recipe.sample else empty)
@@ -150,16 +150,16 @@ def _drawn(recipe: DataRecipe, source: ParquetRows) -> Drawn:
         rows = {TRAIN: train.rows, VALIDATION: validation.rows, TEST: test.rows}
         hashes = gather(source, rows, {}, counted=False).hashes
         fresh = fresh_rows(hashes[TRAIN], hashes[VALIDATION], hashes[TEST])
-        validation, test = validation.picked(fresh[0]), test.picked(fresh[1])
+        validation, test = validation.pick(fresh[0]), test.pick(fresh[1])
     return replace(found, table=empty, train=train, validation=validation, test=test)
 
 
-def _gathered(source: ParquetRows, rows: Mapping[int, RawRows], chosen: Mapping[int, np.ndarray]) -> Gathered:
+def _gather(source: ParquetRows, rows: Mapping[int, RawRows], chosen: Mapping[int, np.ndarray]) -> Gathered:
     places = {part: some.rows for part, some in rows.items()}
     return gather(source, places, chosen, counted=len(chosen[TRAIN]) < len(places[TRAIN]))
 
 
-def _hashed(rows: RawRows, looked: Gathered) -> HashedRows:
+def _hashed_rows_of(rows: RawRows, looked: Gathered) -> HashedRows:
     part = TRAIN if rows.name == "train" else VALIDATION
     return HashedRows(rows.name, rows.rows, rows.table, looked.hashes[part])
 
@@ -180,7 +180,7 @@ def _part(
     """
     order, places = np.arange(len(rows.rows)), rows.rows
     if rows.name == "train":
-        order = scattered(order, seed)
+        order = scatter(order, seed)
         places = places[order].astype(np.uint32 if source.rows < 2**32 else np.int64)
     return StreamedPart(
         rows.name,
@@ -215,7 +215,7 @@ def _beside(parts: list[StreamedPart]) -> list[StreamedPart]:
     return parts
 
 
-def _sampled_note(parts: list[StreamedPart]) -> list[Finding]:
+def _note_sampling(parts: list[StreamedPart]) -> list[Finding]:
     if all(len(part.known) == len(part) for part in parts):
         return []
     sizes = " and ".join(

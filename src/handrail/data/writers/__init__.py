@@ -62,7 +62,7 @@ def convert(
     path = Path(destination).expanduser() if url is None else None
     writer = _writer(path, overwrite=overwrite) if path is not None else None
     found = read(source, options=options)
-    frame = typed(found.frame) if found.is_text else found.frame
+    frame = infer_types(found.frame) if found.is_text else found.frame
     if url is not None:
         write_sql(frame, url, table=table or _table_name(source, options), overwrite=overwrite)
         return Path(destination).expanduser() if not is_url(str(destination)) else without_password(url)
@@ -72,18 +72,18 @@ def convert(
     return path
 
 
-def typed(frame: pl.DataFrame) -> pl.DataFrame:
+def infer_types(frame: pl.DataFrame) -> pl.DataFrame:
     """Columns of text that are numbers throughout as integers or floats.
 
     Text with leading zeros or a plus sign (codes, telephone numbers) stays text, and so do integers of more
     than 18 digits.
     """
     return frame.with_columns(
-        [_typed(column) for column in frame.iter_columns() if column.dtype == pl.String]
+        [_infer_types(column) for column in frame.iter_columns() if column.dtype == pl.String]
     )
 
 
-def _typed(column: pl.Series) -> pl.Series:
+def _infer_types(column: pl.Series) -> pl.Series:
     found = column.drop_nulls()
     if found.is_empty() or not found.str.contains(_NUMBER).all():
         return column
@@ -127,10 +127,10 @@ def _writer(path: Path, *, overwrite: bool) -> "Callable[[pl.DataFrame], bytes]"
             + (f" inside '{packing}'." if packing else ".")
             + did_you_mean(suffix, known)
         )
-    return lambda frame: _packed(WRITERS[suffix](frame), packing, inner.name)
+    return lambda frame: _pack(WRITERS[suffix](frame), packing, inner.name)
 
 
-def _packed(data: bytes, packing: str, name: str) -> bytes:
+def _pack(data: bytes, packing: str, name: str) -> bytes:
     """Compressed without a time stamp, so that the same table gives the same bytes."""
     if packing == ".gz":
         return gzip.compress(data, mtime=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from handrail.data.sources.sql import check_sqlite, connection, parsed_url, reason, sqlite_path
+from handrail.data.sources.sql import check_sqlite, connection, parse_url, reason, sqlite_path
 from handrail.errors import DataError
 from handrail.tools.files import write_atomically
 from handrail.tools.urls import without_password
@@ -54,7 +54,7 @@ def _write(
     from sqlalchemy.exc import SQLAlchemyError
 
     # SQLite's driver commits before it makes a table unless the transaction is ours from the beginning.
-    by_hand = parsed_url(url).get_backend_name() == "sqlite"
+    by_hand = parse_url(url).get_backend_name() == "sqlite"
     with connection(url, name=name, **({"isolation_level": "AUTOCOMMIT"} if by_hand else {})) as opened:
         # A new file is thrown away if anything fails: no journal on disk, which would be left behind.
         if is_new:

@@ -9,7 +9,7 @@ from torch.func import functional_call
 
 from handrail.learning.batch import Batch
 from handrail.learning.fast.codegen import as_function
-from handrail.learning.fast.graph import changes_something, simplified
+from handrail.learning.fast.graph import changes_something, simplify
 from handrail.learning.rule import TrainingPlan
 from handrail.learning.team import Team
 from handrail.objectives.objective import Objective
@@ -76,7 +76,7 @@ class FlatSteps:
         step = (
             None
             if large or not width or given[0].device.type != "cpu"
-            else written(self._eager, [*given, *self.parameters])
+            else write_parameters(self._eager, [*given, *self.parameters])
         )
         if step is not None:
             with torch.no_grad():
@@ -124,7 +124,7 @@ def _is_plain(model: nn.Module, objective: Objective, team: Team) -> bool:
     )
 
 
-def written(
+def write_parameters(
     function: Callable[..., Sequence[Tensor]], given: Sequence[Tensor]
 ) -> Callable[..., Sequence[Tensor]] | None:
     """The operations that a function does with tensors of these shapes, one behind the other; nothing where
@@ -142,5 +142,5 @@ def written(
     if any(torch.Tag.nondeterministic_seeded in getattr(one, "tags", ()) for one in operations):
         return None
     return as_function(
-        (graph if any(changes_something(one) for one in operations) else simplified(graph)).graph
+        (graph if any(changes_something(one) for one in operations) else simplify(graph)).graph
     )

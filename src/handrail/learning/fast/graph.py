@@ -17,7 +17,7 @@ _FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _PASSING = {aten.detach.default, aten.alias.default}
 
 
-def simplified(graph: GraphModule, *, lasting: Sequence[Tensor] = ()) -> GraphModule:
+def simplify(graph: GraphModule, *, lasting: Sequence[Tensor] = ()) -> GraphModule:
     """The same function, of a graph in which nothing is changed in place.
 
     Views that keep the shape, products with one and double transpositions are left out, equal operations are
@@ -74,7 +74,7 @@ def _fold_constants(graph: GraphModule, lasting: Sequence[Tensor]) -> None:
 
     What is handed out, or lends it its memory, is made anew each time: whoever is given it may change it.
     """
-    apart = _handed_out(graph)
+    apart = _outputs_of(graph)
     lent = dict(zip(graph.graph.find_nodes(op="placeholder"), lasting, strict=False))
     known: dict[Node, Tensor] = {}
     for node in list(graph.graph.nodes):
@@ -98,7 +98,7 @@ def _fold_constants(graph: GraphModule, lasting: Sequence[Tensor]) -> None:
             node.replace_all_uses_with(constant)
 
 
-def _handed_out(graph: GraphModule) -> set[Node]:
+def _outputs_of(graph: GraphModule) -> set[Node]:
     """What the graph returns, and what that is a view of."""
     found: set[Node] = set()
     left = list(graph.graph.output_node().all_input_nodes)

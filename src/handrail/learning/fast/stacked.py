@@ -21,7 +21,7 @@ Stack = dict[str, Tensor]
 _CLIPS = {by_norm: "norm", by_value: "value"}
 
 
-def why_not_stacked(rule: Gradient) -> str:
+def why_not_stackable(rule: Gradient) -> str:
     """Why a rule cannot learn for a whole stack; empty where it can."""
     spec = rule.specs[0]
     name = "" if is_object(spec) else parse(spec, "optimizer")[0]
@@ -122,7 +122,7 @@ class StackedGradient:
         self.changes = (
             {} if self.alike else {name: torch.zeros_like(value) for name, value in parameters.items()}
         )
-        self.groups = list(self._grouped())
+        self.groups = list(self._group())
         decays = [0.0 if self._is_direct(settings) else settings.decay for settings in self.settings]
         through = [
             decay * (settings.name not in DECAY_APART)
@@ -140,7 +140,7 @@ class StackedGradient:
         """Whether torch's optimizer changes the parameters themselves."""
         return self.alike or settings.name in RATE_INSIDE
 
-    def _grouped(self) -> Iterator[_Group]:
+    def _group(self) -> Iterator[_Group]:
         bare = [settings.bare for settings in self.settings]
         start = 0
         for stop in range(1, len(bare) + 1):

@@ -13,7 +13,7 @@ from handrail.components.arguments import NonNegative
 from handrail.errors import RecipeError
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.learning.batch import Batch
-from handrail.learning.rule import Measures, Rule, TrainingPlan, refuse_penalties, signed_targets
+from handrail.learning.rule import Measures, Rule, TrainingPlan, refuse_penalties, sign_targets
 
 _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
 _NOTHING = 1e-12  # of the largest eigenvalue: features in single precision are alike to 10⁻⁶ of their size
@@ -63,7 +63,7 @@ class LeastSquares(Rule):
         features, outputs = _features(model, self.head, batch.inputs)
         ones = torch.ones(len(batch), 1, dtype=torch.float64, device=features.device)
         phi = torch.cat([features.double(), ones], dim=1)
-        targets = signed_targets(batch.targets, self.head.out_features, self.task).double()
+        targets = sign_targets(batch.targets, self.head.out_features, self.task).double()
         weighted = phi if batch.weights is None else phi * batch.weights.double().unsqueeze(1)
         self.gram += weighted.T @ phi
         self.moment += weighted.T @ targets

@@ -35,7 +35,7 @@ def mistake_section(
     chosen = wrong[np.argsort(-sure[wrong], kind="stable")][: _TEXTS if shown.kind == "text" else _MISTAKES]
     section: dict[str, Any] = {"kind": shown.kind}
     if len(chosen):
-        section = items(pipeline, shown, part.picked(chosen))
+        section = items(pipeline, shown, part.pick(chosen))
     return {
         **section,
         "total": len(wrong),
@@ -49,7 +49,7 @@ def mistake_section(
 def hardest_section(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: Outcome) -> dict[str, Any]:
     """Thumbnails of the hardest rows."""
     order = np.argsort(-outcome.errors(), kind="stable")[:_HARDEST]
-    section = items(pipeline, shown, part.picked(order), side=_THUMB)
+    section = items(pipeline, shown, part.pick(order), side=_THUMB)
     return section if "items" in section else {}
 
 
@@ -65,7 +65,7 @@ def _scores(pipeline: Pipeline, part: Part) -> Tensor:
 
 def mask_section(pipeline: Pipeline, task: MaskTask, part: Part, outcome: Outcome) -> dict[str, Any]:
     """Images with true and predicted masks, from the hardest to the easiest."""
-    rows = part.picked(_hard_to_easy(outcome))
+    rows = part.pick(_hard_to_easy(outcome))
     images, truths = encode(pipeline, rows), task.targets(rows).numpy()
     assert isinstance(images, Tensor)
     answers = task.masks(task(_scores(pipeline, rows))).cpu().numpy()
@@ -83,7 +83,7 @@ def box_section(pipeline: Pipeline, task: BoxTask, part: Part, outcome: Outcome)
 
     Coordinates are shares of the image's width and height.
     """
-    rows = part.picked(_hard_to_easy(outcome))
+    rows = part.pick(_hard_to_easy(outcome))
     images = encode(pipeline, rows)
     assert isinstance(images, Tensor)
     boxes = task(_scores(pipeline, rows)).cpu().numpy()

@@ -26,7 +26,7 @@ from handrail.runs.folder import Folder
 from handrail.shapes import ImageShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
-from handrail.training.seeds import seeded
+from handrail.training.seeds import fix_seed
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
 _AUGMENTED, _VERSIONS = 4, 4
@@ -45,7 +45,7 @@ def write_samples(
     Raises: `HandrailError` when the file cannot be written.
     """
     shown = find_item_column(pipeline)
-    with seeded(0, "showcase"), torch.no_grad():
+    with fix_seed(0, "showcase"), torch.no_grad():
         sections = _without_empty(
             samples=_samples(pipeline, shown, train),
             augmented=_augmentation(pipeline, shown, train),
@@ -91,7 +91,7 @@ def _samples(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[
     """Training rows, taken from the classes in turn."""
     if shown is None or shown.kind == "stream":
         return {}
-    part = train.picked(_in_turn(pipeline, train, _how_many(shown)))
+    part = train.pick(_in_turn(pipeline, train, _how_many(shown)))
     section = items(pipeline, shown, part)
     if section["kind"] == "windows":
         return {}
@@ -141,7 +141,7 @@ def _augmentation(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> 
         return {}
     if not isinstance(network, Network) or not len(network.augment):
         return {}
-    rows = encode(pipeline, train.picked(_in_turn(pipeline, train, _AUGMENTED)))
+    rows = encode(pipeline, train.pick(_in_turn(pipeline, train, _AUGMENTED)))
     if not isinstance(rows, torch.Tensor):
         return {}
     before = network.front(rows.to(pipeline.device))

@@ -83,7 +83,7 @@ def attention_section(pipeline: Pipeline, shown: ItemColumn | None, validation: 
 
 def _typical_text(pipeline: Pipeline, validation: Part) -> Tensor:
     """The first text of 8 to 24 tokens, or the longest of the first hundred."""
-    part = validation.picked(np.arange(min(len(validation), 100)))
+    part = validation.pick(np.arange(min(len(validation), 100)))
     codes = pipeline.rows(part)
     assert isinstance(codes, Tensor)
     lengths = (codes != PADDING).sum(dim=1)

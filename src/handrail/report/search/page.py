@@ -5,7 +5,8 @@ from typing import Any
 
 from handrail.report import wording
 from handrail.report.figures.search_plots import parallel_coordinates, slices
-from handrail.report.search.text import headline, sentences, short_names, value
+from handrail.report.search.text import headline, sentences, short_names, trial_rows, value
+from handrail.report.sections.verdict import Tile
 from handrail.report.template import load_template
 from handrail.tools.words import list_some, plural
 
@@ -40,46 +41,39 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
-    rows, folds, task = summary["rows"], summary["folds"], summary["task"]
+    rows, task = summary["rows"], summary["task"]
     sealed = f"{rows['test']:,} sealed test rows"
     return {
         "Source": str(summary["source"]),
         "Task": f"{task['name']}, target {list_some(task['targets'], most=6, last=' and ')}",
         "Rows": f"{rows['train']:,} training, {rows['validation']:,} validation, {sealed}",
         "Method": f"{summary['method']}, {plural(len(summary['table']), 'trial')}",
-        "Measured on": "validation rows"
-        if folds is None
-        else f"{folds} folds of training and validation rows",
+        "Measured on": trial_rows(summary["folds"]),
         "Replicas": plural(summary["replicas"], "network") + " a trial",
     }
 
 
-def _tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    metric, best = summary["metric"], summary["table"][0]
+def _tiles(summary: Mapping[str, Any]) -> list[Tile]:
+    metric, best, within = summary["metric"], summary["table"][0], len(summary["within_noise"])
     tiles = [
-        {
-            "look": "network",
-            "label": f"{wording.capitalise(wording.metric_label(metric))} of the best, trial {best['trial']}",
-            "value": wording.value_in_prose(metric, best["value"]),
-            "below": f"{wording.interval(metric, best, prose=True)}, flattered by the choice",
-        },
-        {
-            "look": "network",
-            "label": "Within noise of the best",
-            "value": f"{len(summary['within_noise']):,} of {summary['compared']:,}",
-            "below": f"{summary['confidence']:.0%}, corrected for their number",
-        },
+        Tile(
+            f"{wording.capitalise(wording.metric_label(metric))} of the best, trial {best['trial']}",
+            wording.value_in_prose(metric, best["value"]),
+            f"{wording.interval(metric, best, prose=True)}, flattered by the choice",
+            "network",
+        ),
+        Tile(
+            "Within noise of the best",
+            f"{within:,} of {summary['compared']:,}",
+            f"{summary['confidence']:.0%}, corrected for their number",
+            "network",
+        ),
     ]
     for name, baseline in summary["baselines"].items():
+        label = f"Better than {name}, {wording.value_in_prose(metric, baseline['value'])}"
         better = len(baseline["better"])
-        tiles.append(
-            {
-                "look": "better" if better else "even",
-                "label": f"Better than {name}, {wording.value_in_prose(metric, baseline['value'])}",
-                "value": f"{better:,} of {len(summary['table']):,}",
-                "below": "beyond noise, corrected for their number",
-            }
-        )
+        count, look = f"{better:,} of {len(summary['table']):,}", "better" if better else "even"
+        tiles.append(Tile(label, count, "beyond noise, corrected for their number", look))
     return tiles
 
 

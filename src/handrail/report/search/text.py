@@ -126,9 +126,13 @@ def search_text(summary: Mapping[str, Any]) -> str:
     return "\n".join([head, "", *_table(summary), "", headline(summary)[0], *sentences(summary)])
 
 
+def trial_rows(folds: int | None) -> str:
+    """The rows that trials are measured on."""
+    return "validation rows" if folds is None else f"{folds} folds of training and validation rows"
+
+
 def _rows_text(summary: Mapping[str, Any]) -> str:
-    folds, replicas = summary["folds"], summary["replicas"]
-    rows = "validation rows" if folds is None else f"{folds} folds of training and validation rows"
+    rows, replicas = trial_rows(summary["folds"]), summary["replicas"]
     return rows if replicas == 1 else f"{rows}, {replicas} networks a trial"
 
 

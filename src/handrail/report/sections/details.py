@@ -23,6 +23,12 @@ from handrail.runs.record import RunRecord
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
 _ITEMS = ("mask", "boxes", "next-token", "sequence")
+# Column, title, axis, what the rows are, and whether the values are counts.
+_HISTOGRAMS = {
+    "mask": ("dice", "Dice of each image", "Dice", "images", False),
+    "next-token": ("nats", "Loss of each window", "nats a token", "windows", False),
+    "sequence": ("edits", "Edits of each answer", "letters changed", "texts", True),
+}
 _ERRORS = {
     "regression": "Error",
     "multi-label": "Largest error",
@@ -105,47 +111,25 @@ def _item_figures(
 ) -> list[FigureView]:
     """Histograms over single images, windows and texts."""
     name = f"spread-{part}"
-    if task == "mask":
-        return histogram_plot(
-            columns["dice"], title="Dice of each image", axis="Dice", rows="images", name=name, marked=marked
-        )
     if task == "boxes":
-        either = columns["objects"] + columns["found"]
-        f1 = np.divide(2 * columns["matched"], either, out=np.ones(len(either)), where=either > 0)
-        return [
-            *histogram_plot(
-                f1,
-                title="F1 of each image",
-                axis="F1 at an overlap of one half",
-                rows="images",
-                name=name,
-                marked=marked,
-            ),
-            *histogram_plot(
-                (columns["found"] - columns["objects"]).astype(np.float64),
-                title="Objects found too many or too few",
-                axis="found − there",
-                rows="images",
-                name=f"count-{part}",
-                whole=True,
-                marked=marked,
-            ),
+        boxes = columns["objects"] + columns["found"]
+        f1 = np.divide(2 * columns["matched"], boxes, out=np.ones(len(boxes)), where=boxes > 0)
+        surplus = (columns["found"] - columns["objects"]).astype(np.float64)
+        plots = [
+            (f1, "F1 of each image", "F1 at an overlap of one half", "images", name, False),
+            (surplus, "Objects found too many or too few", "found − there", "images", f"count-{part}", True),
         ]
-    if task == "next-token":
-        title = "Loss of each window"
-        return histogram_plot(
-            columns["nats"], title=title, axis="nats a token", rows="windows", name=name, marked=marked
+    else:
+        column, title, axis, rows, whole = _HISTOGRAMS[task]
+        values = columns[column].astype(np.float64) if whole else columns[column]
+        plots = [(values, title, axis, rows, name, whole)]
+    return [
+        view
+        for values, title, axis, rows, name, whole in plots
+        for view in histogram_plot(
+            values, title=title, axis=axis, rows=rows, name=name, whole=whole, marked=marked
         )
-    edits = columns["edits"].astype(np.float64)
-    return histogram_plot(
-        edits,
-        title="Edits of each answer",
-        axis="letters changed",
-        rows="texts",
-        name=name,
-        whole=True,
-        marked=marked,
-    )
+    ]
 
 
 def _hardest(rows: list[Mapping[str, Any]], task: str, pictures: list[Any]) -> dict[str, Any]:

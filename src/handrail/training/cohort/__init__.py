@@ -9,23 +9,23 @@ import torch
 from handrail.components import build
 from handrail.learning.fast.stacked import StackedGradient
 from handrail.learning.rules.gradient import Gradient
-from handrail.tools.machine import collecting_little, keep_freed
+from handrail.tools.machine import freeze_garbage, keep_freed_memory
 from handrail.training.callbacks import Callbacks
 from handrail.training.cohort.compatibility import differing, kind_of, objective_of, unlike
-from handrail.training.cohort.engine import CohortEngine, Seat
+from handrail.training.cohort.engine import CohortEngine, Member
 from handrail.training.cohort.program import Program
-from handrail.training.job import Lesson, Listeners, Pupil, Trained, terms_of
-from handrail.training.signals import StopWish
+from handrail.training.job import TrainingData, Listeners, Job, Trained, make_setup
+from handrail.training.signals import StopRequest
 from handrail.training.speed.compilation import quietly, settle
 from handrail.training.speed.matmul import quick_products
 from handrail.training.speed.threads import Threads
-from handrail.training.train import threads_kept
+from handrail.training.train import restore_threads
 
 __all__ = ["cohort_of", "kind_of", "train_cohort", "unlike"]
 
 
 def cohort_of(
-    pupils: Sequence[Pupil], *, file: Path | None, listeners: Listeners, wish: StopWish
+    pupils: Sequence[Job], *, file: Path | None, listeners: Listeners, wish: StopRequest
 ) -> CohortEngine:
     """An engine for networks that are alike (see `unlike`).
 
@@ -39,11 +39,11 @@ def cohort_of(
     seats = [_seat(pupil, listeners) for pupil in ordered]
     program = Program([pupil.network for pupil in ordered], objectives[0], differing(objectives))
     _share_chance(seats, program)
-    terms = terms_of(ordered[0].lesson)
+    terms = make_setup(ordered[0].lesson)
     return CohortEngine(seats, program, [rules[place] for place in places], terms=terms, file=file, wish=wish)
 
 
-def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil], *, cores: int | None = None) -> list[Trained]:
+def train_cohort(cohort: CohortEngine, pupils: Sequence[Job], *, cores: int | None = None) -> list[Trained]:
     """Train a cohort, each network in place.
 
     Arguments:
@@ -51,11 +51,11 @@ def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil], *, cores: int | 
 
     Raises: `Interrupted` when asked to stop.
     """
-    keep_freed()
+    keep_freed_memory()
     network, terms = pupils[0].network, cohort.terms
     rows_in_all = terms.limits.batch_size * len(pupils)
     operations = 6.0 * sum(parameter.numel() for parameter in network.parameters()) * rows_in_all
-    with collecting_little(), threads_kept(), quick_products(network, terms.train.inputs, rows_in_all):
+    with freeze_garbage(), restore_threads(), quick_products(network, terms.train.inputs, rows_in_all):
         free = pupils[0].lesson.recipe.training.threads == "auto"
         cohort.threads = Threads(cohort.prepare, operations=operations, free=free, cores=cores)
         _compile(cohort, pupils[0].lesson)
@@ -64,14 +64,14 @@ def train_cohort(cohort: CohortEngine, pupils: Sequence[Pupil], *, cores: int | 
     return [ended[pupil.name] for pupil in pupils]
 
 
-def _share_chance(seats: Sequence[Seat], program: Program) -> None:
+def _share_chance(seats: Sequence[Member], program: Program) -> None:
     """Let networks that draw the same numbers draw them once."""
     generators: dict[tuple[Any, ...], torch.Generator] = {}
     for position, seat in enumerate(seats):
         seat.generator = generators.setdefault((seat.seed, program.streams(position)), seat.generator)
 
 
-def _compile(cohort: CohortEngine, lesson: Lesson) -> None:
+def _compile(cohort: CohortEngine, lesson: TrainingData) -> None:
     """Compile the program where that repays."""
     rows = min(cohort.terms.limits.batch_size, len(cohort.terms.train))
     setting = lesson.recipe.training.compile
@@ -95,8 +95,8 @@ def _compile(cohort: CohortEngine, lesson: Lesson) -> None:
         cohort.program.compile(0)
 
 
-def _seat(pupil: Pupil, listeners: Listeners) -> Seat:
-    limits = terms_of(pupil.lesson, epochs=pupil.epochs).limits
+def _seat(pupil: Job, listeners: Listeners) -> Member:
+    limits = make_setup(pupil.lesson, epochs=pupil.epochs).limits
     callbacks = Callbacks(list(listeners(pupil.name)))
     generator = torch.Generator(pupil.lesson.device or torch.device("cpu"))
-    return Seat(pupil.name, pupil.network, pupil.lesson.recipe.seed, limits, callbacks, generator)
+    return Member(pupil.name, pupil.network, pupil.lesson.recipe.seed, limits, callbacks, generator)

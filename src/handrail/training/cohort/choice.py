@@ -7,7 +7,7 @@ from torch import nn
 from handrail.layers.activations import is_activation
 from handrail.layers.noise import GaussianNoise
 from handrail.training.cohort.engine import CohortEngine
-from handrail.training.job import Pupil
+from handrail.training.job import Job
 from handrail.training.speed.compilation import best_of
 from handrail.training.speed.timing import lone_step
 
@@ -25,7 +25,7 @@ _SMALL = 100_000  # parameters: below, the calls cost more than the arithmetic
 _TURNS = 3
 
 
-def judge(cohort: CohortEngine, pupils: Sequence[Pupil]) -> tuple[bool, str]:
+def judge(cohort: CohortEngine, pupils: Sequence[Job]) -> tuple[bool, str]:
     """Whether to train these together, and why, in a few words.
 
     Raises: whatever the layers raise where they cannot be stacked.

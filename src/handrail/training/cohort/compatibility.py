@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from handrail.components import build
-from handrail.learning.fast.stacked import why_not_stacked
+from handrail.learning.fast.stacked import why_not_stackable
 from handrail.learning.rules.gradient import Gradient
 from handrail.objectives.objective import Objective
 from handrail.recipe.sections import TransferRecipe
 from handrail.training.cohort.layers import stand_in
-from handrail.training.job import Pupil, batch_size, loss_of
+from handrail.training.job import Job, batch_size, loss_of
 
 _FREE = {"p", "std"}  # what layers that stand in may differ in
 _SHARED = ("validate_every", "precision")
 
 
-def unlike(pupils: Sequence[Pupil]) -> str:
+def unlike(pupils: Sequence[Job]) -> str:
     """Why these cannot be one program, as the end of a sentence; empty where they can."""
     if len(pupils) < 2:
         return "there is only one"
@@ -27,7 +27,7 @@ def unlike(pupils: Sequence[Pupil]) -> str:
     return next((reason for reason in reasons if reason), "")
 
 
-def kind_of(pupil: Pupil) -> tuple[Any, ...]:
+def kind_of(pupil: Job) -> tuple[Any, ...]:
     """What must be equal for two networks to be one program: their layers, and the shapes of their
     parameters.
     """
@@ -38,7 +38,7 @@ def kind_of(pupil: Pupil) -> tuple[Any, ...]:
     )
 
 
-def _rows(pupils: Sequence[Pupil]) -> str:
+def _rows(pupils: Sequence[Job]) -> str:
     first = pupils[0].lesson
     if not all(isinstance(part, Tensor) for part in (first.inputs, first.targets)):
         return "their rows are read while they are used"
@@ -49,11 +49,11 @@ def _rows(pupils: Sequence[Pupil]) -> str:
     return "" if same and held_out else "they learn from different rows"
 
 
-def _validation(pupil: Pupil) -> Any:
+def _validation(pupil: Job) -> Any:
     return None if pupil.lesson.validation is None else pupil.lesson.validation.inputs
 
 
-def _settings(pupils: Sequence[Pupil]) -> str:
+def _settings(pupils: Sequence[Job]) -> str:
     first, from_nothing = pupils[0].lesson.recipe, TransferRecipe()
     for pupil in pupils:
         recipe = pupil.lesson.recipe
@@ -62,7 +62,7 @@ def _settings(pupils: Sequence[Pupil]) -> str:
         rule = build("rule", recipe.learning)
         if type(rule) is not Gradient:
             return "their learning rule has no stacked form"
-        if reason := why_not_stacked(rule):
+        if reason := why_not_stackable(rule):
             return reason
         if any(getattr(recipe.training, name) != getattr(first.training, name) for name in _SHARED):
             return "they differ in how they are trained"
@@ -71,7 +71,7 @@ def _settings(pupils: Sequence[Pupil]) -> str:
     return "" if first.training.precision == "float32" else "they compute in bfloat16"
 
 
-def _networks(pupils: Sequence[Pupil]) -> str:
+def _networks(pupils: Sequence[Job]) -> str:
     if len({kind_of(pupil) for pupil in pupils}) > 1:
         return "they differ in their layers or in the size of a batch"
     network = pupils[0].network
@@ -119,12 +119,12 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | torch.dtype | torch.Size)
 
 
-def objective_of(pupil: Pupil) -> Objective:
+def objective_of(pupil: Job) -> Objective:
     """The loss and the penalties of its recipe."""
     return Objective(loss_of(pupil.lesson.recipe, pupil.lesson.task), pupil.lesson.recipe.objective.penalties)
 
 
-def _objectives(pupils: Sequence[Pupil]) -> str:
+def _objectives(pupils: Sequence[Job]) -> str:
     try:
         differing([objective_of(pupil) for pupil in pupils])
     except ValueError as error:

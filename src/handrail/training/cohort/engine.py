@@ -25,9 +25,9 @@ from handrail.tasks.scoring import rows_at_once
 from handrail.training.callbacks import Callbacks
 from handrail.training.checkpoint import load_state, save_state
 from handrail.training.cohort.program import Program
-from handrail.training.job import Terms
+from handrail.training.job import Setup
 from handrail.training.seeds import derive, generator
-from handrail.training.signals import Interrupted, StopWish
+from handrail.training.signals import Interrupted, StopRequest
 from handrail.training.speed.threads import Threads
 from handrail.training.state import BLOCK, GATHERED, Limits, Progress
 
@@ -36,7 +36,7 @@ _LEAVE = 0.5
 
 
 @dataclass(eq=False)
-class Seat:
+class Member:
     """One network of a cohort, as its listeners see it."""
 
     name: str
@@ -69,13 +69,13 @@ class CohortEngine:
 
     def __init__(
         self,
-        seats: Sequence[Seat],
+        seats: Sequence[Member],
         program: Program,
         rules: Sequence[Gradient],
         *,
-        terms: Terms,
+        terms: Setup,
         file: Path | None,
-        wish: StopWish,
+        wish: StopRequest,
     ) -> None:
         self.seats, self.program, self.terms = list(seats), program, terms
         self.rule = StackedGradient(rules, program.parameters, steps=terms.plan.epochs * terms.plan.steps)
@@ -174,13 +174,13 @@ class CohortEngine:
         """One step's rows behind the other: gathered many at once where all networks see the same."""
         size, train = self.terms.limits.batch_size, self.terms.train
         if rows.ndim == 2:
-            yield from (_divided(train.take(part.T.reshape(-1)), part.shape[1]) for part in rows.split(size))
+            yield from (_divide(train.take(part.T.reshape(-1)), part.shape[1]) for part in rows.split(size))
             return
         many = max(1, min(BLOCK, GATHERED // max(1, self._row_bytes * size))) * size
         for gathered in (train.take(part) for part in rows.split(many)):
             yield from (gathered.cut(start, start + size) for start in range(0, len(gathered), size))
 
-    def _judge(self, seat: Seat, position: int, losses: list[float], before: Stack, begun: int) -> None:
+    def _judge(self, seat: Member, position: int, losses: list[float], before: Stack, begun: int) -> None:
         """A network whose loss is not a number, or has exploded, stops with its last good weights."""
         progress = seat.progress
         bad = progress.first_fault(losses)
@@ -204,7 +204,7 @@ class CohortEngine:
         rates = self.rule.rates()
         learning = [seat for seat in self.standing if seat.learns]
         seconds /= max(1, len(learning))  # each its share, so that the sum is the time that has passed
-        found = self._validated(number, learning)
+        found = self._validate(number, learning)
         losses: dict[int, float] = {}
         improved: list[int] = []
         for position, seat in enumerate(self.standing):
@@ -233,7 +233,7 @@ class CohortEngine:
                     position, self.best if seat.progress.best_epoch or seat.failure else self.program.state
                 )
 
-    def _compare(self, seat: Seat, number: int, loss: float) -> bool:
+    def _compare(self, seat: Member, number: int, loss: float) -> bool:
         """Whether this is the best of a network so far; one without a loss stops."""
         if math.isfinite(loss):
             return seat.progress.improves(number, loss, seat.limits.min_delta)
@@ -256,7 +256,7 @@ class CohortEngine:
     def _at(position: int, stack: Stack) -> Stack:
         return {name: value[position].clone() for name, value in stack.items()}
 
-    def _validated(self, number: int, learning: Sequence[Seat]) -> dict[str, dict[str, float]]:
+    def _validate(self, number: int, learning: Sequence[Member]) -> dict[str, dict[str, float]]:
         """Figures on validation rows of each network that looks at them after this epoch."""
         rows = self.terms.validation
         looking = [seat for seat in learning if seat.limits.validates(number)]
@@ -361,14 +361,14 @@ def load_into(network: nn.Module, state: Stack) -> None:
     network.eval()
 
 
-def _divided(batch: Batch, networks: int) -> Batch:
+def _divide(batch: Batch, networks: int) -> Batch:
     """Rows of all networks behind each other as `[networks, rows, ...]`."""
 
-    def parted(values: Tensor) -> Tensor:
+    def divide(values: Tensor) -> Tensor:
         return values.view(networks, -1, *values.shape[1:])
 
-    weights = None if batch.weights is None else parted(batch.weights)
-    return Batch(parted(batch.inputs), parted(batch.targets), weights, batch.device)
+    weights = None if batch.weights is None else divide(batch.weights)
+    return Batch(divide(batch.inputs), divide(batch.targets), weights, batch.device)
 
 
 def _mean(values: list[tuple[float, float]]) -> float:

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from handrail.layers.dropout import Dropout, fill_words, first_kept, kept, words_for
+from handrail.layers.dropout import Dropout, fill_words, keep_mask, keep_threshold, words_for
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 
 
@@ -118,7 +118,7 @@ class Drop(Drawing):
 
     def _vectors(self, levels: Tensor) -> list[Tensor]:
         first = torch.tensor(
-            [first_kept(level) for level in self.levels], dtype=torch.float32, device=levels.device
+            [keep_threshold(level) for level in self.levels], dtype=torch.float32, device=levels.device
         )
         return [first, (1 / (1 - levels)).to(self.like.dtype)]
 
@@ -133,7 +133,7 @@ class Drop(Drawing):
     def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
         first, scale = vectors
         bits = raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape)
-        return kept(bits, first, scale, self.like.dtype)
+        return keep_mask(bits, first, scale, self.like.dtype)
 
     @staticmethod
     def level(layer: nn.Module) -> float:
@@ -265,11 +265,11 @@ def stand_in(layer: nn.Module) -> type[nn.Module] | None:
     return BatchNorm if isinstance(layer, nn.BatchNorm1d) else None
 
 
-def stood_in(network: nn.Module) -> nn.Module:
+def replace_layers(network: nn.Module) -> nn.Module:
     """The network, changed in place, with all its layers as they stand in a cohort; names of parameters and
     buffers stay.
     """
     for name, child in network.named_children():
         kind = stand_in(child)
-        setattr(network, name, stood_in(child) if kind is None else kind(child).train(child.training))
+        setattr(network, name, replace_layers(child) if kind is None else kind(child).train(child.training))
     return network

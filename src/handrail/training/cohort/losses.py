@@ -14,7 +14,7 @@ from handrail.objectives.targets import are_classes, zero_one
 _FEW = 16  # classes: with more of them torch's own kernel, which goes row by row, is quick
 
 
-def stood_in_loss(objective: Objective) -> Objective:
+def stand_in_loss(objective: Objective) -> Objective:
     """The objective, with what stands for its loss in a cohort; itself where nothing does."""
     loss = objective.loss
     if getattr(loss, "func", loss) is not likelihoods.cross_entropy:

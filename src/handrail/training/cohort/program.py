@@ -13,12 +13,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from handrail.learning.batch import Batch
 from handrail.learning.fast.codegen import as_function
-from handrail.learning.fast.graph import simplified
+from handrail.learning.fast.graph import simplify
 from handrail.learning.fast.stacked import Stack
 from handrail.objectives.objective import Objective
-from handrail.training.cohort.layers import BatchNorm, Drawing, stand_in, stood_in
-from handrail.training.cohort.losses import stood_in_loss
-from handrail.training.speed.compilation import translated
+from handrail.training.cohort.layers import BatchNorm, Drawing, replace_layers, stand_in
+from handrail.training.cohort.losses import stand_in_loss
+from handrail.training.speed.compilation import translate_errors
 
 _INSIDE = "network."
 
@@ -47,8 +47,8 @@ class Program:
     def __init__(
         self, networks: Sequence[nn.Module], objective: Objective, numbers: Sequence[dict[str, list[float]]]
     ) -> None:
-        self.network = stood_in(copy.deepcopy(networks[0]))
-        self._whole = _Whole(self.network, stood_in_loss(objective))
+        self.network = replace_layers(copy.deepcopy(networks[0]))
+        self._whole = _Whole(self.network, stand_in_loss(objective))
         learned = [name for name, parameter in networks[0].named_parameters() if parameter.requires_grad]
         held = [name for name in _names(self.network) if name not in learned]
         states = [network.state_dict() for network in networks]
@@ -148,7 +148,7 @@ class Program:
         ) -> tuple[Tensor, list[Tensor]]:
             state = {_INSIDE + name: value for name, value in {**parameters, **rest}.items()}
             value = functional_call(self._whole, state, (batch, numbers))
-            found = _updated(self.network)
+            found = _update_stack(self.network)
             updates[:] = found
             return value, list(found.values())
 
@@ -162,9 +162,9 @@ class Program:
             return (value, *gradients.values(), *changed)
 
         given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
-        run = simplified(_graph(flat, given), lasting=list(self.parameters.values()))
+        run = simplify(_graph(flat, given), lasting=list(self.parameters.values()))
         rows = tensors[0].shape[1 if each else 0]
-        step = translated(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
+        step = translate_errors(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
         return _Traced(step, [(self._drawing(name), shape) for name, shape in draws], tuple(updates))
 
     def compile(self, rows: int) -> None:
@@ -185,7 +185,7 @@ class Program:
             return vmap(seen, in_dims=(0, 0, *(None for _ in batch)))(state, numbers, *batch)
 
         given = (*self.state.values(), *self._all_numbers(), *tensors)
-        return _Traced(as_function(simplified(_graph(flat, given)).graph), [], ())
+        return _Traced(as_function(simplify(_graph(flat, given)).graph), [], ())
 
     def _turn(self, *, training: bool) -> None:
         """Going through all layers takes longer than many a step."""
@@ -245,7 +245,7 @@ def _levels(networks: Sequence[nn.Module]) -> dict[str, list[float]]:
     return levels
 
 
-def _updated(network: nn.Module) -> Stack:
+def _update_stack(network: nn.Module) -> Stack:
     """The new running averages, by the name of the buffer."""
     norms = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, BatchNorm)]
     return {f"{name}.{key}": value for name, layer in norms for key, value in layer.updated.items()}

@@ -27,7 +27,7 @@ def whole_norms(model: nn.Module, total: Total, copies: Callable[[], int]) -> It
     """
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
-        norm.forward = partial(_normalised, norm, total=total, copies=copies)  # pyright: ignore[reportAttributeAccessIssue]
+        norm.forward = partial(_normalise, norm, total=total, copies=copies)  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield
     finally:
@@ -35,7 +35,7 @@ def whole_norms(model: nn.Module, total: Total, copies: Callable[[], int]) -> It
             del norm.forward
 
 
-def _normalised(norm: _BatchNorm, x: Tensor, *, total: Total, copies: Callable[[], int]) -> Tensor:
+def _normalise(norm: _BatchNorm, x: Tensor, *, total: Total, copies: Callable[[], int]) -> Tensor:
     """y = γ·(x − mean) / √(variance + ε) + β; x is `[rows, channels, …]`."""
     if not norm.training:
         return type(norm).forward(norm, x)

@@ -15,14 +15,14 @@ from handrail.recipe import Recipe
 from handrail.tools.machine import cores
 from handrail.training.distributed.processes import LostError, Processes
 from handrail.training.signals import Interrupted
-from handrail.training.train import choose_device, threads_kept
+from handrail.training.train import choose_device, restore_threads
 
 _PATIENCE = timedelta(minutes=30)  # the longest that one may be behind the others
 _TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # by torchrun, to each process
 
 
 @contextmanager
-def joined(recipe: Recipe) -> Iterator[Team]:
+def join_processes(recipe: Recipe) -> Iterator[Team]:
     """While open, the processes that train this recipe together; a single one where nobody has started
     others.
 
@@ -36,7 +36,7 @@ def joined(recipe: Recipe) -> Iterator[Team]:
         yield Team()
         return
     _check(recipe)
-    with threads_kept():
+    with restore_threads():
         torch.set_num_threads(_threads())
         backend = _backend(choose_device(recipe.training.device))
         try:

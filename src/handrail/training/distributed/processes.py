@@ -141,7 +141,7 @@ class Processes(Team):
         """
         return self._slow and self._highest(wish)[0] > 0
 
-    def agreed(self, wish: int, due: bool) -> tuple[int, bool]:
+    def agree(self, wish: int, due: bool) -> tuple[int, bool]:
         """The highest number of a signal, and whether a checkpoint is due for anybody."""
         slow = time.monotonic() - self._asked > _LONG
         number, late, far = self._highest(wish, due, slow)

@@ -71,13 +71,13 @@ def settle(
     Raises: `RecipeError` where the recipe asks for a compiler and there is none.
     """
     if setting == "auto" and _refused.get():
-        return settled(Compilation(False, _refused.get()), note)
+        return record_choice(Compilation(False, _refused.get()), note)
     if note is not None and note.exists():
         return Compilation(**json.loads(note.read_text(encoding="utf-8")))
-    return settled(_choice(setting, device=device, steps=steps, eager=eager, compiled=compiled), note)
+    return record_choice(_choice(setting, device=device, steps=steps, eager=eager, compiled=compiled), note)
 
 
-def settled(choice: Compilation, note: Path | None) -> Compilation:
+def record_choice(choice: Compilation, note: Path | None) -> Compilation:
     """The choice, logged and written down."""
     _log.info("steps are %s: %s", "compiled" if choice.compiled else "not compiled", choice.why)
     if note is not None:
@@ -142,7 +142,7 @@ def best_of(step: Callable[[], object], turns: int = _TURNS) -> float:
     return min(seconds)
 
 
-def translated(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+def translate_errors(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
     """The function compiled; on a GPU its kernels are launched as one graph."""
     mode = "reduce-overhead" if device.type == "cuda" else None
     return torch.compile(function, dynamic=False, mode=mode)
@@ -150,7 +150,7 @@ def translated(function: Callable[..., Any], device: torch.device) -> Callable[.
 
 def compile_training(network: nn.Module, rows: int, device: torch.device) -> None:
     """Let whole batches of training go through a compiled forward and backward pass; all else stays as it is."""
-    quick = translated(network._call_impl, device)
+    quick = translate_errors(network._call_impl, device)
 
     def call(inputs: Any) -> Any:
         whole = network.training and isinstance(inputs, torch.Tensor) and len(inputs) == rows
@@ -161,6 +161,6 @@ def compile_training(network: nn.Module, rows: int, device: torch.device) -> Non
     network._compiled_call_impl = call
 
 
-def leave_compiled(network: nn.Module) -> None:
+def exclude_from_compilation(network: nn.Module) -> None:
     """Undo `compile_training`."""
     network._compiled_call_impl = None

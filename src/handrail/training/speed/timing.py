@@ -7,22 +7,22 @@ import torch
 from torch import nn
 
 from handrail.components import build
-from handrail.training.job import Lesson, terms_of
-from handrail.training.seeds import seeded
+from handrail.training.job import TrainingData, make_setup
+from handrail.training.seeds import fix_seed
 
 
-def lone_step(lesson: Lesson, network: nn.Module) -> tuple[nn.Module, Callable[[], object]]:
+def lone_step(lesson: TrainingData, network: nn.Module) -> tuple[nn.Module, Callable[[], object]]:
     """A copy of the network, and a step of it with the first whole batch; neither the network nor chance is
     touched.
     """
-    copied, terms, rule = copy.deepcopy(network), terms_of(lesson), build("rule", lesson.recipe.learning)
+    copied, terms, rule = copy.deepcopy(network), make_setup(lesson), build("rule", lesson.recipe.learning)
     batch = terms.train.take(torch.arange(min(terms.limits.batch_size, len(terms.train))))
-    with seeded(lesson.recipe.seed, "trial"):
+    with fix_seed(lesson.recipe.seed, "trial"):
         rule.start(copied, terms.plan)
 
     def step() -> object:
         copied.train()
-        with seeded(lesson.recipe.seed, "trial"):
+        with fix_seed(lesson.recipe.seed, "trial"):
             return rule.step(copied, batch)
 
     return copied, step

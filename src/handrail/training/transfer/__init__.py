@@ -14,16 +14,16 @@ from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.recipe.sections import TransferRecipe
 from handrail.training.callbacks import Callback, Training
-from handrail.training.checkpoint import copied, load_state, save_state
+from handrail.training.checkpoint import copy_state, load_state, save_state
 from handrail.training.transfer.freezing import freeze, keeper, normalisations
-from handrail.training.transfer.names import first_layers, spoken_names
-from handrail.training.transfer.weights import BEGINNING, filled_from, load_weights, misfit, weights_at
+from handrail.training.transfer.names import describe_names, first_layers
+from handrail.training.transfer.weights import BEGINNING, fill_from, load_weights, misfit, weights_at
 
 _log = logging.getLogger("handrail")
 
 
 @contextmanager
-def transferred(
+def transfer_weights(
     network: nn.Module,
     settings: TransferRecipe,
     *,
@@ -55,13 +55,13 @@ def transferred(
             if kept is not None and kept.exists()
             else _begin(network, settings, task, encoder)
         )
-        own = spoken_names(network, network.state_dict())
-        filled_from(
+        own = describe_names(network, network.state_dict())
+        fill_from(
             own,
             {name: tensor for name, tensor in begun["tensors"].items() if not misfit(name, tensor, own)},
             {},
         )
-        frozen = _frozen(network, settings)
+        frozen = _freeze(network, settings)
         if kept is not None and not kept.exists():
             save_state(
                 kept,
@@ -94,14 +94,14 @@ def _begin(
     if settings.start is not None:
         first, head = _alike(Path(settings.start), task, encoder)
         loaded = load_weights(network, Path(settings.start), first=first, head=head)
-        _log.info("began with '%s': %s", settings.start, loaded.told)
+        _log.info("began with '%s': %s", settings.start, loaded.summary)
         facts = {
             "start": str(settings.start),
             "loaded": len(loaded.names),
             "left_out": loaded.left_out,
             "begun_anew": [*loaded.kept],
         }
-    return {"tensors": copied(spoken_names(network, network.state_dict())), "facts": facts}
+    return {"tensors": copy_state(describe_names(network, network.state_dict())), "facts": facts}
 
 
 def _alike(start: Path, task: TaskSpec, encoder: Mapping[str, Any] | None) -> tuple[bool, bool]:
@@ -135,11 +135,11 @@ def _meaning(encoder: Mapping[str, Any]) -> list[Any]:
     return [TableEncoder.from_facts(dict(encoder)).feature_names, embedded]
 
 
-def _frozen(network: nn.Module, settings: TransferRecipe) -> list[nn.Parameter]:
+def _freeze(network: nn.Module, settings: TransferRecipe) -> list[nn.Parameter]:
     """The parameters that are frozen at first; those that never thaw are out of training already."""
     number = -1 if settings.features else settings.freeze
     names = number if isinstance(number, list) else first_layers(network, number)
-    parameters = dict(spoken_names(network, dict(network.named_parameters())))
+    parameters = dict(describe_names(network, dict(network.named_parameters())))
     found = [parameters[name] for name in freeze(network, names)]
     if found and not any(parameter.requires_grad for parameter in network.parameters()):
         raise RecipeError(

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from handrail.data.rows import Rows, count, cut, moved
+from handrail.data.rows import Rows, count, cut, to_device
 from handrail.errors import HandrailError, RecipeError, did_you_mean
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.layers.precision import Lowered
@@ -42,7 +42,7 @@ def feature_rows(
     try:
         for start in range(0, count(rows), batch_size):
             seen.clear()
-            outputs = network(moved(cut(rows, start, start + batch_size), device))
+            outputs = network(to_device(cut(rows, start, start + batch_size), device))
             found.append(_before_head(seen, outputs, head_name).cpu())
     finally:
         watch.remove()

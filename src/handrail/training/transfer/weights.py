@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from handrail.errors import RunError, did_you_mean
-from handrail.training.transfer.names import ends_of, spoken_names, within
+from handrail.training.transfer.names import describe_names, ends_of, within
 
 BEGINNING = "start.safetensors"  # in the folder of the checkpoints
 _RUN_PREFIX = "network."
@@ -35,7 +35,7 @@ class Loaded:
     kept: tuple[str, ...]
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """A sentence for the log."""
         left = (
             f"; left out: {'; '.join(f'{name} ({why})' for name, why in self.left_out.items())}"
@@ -60,9 +60,9 @@ def load_weights(network: nn.Module, path: Path, *, first: bool = True, head: bo
     finite, or none
         of its tensors fits a layer before the head.
     """
-    found, own = _read(weights_at(path)), spoken_names(network, network.state_dict())
+    found, own = _read(weights_at(path)), describe_names(network, network.state_dict())
     prefix = _prefix(found, own)
-    names = {name: _renamed(name, prefix, own) for name in found}
+    names = {name: _rename(name, prefix, own) for name in found}
     begins, body, ends = ends_of(network)
     left_out = {name: why for name, mine in names.items() if (why := misfit(mine, found[name], own))}
     for wanted, layer, why in ((first, begins, _OTHER_INPUTS), (head, ends, _OTHER_ANSWERS)):
@@ -75,10 +75,10 @@ def load_weights(network: nn.Module, path: Path, *, first: bool = True, head: bo
     # Biases of a head often have the same size by chance.
     if not any(within(mine, body or ends) for mine in filled):
         raise RunError(_nothing_fits(path, found, own, left_out))
-    return filled_from(own, filled, left_out)
+    return fill_from(own, filled, left_out)
 
 
-def filled_from(own: Mapping[str, Tensor], filled: Mapping[str, Tensor], left_out: dict[str, str]) -> Loaded:
+def fill_from(own: Mapping[str, Tensor], filled: Mapping[str, Tensor], left_out: dict[str, str]) -> Loaded:
     with torch.no_grad():
         for name, tensor in filled.items():
             own[name].copy_(tensor)
@@ -124,7 +124,7 @@ def _prefix(found: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, str]
     """What is to be taken off the file's names, and put before them, so that most of them are the network's."""
     options = [("", ""), *((start, "") for start in _starts(found)), *(("", start) for start in _starts(own))]
     options += [(_RUN_PREFIX, start) for start in _starts(own)]
-    return max(options, key=lambda option: sum(_renamed(name, option, {}) in own for name in found))
+    return max(options, key=lambda option: sum(_rename(name, option, {}) in own for name in found))
 
 
 def _starts(names: dict[str, Tensor]) -> list[str]:
@@ -137,7 +137,7 @@ def _starts(names: dict[str, Tensor]) -> list[str]:
     )
 
 
-def _renamed(name: str, prefix: tuple[str, str], own: Mapping[str, Any]) -> str:
+def _rename(name: str, prefix: tuple[str, str], own: Mapping[str, Any]) -> str:
     off, on = prefix
     mine, outside = on + name.removeprefix(off), name.removeprefix(_RUN_PREFIX)
     # Learned vectors of columns stand before the model.

@@ -1,7 +1,7 @@
 """Executors train the groups of a search: this process, several worker processes, or a Ray cluster.
 
-They may import the groups and workspace of tuning, `training` and `tools`. A new way to train groups side by side
-implements `Executor` in a file of its own and is chosen in `tuning.search`.
+They may import the groups and workspace of tuning, `training` and `tools`. A new way to train groups side by
+side implements `Executor` in a file of its own and is chosen in `tuning.search`.
 """
 
 import functools
@@ -11,8 +11,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from handrail.tools.machine import collecting_little
-from handrail.training.signals import StopWish
+from handrail.tools.machine import freeze_garbage
+from handrail.training.signals import StopRequest
 from handrail.tuning.executors.pool import OnResults, WorkerPool, stop_error
 from handrail.tuning.executors.processes import ForkedProcess
 from handrail.tuning.group import Assignment, Measurement, train_group
@@ -44,7 +44,7 @@ class ThisProcess:
         workspace: Workspace,
         measurement: Measurement,
         *,
-        wish: StopWish,
+        wish: StopRequest,
         make_workers: Callable[[], Executor] | None = None,
     ) -> None:
         self.workspace, self.measurement, self.wish = workspace, measurement, wish
@@ -71,8 +71,9 @@ class ThisProcess:
 
 
 class ForkedProcesses:
-    """Trains in copies of this process where the rows of every group lie in memory; otherwise, and for a single
-    group, `fallback` does it.
+    """Trains in copies of this process if the rows of all groups lie in memory; else `fallback` trains.
+
+    A single group is left to `fallback`, too.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class ForkedProcesses:
         measurement: Measurement,
         count: int,
         *,
-        wish: StopWish,
+        wish: StopRequest,
         fallback: Executor,
     ) -> None:
         self.workspace, self.measurement, self.count = workspace, measurement, count
@@ -97,7 +98,7 @@ class ForkedProcesses:
             min(self.count, len(groups)),
             wish=self.wish,
         )
-        with collecting_little():  # a collection in a copy would touch, and so copy, all that both share
+        with freeze_garbage():  # a collection in a copy would touch, and so copy, all that both share
             try:
                 pool.run(groups, on_results)
             finally:

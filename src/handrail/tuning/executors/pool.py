@@ -8,7 +8,7 @@ from typing import IO, Protocol
 
 from handrail.errors import RunError
 from handrail.tools.workers import explain_end
-from handrail.training.signals import Interrupted, StopWish
+from handrail.training.signals import Interrupted, StopRequest
 from handrail.tuning.executors.worker import make_request, read_results
 from handrail.tuning.group import Assignment, Group
 from handrail.tuning.trial import Result, Trial
@@ -41,7 +41,7 @@ class WorkerPool:
         start: makes a worker whose standard error goes to the given file.
     """
 
-    def __init__(self, start: Callable[[IO[bytes]], Worker], count: int, *, wish: StopWish) -> None:
+    def __init__(self, start: Callable[[IO[bytes]], Worker], count: int, *, wish: StopRequest) -> None:
         self.start, self.count, self.wish = start, count, wish
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self._threads = ThreadPoolExecutor(count)
@@ -101,6 +101,6 @@ class WorkerPool:
         )
 
 
-def stop_error(wish: StopWish) -> Interrupted:
+def stop_error(wish: StopRequest) -> Interrupted:
     """The exception to raise when the search was asked to stop."""
     return Interrupted("stopped; every finished trial is stored.", wish.number)

@@ -15,10 +15,10 @@ from typing import IO
 import threadpoolctl
 import torch
 
-from handrail.tools.machine import keep_freed
+from handrail.tools.machine import keep_freed_memory
 from handrail.tools.workers import WorkerProcess
 from handrail.training.speed.compilation import refuse_compiling
-from handrail.tuning.executors.worker import answer_prepared
+from handrail.tuning.executors.worker import answer_group
 from handrail.tuning.group import Measurement
 from handrail.tuning.workspace import Workspace
 
@@ -81,7 +81,7 @@ class ForkedProcess:
 
 
 def can_copy(workspace: Workspace) -> bool:
-    """Whether copies of this process can train: on Linux, on the CPU with one thread, and nothing compiled."""
+    """Whether copies of this process can train: on Linux, on the CPU, with one thread, uncompiled."""
     settings = workspace.recipe.training
     return (
         sys.platform == "linux"
@@ -113,11 +113,11 @@ def _answer(
     refuse_compiling("copies of a process compile nothing")
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
-    keep_freed()
+    keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
-            pipe.send_bytes(answer_prepared(workspace, measurement, pipe.recv_bytes().decode()).encode())
+            pipe.send_bytes(answer_group(workspace, measurement, pipe.recv_bytes().decode()).encode())
 
 
 def _redirect_output(errors: IO[bytes]) -> None:

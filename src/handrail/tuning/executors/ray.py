@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.errors import HandrailError
-from handrail.training.signals import StopWish
+from handrail.training.signals import StopRequest
 from handrail.tuning.executors.pool import OnResults, stop_error
 from handrail.tuning.executors.worker import answer, make_request, read_results
 from handrail.tuning.group import Assignment
@@ -22,8 +22,8 @@ _POLL = 0.5  # seconds between two checks for a stop request
 class Cluster:
     """The workers of a Ray cluster, or two or more processes here (`local`).
 
-    When a worker dies, finished groups are kept, and Ray gives its group to another worker, which resumes from
-    the checkpoint if that lies on the same machine, else begins again, and comes to the same figures.
+    When a worker dies, finished groups are kept, and Ray gives its group to another worker, which resumes
+    from the checkpoint if that lies on the same machine, else begins again, and comes to the same figures.
 
     Arguments:
         address: `local`, or as `ray.init` takes it.
@@ -32,7 +32,7 @@ class Cluster:
     Raises: `HandrailError` when Ray is missing or there is no cluster.
     """
 
-    def __init__(self, job: str, address: str, workers: int, *, wish: StopWish) -> None:
+    def __init__(self, job: str, address: str, workers: int, *, wish: StopRequest) -> None:
         self.job, self.wish, self.local = job, wish, address == "local"
         self.ray = _import_ray()
         self._started_here = not self.ray.is_initialized()

@@ -1,8 +1,8 @@
 """A process that trains groups of trials: `python -m handrail.tuning.executors.worker`.
 
-A request is one line of JSON: the job (recipe, fingerprint of the rows, how to measure) and a group; the answer is
-one line with the group's results. Two processes must not train in one folder, so a worker ends with its parent, in
-the middle of a training if need be.
+A request is one line of JSON: the job (recipe, fingerprint of the rows, how to measure) and a group; the
+answer is one line with the group's results. Two processes must not train in one folder, so a worker ends with
+its parent, in the middle of a training if need be.
 """
 
 import functools
@@ -54,10 +54,10 @@ def answer(job: str, request: str) -> str:
         workspace, measurement = _prepare(job)
     except HandrailError as error:
         return json.dumps({"error": str(error)})
-    return answer_prepared(workspace, measurement, request)
+    return answer_group(workspace, measurement, request)
 
 
-def answer_prepared(workspace: Workspace, measurement: Measurement, request: str) -> str:
+def answer_group(workspace: Workspace, measurement: Measurement, request: str) -> str:
     """Train and measure a group whose rows are prepared, beside other processes that do the same."""
     values = json.loads(request)
     group = Group(*(tuple(Trial(**trial) for trial in values[name]) for name in ("trials", "members")))
@@ -77,7 +77,8 @@ def _prepare(job: str) -> tuple[Workspace, Measurement]:
     data = prepare(recipe.data)
     if data.fingerprint != values["fingerprint"]:
         raise RunError(
-            f"'{data.source}' is not the same for a worker as for the search: its rows, or their order, differ."
+            f"'{data.source}' is not the same for a worker as for the search: "
+            "its rows, or their order, differ."
         )
     return Workspace(recipe, data, threads=values["threads"]), Measurement(**values["measurement"])
 

@@ -1,7 +1,7 @@
 """Search methods: which trials come next, given the results of the trials before.
 
-May import the space and trials of tuning. A new method implements `Method` in a file of its own and is made by
-`make_method`.
+May import the space and trials of tuning. A new method implements `Method` in a file of its own and is made
+by `make_method`.
 """
 
 from collections.abc import Sequence
@@ -63,8 +63,8 @@ def is_known(method: str) -> bool:
         return True
     if not samplers():
         raise HandrailError(
-            f"tuning.method: '{method}' needs the package optuna; install it with: pip install 'handrail[tuning]'. "
-            f"Without it there are {', '.join(METHODS[1:])}."
+            f"tuning.method: '{method}' needs the package optuna; install it with: "
+            f"pip install 'handrail[tuning]'. Without it there are {', '.join(METHODS[1:])}."
         )
     return False
 

@@ -31,7 +31,7 @@ class Halving:
         return self._asked
 
     def tell(self, results: Sequence[Result]) -> None:
-        """Keep the best third, unless this was the last rung; a lower loss, then the lower number break ties."""
+        """Keep the best third, unless the rung was the last; ties go to the lower loss, then number."""
         if not results or results[0].rung == self.last:
             return
         rung = results[0].rung + 1

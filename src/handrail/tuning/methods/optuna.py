@@ -92,11 +92,11 @@ def _distribution(dimension: Choices | Range) -> Any:
     if isinstance(dimension, Choices):  # by index: values may be lists and mappings
         return CategoricalDistribution(range(len(dimension.values)))
     if dimension.whole:
-        last = (dimension.listed() or (dimension.high,))[-1]
+        last = (dimension.all_values() or (dimension.high,))[-1]
         return IntDistribution(
             int(dimension.low), int(last), log=dimension.log, step=int(dimension.step or 1)
         )
-    last = dimension.high if dimension.step is None else (dimension.listed() or (dimension.high,))[-1]
+    last = dimension.high if dimension.step is None else (dimension.all_values() or (dimension.high,))[-1]
     return FloatDistribution(float(dimension.low), float(last), log=dimension.log, step=dimension.step)
 
 

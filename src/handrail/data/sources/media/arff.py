@@ -62,7 +62,7 @@ def _header(lines: list[str], mistakes: Mistakes) -> tuple[_Header, int]:
         if not text or text.startswith("%") or lower.startswith("@relation"):
             continue
         if lower.startswith("@data"):
-            return _checked(header, mistakes), index + 1
+            return _check(header, mistakes), index + 1
         if lower.startswith("@end"):
             inside = False
             continue
@@ -79,7 +79,7 @@ def _header(lines: list[str], mistakes: Mistakes) -> tuple[_Header, int]:
     )
 
 
-def _checked(header: _Header, mistakes: Mistakes) -> _Header:
+def _check(header: _Header, mistakes: Mistakes) -> _Header:
     if len(header.attributes) < 2:
         raise DataError(
             f"{mistakes.source} has {len(header.attributes)} attributes; expected the values of a series, then its class."

@@ -82,24 +82,24 @@ def _in_parts(folder: Path, labelled: bool) -> tuple[Layout, np.ndarray | None]:
             f"{folder} has several folders for the {_PARTS[twice[0]]} part: {', '.join(p.name for p in parts if parts[p] == twice[0])}."
         )
     read = {part: layout(path, folder) for path, part in parts.items()}
-    return _joined(folder, read)
+    return _join(folder, read)
 
 
 def _one(folder: Path, root: Path, labelled: bool) -> Layout:
     found = layout(folder, root)
     if found.target is None and labelled and not name_parts([item.name for item in found.items]):
         raise DataError(
-            f"{folder} holds {len(found.items):,} {WORDS[found.kind]} in one folder{_noted(found)}, and nothing says what is to be learned about them. Put them "
+            f"{folder} holds {len(found.items):,} {WORDS[found.kind]} in one folder{_note(found)}, and nothing says what is to be learned about them. Put them "
             "into a folder for each class, or write a table with a column of paths and a column of what is to be learned."
         )
     return found
 
 
-def _noted(found: Layout) -> str:
+def _note(found: Layout) -> str:
     return f" ({'; '.join(found.notes)})" if found.notes else ""
 
 
-def _joined(folder: Path, read: dict[int, Layout]) -> tuple[Layout, np.ndarray | None]:
+def _join(folder: Path, read: dict[int, Layout]) -> tuple[Layout, np.ndarray | None]:
     """The parts one behind the other; one without the classes that training has cannot be used and is left
     out.
     """

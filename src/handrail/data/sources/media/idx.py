@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from handrail.data.raw_files import decompressed, read_bytes
+from handrail.data.raw_files import read_bytes, unpack
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.store import place_column
 from handrail.data.table import Table
@@ -34,7 +34,7 @@ def read_idx(path: Path) -> np.ndarray:
 
     Source: LeCun, Cortes & Burges 1998 (the MNIST database).
     """
-    data, _ = decompressed(read_bytes(path), path)
+    data, _ = unpack(read_bytes(path), path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _TYPES or not data[3]:
         raise DataError(
             f"{path} is no IDX file: it begins with {data[:4].hex(' ')}; expected 00 00, a type (08 for bytes) and the dimensions."

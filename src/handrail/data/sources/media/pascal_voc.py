@@ -86,11 +86,11 @@ def read_voc(folder: Path, *, cache_in: Path | None = None) -> Table:
     ]
     if alone:
         raise DataError(alone[:20])
-    parts = _listed_parts(folder, pictures)
+    parts = _read_parts(folder, pictures)
     stems = [stem for stem in pictures if stem in annotations and (not parts or stem in parts)]
     notes = [
         f"Pascal VOC layout: {len(stems):,} pictures with boxes"
-        + (" in " + _counted(parts, stems) if parts else "")
+        + (" in " + _count(parts, stems) if parts else "")
     ]
     bare = [pictures[stem].name for stem in pictures if stem not in annotations]
     if bare:
@@ -144,7 +144,7 @@ def _boxes(files: list[Path], images: ImageStore, names: list[str]) -> BoxStore:
     )
 
 
-def _listed_parts(folder: Path, pictures: Mapping[str, Path]) -> dict[str, int]:
+def _read_parts(folder: Path, pictures: Mapping[str, Path]) -> dict[str, int]:
     """The part of each picture that a list names. Raises: `DataError` for a picture of two parts, or one that
     is not there.
     """
@@ -165,6 +165,6 @@ def _listed_parts(folder: Path, pictures: Mapping[str, Path]) -> dict[str, int]:
     return parts if set(parts.values()) != {0} else {}
 
 
-def _counted(parts: Mapping[str, int], stems: list[str]) -> str:
+def _count(parts: Mapping[str, int], stems: list[str]) -> str:
     counts = {name: sum(parts[stem] == part for stem in stems) for name, part in _LISTS.items()}
     return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from handrail.data.stores.images import ImageStore
 from handrail.data.stores.pixels.decode import SUFFIXES
+from handrail.data.stores.store import Store
 from handrail.errors import DataError
 
 _REPORTED = 20
@@ -26,7 +26,7 @@ def path_column_store(
     cache_in: Path | None = None,
     *,
     row_name: Callable[[int], str] | None = None,
-) -> "tuple[pl.Series, ImageStore] | None":
+) -> tuple[pl.Series, Store] | None:
     """The places of a column's pictures (missing where the path is), and the store; None for a column that
     names no pictures.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from handrail.data.raw_files import decode, not_found, read_bytes
+from handrail.data.raw_files import decode, missing_file, read_bytes
 from handrail.data.sources.media.arff import read_arff_lines
 from handrail.data.sources.media.series_lines import Mistakes, Row, class_name, numbers, without_trailing_gaps
 from handrail.data.sources.media.ts import read_ts_lines
@@ -91,7 +91,7 @@ def _files(path: Path) -> list[Path]:
             )
         return next(iter(problems.values()))
     if not path.exists():
-        raise not_found(path)
+        raise missing_file(path)
     named = _PART.match(path.stem)
     if not named:
         return [path]

@@ -67,7 +67,7 @@ def read_wave(data: bytes, name: str) -> tuple[Shaped[np.ndarray, " samples"], i
     if form is None or len(form) < 16 or samples is None:
         missing = "format" if form is None or len(form) < 16 else "sound"
         raise DataError(f"{name} has a broken header: it holds no {missing}; expected a whole WAV file.")
-    return _decoded(form, samples, name)
+    return _decode(form, samples, name)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
@@ -79,7 +79,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         place += 8 + size + size % 2
 
 
-def _decoded(form: bytes, samples: bytes, name: str) -> tuple[Shaped[np.ndarray, " samples"], int]:
+def _decode(form: bytes, samples: bytes, name: str) -> tuple[Shaped[np.ndarray, " samples"], int]:
     code, channels, rate, _, frame, bits = struct.unpack("<HHIIHH", form[:16])
     if code == _EXTENSIBLE and len(form) >= 26:
         code = int.from_bytes(form[24:26], "little")

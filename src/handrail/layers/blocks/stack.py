@@ -14,9 +14,9 @@ from handrail.shapes import (
     SeriesShape,
     TokenShape,
     VolumeShape,
-    accepted,
+    accepted_shapes,
     describe,
-    spoken,
+    shape_name,
 )
 from handrail.tools.words import list_some
 
@@ -52,9 +52,9 @@ def _build_layer(spec: Any, inputs: InputShape, place: str) -> nn.Module:
     name, _ = parse(spec, "layer")
     entry = find("layer", name)
     activation = entry.kind == "activation"
-    kinds = _NUMBERS_OR_MAPS if activation else accepted(entry.target, "inputs")
+    kinds = _NUMBERS_OR_MAPS if activation else accepted_shapes(entry.target, "inputs")
     if not isinstance(inputs, kinds):
-        needs = list_some([spoken(kind) for kind in kinds], last=" or ")
+        needs = list_some([shape_name(kind) for kind in kinds], last=" or ")
         raise RecipeError(f"{place}: {name} needs {needs}, found {describe(inputs)}.{_hint(inputs, kinds)}")
     if activation:
         return activation_of_channels(spec, inputs if isinstance(inputs, int) else inputs[0])
