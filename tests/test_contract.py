@@ -259,7 +259,9 @@ def made(entry: Component, seed: int = 0) -> nn.Module:
 def layers() -> Any:
     """Every layer with every kind of inputs that its annotation names."""
     pairs = [
-        (entry, kind) for entry in available("layer").values() for kind in accepted_shapes(entry.target, "inputs")
+        (entry, kind)
+        for entry in available("layer").values()
+        for kind in accepted_shapes(entry.target, "inputs")
     ]
     return pytest.mark.parametrize(
         ("entry", "kind"), pairs, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in pairs]

@@ -96,7 +96,9 @@ def test_names_and_files_exist(page: Path) -> None:
     shown = [(ROOT, found) for found in re.findall(r"`((?:src|tests|docs)/[\w./]+)`", text)]
     shown += [
         (ROOT / "src/handrail", found)
-        for found in re.findall(r"`((?:data|evaluation|learning|pipeline|recipe|runs|tasks|training)/[\w/]+\.py)`", text)
+        for found in re.findall(
+            r"`((?:data|evaluation|learning|pipeline|recipe|runs|tasks|training)/[\w/]+\.py)`", text
+        )
     ]
     for base, name in shown:
         assert (base / name).exists(), name

@@ -103,4 +103,6 @@ def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpe
 
 def fits(target: Any, inputs: InputShape, outputs: OutputShape) -> bool:
     """Whether a network's annotations accept these shapes."""
-    return isinstance(inputs, accepted_shapes(target, "inputs")) and isinstance(outputs, accepted_shapes(target, "outputs"))
+    return isinstance(inputs, accepted_shapes(target, "inputs")) and isinstance(
+        outputs, accepted_shapes(target, "outputs")
+    )

@@ -99,7 +99,11 @@ class Run(RunRecord):
         data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
         expected = read_json(self.folder.environment)["data"]
         return reopen(
-            data, self._fit_pipeline.encoder.schema, self._fit_pipeline.task, expected=expected, cache_in=self.path
+            data,
+            self._fit_pipeline.encoder.schema,
+            self._fit_pipeline.task,
+            expected=expected,
+            cache_in=self.path,
         )
 
     def test(

@@ -121,7 +121,10 @@ def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_pa
     )
     assert streamed.folder.split.read_bytes() == whole.folder.split.read_bytes()
     assert streamed.folder.sealed_hashes.read_bytes() == whole.folder.sealed_hashes.read_bytes()
-    assert [read_yaml(run.folder.resolved_recipe)["data"]["stream"] for run in (streamed, whole)] == [True, False]
+    assert [read_yaml(run.folder.resolved_recipe)["data"]["stream"] for run in (streamed, whole)] == [
+        True,
+        False,
+    ]
     one, other = (json.loads(run.folder.environment.read_text())["data"] for run in (streamed, whole))
     assert one == other
     for name in ("task", "rows", "columns", "findings"):

@@ -82,7 +82,10 @@ class Part:
     def readable(self, row: int, names: Sequence[str]) -> dict[str, str | None]:
         """The values of a row as a person would name them: a stored item by its file."""
         values = self.raw.select(names).row(row, named=True)
-        return {name: None if value is None else self._describe_value(name, value) for name, value in values.items()}
+        return {
+            name: None if value is None else self._describe_value(name, value)
+            for name, value in values.items()
+        }
 
     def _describe_value(self, name: str, value: object) -> str:
         return self.stores[name].name(int(str(value))) if name in self.stores else str(value)

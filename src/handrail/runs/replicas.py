@@ -18,7 +18,7 @@ from handrail.runs.folder import Folder
 from handrail.training.callbacks import Callback
 from handrail.training.callbacks.progress import make_progress
 from handrail.training.callbacks.records import Records
-from handrail.training.job import TrainingData, Job
+from handrail.training.job import Job, TrainingData
 from handrail.training.many import train_many
 from handrail.training.seeds import replica_seeds
 from handrail.training.signals import StopRequest

@@ -11,7 +11,7 @@ from handrail.tools.files import write_text
 from handrail.training.callbacks import Callbacks
 from handrail.training.cohort import CohortEngine, cohort_of, kind_of, train_cohort, unlike
 from handrail.training.cohort.choice import judge
-from handrail.training.job import Listeners, Job, Trained
+from handrail.training.job import Job, Listeners, Trained
 from handrail.training.signals import StopRequest
 from handrail.training.state import Progress
 from handrail.training.train import train

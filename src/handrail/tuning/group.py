@@ -152,7 +152,7 @@ def train_group(
     measurement: Measurement,
     *,
     folder: Path | None,
-    wish: StopRequest | None = None,
+    stop_request: StopRequest | None = None,
     cores: int | None = None,
 ) -> list[Result]:
     """Train and measure a group, fold by fold.
@@ -164,7 +164,9 @@ def train_group(
     Raises: `Interrupted` when asked to stop.
     """
     try:
-        return _train_group(workspace, group, measurement, folder=folder, wish=wish, cores=cores)
+        return _train_group(
+            workspace, group, measurement, folder=folder, stop_request=stop_request, cores=cores
+        )
     except RecipeError as error:  # parts of one trial do not fit; the others are trained without it
         trials = group.trials
         if len(trials) == 1:
@@ -175,7 +177,7 @@ def train_group(
                 Group((trial,), (trial,)),
                 measurement,
                 folder=folder and folder / f"alone-{trial.number}",
-                wish=wish,
+                stop_request=stop_request,
                 cores=cores,
             )
             for trial in trials
@@ -189,7 +191,7 @@ def _train_group(
     measurement: Measurement,
     *,
     folder: Path | None,
-    wish: StopRequest | None,
+    stop_request: StopRequest | None,
     cores: int | None,
 ) -> list[Result]:
     figures = {trial.number: _TrialFigures() for trial in group.trials}
@@ -197,29 +199,29 @@ def _train_group(
     for fold in range(len(workspace.divisions)):
         began = time.perf_counter()
         jobs = {trial.number: workspace.jobs(trial, fold) for trial in members}
-        flat = [pupil for replicas in jobs.values() for pupil in replicas]
+        flat = [job for replicas in jobs.values() for job in replicas]
         own = folder and folder / f"fold-{fold + 1}"
         with restore_threads():
             torch.set_num_threads(_threads(workspace, members[0], flat[0]))
             trained = train_many(
-                flat, together=workspace.recipe.training.together, folder=own, wish=wish, cores=cores
+                flat, together=workspace.recipe.training.together, folder=own, wish=stop_request, cores=cores
             )
-            ended = {pupil.name: outcome for pupil, outcome in zip(flat, trained, strict=True)}
+            ended = {job.name: outcome for job, outcome in zip(flat, trained, strict=True)}
             for number, own_figures in figures.items():
-                replicas = [(pupil, ended[pupil.name]) for pupil in jobs[number]]
+                replicas = [(job, ended[job.name]) for job in jobs[number]]
                 _measure_fold(own_figures, workspace, measurement, fold, replicas)
         for own_figures in figures.values():
             own_figures.seconds += (time.perf_counter() - began) / len(figures)
     return [_result(trial, figures[trial.number]) for trial in group.trials]
 
 
-def _threads(workspace: Workspace, trial: Trial, pupil: Job) -> int:
+def _threads(workspace: Workspace, trial: Trial, job: Job) -> int:
     recipe = workspace.settle_trial(trial)
     rows = workspace.rows_for(recipe, 0)
     if recipe.training.threads != "auto":
         return recipe.training.threads
     torch.set_num_threads(workspace.threads)
-    return usual_threads(pupil.network, rows.encoder.shape, batch_size(recipe, len(rows.train)))
+    return usual_threads(job.network, rows.encoder.shape, batch_size(recipe, len(rows.train)))
 
 
 def _measure_fold(
@@ -234,7 +236,7 @@ def _measure_fold(
     if failures or figures.failure:
         figures.failure = figures.failure or failures[0]
         return
-    outcomes = [workspace.evaluate(pupil.lesson.recipe, fold, pupil.network)[0] for pupil, _ in trained]
+    outcomes = [workspace.evaluate(job.lesson.recipe, fold, job.network)[0] for job, _ in trained]
     values = [measure(outcome, measurement.metric) for outcome in outcomes]
     if not all(math.isfinite(value) for value in values):
         figures.failure = f"{measurement.metric} is not defined on its answers."

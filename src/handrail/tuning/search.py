@@ -138,12 +138,14 @@ def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | No
 def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: str) -> Search:
     progress_printer = SearchProgress(progress)
     try:
-        with restore_threads(), listening() as wish:
+        with restore_threads(), listening() as stop_request:
             asked = _with_data_in_folder(folder, asked)
             store = TrialStore(folder.store)
             try:
                 data = _prepare(folder, asked, store)
-                _Search(folder, asked, data, store, wish=wish, progress_printer=progress_printer).run()
+                _Search(
+                    folder, asked, data, store, stop_request=stop_request, progress_printer=progress_printer
+                ).run()
             finally:
                 store.close()
         if refit:
@@ -208,11 +210,11 @@ class _Search:
         data: Dataset,
         store: TrialStore,
         *,
-        wish: StopRequest,
+        stop_request: StopRequest,
         progress_printer: SearchProgress,
     ) -> None:
         self.folder, self.asked, self.data, self.store = folder, asked, data, store
-        self.wish, self.progress_printer = wish, progress_printer
+        self.stop_request, self.progress_printer = stop_request, progress_printer
         self.space: Space = check_space(asked)
         self.workspace = Workspace(asked, data, threads=store.facts()["threads"])
         self.measurement = _make_measurement(self.workspace)
@@ -287,7 +289,7 @@ class _Search:
         self.progress_printer.add(results, metric=self.measurement.metric, sign=self._criterion.sign)
 
     def _make_executor(self) -> Executor:
-        settings, wish = self.asked.tuning, self.wish
+        settings, stop_request = self.asked.tuning, self.stop_request
         count = _workers(self.asked)
         job = make_job(self.asked, self.data.fingerprint, self.measurement, threads=self.workspace.threads)
         if settings.cluster is not None:
@@ -297,21 +299,25 @@ class _Search:
                 )
             from handrail.tuning.executors.ray import Cluster
 
-            return Cluster(job, settings.cluster, count, wish=wish)
+            return Cluster(job, settings.cluster, count, stop_request=stop_request)
         if count == 1 or self.workspace.device.type != "cpu":
-            return ThisProcess(self.workspace, self.measurement, wish=wish)
+            return ThisProcess(self.workspace, self.measurement, stop_request=stop_request)
         make_pool = (
             None
             if job is None
-            else functools.partial(WorkerPool, functools.partial(NewProcess, job), count, wish=wish)
+            else functools.partial(
+                WorkerPool, functools.partial(NewProcess, job), count, stop_request=stop_request
+            )
         )
         usual = (
-            ThisProcess(self.workspace, self.measurement, wish=wish, make_workers=make_pool)
+            ThisProcess(self.workspace, self.measurement, stop_request=stop_request, make_workers=make_pool)
             if settings.workers == "auto" or not make_pool
             else make_pool()
         )
         return (
-            ForkedProcesses(self.workspace, self.measurement, count, wish=wish, fallback=usual)
+            ForkedProcesses(
+                self.workspace, self.measurement, count, stop_request=stop_request, fallback=usual
+            )
             if can_copy(self.workspace)
             else usual
         )

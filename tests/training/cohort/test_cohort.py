@@ -21,7 +21,7 @@ from handrail.learning.optimizers import ELEMENTWISE
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback, Training
 from handrail.training.cohort import unlike
-from handrail.training.job import TrainingData, Job
+from handrail.training.job import Job, TrainingData
 from handrail.training.many import train_many
 from handrail.training.seeds import fix_seed
 from handrail.training.signals import Interrupted, StopRequest

@@ -67,7 +67,9 @@ def _is_copy(values: pl.Series, column: Column, target: _Target) -> bool:
     if values.null_count():
         return False
     return (
-        _is_relabelling(values, target.values) if target.is_class else _is_rescaling(values, column, target.values)
+        _is_relabelling(values, target.values)
+        if target.is_class
+        else _is_rescaling(values, column, target.values)
     )
 
 

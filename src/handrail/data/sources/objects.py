@@ -55,7 +55,9 @@ def _library(source: Any) -> str:
 
 
 def _type_columns(frame: pl.DataFrame, name: str, options: ReadOptions) -> Table:
-    return Table(native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name)
+    return Table(
+        native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name
+    )
 
 
 def _from_polars(source: Any) -> pl.DataFrame:

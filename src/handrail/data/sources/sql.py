@@ -173,7 +173,9 @@ def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Tabl
             table = _table_name(opened, options.table, name)
             frame, name = _whole_table(opened, table, name), f"{name} (table {table})"
     distinct(frame.columns, name)
-    return Table(native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name)
+    return Table(
+        native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name
+    )
 
 
 def _backend(url: str) -> str:
@@ -254,9 +256,7 @@ def _whole_table(opened: "Connection", wanted: str, name: str) -> pl.DataFrame:
                 or order
             )
         try:
-            frame = _fetch(
-                opened.execute(everything.order_by(*(literal_column(key) for key in order))), name
-            )
+            frame = _fetch(opened.execute(everything.order_by(*(literal_column(key) for key in order))), name)
         except SQLAlchemyError:  # a table without such numbers: WITHOUT ROWID, or kept on another server
             opened.rollback()
     frame = _fetch(opened.execute(everything), name) if frame is None else frame

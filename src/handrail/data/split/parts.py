@@ -188,9 +188,7 @@ def _other(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | None)
     return other
 
 
-def _share_stores(
-    table: Table, others: dict[str, Table | None]
-) -> tuple[Table, dict[str, Table | None]]:
+def _share_stores(table: Table, others: dict[str, Table | None]) -> tuple[Table, dict[str, Table | None]]:
     """Sources of their own bring stores of their own: they are put one behind the other, and the places
     shifted.
     """

@@ -14,7 +14,7 @@ from handrail.training.callbacks import Callbacks
 from handrail.training.cohort.compatibility import differing, kind_of, objective_of, unlike
 from handrail.training.cohort.engine import CohortEngine, Member
 from handrail.training.cohort.program import Program
-from handrail.training.job import TrainingData, Listeners, Job, Trained, make_setup
+from handrail.training.job import Job, Listeners, Trained, TrainingData, make_setup
 from handrail.training.signals import StopRequest
 from handrail.training.speed.compilation import quietly, settle
 from handrail.training.speed.matmul import quick_products

@@ -44,10 +44,10 @@ class ThisProcess:
         workspace: Workspace,
         measurement: Measurement,
         *,
-        wish: StopRequest,
+        stop_request: StopRequest,
         make_workers: Callable[[], Executor] | None = None,
     ) -> None:
-        self.workspace, self.measurement, self.wish = workspace, measurement, wish
+        self.workspace, self.measurement, self.stop_request = workspace, measurement, stop_request
         self._make_workers, self._workers = make_workers, None
 
     def run(self, groups: Sequence[Assignment], on_results: OnResults) -> None:
@@ -55,10 +55,12 @@ class ThisProcess:
         while left and self._workers is None:
             group, folder = left.pop(0)
             began = time.monotonic()
-            results = train_group(self.workspace, group, self.measurement, folder=folder, wish=self.wish)
+            results = train_group(
+                self.workspace, group, self.measurement, folder=folder, stop_request=self.stop_request
+            )
             on_results(group.trials, results)
-            if self.wish:
-                raise stop_error(self.wish)
+            if self.stop_request:
+                raise stop_error(self.stop_request)
             expected = (time.monotonic() - began) * len(left)
             if self._make_workers and len(left) > 1 and expected > _WORTH_WORKERS:
                 self._workers = self._make_workers()
@@ -82,11 +84,11 @@ class ForkedProcesses:
         measurement: Measurement,
         count: int,
         *,
-        wish: StopRequest,
+        stop_request: StopRequest,
         fallback: Executor,
     ) -> None:
         self.workspace, self.measurement, self.count = workspace, measurement, count
-        self.wish, self.fallback = wish, fallback
+        self.stop_request, self.fallback = stop_request, fallback
 
     def run(self, groups: Sequence[Assignment], on_results: OnResults) -> None:
         if len(groups) < 2 or not all(self._is_in_memory(assignment) for assignment in groups):
@@ -96,7 +98,7 @@ class ForkedProcesses:
         pool = WorkerPool(
             functools.partial(ForkedProcess, self.workspace, self.measurement),
             min(self.count, len(groups)),
-            wish=self.wish,
+            stop_request=self.stop_request,
         )
         with freeze_garbage():  # a collection in a copy would touch, and so copy, all that both share
             try:

@@ -41,8 +41,10 @@ class WorkerPool:
         start: makes a worker whose standard error goes to the given file.
     """
 
-    def __init__(self, start: Callable[[IO[bytes]], Worker], count: int, *, wish: StopRequest) -> None:
-        self.start, self.count, self.wish = start, count, wish
+    def __init__(
+        self, start: Callable[[IO[bytes]], Worker], count: int, *, stop_request: StopRequest
+    ) -> None:
+        self.start, self.count, self.stop_request = start, count, stop_request
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self._threads = ThreadPoolExecutor(count)
         self._starting = threading.Lock()
@@ -58,8 +60,8 @@ class WorkerPool:
         while waiting:
             for done in wait(waiting, timeout=_POLL, return_when=FIRST_COMPLETED).done:
                 on_results(waiting.pop(done).trials, done.result())
-            if self.wish:
-                raise stop_error(self.wish)
+            if self.stop_request:
+                raise stop_error(self.stop_request)
 
     def close(self) -> None:
         """End all workers."""
@@ -101,6 +103,6 @@ class WorkerPool:
         )
 
 
-def stop_error(wish: StopRequest) -> Interrupted:
+def stop_error(stop_request: StopRequest) -> Interrupted:
     """The exception to raise when the search was asked to stop."""
-    return Interrupted("stopped; every finished trial is stored.", wish.number)
+    return Interrupted("stopped; every finished trial is stored.", stop_request.number)

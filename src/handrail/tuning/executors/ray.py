@@ -32,8 +32,8 @@ class Cluster:
     Raises: `HandrailError` when Ray is missing or there is no cluster.
     """
 
-    def __init__(self, job: str, address: str, workers: int, *, wish: StopRequest) -> None:
-        self.job, self.wish, self.local = job, wish, address == "local"
+    def __init__(self, job: str, address: str, workers: int, *, stop_request: StopRequest) -> None:
+        self.job, self.stop_request, self.local = job, stop_request, address == "local"
         self.ray = _import_ray()
         self._started_here = not self.ray.is_initialized()
         if self._started_here:
@@ -52,8 +52,8 @@ class Cluster:
                 done, _ = self.ray.wait(list(waiting), timeout=_POLL)
                 for task in done:
                     on_results(waiting.pop(task).trials, read_results(_get(self.ray, task)))
-                if self.wish:
-                    raise stop_error(self.wish)
+                if self.stop_request:
+                    raise stop_error(self.stop_request)
         finally:
             for task in waiting:
                 self.ray.cancel(task, force=True)
