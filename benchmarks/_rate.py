@@ -59,7 +59,8 @@ def as_table(
     ]
     heads.append(f"held-out {'loss (nats)' if by_loss else 'accuracy'}")
     lines = [
-        f"{rates['operations'] / 1e9:.0f} GFLOP an epoch in matrices and convolutions; the processor multiplies matrices of side 1024 "
+        f"{rates['operations'] / 1e9:.0f} GFLOP an epoch in matrices and convolutions; the processor "
+        "multiplies matrices of side 1024 "
         f"at {rates['32']:.0f} GFLOP/s in float32 and {rates['16']:.0f} in bfloat16.",
         "",
         f"| {' | '.join(heads)} |",

@@ -86,7 +86,8 @@ def train(network: str, seed: int, steps: int) -> Result:
 def table(results: Sequence[Result]) -> str:
     """The results in Markdown."""
     lines = [
-        f"The adding problem at T = {LENGTH}; saying 1 each time gives an error of 0.167. One layer of {WIDTH} units, Adam at {RATE}, "
+        f"The adding problem at T = {LENGTH}; saying 1 each time gives an error of 0.167. One layer of "
+        f"{WIDTH} units, Adam at {RATE}, "
         f"batches of {BATCH}, gradients clipped to {CLIP:g}, one thread for each network.",
         "",
         "| network | seed | mean squared error | processor seconds | steps | below 0.01 at step |",

@@ -201,7 +201,8 @@ def main() -> None:
         for contender in CONTENDERS:
             run = found[name, contender]
             lines.append(
-                f"| {contender} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['accuracy']:.4f} ± {run['spread']:.4f} |"
+                f"| {contender} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['accuracy']:.4f} "
+                f"± {run['spread']:.4f} |"
             )
         lines.append("")
     text = "\n".join(lines)

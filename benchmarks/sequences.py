@@ -31,7 +31,8 @@ WORKS = {
         sources={"source": "train.ts", "validation": "val.ts", "test": "test.ts"},
     ),
     "gpt": Work(
-        f"GPT (4 layers, 4 heads, width 128, context 64), {STEPS} steps of batch {BATCH} an epoch, AdamW 0.001",
+        f"GPT (4 layers, 4 heads, width 128, context 64), {STEPS} steps of batch {BATCH} an epoch, AdamW "
+        "0.001",
         network=gpt,
         keras_network=keras_gpt,
         recipe={

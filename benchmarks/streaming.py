@@ -135,19 +135,23 @@ def as_table(found: dict[float, Found]) -> str:
     lines = [
         "# Tables larger than memory",
         "",
-        f"A generated Parquet table of {_COLUMNS} columns, one epoch of the default network in batches of 1,024, from the start of the "
+        f"A generated Parquet table of {_COLUMNS} columns, one epoch of the default network in batches of "
+        "1,024, from the start of the "
         "process to the written report.",
-        "Memory is that of the process with all its children, in MB: resident, proportional, and anonymous alone (without the pages of "
+        "Memory is that of the process with all its children, in MB: resident, proportional, and anonymous "
+        "alone (without the pages of "
         "libraries and files).",
         facts("handrail", "torch", "polars", "pyarrow"),
         "",
-        "| million rows | seconds | processor seconds | epoch (seconds) | rows a second | resident | proportional | anonymous | validation accuracy |",
+        "| million rows | seconds | processor seconds | epoch (seconds) | rows a second | resident | "
+        "proportional | anonymous | validation accuracy |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for millions, run in found.items():
         rate = millions * 1e6 / run["seconds"]
         lines.append(
-            f"| {millions:g} | {run['seconds']:.0f} | {run['processor']:.0f} | {run['epoch']:.0f} | {rate:,.0f} | {run['rss']:,.0f} | {run['pss']:,.0f} | "
+            f"| {millions:g} | {run['seconds']:.0f} | {run['processor']:.0f} | {run['epoch']:.0f} | "
+            f"{rate:,.0f} | {run['rss']:,.0f} | {run['pss']:,.0f} | "
             f"{run['anonymous']:,.0f} | {run['accuracy']:.4f} |"
         )
     first, last = min(found), max(found)
@@ -157,7 +161,8 @@ def as_table(found: dict[float, Found]) -> str:
         )
         lines += [
             "",
-            f"From {first:g} to {last:g} million rows each further million takes {grown:.1f} seconds, and {used:.1f} of the processor.",
+            f"From {first:g} to {last:g} million rows each further million takes {grown:.1f} seconds, and "
+            f"{used:.1f} of the processor.",
         ]
     return "\n".join([*lines, ""])
 

@@ -245,7 +245,8 @@ def as_table(found: dict[tuple[str, str], Found], repeats: int) -> str:
     lines = [
         "# One network on a table",
         "",
-        f"Adult, 22,793 training rows × 108 inputs, MLP {'-'.join(map(str, HIDDEN))}, batch {BATCH}, {EPOCHS} epochs; median of {repeats} turns.",
+        f"Adult, 22,793 training rows × 108 inputs, MLP {'-'.join(map(str, HIDDEN))}, batch {BATCH}, "
+        f"{EPOCHS} epochs; median of {repeats} turns.",
         facts("handrail", "torch", "scikit-learn", "skorch", "lightning"),
         "",
     ]
@@ -260,7 +261,8 @@ def as_table(found: dict[tuple[str, str], Found], repeats: int) -> str:
         for name in CONTENDERS:
             run = found[name, threads]
             lines.append(
-                f"| {name} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['memory']:.0f} | {run['accuracy']:.4f} |"
+                f"| {name} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['memory']:.0f} | "
+                f"{run['accuracy']:.4f} |"
             )
         lines.append("")
     return "\n".join([*lines, *_share(found[PRODUCTS, "1"], found["handrail", "1"]["seconds"])])

@@ -67,7 +67,8 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
             problems.append(f"model: '{name}' {verb} {word}, but {need} {wanted}.")
     if task.name == "next-token" and not getattr(target, "causal", True):
         problems.append(
-            f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to foretell it."
+            f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to "
+            "foretell it."
         )
     if problems:
         fitting = [
@@ -90,12 +91,14 @@ def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpe
         kinds = accepted_shapes(target, "inputs")
         if task.name in STORED_TASKS and ":" not in name and not hasattr(target, "follow"):
             problems.append(
-                f"data.augment[{index}]: '{name}' would move the picture and not its {task.name}; expected flip, or nothing."
+                f"data.augment[{index}]: '{name}' would move the picture and not its {task.name}; expected "
+                "flip, or nothing."
             )
         if not isinstance(inputs, kinds):
             takes = ", ".join(shape_name(kind) for kind in kinds)
             problems.append(
-                f"data.augment[{index}]: '{name}' changes {takes}, but the data gives {shape_name(type(inputs))}; leave it out."
+                f"data.augment[{index}]: '{name}' changes {takes}, but the data gives "
+                f"{shape_name(type(inputs))}; leave it out."
             )
     if problems:
         raise RecipeError(problems)

@@ -191,8 +191,10 @@ def test_targets_by_name_and_by_position() -> None:
     assert find_targets(columns, ["c", 1]) == ("c", "a")
     assert find_targets(["2", "1", "x"], 2) == ("2",)  # a name comes first
     for wrong, said in (
-        (None, "no target was named"), ("bb", "no column 'bb'. (Did you mean|Known: a, b, c)"), (0, "found position 0"),
-        (4, "columns 1 to 3"), (["a", 1], "names a column twice"), (["a", "b", "c"], "every column is a target"),
+        (None, "no target was "
+        "named"), ("bb", "no column 'bb'. (Did you mean|Known: a, b, c)"), (0, "found position 0"),
+        (4, "columns 1 to "
+        "3"), (["a", 1], "names a column twice"), (["a", "b", "c"], "every column is a target"),
     ):  # fmt: skip
         with pytest.raises(DataError, match=said):
             find_targets(columns, wrong)

@@ -343,7 +343,8 @@ def test_a_sampled_fit_finds_infinite_numbers_too(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"data.validation": "other.parquet"}, r"data\.validation: a table that is streamed is divided by data\.split"),
+    ({"data.validation": "other.parquet"}, r"data\.validation: a table that is streamed is divided by "
+    r"data\.split"),
     ({"data.task": "forecast"}, "has no effect on forecast"),
     ({"data.read.delimiter": ","}, r"data\.read\.delimiter: has no effect"),
     ({"data.drop": ["absent"]}, "the table has no column 'absent'"),
@@ -385,8 +386,8 @@ def test_a_large_table_is_answered_block_by_block(
         found, known = (infer_types(read(path).frame) for path in (out, tmp_path / f"whole-{keep}.{ending}"))
         assert_frame_equal(found, known, abs_tol=1e-6, check_dtypes=True)
     assert (
-        "'violet' did not occur in training and count as unknown; row 6 of part-0.parquet, row 1500 of part-2.parquet"
-        in whole.warnings[0]
+        "'violet' did not occur in training and count as unknown; row 6 of part-0.parquet, row 1500 of "
+        "part-2.parquet" in whole.warnings[0]
     )
     assert run.predict(tmp_path / "new").frame.shape == (3000, 3)
 

@@ -18,8 +18,8 @@ def test_every_old_place_leads_somewhere(path: str) -> None:
     if not name:
         importlib.import_module(path.removesuffix(":"))
         return
+    old_module, _, old_name = path.partition(":")
     with pytest.warns(DeprecationWarning, match=f"import {name} from {module}"):
-        old_module, _, old_name = path.partition(":")
         assert getattr(importlib.import_module(old_module), old_name) is getattr(new, name)
 
 

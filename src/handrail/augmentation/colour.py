@@ -73,7 +73,8 @@ class Colour(Augmentation):
 
 def _refuse_without_colour(channels: int, settings: dict[str, float | None]) -> None:
     problems = [
-        f"augmentation.colour.{name}: has no effect on images with {channels} channel{'' if channels == 1 else 's'}; leave it out."
+        f"augmentation.colour.{name}: has no effect on images with {channels} "
+        f"channel{'' if channels == 1 else 's'}; leave it out."
         for name, value in settings.items()
         if value is not None and channels != 3
     ]

@@ -81,7 +81,8 @@ class ResizedCrop(Warp):
         for name, (low, high) in {"area": area, "ratio": ratio}.items():
             if low > high:
                 raise RecipeError(
-                    f"augmentation.resized_crop.{name}: {low:g} is above {high:g}; expected [smallest, largest]."
+                    f"augmentation.resized_crop.{name}: {low:g} is above {high:g}; expected [smallest, "
+                    "largest]."
                 )
         self.area, self.ratio = area, ratio
 

@@ -28,13 +28,15 @@ def usual_augmentation(shape: ImageShape, rows: int, task: str) -> tuple[list[An
     """
     if task in ("mask", "boxes"):
         return [{"flip": {"direction": "both"}}], (
-            "Augmentation: each training image is mirrored at random, sideways and upside down, with its masks or boxes; if up and "
+            "Augmentation: each training image is mirrored at random, sideways and upside down, with its "
+            "masks or boxes; if up and "
             "down differ in meaning, say data.augment=[flip]."
         )
     if task not in _CLASSES:
         return (
             [],
-            f"No augmentation: in the task '{task}' the answer may lie in place and size, and would have to change with the image.",
+            f"No augmentation: in the task '{task}' the answer may lie in place and size, and would have to "
+            "change with the image.",
         )
     if rows > _MANY:
         return [], f"No augmentation: {rows:,} training images differ enough by themselves."
@@ -46,7 +48,8 @@ def _of_greys(shape: ImageShape) -> tuple[list[Any], str]:
     if min(shape.height, shape.width) < 12:
         return (
             [],
-            f"No augmentation: in images of {shape.height} × {shape.width} pixels each pixel counts; {reason}.",
+            f"No augmentation: in images of {shape.height} × {shape.width} pixels each pixel counts; "
+            f"{reason}.",
         )
     return [
         {"shift": {"share": 0.05}}
@@ -65,5 +68,6 @@ def _of_photos(shape: ImageShape, rows: int) -> tuple[list[Any], str]:
         found.append("colour")
         told = f"{told}, in changing light, as there are only {rows:,}"
     return found, (
-        f"Augmentation: each training image is {told}; if left and right differ in meaning (signs, text), leave the flip out."
+        f"Augmentation: each training image is {told}; if left and right differ in meaning (signs, text), "
+        "leave the flip out."
     )

@@ -45,7 +45,8 @@ class Erasing(Augmentation):
         super().__init__()
         if share[0] > share[1]:
             raise RecipeError(
-                f"augmentation.erasing.share: {share[0]:g} is above {share[1]:g}; expected [smallest, largest]."
+                f"augmentation.erasing.share: {share[0]:g} is above {share[1]:g}; expected [smallest, "
+                "largest]."
             )
         self.probability, self.share = probability, share
 

@@ -93,7 +93,8 @@ def report_missing_targets(missing: int, targets: Sequence[str]) -> list[Finding
             level="warning",
             name="no-target",
             column=targets[0],
-            seen=f"{missing:,} training and validation rows have no target: '{targets[0]}' is missing there (blank, or a usual word for missing such as NA).",
+            seen=f"{missing:,} training and validation rows have no target: '{targets[0]}' is missing there "
+            "(blank, or a usual word for missing such as NA).",
             why="There is nothing to learn from them, and nothing to measure on them.",
             action="They are left out.",
         )
@@ -109,7 +110,8 @@ def odd_words(schema: Schema) -> list[Finding]:
             column=column.name,
             seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among numbers.",
             why="A word there may be a slip, or stand for missing.",
-            action=f"It counts as missing, in new rows too; mend the rows, or data.columns.{column.name}=category keeps the words.",
+            action="It counts as missing, in new rows too; mend the rows, or "
+            f"data.columns.{column.name}=category keeps the words.",
         )
         for column in schema.used
         if column.markers
@@ -132,7 +134,8 @@ def drop_unknown_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[s
 def describe_change(source: str) -> str:
     """What is said of a source that does not give the same rows again."""
     return (
-        f"'{source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name its place (--source), "
+        f"'{source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name "
+        "its place (--source), "
         "or fit again."
     )
 

@@ -86,7 +86,8 @@ class TaskSpec(BaseModel):
             row = int((~fits).arg_max() or 0)
             expected = "0 or 1" if of_labels else "a finite number, at most 3.4e38"
             raise DataError(
-                f"the target '{series.name}': found {_infer_task(series[row])} in {name_of(row)}, expected {expected}."
+                f"the target '{series.name}': found {_infer_task(series[row])} in {name_of(row)}, expected "
+                f"{expected}."
             )
         return numbers.to_numpy()
 
@@ -136,7 +137,8 @@ def find_targets(
     """
     if target is None:
         raise DataError(
-            f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, --target)."
+            f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, "
+            "--target)."
         )
     wanted = [target] if isinstance(target, str | int) else list(target)
     names = tuple(_find_target(columns, item) for item in wanted)
@@ -158,7 +160,8 @@ def _find_target(columns: Sequence[str], target: str | int) -> str:
         ) from None
     if position == 0 or not -len(columns) <= position <= len(columns):
         raise DataError(
-            f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the last)."
+            f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the "
+            "last)."
         )
     return columns[position - 1 if position > 0 else position]
 
@@ -189,7 +192,8 @@ def infer_task(
             return found
         if len(found.classes) != 2 or found.name != "mask":
             raise DataError(
-                f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes."
+                f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two "
+                "classes."
             )
         return found.model_copy(update={"classes": _sort_classes(found.classes, positive)})
     for name in targets:
@@ -220,7 +224,8 @@ def _of_items(series: pl.Series, store: Store | None, *, task: str, several: boo
     ):
         what = "several targets" if several else f"a target of {kind or 'plain values'}"
         raise DataError(
-            f"data.task: found '{task}' with {what} ('{series.name}'), which do not fit each other; leave data.task out."
+            f"data.task: found '{task}' with {what} ('{series.name}'), which do not fit each other; leave "
+            "data.task out."
         )
     if name in TEXT_TASKS and series.dtype != pl.String:
         raise DataError(
@@ -242,7 +247,8 @@ def _one(frame: pl.DataFrame, name: str, task: str) -> TaskSpec:
     name_of_task: TaskName = "binary" if len(classes) == 2 else "multi-class"
     if task in ("binary", "multi-class") and task != name_of_task:
         raise DataError(
-            f"data.task: found '{task}', but the target '{name}' has {len(classes)} classes; leave data.task out, or set it to "
+            f"data.task: found '{task}', but the target '{name}' has {len(classes)} classes; leave data.task "
+            "out, or set it to "
             f"{name_of_task}."
         )
     return TaskSpec(name=name_of_task, targets=(name,), classes=classes, why=why)
@@ -252,11 +258,13 @@ def _check_target(series: pl.Series) -> None:
     values = series.drop_nulls()
     if not len(values):
         raise DataError(
-            f"the target '{series.name}': all {len(series):,} values are missing; expected at least two different ones."
+            f"the target '{series.name}': all {len(series):,} values are missing; expected at least two "
+            "different ones."
         )
     if as_labels(values).n_unique() == 1:
         raise DataError(
-            f"the target '{series.name}': every row has the value '{values[0]}'; expected at least two different ones. "
+            f"the target '{series.name}': every row has the value '{values[0]}'; expected at least two "
+            "different ones. "
             "There is nothing to learn."
         )
 
@@ -270,7 +278,8 @@ def _single(series: pl.Series) -> tuple[str, str]:
     if is_words or (column.kind == "datetime" and distinct > MOST_CLASSES):
         what = "dates" if column.kind == "datetime" else "texts"
         raise DataError(
-            f"the target '{series.name}' has {distinct:,} different {what} in {len(series):,} rows; expected classes that repeat, "
+            f"the target '{series.name}' has {distinct:,} different {what} in {len(series):,} rows; expected "
+            "classes that repeat, "
             "or numbers."
         )
     if column.kind not in ("numeric", "identifier"):
@@ -313,7 +322,8 @@ def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSp
     if task == "multi-label" or (task == "auto" and not others):
         if others:
             raise DataError(
-                f"data.task: found 'multi-label', but the target '{others[0]}' has other values than 0 and 1 (or yes and no); "
+                f"data.task: found 'multi-label', but the target '{others[0]}' has other values than 0 and 1 "
+                "(or yes and no); "
                 "expected targets of these only."
             )
         return TaskSpec(
@@ -321,7 +331,8 @@ def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSp
         )
     if task not in ("auto", "regression"):
         raise DataError(
-            f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or 'regression'."
+            f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or "
+            "'regression'."
         )
     for name in targets:
         _require_numbers(frame[name].drop_nulls())
@@ -332,7 +343,8 @@ def _require_numbers(series: pl.Series) -> None:
     odd = series.filter(as_numbers(series).is_null())
     if len(odd):
         raise DataError(
-            f"the target '{series.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no number), expected numbers "
+            f"the target '{series.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no "
+            "number), expected numbers "
             "for regression; several targets together are all numbers, or all yes and no."
         )
 

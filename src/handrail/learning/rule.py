@@ -92,7 +92,8 @@ def refuse_penalties(plan: TrainingPlan, rule: str) -> None:
     """For rules that do not follow the objective. Raises: `RecipeError` where it has penalties."""
     if plan.objective.penalties:
         raise RecipeError(
-            f"objective.penalties: have no effect under learning.{rule}; leave them out, or learn by gradient."
+            f"objective.penalties: have no effect under learning.{rule}; leave them out, or learn by "
+            "gradient."
         )
 
 

@@ -247,7 +247,7 @@ def write_on(pipeline: Pipeline, start: str, *, length: int, temperature: float 
     if pipeline.task.name != "next-token":
         raise DataError(
             f"the network answers {pipeline.task.name}, and writes no text; expected one trained with "
-            f"data.task=next-token."
+            "data.task=next-token."
         )
     encoder: Any = pipeline.encoder
     tokenizer = encoder.column.tokenizer
@@ -255,7 +255,7 @@ def write_on(pipeline: Pipeline, start: str, *, length: int, temperature: float 
     if not any(code > 1 for code in codes):
         raise DataError(
             f"--start: found '{start}', of which no token occurred in training; expected text like the "
-            f"training text."
+            "training text."
         )
     begun = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
     generator = torch.Generator(device=pipeline.device).manual_seed(seed)

@@ -40,7 +40,7 @@ def starter(name: str, source: Any, data: Dataset) -> str:
         "task": data.task.name,
         "why": _line(data.task.why),
         "rows": f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} "
-        f"sealed test rows",
+        "sealed test rows",
         "columns": columns,
         **_by_kind({column.kind for column in data.schema.used}, balance=data.task.is_classification),
     }

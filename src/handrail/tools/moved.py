@@ -62,6 +62,8 @@ MODULES = {
     "handrail.training.freezing": "handrail.training.transfer.freezing",
     "handrail.training.joining": "handrail.training.distributed.join",
     "handrail.training.naming": "handrail.training.transfer.names",
+    "handrail.training.pupil": "handrail.training.job",
+    "handrail.training.terms": "handrail.training.job",
     "handrail.training.parallel": "handrail.training.distributed.processes",
     "handrail.training.weights": "handrail.training.transfer.weights",
     "handrail.tuning.found": "handrail.tuning.results",
@@ -69,6 +71,11 @@ MODULES = {
 }
 # Names that have been changed, or that have not moved with their module.
 NAMES = {
+    "handrail.data.convert:typed": "handrail.data.writers:infer_types",
+    "handrail.training.pupil:Pupil": "handrail.training.job:Job",
+    "handrail.training.terms:Lesson": "handrail.training.job:TrainingData",
+    "handrail.training.terms:Terms": "handrail.training.job:Setup",
+    "handrail.training.terms:terms_of": "handrail.training.job:make_setup",
     "handrail.data.dataset:prepare": "handrail.data.prepare:prepare",
     "handrail.data.dataset:reopen": "handrail.data.prepare:reopen",
     "handrail.data.series:SeriesStore": "handrail.data.stores.series:SeriesStore",

@@ -125,7 +125,8 @@ def _cohort(
             reason = why
     if cohort is None and together is True:
         raise RecipeError(
-            f"training.together: these networks cannot be trained as one program: {reason}; expected auto or false."
+            f"training.together: these networks cannot be trained as one program: {reason}; expected auto or "
+            "false."
         )
     if known is None:
         _log.info(

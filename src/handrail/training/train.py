@@ -70,7 +70,8 @@ def check_loss(loss: Any, task: TaskSpec) -> None:
     entry = find("loss", parse(loss, "loss")[0])
     if entry.tasks and task.name not in entry.tasks:
         raise RecipeError(
-            f"objective.loss: '{entry.name}' serves {', '.join(sorted(entry.tasks))}, but the target asks for {task.name} ({task.why})."
+            f"objective.loss: '{entry.name}' serves {', '.join(sorted(entry.tasks))}, but the target asks "
+            f"for {task.name} ({task.why})."
         )
 
 
@@ -87,7 +88,8 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise RecipeError(
-            f"training.device: '{name}' is not available ({reason}).{did_you_mean(name, {'auto', 'cpu', 'cuda'} - {name}, listed=False)}"
+            f"training.device: '{name}' is not available "
+            f"({reason}).{did_you_mean(name, {'auto', 'cpu', 'cuda'} - {name}, listed=False)}"
         ) from None
     return device
 

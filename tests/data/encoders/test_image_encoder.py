@@ -125,7 +125,8 @@ def test_rows_without_a_picture_are_refused() -> None:
     encoder = fitted(store)
     with pytest.raises(
         DataError,
-        match=r"column 'photo': 1 of 3 rows have no picture \(one that has: image 1 of a\), the first of them at position 2",
+        match=r"column 'photo': 1 of 3 rows have no picture \(one that has: image 1 of a\), the first of "
+        r"them at position 2",
     ):
         encoder.rows(pl.Series("photo", [0, None, 2]), store)
 

@@ -129,7 +129,8 @@ def test_an_entity_bomb_does_not_go_off(tmp_path: Path) -> None:
     entities = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(12))
     path = tmp_path / "bomb.xml"
     path.write_text(
-        f'<!DOCTYPE a [<!ENTITY e0 "{"x" * 100}">{entities}]><annotation><object><name>&e12;</name></object></annotation>'
+        "<!DOCTYPE a [<!ENTITY e0 "
+        f'"{"x" * 100}">{entities}]><annotation><object><name>&e12;</name></object></annotation>'
     )
     with pytest.raises(DataError, match=r"bomb\.xml cannot be read as XML"):
         read_annotation(path)

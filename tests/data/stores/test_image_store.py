@@ -300,7 +300,8 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(
     monkeypatch.setattr(subprocess.Popen, "__init__", killed)
     with pytest.raises(
         DataError,
-        match=r"a process that decodes pictures was ended by signal 9; perhaps the memory was full, at one of the files",
+        match=r"a process that decodes pictures was ended by signal 9; perhaps the memory was full, at one "
+        r"of the files",
     ):
         ImageStore.of_files(paths)
 

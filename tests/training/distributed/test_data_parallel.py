@@ -148,7 +148,8 @@ def test_a_killed_process_ends_all_and_one_process_goes_on(alone: Path, tmp_path
     code, _, errors = ended(process)
     assert code != 0
     assert errors == [
-        f"handrail: another process of this training has ended, or cannot be reached. Continue with: handrail resume {run}"
+        "handrail: another process of this training has ended, or cannot be reached. Continue with: "
+        f"handrail resume {run}"
     ]
     assert len(records(run)) < 60
     resume(run)

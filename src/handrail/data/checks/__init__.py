@@ -82,10 +82,12 @@ def _per_parameter(rows: int, parameters: int) -> list[Finding]:
         make(
             "warning" if rows < parameters else "note",
             "rows-per-parameter",
-            seen=f"{count(rows, 'training row')} for {count(parameters, 'parameter')}; the rule of thumb asks for {wanted:,} "
+            seen=f"{count(rows, 'training row')} for {count(parameters, 'parameter')}; the rule of thumb "
+            f"asks for {wanted:,} "
             f"({ROWS_PER_PARAMETER} a parameter).",
             why="A network with so much freedom can learn its rows by heart.",
-            action="Training stops when validation no longer improves (training.patience); a smaller network, dropout or a penalty "
+            action="Training stops when validation no longer improves (training.patience); a smaller "
+            "network, dropout or a penalty "
             "(model, objective.penalties) leaves less freedom.",
         )
     ]
@@ -104,9 +106,11 @@ def _per_class(task: TaskSpec, class_counts: Sequence[int]) -> list[Finding]:
         make(
             "note",
             "rows-per-class",
-            seen=f"{len(short):,} of {count(len(task.classes), 'class', 'classes')} with fewer training rows than the rule of "
+            seen=f"{len(short):,} of {count(len(task.classes), 'class', 'classes')} with fewer training rows "
+            "than the rule of "
             f"thumb asks for ({ROWS_PER_CLASS:,}): {list_some(sizes)}.",
-            why="With few rows of a class, both what is learned of it and what is measured of it are uncertain.",
+            why="With few rows of a class, both what is learned of it and what is measured of it are "
+            "uncertain.",
             action="Nothing is changed; the intervals beside the figures show how uncertain they are.",
         )
     ]
@@ -120,7 +124,8 @@ def _per_predictor(rows: int, predictors: int) -> list[Finding]:
         make(
             "warning",
             "rows-per-predictor",
-            seen=f"{count(rows, 'training row')} for {count(predictors, 'predictor')}; the rule of thumb asks for {wanted:,} "
+            seen=f"{count(rows, 'training row')} for {count(predictors, 'predictor')}; the rule of thumb "
+            f"asks for {wanted:,} "
             f"({ROWS_PER_PREDICTOR} a predictor).",
             why="With so few rows some column will seem to explain the target by chance.",
             action="Nothing is changed; data.drop leaves columns out.",

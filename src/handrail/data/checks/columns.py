@@ -49,7 +49,8 @@ def _set_aside(schema: Schema) -> list[Finding]:
                     names,
                     seen=f"{columns_with(names, [column.why for column in columns])}: taken as {kind}.",
                     why=why,
-                    action=f"Set aside; data.columns.{names[0]} gives another kind (numeric, category, boolean or datetime).",
+                    action=f"Set aside; data.columns.{names[0]} gives another kind (numeric, category, "
+                    "boolean or datetime).",
                 )
             )
     return findings
@@ -67,8 +68,10 @@ def _identifiers_in_use(train: Part, schema: Schema) -> list[Finding]:
             "identifier-in-use",
             names,
             seen=f"{columns_with(names, details)}: identifier by the look of it.",
-            why="Identifiers are learned by heart and teach nothing about new ones; rows that share one should be in one part.",
-            action=f"Nothing is changed; {dropping(names)} data.split.method=group with data.split.column={names[0]} keeps rows "
+            why="Identifiers are learned by heart and teach nothing about new ones; rows that share one "
+            "should be in one part.",
+            action=f"Nothing is changed; {dropping(names)} data.split.method=group with "
+            f"data.split.column={names[0]} keeps rows "
             "that share one in one part.",
         )
     ]
@@ -100,10 +103,12 @@ def _missing(train: Part, schema: Schema) -> list[Finding]:
                     "warning" if mostly else "note",
                     "mostly-missing" if mostly else "missing",
                     names,
-                    seen=f"{columns_with(names, [share(gaps[name], rows) for name in names])}: missing in training rows.",
+                    seen=f"{columns_with(names, [share(gaps[name], rows) for name in names])}: missing in "
+                    "training rows.",
                     why="What is filled in is mostly a guess; the values that are there may be a special few."
                     if mostly
-                    else "A network needs a value in every place, and that a value is missing can itself say something.",
+                    else "A network needs a value in every place, and that a value is missing can itself say "
+                    "something.",
                     action=_filling(some) + (f" {dropping(names)}" if mostly else ""),
                 )
             )
@@ -115,7 +120,8 @@ def _filling(columns: list[Column]) -> str:
     said = []
     if kinds & {"numeric", "boolean"}:
         said.append(
-            "Numbers are filled as data.encoding.missing says (by default with the training rows' median), and "
+            "Numbers are filled as data.encoding.missing says (by default with the training rows' median), "
+            "and "
             "data.encoding.indicator adds a column that marks the gaps."
         )
     if "category" in kinds:
@@ -141,8 +147,10 @@ def _hardly_varying(train: Part, schema: Schema) -> list[Finding]:
             "note",
             "near-constant",
             list(details),
-            seen=f"{columns_with(list(details), list(details.values()))}: nearly always the same in training rows.",
-            why="A network sees too few other values to learn what they mean, and scaling makes them very large.",
+            seen=f"{columns_with(list(details), list(details.values()))}: nearly always the same in training "
+            "rows.",
+            why="A network sees too few other values to learn what they mean, and scaling makes them very "
+            "large.",
             action=f"Nothing is changed; {dropping(list(details))}",
         )
     ]
@@ -170,10 +178,12 @@ def _outliers(train: Part, schema: Schema) -> list[Finding]:
             "note",
             "outliers",
             list(details),
-            seen=f"{columns_with(list(details), list(details.values()))}: more than {_FENCE} interquartile ranges from the "
+            seen=f"{columns_with(list(details), list(details.values()))}: more than {_FENCE} interquartile "
+            "ranges from the "
             "quartiles.",
             why="A few huge values set the scale for all others, and may be slips or codes for 'unknown'.",
-            action="They stay; data.encoding.scaling=robust or quantile weakens them, data.read.missing turns codes into gaps.",
+            action="They stay; data.encoding.scaling=robust or quantile weakens them, data.read.missing "
+            "turns codes into gaps.",
         )
     ]
 
@@ -214,7 +224,8 @@ def _many_levels(train: Part, schema: Schema) -> list[Finding]:
             names,
             seen=f"{columns_with(names, details)}: many different values.",
             why="One input a level makes a wide network with few rows to learn each level from.",
-            action="data.encoding.rare sets how many rows a level needs to count; data.encoding.categories=embedding learns a "
+            action="data.encoding.rare sets how many rows a level needs to count; "
+            "data.encoding.categories=embedding learns a "
             "short vector a level instead of one input.",
         )
     ]
@@ -235,7 +246,8 @@ def _unseen(train: Part, validation: Part, schema: Schema) -> list[Finding]:
             "note",
             "unseen",
             list(details),
-            seen=f"{columns_with(list(details), list(details.values()))}: values in validation rows that no training row has.",
+            seen=f"{columns_with(list(details), list(details.values()))}: values in validation rows that no "
+            "training row has.",
             why="Nothing was learned about them; new rows will bring more of the kind.",
             action="They are encoded like levels too rare to count (data.encoding.rare).",
         )

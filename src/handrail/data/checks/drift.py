@@ -58,9 +58,12 @@ def check_drift(
             "warning",
             "drift",
             columns,
-            seen=f"{columns_with(columns, details)}: distributed differently in {first.name} and {other.name} rows, beyond chance.",
-            why=f"Figures measured on {other.name} rows then speak of other rows than those that were learned from.",
-            action="Nothing is changed. Look at how the rows were divided (data.split) and at whether new rows will be like these.",
+            seen=f"{columns_with(columns, details)}: distributed differently in {first.name} and "
+            f"{other.name} rows, beyond chance.",
+            why=f"Figures measured on {other.name} rows then speak of other rows than those that were "
+            "learned from.",
+            action="Nothing is changed. Look at how the rows were divided (data.split) and at whether new "
+            "rows will be like these.",
         )
     ]
 

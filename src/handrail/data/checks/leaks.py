@@ -108,9 +108,11 @@ def _find_copies(columns: list[str], target: _Target, *, alone: bool) -> list[Fi
             "warning" if alone else "error",
             "copy",
             columns,
-            seen=f"{columns_with(columns, [how] * len(columns))}: a copy of the target '{target.name}' in all "
+            seen=f"{columns_with(columns, [how] * len(columns))}: a copy of the target '{target.name}' in "
+            "all "
             f"{len(target.values):,} training and validation rows.",
-            why="Rows whose target is still to be predicted seldom have such a column, and a network would learn nothing else.",
+            why="Rows whose target is still to be predicted seldom have such a column, and a network would "
+            "learn nothing else.",
             action=f"{dropping(columns)}{stop}",
         )
     ]
@@ -215,9 +217,11 @@ def _report(found: list[Column], scores: dict[str, float], target: _Target) -> l
             "warning",
             "giveaway",
             names,
-            seen=f"{columns_with(names, [f'{measure} {scores[name]:.3f}' for name in names])}: enough by itself to tell the target "
+            seen=f"{columns_with(names, [f'{measure} {scores[name]:.3f}' for name in names])}: enough by "
+            "itself to tell the target "
             f"'{target.name}' of rows not used.",
-            why="Such a column is often written down after the target, or computed from it, and is not there when it is needed.",
+            why="Such a column is often written down after the target, or computed from it, and is not there "
+            "when it is needed.",
             action=f"Nothing is changed; {dropping(names)}"
             + (
                 " Where rows follow each other in time, data.split.method=time asks the harder question."

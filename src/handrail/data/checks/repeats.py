@@ -38,12 +38,14 @@ def _across(
         first = int(np.flatnonzero(train.hashes == theirs[repeats[0]])[0])
         example = f"{_row(validation, int(repeats[0]))} is the same as {_row(train, first)}"
         seen.append(
-            f"{len(repeats):,} of {count(len(theirs), 'validation row')} ({share(len(repeats), len(theirs))}) "
+            f"{len(repeats):,} of {count(len(theirs), 'validation row')} "
+            f"({share(len(repeats), len(theirs))}) "
             f"repeat a training row ({example})"
         )
     if hidden:
         seen.append(
-            f"{hidden:,} of {count(len(sealed), 'test row')} ({share(hidden, len(sealed))}) repeat a training or validation row"
+            f"{hidden:,} of {count(len(sealed), 'test row')} ({share(hidden, len(sealed))}) repeat a "
+            "training or validation row"
         )
     if not seen:
         return []
@@ -80,10 +82,13 @@ def _within(train: HashedRows, hashes: np.ndarray, ordered: np.ndarray) -> list[
         make(
             "note",
             "repeats",
-            seen=f"{len(repeats):,} of {count(len(hashes), 'training row')} ({share(len(repeats), len(hashes))}) repeat an "
+            seen=f"{len(repeats):,} of {count(len(hashes), 'training row')} "
+            f"({share(len(repeats), len(hashes))}) repeat an "
             f"earlier one ({example}).",
-            why="Each repeat counts again in the loss: right where rows are frequent, wrong where they were copied by mistake.",
-            action="They stay; data.duplicates concerns repeats across parts alone, so remove copies from the source.",
+            why="Each repeat counts again in the loss: right where rows are frequent, wrong where they were "
+            "copied by mistake.",
+            action="They stay; data.duplicates concerns repeats across parts alone, so remove copies from "
+            "the source.",
         )
     ]
 

@@ -41,13 +41,16 @@ def _imbalance(sizes: np.ndarray, task: TaskSpec, balance: str) -> list[Finding]
             "note" if settled else "warning",
             "imbalance",
             task.targets,
-            seen=f"Target '{task.targets[0]}': class '{task.classes[rarest]}' has {sizes[rarest]:,} of {rows:,} training rows "
+            seen=f"Target '{task.targets[0]}': class '{task.classes[rarest]}' has {sizes[rarest]:,} of "
+            f"{rows:,} training rows "
             f"({share(int(sizes[rarest]), rows)}), '{task.classes[commonest]}' has {usual}.",
-            why=f"Who always says '{task.classes[commonest]}' is right in {usual} of rows, so accuracy says little; "
+            why=f"Who always says '{task.classes[commonest]}' is right in {usual} of rows, so accuracy says "
+            "little; "
             "look at balanced_accuracy, f1 and pr_auc.",
             action=f"data.balance={balance} evens the classes out in training; it shifts the probabilities."
             if settled
-            else "Rows count alike; data.balance=class_weights, oversample or undersample gives rare classes more weight.",
+            else "Rows count alike; data.balance=class_weights, oversample or undersample gives rare classes "
+            "more weight.",
         )
     ]
 
@@ -66,9 +69,11 @@ def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Find
             "warning",
             "rare-class",
             task.targets,
-            seen=f"Target '{task.targets[0]}': {count(len(few), 'class', 'classes')} with fewer than {_FEW_ROWS} training rows or "
+            seen=f"Target '{task.targets[0]}': {count(len(few), 'class', 'classes')} with fewer than "
+            f"{_FEW_ROWS} training rows or "
             f"no validation row: {list_some(sizes)}.",
-            why="So few rows can be learned by heart but teach no rule, and figures for such a class are mostly chance.",
+            why="So few rows can be learned by heart but teach no rule, and figures for such a class are "
+            "mostly chance.",
             action="Nothing is changed; collect more rows, or merge or remove such classes in the source.",
         )
     ]
@@ -87,8 +92,10 @@ def _labels(train: Part, task: TaskSpec) -> list[Finding]:
             "warning",
             "imbalance",
             [task.targets[place] for place in rare],
-            seen=f"{count(len(rare), 'label')} with nearly the same value in all training rows, by share of 1: {list_some(shares)}.",
-            why="Who always says the same is nearly always right about such a label; look at f1 and pr_auc rather than accuracy.",
+            seen=f"{count(len(rare), 'label')} with nearly the same value in all training rows, by share of "
+            f"1: {list_some(shares)}.",
+            why="Who always says the same is nearly always right about such a label; look at f1 and pr_auc "
+            "rather than accuracy.",
             action="Rows count alike; data.balance serves targets with one class a row alone.",
         )
     ]
@@ -109,7 +116,8 @@ def _values(train: Part, name: str) -> list[Finding]:
                 [name],
                 seen=f"Target '{name}': {usual}.",
                 why="A network that always says so has a small error and has learned nothing.",
-                action="Nothing is changed; compare with the baseline, or ask first whether the value differs (two classes).",
+                action="Nothing is changed; compare with the baseline, or ask first whether the value "
+                "differs (two classes).",
             )
         )
     far = outlying(values)
@@ -120,7 +128,8 @@ def _values(train: Part, name: str) -> list[Finding]:
                 "note",
                 "target-outliers",
                 [name],
-                seen=f"Target '{name}': {count(len(far), 'training row')} more than 10 interquartile ranges from the quartiles, "
+                seen=f"Target '{name}': {count(len(far), 'training row')} more than 10 interquartile ranges "
+                "from the quartiles, "
                 f"such as {values[place]:g} in {train.table.row_name(int(train.rows[place]))}.",
                 why="Squared errors of a few such rows outweigh all others.",
                 action="They stay; objective.loss=huber or mae weakens them.",

@@ -149,7 +149,8 @@ def infer(
         if kind not in known
     ]
     problems += [
-        f"data.columns.{name}: found '{kind}', but the source gives {stored.get(name, 'no such items')} there; leave it out."
+        f"data.columns.{name}: found '{kind}', but the source gives {stored.get(name, 'no such items')} "
+        "there; leave it out."
         for name, kind in kinds.items()
         if (name in frame.columns and kind in known and stored.get(name, kind) != kind)
         or (kind in _STORED and name not in stored)
@@ -186,7 +187,8 @@ def _as_asked(series: pl.Series, kind: str) -> Column:
     )
     if len(values) and read_column(values, column)[0].null_count() == len(values):
         raise DataError(
-            f"data.columns.{series.name}: found '{_first(values)}', and no training row has {_EXPECTED[kind]}; give another kind."
+            f"data.columns.{series.name}: found '{_first(values)}', and no training row has "
+            f"{_EXPECTED[kind]}; give another kind."
         )
     return column
 

@@ -10,7 +10,8 @@ from handrail.data.table import Table
 def infinite(trouble: Trouble, places: Sequence[int], table: Table) -> str:
     """What is said of numbers that are infinite in these rows of a table."""
     return (
-        f"{trouble} in {_where(places, table)}; expected a finite number. Mend the rows, or give the word as a missing marker "
+        f"{trouble} in {_where(places, table)}; expected a finite number. Mend the rows, or give the word as "
+        "a missing marker "
         "(data.read.missing)."
     )
 

@@ -175,7 +175,8 @@ def _places(column: pl.Series, store: ImageStore) -> Tensor:
         known = [store.name(place) for place in column.drop_nulls().head(1).to_list()]
         after = f" (one that has: {known[0]})" if known else ""
         raise DataError(
-            f"column '{column.name}': {len(missing):,} of {len(column):,} rows have no picture{after}, the first of them at position "
+            f"column '{column.name}': {len(missing):,} of {len(column):,} rows have no picture{after}, the "
+            "first of them at position "
             f"{missing[0] + 1}. Name a picture in each row, or leave these rows out."
         )
     return torch.from_numpy(column.to_numpy().astype(np.int64, copy=True))
@@ -195,12 +196,14 @@ def _size(sizes: np.ndarray, settings: Images) -> tuple[tuple[int, int], str]:
         share = _AS_IT_IS / max(height, width)
         new = (_stepped(height * share), _stepped(width * share))
         return new, (
-            f"all training pictures are {width} × {height}; scaled to {new[1]} × {new[0]}, so that an epoch does not take long "
+            f"all training pictures are {width} × {height}; scaled to {new[1]} × {new[0]}, so that an epoch "
+            "does not take long "
             "and sides halve evenly (data.images.size sets another)"
         )
     side = min(_stepped(min(height, width)), _PHOTO)
     return (side, side), (
-        f"training pictures have many sizes (in the middle {width} × {height}); scaled and cut at the centre to {side} × {side}, "
+        f"training pictures have many sizes (in the middle {width} × {height}); scaled and cut at the centre "
+        f"to {side} × {side}, "
         "which shows what a photograph is of and trains quickly (data.images.size sets another)"
     )
 

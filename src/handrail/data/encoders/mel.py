@@ -40,7 +40,8 @@ def transform_size(rate: int, window: int, mels: int) -> int:
         if bool((mel_filters(rate, size, mels).sum(dim=1) > 0).all()):
             return size
     raise RecipeError(
-        f"data.audio.mels: {mels} filters are more than windows of {window} samples ({1000 * window / rate:.0f} ms) can tell apart; "
+        f"data.audio.mels: {mels} filters are more than windows of {window} samples "
+        f"({1000 * window / rate:.0f} ms) can tell apart; "
         "expected fewer filters, or a longer data.audio.window."
     )
 

@@ -71,7 +71,8 @@ class SeriesEncoder(ColumnEncoder):
         places = column.to_numpy()
         if isinstance(store, WindowStore) and settings.length != "auto":
             raise RecipeError(
-                "data.series.length: has no effect on a forecast; data.forecast.history says how much is seen."
+                "data.series.length: has no effect on a forecast; data.forecast.history says how much is "
+                "seen."
             )
         lengths = store.lengths[places]
         length = int(lengths.max()) if settings.length == "auto" else settings.length
@@ -111,7 +112,8 @@ class SeriesEncoder(ColumnEncoder):
         assert isinstance(store, SeriesStore | WindowStore)
         if store.channels != self.channels:
             raise DataError(
-                f"column '{self.name}': found series of {store.channels} channels, expected {self.channels}, as in training."
+                f"column '{self.name}': found series of {store.channels} channels, expected {self.channels}, "
+                "as in training."
             )
         places = column.to_numpy()
         if isinstance(store, WindowStore):

@@ -91,7 +91,8 @@ def windows(tokenizer: Tokenizer, column: pl.Series, length: int) -> Windows:
     stream = torch.from_numpy(tokenizer.ragged(column).codes)
     if len(stream) <= length:
         raise DataError(
-            f"column '{column.name}': found {len(stream):,} tokens in {len(column):,} passages, expected more than the "
+            f"column '{column.name}': found {len(stream):,} tokens in {len(column):,} passages, expected "
+            "more than the "
             f"{length:,} that the network sees at once; give more text, or set data.text.length lower."
         )
     return Windows(stream, torch.arange(0, len(stream) - length, length), length)

@@ -97,7 +97,8 @@ def plan_windows(
     )
     if train_rows < plan.history + plan.horizon:
         raise DataError(
-            f"'{table.source}' has {train_rows:,} training rows; a window takes {plan.history} rows of history and {plan.horizon} to "
+            f"'{table.source}' has {train_rows:,} training rows; a window takes {plan.history} rows of "
+            f"history and {plan.horizon} to "
             "forecast. Expected more rows, or less of data.forecast.history or data.forecast.horizon."
         )
     return plan
@@ -110,7 +111,8 @@ def _require_numbers(train: pl.DataFrame, targets: Sequence[str], source: str) -
         if not as_numbers(values).count():
             found = f"found '{values[0]}'" if len(values) else "all are missing"
             problems.append(
-                f"the target '{name}' of '{source}': {found}, and no training row has a number; a forecast is of numbers."
+                f"the target '{name}' of '{source}': {found}, and no training row has a number; a forecast "
+                "is of numbers."
             )
     if problems:
         raise DataError(problems)

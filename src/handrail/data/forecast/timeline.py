@@ -28,12 +28,14 @@ def in_time_order(table: Table) -> Table:
         rows = np.flatnonzero(seconds.is_null().to_numpy())
         places = ", ".join(table.row_name(int(row)) for row in rows[:5])
         raise DataError(
-            f"column '{date.name}' of '{table.source}' has no date in {len(rows):,} rows ({places}{' …' if len(rows) > 5 else ''}); "
+            f"column '{date.name}' of '{table.source}' has no date in {len(rows):,} rows "
+            f"({places}{' …' if len(rows) > 5 else ''}); "
             "a forecast needs the order of time. Mend or remove these rows, or drop the column (data.drop)."
         )
     if seconds.n_unique() <= len(seconds) // 2:
         raise DataError(
-            f"column '{date.name}' of '{table.source}' has {seconds.n_unique():,} different dates in {len(seconds):,} rows; expected one "
+            f"column '{date.name}' of '{table.source}' has {seconds.n_unique():,} different dates in "
+            f"{len(seconds):,} rows; expected one "
             "row for each moment. Keep one series, or put the others into columns of their own."
         )
     if seconds.is_sorted():
@@ -62,7 +64,8 @@ def stretches(rows: int, *, horizon: int, validation: float, test: float) -> tup
     """
     tests, held_out = round(test * rows), round(validation * rows)
     problems = [
-        f"the {name} rows are {count} of {rows:,}, fewer than the forecast's horizon of {horizon}; expected a larger share "
+        f"the {name} rows are {count} of {rows:,}, fewer than the forecast's horizon of {horizon}; expected "
+        "a larger share "
         f"(data.split.{name}) or a shorter horizon (data.forecast.horizon)."
         for name, count in (("validation", held_out), ("test", tests))
         if count < horizon
@@ -100,7 +103,9 @@ def divide(
     ]
     if empty:
         raise DataError(
-            f"no window of the table is for {' or '.join(empty)}: found rows up to {validation_row:,} for training, up to {test_row:,} "
-            f"for validation, {int(last.max(initial=0)):,} in all, and a horizon of {horizon}. Expected more rows, or less history or horizon."
+            f"no window of the table is for {' or '.join(empty)}: found rows up to {validation_row:,} for "
+            f"training, up to {test_row:,} "
+            f"for validation, {int(last.max(initial=0)):,} in all, and a horizon of {horizon}. Expected more "
+            "rows, or less history or horizon."
         )
     return parts

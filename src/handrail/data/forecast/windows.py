@@ -56,7 +56,8 @@ def windowed(table: Table, targets: Sequence[str], recipe: DataRecipe) -> tuple[
     """
     if recipe.split.method != "auto":
         raise DataError(
-            f"data.split.method: found '{recipe.split.method}'; a forecast is always divided in time, the last rows being the test. "
+            f"data.split.method: found '{recipe.split.method}'; a forecast is always divided in time, the "
+            "last rows being the test. "
             "Leave it out."
         )
     ordered = in_time_order(replace(table, frame=table.frame.drop(recipe.drop, strict=False)))

@@ -288,7 +288,8 @@ def _agreeing(frames: Sequence[pl.DataFrame], paths: Sequence[Path]) -> list[pl.
                 target[name] = kind
             else:
                 raise DataError(
-                    f"{path}: column '{name}' holds {kind}, and {known} in the files before it; expected one type."
+                    f"{path}: column '{name}' holds {kind}, and {known} in the files before it; expected one "
+                    "type."
                 )
     return [
         frame.cast({name: kind for name, kind in target.items() if frame.schema[name] != kind})

@@ -54,7 +54,8 @@ def read_npy(data: bytes, name: str, *, options: ReadOptions) -> Table:
 def _unreadable(name: str, error: Exception) -> DataError:
     if "allow_pickle" in str(error):
         return DataError(
-            f"{name} holds an array of Python objects, which is a pickle and can run any code when it is opened; "
+            f"{name} holds an array of Python objects, which is a pickle and can run any code when it is "
+            "opened; "
             "expected numbers or text. Save it with a plain type (array.astype(str) or .astype(float))."
         )
     return DataError(f"{name} cannot be read: {error}. The file may be cut short or damaged.")
@@ -119,7 +120,8 @@ def _shape_problems(key: str, array: np.ndarray, name: str) -> list[str]:
         return [f"{name}: array '{key}' holds {array.dtype}; expected numbers, booleans, text or times."]
     if array.ndim not in (1, _NESTED_DIMENSIONS):
         return [
-            f"{name}: array '{key}' has the shape {array.shape}; expected one value a row, or rows and columns. "
+            f"{name}: array '{key}' has the shape {array.shape}; expected one value a row, or rows and "
+            "columns. "
             "Reshape it, or leave it out."
         ]
     return []

@@ -54,7 +54,8 @@ def _plain(column: pl.Series, source: str) -> pl.Series:
     if kind.is_nested() or kind in (pl.Binary, pl.Object):
         found = "nested values" if kind.is_nested() else "binary or unknown objects"
         raise DataError(
-            f"{source}: column '{column.name}' holds {found} ({kind}); expected numbers, text, booleans or times. "
+            f"{source}: column '{column.name}' holds {found} ({kind}); expected numbers, text, booleans or "
+            "times. "
             "Turn it into plain columns, or leave it out."
         )
     if isinstance(kind, pl.Datetime):
@@ -182,7 +183,8 @@ def distinct(names: Sequence[str], source: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         listed = ", ".join(
-            f"'{name}' (columns {', '.join(str(i) for i, other in enumerate(names, start=1) if other == name)})"
+            f"'{name}' (columns "
+            f"{', '.join(str(i) for i, other in enumerate(names, start=1) if other == name)})"
             for name in twice[:8]
         )
         raise DataError(

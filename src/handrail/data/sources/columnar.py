@@ -82,7 +82,8 @@ def records_frame(records: Sequence[Any], name: str, *, rows: Sequence[int] | No
         if not isinstance(record, dict):
             place = f"row {index + 1}" if rows is None else f"line {rows[index]}"
             raise DataError(
-                f'{name}: {place} holds {type(record).__name__}; expected a record such as {{"column": value}}.'
+                f'{name}: {place} holds {type(record).__name__}; expected a record such as {{"column": '
+                f"value}}."
             )
     names = dict.fromkeys(key for record in records for key in record)
     return columns_frame({str(key): [record.get(key) for record in records] for key in names}, name)

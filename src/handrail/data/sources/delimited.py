@@ -119,7 +119,8 @@ def _explain(error: Exception, name: str, dialect: Dialect) -> str:
     if isinstance(error, RaggedError):
         return (
             f"{name}: line {error.line} has {error.found} fields; expected {error.expected}, as in line "
-            f"{error.first_line} ({dialect}). Correct that line, or give the delimiter if it was found wrongly."
+            f"{error.first_line} ({dialect}). Correct that line, or give the delimiter if it was found "
+            "wrongly."
         )
     return f"{name} cannot be split into fields: {error}. Check delimiter and quotes ({dialect})."
 

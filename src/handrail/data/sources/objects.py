@@ -18,7 +18,8 @@ from handrail.recipe.reading import ReadOptions
 
 _PAIR = 2
 _EXPECTED = (
-    "a path, a URL, 'bundled:NAME', a data frame of polars or pandas, a pyarrow table, a NumPy array, a torch tensor, "
+    "a path, a URL, 'bundled:NAME', a data frame of polars or pandas, a pyarrow table, a NumPy array, a "
+    "torch tensor, "
     "a dictionary of columns, a list of records, or a pair (X, y)"
 )
 
@@ -98,7 +99,8 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
         return pl.from_pandas(column.rename(None).reset_index(drop=True)).alias(name)
     except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError, NotImplementedError) as error:
         raise DataError(
-            f"data frame: column '{name}' of pandas type {column.dtype} cannot be used; expected numbers, text, booleans or times."
+            f"data frame: column '{name}' of pandas type {column.dtype} cannot be used; expected numbers, "
+            "text, booleans or times."
         ) from error
 
 

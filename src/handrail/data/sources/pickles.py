@@ -17,8 +17,10 @@ def read_pickle(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """
     if not options.allow_pickle:
         raise DataError(
-            f"{name} is a pickle, and opening a pickle can run any code. Nothing was run. If you trust whoever made it, "
-            "give --allow-pickle (allow_pickle=True); better, save the table as Parquet or CSV where it came from."
+            f"{name} is a pickle, and opening a pickle can run any code. Nothing was run. If you trust "
+            "whoever made it, "
+            "give --allow-pickle (allow_pickle=True); better, save the table as Parquet or CSV where it came "
+            "from."
         )
     warnings.warn(
         f"opening {name}: a pickle can run any code on this computer; open only what you made or trust.",

@@ -54,7 +54,8 @@ def draw(
         return _read_parts(keys, with_validation=with_validation, with_test=with_test)
     if rows < _FEWEST_ROWS and any(shares):
         raise DataError(
-            f"{source} has {rows} {'row' if rows == 1 else 'rows'}; expected at least {_FEWEST_ROWS} to draw training, validation and test rows from."
+            f"{source} has {rows} {'row' if rows == 1 else 'rows'}; expected at least {_FEWEST_ROWS} to draw "
+            "training, validation and test rows from."
         )
     generator = np.random.default_rng([split.seed, 7])
     if split.method == "time":
@@ -143,13 +144,15 @@ def _read_parts(keys: pl.Series, *, with_validation: bool, with_test: bool) -> n
             ("no value", "") if keys[row] is None else (f"'{keys[row]}'", did_you_mean(words[row], _ALIASES))
         )
         raise DataError(
-            f"split column '{keys.name}': found {found} in data row {row + 1}, expected train, validation or test in every "
+            f"split column '{keys.name}': found {found} in data row {row + 1}, expected train, validation or "
+            "test in every "
             f"row.{hint}"
         )
     for code, drawn in ((VALIDATION, with_validation), (TEST, with_test)):
         if not drawn and bool((parts == code).any()):
             raise DataError(
-                f"split column '{keys.name}': found {PARTS[code]} rows, but data.{PARTS[code]} gives that part too; expected one "
+                f"split column '{keys.name}': found {PARTS[code]} rows, but data.{PARTS[code]} gives that "
+                "part too; expected one "
                 "of the two."
             )
     return parts.to_numpy().copy()
@@ -163,7 +166,8 @@ def _split_in_order(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
         row = int(moments.is_null().arg_max() or 0)
         found = "no value" if keys[row] is None else f"'{keys[row]}'"
         raise DataError(
-            f"split column '{keys.name}': found {found} in data row {row + 1}, expected a date or a number that orders the rows "
+            f"split column '{keys.name}': found {found} in data row {row + 1}, expected a date or a number "
+            "that orders the rows "
             "in time."
         )
     order = np.argsort(moments.to_numpy(), kind="stable")
@@ -186,7 +190,8 @@ def _split_groups(keys: pl.Series, shares: tuple[float, float], generator: np.ra
     needed = 1 + (validation > 0) + (test > 0)
     if len(sizes) < needed:
         raise DataError(
-            f"split column '{keys.name}' has {len(sizes)} groups; expected at least {needed}, one for each part."
+            f"split column '{keys.name}' has {len(sizes)} groups; expected at least {needed}, one for each "
+            "part."
         )
     order = generator.permutation(len(sizes))
     middles = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)

@@ -176,14 +176,16 @@ def _other(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | None)
         return None
     if recipe.task in ("forecast", "next-token"):
         raise DataError(
-            f"data.validation and data.test have no effect on {recipe.task}: the parts are stretches of one source."
+            f"data.validation and data.test have no effect on {recipe.task}: the parts are stretches of one "
+            "source."
         )
     expected = [name for name in table.frame.columns if name not in recipe.drop]
     other = read_expecting(source, expected, options=recipe.read, cache_in=cache_in)
     absent = [name for name in expected if name not in other.frame.columns]
     if absent:
         raise DataError(
-            f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has.{did_you_mean(absent[0], other.frame.columns)}"
+            f"'{other.source}' has no column '{absent[0]}', which '{table.source}' "
+            f"has.{did_you_mean(absent[0], other.frame.columns)}"
         )
     return other
 
@@ -239,7 +241,8 @@ def _drop_unlabelled(part: RawRows, targets: Sequence[str]) -> RawRows:
         return part
     if missing.all():
         raise DataError(
-            f"the target '{targets[0]}': all {len(missing):,} values of the {part.name} rows are missing; expected at least some."
+            f"the target '{targets[0]}': all {len(missing):,} values of the {part.name} rows are missing; "
+            "expected at least some."
         )
     return part.pick(np.flatnonzero(~missing))
 

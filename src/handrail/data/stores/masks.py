@@ -42,7 +42,8 @@ class MaskStore:
         self._raw = self.values_in(range(len(seen)))
         if len(self._raw) > MOST_LEVELS:
             raise DataError(
-                f"the masks have {len(self._raw):,} different values in all; a mask has one value a class, at most {MOST_LEVELS}. "
+                f"the masks have {len(self._raw):,} different values in all; a mask has one value a class, "
+                f"at most {MOST_LEVELS}. "
                 "Save them with one value a class."
             )
 
@@ -175,7 +176,8 @@ def _refuse_mixed(names: Sequence[str], seen: Sequence[SeenMask]) -> None:
     found = [f"{len(files):,} {_KINDS[kind]} ({listed(files[:1])})" for kind, files in kinds.items() if files]
     if len(found) > 1:
         raise DataError(
-            f"the masks are of several kinds: {', '.join(found)}; their values cannot be compared. Save all in one way."
+            f"the masks are of several kinds: {', '.join(found)}; their values cannot be compared. Save all "
+            "in one way."
         )
 
 

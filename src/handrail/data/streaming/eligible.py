@@ -36,7 +36,8 @@ def find_streamable(recipe: DataRecipe) -> ParquetRows | None:
     if not paths:
         problems.insert(
             0,
-            f"data.stream: '{recipe.source}' cannot be streamed; expected Parquet files, or a folder of them.",
+            f"data.stream: '{recipe.source}' cannot be streamed; expected Parquet files, or a folder of "
+            "them.",
         )
     if problems:
         raise DataError(problems)
@@ -81,7 +82,8 @@ def _name(source: Any, paths: list[Path]) -> str:
 def _obstacles(recipe: DataRecipe) -> list[str]:
     """Settings that a streamed table cannot follow."""
     problems = [
-        f"data.{name}: a table that is streamed is divided by data.split, and has no other source for a part; leave it out, or "
+        f"data.{name}: a table that is streamed is divided by data.split, and has no other source for a "
+        "part; leave it out, or "
         "data.stream."
         for name in ("validation", "test")
         if getattr(recipe, name) is not None

@@ -182,7 +182,8 @@ def _common_schema(
                 if some
             ]
             problems.append(
-                f"{path} has other columns than {paths[0]}: it {' and '.join(said)}. Files read together need the same columns."
+                f"{path} has other columns than {paths[0]}: it {' and '.join(said)}. Files read together "
+                "need the same columns."
             )
             continue
         for name, kind in frame.schema.items():
@@ -195,7 +196,8 @@ def _common_schema(
                 types[name] = pl.Int64() if known.is_integer() and kind.is_integer() else pl.Float64()
             else:
                 problems.append(
-                    f"{path}: column '{name}' holds {kind}, and {known} in the files before it; expected one type."
+                    f"{path}: column '{name}' holds {kind}, and {known} in the files before it; expected one "
+                    "type."
                 )
     if problems:
         raise DataError(problems)

@@ -227,9 +227,11 @@ def _note_sampling(parts: list[StreamedPart]) -> list[Finding]:
             level="note",
             name="sampled",
             column=None,
-            seen=f"The table is streamed: columns were understood, scaled and checked by {sizes}, drawn at random.",
+            seen=f"The table is streamed: columns were understood, scaled and checked by {sizes}, drawn at "
+            "random.",
             why="Rows that do not fit into memory cannot be looked at all at once.",
-            action="Repeated rows, levels of categories and the target were looked at in all rows; data.stream=false reads the "
+            action="Repeated rows, levels of categories and the target were looked at in all rows; "
+            "data.stream=false reads the "
             "table into memory.",
         )
     ]
@@ -239,6 +241,7 @@ def _note(source: ParquetRows, train: StreamedPart) -> str:
     """How it is read and shuffled, in words."""
     learned = "all" if len(train.known) == len(train) else f"{SAMPLE:,} random"
     return (
-        f"{source.name}: streamed; scales and kinds of columns from {learned} training rows; training rows are written in a random "
+        f"{source.name}: streamed; scales and kinds of columns from {learned} training rows; training rows "
+        "are written in a random "
         "order once, and in each epoch read in blocks in a new random order and shuffled within 16 blocks"
     )

@@ -87,7 +87,8 @@ def _fill(opened: "Connection", frame: pl.DataFrame, *, table: str, overwrite: b
     if inspect(opened).has_table(plain, schema=schema or None):
         if not overwrite:
             raise DataError(
-                f"{where} has a table '{table}' already; choose another name, or say --overwrite (overwrite=True)."
+                f"{where} has a table '{table}' already; choose another name, or say --overwrite "
+                "(overwrite=True)."
             )
         target.drop(opened)
     target.create(opened)

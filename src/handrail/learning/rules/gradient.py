@@ -66,14 +66,16 @@ class Gradient(Rule):
         self.schedule = build("schedule", self.specs[1], self.optimizer, steps, where=f"{_HERE}.schedule")
         if self.groups is not None and not _keeps_ratios(self.schedule, steps):
             raise RecipeError(
-                f"{_HERE}.schedule: brings all layers to one learning rate, so that rates by depth have no effect."
+                f"{_HERE}.schedule: brings all layers to one learning rate, so that rates by depth have no "
+                "effect."
             )
         self.steps_schedule = steps_each_batch(self.schedule)
         self.repeats = needs_closure(self.optimizer)
         self.flat = FlatSteps(model, plan)
         if self.repeats and self.clip is not None:
             raise RecipeError(
-                f"{_HERE}.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it out."
+                f"{_HERE}.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it "
+                "out."
             )
 
     def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
@@ -84,7 +86,8 @@ class Gradient(Rule):
         if rate is None or needs_closure(optimizer):
             kind = type(optimizer).__name__
             raise RecipeError(
-                f"{_HERE}.optimizer: {kind} takes no rates by depth; choose another, or leave transfer.rate_decay out."
+                f"{_HERE}.optimizer: {kind} takes no rates by depth; choose another, or leave "
+                "transfer.rate_decay out."
             )
         return build("optimizer", self.specs[0], self.groups(model, float(rate)), where=f"{_HERE}.optimizer")
 
@@ -145,7 +148,8 @@ def _refuse_steps(model: nn.Module) -> None:
         before = before or any(parameter.requires_grad for parameter in module.parameters(recurse=False))
         if before and isinstance(module, Heaviside):
             raise RecipeError(
-                f"{_HERE}: layers before a heaviside activation get no gradient and would never be trained; choose another "
+                f"{_HERE}: layers before a heaviside activation get no gradient and would never be trained; "
+                "choose another "
                 "activation, such as sigmoid, or learning: least_squares, which trains the last layer alone."
             )
 

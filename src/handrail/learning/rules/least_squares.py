@@ -145,6 +145,7 @@ def _features(model: nn.Module, head: nn.Linear, inputs: Tensor) -> tuple[Tensor
     same = len(caught) == 1 and caught[0][1].shape == outputs.shape
     if not same or not torch.allclose(caught[0][1], outputs, rtol=0, atol=0, equal_nan=True):
         raise RecipeError(
-            "learning.least_squares: the model's answer is not its last linear layer's; expected it to end there."
+            "learning.least_squares: the model's answer is not its last linear layer's; expected it to end "
+            "there."
         )
     return caught[0]

@@ -50,7 +50,8 @@ class Rosenblatt(Rule):
         """Check that there are classes and a single layer of units."""
         if plan.task not in ("binary", "multi-class"):
             raise RecipeError(
-                f"learning.rosenblatt: found the task '{plan.task}', expected classes (binary or multi-class)."
+                f"learning.rosenblatt: found the task '{plan.task}', expected classes (binary or "
+                "multi-class)."
             )
         refuse_penalties(plan, "rosenblatt")
         self.layer = single_layer(model)
@@ -116,7 +117,8 @@ def single_layer(model: nn.Module) -> nn.Linear:
     if len(layers) != 1 or len(leaves) != 1:
         found = ", ".join(type(module).__name__ for module in leaves) or "nothing"
         raise RecipeError(
-            f"learning.rosenblatt: found a model of {found}; expected one linear layer with a bias (model: linear)."
+            f"learning.rosenblatt: found a model of {found}; expected one linear layer with a bias (model: "
+            "linear)."
         )
     return layers[0]
 

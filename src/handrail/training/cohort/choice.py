@@ -44,7 +44,8 @@ def judge(cohort: CohortEngine, pupils: Sequence[Job]) -> tuple[bool, str]:
     )
     return (
         together < alone,
-        f"a step of all takes {min(together, alone) * 1e3:.2g} ms {quicker}, {max(together, alone) * 1e3:.2g} ms {slower}",
+        f"a step of all takes {min(together, alone) * 1e3:.2g} ms {quicker}, "
+        f"{max(together, alone) * 1e3:.2g} ms {slower}",
     )
 
 

@@ -195,7 +195,8 @@ class CohortEngine:
         rate = self.rule.rates()[position]
         what = "is not a number" if math.isnan(losses[bad]) else f"has exploded to {losses[bad]:.3g}"
         seat.failure = (
-            f"the loss {what} in epoch {self.epoch + 1}, step {begun + bad + 1}. Try a smaller learning rate (it is {rate:g}). The "
+            f"the loss {what} in epoch {self.epoch + 1}, step {begun + bad + 1}. Try a smaller learning rate "
+            f"(it is {rate:g}). The "
             f"weights of epoch {progress.best_epoch} are kept."
         )
 

@@ -69,16 +69,19 @@ def _check(recipe: Recipe) -> None:
     problems = []
     if dist.is_initialized():
         raise RunError(
-            "torch.distributed is in use already; fit joins the processes itself: leave init_process_group out."
+            "torch.distributed is in use already; fit joins the processes itself: leave init_process_group "
+            "out."
         )
     if recipe.training.replicas > 1:
         problems.append(
             f"training.replicas: found {recipe.training.replicas} with {os.environ['WORLD_SIZE']} processes; "
-            "several networks are trained by one process, without torchrun. Train one network here, or leave torchrun out."
+            "several networks are trained by one process, without torchrun. Train one network here, or leave "
+            "torchrun out."
         )
     if ":" in recipe.training.device:
         problems.append(
-            f"training.device: '{recipe.training.device}' is one device for all processes; expected cuda, cpu or auto."
+            f"training.device: '{recipe.training.device}' is one device for all processes; expected cuda, "
+            "cpu or auto."
         )
     if problems:
         raise RecipeError(problems)
@@ -96,7 +99,8 @@ def _backend(device: torch.device) -> str:
         return "gloo"
     if _local("WORLD_SIZE") > torch.cuda.device_count():
         raise RecipeError(
-            f"training.device: found {_local('WORLD_SIZE')} processes and {torch.cuda.device_count()} GPUs on this machine; "
+            f"training.device: found {_local('WORLD_SIZE')} processes and {torch.cuda.device_count()} GPUs "
+            "on this machine; "
             "expected one process a GPU (--nproc-per-node), or training.device=cpu."
         )
     torch.cuda.set_device(_local("RANK"))

@@ -65,7 +65,8 @@ class Processes(Team):
             if wants_activity(penalty):
                 name = getattr(getattr(penalty, "func", penalty), "__name__", "a penalty")
                 problems.append(
-                    f"objective.penalties: {name} looks at a whole batch, of which each of the {self.size} processes has a share; "
+                    f"objective.penalties: {name} looks at a whole batch, of which each of the {self.size} "
+                    "processes has a share; "
                     "leave it out, or train with one process, without torchrun."
                 )
         if problems:

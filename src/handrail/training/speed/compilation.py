@@ -99,7 +99,8 @@ def _choice(
     if not has_compiler(device):
         if setting is True:
             raise RecipeError(
-                "training.compile: found true, but there is no compiler here (g++ or clang++); expected auto or false."
+                "training.compile: found true, but there is no compiler here (g++ or clang++); expected auto "
+                "or false."
             )
         return Compilation(False, "there is no compiler here")
     each = best_of(eager, 2)

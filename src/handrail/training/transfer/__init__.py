@@ -143,7 +143,8 @@ def _freeze(network: nn.Module, settings: TransferRecipe) -> list[nn.Parameter]:
     found = [parameters[name] for name in freeze(network, names)]
     if found and not any(parameter.requires_grad for parameter in network.parameters()):
         raise RecipeError(
-            "transfer.freeze: nothing is left to train; leave a layer out, such as the head (-1: all but the head)."
+            "transfer.freeze: nothing is left to train; leave a layer out, such as the head (-1: all but the "
+            "head)."
         )
     if settings.thaw_after is not None:
         # Until training begins: the optimizer must know them, from its first step on.

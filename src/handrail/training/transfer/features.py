@@ -82,12 +82,14 @@ def head_of(network: nn.Module) -> tuple[str, nn.Module]:
     own = {id(parameter) for parameter in head.parameters()}
     if any(id(parameter) in own for module in others for parameter in module._parameters.values()):
         raise RecipeError(
-            f"transfer.features: the head, '{name}', shares weights with the layers before it; expected one of its own."
+            f"transfer.features: the head, '{name}', shares weights with the layers before it; expected one "
+            "of its own."
         )
     idle = sorted({type(module).__name__ for module in others if _acts_by_chance(module)})
     if idle:
         raise RecipeError(
-            f"transfer.features: {', '.join(idle)} would have no effect on features, which are computed once; set it to 0 in "
+            f"transfer.features: {', '.join(idle)} would have no effect on features, which are computed "
+            "once; set it to 0 in "
             "the model, or freeze all but the head (transfer.freeze: -1)."
         )
     return name, Lowered(head) if any(isinstance(module, Lowered) for module in others) else head

@@ -96,7 +96,8 @@ def weights_at(path: Path) -> Path:
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if file is None:
         raise RunError(
-            f"there are no weights at '{path}'; expected a run folder that has been trained, or a .safetensors file."
+            f"there are no weights at '{path}'; expected a run folder that has been trained, or a "
+            ".safetensors file."
         )
     return file
 
@@ -106,7 +107,8 @@ def _read(file: Path) -> dict[str, Tensor]:
         found = load_file(file)
     except (SafetensorError, OSError) as error:
         raise RunError(
-            f"'{file}' is no safetensors file, or a damaged one ({error}). A .pt or .pth file may run any program when it is "
+            f"'{file}' is no safetensors file, or a damaged one ({error}). A .pt or .pth file may run any "
+            "program when it is "
             "opened; have whom you trust write its tensors with safetensors.torch.save_file."
         ) from error
     broken = [
@@ -114,7 +116,8 @@ def _read(file: Path) -> dict[str, Tensor]:
     ]
     if broken:
         raise RunError(
-            f"'{file}' holds numbers that are not finite, in '{broken[0]}'; take a copy from before it went wrong."
+            f"'{file}' holds numbers that are not finite, in '{broken[0]}'; take a copy from before it went "
+            "wrong."
         )
     inside = {name: tensor for name, tensor in found.items() if name.startswith(_RUN_PREFIX)}
     return inside or found  # beside the network, a run's file holds the encoder and the decoder
@@ -166,6 +169,8 @@ def _nothing_fits(
         if why in (_OTHER_INPUTS, _OTHER_ANSWERS)
     ]
     return (
-        f"no tensor of '{path}' fits the network behind its head in name and shape. Found {some(found) or 'no tensors'}; "
-        f"expected {some(own) or 'none'}.{did_you_mean(first, own, listed=False)}{''.join(others)} Choose the same model as in that run."
+        f"no tensor of '{path}' fits the network behind its head in name and shape. Found "
+        f"{some(found) or 'no tensors'}; "
+        f"expected {some(own) or 'none'}.{did_you_mean(first, own, listed=False)}{''.join(others)} Choose "
+        "the same model as in that run."
     )

@@ -157,7 +157,8 @@ def test_files_without_classes_serve_for_answers_alone(tmp_path: Path) -> None:
         picture(tmp_path / f"{name}.png")
     with pytest.raises(
         DataError,
-        match=r"holds 2 pictures in one folder, and nothing says what is to be learned .* folder for each class",
+        match=r"holds 2 pictures in one folder, and nothing says what is to be learned .* folder for each "
+        r"class",
     ):
         read(tmp_path)
     table = read(tmp_path, labelled=False)

@@ -130,7 +130,8 @@ def test_arff_plain_and_relational(tmp_path: Path) -> None:
 def test_arff_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "x.arff"
     path.write_text(
-        "@relation x\n@attribute a numeric\n@attribute b numeric\n@attribute c {u}\n@data\n1,u\n{0 1}\n1,z,u\n"
+        "@relation x\n@attribute a numeric\n@attribute b numeric\n@attribute c {u}\n@data\n1,u\n{0 "
+        "1}\n1,z,u\n"
     )
     with pytest.raises(DataError) as caught:
         read_series_files(path)

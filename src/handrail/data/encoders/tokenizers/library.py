@@ -25,7 +25,8 @@ def library(kind: str) -> Any:
         import tokenizers
     except ImportError:
         raise HandrailError(
-            f"data.text.tokens: {kind} needs the package tokenizers; install it with: pip install 'handrail[text]'. "
+            f"data.text.tokens: {kind} needs the package tokenizers; install it with: pip install "
+            "'handrail[text]'. "
             "Characters (data.text.tokens: characters) do without."
         ) from None
     return tokenizers
@@ -128,7 +129,8 @@ class BytePairs:
         tokenizers = library("byte_pairs")
         if size < _BYTES:
             raise DataError(
-                f"data.text.vocabulary: found {size + FIRST}, expected at least {_BYTES + FIRST} for byte pairs: all {_BYTES} "
+                f"data.text.vocabulary: found {size + FIRST}, expected at least {_BYTES + FIRST} for byte "
+                f"pairs: all {_BYTES} "
                 "bytes, the padding and the unknown."
             )
         before = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -69,26 +69,30 @@ def _header(lines: list[str], mistakes: Mistakes) -> tuple[_Header, int]:
         found = _ATTRIBUTE.match(text)
         if not found:
             raise DataError(
-                f"{mistakes.source}, line {index + 1}: found '{text[:40]}', expected @attribute NAME TYPE, or @data."
+                f"{mistakes.source}, line {index + 1}: found '{text[:40]}', expected @attribute NAME TYPE, "
+                "or @data."
             )
         if not inside:
             header.attributes.append((found[1].strip("'\""), found[2].strip()))
         inside = inside or found[2].strip().lower() == "relational"
     raise DataError(
-        f"{mistakes.source} has no line @data; expected an ARFF file: @relation, @attribute lines, @data, the rows."
+        f"{mistakes.source} has no line @data; expected an ARFF file: @relation, @attribute lines, @data, "
+        "the rows."
     )
 
 
 def _check(header: _Header, mistakes: Mistakes) -> _Header:
     if len(header.attributes) < 2:
         raise DataError(
-            f"{mistakes.source} has {len(header.attributes)} attributes; expected the values of a series, then its class."
+            f"{mistakes.source} has {len(header.attributes)} attributes; expected the values of a series, "
+            "then its class."
         )
     header.relational = header.attributes[0][1].lower() == "relational"
     odd = [name for name, kind in header.attributes[:-1] if kind.lower() not in _NUMERIC]
     if odd and not (header.relational and header.values == 1):
         raise DataError(
-            f"{mistakes.source}: the attribute '{odd[0]}' is not numeric; expected numbers, one for each moment, and the class "
+            f"{mistakes.source}: the attribute '{odd[0]}' is not numeric; expected numbers, one for each "
+            "moment, and the class "
             "as the last attribute."
         )
     return header

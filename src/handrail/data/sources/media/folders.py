@@ -79,7 +79,8 @@ def _in_parts(folder: Path, labelled: bool) -> tuple[Layout, np.ndarray | None]:
     twice = [part for part, count in Counter(parts.values()).items() if count > 1]
     if twice:
         raise DataError(
-            f"{folder} has several folders for the {_PARTS[twice[0]]} part: {', '.join(p.name for p in parts if parts[p] == twice[0])}."
+            f"{folder} has several folders for the {_PARTS[twice[0]]} part: "
+            f"{', '.join(p.name for p in parts if parts[p] == twice[0])}."
         )
     read = {part: layout(path, folder) for path, part in parts.items()}
     return _join(folder, read)
@@ -89,8 +90,10 @@ def _one(folder: Path, root: Path, labelled: bool) -> Layout:
     found = layout(folder, root)
     if found.target is None and labelled and not name_parts([item.name for item in found.items]):
         raise DataError(
-            f"{folder} holds {len(found.items):,} {WORDS[found.kind]} in one folder{_note(found)}, and nothing says what is to be learned about them. Put them "
-            "into a folder for each class, or write a table with a column of paths and a column of what is to be learned."
+            f"{folder} holds {len(found.items):,} {WORDS[found.kind]} in one folder{_note(found)}, and "
+            "nothing says what is to be learned about them. Put them "
+            "into a folder for each class, or write a table with a column of paths and a column of what is "
+            "to be learned."
         )
     return found
 
@@ -107,12 +110,14 @@ def _join(folder: Path, read: dict[int, Layout]) -> tuple[Layout, np.ndarray | N
     for part in sorted(read):
         if read[part].kind != train.kind:
             raise DataError(
-                f"{folder}: training files are {WORDS[train.kind]}, {_PARTS[part]} files {WORDS[read[part].kind]}; expected one kind."
+                f"{folder}: training files are {WORDS[train.kind]}, {_PARTS[part]} files "
+                f"{WORDS[read[part].kind]}; expected one kind."
             )
     for part in [part for part in read if read[part].target != train.target]:
         left = read.pop(part)
         notes.append(
-            f"the {len(left.items):,} {_PARTS[part]} files are left out: they are {left.how}, without what is to be learned ({train.how})."
+            f"the {len(left.items):,} {_PARTS[part]} files are left out: they are {left.how}, without what "
+            f"is to be learned ({train.how})."
         )
     order = sorted(read)
     items = [item for part in order for item in read[part].items]
@@ -190,7 +195,8 @@ def _texts(items: Sequence[Item], options: ReadOptions) -> list[str]:
 def _refuse_other_sizes(images: Store, masks: MaskStore, names: Sequence[str]) -> None:
     assert isinstance(images, ImageStore)
     problems = [
-        f"{names[place]} is {images.sizes[place][1]} × {images.sizes[place][0]} pixels, and its mask {masks.sizes[place][1]} × {masks.sizes[place][0]}."
+        f"{names[place]} is {images.sizes[place][1]} × {images.sizes[place][0]} pixels, and its mask "
+        f"{masks.sizes[place][1]} × {masks.sizes[place][0]}."
         for place in np.flatnonzero((images.sizes != masks.sizes).any(axis=1)).tolist()
     ]
     if problems:
@@ -221,6 +227,7 @@ def _summary(found: Layout, columns: Sequence[pl.Series]) -> str:
     if not parts:
         return text
     return (
-        f"{text}; the parts of their names are the columns {', '.join(parts)}: name one as the target, and drop those that would not be "
+        f"{text}; the parts of their names are the columns {', '.join(parts)}: name one as the target, and "
+        "drop those that would not be "
         "known of a new file"
     )

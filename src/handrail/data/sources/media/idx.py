@@ -37,7 +37,8 @@ def read_idx(path: Path) -> np.ndarray:
     data, _ = unpack(read_bytes(path), path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _TYPES or not data[3]:
         raise DataError(
-            f"{path} is no IDX file: it begins with {data[:4].hex(' ')}; expected 00 00, a type (08 for bytes) and the dimensions."
+            f"{path} is no IDX file: it begins with {data[:4].hex(' ')}; expected 00 00, a type (08 for "
+            "bytes) and the dimensions."
         )
     start = 4 + 4 * data[3]
     if len(data) < start:
@@ -50,7 +51,8 @@ def read_idx(path: Path) -> np.ndarray:
     if len(data) - start != expected:
         fault = "is cut short" if len(data) - start < expected else "has more than it says"
         raise DataError(
-            f"{path} {fault}: its header says {' × '.join(map(str, shape))} values, {expected:,} bytes, and {len(data) - start:,} bytes "
+            f"{path} {fault}: its header says {' × '.join(map(str, shape))} values, {expected:,} bytes, and "
+            f"{len(data) - start:,} bytes "
             "follow. Download it again."
         )
     return (
@@ -68,15 +70,18 @@ def read_idx_pair(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     pixels, classes = read_idx(images), read_idx(labels)
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
         raise DataError(
-            f"{images} holds {pixels.dtype} of the shape {pixels.shape}; expected pictures of bytes [items, height, width]."
+            f"{images} holds {pixels.dtype} of the shape {pixels.shape}; expected pictures of bytes [items, "
+            "height, width]."
         )
     if classes.ndim != 1 or classes.dtype.kind not in "iu":
         raise DataError(
-            f"{labels} holds {classes.dtype} of the shape {classes.shape}; expected one whole number a picture."
+            f"{labels} holds {classes.dtype} of the shape {classes.shape}; expected one whole number a "
+            "picture."
         )
     if len(pixels) != len(classes):
         raise DataError(
-            f"{images} holds {len(pixels):,} pictures, and {labels} {len(classes):,} labels; expected as many of both."
+            f"{images} holds {len(pixels):,} pictures, and {labels} {len(classes):,} labels; expected as "
+            "many of both."
         )
     return pixels, classes
 
@@ -106,7 +111,8 @@ def idx_pairs(folder: Path) -> list[tuple[int, Path, Path]]:
     parts = [part for part, _, _ in pairs]
     if len(set(parts)) < len(parts):
         raise DataError(
-            f"{folder} holds IDX files of several data sets: {', '.join(path.name for _, path, _ in pairs)}. Put each into a folder of its own."
+            f"{folder} holds IDX files of several data sets: {', '.join(path.name for _, path, _ in pairs)}. "
+            "Put each into a folder of its own."
         )
     return sorted(pairs, key=lambda pair: pair[0])
 
@@ -147,12 +153,14 @@ def images_from_npz(
         label = _label_of(key, arrays, set(pictures))
         if label is None and len(arrays) > len(pictures):
             raise DataError(
-                f"{name}: the pictures '{key}' have no labels; found {', '.join(arrays)}. Name them alike, as x and y, or x_train and y_train."
+                f"{name}: the pictures '{key}' have no labels; found {', '.join(arrays)}. Name them alike, "
+                "as x and y, or x_train and y_train."
             )
         classes = None if label is None else np.squeeze(arrays[label])
         if label is not None and classes is not None and (classes.ndim != 1 or len(classes) != len(array)):
             raise DataError(
-                f"{name}: the pictures '{key}' have the shape {array.shape} and their labels '{label}' the shape {arrays[label].shape}; "
+                f"{name}: the pictures '{key}' have the shape {array.shape} and their labels '{label}' the "
+                f"shape {arrays[label].shape}; "
                 "expected one label a picture."
             )
         found.append((_part_of(key), array, classes, f"{key} of {name}"))

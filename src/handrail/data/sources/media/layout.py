@@ -40,9 +40,12 @@ _SKIPPED = re.compile(
     re.IGNORECASE,
 )
 UNDERSTOOD = (
-    "Understood are: a folder a class (cats/1.jpg, dogs/2.jpg; also .wav or .txt), such folders in train, val and test; images beside "
-    "masks of the same names (image/1.png, label/1.png); Pascal VOC (JPEGImages, Annotations); MNIST's four IDX files; UCR's "
-    "NAME_TRAIN.ts and NAME_TEST.ts; files whose names have equally many parts (3_anna_17.wav). For anything else write a table with "
+    "Understood are: a folder a class (cats/1.jpg, dogs/2.jpg; also .wav or .txt), such folders in train, "
+    "val and test; images beside "
+    "masks of the same names (image/1.png, label/1.png); Pascal VOC (JPEGImages, Annotations); MNIST's four "
+    "IDX files; UCR's "
+    "NAME_TRAIN.ts and NAME_TEST.ts; files whose names have equally many parts (3_anna_17.wav). For anything "
+    "else write a table with "
     "a column of paths."
 )
 
@@ -105,11 +108,13 @@ def layout(folder: Path, root: Path) -> Layout:
     tables = [path for path in files if path.suffix.lower() in _TABLES or len(files) == 1]
     if tables and not folders and KINDS.get(tables[0].suffix.lower()) not in ("image", "sound"):
         raise DataError(
-            f"{folder} is a folder with {_by_suffix(files)}. To read a table or a text, name the file itself: {tables[0]}."
+            f"{folder} is a folder with {_by_suffix(files)}. To read a table or a text, name the file "
+            f"itself: {tables[0]}."
         )
     if folders and files:
         raise DataError(
-            f"{folder} holds {len(folders):,} folders ({_some([path.name for path in folders])}) and beside them {_by_suffix(files)}. {UNDERSTOOD}"
+            f"{folder} holds {len(folders):,} folders ({_some([path.name for path in folders])}) and beside "
+            f"them {_by_suffix(files)}. {UNDERSTOOD}"
         )
     if not folders:
         paths = [str(path) for path in files]
@@ -136,7 +141,8 @@ def _by_class(folder: Path, folders: Sequence[Path], root: Path) -> Layout:
     empty = [name for name, paths in found.items() if not paths]
     if empty:
         raise DataError([
-            f"the class folder {folder / name} holds no file. Put pictures, sounds or texts into it, or remove it if there is no such class."
+            f"the class folder {folder / name} holds no file. Put pictures, sounds or texts into it, or "
+            "remove it if there is no such class."
             for name in empty
         ])  # fmt: skip
     kind = _one_kind([path for paths in found.values() for path in paths], folder)
@@ -176,9 +182,8 @@ def _below(folder: Path) -> list[str]:
             else sorted((name for name in folders if not _SKIPPED.match(name)), key=natural)
         )
         if real not in visited:
-            found += [
-                os.path.join(place, name) for name in sorted(files, key=natural) if not _SKIPPED.match(name)
-            ]  # noqa: PTH118 (for each of many files)
+            kept = sorted((name for name in files if not _SKIPPED.match(name)), key=natural)
+            found += [os.path.join(place, name) for name in kept]  # noqa: PTH118 (many files)
         visited.add(real)
     return found
 
@@ -198,10 +203,12 @@ def _one_kind(paths: Sequence[str], folder: Path) -> str:
     odd = [str(file.relative_to(folder)) for file in files if KINDS.get(file.suffix.lower(), "") != usual]
     if usual and len(odd) <= max(3, len(files) // 20):
         raise DataError(
-            f"{folder} holds {WORDS[usual]}, but also {_some(odd)}. Move or remove what does not belong there."
+            f"{folder} holds {WORDS[usual]}, but also {_some(odd)}. Move or remove what does not belong "
+            "there."
         )
     raise DataError(
-        f"{folder} holds {_by_suffix(files)}; expected pictures, sounds (.wav) or texts (.txt) alone. {UNDERSTOOD}"
+        f"{folder} holds {_by_suffix(files)}; expected pictures, sounds (.wav) or texts (.txt) alone. "
+        f"{UNDERSTOOD}"
     )
 
 

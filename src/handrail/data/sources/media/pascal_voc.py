@@ -100,11 +100,13 @@ def read_voc(folder: Path, *, cache_in: Path | None = None) -> Table:
     ]
     if unlisted:
         notes.append(
-            f"{len(unlisted):,} pictures stand in no list of ImageSets/Main and are left out: {listed(unlisted)}."
+            f"{len(unlisted):,} pictures stand in no list of ImageSets/Main and are left out: "
+            f"{listed(unlisted)}."
         )
     if not stems:
         raise DataError(
-            f"{folder} has the Pascal VOC layout, but no picture with an annotation; expected JPEGImages/A.jpg and Annotations/A.xml."
+            f"{folder} has the Pascal VOC layout, but no picture with an annotation; expected "
+            "JPEGImages/A.jpg and Annotations/A.xml."
         )
     names = [pictures[stem].name for stem in stems]
     images = ImageStore.of_files([pictures[stem] for stem in stems], names, cache_in=cache_in)
@@ -132,7 +134,8 @@ def _boxes(files: list[Path], images: ImageStore, names: list[str]) -> BoxStore:
         said = found[-1].size
         if said and said != (height, width):
             problems.append(
-                f"{path.name} says that {names[place]} is {said[1]} × {said[0]} pixels, and it is {width} × {height}: its boxes would lie wrong."
+                f"{path.name} says that {names[place]} is {said[1]} × {said[0]} pixels, and it is {width} × "
+                f"{height}: its boxes would lie wrong."
             )
     if problems:
         raise DataError(problems[:20])

@@ -82,7 +82,8 @@ def _files(path: Path) -> list[Path]:
         problems = _problems(path)
         if not problems:
             raise DataError(
-                f"{path} holds no labelled series; expected NAME_TRAIN and NAME_TEST with one of {', '.join(_ENDINGS)}."
+                f"{path} holds no labelled series; expected NAME_TRAIN and NAME_TEST with one of "
+                f"{', '.join(_ENDINGS)}."
             )
         if len(problems) > 1:
             found = ", ".join(sorted(problems)[:8])
@@ -182,6 +183,7 @@ def _disagreements(files: list[_File]) -> list[str]:
     if len(set(labelled.values())) > 1:
         without = next(name for name, known in labelled.items() if not known)
         return [
-            f"{without} has no classes, but the other file has; expected them in both, or name one file alone."
+            f"{without} has no classes, but the other file has; expected them in both, or name one file "
+            "alone."
         ]
     return []

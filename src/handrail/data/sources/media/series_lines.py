@@ -56,7 +56,8 @@ def numbers(cells: Sequence[str], line: int, mistakes: Mistakes, *, where: str =
         place = int((np.abs(values) > _LARGEST).argmax())
         mistakes.add(
             line,
-            f"found {cells[place].strip()} as value {place + 1}{where}, expected a finite number, at most 3.4e38",
+            f"found {cells[place].strip()} as value {place + 1}{where}, expected a finite number, at most "
+            "3.4e38",
         )
         return None
     return values
@@ -72,7 +73,8 @@ def _with_gaps(cells: Sequence[str], line: int, mistakes: Mistakes, where: str) 
         except ValueError:
             mistakes.add(
                 line,
-                f"found '{cell.strip()[:40]}' as value {place + 1}{where}, expected a number, or ? where it is missing",
+                f"found '{cell.strip()[:40]}' as value {place + 1}{where}, expected a number, or ? where it "
+                "is missing",
             )
             return None
     return values

@@ -61,14 +61,16 @@ def _header(lines: list[str], mistakes: Mistakes) -> tuple[_Header, int]:
         key = words[0].lower().removeprefix("@")
         if not words[0].startswith("@"):
             raise DataError(
-                f"{mistakes.source}, line {index + 1}: found data before the line @data; expected a header of @ lines."
+                f"{mistakes.source}, line {index + 1}: found data before the line @data; expected a header "
+                "of @ lines."
             )
         if key == "data":
             mistakes.raise_if_any()
             return header, index + 1
         _follow(header, key, words[1:], index + 1, mistakes)
     raise DataError(
-        f"{mistakes.source} has no line @data; expected a .ts file: a header of @ lines, @data, then one series a line."
+        f"{mistakes.source} has no line @data; expected a .ts file: a header of @ lines, @data, then one "
+        "series a line."
     )
 
 

@@ -52,7 +52,8 @@ def read_wave(data: bytes, name: str) -> tuple[Shaped[np.ndarray, " samples"], i
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         seems = kind_of(data)
         raise DataError(
-            f"{name} is not a WAV file{f': it seems to be {seems}' if seems else ''}; expected RIFF WAVE sound."
+            f"{name} is not a WAV file{f': it seems to be {seems}' if seems else ''}; expected RIFF WAVE "
+            "sound."
         )
     form, samples = None, None
     for chunk, body, promised in _chunks(data):
@@ -61,7 +62,8 @@ def read_wave(data: bytes, name: str) -> tuple[Shaped[np.ndarray, " samples"], i
         elif chunk == b"data" and samples is None:
             if promised != _UNKNOWN_SIZE and promised > len(body):
                 raise DataError(
-                    f"{name} is cut short: its header promises {promised:,} bytes of sound, found {len(body):,}."
+                    f"{name} is cut short: its header promises {promised:,} bytes of sound, found "
+                    f"{len(body):,}."
                 )
             samples = body
     if form is None or len(form) < 16 or samples is None:
@@ -85,12 +87,14 @@ def _decode(form: bytes, samples: bytes, name: str) -> tuple[Shaped[np.ndarray, 
         code = int.from_bytes(form[24:26], "little")
     if (code, bits) not in ((_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32)):
         raise DataError(
-            f"{name} holds sound of format {code} with {bits} bits; expected PCM of 8, 16, 24 or 32 bits, or floating point of "
+            f"{name} holds sound of format {code} with {bits} bits; expected PCM of 8, 16, 24 or 32 bits, or "
+            "floating point of "
             "32. Convert it to 16-bit PCM."
         )
     if not channels or not rate or frame != channels * bits // 8:
         raise DataError(
-            f"{name} has a broken header: {channels} channels, {rate} samples a second, {frame} bytes a frame."
+            f"{name} has a broken header: {channels} channels, {rate} samples a second, {frame} bytes a "
+            "frame."
         )
     whole = samples[: len(samples) // frame * frame]
     if not whole:

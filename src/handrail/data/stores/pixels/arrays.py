@@ -26,7 +26,8 @@ def canonical_array(array: np.ndarray, source: str) -> np.ndarray:
         array = array.transpose(0, 3, 1, 2)
     if array.ndim != 4 or array.shape[1] not in (1, 3, 4) or not array.size:
         raise DataError(
-            f"{source} has the shape {array.shape}; expected pictures [items, height, width], [items, height, width, channels] or "
+            f"{source} has the shape {array.shape}; expected pictures [items, height, width], [items, "
+            "height, width, channels] or "
             "[items, channels, height, width] with 1, 3 or 4 channels."
         )
     return _on_white(array) if array.shape[1] == 4 else array

@@ -50,7 +50,8 @@ def look_mask(path: str) -> tuple[SeenMask, bytes]:
     levels = np.unique(found)
     if len(levels) > MOST_LEVELS:
         return SeenMask(
-            f"has {len(levels):,} different values; a mask has one value a class, at most {MOST_LEVELS}. JPEG and smooth edges "
+            f"has {len(levels):,} different values; a mask has one value a class, at most {MOST_LEVELS}. "
+            "JPEG and smooth edges "
             "blur masks: save it as PNG with one value a class"
         ), b""
     total = hashlib.blake2b(

@@ -79,5 +79,6 @@ def _deep(seen: Sequence[Seen]) -> list[str]:
         else ""
     )
     return [
-        f"{len(tops):,} of {len(seen):,} pictures have 16 bits a pixel; they are brought to 8 (divided by 257).{dark}"
+        f"{len(tops):,} of {len(seen):,} pictures have 16 bits a pixel; they are brought to 8 (divided by "
+        f"257).{dark}"
     ]
