@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from handrail.data.rows import Rows, count
-from handrail.data.streaming.order import block_order, by_blocks, shuffle_blocks
+from handrail.data.streaming.order import block_order, by_blocks, find_rows_on_disk
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 
@@ -31,7 +31,7 @@ def epoch_order(
     Arguments:
         inputs: encoded rows; where they are streamed from a file, rows of a block stay near each other.
     """
-    streamed = shuffle_blocks(inputs)
+    streamed = find_rows_on_disk(inputs)
     if balance in ("none", "class_weights"):
         if streamed is not None:
             return block_order(streamed)

@@ -86,7 +86,7 @@ class TaskSpec(BaseModel):
             row = int((~fits).arg_max() or 0)
             expected = "0 or 1" if of_labels else "a finite number, at most 3.4e38"
             raise DataError(
-                f"the target '{series.name}': found {_infer_task(series[row])} in {name_of(row)}, expected "
+                f"the target '{series.name}': found {_name_value(series[row])} in {name_of(row)}, expected "
                 f"{expected}."
             )
         return numbers.to_numpy()
@@ -121,7 +121,7 @@ class TaskSpec(BaseModel):
         return pl.select(pl.coalesce(*named, texts)).to_series().alias(series.name)
 
 
-def _infer_task(value: object) -> str:
+def _name_value(value: object) -> str:
     return "no value" if value is None else f"'{value}'"
 
 

@@ -28,10 +28,10 @@ from handrail.training.signals import StopRequest
 from handrail.training.speed.compilation import (
     Compilation,
     compile_training,
-    exclude_from_compilation,
     quietly,
     record_choice,
     settle,
+    undo_compilation,
 )
 from handrail.training.speed.matmul import quick_products
 from handrail.training.speed.timing import lone_step
@@ -179,7 +179,7 @@ def _compile(lesson: TrainingData, network: nn.Module, *, folder: Path | None, t
     try:
         yield
     finally:
-        exclude_from_compilation(network)
+        undo_compilation(network)
 
 
 def _head_alone(lesson: TrainingData, network: nn.Module) -> tuple[nn.Module, TrainingData]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from handrail.learning.batch import Batch
 from handrail.learning.fast import flat_step as flat
-from handrail.learning.fast.flat_step import FlatSteps, write_parameters
+from handrail.learning.fast.flat_step import FlatSteps, trace_operations
 from handrail.learning.rule import TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.models.mlp import MLP
@@ -128,6 +128,6 @@ def test_frozen_layers_are_left_to_autograd():
 
 def test_what_depends_on_values_or_chance_is_not_written():
     rows = torch.ones(3)
-    assert write_parameters(lambda x: (x * 2,), [rows]) is not None
-    assert write_parameters(lambda x: (x * 2 if float(x.sum()) > 0 else x,), [rows]) is None
-    assert write_parameters(lambda x: (x + torch.rand(3),), [rows]) is None
+    assert trace_operations(lambda x: (x * 2,), [rows]) is not None
+    assert trace_operations(lambda x: (x * 2 if float(x.sum()) > 0 else x,), [rows]) is None
+    assert trace_operations(lambda x: (x + torch.rand(3),), [rows]) is None

@@ -167,7 +167,7 @@ def _score(codes: np.ndarray, wanted: np.ndarray, train: int, *, ordered: bool, 
     tell = _class_of if is_class else _value_of
     told = np.concatenate([tell(codes[old], wanted[old], codes[new], ordered=ordered) for old, new in folds])
     truth = np.concatenate([wanted[new] for _, new in folds])
-    return _balanced_accuracy(truth, told) if is_class else _explain(truth, told)
+    return _balanced_accuracy(truth, told) if is_class else _r_squared(truth, told)
 
 
 def _class_of(codes: np.ndarray, classes: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
@@ -202,7 +202,7 @@ def _balanced_accuracy(truth: np.ndarray, told: np.ndarray) -> float:
     return float(np.mean(recalls)) if len(recalls) > 1 else 0.0
 
 
-def _explain(truth: np.ndarray, told: np.ndarray) -> float:
+def _r_squared(truth: np.ndarray, told: np.ndarray) -> float:
     """The share of the variance that is explained, R²."""
     total = float(((truth - truth.mean()) ** 2).sum())
     return 1 - float(((truth - told) ** 2).sum()) / total if total else 0.0

@@ -29,17 +29,17 @@ def as_labels(series: pl.Series, *, numbers: bool | None = None) -> pl.Series:
     if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum) or series.dtype.is_integer():
         return series.cast(pl.String)
     if series.dtype.is_temporal():
-        return _parse_times(series)
+        return _format_times(series)
     if series.dtype == pl.String:
         if not (are_numbers(series.drop_nulls()) if numbers is None else numbers):
             return series
-        spelled = _parse_numbers(as_numbers(series))
+        spelled = _format_numbers(as_numbers(series))
         keep = series.str.contains(_WHOLE) | series.str.contains(r"^0\d") | spelled.is_null()
         return pl.select(pl.when(keep).then(series).otherwise(spelled)).to_series().alias(series.name)
-    return _parse_numbers(as_numbers(series))
+    return _format_numbers(as_numbers(series))
 
 
-def _parse_numbers(numbers: pl.Series) -> pl.Series:
+def _format_numbers(numbers: pl.Series) -> pl.Series:
     """7.0 as '7', 0.5 as '0.5'."""
     whole = (numbers == numbers.floor()) & (numbers.abs() < 2.0**63)
     digits = numbers.cast(pl.Int64, strict=False).cast(pl.String)
@@ -50,7 +50,7 @@ def _parse_numbers(numbers: pl.Series) -> pl.Series:
     )
 
 
-def _parse_times(series: pl.Series) -> pl.Series:
+def _format_times(series: pl.Series) -> pl.Series:
     """As ISO 8601 with a space, without a time of day at midnight."""
     if series.dtype in (pl.Time, pl.Duration):
         return series.cast(pl.String)

@@ -93,7 +93,7 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Win
 
     Raises: `DataError` for columns that are missing, and where not a single window fits.
     """
-    absent = [name for name in _rows_needed_by(plan) if name not in table.frame.columns]
+    absent = [name for name in _input_columns(plan) if name not in table.frame.columns]
     if absent:
         listed = ", ".join(f"'{name}'" for name in absent)
         raise DataError(f"'{table.source}' has no column {listed}; the forecast was trained with it.")
@@ -121,7 +121,7 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Win
     return Windowed(made, first_rows)
 
 
-def _rows_needed_by(plan: WindowPlan) -> list[str]:
+def _input_columns(plan: WindowPlan) -> list[str]:
     dates = [plan.date.name] if plan.date is not None and plan.phases else []
     return [column.name for column in plan.columns] + dates
 

@@ -207,7 +207,7 @@ def read_file(path: Path, *, options: ReadOptions) -> Table:
         notes = (
             table.notes if encoding in ("utf-8", "utf-8-sig") else (f"{table.notes[0]}, encoding {encoding}",)
         )
-        return _describe_source(table, path.name, notes)
+        return _rename_source(table, path.name, notes)
     return _READERS[kind](data, path.name, options=options)
 
 
@@ -219,7 +219,7 @@ def _read_sqlite(path: Path, options: ReadOptions) -> Table:
     return read_sql(url.render_as_string(hide_password=False), options=options, name=path.name)
 
 
-def _describe_source(table: Table, name: str, notes: tuple[str, ...]) -> Table:
+def _rename_source(table: Table, name: str, notes: tuple[str, ...]) -> Table:
     return Table(
         table.frame, name, first_row=table.first_row, notes=notes, is_text=table.is_text, namer=table.namer
     )

@@ -272,10 +272,10 @@ def _decimal_points(
     form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
     names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
     return frame.with_columns(
-        _point_at(pl.col(name), form) for name in (frame.columns if decimal == "," else names)
+        _use_point(pl.col(name), form) for name in (frame.columns if decimal == "," else names)
     ), names
 
 
-def _point_at(column: pl.Expr, form: str) -> pl.Expr:
+def _use_point(column: pl.Expr, form: str) -> pl.Expr:
     plain = column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     return pl.when(column.str.contains(form)).then(plain).otherwise(column)

@@ -32,7 +32,7 @@ def from_object(source: Any, *, options: ReadOptions) -> Table:
     library, kind = _library(source), type(source).__name__
     if library in _FRAMES:
         name, frame_of = _FRAMES[library]
-        return _type_columns(frame_of(source), name, options)
+        return _to_table(frame_of(source), name, options)
     if library in ("numpy", "torch"):
         return _from_array(_as_numpy(source), options, "array" if library == "numpy" else "tensor")
     if isinstance(source, Mapping):
@@ -44,7 +44,7 @@ def from_object(source: Any, *, options: ReadOptions) -> Table:
     ):
         return _from_pair(source[0], source[1], options)
     if isinstance(source, list) and source and all(isinstance(record, Mapping) for record in source):
-        return _type_columns(
+        return _to_table(
             records_frame([dict(record) for record in source], "records", rows=None), "records", options
         )
     raise DataError(f"found an object of type {kind}; expected {_EXPECTED}.")
@@ -55,7 +55,7 @@ def _library(source: Any) -> str:
     return next((root for root in roots if root in ("polars", "pandas", "pyarrow", "numpy", "torch")), "")
 
 
-def _type_columns(frame: pl.DataFrame, name: str, options: ReadOptions) -> Table:
+def _to_table(frame: pl.DataFrame, name: str, options: ReadOptions) -> Table:
     return Table(
         native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name
     )
@@ -137,7 +137,7 @@ def _from_mapping(source: Mapping[Any, Any], options: ReadOptions) -> Table:
         arrays = {str(key): _array_of(str(key), value) for key, value in source.items()}
         return Table(arrays_frame(arrays, "dictionary", options=options), "dictionary")
     columns = {str(key): _values(str(key), value) for key, value in source.items()}
-    return _type_columns(columns_frame(columns, "dictionary"), "dictionary", options)
+    return _to_table(columns_frame(columns, "dictionary"), "dictionary", options)
 
 
 def _array_of(key: str, value: Any) -> np.ndarray:

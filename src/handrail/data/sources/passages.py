@@ -88,7 +88,7 @@ def read_text_files(paths: Sequence[str | Path], *, encoding: str | None = None)
         raise DataError("no text file was named; expected at least one.")
     if len(paths) == 1:
         return read_text_file(paths[0], encoding=encoding)
-    texts = [_end(_read(Path(path), encoding)) for path in paths]
+    texts = [_end_line(_read(Path(path), encoding)) for path in paths]
     return _table(texts, f"{len(paths)} text files", [Path(path).name for path in paths])
 
 
@@ -110,7 +110,7 @@ def from_table(table: Table, column: str | None = None) -> Table:
             f"'{table.source}', column '{name}': all {len(texts):,} texts are missing; expected at least one."
         )
     frame = pl.DataFrame(
-        {COLUMN: pl.Series([_end(text) for text in texts.drop_nulls().to_list()], dtype=pl.String)}
+        {COLUMN: pl.Series([_end_line(text) for text in texts.drop_nulls().to_list()], dtype=pl.String)}
     )
     return Table(
         frame, table.source, notes=table.notes, namer=lambda row: table.row_name(rows[row]), target=COLUMN
@@ -142,7 +142,7 @@ def _read(path: Path, encoding: str | None) -> str:
     return decode(data, str(path), encoding=encoding)[0]
 
 
-def _end(text: str) -> str:
+def _end_line(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 

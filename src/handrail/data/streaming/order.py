@@ -28,7 +28,7 @@ def scatter(rows: np.ndarray, seed: int) -> np.ndarray:
     return rows[np.argsort(drawn, kind="stable")]
 
 
-def shuffle_blocks(inputs: Any) -> Streamed | None:
+def find_rows_on_disk(inputs: Any) -> Streamed | None:
     """The rows of a file among a network's inputs."""
     parts = inputs if isinstance(inputs, tuple) else (inputs,)
     return next((part for part in parts if isinstance(part, Streamed)), None)

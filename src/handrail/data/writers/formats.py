@@ -19,15 +19,15 @@ _TIME = "%Y-%m-%dT%H:%M:%S%.f"
 
 def csv_bytes(frame: pl.DataFrame) -> bytes:
     """Comma-separated, with a header; missing values are empty."""
-    return _separate(frame, ",")
+    return _write_fields(frame, ",")
 
 
 def tsv_bytes(frame: pl.DataFrame) -> bytes:
     """Tab-separated, with a header; missing values are empty."""
-    return _separate(frame, "\t")
+    return _write_fields(frame, "\t")
 
 
-def _separate(frame: pl.DataFrame, separator: str) -> bytes:
+def _write_fields(frame: pl.DataFrame, separator: str) -> bytes:
     buffer = io.BytesIO()
     # In a table of one column an empty line would be no row at all, so there the missing value is a pair of
     # quotes.

@@ -76,7 +76,7 @@ class FlatSteps:
         step = (
             None
             if large or not width or given[0].device.type != "cpu"
-            else write_parameters(self._eager, [*given, *self.parameters])
+            else trace_operations(self._eager, [*given, *self.parameters])
         )
         if step is not None:
             with torch.no_grad():
@@ -124,7 +124,7 @@ def _is_plain(model: nn.Module, objective: Objective, team: Team) -> bool:
     )
 
 
-def write_parameters(
+def trace_operations(
     function: Callable[..., Sequence[Tensor]], given: Sequence[Tensor]
 ) -> Callable[..., Sequence[Tensor]] | None:
     """The operations that a function does with tensors of these shapes, one behind the other; nothing where

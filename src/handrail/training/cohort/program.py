@@ -18,7 +18,7 @@ from handrail.learning.fast.stacked import Stack
 from handrail.objectives.objective import Objective
 from handrail.training.cohort.layers import BatchNorm, Drawing, replace_layers, stand_in
 from handrail.training.cohort.losses import stand_in_loss
-from handrail.training.speed.compilation import translate_errors
+from handrail.training.speed.compilation import compile_function
 
 _INSIDE = "network."
 
@@ -148,7 +148,7 @@ class Program:
         ) -> tuple[Tensor, list[Tensor]]:
             state = {_INSIDE + name: value for name, value in {**parameters, **rest}.items()}
             value = functional_call(self._whole, state, (batch, numbers))
-            found = _update_stack(self.network)
+            found = _running_averages(self.network)
             updates[:] = found
             return value, list(found.values())
 
@@ -164,7 +164,7 @@ class Program:
         given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
         run = simplify(_graph(flat, given), lasting=list(self.parameters.values()))
         rows = tensors[0].shape[1 if each else 0]
-        step = translate_errors(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
+        step = compile_function(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
         return _Traced(step, [(self._drawing(name), shape) for name, shape in draws], tuple(updates))
 
     def compile(self, rows: int) -> None:
@@ -245,7 +245,7 @@ def _levels(networks: Sequence[nn.Module]) -> dict[str, list[float]]:
     return levels
 
 
-def _update_stack(network: nn.Module) -> Stack:
+def _running_averages(network: nn.Module) -> Stack:
     """The new running averages, by the name of the buffer."""
     norms = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, BatchNorm)]
     return {f"{name}.{key}": value for name, layer in norms for key, value in layer.updated.items()}

@@ -143,7 +143,7 @@ def best_of(step: Callable[[], object], turns: int = _TURNS) -> float:
     return min(seconds)
 
 
-def translate_errors(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+def compile_function(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
     """The function compiled; on a GPU its kernels are launched as one graph."""
     mode = "reduce-overhead" if device.type == "cuda" else None
     return torch.compile(function, dynamic=False, mode=mode)
@@ -151,7 +151,7 @@ def translate_errors(function: Callable[..., Any], device: torch.device) -> Call
 
 def compile_training(network: nn.Module, rows: int, device: torch.device) -> None:
     """Let whole batches of training go through a compiled forward and backward pass; all else stays as it is."""
-    quick = translate_errors(network._call_impl, device)
+    quick = compile_function(network._call_impl, device)
 
     def call(inputs: Any) -> Any:
         whole = network.training and isinstance(inputs, torch.Tensor) and len(inputs) == rows
@@ -162,6 +162,6 @@ def compile_training(network: nn.Module, rows: int, device: torch.device) -> Non
     network._compiled_call_impl = call
 
 
-def exclude_from_compilation(network: nn.Module) -> None:
+def undo_compilation(network: nn.Module) -> None:
     """Undo `compile_training`."""
     network._compiled_call_impl = None

@@ -16,7 +16,7 @@ from handrail.recipe.sections import TransferRecipe
 from handrail.training.callbacks import Callback, Training
 from handrail.training.checkpoint import copy_state, load_state, save_state
 from handrail.training.transfer.freezing import freeze, keeper, normalisations
-from handrail.training.transfer.names import describe_names, first_layers
+from handrail.training.transfer.names import by_model_names, first_layers
 from handrail.training.transfer.weights import BEGINNING, fill_from, load_weights, misfit, weights_at
 
 _log = logging.getLogger("handrail")
@@ -55,7 +55,7 @@ def transfer_weights(
             if kept is not None and kept.exists()
             else _begin(network, settings, task, encoder)
         )
-        own = describe_names(network, network.state_dict())
+        own = by_model_names(network, network.state_dict())
         fill_from(
             own,
             {name: tensor for name, tensor in begun["tensors"].items() if not misfit(name, tensor, own)},
@@ -101,7 +101,7 @@ def _begin(
             "left_out": loaded.left_out,
             "begun_anew": [*loaded.kept],
         }
-    return {"tensors": copy_state(describe_names(network, network.state_dict())), "facts": facts}
+    return {"tensors": copy_state(by_model_names(network, network.state_dict())), "facts": facts}
 
 
 def _alike(start: Path, task: TaskSpec, encoder: Mapping[str, Any] | None) -> tuple[bool, bool]:
@@ -139,7 +139,7 @@ def _freeze(network: nn.Module, settings: TransferRecipe) -> list[nn.Parameter]:
     """The parameters that are frozen at first; those that never thaw are out of training already."""
     number = -1 if settings.features else settings.freeze
     names = number if isinstance(number, list) else first_layers(network, number)
-    parameters = dict(describe_names(network, dict(network.named_parameters())))
+    parameters = dict(by_model_names(network, dict(network.named_parameters())))
     found = [parameters[name] for name in freeze(network, names)]
     if found and not any(parameter.requires_grad for parameter in network.parameters()):
         raise RecipeError(

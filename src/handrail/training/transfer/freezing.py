@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from handrail.errors import RecipeError, did_you_mean
-from handrail.training.transfer.names import describe_names, layers, matches
+from handrail.training.transfer.names import by_model_names, layers, matches
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> list[str]:
@@ -28,9 +28,9 @@ def thaw(network: nn.Module, patterns: Sequence[str]) -> list[str]:
 
 
 def _set(network: nn.Module, patterns: Sequence[str], *, trained: bool) -> list[str]:
-    parameters = describe_names(network, dict(network.named_parameters()))
+    parameters = by_model_names(network, dict(network.named_parameters()))
     fitting = {pattern: [name for name in parameters if matches(name, pattern)] for pattern in patterns}
-    known = [*(name for name in describe_names(network, dict(network.named_modules())) if name), *parameters]
+    known = [*(name for name in by_model_names(network, dict(network.named_modules())) if name), *parameters]
     unknown = [pattern for pattern, names in fitting.items() if not names]
     if unknown:
         raise RecipeError(

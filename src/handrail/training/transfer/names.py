@@ -23,7 +23,7 @@ def inner_name(network: nn.Module) -> str:
     return inner
 
 
-def describe_names(network: nn.Module, named: Mapping[str, Any]) -> dict[str, Any]:
+def by_model_names(network: nn.Module, named: Mapping[str, Any]) -> dict[str, Any]:
     """By the names that the model's code gives; what stands before the model keeps its own."""
     inner = inner_name(network)
     return {name.removeprefix(inner): value for name, value in named.items()}
@@ -37,7 +37,7 @@ def ends_of(network: nn.Module) -> tuple[list[str], list[str], list[str]]:
     """Modules with weights that take the inputs (the model's first layer, and what stands before the model),
     all but the head's, and the head's.
     """
-    found = [list(describe_names(network, dict.fromkeys(layer))) for layer in layers(network)]
+    found = [list(by_model_names(network, dict.fromkeys(layer))) for layer in layers(network)]
     inner = inner_name(network)
     before = sum(bool(inner) and not layer[0].startswith(inner) for layer in layers(network))
     *body, ends = found
@@ -90,7 +90,7 @@ def first_layers(network: nn.Module, number: int) -> list[str]:
     found = layers(network)
     if abs(number) > len(found):
         raise RecipeError(f"found {number} layers to take, but the network has {len(found)}.")
-    return list(describe_names(network, dict.fromkeys(name for layer in found[:number] for name in layer)))
+    return list(by_model_names(network, dict.fromkeys(name for layer in found[:number] for name in layer)))
 
 
 def matches(name: str, pattern: str) -> bool:

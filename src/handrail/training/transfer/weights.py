@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from handrail.errors import RunError, did_you_mean
-from handrail.training.transfer.names import describe_names, ends_of, within
+from handrail.training.transfer.names import by_model_names, ends_of, within
 
 BEGINNING = "start.safetensors"  # in the folder of the checkpoints
 _RUN_PREFIX = "network."
@@ -60,7 +60,7 @@ def load_weights(network: nn.Module, path: Path, *, first: bool = True, head: bo
     finite, or none
         of its tensors fits a layer before the head.
     """
-    found, own = _read(weights_at(path)), describe_names(network, network.state_dict())
+    found, own = _read(weights_at(path)), by_model_names(network, network.state_dict())
     prefix = _prefix(found, own)
     names = {name: _rename(name, prefix, own) for name in found}
     begins, body, ends = ends_of(network)
