@@ -14,10 +14,11 @@ from handrail.data.checks.finding import Finding
 from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.repeats import HashedRows, check_rows
 from handrail.data.checks.target import check_target
-from handrail.data.checks.wording import count, list_some, make
+from handrail.data.checks.wording import make
 from handrail.data.columns.schema import Schema
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
+from handrail.tools.words import list_some, plural
 
 __all__ = ["check_drift", "check_parts", "check_size"]
 
@@ -82,7 +83,7 @@ def _per_parameter(rows: int, parameters: int) -> list[Finding]:
         make(
             "warning" if rows < parameters else "note",
             "rows-per-parameter",
-            seen=f"{count(rows, 'training row')} for {count(parameters, 'parameter')}; the rule of thumb "
+            seen=f"{plural(rows, 'training row')} for {plural(parameters, 'parameter')}; the rule of thumb "
             f"asks for {wanted:,} "
             f"({ROWS_PER_PARAMETER} a parameter).",
             why="A network with so much freedom can learn its rows by heart.",
@@ -106,7 +107,7 @@ def _per_class(task: TaskSpec, class_counts: Sequence[int]) -> list[Finding]:
         make(
             "note",
             "rows-per-class",
-            seen=f"{len(short):,} of {count(len(task.classes), 'class', 'classes')} with fewer training rows "
+            seen=f"{len(short):,} of {plural(len(task.classes), 'class', 'classes')} with fewer training rows "
             "than the rule of "
             f"thumb asks for ({ROWS_PER_CLASS:,}): {list_some(sizes)}.",
             why="With few rows of a class, both what is learned of it and what is measured of it are "
@@ -124,7 +125,7 @@ def _per_predictor(rows: int, predictors: int) -> list[Finding]:
         make(
             "warning",
             "rows-per-predictor",
-            seen=f"{count(rows, 'training row')} for {count(predictors, 'predictor')}; the rule of thumb "
+            seen=f"{plural(rows, 'training row')} for {plural(predictors, 'predictor')}; the rule of thumb "
             f"asks for {wanted:,} "
             f"({ROWS_PER_PREDICTOR} a predictor).",
             why="With so few rows some column will seem to explain the target by chance.",

@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import columns_with, count, dropping, make, share
+from handrail.data.checks.wording import columns_with, dropping, make, share
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
 from handrail.data.part import Part
+from handrail.tools.words import plural
 
 _MOSTLY = 0.5
 _MANY_LEVELS = 50
@@ -170,7 +171,7 @@ def _outliers(train: Part, schema: Schema) -> list[Finding]:
             values = train.features[name].to_numpy()
             farthest = int(places[np.abs(values[places] - np.nanmedian(values)).argmax()])
             where = train.table.row_name(int(train.rows[farthest]))
-            details[name] = f"{count(len(places), 'row')}, such as {values[farthest]:g} in {where}"
+            details[name] = f"{plural(len(places), 'row')}, such as {values[farthest]:g} in {where}"
     if not details:
         return []
     return [
@@ -238,7 +239,7 @@ def _unseen(train: Part, validation: Part, schema: Schema) -> list[Finding]:
         values = validation.features[column.name].drop_nulls()
         new = values.filter(~values.is_in(known.implode()))
         if len(new):
-            details[column.name] = f"{count(len(new), 'row')}, such as '{new[0]}'"
+            details[column.name] = f"{plural(len(new), 'row')}, such as '{new[0]}'"
     if not details:
         return []
     return [

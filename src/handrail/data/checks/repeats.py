@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import count, make, share
+from handrail.data.checks.wording import make, share
 from handrail.data.table import Table
+from handrail.tools.words import plural
 
 _MANY = 0.01
 
@@ -38,13 +39,13 @@ def _across(
         first = int(np.flatnonzero(train.hashes == theirs[repeats[0]])[0])
         example = f"{_row(validation, int(repeats[0]))} is the same as {_row(train, first)}"
         seen.append(
-            f"{len(repeats):,} of {count(len(theirs), 'validation row')} "
+            f"{len(repeats):,} of {plural(len(theirs), 'validation row')} "
             f"({share(len(repeats), len(theirs))}) "
             f"repeat a training row ({example})"
         )
     if hidden:
         seen.append(
-            f"{hidden:,} of {count(len(sealed), 'test row')} ({share(hidden, len(sealed))}) repeat a "
+            f"{hidden:,} of {plural(len(sealed), 'test row')} ({share(hidden, len(sealed))}) repeat a "
             "training or validation row"
         )
     if not seen:
@@ -82,7 +83,7 @@ def _within(train: HashedRows, hashes: np.ndarray, ordered: np.ndarray) -> list[
         make(
             "note",
             "repeats",
-            seen=f"{len(repeats):,} of {count(len(hashes), 'training row')} "
+            seen=f"{len(repeats):,} of {plural(len(hashes), 'training row')} "
             f"({share(len(repeats), len(hashes))}) repeat an "
             f"earlier one ({example}).",
             why="Each repeat counts again in the loss: right where rows are frequent, wrong where they were "

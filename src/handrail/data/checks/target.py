@@ -4,10 +4,11 @@ import numpy as np
 
 from handrail.data.checks.columns import outlying
 from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import count, list_some, make, share
+from handrail.data.checks.wording import make, share
 from handrail.data.columns.values import as_numbers
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
+from handrail.tools.words import list_some, plural
 
 _RARE_SHARE = 0.10
 _FEW_ROWS = 10
@@ -69,7 +70,7 @@ def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Find
             "warning",
             "rare-class",
             task.targets,
-            seen=f"Target '{task.targets[0]}': {count(len(few), 'class', 'classes')} with fewer than "
+            seen=f"Target '{task.targets[0]}': {plural(len(few), 'class', 'classes')} with fewer than "
             f"{_FEW_ROWS} training rows or "
             f"no validation row: {list_some(sizes)}.",
             why="So few rows can be learned by heart but teach no rule, and figures for such a class are "
@@ -92,7 +93,7 @@ def _labels(train: Part, task: TaskSpec) -> list[Finding]:
             "warning",
             "imbalance",
             [task.targets[place] for place in rare],
-            seen=f"{count(len(rare), 'label')} with nearly the same value in all training rows, by share of "
+            seen=f"{plural(len(rare), 'label')} with nearly the same value in all training rows, by share of "
             f"1: {list_some(shares)}.",
             why="Who always says the same is nearly always right about such a label; look at f1 and pr_auc "
             "rather than accuracy.",
@@ -128,7 +129,7 @@ def _values(train: Part, name: str) -> list[Finding]:
                 "note",
                 "target-outliers",
                 [name],
-                seen=f"Target '{name}': {count(len(far), 'training row')} more than 10 interquartile ranges "
+                seen=f"Target '{name}': {plural(len(far), 'training row')} more than 10 interquartile ranges "
                 "from the quartiles, "
                 f"such as {values[place]:g} in {train.table.row_name(int(train.rows[place]))}.",
                 why="Squared errors of a few such rows outweigh all others.",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from handrail.data.checks.finding import Finding
+from handrail.tools.words import list_some
 
 MOST_NAMES = 5
 
@@ -22,12 +23,6 @@ def make(
     return Finding(level=level, name=name, column=column, seen=seen, why=why, action=action)
 
 
-def list_some(items: Sequence[str]) -> str:
-    """The first five, and how many more there are."""
-    more = len(items) - MOST_NAMES
-    return ", ".join(items[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
-
-
 def columns_with(columns: Sequence[str], details: Sequence[str]) -> str:
     """`Column 'a' (detail)`, or `7 columns: 'a' (detail), …`."""
     items = [
@@ -41,11 +36,6 @@ def share(part: int, whole: int) -> str:
     """A percentage that says so when it is small but not nothing."""
     ratio = part / max(whole, 1)
     return "less than 0.1%" if 0 < ratio < 0.0005 else f"{ratio:.1%}"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `2,000 rows`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def dropping(columns: Sequence[str]) -> str:
