@@ -1,4 +1,4 @@
-"""RMSProp with momentum as the lectures print it."""
+"""Optimizers as the lectures print them: RMSProp with momentum, and Adam with δ inside the root."""
 
 # The foreach functions are public in all but name: torch's own optimizers are made of them.
 # pyright: reportPrivateImportUsage=false
@@ -14,8 +14,28 @@ from handrail.components import component
 from handrail.components.arguments import Positive, Rate
 
 
+class _GroupOptimizer(Optimizer):
+    """An optimizer that changes the parameters of a group at once, those that have a gradient."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Change the parameters once; a closure computes loss and gradients first, and its value is returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if parameters:
+                self._update_group(parameters, group)
+        return loss
+
+    def _update_group(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
 @component("optimizer", name="rmsprop_momentum")
-class RMSPropMomentum(Optimizer):
+class RMSPropMomentum(_GroupOptimizer):
     """RMSProp + momentum: r ← ρ·r + (1 − ρ)·g², v ← α·v − η/√r·g, θ ← θ + v.
 
     torch's RMSprop keeps η outside the velocity (θ ← θ − η·v), so that a schedule changes steps already taken
@@ -40,22 +60,7 @@ class RMSPropMomentum(Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": learning_rate, "rho": rho, "momentum": momentum})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Change the parameters once. A closure, if given, computes loss and gradients first; its value is
-        returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if parameters:
-                self._update(parameters, group)
-        return loss
-
-    def _update(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+    def _update_group(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients: list[Any] = [parameter.grad for parameter in parameters]
         squares = [self._start(parameter)["squares"] for parameter in parameters]
         velocities = [self.state[parameter]["velocity"] for parameter in parameters]
@@ -76,7 +81,7 @@ class RMSPropMomentum(Optimizer):
         return state
 
 
-class AdamInsideRoot(Optimizer):
+class AdamInsideRoot(_GroupOptimizer):
     """Adam with δ inside the root: Δθ = −η·ŝ / √(r̂ + δ).
 
     Source: Kingma & Ba 2015; the lectures' form
@@ -92,24 +97,13 @@ class AdamInsideRoot(Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": learning_rate, "betas": betas, "delta": delta})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Change the parameters once. A closure, if given, computes loss and gradients first; its value is
-        returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            # Parameters that joined later are younger: each step count is a batch of its own.
-            ages: dict[int, list[Tensor]] = {}
-            for parameter in parameters:
-                ages.setdefault(self._age(parameter), []).append(parameter)
-            for age, peers in ages.items():
-                self._update(peers, age, group)
-        return loss
+    def _update_group(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        # Parameters that joined later are younger: each step count is a batch of its own.
+        ages: dict[int, list[Tensor]] = {}
+        for parameter in parameters:
+            ages.setdefault(self._age(parameter), []).append(parameter)
+        for age, peers in ages.items():
+            self._update(peers, age, group)
 
     def _age(self, parameter: Tensor) -> int:
         """How many steps this parameter has seen, this one included; its averages start at zero."""
