@@ -71,6 +71,7 @@ MODULES = {
 }
 # Names that have been changed, or that have not moved with their module.
 NAMES = {
+    "handrail.data.split:Share": "handrail.components.arguments:Fraction",
     "handrail.data.convert:typed": "handrail.data.writers:infer_types",
     "handrail.training.pupil:Pupil": "handrail.training.job:Job",
     "handrail.training.terms:Lesson": "handrail.training.job:TrainingData",
