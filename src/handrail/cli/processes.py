@@ -27,8 +27,6 @@ def print_once() -> Iterator[None]:
             yield
     except SystemExit as end:
         if isinstance(end.code, int) and 0 < end.code < _SIGNALS:
-            # torchrun sends SIGTERM as soon as one process has ended
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _end_together(errors.last, screen, first=first)
         raise
 
@@ -40,7 +38,9 @@ class _Recorder:
         self._stream, self.last = stream, ""
 
     def write(self, text: str) -> int:
-        self.last = text if isinstance(text, str) and text.startswith(_MARK) else self.last
+        if isinstance(text, str) and text.startswith(_MARK):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it once a process has ended
+            self.last = text
         return self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:

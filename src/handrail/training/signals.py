@@ -44,6 +44,10 @@ def listening(*, patient: bool = False) -> Iterator[StopRequest]:
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield wish
+    except BaseException:
+        if patient:  # torchrun ends the others, too: let them say first what went wrong
+            before[signal.SIGTERM] = signal.SIG_IGN
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
