@@ -41,12 +41,12 @@ class Job:
 
 def in_turns(script: str, jobs: Mapping[Key, Job], *, turns: int, folder: Path) -> dict[Key, list[Found]]:
     """Every job once in every turn, so that what slows the machine down for a while hits all alike."""
-    found: dict[Key, list[Found]] = {key: [] for key in jobs}
+    runs: dict[Key, list[Found]] = {key: [] for key in jobs}
     for turn in range(turns):
         for key, job in jobs.items():
-            found[key].append(_alone(script, job, folder))
-            print(f"turn {turn + 1}, {key}: {found[key][-1]}", file=sys.stderr)
-    return found
+            runs[key].append(_alone(script, job, folder))
+            print(f"turn {turn + 1}, {key}: {runs[key][-1]}", file=sys.stderr)
+    return runs
 
 
 def _alone(script: str, job: Job, folder: Path) -> Found:
@@ -193,10 +193,10 @@ def torch_score(work: Work, predict: Callable[[Any], Any], arrays: Arrays) -> fl
         for start in range(0, len(x), HELD_OUT_AT_ONCE):
             targets = y[start : start + HELD_OUT_AT_ONCE]
             scores = predict(x[start : start + HELD_OUT_AT_ONCE])
-            found = (
+            figure = (
                 loss_of(scores, targets) if work.by_loss else (scores.argmax(-1) == targets).float().mean()
             )
-            total, count = total + float(found) * len(targets), count + len(targets)
+            total, count = total + float(figure) * len(targets), count + len(targets)
     return total / count
 
 
@@ -417,7 +417,7 @@ def compare(
             for work in chosen
             for one in ("rate", *contenders)
         }
-        found = in_turns(script, jobs, turns=turns, folder=folder)
+        runs = in_turns(script, jobs, turns=turns, folder=folder)
     lines = [
         f"# {title}",
         "",
@@ -426,11 +426,11 @@ def compare(
         "",
     ]
     for name, work in chosen.items():
-        rows = {NAMES[one]: medians(found[name, one]) for one in contenders}
+        rows = {NAMES[one]: medians(runs[name, one]) for one in contenders}
         lines += [
             f"## {work.title}",
             "",
-            *as_table(rows, medians(found[name, "rate"]), by_loss=work.by_loss),
+            *as_table(rows, medians(runs[name, "rate"]), by_loss=work.by_loss),
             "",
         ]
     text = "\n".join(lines)

@@ -41,13 +41,13 @@ class Block(nn.Module):
         self.norm_second = nn.BatchNorm2d(after)
 
     def forward(self, x: Tensor) -> Tensor:
-        kept = x
+        around = x
         if self.new:
-            kept = functional.pad(
+            around = functional.pad(
                 x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.new // 2, self.new // 2)
             )
         x = functional.relu(self.norm_first(self.first(x)))
-        return functional.relu(self.norm_second(self.second(x)) + kept)
+        return functional.relu(self.norm_second(self.second(x)) + around)
 
 
 def resnet() -> nn.Module:
@@ -101,9 +101,9 @@ def keras_resnet():
 
     def block(x, channels: int):
         new = channels - x.shape[1]
-        kept = ops.pad(x[:, :, ::2, ::2], [[0, 0], [new // 2, new // 2], [0, 0], [0, 0]]) if new else x
+        around = ops.pad(x[:, :, ::2, ::2], [[0, 0], [new // 2, new // 2], [0, 0], [0, 0]]) if new else x
         within = layers.ReLU()(convolved(x, channels, 2 if new else 1))
-        return layers.ReLU()(layers.Add()([convolved(within, channels), kept]))
+        return layers.ReLU()(layers.Add()([convolved(within, channels), around]))
 
     inputs = keras.Input((3, 32, 32))
     x = layers.ReLU()(convolved(inputs, 16))

@@ -16,7 +16,7 @@ def matrix_rates(*, side: int = 1024, products: int = 25) -> dict[str, float]:
 
     2·side³ operations each, by the median; where both kinds of kernel are at hand, torch chooses.
     """
-    found = {}
+    rates = {}
     for bits, dtype in ((32, torch.float32), (16, torch.bfloat16)):
         left, right = (torch.randn(side, side).to(dtype) for _ in range(2))
         seconds = []
@@ -25,8 +25,8 @@ def matrix_rates(*, side: int = 1024, products: int = 25) -> dict[str, float]:
             torch.mm(left, right)
             seconds.append(time.perf_counter() - began)
         # The first ones wake the threads.
-        found[str(bits)] = 2 * side**3 / statistics.median(seconds[3:]) / 1e9
-    return found
+        rates[str(bits)] = 2 * side**3 / statistics.median(seconds[3:]) / 1e9
+    return rates
 
 
 def operations(

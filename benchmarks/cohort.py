@@ -54,7 +54,7 @@ def prepared(work: Work, data: Path) -> tuple[Any, Any]:
     """
     from handrail.data.prepare import prepare
     from handrail.recipe import Recipe
-    from handrail.runs.assembly import assemble, lesson_of
+    from handrail.runs.assembly import assemble, make_training_data
 
     source = work.source if work.source.startswith("bundled:") else str(data / work.source)
     recipe = Recipe.parse(
@@ -72,14 +72,14 @@ def prepared(work: Work, data: Path) -> tuple[Any, Any]:
     )
     import torch
 
-    found = prepare(recipe.data)
+    dataset = prepare(recipe.data)
     recipe, _, pipeline = assemble(
-        recipe, found.train, schema=found.schema, task=found.task, device=torch.device("cpu")
+        recipe, dataset.train, schema=dataset.schema, task=dataset.task, device=torch.device("cpu")
     )
-    return pipeline, lesson_of(recipe, pipeline, found.train, found.validation)
+    return pipeline, make_training_data(recipe, pipeline, dataset.train, dataset.validation)
 
 
-def with_handrail(work: Work, pipeline: Any, lesson: Any) -> Callable[[], list[float]]:
+def with_handrail(work: Work, pipeline: Any, training_data: Any) -> Callable[[], list[float]]:
     """handrail's replicas, by the road that `fit` takes."""
     import torch
 
@@ -96,21 +96,26 @@ def with_handrail(work: Work, pipeline: Any, lesson: Any) -> Callable[[], list[f
             self.figures[id(training)] = min(self.figures.get(id(training), now), now)
 
     def train() -> list[float]:
-        torch.set_num_threads(threads_for(lesson.recipe, pipeline, len(lesson.targets)))
-        made = with_network(lesson.recipe, pipeline.encoder, pipeline.decoder)
+        torch.set_num_threads(threads_for(training_data.recipe, pipeline, len(training_data.targets)))
+        replicas = with_network(training_data.recipe, pipeline.encoder, pipeline.decoder)
         best = Best()
-        train_replicas(lesson, made, callbacks=(best,))
+        train_replicas(training_data, replicas, callbacks=(best,))
         return [accuracy for _, accuracy in best.figures.values()]
 
     return train
 
 
-def with_loop(work: Work, pipeline: Any, lesson: Any) -> Callable[[], list[float]]:
+def with_loop(work: Work, pipeline: Any, training_data: Any) -> Callable[[], list[float]]:
     """A plain loop, one network after another, as a careful user writes it."""
     import torch
     from torch import nn
 
-    x, y, held_x, held_y = lesson.inputs, lesson.targets, lesson.validation.inputs, lesson.validation.targets
+    x, y, held_x, held_y = (
+        training_data.inputs,
+        training_data.targets,
+        training_data.validation.inputs,
+        training_data.validation.targets,
+    )
     outputs = pipeline.decoder.outputs
     two = outputs == 1
 
@@ -154,8 +159,8 @@ def run_one(name: str, contender: str, data: Path) -> Found:
     # Torch imports its compiler at the first step of an optimizer; that is no training.
     __import__("torch._dynamo")
     work = WORKS[name]
-    pipeline, lesson = prepared(work, data)
-    train = CONTENDERS[contender](work, pipeline, lesson)
+    pipeline, training_data = prepared(work, data)
+    train = CONTENDERS[contender](work, pipeline, training_data)
     began = time.perf_counter()
     scores = train()
     seconds = time.perf_counter() - began
@@ -164,14 +169,15 @@ def run_one(name: str, contender: str, data: Path) -> Found:
 
 def main() -> None:
     """Parse, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--works", default=",".join(WORKS), help=f"some of {', '.join(WORKS)}")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--one", nargs=2, metavar=("WORK", "CONTENDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        print(json.dumps(run_one(*asked.one, asked.data)))
+        work, contender = asked.one
+        print(json.dumps(run_one(work, contender, asked.data)))
         return
     names = asked.works.split(",")
     jobs = {
@@ -180,7 +186,7 @@ def main() -> None:
         for contender in CONTENDERS
     }
     with tempfile.TemporaryDirectory() as folder:
-        found = {
+        figures = {
             key: medians(runs)
             for key, runs in in_turns(__file__, jobs, turns=asked.turns, folder=Path(folder)).items()
         }
@@ -197,9 +203,9 @@ def main() -> None:
             "| | seconds | times handrail | validation accuracy (mean ± standard deviation) |",
             "|---|---|---|---|",
         ]
-        own = found[name, "handrail"]["seconds"]
+        own = figures[name, "handrail"]["seconds"]
         for contender in CONTENDERS:
-            run = found[name, contender]
+            run = figures[name, contender]
             lines.append(
                 f"| {contender} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['accuracy']:.4f} "
                 f"± {run['spread']:.4f} |"

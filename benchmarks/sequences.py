@@ -31,8 +31,8 @@ WORKS = {
         sources={"source": "train.ts", "validation": "val.ts", "test": "test.ts"},
     ),
     "gpt": Work(
-        f"GPT (4 layers, 4 heads, width 128, context 64), {STEPS} steps of batch {BATCH} an epoch, AdamW "
-        "0.001",
+        f"GPT (4 layers, 4 heads, width 128, context 64), {STEPS} steps of batch {BATCH} an epoch, "
+        "AdamW 0.001",
         network=gpt,
         keras_network=keras_gpt,
         recipe={
@@ -103,9 +103,9 @@ def passages(data: Path, folder: Path, quick: bool) -> Arrays:
 
 def prepare(data: Path, folder: Path, quick: bool) -> dict[str, Arrays]:
     """The arrays of both, and handrail's files."""
-    found = {"lstm": digits(data, quick), "gpt": passages(data, folder, quick)}
-    write_series(found["lstm"], folder)
-    return found
+    sources = {"lstm": digits(data, quick), "gpt": passages(data, folder, quick)}
+    write_series(sources["lstm"], folder)
+    return sources
 
 
 if __name__ == "__main__":

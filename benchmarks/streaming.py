@@ -130,7 +130,7 @@ def _anonymous(process: int) -> float:
     return int(text.split("RssAnon:")[1].split()[0]) / 1024 if "RssAnon:" in text else 0.0
 
 
-def as_table(found: dict[float, Found]) -> str:
+def as_table(measurements: dict[float, Found]) -> str:
     """Markdown."""
     lines = [
         "# Tables larger than memory",
@@ -147,17 +147,18 @@ def as_table(found: dict[float, Found]) -> str:
         "proportional | anonymous | validation accuracy |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for millions, run in found.items():
+    for millions, run in measurements.items():
         rate = millions * 1e6 / run["seconds"]
         lines.append(
             f"| {millions:g} | {run['seconds']:.0f} | {run['processor']:.0f} | {run['epoch']:.0f} | "
             f"{rate:,.0f} | {run['rss']:,.0f} | {run['pss']:,.0f} | "
             f"{run['anonymous']:,.0f} | {run['accuracy']:.4f} |"
         )
-    first, last = min(found), max(found)
+    first, last = min(measurements), max(measurements)
     if first < last:
         grown, used = (
-            (found[last][name] - found[first][name]) / (last - first) for name in ("seconds", "processor")
+            (measurements[last][name] - measurements[first][name]) / (last - first)
+            for name in ("seconds", "processor")
         )
         lines += [
             "",
@@ -179,14 +180,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="100,000 rows, nothing written: does it run?")
     asked = parser.parse_args()
     sizes = [0.1] if asked.quick else [float(size) for size in asked.millions.split(",")]
-    found: dict[float, Found] = {}
+    measurements: dict[float, Found] = {}
     for millions in sizes:
         with tempfile.TemporaryDirectory(dir=asked.folder) as name:
             table = Path(name) / "table.parquet"
             write_table(table, round(millions * 1e6))
-            found[millions] = fitted(table, Path(name) / "run")
-        print(millions, found[millions], file=sys.stderr)
-    text = as_table(found)
+            measurements[millions] = fitted(table, Path(name) / "run")
+        print(millions, measurements[millions], file=sys.stderr)
+    text = as_table(measurements)
     if not asked.quick:
         write_result("streaming.md", text)
     print(text)

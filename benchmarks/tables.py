@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,13 +58,13 @@ def with_handrail(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
     return network.predict
 
 
-def with_scikit_learn(arrays: Arrays) -> Callable[[np.ndarray], np.ndarray]:
+def with_scikit_learn(arrays: Arrays) -> Callable[[np.ndarray], Any]:
     """scikit-learn's MLPClassifier."""
     from sklearn.neural_network import MLPClassifier
 
     network = MLPClassifier(
         HIDDEN,
-        batch_size=BATCH,
+        batch_size=BATCH,  # pyright: ignore[reportArgumentType] - the stubs know "auto" only
         max_iter=EPOCHS,
         learning_rate_init=RATE,
         alpha=0,
@@ -192,10 +193,10 @@ def matrix_products(arrays: Arrays) -> Found:
         began = time.perf_counter()
         for _ in range(steps):
             for index, (layer, inputs, grad) in enumerate(zip(layers, rows, grads, strict=True)):
-                inputs @ layer.weight.t()
-                grad.t() @ inputs
+                torch.mm(inputs, layer.weight.t())
+                torch.mm(grad.t(), inputs)
                 if index:
-                    grad @ layer.weight
+                    torch.mm(grad, layer.weight)
         return time.perf_counter() - began
 
     with torch.no_grad():
@@ -236,11 +237,11 @@ def measure(path: Path, repeats: int) -> dict[tuple[str, str], Found]:
         for threads, environment in (("default", {}), ("1", single))
         for name in CONTENDERS
     } | {(PRODUCTS, "1"): Job(["--one", PRODUCTS, "--arrays", str(path)], single)}
-    found = in_turns(__file__, jobs, turns=repeats, folder=path.parent)
-    return {key: medians(runs) for key, runs in found.items()}
+    measured = in_turns(__file__, jobs, turns=repeats, folder=path.parent)
+    return {key: medians(runs) for key, runs in measured.items()}
 
 
-def as_table(found: dict[tuple[str, str], Found], repeats: int) -> str:
+def as_table(figures: dict[tuple[str, str], Found], repeats: int) -> str:
     """Markdown."""
     lines = [
         "# One network on a table",
@@ -251,7 +252,7 @@ def as_table(found: dict[tuple[str, str], Found], repeats: int) -> str:
         "",
     ]
     for threads, title in (("default", "Threads as each library takes them"), ("1", "One thread each")):
-        own = found["handrail", threads]["seconds"]
+        own = figures["handrail", threads]["seconds"]
         lines += [
             f"## {title}",
             "",
@@ -259,13 +260,13 @@ def as_table(found: dict[tuple[str, str], Found], repeats: int) -> str:
             "|---|---|---|---|---|",
         ]
         for name in CONTENDERS:
-            run = found[name, threads]
+            run = figures[name, threads]
             lines.append(
                 f"| {name} | {run['seconds']:.2f} | {run['seconds'] / own:.1f} | {run['memory']:.0f} | "
                 f"{run['accuracy']:.4f} |"
             )
         lines.append("")
-    return "\n".join([*lines, *_share(found[PRODUCTS, "1"], found["handrail", "1"]["seconds"])])
+    return "\n".join([*lines, *_share(figures[PRODUCTS, "1"], figures["handrail", "1"]["seconds"])])
 
 
 def _share(products: Found, own: float) -> list[str]:
@@ -283,7 +284,7 @@ def _share(products: Found, own: float) -> list[str]:
 
 def main() -> None:
     """Parse, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--one", choices=[*CONTENDERS, PRODUCTS])
@@ -294,7 +295,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adult.npz"
-        np.savez(path, **encoded(asked.data / "adult-census" / "adult-train.csv"))
+        np.savez(path, allow_pickle=False, **encoded(asked.data / "adult-census" / "adult-train.csv"))
         text = as_table(measure(path, asked.repeats), asked.repeats)
     write_result("tables.md", text)
     print(text)

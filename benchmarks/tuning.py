@@ -59,7 +59,7 @@ def encoded(source: Path) -> Arrays:
 def with_handrail(_: Arrays, source: Path, folder: Path) -> Callable[[], float]:
     """handrail's tune, from the file to the report."""
     import handrail
-    import handrail.report.search.page
+    import handrail.report.search
     import handrail.tuning.search  # the public names are looked up when they are first used
 
     optimizer = "learning.gradient.optimizer.adamw"
@@ -78,8 +78,8 @@ def with_handrail(_: Arrays, source: Path, folder: Path) -> Callable[[], float]:
     }
 
     def search() -> float:
-        found = handrail.tune(str(source), TARGET, space=space, changes=changes, out=folder / "search")
-        return float(found.frame()["accuracy"].max())
+        tried = handrail.tune(str(source), TARGET, space=space, changes=changes, out=folder / "search")
+        return max(tried.frame()["accuracy"].drop_nulls())
 
     return search
 
@@ -93,7 +93,12 @@ def with_scikit_learn(arrays: Arrays, _source: Path, _folder: Path) -> Callable[
     y = np.concatenate([arrays["y_train"], arrays["y_validation"]])
     fold = np.repeat([-1, 0], [len(arrays["x_train"]), len(arrays["x_validation"])])
     network = MLPClassifier(
-        HIDDEN, batch_size=BATCH, max_iter=EPOCHS, n_iter_no_change=EPOCHS + 1, tol=0, random_state=0
+        HIDDEN,
+        batch_size=BATCH,  # pyright: ignore[reportArgumentType] - the stubs know "auto" only
+        max_iter=EPOCHS,
+        n_iter_no_change=EPOCHS + 1,
+        tol=0,
+        random_state=0,
     )
     grid = {"learning_rate_init": RATES, "alpha": DECAYS, "beta_1": [0.9, 0.8, 0.7, 0.5]}
     search = GridSearchCV(network, grid, cv=PredefinedSplit(fold), n_jobs=2, refit=False)
@@ -173,7 +178,7 @@ def run_one(name: str, path: Path, source: Path) -> Found:
 
 def main() -> None:
     """Parse, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help=f"some of {', '.join(CONTENDERS)}")
     parser.add_argument("--data", type=Path, default=DATA)
@@ -192,7 +197,7 @@ def main() -> None:
             name: Job(["--one", name, "--arrays", str(path), "--data", str(asked.data.absolute())])
             for name in names
         }
-        found = {
+        figures = {
             name: medians(runs)
             for name, runs in in_turns(__file__, jobs, turns=asked.turns, folder=Path(folder)).items()
         }
@@ -204,10 +209,10 @@ def main() -> None:
         "",
     ]
     lines += ["| | seconds | times handrail | best validation accuracy |", "|---|---|---|---|"]
-    own = found[names[0]]["seconds"]
+    own = figures[names[0]]["seconds"]
     lines += [
         f"| {TITLES[name]} | {run['seconds']:.1f} | {run['seconds'] / own:.1f} | {run['best']:.4f} |"
-        for name, run in found.items()
+        for name, run in figures.items()
     ]
     text = "\n".join(lines) + "\n"
     if len(names) == len(CONTENDERS):

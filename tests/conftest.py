@@ -6,13 +6,18 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+# Tests run side by side, one a core: libraries that use several threads would wait for each other.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import pytest
 import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-torch.set_num_threads(1)  # tests run side by side
+torch.set_num_threads(1)
+os.fsync = lambda _descriptor: None  # no test cuts the power, and a killed process loses nothing
 install_import_hook(
     [
         "handrail.layers",
@@ -43,6 +48,18 @@ def handrail_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "handrail-home"
     monkeypatch.setenv("HANDRAIL_HOME", str(home))
     return home
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests make hundreds of runs, and drawing a report takes longer than a tiny fit; `pictures` keeps it."""
+    if "pictures" not in request.keywords:
+        monkeypatch.setattr("handrail.report.page.write_report", write_no_report)
+
+
+def write_no_report(run: Any) -> Path:
+    run.folder.report.write_text("not drawn")
+    return run.folder.report
 
 
 @pytest.fixture(scope="session")

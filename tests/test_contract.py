@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from handrail.components import KINDS, Component, available, build, resolve, settings
 from handrail.errors import RecipeError
 from handrail.layers.activations import Heaviside
-from handrail.learning.batch import Batch
 from handrail.learning.optimizers import needs_closure
-from handrail.learning.rule import Rule, TrainingPlan
+from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.learning.schedules import steps_each_batch
 from handrail.objectives.objective import Objective
@@ -50,24 +49,26 @@ NO_GRADIENT = {"heaviside"}  # says so in its docstring; the rule `gradient` ref
 
 
 def entries(*kinds: str) -> Any:
-    found = [entry for kind in kinds or KINDS for entry in available(kind).values()]
-    return pytest.mark.parametrize("entry", found, ids=[f"{entry.kind}-{entry.name}" for entry in found])
+    components = [entry for kind in kinds or KINDS for entry in available(kind).values()]
+    return pytest.mark.parametrize(
+        "entry", components, ids=[f"{entry.kind}-{entry.name}" for entry in components]
+    )
 
 
 def networks() -> Any:
     """Every model with every kind of inputs and outputs that its annotations name, but for pairs that it
     refuses.
     """
-    found = [
+    cases = [
         (entry, kind, given)
         for entry in available("model").values()
         for kind in accepted_shapes(entry.target, "inputs")
         for given in accepted_shapes(entry.target, "outputs")
         if not refuses(entry, kind, given)
     ]
-    assert {entry.name for entry, _, _ in found} == set(available("model"))
-    names = [f"{entry.name}-{kind.__name__}-{given.__name__}" for entry, kind, given in found]
-    return pytest.mark.parametrize(("entry", "kind", "given"), found, ids=names)
+    assert {entry.name for entry, _, _ in cases} == set(available("model"))
+    names = [f"{entry.name}-{kind.__name__}-{given.__name__}" for entry, kind, given in cases]
+    return pytest.mark.parametrize(("entry", "kind", "given"), cases, ids=names)
 
 
 def refuses(entry: Component, kind: type, given: type) -> bool:
@@ -340,13 +341,13 @@ def pixels(kind: type) -> Tensor:
 
 
 def changes() -> Any:
-    found = [
+    cases = [
         (entry, kind)
         for entry in available("augmentation").values()
         for kind in accepted_shapes(entry.target, "inputs")
     ]
     return pytest.mark.parametrize(
-        ("entry", "kind"), found, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in found]
+        ("entry", "kind"), cases, ids=[f"{entry.name}-{kind.__name__}" for entry, kind in cases]
     )
 
 
@@ -479,7 +480,7 @@ def test_optimizers_descend_a_bowl_and_resume_to_the_same_bits(entry: Component)
     curvature = torch.tensor([1.0, 4.0, 0.5])
 
     def descend(parameter: nn.Parameter, optimizer: torch.optim.Optimizer, steps: int) -> float:
-        def closure() -> Tensor:
+        def closure() -> Any:
             parameter.grad = None
             value = (curvature * parameter.square()).sum()
             value.backward()
@@ -515,14 +516,14 @@ def test_schedules_keep_the_rate_positive_and_resume_exactly(entry: Component, s
         if state:
             optimizer.load_state_dict(state[0])
             schedule.load_state_dict(state[1])
-        found, middle = [], []
+        learning_rates, middle = [], []
         for number in range(begin, steps):
             if number == steps // 2:
                 middle = copy.deepcopy([optimizer.state_dict(), schedule.state_dict()])
-            found.append(optimizer.param_groups[0]["lr"])
+            learning_rates.append(optimizer.param_groups[0]["lr"])
             optimizer.step()
             schedule.step() if steps_each_batch(schedule) else schedule.step(1.0)
-        return found, middle
+        return learning_rates, middle
 
     whole, middle = rates(0, None)
     assert all(0 < rate <= 0.3 * (1 + 1e-12) for rate in whole)
@@ -675,7 +676,9 @@ def _wrong_way(outputs: Tensor, targets: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("kind", "target", "promise"),
     [
-        ("model", _Leaky, functools.partial(test_every_parameter_of_a_network_gets_a_gradient, kind=int, given=int)),
+        ("model", _Leaky, functools.partial(
+            test_every_parameter_of_a_network_gets_a_gradient, kind=int, given=int
+        )),
         ("model", _Leaky, functools.partial(
             test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape, kind=int, given=int
         )),

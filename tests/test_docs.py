@@ -51,8 +51,6 @@ def exit_code(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    # What is drawn is tested elsewhere, and takes most of the time.
-    monkeypatch.setattr("handrail.report.page.write_report", lambda run: run.folder.report)
     return tmp_path
 
 
@@ -71,7 +69,7 @@ def test_commands_and_code_run_from_top_to_bottom(
             assert line.startswith("handrail "), (
                 f"only commands of handrail are run; mark the block `sh`: {line}"
             )
-            expected = int(found.group(1)) if (found := FAILS.search(line)) else 0
+            expected = int(match.group(1)) if (match := FAILS.search(line)) else 0
             assert exit_code(line, monkeypatch) == expected, line
 
 
@@ -93,10 +91,10 @@ def test_names_and_files_exist(page: Path) -> None:
     paths += re.findall(r"`(handrail\.[a-z][\w.]*)`", text)
     for path in paths:
         assert resolves(path), path
-    shown = [(ROOT, found) for found in re.findall(r"`((?:src|tests|docs)/[\w./]+)`", text)]
+    shown = [(ROOT, file) for file in re.findall(r"`((?:src|tests|docs)/[\w./]+)`", text)]
     shown += [
-        (ROOT / "src/handrail", found)
-        for found in re.findall(
+        (ROOT / "src/handrail", file)
+        for file in re.findall(
             r"`((?:data|evaluation|learning|pipeline|recipe|runs|tasks|training)/[\w/]+\.py)`", text
         )
     ]
@@ -109,12 +107,12 @@ def resolves(path: str) -> bool:
     parts = path.split(".")
     for length in range(len(parts), 0, -1):
         try:
-            found = importlib.import_module(".".join(parts[:length]))
+            value = importlib.import_module(".".join(parts[:length]))
         except ModuleNotFoundError:
             continue
         for part in parts[length:]:
-            found = getattr(found, part, None)
-        return found is not None
+            value = getattr(value, part, None)
+        return value is not None
     return False
 
 
@@ -131,7 +129,7 @@ class _Settings(yaml.SafeLoader):
     """mkdocs.yml has a tag of its own."""
 
 
-_Settings.add_constructor("!relative", lambda loader, node: loader.construct_scalar(node))
+_Settings.add_constructor("!relative", lambda loader, node: str(node.value))
 
 
 def test_every_page_is_in_the_menu_and_every_decision_in_the_list() -> None:
@@ -193,14 +191,14 @@ def test_every_component_stands_in_the_reference() -> None:
 def pasted(tmp_path: Path) -> tuple[Path, list[str]]:
     """A copy of the package with the examples of the page for newcomers in it, and their names."""
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    found = []
+    pages = []
     for _, text in blocks(ROOT / "CONTRIBUTING.md", "python"):
         head, _, code = text.partition("\n")
         path = tmp_path / head.removeprefix("# ")
         assert not path.exists(), f"{path.name} would replace a file of the package"
         path.write_text(code, encoding="utf-8")
-        found.append(path.stem)
-    return tmp_path, found
+        pages.append(path.stem)
+    return tmp_path, pages
 
 
 def test_what_contributing_shows_works_when_pasted(pasted: tuple[Path, list[str]]) -> None:

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 from torch import nn
 
+from handrail.data.encoders.table import TableEncoder
 from handrail.errors import DataError, RecipeError
 from handrail.sklearn import NetworkClassifier, NetworkRegressor
 
@@ -87,11 +88,14 @@ def test_without_validation_rows_all_rows_train_for_all_epochs(fraction: Any) ->
     assert len(estimator.history_) == 15
     assert "val_loss" not in estimator.history_[0]
     assert estimator.history_[0]["step"] == -(-150 // 32)
-    np.testing.assert_allclose(estimator.pipeline_.encoder.scale.shift.numpy(), features.mean(axis=0))
+    encoder = estimator.pipeline_.encoder
+    assert isinstance(encoder, TableEncoder)
+    np.testing.assert_allclose(encoder.get_buffer("scale.shift").numpy(), features.mean(axis=0))
 
 
 def test_what_is_learned_before_training_comes_from_training_rows_alone() -> None:
-    features, target = load_diabetes(return_X_y=True)
+    data: Any = load_diabetes()
+    features, target = data.data, data.target
     first = NetworkRegressor(**SMALL, patience=None).fit(features, target)
     from handrail.sklearn.rows import hold_out
 
@@ -104,8 +108,11 @@ def test_what_is_learned_before_training_comes_from_training_rows_alone() -> Non
         epoch["train_loss"] for epoch in second.history_
     ]
     assert first.history_[0]["val_loss"] != second.history_[0]["val_loss"]
-    for name, tensor in first.pipeline_.encoder.state_dict().items():
-        assert torch.equal(tensor, second.pipeline_.encoder.state_dict()[name])
+    encoder, twin = first.pipeline_.encoder, second.pipeline_.encoder
+    assert isinstance(encoder, TableEncoder)
+    assert isinstance(twin, TableEncoder)
+    for name, tensor in encoder.state_dict().items():
+        assert torch.equal(tensor, twin.state_dict()[name])
 
 
 def test_plain_arrays_need_no_scaling_and_no_copy_in_another_precision() -> None:
@@ -148,7 +155,8 @@ def test_frames_with_words_dates_and_gaps(library: str, categories: str) -> None
     amount[::11] = np.nan
     frame: Any = pd.DataFrame({"colour": colour, "amount": amount, "day": day, "noise": rng.normal(size=400)})
     frame = pl.from_pandas(frame) if library == "polars" else frame
-    estimator = NetworkRegressor(random_state=0, categories=categories).fit(frame[:300], value[:300])
+    estimator: Any = NetworkRegressor(random_state=0, categories=categories)
+    estimator.fit(frame[:300], value[:300])
     assert estimator.feature_names_in_.tolist() == ["colour", "amount", "day", "noise"]
     assert estimator.score(frame[300:], value[300:]) > 0.8
     np.testing.assert_allclose(estimator.predict(frame[300:301]), estimator.predict(frame[300:])[:1])
@@ -179,7 +187,7 @@ def test_gaps_are_filled_and_marked_and_infinities_refused() -> None:
 
 
 def test_several_outputs_and_columns_as_vectors() -> None:
-    features, target = make_regression(n_samples=300, n_features=6, n_targets=3, noise=2.0, random_state=0)
+    features, target, *_ = make_regression(300, 6, n_targets=3, noise=2.0, random_state=0)
     several = NetworkRegressor(random_state=0).fit(features, target)
     assert several.predict(features).shape == target.shape
     assert several.score(features, target) > 0.9
@@ -227,9 +235,10 @@ def test_within_scikit_learn_and_through_pickle(tmp_path: Path, monkeypatch: pyt
     search = GridSearchCV(
         NetworkClassifier(**SMALL), {"model": ["linear", {"mlp": {"hidden": [8]}}]}, cv=2
     ).fit(features, target)
-    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    again: Any = pickle.loads(pickle.dumps(search.best_estimator_))
     np.testing.assert_array_equal(again.predict_proba(features), search.predict_proba(features))
-    assert clone(again).get_params()["model"] == search.best_params_["model"]
+    twin: Any = clone(again)
+    assert twin.get_params()["model"] == search.best_params_["model"]
     assert list(tmp_path.iterdir()) == []
 
 

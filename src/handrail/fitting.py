@@ -15,12 +15,11 @@ from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare, reopen
 from handrail.data.sources import read
-from handrail.data.writers.blocks import write_parts
+from handrail.data.writers.formats import write_parts
 from handrail.errors import HandrailError, RecipeError, TrainingError
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.recipe import Recipe
-from handrail.recipe.compose import SOURCES, absolute, compose
+from handrail.recipe import SOURCES, Recipe, absolute, compose
 from handrail.report.samples import write_samples
 from handrail.run import Run
 from handrail.runs.assembly import (
@@ -28,12 +27,12 @@ from handrail.runs.assembly import (
     check_data,
     check_threshold,
     count_parameters,
-    lesson_of,
+    help_train,
+    make_training_data,
     resolve_recipe,
     threads_for,
 )
 from handrail.runs.assessment import summarise, write_predictions
-from handrail.runs.context import FitContext
 from handrail.runs.environment import check_same_recipe, record_choices, settle_environment
 from handrail.runs.folder import (
     Folder,
@@ -44,14 +43,14 @@ from handrail.runs.folder import (
     write_json,
     write_yaml,
 )
-from handrail.runs.other_ranks import help_train
 from handrail.runs.record import load_recipe
-from handrail.runs.replicas import Replica, check_keep, train_pipeline
+from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
 from handrail.training.callbacks import Callback
 from handrail.training.distributed.join import join_processes, resumable
 from handrail.training.signals import Interrupted, listening
-from handrail.training.train import choose_device, restore_threads
+from handrail.training.speed.threads import restore_threads
+from handrail.training.train import choose_device
 from handrail.training.transfer import transfer_facts
 from handrail.training.transfer.weights import weights_at
 
@@ -68,11 +67,10 @@ def fit(
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
 ) -> Run:
-    """Take data through the whole recipe: read, split, seal, encode, train, decide, measure on validation
-    rows, report.
+    """Take data through the whole recipe: read, split, seal, encode, train, validate, report.
 
-    The test rows are not looked at; `Run.test` opens them. Under torchrun all processes train the one
-    network; then the first goes on, and the others end here, with exit code 0.
+    The test rows stay sealed; `Run.test` opens them. Under torchrun all processes train the one network; then
+    the first goes on, and the others end here, with exit code 0.
 
     Arguments:
         source: a file, glob, database URL, `bundled:NAME`, data frame or arrays; instead of the recipe's.
@@ -116,15 +114,14 @@ def resume(
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
 ) -> Run:
-    """Continue a fit that was interrupted or killed, to the same bits; a fit that has ended is returned as it
-    is.
+    """Continue an interrupted or killed fit, to the same bits; a finished fit is returned unchanged.
 
     Arguments:
         path: the run folder.
         source: where the same data is now, if it has moved.
         model: the module, where the fit was given an object.
 
-    Raises: `RunError` when there is no run, `DataError` when the data is not what it was.
+    Raises: `RunError` when there is no run, `DataError` when the data has changed.
     """
     folder = find_folder(path)
     if folder.validation.exists() and folder.report.exists():
@@ -146,7 +143,7 @@ def check_source(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> tuple[Dataset, list[Finding]]:
-    """Look a table over without training: the parts, and the findings, those on all three parts included.
+    """Check a table without training: the parts, and the findings, also those that compare all three parts.
 
     Raises: `RecipeError`, `DataError` as `fit`; findings that would stop a fit are returned.
     """
@@ -154,20 +151,18 @@ def check_source(
     check_start(asked)
     data = prepare(asked.data)
     _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
-    return data, [
-        *data.findings,
-        *check_drift(data.train.sample, test.sample, schema=data.schema, target=False),
-    ]
+    drift = check_drift(data.train.sample, test.sample, schema=data.schema, target=False)
+    return data, [*data.findings, *drift]
 
 
 def check_start(recipe: Recipe) -> None:
-    """Raises: `RunError` when there are no weights where `transfer.start` says."""
+    """Raises: `RunError` when `transfer.start` names no weights."""
     if recipe.transfer.start is not None:
         weights_at(Path(str(recipe.transfer.start)))
 
 
 def _fit(asked: Recipe, context: FitContext) -> Run:
-    """The five steps, into the run's folder; what an earlier attempt left there is continued."""
+    """Take the five steps in the run's folder, continuing what an earlier attempt left there."""
     with restore_threads(), log_to(context.folder):
         try:
             _take_steps(asked, context)
@@ -193,7 +188,7 @@ def _take_steps(asked: Recipe, context: FitContext) -> None:
 
 
 def _massage(asked: Recipe, context: FitContext) -> tuple[Dataset, Recipe]:
-    """Read, split, seal, and find out what the columns are; the recipe then says where the tables are kept."""
+    """Read, split, seal, and infer the columns; the recipe returned names the tables saved in the folder."""
     recipe = _keep_tables(context.folder, asked)
     context.team.from_first(lambda: context.folder.path)
     data = prepare(recipe.data, cache_in=context.folder.path)
@@ -207,14 +202,12 @@ def _massage(asked: Recipe, context: FitContext) -> tuple[Dataset, Recipe]:
 def _choose(
     recipe: Recipe, data: Dataset, context: FitContext
 ) -> tuple[Recipe, tuple[str, ...], Pipeline, list[Finding]]:
-    """Encoder, network and objective; what is chosen is written into the folder before anything is trained.
+    """Choose encoder, network and objective, and write the choices into the folder before training.
 
-    Returns: the recipe without any `auto`, the reasons, the pipeline at its beginning, and the findings.
+    Returns: the recipe without any `auto`, the reasons, the untrained pipeline, and the findings.
     """
-    folder, device = context.folder, choose_device(recipe.training.device)
-    recipe, reasons, pipeline = assemble(
-        recipe, data.train, schema=data.schema, task=data.task, device=device
-    )
+    folder, device, schema = context.folder, choose_device(recipe.training.device), data.schema
+    recipe, reasons, pipeline = assemble(recipe, data.train, schema=schema, task=data.task, device=device)
     check_keep(recipe, pipeline)
     threads = threads_for(recipe, pipeline, len(data.train))
     settle_environment(folder, data, device=str(device), threads=threads, processes=context.team.size)
@@ -228,12 +221,12 @@ def _choose(
 
 
 def _train(recipe: Recipe, data: Dataset, pipeline: Pipeline, context: FitContext) -> list[Replica]:
-    """Train the network, or all replicas of it, until the recipe's rule, patience or epochs end it."""
-    lesson = lesson_of(recipe, pipeline, data.train, data.validation)
+    """Train the network or all its replicas."""
+    training_data = make_training_data(recipe, pipeline, data.train, data.validation)
     team = context.team
     team.from_first(lambda: (data.fingerprint, torch.get_num_threads()))
-    with resumable(context.folder.path), listening(patient=team.size > 1) as wish:
-        replicas = train_pipeline(lesson, pipeline, context, wish=wish)
+    with resumable(context.folder.path), listening(patient=team.size > 1) as stop_request:
+        replicas = train_pipeline(training_data, pipeline, context, stop_request=stop_request)
         team.disband()
     for replica in replicas:
         _log.info("%s", replica)
@@ -267,7 +260,7 @@ def _test(
 
 
 def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
-    """Write the recipe, and tables in memory into the folder, so that the run can be continued and tested."""
+    """Save the recipe and tables given in memory, so that the run can be continued and tested."""
     plain = asked.asked()
     places = {}
     for name in SOURCES:
@@ -285,7 +278,7 @@ def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
 
 
 def _is_path(source: Any) -> bool:
-    """Whether a source can be read again as the recipe names it: a path, several, or nothing."""
+    """Whether a source can be read again from the recipe: a path, several, or None."""
     several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
     return source is None or isinstance(source, str | Path) or several
 

@@ -1,4 +1,4 @@
-"""The network around a model: what stands before it on the device, and the precision that it computes in."""
+"""The network around a model: the layers in front of it, augmentation, and precision."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +14,7 @@ from handrail.shapes import InputShape, OutputShape, accepted_shapes, shape_name
 class Network(nn.Module):
     """front → augmentation (in training) → model.
 
-    Of a front with several layers (pictures) the last one, which standardises, stands behind the
-    augmentation.
+    The last of several front layers (for pictures), which standardises, follows the augmentation.
     """
 
     def __init__(self, front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module) -> None:
@@ -38,7 +37,7 @@ class Network(nn.Module):
 def whole_network(
     front: nn.Module | None, augment: Sequence[nn.Module], model: nn.Module, *, precision: str
 ) -> nn.Module:
-    """The model, with what stands before it, in the precision asked for; alone where nothing does."""
+    """The model in the precision asked for, with its front and augmentation if it has any."""
     bare = front is None or isinstance(front, nn.Identity)
     if precision == "bfloat16":
         from handrail.layers.precision import Lowered
@@ -48,7 +47,7 @@ def whole_network(
 
 
 def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: TaskSpec) -> None:
-    """Raises: `RecipeError` when a model of ours takes other inputs, or gives other outputs, than there are."""
+    """Raises: `RecipeError` when a registered model does not fit the inputs or outputs."""
     if is_object(model):
         return
     name = parse(model, "model")[0]
@@ -57,31 +56,23 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
     for argument, shape, verb in (("inputs", inputs, "takes"), ("outputs", outputs, "gives")):
         kinds = accepted_shapes(target, argument)
         if not isinstance(shape, kinds):
-            word = (
-                "scores"
-                if argument == "outputs" and kinds == (int,)
-                else ", ".join(shape_name(kind) for kind in kinds)
-            )
+            word = ", ".join(shape_name(kind) for kind in kinds)
+            word = "scores" if argument == "outputs" and kinds == (int,) else word
             need = "the data gives" if argument == "inputs" else f"the task ({task.name}) asks for"
-            wanted = "scores" if argument == "outputs" and isinstance(shape, int) else shape_name(type(shape))
-            problems.append(f"model: '{name}' {verb} {word}, but {need} {wanted}.")
+            asked = "scores" if argument == "outputs" and isinstance(shape, int) else shape_name(type(shape))
+            problems.append(f"model: '{name}' {verb} {word}, but {need} {asked}.")
     if task.name == "next-token" and not getattr(target, "causal", True):
-        problems.append(
-            f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to "
-            "foretell it."
-        )
+        whole = f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to "
+        problems.append(f"{whole}predict it.")
     if problems:
-        fitting = [
-            entry for entry, found in available("model").items() if fits(found.target, inputs, outputs)
-        ]
+        models = available("model").items()
+        fitting = [entry for entry, model in models if fits(model.target, inputs, outputs)]
         problems[-1] += f" Expected one of {', '.join(fitting)}." if fitting else ""
         raise RecipeError(problems)
 
 
 def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpec) -> None:
-    """Raises: `RecipeError` with every augmentation of ours that cannot change rows of this shape, or leaves
-    their masks or boxes behind.
-    """
+    """Raises: `RecipeError` for registered augmentations that do not suit inputs, masks or boxes."""
     problems = []
     for index, item in enumerate(augment):
         if is_object(item):
@@ -90,22 +81,17 @@ def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpe
         target = find("augmentation", name).target
         kinds = accepted_shapes(target, "inputs")
         if task.name in STORED_TASKS and ":" not in name and not hasattr(target, "follow"):
-            problems.append(
-                f"data.augment[{index}]: '{name}' would move the picture and not its {task.name}; expected "
-                "flip, or nothing."
-            )
+            moves = f"data.augment[{index}]: '{name}' would move the picture and not its {task.name}"
+            problems.append(f"{moves}; expected flip, or nothing.")
         if not isinstance(inputs, kinds):
             takes = ", ".join(shape_name(kind) for kind in kinds)
-            problems.append(
-                f"data.augment[{index}]: '{name}' changes {takes}, but the data gives "
-                f"{shape_name(type(inputs))}; leave it out."
-            )
+            changes, given = f"data.augment[{index}]: '{name}' changes {takes}", shape_name(type(inputs))
+            problems.append(f"{changes}, but the data gives {given}; leave it out.")
     if problems:
         raise RecipeError(problems)
 
 
 def fits(target: Any, inputs: InputShape, outputs: OutputShape) -> bool:
     """Whether a network's annotations accept these shapes."""
-    return isinstance(inputs, accepted_shapes(target, "inputs")) and isinstance(
-        outputs, accepted_shapes(target, "outputs")
-    )
+    takes, gives = accepted_shapes(target, "inputs"), accepted_shapes(target, "outputs")
+    return isinstance(inputs, takes) and isinstance(outputs, gives)

@@ -8,10 +8,10 @@ import polars as pl
 import torch
 
 from handrail.components import is_object
+from handrail.data.dataset import describe_change
 from handrail.data.part import Part
 from handrail.data.prepare import prepare, reopen
 from handrail.data.sources import read_expecting
-from handrail.data.steps import describe_change
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.evaluation.seal import Seal
@@ -22,8 +22,8 @@ from handrail.report.samples import write_test_samples
 from handrail.runs import assembly
 from handrail.runs.assessment import hardest, measure_beside, write_predictions
 from handrail.runs.folder import read_json, write_json
-from handrail.runs.predict import Answers, answer, with_training_names, write_on
-from handrail.runs.predict_large import answer_large, large_source, write_large, writes_blocks
+from handrail.runs.predict import Answers, generate_text, predict_table, with_training_names
+from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import replicas_from, spread
 from handrail.tools.yaml import read_yaml
@@ -34,13 +34,11 @@ class Run(RunRecord):
 
     @functools.cached_property
     def pipeline(self) -> Pipeline:
-        """Encoder, network and decoder, ready to use: those that were tested, after a test with `refit`."""
+        """Encoder, network and task, ready to use: after a test with `refit`, those that were tested."""
         tested = self.tested
-        return (
-            Pipeline.load(self.folder.refit, network=self._module)
-            if tested and tested["refit"]
-            else self._fit_pipeline
-        )
+        if not tested or not tested["refit"]:
+            return self._fit_pipeline
+        return Pipeline.load(self.folder.refit, network=self._module)
 
     @functools.cached_property
     def _fit_pipeline(self) -> Pipeline:
@@ -59,23 +57,20 @@ class Run(RunRecord):
 
         Arguments:
             source: anything that `fit` reads.
-            strict: refuse rows with categories that training did not have, too.
-            skip_bad: leave the answers of rows that cannot be read empty, instead of refusing the table.
+            strict: also refuse rows with categories that training did not have.
+            skip_bad: leave the answers of unreadable rows empty instead of refusing the table.
 
         Raises: `DataError` for missing columns, and for values that are no numbers or dates where the network
-        needs
-            them, with the rows by number.
+            needs them, with the rows by number.
         """
+        how: Any = {"strict": strict, "skip_bad": skip_bad}
         large = large_source(source, read_options, self.pipeline)
         if large is not None:
-            return answer_large(self.pipeline, large, keep=False, strict=strict, skip_bad=skip_bad)
-        return answer(
-            self.pipeline, self.read(source, options=read_options), strict=strict, skip_bad=skip_bad
-        )
+            return predict_large(self.pipeline, large, keep=False, **how)
+        return predict_table(self.pipeline, self.read(source, options=read_options), **how)
 
     def read(self, source: Any, *, options: ReadOptions | None = None) -> Table:
-        """A table with the columns that the network needs. A text file without names gets those of the
-        recipe, in order.
+        """A table with the columns that the network needs; one without names gets those of the recipe.
 
         Raises: `DataError` as `handrail.data.sources.read`.
         """
@@ -85,11 +80,11 @@ class Run(RunRecord):
         return with_training_names(table, self.recipe.data.read.names, task.targets)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
-        """A text that a language model writes on from `start`; see `handrail.runs.predict.write_on`.
+        """Let a language model continue `start`; see `handrail.runs.predict.generate_text`.
 
         Raises: `DataError` when the network is no language model.
         """
-        return write_on(self.pipeline, start, length=length, temperature=temperature, seed=seed)
+        return generate_text(self.pipeline, start, length=length, temperature=temperature, seed=seed)
 
     def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
         """Training, validation and test rows, read again.
@@ -97,14 +92,9 @@ class Run(RunRecord):
         Raises: `DataError` when they are not what they were.
         """
         data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
-        expected = read_json(self.folder.environment)["data"]
-        return reopen(
-            data,
-            self._fit_pipeline.encoder.schema,
-            self._fit_pipeline.task,
-            expected=expected,
-            cache_in=self.path,
-        )
+        expected, pipeline = read_json(self.folder.environment)["data"], self._fit_pipeline
+        schema = pipeline.encoder.schema
+        return reopen(data, schema, pipeline.task, expected=expected, cache_in=self.path)
 
     def test(
         self, *, again: bool = False, refit: bool = False, source: Any = None, progress: str = "none"
@@ -113,14 +103,13 @@ class Run(RunRecord):
 
         Arguments:
             again: open rows that have been opened before; every figure that follows is marked.
-            refit: first train on training and validation rows together, for the epochs that were best before;
-                the model that comes of it is the one that the run answers with from then on.
+            refit: first train on training and validation rows together, for the best number of epochs; the
+                run predicts with the resulting model from then on.
             source: where the same data is now, if it has moved.
 
-        Returns: what stands in `test.json`.
+        Returns: the content of `test.json`.
 
-        Raises: `SealError` when the rows, or at least half of them, have been opened before, `DataError` when
-        they are
+        Raises: `SealError` when at least half of the rows have been opened before, `DataError` when they are
             not what was sealed.
         """
         self.summary  # noqa: B018 - a fit that has not ended is refused before anything is opened
@@ -133,23 +122,18 @@ class Run(RunRecord):
             train = train.join(validation)
             pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
-        found = {
-            **self._measure(pipeline, train, part),
-            **opened.facts,
-            "refit": refit,
-            "remarks": list(part.remarks),
-        }
-        write_json(self.folder.test, found)
-        opened.record({name: interval["value"] for name, interval in found["metrics"].items()})
+        results = {**self._measure(pipeline, train, part), **opened.facts}
+        results |= {"refit": refit, "remarks": list(part.remarks)}
+        write_json(self.folder.test, results)
+        opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
         self.__dict__.pop("pipeline", None)
         self.report()
-        return found
+        return results
 
     def refit(self, *, progress: str = "none") -> None:
-        """Train on training and validation rows together, for the epochs that were best before. The seal
-        stays shut.
+        """Train on training and validation rows together, for the best epochs; the seal stays shut.
 
-        `test(refit=True)` measures what comes of it; until then the run answers with the network of the fit.
+        `test(refit=True)` measures the result; until then the run predicts with the network of the fit.
 
         Raises: `DataError` when the rows are not what they were.
         """
@@ -159,32 +143,24 @@ class Run(RunRecord):
         self._refit(data.train.join(data.validation), progress)
 
     def _refit(self, part: Part, progress: str) -> Pipeline:
-        """The network of both parts; trained once, since it would come out the same."""
+        """The network trained on both parts, once: it would come out the same again."""
         if (self.folder.refit / "pipeline.json").exists():
             return Pipeline.load(self.folder.refit, network=self._module)
         replicas = self.summary.get("replicas")  # nothing in runs of a version without them
         members = replicas["members"] if replicas else [self.summary["training"]]
         epochs = [max(1, member["best_epoch"]) for member in members]
-        recipe = self.recipe.with_values(self._settings)
-        return assembly.refit(
-            recipe, self._fit_pipeline, part, epochs=epochs, folder=self.folder, progress=progress
-        )
+        recipe, before = self.recipe.with_values(self._settings), self._fit_pipeline
+        return assembly.refit(recipe, before, part, epochs=epochs, folder=self.folder, progress=progress)
 
     @property
     def _settings(self) -> dict[str, Any]:
-        """What the fit came to where the recipe left the choice open."""
+        """The choices of the fit where the recipe says `auto`."""
         resolved = read_yaml(self.folder.resolved_recipe)
-        training = {
-            f"training.{name}": resolved["training"][name]
-            for name in ("batch_size", "epochs", "patience", "precision")
-        }
+        names = ("batch_size", "epochs", "patience", "precision")
+        training = {f"training.{name}": resolved["training"][name] for name in names}
         model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
-        return {
-            **training,
-            **model,
-            "learning": resolved["learning"],
-            "data.augment": resolved["data"]["augment"],
-        }
+        rest = {"learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
+        return training | model | rest
 
     def _measure(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
         predictions = pipeline.outcome(part)
@@ -194,12 +170,8 @@ class Run(RunRecord):
         write_predictions(self.folder, "test", predictions, part)
         write_test_samples(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
-        return {
-            "rows": len(part),
-            "metrics": measured,
-            **beside,
-            "hardest": hardest(predictions, part, names),
-        }
+        hard = hardest(predictions, part, names)
+        return {"rows": len(part), "metrics": measured, **beside, "hardest": hard}
 
     def report(self) -> Path:
         """Write `report.html` anew from the files of the run."""
@@ -261,17 +233,16 @@ def predict_source(
     strict: bool = False,
     skip_bad: bool = False,
 ) -> Answers:
-    """Answers of a run for a source; with `keep` behind the columns that were read. A text file without names
-    is taken to have the columns of the training table, in order, when their number fits.
+    """Answers of a run for a source; with `keep`, appended to the columns that were read.
 
     Raises: as `Run.predict`.
     """
     run = load(path)
     large = large_source(source, options, run.pipeline)
     if large is not None:
-        return answer_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
+        return predict_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
     table = run.read(source, options=options)
-    answers = answer(run.pipeline, table, strict=strict, skip_bad=skip_bad)
+    answers = predict_table(run.pipeline, table, strict=strict, skip_bad=skip_bad)
     if not keep:
         return answers
     if len(answers.frame) != len(table.frame):
@@ -279,10 +250,9 @@ def predict_source(
             "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
         )
     names = {name: f"{name}_" for name in answers.frame.columns if name in table.frame.columns}
-    kept = table.frame.drop(list(table.stores))
-    return Answers(
-        pl.concat([kept, answers.frame.rename(names)], how="horizontal"), answers.warnings, answers.maps
-    )
+    columns = table.frame.drop(list(table.stores))
+    frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
+    return Answers(frame, answers.warnings, answers.maps)
 
 
 def predict_into(
@@ -296,10 +266,9 @@ def predict_into(
     skip_bad: bool = False,
     overwrite: bool = False,
 ) -> tuple[int, list[str]] | None:
-    """Write the answers for a table that is larger than memory, a block of rows at a time; nothing is done
-    for other tables.
+    """Write the answers for a table larger than memory, a block of rows at a time.
 
-    Returns: how many rows there were, and what was noticed; or nothing.
+    Returns: the number of rows and the warnings; None, and nothing is written, for other tables.
 
     Raises: as `Run.predict`; then nothing is written.
     """

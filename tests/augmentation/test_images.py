@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from handrail.augmentation.base import Augmentation
+from handrail.augmentation.base import Augmentation, warp
 from handrail.augmentation.colour import Colour, greys, hues, saturations
 from handrail.augmentation.crop import Crop, ResizedCrop
 from handrail.augmentation.defaults import usual_augmentation
@@ -24,7 +24,6 @@ from handrail.augmentation.mixup import Mixup
 from handrail.augmentation.noise import Noise
 from handrail.augmentation.rotation import Rotation, turns
 from handrail.augmentation.shift import Shift
-from handrail.augmentation.warp import warped
 from handrail.augmentation.zoom import Zoom
 from handrail.components import available, build
 from handrail.errors import RecipeError
@@ -148,14 +147,14 @@ def test_shifts_are_those_of_numpy(border, mode) -> None:
     x = images(shape, 600)
     out = Shift(shape, share=0.1, border=border)(x)
     padded = np.pad(x.numpy(), ((0, 0), (0, 0), (1, 1), (2, 2)), mode=mode)
-    found = np.zeros((3, 5), dtype=int)
+    counts = np.zeros((3, 5), dtype=int)
     for row, wide in zip(out.numpy(), padded, strict=True):
         hits = [
             (r, c) for r in range(3) for c in range(5) if np.array_equal(row, wide[:, r : r + 10, c : c + 20])
         ]
         assert len(hits) == 1
-        found[hits[0]] += 1
-    assert found.min() > 20
+        counts[hits[0]] += 1
+    assert counts.min() > 20
 
 
 def test_a_crop_is_a_shift_by_pixels() -> None:
@@ -167,7 +166,7 @@ def test_a_crop_is_a_shift_by_pixels() -> None:
 
 def test_a_quarter_turn_turns_pixels_against_the_clock() -> None:
     x = images(ImageShape(2, 9, 9), 4)
-    out = warped(x, turns(torch.tensor([0.0, 90.0, 180.0, -90.0])), "edge")
+    out = warp(x, turns(torch.tensor([0.0, 90.0, 180.0, -90.0])), "edge")
     for quarter, (row, before) in enumerate(zip(out, x, strict=True)):
         torch.testing.assert_close(row, torch.rot90(before, quarter, dims=(1, 2)), atol=1e-5, rtol=0)
 
@@ -176,7 +175,7 @@ def test_a_quarter_turn_turns_pixels_against_the_clock() -> None:
 def test_turns_are_those_of_kornia(border) -> None:
     transform = imported("kornia.geometry.transform")
     x, degrees = images(PHOTO, 6), torch.tensor([-170.0, -30.0, 5.0, 12.5, 45.0, 100.0])
-    ours = warped(x, turns(degrees), border)
+    ours = warp(x, turns(degrees), border)
     theirs = transform.rotate(
         x, degrees, padding_mode={"edge": "border", "black": "zeros"}[border], align_corners=True
     )

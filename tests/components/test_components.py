@@ -225,11 +225,11 @@ def test_all_mistakes_come_at_once_with_their_places() -> None:
 
 def test_values_are_converted_by_their_annotations() -> None:
     """YAML reads 1e-3 as text."""
-    made = build(
+    component = build(
         "rule",
         {CHOOSY: {"count": "3", "share": "1e-3", "shape": {"width": 2}, "depth": {"levels": 4}, "either": 5}},
     )
-    assert (made.count, made.share, made.shape, made.depth, made.either) == (
+    assert (component.count, component.share, component.shape, component.depth, component.either) == (
         3,
         0.001,
         Shape(2),

@@ -40,10 +40,10 @@ def task_of(values, **settings_):
         ([">50K", "<=50K", ">50K.", "<=50K."], "binary", ("<=50K", ">50K")),
         (["2024-01-01", "2023-01-01"], "binary", ("2023-01-01", "2024-01-01")),
     ],
-)  # fmt: skip
+)
 def test_what_a_target_asks_for(values: list, name: str, classes: tuple) -> None:
-    found = task_of(values)
-    assert (found.name, found.classes) == (name, classes)
+    task = task_of(values)
+    assert (task.name, task.classes) == (name, classes)
 
 
 def test_numbers_each_once_are_quantities_and_not_identifiers() -> None:
@@ -114,26 +114,26 @@ def test_targets_that_cannot_be_learned() -> None:
 
 
 def test_an_unseen_class_is_named_with_its_row() -> None:
-    found = task_of(["a", "b", "c"])
-    said = "the target 'y': found the class 'd' in data row 2, which no training row has; expected one of a, b, c"
-    with pytest.raises(DataError, match=said):
-        found.encode(pl.DataFrame({"y": ["a", "d"]}))
+    task = task_of(["a", "b", "c"])
+    message = "'y': found the class 'd' in data row 2, which no training row has; expected one of a, b, c"
+    with pytest.raises(DataError, match=f"the target {message}"):
+        task.encode(pl.DataFrame({"y": ["a", "d"]}))
     with pytest.raises(DataError, match=r"found the class 'd' in line 18"):
-        found.encode(pl.DataFrame({"y": ["a", "d"]}), row_name=lambda row: f"line {row + 17}")
+        task.encode(pl.DataFrame({"y": ["a", "d"]}), row_name=lambda row: f"line {row + 17}")
     with pytest.raises(DataError, match=r"found no value in data row 1"):
-        found.encode(pl.DataFrame({"y": [None, "a"]}))
+        task.encode(pl.DataFrame({"y": [None, "a"]}))
 
 
 def test_bad_numbers_are_named_with_their_row() -> None:
-    found = task_of([0.5, 1.5, math.inf])
-    assert found.name == "regression"
-    for bad, said in ((math.inf, "'inf'"), (None, "no value"), (1e39, "'1e\\+39'")):
+    task = task_of([0.5, 1.5, math.inf])
+    assert task.name == "regression"
+    for bad, cell in ((math.inf, "'inf'"), (None, "no value"), (1e39, "'1e\\+39'")):
         with pytest.raises(
-            DataError, match=f"found {said} in data row 3, expected a finite number, at most 3.4e38"
+            DataError, match=f"found {cell} in data row 3, expected a finite number, at most 3.4e38"
         ):
-            found.encode(pl.DataFrame({"y": [0.5, 1.5, bad]}))
+            task.encode(pl.DataFrame({"y": [0.5, 1.5, bad]}))
     with pytest.raises(DataError, match=r"found 'word' in data row 1"):
-        found.encode(pl.DataFrame({"y": ["word"]}))
+        task.encode(pl.DataFrame({"y": ["word"]}))
     labels = TaskSpec(name="multi-label", targets=("a", "b"), classes=("a", "b"))
     with pytest.raises(DataError, match=r"the target 'b': found '2' in data row 2, expected 0 or 1"):
         labels.encode(pl.DataFrame({"a": [0, 1], "b": [1, 2]}))
@@ -154,12 +154,12 @@ def test_bad_numbers_are_named_with_their_row() -> None:
     ],
 )
 def test_labels_are_known_in_other_spellings(classes: tuple, values: list, codes: list | None) -> None:
-    found = TaskSpec(name="binary", targets=("y",), classes=classes)
+    task = TaskSpec(name="binary", targets=("y",), classes=classes)
     if codes is None:
         with pytest.raises(DataError, match=r"found the class 'true'"):
-            found.encode(pl.DataFrame({"y": values}))
+            task.encode(pl.DataFrame({"y": values}))
     else:
-        assert found.encode(pl.DataFrame({"y": values})).tolist() == codes
+        assert task.encode(pl.DataFrame({"y": values})).tolist() == codes
 
 
 @settings(max_examples=100, deadline=None)
@@ -190,11 +190,13 @@ def test_targets_by_name_and_by_position() -> None:
     assert find_targets(columns, -1) == ("c",)
     assert find_targets(columns, ["c", 1]) == ("c", "a")
     assert find_targets(["2", "1", "x"], 2) == ("2",)  # a name comes first
-    for wrong, said in (
-        (None, "no target was "
-        "named"), ("bb", "no column 'bb'. (Did you mean|Known: a, b, c)"), (0, "found position 0"),
-        (4, "columns 1 to "
-        "3"), (["a", 1], "names a column twice"), (["a", "b", "c"], "every column is a target"),
-    ):  # fmt: skip
-        with pytest.raises(DataError, match=said):
+    for wrong, message in (
+        (None, "no target was named"),
+        ("bb", "no column 'bb'. (Did you mean|Known: a, b, c)"),
+        (0, "found position 0"),
+        (4, "columns 1 to 3"),
+        (["a", 1], "names a column twice"),
+        (["a", "b", "c"], "every column is a target"),
+    ):
+        with pytest.raises(DataError, match=message):
             find_targets(columns, wrong)

@@ -60,11 +60,15 @@ def test_weighted_figures_equal_those_of_resampled_rows(task, rows, classes, see
     weights = draw_counts(generator, rows, 4)
     defined = [name for name, value in measure(one).items() if not math.isnan(value)]
     with np.errstate(all="ignore"):
-        found = {name: values for part in statistics(one, defined) for name, values in part(weights).items()}
+        figures = {
+            name: values for part in statistics(one, defined) for name, values in part(weights).items()
+        }
     for column in range(4):
         expected = measure(take_rows(one, np.repeat(np.arange(rows), weights[:, column].astype(int))))
         for name in defined:
-            assert found[name][column] == pytest.approx(expected[name], rel=1e-9, abs=1e-9, nan_ok=True), name
+            assert figures[name][column] == pytest.approx(expected[name], rel=1e-9, abs=1e-9, nan_ok=True), (
+                name
+            )
 
 
 def test_counts_are_draws_with_replacement():

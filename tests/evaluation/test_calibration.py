@@ -9,8 +9,7 @@ from sklearn.metrics import log_loss
 
 from handrail.errors import DataError, RecipeError
 from handrail.evaluation.calibration import fit_temperature, reliability
-from handrail.evaluation.metrics import measure
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.metrics import Predictions, measure
 
 
 def draw_scores(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

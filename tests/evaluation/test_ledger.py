@@ -111,11 +111,11 @@ def test_of_processes_at_once_exactly_one_opens(tmp_path):
     racers = [context.Process(target=_race, args=(tmp_path, start, results)) for _ in range(3)]
     for racer in racers:
         racer.start()
-    found = [results.get(timeout=60) for _ in racers]
+    answers = [results.get(timeout=60) for _ in racers]
     for racer in racers:
         racer.join()
-    assert found.count("opened") == 1
-    assert sum("opened once before" in text for text in found) == 2
+    assert answers.count("opened") == 1
+    assert sum("opened once before" in text for text in answers) == 2
 
 
 def test_other_sets_that_share_rows_are_found_with_their_share():

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.errors import DataError, HandrailError, RecipeError
+from handrail.evaluation.calibration import choose_threshold
 from handrail.evaluation.metric_names import DESCRIPTIONS, TASKS, higher_is_better, metric_names
-from handrail.evaluation.metrics import measure
-from handrail.evaluation.predictions import Predictions
-from handrail.evaluation.thresholds import choose_threshold
+from handrail.evaluation.metrics import Predictions, measure
 from sklearn import metrics as sk
 
 

@@ -8,8 +8,7 @@ from torch import nn
 
 from handrail.components import available, build
 from handrail.errors import RecipeError
-from handrail.layers.activations import is_activation
-from handrail.layers.maxout import Maxout
+from handrail.layers.activations import Maxout, is_activation
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from handrail.errors import DataError, RecipeError
-from handrail.layers.additive_attention import AdditiveAttention
-from handrail.layers.attention import SelfAttention
-from handrail.layers.positions import LearnedPositions, SinusoidalPositions
-from handrail.layers.transformer_block import TransformerBlock
+from handrail.layers.attention import AdditiveAttention, SelfAttention, TransformerBlock
+from handrail.layers.steps import LearnedPositions, SinusoidalPositions
 
 
 def _rows(*shape: int, seed: int = 1) -> Tensor:
@@ -61,8 +59,8 @@ def test_attention_is_the_printed_formula(
         seen = np.broadcast_to(there[row].numpy(), (length, length)) & (
             np.tri(length, dtype=bool) | (not causal)
         )
-        wanted, wanted_weights = _by_formula(layer, x[row].numpy(), seen)
-        np.testing.assert_allclose(out[row].detach().numpy(), wanted, atol=1e-5)
+        expected, wanted_weights = _by_formula(layer, x[row].numpy(), seen)
+        np.testing.assert_allclose(out[row].detach().numpy(), expected, atol=1e-5)
         np.testing.assert_allclose(weights[row].detach().numpy(), wanted_weights, atol=1e-6)
 
 
@@ -75,10 +73,10 @@ def test_parity_with_torch_on_copied_weights(causal: bool) -> None:
     theirs.out_proj.load_state_dict(ours.mix_out.state_dict())
     x, there = _rows(4, 7, 12), _there([7, 1, 4, 6], 7)
     later = ~torch.ones(7, 7, dtype=torch.bool).tril() if causal else None
-    wanted, weights = theirs(x, x, x, key_padding_mask=~there, attn_mask=later, average_attn_weights=False)
-    torch.testing.assert_close(ours(x, there), wanted)
+    expected, weights = theirs(x, x, x, key_padding_mask=~there, attn_mask=later, average_attn_weights=False)
+    torch.testing.assert_close(ours(x, there), expected)
     torch.testing.assert_close(ours.weights(x, there), weights)
-    torch.testing.assert_close(ours(x[:1]), wanted[:1])  # all steps are there: the other kernel
+    torch.testing.assert_close(ours(x[:1]), expected[:1])  # all steps are there: the other kernel
 
 
 def test_what_comes_later_and_what_is_padding_changes_nothing() -> None:

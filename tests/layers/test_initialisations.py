@@ -82,11 +82,11 @@ def test_only_the_given_generator_counts(name: str) -> None:
 
 def test_torch_default_is_what_torch_does() -> None:
     torch.manual_seed(11)
-    wanted = nn.Sequential(nn.Linear(7, 5), nn.Conv2d(3, 4, 3))
-    given = nn.Sequential(nn.Linear(7, 5), nn.Conv2d(3, 4, 3))
-    initialise(given, "torch_default", generator=torch.Generator().manual_seed(11))
-    for name, parameter in given.named_parameters():
-        assert torch.equal(parameter, wanted.get_parameter(name)), name
+    theirs = nn.Sequential(nn.Linear(7, 5), nn.Conv2d(3, 4, 3))
+    ours = nn.Sequential(nn.Linear(7, 5), nn.Conv2d(3, 4, 3))
+    initialise(ours, "torch_default", generator=torch.Generator().manual_seed(11))
+    for name, parameter in ours.named_parameters():
+        assert torch.equal(parameter, theirs.get_parameter(name)), name
 
 
 def test_initialise_fills_linear_and_convolution_layers_and_leaves_the_rest() -> None:
@@ -94,11 +94,12 @@ def test_initialise_fills_linear_and_convolution_layers_and_leaves_the_rest() ->
         nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.Linear(8, 5, bias=False), nn.Linear(5, 2), nn.PReLU()
     )
     initialise(net, {"small_random": {"std": 1e-6}}, generator=torch.Generator().manual_seed(0))
-    for layer in (net[0], net[2], net[3]):
-        assert 0 < layer.weight.abs().max() < 1e-5
-        assert layer.bias is None or not layer.bias.any()
-    assert torch.equal(net[1].weight, torch.ones(3))
-    assert net[4].weight.item() == 0.25
+    for name in ("0.weight", "2.weight", "3.weight"):
+        assert 0 < net.get_parameter(name).abs().max() < 1e-5
+    for name in ("0.bias", "3.bias"):
+        assert not net.get_parameter(name).any()
+    assert torch.equal(net.get_parameter("1.weight"), torch.ones(3))
+    assert net.get_parameter("4.weight").item() == 0.25
     assert all(parameter.requires_grad for parameter in net.parameters())
 
 

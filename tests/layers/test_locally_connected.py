@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from handrail.layers.locally_connected import LocallyConnected
+from handrail.layers.convolution import LocallyConnected
 
 
 def images(rows: int, *shape: int) -> Tensor:
@@ -21,7 +21,7 @@ def test_shared_weights_make_it_a_convolution(kernel: int, stride: int, padding:
     layer = LocallyConnected(2, 4, size=(7, 9), kernel=kernel, stride=stride, padding=padding)
     with torch.no_grad():
         layer.weight.copy_(convolution.weight.flatten(1).expand_as(layer.weight))
-        layer.bias.copy_(convolution.bias[:, None].expand_as(layer.bias))
+        layer.bias.copy_(convolution.get_parameter("bias")[:, None].expand_as(layer.bias))
     x = images(3, 2, 7, 9)
     torch.testing.assert_close(layer(x), convolution(x))
 

@@ -1,5 +1,7 @@
 """Pooling against NumPy loops, and the windows at the border."""
 
+from typing import Literal, get_args
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from handrail.layers.pooling import Pool, convolve_and_pool
+
+Kind = Literal["max", "average"]
 
 
 def _looped(x: np.ndarray, kind: str, window: int, stride: int) -> np.ndarray:
@@ -19,10 +23,10 @@ def _looped(x: np.ndarray, kind: str, window: int, stride: int) -> np.ndarray:
     height, width = x.shape
 
     def starts(side: int) -> list[int]:
-        found = [0]
-        while found[-1] + window < side and found[-1] + stride < side:
-            found.append(found[-1] + stride)
-        return found
+        positions = [0]
+        while positions[-1] + window < side and positions[-1] + stride < side:
+            positions.append(positions[-1] + stride)
+        return positions
 
     answer = np.max if kind == "max" else np.mean
     return np.array(
@@ -36,26 +40,26 @@ def _looped(x: np.ndarray, kind: str, window: int, stride: int) -> np.ndarray:
 @settings(max_examples=40, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
-    kind=st.sampled_from(["max", "average"]),
+    kind=st.sampled_from(get_args(Kind)),
     shape=st.sampled_from([(2, 2), (3, 2), (3, 3), (2, 1)]),
 )
-def test_windows_are_cut_at_the_border(size: tuple[int, int], kind: str, shape: tuple[int, int]) -> None:
+def test_windows_are_cut_at_the_border(size: tuple[int, int], kind: Kind, shape: tuple[int, int]) -> None:
     window, stride = shape
     x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    found = Pool(kind, window=window, stride=stride)(x)
+    pooled = Pool(kind, window=window, stride=stride)(x)
     for row in range(2):
         for channel in range(3):
             np.testing.assert_allclose(
-                found[row, channel],
+                pooled[row, channel],
                 _looped(x[row, channel].numpy(), kind, window, stride),
                 rtol=1e-4,
                 atol=1e-6,
             )
-    assert found.shape[2:] == tuple(Pool.size_after(side, window=window, stride=stride) for side in size)
+    assert pooled.shape[2:] == tuple(Pool.size_after(side, window=window, stride=stride) for side in size)
 
 
 @pytest.mark.parametrize("kind", ["max", "average"])
-def test_series_and_volumes(kind: str) -> None:
+def test_series_and_volumes(kind: Kind) -> None:
     """An axis of one position stays as it is."""
     x = torch.randn(2, 3, 6, 4, generator=torch.Generator().manual_seed(0))
     flat = Pool(kind)(x)
@@ -72,11 +76,11 @@ def test_phases_give_the_pooled_convolution_and_its_gradients(padding: tuple[int
         for shape in ((3, 2, 12, 14), (5, 2, 5, 5), (5,))
     )
     expected = functional.max_pool2d(functional.conv2d(x, weight, bias, padding=padding), 2)
-    found = convolve_and_pool(x, weight, bias, padding=padding)
-    torch.testing.assert_close(found, expected)
-    slope = torch.randn(found.shape, generator=chance)
+    pooled = convolve_and_pool(x, weight, bias, padding=padding)
+    torch.testing.assert_close(pooled, expected)
+    slope = torch.randn(pooled.shape, generator=chance)
     for ours, theirs in zip(
-        torch.autograd.grad((found * slope).sum(), (x, weight, bias)),
+        torch.autograd.grad((pooled * slope).sum(), (x, weight, bias)),
         torch.autograd.grad((expected * slope).sum(), (x, weight, bias)),
         strict=True,
     ):

@@ -42,16 +42,18 @@ def no_units(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_answers_and_gradients_are_near_in_float32(training: bool) -> None:
     plain, lowered = network().train(training), Lowered(network()).train(training)
     x = images()
-    found, expected = lowered(x), plain(x)
-    assert found.dtype == torch.float32
-    assert not torch.equal(found, expected), "nothing was lowered"
-    torch.testing.assert_close(found, expected, rtol=0.03, atol=0.03)
+    outputs, expected = lowered(x), plain(x)
+    assert outputs.dtype == torch.float32
+    assert not torch.equal(outputs, expected), "nothing was lowered"
+    torch.testing.assert_close(outputs, expected, rtol=0.03, atol=0.03)
     for model in (plain, lowered):
         functional.cross_entropy(model(x), torch.arange(16) % 4).backward()
     for ours, theirs in zip(lowered.parameters(), plain.parameters(), strict=True):
+        assert ours.grad is not None
+        assert theirs.grad is not None
         assert ours.dtype == ours.grad.dtype == torch.float32
-        similar = functional.cosine_similarity(ours.grad.flatten(), theirs.grad.flatten(), dim=0)
-        assert similar > 0.98 or theirs.grad.norm() < 1e-3
+        similarity = functional.cosine_similarity(ours.grad.flatten(), theirs.grad.flatten(), dim=0)
+        assert similarity > 0.98 or theirs.grad.norm() < 1e-3
 
 
 @pytest.mark.usefixtures("units")

@@ -6,8 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
-from handrail.layers.steps import SeriesVectors, TokenVectors, counts, present, summarise
+from handrail.layers.steps import (
+    SeriesVectors,
+    TokenVectors,
+    counts,
+    last_of_each_direction,
+    open_forget_gates,
+    present,
+    run_over,
+    summarise,
+)
 
 CORES = {"rnn": (nn.RNN, nn.RNNCell), "lstm": (nn.LSTM, nn.LSTMCell), "gru": (nn.GRU, nn.GRUCell)}
 
@@ -73,8 +81,8 @@ def test_an_open_forget_gate_keeps_what_the_cell_holds() -> None:
             if "bias_ih" in name:
                 parameter[:4] = -30.0  # nothing comes in
     held = _rows(2, 3, 4)
-    kept = core(_rows(3, 50, 2), (torch.zeros_like(held), held))[1][1]
-    torch.testing.assert_close(kept, held)
+    state = core(_rows(3, 50, 2), (torch.zeros_like(held), held))[1][1]
+    torch.testing.assert_close(state, held)
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.layers.residual import Bottleneck, HighwayLayer, ResidualBlock, ZeroShortcut
+from handrail.layers.residual import Bottleneck, HighwayLayer, ResidualBlock, Shortcut, ZeroShortcut
 
 
 def images(rows: int, *shape: int) -> Tensor:
@@ -14,10 +14,10 @@ def images(rows: int, *shape: int) -> Tensor:
 
 def test_option_a_takes_every_second_pixel_and_adds_zeros_behind() -> None:
     x = images(2, 3, 5, 6)
-    found = ZeroShortcut(3, 8, stride=2)(x)
-    assert found.shape == (2, 8, 3, 3)
-    assert torch.equal(found[:, :3], x[:, :, [0, 2, 4]][:, :, :, [0, 2, 4]])
-    assert not found[:, 3:].any()
+    widened = ZeroShortcut(3, 8, stride=2)(x)
+    assert widened.shape == (2, 8, 3, 3)
+    assert torch.equal(widened[:, :3], x[:, :, [0, 2, 4]][:, :, :, [0, 2, 4]])
+    assert not widened[:, 3:].any()
 
 
 def _normed(x: Tensor) -> Tensor:
@@ -27,10 +27,10 @@ def _normed(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("shortcut", ["zeros", "projection", "none"])
 @pytest.mark.parametrize(("inputs", "stride"), [(4, 1), (2, 2)])
-def test_a_residual_block_is_its_formula(shortcut: str, inputs: int, stride: int) -> None:
+def test_a_residual_block_is_its_formula(shortcut: Shortcut, inputs: int, stride: int) -> None:
     torch.manual_seed(0)
     block = ResidualBlock(inputs, 4, stride=stride, shortcut=shortcut)
-    first, second = (layer.convolution.weight for layer in block.body)
+    first, second = (block.get_parameter(f"body.{layer}.convolution.weight") for layer in range(2))
     x = images(6, inputs, 8, 8)
     inner = _normed(functional.conv2d(x, first, stride=stride, padding=1)).relu()
     body = _normed(functional.conv2d(inner, second, padding=1))
@@ -41,7 +41,7 @@ def test_a_residual_block_is_its_formula(shortcut: str, inputs: int, stride: int
     elif shortcut == "zeros":
         around = torch.cat([x[:, :, ::2, ::2], torch.zeros(6, 2, 4, 4)], dim=1)
     else:
-        around = _normed(functional.conv2d(x, block.shortcut[0].weight, stride=2))
+        around = _normed(functional.conv2d(x, block.get_parameter("shortcut.0.weight"), stride=2))
     torch.testing.assert_close(block(x), (body + around).relu(), rtol=1e-4, atol=1e-4)
 
 
@@ -49,10 +49,10 @@ def test_a_bottleneck_works_on_a_quarter_of_the_channels() -> None:
     torch.manual_seed(0)
     block = Bottleneck(8, 16, stride=2)
     x = images(5, 8, 6, 6)
-    a, b, c = (layer.convolution.weight for layer in block.body)
+    a, b, c = (block.get_parameter(f"body.{layer}.convolution.weight") for layer in range(3))
     assert [weight.shape for weight in (a, b, c)] == [(4, 8, 1, 1), (4, 4, 3, 3), (16, 4, 1, 1)]
     inner = _normed(functional.conv2d(_normed(functional.conv2d(x, a)).relu(), b, stride=2, padding=1)).relu()
-    around = _normed(functional.conv2d(x, block.shortcut[0].weight, stride=2))
+    around = _normed(functional.conv2d(x, block.get_parameter("shortcut.0.weight"), stride=2))
     torch.testing.assert_close(
         block(x), (_normed(functional.conv2d(inner, c)) + around).relu(), rtol=1e-4, atol=1e-4
     )
@@ -76,4 +76,4 @@ def test_closed_gates_carry_everything_on() -> None:
 
 def test_shortcuts_have_no_parameters_where_nothing_changes() -> None:
     assert isinstance(ResidualBlock(4, 4).shortcut, nn.Identity)
-    assert not list(ResidualBlock(4, 8, stride=2, shortcut="zeros").shortcut.parameters())
+    assert not list(ResidualBlock(4, 8, stride=2, shortcut="zeros").get_submodule("shortcut").parameters())

@@ -24,16 +24,16 @@ def _clipped(spec: object, gradient: list[float]) -> np.ndarray:
 
 @given(values)
 def test_by_value_is_the_lectures(gradient: list[float]) -> None:
-    wanted = [1.0 if g > 1 else -1.0 if g < -1 else g for g in gradient]
-    np.testing.assert_array_equal(_clipped("by_value", gradient), np.array(wanted, dtype=np.float32))
+    expected = [1.0 if g > 1 else -1.0 if g < -1 else g for g in gradient]
+    np.testing.assert_array_equal(_clipped("by_value", gradient), np.array(expected, dtype=np.float32))
 
 
 @given(values)
 def test_by_norm_keeps_the_direction_and_bounds_the_length(gradient: list[float]) -> None:
-    clipped, given = _clipped({"by_norm": {"limit": 2.0}}, gradient), np.array(gradient)
-    length = np.linalg.norm(given)
+    clipped, gradients = _clipped({"by_norm": {"limit": 2.0}}, gradient), np.array(gradient)
+    length = np.linalg.norm(gradients)
     np.testing.assert_allclose(
-        clipped, given * min(1.0, 2.0 / length) if length else given, rtol=1e-5, atol=1e-6
+        clipped, gradients * min(1.0, 2.0 / length) if length else gradients, rtol=1e-5, atol=1e-6
     )
 
 

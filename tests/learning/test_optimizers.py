@@ -183,7 +183,7 @@ def _train(net: nn.Module, optimizer: Optimizer, steps: int) -> None:
     inputs = torch.randn(20, 4, generator=torch.Generator().manual_seed(5))
     targets = inputs[:, :1].sin()
 
-    def closure() -> torch.Tensor:
+    def closure() -> Any:
         optimizer.zero_grad()
         loss = nn.functional.mse_loss(net(inputs), targets)
         loss.backward()
@@ -194,7 +194,7 @@ def _train(net: nn.Module, optimizer: Optimizer, steps: int) -> None:
         optimizer.step(closure) if needs_closure(optimizer) else optimizer.step()
 
 
-def _net() -> nn.Module:
+def _net() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1))
 

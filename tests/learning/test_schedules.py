@@ -119,10 +119,10 @@ def test_on_plateau_falls_after_patience_validations_without_improvement() -> No
 
 
 def test_only_on_plateau_waits_for_validations() -> None:
-    found = {
+    each_batch = {
         name: steps_each_batch(build("schedule", name, _optimizer(), 10)) for name in available("schedule")
     }
-    assert found == {name: name != "on_plateau" for name in found}
+    assert each_batch == {name: name != "on_plateau" for name in each_batch}
 
 
 @pytest.mark.parametrize("name", [*EACH_BATCH, {"warm_up": {"then": "one_cycle"}}])

@@ -91,6 +91,7 @@ def test_lenet5_is_the_usual_one_on_copied_weights() -> None:
     for network in (model, plain):
         functional.cross_entropy(network(x), torch.arange(9)).backward()
     for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        assert theirs.grad is not None
         torch.testing.assert_close(ours.grad, theirs.grad.view_as(ours), rtol=1e-4, atol=1e-5)
 
 
@@ -132,9 +133,9 @@ def test_the_plain_network_takes_large_images(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("depth", [1, 3, 4])
 def test_unet_gives_a_score_for_every_pixel_of_any_size(size: tuple[int, ...], depth: int) -> None:
     model = built({"unet": {"depth": depth, "width": 4}}, ImageShape(*size), MapShape(2, *size[1:]))
-    found = model(images(2, *size))
-    assert found.shape == (2, 2, *size[1:])
-    found.square().sum().backward()
+    outputs = model(images(2, *size))
+    assert outputs.shape == (2, 2, *size[1:])
+    outputs.square().sum().backward()
     assert all(
         parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters()
     )
@@ -155,7 +156,8 @@ def test_highway_takes_vectors_and_images_and_has_a_plain_twin() -> None:
     assert gated(x).shape == plain(x.flatten(1)).shape == (2, 3)
     layers = [sum(isinstance(layer, nn.Linear) for layer in model.modules()) for model in (gated, plain)]
     assert layers == [50 + 48, 50]
-    assert [float(layer.gate.bias.detach().mean()) for layer in gated.features[2:4]] == [-4.0, -4.0]
+    gate_biases = [gated.get_parameter(f"features.{layer}.gate.bias") for layer in (2, 3)]
+    assert [float(bias.detach().mean()) for bias in gate_biases] == [-4.0, -4.0]
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 8, 8), (2, 1, 9, 4), (3, 16, 5, 5)])
@@ -234,7 +236,7 @@ def train(model: nn.Module, x: Tensor, y: Tensor, *, steps: int, rate: float, ba
 def _digits() -> tuple[Tensor, Tensor]:
     from sklearn.datasets import load_digits
 
-    data = load_digits()
+    data: Any = load_digits()
     return torch.tensor(data.images, dtype=torch.float32).unsqueeze(1) / 8 - 1, torch.tensor(data.target)
 
 

@@ -29,7 +29,7 @@ def test_outputs_fit_images_of_any_size(height: int, width: int, cells: int) -> 
     torch.testing.assert_close(outputs[..., 8:].sigmoid().mean().item(), 0.01, atol=0.01, rtol=0)
 
 
-def test_answers_belong_to_the_anchor_where_they_are_seen() -> None:
+def test_answers_belong_to_the_anchor_where_they_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a head that reads a single feature, lighting one cell of it changes that cell's nine anchors and
     no others.
     """
@@ -37,10 +37,10 @@ def test_answers_belong_to_the_anchor_where_they_are_seen() -> None:
     with torch.no_grad():
         model.steps.weight.zero_()
         model.steps.weight[5, 0] = 1  # the second step (down) of the second anchor
-    found = torch.zeros(1, 24, 6, 8)
-    found[0, 0, 4, 3] = 1
-    model.neck = torch.nn.Identity()
-    model._gather = lambda maps: found  # type: ignore[method-assign]
+    features = torch.zeros(1, 24, 6, 8)
+    features[0, 0, 4, 3] = 1
+    monkeypatch.setattr(model, "neck", torch.nn.Identity())
+    monkeypatch.setattr(model, "_gather", lambda maps: features)
     outputs = model(torch.zeros(1, 1, 48, 64))
     moved = (outputs[0, :, :4] - outputs[0, :, 4:8]).abs().amax(dim=1) > 1e-6
     (number,) = moved.nonzero()[:, 0].tolist()

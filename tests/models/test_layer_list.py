@@ -141,7 +141,7 @@ def test_weights_begin_as_the_initialisation_says() -> None:
             [{"convolution": {"kernel": 40}}],
             GREY,
             "model.layers[0].convolution.kernel: 40 is larger than images [1, 32, 32]; "
-            "expected a smaller kernel, or padding.",
+            "take a smaller one, or padding.",
         ),
         (
             ["relu", {"residual": {"layers": ["flatten", "pool"]}}],

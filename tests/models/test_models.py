@@ -4,7 +4,6 @@ nothing.
 
 import itertools
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,10 +26,9 @@ INPUTS, OUTPUTS = 6, 3
 
 
 @pytest.fixture(autouse=True)
-def _shapes_are_checked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _shapes_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in (Linear, MLP, BatchNormRows):
         monkeypatch.setattr(kind, "forward", jaxtyped(typechecker=beartype)(kind.forward))
-    return
 
 
 def _rows(count: int = 9, width: int = INPUTS) -> torch.Tensor:
@@ -70,10 +68,10 @@ def test_parameters_by_formula(
     normalisation = normalisation if hidden else "none"
     arguments = {"hidden": hidden, "normalisation": normalisation, "activation": activation}
     model = build("model", {"mlp": arguments}, inputs, outputs)
-    wanted = sum((before + 1) * after for before, after in itertools.pairwise([inputs, *hidden, outputs]))
-    wanted += sum(2 * units for units in hidden if normalisation != "none")
-    wanted += sum(EXTRA.get(activation, lambda units: 0)(units) for units in hidden)
-    assert _parameters(model) == wanted
+    expected = sum((before + 1) * after for before, after in itertools.pairwise([inputs, *hidden, outputs]))
+    expected += sum(2 * units for units in hidden if normalisation != "none")
+    expected += sum(EXTRA.get(activation, lambda units: 0)(units) for units in hidden)
+    assert _parameters(model) == expected
     assert model.eval()(torch.zeros(5, inputs)).shape == (5, outputs)
 
 
@@ -170,12 +168,14 @@ def test_a_last_batch_of_one_row_does_not_stop_batch_normalisation() -> None:
     model = _mlp(hidden=[4], normalisation="batch")
     for _ in range(50):
         model(_rows(64) * 3 + 1)
-    found = model(_rows(1))
-    before = model.features[1].running_var.clone()
-    torch.testing.assert_close(found, model.eval()(_rows(1)))
-    assert torch.equal(model.features[1].running_var, before)
+    single = model(_rows(1))
+    before = model.get_buffer("features.1.running_var").clone()
+    torch.testing.assert_close(single, model.eval()(_rows(1)))
+    assert torch.equal(model.get_buffer("features.1.running_var"), before)
     model.train()(_rows(1)).sum().backward()
-    assert model.features[0].weight.grad.isfinite().all()
+    gradient = model.get_parameter("features.0.weight").grad
+    assert gradient is not None
+    assert gradient.isfinite().all()
 
 
 def test_batch_normalisation_is_torchs_for_more_rows() -> None:
@@ -188,8 +188,8 @@ def test_batch_normalisation_is_torchs_for_more_rows() -> None:
 
 def test_each_hidden_layer_has_an_activation_of_its_own() -> None:
     model = _mlp(hidden=[4, 4], activation="prelu")
-    found = [layer for layer in model.features if is_activation(layer)]
-    assert len(found) == len({id(layer) for layer in found}) == 2
+    activations = [layer for layer in model.features if is_activation(layer)]
+    assert len(activations) == len({id(layer) for layer in activations}) == 2
 
 
 def test_an_activation_given_as_a_class() -> None:

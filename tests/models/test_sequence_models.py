@@ -20,7 +20,7 @@ from handrail.models.encoder_decoder import EncoderDecoder
 from handrail.models.gpt import GPT
 from handrail.models.recurrent import GRU, LSTM, RNN
 from handrail.shapes import SeriesShape, StepShape, TokenShape
-from handrail.tasks.generation import sample
+from handrail.tasks.next_token import sample
 
 TOKENS, SERIES = TokenShape(9, 13), SeriesShape(2, 16)
 RECURRENT = ("rnn", "lstm", "gru")
@@ -89,13 +89,13 @@ def test_text_cnn_is_the_printed_formula() -> None:
         torch.tensor([[4, 7, 2, 0, 0]]),
     )
     vectors = torch.cat([model.vectors.weight[[4, 7, 2]], torch.zeros(3, 5)])
-    found = []
+    largest = []
     for window, layer in zip((2, 3), model.filters, strict=True):
         answers = [
             torch.einsum("fek,ke->f", layer.weight, vectors[t : t + window]) + layer.bias for t in range(3)
         ]
-        found.append(torch.stack(answers).relu().amax(dim=0))
-    torch.testing.assert_close(model(tokens)[0], model.head(torch.cat(found)))
+        largest.append(torch.stack(answers).relu().amax(dim=0))
+    torch.testing.assert_close(model(tokens)[0], model.head(torch.cat(largest)))
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -158,8 +158,8 @@ def test_weights_of_gpt_begin_as_in_gpt_2() -> None:
     model = _made("gpt", TokenShape(64, 65), StepShape(64, 65))
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2:
-            wanted = 0.02 / math.sqrt(8) if name.endswith(("mix_out.weight", "narrow.weight")) else 0.02
-            assert float(parameter.detach().std()) == pytest.approx(wanted, rel=0.05), name
+            expected = 0.02 / math.sqrt(8) if name.endswith(("mix_out.weight", "narrow.weight")) else 0.02
+            assert float(parameter.detach().std()) == pytest.approx(expected, rel=0.05), name
     scores = model(torch.randint(0, 65, (4, 64), generator=_generator()))
     assert float(
         functional.cross_entropy(scores.detach().flatten(0, 1), torch.arange(256) % 65)
@@ -271,8 +271,8 @@ def test_drawn_tokens_follow_the_scores() -> None:
     shares = torch.bincount(drawn, minlength=6) / 4000
     scores = model.table.weight[3].detach() / 0.7
     # Padding and what was never seen are never drawn.
-    wanted = torch.cat([torch.zeros(2), scores[2:].softmax(dim=0)])
-    assert (shares - wanted).abs().max() < 0.03
+    expected = torch.cat([torch.zeros(2), scores[2:].softmax(dim=0)])
+    assert (shares - expected).abs().max() < 0.03
     likeliest = scores[2:].topk(2).indices + 2
     drawn = sample(model, start, steps=1, context=4, generator=_generator(), top_k=2)[:, 1]
     assert set(drawn.tolist()) == set(likeliest.tolist())
@@ -354,20 +354,20 @@ def _reverser(steps: int) -> EncoderDecoder:
 
 def test_the_encoder_decoder_keeps_its_promises() -> None:
     model, source = _made("encoder_decoder", TOKENS, StepShape(7, 11)), _tokens()
-    given = torch.randint(1, 11, (12, 5), generator=_generator())
+    tokens = torch.randint(1, 11, (12, 5), generator=_generator())
     assert model(source).shape == (12, 7, 11)
-    assert model((source, given)).shape == (12, 5, 11)
-    later = given.clone()
+    assert model((source, tokens)).shape == (12, 5, 11)
+    later = tokens.clone()
     later[:, 3:] = 1  # tokens are given to the step after them, and to none before
-    torch.testing.assert_close(model((source, later))[:, :4], model((source, given))[:, :4])
+    torch.testing.assert_close(model((source, later))[:, :4], model((source, tokens))[:, :4])
     greedy = model(source).argmax(dim=2)
     torch.testing.assert_close(model((source, greedy)), model(source))
-    looks = model.attention(source, given)
+    looks = model.attention(source, tokens)
     assert looks.shape == (12, 5, 9)
     torch.testing.assert_close(looks.sum(dim=2), torch.ones(12, 5))
     assert not (looks * (source == 0).unsqueeze(1)).any()
     # Padding.
-    torch.testing.assert_close(model((source[:3, :3], given[:3])), model((source[:3], given[:3])))
+    torch.testing.assert_close(model((source[:3, :3], tokens[:3])), model((source[:3], tokens[:3])))
     written = model.generate(source, 30)
     assert written.shape == (12, 30)
     ended = (written == 0).cumsum(dim=1) > 0

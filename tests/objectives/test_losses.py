@@ -107,8 +107,8 @@ def test_mse() -> None:
         _loss("mse")(outputs, targets), ((outputs - targets).numpy() ** 2).mean(axis=1)
     )
     outputs, targets = _case("multi-class")
-    wanted = ((_probabilities(outputs) - _one_hot(targets, 4)) ** 2).mean(axis=1)
-    np.testing.assert_allclose(_loss("mse")(outputs, targets), wanted)
+    expected = ((_probabilities(outputs) - _one_hot(targets, 4)) ** 2).mean(axis=1)
+    np.testing.assert_allclose(_loss("mse")(outputs, targets), expected)
     outputs, targets = _case("binary")
     np.testing.assert_allclose(
         _loss("mse")(outputs, targets), (_probabilities(outputs)[:, 1] - targets.numpy()) ** 2
@@ -119,17 +119,17 @@ def test_mae_and_huber() -> None:
     outputs, targets = _case("regression")
     error = np.abs((outputs - targets).numpy())
     np.testing.assert_allclose(_loss("mae")(outputs, targets), error.mean(axis=1))
-    wanted = np.where(error <= 0.7, error**2 / 2, 0.7 * (error - 0.35)).mean(axis=1)
-    np.testing.assert_allclose(_loss("huber", delta=0.7)(outputs, targets), wanted)
+    expected = np.where(error <= 0.7, error**2 / 2, 0.7 * (error - 0.35)).mean(axis=1)
+    np.testing.assert_allclose(_loss("huber", delta=0.7)(outputs, targets), expected)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_cross_entropies(smoothing: float) -> None:
     outputs, targets = _case("multi-class")
-    wanted = (1 - smoothing) * _one_hot(targets, 4) + smoothing / 4
+    expected = (1 - smoothing) * _one_hot(targets, 4) + smoothing / 4
     np.testing.assert_allclose(
         _loss("cross_entropy", label_smoothing=smoothing)(outputs, targets),
-        -(wanted * np.log(_probabilities(outputs))).sum(axis=1),
+        -(expected * np.log(_probabilities(outputs))).sum(axis=1),
     )
     for task in ("binary", "multi-label"):
         outputs, targets = _case(task)
@@ -185,8 +185,8 @@ def test_hinge(squared: bool) -> None:
     for task in ("binary", "multi-label"):
         outputs, targets = _case(task)
         t = 2 * targets.numpy().reshape(outputs.shape) - 1
-        wanted = (np.maximum(0, 0.8 - t * outputs.numpy()) ** power).mean(axis=1)
-        np.testing.assert_allclose(_loss("hinge", margin=0.8, squared=squared)(outputs, targets), wanted)
+        expected = (np.maximum(0, 0.8 - t * outputs.numpy()) ** power).mean(axis=1)
+        np.testing.assert_allclose(_loss("hinge", margin=0.8, squared=squared)(outputs, targets), expected)
     outputs, targets = _case("multi-class")
     scores, true = outputs.numpy(), targets.numpy()
     crammer = [max(0.0, 1 + max(np.delete(s, y)) - s[y]) ** power for s, y in zip(scores, true, strict=True)]

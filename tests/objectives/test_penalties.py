@@ -16,7 +16,8 @@ def _net() -> nn.Sequential:
 
 
 def _weights(net: nn.Sequential) -> np.ndarray:
-    return np.concatenate([net[0].weight.detach().numpy().ravel(), net[2].weight.detach().numpy().ravel()])
+    parameters = (net.get_parameter("0.weight"), net.get_parameter("2.weight"))
+    return np.concatenate([weight.detach().numpy().ravel() for weight in parameters])
 
 
 def _penalty(name: str, model: nn.Module, activity: list[Tensor], **arguments: float) -> Tensor:
@@ -46,8 +47,8 @@ def test_l2_is_a_weight_decay_of_twice_its_strength() -> None:
 def test_frozen_weights_are_spared() -> None:
     net = _net()
     net[0].weight.requires_grad_(False)
-    wanted = (net[2].weight.detach() ** 2).sum().item()
-    assert _penalty("l2", net, [], strength=1.0).item() == pytest.approx(wanted, rel=1e-5)
+    squares = (net.get_parameter("2.weight").detach() ** 2).sum().item()
+    assert _penalty("l2", net, [], strength=1.0).item() == pytest.approx(squares, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["l1", "l2"])
@@ -58,14 +59,14 @@ def test_a_model_without_weights_is_refused(name: str) -> None:
 
 def test_activity_penalties() -> None:
     layers = [torch.rand(6, 4), torch.rand(6, 2, 3)]
-    wanted = 0.2 * np.mean([layer.abs().mean().item() for layer in layers])
+    expected = 0.2 * np.mean([layer.abs().mean().item() for layer in layers])
     assert _penalty("activity_l1", nn.Identity(), layers, strength=0.2).item() == pytest.approx(
-        wanted, rel=1e-5
+        expected, rel=1e-5
     )
     rates = np.concatenate([layer.reshape(6, -1).mean(dim=0).numpy() for layer in layers]).astype(np.float64)
     each = 0.1 * np.log(0.1 / rates) + 0.9 * np.log(0.9 / (1 - rates))
-    found = _penalty("sparsity_kl", nn.Identity(), layers, strength=0.2, rate=0.1).item()
-    assert found == pytest.approx(0.2 * each.sum(), rel=1e-5)
+    penalty = _penalty("sparsity_kl", nn.Identity(), layers, strength=0.2, rate=0.1).item()
+    assert penalty == pytest.approx(0.2 * each.sum(), rel=1e-5)
 
 
 def test_sparsity_is_zero_at_the_rate_and_finite_where_units_are_silent() -> None:

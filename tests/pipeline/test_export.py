@@ -80,10 +80,10 @@ def run_file(file: Path, feeds: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def assert_same_classes(run: Run, file: Path, frame: pl.DataFrame, label: str = "label") -> None:
-    found, expected = run_file(file, raw(frame, file)), run.predict(frame).frame
+    outputs, expected = run_file(file, raw(frame, file)), run.predict(frame).frame
     probabilities = expected.select(f"probability_{name}" for name in run.pipeline.task.classes).to_numpy()
-    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-5)
-    assert found[label].tolist() == expected["prediction"].to_list()
+    np.testing.assert_allclose(outputs["probabilities"], probabilities, atol=1e-5)
+    assert outputs[label].tolist() == expected["prediction"].to_list()
 
 
 def mlp(**arguments: Any) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def test_binary_respects_the_threshold_and_says_what_it_is(tmp_path: Path) -> No
     file = export_onnx(run.path, tmp_path / "cancer.onnx")
     frame = read("bundled:breast_cancer").frame
     assert_same_classes(run, file, frame)
-    found = run_file(file, raw(frame, file))
-    between = (found["probabilities"][:, 1] < 0.9) & (found["probabilities"][:, 1] > 0.5)
+    result = run_file(file, raw(frame, file))
+    between = (result["probabilities"][:, 1] < 0.9) & (result["probabilities"][:, 1] > 0.5)
     assert between.any()
-    assert set(found["label"][between]) == {run.pipeline.task.classes[0]}
+    assert set(result["label"][between]) == {run.pipeline.task.classes[0]}
     facts = onnx_facts(file)
     assert json.loads(facts["classes"]) == list(run.pipeline.task.classes)
     assert facts["task"] == "binary"
@@ -149,7 +149,7 @@ def test_binary_respects_the_threshold_and_says_what_it_is(tmp_path: Path) -> No
     assert facts["handrail_version"] == handrail.__version__
     assert b"File " not in file.read_bytes()  # torch's exporter would write the paths of this machine
     one = {name: values[:1] for name, values in raw(frame, file).items()}
-    np.testing.assert_allclose(run_file(file, one)["probabilities"], found["probabilities"][:1], atol=1e-6)
+    np.testing.assert_allclose(run_file(file, one)["probabilities"], result["probabilities"][:1], atol=1e-6)
 
 
 @pytest.mark.parametrize("target", ["amount", ["amount", "steps"]])
@@ -157,21 +157,21 @@ def test_values_come_in_their_own_unit(tmp_path: Path, target: Any) -> None:
     frame = table().drop("many")
     run = fit_run(tmp_path, frame, target)
     file = export_onnx(run)
-    found, expected = run_file(file, raw(frame, file))["value"], run.predict(frame).frame.to_numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    outputs, expected = run_file(file, raw(frame, file))["value"], run.predict(frame).frame.to_numpy()
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5)
 
 
 def test_several_labels(tmp_path: Path) -> None:
     frame = table().drop("many", "amount").with_columns(big=(pl.col("label").fill_null(0) > 1).cast(pl.Int8))
     run = fit_run(tmp_path, frame, ["flag", "big"])
     file = export_onnx(run)
-    found, expected = run_file(file, raw(frame, file)), run.predict(frame).frame
-    assert found["label_"].dtype == np.int64
+    outputs, expected = run_file(file, raw(frame, file)), run.predict(frame).frame
+    assert outputs["label_"].dtype == np.int64
     np.testing.assert_array_equal(
-        found["label_"], expected.select("prediction_flag", "prediction_big").to_numpy()
+        outputs["label_"], expected.select("prediction_flag", "prediction_big").to_numpy()
     )
     np.testing.assert_allclose(
-        found["probabilities"], expected.select("probability_flag", "probability_big").to_numpy(), atol=1e-5
+        outputs["probabilities"], expected.select("probability_flag", "probability_big").to_numpy(), atol=1e-5
     )
 
 

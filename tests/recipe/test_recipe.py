@@ -28,7 +28,7 @@ from handrail.recipe import (
     read_yaml,
 )
 from handrail.recipe.dotted import parse_setting, set_setting
-from handrail.tools.urls import without_password
+from handrail.tools.words import without_password
 
 
 class Net(nn.Module):
@@ -426,7 +426,7 @@ def test_resolving_changes_no_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "path", "value", "wanted"),
+    ("values", "path", "value", "expected"),
     [
         ({}, "model", "linear", {"model": "linear"}),
         ({"model": "mlp"}, "model.mlp.hidden", [64, 32], {"model": {"mlp": {"hidden": [64, 32]}}}),
@@ -512,9 +512,9 @@ def test_resolving_changes_no_recipe() -> None:
         ),
     ],
 )
-def test_dotted_settings(values: dict[str, Any], path: str, value: Any, wanted: dict[str, Any]) -> None:
+def test_dotted_settings(values: dict[str, Any], path: str, value: Any, expected: dict[str, Any]) -> None:
     before = copy.deepcopy(values)
-    assert set_setting(values, path, value) == wanted
+    assert set_setting(values, path, value) == expected
     assert values == before
 
 
@@ -723,8 +723,8 @@ def test_the_fingerprint_changes_with_each_setting() -> None:
         "evaluation.resamples": 200,
         "evaluation.confidence": 0.9,
     }
-    found = {
+    fingerprints = {
         Recipe().fingerprint(),
         *(Recipe().with_values({path.strip(): value}).fingerprint() for path, value in changes.items()),
     }
-    assert len(found) == len(changes) + 1
+    assert len(fingerprints) == len(changes) + 1

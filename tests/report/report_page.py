@@ -22,11 +22,11 @@ class Page(HTMLParser):
         self.close()
         assert self.open == []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, attrs: list) -> None:
         facts = dict(attrs)
         self.tags[tag] += 1
-        self.identifiers += [facts["id"]] if "id" in facts else []
-        self.links += [facts[name] for name in ("href", "src") if name in facts]
+        self.identifiers += [value for name, value in attrs if name == "id"]
+        self.links += [value for name, value in attrs if name in ("href", "src")]
         self.links += re.findall(r"url\(([^)]*)\)", " ".join(str(value) for value in facts.values()))
         self.unnamed += tag == "svg" and not (facts.get("aria-label") and facts.get("role") == "img")
         if tag not in VOID:

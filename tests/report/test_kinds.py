@@ -14,10 +14,10 @@ from PIL import Image
 
 from handrail.report.figures.attention import attention_plot
 from handrail.report.figures.boxes import box_grid, overlaps, partners
-from handrail.report.figures.figure import FigureView
 from handrail.report.figures.forecasts import forecast_plots, series_plot
 from handrail.report.figures.maps import filters_grid, mask_grid, spectrogram_grid
 from handrail.report.figures.samples import augmentation_grid, mistakes_grid, sample_grid
+from handrail.report.figures.style import FigureView
 from handrail.report.figures.texts import excerpt, hard_texts, text_sample
 from handrail.report.figures.tiles import cut, escape_text, png
 
@@ -45,7 +45,7 @@ def every() -> dict[str, FigureView]:
         "classes": mask_grid(
             pixels(2, 3, 60, 50),
             *random.integers(0, 4, (2, 2, 60, 50)),
-            (HOSTILE, "b", "c", "d"),
+            classes=(HOSTILE, "b", "c", "d"),
             name="classes",
         ),
         "boxes": box_grid(
@@ -56,10 +56,10 @@ def every() -> dict[str, FigureView]:
         "attention": attention_plot(
             weights / weights.sum(-1, keepdims=True), [HOSTILE, " a", "\n", "b", "c", "d"]
         ),
-        "forecast": forecast_plots(*(random.normal(size=(steps, 1)) for steps in (40, 5, 5, 5)), [HOSTILE])[
-            0
-        ],
-        "series": series_plot(series, [HOSTILE] * 2, names=[HOSTILE, "b"]),
+        "forecast": forecast_plots(
+            *(random.normal(size=(steps, 1)) for steps in (40, 5, 5, 5)), names=[HOSTILE]
+        )[0],
+        "series": series_plot(series, [HOSTILE] * 2),
     }
 
 
@@ -102,15 +102,15 @@ def test_pictures_are_the_same_each_time(views: dict[str, FigureView]) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 7, 5), (3, 4, 9), (1, 1, 1)])
 def test_png_files_hold_the_pixels(shape: tuple[int, ...]) -> None:
-    found = pixels(*shape)
-    read = np.asarray(Image.open(io.BytesIO(png(found))))
-    np.testing.assert_array_equal(read, found[0] if shape[0] == 1 else found.transpose(1, 2, 0))
-    assert zlib.crc32(b"IEND").to_bytes(4, "big") == png(found)[-4:]
+    images = pixels(*shape)
+    read = np.asarray(Image.open(io.BytesIO(png(images))))
+    np.testing.assert_array_equal(read, images[0] if shape[0] == 1 else images.transpose(1, 2, 0))
+    assert zlib.crc32(b"IEND").to_bytes(4, "big") == png(images)[-4:]
 
 
 def embedded(view: FigureView) -> list[np.ndarray]:
-    found = re.findall(r'href="data:image/\w+;base64,([^"]*)"', view.svg)
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in found]
+    encoded = re.findall(r'href="data:image/\w+;base64,([^"]*)"', view.svg)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in encoded]
 
 
 def test_small_images_are_shown_pixel_for_pixel() -> None:
@@ -145,9 +145,10 @@ def test_photos_are_no_larger_than_needed_and_look_alike() -> None:
 def test_the_surest_mistakes_come_first_and_right_answers_are_left_out() -> None:
     images = pixels(40, 1, 6, 6)
     truths, answers = ["cat"] * 40, ["cat"] * 10 + ["dog"] * 30
-    sure = np.random.default_rng(1).random(40)
+    confidences = np.random.default_rng(1).random(40)
+    sure = confidences.tolist()
     view = mistakes_grid(images, truths, answers, sure)
-    order = [row for row in np.argsort(-sure) if row >= 10][:16]
+    order = [row for row in np.argsort(-confidences) if row >= 10][:16]
     for shown, row in zip(embedded(view), order, strict=True):
         np.testing.assert_array_equal(shown, images[row, 0])
     assert re.findall(r">dog (\d+)%</text>", view.svg) == [f"{sure[row]:.0%}"[:-1] for row in order]
@@ -170,8 +171,8 @@ def test_masks_tell_found_missed_and_wrong_apart() -> None:
     view = mask_grid(pixels(1, 1, 4, 4), truth, answer, ("background", "cell"))
     layers = embedded(view)
     np.testing.assert_array_equal(layers[2] > 0, truth[0] > 0)
-    found, missed, wrong = layers[4:]
-    assert (found > 0).sum() == 1
+    hits, missed, wrong = layers[4:]
+    assert (hits > 0).sum() == 1
     np.testing.assert_array_equal(missed > 0, (truth[0] == 1) & (answer[0] == 0))
     np.testing.assert_array_equal(wrong > 0, (truth[0] == 0) & (answer[0] == 1))
     assert view.note.startswith("62.5% of these pixels")
@@ -188,12 +189,12 @@ def test_overlap_is_shared_area_by_all_area() -> None:
 def test_each_true_box_has_one_partner_the_surest() -> None:
     truth = (np.array([[0.0, 0, 10, 10], [20, 0, 30, 10]]), np.array([0, 1]))
     boxes = np.array([[0.0, 0, 10, 9], [0, 0, 10, 10], [20, 0, 30, 10], [20, 0, 30, 10], [50, 50, 60, 60]])
-    found = (boxes, np.array([0, 0, 0, 1, 1]), np.array([0.8, 0.9, 0.95, 0.3, 0.99]))
-    assert partners(truth, found).tolist() == [-1, 0, -1, 1, -1]
+    predicted = (boxes, np.array([0, 0, 0, 1, 1]), np.array([0.8, 0.9, 0.95, 0.3, 0.99]))
+    assert partners(truth, predicted).tolist() == [-1, 0, -1, 1, -1]
     empty = np.zeros((0, 4)), np.zeros(0, int)
-    assert partners(empty, found).tolist() == [-1] * 5
+    assert partners(empty, predicted).tolist() == [-1] * 5
     assert partners(truth, (*empty, np.zeros(0))).tolist() == []
-    view = box_grid([pixels(3, 60, 60)], [truth], [found], ["cell", "platelet"])
+    view = box_grid([pixels(3, 60, 60)], [truth], [predicted], ["cell", "platelet"])
     assert view.note.startswith("2 right, 0 missed, 3 found that are not there")
     assert view.svg.count("stroke-dasharray") == 3
 
@@ -208,7 +209,7 @@ def test_a_forecast_tells_both_errors_and_shows_the_end_of_the_past() -> None:
         ("network", "1"),
         ("seasonal naive", "3"),
     ]
-    assert len(forecast_plots(*(np.zeros((9, 8)),) * 4, list("abcdefgh"))) == 6
+    assert len(forecast_plots(*(np.zeros((9, 8)),) * 4, names=list("abcdefgh"))) == 6
     steps = [int(step) for step in re.findall(r">−(\d+)</text>", first.svg)]
     assert 20 <= max(steps) <= 40, "four horizons of the past"
     single = forecast_plots(history, truth[:1], truth[:1], truth[:1], ["load", "heat"])
@@ -219,7 +220,6 @@ def test_series_of_other_lengths_and_without_numbers_are_drawn() -> None:
     series = [np.arange(5.0)[None], np.full((1, 3), np.nan), np.arange(400.0)[None] % 7]
     view = series_plot(series, ["a", "b", "c"])
     assert [f">{name}</text>" in view.svg for name in "abc"] == [True] * 3
-    assert view.keys == ()
     assert "to 6.36" in view.note
 
 
@@ -247,8 +247,8 @@ def test_captions_stay_within_their_tile(text: str, width: float) -> None:
 
 
 def test_generated_text_is_cut_and_says_how_it_was_drawn() -> None:
-    sample = text_sample("ROMEO:\n", "word " * 1000 + "\x07", temperature=0.8, top=40)
-    assert sample.how == "temperature 0.8, among the 40 most probable tokens"
+    sample = text_sample("ROMEO:\n", "word " * 1000 + "\x07", temperature=0.8)
+    assert sample.how == "temperature 0.8"
     assert len(sample.text) == 2001
     assert sample.prompt == "ROMEO:\n"
     assert text_sample("\x07", "a\r\nb", temperature=0).prompt == "␇"
@@ -258,9 +258,9 @@ def test_generated_text_is_cut_and_says_how_it_was_drawn() -> None:
 
 @given(st.text(max_size=700), st.integers(10, 300))
 def test_excerpts_are_short_beginnings(text: str, longest: int) -> None:
-    found = excerpt(text, longest)
-    assert len(found) <= longest
-    assert excerpt(" ".join(text.split()), 10_000).startswith(found.removesuffix("…"))
+    result = excerpt(text, longest)
+    assert len(result) <= longest
+    assert excerpt(" ".join(text.split()), 10_000).startswith(result.removesuffix("…"))
 
 
 def test_hard_texts_keep_their_order_and_their_probability() -> None:

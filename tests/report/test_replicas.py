@@ -15,9 +15,10 @@ from report_page import Page
 
 import handrail
 from handrail.cli import run_as_json
-from handrail.report.console.runs import run_summary
-from handrail.report.console.runs import test_summary as summarise_test
-from handrail.report.figures.replicas import mean_curve, stack_dots
+from handrail.report.console import run_summary
+from handrail.report.console import test_summary as summarise_test
+from handrail.report.figures.curves import mean_curve
+from handrail.report.figures.intervals import stack_dots
 from handrail.report.replicas import best_epochs, replicas_in, stop_reasons
 from handrail.run import Run
 

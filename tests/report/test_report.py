@@ -18,13 +18,12 @@ from sklearn.metrics import confusion_matrix
 
 import handrail
 from handrail.errors import RunError
-from handrail.evaluation.metrics import measure
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.metrics import Predictions, measure
 from handrail.report import page as report
 from handrail.report.figures.calibration import wilson
 from handrail.report.figures.confusion import confusion
 from handrail.report.figures.style import picture, thin
-from handrail.report.sections.answers import read_answers
+from handrail.report.sections.details import read_answers
 from handrail.report.sections.verdict import verdict
 from handrail.report.wording import component, metric_value, number
 from handrail.run import Run
@@ -68,14 +67,14 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDRAIL_HOME", str(folder / "home"))
         for task, targets in TARGETS.items():
-            kept = frame.drop([name for name in every if name not in targets])
+            rows = frame.drop([name for name in every if name not in targets])
             changes = {
                 "training.epochs": 3,
                 "data.task": task,
                 "evaluation.resamples": 100,
                 "training.batch_size": 64,
             }
-            handrail.fit(kept, targets, changes=changes, out=folder / task)
+            handrail.fit(rows, [*targets], changes=changes, out=folder / task)
     return {task: folder / task for task in TARGETS}
 
 
@@ -232,18 +231,18 @@ def test_rows_that_another_run_opened_are_told_of(fitted: dict[str, Path], tmp_p
 
 
 def test_shared_rows_are_told_of(binary: Run):
-    found = binary.test()
+    result = binary.test()
     opening = {"when": "2026-05-04T12:30:00+00:00", "run": "x", "recipe": "former", "recipe_hash": "abc"}
-    binary.folder.test.write_text(json.dumps({**found, "shared": [[opening, 0.25]]}))
+    binary.folder.test.write_text(json.dumps({**result, "shared": [[opening, 0.25]]}))
     text = Page(binary.report().read_text()).text
     assert "25% of these rows are also in another set of test rows" in text
     assert "opened on 4 May 2026, 12:30 UTC by the recipe former (abc)" in text
 
 
 def test_answers_read_back_have_the_figures_of_the_run(run: Run):
-    found = measure(read_answers(run.folder.predictions("validation"), run.summary["task"]))
+    figures = measure(read_answers(run.folder.predictions("validation"), run.summary["task"]))
     for name, interval in run.validation.items():
-        assert found[name] == pytest.approx(
+        assert figures[name] == pytest.approx(
             np.nan if interval["value"] is None else interval["value"], nan_ok=True
         ), name
 
@@ -268,22 +267,22 @@ def test_the_verdict_says_who_wins(binary: Run, comparison: str, expected: str):
     summary = binary.summary
     summary["comparison"]["verdict"] = comparison
     summary["metrics"]["accuracy"] = {"value": 0.9321, "low": 0.9, "high": 0.95}
-    found = verdict(summary, None, 0.95)
-    assert expected in found.sentence
+    result = verdict(summary, None, 0.95)
+    assert expected in result.sentence
     assert (
         "accuracy of 93.2\u202f% (95\u202f% interval 90.0 to 95.0\u202f%) on 36 validation rows"
-        in found.sentence
+        in result.sentence
     )
 
 
 def test_a_figure_that_is_not_defined_does_not_break_the_page(run: Run):
     summary = run.summary
-    for found in (
+    for outcome in (
         summary["metrics"],
         *summary["baselines"].values(),
         {"difference": summary["comparison"]["difference"]},
     ):
-        for interval in found.values():
+        for interval in outcome.values():
             interval.update(value=None, low=None, high=None)
     run.folder.validation.write_text(json.dumps(summary))
     assert "so the two cannot be compared" in Page(run.report().read_text()).text
@@ -294,7 +293,7 @@ def test_the_confusion_matrix_is_scikit_learns(classes: int, rows: int, seed: in
     random = np.random.default_rng(seed)
     truth, said = random.integers(0, classes, (2, rows))
     names = tuple(f"class {code}" for code in range(classes))
-    found = confusion(
+    result = confusion(
         Predictions("binary" if classes == 2 else "multi-class", truth, labels=said, classes=names)
     )
     expected = (
@@ -302,16 +301,16 @@ def test_the_confusion_matrix_is_scikit_learns(classes: int, rows: int, seed: in
         if rows
         else np.zeros((classes, classes), dtype=int)
     )
-    assert (found.right, found.total) == (np.trace(expected), rows)
+    assert (result.right, result.total) == (np.trace(expected), rows)
     if classes <= 20:
-        assert [[cell.count for cell in cells] for _, _, cells in found.rows] == expected.tolist()
-        assert [total for _, total, _ in found.rows] == expected.sum(axis=1).tolist()
+        assert [[cell.count for cell in cells] for _, _, cells in result.rows] == expected.tolist()
+        assert [total for _, total, _ in result.rows] == expected.sum(axis=1).tolist()
     else:
         np.fill_diagonal(expected, 0)
         most = sorted(expected.ravel(), reverse=True)[:15]
-        assert [cell.count for _, _, cell in found.pairs] == [count for count in most if count]
+        assert [cell.count for _, _, cell in result.pairs] == [count for count in most if count]
         assert all(
-            expected[names.index(one), names.index(other)] == cell.count for one, other, cell in found.pairs
+            expected[names.index(one), names.index(other)] == cell.count for one, other, cell in result.pairs
         )
 
 

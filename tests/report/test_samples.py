@@ -12,6 +12,7 @@ import torch
 from report_page import Page
 
 import handrail
+from handrail.data.stores.images import ImageStore
 from handrail.errors import RunError
 from handrail.report.samples import read_samples
 from handrail.report.samples.archive import samples_path, save_sections
@@ -169,36 +170,37 @@ def test_test_rows_are_shown_only_once_their_seal_is_open(
 
 def test_what_is_kept_is_of_the_rows_that_it_says(images: Run) -> None:
     train, validation, test = images.parts()
-    kept = read_samples(images.folder, "validation")
+    samples = read_samples(images.folder, "validation")
     store = next(iter(train.stores.values()))
+    assert isinstance(store, ImageStore)
 
     def known(part) -> set[bytes]:
         return {image.tobytes() for image in store.pixels((14, 14), 1, part.raw["image"].to_list()).numpy()}
 
-    assert {image.tobytes() for image in kept["samples"]["items"]} <= known(train)
-    assert {image.tobytes() for image in kept["hardest"]["items"]} <= known(validation)
-    shown = {image.tobytes() for section in ("samples", "hardest") for image in kept[section]["items"]}
+    assert {image.tobytes() for image in samples["samples"]["items"]} <= known(train)
+    assert {image.tobytes() for image in samples["hardest"]["items"]} <= known(validation)
+    shown = {image.tobytes() for section in ("samples", "hardest") for image in samples[section]["items"]}
     assert not shown & (known(test) - known(train) - known(validation))
-    originals, changed = kept["augmented"]["originals"], kept["augmented"]["changed"]
+    originals, changed = samples["augmented"]["originals"], samples["augmented"]["changed"]
     for first, others in zip(originals, changed, strict=True):
         assert all(np.array_equal(one, first) or np.array_equal(one, first[..., ::-1]) for one in others)
-    assert sorted(kept["mistakes"]["sure"], reverse=True) == kept["mistakes"]["sure"]
-    assert len(thumbnails(kept, "validation")) == len(images.summary["hardest"])
+    assert sorted(samples["mistakes"]["sure"], reverse=True) == samples["mistakes"]["sure"]
+    assert len(thumbnails(samples, "validation")) == len(images.summary["hardest"])
 
 
 def test_chance_is_as_it_was_and_pictures_do_not_depend_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HANDRAIL_HOME", str(tmp_path / "home"))
-    source, found = story(tmp_path), []
+    source, shown = story(tmp_path), []
     for seed in (1, 2):
         torch.manual_seed(seed)
         before = torch.get_rng_state()
         changes = {"training.epochs": 1, "evaluation.resamples": 100, **CASES["story"][1]}
         run = handrail.fit(source, changes=changes, out=tmp_path / f"run-{seed}")
         assert torch.equal(torch.get_rng_state(), before)
-        found.append(samples_path(run.folder, "validation").read_bytes())
-    assert found[0] == found[1]
+        shown.append(samples_path(run.folder, "validation").read_bytes())
+    assert shown[0] == shown[1]
 
 
 @pytest.mark.parametrize(
@@ -231,8 +233,8 @@ def test_masks_and_boxes_are_drawn_from_what_was_kept(tmp_path: Path) -> None:
     masks["answers"] = masks["truths"]
     boxes = {"images": images, "truths": truths, "found": answers, "classes": ["cell", "plate"]}
     save_sections(tmp_path / "kept" / "all.npz", {"masks": masks, "boxes": boxes})
-    found = dict(np.load(tmp_path / "kept" / "all.npz"))
-    np.testing.assert_array_equal(found["boxes.found"], answers)
+    arrays = dict(np.load(tmp_path / "kept" / "all.npz"))
+    np.testing.assert_array_equal(arrays["boxes.found"], answers)
     views = answer_pictures({"masks": masks, "boxes": boxes}, "validation", marked=True).figures
     assert [view.title for view in views] == ["Masks", "Objects"]
     assert "100.0% of these pixels" in views[0].note

@@ -32,8 +32,8 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
             main()
         except SystemExit as end:
             code = int(end.code or 0)
-        found = capsys.readouterr()
-        return code, found.out, found.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return run
 
@@ -153,7 +153,7 @@ def test_predict(run: Path, cli: Cli, tmp_path: Path) -> None:
     assert "50 rows" in out
     answers = pl.read_csv(tmp_path / "answers.csv")
     assert answers.columns == ["prediction", "probability_no", "probability_yes"]
-    assert (answers["prediction"] == new["y"]).mean() > 0.8
+    assert (answers["prediction"] == new["y"]).to_numpy().mean() > 0.8
     assert_refused(cli("predict", "run", "new.csv", "-o", "answers.csv"), "answers.csv", "overwrite")
     code, out, _ = cli("predict", "run", "new.csv", "--json")
     assert [row["prediction"] for row in json.loads(out)["answers"]] == answers["prediction"].to_list()
@@ -184,10 +184,10 @@ def test_bad_new_rows(run: Path, cli: Cli, tmp_path: Path) -> None:
 
 def test_json_and_quiet(run: Path, cli: Cli) -> None:
     code, out, _ = cli("fit", "table.csv", "--target", "y", "--out", "other", "--json", "-q", *QUICK)
-    found = json.loads(out)
+    answer = json.loads(out)
     assert code == 0
-    assert set(found) == {"run", "task", "validation"}
-    assert set(found["validation"]["accuracy"]) == {"value", "low", "high"}
+    assert set(answer) == {"run", "task", "validation"}
+    assert set(answer["validation"]["accuracy"]) == {"value", "low", "high"}
     code, out, _ = cli("test", "other", "--json", "-q")
     assert set(json.loads(out)) == {"run", "task", "validation", "test", "opening", "refit", "shared"}
     assert_refused(cli("test", "other"), "--again")
@@ -294,7 +294,7 @@ def test_check_init_convert_list(cli: Cli, tmp_path: Path) -> None:
     assert json.loads(out)["task"]["name"] == "binary"
     assert cli("init", "table.csv", "--target", "y")[0] == 0
     assert cli("fit", "recipe.yaml", "--out", "run", "-q", *QUICK)[0] == 0
-    assert_refused(cli("init", "table.csv", "--target", "y"), "recipe.yaml", "there already")
+    assert_refused(cli("init", "table.csv", "--target", "y"), "recipe.yaml", "already exists")
     assert cli("convert", "table.csv", "table.parquet")[0] == 0
     assert pl.read_parquet(tmp_path / "table.parquet").equals(table())
     code, out, _ = cli("list", "rule", "--json")

@@ -57,8 +57,8 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
             main()
         except SystemExit as end:
             code = int(end.code or 0)
-        found = capsys.readouterr()
-        return code, found.out, found.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return run
 
@@ -200,8 +200,8 @@ def voc_without_corner(folder: Path) -> list[str]:
 def npz_that_disagrees(folder: Path) -> list[str]:
     path = npz(folder, ())
     with np.load(path) as arrays:
-        found = dict(arrays)
-    np.savez(path, **{**found, "y_train": found["y_train"][:-3]})
+        changed = dict(arrays)
+    np.savez(path, **{**changed, "y_train": changed["y_train"][:-3]})
     return [str(path)]
 
 

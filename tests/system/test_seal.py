@@ -24,8 +24,8 @@ def test_fit_twice_test_once_and_then_only_again(tmp_path: Path) -> None:
     second = fit(a_table(), "label", changes={**QUICK, "name": "second", "seed": 4}, out=tmp_path / "two")
     assert first.tested is None
     assert first.openings() == []
-    found = first.test()
-    assert (found["opening"], found["again"], found["rows"]) == (1, False, 45)
+    result = first.test()
+    assert (result["opening"], result["again"], result["rows"]) == (1, False, 45)
     for run in (first, second):
         with pytest.raises(
             SealError, match=r"(?s)45 test rows have been opened once.*recipe 'first'.*--again"
@@ -37,7 +37,7 @@ def test_fit_twice_test_once_and_then_only_again(tmp_path: Path) -> None:
     assert [opening.recipe for opening in first.openings()] == ["first", "second"]
     figures = first.openings()[0].figures
     assert figures is not None
-    assert figures["accuracy"] == found["metrics"]["accuracy"]["value"]
+    assert figures["accuracy"] == result["metrics"]["accuracy"]["value"]
 
 
 @pytest.mark.pictures
@@ -56,18 +56,18 @@ def test_the_report_is_marked_when_rows_were_opened_again(tmp_path: Path) -> Non
 def test_figures_on_test_rows_are_those_of_the_saved_model(tmp_path: Path) -> None:
     table = a_table()
     run = fit(table, "label", changes=QUICK, out=tmp_path / "one")
-    found = run.test()
+    result = run.test()
     rows = np.flatnonzero((pl.read_parquet(run.folder.split)["part"] == "test").to_numpy())
     answers = Run(tmp_path / "one").predict(table[rows]).frame["prediction"]
-    assert found["metrics"]["accuracy"]["value"] == pytest.approx((answers == table[rows]["label"]).mean())
+    assert result["metrics"]["accuracy"]["value"] == pytest.approx((answers == table[rows]["label"]).mean())
 
 
 def test_refit_trains_on_both_parts_for_the_best_number_of_epochs(tmp_path: Path) -> None:
     table = a_table()
     run = fit(table, "label", changes=QUICK, out=tmp_path / "one")
     before = (run.folder.model / "weights.safetensors").read_bytes()
-    found = run.test(refit=True)
-    assert found["refit"]
+    result = run.test(refit=True)
+    assert result["refit"]
     assert (run.folder.model / "weights.safetensors").read_bytes() == before
     assert (run.folder.refit / "weights.safetensors").read_bytes() != before
 
@@ -83,12 +83,12 @@ def test_a_fit_that_has_not_ended_cannot_be_tested(tmp_path: Path) -> None:
 def test_after_a_refit_the_run_answers_with_what_was_tested(tmp_path: Path) -> None:
     table = a_table()
     run = fit(table, "label", changes=QUICK, out=tmp_path / "one")
-    found = run.test(refit=True)
+    result = run.test(refit=True)
     rows = np.flatnonzero((pl.read_parquet(run.folder.split)["part"] == "test").to_numpy())
     for opened in (run, load(tmp_path / "one")):
         answers = opened.predict(table[rows]).frame
         truth = (table[rows]["label"] == "up").to_numpy()
-        expected = found["metrics"]["log_loss"]["value"]
+        expected = result["metrics"]["log_loss"]["value"]
         assert -np.log(
             np.where(truth, answers["probability_up"], answers["probability_down"])
         ).mean() == pytest.approx(expected)
@@ -122,8 +122,8 @@ def test_most_of_the_rows_count_as_the_rows(tmp_path: Path) -> None:
     ):
         other.test()
     assert other.openings()[0].recipe == "first"
-    found = other.test(again=True)
-    assert (found["opening"], found["again"]) == (2, True)
+    result = other.test(again=True)
+    assert (result["opening"], result["again"]) == (2, True)
 
 
 def test_a_test_row_of_an_unknown_class_is_said_and_left_out(tmp_path: Path) -> None:
@@ -131,11 +131,11 @@ def test_a_test_row_of_an_unknown_class_is_said_and_left_out(tmp_path: Path) -> 
     drawn = fit(table, "label", changes=QUICK, out=tmp_path / "draw")
     row = int(np.flatnonzero((pl.read_parquet(drawn.folder.split)["part"] == "test").to_numpy())[0])
     labels = [label if place != row else "sideways" for place, label in enumerate(table["label"])]
-    found = fit(
+    result = fit(
         table.with_columns(label=pl.Series(labels)), "label", changes=QUICK, out=tmp_path / "one"
     ).test()
-    assert found["rows"] == 44
-    assert "'sideways'" in found["remarks"][0]
+    assert result["rows"] == 44
+    assert "'sideways'" in result["remarks"][0]
 
 
 def test_changed_test_rows_are_not_measured_and_the_seal_stays_shut(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_the_same_rows_from_another_source_are_the_same_seal(tmp_path: Path) -> 
 
 def test_rows_opened_under_another_split_are_reported(tmp_path: Path) -> None:
     fit(a_table(), "label", changes={**QUICK, "name": "first"}, out=tmp_path / "one").test()
-    found = fit(a_table(), "label", changes={**QUICK, "data.split.seed": 9}, out=tmp_path / "two").test()
-    (opening, share) = found["shared"][0]
+    result = fit(a_table(), "label", changes={**QUICK, "data.split.seed": 9}, out=tmp_path / "two").test()
+    (opening, share) = result["shared"][0]
     assert opening["recipe"] == "first"
     assert 0 < share < 1
 

@@ -93,7 +93,7 @@ def as_source(table: pl.DataFrame, kind: str, folder: Path, postgres: str | None
             "dict": {c: table[c].to_numpy() for c in table.columns},
         }[kind]
     folder.mkdir(exist_ok=True)
-    destination = postgres if kind == "postgresql" else str(folder / f"table.{kind}")
+    destination = postgres or str(folder / f"table.{kind}")
     convert(table, destination, table="rows" if kind in ("sqlite", "postgresql") else None, overwrite=True)
     return destination
 

@@ -2,10 +2,12 @@
 bounds.
 """
 
+import functools
 import itertools
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,8 @@ from safetensors.torch import load_file
 from handrail import DataError, HandrailError, convert, fit, load, resume
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
-from handrail.data.streaming import eligible as wanted
-from handrail.data.streaming import order, parquet
-from handrail.data.streaming import row_file as rows
-from handrail.data.streaming import scan as gather
+from handrail.data.streaming import parquet, row_file, scan
+from handrail.data.streaming import part as streamed
 from handrail.data.streaming.part import StreamedPart
 from handrail.data.writers import infer_types
 from handrail.fitting import check_source
@@ -47,9 +47,9 @@ CHANGES = {
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is large in earnest is small here, so that a short table has many blocks."""
     monkeypatch.setattr(parquet, "BLOCK", 256)
-    monkeypatch.setattr(order, "_BUCKET", 100)
-    monkeypatch.setattr(rows, "_MOST_ROWS", 128)
-    monkeypatch.setattr(rows, "HELD_BLOCKS", 3)
+    monkeypatch.setattr(streamed, "_BUCKET", 100)
+    monkeypatch.setattr(row_file, "_MOST_ROWS", 128)
+    monkeypatch.setattr(row_file, "HELD_BLOCKS", 3)
 
 
 def a_table(size: int = 3000) -> pl.DataFrame:
@@ -101,14 +101,32 @@ def fitted(run: Run) -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("changes", [
-    {"data.drop": ["value"], "data.target": "label"},
-    {"data.drop": ["label"], "data.target": "value"},
-    {"data.drop": ["value"], "data.target": "label", "data.split.method": "random", "data.encoding.scaling": "quantile"},
-    {"data.drop": ["value"], "data.target": "label", "data.split": {"method": "group", "column": "n"}, "data.balance": "oversample"},
-    {"data.drop": ["value"], "data.target": "label", "data.split": {"method": "time", "column": "when"}},
-    {"data.drop": ["value"], "data.target": "label", "data.sample": 1000, "data.duplicates": "drop", "data.balance": "class_weights"},
-])  # fmt: skip
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[pl.DataFrame, Run]]:
+    """A table without its values and the fit of its label, made once."""
+
+    @functools.cache
+    def make() -> tuple[pl.DataFrame, Run]:
+        folder, table = tmp_path_factory.mktemp("labelled"), a_table().drop("value")
+        return table, fit(files(folder / "table", table), "label", changes=CHANGES, out=folder / "run")
+
+    return make
+
+
+LABEL = {"data.drop": ["value"], "data.target": "label"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        LABEL,
+        {"data.drop": ["label"], "data.target": "value"},
+        {**LABEL, "data.split.method": "random", "data.encoding.scaling": "quantile"},
+        {**LABEL, "data.split": {"method": "group", "column": "n"}, "data.balance": "oversample"},
+        {**LABEL, "data.split": {"method": "time", "column": "when"}},
+        {**LABEL, "data.sample": 1000, "data.duplicates": "drop", "data.balance": "class_weights"},
+    ],
+)
 def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_path: Path) -> None:
     source = files(tmp_path / "table")
     streamed, whole = (
@@ -147,7 +165,7 @@ def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_pa
 def test_a_sample_and_counts_over_all_rows_are_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gather, "SAMPLE", 300)
+    monkeypatch.setattr(scan, "SAMPLE", 300)
     table = a_table()
     rare = pl.Series(["odd" if i % 150 == 7 else None for i in range(len(table))])
     table = table.with_columns(c=pl.coalesce(rare, pl.col("c"))).drop("value")
@@ -165,10 +183,9 @@ def test_a_sample_and_counts_over_all_rows_are_enough(
     assert (run.validation["accuracy"]["value"] or 0) > 0.8
 
 
-def test_encoded_rows_stand_beside_their_targets(tmp_path: Path) -> None:
+def test_encoded_rows_stand_beside_their_targets(labelled: Callable[[], tuple[pl.DataFrame, Run]]) -> None:
     """Row by row, what is trained on is what the encoder gives for that row of the table."""
-    table = a_table().drop("value")
-    run = fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "run")
+    table, run = labelled()
     train, validation, _ = run.parts()
     assert not np.array_equal(np.sort(train.rows), train.rows)
     for part in (train, validation):
@@ -177,16 +194,23 @@ def test_encoded_rows_stand_beside_their_targets(tmp_path: Path) -> None:
         features = part.pick(np.arange(len(part))).features
         assert torch.equal(encoded.cut(0, len(part)), run.pipeline.encoder.rows(features, {}))  # pyright: ignore
         assert (part.target.numpy() == (raw["label"] == "up").to_numpy()).all()
-    assert sorted(path.name for path in (tmp_path / "run").iterdir() if path.suffix not in (".json", ".yaml", ".parquet")) == [
-        "checkpoints", "log.txt", "metrics.jsonl", "model", "predictions", "report.html", "showcase",
-    ]  # fmt: skip
+    names = {path.name for path in run.path.iterdir() if path.suffix not in (".json", ".yaml", ".parquet")}
+    assert names == {
+        "checkpoints",
+        "log.txt",
+        "metrics.jsonl",
+        "model",
+        "predictions",
+        "report.html",
+        "showcase",
+    }
 
 
 @pytest.mark.parametrize("sample", [200, 200_000])
 def test_garbage_in_test_rows_changes_nothing(
     sample: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gather, "SAMPLE", sample)
+    monkeypatch.setattr(scan, "SAMPLE", sample)
     table = a_table().drop("value")
     first = fit(files(tmp_path / "a", table), "label", changes=CHANGES, out=tmp_path / "first")
     test = (pl.read_parquet(first.folder.split)["part"] == "test").to_numpy()
@@ -210,13 +234,16 @@ def test_garbage_in_test_rows_changes_nothing(
     assert first.folder.sealed_hashes.read_bytes() != second.folder.sealed_hashes.read_bytes(), (
         "the test rows were not replaced"
     )
-    third = fit(
-        files(tmp_path / "c", other.with_columns(x=pl.col("x") + 1)),
-        "label",
-        changes=CHANGES,
-        out=tmp_path / "third",
-    )
-    assert fitted(third) != fitted(first), "changed training rows are not felt"
+
+
+def test_changed_training_rows_are_felt(
+    labelled: Callable[[], tuple[pl.DataFrame, Run]], tmp_path: Path
+) -> None:
+    table, run = labelled()
+    changed = table.with_columns(x=pl.col("x") + 1)
+    assert fitted(
+        fit(files(tmp_path / "table", changed), "label", changes=CHANGES, out=tmp_path / "run")
+    ) != fitted(run)
 
 
 def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path: Path) -> None:
@@ -239,24 +266,25 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path: Path) -> None:
 def test_the_seal_is_opened_on_all_test_rows(tmp_path: Path) -> None:
     table = a_table().drop("value")
     run = fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "run")
-    found = run.test(refit=True)
-    assert found["rows"] == 450
-    assert found["metrics"]["accuracy"]["value"] > 0.85
+    result = run.test(refit=True)
+    assert result["rows"] == 450
+    assert result["metrics"]["accuracy"]["value"] > 0.85
     answers = load(tmp_path / "run").predict(tmp_path / "table")
     parts = pl.read_parquet(run.folder.split)
     right = answers.frame["prediction"].filter(parts["part"] == "test") == table["label"].filter(
         parts["part"] == "test"
     )
-    assert right.mean() == pytest.approx(found["metrics"]["accuracy"]["value"])
+    assert right.mean() == pytest.approx(result["metrics"]["accuracy"]["value"])
     assert (
         pl.read_parquet(run.folder.predictions("test"))["row"].to_list()
         == parts.filter(pl.col("part") == "test")["row"].to_list()
     )
 
 
-def test_test_rows_of_unknown_classes_are_told(tmp_path: Path) -> None:
-    table = a_table().drop("value")
-    run = fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "run")
+def test_test_rows_of_unknown_classes_are_told(
+    labelled: Callable[[], tuple[pl.DataFrame, Run]], tmp_path: Path
+) -> None:
+    table, run = labelled()
     test = (pl.read_parquet(run.folder.split)["part"] == "test").to_numpy()
     few = np.flatnonzero(test)[:5]
     labels = [("sideways" if i in few else label) for i, label in enumerate(table["label"].to_list())]
@@ -266,9 +294,9 @@ def test_test_rows_of_unknown_classes_are_told(tmp_path: Path) -> None:
         changes=CHANGES,
         out=tmp_path / "other",
     )
-    found = other.test()
-    assert found["rows"] == 445
-    assert "5 test rows are of classes that training did not have ('sideways')" in found["remarks"][0]
+    result = other.test()
+    assert result["rows"] == 445
+    assert "5 test rows are of classes that training did not have ('sideways')" in result["remarks"][0]
 
 
 def test_a_source_that_has_changed_is_refused(tmp_path: Path) -> None:
@@ -284,7 +312,7 @@ def test_large_tables_are_streamed_by_themselves(tmp_path: Path, monkeypatch: py
     source = files(tmp_path / "table")
     recipe: dict[str, Any] = {"target": "label", "source": str(source)}
     assert not isinstance(prepare(DataRecipe(**recipe)).train, StreamedPart)
-    monkeypatch.setattr(wanted, "LARGE", 8 * 3000 * 7 - 1)
+    monkeypatch.setattr(parquet, "LARGE", 8 * 3000 * 7 - 1)
     for name in (source, source / "*.parquet", [str(path) for path in sorted(source.glob("*.parquet"))]):
         assert isinstance(prepare(DataRecipe(target="label", source=name)).train, StreamedPart)
     assert not isinstance(prepare(DataRecipe(**recipe, stream=False)).train, StreamedPart)
@@ -331,7 +359,7 @@ def test_an_infinite_number_is_told_by_its_row(tmp_path: Path) -> None:
 
 
 def test_a_sampled_fit_finds_infinite_numbers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "SAMPLE", 50)
+    monkeypatch.setattr(scan, "SAMPLE", 50)
     table = (
         a_table()
         .drop("value")
@@ -343,8 +371,7 @@ def test_a_sampled_fit_finds_infinite_numbers_too(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"data.validation": "other.parquet"}, r"data\.validation: a table that is streamed is divided by "
-    r"data\.split"),
+    ({"data.validation": "other.parquet"}, r"data\.validation: a table that is streamed is divided by data\.split"),
     ({"data.task": "forecast"}, "has no effect on forecast"),
     ({"data.read.delimiter": ","}, r"data\.read\.delimiter: has no effect"),
     ({"data.drop": ["absent"]}, "the table has no column 'absent'"),
@@ -368,10 +395,12 @@ def test_only_parquet_is_streamed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
 def test_a_large_table_is_answered_block_by_block(
-    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ending: str,
+    labelled: Callable[[], tuple[pl.DataFrame, Run]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    table = a_table().drop("value")
-    run = fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "run")
+    table, run = labelled()
     odd = table.with_columns(
         c=pl.when(pl.int_range(pl.len()).is_in([5, 2999])).then(pl.lit("violet")).otherwise(pl.col("c"))
     )
@@ -379,12 +408,12 @@ def test_a_large_table_is_answered_block_by_block(
     for keep in (False, True):
         whole = predict_source(run.path, tmp_path / "new", keep=keep)
         convert(whole.frame, tmp_path / f"whole-{keep}.{ending}")
-    monkeypatch.setattr(wanted, "LARGE", 1000)
+    monkeypatch.setattr(parquet, "LARGE", 1000)
     for keep in (False, True):
         out = tmp_path / f"blocks-{keep}.{ending}"
         assert predict_into(run.path, tmp_path / "new", out, keep=keep) == (3000, whole.warnings)
-        found, known = (infer_types(read(path).frame) for path in (out, tmp_path / f"whole-{keep}.{ending}"))
-        assert_frame_equal(found, known, abs_tol=1e-6, check_dtypes=True)
+        ours, known = (infer_types(read(path).frame) for path in (out, tmp_path / f"whole-{keep}.{ending}"))
+        assert_frame_equal(ours, known, abs_tol=1e-6, check_dtypes=True)
     assert (
         "'violet' did not occur in training and count as unknown; row 6 of part-0.parquet, row 1500 of "
         "part-2.parquet" in whole.warnings[0]
@@ -392,14 +421,15 @@ def test_a_large_table_is_answered_block_by_block(
     assert run.predict(tmp_path / "new").frame.shape == (3000, 3)
 
 
-def test_answers_that_cannot_be_given_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = a_table().drop("value")
-    run = fit(files(tmp_path / "table", table), "label", changes=CHANGES, out=tmp_path / "run")
+def test_answers_that_cannot_be_given_leave_no_file(
+    labelled: Callable[[], tuple[pl.DataFrame, Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, run = labelled()
     words = table.with_columns(
         n=pl.when(pl.int_range(pl.len()) == 2000).then(pl.lit("many")).otherwise(pl.col("n").cast(pl.String))
     )
     files(tmp_path / "new", words)
-    monkeypatch.setattr(wanted, "LARGE", 1000)
+    monkeypatch.setattr(parquet, "LARGE", 1000)
     out = tmp_path / "answers.csv"
     with pytest.raises(
         DataError, match=r"column 'n' \(numeric\): found 'many', expected a number; row 501 of part-2.parquet"

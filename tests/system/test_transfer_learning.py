@@ -67,14 +67,15 @@ def tune(place: Path, out: Path, *callbacks: Callback, **changes: Any) -> Run:
 
 
 def weights(run: Path, part: str = "model") -> dict[str, Tensor]:
-    found = load_file(run / part / "weights.safetensors")
+    tensors = load_file(run / part / "weights.safetensors")
     return {
         name.removeprefix("network.model."): tensor
-        for name, tensor in found.items()
+        for name, tensor in tensors.items()
         if name.startswith("network.model.")
     }
 
 
+@pytest.mark.slow
 def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: Path) -> None:
     """Digits 0–4 help to learn 5–9 from 50 rows each within 80 steps: two points of accuracy more at least,
     over two seeds.
@@ -84,9 +85,9 @@ def test_what_has_been_learned_helps_with_few_rows(shared_data: Path, tmp_path: 
     )
 
     def picked(name: str, digits: range, start: int, rows: int) -> Path:
-        kept = np.concatenate([np.flatnonzero(labels == digit)[start : start + rows] for digit in digits])
+        places = np.concatenate([np.flatnonzero(labels == digit)[start : start + rows] for digit in digits])
         path = tmp_path / f"{name}.npz"
-        np.savez(path, images=images[kept], labels=np.array([f"digit {digit}" for digit in labels[kept]]))
+        np.savez(path, images=images[places], labels=np.array([f"digit {digit}" for digit in labels[places]]))
         return path
 
     rule = {"gradient": {"optimizer": {"adamw": {"learning_rate": 0.005}}, "schedule": "one_cycle"}}
@@ -224,8 +225,8 @@ def test_features_computed_once_are_the_frozen_network(place: Path, tmp_path: Pa
     for name in one:
         torch.testing.assert_close(one[name], other[name], atol=1e-5, rtol=1e-5)
     names = ("trained_parameters", "frozen_parameters", "loaded")
-    told = [[run.summary["training"]["transfer"][name] for name in names] for run in (frozen, cached)]
-    assert told[0] == told[1]
+    reports = [[run.summary["training"]["transfer"][name] for name in names] for run in (frozen, cached)]
+    assert reports[0] == reports[1]
     assert cached.validation["log_loss"]["value"] == pytest.approx(
         frozen.validation["log_loss"]["value"], abs=1e-5
     )
@@ -301,7 +302,7 @@ def test_each_depth_learns_at_its_rate(place: Path, tmp_path: Path) -> None:
 
     tune(place, tmp_path / "out", Look(), rate_decay=0.5, freeze=1)
     assert len(rates) == 4
-    assert all(found == pytest.approx([found[0] * 0.5**depth for depth in range(4)]) for found in rates)
+    assert all(step == pytest.approx([step[0] * 0.5**depth for depth in range(4)]) for step in rates)
 
 
 def test_a_refit_begins_where_the_fit_began(place: Path, tmp_path: Path) -> None:
@@ -348,7 +349,7 @@ def test_features_refuse_what_acts_by_chance(place: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("settings", "found"),
+    ("settings", "messages"),
     [
         ({"transfer": {"thaw_after": 3}}, ["transfer.thaw_after: has no effect where nothing is frozen"]),
         ({"transfer": {"freeze": 0}}, ["transfer.freeze: 0 freezes nothing"]),
@@ -392,10 +393,10 @@ def test_features_refuse_what_acts_by_chance(place: Path, tmp_path: Path) -> Non
         ),
     ],
 )
-def test_mistakes_are_said_all_at_once(settings: dict[str, Any], found: list[str]) -> None:
+def test_mistakes_are_said_all_at_once(settings: dict[str, Any], messages: list[str]) -> None:
     with pytest.raises(RecipeError) as stop:
         Recipe.parse(settings)
-    assert len(stop.value.problems) == len(found), stop.value.problems
-    for pattern in found:
+    assert len(stop.value.problems) == len(messages), stop.value.problems
+    for pattern in messages:
         with pytest.raises(RecipeError, match=pattern):
             raise stop.value

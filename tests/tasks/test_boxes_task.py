@@ -92,9 +92,9 @@ def test_targets_are_shares_of_what_the_network_sees() -> None:
     store = Store(
         [item((0, 50, 0, 350, 200), (1, 100, 50, 200, 150)), item()], np.array([[200, 400], [64, 96]])
     )
-    found = task_of().targets(part_of(store))
-    torch.testing.assert_close(found[0], torch.tensor([[0, 0.0, 0, 1, 1], [1, 1 / 6, 0.25, 0.5, 0.75]]))
-    assert (found[1, :, 0] == -1).all()
+    targets = task_of().targets(part_of(store))
+    torch.testing.assert_close(targets[0], torch.tensor([[0, 0.0, 0, 1, 1], [1, 1 / 6, 0.25, 0.5, 0.75]]))
+    assert (targets[1, :, 0] == -1).all()
 
 
 def test_what_is_cut_off_is_not_asked_for_but_counts() -> None:
@@ -140,14 +140,14 @@ def test_boxes_turn_with_their_images() -> None:
     across, down = torch.tensor([False, True, False, True]), torch.tensor([False, False, True, True])
     turned = torch.where(across[:, None, None], image.flip(2), image)
     turned = torch.where(down[:, None, None], turned.flip(1), turned)
-    found = flip_boxes(targets, sideways=across, upside_down=down)
-    assert torch.equal(found[..., 0], targets[..., 0])
+    flipped = flip_boxes(targets, sideways=across, upside_down=down)
+    assert torch.equal(flipped[..., 0], targets[..., 0])
     for row in range(4):
-        left, top, right, bottom = (found[row, 0, 1:] * 8).round().int().tolist()
+        left, top, right, bottom = (flipped[row, 0, 1:] * 8).round().int().tolist()
         assert sorted(turned[row, top:bottom, left:right].flatten().tolist()) == sorted(
             image[0, 2:7, 1:4].flatten().tolist()
         )
-    assert areas(found[:, 1, 1:]).sum() == 0
+    assert areas(flipped[:, 1, 1:]).sum() == 0
 
 
 # Overlaps
@@ -174,18 +174,20 @@ def test_overlaps_are_their_formulas() -> None:
 
 
 def test_anchors_lie_around_the_centres_of_their_cells_and_steps_move_them() -> None:
-    found = anchor_grid(2, 4, [(0.2, 0.4), (0.5, 0.1)])
-    assert found.shape == (16, 4)
+    anchors = anchor_grid(2, 4, [(0.2, 0.4), (0.5, 0.1)])
+    assert anchors.shape == (16, 4)
     # Row 0, column 1.
-    torch.testing.assert_close(found[2], torch.tensor([0.375 - 0.2, 0.25 - 0.1, 0.375 + 0.2, 0.25 + 0.1]))
+    torch.testing.assert_close(anchors[2], torch.tensor([0.375 - 0.2, 0.25 - 0.1, 0.375 + 0.2, 0.25 + 0.1]))
     # Row 1, column 0.
-    torch.testing.assert_close(found[9], torch.tensor([0.125 - 0.05, 0.75 - 0.25, 0.125 + 0.05, 0.75 + 0.25]))
-    assert torch.allclose(move_boxes(found, torch.zeros(16, 4)), found)
+    torch.testing.assert_close(
+        anchors[9], torch.tensor([0.125 - 0.05, 0.75 - 0.25, 0.125 + 0.05, 0.75 + 0.25])
+    )
+    assert torch.allclose(move_boxes(anchors, torch.zeros(16, 4)), anchors)
     step = torch.tensor([[0.5, -1.0, math.log(2), 0.0]])
     torch.testing.assert_close(
         move_boxes(torch.tensor([[0.2, 0.2, 0.4, 0.4]]), step), torch.tensor([[0.2, 0.0, 0.6, 0.2]])
     )
-    assert move_boxes(found, torch.full((16, 4), 1e4)).isfinite().all()
+    assert move_boxes(anchors, torch.full((16, 4), 1e4)).isfinite().all()
 
 
 @settings(deadline=None, max_examples=30)
@@ -193,26 +195,27 @@ def test_anchors_lie_around_the_centres_of_their_cells_and_steps_move_them() -> 
 def test_suppression_is_the_greedy_one(seed: int, overlap: float) -> None:
     boxes = random_boxes(2, 25, seed=seed)
     codes = torch.randint(0, 2, (2, 25), generator=torch.Generator().manual_seed(seed))
-    found = suppress(boxes, codes, overlap=overlap)
+    keep = suppress(boxes, codes, overlap=overlap)
     iou = pairwise_iou(boxes, boxes)
     for row in range(2):
-        kept: list[int] = []
+        places: list[int] = []
         for place in range(25):
             if all(
-                codes[row, place] != codes[row, other] or iou[row, other, place] <= overlap for other in kept
+                codes[row, place] != codes[row, other] or iou[row, other, place] <= overlap
+                for other in places
             ):
-                kept.append(place)
-        assert found[row].nonzero()[:, 0].tolist() == kept
+                places.append(place)
+        assert keep[row].nonzero()[:, 0].tolist() == places
 
 
 def test_answers_are_sorted_and_padded() -> None:
     outputs = torch.cat([random_boxes(3, 40), random_boxes(3, 40), torch.randn(3, 40, 2)], dim=2)
     outputs[1, :, 8:] = -30.0
-    found = detect_boxes(outputs)
-    assert (found[1] == torch.tensor([-1.0, 0, 0, 0, 0, 0])).all()
-    scores = found[0, :, 1]
+    detections = detect_boxes(outputs)
+    assert (detections[1] == torch.tensor([-1.0, 0, 0, 0, 0, 0])).all()
+    scores = detections[0, :, 1]
     assert (scores[:-1] >= scores[1:]).all()
-    real = found[0, found[0, :, 0] >= 0]
+    real = detections[0, detections[0, :, 0] >= 0]
     best = outputs[0, :, 8:].sigmoid().max()
     assert real[0, 1] == best
     assert 0 < len(real) < 80
@@ -334,9 +337,9 @@ def test_the_usual_boxes_are_where_they_mostly_are() -> None:
         targets[row, :2] = torch.cat(
             [torch.zeros(2, 1), torch.tensor([[0.1, 0.1, 0.3, 0.3], [0.6, 0.6, 0.9, 0.9]]) + jitter], dim=1
         )
-    found = usual_boxes(targets, classes=2)
-    assert found.shape == (1, 2, 6)  # two of the first class, as each image has; the second class has none
-    assert (found[0, :, 1] == 1).all()
+    boxes = usual_boxes(targets, classes=2)
+    assert boxes.shape == (1, 2, 6)  # two of the first class, as each image has; the second class has none
+    assert (boxes[0, :, 1] == 1).all()
     store = Store(
         [(96 * targets[row, :2, 1:].numpy(), np.zeros(2, dtype=np.int64)) for row in range(10)],
         np.array([[96, 96]] * 10),

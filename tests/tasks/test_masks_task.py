@@ -111,8 +111,8 @@ def test_cross_entropy_is_that_of_the_true_class(channels: int, weighting: str) 
     if weighting == "balanced":
         weights = flat.size / (len(weights) * np.bincount(flat.ravel()))
     expected = (-np.log(of_truth) * weights[flat]).mean(axis=1)
-    found = build("loss", {"pixel_cross_entropy": {"class_weights": weighting}})(scores, labels)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-10)
+    loss = build("loss", {"pixel_cross_entropy": {"class_weights": weighting}})(scores, labels)
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -176,13 +176,13 @@ def test_the_baseline_finds_the_cut_and_the_side(bright: bool) -> None:
     )
     labels = ((greys[:, 0] >= 100) == bright).to(torch.uint8)
     part = part_of(greys, labels, ("0", "255"))
-    found = task_of(("0", "255")).baselines(part, part, None)  # type: ignore[arg-type]
-    assert found["threshold"].measure()["dice"] == 1
-    constant = found["constant"].measure()
+    baselines = task_of(("0", "255")).baselines(part, part, None)  # type: ignore[arg-type]
+    assert baselines["threshold"].measure()["dice"] == 1
+    constant = baselines["constant"].measure()
     assert constant["pixel_accuracy"] == pytest.approx(
         max(float(labels.float().mean()), 1 - float(labels.float().mean()))
     )
-    assert found["constant"].same_rows(found["threshold"])
+    assert baselines["constant"].same_rows(baselines["threshold"])
 
 
 def test_of_more_classes_each_grey_has_its_most_common_one() -> None:
@@ -233,8 +233,8 @@ def test_settling_raises_the_dice_and_a_given_threshold_stands() -> None:
 def test_classes_go_by_name_and_one_never_trained_on_is_marked() -> None:
     labels = random_labels(3)
     part = part_of(torch.zeros(5, 1, SIDE, SIDE, dtype=torch.uint8), labels, ("0", "7", "9"))
-    found = task_of(("9", "0")).targets(part)
-    assert torch.equal(found, torch.tensor([1, 255, 0], dtype=torch.uint8)[labels.long()])
+    targets = task_of(("9", "0")).targets(part)
+    assert torch.equal(targets, torch.tensor([1, 255, 0], dtype=torch.uint8)[labels.long()])
     assert task_of(("9", "0")).outputs == MapShape(1, SIDE, SIDE)
     assert task_of(("0", "7", "9")).outputs == MapShape(3, SIDE, SIDE)
 
@@ -255,8 +255,8 @@ def test_the_stores_of_real_files_fit(tmp_path: Path) -> None:
     frame = pl.DataFrame({"image": rows, "mask": rows})
     part: Any = SimpleNamespace(raw=frame, stores={"image": pictures, "mask": masks}, rows=rows)
     for classes in (("0", "255"), ("255", "0")):  # either may be the one that is sought
-        found = task_of(classes).baselines(part, part, None)["threshold"]  # type: ignore[arg-type]
-        assert found.measure()["dice"] == 1
+        outcome = task_of(classes).baselines(part, part, None)["threshold"]  # type: ignore[arg-type]
+        assert outcome.measure()["dice"] == 1
     assert torch.equal(task_of(("255", "0")).targets(part), 1 - task_of(("0", "255")).targets(part))
 
 

@@ -15,16 +15,15 @@ from torch.nn import functional
 
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.encoders.row_encoder import OneColumn
-from handrail.data.encoders.text_stream import StreamEncoder, following
+from handrail.data.encoders.text import StreamEncoder, following
 from handrail.data.rows import Windows
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
-from handrail.objectives.tokens import next_token
-from handrail.recipe.encoding import Text
+from handrail.objectives.likelihoods import next_token
+from handrail.recipe.sections import Text
 from handrail.shapes import StepShape, TokenShape
 from handrail.tasks import scoring
-from handrail.tasks.next_token import NextTokenTask
-from handrail.tasks.ngrams import bigram, ngram_outcomes, unigram
+from handrail.tasks.next_token import NextTokenTask, bigram, ngram_outcomes, unigram
 
 TASK = TaskSpec(name="next-token", targets=("text",))
 TRAIN = pl.Series("text", ["the cat sat on the mat. the rat ran to the cat.\n"] * 6)
@@ -61,14 +60,14 @@ def test_the_loss_is_torchs_mean_over_the_tokens_of_a_row() -> None:
     targets[1, 4:] = 0
     targets[3] = 0
     for smoothing in (0.0, 0.1):
-        found = next_token(scores, targets, label_smoothing=smoothing)
+        loss = next_token(scores, targets, label_smoothing=smoothing)
         for row in (0, 1, 2, 4):
-            kept = targets[row] > 0
-            wanted = functional.cross_entropy(
-                scores[row, kept], targets[row, kept].long(), label_smoothing=smoothing
+            filled = targets[row] > 0
+            expected = functional.cross_entropy(
+                scores[row, filled], targets[row, filled].long(), label_smoothing=smoothing
             )
-            assert float(found[row].detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
-        assert found[3] == 0
+            assert float(loss[row].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+        assert loss[3] == 0
     next_token(scores, targets).sum().backward()
     assert scores.grad is not None
     assert not scores.grad[targets == 0].any()
@@ -101,16 +100,16 @@ def test_an_outcome_is_what_all_scores_at_once_would_give(
     monkeypatch.setattr(scoring, "_STEPS", at_once * task.outputs.length)
     outcome = task.outcome(network, rows, part)
     assert isinstance(rows, Windows)
-    seen, wanted = rows.take(torch.arange(len(rows))).long(), targets.take(torch.arange(len(rows))).long()
+    seen, expected = rows.take(torch.arange(len(rows))).long(), targets.take(torch.arange(len(rows))).long()
     scores = network(seen).detach()
-    nats = -scores.log_softmax(-1).gather(2, wanted.unsqueeze(-1)).squeeze(-1)
+    nats = -scores.log_softmax(-1).gather(2, expected.unsqueeze(-1)).squeeze(-1)
     assert outcome.rows == len(rows) == (2 * 36 - 1) // 8
     assert outcome.measure()["nats"] == pytest.approx(float(nats.mean()), rel=1e-6)
     assert outcome.measure()["token_accuracy"] == pytest.approx(
-        float((scores.argmax(-1) == wanted).double().mean())
+        float((scores.argmax(-1) == expected).double().mean())
     )
     assert outcome.describe(0, truth=True) == "".join(OTHER)[1:9].replace("!", "\ufffd")
-    assert task.batch_metrics(scores, wanted)["token_accuracy"] == (
+    assert task.batch_metrics(scores, expected)["token_accuracy"] == (
         outcome.right.sum(),
         outcome.tokens.sum(),
     )
@@ -134,14 +133,14 @@ def test_a_restored_task_writes_the_same_text() -> None:
 
 def test_the_unigram_is_the_formula() -> None:
     encoder, task = make_task()
-    found = task.baselines(_part(TRAIN), _part(OTHER), encoder)["unigram"].measure()
+    metrics = task.baselines(_part(TRAIN), _part(OTHER), encoder)["unigram"].measure()
     train, text = "".join(TRAIN), "".join(OTHER)
     vocabulary = len(set(train)) + 1  # with the unknown
     said = text[1 : 1 + (len(text) - 1) // 8 * 8]
     nats = np.mean([-math.log((train.count(sign) + 1) / (len(train) + vocabulary)) for sign in said])
-    assert found["perplexity"] == pytest.approx(math.exp(nats))
+    assert metrics["perplexity"] == pytest.approx(math.exp(nats))
     mode = max(set(train), key=train.count)
-    assert found["token_accuracy"] == pytest.approx(said.count(mode) / len(said))
+    assert metrics["token_accuracy"] == pytest.approx(said.count(mode) / len(said))
 
 
 streams = st.lists(st.integers(1, 5), min_size=2, max_size=60).map(
@@ -160,14 +159,14 @@ def test_the_bigram_is_its_formula_and_its_best_answer_the_most_probable(stream:
         for before in range(1, vocabulary):
             followers = [b for a, b in pairs if a == before] if is_pair else []
             weight = max(len(set(followers)), 1)
-            wanted = [
+            expected = [
                 (followers.count(b) + weight * single[b]) / (len(followers) + weight)
                 for b in range(1, vocabulary)
             ]
             probability, best = model(np.full(vocabulary - 1, before), np.arange(1, vocabulary))
-            assert probability == pytest.approx(np.array(wanted))
+            assert probability == pytest.approx(np.array(expected))
             assert probability.sum() == pytest.approx(1)
-            assert wanted[best[0] - 1] == pytest.approx(max(wanted))
+            assert expected[best[0] - 1] == pytest.approx(max(expected))
 
 
 def test_a_network_of_pairs_learns_what_counting_pairs_knows() -> None:
@@ -177,20 +176,20 @@ def test_a_network_of_pairs_learns_what_counting_pairs_knows() -> None:
     rows, targets = task.training_data(encoder.rows(part.features, {}), part, encoder)
     assert isinstance(rows, Windows)
     everything = torch.arange(len(rows))
-    seen, wanted = encoder.front()(rows.take(everything)), targets.take(everything)
+    seen, expected = encoder.front()(rows.take(everything)), targets.take(everything)
     network = Table(task.outputs.scores)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
     for _ in range(150):
         optimizer.zero_grad()
-        next_token(network(seen), wanted).mean().backward()
+        next_token(network(seen), expected).mean().backward()
         optimizer.step()
-    found = task.outcome(network, rows, part)
+    outcome = task.outcome(network, rows, part)
     baselines = task.baselines(part, part, encoder)
-    assert all(found.same_rows(baseline) for baseline in baselines.values())
+    assert all(outcome.same_rows(baseline) for baseline in baselines.values())
     nats = {name: baseline.measure()["nats"] for name, baseline in baselines.items()}
     assert nats["bigram"] < nats["unigram"] - 0.5
-    assert found.measure()["nats"] < nats["bigram"]  # which keeps a little for what it has not seen
-    assert found.measure()["token_accuracy"] >= baselines["bigram"].measure()["token_accuracy"]
+    assert outcome.measure()["nats"] < nats["bigram"]  # which keeps a little for what it has not seen
+    assert outcome.measure()["token_accuracy"] >= baselines["bigram"].measure()["token_accuracy"]
 
 
 def test_tiny_shakespeare_counted(shared_data) -> None:
@@ -198,10 +197,10 @@ def test_tiny_shakespeare_counted(shared_data) -> None:
 
     column = read_text_file(shared_data / "tinyshakespeare" / "input.txt").frame["text"]
     encoder = StreamEncoder.fit(column[:900], None, Text())
-    found = ngram_outcomes(
+    outcomes = ngram_outcomes(
         encoder.rows(column[:900]), encoder.rows(column[900:]), vocabulary=encoder.shape.vocabulary
     )
-    nats = {name: outcome.measure()["nats"] for name, outcome in found.items()}
+    nats = {name: outcome.measure()["nats"] for name, outcome in outcomes.items()}
     assert 3.2 < nats["unigram"] < 3.4
     assert 2.4 < nats["bigram"] < 2.6
     assert following(encoder.rows(column[900:])).length == 64

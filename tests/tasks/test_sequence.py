@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.encoders.row_encoder import OneColumn
 from handrail.data.encoders.text import TextEncoder
-from handrail.data.encoders.tokenizers.codes import UNKNOWN
+from handrail.data.encoders.tokenizers import UNKNOWN
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
-from handrail.recipe.encoding import Text
+from handrail.recipe.sections import Text
 from handrail.shapes import StepShape, TokenShape
 from handrail.tasks.sequence import SequenceTask
 
@@ -33,9 +33,9 @@ class Oracle(nn.Module):
         self.answers, self.scores, self.asked = answers, scores, 0
 
     def forward(self, source: Tensor) -> Tensor:
-        found = self.answers[self.asked : self.asked + len(source)]
+        result = self.answers[self.asked : self.asked + len(source)]
         self.asked += len(source)
-        return nn.functional.one_hot(found.long(), self.scores).float()
+        return nn.functional.one_hot(result.long(), self.scores).float()
 
 
 def make_task(answers: pl.Series, settings: Text | None = None) -> SequenceTask:

@@ -26,8 +26,8 @@ print(before, faults())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep to ways of their own")
 def test_large_tensors_are_given_the_memory_of_earlier_ones() -> None:
-    found = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", COUNT], capture_output=True, text=True, check=True
     ).stdout.split()
-    before, after = (int(number) for number in found)
+    before, after = (int(number) for number in output)
     assert after < before / 20

@@ -58,8 +58,8 @@ def test_a_real_difference_is_seen() -> None:
 
 def test_the_truly_best_is_among_those_within_noise() -> None:
     better = np.linspace(0, 0.25, TRIALS)
-    made = searches(better, like="none", seed=2)
-    within = [find_within_noise(*search[:2], confidence=0.95) for search in made]
+    runs = searches(better, like="none", seed=2)
+    within = [find_within_noise(*search[:2], confidence=0.95) for search in runs]
     assert np.mean([trials[-1] for trials in within]) > 0.9
     assert np.mean([trials[0] for trials in within]) < 0.5
 
@@ -71,8 +71,8 @@ def test_the_best_is_always_within_noise_of_itself() -> None:
 
 def test_a_trial_that_answers_as_the_baseline_does_is_not_better() -> None:
     draws = np.random.default_rng(0).normal(0.5, 0.1, (1, 100)).repeat(3, axis=0)
-    found = compare_with(np.full(3, 0.5), draws, 0.5, draws[0], confidence=0.95)
-    assert not found.better.any()
+    comparison = compare_with(np.full(3, 0.5), draws, 0.5, draws[0], confidence=0.95)
+    assert not comparison.better.any()
     assert find_within_noise(np.full(3, 0.5), draws, confidence=0.95).all()
 
 

@@ -13,11 +13,11 @@ import pytest
 import handrail
 from handrail.data.prepare import prepare
 from handrail.errors import DataError, RecipeError, RunError, TrainingError
-from handrail.recipe.compose import compose
-from handrail.report.search.text import search_text, short_names
-from handrail.tuning.folds import divisions
-from handrail.tuning.trial import Result, Trial
-from handrail.tuning.trial_store import TrialStore
+from handrail.recipe import compose
+from handrail.report.search import search_text
+from handrail.report.wording import short_names
+from handrail.tuning.trial import Result, Trial, TrialStore
+from handrail.tuning.workspace import divisions
 
 RATE = "learning.gradient.optimizer.adamw.learning_rate"
 SMALL = {"training.epochs": 4, "model.mlp.hidden": [8], "evaluation.resamples": 200}
@@ -303,7 +303,7 @@ def test_the_page_shows_all_trials_and_is_the_same_each_time(table: pl.DataFrame
     assert page.count('<th scope="row">') == 8
     assert page.count('<svg class="plot"') == 4  # all settings together, and a slice of each
     assert "beyond noise" in page
-    from handrail.report.search.page import render_search
+    from handrail.report.search import render_search
 
     assert render_search(result.summary, recipe=result.folder.recipe.read_text(encoding="utf-8")) == page
 

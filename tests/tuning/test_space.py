@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handrail.errors import RecipeError
 from handrail.recipe import Recipe
 from handrail.tuning.checks import check_space
-from handrail.tuning.space import Choices, Range, combinations, draw_settings, read_space, size
+from handrail.tuning.space import Choices, Range, Space, combinations, draw_settings, read_space, size
 
 RATE = "learning.gradient.optimizer.adamw.learning_rate"
 
@@ -39,10 +39,10 @@ def test_dotted_and_nested_names_are_the_same() -> None:
 
 def test_a_grid_is_every_combination_and_the_last_setting_changes_first() -> None:
     space = {"a": Choices((1, 2)), "b": Range(0.1, 0.3, step=0.1), "c": Range(3, 4)}
-    found = list(combinations(space))
-    assert len(found) == size(space) == 12
-    assert [one["b"] for one in found[:6:2]] == [0.1, 0.2, 0.3]
-    assert [one["c"] for one in found[:3]] == [3, 4, 3]
+    settings = list(combinations(space))
+    assert len(settings) == size(space) == 12
+    assert [one["b"] for one in settings[:6:2]] == [0.1, 0.2, 0.3]
+    assert [one["c"] for one in settings[:3]] == [3, 4, 3]
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.booleans(), st.floats(0, 1, exclude_max=True))
@@ -59,20 +59,20 @@ def test_numbers_stay_within(low: float, more: float, log: bool, share: float) -
 
 
 def test_a_logarithmic_range_gives_each_power_the_same_share() -> None:
-    space = {"x": Range(1e-4, 1.0, log=True)}
+    space: Space = {"x": Range(1e-4, 1.0, log=True)}
     powers = [math.floor(math.log10(one["x"])) for one in draw_settings(space, 4000, seed=3)]
     assert all(900 < powers.count(power) < 1100 for power in (-4, -3, -2, -1))
 
 
 def test_drawn_settings_are_all_different_and_follow_from_the_seed() -> None:
-    space = {"a": Choices((1, 2, 3)), "b": Choices((True, False))}
-    found = draw_settings(space, 6, seed=1)
-    assert len({repr(one) for one in found}) == 6
-    assert found == draw_settings(space, 6, seed=1) != draw_settings(space, 6, seed=2)
+    space: Space = {"a": Choices((1, 2, 3)), "b": Choices((True, False))}
+    settings = draw_settings(space, 6, seed=1)
+    assert len({repr(one) for one in settings}) == 6
+    assert settings == draw_settings(space, 6, seed=1) != draw_settings(space, 6, seed=2)
 
 
 def test_all_mistakes_are_said_at_once() -> None:
-    found = mistakes(
+    texts = mistakes(
         space={
             "model.mlp.dropuot": [0.1],
             "seed": [1, 2],
@@ -85,7 +85,7 @@ def test_all_mistakes_are_said_at_once() -> None:
             "training.min_delta": {"low": 0.1, "hihg": 0.2},
         }
     )
-    text = "\n".join(found)
+    text = "\n".join(texts)
     for part in (
         "model.mlp.dropuot: unknown argument. Did you mean 'dropout'?",
         "seed: a lucky seed is no setting; tuning.replicas",
@@ -99,7 +99,7 @@ def test_all_mistakes_are_said_at_once() -> None:
         "high: missing",
     ):
         assert part in text, part
-    assert len(found) == 10
+    assert len(texts) == 10
 
 
 @pytest.mark.parametrize(
@@ -137,5 +137,5 @@ def test_what_a_search_cannot_do(tuning: dict[str, object], message: str) -> Non
 
 def test_an_unknown_method_is_told_with_the_nearest() -> None:
     pytest.importorskip("optuna")
-    found = mistakes(space={"training.batch_size": [16, 32]}, method="tpee")
-    assert found == ["tuning.method: there is no method 'tpee'. Did you mean 'tpe'?"]
+    texts = mistakes(space={"training.batch_size": [16, 32]}, method="tpee")
+    assert texts == ["tuning.method: there is no method 'tpee'. Did you mean 'tpe'?"]

@@ -3,6 +3,5 @@
 images  flip, shift, rotation, zoom, crop, resized_crop, colour, noise, erasing, mixup
 series  jitter, scaling
 
-`choose` says what suits the data where nobody names any; `base` is what those of images share, `warp` what
-turns, zooms and cuts share: one interpolation.
+`defaults` says what suits the data where nobody names any; `base` is what those of images share.
 """

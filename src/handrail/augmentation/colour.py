@@ -8,11 +8,12 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from handrail.augmentation.base import Augmentation, uniform
+from handrail.augmentation.base import Augmentation, Images, uniform
 from handrail.components import component
 from handrail.components.arguments import Rate
 from handrail.errors import RecipeError
 from handrail.shapes import ImageShape
+from handrail.tools.words import plural
 
 _GREY = (0.299, 0.587, 0.114)
 _TO_YIQ = (_GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
@@ -20,10 +21,9 @@ _TO_YIQ = (_GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 @component("augmentation")
 class Colour(Augmentation):
-    """Brightness, contrast, saturation and hue, each changed by chance, as one linear map of each image's
-    colours.
+    """Brightness, contrast, saturation and hue, changed at random by one linear map of an image's colours.
 
-    x' = b·c·H·S·x + b·(1 − c)·m, cut to 0 … 1, with even factors b, c, s within 1 ± their setting; m: the
+    x' = b·c·H·S·x + b·(1 − c)·m, cut to 0 … 1, with uniform factors b, c, s within 1 ± their setting; m: the
     image's mean grey; S = s·I + (1 − s)·1·gᵀ with the weights of grey g = (0.299, 0.587, 0.114); H turns the
     two colour axes of YIQ. As a linear map it takes a twentieth of the time of steps through HSV, and keeps
     each pixel's grey where only saturation and hue change.
@@ -50,15 +50,15 @@ class Colour(Augmentation):
     ) -> None:
         super().__init__()
         self.coloured = inputs[0] == 3
-        _refuse_without_colour(inputs[0], {"saturation": saturation, "hue": hue})
+        names = [name for name, value in (("saturation", saturation), ("hue", hue)) if value is not None]
+        if names and not self.coloured:
+            reason = f"has no effect on images with {plural(inputs[0], 'channel')}; leave it out."
+            raise RecipeError([f"augmentation.colour.{name}: {reason}" for name in names])
         self.brightness, self.contrast = brightness, contrast
         self.saturation = 0.2 if saturation is None else saturation
         self.hue = 0.02 if hue is None else hue
 
-    def changed(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows channels height width"]:
-        """The batch in other light."""
+    def change(self, x: Images) -> Images:
         bright = uniform(x, 1 - self.brightness, 1 + self.brightness)
         contrast = uniform(x, 1 - self.contrast, 1 + self.contrast)
         mean = greys(x).mean(dim=(1, 2, 3))
@@ -71,18 +71,7 @@ class Colour(Augmentation):
         return mixed.clamp_(0, 1).view_as(x)
 
 
-def _refuse_without_colour(channels: int, settings: dict[str, float | None]) -> None:
-    problems = [
-        f"augmentation.colour.{name}: has no effect on images with {channels} "
-        f"channel{'' if channels == 1 else 's'}; leave it out."
-        for name, value in settings.items()
-        if value is not None and channels != 3
-    ]
-    if problems:
-        raise RecipeError(problems)
-
-
-def greys(x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows 1 height width"]:
+def greys(x: Images) -> Float[Tensor, "rows 1 height width"]:
     """The grey of each pixel: weighted as the eye does for three channels, else the mean."""
     if x.shape[1] != 3:
         return x.mean(dim=1, keepdim=True)

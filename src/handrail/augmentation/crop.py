@@ -8,9 +8,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from handrail.augmentation.base import Augmentation, Border, uniform
-from handrail.augmentation.shift import moved
-from handrail.augmentation.warp import Warp
+from handrail.augmentation.base import Augmentation, Border, Images, Warp, affine, check_range, uniform
+from handrail.augmentation.shift import shift_rows
 from handrail.components import component
 from handrail.components.arguments import Positive, Share
 from handrail.errors import RecipeError
@@ -19,14 +18,12 @@ from handrail.shapes import ImageShape
 
 @component("augmentation")
 class Crop(Augmentation):
-    """A rim of `padding` pixels is added, and an image of the old size cut out anywhere: usual for CIFAR's 32
-    × 32 photos.
+    """A rim of `padding` pixels is added and the old size cut out anywhere: usual for CIFAR's 32 × 32 photos.
 
     Arguments:
         inputs: shape of the images.
         padding: pixels that are added at each side.
-        border: what they hold: the edge's pixels again, the picture mirrored (the default here), or black (in
-            He 2016).
+        border: what they hold: the edge's pixels again, the picture mirrored, or black (in He 2016).
 
     Raises: `RecipeError` when the rim would be as wide as the image.
 
@@ -45,24 +42,20 @@ class Crop(Augmentation):
         self.padding = padding
         self.border: Border = border
 
-    def changed(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows channels height width"]:
-        """The batch with each image cut out elsewhere."""
-        return moved(x, (self.padding, self.padding), self.border)
+    def change(self, x: Images) -> Images:
+        return shift_rows(x, (self.padding, self.padding), self.border)
 
 
 @component("augmentation")
 class ResizedCrop(Warp):
     """A part of each image, blown up to the whole: usual for large photos.
 
-    The part covers an even share a of the area, its width : height is √r : 1/√r times the image's, log r
-    even; it lies anywhere within. What would be wider or taller than the image is cut to it.
+    The part covers a share of the area, uniform; its width : height is √r : 1/√r times the image's, log r
+    uniform; it lies anywhere within. What would be wider or taller than the image is cut to it.
 
     Arguments:
         inputs: shape of the images.
-        area: smallest and largest share of the image's area. The paper's is 0.08 to 1; with few images, keep
-            more.
+        area: smallest and largest share of the image's area; 0.08 to 1 in the paper, more for few images.
         ratio: the narrowest and the widest r.
 
     Raises: `RecipeError` when a range begins above its end.
@@ -78,20 +71,15 @@ class ResizedCrop(Warp):
         ratio: tuple[Positive, Positive] = (0.75, 4 / 3),
     ) -> None:
         super().__init__("edge")
-        for name, (low, high) in {"area": area, "ratio": ratio}.items():
-            if low > high:
-                raise RecipeError(
-                    f"augmentation.resized_crop.{name}: {low:g} is above {high:g}; expected [smallest, "
-                    "largest]."
-                )
+        check_range("resized_crop.area", area)
+        check_range("resized_crop.ratio", ratio)
         self.area, self.ratio = area, ratio
 
-    def maps(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows 2 3"]:
-        """Where each pixel comes from."""
+    def maps(self, x: Images) -> Float[Tensor, "rows 2 3"]:
         side = uniform(x, *self.area).sqrt()
         stretch = uniform(x, math.log(self.ratio[0]) / 2, math.log(self.ratio[1]) / 2).exp()
         wide, tall = (side * stretch).clamp(max=1), (side / stretch).clamp(max=1)
         right = (1 - wide) * x.shape[3] / 2 * uniform(x, -1, 1)
         down = (1 - tall) * x.shape[2] / 2 * uniform(x, -1, 1)
         none = torch.zeros_like(wide)
-        return torch.stack([wide, none, right, none, tall, down], dim=1).view(-1, 2, 3)
+        return affine(wide, none, right, none, tall, down)

@@ -1,6 +1,4 @@
-"""What is changed by chance in training images when nobody says: what fits their colours, their size and
-their number.
-"""
+"""The usual augmentation of training images: what fits their colours, their size and their number."""
 
 from typing import Any
 
@@ -15,28 +13,24 @@ _CLASSES = ("binary", "multi-class", "multi-label")
 def usual_augmentation(shape: ImageShape, rows: int, task: str) -> tuple[list[Any], str]:
     """The augmentations of a recipe that names none, and a sentence that says why.
 
-    Only what leaves the answer alone is chosen: a moved digit is the same digit, a mirrored one may be none
-    at all.
+    Only what leaves the answer alone is chosen: a moved digit is the same digit, a mirrored one may be none.
 
     Arguments:
         shape: of the images as the network gets them.
         rows: how many training images there are.
         task: `binary`, `multi-class`, `multi-label` …
 
-    Returns: specifications such as `[{"shift": {"share": 0.08}}]`, and a full sentence for the log and the
-    report.
+    Returns: specifications such as `[{"shift": {"share": 0.08}}]`, and a sentence for the log and the report.
     """
     if task in ("mask", "boxes"):
         return [{"flip": {"direction": "both"}}], (
             "Augmentation: each training image is mirrored at random, sideways and upside down, with its "
-            "masks or boxes; if up and "
-            "down differ in meaning, say data.augment=[flip]."
+            "masks or boxes; if up and down differ in meaning, say data.augment=[flip]."
         )
     if task not in _CLASSES:
-        return (
-            [],
+        return [], (
             f"No augmentation: in the task '{task}' the answer may lie in place and size, and would have to "
-            "change with the image.",
+            "change with the image."
         )
     if rows > _MANY:
         return [], f"No augmentation: {rows:,} training images differ enough by themselves."
@@ -46,28 +40,23 @@ def usual_augmentation(shape: ImageShape, rows: int, task: str) -> tuple[list[An
 def _of_greys(shape: ImageShape) -> tuple[list[Any], str]:
     reason = "no flips or turns, as a mirrored digit, letter or organ may be another"
     if min(shape.height, shape.width) < 12:
-        return (
-            [],
-            f"No augmentation: in images of {shape.height} × {shape.width} pixels each pixel counts; "
-            f"{reason}.",
-        )
-    return [
-        {"shift": {"share": 0.05}}
-    ], f"Augmentation: each training image is moved by up to 5 % of its size; {reason}."
+        size = f"{shape.height} × {shape.width}"
+        return [], f"No augmentation: in images of {size} pixels each pixel counts; {reason}."
+    why = f"Augmentation: each training image is moved by up to 5 % of its size; {reason}."
+    return [{"shift": {"share": 0.05}}], why
 
 
 def _of_photos(shape: ImageShape, rows: int) -> tuple[list[Any], str]:
     """Colour images are taken for photos, whose mirror image shows the same thing."""
     small = max(shape.height, shape.width) <= _SMALL
     padding = max(1, round(min(shape.height, shape.width) / 8))
-    found: list[Any] = ["flip", {"crop": {"padding": padding}} if small else "resized_crop"]
-    told = (
-        f"mirrored at random and {f'moved by up to {padding} pixels' if small else 'cropped to a part of it'}"
-    )
+    changes: list[Any] = ["flip", {"crop": {"padding": padding}} if small else "resized_crop"]
+    cut = f"moved by up to {padding} pixels" if small else "cropped to a part of it"
+    light = ""
     if rows < _FEW:
-        found.append("colour")
-        told = f"{told}, in changing light, as there are only {rows:,}"
-    return found, (
-        f"Augmentation: each training image is {told}; if left and right differ in meaning (signs, text), "
-        "leave the flip out."
+        changes.append("colour")
+        light = f", in changing light, as there are only {rows:,}"
+    return changes, (
+        f"Augmentation: each training image is mirrored at random and {cut}{light}; if left and right differ "
+        "in meaning (signs, text), leave the flip out."
     )

@@ -1,17 +1,14 @@
 """Parts of images erased."""
 
 import math
-from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from handrail.augmentation.base import Augmentation, chosen, uniform
+from handrail.augmentation.base import Augmentation, Images, Probability, check_range, pick_rows, uniform
 from handrail.components import component
 from handrail.components.arguments import Share
-from handrail.errors import RecipeError
 from handrail.shapes import ImageShape
 
 _RATIO = 0.3
@@ -19,11 +16,10 @@ _RATIO = 0.3
 
 @component("augmentation")
 class Erasing(Augmentation):
-    """A rectangle of some images is filled with random pixels, even in 0 … 1: the network learns not to rest
-    on one part.
+    """A rectangle of some images becomes random pixels: the network learns not to rely on one part.
 
-    The rectangle covers an even share of the area; the logarithm of height : width is even within ± log 0.3
-    (the paper's range). Where it would be larger than the image it is cut to it; the paper draws again.
+    Pixels are uniform in 0 … 1; so are the rectangle's share of the area, and log(height : width) within
+    ± log 0.3 (the paper's range). A rectangle larger than the image is cut to it; the paper draws again.
 
     Arguments:
         inputs: shape of the images.
@@ -39,31 +35,24 @@ class Erasing(Augmentation):
         self,
         inputs: ImageShape,
         *,
-        probability: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        probability: Probability = 0.5,
         share: tuple[Share, Share] = (0.02, 0.3),
     ) -> None:
         super().__init__()
-        if share[0] > share[1]:
-            raise RecipeError(
-                f"augmentation.erasing.share: {share[0]:g} is above {share[1]:g}; expected [smallest, "
-                "largest]."
-            )
+        check_range("erasing.share", share)
         self.probability, self.share = probability, share
 
-    def changed(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows channels height width"]:
-        """The batch with holes."""
+    def change(self, x: Images) -> Images:
         height, width = x.shape[2:]
         side = (uniform(x, *self.share) * height * width).sqrt()
         stretch = uniform(x, math.log(_RATIO) / 2, -math.log(_RATIO) / 2).exp()
         rows = _stretch_of(x, height, side * stretch)[:, None, :, None]
         columns = _stretch_of(x, width, side / stretch)[:, None, None, :]
-        return torch.where(rows & columns & chosen(x, self.probability), torch.rand_like(x), x)
+        return torch.where(rows & columns & pick_rows(x, self.probability), torch.rand_like(x), x)
 
 
 def _stretch_of(x: Tensor, size: int, length: Float[Tensor, " rows"]) -> Tensor:
-    """Which of `size` places lie in a stretch of that length, somewhere within: true or false, [rows, size]."""
+    """Which of `size` places lie in a stretch of that length, somewhere within, `[rows, size]`."""
     length = length.round().clamp(1, size)
     start = (torch.rand(len(x), device=x.device) * (size - length + 1)).floor()
     places = torch.arange(size, device=x.device)

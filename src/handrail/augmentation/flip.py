@@ -1,13 +1,11 @@
 """Mirror images."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from handrail.augmentation.base import Augmentation, chosen
+from handrail.augmentation.base import Augmentation, Images, Probability, pick_rows
 from handrail.components import component
 from handrail.layers.anchors import flip_boxes
 from handrail.shapes import ImageShape
@@ -17,7 +15,7 @@ from handrail.shapes import ImageShape
 class Flip(Augmentation):
     """Mirror images: x'[r, c] = x[r, width − 1 − c], for each image with a probability.
 
-    Not for digits, letters and whatever else is another thing in the mirror.
+    Not for digits, letters and whatever else means something else in the mirror.
 
     Arguments:
         inputs: shape of the images.
@@ -32,20 +30,17 @@ class Flip(Augmentation):
         self,
         inputs: ImageShape,
         *,
-        probability: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        probability: Probability = 0.5,
         direction: Literal["horizontal", "vertical", "both"] = "horizontal",
     ) -> None:
         super().__init__()
         self.probability = probability
-        self.turned: dict[int, Tensor] = {}
+        self.flipped: dict[int, Tensor] = {}
         self.dimensions = {"horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}[direction]
 
-    def changed(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows channels height width"]:
-        """The batch with some images mirrored."""
-        self.turned = {dimension: chosen(x, self.probability) for dimension in self.dimensions}
-        for dimension, rows in self.turned.items():
+    def change(self, x: Images) -> Images:
+        self.flipped = {dimension: pick_rows(x, self.probability) for dimension in self.dimensions}
+        for dimension, rows in self.flipped.items():
             x = torch.where(rows, x.flip(dimension), x)
         return x
 
@@ -53,8 +48,8 @@ class Flip(Augmentation):
         """Masks `[rows, height, width]` and boxes `[rows, most, 5]` mirrored as the last batch was."""
         if targets.is_floating_point():
             none = torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
-            rows = {dimension: turned.flatten() for dimension, turned in self.turned.items()}
+            rows = {dimension: flipped.flatten() for dimension, flipped in self.flipped.items()}
             return flip_boxes(targets, sideways=rows.get(-1, none), upside_down=rows.get(-2, none))
-        for dimension, rows in self.turned.items():
+        for dimension, rows in self.flipped.items():
             targets = torch.where(rows[:, 0], targets.flip(dimension), targets)
         return targets

@@ -3,11 +3,9 @@
 from typing import Annotated
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
 
-from handrail.augmentation.base import Augmentation
+from handrail.augmentation.base import Augmentation, Images
 from handrail.components import component
 from handrail.shapes import ImageShape
 
@@ -23,17 +21,9 @@ class Noise(Augmentation):
     Source: Sietsma & Dow 1991; Bishop 1995
     """
 
-    def __init__(
-        self,
-        inputs: ImageShape,
-        *,
-        deviation: Annotated[float, Field(ge=0, le=1)] = 0.05,
-    ) -> None:
+    def __init__(self, inputs: ImageShape, *, deviation: Annotated[float, Field(ge=0, le=1)] = 0.05) -> None:
         super().__init__()
         self.deviation = deviation
 
-    def changed(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows channels height width"]:
-        """The batch with noise."""
+    def change(self, x: Images) -> Images:
         return torch.randn_like(x).mul_(self.deviation).add_(x).clamp_(0, 1)

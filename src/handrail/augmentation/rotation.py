@@ -8,15 +8,14 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from handrail.augmentation.base import Border, uniform
-from handrail.augmentation.warp import Warp
+from handrail.augmentation.base import Border, Images, Warp, affine, uniform
 from handrail.components import component
 from handrail.shapes import ImageShape
 
 
 @component("augmentation")
 class Rotation(Warp):
-    """Images turned about their middle by an angle that is even within ± degrees.
+    """Images turned about their middle by an angle that is uniform within ± degrees.
 
     Arguments:
         inputs: shape of the images.
@@ -36,8 +35,7 @@ class Rotation(Warp):
         super().__init__(border)
         self.degrees = degrees
 
-    def maps(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows 2 3"]:
-        """Where each pixel comes from."""
+    def maps(self, x: Images) -> Float[Tensor, "rows 2 3"]:
         return turns(uniform(x, -self.degrees, self.degrees))
 
 
@@ -45,4 +43,4 @@ def turns(degrees: Float[Tensor, " rows"]) -> Float[Tensor, "rows 2 3"]:
     """The maps that turn a picture against the clock."""
     angle = degrees * (math.pi / 180)
     cosine, sine, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    return torch.stack([cosine, -sine, none, sine, cosine, none], dim=1).view(-1, 2, 3)
+    return affine(cosine, -sine, none, sine, cosine, none)

@@ -13,8 +13,7 @@ from handrail.shapes import SeriesShape
 class Jitter(nn.Module):
     """y = x + ε, ε ~ N(0, deviation²) for each value, while training; y = x otherwise.
 
-    It is like the noise of a sensor. Exact zeros stay: they are what stands behind the end of a shorter
-    series.
+    Like the noise of a sensor. Exact zeros stay: they are what stands behind the end of a shorter series.
 
     Arguments:
         inputs: channels and length of a series.
@@ -28,7 +27,6 @@ class Jitter(nn.Module):
         self.deviation = deviation
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows channels length"]:
-        """Series with noise."""
         if not self.training or not self.deviation:
             return x
         return x + self.deviation * torch.randn_like(x) * (x != 0)
@@ -41,8 +39,7 @@ class Jitter(nn.Module):
 class Scaling(nn.Module):
     """y = s·x, s ~ N(1, deviation²) for each channel of each row, while training; y = x otherwise.
 
-    It is like a sensor that is read too high or too low. Not for forecasts: the values to come are not scaled
-    with it.
+    Like a sensor that reads too high or too low. Not for forecasts: the values to come are not scaled.
 
     Arguments:
         inputs: channels and length of a series.
@@ -56,7 +53,6 @@ class Scaling(nn.Module):
         self.deviation = deviation
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows channels length"]:
-        """Scaled series."""
         if not self.training or not self.deviation:
             return x
         return x * (1 + self.deviation * torch.randn(*x.shape[:2], 1, dtype=x.dtype, device=x.device))

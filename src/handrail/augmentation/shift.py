@@ -3,12 +3,10 @@
 from typing import Annotated
 
 import torch
-from jaxtyping import Float, Int
 from pydantic import Field
-from torch import Tensor
 from torch.nn import functional
 
-from handrail.augmentation.base import Augmentation, Border
+from handrail.augmentation.base import Augmentation, Border, Images
 from handrail.components import component
 from handrail.shapes import ImageShape
 
@@ -17,7 +15,7 @@ _MODES = {"edge": "replicate", "mirror": "reflect", "black": "constant"}
 
 @component("augmentation")
 class Shift(Augmentation):
-    """Images moved by whole pixels: x'[r, c] = x[r − d, c − e], d and e even within ± share · size.
+    """Images moved by whole pixels: x'[r, c] = x[r − d, c − e], d and e uniform within ± share · size.
 
     Whole pixels need no interpolation: nothing is blurred, and it costs a tenth of a shift by fractions.
 
@@ -37,44 +35,21 @@ class Shift(Augmentation):
         border: Border = "edge",
     ) -> None:
         super().__init__()
-        self.reach = (_pixels(share, inputs[1]), _pixels(share, inputs[2]))
+        down, right = (min(round(share * size), size - 1) for size in inputs[1:])
+        self.reach = (down, right)
         self.border: Border = border
 
-    def changed(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows channels height width"]:
-        """The batch with each image moved."""
-        return moved(x, self.reach, self.border)
+    def change(self, x: Images) -> Images:
+        return shift_rows(x, self.reach, self.border)
 
 
-def _pixels(share: float, size: int) -> int:
-    return min(round(share * size), size - 1)
-
-
-def moved(
-    x: Float[Tensor, "rows channels height width"], reach: tuple[int, int], border: Border
-) -> Float[Tensor, "rows channels height width"]:
-    """Each image moved by at most `reach` pixels up or down and left or right, by chance."""
+def shift_rows(x: Images, reach: tuple[int, int], border: Border) -> Images:
+    """Each image moved at random by at most `reach` pixels up or down and left or right."""
     down, right = reach
     if not (down or right):
         return x
     top = torch.randint(0, 2 * down + 1, (len(x),), device=x.device)
     left = torch.randint(0, 2 * right + 1, (len(x),), device=x.device)
-    return cut_out(
-        functional.pad(x, (right, right, down, down), mode=_MODES[border]),
-        top,
-        left,
-        (x.shape[2], x.shape[3]),
-    )
-
-
-def cut_out(
-    x: Float[Tensor, "rows channels tall wide"],
-    top: Int[Tensor, " rows"],
-    left: Int[Tensor, " rows"],
-    size: tuple[int, int],
-) -> Float[Tensor, "rows channels height width"]:
-    """A window of `size` from each image, whose first pixel is at (top, left)."""
-    # [rows, channels, tops, lefts, height, width], no copy.
-    windows = x.unfold(2, size[0], 1).unfold(3, size[1], 1)
+    padded = functional.pad(x, (right, right, down, down), mode=_MODES[border])
+    windows = padded.unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)  # [rows, channels, tops, lefts, h, w]
     return windows[torch.arange(len(x), device=x.device), :, top, left]

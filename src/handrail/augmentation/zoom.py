@@ -8,10 +8,8 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from handrail.augmentation.base import Border, uniform
-from handrail.augmentation.warp import Warp
+from handrail.augmentation.base import Border, Images, Warp, affine, check_range, uniform
 from handrail.components import component
-from handrail.errors import RecipeError
 from handrail.shapes import ImageShape
 
 Factor = Annotated[float, Field(gt=0, le=10)]
@@ -19,13 +17,12 @@ Factor = Annotated[float, Field(gt=0, le=10)]
 
 @component("augmentation")
 class Zoom(Warp):
-    """What is seen becomes z times as large about the middle of the image, log z even within the range.
+    """What is seen becomes z times as large about the middle of the image, log z uniform within the range.
 
     Arguments:
         inputs: shape of the images.
         range: smallest and largest z; below 1 the picture shrinks.
-        border: what is seen around a picture that shrinks: the edge's pixels again, the picture mirrored, or
-            black (0).
+        border: what is seen around a picture that shrinks: `edge`, `mirror` or `black`, as of `rotation`.
 
     Raises: `RecipeError` when the range begins above its end.
 
@@ -33,21 +30,13 @@ class Zoom(Warp):
     """
 
     def __init__(
-        self,
-        inputs: ImageShape,
-        *,
-        range: tuple[Factor, Factor] = (0.9, 1.1),
-        border: Border = "edge",
+        self, inputs: ImageShape, *, range: tuple[Factor, Factor] = (0.9, 1.1), border: Border = "edge"
     ) -> None:
         super().__init__(border)
-        if range[0] > range[1]:
-            raise RecipeError(
-                f"augmentation.zoom.range: {range[0]:g} is above {range[1]:g}; expected [smallest, largest]."
-            )
+        check_range("zoom.range", range)
         self.range = range
 
-    def maps(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows 2 3"]:
-        """Where each pixel comes from."""
+    def maps(self, x: Images) -> Float[Tensor, "rows 2 3"]:
         shrunk = uniform(x, -math.log(self.range[1]), -math.log(self.range[0])).exp()
         none = torch.zeros_like(shrunk)
-        return torch.stack([shrunk, none, none, none, shrunk, none], dim=1).view(-1, 2, 3)
+        return affine(shrunk, none, none, none, shrunk, none)

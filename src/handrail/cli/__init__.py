@@ -1,4 +1,4 @@
-"""The command line: a thin layer over the library. Here are the commands that make a run.
+"""The command line: a thin layer over the library. Here are the commands that train and test.
 
 May import everything, but heavy modules only inside commands: `handrail --help` must not load torch. A new
 command is a function here or in `use`, registered with `app`.
@@ -30,13 +30,14 @@ from handrail.cli.options import (
     say,
     source_or_recipe,
 )
-from handrail.cli.tune import resume_tuning, tune
 from handrail.errors import HandrailError
+
+_SOURCE = typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False)
 
 app = typer.Typer(
     name="handrail",
-    help="Deep learning with something to hold on to: "
-    "from a table to a network whose figures can be trusted.",
+    help="Deep learning with something to hold on to: from a table to a network whose figures can be "
+    "trusted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,10 +47,7 @@ app = typer.Typer(
 
 @app.command()
 def fit(
-    source: Annotated[
-        str,
-        typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False),
-    ],
+    source: Annotated[str, _SOURCE],
     target: Target = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")
@@ -73,20 +71,14 @@ def fit(
     changes = parse_changes(settings, parse_reading(read, allow_pickle))
     from handrail.fitting import fit as fit_table
 
-    run = fit_table(
-        table,
-        parse_target(target),
-        recipe=recipe,
-        changes=changes,
-        out=out,
-        progress=progress_style(quiet),
-    )
+    options: Any = {"changes": changes, "out": out, "progress": progress_style(quiet)}
+    run = fit_table(table, parse_target(target), recipe=recipe, **options)
     _print_run(run, as_json=as_json, quiet=quiet, test=test, refit=refit)
 
 
 def _print_run(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit: bool = False) -> None:
     """Print a run; with `test` open its seal, unless it was opened before."""
-    from handrail.report.console.runs import openings_text, run_summary, test_summary
+    from handrail.report.console import openings_text, run_summary, test_summary
 
     before = run.openings() if test else []
     if test and not before:
@@ -99,10 +91,7 @@ def _print_run(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refi
         say(test_summary(run, run.tested), quiet)
     elif before:
         again = f"handrail test {run.path} --again"
-        say(
-            f"\n{openings_text(before)}\nIt was not opened now; to measure again, marked: {again}",
-            quiet,
-        )
+        say(f"\n{openings_text(before)}\nIt was not opened now; to measure again, marked: {again}", quiet)
     else:
         say(f"The test rows are sealed; open them once, at the end: handrail test {run.path}", quiet)
     say(f"report: {run.folder.report}", quiet)
@@ -121,19 +110,15 @@ def run_as_json(run: Any) -> dict[str, Any]:
         {"recipe": opening["recipe"], "when": opening["when"], "share": share}
         for opening, share in tested["shared"]
     ]
-    return plain | {
-        "test": tested["metrics"],
-        "opening": tested["opening"],
-        "refit": tested["refit"],
-        "shared": shared,
-    }
+    figures = {"test": tested["metrics"], "opening": tested["opening"], "refit": tested["refit"]}
+    return plain | figures | {"shared": shared}
 
 
 @app.command()
 def resume(run: RunPath, source: Moved = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Continue a fit or a search that was interrupted or killed."""
     if (run / "search.yaml").is_file():
-        resume_tuning(run, source=source, as_json=as_json, quiet=quiet)
+        _resume_search(run, source=source, as_json=as_json, quiet=quiet)
         return
     from handrail.fitting import resume as resume_run
 
@@ -141,7 +126,83 @@ def resume(run: RunPath, source: Moved = None, as_json: AsJson = False, quiet: Q
     _print_run(resumed, as_json=as_json, quiet=quiet)
 
 
-app.command()(tune)
+@app.command()
+def tune(
+    source: Annotated[str | None, _SOURCE] = None,
+    target: Target = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Search folder; by default runs/NAME-search-TIME.")
+    ] = None,
+    settings: Settings = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit",
+            help="Train the winner again, then on training and validation rows; the seal stays shut.",
+        ),
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", help="Continue the search in this folder; finished trials are not repeated."
+        ),
+    ] = None,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Try settings (tuning.space) on validation rows and say which differences are within noise."""
+    if resume is not None:
+        names = ("SOURCE", "--target", "--out", "--set", "--read", "--allow-pickle")
+        _check_resumed(dict(zip(names, (source, target, out, settings, read, allow_pickle), strict=True)))
+        _resume_search(resume, refit=refit, as_json=as_json, quiet=quiet)
+        return
+    if source is None:
+        raise HandrailError(
+            "no source was given; expected a table, a folder or a recipe (.yaml), or --resume FOLDER."
+        )
+    table, recipe = source_or_recipe(source)
+    changes = parse_changes(settings, parse_reading(read, allow_pickle))
+    from handrail.tuning.search import tune as search
+
+    options: Any = {"changes": changes, "out": out, "refit": refit, "progress": progress_style(quiet)}
+    result = search(table, parse_target(target), recipe=recipe, **options)
+    _print_search(result, as_json=as_json, quiet=quiet)
+
+
+def _check_resumed(arguments: dict[str, Any]) -> None:
+    """Raises: `HandrailError` for arguments that a resumed search would ignore."""
+    ignored = [name for name, value in arguments.items() if value]
+    if ignored:
+        raise HandrailError(
+            f"{', '.join(ignored)}: no effect with --resume, which keeps what the search began with; "
+            "leave it out."
+        )
+
+
+def _resume_search(folder: Path, *, as_json: bool, quiet: bool, **options: Any) -> None:
+    from handrail.tuning.search import resume_search
+
+    search = resume_search(folder, progress=progress_style(quiet), **options)
+    _print_search(search, as_json=as_json, quiet=quiet)
+
+
+def _print_search(search: Any, *, as_json: bool, quiet: bool) -> None:
+    from handrail.report.search import search_text
+
+    run = search.run
+    if as_json:
+        print_json({"search": str(search.path), **search.summary, **({"run": str(run.path)} if run else {})})
+        return
+    say(search_text(search.summary), quiet)
+    if run is None:
+        winner = search.folder.winner
+        say(f"The winner's recipe: {winner}; train it with: handrail fit {winner}", quiet)
+    else:
+        measure = f"handrail test {run.path} --refit"
+        say(f"The winner was trained again in {run.path}; measure it once, at the end: {measure}", quiet)
+    say(f"report: {search.folder.report}", quiet)
 
 
 @app.command(name="test")
@@ -159,7 +220,7 @@ def open_seal(
     quiet: Quiet = False,
 ) -> None:
     """Open the seal: measure once on the test rows."""
-    from handrail.report.console.runs import test_summary
+    from handrail.report.console import test_summary
     from handrail.run import Run
 
     opened = Run(run)

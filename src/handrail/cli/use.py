@@ -59,12 +59,7 @@ def predict(
 
     if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
-    how: dict[str, Any] = {
-        "options": make_read_options(reading),
-        "keep": keep,
-        "strict": strict,
-        "skip_bad": skip_bad,
-    }
+    how: Any = {"options": make_read_options(reading), "keep": keep, "strict": strict, "skip_bad": skip_bad}
     written = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
     answers: Any = predict_source(run, source, **how) if written is None else None
     rows, warnings = written or (len(answers.frame), answers.warnings)
@@ -74,18 +69,14 @@ def predict(
         what = f"{rows:,} rows" if answers is None else _write_answers(answers, out, overwrite)
         say(f"{what} written to {out}", quiet or as_json)
     if as_json:
-        rest = (
-            {"answers": answers.frame.to_dicts()}
-            if out is None and answers is not None
-            else {"out": str(out)}
-        )
+        rest = {"out": str(out)} if out or answers is None else {"answers": answers.frame.to_dicts()}
         print_json({"rows": rows, "warnings": warnings, **rest})
     elif answers is not None and out is None:
         sys.stdout.write(answers.frame.write_csv())
 
 
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
-    """Write a table, or the masks of pictures into a folder. Returns: how much, for the message."""
+    """Write a table, or masks into a folder. Returns: how much, for the message."""
     from handrail.data.writers import convert as write
     from handrail.runs.predict import write_maps
 
@@ -132,19 +123,14 @@ def check(
     reading = parse_reading(read, allow_pickle)
     from handrail.fitting import check_source
 
-    data, findings = check_source(
-        table, parse_target(target), recipe=recipe, changes=parse_changes(settings, reading)
-    )
+    changes = parse_changes(settings, reading)
+    data, findings = check_source(table, parse_target(target), recipe=recipe, changes=changes)
     if as_json:
-        print_json(
-            {
-                "task": data.task.model_dump(),
-                "columns": [column.model_dump() for column in data.schema.columns],
-                "findings": [finding.model_dump() for finding in findings],
-            }
-        )
+        columns = [column.model_dump() for column in data.schema.columns]
+        listed = [finding.model_dump() for finding in findings]
+        print_json({"task": data.task.model_dump(), "columns": columns, "findings": listed})
     else:
-        from handrail.report.console.findings import findings_text
+        from handrail.report.console import findings_text
 
         typer.echo(findings_text(data, findings))
     if any(finding.level == "error" for finding in findings):
@@ -190,7 +176,7 @@ class ListCommand(TyperCommand):
     """`handrail list`, whose help names the kinds of components; they are imported only for it."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from handrail.components.kinds import KINDS
+        from handrail.components import KINDS
 
         kind: Any = self.params[0]
         kind.help = f"One of {', '.join(KINDS)}; by default all."
@@ -199,7 +185,7 @@ class ListCommand(TyperCommand):
 
 def list_components(kind: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False) -> None:
     """List all components with their settings, defaults and sources."""
-    from handrail.report.console.catalogue import catalogue, catalogue_text
+    from handrail.report.console import catalogue, catalogue_text
 
     entries = catalogue(kind)
     if as_json:

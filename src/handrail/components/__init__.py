@@ -13,13 +13,21 @@ In a recipe, and in Python alike, a component is written in one of four ways:
 
 A class or function that can be imported is stored as its import path, so that a recipe file can hold it.
 
-kinds: the slots of a recipe. registry: names and import paths. resolve: from a specification to the object,
+registry: the slots of a recipe, names and import paths. resolve: from a specification to the object,
 and the mistakes. arguments: the types of settings. May import `tools` and `errors`, and never torch.
 """
 
 from handrail.components.arguments import Slot
-from handrail.components.kinds import KINDS, Kind
-from handrail.components.registry import Component, available, component, find, import_path, snake_case
+from handrail.components.registry import (
+    KINDS,
+    Component,
+    Kind,
+    available,
+    component,
+    find,
+    import_path,
+    snake_case,
+)
 from handrail.components.resolve import (
     build,
     explain,
@@ -33,24 +41,6 @@ from handrail.components.resolve import (
     slot_of,
 )
 
-__all__ = [
-    "KINDS",
-    "Component",
-    "Kind",
-    "Slot",
-    "available",
-    "build",
-    "component",
-    "explain",
-    "find",
-    "hints",
-    "import_path",
-    "is_object",
-    "is_placeholder",
-    "parse",
-    "resolve",
-    "settings",
-    "show_value",
-    "slot_of",
-    "snake_case",
-]
+__all__ = ["KINDS", "Component", "Kind", "Slot", "available", "build", "component", "explain", "find"]
+__all__ += ["hints", "import_path", "is_object", "is_placeholder", "parse", "resolve", "settings"]
+__all__ += ["show_value", "slot_of", "snake_case"]

@@ -1,4 +1,4 @@
-"""The registry: components by name or import path."""
+"""The kinds of components, and the registry: components by name or import path."""
 
 import functools
 import importlib
@@ -9,12 +9,57 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from handrail.components.kinds import KINDS
 from handrail.errors import RecipeError, did_you_mean
 from handrail.tools.machine import freeze_garbage
 from handrail.tools.moved import current_path
 
 Target = TypeVar("Target", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A slot of the recipe: where its components live and what the code gives them.
+
+    `factory` kinds are called with the context to make an object; the others are functions used as they are,
+    with their configuration bound. `needs`: what a ready object must have to serve in this slot. `also`:
+    other kinds whose components may be named in this slot.
+    """
+
+    package: str
+    context: tuple[str, ...] = ()
+    factory: bool = True
+    needs: tuple[str, ...] = ("__call__",)
+    also: tuple[str, ...] = ()
+
+    def suits(self, target: Callable[..., Any]) -> bool:
+        """Whether a class or function from elsewhere can be of this kind; nothing else is ever called.
+
+        A class must have the methods in `needs`; a function must take the context's first part by name.
+        """
+        if inspect.isclass(target):
+            return all(callable(getattr(target, name, None)) for name in self.needs)
+        if not self.context:
+            return False
+        try:
+            names = list(inspect.signature(target).parameters)
+        except (TypeError, ValueError):
+            return False
+        return self.context[0] in names if self.factory else len(names) >= len(self.context)
+
+
+KINDS: dict[str, Kind] = {
+    "model": Kind("handrail.models", ("inputs", "outputs"), needs=("forward", "parameters")),
+    "layer": Kind("handrail.layers", ("inputs",), needs=("forward",), also=("activation",)),
+    "activation": Kind("handrail.layers", ("features",), needs=("forward",)),
+    "initialisation": Kind("handrail.layers", ("weight", "generator"), factory=False),
+    "loss": Kind("handrail.objectives", ("outputs", "targets"), factory=False),
+    "penalty": Kind("handrail.objectives", ("model", "activity"), factory=False),
+    "rule": Kind("handrail.learning.rules", needs=("start", "step")),
+    "optimizer": Kind("handrail.learning", ("parameters",)),
+    "schedule": Kind("handrail.learning", ("optimizer", "steps")),
+    "augmentation": Kind("handrail.augmentation", ("inputs",), needs=("forward",)),
+    "clip": Kind("handrail.learning", ("parameters",), factory=False),
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +79,8 @@ class Component:
     @property
     def source(self) -> str:
         """The line of the docstring that names the paper, without its label."""
-        line = re.search(
-            r"^Source: (.+?)(?:\n\s*\n|\Z)", inspect.getdoc(self.target) or "", re.MULTILINE | re.DOTALL
-        )
+        docstring = inspect.getdoc(self.target) or ""
+        line = re.search(r"^Source: (.+?)(?:\n\s*\n|\Z)", docstring, re.MULTILINE | re.DOTALL)
         return " ".join(line.group(1).split()) if line else ""
 
 
@@ -100,18 +144,15 @@ def find(kind: str, name: str) -> Component:
     Raises: `RecipeError` for an unknown name or an import path that leads nowhere.
     """
     if name.startswith("<object "):
-        raise RecipeError(
-            f"the {kind} was given as an object in Python ({name[8:-1]}), which no file holds; "
-            "give it again there."
-        )
+        origin = f"was given as an object in Python ({name[8:-1]})"
+        raise RecipeError(f"the {kind} {origin}, which no file holds; give it again there.")
     if ":" in name:
         target = _import_target(name)
         if not KINDS[kind].suits(target):
             context = ", ".join(KINDS[kind].context)
-            takes = f"a function of {context}" if context else "nothing else"
-            raise RecipeError(
-                f"'{name}' is no {kind}: expected a class with {', '.join(KINDS[kind].needs)}, or {takes}."
-            )
+            expected = f"a class with {', '.join(KINDS[kind].needs)}"
+            function = f"a function of {context}" if context else "nothing else"
+            raise RecipeError(f"'{name}' is no {kind}: expected {expected}, or {function}.")
         return Component(kind, name, target)
     known = {key: entry for each in (*KINDS[kind].also, kind) for key, entry in available(each).items()}
     if name not in known:
@@ -125,11 +166,12 @@ def _import_target(path: str) -> Callable[..., Any]:
     try:
         target = functools.reduce(getattr, attribute.split("."), importlib.import_module(module_name))
     except Exception as error:  # importing runs anybody's code
-        script = " It was defined in a script: run that script, or move it to a module."
-        raise RecipeError(
+        problem = (
             f"'{path}' cannot be imported ({type(error).__name__}: {error}); expected 'package.module:Name'."
-            f"{script if module_name == '__main__' else ''}"
-        ) from error
+        )
+        if module_name == "__main__":
+            problem += " It was defined in a script: run that script, or move it to a module."
+        raise RecipeError(problem) from error
     if not callable(target):
         raise RecipeError(f"'{path}' is {type(target).__name__}, expected a class or a function.")
     return target

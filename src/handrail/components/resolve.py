@@ -11,8 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from handrail.components.arguments import Slot
-from handrail.components.kinds import KINDS
-from handrail.components.registry import Component, available, find, import_path
+from handrail.components.registry import KINDS, Component, available, find, import_path
 from handrail.errors import HandrailError, RecipeError, did_you_mean
 
 Result = TypeVar("Result")
@@ -21,12 +20,10 @@ _FIXED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, i
 
 
 def parse(spec: Any, kind: str) -> tuple[str, dict[str, Any]]:
-    """A name or `{name: arguments}` as (name, arguments).
+    """A name or `{name: arguments}` as (name, arguments). Raises: `RecipeError` for any other shape.
 
     A list in the place of the arguments is the component's only list of components: `{layers: [...]}` stands
     for `{layers: {layers: [...]}}`.
-
-    Raises: `RecipeError` for any other shape.
     """
     if isinstance(spec, str):
         return spec, {}
@@ -37,9 +34,8 @@ def parse(spec: Any, kind: str) -> tuple[str, dict[str, Any]]:
         if isinstance(name, str) and (arguments is None or isinstance(arguments, Mapping)):
             return name, dict(arguments or {})
     article = "an" if kind[0] in "aeio" else "a"
-    raise RecipeError(
-        f"found {show_value(spec)}, expected the name of {article} {kind} or {{name: {{argument: value}}}}."
-    )
+    expected = f"the name of {article} {kind} or {{name: {{argument: value}}}}"
+    raise RecipeError(f"found {show_value(spec)}, expected {expected}.")
 
 
 def _list_argument(kind: str, name: Any) -> str | None:
@@ -91,9 +87,8 @@ def context_arguments(entry: Component, given: Container[str] = ()) -> dict[str,
     """
     kind, parameters = KINDS[entry.kind], _parameters(entry.target)
     if not kind.factory:
-        by_position = [
-            name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        by_position = [name for name, parameter in parameters.items() if parameter.kind in kinds]
         return {} if inspect.isclass(entry.target) else dict(zip(by_position, kind.context, strict=False))
     named = {name: name for name in kind.context if name in parameters}
     if named or ":" not in entry.name:
@@ -158,13 +153,11 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
     path = f"{where}.{name}"
     known, annotations = settings(entry, given), hints(entry)
     context = KINDS[entry.kind].context
-    if any(
-        argument != filling and argument in context for argument, filling in context_arguments(entry).items()
-    ):
+    filled = context_arguments(entry).items()
+    if any(argument != name and argument in context for argument, name in filled):
         problems.append(f"{path}: expected the arguments {', '.join(context)} first and in this order.")
-    problems.extend(
-        f"{path}.{key}: unknown argument.{did_you_mean(key, known)}" for key in given if key not in known
-    )
+    unknown = [key for key in given if key not in known]
+    problems.extend(f"{path}.{key}: unknown argument.{did_you_mean(key, known)}" for key in unknown)
     values: dict[str, Any] = {}
     for key, parameter in known.items():
         value = given.get(key, parameter.default)
@@ -186,15 +179,13 @@ def _misfits(kind: str, spec: Any) -> Iterator[str]:
     if inspect.isclass(spec) or inspect.isfunction(spec):
         # Called with the context when it is needed; a model has to be found again in order to use the run.
         if kind == "model":
-            yield (
-                f"found {show_value(spec)}, expected a class or function at the top level of a module, "
-                "or a ready torch.nn.Module."
-            )
+            expected = "a class or function at the top level of a module, or a ready torch.nn.Module"
+            yield f"found {show_value(spec)}, expected {expected}."
         return
     missing = [name for name in KINDS[kind].needs if not hasattr(spec, name)]
     if missing:
-        found = f"found an object of class {type(spec).__name__}"
-        yield f"{found}, which cannot serve as {kind}: it has no '{missing[0]}'."
+        problem = f"which cannot serve as {kind}: it has no '{missing[0]}'"
+        yield f"found an object of class {type(spec).__name__}, {problem}."
 
 
 def _resolve_value(value: Any, annotation: Any, where: str, problems: list[str]) -> Any:
@@ -237,10 +228,11 @@ def explain(findings: Iterable[Any], place: Callable[[tuple[int | str, ...]], st
         text = text.removeprefix("expected ") if expected and expected[0].startswith("expected ") else text
         if text not in (expected[0].removeprefix("expected ") if expected else "", *expected):
             expected.append(text)
-    deepest = [
-        where for where in places if not any(other.startswith((f"{where}[", f"{where}.")) for other in places)
+    return [
+        f"{where}: {seen}{' or '.join(expected)}."
+        for where, (seen, expected) in places.items()
+        if not any(other.startswith((f"{where}[", f"{where}.")) for other in places)
     ]
-    return [f"{where}: {places[where][0]}{' or '.join(places[where][1])}." for where in deepest]
 
 
 def show_value(value: Any) -> str:

@@ -1,14 +1,25 @@
-"""What `prepare` returns: training and validation rows, and of the sealed test rows their hashes alone."""
+"""What `prepare` returns, and the steps to it that tables in memory and streamed tables share."""
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 
+from handrail.data.checks import check_parts
 from handrail.data.checks.finding import Finding
-from handrail.data.columns.schema import Schema
+from handrail.data.checks.leaks import HashedRows
+from handrail.data.columns.schema import ColumnKind, Schema, Trouble, infer, read_frame
 from handrail.data.part import Part
+from handrail.data.split.parts import Drawn, RawRows
+from handrail.data.table import Table
 from handrail.data.task import TaskSpec
+from handrail.errors import DataError
+from handrail.recipe.sections import DataRecipe
 from handrail.tools.moved import forward
+
+Located = Sequence[tuple[Trouble, Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,195 @@ class Dataset:
     fingerprint: str
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = field(default=())
+
+
+def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Table) -> Schema:
+    """What the columns are, by training rows.
+
+    Raises: `DataError` when none is left to learn from.
+    """
+    kinds: Mapping[str, str] = recipe.columns
+    stored: dict[str, ColumnKind] = {name: store.kind for name, store in table.stores.items()}  # pyright: ignore[reportAssignmentType]
+    if task.name == "next-token":  # a text is predicted from itself
+        features, stored[task.targets[0]] = train.select(task.targets), "stream"
+    else:
+        key = recipe.split.column if recipe.split.method in ("group", "column") else None
+        features = train.drop([*task.targets, *recipe.drop, *([key] if key else [])])
+    if task.name == "sequence" and features.dtypes == [pl.String]:
+        # A text is written from a text: a lone column is one, though its values may look like dates or names.
+        kinds = {**dict.fromkeys(features.columns, "text"), **kinds}
+    schema = infer(features, kinds=kinds, stored=stored)
+    if not schema.used:
+        reasons = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
+        raise DataError(
+            f"no column is left to learn from: {reasons}. data.columns.NAME=numeric, category or text takes "
+            "a column as such."
+        )
+    return schema
+
+
+def make_part(
+    rows: RawRows, schema: Schema, task: TaskSpec, *, strict: bool = True
+) -> tuple[Part, list[Finding]]:
+    """Typed rows; values that cannot be read count as missing, but infinite ones are refused if `strict`."""
+    features, troubles = read_frame(rows.frame, schema)
+    located = locate(troubles, rows.rows)
+    if strict:
+        refuse_infinite(located, rows.table)
+    target = task.encode(rows.frame, row_name=lambda row: rows.table.row_name(int(rows.rows[row])))
+    part = Part(rows.name, rows.frame, features, target, rows.rows, rows.table)
+    return part, report_unreadable(located, rows.name, rows.table)
+
+
+def locate(troubles: Sequence[Trouble], rows: np.ndarray) -> Located:
+    """Each trouble with the rows of the table that it is about."""
+    return [(trouble, [int(rows[row]) for row in trouble.rows]) for trouble in troubles]
+
+
+def refuse_infinite(troubles: Located, table: Table) -> None:
+    """Raises: `DataError` that names the rows with infinite numbers."""
+    problems = [
+        f"{trouble} in {_name_rows(rows, table)}; expected a finite number. Mend the rows, or give the word "
+        "as a missing marker (data.read.missing)."
+        for trouble, rows in troubles
+        if trouble.is_infinite
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def report_unreadable(troubles: Located, name: str, table: Table) -> list[Finding]:
+    """Values of a part that do not fit their column."""
+    return [
+        Finding(
+            level="warning",
+            name="unreadable",
+            column=trouble.column,
+            seen=f"{trouble} in {len(rows):,} {name} rows ({_name_rows(rows, table)}).",
+            why="The column was understood from training rows, and these values do not fit.",
+            action="They count as missing.",
+        )
+        for trouble, rows in troubles
+    ]
+
+
+def _name_rows(rows: Sequence[int], table: Table) -> str:
+    names = ", ".join(table.row_name(row) for row in rows[:5])
+    return f"{names}{' …' if len(rows) > 5 else ''} of '{table.source}'"
+
+
+def drop_unknown_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[str]]:
+    """Without the rows of a class that no training or validation row has, and a sentence about them."""
+    if not task.is_classification:
+        return test, []
+    labels = task.labels(test.frame[task.targets[0]])
+    unknown = ~labels.is_in(list(task.classes)).to_numpy()
+    if not unknown.any():
+        return test, []
+    names = ", ".join(f"'{name}'" for name in labels.filter(pl.Series(unknown)).unique().sort().to_list()[:5])
+    sentence = (
+        f"{unknown.sum():,} test rows are of classes that training did not have ({names}) and are left out: "
+        "count them as wrong."
+    )
+    return test.pick(np.flatnonzero(~unknown)), [sentence]
+
+
+def describe_change(source: str) -> str:
+    """The message for a source that does not give the same rows again."""
+    return (
+        f"'{source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name "
+        "its place (--source), or fit again."
+    )
+
+
+def fingerprint_of(hashes: Sequence[np.ndarray]) -> str:
+    """32 characters that change with any value and with the order of rows, by the hashes of all parts."""
+    total = hashlib.sha256()
+    for part in hashes:
+        total.update(len(part).to_bytes(8, "little") + part.tobytes())
+    return total.hexdigest()[:32]
+
+
+def make_dataset(
+    recipe: DataRecipe,
+    drawn: Drawn,
+    typed: Sequence[tuple[Part, list[Finding]]],
+    parts: Sequence[Part],
+    hashes: Sequence[np.ndarray],
+    *,
+    schema: Schema,
+    task: TaskSpec,
+    remarks: Sequence[Finding],
+    notes: Sequence[str],
+) -> Dataset:
+    """The dataset, with what the checks found.
+
+    Arguments:
+        typed: training and validation rows that the checks read, and what was odd about their values.
+        parts: training and validation rows as they are learned from; of a streamed table more than `typed`.
+        hashes: those of training, validation and test rows.
+        remarks: findings of the reader.
+    """
+    train, validation = (
+        HashedRows(part.name, part.rows, part.table, hashes_of_part)
+        for part, hashes_of_part in zip((drawn.train, drawn.validation), hashes[:2], strict=True)
+    )
+    findings = [finding for _, odd in typed for finding in odd]
+    findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
+    findings += check_parts(
+        *(part for part, _ in typed),
+        schema=schema,
+        task=task,
+        balance=recipe.balance,
+        sealed=hashes[2],
+        hashed=(train, validation),
+    )
+    return Dataset(
+        source=drawn.table.source,
+        task=task,
+        schema=schema,
+        train=parts[0],
+        validation=parts[1],
+        sealed=Sealed(len(drawn.test.rows), hashes[2]),
+        parts=drawn.parts,
+        fingerprint=fingerprint_of(hashes),
+        findings=tuple(findings),
+        notes=tuple(notes),
+    )
+
+
+def _report_missing_targets(drawn: Drawn) -> list[Finding]:
+    if not drawn.missing:
+        return []
+    target = drawn.targets[0]
+    return [
+        Finding(
+            level="warning",
+            name="no-target",
+            column=target,
+            seen=f"{drawn.missing:,} training and validation rows have no target: '{target}' is missing "
+            "there (blank, or a usual word for missing such as NA).",
+            why="There is nothing to learn from them, and nothing to measure on them.",
+            action="They are left out.",
+        )
+    ]
+
+
+def _report_odd_words(schema: Schema) -> list[Finding]:
+    """Words among numbers that are taken for missing."""
+    return [
+        Finding(
+            level="warning",
+            name="odd-words",
+            column=column.name,
+            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among numbers.",
+            why="A word there may be a slip, or stand for missing.",
+            action="It counts as missing, in new rows too; mend the rows, or "
+            f"data.columns.{column.name}=category keeps the words.",
+        )
+        for column in schema.used
+        if column.markers
+    ]
 
 
 __getattr__ = forward(__name__)

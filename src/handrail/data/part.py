@@ -18,7 +18,7 @@ from handrail.data.table import Table
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one part: as read, as typed features, as encoded target; `rows` are positions in their source."""
+    """Rows of one part: as read, as typed features, as encoded target; `rows` are places in their source."""
 
     name: str
     raw: pl.DataFrame
@@ -33,40 +33,33 @@ class Part:
 
     @property
     def stores(self) -> Stores:
-        """What the cells of some columns are places in."""
+        """By column, the store that its cells are places in."""
         return self.table.stores
 
     @cached_property
     def hashes(self) -> np.ndarray:
-        """Of each row as it was read, by content."""
+        """A hash of each row as it was read, by content."""
         return row_hashes(self.raw, stores=self.stores)
 
     @property
     def sample(self) -> "Part":
-        """The rows that statistics are made from: all of them; of a part that is streamed a random sample."""
+        """The rows that statistics are made from: all of them, or of a streamed part a random sample."""
         return self
 
     @property
     def level_counts(self) -> Mapping[str, pl.DataFrame]:
-        """How often each level of a category occurs, `level` and `count`, where that is known of more rows
-        than the sample.
-        """
+        """How often each level of a category occurs, `level` and `count`; empty where the sample is all."""
         return {}
 
     def encode_with(self, encoder: RowEncoder) -> Rows:
-        """All rows as the encoder gives them."""
+        """All rows, encoded."""
         return encoder.rows(self.features, self.stores)
 
     def pick(self, places: np.ndarray) -> "Part":
-        """Some of the rows."""
-        some = torch.from_numpy(np.asarray(places, dtype=np.int64))
-        return replace(
-            self,
-            raw=self.raw[places],
-            features=self.features[places],
-            target=self.target[some],
-            rows=self.rows[places],
-        )
+        """The rows at some places."""
+        target = self.target[torch.from_numpy(np.asarray(places, dtype=np.int64))]
+        raw, features, rows = self.raw[places], self.features[places], self.rows[places]
+        return replace(self, raw=raw, features=features, target=target, rows=rows)
 
     def join(self, other: "Part") -> "Part":
         """Both parts as one."""
@@ -82,10 +75,7 @@ class Part:
     def readable(self, row: int, names: Sequence[str]) -> dict[str, str | None]:
         """The values of a row as a person would name them: a stored item by its file."""
         values = self.raw.select(names).row(row, named=True)
-        return {
-            name: None if value is None else self._describe_value(name, value)
-            for name, value in values.items()
-        }
-
-    def _describe_value(self, name: str, value: object) -> str:
-        return self.stores[name].name(int(str(value))) if name in self.stores else str(value)
+        for name, value in values.items():
+            if value is not None:
+                values[name] = self.stores[name].name(int(value)) if name in self.stores else str(value)
+        return values

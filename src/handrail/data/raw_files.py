@@ -1,4 +1,4 @@
-"""Files as bytes and text: found, opened, decompressed, recognised by their first bytes, decoded."""
+"""Files as bytes and text: opened, decompressed, recognised by their first bytes, decoded."""
 
 import bz2
 import gzip
@@ -6,7 +6,6 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterable
 from pathlib import Path
 
 from handrail.errors import DataError, did_you_mean
@@ -42,6 +41,10 @@ _BOMS = (
     (b"\xfe\xff", "utf-16"),
 )
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a")) + b"\x7f"
+# What a file should be called, by the kind that its first bytes show.
+_ENDINGS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst", "zip": ".zip", "NPZ": ".npz"}
+_ENDINGS |= {"NPY": ".npy", "Parquet": ".parquet", "Arrow": ".arrow", "Arrow stream": ".arrow"}
+_ENDINGS |= {"SQLite": ".db", "pickle": ".pkl"}
 
 
 def kind_of(data: bytes) -> str | None:
@@ -64,13 +67,11 @@ def _kind_of_zip(data: bytes) -> str:
 
 
 def missing_file(path: Path) -> DataError:
-    """What a user is told about a file that is not there, with the nearest name in its folder."""
+    """The error for a file that is not there, with the nearest name in its folder."""
     if not path.parent.is_dir():
         return DataError(f"there is no file {path}: the folder {path.parent} does not exist. Check the path.")
     try:
-        siblings: Iterable[str] = [
-            entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")
-        ]
+        siblings = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     except OSError:
         siblings = []
     return DataError(f"there is no file {path}.{did_you_mean(path.name, siblings, listed=False)}")
@@ -87,7 +88,7 @@ def read_bytes(path: Path) -> bytes:
         raise missing_file(path) from None
     except IsADirectoryError:
         raise DataError(
-            f"{path} is a folder; expected a file. For all files in it write '{path}/*.csv'."
+            f"{path} is a folder; expected a file. For all files in it: '{path}/*.csv'."
         ) from None
     except PermissionError:
         raise DataError(
@@ -101,8 +102,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def unpack(data: bytes, path: Path) -> tuple[bytes, str]:
-    """The content and the name that it would have uncompressed; files that are not compressed come back as
-    they are.
+    """The content and its name when uncompressed; files that are not compressed come back as they are.
 
     Raises: `DataError` for a broken archive, or a zip file with several members.
     """
@@ -112,23 +112,13 @@ def unpack(data: bytes, path: Path) -> tuple[bytes, str]:
     try:
         if suffix == ".zip":
             return _single_member(data, path)
-        content = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress, ".zst": _zstd}[
-            suffix
-        ](data)
-    except (
-        OSError,
-        EOFError,
-        lzma.LZMAError,
-        zlib.error,
-        zipfile.BadZipFile,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
+        unpackers = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress, ".zst": _zstd}
+        content = unpackers[suffix](data)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         kind = kind_of(data)
         seems = f" Its first bytes are those of {kind}." if kind else ""
-        raise DataError(
-            f"{path} cannot be decompressed: {error}.{seems} Check that the file is whole."
-        ) from error
+        text = f"{path} cannot be decompressed: {error}.{seems} Check that the file is whole."
+        raise DataError(text) from error
     if not content:
         raise DataError(f"{path} is empty once decompressed; expected a table.")
     return content, path.stem
@@ -142,9 +132,8 @@ def _zstd(data: bytes) -> bytes:
 
 def _single_member(data: bytes, path: Path) -> tuple[bytes, str]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = [
-            name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")
-        ]
+        names = archive.namelist()
+        members = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX")]
         if len(members) != 1:
             listed = f": {', '.join(members[:8])}" if members else ""
             raise DataError(
@@ -156,14 +145,13 @@ def _single_member(data: bytes, path: Path) -> tuple[bytes, str]:
 def decode(data: bytes, source: str, *, encoding: str | None = None) -> tuple[str, str]:
     """The text and its encoding: as given, by byte order mark, UTF-8, or else Windows-1252.
 
-    Raises: `DataError` for binary content (saying what it seems to be) and for bytes that the encoding cannot
-    hold.
+    Raises: `DataError` for binary content (saying what it seems to be) and bytes outside the encoding.
     """
     if encoding is not None:
         return _decode_as(data, source, encoding), encoding
     kind = kind_of(data)
     if kind:
-        raise DataError(f"{source} is not text: it seems to be {kind}.{_advice(kind, source)}")
+        raise DataError(f"{source} is not text: it seems to be {kind}.{_advice(kind)}")
     for mark, name in _BOMS:
         if data.startswith(mark):
             return _decode_as(data, source, name).removeprefix("\ufeff"), name
@@ -184,33 +172,15 @@ def _decode_as(data: bytes, source: str, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except LookupError:
-        raise DataError(
-            f"{source}: the encoding '{encoding}' is unknown; expected one such as utf-8, cp1252, utf-16."
-        ) from None
+        text = f"{source}: the encoding '{encoding}' is unknown; expected one such as utf-8, cp1252, utf-16."
+        raise DataError(text) from None
     except UnicodeError as error:
         line = data[: getattr(error, "start", 0)].count(b"\n") + 1
-        raise DataError(
-            f"{source} is not {encoding} text: line {line} holds bytes that {encoding} does not know."
-        ) from error
+        text = f"{source} is not {encoding} text: line {line} holds bytes that {encoding} does not know."
+        raise DataError(text) from error
 
 
-def _advice(kind: str, source: str) -> str:
-    suffix = {
-        "gzip": ".gz",
-        "bzip2": ".bz2",
-        "xz": ".xz",
-        "zstd": ".zst",
-        "zip": ".zip",
-        "NPZ": ".npz",
-        "NPY": ".npy",
-    }
-    suffix |= {
-        "Parquet": ".parquet",
-        "Arrow": ".arrow",
-        "Arrow stream": ".arrow",
-        "SQLite": ".db",
-        "pickle": ".pkl",
-    }
-    if kind in suffix:
-        return f" Rename it so that its name ends in {suffix[kind]}."
+def _advice(kind: str) -> str:
+    if kind in _ENDINGS:
+        return f" Rename it so that its name ends in {_ENDINGS[kind]}."
     return " Save it as CSV first." if "Excel" in kind else " Expected a table."

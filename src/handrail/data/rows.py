@@ -1,9 +1,7 @@
-"""Encoded rows, wherever they lie: a tensor, places in one that is mapped from disk, windows on one long
-series.
+"""Encoded rows, wherever they lie: a tensor, places in one mapped from disk, windows on one long series.
 
-The engine asks three things of rows: how many there are, those at some places, and neighbouring ones. A
-tensor answers itself; the classes here answer with tensors when they are asked, so that nothing is copied
-before it is used.
+The engine asks three things of rows: how many there are, those at some places, and neighbouring ones. The
+classes here make tensors only when they are asked, so that nothing is copied before it is used.
 """
 
 from dataclasses import dataclass
@@ -17,9 +15,7 @@ from handrail.data.streaming.row_file import Streamed
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Row i is `data[places[i]]`: rows that stay where they are (memory mapped from disk, say) until they are
-    used.
-    """
+    """Row i is `data[places[i]]`: rows that stay where they are (mapped from disk, say) until used."""
 
     data: Tensor
     places: Int[Tensor, " rows"]
@@ -34,9 +30,7 @@ class Stored:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Row i is `data[starts[i] : starts[i] + length]`; with `channels_first` time comes last, `[channels,
-    length]`.
-    """
+    """Row i is `data[starts[i] : starts[i] + length]`; with `channels_first` it is `[channels, length]`."""
 
     data: Tensor
     starts: Int[Tensor, " rows"]
@@ -49,8 +43,8 @@ class Windows:
     def take(self, rows: Int[Tensor, " n"]) -> Tensor:
         """The rows at these positions."""
         views = self.data.unfold(0, self.length, 1)  # [starts, (channels,) length], no copy
-        found = views[self.starts.index_select(0, rows)]
-        return found if self.channels_first or found.ndim == 2 else found.transpose(1, 2)
+        windows = views[self.starts.index_select(0, rows)]
+        return windows if self.channels_first or windows.ndim == 2 else windows.transpose(1, 2)
 
 
 OneSet = Tensor | Stored | Windows | Streamed
@@ -71,9 +65,9 @@ def take(rows: Rows, places: Int[Tensor, " n"]) -> Values:
 
 
 def _take(rows: OneSet, places: Tensor) -> Tensor:
-    return (
-        rows.index_select(0, places.to(rows.device)) if isinstance(rows, Tensor) else rows.take(places.cpu())
-    )
+    if isinstance(rows, Tensor):
+        return rows.index_select(0, places.to(rows.device))
+    return rows.take(places.cpu())
 
 
 def cut(rows: Rows, start: int, stop: int) -> Values:

@@ -1,7 +1,7 @@
-"""A table as it was found, and the settings of finding it.
+"""A table as it was found: no column has a kind yet.
 
-No column has been given a kind here: text files are read as text, and the schema infers kinds later, from
-training rows only, so that a test row cannot change how a column is understood.
+The schema infers kinds later, from training rows only, so that a test row cannot change how a column is
+understood.
 """
 
 from collections.abc import Callable

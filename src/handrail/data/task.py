@@ -38,12 +38,12 @@ class TaskSpec(BaseModel):
 
     @property
     def is_forecast(self) -> bool:
-        """Whether the values are those of a series, `horizon` steps ahead."""
+        """Whether the targets are values of a series, `horizon` steps ahead."""
         return self.horizon > 0
 
     @property
     def has_values(self) -> bool:
-        """Whether the target of a row is a class or a number; not where it is a mask, boxes or a text."""
+        """Whether the target of a row is classes or numbers, rather than a mask, boxes or a text."""
         return self.name not in (*STORED_TASKS, *TEXT_TASKS)
 
     @property
@@ -58,21 +58,20 @@ class TaskSpec(BaseModel):
 
     def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> Tensor:
         """The target columns as numbers: codes `[rows]` (Int64) for classes, places in the store for masks
-        and boxes, else `[rows, outputs]` (Float32). What is not a number a row is the decoder's business.
+        and boxes, else `[rows, outputs]` (Float32). What texts and items hold is read by the task in `tasks`.
 
         Arguments:
             frame: rows with the target columns.
             row_name: what a person would call the row at a position; by default its number in the frame.
 
         Raises: `DataError` for a class that the training rows did not have, a value that is no number, or a
-        number
-            that is infinite or beyond single precision (3.4·10³⁸).
+            number that is infinite or beyond single precision (3.4·10³⁸).
         """
         name_of = row_name or (lambda row: f"data row {row + 1}")
         if self.name in STORED_TASKS:
             return torch.from_numpy(frame[self.targets[0]].to_numpy().copy())
         if self.name in TEXT_TASKS:
-            return torch.zeros(len(frame), dtype=torch.int64)  # the decoder reads the text itself
+            return torch.zeros(len(frame), dtype=torch.int64)
         if self.is_classification:
             return torch.from_numpy(self._codes(frame[self.targets[0]], name_of))
         columns = [self._numbers(frame[name], name_of) for name in self.targets]
@@ -85,29 +84,28 @@ class TaskSpec(BaseModel):
         if not fits.all():
             row = int((~fits).arg_max() or 0)
             expected = "0 or 1" if of_labels else "a finite number, at most 3.4e38"
+            value = "no value" if series[row] is None else f"'{series[row]}'"
             raise DataError(
-                f"the target '{series.name}': found {_name_value(series[row])} in {name_of(row)}, expected "
-                f"{expected}."
+                f"the target '{series.name}': found {value} in {name_of(row)}, expected {expected}."
             )
         return numbers.to_numpy()
 
     def _codes(self, series: pl.Series, name_of: Callable[[int], str]) -> np.ndarray:
         labels = self.labels(series)
-        codes = labels.replace_strict(
-            list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64
-        )
+        names = list(self.classes)
+        codes = labels.replace_strict(names, list(range(len(names))), default=None, return_dtype=pl.Int64)
         if codes.null_count():
             row = int(codes.is_null().arg_max() or 0)
-            what = "no value" if labels[row] is None else f"the class '{labels[row]}'"
+            value = "no value" if labels[row] is None else f"the class '{labels[row]}'"
             raise DataError(
-                f"the target '{series.name}': found {what} in {name_of(row)}, which no training row has; "
-                f"expected one of {', '.join(self.classes[:12])}."
+                f"the target '{series.name}': found {value} in {name_of(row)}, which no training row has; "
+                f"expected one of {', '.join(names[:12])}."
             )
         return codes.to_numpy().copy()
 
     def labels(self, series: pl.Series) -> pl.Series:
         """The target as class names: as it stands, else by its number (3.0 for '3'), else true and false in
-        another case, else without a dot behind it ('>50K.').
+        another case, else without a final dot ('>50K.').
         """
         texts = as_labels(series, numbers=False)
         in_lower_case = {name.lower(): name for name in self.classes if name.lower() in ("true", "false")}
@@ -117,12 +115,8 @@ class TaskSpec(BaseModel):
             texts.str.to_lowercase().replace_strict(in_lower_case, default=None, return_dtype=pl.String),
             texts.str.strip_suffix("."),
         )
-        named = [pl.when(found.is_in(list(self.classes))).then(found) for found in candidates]
-        return pl.select(pl.coalesce(*named, texts)).to_series().alias(series.name)
-
-
-def _name_value(value: object) -> str:
-    return "no value" if value is None else f"'{value}'"
+        known = [pl.when(labels.is_in(list(self.classes))).then(labels) for labels in candidates]
+        return pl.select(pl.coalesce(*known, texts)).to_series().alias(series.name)
 
 
 def find_targets(
@@ -136,12 +130,10 @@ def find_targets(
     Raises: `DataError` when there is no such column or no target was named.
     """
     if target is None:
-        raise DataError(
-            f"no target was named; expected one of the columns {', '.join(columns[:20])} (data.target, "
-            "--target)."
-        )
-    wanted = [target] if isinstance(target, str | int) else list(target)
-    names = tuple(_find_target(columns, item) for item in wanted)
+        listed = ", ".join(columns[:20])
+        raise DataError(f"no target was named; expected one of the columns {listed} (data.target, --target).")
+    targets = [target] if isinstance(target, str | int) else target
+    names = tuple(_find_target(columns, item) for item in targets)
     if len(set(names)) < len(names):
         raise DataError(f"data.target names a column twice: {', '.join(names)}.")
     if len(names) >= len(columns) and not alone:
@@ -155,9 +147,8 @@ def _find_target(columns: Sequence[str], target: str | int) -> str:
     try:
         position = int(target)
     except ValueError:
-        raise DataError(
-            f"data.target: the table has no column '{target}'.{did_you_mean(target, columns)}"
-        ) from None
+        hint = did_you_mean(target, columns)
+        raise DataError(f"data.target: the table has no column '{target}'.{hint}") from None
     if position == 0 or not -len(columns) <= position <= len(columns):
         raise DataError(
             f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the "
@@ -174,7 +165,7 @@ def infer_task(
     positive: str | None = None,
     stores: Stores | None = None,
 ) -> TaskSpec:
-    """What the targets ask for, found out from the rows outside the sealed part.
+    """What the targets ask for, by the rows outside the sealed part.
 
     Arguments:
         frame: training and validation rows.
@@ -187,44 +178,36 @@ def infer_task(
     """
     store = (stores or {}).get(targets[0])
     if store is not None or task in (*STORED_TASKS, *TEXT_TASKS):
-        found = _of_items(frame[targets[0]], store, task=task, several=len(targets) > 1)
-        if positive is None:
-            return found
-        if len(found.classes) != 2 or found.name != "mask":
-            raise DataError(
-                f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two "
-                "classes."
-            )
-        return found.model_copy(update={"classes": _sort_classes(found.classes, positive)})
-    for name in targets:
-        _check_target(frame[name])
-    found = (
-        _several(frame, tuple(targets), task)
-        if len(targets) > 1 or task == "multi-label"
-        else _one(frame, targets[0], task)
-    )
+        spec = _infer_for_items(frame[targets[0]], store, task=task, several=len(targets) > 1)
+    else:
+        for name in targets:
+            _check_target(frame[name])
+        if len(targets) > 1 or task == "multi-label":
+            spec = _infer_for_several(frame, tuple(targets), task)
+        else:
+            spec = _infer_for_one(frame[targets[0]], task)
     if positive is None:
-        return found
-    if found.name != "binary":
+        return spec
+    if spec.name not in ("binary", "mask") or len(spec.classes) != 2:
         raise DataError(
-            f"data.positive: '{positive}' has no effect on {found.name}; expected a target with two classes."
+            f"data.positive: '{positive}' has no effect on {spec.name}; expected a target with two classes."
         )
-    return found.model_copy(update={"classes": _sort_classes(found.classes, positive)})
+    return spec.model_copy(update={"classes": _sort_classes(spec.classes, positive)})
 
 
-def _of_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> TaskSpec:
-    """Masks and boxes, and texts that are to be written."""
+def _infer_for_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> TaskSpec:
+    """For masks and boxes, and for texts that the network writes."""
     kind = None if store is None else store.kind
-    name = next((name for name, wanted in STORED_TASKS.items() if wanted == kind), None) or task
+    name = next((name for name, stored in STORED_TASKS.items() if stored == kind), task)
     if (
         several
         or task not in ("auto", name)
         or (name in STORED_TASKS) != (kind is not None)
         or kind not in (None, *STORED_TASKS.values())
     ):
-        what = "several targets" if several else f"a target of {kind or 'plain values'}"
+        target = "several targets" if several else f"a target of {kind or 'plain values'}"
         raise DataError(
-            f"data.task: found '{task}' with {what} ('{series.name}'), which do not fit each other; leave "
+            f"data.task: found '{task}' with {target} ('{series.name}'), which do not fit each other; leave "
             "data.task out."
         )
     if name in TEXT_TASKS and series.dtype != pl.String:
@@ -232,14 +215,18 @@ def _of_items(series: pl.Series, store: Store | None, *, task: str, several: boo
             f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}."
         )
     classes = tuple(store.classes_of(series.drop_nulls().to_numpy())) if isinstance(store, Classed) else ()
-    return TaskSpec(name=name, targets=(series.name,), classes=classes, why=f"a column of {kind or 'texts'}")  # pyright: ignore[reportArgumentType]
+    return TaskSpec(
+        name=name,  # pyright: ignore[reportArgumentType]
+        targets=(series.name,),
+        classes=classes,
+        why=f"a column of {kind or 'texts'}",
+    )
 
 
-def _one(frame: pl.DataFrame, name: str, task: str) -> TaskSpec:
-    """What a single target asks for."""
-    series, why = frame[name].drop_nulls(), "as given"
+def _infer_for_one(series: pl.Series, task: str) -> TaskSpec:
+    series, name, why = series.drop_nulls(), series.name, "as given"
     if task == "auto":
-        task, why = _single(series)
+        task, why = _classes_or_regression(series)
     if task == "regression":
         _require_numbers(series)
         return TaskSpec(name="regression", targets=(name,), why=why)
@@ -248,8 +235,7 @@ def _one(frame: pl.DataFrame, name: str, task: str) -> TaskSpec:
     if task in ("binary", "multi-class") and task != name_of_task:
         raise DataError(
             f"data.task: found '{task}', but the target '{name}' has {len(classes)} classes; leave data.task "
-            "out, or set it to "
-            f"{name_of_task}."
+            f"out, or set it to {name_of_task}."
         )
     return TaskSpec(name=name_of_task, targets=(name,), classes=classes, why=why)
 
@@ -264,23 +250,21 @@ def _check_target(series: pl.Series) -> None:
     if as_labels(values).n_unique() == 1:
         raise DataError(
             f"the target '{series.name}': every row has the value '{values[0]}'; expected at least two "
-            "different ones. "
-            "There is nothing to learn."
+            "different ones. There is nothing to learn."
         )
 
 
-def _single(series: pl.Series) -> tuple[str, str]:
-    """Classes or regression, and why."""
+def _classes_or_regression(series: pl.Series) -> tuple[str, str]:
+    """Which of the two a target asks for, and why."""
     column = infer_column(series)
     distinct = series.n_unique()
     numbers = as_numbers(series)
     is_words = column.kind == "text" or (column.kind == "identifier" and numbers.null_count())
     if is_words or (column.kind == "datetime" and distinct > MOST_CLASSES):
-        what = "dates" if column.kind == "datetime" else "texts"
+        values = "dates" if column.kind == "datetime" else "texts"
         raise DataError(
-            f"the target '{series.name}' has {distinct:,} different {what} in {len(series):,} rows; expected "
-            "classes that repeat, "
-            "or numbers."
+            f"the target '{series.name}' has {distinct:,} different {values} in {len(series):,} rows; "
+            "expected classes that repeat, or numbers."
         )
     if column.kind not in ("numeric", "identifier"):
         return "classes", f"{as_labels(series).n_unique()} different values"
@@ -288,16 +272,12 @@ def _single(series: pl.Series) -> tuple[str, str]:
     distinct = numbers.n_unique()
     if distinct > MOST_CLASSES or not bool(((numbers == numbers.floor()) & numbers.is_finite()).all()):
         return "regression", f"numbers with {distinct:,} different values"
-    return (
-        "classes",
-        f"whole numbers with {distinct} different values; data.task=regression takes them as quantities",
-    )
+    why = f"whole numbers with {distinct} different values; data.task=regression takes them as quantities"
+    return "classes", why
 
 
 def _classes(series: pl.Series) -> tuple[str, ...]:
-    """The labels in order: by number where all are numbers, else by letter; 'a.' beside 'a' is no class of
-    its own.
-    """
+    """The labels in order: by number where all are numbers, else by letter; 'a.' beside 'a' is the same."""
     labels = set(as_labels(series).unique().to_list())
     labels = {label for label in labels if not (label.endswith(".") and label.removesuffix(".") in labels)}
     try:
@@ -307,24 +287,21 @@ def _classes(series: pl.Series) -> tuple[str, ...]:
 
 
 def _sort_classes(classes: tuple[str, ...], positive: str) -> tuple[str, ...]:
-    """Two classes with the positive one last."""
-    asked = as_labels(pl.Series([str(positive)]))[0]
-    chosen = next((name for name in classes if name in (str(positive), asked)), None)
-    if chosen is None:
-        raise DataError(
-            f"data.positive: found '{positive}', expected one of the classes {', '.join(classes)}."
-        )
-    return (*(name for name in classes if name != chosen), chosen)
+    spellings = (positive, as_labels(pl.Series([positive]))[0])
+    last = next((name for name in classes if name in spellings), None)
+    if last is None:
+        listed = ", ".join(classes)
+        raise DataError(f"data.positive: found '{positive}', expected one of the classes {listed}.")
+    return (*(name for name in classes if name != last), last)
 
 
-def _several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSpec:
+def _infer_for_several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSpec:
     others = [name for name in targets if as_booleans(frame[name].drop_nulls()).null_count()]
     if task == "multi-label" or (task == "auto" and not others):
         if others:
             raise DataError(
                 f"data.task: found 'multi-label', but the target '{others[0]}' has other values than 0 and 1 "
-                "(or yes and no); "
-                "expected targets of these only."
+                "(or yes and no); expected targets of these only."
             )
         return TaskSpec(
             name="multi-label", targets=targets, classes=targets, why=f"{len(targets)} columns of 0 and 1"
@@ -344,8 +321,8 @@ def _require_numbers(series: pl.Series) -> None:
     if len(odd):
         raise DataError(
             f"the target '{series.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no "
-            "number), expected numbers "
-            "for regression; several targets together are all numbers, or all yes and no."
+            "number), expected numbers for regression; several targets together are all numbers, or all yes "
+            "and no."
         )
 
 

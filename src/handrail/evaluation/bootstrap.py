@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.errors import DataError, RecipeError, did_you_mean
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
+
+Metrics = dict[str, np.ndarray]
 
 _WORK = 200_000_000  # rows × work × resamples: some seconds on one core
 _FEWEST = 100
@@ -32,11 +34,11 @@ def measure_with_intervals(
 ) -> dict[str, Interval]:
     """Every metric with its percentile interval over resampled rows.
 
-    Resamples in which a metric is undefined are left out of its interval. An interval is widened to hold its
-    own metric where it would not (the calibration error grows under resampling). Above 200 million rows ×
-    classes × resamples (200,000 rows of a binary task) fewer resamples are drawn, at least 100. Of more than
-    500,000 rows, m = 50,000 random ones are resampled, and their distances from the metric of the m rows are
-    multiplied by √(m / n). The interval covers the randomness of the sample, not that of training.
+    Resamples in which a metric is undefined are left out of its interval, which is widened to hold its own
+    metric where it would not (the calibration error grows under resampling). Above 200 million rows × classes
+    × resamples (200,000 rows of a binary task) fewer are drawn, at least 100. Of more than 500,000 rows, m =
+    50,000 random ones are resampled, and their distances from the metric of the m rows multiplied by √(m /
+    n). The interval covers the randomness of the sample, not that of training.
 
     Raises: `RecipeError` for less than two resamples or a confidence outside (0, 1).
 
@@ -77,14 +79,12 @@ def _check(resamples: int, confidence: float) -> None:
     if resamples < 2:
         raise RecipeError(f"The bootstrap needs at least 2 resamples; {resamples} were asked for.")
     if not 0 < confidence < 1:
-        raise RecipeError(
-            f"The confidence of an interval lies between 0 and 1, such as 0.95; {confidence} was given."
-        )
+        raise RecipeError(f"The confidence of an interval lies between 0 and 1; {confidence} was given.")
 
 
 def _resample(
     outcomes: Sequence[Outcome], names: Sequence[str], *, resamples: int, seed: int
-) -> list[dict[str, np.ndarray]]:
+) -> list[Metrics]:
     """Each outcome's named metrics [resamples], where all see the same draws."""
     if not names:
         return [{} for _ in outcomes]
@@ -98,14 +98,15 @@ def _resample(
     chunk = int(np.clip(_CHUNK // rows, 4, 1024))
     generator = np.random.default_rng(seed)
     statistics = [outcome.statistics(names) for outcome in outcomes]
-    chunks: list[list[dict[str, np.ndarray]]] = [[] for _ in outcomes]
+    chunks: list[list[Metrics]] = [[] for _ in outcomes]
     with np.errstate(all="ignore"):  # 0/0 marks an undefined resample
         for first in range(0, resamples, chunk):
             weights = draw_counts(generator, rows, min(chunk, resamples - first), block=block)
             for parts, functions in zip(chunks, statistics, strict=True):
-                parts.append(
-                    {name: values for function in functions for name, values in function(weights).items()}
-                )
+                metrics: Metrics = {}
+                for function in functions:
+                    metrics |= function(weights)
+                parts.append(metrics)
     return [{name: np.concatenate([part[name] for part in parts]) for name in names} for parts in chunks]
 
 
@@ -116,18 +117,14 @@ def _resample_sample(
     *,
     resamples: int,
     seed: int,
-) -> list[dict[str, np.ndarray]]:
-    """As `_resample`, by resamples of a random sample of the rows."""
-    shrinkage = np.sqrt(samples[0].rows / outcomes[0].rows)
-    centres = [
-        (outcome.measure(), sample.measure()) for outcome, sample in zip(outcomes, samples, strict=True)
-    ]
-    return [
-        {name: of_all[name] + (metrics[name] - of_sample[name]) * shrinkage for name in names}
-        for (of_all, of_sample), metrics in zip(
-            centres, _resample(samples, names, resamples=resamples, seed=seed), strict=True
-        )
-    ]
+) -> list[Metrics]:
+    shrinkage, resampled = np.sqrt(samples[0].rows / outcomes[0].rows), []
+    resamplings = _resample(samples, names, resamples=resamples, seed=seed)
+    for outcome, sample, metrics in zip(outcomes, samples, resamplings, strict=True):
+        of_all, of_sample = outcome.measure(), sample.measure()
+        moved = {name: of_all[name] + (metrics[name] - of_sample[name]) * shrinkage for name in names}
+        resampled.append(moved)
+    return resampled
 
 
 def draw_counts(
@@ -143,9 +140,8 @@ def draw_counts(
     starts = _draw(generator, rows, -(-rows // block), resamples)
     if block == 1:
         return starts
-    total = np.concatenate(
-        [np.zeros((1, resamples)), np.cumsum(np.concatenate([starts[rows - block + 1 :], starts]), axis=0)]
-    )
+    total = np.cumsum(np.concatenate([starts[rows - block + 1 :], starts]), axis=0)
+    total = np.concatenate([np.zeros((1, resamples)), total])
     return total[block:] - total[:-block]
 
 

@@ -1,16 +1,20 @@
-"""Calibration of probabilities: a temperature that corrects them, and the reliability diagram."""
+"""Calibration of probabilities (temperature, reliability) and the threshold of decisions."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Num
 from scipy.optimize import minimize_scalar
 
+from handrail.errors import RecipeError, did_you_mean
 from handrail.evaluation.metric_names import check_task
-from handrail.evaluation.metrics import CALIBRATION_BINS, bin_of, confidences
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.metrics import CALIBRATION_BINS, Predictions, bin_of, confidences
 
 _LOWEST, _HIGHEST = 0.05, 20.0
+
+
+_METRICS = ("accuracy", "f1", "balanced_accuracy")
 
 
 def fit_temperature(
@@ -20,12 +24,11 @@ def fit_temperature(
 
     T lies in [0.05, 20] and is never worse than 1 on these rows. It is 1 for regression, for fewer than two
     classes, for scores that are not finite, and (where we deviate) for rows that are all on the right side:
-    there the loss falls without end as T does, so that the rows do not determine it and every later mistake
-    would be a certain one.
+    there the loss falls with T without end, and every later mistake would be a certain one.
 
     Arguments:
-        scores: logits `[rows, classes]`; for a binary task one column `[rows]` or `[rows, 1]`; for several
-            labels `[rows, labels]`, with the sigmoid in place of the softmax. One T serves all columns.
+        scores: logits `[rows, classes]`; of a binary task `[rows]` or `[rows, 1]`; of several labels `[rows,
+            labels]`, with the sigmoid in place of the softmax. One T serves all columns.
         truth: class codes `[rows]`, or 0/1 `[rows, labels]`.
 
     Raises: `RecipeError` for an unknown task.
@@ -49,8 +52,9 @@ def fit_temperature(
 
 
 def _margins(scores: np.ndarray, truth: np.ndarray, task: str) -> Float[np.ndarray, "rows others"]:
-    """How far each score lies above that of the truth: the log loss is ln Σ exp(margin / T), the truth's 0
-    included. For sigmoids the alternative is the opposite, whose score is 0: ln(1 + exp(∓score / T)).
+    """How far each score lies above that of the truth: the log loss is ln Σ exp(margin / T).
+
+    The truth's 0 is included. Of sigmoids the other score is 0: ln(1 + exp(∓score / T)).
     """
     if task == "multi-class":
         return scores - scores[np.arange(len(scores)), truth.astype(np.int64)][:, None]
@@ -94,3 +98,56 @@ def reliability(predictions: Predictions, bins: int = CALIBRATION_BINS) -> Relia
             accuracy=np.bincount(place, weights=right, minlength=bins) / count,
             count=count,
         )
+
+
+def choose_threshold(
+    probabilities_of_positive: Float[np.ndarray, " rows"],
+    truth: Num[np.ndarray, " rows"],
+    *,
+    metric: Literal["accuracy", "f1", "balanced_accuracy"] = "accuracy",
+) -> float:
+    """The threshold t with the best metric on the rows given, where `probability ≥ t` means positive.
+
+    Candidates are 0.5 and the midpoints between neighbouring distinct probabilities; of equally good ones the
+    nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where the rows do not determine it: one class
+    only, no rows, or probabilities that are not finite.
+
+    Arguments:
+        truth: 0 or 1.
+
+    Raises: `RecipeError` for an unknown metric.
+    """
+    if metric not in _METRICS:
+        raise RecipeError(f"No threshold can be chosen for '{metric}'.{did_you_mean(metric, _METRICS)}")
+    probabilities = np.asarray(probabilities_of_positive, dtype=np.float64)
+    positive = np.asarray(truth) == 1
+    if not np.isfinite(probabilities).all() or positive.all() or not positive.any():
+        return 0.5
+    candidates = _candidates(probabilities)
+    quality = _quality(probabilities, positive, candidates, metric)
+    best = candidates[quality >= quality.max() - 1e-12]  # equal fractions may differ in their last bit
+    return float(best[np.argmin(np.abs(best - 0.5))])
+
+
+def _candidates(probabilities: np.ndarray) -> np.ndarray:
+    distinct = np.unique(probabilities)
+    lower, upper = distinct[:-1], distinct[1:]
+    midpoints = lower + (upper - lower) / 2
+    midpoints = np.where(midpoints > lower, midpoints, upper)  # no number lies between neighbouring floats
+    return np.append(midpoints, 0.5)
+
+
+def _quality(
+    probabilities: np.ndarray, positive: np.ndarray, candidates: np.ndarray, metric: str
+) -> np.ndarray:
+    order = np.argsort(probabilities)
+    # Rows that each candidate calls negative.
+    below = np.searchsorted(probabilities[order], candidates, side="left")
+    positives_below = np.concatenate([[0], np.cumsum(positive[order])])[below]
+    positives, rows = int(positive.sum()), len(positive)
+    hits, true_negatives = positives - positives_below, below - positives_below
+    if metric == "accuracy":
+        return (hits + true_negatives) / rows
+    if metric == "f1":
+        return 2 * hits / (positives + rows - below)
+    return 0.5 * (hits / positives + true_negatives / (rows - positives))

@@ -127,11 +127,10 @@ class Ledger:
         """Record an opening and permit to measure. Of several processes at once, one is first.
 
         Arguments:
-            recipe: the recipe's name.
             again: open rows that have been opened before; the ticket then says so.
 
-        Raises: `SealError` when the rows have been opened before and `again` is not set, or when the opening
-            cannot be written; nothing may be measured then.
+        Raises: `SealError` when the rows have been opened before and `again` is not set, or the opening
+            cannot be written. Nothing may be measured then.
         """
         thinning, hashes = _thin(row_hashes)
         when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -151,8 +150,7 @@ class Ledger:
     def record(self, ticket: OpeningTicket, figures: Mapping[str, Any]) -> None:
         """Add the metrics to an opening; a number that is not finite becomes null.
 
-        Raises: `SealError` when they cannot be written, or the ledger does not hold the opening; the opening
-            counts all the same.
+        Raises: `SealError` when they cannot be written or the opening is missing; it counts all the same.
         """
         text = json.dumps(_plain(figures), allow_nan=False)
         with self._transaction("The opening counts, but its figures are not in the ledger.") as connection:
@@ -194,14 +192,12 @@ class Ledger:
                 yield None
                 return
             # Not "ro": a journal left by a killed process must be played back first.
-            with closing(
-                sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=rw", uri=True, timeout=_WAIT)
-            ) as opened:
-                _check_version(opened, self.path)
-                tables = {
-                    name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-                }
-                yield opened if tables >= {"openings", "row_hashes"} else None
+            address = f"{self.path.resolve().as_uri()}?mode=rw"
+            with closing(sqlite3.connect(address, uri=True, timeout=_WAIT)) as connection:
+                _check_version(connection, self.path)
+                query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+                tables = {name for (name,) in connection.execute(query)}
+                yield connection if tables >= {"openings", "row_hashes"} else None
 
     @contextmanager
     def _transaction(self, consequence: str) -> Iterator[sqlite3.Connection]:
@@ -226,12 +222,9 @@ class Ledger:
         try:
             yield
         except sqlite3.OperationalError as error:
-            advice = (
-                "Another process holds it; try again when that one has ended."
-                if "locked" in str(error)
-                else "Make its folder writable and see that the disk has room, "
-                "or let HANDRAIL_HOME name another folder."
-            )
+            advice = "Make its folder writable, give the disk room, or let HANDRAIL_HOME name another."
+            if "locked" in str(error):
+                advice = "Another process holds it; try again when that one has ended."
             raise SealError(
                 f"The ledger {self.path} cannot be used ({error}). {consequence} {advice}"
             ) from error
@@ -299,7 +292,6 @@ def _sample(hashes: np.ndarray, thinning: int) -> np.ndarray:
 
 
 def _share(own: np.ndarray, others: np.ndarray) -> float:
-    """The share of `own` that is in `others`, both sorted."""
     if not len(own) or not len(others):
         return 0.0
     place = np.minimum(np.searchsorted(others, own), len(others) - 1)
@@ -307,7 +299,6 @@ def _share(own: np.ndarray, others: np.ndarray) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Metrics as JSON can hold them."""
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
     if isinstance(value, Mapping):

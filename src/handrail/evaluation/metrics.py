@@ -4,14 +4,117 @@ A metric that the rows do not define (one class only, no predicted positive, a c
 number: never zero, never a crash.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from handrail.errors import DataError
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.metric_names import check_task, metric_names
 from sklearn import metrics as sk
 
 CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model predicted for some rows, beside the truth.
+
+    Arguments:
+        task: binary, multi-class, multi-label or regression.
+        truth: class codes `[rows]`, 0/1 `[rows, labels]`, or numbers `[rows, outputs]` of a regression.
+        probabilities: `[rows, classes]` (binary: two columns) or `[rows, labels]`; without them ROC-AUC, log
+            loss … are undefined.
+        values: the predictions of regression `[rows, outputs]`, in the target's units.
+        labels: decided class codes `[rows]` or 0/1 `[rows, labels]`; the threshold is already applied.
+        scale: for forecasts, what the absolute errors of each output are divided by (MASE).
+        block: how many neighbouring rows belong together.
+
+    Raises: `DataError` when the shapes or codes do not fit each other.
+    """
+
+    task: str
+    truth: np.ndarray
+    probabilities: np.ndarray | None = None
+    values: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    scale: np.ndarray | None = None
+    block: int = 1
+
+    def __post_init__(self) -> None:
+        check_task(self.task)
+        wide = self.task in ("multi-label", "regression")
+        _check_array("truth", self.truth, shape=(len(self.truth), None) if wide else (len(self.truth),))
+        if self.task == "regression":
+            _check_array("values", self.values, shape=self.truth.shape)
+            return
+        _check_array("labels", self.labels, shape=self.truth.shape)
+        if self.probabilities is not None:
+            _check_array("probabilities", self.probabilities, shape=(len(self.truth), self.width))
+        _check_codes("truth", self.truth, limit=2 if wide else self.width)
+        _check_codes("labels", self.label_codes, limit=2 if wide else self.width)
+
+    @property
+    def rows(self) -> int:
+        return len(self.truth)
+
+    @cached_property
+    def width(self) -> int:
+        """The number of classes, labels or outputs."""
+        if self.task in ("multi-label", "regression"):
+            return self.truth.shape[1]
+        if self.task == "binary":
+            return 2
+        if self.classes:
+            return len(self.classes)
+        if self.probabilities is not None and self.probabilities.ndim == 2:
+            return self.probabilities.shape[1]
+        return int(max(self.truth.max(initial=1), self.label_codes.max(initial=1))) + 1
+
+    @property
+    def label_codes(self) -> np.ndarray:
+        """The labels, which every task but regression has."""
+        assert self.labels is not None
+        return self.labels
+
+    def names(self) -> list[str]:
+        names = metric_names(self.task, self.width)
+        return names if self.scale is None else ["mase", *names]
+
+    def sides(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Each class against the others, or each label: (true?, predicted?, probability or None).
+
+        A binary task has one side, that of class 1.
+        """
+        truth, labels, probabilities = self.truth, self.label_codes, self.probabilities
+        columns = [1] if self.task == "binary" else range(self.width)
+        scores = [None if probabilities is None else probabilities[:, column] for column in columns]
+        if self.task == "multi-label":
+            return [(truth[:, column] == 1, labels[:, column] == 1, scores[column]) for column in columns]
+        return [(truth == code, labels == code, score) for code, score in zip(columns, scores, strict=True)]
+
+
+def _check_array(name: str, array: np.ndarray | None, *, shape: tuple[int | None, ...]) -> None:
+    expected = "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
+    if array is None:
+        raise DataError(f"The predictions have no {name}; expected an array of shape {expected}.")
+    sizes = zip(shape, array.shape, strict=False)
+    if array.ndim != len(shape) or any(size not in (None, actual) for size, actual in sizes):
+        raise DataError(f"The predictions' {name} have shape {list(array.shape)}; expected {expected}.")
+
+
+def _check_codes(name: str, codes: np.ndarray, *, limit: int) -> None:
+    with np.errstate(invalid="ignore"):  # not a number is reported below
+        wrong = (codes < 0) | (codes >= limit) | (codes != codes.astype(np.int64))
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise DataError(
+            f"The predictions' {name} hold {codes[wrong][0]} in row {row}; "
+            f"expected whole numbers from 0 to {limit - 1}."
+        )
 
 
 def measure(predictions: Predictions) -> dict[str, float]:
@@ -61,13 +164,8 @@ def _label_metrics(predictions: Predictions) -> dict[str, float]:
         truth, labels, codes = truth.ravel(), labels.ravel(), np.array([1])
     cells = sk.multilabel_confusion_matrix(truth, labels, labels=codes)
     true_negative, false_positive = cells[:, 0, 0], cells[:, 0, 1]
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(
-        truth,
-        labels,
-        labels=codes,
-        average=None,
-        zero_division=np.nan,  # pyright: ignore[reportArgumentType]
-    )
+    options: Any = {"labels": codes, "zero_division": np.nan}
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(truth, labels, average=None, **options)
     by_class = {
         "precision": precision,
         "recall": recall,
@@ -78,13 +176,7 @@ def _label_metrics(predictions: Predictions) -> dict[str, float]:
     metrics = {name: float(pick(np.asarray(values))) for name, values in by_class.items()}
     metrics["accuracy"] = sk.accuracy_score(truth, labels)
     if multi_label:
-        metrics["f1_micro"] = sk.f1_score(
-            truth,
-            labels,
-            labels=codes,
-            average="micro",
-            zero_division=np.nan,  # pyright: ignore[reportArgumentType]
-        )
+        metrics["f1_micro"] = sk.f1_score(truth, labels, average="micro", **options)
     else:
         several = len(np.unique(truth)) > 1
         metrics["balanced_accuracy"] = float(nan_mean(np.asarray(recall))) if several else np.nan
@@ -114,9 +206,8 @@ def _calibration_error(predictions: Predictions) -> float:
     Source: Guo 2017
     """
     confidence, right = confidences(predictions)
-    gaps = np.bincount(
-        bin_of(confidence, CALIBRATION_BINS), weights=confidence - right, minlength=CALIBRATION_BINS
-    )
+    place = bin_of(confidence, CALIBRATION_BINS)
+    gaps = np.bincount(place, weights=confidence - right, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(confidence))
 
 
@@ -147,20 +238,14 @@ def top_hits(predictions: Predictions, k: int) -> Bool[np.ndarray, " rows"]:
     return (order[:, :k] == predictions.truth[:, None]).any(axis=1)
 
 
-def confidences(
-    predictions: Predictions,
-) -> tuple[Float[np.ndarray, " decisions"], Bool[np.ndarray, " decisions"]]:
-    """The probability of each decision, and whether it is right.
-
-    A row is one decision; with several labels a row, each label is one.
+def confidences(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """The probability `[decisions]` of each row's decision (or label's), and whether it is right.
 
     Raises: `DataError` for predictions without probabilities.
     """
     labels, probabilities = predictions.label_codes, predictions.probabilities
     if probabilities is None:
-        raise DataError(
-            "These predictions have no probabilities, so they have no confidence to compare with."
-        )
+        raise DataError("These predictions have no probabilities, and so no confidence to compare with.")
     probabilities = probabilities.astype(np.float64)
     if predictions.task == "multi-label":
         confidence = np.where(labels == 1, probabilities, 1.0 - probabilities)

@@ -2,8 +2,7 @@
 
 A bootstrap resample is a count for each row, so a thousand resamples are a matrix `weights` [rows,
 resamples]. What depends on the rows alone (sorting, one-hot codes, errors) is computed once; each function
-returned then turns weights into metrics [resamples] by sums. Weights are whole numbers, held as floats, so
-that counts stay exact.
+returned turns weights into metrics [resamples] by sums. Whole numbers are held as floats: counts stay exact.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +13,14 @@ from scipy.sparse import csr_array
 
 from handrail.evaluation.metrics import (
     CALIBRATION_BINS,
+    Predictions,
     bin_of,
     confidences,
     nan_mean,
     row_losses,
     top_hits,
 )
-from handrail.evaluation.outcome import Statistic
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.outcomes import Statistic
 
 Weights = Float[np.ndarray, "rows resamples"]
 Metrics = dict[str, np.ndarray]
@@ -48,7 +47,6 @@ def statistics(predictions: Predictions, names: Iterable[str]) -> list[Statistic
 
 
 def _row_columns(predictions: Predictions, selected: set[str]) -> Metrics:
-    """Each row's part in the metrics that are means over the rows."""
     columns: Metrics = {}
     if "accuracy" in selected:
         right = predictions.label_codes == predictions.truth
@@ -105,7 +103,6 @@ def _indicator(columns: list[np.ndarray]) -> csr_array:
 
 
 def _cells(predictions: Predictions) -> Statistic:
-    """Precision, recall, F1 and false positive rate from the cells of each side's confusion matrix."""
     sides = predictions.sides()
     binary = predictions.task == "binary"
     if binary:  # the other side is for the balanced accuracy alone
@@ -161,8 +158,8 @@ def _side(true: np.ndarray, score: np.ndarray) -> Callable[[np.ndarray, np.ndarr
     """ROC-AUC and average precision of one side, from one sort.
 
     With the rows in falling order of score and C the running sum of weights, a positive row p in a group of
-    equal scores that spans (start, end] beats the weight after its group and ties with that of its group:
-    AUC = (Σ w_p (C_total − (C_start + C_end) / 2) − P² / 2) / (P · N), where P² / 2 removes the pairs of
+    equal scores that spans (start, end] beats the weight after its group and ties with that of its group: AUC
+    = (Σ w_p (C_total − (C_start + C_end) / 2) − P² / 2) / (P · N), where P² / 2 removes the pairs of
     positives; AP = Σ w_p · (positives up to the end) / (C_end · P).
 
     Source: Mann 1947

@@ -1,12 +1,10 @@
 """Layers: what networks are made of.
 
-activations, maxout, noise, embedding; initialisations: how weights begin
-convolution, pooling, residual, locally_connected, anchors: images
-recurrent, attention, additive_attention, transformer_block, positions, steps: sequences
-precision: fewer bits where the processor has units for it
+activations, noise (dropout too), embedding; initialisations: how weights begin convolution (locally connected
+too), pooling, normalisation, residual, anchors: images steps (positions, recurrence), attention (and the
+transformer's block): sequences precision: fewer bits where the processor has units for it; blocks: what a
+recipe can list one after the other
 
-blocks: those that a recipe can list one after the other
-
-Import from the modules. A new activation or initialisation is a function with `@component` in its file. This
-folder may import `shapes`, `components`, `tools` and `errors`, and no model.
+A new activation or initialisation is a function with `@component` in its file. This folder may import
+`shapes`, `components`, `tools` and `errors`, and no model.
 """

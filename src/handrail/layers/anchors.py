@@ -1,7 +1,6 @@
 """Boxes: where they are expected, how far they overlap, and how a network moves them.
 
-A box is (xmin, ymin, xmax, ymax) in shares of the image: 0 is its left or upper edge, 1 its right or lower
-one.
+A box is (xmin, ymin, xmax, ymax) in shares of the image: 0 is its left or upper edge, 1 the opposite one.
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ from handrail.tools.moved import forward
 
 __getattr__ = forward(__name__)
 
+Boxes = Float[Tensor, "*rows anchors 4"]
+
 _LARGEST_STEP = 4.0  # e⁴: a box grows to 55 times its anchor at most, and never to infinity
 
 
@@ -21,8 +22,7 @@ def anchor_grid(height: int, width: int, sizes: Sequence[tuple[float, float]]) -
     """The boxes that a map of cells starts from: in every cell one of each size, around the cell's centre.
 
     Arguments:
-        height: cells from top to bottom.
-        width: cells from left to right.
+        height, width: cells from top to bottom, and from left to right.
         sizes: (height, width) of boxes, in shares of the image.
 
     Returns: cell by cell in reading order, and in a cell in the order of the sizes.
@@ -37,11 +37,8 @@ def anchor_grid(height: int, width: int, sizes: Sequence[tuple[float, float]]) -
     return corners.flatten(0, 1)
 
 
-def move_boxes(
-    anchors: Float[Tensor, "*rows anchors 4"], steps: Float[Tensor, "*rows anchors 4"]
-) -> Float[Tensor, "*rows anchors 4"]:
-    """Anchors moved and stretched: centre = anchor's centre + its size·(steps 0, 1), size = anchor's
-    size·exp(steps 2, 3).
+def move_boxes(anchors: Boxes, steps: Boxes) -> Boxes:
+    """Anchors moved and stretched: centre + size·(steps 0, 1), size·exp(steps 2, 3).
 
     Source: Girshick et al. 2014
     """
@@ -71,7 +68,7 @@ def pairwise_iou(a: Float[Tensor, "*#rows n 4"], b: Float[Tensor, "*#rows m 4"])
 def generalised_iou(a: Float[Tensor, "*rows 4"], b: Float[Tensor, "*rows 4"]) -> Float[Tensor, "*rows"]:
     """IoU − (hull − union) / hull, box by box, where the hull is the smallest box around both: from −1 to 1.
 
-    Unlike the IoU it says of boxes that do not touch how far they are apart.
+    Unlike the IoU it says how far boxes that do not touch are apart.
 
     Source: Rezatofighi et al. 2019
     """

@@ -40,7 +40,6 @@ class EmbedColumns(nn.Module):
         return sum(table.embedding_dim - 1 for table in self.tables)  # pyright: ignore
 
     def forward(self, x: Float[Tensor, "rows encoded"]) -> Float[Tensor, "rows width"]:
-        """Rows with vectors in the place of codes."""
         plain = x.shape[1] - len(self.tables)
         codes = x[:, plain:].long()
         vectors = [table(codes[:, index]) for index, table in enumerate(self.tables)]

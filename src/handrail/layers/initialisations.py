@@ -35,8 +35,7 @@ def xavier(
     distribution: Literal["uniform", "normal"] = "uniform",
     gain: Positive = 1.0,
 ) -> None:
-    """Xavier: variance gain²·2 / (fan in + fan out), which keeps signals and gradients alike through tanh
-    layers.
+    """Xavier: variance gain²·2 / (fan in + fan out), which keeps signals and gradients alike through tanh.
 
     Source: Glorot & Bengio 2010
     """
@@ -77,11 +76,7 @@ def orthogonal(weight: Float[Tensor, "units ..."], generator: Generator, *, gain
 @component("initialisation")
 @torch.no_grad()
 def sparse(
-    weight: Float[Tensor, "units ..."],
-    generator: Generator,
-    *,
-    connections: Count = 15,
-    std: Positive = 1.0,
+    weight: Float[Tensor, "units ..."], generator: Generator, *, connections: Count = 15, std: Positive = 1.0
 ) -> None:
     """Sparse: each unit starts with a few incoming weights ~ N(0, std²), the others are zero.
 
@@ -93,9 +88,9 @@ def sparse(
     Source: Martens 2010
     """
     rows = torch.zeros(weight.shape[0], math.prod(weight.shape[1:]), dtype=weight.dtype, device=weight.device)
-    kept = min(connections, rows.shape[1])
-    # The largest of random numbers: a draw without replacement for each unit. [units, kept]
-    chosen = torch.rand(rows.shape, generator=generator, device=weight.device).topk(kept, dim=1).indices
+    count = min(connections, rows.shape[1])
+    # The largest of random numbers: a draw without replacement for each unit. [units, count]
+    chosen = torch.rand(rows.shape, generator=generator, device=weight.device).topk(count, dim=1).indices
     values = torch.randn(chosen.shape, generator=generator, dtype=weight.dtype, device=weight.device)
     weight.copy_(rows.scatter_(1, chosen, std * values).view_as(weight))
 
@@ -117,7 +112,6 @@ def initialise(module: nn.Module, spec: Any, *, generator: Generator | None = No
     Biases become zero; with `torch_default` they are uniform within ±1/√(fan in).
 
     Arguments:
-        module: changed in place.
         spec: the name of an initialisation, `{name: arguments}`, or a function of (weight, generator).
         generator: where all numbers come from; by default `make_generator()`.
 

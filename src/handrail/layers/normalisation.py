@@ -8,11 +8,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class BatchNorm(_BatchNorm):
-    """y = γ·(x − mean) / √(variance + ε) + β, by channel, over the rows and positions of a batch; 1 to 3
-    dimensions.
+    """y = γ·(x − mean) / √(variance + ε) + β, by channel, over the rows and positions of a batch.
 
-    In evaluation mean and variance are those of all of training. Unlike torch's it takes a batch with a
-    single value a channel, which has no spread: it goes by what training has seen so far.
+    In evaluation mean and variance are those of all of training. It takes 1 to 3 dimensions and, unlike
+    torch's, a batch with a single value a channel, which goes by what training has seen so far.
 
     Source: Ioffe & Szegedy 2015
     """
@@ -28,9 +27,7 @@ class BatchNorm(_BatchNorm):
         return super().forward(input)
 
     def scale_and_shift(self) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"]]:
-        """γ / √(variance + ε) and β − mean·γ / √(variance + ε): what it does in evaluation is y = scale·x +
-        shift.
-        """
+        """γ / √(variance + ε) and β − mean·scale: in evaluation y = scale·x + shift."""
         assert self.running_mean is not None
         assert self.running_var is not None
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
@@ -38,11 +35,7 @@ class BatchNorm(_BatchNorm):
 
 
 class BatchNormRows(nn.BatchNorm1d):
-    """y = γ·(x − mean) / √(variance + ε) + β over the rows of a batch, and over all of training in
-    evaluation.
-
-    Unlike torch's it takes a last batch of a single row, which has no spread: it goes by what training has
-    seen so far.
+    """y = γ·(x − mean) / √(variance + ε) + β over rows; a last batch of one row goes as in `BatchNorm`.
 
     Source: Ioffe & Szegedy 2015
     """

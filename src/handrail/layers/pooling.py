@@ -16,16 +16,13 @@ _MEAN: dict[int, Any] = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: 
 
 
 class Pool(nn.Module):
-    """y = the largest (or the mean) of the values in each window, channel by channel; for 1, 2 or 3
-    dimensions.
+    """y = the largest, or the mean, of each window, channel by channel; for 1, 2 or 3 dimensions.
 
-    Windows are cut at the far border rather than left out, so that no input is too small: one position stays
-    one.
+    Windows are cut at the far border rather than left out, so that no input is too small.
 
     Arguments:
         kind: `max` or `average`.
-        window: side of the window, in positions.
-        stride: from one window to the next; by default the window's side.
+        window, stride: side of the window in positions, and the way to the next, by default its side.
 
     Source: Fukushima 1980; LeCun et al. 1998
     """
@@ -62,8 +59,7 @@ def convolve_and_pool(
     *,
     padding: tuple[int, int],
 ) -> Float[Tensor, "rows outputs lower narrower"]:
-    """The largest of each 2×2 window of the convolution: max over a, b ∈ {0, 1} of (W ∗ x + b)[2i + a, 2j +
-    b].
+    """The largest of each 2×2 window of W ∗ x + b: max over a, b ∈ {0, 1} of (W ∗ x + b)[2i + a, 2j + b].
 
     The four members of a window are the four phases of a convolution with stride 2. They are computed as four
     groups of channels, with kernels shifted by one, and then compared group by group over long contiguous
@@ -72,9 +68,8 @@ def convolve_and_pool(
     even, for a window cut at the border has no phases.
     """
     outputs = weight.shape[0]
-    shifted = [
-        functional.pad(weight, (across, 1 - across, down, 1 - down)) for down in (0, 1) for across in (0, 1)
-    ]
+    steps = ((down, across) for down in (0, 1) for across in (0, 1))
+    shifted = [functional.pad(weight, (across, 1 - across, down, 1 - down)) for down, across in steps]
     repeated = None if bias is None else bias.repeat(4)
     phases = functional.conv2d(x, torch.cat(shifted), repeated, stride=2, padding=padding)
     height, width = phases.shape[2:]

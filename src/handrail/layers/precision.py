@@ -22,9 +22,8 @@ class Lowered(nn.Module):
     """f(x) in bfloat16 where that is quick, else in float32: for training and for use alike.
 
     The weights stay in float32, where small changes add up; each forward pass rounds a copy of them. Images
-    go in with their channels side by side in memory. Sums, losses and what comes out are float32. On a
-    processor without units for bfloat16, and for inputs in double precision, it is the network itself, to the
-    bit.
+    go in with their channels side by side in memory. Sums, losses and outputs are float32. Without units for
+    bfloat16, and for inputs in double precision, it is the network itself, to the bit.
 
     Measured with units on a CPU: networks with 16 channels and more gain about a factor of two over plain
     float32, half of it by the layout, more in use than in training. Rounding the weights by hand is no
@@ -42,18 +41,11 @@ class Lowered(nn.Module):
 
     def forward(self, inputs: Tensor | tuple[Tensor, ...]) -> Tensor:
         """The network's scores; of several inputs the first one says where and how."""
-        if isinstance(inputs, tuple):
-            return (
-                self._run_lowered(inputs, inputs[0].device.type)
-                if has_fast_bfloat16(inputs[0].device.type)
-                else self.network(inputs)
-            )
-        if inputs.dtype == torch.float64 or not has_fast_bfloat16(inputs.device.type):
+        first = inputs[0] if isinstance(inputs, tuple) else inputs
+        device = first.device.type
+        if not has_fast_bfloat16(device) or (first is inputs and first.dtype == torch.float64):
             return self.network(inputs)
-        if inputs.ndim == 4:
+        if isinstance(inputs, Tensor) and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return self._run_lowered(inputs, inputs.device.type)
-
-    def _run_lowered(self, inputs: Tensor | tuple[Tensor, ...], device: str) -> Tensor:
         with torch.autocast(device, torch.bfloat16):
             return self.network(inputs).float()

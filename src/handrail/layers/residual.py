@@ -12,6 +12,8 @@ from handrail.layers.convolution import ConvAct
 from handrail.layers.normalisation import BatchNorm
 
 Shortcut = Literal["zeros", "projection", "none"]
+Images = Float[Tensor, "rows inputs height width"]
+Smaller = Float[Tensor, "rows outputs lower narrower"]
 
 
 class ZeroShortcut(nn.Module):
@@ -25,20 +27,29 @@ class ZeroShortcut(nn.Module):
         self.added = outputs - inputs
         self.stride = stride
 
-    def forward(
-        self, x: Float[Tensor, "rows inputs height width"]
-    ) -> Float[Tensor, "rows outputs lower narrower"]:
+    def forward(self, x: Images) -> Smaller:
         return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added))
 
 
-class ResidualBlock(nn.Module):
+class _Residual(nn.Module):
+    """y = relu(F(x) + shortcut(x)), or y = relu(F(x)) without a shortcut."""
+
+    def __init__(self, body: nn.Sequential, shortcut: nn.Module | None) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Images) -> Smaller:
+        changed = self.body(x)
+        return torch.relu(changed if self.shortcut is None else changed + self.shortcut(x))
+
+
+class ResidualBlock(_Residual):
     """y = relu(F(x) + shortcut(x)) with F = conv–norm–relu–conv–norm, or y = relu(F(x)) in a plain network.
 
     Arguments:
-        inputs, outputs: channels.
         stride: of the first convolution and of the shortcut.
-        shortcut: where stride or channels change: `zeros` (option A) or `projection` (option B: 1×1
-            convolution and normalisation); elsewhere x itself. `none` leaves the way around out everywhere.
+        shortcut: where stride or channels change: `zeros` (option A) or `projection` (option B); elsewhere x
+            itself. `none` leaves it out everywhere.
 
     Source: He et al. 2016 (Deep Residual Learning)
     """
@@ -46,24 +57,17 @@ class ResidualBlock(nn.Module):
     def __init__(
         self, inputs: int, outputs: int, *, stride: int = 1, shortcut: Shortcut = "projection"
     ) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             ConvAct(inputs, outputs, stride=stride, normalisation="batch"),
             ConvAct(outputs, outputs, normalisation="batch", activation="linear"),
         )
-        self.shortcut = _way_around(inputs, outputs, stride, shortcut)
-
-    def forward(
-        self, x: Float[Tensor, "rows inputs height width"]
-    ) -> Float[Tensor, "rows outputs lower narrower"]:
-        return _add_shortcut(self.body(x), x, self.shortcut)
+        super().__init__(body, _way_around(inputs, outputs, stride, shortcut))
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(_Residual):
     """y = relu(F(x) + shortcut(x)) with F = 1×1 convolution to a quarter of the channels, 3×3, 1×1 back.
 
-    Arguments:
-        inputs, outputs, stride, shortcut: as for `ResidualBlock`; the 3×3 convolution has the stride.
+    The 3×3 convolution has the stride; the arguments are those of `ResidualBlock`.
 
     Source: He et al. 2016 (Deep Residual Learning); stride in the 3×3 convolution: Goyal et al. 2017
     """
@@ -71,29 +75,21 @@ class Bottleneck(nn.Module):
     def __init__(
         self, inputs: int, outputs: int, *, stride: int = 1, shortcut: Shortcut = "projection"
     ) -> None:
-        super().__init__()
         inner = outputs // 4
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             ConvAct(inputs, inner, kernel=1, normalisation="batch"),
             ConvAct(inner, inner, stride=stride, normalisation="batch"),
             ConvAct(inner, outputs, kernel=1, normalisation="batch", activation="linear"),
         )
-        self.shortcut = _way_around(inputs, outputs, stride, shortcut)
-
-    def forward(
-        self, x: Float[Tensor, "rows inputs height width"]
-    ) -> Float[Tensor, "rows outputs lower narrower"]:
-        return _add_shortcut(self.body(x), x, self.shortcut)
+        super().__init__(body, _way_around(inputs, outputs, stride, shortcut))
 
 
 class HighwayLayer(nn.Module):
     """y = H(x)·T(x) + x·(1 − T(x)) with H = f(W·x + b) and the gate T = σ(W_T·x + b_T).
 
     Arguments:
-        units: in and out.
         activation: f.
-        gate_bias: where b_T begins; below zero, so that at first most of x is carried on. `set_gates` puts it
-            back after other code has initialised the layer.
+        gate_bias: where b_T begins; below zero, so that at first most of x is carried on. See `set_gates`.
 
     Source: Srivastava, Greff & Schmidhuber 2015
     """
@@ -108,14 +104,13 @@ class HighwayLayer(nn.Module):
 
     @torch.no_grad()
     def set_gates(self) -> None:
-        """The gates' biases at their start."""
+        """The gates' biases at their start, also after other code has initialised the layer."""
         self.gate.bias.fill_(self.gate_bias)
 
     def forward(self, x: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
         # x + T·(H − x) is the same as H·T + x·(1 − T), with one product less
-        return torch.lerp(
-            x, self.activation(self.dense(x)).to(x.dtype), torch.sigmoid(self.gate(x)).to(x.dtype)
-        )
+        changed, gate = self.activation(self.dense(x)), torch.sigmoid(self.gate(x))
+        return torch.lerp(x, changed.to(x.dtype), gate.to(x.dtype))
 
 
 def _way_around(inputs: int, outputs: int, stride: int, shortcut: Shortcut) -> nn.Module | None:
@@ -126,7 +121,3 @@ def _way_around(inputs: int, outputs: int, stride: int, shortcut: Shortcut) -> n
     if shortcut == "zeros":
         return ZeroShortcut(inputs, outputs, stride=stride)
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), BatchNorm(outputs))
-
-
-def _add_shortcut(changed: Tensor, x: Tensor, shortcut: nn.Module | None) -> Tensor:
-    return torch.relu(changed if shortcut is None else changed + shortcut(x))

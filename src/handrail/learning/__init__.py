@@ -1,12 +1,11 @@
-"""Train: learning rules, each of which says how one step changes the parameters.
+"""Learning rules, each of which says how one step changes the parameters.
 
 gradient       `Gradient`: back-propagation and an optimizer, with schedules and clipping
 rosenblatt     `Rosenblatt`: the perceptron's own rule
 least_squares  `LeastSquares`: the last layer in closed form
 """
 
-from handrail.learning.batch import Batch
-from handrail.learning.rule import Measures, Rule, TrainingPlan
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.learning.rules.least_squares import LeastSquares
 from handrail.learning.rules.rosenblatt import Rosenblatt

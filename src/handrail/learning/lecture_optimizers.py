@@ -19,7 +19,7 @@ class _GroupOptimizer(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Change the parameters once; a closure computes loss and gradients first, and its value is returned."""
+        """Change the parameters once; a closure computes loss and gradients first; it returns the loss."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -46,8 +46,7 @@ class RMSPropMomentum(_GroupOptimizer):
         rho: ρ, how much of the average of g² is kept at each step.
         momentum: α, how much of the velocity is kept at each step.
 
-    Source: Tieleman & Hinton 2012; Goodfellow, Bengio & Courville 2016 (algorithm 8.6, without the
-    look-ahead)
+    Source: Tieleman & Hinton 2012; Goodfellow, Bengio & Courville 2016 (algorithm 8.6, no look-ahead)
     """
 
     def __init__(
@@ -76,8 +75,7 @@ class RMSPropMomentum(_GroupOptimizer):
     def _start(self, parameter: Tensor) -> dict[str, Any]:
         state = self.state[parameter]
         if not state:
-            state["squares"] = torch.zeros_like(parameter)
-            state["velocity"] = torch.zeros_like(parameter)
+            state |= {"squares": torch.zeros_like(parameter), "velocity": torch.zeros_like(parameter)}
         return state
 
 

@@ -2,15 +2,17 @@
 
 Factories of `torch.optim.Optimizer`s from the parameters (tensors, or torch's parameter groups). torch's own
 where it has them, fused into one kernel where the parameters' device allows; ours where a printed formula
-differs. Notation: θ parameters, g gradient, η learning rate, k the step.
+differs. Notation: θ parameters, g gradient, η learning rate, k the step. Clipping keeps gradients within
+bounds before they are used; it changes `.grad` in place.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
 from handrail.components import component
@@ -23,28 +25,17 @@ FUSED_DEVICES = frozenset({"cpu", "cuda"})
 
 
 def needs_closure(optimizer: Optimizer) -> bool:
-    """Whether `step` must be given a function that computes loss and gradients anew: L-BFGS tries several
-    points.
-    """
+    """Whether `step` needs a function that computes loss and gradients anew: L-BFGS tries several points."""
     return isinstance(optimizer, torch.optim.LBFGS)
 
 
 WHOLE_BATCHES = ("lbfgs", "rprop")  # made for the gradient of all rows: `batch_size: auto` gives them all
+# Each number is changed by its own gradients alone, so that networks can be stacked in one tensor.
 ELEMENTWISE = (
-    "sgd",
-    "momentum",
-    "nesterov",
-    "rprop",
-    "adagrad",
-    "adadelta",
-    "rmsprop",
-    "rmsprop_momentum",
-    "adam",
-    "adamw",
+    *("sgd", "momentum", "nesterov", "rprop", "adagrad"),
+    *("adadelta", "rmsprop", "rmsprop_momentum", "adam", "adamw"),
 )
-"Each number is changed by its own gradients alone, so that networks can lie behind each other in one tensor."
-# The learning rate is part of the state; elsewhere it multiplies the step at the end.
-RATE_INSIDE = ("rprop", "rmsprop_momentum")
+RATE_INSIDE = ("rprop", "rmsprop_momentum")  # the learning rate is part of the state
 DECAY_APART = ("adamw",)  # weight decay does not go through the gradient
 
 
@@ -55,13 +46,11 @@ def sgd(
     """Gradient descent: θ ← θ − η·g; batch, mini-batch or stochastic by the batch size.
 
     Arguments:
-        weight_decay: λ; adds λ·θ to the gradient of every parameter, biases included (the penalty `l2` spares
-            them).
+        weight_decay: λ; adds λ·θ to the gradient, also of biases (the penalty `l2` spares them).
 
     Source: Cauchy 1847; Robbins & Monro 1951
     """
-    groups = _groups(parameters)
-    return torch.optim.SGD(groups, lr=learning_rate, weight_decay=weight_decay, fused=_can_fuse(groups))
+    return _fuse(torch.optim.SGD, parameters, lr=learning_rate, weight_decay=weight_decay)
 
 
 @component("optimizer")
@@ -84,22 +73,16 @@ def momentum(
 
     Source: Polyak 1964; Rumelhart, Hinton & Williams 1986
     """
-    groups = _groups(parameters)
-    optimizer = torch.optim.SGD(
-        groups,
-        lr=learning_rate,
-        momentum=momentum,
-        dampening=momentum if form == "average" else 0.0,
-        weight_decay=weight_decay,
-        fused=_can_fuse(groups),
-    )
+    dampening = momentum if form == "average" else 0.0
+    settings = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+    optimizer = _fuse(torch.optim.SGD, parameters, lr=learning_rate, **settings)
     if form == "average" and momentum > 0:
         _start_at_rest(optimizer)
     return optimizer
 
 
 def _start_at_rest(optimizer: Optimizer) -> None:
-    """Velocities of zero: torch would take the whole first gradient as the velocity, whatever the dampening."""
+    """Velocities of zero: torch would take the whole first gradient as velocity, whatever the dampening."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
@@ -124,15 +107,8 @@ def nesterov(
 
     Source: Nesterov 1983; Sutskever et al. 2013
     """
-    groups = _groups(parameters)
-    return torch.optim.SGD(
-        groups,
-        lr=learning_rate,
-        momentum=momentum,
-        nesterov=True,
-        weight_decay=weight_decay,
-        fused=_can_fuse(groups),
-    )
+    settings = {"momentum": momentum, "nesterov": True, "weight_decay": weight_decay}
+    return _fuse(torch.optim.SGD, parameters, lr=learning_rate, **settings)
 
 
 @component("optimizer")
@@ -147,8 +123,7 @@ def rprop(
 ) -> Optimizer:
     """RProp: θ ← θ − Δ·sign(g), each parameter with its own Δ; for whole batches, not for mini-batches.
 
-    Where g keeps its sign Δ grows by `increase`; where it changes, Δ shrinks by `decrease`, and the parameter
-    waits one step.
+    Where g keeps its sign Δ grows by `increase`; where not, Δ shrinks by `decrease` and θ waits a step.
 
     Arguments:
         learning_rate: Δ at the start.
@@ -160,9 +135,8 @@ def rprop(
     """
     if smallest > largest:
         raise RecipeError(f"rprop: found smallest = {smallest} above largest = {largest}; expected it below.")
-    return torch.optim.Rprop(
-        _groups(parameters), lr=learning_rate, etas=(decrease, increase), step_sizes=(smallest, largest)
-    )
+    factors, limits = (decrease, increase), (smallest, largest)
+    return torch.optim.Rprop(_groups(parameters), lr=learning_rate, etas=factors, step_sizes=limits)
 
 
 @component("optimizer")
@@ -173,8 +147,7 @@ def adagrad(
 
     Source: Duchi, Hazan & Singer 2011
     """
-    groups = _groups(parameters)
-    return torch.optim.Adagrad(groups, lr=learning_rate, eps=delta, fused=_can_fuse(groups))
+    return _fuse(torch.optim.Adagrad, parameters, lr=learning_rate, eps=delta)
 
 
 @component("optimizer")
@@ -196,8 +169,7 @@ def adadelta(
 def rmsprop(
     parameters: Parameters, *, learning_rate: Positive = 0.001, rho: Rate = 0.9, delta: NonNegative = 1e-8
 ) -> Optimizer:
-    """RMSProp: r ← ρ·r + (1 − ρ)·g², θ ← θ − η·g / (√r + δ): about the sign of the gradient, for
-    mini-batches.
+    """RMSProp: r ← ρ·r + (1 − ρ)·g², θ ← θ − η·g/(√r + δ): about the sign of the gradient, for mini-batches.
 
     Arguments:
         rho: how much of the average is kept at each step.
@@ -218,8 +190,7 @@ def adam(
     delta: Positive = 1e-8,
     delta_inside: bool = False,
 ) -> Optimizer:
-    """Adam: s ← β₁s + (1 − β₁)g, r ← β₂r + (1 − β₂)g², both corrected for their start at zero; θ ← θ −
-    η·ŝ/(√r̂ + δ).
+    """Adam: s ← β₁s + (1 − β₁)g, r ← β₂r + (1 − β₂)g², both corrected for starting at 0; θ ← θ − η·ŝ/(√r̂+δ).
 
     Arguments:
         beta_1, beta_2: how much of the averages of g and g² is kept at each step (the lecture's ρ₁ and ρ₂).
@@ -228,12 +199,10 @@ def adam(
 
     Source: Kingma & Ba 2015
     """
-    groups = _groups(parameters)
+    betas = (beta_1, beta_2)
     if delta_inside:
-        return AdamInsideRoot(groups, learning_rate=learning_rate, betas=(beta_1, beta_2), delta=delta)
-    return torch.optim.Adam(
-        groups, lr=learning_rate, betas=(beta_1, beta_2), eps=delta, fused=_can_fuse(groups)
-    )
+        return AdamInsideRoot(_groups(parameters), learning_rate=learning_rate, betas=betas, delta=delta)
+    return _fuse(torch.optim.Adam, parameters, lr=learning_rate, betas=betas, eps=delta)
 
 
 @component("optimizer")
@@ -253,15 +222,8 @@ def adamw(
 
     Source: Loshchilov & Hutter 2019
     """
-    groups = _groups(parameters)
-    return torch.optim.AdamW(
-        groups,
-        lr=learning_rate,
-        betas=(beta_1, beta_2),
-        eps=delta,
-        weight_decay=weight_decay,
-        fused=_can_fuse(groups),
-    )
+    settings = {"betas": (beta_1, beta_2), "eps": delta, "weight_decay": weight_decay}
+    return _fuse(torch.optim.AdamW, parameters, lr=learning_rate, **settings)
 
 
 @component("optimizer")
@@ -294,16 +256,36 @@ def lbfgs(
     )
 
 
+@component("clip")
+def by_value(parameters: Iterable[Tensor], *, limit: Positive = 1.0) -> None:
+    """Clip each value of the gradient to [−limit, limit]; its direction may change.
+
+    Source: Mikolov 2012
+    """
+    clip_grad_value_(parameters, limit)
+
+
+@component("clip")
+def by_norm(parameters: Iterable[Tensor], *, limit: Positive = 1.0) -> None:
+    """Shorten the whole gradient to the length `limit` where it is longer: g ← g · min(1, limit/‖g‖).
+
+    Source: Pascanu, Mikolov & Bengio 2013
+    """
+    clip_grad_norm_(parameters, limit)
+
+
 def _groups(parameters: Parameters) -> list[Any]:
-    """As lists: iterators could be read only once, and `_can_fuse` looks before torch does."""
+    """As lists: iterators could be read only once, and `_fuse` looks before torch does."""
     return [
         {**group, "params": list(group["params"])} if isinstance(group, dict) else group
         for group in parameters
     ]
 
 
-def _can_fuse(groups: list[Any]) -> bool:
-    tensors = [
-        tensor for group in groups for tensor in (group["params"] if isinstance(group, dict) else [group])
-    ]
-    return all(tensor.device.type in FUSED_DEVICES and tensor.is_floating_point() for tensor in tensors)
+def _fuse(optimizer: Callable[..., Optimizer], parameters: Parameters, **settings: Any) -> Optimizer:
+    """One of torch's optimizers, fused into one kernel where all parameters allow it."""
+    groups = _groups(parameters)
+    parts = [group["params"] if isinstance(group, dict) else [group] for group in groups]
+    tensors = [tensor for part in parts for tensor in part]
+    fused = all(tensor.device.type in FUSED_DEVICES and tensor.is_floating_point() for tensor in tensors)
+    return optimizer(groups, **settings, fused=fused)

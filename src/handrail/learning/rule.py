@@ -1,26 +1,137 @@
-"""What a learning rule is: the one thing that the engine repeats."""
+"""What a learning rule is, the one thing that the engine repeats, and what it gets: batch, plan, team."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from handrail.data.rows import Values, count, cut, take, to_device
 from handrail.errors import RecipeError
-from handrail.learning.batch import Batch
-from handrail.learning.team import Team
 from handrail.objectives.objective import Objective
 
 Measures = Mapping[str, Tensor]
+BatchMetrics = Callable[[Any, Any], Mapping[str, tuple[float, float]]]
+"Quick figures of a batch of scores and targets, each as (sum, weight); see `Task.batch_metrics`."
+RngState = list[Tensor]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows: inputs `[rows, …]`, targets, and a weight a row where the recipe asks for weights.
+
+    A whole part may lie elsewhere (see `handrail.data.rows`); `take` and `cut` return tensors on `device`.
+    """
+
+    inputs: Any
+    targets: Any
+    weights: Tensor | None = None
+    device: torch.device | None = None
+
+    def __len__(self) -> int:
+        return count(self.inputs)
+
+    @property
+    def weight(self) -> float:
+        """The sum of the rows' weights; without weights, their number."""
+        return float(len(self) if self.weights is None else self.weights.double().sum())
+
+    def take(self, rows: Tensor) -> "Batch":
+        """The rows of these positions."""
+        weights = None if self.weights is None else self.weights.index_select(0, rows.to(self.weights.device))
+        return self._to_device(take(self.inputs, rows), take(self.targets, rows), weights)
+
+    def cut(self, start: int, stop: int) -> "Batch":
+        """Neighbouring rows, of tensors without a copy."""
+        weights = None if self.weights is None else self.weights[start:stop]
+        return self._to_device(cut(self.inputs, start, stop), cut(self.targets, start, stop), weights)
+
+    def _to_device(self, inputs: Values, targets: Values, weights: Tensor | None) -> "Batch":
+        if self.device is None:
+            return Batch(inputs, targets, weights)
+        weights = None if weights is None else weights.to(self.device)
+        return Batch(to_device(inputs, self.device), to_device(targets, self.device), weights, self.device)
+
+
+class Team:
+    """Who trains one network together: one process here, several in `training.distributed.processes`.
+
+    Engine and rules ask their team wherever a step concerns all rows of a batch, or all must come to the same
+    decision; else they know nothing of other processes. Every process has to ask the same questions in the
+    same order.
+
+    rank: this process among them, from 0. size: how many there are.
+    """
+
+    rank = 0
+    size = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes files and prints."""
+        return self.rank == 0
+
+    @property
+    def names(self) -> tuple[str | int, ...]:
+        """Added to a seed's name where each process needs its own random numbers; empty for the first."""
+        return ("process", self.rank) if self.rank else ()
+
+    def check(
+        self, rule: str, *, divides: bool, penalties: Sequence[Callable[..., Any]], batch_size: int
+    ) -> None:
+        """Raises: `RecipeError` for what cannot be divided among processes."""
+
+    def begin(self, model: nn.Module) -> AbstractContextManager[None]:
+        """While open, the processes have the same model, and layers that look at a whole batch see it all."""
+        return nullcontext()
+
+    def batches(self, rows: Batch, order: Tensor, size: int) -> Iterator[Batch]:
+        """The rows of this order in batches of `size`; of each, the share of this process."""
+        gathered = rows.take(order)
+        for start in range(0, len(gathered), size):
+            yield gathered.cut(start, start + size)
+
+    def backward(self, loss: Tensor, parameters: Sequence[Tensor], model: nn.Module, batch: Batch) -> Tensor:
+        """Put the gradient of the whole batch's mean loss in the parameters' `grad`; return that loss."""
+        loss.backward()
+        return loss
+
+    def stops(self, signal: int) -> bool:
+        """Whether to stop within a block of steps, `signal` being the number of the signal received, or 0."""
+        return signal != 0
+
+    def agree(self, signal: int, due: bool) -> tuple[int, bool]:
+        """The signal, and whether a checkpoint is due, as soon as one of the processes says so."""
+        return signal, due
+
+    def from_first(self, work: Callable[[], Answer]) -> Answer:
+        """What the first process works out; the others receive it."""
+        return work()
+
+    def same_buffers(self, model: nn.Module) -> None:
+        """Give all processes the first one's buffers: layers may have counted by themselves."""
+
+    def other_rng_states(self, state: RngState) -> list[RngState]:
+        """The random states of all processes but the first, for a checkpoint."""
+        return []
+
+    def own_rng_state(self, first: RngState, others: list[RngState]) -> RngState | None:
+        """The random state to go on from; None where a checkpoint has none for this process."""
+        return first
+
+    def disband(self) -> None:
+        """The first process goes on alone; for the others the work ends here."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """What a rule may want to know before the first step.
 
-    task: its name, such as "binary" or "regression". steps: how many there are in an epoch. credit: quick
-    figures of a batch of scores and targets, each as (sum, weight). team: who else takes the same steps.
+    task: its name, such as "binary" or "regression". steps: how many there are in an epoch. team: the
+    processes that take the same steps.
     """
 
     task: str
@@ -28,7 +139,7 @@ class TrainingPlan:
     epochs: int
     steps: int
     seed: int
-    credit: Callable[[Any, Any], Mapping[str, tuple[float, float]]] = lambda _scores, _targets: {}
+    batch_metrics: BatchMetrics = lambda _scores, _targets: {}
     team: Team = field(default_factory=Team)
 
 
@@ -40,20 +151,19 @@ class Rule(Protocol):
     """
 
     losses: ClassVar[Mapping[str, Any]] = {}
-    "The loss that `objective.loss: auto` means under this rule, by task; the task's usual one where it says nothing."
+    "The loss that `objective.loss: auto` means under this rule, by task; else the task's usual one."
     divides: ClassVar[bool] = False
-    "Whether several processes, each given a share of the batch, come to the same step with the help of `plan.team`."
+    "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
-        """Prepare: optimizer state, sums, centres … Raises: `RecipeError` when the model or task does not
-        suit.
+        """Prepare optimizer state, sums and the like.
+
+        Raises: `RecipeError` when the model or task does not suit.
         """
         ...
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
-        """Change the parameters once; return what was measured, each a mean over the batch, `loss` among
-        them.
-        """
+        """Change the parameters once; return means over the batch of what was measured, with `loss`."""
         ...
 
     def end_epoch(self, model: nn.Module) -> None:
@@ -68,9 +178,7 @@ class Rule(Protocol):
         return False
 
     def remark(self) -> str:
-        """What is to be said when all epochs are over and the rule has not `finished`; begins with a
-        separator.
-        """
+        """What to say when all epochs are over and the rule has not `finished`; begins with a separator."""
         return ""
 
     @property
@@ -79,22 +187,23 @@ class Rule(Protocol):
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` needs to go on exactly: tensors, numbers, texts, lists and mappings of
-        them.
-        """
+        """All that `load_state_dict` needs to go on exactly: tensors, numbers, texts, lists, mappings."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict`'s answer; `start` was called before."""
+        """Continue from a `state_dict`; `start` was called before."""
+
+
+def step_operations(network: nn.Module, rows: int) -> int:
+    """An estimate of a step's work: six operations a parameter and row, in layers that use each once."""
+    return 6 * sum(parameter.numel() for parameter in network.parameters()) * rows
 
 
 def refuse_penalties(plan: TrainingPlan, rule: str) -> None:
     """For rules that do not follow the objective. Raises: `RecipeError` where it has penalties."""
     if plan.objective.penalties:
-        raise RecipeError(
-            f"objective.penalties: have no effect under learning.{rule}; leave them out, or learn by "
-            "gradient."
-        )
+        text = f"have no effect under learning.{rule}; leave them out, or learn by gradient."
+        raise RecipeError(f"objective.penalties: {text}")
 
 
 def sign_targets(targets: Tensor, outputs: int, task: str) -> Tensor:

@@ -20,7 +20,7 @@ from handrail.errors import RecipeError
 
 
 def steps_each_batch(schedule: LRScheduler) -> bool:
-    """Whether to call `step()` after each update; a plateau schedule is given each validation's loss instead."""
+    """Whether to call `step()` after each update; a plateau schedule gets each validation's loss instead."""
     return not isinstance(schedule, ReduceLROnPlateau)
 
 
@@ -52,8 +52,7 @@ def step(
 
 @component("schedule")
 def time_decay(optimizer: Optimizer, steps: int, *, decay: Positive = 0.001) -> LRScheduler:
-    """Time decay: η = η₀ / (1 + decay·k); its sum is infinite and that of its squares finite, as the theory
-    asks.
+    """Time decay: η = η₀ / (1 + decay·k): an infinite sum, and finite squares, as the theory asks.
 
     Arguments:
         decay: per update; the learning rate has halved after 1/decay updates.
@@ -159,19 +158,16 @@ def on_plateau(
     threshold: Rate = 1e-4,
     smallest: NonNegative = 0.0,
 ) -> LRScheduler:
-    """On plateau: η ← η · factor once the validation loss has not improved for more than `patience`
-    validations.
+    """On plateau: η ← η·factor once the validation loss has not improved in more than `patience` validations.
 
     Arguments:
-        patience: in validations.
         threshold: an improvement is a loss below best · (1 − threshold).
         smallest: η never falls below it.
 
     Source: Bengio 2012
     """
-    return ReduceLROnPlateau(
-        optimizer, factor=factor, patience=patience, threshold=threshold, min_lr=smallest
-    )
+    limits: dict[str, Any] = {"threshold": threshold, "min_lr": smallest}
+    return ReduceLROnPlateau(optimizer, factor=factor, patience=patience, **limits)
 
 
 def _length(part: float, steps: int) -> int:

@@ -4,8 +4,7 @@ rows of numbers  linear, mlp, highway
 images           lenet5, cnn, alexnet, vgg, resnet, plain_net, local_net; unet for masks, detector for boxes
 volumes          volume_cnn
 series           series_cnn, nlinear (forecasts), rnn, lstm, gru, transformer
-tokens           bag_of_words, text_cnn, rnn, lstm, gru, transformer, gpt (the next token), encoder_decoder
-(text to text)
+tokens           bag_of_words, text_cnn, rnn, lstm, gru, transformer; gpt: next token; encoder_decoder: text
 
 Import from the modules; `handrail.components.available("model")` lists them.
 """

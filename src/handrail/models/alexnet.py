@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
 from handrail.layers.convolution import ConvAct
-from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
+from handrail.layers.noise import Dropout
 from handrail.layers.pooling import Pool
 from handrail.shapes import ImageShape
 
@@ -19,8 +19,7 @@ class AlexNet(nn.Module):
     """AlexNet in one tower: five convolutions with max pooling, then two hidden layers with dropout.
 
     61,100,840 parameters for 224×224 or 227×227 colour images and 1000 classes. Images below 96 pixels begin
-    with a kernel of 5 pixels and stride 1 in place of 11 and 4; the last maps are averaged to 6×6 where they
-    are larger.
+    with a kernel of 5 pixels and stride 1 in place of 11 and 4; larger last maps are averaged to 6×6.
 
     Arguments:
         hidden: units of each of the two hidden layers.
@@ -56,7 +55,6 @@ class AlexNet(nn.Module):
         initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.dense(self.fitted(self.features(x)).flatten(1)))
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
-from handrail.layers.dropout import Dropout
+from handrail.layers.noise import Dropout
 from handrail.layers.steps import TokenVectors, counts
 from handrail.shapes import TokenShape
 
@@ -15,8 +15,6 @@ class BagOfWords(nn.Module):
     """The mean of the tokens' vectors, then dense layers: y = W·(1/n)·Σ_t x_t + b. Padding does not count.
 
     Arguments:
-        inputs: tokens.
-        outputs: number of scores.
         embedding: numbers for each token.
         hidden: units of each ReLU layer between the mean and the scores; an empty list for none.
         dropout: share of the mean's values, and of hidden units, set to zero in training.
@@ -45,7 +43,6 @@ class BagOfWords(nn.Module):
         self.head = nn.Linear(width, outputs)
 
     def forward(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         # Padding is the zero vector: it adds nothing to the sum.
         mean = self.vectors(x).sum(dim=1) / counts(x).unsqueeze(1)
         return self.head(self.features(mean))

@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Activation, Count, Initialisation, Rate
 from handrail.errors import RecipeError
-from handrail.layers.convolution import ConvAct, Normalisation
-from handrail.layers.dropout import Dropout
+from handrail.layers.convolution import ConvAct, Normalisation, usual_widths
 from handrail.layers.initialisations import initialise
-from handrail.layers.stages import usual_widths
+from handrail.layers.noise import Dropout
 from handrail.shapes import ImageShape, VolumeShape
 
 
 class _Stages(nn.Module):
-    """Stages of convolutions, then the mean of every map, and linear output units."""
+    """Stages of convolutions, the mean of every map, and linear output units."""
 
     def __init__(
         self, layers: list[nn.Module], channels: int, outputs: int, dropout: float, initialisation: Any
@@ -39,13 +38,11 @@ class CNN(_Stages):
     As it ends in the mean of each map, it takes any image size.
 
     Arguments:
-        widths: maps of each stage; by default 32, 64, 128, 256, …, as many stages as halve the image to about
-            4 pixels.
+        widths: maps of each stage; by default 32, 64, 128, …, until the image is halved to about 4 pixels.
         convolutions: of each stage.
         kernel: side of the kernels, in pixels, an odd number.
         dilation: distance of the pixels that a kernel sees, 1 for neighbours.
-        depthwise: whether all but the first convolution are split into one for each map and a 1×1 convolution
-            across the maps: fewer parameters.
+        depthwise: split all but the first convolution into one for each map and a 1×1 one across the maps.
         activation: after every convolution.
         normalisation: before each activation.
         pooling: at the end of each stage.
@@ -83,22 +80,13 @@ class CNN(_Stages):
                 if depthwise and layers:
                     layers.append(_depthwise(channels, kernel, dilation))
                     side, distance = 1, 1
-                layers.append(
-                    ConvAct(
-                        channels,
-                        width,
-                        kernel=side,
-                        dilation=distance,
-                        activation=activation,
-                        normalisation=normalisation,
-                        pooling=pooling if number == convolutions else "none",
-                    )
-                )
+                options = {"kernel": side, "dilation": distance, "activation": activation}
+                last = pooling if number == convolutions else "none"
+                layers.append(ConvAct(channels, width, normalisation=normalisation, pooling=last, **options))
                 channels = width
         super().__init__(layers, channels, outputs, dropout, initialisation)
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self._scores(x)
 
 
@@ -107,15 +95,10 @@ class VolumeCNN(_Stages):
     """Stages of 3-D convolutions that each end in pooling, then the mean of every map, and linear outputs.
 
     Arguments:
-        widths: maps of each stage; by default 16, 32, 64, …, as many stages as halve the smaller of height
-            and width to about 4 voxels.
-        convolutions: of each stage.
+        widths: maps of each stage; by default 16, 32, 64, …, until height and width are about 4 voxels.
+        convolutions, activation, normalisation, dropout, initialisation: as for `cnn`.
         kernel: side of the kernels, in voxels, an odd number.
-        activation: after every convolution.
-        normalisation: before each activation.
         pooling: at the end of each stage; a side of one voxel stays one.
-        dropout: share of the last maps' means set to zero in training.
-        initialisation: how the weights begin.
 
     Raises: `RecipeError` for a kernel of even size or an empty list of widths.
 
@@ -141,22 +124,13 @@ class VolumeCNN(_Stages):
         layers: list[nn.Module] = []
         for width in usual_widths(min(inputs[2:]), first=16) if widths is None else widths:
             for number in range(1, convolutions + 1):
-                layers.append(
-                    ConvAct(
-                        channels,
-                        width,
-                        dimensions=3,
-                        kernel=kernel,
-                        activation=activation,
-                        normalisation=normalisation,
-                        pooling=pooling if number == convolutions else "none",
-                    )
-                )
+                options = {"dimensions": 3, "kernel": kernel, "activation": activation}
+                last = pooling if number == convolutions else "none"
+                layers.append(ConvAct(channels, width, normalisation=normalisation, pooling=last, **options))
                 channels = width
         super().__init__(layers, channels, outputs, dropout, initialisation)
 
     def forward(self, x: Float[Tensor, "rows channels depth height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self._scores(x)
 
 
@@ -167,10 +141,7 @@ def _depthwise(channels: int, kernel: int, dilation: int) -> ConvAct:
 def _check(name: str, widths: list[int] | None, kernel: int) -> None:
     problems = []
     if widths == []:
-        problems.append(
-            f"model.{name}.widths: found an empty list; expected the width of at least one stage, "
-            "such as [32, 64]."
-        )
+        problems.append(f"model.{name}.widths: found an empty list; expected widths, such as [32, 64].")
     if kernel % 2 == 0:
         problems.append(
             f"model.{name}.kernel: found {kernel}; expected an odd number, such as {kernel + 1}, "

@@ -15,6 +15,9 @@ from handrail.layers.convolution import ConvAct
 from handrail.layers.initialisations import initialise
 from handrail.shapes import BoxShape, ImageShape
 
+Maps = Float[Tensor, "rows channels height width"]
+Numbers = Float[Tensor, "rows anchors numbers"]
+
 _SIZES, _RATIOS = (0.08, 0.2, 0.45), (0.5, 1.0, 2.0)
 _FINEST = 3  # the stage whose map, 1/8 of the image, the boxes are read from
 _PRIOR = 0.01  # every class's probability to begin with: most anchors hold nothing
@@ -30,24 +33,19 @@ class Detector(nn.Module):
     move it and a score for every class.
 
     Arguments:
-        inputs: the images.
-        outputs: how many classes there are.
+        outputs: the classes.
         widths: channels of the stages, each with a map of half the size of the one before; at least three.
         features: channels of the map that the boxes are read from.
         anchors: [height, width] of the fixed boxes in shares of the image. `auto`: 0.08, 0.2 and 0.45 of its
-            shorter side (the root of their area), each of them half as high as wide, square, and twice as
-            high as wide.
+            shorter side (the root of their area), each half as high as wide, square, and twice as high.
         initialisation: how the weights begin.
 
-    Gives: `[rows, anchors, 8 + classes]`: the anchor itself (4 numbers, always the same), its moved box (4),
-    both as (xmin, ymin, xmax, ymax) in shares of the image, and the classes' scores, whose sigmoids are
-    probabilities.
+    Gives: `[rows, anchors, 8 + classes]`: the anchor itself (always the same) and its moved box, both as
+        (xmin, ymin, xmax, ymax) in shares of the image, and the classes' scores before the sigmoid.
 
-    Raises: `RecipeError` for less than three stages or no anchors, or an image that cannot be halved so
-    often.
+    Raises: `RecipeError` for fewer than three stages, no anchors, or an image that cannot be halved so often.
 
     Source: Redmon et al. 2016 (YOLO); anchors: Liu et al. 2016 (SSD); added maps, sigmoids: Lin et al. 2017
-    (FPN, RetinaNet)
     """
 
     anchor_boxes: Tensor
@@ -64,9 +62,7 @@ class Detector(nn.Module):
     ) -> None:
         super().__init__()
         image, self.classes = ImageShape(*inputs), BoxShape(*outputs).classes
-        sizes = (
-            _usual_anchors(image) if isinstance(anchors, str) else [(size[0], size[1]) for size in anchors]
-        )
+        sizes = _usual_anchors(image) if anchors == "auto" else [(high, wide) for high, wide in anchors]
         _check(image, widths, sizes)
         pairs = zip([image.channels, *widths], widths, strict=False)
         self.stages = nn.ModuleList(_stage(before, width) for before, width in pairs)
@@ -81,27 +77,20 @@ class Detector(nn.Module):
 
     @torch.no_grad()
     def _begin_unsure(self) -> None:
-        """Boxes begin near their anchors, and scores near the prior: the many empty anchors would drown all
-        else.
-        """
+        """Begin near the anchors and the prior: the many empty anchors would drown all else."""
         self.steps.weight.mul_(0.1)
         self.scores.weight.mul_(0.1)
         if self.scores.bias is not None:
             self.scores.bias.fill_(torch.logit(torch.tensor(_PRIOR)).item())
 
-    def forward(
-        self, x: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows anchors numbers"]:
-        """Anchors, boxes and scores."""
+    def forward(self, x: Maps) -> Numbers:
         maps = []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
         cells = self.neck(self._gather(maps[_FINEST - 1 :]))
-        steps, scores = (
-            self._by_anchor(self.steps(cells), 4),
-            self._by_anchor(self.scores(cells), self.classes),
-        )
+        steps = self._by_anchor(self.steps(cells), 4)
+        scores = self._by_anchor(self.scores(cells), self.classes)
         anchors = self.anchor_boxes.to(steps.dtype).expand_as(steps)
         return torch.cat([anchors, move_boxes(anchors, steps), scores], dim=2)
 
@@ -113,19 +102,15 @@ class Detector(nn.Module):
         return total
 
     @staticmethod
-    def _by_anchor(
-        maps: Float[Tensor, "rows channels height width"], numbers: int
-    ) -> Float[Tensor, "rows anchors numbers"]:
+    def _by_anchor(maps: Maps, numbers: int) -> Numbers:
         """Cell by cell in reading order, as the anchors lie."""
         return maps.permute(0, 2, 3, 1).reshape(len(maps), -1, numbers)
 
 
 def _usual_anchors(image: ImageShape) -> list[tuple[float, float]]:
     shorter = min(image.height, image.width)
-    sides = [
-        (size * ratio**0.5 * shorter, size / ratio**0.5 * shorter) for size in _SIZES for ratio in _RATIOS
-    ]
-    return [(height / image.height, width / image.width) for height, width in sides]
+    shapes = [(size * ratio**0.5, size / ratio**0.5) for size in _SIZES for ratio in _RATIOS]
+    return [(high * shorter / image.height, wide * shorter / image.width) for high, wide in shapes]
 
 
 def _halve(side: int, times: int) -> int:
@@ -139,9 +124,8 @@ def _check(image: ImageShape, widths: list[int], sizes: list[tuple[float, float]
         problems.append(f"model.detector.widths: found {len(widths)} stages, expected at least {_FINEST}.")
     elif len(widths) > most:
         problems.append(
-            f"model.detector.widths: found {len(widths)} stages, but images of "
-            f"{image.height}×{image.width} pixels can be halved "
-            f"{most} times at most; expected fewer stages, or larger images (data.images.size)."
+            f"model.detector.widths: found {len(widths)} stages, but images of {image.height}×{image.width} "
+            f"pixels can be halved {most} times at most; expected fewer, or larger images (data.images.size)."
         )
     if not sizes:
         problems.append("model.detector.anchors: found none, expected at least one [height, width], or auto.")

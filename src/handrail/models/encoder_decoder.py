@@ -9,21 +9,21 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
 from handrail.errors import DataError
-from handrail.layers.additive_attention import AdditiveAttention
-from handrail.layers.dropout import Dropout
-from handrail.layers.recurrent import run_over
-from handrail.layers.steps import TokenVectors, present
+from handrail.layers.attention import AdditiveAttention
+from handrail.layers.noise import Dropout
+from handrail.layers.steps import TokenVectors, present, run_over
 from handrail.shapes import StepShape, TokenShape
 
 Tokens = Int[Tensor, "rows length"]
+Written = Int[Tensor, "rows steps"]
+Scores = Float[Tensor, "rows steps scores"]
+Looks = Float[Tensor, "rows steps length"]
 
 START = 0
 "The token before the first one, and the one that ends a row and fills it up."
 
 
 class _Memory(NamedTuple):
-    """What the encoder has read."""
-
     states: Float[Tensor, "rows length memory"]
     keys: Float[Tensor, "rows length width"]
     there: Bool[Tensor, "rows length"]
@@ -31,20 +31,17 @@ class _Memory(NamedTuple):
 
 @component("model", name="encoder_decoder")
 class EncoderDecoder(nn.Module):
-    """Encoder–decoder with attention: a network reads both ways, another writes token by token and looks back
-    at each step.
+    """Encoder–decoder with attention: one network reads both ways, one writes and looks back at each step.
 
-    h = GRU both ways over the source; a_t = attention(s_{t−1}, h, a_{t−1}); c_t = Σ_i a_{t,i}·h_i;
-    s_t = GRU([y_{t−1}; c_t], s_{t−1}); scores = V·tanh(W·[s_t; c_t; y_{t−1}] + b) + d, with s₀ = tanh(W₀·h₁ +
-    b₀).
+    h = GRU both ways over the source; a_t = attention(s_{t−1}, h, a_{t−1}); c_t = Σ_i a_{t,i}·h_i; s_t =
+    GRU([y_{t−1}; c_t], s_{t−1}); scores = V·tanh(W·[s_t; c_t; y_{t−1}] + b) + d; s₀ = tanh(W₀·h₁ + b₀).
 
-    Code 0 stands before the first token, and after the last: a network that is also trained on the first 0
-    after each target learns where to end. Deviations from Bahdanau: the attention also sees where it looked
-    before, so that it works on longer rows than those trained on; tanh instead of maxout before the scores.
+    Code 0 stands before the first token and after the last: trained on the first 0 after each target too, the
+    network learns where to end. Unlike Bahdanau's, the attention sees where it looked before, so that it
+    works on longer rows than those trained on, and tanh stands in place of maxout before the scores.
 
     Arguments:
-        inputs: tokens of the source.
-        outputs: scores at every step of the target; as many as it has tokens.
+        outputs: scores at every step of the target, as many as it has tokens.
         width: units of the encoder in each direction, of the decoder and of the attention.
         embedding: numbers for each token.
         dropout: share of vectors and of hidden units before the scores set to zero in training.
@@ -76,34 +73,27 @@ class EncoderDecoder(nn.Module):
         self.gather = nn.Linear(width + 2 * width + embedding, width)
         self.head = nn.Linear(width, outputs.scores)
 
-    def forward(
-        self, x: Int[Tensor, "rows length"] | tuple[Int[Tensor, "rows length"], Int[Tensor, "rows steps"]]
-    ) -> Float[Tensor, "rows steps scores"]:
+    def forward(self, x: Tokens | tuple[Tokens, Written]) -> Scores:
         """Scores of each token of the target.
 
         Arguments:
-            x: the source alone: each step is given the likeliest token of the step before, for as many steps
-                as `outputs` says; or a pair of source and target, as in training: each step is given the true
-                token before.
+            x: the source alone: each step is given the likeliest token of the step before, for the steps of
+                `outputs`; or (source, target), as in training: each step is given the true token before.
         """
-        source, given = x if isinstance(x, tuple) else (x, None)
-        return self._write(source, given, self.length if given is None else given.shape[1])[0]
+        source, target = x if isinstance(x, tuple) else (x, None)
+        return self._write(source, target, self.length if target is None else target.shape[1])[0]
 
     @torch.no_grad()
-    def attention(
-        self, source: Int[Tensor, "rows length"], given: Int[Tensor, "rows steps"]
-    ) -> Float[Tensor, "rows steps length"]:
+    def attention(self, source: Tokens, target: Written) -> Looks:
         """How much each step of the target took from each step of the source."""
-        return self._write(source, given, given.shape[1])[1]
+        return self._write(source, target, target.shape[1])[1]
 
     @torch.no_grad()
-    def generate(
-        self, source: Int[Tensor, "rows length"], length: int | None = None
-    ) -> Int[Tensor, "rows steps"]:
+    def generate(self, source: Tokens, length: int | None = None) -> Written:
         """The likeliest token step by step, and zeros after the first zero.
 
         Arguments:
-            length: steps to write; as many as in training, where nothing is said.
+            length: steps to write; by default as many as in training.
 
         Raises: `DataError` when there is no step to write.
         """
@@ -112,9 +102,7 @@ class EncoderDecoder(nn.Module):
         written = self._write(source, None, length or self.length)[0].argmax(dim=2)
         return written * (written != START).cumprod(dim=1)
 
-    def _write(
-        self, source: Tokens, given: Int[Tensor, "rows steps"] | None, steps: int
-    ) -> tuple[Float[Tensor, "rows steps scores"], Float[Tensor, "rows steps length"]]:
+    def _write(self, source: Tokens, target: Written | None, steps: int) -> tuple[Scores, Looks]:
         memory, state = self._read(source)
         looks = torch.zeros_like(memory.there, dtype=memory.states.dtype)
         token = torch.full((len(source),), START, dtype=torch.long, device=source.device)
@@ -122,7 +110,7 @@ class EncoderDecoder(nn.Module):
         weights: list[Tensor] = []
         for step in range(steps):
             state, looks, scored = self._step(memory, state, looks, token)
-            token = scored.argmax(dim=1) if given is None else given[:, step]
+            token = scored.argmax(dim=1) if target is None else target[:, step]
             scores.append(scored)
             weights.append(looks)
         return torch.stack(scores, dim=1), torch.stack(weights, dim=1)

@@ -10,20 +10,18 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
 from handrail.errors import RecipeError
-from handrail.layers.dropout import Dropout
-from handrail.layers.positions import LearnedPositions
-from handrail.layers.transformer_block import TransformerBlock
+from handrail.layers.attention import TransformerBlock
+from handrail.layers.noise import Dropout
+from handrail.layers.steps import LearnedPositions
 from handrail.shapes import StepShape, TokenShape
 
 
 @component("model", name="gpt")
 class GPT(nn.Module):
-    """Generative pre-trained transformer: tokens and their positions as vectors, blocks of causal attention,
-    scores.
+    """Generative pre-trained transformer: vectors of tokens and positions, blocks of causal attention.
 
     The score of a step depends on this token and earlier ones alone. Weights begin as N(0, 0.02²), those that
-    add to the stream of the blocks smaller by √(2·layers), so that the sum keeps its size; biases begin at
-    zero.
+    add to the stream of the blocks smaller by √(2·layers), so that the sum keeps its size; biases as zero.
 
     Arguments:
         inputs: tokens; their length is the context, the most that the network sees at once.
@@ -34,8 +32,7 @@ class GPT(nn.Module):
         dropout: share of values set to zero in training.
         tied: whether a token's vector is also the weights of its score; needs as many scores as tokens.
 
-    Raises: `RecipeError` when the width cannot be divided among the heads, or the outputs do not fit the
-    inputs.
+    Raises: `RecipeError` when heads do not divide the width, or the outputs do not fit the inputs.
 
     Source: Radford et al. 2018, 2019 (pre-norm, first weights); tied weights: Press & Wolf 2017
     """
@@ -61,9 +58,8 @@ class GPT(nn.Module):
         self.vectors = nn.Embedding(inputs.vocabulary, width)
         self.positions = LearnedPositions(inputs.length, width)
         self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, heads, dropout=dropout, causal=True) for _ in range(layers)
-        )
+        blocks = (TransformerBlock(width, heads, dropout=dropout, causal=True) for _ in range(layers))
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, outputs.scores, bias=False)
         self._begin()
@@ -74,9 +70,8 @@ class GPT(nn.Module):
         into_the_stream = 0.02 / math.sqrt(2 * len(self.blocks))
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(
-                    module.weight, std=into_the_stream if name.endswith(("mix_out", "narrow")) else 0.02
-                )
+                adds = name.endswith(("mix_out", "narrow"))
+                nn.init.normal_(module.weight, std=into_the_stream if adds else 0.02)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
 
@@ -106,17 +101,16 @@ def _misfits(inputs: TokenShape, outputs: StepShape, width: int, heads: int, tie
     problems: list[str] = []
     if width % heads:
         problems.append(
-            f"model.gpt.heads: {heads} heads cannot share a width of {width}; expected a divisor of {width}."
+            f"model.gpt.heads: {heads} heads cannot share a width of {width}; expected a divisor."
         )
     if inputs.length != outputs.length:
         problems.append(
             f"model.gpt: gives scores at each of the {inputs.length} steps that it reads; expected "
-            f"{outputs.length}. "
-            "The model encoder_decoder reads and writes different lengths."
+            f"{outputs.length}. The model encoder_decoder reads and writes different lengths."
         )
     if tied and inputs.vocabulary != outputs.scores:
         problems.append(
-            f"model.gpt.tied: needs as many scores ({outputs.scores}) as tokens ({inputs.vocabulary}); set "
-            "it to false."
+            f"model.gpt.tied: needs as many scores ({outputs.scores}) as tokens ({inputs.vocabulary}); "
+            "set it to false."
         )
     return problems

@@ -15,8 +15,7 @@ from handrail.shapes import ImageShape, numbers_in
 
 @component("model", name="highway")
 class Highway(nn.Module):
-    """A deep fully connected network whose gates decide how much each layer changes: y = H(x)·T(x) + x·(1 −
-    T(x)).
+    """Deep fully connected network whose gates decide how much a layer changes: y = H(x)·T(x) + x·(1 − T(x)).
 
     The first layer brings the inputs to the width, depth − 2 highway layers follow, and linear output units.
 
@@ -60,5 +59,4 @@ class Highway(nn.Module):
                 layer.set_gates()
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.features(x.flatten(1)))

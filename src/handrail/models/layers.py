@@ -21,8 +21,8 @@ class Layers(nn.Module):
     """A list of layers, one after the other, then linear output units on all that is left.
 
     In a recipe: `model: {layers: [{convolution: {channels: 6, kernel: 5}}, tanh, pool, flatten, tanh]}`. Each
-    is a layer or an activation by its name; `handrail list layer` shows them. The output units are added:
-    what the last layer gives is flattened and connected to as many units as the task needs.
+    is a layer or an activation by its name; `handrail list layer` shows them. What the last one gives is
+    flattened and connected to as many output units as the task needs.
 
     Arguments:
         inputs: numbers, images, volumes, series or tokens, as the first layer takes them.
@@ -45,9 +45,7 @@ class Layers(nn.Module):
         super().__init__()
         modules, shape = stack_layers(layers, inputs, where="model.layers")
         if isinstance(shape, TokenShape):
-            raise RecipeError(
-                "model.layers: the output units need numbers, found tokens. Begin with embedding."
-            )
+            raise RecipeError("model.layers: output units need numbers, found tokens. Begin with embedding.")
         self.features = nn.Sequential(*modules)
         self.head = nn.Linear(numbers_in(shape), outputs)
         initialise(self, initialisation)
@@ -56,5 +54,4 @@ class Layers(nn.Module):
                 module.set_gates()
 
     def forward(self, x: Rows) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.features(x).flatten(1))

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from handrail.components import build, component
 from handrail.components.arguments import Activation, Initialisation, Rate
 from handrail.layers.convolution import ConvAct
-from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
+from handrail.layers.noise import Dropout
 from handrail.shapes import ImageShape
 
 _DRAWN_FOR = 32  # pixels; MNIST's 28 stand in the middle of them
@@ -52,10 +52,10 @@ class LeNet5(nn.Module):
             ConvAct(6, 16, kernel=5, padding=0, activation=activation, pooling=pooling),
         )
         last = [_pool(_pool(side + 2 * extra - 4) - 4) for side, extra in zip(size, border, strict=True)]
-        kept = (min(last[0], _LAST), min(last[1], _LAST))
-        self.fitted = nn.Identity() if list(kept) == last else nn.AdaptiveAvgPool2d(kept)
+        sides = (min(last[0], _LAST), min(last[1], _LAST))
+        self.fitted = nn.Identity() if list(sides) == last else nn.AdaptiveAvgPool2d(sides)
         layers: list[nn.Module] = []
-        for before, units in ((16 * kept[0] * kept[1], 120), (120, 84)):
+        for before, units in ((16 * sides[0] * sides[1], 120), (120, 84)):
             layers += [nn.Linear(before, units), build("activation", activation, units)]
             if dropout:
                 layers.append(Dropout(dropout))
@@ -64,7 +64,6 @@ class LeNet5(nn.Module):
         initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.dense(self.fitted(self.features(x)).flatten(1)))
 
 

@@ -13,12 +13,10 @@ from handrail.shapes import ImageShape, SeriesShape, VolumeShape, numbers_in
 class Linear(nn.Module):
     """One layer of linear units: y = W·x + b.
 
-    With Rosenblatt's rule it is the perceptron, with squared error ADALINE, with cross-entropy logistic
-    regression.
+    It is the perceptron (Rosenblatt's rule), ADALINE (squared error) or logistic regression (cross-entropy).
 
     Arguments:
-        inputs: number of inputs; images, series and volumes are flattened.
-        outputs: number of units.
+        inputs: images, series and volumes are flattened.
         initialisation: how the weights begin.
 
     Source: Rosenblatt 1958; Widrow & Hoff 1960
@@ -36,5 +34,4 @@ class Linear(nn.Module):
         initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(x.flatten(1))

@@ -6,10 +6,9 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Activation, Count, Rate
 from handrail.errors import RecipeError
-from handrail.layers.convolution import activation_of_channels
-from handrail.layers.dropout import Dropout
+from handrail.layers.convolution import LocallyConnected, activation_of_channels
 from handrail.layers.initialisations import initialise
-from handrail.layers.locally_connected import LocallyConnected
+from handrail.layers.noise import Dropout
 from handrail.shapes import ImageShape
 
 
@@ -39,13 +38,10 @@ class LocalNet(nn.Module):
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        if not widths or kernel % 2 == 0:
-            found = (
-                f"kernel: found {kernel}; expected an odd number"
-                if widths
-                else "widths: found an empty list; expected a layer"
-            )
-            raise RecipeError(f"model.local_net.{found}.")
+        if not widths:
+            raise RecipeError("model.local_net.widths: found an empty list; expected a layer.")
+        if kernel % 2 == 0:
+            raise RecipeError(f"model.local_net.kernel: found {kernel}; expected an odd number.")
         channels, size = inputs[0], (inputs[1], inputs[2])
         layers: list[nn.Module] = []
         for width in widths:
@@ -58,5 +54,4 @@ class LocalNet(nn.Module):
         initialise(self.head, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.dropout(self.features(x).flatten(1)))

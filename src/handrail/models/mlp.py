@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from handrail.components import build, component
 from handrail.components.arguments import Activation, Count, Initialisation, NonNegative, Rate
 from handrail.errors import RecipeError
-from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
-from handrail.layers.noise import GaussianNoise, NoisyLinear
+from handrail.layers.noise import Dropout, GaussianNoise, NoisyLinear
 from handrail.layers.normalisation import BatchNormRows
 from handrail.shapes import ImageShape, SeriesShape, VolumeShape, numbers_in
 
@@ -22,8 +21,7 @@ class MLP(nn.Module):
     Each hidden layer is: weights → normalisation → activation → dropout.
 
     Arguments:
-        inputs: number of inputs; images, series and volumes are flattened.
-        outputs: number of output units.
+        inputs: images, series and volumes are flattened.
         hidden: units of each hidden layer; an empty list gives a single layer.
         activation: of the hidden layers.
         dropout: share of hidden units set to zero in training.
@@ -55,8 +53,7 @@ class MLP(nn.Module):
         if not hidden and (dropout or normalisation != "none"):
             name = "dropout" if dropout else "normalisation"
             raise RecipeError(
-                f"model.mlp.{name}: has no effect without hidden layers; leave it out, or change "
-                "model.mlp.hidden."
+                f"model.mlp.{name}: has no effect without hidden layers; omit it, or set model.mlp.hidden."
             )
         layers: list[nn.Module] = [GaussianNoise(input_noise)] if input_noise else []
         width = numbers_in(inputs)
@@ -73,7 +70,6 @@ class MLP(nn.Module):
         initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.features(x.flatten(1)))
 
 

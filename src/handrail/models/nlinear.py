@@ -16,9 +16,8 @@ class NLinear(nn.Module):
     """Each target from its own past, relative to its last value: ŷ = g·x_L + W·(x − x_L) + b.
 
     The level of a series drifts away from that of the training rows; the distance to the last value does not.
-    One W serves all targets. It begins close to the naive forecast: W small, b = 0, g = 1. Unlike the paper,
-    g (one number an output) is learned: inputs and targets are standardised apart, so that their units differ
-    a little.
+    One W serves all targets. It begins close to the naive forecast: W small, b = 0, g = 1. Unlike in the
+    paper, g (one number an output) is learned, as inputs and targets are standardised apart.
 
     Arguments:
         inputs: channels and length; the targets are the first channels, the others are not looked at.
@@ -44,8 +43,7 @@ class NLinear(nn.Module):
         if outputs % targets or channels < targets:
             raise RecipeError(
                 f"model.nlinear.targets: found {targets}, with {outputs} outputs and {channels} channels; "
-                "expected the number of "
-                "columns that are forecast."
+                "expected the number of columns that are forecast."
             )
         self.targets = targets
         self.head = nn.Linear(length, outputs // targets, bias=False)
@@ -54,7 +52,6 @@ class NLinear(nn.Module):
         initialise(self, initialisation)
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows outputs"]:
-        """Standardised forecasts."""
         past = x[:, : self.targets]
         last = past[:, :, -1:]  # [rows, targets, 1]
         change = self.head(past - last)  # [rows, targets, horizon]

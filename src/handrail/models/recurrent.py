@@ -11,9 +11,16 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Finite, Rate
 from handrail.errors import RecipeError
-from handrail.layers.dropout import Dropout
-from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
-from handrail.layers.steps import Summary, present, step_vectors, summarise
+from handrail.layers.noise import Dropout
+from handrail.layers.steps import (
+    Summary,
+    last_of_each_direction,
+    open_forget_gates,
+    present,
+    run_over,
+    step_vectors,
+    summarise,
+)
 from handrail.shapes import SeriesShape, StepShape, TokenShape
 
 Inputs = SeriesShape | TokenShape | int
@@ -24,7 +31,7 @@ Scores = Float[Tensor, "rows outputs"] | Float[Tensor, "rows length scores"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the three networks are set by in the same way; described at each of them."""
+    """What the three networks are set by in the same way; described at `RNN`."""
 
     width: int
     layers: int
@@ -46,8 +53,7 @@ class Recurrent(nn.Module):
     Arguments:
         kind: makes torch's layers.
 
-    Raises: `RecipeError` for shapes that go together in none of these ways, and for settings that would do
-    nothing.
+    Raises: `RecipeError` for shapes that go together in none of these ways, and for settings without effect.
     """
 
     causal: ClassVar[bool] = True
@@ -64,21 +70,18 @@ class Recurrent(nn.Module):
         self.summary: Summary = settings.summary or "last"
         self.steps = outputs.length if isinstance(outputs, StepShape) else None
         width, layers = settings.width, settings.layers
-        self.start = (
-            nn.Sequential(nn.Linear(inputs, layers * width), nn.Tanh()) if isinstance(inputs, int) else None
-        )
-        self.vectors, entering = (
-            (nn.Identity(), inputs)
-            if isinstance(inputs, int)
-            else step_vectors(inputs, settings.embedding or 64)
-        )
+        self.start: nn.Module | None = None
+        if isinstance(inputs, int):
+            self.start = nn.Sequential(nn.Linear(inputs, layers * width), nn.Tanh())
+            self.vectors, entering = nn.Identity(), inputs
+        else:
+            self.vectors, entering = step_vectors(inputs, settings.embedding or 64)
         # Torch warns about dropout between layers where there is but one.
         between = settings.dropout if layers > 1 else 0.0
-        self.core = kind(
-            entering, width, layers, batch_first=True, dropout=between, bidirectional=settings.bidirectional
-        )
+        both = settings.bidirectional
+        self.core = kind(entering, width, layers, batch_first=True, dropout=between, bidirectional=both)
         self.dropout = Dropout(settings.dropout)
-        leaving = 2 * width if settings.bidirectional else width
+        leaving = 2 * width if both else width
         self.head = nn.Linear(leaving, outputs.scores if isinstance(outputs, StepShape) else outputs)
 
     def forward(self, x: Rows) -> Scores:
@@ -111,14 +114,10 @@ def _misfits(inputs: Inputs, outputs: Outputs, settings: Settings) -> list[str]:
         if not isinstance(inputs, int) and inputs.length != outputs.length:
             problems.append(
                 f": gives scores at each of the {inputs.length} steps that it reads; expected "
-                f"{outputs.length}. "
-                "The model encoder_decoder reads and writes different lengths."
+                f"{outputs.length}. The model encoder_decoder reads and writes different lengths."
             )
         if settings.bidirectional:
-            problems.append(
-                ".bidirectional: has no use where every step is scored: it would see the steps that "
-                "it predicts."
-            )
+            problems.append(".bidirectional: would see the steps it predicts where every step is scored.")
         if settings.summary is not None:
             problems.append(".summary: has no effect where every step is scored; leave it out.")
     elif isinstance(inputs, int):
@@ -139,26 +138,23 @@ class RNN(Recurrent):
     within about ten steps; `lstm` and `gru` do not.
 
     Arguments:
-        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of
-            steps.
-        width: units of each layer.
-        layers: how many are stacked.
+        inputs, outputs: series or tokens, and scores of a row or every step; or numbers, and scores of steps.
+        width, layers: units of each layer, and how many layers are stacked.
         bidirectional: whether a second network reads from the end; not where every step is scored.
         dropout: share of states set to zero in training, between the layers and before the scores.
         embedding: numbers for each token (without a value: 64).
-        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all
-            states.
+        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all.
         activation: f.
 
-    Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
+    Raises: `RecipeError` for shapes that do not go together, and for settings without effect.
 
     Source: Elman 1990; bidirectional: Schuster & Paliwal 1997
     """
 
     def __init__(
         self,
-        inputs: SeriesShape | TokenShape | int,
-        outputs: int | StepShape,
+        inputs: Inputs,
+        outputs: Outputs,
         *,
         width: Count = 128,
         layers: Count = 1,
@@ -174,33 +170,24 @@ class RNN(Recurrent):
 
 @component("model", name="lstm")
 class LSTM(Recurrent):
-    """Long short-term memory: c_t = f·c_{t−1} + i·g, h_t = o·tanh(c_t), with gates i, f, o = σ(W·x_t +
-    U·h_{t−1} + b).
+    """Long short-term memory: c_t = f·c_{t−1} + i·g, h_t = o·tanh(c_t), with three gates i, f and o.
 
-    g = tanh(W·x_t + U·h_{t−1} + b), each with weights of its own. What a cell holds stays until a gate lets
-    it go, so that the network remembers over hundreds of steps. It reads and scores what `rnn` does.
+    i, f, o = σ(W·x_t + U·h_{t−1} + b) and g = tanh(W·x_t + U·h_{t−1} + b), each with weights of its own. What
+    a cell holds stays until a gate lets it go, so that the network remembers over hundreds of steps. It is
+    set as `rnn` is, with cells for units.
 
     Arguments:
-        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of
-            steps.
-        width: cells of each layer.
-        layers: how many are stacked.
-        bidirectional: whether a second network reads from the end; not where every step is scored.
-        dropout: share of states set to zero in training, between the layers and before the scores.
-        embedding: numbers for each token (without a value: 64).
-        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all
-            states.
         forget_bias: of the forget gates at the start; above zero the cells begin by remembering.
 
-    Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
+    Raises: `RecipeError` as for `rnn`.
 
     Source: Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber & Cummins 2000
     """
 
     def __init__(
         self,
-        inputs: SeriesShape | TokenShape | int,
-        outputs: int | StepShape,
+        inputs: Inputs,
+        outputs: Outputs,
         *,
         width: Count = 128,
         layers: Count = 1,
@@ -210,41 +197,28 @@ class LSTM(Recurrent):
         summary: Summary | None = None,
         forget_bias: Finite = 1.0,
     ) -> None:
-        super().__init__(
-            nn.LSTM, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary)
-        )
+        settings = Settings(width, layers, bidirectional, dropout, embedding, summary)
+        super().__init__(nn.LSTM, inputs, outputs, settings)
         assert isinstance(self.core, nn.LSTM)
         open_forget_gates(self.core, forget_bias)
 
 
 @component("model", name="gru")
 class GRU(Recurrent):
-    """Gated recurrent unit: h_t = (1 − z)·n + z·h_{t−1}, n = tanh(W·x_t + r·(U·h_{t−1} + c) + b), r, z =
-    σ(W·x_t + U·h_{t−1} + b).
+    """Gated recurrent unit: h_t = (1 − z)·n + z·h_{t−1}, with gates r, z = σ(W·x_t + U·h_{t−1} + b).
 
-    Each with weights of its own: an LSTM with fewer parts, which learns about as well. It reads and scores
-    what `rnn` does. As torch does, r acts on U·h_{t−1}; in the paper on h_{t−1}.
+    n = tanh(W·x_t + r·(U·h_{t−1} + c) + b), each with weights of its own: an LSTM with fewer parts, which
+    learns about as well. As in torch, r acts on U·h_{t−1}; in the paper on h_{t−1}. It is set as `rnn` is.
 
-    Arguments:
-        inputs, outputs: series or tokens, and scores of a row or of every step; or numbers, and scores of
-            steps.
-        width: units of each layer.
-        layers: how many are stacked.
-        bidirectional: whether a second network reads from the end; not where every step is scored.
-        dropout: share of states set to zero in training, between the layers and before the scores.
-        embedding: numbers for each token (without a value: 64).
-        summary: what is scored of a row: the last state (without a value), or the mean or the largest of all
-            states.
-
-    Raises: `RecipeError` for shapes that do not go together, and for settings that would do nothing.
+    Raises: `RecipeError` as for `rnn`.
 
     Source: Cho et al. 2014
     """
 
     def __init__(
         self,
-        inputs: SeriesShape | TokenShape | int,
-        outputs: int | StepShape,
+        inputs: Inputs,
+        outputs: Outputs,
         *,
         width: Count = 128,
         layers: Count = 1,
@@ -253,6 +227,5 @@ class GRU(Recurrent):
         embedding: Count | None = None,
         summary: Summary | None = None,
     ) -> None:
-        super().__init__(
-            nn.GRU, inputs, outputs, Settings(width, layers, bidirectional, dropout, embedding, summary)
-        )
+        settings = Settings(width, layers, bidirectional, dropout, embedding, summary)
+        super().__init__(nn.GRU, inputs, outputs, settings)

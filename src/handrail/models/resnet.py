@@ -53,7 +53,6 @@ class ResNet(nn.Module):
         initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.features(x).mean(dim=(2, 3)))
 
 
@@ -61,8 +60,7 @@ class ResNet(nn.Module):
 class PlainNet(nn.Module):
     """The residual network for small images without its shortcuts: y = relu(F(x)).
 
-    It is there for comparison: with 20 layers it learns about as well as its residual twin, with 56 clearly
-    worse.
+    For comparison: with 20 layers it learns about as well as its residual twin, with 56 clearly worse.
 
     Arguments:
         depth: layers with weights.
@@ -77,7 +75,6 @@ class PlainNet(nn.Module):
         initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.features(x).mean(dim=(2, 3)))
 
 
@@ -87,11 +84,8 @@ def _for_small_images(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tup
     channels = 16
     for width in (16, 32, 64):
         for number in range((depth - 2) // 6):
-            layers.append(
-                ResidualBlock(
-                    channels, width, stride=2 if number == 0 and width > 16 else 1, shortcut=shortcut
-                )
-            )
+            stride = 2 if number == 0 and width > 16 else 1
+            layers.append(ResidualBlock(channels, width, stride=stride, shortcut=shortcut))
             channels = width
     return nn.Sequential(*layers), channels
 
@@ -109,8 +103,7 @@ def _for_photos(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tuple[nn.
     for stage, count in enumerate(counts):
         width = 64 * 2**stage * (4 if block is Bottleneck else 1)
         for number in range(count):
-            layers.append(
-                block(channels, width, stride=2 if number == 0 and stage > 0 else 1, shortcut=shortcut)
-            )
+            stride = 2 if number == 0 and stage > 0 else 1
+            layers.append(block(channels, width, stride=stride, shortcut=shortcut))
             channels = width
     return nn.Sequential(*layers), channels

@@ -10,16 +10,15 @@ from handrail.components import component
 from handrail.components.arguments import Activation, Count, Rate
 from handrail.errors import RecipeError
 from handrail.layers.convolution import ConvAct
-from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
+from handrail.layers.noise import Dropout
 from handrail.layers.normalisation import BatchNorm
 from handrail.shapes import SeriesShape
 
 
 @component("model", name="series_cnn")
 class SeriesCNN(nn.Module):
-    """A residual network of 1-D convolutions: blocks of three convolutions with 8, 5 and 3 steps, then the
-    mean over time.
+    """Residual network of 1-D convolutions: blocks of three with 8, 5 and 3 steps, then the mean over time.
 
     Each block gives relu(F(x) + shortcut(x)), the shortcut a 1×1 convolution where the channels change.
     Deviation from the paper: kernels of 7 steps in place of 8, which have a middle.
@@ -46,7 +45,7 @@ class SeriesCNN(nn.Module):
         super().__init__()
         if not widths:
             raise RecipeError(
-                "model.series_cnn.widths: found an empty list; expected the channels of at least one block."
+                "model.series_cnn.widths: found an empty list; expected the channels of a block."
             )
         channels = inputs[0]
         blocks: list[nn.Module] = []
@@ -59,7 +58,6 @@ class SeriesCNN(nn.Module):
         initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.dropout(self.features(x).mean(dim=2)))
 
 

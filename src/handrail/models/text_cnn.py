@@ -10,21 +10,18 @@ from torch.nn import functional
 
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
-from handrail.layers.dropout import Dropout
+from handrail.layers.noise import Dropout
 from handrail.layers.steps import TokenVectors, counts
 from handrail.shapes import TokenShape
 
 
 @component("model", name="text_cnn")
 class TextCNN(nn.Module):
-    """Filters over neighbouring tokens, each asked where in the text it answers most: max over t of
-    ReLU(W·x_{t…t+k−1} + b).
+    """Filters over neighbouring tokens, each where it answers most: max over t of ReLU(W·x_{t…t+k−1} + b).
 
     Padding counts as the zero vector and no filter begins on it, so that it changes no answer.
 
     Arguments:
-        inputs: tokens.
-        outputs: number of scores.
         embedding: numbers for each token.
         windows: how many neighbouring tokens the filters see, k; there are `filters` of each.
         filters: of each size.
@@ -51,7 +48,6 @@ class TextCNN(nn.Module):
         self.head = nn.Linear(filters * len(windows), outputs)
 
     def forward(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         vectors = self.vectors(x).transpose(1, 2)  # [rows, embedding, length]
         # [rows, length].
         begins_outside = torch.arange(x.shape[1], device=x.device) >= counts(x).unsqueeze(1)

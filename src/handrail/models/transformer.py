@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
 from handrail.errors import RecipeError
-from handrail.layers.dropout import Dropout
-from handrail.layers.positions import position_layer
-from handrail.layers.steps import SeriesVectors, Summary, TokenVectors, present, summarise
-from handrail.layers.transformer_block import TransformerBlock
+from handrail.layers.attention import TransformerBlock
+from handrail.layers.noise import Dropout
+from handrail.layers.steps import SeriesVectors, Summary, TokenVectors, position_layer, present, summarise
 from handrail.shapes import SeriesShape, TokenShape
 
 Rows = Int[Tensor, "rows length"] | Float[Tensor, "rows channels length"]
@@ -26,7 +25,6 @@ class Transformer(nn.Module):
 
     Arguments:
         inputs: tokens, or series, each step of which becomes a vector by a linear layer.
-        outputs: number of scores.
         width: numbers a step, an even number.
         layers: blocks.
         heads: of each attention; a divisor of the width.
@@ -54,9 +52,7 @@ class Transformer(nn.Module):
         summary: Summary = "mean",
     ) -> None:
         super().__init__()
-        problems = _misfits(width, heads)
-        if problems:
-            raise RecipeError(problems)
+        _check(width, heads)
         self.summary: Summary = summary
         self.vectors = _vectors(inputs, width)
         self.positions = position_layer(positions, inputs.length, width)
@@ -68,7 +64,6 @@ class Transformer(nn.Module):
         self.head = nn.Linear(width, outputs)
 
     def forward(self, x: Rows) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         there, steps = present(x), self.dropout(self.positions(self.vectors(x)))
         for block in self.blocks:
             steps = block(steps, None if x.is_floating_point() else there)
@@ -91,16 +86,15 @@ def _vectors(inputs: TokenShape | SeriesShape, width: int) -> nn.Module:
     return nn.Sequential(SeriesVectors(), nn.Linear(inputs.channels, width))
 
 
-def _misfits(width: int, heads: int) -> list[str]:
+def _check(width: int, heads: int) -> None:
     problems: list[str] = []
     if width % 2:
         problems.append(
-            f"model.transformer.width: found {width}, expected an even number: positions are pairs of sine "
-            "and cosine."
+            f"model.transformer.width: found {width}, expected an even number (sines and cosines)."
         )
     if width % heads:
         problems.append(
-            f"model.transformer.heads: {heads} heads cannot share a width of {width}; expected a divisor "
-            f"of {width}."
+            f"model.transformer.heads: {heads} heads cannot share a width of {width}; take a divisor."
         )
-    return problems
+    if problems:
+        raise RecipeError(problems)

@@ -12,24 +12,22 @@ from handrail.components import component
 from handrail.components.arguments import Count, Rate
 from handrail.errors import RecipeError
 from handrail.layers.convolution import ConvAct, Normalisation
-from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
+from handrail.layers.noise import Dropout
 from handrail.layers.pooling import Pool
 from handrail.shapes import ImageShape, MapShape
 
 
 @component("model", name="unet")
 class UNet(nn.Module):
-    """U-Net: down to coarse maps that see far, and up again joined with the fine maps of the same size; a
-    score a pixel.
+    """U-Net: down to coarse maps that see far, up again joined with the fine ones; a score a pixel.
 
     Deviations from the paper: convolutions keep the size, and images are continued by their last pixels to a
     multiple of 2^depth inside, so that scores come out for every pixel of an image of any size.
 
     Arguments:
         depth: how often the size is halved.
-        width: maps at full size; each halving doubles them. The paper has 64, which takes four times as long
-            as 32.
+        width: maps at full size, doubled by each halving. The paper has 64, four times as slow as 32.
         normalisation: before each activation; the paper has none.
         dropout: share of the coarsest maps' values set to zero in training.
 
@@ -56,23 +54,19 @@ class UNet(nn.Module):
             )
         widths = [width * 2**level for level in range(depth + 1)]
         self.depth = depth
-        self.down = nn.ModuleList(
-            _pair(before, after, normalisation)
-            for before, after in zip([inputs[0], *widths], widths, strict=False)
-        )
+        pairs = zip([inputs[0], *widths], widths, strict=False)
+        self.down = nn.ModuleList(_pair(before, after, normalisation) for before, after in pairs)
         self.pool = Pool("max")
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in reversed(widths[:-1])
-        )
-        self.join = nn.ModuleList(_pair(2 * wide, wide, normalisation) for wide in reversed(widths[:-1]))
+        upwards = widths[-2::-1]
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * wide, wide, 2, stride=2) for wide in upwards)
+        self.join = nn.ModuleList(_pair(2 * wide, wide, normalisation) for wide in upwards)
         self.head = nn.Conv2d(width, outputs[0], 1)
         initialise(self, "he")
 
     def forward(
         self, x: Float[Tensor, "rows channels height width"]
     ) -> Float[Tensor, "rows scores height width"]:
-        """Raw scores."""
         height, width = x.shape[2:]
         unit = 2**self.depth
         x = functional.pad(x, (0, -width % unit, 0, -height % unit), mode="replicate")

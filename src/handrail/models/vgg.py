@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
 from handrail.layers.convolution import ConvAct, Normalisation
-from handrail.layers.dropout import Dropout
 from handrail.layers.initialisations import initialise
+from handrail.layers.noise import Dropout
 from handrail.shapes import ImageShape
 
 _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -20,9 +20,8 @@ _LAST = 7  # positions a side that reach the fully connected layers
 class VGG(nn.Module):
     """VGG: five stages of 3×3 convolutions that each end in max pooling, then two hidden layers with dropout.
 
-    VGG-16 has 138,357,544 parameters for 224×224 colour images and 1000 classes. Where less than 7×7
-    positions are left of a smaller image, the first hidden layer has so many inputs less; of a larger image
-    the last maps are averaged to 7×7.
+    VGG-16 has 138,357,544 parameters for 224×224 colour images and 1000 classes. A smaller image leaves fewer
+    than 7×7 positions, and so fewer inputs, to the first hidden layer; larger last maps are averaged to 7×7.
 
     Arguments:
         layers: with weights: 11, 13, 16 or 19 (the paper's A, B, D and E).
@@ -68,5 +67,4 @@ class VGG(nn.Module):
         initialise(self, "he")
 
     def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows outputs"]:
-        """Raw scores."""
         return self.head(self.dense(self.fitted(self.features(x)).flatten(1)))

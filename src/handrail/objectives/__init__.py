@@ -1,7 +1,6 @@
 """Choose the objective: losses over rows, penalties on the model, and the `Objective` that adds them up.
 
-likelihoods, distances, margins: of classes and values; maps: of masks; boxes: of detectors; tokens: of text
-penalties: on weights and activity
+likelihoods, distances: of classes, values and tokens; maps: of masks; boxes: of detectors; penalties.
 
 A new loss or penalty is a function with `@component` in a file of its own. May import `layers` and below.
 """

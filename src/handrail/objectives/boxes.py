@@ -1,8 +1,7 @@
 """The loss of a detector: which anchors answer for which objects, their scores and their boxes.
 
-Outputs are `[rows, anchors, 8 + classes]` as `handrail.models.detector` gives them: the anchor, its moved
-box, scores. Targets are `[rows, most, 5]`: class (−1 where there is no object), xmin, ymin, xmax, ymax, in
-shares of the image.
+Outputs are `[rows, anchors, 8 + classes]` as `handrail.models.detector` gives them: anchor, moved box,
+scores. Targets are `[rows, most, 5]`: class (−1 for none), xmin, ymin, xmax, ymax, in shares of the image.
 """
 
 import torch
@@ -30,13 +29,12 @@ def detection_loss(
     alpha: Fraction = 0.25,
     box_weight: NonNegative = 1.0,
 ) -> Float[Tensor, " rows"]:
-    """How sure, and how well placed: Σ focal(scores) + box_weight · Σ (1 − generalised IoU), over the number
-    of anchors that have an object.
+    """Detection: (Σ focal(scores) + box_weight · Σ (1 − generalised IoU)) / anchors that have an object.
 
-    An anchor is to find the object that it overlaps most, if that is at least `overlap`; and whatever the
-    overlap, each object has its best anchor. Anchors between `doubtful` and `overlap` are not asked; all
-    others are to say that there is nothing. Focal: −α·(1 − p)^γ·log p where the class is there, −(1 −
-    α)·p^γ·log(1 − p) where it is not, so that the many easy empty anchors weigh little.
+    Each anchor is to find the object that it overlaps most, if by `overlap` at least; and each object has its
+    best anchor, whatever the overlap. Anchors between `doubtful` and `overlap` are not asked; the others are
+    to say that there is nothing. Focal: −α·(1 − p)^γ·log p where the class is there, −(1 − α)·p^γ·log(1 − p)
+    where it is not, so that the many easy empty anchors weigh little.
 
     Arguments:
         overlap, doubtful: intersections over union.
@@ -46,21 +44,18 @@ def detection_loss(
 
     Raises: `RecipeError` when outputs or targets have another form, or `doubtful` is above `overlap`.
 
-    Source: Lin et al. 2017 (focal loss); Liu et al. 2016 (which anchors); Rezatofighi et al. 2019
-    (generalised IoU)
+    Source: Lin et al. 2017 (focal loss); Liu et al. 2016 (which anchors); Rezatofighi et al. 2019 (IoU)
     """
     _check(outputs, targets, overlap=overlap, doubtful=doubtful)
     # Half precision is too coarse for boxes.
     outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
     targets = targets.to(outputs)
     boxes, scores = outputs[..., 4:8], outputs[..., 8:]
-    objects, positive, asked = assign_anchors(
-        outputs[..., :4].detach(), targets, overlap=overlap, doubtful=doubtful
-    )
-    wanted = functional.one_hot(objects[..., 0].clamp(min=0).long(), scores.shape[2]) * positive.unsqueeze(2)
-    focal = (_focal(scores, wanted.to(scores.dtype), gamma=gamma, alpha=alpha) * asked.unsqueeze(2)).sum(
-        dim=(1, 2)
-    )
+    anchors = outputs[..., :4].detach()
+    objects, positive, asked = assign_anchors(anchors, targets, overlap=overlap, doubtful=doubtful)
+    truth = functional.one_hot(objects[..., 0].clamp(min=0).long(), scores.shape[2]) * positive.unsqueeze(2)
+    focal = _focal(scores, truth.to(scores.dtype), gamma=gamma, alpha=alpha) * asked.unsqueeze(2)
+    focal = focal.sum(dim=(1, 2))
     away = ((1 - generalised_iou(boxes, objects[..., 1:])) * positive).sum(dim=1)
     return (focal + box_weight * away) / positive.sum(dim=1).clamp(min=1)
 
@@ -82,22 +77,19 @@ def assign_anchors(
     return objects, positive, positive | (highest < doubtful)
 
 
-def _focal(scores: Tensor, wanted: Tensor, *, gamma: float, alpha: float) -> Tensor:
-    entropy = functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+def _focal(scores: Tensor, truth: Tensor, *, gamma: float, alpha: float) -> Tensor:
+    entropy = functional.binary_cross_entropy_with_logits(scores, truth, reduction="none")
     probability = scores.sigmoid()
-    missed = torch.where(wanted > 0, 1 - probability, probability)
-    return torch.where(wanted > 0, alpha, 1 - alpha) * missed**gamma * entropy
+    missed = torch.where(truth > 0, 1 - probability, probability)
+    return torch.where(truth > 0, alpha, 1 - alpha) * missed**gamma * entropy
 
 
 def _check(outputs: Tensor, targets: Tensor, *, overlap: float, doubtful: float) -> None:
     if outputs.ndim != 3 or outputs.shape[2] < 9 or targets.ndim != 3 or targets.shape[2] != 5:
         raise RecipeError(
             f"detection_loss was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; "
-            "expected "
-            "[rows, anchors, 8 + classes] (anchor, box, scores) and [rows, most, 5] (class, box). Does the "
-            "model find boxes?"
+            "expected [rows, anchors, 8 + classes] (anchor, box, scores) and [rows, most, 5] (class, box). "
+            "Does the model find boxes?"
         )
     if doubtful > overlap:
-        raise RecipeError(
-            f"detection_loss.doubtful: found {doubtful}, expected at most overlap, which is {overlap}."
-        )
+        raise RecipeError(f"detection_loss.doubtful: found {doubtful}, expected at most overlap ({overlap}).")

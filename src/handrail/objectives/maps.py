@@ -27,9 +27,8 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
     """Cross-entropy −log p(class of the pixel), mean over the pixels of each image, in nats.
 
     Arguments:
-        class_weights: `balanced` weighs each pixel by all pixels / (classes · pixels of its class), counted
-            in the batch, so that a rare class counts as much as a common one. A row's value then depends on
-            its batch.
+        class_weights: `balanced` weighs a pixel by all pixels / (classes · pixels of its class), counted in
+            the batch: a rare class counts as much as a common one, and a row's value depends on its batch.
 
     Raises: `RecipeError` when outputs and targets do not fit each other.
 
@@ -37,9 +36,8 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
     """
     outputs, codes = _check_maps(outputs, targets)
     if outputs.shape[1] == 1:
-        values = functional.binary_cross_entropy_with_logits(
-            outputs[:, 0], codes.to(outputs.dtype), reduction="none"
-        )
+        truth = codes.to(outputs.dtype)
+        values = functional.binary_cross_entropy_with_logits(outputs[:, 0], truth, reduction="none")
     else:
         values = functional.cross_entropy(outputs, codes, reduction="none")
     if class_weights == "balanced":
@@ -50,11 +48,9 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
 
 @component("loss", tasks=("mask",))
 def dice_loss(outputs: Maps, targets: Codes) -> Rows:
-    """Soft Dice: 1 − (2·Σ p·t + 1) / (Σ p² + Σ t² + 1) over the pixels of each image, with p = sigmoid or
-    softmax.
+    """Soft Dice: 1 − (2·Σ p·t + 1) / (Σ p² + Σ t² + 1) over each image's pixels, p = sigmoid or softmax.
 
-    For two classes that of the second, else the mean over the classes. The 1 keeps an image without the class
-    defined.
+    Of two classes that of the second, else the mean. The 1 keeps an image without the class defined.
 
     Raises: `RecipeError` when outputs and targets do not fit each other.
 
@@ -62,10 +58,11 @@ def dice_loss(outputs: Maps, targets: Codes) -> Rows:
     """
     outputs, codes = _check_maps(outputs, targets)
     if outputs.shape[1] == 1:
-        said, true = outputs.sigmoid(), codes.unsqueeze(1)
+        predicted, true = outputs.sigmoid(), codes.unsqueeze(1)
     else:
-        said, true = outputs.softmax(dim=1), functional.one_hot(codes, outputs.shape[1]).movedim(3, 1)
-    shared, sizes = (said * true).sum(dim=(2, 3)), (said.square() + true).sum(dim=(2, 3))  # t² = t
+        predicted, true = outputs.softmax(dim=1), functional.one_hot(codes, outputs.shape[1]).movedim(3, 1)
+    shared = (predicted * true).sum(dim=(2, 3))
+    sizes = (predicted.square() + true).sum(dim=(2, 3))  # t² = t
     return (1 - (2 * shared + _SMOOTH) / (sizes + _SMOOTH)).mean(dim=1)
 
 
@@ -73,8 +70,7 @@ def dice_loss(outputs: Maps, targets: Codes) -> Rows:
 def pixel_cross_entropy_and_dice(
     outputs: Maps, targets: Codes, *, class_weights: ClassWeights = "none", dice: NonNegative = 1.0
 ) -> Rows:
-    """Cross-entropy of the pixels + dice · soft Dice: the one is smooth everywhere, the other knows how rare
-    a class is.
+    """Cross-entropy + dice · soft Dice: one is smooth everywhere, the other knows how rare a class is.
 
     Arguments:
         class_weights: of the cross-entropy.
@@ -84,9 +80,8 @@ def pixel_cross_entropy_and_dice(
 
     Source: Isensee et al. 2021 (nnU-Net)
     """
-    return pixel_cross_entropy(outputs, targets, class_weights=class_weights) + dice * dice_loss(
-        outputs, targets
-    )
+    entropy = pixel_cross_entropy(outputs, targets, class_weights=class_weights)
+    return entropy + dice * dice_loss(outputs, targets)
 
 
 def _check_maps(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,8 +89,7 @@ def _check_maps(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     if outputs.ndim != 4 or targets.shape != (outputs.shape[0], *outputs.shape[2:]):
         raise RecipeError(
             f"a loss of maps was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; "
-            "expected "
-            "[rows, channels, height, width] and [rows, height, width] of the same size. Does the model "
-            "give a map?"
+            "expected [rows, channels, height, width] and [rows, height, width] of the same size. "
+            "Does the model give a map?"
         )
     return outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets.to(outputs.device).long()

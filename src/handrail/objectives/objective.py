@@ -59,53 +59,47 @@ class Objective:
             if hasattr(change, "follow") and targets.ndim == _MAPS:
                 targets = change.follow(targets)
             mixture = mixture or getattr(change, "mixture", None)
-        total = (
-            self.mean(outputs, targets, weights)
-            if mixture is None
-            else self._mixture_mean(outputs, targets, weights, mixture)
-        )
+        total = self.mean(outputs, targets, weights, mixture)
         for penalty in self.penalties:
             total = total + penalty(model, activity)
         return total, outputs
 
     def with_numbers(self, numbers: Sequence[Mapping[str, Tensor]]) -> "Objective":
-        """The same objective with other numbers: arguments of the loss first, then of each penalty; none
-        where a mapping is empty.
-        """
+        """The same objective with other arguments of the loss, then of each penalty; empty ones stay."""
         if not any(numbers):
             return self
         other = copy.copy(self)
         loss, *penalties = [
-            functools.partial(function, **given) if given else function
-            for function, given in zip((self.loss, *self.penalties), numbers, strict=True)
+            functools.partial(function, **arguments) if arguments else function
+            for function, arguments in zip((self.loss, *self.penalties), numbers, strict=True)
         ]
         other.loss, other.penalties = loss, tuple(penalties)
         return other
 
-    def _mixture_mean(
-        self, outputs: Tensor, targets: Tensor, weights: Tensor | None, mixture: Mixture
-    ) -> Float[Tensor, ""]:
-        """Rows that are mixtures of two are measured against both: Σ wᵢ(λᵢ·lossᵢ + (1 − λᵢ)·loss of the
-        other) / Σ wᵢ.
-        """
-        share, other = mixture
-        rows = share * self.rows(outputs, targets) + (1 - share) * self.rows(outputs, targets[other])
-        if weights is None:
-            return rows.mean()
-        weights = (share * weights + (1 - share) * weights[other]).to(rows.dtype)
-        return torch.dot(weights, rows) / weights.sum().clamp_min(torch.finfo(rows.dtype).tiny)
-
     def mean(
-        self, outputs: Tensor, targets: Tensor, weights: Float[Tensor, " rows"] | None = None
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Float[Tensor, " rows"] | None = None,
+        mixture: Mixture | None = None,
     ) -> Float[Tensor, ""]:
         """The loss alone, averaged over the rows: Σ wᵢ·lossᵢ / Σ wᵢ; 0 where all weights are 0.
 
+        Arguments:
+            mixture: λ and the partners of rows mixed of two, whose loss is λᵢ·lossᵢ + (1 − λᵢ)·the partner's.
+
         Raises: `RecipeError` when loss and outputs do not fit.
         """
-        if weights is None:
+        if weights is None and mixture is None:
             values = self._values(outputs, targets)
             return values if values.ndim == 0 else values.mean()
         rows = self.rows(outputs, targets)
+        if mixture is not None:
+            share, other = mixture
+            rows = share * rows + (1 - share) * self.rows(outputs, targets[other])
+            weights = None if weights is None else share * weights + (1 - share) * weights[other]
+        if weights is None:
+            return rows.mean()
         weights = weights.to(rows.dtype)
         # clamp_min: a batch of weightless rows has nothing to say, and 0/0 would stop the training.
         return torch.dot(weights, rows) / weights.sum().clamp_min(torch.finfo(rows.dtype).tiny)
@@ -121,8 +115,7 @@ class Objective:
         if values.ndim == 0:
             raise RecipeError(
                 f"the loss {_name(self.loss)} gives one number for all rows, but row or class weights (and "
-                "the hardest "
-                "examples) need one a row. Use a loss with reduction 'none', or leave the weights out."
+                "the hardest examples) need one a row. Use a loss with reduction 'none', or leave them out."
             )
         return values.flatten(1).mean(dim=1)
 
@@ -134,15 +127,13 @@ class Objective:
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise RecipeError(
                 f"the loss {_name(self.loss)} cannot compare outputs {_kind(outputs)} with targets "
-                f"{_kind(targets)}: "
-                f"{error} Choose a loss for this task."
+                f"{_kind(targets)}: {error} Choose a loss for this task."
             ) from error
         if not isinstance(values, Tensor) or (values.ndim and values.shape[0] != outputs.shape[0]):
-            found = _kind(values) if isinstance(values, Tensor) else type(values).__name__
+            result = _kind(values) if isinstance(values, Tensor) else type(values).__name__
             raise RecipeError(
-                f"the loss {_name(self.loss)} gives {found}, expected a tensor with one value for each of "
-                "the "
-                f"{outputs.shape[0]} rows, or a single one."
+                f"the loss {_name(self.loss)} gives {result}, expected a tensor with one value for each of "
+                f"the {outputs.shape[0]} rows, or a single one."
             )
         return values
 
@@ -150,21 +141,18 @@ class Objective:
 def batch_weight(
     model: nn.Module, weights: Float[Tensor, " rows"] | None, *, rows: int
 ) -> Float[Tensor, ""] | int:
-    """Σᵢ wᵢ over the rows of the batch that the model was given last, as they were mixed; their number where
-    none has a weight.
+    """Σᵢ wᵢ over the rows that the model was given last, as they were mixed; without weights their number.
 
-    By it the means over shares of a batch come together to the mean over all of it. Never quite 0, as 0/0 is
-    no mean.
+    It joins the means over shares of a batch to the mean over all of it. Never quite 0, as 0/0 is no mean.
     """
     if weights is None:
         return rows
-    mixture = next(
-        (found for change in _changes(model) if (found := getattr(change, "mixture", None)) is not None), None
-    )
-    if mixture is None:
-        return weights.sum().clamp_min(1e-12)
-    share, other = mixture
-    return (share * weights + (1 - share) * weights[other]).sum().clamp_min(1e-12)
+    mixtures = [getattr(change, "mixture", None) for change in _changes(model)]
+    mixture: Mixture | None = next((mixture for mixture in mixtures if mixture is not None), None)
+    if mixture is not None:
+        share, other = mixture
+        weights = share * weights + (1 - share) * weights[other]
+    return weights.sum().clamp_min(1e-12)
 
 
 def _changes(model: nn.Module) -> list[Any]:
@@ -176,7 +164,7 @@ def _changes(model: nn.Module) -> list[Any]:
 def forward_with_activity(model: nn.Module, inputs: Any) -> tuple[Tensor, list[Tensor]]:
     """The model's outputs and what each of its activation layers gave, in the order in which they ran.
 
-    An activation that gives the model's outputs themselves is not a hidden layer and is left out.
+    An activation that gives the model's outputs themselves is no hidden layer and is left out.
 
     Raises: `RecipeError` when the model has no hidden activation layers.
     """
@@ -208,3 +196,41 @@ def _name(loss: Callable[..., Any]) -> str:
 
 def _kind(values: Tensor) -> str:
     return f"{str(values.dtype).removeprefix('torch.')}{list(values.shape)}"
+
+
+# The task shows in the shapes of targets: class numbers `[rows]` beside one score a row are binary, beside
+# several multi-class; real targets have the outputs' own shape.
+
+
+def are_classes(targets: Tensor) -> bool:
+    """Whether these are class numbers `[rows]`: integers, unlike a single real column."""
+    return targets.ndim == 1 and not targets.is_floating_point()
+
+
+def is_binary(outputs: Tensor, targets: Tensor) -> bool:
+    """Whether these are single scores `[rows, 1]` with class numbers 0 and 1 `[rows]`."""
+    return outputs.ndim == 2 and outputs.shape[1] == 1 and are_classes(targets)
+
+
+def zero_one(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Targets as 0 and 1 in the outputs' shape: `[rows, 1]`, one-hot or `[rows, labels]`."""
+    if is_binary(outputs, targets):
+        return targets.to(outputs.dtype).unsqueeze(1)
+    if are_classes(targets):
+        # Compared: torch's own one-hot cannot be stacked.
+        classes = torch.arange(outputs.shape[1], device=targets.device)
+        return (targets.unsqueeze(1) == classes).to(outputs.dtype)
+    return same_shape(outputs, targets)
+
+
+def same_shape(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The targets, as they are.
+
+    Raises: `RecipeError` when shapes differ: torch would stretch `[rows]` to `[rows, rows]` without a word.
+    """
+    if outputs.shape != targets.shape:
+        raise RecipeError(
+            f"the model's outputs have shape {list(outputs.shape)} and the targets {list(targets.shape)}; "
+            f"this loss needs the same shape. Does the model have one output for each target column?"
+        )
+    return targets

@@ -42,10 +42,8 @@ def l1(model: nn.Module, activity: Activity, *, strength: NonNegative = 1e-4) ->
 
     Source: Tibshirani 1996
     """
-    return (
-        strength
-        * torch.stack([torch.linalg.vector_norm(weight, 1) for weight in _weights(model, "l1")]).sum()
-    )
+    sums = [torch.linalg.vector_norm(weight, 1) for weight in _weights(model, "l1")]
+    return strength * torch.stack(sums).sum()
 
 
 @component("penalty")
@@ -76,11 +74,7 @@ def activity_l1(model: nn.Module, activity: Activity, *, strength: NonNegative =
 @component("penalty")
 @needs_activity
 def sparsity_kl(
-    model: nn.Module,
-    activity: Activity,
-    *,
-    strength: NonNegative = 1e-3,
-    rate: Fraction = 0.05,
+    model: nn.Module, activity: Activity, *, strength: NonNegative = 1e-3, rate: Fraction = 0.05
 ) -> Scalar:
     """Sparsity by rates: strength · Σ over hidden units of ρ·log(ρ/ρ̂) + (1 − ρ)·log((1 − ρ)/(1 − ρ̂)).
 
@@ -102,10 +96,8 @@ def sparsity_kl(
         )
     tiny = torch.finfo(means.dtype).eps
     means = means.clamp(tiny, 1 - tiny)
-    divergences = torch.special.xlogy(rate, rate / means) + torch.special.xlogy(
-        1 - rate, (1 - rate) / (1 - means)
-    )
-    return strength * divergences.sum()
+    active, silent = torch.special.xlogy(rate, rate / means), 1 - rate
+    return strength * (active + torch.special.xlogy(silent, silent / (1 - means))).sum()
 
 
 def _weights(model: nn.Module, penalty: str) -> list[Tensor]:

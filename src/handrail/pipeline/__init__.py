@@ -25,7 +25,7 @@ from handrail.data.rows import Rows
 from handrail.data.stores.store import Stores
 from handrail.data.task import TaskSpec
 from handrail.errors import RunError
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.network import check_augmentation, check_shapes, whole_network
 from handrail.pipeline.ensemble import Ensemble, join_replicas, replicas_of
 from handrail.tasks import ClassTask, Task, make_task
@@ -61,9 +61,7 @@ class Pipeline(nn.Module):
         self.encoder, self.network, self.decoder = encoder, network, decoder
 
     def forward(self, *raw: Tensor) -> Any:
-        """Answers for raw rows: the inputs of a table's encoder (numbers, codes, moments), or encoded rows of
-        another kind.
-        """
+        """Answers for raw rows: a table's numbers, codes and moments, or encoded rows of another kind."""
         if isinstance(self.encoder, TableEncoder):
             return self.decoder(self.network(self.encoder(*raw)))
         return self.decoder(self.network(raw[0] if len(raw) == 1 else raw))
@@ -88,7 +86,6 @@ class Pipeline(nn.Module):
         return self.decoder(all_scores(self.network, rows)).cpu().numpy()
 
     def outcome(self, part: Part) -> Outcome:
-        """The answers for a part beside the truth."""
         return self.decoder.outcome(self.network, self.rows(part), part)
 
     def decide(self, answers: np.ndarray) -> np.ndarray:
@@ -98,9 +95,8 @@ class Pipeline(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors` and `pipeline.json`."""
-        weights = {
-            name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.state_dict().items()
-        }
+        state = self.state_dict().items()
+        weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state}
         facts = {
             "format": FORMAT,
             "task": self.task.model_dump(),
@@ -121,8 +117,7 @@ class Pipeline(nn.Module):
         Arguments:
             network: the module to load the weights into, where the model was given as an object.
 
-        Raises: `RunError` when files are missing or damaged, or when the model was given as an object and
-            `network` is missing.
+        Raises: `RunError` for missing or damaged files, or a model given as an object without `network`.
         """
         facts = _read_facts(folder / "pipeline.json")
         model, precision = facts["model"], facts["precision"]
@@ -130,24 +125,18 @@ class Pipeline(nn.Module):
         decoder = make_task(TaskSpec.model_validate(facts["task"]), encoder.shape)
         decoder.restore(facts["decoder"])
         if network is None and isinstance(model, str) and model.startswith("<object"):
-            raise RunError(
-                f"the model was given as an object, {model}; load it with handrail.load(RUN, model=...)."
-            )
-        members = [
-            make_network(
-                model if network is None else copy.deepcopy(network), encoder, decoder, precision=precision
-            )
-            for _ in range(facts.get("replicas", 1))
-        ]
+            advice = "load it with handrail.load(RUN, model=...)"
+            raise RunError(f"the model was given as an object, {model}; {advice}.")
+        replicas = range(facts.get("replicas", 1))
+        specs = [model if network is None else copy.deepcopy(network) for _ in replicas]
+        members = [make_network(spec, encoder, decoder, precision=precision) for spec in specs]
         whole = join_replicas(members, decoder.join_scores, answering=facts.get("answering"))
         pipeline = cls(encoder, decoder, whole, model=model, precision=precision)
         try:
             pipeline.load_state_dict(load_file(folder / "weights.safetensors"))
         except (SafetensorError, RuntimeError, OSError) as error:
-            first = str(error).splitlines()[0]
-            raise RunError(
-                f"'{folder / 'weights.safetensors'}' is damaged or does not fit the model ({first})."
-            ) from error
+            path, first = folder / "weights.safetensors", str(error).splitlines()[0]
+            raise RunError(f"'{path}' is damaged or does not fit the model ({first}).") from error
         return pipeline.eval()
 
 
@@ -155,16 +144,13 @@ def _read_facts(path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(
-            f"there is no '{path}': the fit has not finished; `handrail resume` continues it."
-        ) from None
+        text = f"there is no '{path}': the fit has not finished; `handrail resume` continues it."
+        raise RunError(text) from None
     except (ValueError, OSError) as error:
         raise RunError(f"'{path}' is damaged ({error}).") from error
     if facts.get("format") != FORMAT:
-        raise RunError(
-            f"'{path}' has format {facts.get('format')}, expected {FORMAT}; "
-            "it was written by another version."
-        )
+        found = f"'{path}' has format {facts.get('format')}, expected {FORMAT}"
+        raise RunError(f"{found}; it was written by another version.")
     return facts
 
 
@@ -192,7 +178,7 @@ def make_network(
         front = encoder.front()
         module = build("model", model, encoder.shape, decoder.outputs)
         augmentation = [
-            build("augmentation", item, encoder.shape, where=f"data.augment[{i}]")
-            for i, item in enumerate(augment)
+            build("augmentation", spec, encoder.shape, where=f"data.augment[{index}]")
+            for index, spec in enumerate(augment)
         ]
     return whole_network(front, augmentation, module, precision=precision)

@@ -27,7 +27,6 @@ class Ensemble(nn.Module):
         self.answering = tuple(range(len(members)) if answering is None else answering)
 
     def forward(self, inputs: Any) -> Any:
-        """Scores for encoded rows."""
         scores = [self.members[position](inputs) for position in self.answering]
         return scores[0] if len(scores) == 1 else self.join_scores(scores)
 

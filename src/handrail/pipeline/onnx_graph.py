@@ -39,11 +39,8 @@ class Whole(nn.Module):
         groups = dict(zip(self.groups, (first, second, third), strict=False))
         empty = torch.zeros(first.shape[0], 0, dtype=torch.float64, device=first.device)
         codes = groups.get("codes")
-        answers = self.pipeline(
-            groups.get("numbers", empty),
-            empty.long() if codes is None else codes,
-            groups.get("moments", empty),
-        )
+        codes = empty.long() if codes is None else codes
+        answers = self.pipeline(groups.get("numbers", empty), codes, groups.get("moments", empty))
         decoder = self.pipeline.decoder
         return (answers, decoder.decide(answers)) if isinstance(decoder, ClassTask) else answers
 
@@ -55,10 +52,8 @@ def table_encoder(pipeline: Pipeline) -> TableEncoder:
     """
     if not isinstance(pipeline.encoder, TableEncoder):
         kinds = ", ".join(sorted({column.kind for column in pipeline.encoder.schema.used}))
-        raise RunError(
-            f"only networks for tables are exported to ONNX as a whole, and this one takes {kinds}; "
-            "use handrail predict."
-        )
+        found = f"this one takes {kinds}; use handrail predict"
+        raise RunError(f"only networks for tables are exported to ONNX as a whole, and {found}.")
     return pipeline.encoder
 
 
@@ -97,10 +92,9 @@ def whole_graph(pipeline: Pipeline) -> Any:
 def _torch_graph(pipeline: Pipeline) -> Any:
     whole = Whole(pipeline).eval()
     groups = whole.groups
-    types = {"codes": torch.int64}
-    example = tuple(
-        torch.zeros(4, len(columns), dtype=types.get(name, torch.float64)) for name, columns in groups.items()
-    )
+    types = [torch.int64 if name == "codes" else torch.float64 for name in groups]
+    shapes = zip(groups.values(), types, strict=True)
+    example = tuple(torch.zeros(4, len(columns), dtype=dtype) for columns, dtype in shapes)
     outputs = ["answers", "chosen"] if isinstance(pipeline.decoder, ClassTask) else ["answers"]
     rows = torch.export.Dim("rows")
     names = ("first", "second", "third")[: len(example)]
@@ -128,11 +122,8 @@ def _torch_graph(pipeline: Pipeline) -> Any:
 def _silence() -> Iterator[None]:
     """torch's exporter prints, logs and warns of its internals; the graph is checked afterwards."""
     level = logging.root.manager.disable
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
+    silent = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
         try:
@@ -180,13 +171,10 @@ def _add_inputs(model: Any, encoder: TableEncoder, prefix: str) -> None:
         parts = columns
         if words:
             parts = [f"{prefix}code {column}" for column in columns]
-            nodes += [
-                _to_code(encoder.levels[column], column, part)
-                for column, part in zip(columns, parts, strict=True)
-            ]
-        nodes.append(
-            helper.make_node("Concat", parts, [f"{prefix}{group}"], axis=1, name=f"{prefix}join {group}")
-        )
+            pairs = zip(columns, parts, strict=True)
+            nodes += [_to_code(encoder.levels[column], column, part) for column, part in pairs]
+        join = f"{prefix}join {group}"
+        nodes.append(helper.make_node("Concat", parts, [f"{prefix}{group}"], axis=1, name=join))
     torch_nodes = list(model.graph.node)
     del model.graph.input[:], model.graph.node[:]
     model.graph.input.extend(inputs)
@@ -203,25 +191,19 @@ def _to_code(levels: list[str], column: str, code: str) -> Any:
 
 
 def _add_outputs(model: Any, pipeline: Pipeline, answers: str, codes: list[str]) -> None:
-    """Outputs with the documented names and shapes."""
     from onnx import TensorProto, helper
 
     task, names = pipeline.task, output_names(pipeline)
     outputs, nodes = [], []
     width = len(task.classes) or task.outputs
     if task.is_classification:
-        nodes.append(
-            helper.make_node(
-                "LabelEncoder",
-                codes,
-                [names["label"]],
-                domain=_ML,
-                name=f"{codes[0]} word",
-                keys_int64s=list(range(width)),
-                values_strings=list(task.classes),
-                default_string="",
-            )
-        )
+        words = {
+            "keys_int64s": list(range(width)),
+            "values_strings": list(task.classes),
+            "default_string": "",
+        }
+        options = {"domain": _ML, "name": f"{codes[0]} word", **words}
+        nodes.append(helper.make_node("LabelEncoder", codes, [names["label"]], **options))
         outputs.append(helper.make_tensor_value_info(names["label"], TensorProto.STRING, ["rows"]))
     elif codes:
         nodes.append(helper.make_node("Identity", codes, [names["label"]], name=f"{codes[0]} out"))
@@ -248,7 +230,6 @@ def _free_name(name: str, taken: Callable[[str], bool]) -> str:
 
 
 def _facts(pipeline: Pipeline) -> dict[str, str]:
-    """The file's metadata."""
     task = pipeline.task
     kinds = {column.name: column.kind for column in pipeline.encoder.schema.used}
     facts = {

@@ -26,16 +26,16 @@ from handrail.recipe.sections import (
     Section,
     TrainingRecipe,
     TransferRecipe,
+    TuningRecipe,
 )
-from handrail.recipe.tuning import TuningRecipe
-from handrail.tools.urls import without_password
+from handrail.tools.words import without_password
 from handrail.tools.yaml import read_yaml
+
+SOURCES = ("source", "validation", "test")  # settings of `data` that name where rows come from
 
 
 class Recipe(Section):
-    """The whole experiment. Every section has defaults; only `data.source` and `data.target` have to be
-    given.
-    """
+    """The whole experiment. All settings but `data.source` and `data.target` have defaults."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "run"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -52,13 +52,11 @@ class Recipe(Section):
     def parse(cls, values: Mapping[str, Any]) -> "Recipe":
         """A recipe from plain data.
 
-        Raises: `RecipeError` with every mistake: unknown sections and settings, values out of range,
-        components.
+        Raises: `RecipeError` with every mistake: unknown settings, values out of range, components.
         """
         if not isinstance(values, Mapping):
-            raise RecipeError(
-                f"found {show_value(values)}, expected a recipe's sections, such as data, model, training."
-            )
+            expected = "expected a recipe's sections, such as data, model, training"
+            raise RecipeError(f"found {show_value(values)}, {expected}.")
         given = {
             name: _name_targets(value) if name in ("model", "objective", "learning") else value
             for name, value in values.items()
@@ -77,10 +75,7 @@ class Recipe(Section):
 
     @classmethod
     def load(cls, path: str | Path) -> "Recipe":
-        """A recipe from a YAML file.
-
-        Raises: `RecipeError` when the file is no recipe.
-        """
+        """A recipe from a YAML file. Raises: `RecipeError` when the file is no recipe."""
         return cls.parse(read_yaml(path))
 
     def plain(self) -> dict[str, Any]:
@@ -95,9 +90,9 @@ class Recipe(Section):
         """As `plain`, with every default of every component written out."""
         plain = self.plain()
         lists = {"penalty": plain["objective"]["penalties"], "augmentation": plain["data"]["augment"]}
-        lists = {kind: found for kind, found in lists.items() if isinstance(found, list)}
-        for found in lists.values():
-            found.clear()
+        lists = {kind: specs for kind, specs in lists.items() if isinstance(specs, list)}
+        for specs in lists.values():
+            specs.clear()
         for kind, spec, where in slots(_open_sections(self)):
             resolved = _plain(resolve(kind, spec, where))
             if kind in lists:
@@ -122,11 +117,53 @@ class Recipe(Section):
         return Recipe.parse(values)
 
 
-def read_options(values: Mapping[str, Any]) -> ReadOptions:
-    """Settings of reading from plain data.
+def compose(
+    source: Any = None,
+    target: Any = None,
+    *,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe that the arguments of `fit` describe. Raises: `RecipeError` with every mistake."""
+    if isinstance(recipe, str | Path):
+        recipe = Recipe.load(recipe)
+    base = Recipe() if recipe is None else recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe)
+    named = {"data.source": source, "data.target": target}
+    given = dict(changes or {}) | {name: value for name, value in named.items() if value is not None}
+    read_from = given.get("data.source", base.data.source)
+    if base.name == "run" and "name" not in given and isinstance(read_from, str | Path):
+        given["name"] = _name_of(str(given.get("data.read.table") or base.data.read.table or read_from))
+    composed = base.with_values(given)
+    places = {f"data.{name}": absolute(getattr(composed.data, name)) for name in SOURCES}
+    if composed.transfer.start is not None:
+        places["transfer.start"] = absolute(composed.transfer.start)
+    composed = composed.with_values(places)
+    if composed.data.source is None:
+        raise RecipeError(
+            "no source was given (data.source); expected a file, a database URL or bundled:NAME."
+        )
+    return composed
 
-    Raises: `RecipeError` with every mistake.
-    """
+
+def absolute(source: Any) -> Any:
+    """Local files by their full path, so that a run can be continued from any folder."""
+    if isinstance(source, Path) or (
+        isinstance(source, str) and "://" not in source and not source.startswith("bundled:")
+    ):
+        return str(Path(source).expanduser().absolute())
+    if isinstance(source, list) and all(isinstance(item, str | Path) for item in source):
+        return [absolute(item) for item in source]
+    return source
+
+
+def _name_of(source: str) -> str:
+    stem = source.removeprefix("bundled:").split("?")[0].rstrip("/").split("/")[-1].split(".")[0]
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem)
+    return name.strip("-") or "run"
+
+
+def read_options(values: Mapping[str, Any]) -> ReadOptions:
+    """Settings of reading from plain data. Raises: `RecipeError` with every mistake."""
     try:
         return ReadOptions.model_validate(dict(values))
     except ValidationError as error:

@@ -14,8 +14,7 @@ _COLUMNS = "data.columns"  # its keys are names of columns, which may hold dots
 
 
 def set_setting(values: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of a recipe's settings with one dotted setting changed; naming another component replaces the
-    one there.
+    """A copy of a recipe's settings with one dotted setting changed; a new component replaces the old one.
 
     Where the path leads through components, their signatures say what lies below: `model.mlp.hidden`,
     `learning.gradient.optimizer.adam.learning_rate`.
@@ -38,32 +37,25 @@ def _with(values: Any, path: list[str], value: Any, *, prefix: str) -> dict[str,
 
 def _with_component(spec: Any, path: list[str], value: Any, *, kind: str) -> dict[str, Any]:
     # The name is the first part, or, where that is none of ours, an import path, which holds dots itself.
-    length = (
-        next((index for index, part in enumerate(path) if ":" in part and path[0] not in available(kind)), 0)
-        + 1
-    )
+    colons = [index for index, part in enumerate(path) if ":" in part and path[0] not in available(kind)]
+    length = colons[0] + 1 if colons else 1
     name, rest = ".".join(path[:length]), path[length:]
     if not rest:
         return {name: value}
-    arguments = (
-        dict(spec[name] or {})
-        if isinstance(spec, Mapping) and isinstance(spec.get(name, ()), Mapping | None)
-        else {}
-    )
+    known = spec.get(name) if isinstance(spec, Mapping) else None
+    arguments = dict(known) if isinstance(known, Mapping) else {}
     argument, *deeper = rest
-    if not deeper:
-        return {name: {**arguments, argument: value}}
-    try:
-        slot = slot_of(hints(find(kind, name)).get(argument))
-    except RecipeError:  # said later, with all other mistakes
-        slot = None
-    below = arguments.get(argument)
-    changed = (
-        _with_component(below, deeper, value, kind=slot.kind)
-        if slot
-        else _with(below, deeper, value, prefix="-.")
-    )
-    return {name: {**arguments, argument: changed}}
+    if deeper:
+        try:
+            slot = slot_of(hints(find(kind, name)).get(argument))
+        except RecipeError:  # said later, with all other mistakes
+            slot = None
+        below = arguments.get(argument)
+        if slot:
+            value = _with_component(below, deeper, value, kind=slot.kind)
+        else:
+            value = _with(below, deeper, value, prefix="-.")
+    return {name: {**arguments, argument: value}}
 
 
 def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe: every mistake at once, each with its dotted place and the nearest valid name."""
+"""What is wrong with a recipe: every mistake, each with its dotted place and the nearest valid name."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,27 +15,23 @@ def section_mistakes(
     root: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()
 ) -> list[str]:
     """What pydantic found wrong with the sections of a recipe, each with its dotted place."""
-    found = error.errors()
-    unknown = [
-        _unknown(root, [*inside, *(str(part) for part in item["loc"])])
-        for item in found
-        if item["type"] == "extra_forbidden"
-    ]
-    for item in found:
+    unknown, others = [], []
+    for item in error.errors():
+        if item["type"] == "extra_forbidden":
+            unknown.append(_unknown(root, [*inside, *(str(part) for part in item["loc"])]))
+            continue
         if item["type"] == "model_type":
             item["msg"] = "expected settings, each as NAME: VALUE"
-    others = [item for item in found if item["type"] != "extra_forbidden"]
+        others.append(item)
     return [*unknown, *explain(others, lambda loc: _place(root, (*inside, *loc)))]
 
 
 def _unknown(root: type[BaseModel], path: list[str]) -> str:
     section = _section(root, path[:-1])
     elsewhere = [name for name in _all_settings(root) if name.endswith(f".{path[-1]}")]
-    hint = (
-        f" Did you mean '{elsewhere[0]}'?"
-        if elsewhere
-        else did_you_mean(path[-1], section.model_fields if section else ())
-    )
+    hint = did_you_mean(path[-1], section.model_fields if section else ())
+    if elsewhere:
+        hint = f" Did you mean '{elsewhere[0]}'?"
     return f"{'.'.join(path)}: unknown setting.{hint}"
 
 
@@ -53,8 +49,9 @@ def _is_section(annotation: Any) -> bool:
 
 def _all_settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in section.model_fields.items():
-        if _is_section(field.annotation):
-            yield from _all_settings(field.annotation, f"{prefix}{name}.")  # pyright: ignore[reportArgumentType]
+        annotation: Any = field.annotation
+        if _is_section(annotation):
+            yield from _all_settings(annotation, f"{prefix}{name}.")
         else:
             yield prefix + name
 
@@ -80,19 +77,18 @@ def _place(root: type[BaseModel], loc: tuple[int | str, ...]) -> str:
 
 def slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     """The components of a recipe: kind, specification and dotted place."""
-    objective = values.get("objective")
-    objective = objective if isinstance(objective, Mapping) else {}
+    data, objective = (
+        section if isinstance(section := values.get(name), Mapping) else {} for name in ("data", "objective")
+    )
     if values.get("model", "auto") != "auto":
         yield "model", values["model"], "model"
     if values.get("learning", "auto") != "auto":
         yield "rule", values["learning"], "learning"
-    data = values.get("data")
-    augment = data.get("augment") if isinstance(data, Mapping) else None
+    augment, penalties = data.get("augment"), objective.get("penalties")
     for index, item in enumerate(augment if isinstance(augment, list) else []):
         yield "augmentation", item, f"data.augment[{index}]"
     if objective.get("loss", "auto") != "auto":
         yield "loss", objective["loss"], "objective.loss"
-    penalties = objective.get("penalties")
     for index, item in enumerate(penalties if isinstance(penalties, list) else []):
         yield "penalty", item, f"objective.penalties[{index}]"
 
@@ -111,44 +107,34 @@ def component_mistakes(values: Mapping[str, Any]) -> list[str]:
 def transfer_mistakes(recipe: Any) -> Iterator[str]:
     """Settings of `transfer` that would do nothing, or that others rule out."""
     asked, epochs = recipe.transfer, recipe.training.epochs
-    given = [
-        name
-        for name in TransferRecipe.model_fields
-        if name != "start" and getattr(asked, name) != getattr(TransferRecipe(), name)
-    ]
+    names = [name for name in TransferRecipe.model_fields if name != "start"]
+    given = [name for name in names if getattr(asked, name) != getattr(TransferRecipe(), name)]
     rule, optimizer = _rule_and_optimizer(recipe.learning)
     if asked.freeze == 0 and not isinstance(asked.freeze, list):
-        yield "transfer.freeze: 0 freezes nothing; expected names, a number of first layers, or −1 for all but the head."
+        expected = "names, a number of first layers, or −1 for all but the head"
+        yield f"transfer.freeze: 0 freezes nothing; expected {expected}."
     if asked.thaw_after is not None and not asked.freeze and not asked.features:
-        yield "transfer.thaw_after: has no effect where nothing is frozen; say what is, in transfer.freeze, or leave it out."
+        advice = "say what is, in transfer.freeze, or leave it out"
+        yield f"transfer.thaw_after: has no effect where nothing is frozen; {advice}."
     if asked.thaw_after is not None and isinstance(epochs, int) and asked.thaw_after >= epochs:
-        yield f"transfer.thaw_after: found {asked.thaw_after}, expected less than training.epochs ({epochs}), or nothing would thaw."
-    if rule not in ("gradient", "") and given:
-        yield from (
-            f"transfer.{name}: has no effect under learning.{rule}; leave it out, or learn by gradient."
-            for name in given
-        )
+        expected = f"less than training.epochs ({epochs}), or nothing would thaw"
+        yield f"transfer.thaw_after: found {asked.thaw_after}, expected {expected}."
+    if rule not in ("gradient", ""):
+        for name in given:
+            yield f"transfer.{name}: has no effect under learning.{rule}; leave it out, or learn by gradient."
     if optimizer == "lbfgs":
-        names = [name for name in ("thaw_after", "rate_decay") if name in given]
-        yield from (
-            f"transfer.{name}: lbfgs takes all layers alike; choose another optimizer, or leave it out."
-            for name in names
-        )
-    head_alone = asked.features or (asked.freeze == -1 and asked.thaw_after is None)
-    idle = (
-        {"freeze", "thaw_after", "rate_decay"} if asked.features else {"rate_decay"} if head_alone else set()
-    )
-    yield from (
-        f"transfer.{name}: has no effect where the head alone is trained; leave it out."
-        for name in given
-        if name in idle
-    )
+        for name in [name for name in ("thaw_after", "rate_decay") if name in given]:
+            yield f"transfer.{name}: lbfgs takes all layers alike; choose another optimizer, or leave it out."
+    idle: tuple[str, ...] = ()
+    if asked.features:
+        idle = ("freeze", "thaw_after", "rate_decay")
+    elif asked.freeze == -1 and asked.thaw_after is None:
+        idle = ("rate_decay",)
+    for name in [name for name in given if name in idle]:
+        yield f"transfer.{name}: has no effect where the head alone is trained; leave it out."
     if asked.features and recipe.data.augment not in ("auto", []):
-        yield (
-            "data.augment: has no effect with transfer.features, which are computed once; leave one of them "
-            "out, or freeze all "
-            "but the head (transfer.freeze: -1)."
-        )
+        advice = "leave one of them out, or freeze all but the head (transfer.freeze: -1)"
+        yield f"data.augment: has no effect with transfer.features, which are computed once; {advice}."
 
 
 def _rule_and_optimizer(learning: Any) -> tuple[str, str]:

@@ -6,15 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from handrail.components.arguments import Fraction
 
-_DELIMITERS = {
-    "\\t": "\t",
-    "tab": "\t",
-    "comma": ",",
-    "semicolon": ";",
-    "whitespace": " ",
-    "space": " ",
-    "\\s+": " ",
-}
+_DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";"}
+_DELIMITERS |= {"whitespace": " ", "space": " ", "\\s+": " "}
 
 
 class ReadOptions(BaseModel):
@@ -51,7 +44,7 @@ class ReadOptions(BaseModel):
     @field_validator("delimiter")
     @classmethod
     def _one_delimiter(cls, value: str | None) -> str | None:
-        value = _DELIMITERS.get(value, value) if value is not None else None
+        value = value and _DELIMITERS.get(value, value)
         if value is not None and (len(value) != 1 or value in '"\r\n' or not value.isascii()):
             raise ValueError("expected one ASCII character, 'tab' or 'whitespace'")
         return value
@@ -83,10 +76,9 @@ class Split(BaseModel):
     """How the rows are divided.
 
     `auto` and `random` draw the test rows by position alone; `auto` then draws validation rows class by
-    class. `order` leaves the rows as they stand: first training, then validation, last test (which `auto`
-    does for one long text). `stratified` uses the classes of all rows, those of the test rows included.
-    `group`, `time` and `column` use the column named in `column`: whole groups stay together; the latest rows
-    are the test; the column says the part.
+    class. `order` leaves the rows as they stand: training, validation, test (which `auto` does for one long
+    text). `stratified` uses the classes of all rows, test rows included. `group`, `time` and `column` use the
+    column named in `column`: whole groups stay together; the latest rows are the test; it names the part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,12 +95,9 @@ class Split(BaseModel):
         if needs and self.column is None:
             raise ValueError(f"split method '{self.method}' needs split.column")
         if not needs and self.column is not None:
-            raise ValueError(
-                f"split.column has no effect with method '{self.method}'; expected group, time or column"
-            )
-        if self.validation + self.test >= 0.95:
-            raise ValueError(
-                f"validation and test take {self.validation + self.test:.0%} of the rows; expected less than "
-                f"95%"
-            )
+            problem = f"has no effect with method '{self.method}'; expected group, time or column"
+            raise ValueError(f"split.column {problem}")
+        share = self.validation + self.test
+        if share >= 0.95:
+            raise ValueError(f"validation and test take {share:.0%} of the rows; expected less than 95%")
         return self

@@ -1,4 +1,4 @@
-"""The sections of a recipe: data, objective, transfer, training, evaluation. Every setting has a default."""
+"""The sections of a recipe, from data to tuning. Every setting has a default."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +7,98 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handrail.components.arguments import Count, Fraction, Positive, Share
-from handrail.recipe.encoding import Audio, Encoding, Forecast, Images, Series, Text
 from handrail.recipe.reading import ReadOptions, Split
+
+_Side = Annotated[int, Field(ge=4)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Encoding(_Settings):
+    """How columns become numbers.
+
+    missing: what fills the gaps of numeric columns. indicator: whether a column with gaps in training rows
+    also gets a 0/1 column that marks them. scaling: of numeric columns. categories: one column a level, or a
+    learned vector. rare: levels with fewer training rows than this share one level with those never seen.
+    """
+
+    missing: Literal["mean", "median", "constant"] = "median"
+    fill: Annotated[float, Field(ge=-1e18, le=1e18)] | None = None
+    indicator: bool = True
+    scaling: Literal["standard", "minmax", "robust", "quantile", "none"] = "standard"
+    categories: Literal["onehot", "embedding"] = "onehot"
+    rare: Count = 5
+
+    def mistakes(self) -> list[str]:
+        """Settings that would do nothing, or that lack what they need."""
+        if self.missing == "constant" and self.fill is None:
+            return ["data.encoding.missing: 'constant' needs a number in data.encoding.fill."]
+        if self.missing != "constant" and self.fill is not None:
+            problem = f"has no effect with missing: {self.missing}; expected missing: constant"
+            return [f"data.encoding.fill: {problem}."]
+        return []
+
+
+class Images(_Settings):
+    """How pictures become pixels.
+
+    size: [height, width] in pixels, or one number for both; `auto` is that of the training images where they
+    are alike and not large. channels: `auto` is grey where all training images are grey.
+    """
+
+    size: _Side | tuple[_Side, _Side] | Literal["auto"] = "auto"
+    channels: Literal["auto", "grey", "colour"] = "auto"
+
+
+class Text(_Settings):
+    """How text becomes tokens.
+
+    tokens: `auto` is words for columns of a table and characters for one long text. vocabulary: at most so
+    many tokens. length: tokens a row, longer texts are cut; `auto` holds 95 % of the training texts whole;
+    of one long text, tokens that the network sees at once (auto: 64). lower: ignore case, but not there.
+    """
+
+    tokens: Literal["auto", "characters", "words", "byte_pairs"] = "auto"
+    vocabulary: Annotated[int, Field(ge=3)] = 8000
+    length: Count | Literal["auto"] = "auto"
+    lower: bool = True
+
+
+class Series(_Settings):
+    """How series become numbers. scaling: by the mean and deviation of each channel over training rows."""
+
+    scaling: Literal["standard", "none"] = "standard"
+    length: Annotated[int, Field(ge=2)] | Literal["auto"] = "auto"
+
+
+class Audio(_Settings):
+    """How sound becomes a picture: the logarithm of mel-filtered power over time.
+
+    rate: samples a second; `auto` is that of the training files. seconds: longer sounds are cut, shorter ones
+    end in silence; `auto` holds 95 % of the training sounds whole. window, hop: in seconds.
+    """
+
+    rate: Annotated[int, Field(ge=100)] | Literal["auto"] = "auto"
+    seconds: Positive | Literal["auto"] = "auto"
+    mels: Annotated[int, Field(ge=4)] = 64
+    window: Positive = 0.025
+    hop: Positive = 0.01
+
+
+class Forecast(_Settings):
+    """What a forecast sees and says, counted in rows of the table, which stand in the order of time.
+
+    history: rows that the network sees. horizon: rows ahead that it predicts. season: rows after which the
+    series repeats itself (24 for hours, 7 for days, 12 for months); `auto` finds it in the training rows.
+    stride: rows between two training windows.
+    """
+
+    history: Count | Literal["auto"] = "auto"
+    horizon: Count = 24
+    season: Count | Literal["auto"] = "auto"
+    stride: Count = 1
 
 
 class Section(BaseModel):
@@ -89,11 +179,10 @@ class TrainingRecipe(Section):
     `auto` grows with the table. precision: `bfloat16` computes the network in half the bits; `auto` does
     where the processor has units for it. validate_every: epochs between validations. patience: validations
     without improvement before training stops (null: never; auto: 15, or never where the learning rate falls
-    by a schedule); the best weights are kept. checkpoint_seconds: time between checkpoints. replicas: so many
-    networks are trained, which differ in their seeds alone; keep: what answers afterwards, all of them
-    together (their mean) or the one with the lowest validation loss. together: train replicas as one program;
-    `auto` where that is quicker. compile: translate the steps of training into machine code; `auto` where the
-    steps ahead repay it.
+    by a schedule); the best weights are kept. checkpoint_seconds: time between checkpoints. replicas:
+    networks to train that differ in their seeds alone; keep: what answers afterwards, the mean of all or the
+    one with the lowest validation loss. together: train replicas as one program; `auto` where it is quicker.
+    compile: translate the steps into machine code; `auto` where the steps ahead repay it.
     """
 
     epochs: Count | Literal["auto"] = "auto"
@@ -114,11 +203,10 @@ class TrainingRecipe(Section):
 class TransferRecipe(Section):
     """Transfer: begin with what another network has learned, and train all of it or a part.
 
-    start: a run folder or a .safetensors file; tensors whose names and shapes fit are taken, the others begin
-    anew. freeze: layers that stay as they are, by name or pattern, or so many first ones (−1: all but the
+    start: a run folder or a .safetensors file; tensors are taken where names and shapes fit.
+    freeze: layers that stay as they are, by name or pattern, or the number of first ones (−1: all but the
     head). thaw_after: epochs after which they learn, too. rate_decay: each layer learns so many times as fast
-    as the one behind it (1: all alike). features: freeze all but the head, and compute what it is given once
-    instead of in every epoch.
+    as the one behind it (1: all alike). features: freeze all but the head, and compute its inputs only once.
     """
 
     start: str | Path | None = None
@@ -140,3 +228,25 @@ class EvaluationRecipe(Section):
     threshold: Fraction | Literal["auto", "accuracy", "f1", "balanced_accuracy"] = "auto"
     resamples: Annotated[int, Field(ge=100)] = 1000
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+class TuningRecipe(Section):
+    """Tune: what is tried, how, and what it is judged by.
+
+    space: dotted settings with the values to try: a list, `{low, high}`, perhaps with `log: true` or `step`,
+    or `{choices: […]}`. method: `grid` tries every combination, `random` draws, `halving` begins many trials
+    and lets the best third go on, three times as long; any other name is a sampler of Optuna's (tpe, gp, qmc,
+    cma_es …). `auto` is grid where all values are listed, else random. trials: how many; a grid counts its
+    own. folds: measure on folds of training and validation rows together. replicas: networks a trial and
+    fold, which differ in their seeds alone. metric: `auto` is the task's main figure. workers: processes for
+    trials that cannot be trained as one program. cluster: a Ray cluster, `local` or an address.
+    """
+
+    space: dict[str, Any] = {}
+    method: str = "auto"
+    trials: Count | Literal["auto"] = "auto"
+    folds: Annotated[int, Field(ge=2)] | None = None
+    replicas: Count = 1
+    metric: str = "auto"
+    workers: Count | Literal["auto"] = "auto"
+    cluster: str | None = None

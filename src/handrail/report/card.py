@@ -5,8 +5,8 @@ from handrail.report.wording import inputs
 from handrail.runs.record import RunRecord
 
 _SPREADS = (
-    " The interval says how far a figure moves with other rows; the last column, how far it moves "
-    "from one seed to another, for a single network."
+    " The interval says how far a figure moves with other rows; the last column, how far it moves from one "
+    "seed to another, for a single network."
 )
 
 
@@ -28,10 +28,8 @@ def model_card(run: RunRecord) -> str:
         for name, values in summary["metrics"].items()
     )
     warnings = [finding for finding in summary["findings"] if finding["level"] == "warning"]
-    caveats = (
-        "\n".join(f"- {finding['seen']} {finding['why']}" for finding in warnings)
-        or "- The checks of the data found nothing to warn of."
-    )
+    caveats = "\n".join(f"- {finding['seen']} {finding['why']}" for finding in warnings)
+    caveats = caveats or "- The checks of the data found nothing to warn of."
     return f"""# {recipe.name}
 
 Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of `{summary["source"]}`.

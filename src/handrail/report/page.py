@@ -5,42 +5,39 @@ The same run folder and ledger give the same page, byte for byte.
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
 
 from handrail.evaluation.metric_names import DESCRIPTIONS, higher_is_better
 from handrail.report import wording
-from handrail.report.figures.curves import learning_curves
-from handrail.report.figures.figure import FigureView
-from handrail.report.figures.intervals import interval_plots
-from handrail.report.figures.replicas import replica_curves
-from handrail.report.replicas import replicas_in
+from handrail.report.figures.curves import learning_curves, replica_curves
+from handrail.report.figures.intervals import colour_of, interval_plots
+from handrail.report.figures.style import FigureView, variable
+from handrail.report.replicas import best_epochs, replicas_in, span, stop_reasons
 from handrail.report.samples import read_samples
 from handrail.report.sections.details import part_view
-from handrail.report.sections.facts import augmentation, facts
 from handrail.report.sections.pictures import inside_pictures, training_pictures
 from handrail.report.sections.replicas import replica_view
-from handrail.report.sections.seal import seal_view
-from handrail.report.sections.verdict import best_of, verdict
-from handrail.report.template import load_template
+from handrail.report.sections.verdict import best_of, seal_view, verdict
 from handrail.runs.folder import read_json
 from handrail.runs.record import RunRecord
 from handrail.tools.files import write_text
-from handrail.tools.words import plural
+from handrail.tools.words import list_some, plural
 from handrail.tools.yaml import read_yaml
-from handrail.training.callbacks.records import read_records
+from handrail.training.callbacks import read_records
 
 _UNUSED = ("identifier", "constant")
+_MODEL, _AUGMENTATION = "model ", "Augmentation: "  # how the reasons for automatic choices begin
 
 
 def write_report(run: RunRecord) -> Path:
     """Write `report.html`, whole or not at all.
 
-    Raises: `RunError` when files of the run are missing or damaged; `HandrailError` when the page cannot be
-    written.
+    Raises: `RunError` for missing or damaged files of the run, `HandrailError` if the page cannot be written.
     """
     write_text(run.folder.report, render(run))
     return run.folder.report
@@ -58,14 +55,14 @@ def render(run: RunRecord) -> str:
         folder_text=repr(run.path.resolve().name),
         verdict=verdict(summary, tested, run.recipe.evaluation.confidence),
         seal=seal_view(run, summary, tested),
-        facts=facts(run, summary, resolved),
+        facts=_facts(run, summary, resolved),
         recipe=run.folder.recipe.read_text(encoding="utf-8"),
         resolved=yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=100),
         summary=summary,
         tested=tested,
         columns=_columns(summary),
         findings=sorted(summary["findings"], key=lambda finding: wording.LEVELS.index(finding["level"])),
-        training=training_pictures(samples, augmentation(resolved)),
+        training=training_pictures(samples, _augmentation(resolved)),
         inside=inside_pictures(samples),
         curves=_curves(run, summary),
         replicas=replica_view(parts),
@@ -77,11 +74,20 @@ def render(run: RunRecord) -> str:
     )
 
 
+def load_template(name: str) -> jinja2.Template:
+    """A template of this folder; an undefined variable in it is an error, and text from data is escaped."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    helpers = (plural, list_some, variable, colour_of)
+    environment.globals |= {"words": wording} | {helper.__name__: helper for helper in helpers}
+    return environment.get_template(name)
+
+
 def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = Counter(column["kind"] for column in summary["columns"])
-    counts = [
-        f"{count:,} {kind}{' (set aside)' if kind in _UNUSED else ''}" for kind, count in kinds.most_common()
-    ]
+    kinds = Counter(column["kind"] for column in summary["columns"]).most_common()
+    counts = [f"{count:,} {kind}{' (set aside)' if kind in _UNUSED else ''}" for kind, count in kinds]
     rows = [{**column, "used": column["kind"] not in _UNUSED} for column in summary["columns"]]
     return {"sentence": f"{plural(len(rows), 'column')}: {', '.join(counts)}.", "rows": rows}
 
@@ -90,8 +96,7 @@ def _curves(run: RunRecord, summary: Mapping[str, Any]) -> list[FigureView]:
     records = read_records(run.folder.metrics)
     if len({line["epoch"] for line in records}) < 2:
         return []
-    replicas = replicas_in(summary)
-    if replicas:
+    if replicas := replicas_in(summary):
         return replica_curves(records, replicas)
     return learning_curves(records, summary["training"]["best_epoch"])
 
@@ -126,18 +131,15 @@ def _metric_table(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def _cells(name: str, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     best = best_of(name, figures)
     missing = {"value": None, "low": None, "high": None}
-    return [
-        {
-            "value": wording.metric_value(name, metrics.get(name, missing)["value"]),
-            "interval": wording.interval(name, metrics.get(name, missing)),
-            "best": model == best,
-        }
-        for model, metrics in figures.items()
-    ]
+    cells = []
+    for model, metrics in figures.items():
+        values = metrics.get(name, missing)
+        text, span = wording.metric_value(name, values["value"]), wording.interval(name, values)
+        cells.append({"value": text, "interval": span, "best": model == best})
+    return cells
 
 
 def _environment(values: Mapping[str, Any]) -> dict[str, str]:
-    """`environment.json` as one level of names and values."""
     flat: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -145,3 +147,91 @@ def _environment(values: Mapping[str, Any]) -> dict[str, str]:
         else:
             flat["data fingerprint" if name == "data" else name] = str(value)
     return flat
+
+
+def _facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, str]:
+    """Facts in the order in which readers ask for them; those that do not apply are left out."""
+    task, rows, training = summary["task"], summary["rows"], summary["training"]
+    encoder = read_json(run.folder.model / "pipeline.json")["encoder"]
+    reasons, replicas = training.get("why", []), replicas_in(summary)
+    decisions = summary["decisions"].items()
+    parameters = plural(training["parameters"], "parameter") + (" in each replica" if replicas else "")
+    lines = {
+        "Source": summary["source"],
+        "Target": list_some(task["targets"], most=6 if task.get("horizon") else 12, last=" and "),
+        "Task": _task(task),
+        "Rows": f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
+        "Inputs": _inputs_line(encoder, training["inputs"]),
+        "Model": f"{wording.component(resolved['model'])}; {parameters}",
+        "Replicas": f"{len(replicas.members)}, of which answers: {replicas.predictor}" if replicas else "",
+        "Why this model": _sentence(_because(reasons, _MODEL).partition(": ")[2]),
+        "Augmentation": ". ".join(filter(None, (_augmentation(resolved), _because(reasons, _AUGMENTATION)))),
+        "Objective": _objective(resolved["objective"]),
+        "Learning rule": wording.component(resolved["learning"]),
+        "Training": _training(summary, resolved),
+        "Time": f"{training['seconds']:.3g} s of training" + (", all replicas together" if replicas else ""),
+        "Precision": str(resolved["training"].get("precision", "float32")),
+        "Seed": f"{run.recipe.seed}{', and one derived from it for each other replica' if replicas else ''}",
+        "Recipe": run.recipe.fingerprint(),
+        "Chosen on validation rows": ", ".join(f"{name} {value:.3g}" for name, value in decisions),
+    }
+    return {term: value for term, value in lines.items() if value}
+
+
+def _training(summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
+    training, replicas = summary["training"], replicas_in(summary)
+    epochs = plural(training["epochs"], "epoch")
+    if replicas:
+        epochs = f"{span([member['epochs'] for member in replicas.sound])} epochs"
+    best = best_epochs(summary).partition(" of ")[0]
+    most, size = resolved["training"]["epochs"], resolved["training"]["batch_size"]
+    line = f"{epochs} of at most {most:,}, batches of {size:,}; {best}"
+    return line + (f"; ended: {why}" if (why := stop_reasons(summary)) else "")
+
+
+def _task(task: Mapping[str, Any]) -> str:
+    if task.get("horizon"):
+        line = f"forecast of {plural(task['horizon'], 'step')}, season of {plural(task['season'], 'step')}"
+    else:
+        classes = list_some(task["classes"], most=12, last=" and ")
+        line = f"{task['name']}: {classes}" if classes else task["name"]
+    return line + (f" ({task['why']})" if task["why"] else "")
+
+
+def _augmentation(resolved: Mapping[str, Any]) -> str:
+    """The random changes of training rows; empty where there are none."""
+    steps = resolved["data"].get("augment") or []
+    return ", ".join(wording.component(step) for step in steps) if isinstance(steps, list) else ""
+
+
+def _because(reasons: Sequence[str], begin: str) -> str:
+    return _sentence("; ".join(reason.removeprefix(begin) for reason in reasons if reason.startswith(begin)))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}" if text else ""
+
+
+def _inputs_line(encoder: Mapping[str, Any], shape: Any) -> str:
+    kind, column = encoder["kind"], encoder.get("column", {})
+    if kind == "image":
+        channels, height, width = shape
+        colours = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+        return f"images, {width} × {height} pixels, {colours}. {_sentence(column['why'])}"
+    if kind == "audio":
+        seconds = column["samples"] / column["rate"]
+        size = f"{shape[1]} mel bands × {shape[2]} steps"
+        return f"sounds of {seconds:.3g} s, {column['rate']:,} samples a second, as {size}"
+    if kind == "series":
+        size = f"{plural(shape[1], 'step')}, {plural(shape[0], 'channel')}"
+        return f"series of {size}; scaling: {column['scaling']}"
+    if kind in ("text", "stream"):
+        tokens = str(column["tokenizer"]["kind"]).replace("_", " ")
+        vocabulary = f"a vocabulary of {shape[1]:,}, learned from training rows"
+        return f"{shape[0]:,} tokens at once ({tokens}); {vocabulary}"
+    return wording.inputs(shape)
+
+
+def _objective(objective: Mapping[str, Any]) -> str:
+    penalties = "".join(f" + {wording.component(penalty)}" for penalty in objective["penalties"])
+    return f"{wording.component(objective['loss'])}{penalties}"

@@ -14,9 +14,7 @@ class Replicas:
     """The networks that one recipe trained from several seeds.
 
     Arguments:
-        members: one entry a replica.
-        answering: numbers of the replicas that answer.
-        best: the number of the one with the lowest validation loss.
+        answering: numbers of the replicas that answer; `best` has the lowest validation loss.
         figures: metrics of the ensemble and of the best replica.
         spread: mean, standard deviation, lowest and highest value of each metric over the replicas.
     """
@@ -73,12 +71,7 @@ def network_name(results: Results) -> str:
 
 
 def spread_line(replicas: Replicas, metric: str, label: str, write: Write) -> str:
-    """A metric of the replicas, of their ensemble and of the best one, in one line.
-
-    Arguments:
-        label: the metric's name for readers.
-        write: turns a value into text.
-    """
+    """A metric of the replicas, of their ensemble and of the best one, in one line; `label` names it."""
     spread, best = spread_words(replicas, metric, write), ensemble_and_best(replicas, metric, write)
     return f"{replicas.seeds}: {label} {spread}; {best}."
 
@@ -97,21 +90,15 @@ def spread_words(replicas: Replicas, metric: str, write: Write) -> str:
 def ensemble_and_best(replicas: Replicas, metric: str, write: Write) -> str:
     """The values of the ensemble and of the best replica, and which of them answers."""
     names = {"ensemble": "their ensemble", "best": f"replica {replicas.best} (lowest validation loss)"}
-    values = [
-        f"{name} {write(replicas.figures[key].get(metric))}"
-        for key, name in names.items()
-        if key in replicas.figures
-    ]
+    shown = {name: replicas.figures[key] for key, name in names.items() if key in replicas.figures}
+    values = [f"{name} {write(figures.get(metric))}" for name, figures in shown.items()]
     return f"{', '.join(values)}; {replicas.predictor} answers"
 
 
 def failure_lines(replicas: Replicas) -> list[str]:
     """A line for each replica that failed."""
-    return [
-        f"replica {member['replica']} failed: {member['failure']}"
-        for member in replicas.members
-        if member["failure"]
-    ]
+    failed = [member for member in replicas.members if member["failure"]]
+    return [f"replica {member['replica']} failed: {member['failure']}" for member in failed]
 
 
 def best_epochs(summary: Results) -> str:
@@ -130,9 +117,8 @@ def stop_reasons(summary: Results) -> str:
     if replicas is None:
         return summary["training"]["stopped"]
     counts = Counter(member["stopped"] for member in replicas.sound)
-    return "; ".join(
-        counts if len(counts) == 1 else [f"{reason}: {count}" for reason, count in counts.items()]
-    )
+    lines = counts if len(counts) == 1 else [f"{reason}: {count}" for reason, count in counts.items()]
+    return "; ".join(lines)
 
 
 def span(numbers: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """Numbers and names as readers know them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,11 +81,7 @@ def value_in_prose(name: str, value: float | None) -> str:
 
 
 def interval(name: str, bounds: Mapping[str, float | None], *, prose: bool = False) -> str:
-    """`0.912 to 0.955`; empty where there is no interval.
-
-    Arguments:
-        prose: for a sentence instead of a table.
-    """
+    """`0.912 to 0.955`, as `value_in_prose` with `prose`; empty where there is no interval."""
     if bounds["low"] is None or bounds["high"] is None:
         return ""
     write = value_in_prose if prose else metric_value
@@ -137,9 +133,8 @@ def component(spec: Any) -> str:
     if isinstance(spec, Mapping) and len(spec) == 1:
         name, arguments = next(iter(spec.items()))
         if isinstance(arguments, Mapping):
-            inside = ", ".join(
-                f"{key}={component(value)}" for key, value in arguments.items() if not _off(value)
-            )
+            active = {key: value for key, value in arguments.items() if not _off(value)}
+            inside = ", ".join(f"{key}={component(value)}" for key, value in active.items())
             return f"{name}({inside})" if inside else str(name)
     if isinstance(spec, list):
         return f"[{', '.join(component(item) for item in spec)}]"
@@ -148,3 +143,30 @@ def component(spec: Any) -> str:
 
 def _off(value: Any) -> bool:
     return value in (None, "none", []) or (isinstance(value, float) and value == 0)
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of a table as lines, their cells padded to the width of each column."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    padded = [map(str.ljust, row, widths) for row in rows]
+    return ["  ".join(cells).rstrip() for cells in padded]
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The shortest unambiguous end of each dotted setting: `learning_rate`."""
+    short: dict[str, str] = {}
+    for name in names:
+        parts = name.split(".")
+        tails = (".".join(parts[-length:]) for length in range(1, len(parts) + 1))
+        others = [other for other in names if other != name]
+        short[name] = next(
+            (tail for tail in tails if not any(f".{other}".endswith(f".{tail}") for other in others)), name
+        )
+    return short
+
+
+def setting_value(setting: Any) -> str:
+    """A setting's value as short text."""
+    if isinstance(setting, float):
+        return f"{setting:.4g}"
+    return component(setting) if isinstance(setting, Mapping | list) else str(setting)

@@ -1,4 +1,4 @@
-"""The run folder and what is done with it: how a fit is put together, measured, written and read back.
+"""The run folder and what is done with it: putting a fit together, measuring, writing and reading it.
 
 May import `pipeline` and what lies below. What a report needs of a run stands in `record`.
 """

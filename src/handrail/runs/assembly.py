@@ -1,8 +1,9 @@
-"""Rows, pipeline and training put together; what `fit` and `refit` have in common."""
+"""Put rows, pipeline and training together: what `fit`, `refit` and the other processes have in common."""
 
 import copy
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -12,36 +13,40 @@ from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
 from handrail.data.part import Part
+from handrail.data.prepare import prepare
 from handrail.data.rows import Rows, row_bytes, to_device
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
-from handrail.learning.batch import Batch
+from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network
 from handrail.pipeline.ensemble import Ensemble, join_replicas
-from handrail.recipe import Recipe
+from handrail.recipe import SOURCES, Recipe
 from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
 from handrail.runs.replicas import train_replicas
 from handrail.tasks import ClassTask, Task, make_task
-from handrail.training.callbacks.progress import make_progress
+from handrail.training.callbacks import Callback, make_progress
+from handrail.training.distributed.join import resumable
 from handrail.training.job import TrainingData, batch_size, usual_loss
 from handrail.training.seeds import replica_seeds
-from handrail.training.train import check_loss, choose_device, restore_threads, train, usual_threads
+from handrail.training.signals import listening
+from handrail.training.speed.threads import restore_threads, usual_threads
+from handrail.training.train import check_loss, choose_device, train
 from handrail.training.transfer.weights import BEGINNING
 
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
 
 
 def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec) -> tuple[RowEncoder, Task]:
-    """Encoder and decoder, learned from these rows."""
+    """Encoder and task, learned from these rows."""
     encoder = fit_encoder(part.sample.features, schema, part.stores, recipe.data, counts=part.level_counts)
-    decoder = make_task(task, encoder.shape, text=recipe.data.text)
-    decoder.fit(part)
-    return encoder, decoder
+    objective = make_task(task, encoder.shape, text=recipe.data.text)
+    objective.fit(part)
+    return encoder, objective
 
 
 def check_data(recipe: Recipe, data: Dataset) -> None:
-    """What can only be said once the data is known, before anything is trained.
+    """Check what only the data can tell, before anything is trained.
 
     Raises: `DataError` for findings that stop a fit, `RecipeError` for settings that do not suit the task.
     """
@@ -54,7 +59,7 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
 
 
 def check_threshold(recipe: Recipe, task: TaskSpec) -> None:
-    """Raises: `RecipeError` for a threshold where there are no two classes."""
+    """Raises: `RecipeError` for a threshold without two classes."""
     if task.name != "binary" and recipe.evaluation.threshold != "auto":
         raise RecipeError(
             f"evaluation.threshold: has no effect on {task.name}; expected a target with two classes."
@@ -62,7 +67,7 @@ def check_threshold(recipe: Recipe, task: TaskSpec) -> None:
 
 
 def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
-    """Every default of a settled recipe, and what `auto` came to: `resolved.yaml`."""
+    """Every default of a settled recipe and every choice left to `auto`: `resolved.yaml`."""
     plain = recipe.resolved()
     plain["data"]["task"] = data.task.name
     plain["data"]["target"] = list(data.task.targets)
@@ -81,75 +86,64 @@ def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]
 def assemble(
     recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec, device: torch.device
 ) -> tuple[Recipe, tuple[str, ...], Pipeline]:
-    """The recipe with all that was left to choose, the reasons, and a pipeline whose network stands at its
-    beginning.
-    """
-    encoder, decoder = encoders(recipe, part, schema=schema, task=task)
+    """The recipe without any `auto`, the reasons for its choices, and an untrained pipeline."""
+    encoder, objective = encoders(recipe, part, schema=schema, task=task)
     if recipe.transfer.features and recipe.data.augment == "auto":
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
-    recipe, why = settle_recipe(
-        recipe, encoder.shape, decoder.outputs, task=task, rows=len(part), device=device
-    )
-    return recipe, why, with_network(recipe, encoder, decoder).to(device)
+    outputs = objective.outputs
+    recipe, why = settle_recipe(recipe, encoder.shape, outputs, task=task, rows=len(part), device=device)
+    return recipe, why, with_network(recipe, encoder, objective).to(device)
 
 
-def with_network(recipe: Recipe, encoder: RowEncoder, decoder: Task) -> Pipeline:
-    """Encoder and decoder with the network of a settled recipe between them, or with its replicas."""
+def with_network(recipe: Recipe, encoder: RowEncoder, task: Task) -> Pipeline:
+    """Encoder and task with the network of a settled recipe between them, or its replicas."""
     networks = [
         make_network(
             copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model,
             encoder,
-            decoder,
+            task,
             augment=recipe.data.augment,
             precision=recipe.training.precision,
             seed=seed,
         )
         for seed in replica_seeds(recipe.seed, recipe.training.replicas)
     ]
-    network = join_replicas(networks, decoder.join_scores)
+    network = join_replicas(networks, task.join_scores)
     spec = recipe.resolved()["model"]
-    return Pipeline(encoder, decoder, network, model=spec, precision=recipe.training.precision)
+    return Pipeline(encoder, task, network, model=spec, precision=recipe.training.precision)
 
 
-def lesson_of(recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None) -> TrainingData:
-    """Rows as the network takes them: encoded, on its device where they are not too many, targets scaled."""
-    decoder, encoder, device = pipeline.decoder, pipeline.encoder, pipeline.device
+def make_training_data(
+    recipe: Recipe, pipeline: Pipeline, part: Part, validation: Part | None
+) -> TrainingData:
+    """Rows as the network takes them: encoded, on its device unless too many, targets scaled."""
+    task, encoder, device = pipeline.decoder, pipeline.encoder, pipeline.device
 
-    def ready(some: Part) -> tuple[Rows, Rows]:
-        inputs, targets = decoder.training_data(pipeline.rows(some), some, encoder)
+    def encode(rows: Part) -> tuple[Rows, Rows]:
+        inputs, targets = task.training_data(pipeline.rows(rows), rows, encoder)
         return _place(inputs, device), _place(targets, device)
 
-    held_out = None if validation is None else Batch(*ready(validation), None, device)
-    inputs, targets = ready(part)
-    return TrainingData(
-        recipe,
-        pipeline.task,
-        inputs,
-        targets,
-        encoder.feature_names,
-        held_out,
-        decoder.batch_metrics,
-        device,
-        encoder.facts(),
-    )
+    held_out = None if validation is None else Batch(*encode(validation), None, device)
+    names, metrics, facts = encoder.feature_names, task.batch_metrics, encoder.facts()
+    return TrainingData(recipe, pipeline.task, *encode(part), names, held_out, metrics, device, facts)
 
 
 def _place(rows: Rows, device: torch.device) -> Rows:
-    """Tensors on the device where they are not too large; what is mapped from disk stays there."""
+    """Tensors moved to the device unless too large; rows mapped from disk stay there."""
     parts = rows if isinstance(rows, tuple) else (rows,)
     fits = all(isinstance(part, torch.Tensor) and row_bytes(part) * len(part) < _ON_DEVICE for part in parts)
     return to_device(rows, device) if fits else rows  # pyright: ignore[reportArgumentType]
 
 
 def threads_for(recipe: Recipe, pipeline: Pipeline, rows: int) -> int:
-    """The recipe's number of threads, or the one that suits the size of a step."""
+    """The recipe's number of threads, or what suits the size of a step."""
     if recipe.training.threads != "auto":
         return recipe.training.threads
     return usual_threads(pipeline.network, pipeline.encoder.shape, batch_size(recipe, rows))
 
 
 def count_parameters(network: torch.nn.Module) -> int:
-    """How many numbers the network learns."""
+    """The number of parameters of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -162,35 +156,69 @@ def refit(
     folder: Folder,
     progress: str = "none",
 ) -> Pipeline:
-    """A settled recipe on training and validation rows together, for the number of epochs that was best
-    before.
+    """Train a settled recipe on training and validation rows together, for the best number of epochs.
 
-    Temperature and threshold stay as they were chosen on validation rows, and so do the replicas that answer.
-    The result is kept in the run's `refit/`.
+    Temperature, threshold and answering replicas stay as chosen on validation rows. The result is saved in
+    the run's `refit/`.
 
     Arguments:
         epochs: of each replica.
     """
     device = choose_device(recipe.training.device)
-    encoder, decoder = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
-    pipeline = with_network(recipe, encoder, decoder).to(device)
-    lesson = lesson_of(recipe, pipeline, part, None)
+    encoder, task = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
+    pipeline = with_network(recipe, encoder, task).to(device)
+    training_data = make_training_data(recipe, pipeline, part, None)
     with restore_threads():
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
         if isinstance(pipeline.network, Ensemble) and isinstance(before.network, Ensemble):
-            train_replicas(lesson, pipeline, epochs=epochs, progress=progress)
+            train_replicas(training_data, pipeline, epochs=epochs, progress=progress)
             pipeline.network.answering = before.network.answering
         else:
-            beginning = folder.checkpoints / BEGINNING
-            train(
-                lesson,
-                pipeline.network,
-                epochs=epochs[0],
-                beginning=beginning,
-                callbacks=tuple(make_progress(progress)),
-            )
+            beginning, callbacks = folder.checkpoints / BEGINNING, tuple(make_progress(progress))
+            network = pipeline.network
+            train(training_data, network, epochs=epochs[0], beginning=beginning, callbacks=callbacks)
     if isinstance(pipeline.decoder, ClassTask):
         pipeline.decoder.load_state_dict(before.decoder.state_dict())
     folder.refit.mkdir(exist_ok=True)
     pipeline.eval().save(folder.refit)
     return pipeline
+
+
+def help_train(asked: Recipe, team: Team, *, callbacks: tuple[Callback, ...] = ()) -> NoReturn:
+    """Train the same network as the first process, which writes all files and goes on alone afterwards.
+
+    In data-parallel training every other process does this, with its share of each batch.
+
+    Raises: `SystemExit` with code 0 at the end; what `fit` raises; `LostError` when the first process fails,
+    and says why itself.
+    """
+    logging.getLogger("handrail").addHandler(logging.NullHandler())
+    folder = Folder(team.from_first(_listen))
+    tables = {f"data.{name}": str(folder.data(name)) for name in SOURCES if folder.data(name).exists()}
+    recipe = asked.with_values(tables)
+    data = prepare(recipe.data, cache_in=folder.path)
+    device = choose_device(recipe.training.device)
+    recipe, _, pipeline = assemble(recipe, data.train, schema=data.schema, task=data.task, device=device)
+    training_data = make_training_data(recipe, pipeline, data.train, data.validation)
+    fingerprint, threads = team.from_first(_listen)
+    if fingerprint != data.fingerprint:
+        raise DataError(
+            f"'{data.source}' has other rows for process {team.rank} than for the first; expected the "
+            "same file."
+        )
+    torch.set_num_threads(threads)
+    with resumable(folder.path), listening(patient=True) as stop_request:
+        train(
+            training_data,
+            pipeline.network,
+            folder=folder.checkpoints,
+            callbacks=callbacks,
+            stop_request=stop_request,
+            team=team,
+        )
+        team.disband()
+    raise AssertionError("the other processes end when the team disbands")
+
+
+def _listen() -> Any:
+    raise AssertionError("only the first process is asked")

@@ -1,4 +1,4 @@
-"""Answers beside the truth: decided labels, figures with intervals, the hardest rows."""
+"""Predictions beside the truth: figures with intervals, the baselines, the hardest rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from handrail.data.dataset import Dataset
 from handrail.data.part import Part
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
 from handrail.evaluation.metric_names import higher_is_better
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.recipe import Recipe
@@ -29,10 +29,9 @@ _HARDEST = 8
 
 def figures(predictions: Outcome, settings: EvaluationRecipe, seed: int = 0) -> Figures:
     """Every metric with its interval, as JSON holds it: not-a-number becomes null."""
-    found = measure_with_intervals(
-        predictions, resamples=settings.resamples, confidence=settings.confidence, seed=seed
-    )
-    return {name: plain_interval(interval) for name, interval in found.items()}
+    resamples, confidence = settings.resamples, settings.confidence
+    intervals = measure_with_intervals(predictions, resamples=resamples, confidence=confidence, seed=seed)
+    return {name: plain_interval(interval) for name, interval in intervals.items()}
 
 
 def plain_interval(interval: Interval) -> dict[str, float | None]:
@@ -43,16 +42,15 @@ def plain_interval(interval: Interval) -> dict[str, float | None]:
 def compare(
     network: Outcome, baselines: Mapping[str, Outcome], settings: EvaluationRecipe, *, metric: str
 ) -> dict[str, Any]:
-    """The network beside the best baseline, by one metric, on the same resampled rows.
+    """Compare the network with the best baseline by one metric, on the same resampled rows.
 
-    Returns: metric, baseline, difference (in the metric's unit, positive where the network is better), and a
-    verdict: better, worse, or no clear difference.
+    Returns: metric, baseline, difference (positive where the network is better), and a verdict: better,
+    worse, or no clear difference.
     """
     sign = 1 if higher_is_better(metric) else -1
     best = max(baselines, key=lambda name: _value_or_worst(sign * baselines[name].measure()[metric]))
-    gap = difference(
-        network, baselines[best], metric, resamples=settings.resamples, confidence=settings.confidence
-    )
+    resamples, confidence = settings.resamples, settings.confidence
+    gap = difference(network, baselines[best], metric, resamples=resamples, confidence=confidence)
     low, high = sorted((sign * gap.low, sign * gap.high))
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
     return {
@@ -68,12 +66,12 @@ def _value_or_worst(value: float) -> float:
 
 
 def hardest(outcome: Outcome, part: Part, features: list[str]) -> list[dict[str, Any]]:
-    """The rows with the greatest error: their number, truth, answer and values as they were read."""
-    error, found = outcome.errors(), []
+    """The rows with the greatest error: number, truth, answer and values as read."""
+    error, rows = outcome.errors(), []
     one_each = len(error) == len(part)  # windows on a long text are no rows of the table
     for row in np.argsort(-error, kind="stable")[:_HARDEST]:
         values = part.readable(int(row), features) if one_each else {}
-        found.append(
+        rows.append(
             {
                 "row": part.table.row_name(int(part.rows[row])) if one_each else f"window {row + 1}",
                 "place": int(row),
@@ -83,13 +81,13 @@ def hardest(outcome: Outcome, part: Part, features: list[str]) -> list[dict[str,
                 "values": values,
             }
         )
-    return found
+    return rows
 
 
 def measure_beside(
     recipe: Recipe, pipeline: Pipeline, outcome: Outcome, *, train: Part, part: Part
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures of the network, and beside them those of the baselines, made from the same training rows."""
+    """Figures of the network, and those of the baselines made from the same training rows."""
     others = pipeline.decoder.baselines(train, part, pipeline.encoder)
     measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}
     metric = pipeline.decoder.fair_metric or outcome.names()[0]
@@ -100,7 +98,7 @@ def measure_beside(
 
 
 def write_predictions(folder: Folder, name: str, outcome: Outcome, part: Part) -> None:
-    """Row, truth and answers, for the report and for whoever wants to look."""
+    """Write row, truth and answers of a part."""
     # Windows of a text are not its rows.
     rows = part.rows + 1 if outcome.rows == len(part) else range(1, outcome.rows + 1)
     path = folder.predictions(name)

@@ -1,4 +1,4 @@
-"""What suits the data where the recipe leaves the choice open, and why."""
+"""Choose what suits the data where the recipe says `auto`, and say why."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ import torch
 
 from handrail.components import is_object
 from handrail.data.task import TaskSpec
-from handrail.layers.stages import usual_widths
+from handrail.layers.convolution import usual_widths
 from handrail.recipe import Recipe
 from handrail.shapes import (
     BoxShape,
@@ -30,9 +30,7 @@ _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enou
 
 
 class Choice(NamedTuple):
-    """A network, how it learns and for how long at most, the reason in a sentence, and rows a step where that
-    matters.
-    """
+    """A network, its learning rule, the most epochs, the reason, and the batch size if it matters."""
 
     model: Any
     learning: Any
@@ -59,9 +57,8 @@ def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: in
     if isinstance(inputs, SeriesShape):
         return _for_series(task)
     if isinstance(inputs, VolumeShape):
-        return Choice(
-            "volume_cnn", _adamw(1e-3), 60, "convolutions over depth, height and width suit volumes"
-        )
+        why = "convolutions over depth, height and width suit volumes"
+        return Choice("volume_cnn", _adamw(1e-3), 60, why)
     epochs = min(100, max(_FEWEST_EPOCHS, -(-_ROWS_SEEN // rows)))
     why = "a multilayer perceptron suits rows of numbers and categories"
     why += f"; with so many rows {epochs} epochs are steps enough" if epochs < 100 else ""
@@ -70,13 +67,8 @@ def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: in
 
 def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choice:
     if isinstance(outputs, MapShape):
-        return Choice(
-            {"unet": {"width": 16}},
-            _adamw(2e-3, schedule="one_cycle"),
-            30,
-            "a U-Net gives a score to every pixel",
-            batch=4,
-        )
+        rule, why = _adamw(2e-3, schedule="one_cycle"), "a U-Net gives a score to every pixel"
+        return Choice({"unet": {"width": 16}}, rule, 30, why, batch=4)
     if isinstance(outputs, BoxShape):
         rule = _adamw(4e-3, schedule="one_cycle", clip=10.0)
         return Choice("detector", rule, 40, "a single-shot detector gives boxes in one pass", batch=8)
@@ -84,21 +76,16 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
     if inputs.channels == 1 and (inputs.height, inputs.width) in ((28, 28), (32, 32)):
         model = {"lenet5": {"activation": "relu", "pooling": "max"}}
         why = f"LeNet-5 was made for small grey pictures ({side}×{side})"
-        many = rows > 10_000
-        return Choice(
-            model, _adamw(2e-3, schedule="one_cycle"), 20 if many else 40, why, batch=128 if many else None
-        )
+        epochs, batch = (20, 128) if rows > 10_000 else (40, None)
+        return Choice(model, _adamw(2e-3, schedule="one_cycle"), epochs, why, batch=batch)
     rule = _adamw(2e-3, schedule="one_cycle", decay=0.05)
     if side <= _SMALL and rows >= 2000:
         return Choice("resnet", rule, 30, "a residual network of 20 layers suits small pictures")
-    model: Any = (
-        "cnn"
-        if side <= _MIDDLING
-        else {"cnn": {"widths": usual_widths(min(inputs.height, inputs.width), first=16)}}
-    )
-    batch = min(
-        32 if rows < 10_000 else usual_batch_size(rows), max(8, _PIXELS // (inputs.height * inputs.width))
-    )
+    model: Any = "cnn"
+    if side > _MIDDLING:
+        model = {"cnn": {"widths": usual_widths(min(inputs.height, inputs.width), first=16)}}
+    usual = 32 if rows < 10_000 else usual_batch_size(rows)
+    batch = min(usual, max(8, _PIXELS // (inputs.height * inputs.width)))
     return Choice(model, rule, 40, "a plain convolutional network fits pictures of any size", batch=batch)
 
 
@@ -109,9 +96,8 @@ def _for_tokens(outputs: OutputShape, task: TaskSpec) -> Choice:
     if isinstance(outputs, StepShape):
         rule = _adamw(4e-3, schedule={"warm_up": {"then": {"cosine": {"final": 0.1}}}}, clip=1.0, decay=0.1)
         return Choice("gpt", rule, 3, "a transformer that sees what came before predicts the next token")
-    return Choice(
-        "text_cnn", _adamw(2e-3), 10, "convolutions over word vectors find telling phrases", patience=5
-    )
+    why = "convolutions over word vectors find telling phrases"
+    return Choice("text_cnn", _adamw(2e-3), 10, why, patience=5)
 
 
 def _for_series(task: TaskSpec) -> Choice:
@@ -132,7 +118,7 @@ def settle_recipe(
     rows: int,
     device: torch.device,
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe with every choice made that only the data could tell, and the reasons."""
+    """The recipe with every `auto` that depends on the data resolved, and the reasons."""
     choice = choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
     reasons: list[str] = []
@@ -157,7 +143,7 @@ def settle_recipe(
 
 
 def augmentation(inputs: InputShape, *, rows: int, task: TaskSpec) -> tuple[list[Any], str]:
-    """How training rows are changed at random, and why."""
+    """The usual augmentation of training rows, and why."""
     if not isinstance(inputs, ImageShape):
         return [], ""
     from handrail.augmentation.defaults import usual_augmentation
@@ -166,9 +152,7 @@ def augmentation(inputs: InputShape, *, rows: int, task: TaskSpec) -> tuple[list
 
 
 def precision(inputs: InputShape, device: torch.device) -> str:
-    """bfloat16 for pictures and tokens where the device has units for it; values of tables and series keep
-    their digits.
-    """
+    """bfloat16 for pictures and tokens on a device with units for it; tables and series keep their digits."""
     if not isinstance(inputs, ImageShape | TokenShape):
         return "float32"
     from handrail.layers.precision import has_fast_bfloat16

@@ -12,8 +12,7 @@ import torch
 
 from handrail.data.dataset import Dataset
 from handrail.errors import RunError
-from handrail.recipe import Recipe
-from handrail.recipe.compose import SOURCES
+from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, read_json, write_json
 
 _PACKAGES = ("handrail", "torch", "numpy", "polars", "scikit-learn", "scipy", "pyarrow", "safetensors")
@@ -55,20 +54,16 @@ def settle_environment(folder: Folder, data: Dataset, *, device: str, threads: i
     before.setdefault("processes", 1)
     changed = [name for name in _ELSEWHERE if before[name] != now[name]]
     if changed:
-        _log.warning(
-            "continued elsewhere (%s): the last digits may differ from those of one unbroken fit",
-            ", ".join(changed),
-        )
+        warning = "continued elsewhere (%s): the last digits may differ from those of one unbroken fit"
+        _log.warning(warning, ", ".join(changed))
     torch.set_num_threads(threads if before["processes"] != processes else before["threads"])
 
 
 def record_choices(folder: Folder, recipe: Recipe) -> None:
     """Add what was chosen by measuring (compilation, training together) to `environment.json`."""
-    choices = {
-        name: [read_json(path) for path in sorted(folder.checkpoints.rglob(f"{name}.json"))]
-        for name in ("compile", "together")
-    }
-    environment = {**read_json(folder.environment), "precision": recipe.training.precision, **choices}
+    environment = {**read_json(folder.environment), "precision": recipe.training.precision}
+    for name in ("compile", "together"):
+        environment[name] = [read_json(path) for path in sorted(folder.checkpoints.rglob(f"{name}.json"))]
     write_json(folder.environment, environment)
 
 
@@ -85,8 +80,7 @@ def check_same_recipe(folder: Folder, recipe: Recipe) -> None:
     if changed:
         raise RunError(
             f"the recipe of '{folder.path}' has been changed since the fit began: {', '.join(changed)}. A "
-            f"fit "
-            "is continued as it was begun; take the changes back, or fit again into another folder."
+            "fit is continued as it was begun; take the changes back, or fit again into another folder."
         )
 
 

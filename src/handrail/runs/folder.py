@@ -18,6 +18,16 @@ from handrail.recipe import Recipe
 from handrail.tools.files import cannot_write, write_text
 
 
+class _Inside:
+    """The path of a file or folder of the run, as an attribute of `Folder`."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __get__(self, folder: "Folder", owner: type | None = None) -> Path:
+        return folder.path.joinpath(*self._names)
+
+
 @dataclass(frozen=True)
 class Folder:
     """Where everything of one run is."""
@@ -26,89 +36,34 @@ class Folder:
     # The folders that had to be made for it, the outermost first: what may be removed again.
     made: tuple[Path, ...] = ()
 
-    @property
-    def recipe(self) -> Path:
-        """What was asked."""
-        return self.path / "recipe.yaml"
-
-    @property
-    def first_recipe(self) -> Path:
-        """The recipe as it was when the fit began, whatever becomes of `recipe.yaml`."""
-        return self.path / "checkpoints" / "recipe.json"
-
-    @property
-    def resolved_recipe(self) -> Path:
-        """The recipe with every default written out."""
-        return self.path / "resolved.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device, threads."""
-        return self.path / "environment.json"
-
-    @property
-    def split(self) -> Path:
-        """The part of each row."""
-        return self.path / "split.parquet"
-
-    @property
-    def sealed_hashes(self) -> Path:
-        """The hashes of the test rows."""
-        return self.path / "sealed.parquet"
+    recipe = _Inside("recipe.yaml")  # as asked
+    first_recipe = _Inside("checkpoints", "recipe.json")  # as asked when the fit began
+    resolved_recipe = _Inside("resolved.yaml")  # with every default written out
+    environment = _Inside("environment.json")  # versions, device, threads
+    split = _Inside("split.parquet")  # the part of each row
+    sealed_hashes = _Inside("sealed.parquet")  # of the test rows
+    metrics = _Inside("metrics.jsonl")  # a line an epoch
+    log = _Inside("log.txt")
+    checkpoints = _Inside("checkpoints")  # the last and the best state of training
+    model = _Inside("model")  # weights, pipeline and card
+    refit = _Inside("refit")  # the model trained on training and validation rows together
+    validation = _Inside("validation.json")  # figures on validation rows
+    test = _Inside("test.json")  # figures on test rows, once the seal was opened
+    report = _Inside("report.html")
 
     def data(self, name: str) -> Path:
         """A table that was given as an object in memory: `source`, `validation` or `test`."""
         return self.path / f"data-{name}.parquet"
 
-    @property
-    def metrics(self) -> Path:
-        """A line an epoch."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def log(self) -> Path:
-        """What happened, in words."""
-        return self.path / "log.txt"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The last and the best state of training."""
-        return self.path / "checkpoints"
-
-    @property
-    def model(self) -> Path:
-        """Weights, pipeline and card."""
-        return self.path / "model"
-
-    @property
-    def refit(self) -> Path:
-        """The model that was trained on training and validation rows together."""
-        return self.path / "refit"
-
-    @property
-    def validation(self) -> Path:
-        """Figures on validation rows."""
-        return self.path / "validation.json"
-
-    @property
-    def test(self) -> Path:
-        """Figures on test rows, once the seal was opened."""
-        return self.path / "test.json"
-
-    @property
-    def report(self) -> Path:
-        """The page to look at."""
-        return self.path / "report.html"
-
     def predictions(self, part: str) -> Path:
-        """The answers for the rows of a part."""
+        """The predictions for the rows of a part."""
         return self.path / "predictions" / f"{part}.parquet"
 
 
 def begin(recipe: Recipe, out: str | Path | None) -> Folder:
     """Make the folder of a new run.
 
-    Raises: `RunError` when a folder with files is there already, or it cannot be made.
+    Raises: `RunError` when a folder with files already exists, or it cannot be made.
     """
     path = Path(out) if out else free_path(recipe.name)
     made = tuple(reversed([folder for folder in (path, *path.parents) if not folder.exists()]))
@@ -139,7 +94,7 @@ def exists_error(path: Path) -> RunError:
 
 @contextmanager
 def log_to(folder: Folder) -> Iterator[None]:
-    """While open, what the `handrail` logger says is also appended to the run's log."""
+    """Within the context, append what the `handrail` logger says to the run's log as well."""
     try:
         handler = logging.FileHandler(folder.log, encoding="utf-8", delay=False)
     except OSError as error:
@@ -159,7 +114,7 @@ def log_to(folder: Folder) -> Iterator[None]:
 
 
 def discard(folder: Folder) -> None:
-    """Remove a run that never got as far as training; nothing half-written is left."""
+    """Remove a run that has not begun to train, so that nothing half-written is left."""
     if (folder.checkpoints / "last" / "state.safetensors").exists():
         return
     for inside in folder.path.iterdir():
@@ -170,10 +125,7 @@ def discard(folder: Folder) -> None:
 
 
 def find_folder(path: str | Path) -> Folder:
-    """The folder of a run that is there.
-
-    Raises: `RunError` when it is not, or is no run.
-    """
+    """The folder of an existing run. Raises: `RunError` when there is none."""
     return Folder(check_folder(path, "run", "recipe.yaml"))
 
 
@@ -202,10 +154,7 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a file of the run.
-
-    Raises: `RunError` when it is missing or damaged.
-    """
+    """Read a file of the run. Raises: `RunError` when it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

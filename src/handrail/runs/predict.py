@@ -1,6 +1,4 @@
-"""Answers for new rows: read as the training rows were, refused or warned of where they are not like them,
-and put into a table.
-"""
+"""Predict new rows: read as the training rows were, refused or warned about where they differ."""
 
 import io
 import json
@@ -23,49 +21,55 @@ from handrail.tasks.scoring import scores_of
 from handrail.tools.files import write_bytes
 
 _IN_NAMES = 10
+_EXPECTED = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}
 
 
 class Answers:
     """Answers for rows: a frame, and what was noticed.
 
-    frame: one row for each row given, with `file` first where rows are files. For classes `prediction` and
+    frame: a row for each row given, with `file` first where rows are files. For classes `prediction` and
     `probability_<class>`; for values `prediction` (one target) or `prediction_<target>`; for masks
-    `share_<class>`, the part of the picture that is of the class; for boxes `objects` and `boxes`, a JSON
-    list of class, score and box in pixels; for sequences `prediction`, the text. A forecast has a row for
-    each step ahead. warnings: sentences about rows that were out of the ordinary. maps: for masks the class
-    codes of the pixels of each row.
+    `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON list of class, score and box in
+    pixels; for sequences `prediction`, the text. A forecast has a row for each step ahead. warnings:
+    sentences about unusual rows. maps: for masks the class codes of the pixels of each row.
     """
 
-    def __init__(
-        self, frame: pl.DataFrame, warnings: list[str], maps: list[np.ndarray] | None = None
-    ) -> None:
-        self.frame, self.warnings, self.maps = frame, warnings, maps or []
+    def __init__(self, frame: pl.DataFrame, warnings: list[str], maps: Sequence[np.ndarray] = ()) -> None:
+        self.frame, self.warnings, self.maps = frame, warnings, list(maps)
 
 
-def answer(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> Answers:
+def predict_table(
+    pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False
+) -> Answers:
     """The answers of a pipeline for a table; see `Run.predict`.
 
     Raises: `DataError` for columns that are missing, values that cannot be read, and what `strict` refuses.
     """
     if pipeline.task.name == "next-token":
-        raise DataError("a language model has no answer a row; `handrail sample RUN` lets it write.")
+        raise DataError("a language model has no answer per row; `handrail sample RUN` lets it write.")
     if pipeline.task.is_forecast:
         return Answers(_forecast(pipeline, table), [])
     features, troubles = read_frame(table.frame, pipeline.encoder.schema)
     unseen = pipeline.encoder.unseen(features, table.stores)
-    warnings = [unseen_rows(table, features[name][rows], name, rows) for name, rows in unseen.items()]
-    problems = [unreadable_rows(table, trouble, trouble.rows) for trouble in troubles]
-    if problems and not skip_bad:
-        hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
-        raise DataError([*problems[:-1], f"{problems[-1]} {hint}"])
-    if warnings and strict:
-        raise DataError(warnings)
+    warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
+    problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
+    warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
     frame, maps = predict_columns(pipeline, features, table)
-    return Answers(_with_files(without_bad(frame, troubles), table), warnings + problems, maps)
+    return Answers(_with_files(without_bad(frame, troubles), table), warnings, maps)
+
+
+def check_warnings(unseen: list[str], unreadable: list[str], *, strict: bool, skip_bad: bool) -> list[str]:
+    """Both lists together. Raises: `DataError` for unseen values if `strict`, and for unreadable ones."""
+    if unreadable and not skip_bad:
+        hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
+        raise DataError([*unreadable[:-1], f"{unreadable[-1]} {hint}"])
+    if unseen and strict:
+        raise DataError(unseen)
+    return unseen + unreadable
 
 
 def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFrame:
-    """Answers that are empty in rows with values that cannot be read."""
+    """Empty the answers of rows with values that cannot be read."""
     bad = sorted({row for trouble in troubles for row in trouble.rows})
     if not bad:
         return frame
@@ -84,8 +88,8 @@ def predict_columns(
         return _boxes(pipeline, features, table), []
     if task.name == "sequence":
         rows = pipeline.encoder.rows(features, table.stores)
-        decoder: Any = pipeline.decoder
-        texts = [text for scores in scores_of(pipeline.network, rows) for text in decoder.texts(scores)]
+        sequence_task: Any = pipeline.decoder
+        texts = [text for scores in scores_of(pipeline.network, rows) for text in sequence_task.texts(scores)]
         return pl.DataFrame({"prediction": texts}), []
     answers = pipeline.answers(features, table.stores)
     if task.name == "regression":
@@ -106,7 +110,7 @@ def _values(answers: np.ndarray, task: TaskSpec) -> pl.DataFrame:
 
 
 def _forecast(pipeline: Pipeline, table: Table) -> pl.DataFrame:
-    """What follows the last row of a table: a row for each step ahead."""
+    """Forecast what follows the last row of a table: a row for each step ahead."""
     from handrail.data.forecast.windows import in_time_order, make_windows
 
     plan = pipeline.encoder.column.plan  # pyright: ignore[reportAttributeAccessIssue]
@@ -119,67 +123,60 @@ def _forecast(pipeline: Pipeline, table: Table) -> pl.DataFrame:
 
 
 def _masks(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:
-    decoder: Any = pipeline.decoder
+    mask_task: Any = pipeline.decoder
     rows, maps = pipeline.encoder.rows(features, table.stores), []
     for scores in scores_of(pipeline.network, rows):
-        maps += list(decoder.masks(decoder(scores)).cpu().numpy())
+        maps += list(mask_task.masks(mask_task(scores)).cpu().numpy())
     classes = pipeline.task.classes
-    shares = {
-        f"share_{name}": [float((one == code).mean()) for one in maps] for code, name in enumerate(classes)
-    }
-    return pl.DataFrame(shares), maps
+    shares = {name: [float((one == code).mean()) for one in maps] for code, name in enumerate(classes)}
+    return pl.DataFrame({f"share_{name}": values for name, values in shares.items()}), maps
 
 
 def _boxes(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """Objects from the decoder's threshold on; boxes in pixels of the pictures as they were given."""
-    decoder: Any = pipeline.decoder
-    rows, found = pipeline.encoder.rows(features, table.stores), []
+    """Objects above the task's threshold; boxes in pixels of the original pictures."""
+    rows, boxes = pipeline.encoder.rows(features, table.stores), []
     for scores in scores_of(pipeline.network, rows):
-        found += list(decoder(scores).cpu())
-    name, store = next((name, store) for name, store in table.stores.items() if store.kind == "image")
-    told = [
-        _objects(one, pipeline, sizes)
-        for one, sizes in zip(found, store.sizes[features[name].to_numpy()], strict=True)  # pyright: ignore[reportAttributeAccessIssue]
-    ]
-    return pl.DataFrame({"objects": [len(one) for one in told], "boxes": [json.dumps(one) for one in told]})
-
-
-def _objects(found: Tensor, pipeline: Pipeline, size: Any) -> list[dict[str, Any]]:
-    from handrail.data.stores.pixels.geometry import crop
-
-    decoder: Any = pipeline.decoder
-    height, width = int(size[0]), int(size[1])
-    seen: Any = pipeline.encoder.shape
-    cut = crop((height, width), (seen.height, seen.width))
-    kept = found[(found[:, 0] >= 0) & (found[:, 1] >= decoder.threshold)]
-    across, down = cut.right - cut.left, cut.bottom - cut.top
-    corners = kept[:, 2:] * torch.tensor([across, down, across, down]) + torch.tensor(
-        [cut.left, cut.top, cut.left, cut.top]
+        boxes += list(pipeline.decoder(scores).cpu())
+    name, images = next((name, store) for name, store in table.stores.items() if store.kind == "image")
+    sizes = images.sizes[features[name].to_numpy()]  # pyright: ignore[reportAttributeAccessIssue]
+    objects = [_objects(one, pipeline, size) for one, size in zip(boxes, sizes, strict=True)]
+    return pl.DataFrame(
+        {"objects": [len(one) for one in objects], "boxes": [json.dumps(one) for one in objects]}
     )
+
+
+def _objects(boxes: Tensor, pipeline: Pipeline, size: Any) -> list[dict[str, Any]]:
+    from handrail.data.stores.pixels.decode import crop
+
+    box_task: Any = pipeline.decoder
+    height, width = int(size[0]), int(size[1])
+    shape: Any = pipeline.encoder.shape
+    cut = crop((height, width), (shape.height, shape.width))
+    objects = boxes[(boxes[:, 0] >= 0) & (boxes[:, 1] >= box_task.threshold)]
+    across, down = cut.right - cut.left, cut.bottom - cut.top
+    scale, origin = torch.tensor([across, down] * 2), torch.tensor([cut.left, cut.top] * 2)
+    corners = objects[:, 2:] * scale + origin
     return [
         {
             "class": pipeline.task.classes[int(code)],
             "score": round(float(score), 4),
             "box": [round(float(x), 1) for x in box],
         }
-        for (code, score), box in zip(kept[:, :2], corners, strict=True)
+        for (code, score), box in zip(objects[:, :2], corners, strict=True)
     ]
 
 
 def write_maps(answers: Answers, folder: Path) -> list[Path]:
-    """Each answered mask as a PNG of class codes, named after its picture, in a folder that is made.
+    """Write each mask as a PNG of class codes, named after its picture, into a new folder.
 
-    Raises: `HandrailError` when the folder is there already, or cannot be written.
+    Raises: `HandrailError` when the folder already exists, or cannot be written.
     """
     from PIL import Image
 
-    names = (
-        answers.frame["file"].to_list()
-        if "file" in answers.frame.columns
-        else range(1, len(answers.maps) + 1)
-    )
+    frame = answers.frame
+    names = frame["file"].to_list() if "file" in frame.columns else range(1, len(answers.maps) + 1)
     if folder.exists():
-        raise HandrailError(f"'{folder}' is there already; choose another --out.")
+        raise HandrailError(f"'{folder}' already exists; choose another --out.")
     paths = [folder / f"{Path(str(name)).with_suffix('')}.png" for name in names]
     for path, codes in zip(paths, answers.maps, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +187,6 @@ def write_maps(answers: Answers, folder: Path) -> list[Path]:
 
 
 def _with_files(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The rows' names first, where rows are files."""
     if not table.stores or table.namer is None:
         return frame
     return frame.insert_column(0, pl.Series("file", [table.row_name(row) for row in range(len(frame))]))
@@ -201,48 +197,48 @@ def _rows(table: Table, rows: Any) -> str:
     return ", ".join(names) + (f" and {len(rows) - _IN_NAMES:,} more" if len(rows) > _IN_NAMES else "")
 
 
-def unseen_rows(table: Table, found: pl.Series, name: str, rows: Any) -> str:
-    """What is said of the values found in rows that hold what training did not have."""
+def describe_unseen(table: Table, unseen: pl.Series, name: str, rows: Any) -> str:
+    """A sentence about the values of rows that did not occur in training."""
+    where = f"{_rows(table, rows)} of '{table.source}'"
     if name in table.stores:
-        return f"column '{name}': {_rows(table, rows)} of '{table.source}' hold nothing that occurred in training."
-    values = found.unique().sort().to_list()
-    shown = ", ".join("missing" if value is None else f"'{value[:60]}'" for value in values[:5]) + (
-        " …" if len(values) > 5 else ""
-    )
-    return f"column '{name}': {shown} did not occur in training and count as unknown; {_rows(table, rows)} of '{table.source}'."
+        return f"column '{name}': {where} hold nothing that occurred in training."
+    values = unseen.unique().sort().to_list()
+    shown = ", ".join("missing" if value is None else f"'{value[:60]}'" for value in values[:5])
+    shown += " …" if len(values) > 5 else ""
+    return f"column '{name}': {shown} did not occur in training and count as unknown; {where}."
 
 
-def unreadable_rows(table: Table, trouble: Trouble, rows: Sequence[int]) -> str:
-    """What is said of values that cannot be read in these rows."""
-    expected = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}[
-        trouble.kind
-    ]
+def describe_unreadable(table: Table, trouble: Trouble, rows: Sequence[int]) -> str:
+    """A sentence about the values of these rows that cannot be read."""
+    expected = _EXPECTED[trouble.kind]
     return f"{trouble}, expected {expected}; {_rows(table, rows)} of '{table.source}'."
 
 
 def with_training_names(table: Table, names: list[str] | None, targets: tuple[str, ...]) -> Table:
-    """A table without names gets those that the recipe gave to the training table, where their number fits."""
+    """Give a table without names those of the training table in the recipe, if their number fits."""
     unnamed = [f"column_{number}" for number in range(1, len(table.frame.columns) + 1)]
     if not names or table.frame.columns != unnamed:
         return table
     without_target = [name for name in names if name not in targets]
-    fitting_names = next((some for some in (names, without_target) if len(some) == len(unnamed)), None)
+    fitting_names = next((each for each in (names, without_target) if len(each) == len(unnamed)), None)
     if fitting_names is None:
         return table
     return replace(table, frame=table.frame.rename(dict(zip(unnamed, fitting_names, strict=True))))
 
 
-def write_on(pipeline: Pipeline, start: str, *, length: int, temperature: float = 0.8, seed: int = 0) -> str:
-    """A text that a language model writes on from `start`.
+def generate_text(
+    pipeline: Pipeline, start: str, *, length: int, temperature: float = 0.8, seed: int = 0
+) -> str:
+    """Let a language model continue the text `start`.
 
     Arguments:
-        length: tokens that are added.
-        temperature: below 1 bolder towards what is likely; 0 always takes the likeliest.
-        seed: of chance.
+        length: tokens to add.
+        temperature: sampling temperature; 0 is greedy.
+        seed: random seed.
 
-    Raises: `DataError` when the network is no language model, or the start holds nothing that it knows.
+    Raises: `DataError` when the network is no language model, or knows no token of the start.
     """
-    from handrail.tasks.generation import sample
+    from handrail.tasks.next_token import sample
 
     if pipeline.task.name != "next-token":
         raise DataError(
@@ -257,10 +253,9 @@ def write_on(pipeline: Pipeline, start: str, *, length: int, temperature: float 
             f"--start: found '{start}', of which no token occurred in training; expected text like the "
             "training text."
         )
-    begun = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
+    tokens = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
     generator = torch.Generator(device=pipeline.device).manual_seed(seed)
     context = pipeline.encoder.shape.length  # pyright: ignore[reportAttributeAccessIssue]
-    tokens = sample(
-        pipeline.network, begun, steps=length, context=context, generator=generator, temperature=temperature
-    )
+    how: Any = {"steps": length, "context": context, "temperature": temperature}
+    tokens = sample(pipeline.network, tokens, generator=generator, **how)
     return tokenizer.decode(tokens[0].tolist())

@@ -1,4 +1,4 @@
-"""Answers for tables larger than memory: read, answered and written a block of rows at a time."""
+"""Predict tables larger than memory: read, predict and write a block of rows at a time."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,41 +8,43 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.schema import Trouble, missing_columns, read_frame
-from handrail.data.streaming.eligible import find_streamable
-from handrail.data.streaming.parquet import ParquetRows
+from handrail.data.streaming.parquet import ParquetRows, find_streamable
 from handrail.data.table import Table
-from handrail.data.writers.blocks import write_parquet_blocks
-from handrail.data.writers.formats import WRITERS
+from handrail.data.writers.formats import WRITERS, write_parquet_blocks
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
-from handrail.runs.predict import Answers, predict_columns, unreadable_rows, unseen_rows, without_bad
+from handrail.runs.predict import (
+    Answers,
+    check_warnings,
+    describe_unreadable,
+    describe_unseen,
+    predict_columns,
+    without_bad,
+)
 from handrail.tools.files import write_atomically
 
 _LINES, _PARQUET = (".csv", ".tsv", ".jsonl", ".ndjson"), (".parquet", ".pq")
 
 
 def large_source(source: Any, options: ReadOptions | None, pipeline: Pipeline) -> ParquetRows | None:
-    """The files of a table that is to be answered block by block, if it is one."""
+    """The files of a table to predict block by block; None for other tables."""
     if not pipeline.task.has_values or pipeline.task.is_forecast:
         return None
     return find_streamable(DataRecipe(source=source, read=options or ReadOptions()))
 
 
 def writes_blocks(out: Path) -> bool:
-    """Whether a file of this ending can be written a block at a time."""
+    """Whether a file with this suffix can be written a block at a time."""
     return out.suffix.lower() in (*_LINES, *_PARQUET)
 
 
-def answer_large(
+def predict_large(
     pipeline: Pipeline, source: ParquetRows, *, keep: bool, strict: bool, skip_bad: bool
 ) -> Answers:
-    """Answers with all rows of the answers in memory.
-
-    Raises: as `handrail.runs.predict.answer`.
-    """
-    blocks = AnsweredBlocks(pipeline, source, keep=keep)
+    """Predict with all answers in memory. Raises: as `handrail.runs.predict.predict_table`."""
+    blocks = PredictedBlocks(pipeline, source, keep=keep)
     frame = pl.concat(list(blocks), rechunk=False)
     return Answers(frame, blocks.warnings(strict=strict, skip_bad=skip_bad))
 
@@ -57,25 +59,21 @@ def write_large(
     skip_bad: bool,
     overwrite: bool,
 ) -> tuple[int, list[str]]:
-    """Write answers as they come; the file is there whole or not at all. How many rows there were, and what
-    was noticed.
+    """Write answers block by block, the whole file or nothing. Returns: the number of rows, and warnings.
 
-    Raises: as `handrail.runs.predict.answer`, and `DataError` when the file is there already.
+    Raises: as `handrail.runs.predict.predict_table`, and `DataError` when the file already exists.
     """
     if out.exists() and not overwrite:
         raise DataError(f"{out} exists; choose another name, or overwrite it (overwrite=True, --overwrite).")
-    blocks = AnsweredBlocks(pipeline, source, keep=keep)
+    blocks = PredictedBlocks(pipeline, source, keep=keep)
     with write_atomically(out) as path:
-        rows = (
-            write_parquet_blocks(path, blocks)
-            if out.suffix.lower() in _PARQUET
-            else _write_lines(path, blocks)
-        )
-        noticed = blocks.warnings(strict=strict, skip_bad=skip_bad)
-    return rows, noticed
+        write = write_parquet_blocks if out.suffix.lower() in _PARQUET else _write_lines
+        rows = write(path, blocks)
+        warnings = blocks.warnings(strict=strict, skip_bad=skip_bad)
+    return rows, warnings
 
 
-def _write_lines(path: Path, blocks: "AnsweredBlocks") -> int:
+def _write_lines(path: Path, blocks: "PredictedBlocks") -> int:
     writer, rows = WRITERS[path.suffix.lower()], 0
     header = path.suffix.lower() in (".csv", ".tsv")
     with path.open("wb") as file:
@@ -86,8 +84,8 @@ def _write_lines(path: Path, blocks: "AnsweredBlocks") -> int:
     return rows
 
 
-class AnsweredBlocks:
-    """The answers for each block of a table, with `keep` behind the columns that were read.
+class PredictedBlocks:
+    """The answers for each block of a table; with `keep`, appended to the columns that were read.
 
     Raises: `DataError` when columns are missing.
     """
@@ -122,19 +120,10 @@ class AnsweredBlocks:
             places.extend((rows + start).tolist())
 
     def warnings(self, *, strict: bool, skip_bad: bool) -> list[str]:
-        """What was noticed, once all blocks have been seen.
-
-        Raises: `DataError` for values that cannot be read unless they are to be skipped, and for unseen ones
-        where it is `strict`.
-        """
+        """What was noticed, once all blocks have been read. Raises: `DataError` as `check_warnings`."""
         unseen = [
-            unseen_rows(self.table, pl.Series(sorted(values, key=str)), name, np.array(rows))
+            describe_unseen(self.table, pl.Series(sorted(values, key=str)), name, np.array(rows))
             for name, (values, rows) in self.unseen.items()
         ]
-        problems = [unreadable_rows(self.table, trouble, rows) for trouble, rows in self.troubles.values()]
-        if problems and not skip_bad:
-            hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
-            raise DataError([*problems[:-1], f"{problems[-1]} {hint}"])
-        if unseen and strict:
-            raise DataError(unseen)
-        return unseen + problems
+        problems = [describe_unreadable(self.table, *trouble) for trouble in self.troubles.values()]
+        return check_warnings(unseen, problems, strict=strict, skip_bad=skip_bad)

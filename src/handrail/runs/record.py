@@ -1,4 +1,4 @@
-"""A run as it stands on disk: its folder, its recipe and its figures. Reports are made from records."""
+"""A run as it is on disk: its folder, recipe and figures. Reports are made from records."""
 
 import functools
 from pathlib import Path
@@ -11,8 +11,7 @@ import torch
 from handrail.errors import RunError
 from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
-from handrail.recipe import Recipe
-from handrail.recipe.compose import SOURCES
+from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, find_folder, read_json
 from handrail.tools.yaml import read_yaml
 
@@ -23,7 +22,7 @@ class RunRecord:
     Arguments:
         path: the folder.
         model: the module, where the fit was given an object.
-        recipe: what was asked, where it is at hand: it may hold a password that the folder does not.
+        recipe: what was asked, if known: it may hold a password that the folder does not.
 
     Raises: `RunError` when the folder is no run.
     """
@@ -44,7 +43,7 @@ class RunRecord:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        """What was asked; a table that was given in memory is found in the folder."""
+        """What was asked; a table given in memory is read from the folder."""
         return self._recipe or load_recipe(self.folder, model=self._module)
 
     @property
@@ -76,7 +75,7 @@ class RunRecord:
 
 
 def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Recipe:
-    """The recipe of a run; a table that was given in memory is found in the folder.
+    """The recipe of a run; a table given in memory is read from the folder.
 
     Raises: `RunError` when the model was given as an object and is not given again.
     """
@@ -86,13 +85,8 @@ def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Reci
     elif str(values.get("model", "")).startswith("<object"):
         raise RunError(
             f"the model of '{folder.path}' was given as an object, {values['model']}; give it again "
-            f"(model=...)."
+            "(model=...)."
         )
     recipe = Recipe.parse(values)
-    tables = {name: folder.data(name) for name in SOURCES}
-    inside = {f"data.{name}": str(path) for name, path in tables.items() if _names(recipe, name, path)}
-    return recipe.with_values(inside)
-
-
-def _names(recipe: Recipe, name: str, path: Path) -> bool:
-    return getattr(recipe.data, name) == path.name
+    saved = [name for name in SOURCES if getattr(recipe.data, name) == folder.data(name).name]
+    return recipe.with_values({f"data.{name}": str(folder.data(name)) for name in saved})

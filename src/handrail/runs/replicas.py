@@ -9,15 +9,12 @@ from typing import Any
 
 from handrail.data.part import Part
 from handrail.errors import RecipeError, TrainingError
-from handrail.evaluation.outcome import Outcome
+from handrail.learning.rule import Team
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import Ensemble, replicas_of
 from handrail.recipe import Recipe
-from handrail.runs.context import FitContext
 from handrail.runs.folder import Folder
-from handrail.training.callbacks import Callback
-from handrail.training.callbacks.progress import make_progress
-from handrail.training.callbacks.records import Records
+from handrail.training.callbacks import Callback, Records, make_progress
 from handrail.training.job import Job, TrainingData
 from handrail.training.many import train_many
 from handrail.training.seeds import replica_seeds
@@ -27,8 +24,22 @@ from handrail.training.train import train
 
 
 @dataclass(frozen=True)
+class FitContext:
+    """What the steps of one fit share.
+
+    folder: the run's. team: the processes that train the one network. progress: "auto" or "none".
+    callbacks: listeners of training.
+    """
+
+    folder: Folder
+    team: Team
+    progress: str = "none"
+    callbacks: tuple[Callback, ...] = ()
+
+
+@dataclass(frozen=True)
 class Replica:
-    """How one replica came to be."""
+    """How one replica was trained."""
 
     replica: int
     seed: int
@@ -44,80 +55,78 @@ class Replica:
 
     @classmethod
     def of(cls, number: int, seed: int, done: Progress, failure: str = "") -> "Replica":
-        """Where a training stands at its end."""
         loss = done.best_loss if math.isfinite(done.best_loss) else None
-        return cls(
-            number, seed, done.epoch, done.best_epoch or done.epoch, loss, done.done, done.spent, failure
-        )
+        best = done.best_epoch or done.epoch
+        return cls(number, seed, done.epoch, best, loss, done.done, done.spent, failure)
 
 
 def replicas_from(members: Sequence[Mapping[str, Any]]) -> list[Replica]:
-    """Replicas as `spread` wrote them down."""
+    """The replicas in the `members` that `spread` wrote."""
     names = [field.name for field in fields(Replica)]
     return [Replica(**{name: member[name] for name in names}) for member in members]
 
 
 def train_pipeline(
-    lesson: TrainingData, pipeline: Pipeline, context: FitContext, *, wish: StopRequest
+    training_data: TrainingData, pipeline: Pipeline, context: FitContext, *, stop_request: StopRequest
 ) -> list[Replica]:
     """Train the network of a pipeline, or all its replicas, with checkpoints and records in the run's folder.
 
     Raises: `TrainingError` when the loss is not a number, `Interrupted` when asked to stop.
     """
-    recipe, folder, callbacks = lesson.recipe, context.folder, context.callbacks
+    recipe, folder, callbacks = training_data.recipe, context.folder, context.callbacks
     if recipe.training.replicas > 1:
         return train_replicas(
-            lesson, pipeline, folder=folder, progress=context.progress, callbacks=callbacks, wish=wish
+            training_data,
+            pipeline,
+            folder=folder,
+            progress=context.progress,
+            callbacks=callbacks,
+            stop_request=stop_request,
         )
     listeners = (Records(folder.metrics), *make_progress(context.progress), *callbacks)
     progress = train(
-        lesson,
+        training_data,
         pipeline.network,
         folder=folder.checkpoints,
         callbacks=listeners,
-        wish=wish,
+        stop_request=stop_request,
         team=context.team,
     )
     return [Replica.of(1, recipe.seed, progress)]
 
 
 def train_replicas(
-    lesson: TrainingData,
+    training_data: TrainingData,
     pipeline: Pipeline,
     *,
     epochs: Sequence[int] | None = None,
     folder: Folder | None = None,
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
-    wish: StopRequest | None = None,
+    stop_request: StopRequest | None = None,
 ) -> list[Replica]:
-    """Train every replica of a pipeline, in place, and choose those that answer.
+    """Train every replica of a pipeline in place, and choose those that answer.
 
     Arguments:
-        epochs: after how many each stops, where that is known already; then it was also chosen already who
-            answers.
+        epochs: of each replica, if known; then the replicas that answer are known as well.
         folder: the run's, for checkpoints and records.
 
-    Raises: `TrainingError` when every one of them has failed, `Interrupted` when asked to stop.
+    Raises: `TrainingError` when all of them fail, `Interrupted` when asked to stop.
     """
-    recipe, networks = lesson.recipe, replicas_of(pipeline.network)
+    recipe, networks = training_data.recipe, replicas_of(pipeline.network)
     seeds, ends = replica_seeds(recipe.seed, recipe.training.replicas), epochs or [None] * len(networks)
-    pupils = [
-        Job(
-            f"replica-{number}",
-            replace(lesson, recipe=recipe.model_copy(update={"seed": seed})),
-            network,
-            end,
-        )
-        for number, (seed, network, end) in enumerate(zip(seeds, networks, ends, strict=True), start=1)
+    recipes = [recipe.model_copy(update={"seed": seed}) for seed in seeds]
+    jobs = [
+        Job(f"replica-{number}", replace(training_data, recipe=own), network, end)
+        for number, (own, network, end) in enumerate(zip(recipes, networks, ends, strict=True), start=1)
     ]
     shared = (*make_progress(progress, replicas=len(networks)), *callbacks)
     ended = train_many(
-        pupils,
+        jobs,
         together=recipe.training.together,
         folder=None if folder is None else folder.checkpoints,
         listeners=_listeners(None if folder is None else folder.metrics, shared),
-        wish=wish,
+        stop_request=stop_request,
     )
     replicas = [
         Replica.of(number, seed, end.progress, end.failure)
@@ -132,11 +141,9 @@ def train_replicas(
 
 def _listeners(metrics: Path | None, shared: tuple[Callback, ...]) -> Callable[[str], tuple[Callback, ...]]:
     def listen(name: str) -> tuple[Callback, ...]:
-        return (
-            shared
-            if metrics is None
-            else (Records(metrics, replica=int(name.removeprefix("replica-"))), *shared)
-        )
+        if metrics is None:
+            return shared
+        return (Records(metrics, replica=int(name.removeprefix("replica-"))), *shared)
 
     return listen
 
@@ -144,48 +151,47 @@ def _listeners(metrics: Path | None, shared: tuple[Callback, ...]) -> Callable[[
 def choose(pipeline: Pipeline, replicas: Sequence[Replica], *, keep: str) -> None:
     """Let all that did not fail answer together, or the one with the lowest validation loss alone."""
     assert isinstance(pipeline.network, Ensemble)
-    chosen = (
-        [replica for replica in replicas if not replica.failure]
-        if keep == "ensemble"
-        else [best_of(replicas)]
-    )
+    chosen = _sound(replicas) if keep == "ensemble" else [best_of(replicas)]
     pipeline.network.answering = tuple(replica.replica - 1 for replica in chosen)
 
 
 def best_of(replicas: Sequence[Replica]) -> Replica:
     """The one with the lowest validation loss, of those that did not fail."""
-    sound = [replica for replica in replicas if not replica.failure]
-    return min(sound, key=lambda replica: math.inf if replica.best_loss is None else replica.best_loss)
+    return min(
+        _sound(replicas), key=lambda replica: math.inf if replica.best_loss is None else replica.best_loss
+    )
+
+
+def _sound(replicas: Sequence[Replica]) -> list[Replica]:
+    return [replica for replica in replicas if not replica.failure]
 
 
 def check_keep(recipe: Recipe, pipeline: Pipeline) -> None:
-    """Raises: `RecipeError` where answers of this kind cannot be joined."""
+    """Raises: `RecipeError` for an ensemble of a task whose answers have no mean."""
     if recipe.training.replicas > 1 and recipe.training.keep == "ensemble" and not pipeline.decoder.joins:
         raise RecipeError(
             f"training.keep: found ensemble, but answers to {pipeline.task.name} have no mean; expected "
-            f"best: one replica answers, "
-            "and the figures of all are reported."
+            "best: one replica answers, and the figures of all are reported."
         )
 
 
 def spread(pipeline: Pipeline, replicas: Sequence[Replica], part: Part) -> dict[str, Any]:
-    """Figures of each replica, of their ensemble and of the best one, for a part; and how far they lie apart.
+    """Figures of each replica, of their ensemble and of the best one for a part, and their spread.
 
     Temperature and threshold are those of the network that answers.
     """
     network = pipeline.network
     assert isinstance(network, Ensemble)
-    sound = [replica for replica in replicas if not replica.failure]
+    positions = [replica.replica - 1 for replica in _sound(replicas)]
 
-    def measured(answering: Sequence[int]) -> dict[str, float | None]:
+    def measure(answering: Sequence[int]) -> dict[str, float | None]:
         with network.only(answering):
-            return _plain(pipeline.outcome(part))
+            metrics = pipeline.outcome(part).measure()
+        return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
-    members = {replica.replica: measured([replica.replica - 1]) for replica in sound}
+    members = {position + 1: measure([position]) for position in positions}
     best = best_of(replicas)
-    joined = (
-        {"ensemble": measured([replica.replica - 1 for replica in sound])} if pipeline.decoder.joins else {}
-    )
+    joined = {"ensemble": measure(positions)} if pipeline.decoder.joins else {}
     names = next(iter(members.values()))
     return {
         "answering": [position + 1 for position in network.answering],
@@ -196,12 +202,7 @@ def spread(pipeline: Pipeline, replicas: Sequence[Replica], part: Part) -> dict[
     }
 
 
-def _plain(outcome: Outcome) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in outcome.measure().items()}
-
-
 def _summary(values: Sequence[float | None]) -> dict[str, float | None]:
-    """Mean, standard deviation, lowest and highest value."""
     known = [value for value in values if value is not None]
     if not known:
         return {"mean": None, "std": None, "low": None, "high": None}

@@ -1,4 +1,4 @@
-"""A recipe to begin with: every section, the settings that people change first, and what they mean."""
+"""A commented recipe to start from: every section and the settings that people change first."""
 
 from pathlib import Path
 from typing import Any
@@ -9,19 +9,19 @@ from handrail.data.columns.schema import TABLE_KINDS
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
 from handrail.errors import RunError
-from handrail.recipe.compose import compose
+from handrail.recipe import compose
 from handrail.tools.files import write_text
-from handrail.tools.urls import without_password
+from handrail.tools.words import without_password
 
 
 def write_starter(source: Any, target: Any, out: str | Path, *, overwrite: bool = False) -> Path:
-    """Look at a source and write a commented recipe for it.
+    """Write a commented recipe for a source.
 
-    Raises: `DataError` as `fit`; `RunError` when the file is there already.
+    Raises: `DataError` as `fit`; `RunError` when the file already exists.
     """
     path = Path(out)
     if path.exists() and not overwrite:
-        raise RunError(f"'{path}' is there already; choose another --out, or replace it with --overwrite.")
+        raise RunError(f"'{path}' already exists; choose another --out, or replace it with --overwrite.")
     asked = compose(source, target)
     write_text(path, starter(asked.name, asked.data.source, prepare(asked.data)))
     return path
@@ -30,6 +30,7 @@ def write_starter(source: Any, target: Any, out: str | Path, *, overwrite: bool 
 def starter(name: str, source: Any, data: Dataset) -> str:
     """The text of the recipe."""
     targets = list(data.task.targets)
+    rows = f"{len(data.train):,} training, {len(data.validation):,} validation"
     columns = "\n".join(
         f"  #   {_flow(column.name)}: {column.kind}  # {_line(column.why)}" for column in data.schema.columns
     )
@@ -39,8 +40,7 @@ def starter(name: str, source: Any, data: Dataset) -> str:
         "target": _flow(targets[0] if len(targets) == 1 else targets),
         "task": data.task.name,
         "why": _line(data.task.why),
-        "rows": f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} "
-        "sealed test rows",
+        "rows": f"{rows}, {data.sealed.rows:,} sealed test rows",
         "columns": columns,
         **_by_kind({column.kind for column in data.schema.used}, balance=data.task.is_classification),
     }
@@ -48,9 +48,7 @@ def starter(name: str, source: Any, data: Dataset) -> str:
 
 
 def _by_kind(kinds: set[str], *, balance: bool) -> dict[str, str]:
-    """The parts of the recipe that depend on the kinds of columns: each section is shown where it has an
-    effect.
-    """
+    """The parts of the recipe that depend on the kinds of columns; sections without effect are left out."""
     in_cells = bool(kinds & set(TABLE_KINDS))
     shown = [text for of, text in _SECTIONS.items() if (of == "table" and in_cells) or of in kinds]
     shown += [_AUGMENT[kind] for kind in _AUGMENT if kinds == {kind}]
@@ -68,16 +66,13 @@ def _line(text: str) -> str:
 
 
 def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    return (
-        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
-        .replace("\n...", "")
-        .strip()
-    )
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.replace("\n...", "").strip()
 
 
 _TEXT = """\
-# A recipe for handrail. Every line that is commented out shows the default; `handrail list` names all components.
+# A recipe for handrail. Every line that is commented out shows the default; \
+`handrail list` names all components.
 name: {name}
 seed: 0                      # of all chance in training; the split has a seed of its own
 
@@ -87,7 +82,8 @@ data:
   target: {target}
   task: {task}               # {why}
   # {rows}
-  # split: {{method: auto, validation: 0.15, test: 0.15, seed: 0}}   # or random, stratified, group, time, column
+  # split: {{method: auto, validation: 0.15, test: 0.15, seed: 0}}   # or \
+random, stratified, group, time, column
   # drop: []                 # columns to leave out
   # columns:                 # kinds as found out from training rows; change them here
 {columns}
@@ -142,11 +138,10 @@ _SECTIONS = {
   #   mels: 64               # filters
 """,
 }
+_LIST = "  # augment: auto            # or a list, for example"
 _AUGMENT = {
-    "image": "  # augment: auto            # or a list, for example [flip, {rotation: {degrees: 10}}]; [] "
-    "for none\n",
-    "audio": "  # augment: auto            # or a list, for example [{shift: {share: 0.1}}, noise]; [] for "
-    "none\n",
+    "image": f"{_LIST} [flip, {{rotation: {{degrees: 10}}}}]; [] for none\n",
+    "audio": f"{_LIST} [{{shift: {{share: 0.1}}}}, noise]; [] for none\n",
     "series": "  # augment: auto            # which is none; or a list, for example [jitter, scaling]\n",
 }
 _BALANCE = "  # balance: none            # class_weights, oversample, undersample\n"

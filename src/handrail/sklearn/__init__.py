@@ -21,17 +21,17 @@ from handrail.components import is_object
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
-from handrail.learning.batch import Batch
+from handrail.learning.rule import Batch
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.runs.assembly import threads_for
 from handrail.sklearn.rows import Rows, as_frame, encode, fit_encoder, hold_out, is_mixed
 from handrail.tasks import ValueTask, make_task
 from handrail.tasks.scoring import all_scores, double_scores
-from handrail.training.callbacks import Callback, Training
-from handrail.training.callbacks.progress import make_progress
+from handrail.training.callbacks import Callback, Training, make_progress
 from handrail.training.job import TrainingData
-from handrail.training.train import check_loss, choose_device, restore_threads, train
+from handrail.training.speed.threads import restore_threads
+from handrail.training.train import check_loss, choose_device, train
 
 _ARRAYS: dict[str, Any] = {"dtype": (np.float64, np.float32), "ensure_all_finite": "allow-nan"}
 
@@ -95,9 +95,8 @@ class _NetworkEstimator(BaseEstimator):
             "balance": getattr(self, "balance", "none"),
             "encoding": {"scaling": self.scaling, "categories": self.categories},
         }
-        training = {
-            name: getattr(self, name) for name in ("epochs", "batch_size", "patience", "device", "threads")
-        }
+        names = ("epochs", "batch_size", "patience", "device", "threads")
+        training = {name: getattr(self, name) for name in names}
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         objective = {"loss": self.loss, "penalties": list(self.penalties)}
         sections = {"data": data, "objective": objective, "training": training}
@@ -132,12 +131,13 @@ class _NetworkEstimator(BaseEstimator):
             batch, validation = _make_batch(pipeline, train_rows, train_target), None
             if len(validation_rows):
                 validation = _make_batch(pipeline, rows[validation_rows], target[validation_rows])
-            names, credit = pipeline.encoder.feature_names, pipeline.decoder.batch_metrics
-            lesson = TrainingData(
-                recipe, task, batch.inputs, batch.targets, names, validation, credit, pipeline.device
+            names, metrics = pipeline.encoder.feature_names, pipeline.decoder.batch_metrics
+            device = pipeline.device
+            training_data = TrainingData(
+                recipe, task, batch.inputs, batch.targets, names, validation, metrics, device
             )
             listeners = (history, *make_progress("auto" if self.verbose else "none"))
-            progress = train(lesson, pipeline.network, callbacks=listeners)
+            progress = train(training_data, pipeline.network, callbacks=listeners)
         self.pipeline_, self.network_, self.history_ = pipeline.eval(), pipeline.network, history.epochs
         self.best_epoch_ = progress.best_epoch or progress.epoch
 
@@ -146,16 +146,16 @@ class _NetworkEstimator(BaseEstimator):
         device = choose_device(recipe.training.device)
         encoder = fit_encoder(rows, recipe.data.encoding, self._names())
         model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
-        decoder = make_task(task, encoder.shape)
-        if isinstance(decoder, ValueTask):
-            decoder.learn(target)
-        network = make_network(model, encoder, decoder, seed=recipe.seed)
+        learned_task = make_task(task, encoder.shape)
+        if isinstance(learned_task, ValueTask):
+            learned_task.learn(target)
+        network = make_network(model, encoder, learned_task, seed=recipe.seed)
         if not isinstance(network, nn.Module):
+            kind = type(network).__name__
             raise RecipeError(
-                f"model: found {type(network).__name__}, expected a name, {{name: arguments}} "
-                "or a torch.nn.Module."
+                f"model: found {kind}, expected a name, {{name: arguments}} or a torch.nn.Module."
             )
-        return Pipeline(encoder, decoder, network, model=recipe.resolved()["model"]).to(device)
+        return Pipeline(encoder, learned_task, network, model=recipe.resolved()["model"]).to(device)
 
     def _names(self) -> list[str]:
         unnamed = [f"x{index}" for index in range(self.n_features_in_)]
@@ -164,8 +164,7 @@ class _NetworkEstimator(BaseEstimator):
     def _scores(self, X: Any) -> Tensor:  # noqa: N803
         """The network's outputs `[rows, outputs]`, computed in the precision of the rows.
 
-        In double precision a row's scores do not depend on the other rows of the call, to the last digit that
-        anybody compares.
+        In double precision a row's scores hardly depend on the other rows of the call.
         """
         check_is_fitted(self)
         if self._mixed:
@@ -179,20 +178,15 @@ class _NetworkEstimator(BaseEstimator):
         return all_scores(self.network_, inputs) if scores is None else scores
 
     def _predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Probabilities or values, in the precision of the scores."""
         scores = self._scores(X)
         with torch.no_grad():
             return self.pipeline_.decoder(scores).to(scores.dtype).cpu().numpy()
 
 
 def _make_batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
-    """Encoded rows and scaled targets, as the network is trained on them."""
-    target = target.to(pipeline.device)
-    decoder = pipeline.decoder
-    return Batch(
-        encode(cast(TableEncoder, pipeline.encoder), rows),
-        decoder.scale(target) if isinstance(decoder, ValueTask) else target,
-    )
+    target, task = target.to(pipeline.device), pipeline.decoder
+    scaled = task.scale(target) if isinstance(task, ValueTask) else target
+    return Batch(encode(cast(TableEncoder, pipeline.encoder), rows), scaled)
 
 
 class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
@@ -223,7 +217,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
     Attributes:
         classes_: the classes, sorted.
         n_features_in_, feature_names_in_: what `fit` saw; names only where X has them.
-        pipeline_, network_: the trained `Pipeline` (encoder, network, decoder) and the network in it.
+        pipeline_, network_: the trained `Pipeline` (encoder, network, task) and the network in it.
         history_: a dictionary of figures for each epoch. best_epoch_: the one whose weights are kept.
     """
 
@@ -303,32 +297,12 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
 class NetworkRegressor(RegressorMixin, _NetworkEstimator):
     """A network that gives one or several numbers for each row.
 
-    X: an array of numbers, with NaN for missing, or a data frame of pandas or polars, whose columns of words
-    become one-hot or learned vectors and whose dates become phases. y: numbers `[rows]` or `[rows, outputs]`;
-    they are standardised for training, and answers come in y's own unit.
+    X: as for `NetworkClassifier`. y: numbers `[rows]` or `[rows, outputs]`; they are standardised for
+    training, and answers come in y's own unit.
 
-    Arguments:
-        model: a name (`mlp`, `linear`), `{name: arguments}`, an import path, or a `torch.nn.Module` (it is
-            copied).
-        loss: `auto` is the mean squared error; else a name or `{name: arguments}`.
-        penalties: of the objective, each a name or `{name: arguments}`.
-        learning: the learning rule, for example `least_squares`.
-        epochs: passes over the training rows, at most.
-        batch_size: rows a step; `auto` grows with the table.
-        patience: epochs without a better validation loss before training stops; None never stops early.
-        validation_fraction: share of the rows that training does not see; the weights with the lowest loss on
-            them are kept. 0 or None trains on all rows for all epochs.
-        scaling: of numbers: `standard`, `minmax`, `robust`, `quantile` or `none`.
-        categories: of words in data frames: `onehot` or `embedding`.
-        device: `auto`, `cpu`, `cuda` …
-        threads: processor threads while training; `auto` is one for small steps, else torch's own number.
-        random_state: a number, a `RandomState`, or None.
-        verbose: show progress on standard error.
+    Arguments: those of `NetworkClassifier` without `balance`; the loss `auto` is the mean squared error.
 
-    Attributes:
-        n_features_in_, feature_names_in_: what `fit` saw; names only where X has them.
-        pipeline_, network_: the trained `Pipeline` (encoder, network, decoder) and the network in it.
-        history_: a dictionary of figures for each epoch. best_epoch_: the one whose weights are kept.
+    Attributes: those of `NetworkClassifier` without `classes_`.
     """
 
     def __sklearn_tags__(self) -> Any:

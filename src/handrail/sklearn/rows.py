@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from handrail.data.columns.schema import Column, Schema, infer, read_frame
+from handrail.data.columns.schema import Column, Schema, Trouble, infer, read_frame
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.sources import read
 from handrail.data.split.draw import spread_by_class
 from handrail.errors import DataError, RecipeError
-from handrail.recipe.encoding import Encoding
+from handrail.recipe.sections import Encoding
 
 Rows = np.ndarray | pl.DataFrame
 
@@ -34,10 +34,8 @@ def is_mixed(rows: Any) -> bool:
 def as_frame(rows: Any) -> pl.DataFrame:
     """A data frame as a polars one. Raises: `DataError` for anything else."""
     if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
-        raise DataError(
-            f"found {type(rows).__name__}; expected a data frame with the columns of `fit`, "
-            "which had words or dates."
-        )
+        expected = "expected a data frame with the columns of `fit`, which had words or dates."
+        raise DataError(f"found {type(rows).__name__}; {expected}")
     return read(rows).frame
 
 
@@ -49,9 +47,8 @@ def hold_out(
     Raises: `RecipeError` for a number that is no fraction.
     """
     if fraction is not None and not 0 <= fraction < 1:
-        raise RecipeError(
-            f"validation_fraction: found {fraction!r}, expected a number from 0 to below 1, or None."
-        )
+        expected = "expected a number from 0 to below 1, or None."
+        raise RecipeError(f"validation_fraction: found {fraction!r}, {expected}")
     if not fraction or round(fraction * rows) < 1 or rows < 2:
         return np.zeros(0, dtype=np.int64)
     classes = None if codes is None else pl.Series(codes)
@@ -69,7 +66,7 @@ def fit_encoder(rows: Rows, encoding: Encoding, names: list[str]) -> TableEncode
     )
     numbers = torch.from_numpy(rows.astype(np.float64))
     encoder.impute.fit(numbers, encoding.missing, encoding.fill)
-    encoder.scale.fit(encoder.impute.filled(numbers) if gaps.any() else numbers)
+    encoder.scale.fit(encoder.impute.fill_gaps(numbers) if gaps.any() else numbers)
     return encoder
 
 
@@ -82,14 +79,10 @@ def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
             for column in inferred.columns
         )
     )
+    aside = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.set_aside)
     if not schema.used:
-        raise DataError(
-            "no column is left to learn from: "
-            + "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
-            + "."
-        )
+        raise DataError(f"no column is left to learn from: {aside}.")
     if schema.set_aside:
-        aside = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.set_aside)
         warnings.warn(f"columns that the network does not use: {aside}.", UserWarning, stacklevel=4)
     return TableEncoder.fit(_type_columns(frame, schema), schema, encoding)
 
@@ -97,17 +90,13 @@ def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
 def _type_columns(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     features, troubles = read_frame(frame, schema)
     if troubles:
-        places = [
-            ", ".join(str(row + 1) for row in trouble.rows[:5]) + (" …" if len(trouble.rows) > 5 else "")
-            for trouble in troubles
-        ]
-        raise DataError(
-            [
-                f"{trouble} in row {place}; expected what `fit` found there."
-                for trouble, place in zip(troubles, places, strict=True)
-            ]
-        )
+        raise DataError([_describe(trouble) for trouble in troubles])
     return features
+
+
+def _describe(trouble: Trouble) -> str:
+    places = ", ".join(str(row + 1) for row in trouble.rows[:5]) + (" …" if len(trouble.rows) > 5 else "")
+    return f"{trouble} in row {places}; expected what `fit` found there."
 
 
 @torch.no_grad()
@@ -115,9 +104,8 @@ def encode(encoder: TableEncoder, rows: Rows) -> Float[Tensor, "rows width"]:
     """Rows as the network takes them, on the encoder's device."""
     device = cast(Tensor, encoder.impute.fill).device
     if isinstance(rows, pl.DataFrame):
-        return encoder(
-            *(tensor.to(device) for tensor in encoder.prepare(_type_columns(rows, encoder.schema)))
-        )
+        tensors = encoder.prepare(_type_columns(rows, encoder.schema))
+        return encoder(*(tensor.to(device) for tensor in tensors))
     if encoder.encoding.scaling == "none" and not encoder.flagged and not _has_gaps(rows):
         return torch.from_numpy(_own_copy(rows.astype(np.float32, order="C", copy=False))).to(device)
     numbers = torch.from_numpy(rows.astype(np.float64)).to(device)

@@ -5,7 +5,7 @@ an outcome in `handrail.evaluation.outcomes`.
 """
 
 from handrail.data.task import TaskSpec
-from handrail.recipe.encoding import Text
+from handrail.recipe.sections import Text
 from handrail.shapes import InputShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask

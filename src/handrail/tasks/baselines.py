@@ -18,11 +18,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, count, take
-from handrail.data.stores.windows import WindowStore
+from handrail.data.stores.series import WindowStore
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.evaluation.metric_names import check_task
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.tasks.scoring import rows_at_once
 
@@ -34,27 +34,18 @@ _ITERATIONS = 100
 def table_baselines(spec: TaskSpec, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
     """The answers for `part` of "majority" (or "mean") and "linear", fitted on the network's training rows.
 
-    Features are made only of the rows that "linear" is fitted on, and of `part` a chunk at a time, so that
-    many images do not fill the memory.
+    Features are made only of the rows that are fitted, and of `part` a chunk at a time, to save memory.
     """
     rows, target = train.encode_with(encoder), train.target.numpy()
     width = _features(encoder, rows, np.arange(1)).shape[1]
     chosen = fitting_rows(spec.name, target, spec.classes, width=width)
     features = _features(encoder, rows, chosen)
     baselines = fit_baselines(spec.name, features, target, spec.classes, rows=chosen)
-    scale, truth = naive_errors(spec, part), part.target.numpy()
+    shared = {"classes": spec.classes, "scale": naive_errors(spec, part), "block": _block(spec)}
+    predictions, truth = _predict(baselines, encoder, part.encode_with(encoder)), part.target.numpy()
     return {
-        name: TableOutcome(
-            spec.name,
-            truth,
-            answers.probabilities,
-            answers.values,
-            answers.labels,
-            spec.classes,
-            scale,
-            _block(spec),
-        )
-        for name, answers in _predict(baselines, encoder, part.encode_with(encoder)).items()
+        name: TableOutcome(spec.name, truth, answers.probabilities, answers.values, answers.labels, **shared)
+        for name, answers in predictions.items()
     }
 
 
@@ -84,7 +75,6 @@ def _block(spec: TaskSpec) -> int:
 
 
 def _windows(part: Part) -> tuple[str, WindowStore]:
-    """The column of a forecast's windows, and their store."""
     return next((name, store) for name, store in part.stores.items() if isinstance(store, WindowStore))
 
 
@@ -142,7 +132,6 @@ class Baseline:
 
 
 def _predict(baselines: dict[str, Baseline], encoder: RowEncoder, rows: Rows) -> dict[str, BaselineAnswers]:
-    """The answers of each baseline for all rows, a chunk at a time."""
     parts: dict[str, list[BaselineAnswers]] = {name: [] for name in baselines}
     size = rows_at_once(rows)
     for start in range(0, count(rows), size):
@@ -174,8 +163,7 @@ def fit_baselines(
         target: class codes `[rows]`, 0/1 `[rows, labels]` or numbers `[rows, outputs]`.
         rows: given where the features are those of `fitting_rows` alone; majority and mean use all targets.
 
-    Raises: `DataError` for no rows, or for features or targets that are not finite; `RecipeError` for an
-        unknown task.
+    Raises: `DataError` for no rows, or numbers that are not finite; `RecipeError` for an unknown task.
 
     Source: Pedregosa 2011 (scikit-learn)
     """
@@ -183,10 +171,8 @@ def fit_baselines(
     _check_features(features, width=features.shape[1] if features.ndim == 2 else 0)
     targets = target if rows is None else target[rows]
     if not len(target) or len(targets) != len(features):
-        raise DataError(
-            "Baselines need as many targets as rows, and at least one; "
-            f"found {len(targets)} and {len(features)}."
-        )
+        counts = f"{len(targets)} and {len(features)}"
+        raise DataError(f"Baselines need as many targets as rows, and at least one; found {counts}.")
     if not np.isfinite(target).all():
         raise DataError("The target holds numbers that are not finite; baselines cannot be fitted.")
     constant = _constant_scores(task, target, classes)
@@ -252,9 +238,7 @@ def _linear(
             ridge = Ridge(alpha=1.0).fit(features, target)
         return np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_)
     if task == "multi-label":
-        fits = [
-            _logistic(features, column, constant[[label, label]]) for label, column in enumerate(target.T)
-        ]
+        fits = [_logistic(features, column, constant[[label] * 2]) for label, column in enumerate(target.T)]
         return np.concatenate([w[:, 1:] for w, _ in fits], axis=1), np.array([b[1] for _, b in fits])
     return _logistic(features, target, constant)
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows
-from handrail.data.stores.pixels.geometry import crop
+from handrail.data.stores.pixels.decode import crop
 from handrail.data.task import TaskSpec
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.boxes import BoxOutcome, Objects
 from handrail.layers.anchors import pairwise_iou
 from handrail.shapes import BoxShape, ImageShape, InputShape
@@ -161,9 +161,8 @@ def suppress(
 def usual_boxes(targets: Float[Tensor, "rows most 5"], *, classes: int) -> Float[Tensor, "1 usual 6"]:
     """The most usual boxes of training images, in the form of answers.
 
-    Of each class as many as an image has on average (at least one), at the centres of as many clusters of its
-    boxes (k-means); a box's score is the share of the training images in which an object of the class
-    overlaps it by half.
+    Of each class as many as an image has on average (at least one), at the centres of clusters of its boxes
+    (k-means); a box's score is the share of training images where an object of its class overlaps it by half.
 
     Source: Lloyd 1982 (k-means)
     """

@@ -13,10 +13,9 @@ from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
-from handrail.evaluation.calibration import fit_temperature
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.calibration import choose_threshold, fit_temperature
+from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
-from handrail.evaluation.thresholds import choose_threshold
 from handrail.shapes import InputShape
 from handrail.tasks.baselines import table_baselines
 from handrail.tasks.scoring import all_scores, mean_of_sigmoid, mean_of_softmax
@@ -47,7 +46,6 @@ class ClassTask(Task):
         return self.spec.outputs
 
     def targets(self, part: Part) -> Tensor:
-        """Codes `[rows]`, or 0/1 `[rows, labels]`."""
         return part.target
 
     def forward(self, scores: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows classes"]:
@@ -104,7 +102,6 @@ class ClassTask(Task):
         )
 
     def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        """Majority and linear."""
         return table_baselines(self.spec, train, part, encoder)
 
     @property

@@ -12,11 +12,13 @@ from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.masks import MaskOutcome, Tally
 from handrail.shapes import ImageShape, InputShape, MapShape
 from handrail.tasks.scoring import mean_of_sigmoid, mean_of_softmax, rows_at_once, scores_of
 from handrail.tasks.task import Task
+
+Maps = Float[Tensor, "rows channels height width"]
 
 _BINS = 1000  # of probability, whose borders are the candidates of the threshold
 _GREYS = 256
@@ -54,21 +56,14 @@ class MaskTask(Task):
         same = np.array_equal(codes, np.arange(len(codes)))
         return labels if same else torch.from_numpy(codes.astype(np.uint8))[labels.long()]
 
-    def forward(
-        self, scores: Float[Tensor, "rows channels height width"]
-    ) -> Float[Tensor, "rows channels height width"]:
-        """Probabilities, shaped as the scores: of the second class, or of every class."""
+    def forward(self, scores: Maps) -> Maps:
         scores = scores.float()
         return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(dim=1)
 
-    def join_scores(
-        self, scores: Sequence[Float[Tensor, "rows channels height width"]]
-    ) -> Float[Tensor, "rows channels height width"]:
+    def join_scores(self, scores: Sequence[Maps]) -> Maps:
         return mean_of_sigmoid(scores) if scores[0].shape[1] == 1 else mean_of_softmax(scores)
 
-    def masks(
-        self, probabilities: Float[Tensor, "rows channels height width"]
-    ) -> UInt8[Tensor, "rows height width"]:
+    def masks(self, probabilities: Maps) -> UInt8[Tensor, "rows height width"]:
         """Class codes of the pixels, by the task's threshold."""
         return masks_of(probabilities, threshold=float(self.threshold))
 
@@ -112,19 +107,15 @@ class MaskTask(Task):
         return MaskOutcome(classes, Tally.join(tallies))
 
     def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        """constant: the most common class everywhere. threshold: pixels brighter, or darker, than the grey
-        value with the best Dice on training images; of several classes the most common at each grey value.
-        """
+        """constant: the most common class. threshold: class by grey value, with the best training Dice."""
         classes = self.spec.classes
         counts = np.zeros((_GREYS, len(classes)), dtype=np.int64)
         for greys, codes in self._greys(train):
             known = codes < len(classes)
             flat = greys[known].long() * len(classes) + codes[known]
             counts += torch.bincount(flat, minlength=counts.size).numpy().reshape(counts.shape)
-        tables = {
-            "constant": np.full(_GREYS, counts.sum(axis=0).argmax()),
-            "threshold": class_of_grey(counts),
-        }
+        constant = np.full(_GREYS, counts.sum(axis=0).argmax())
+        tables = {"constant": constant, "threshold": class_of_grey(counts)}
         tallies: dict[str, list[Tally]] = {name: [] for name in tables}
         for greys, codes in self._greys(part):
             for name, table in tables.items():
@@ -146,8 +137,8 @@ class MaskTask(Task):
         places, truth = part.raw[column].to_numpy(), self.targets(part)
         size = rows_at_once(truth)
         for start in range(0, len(places), size):
-            some = slice(start, start + size)
-            yield store.pixels(self.shape[1:], channels=1, places=places[some])[:, 0], truth[some]
+            batch = slice(start, start + size)
+            yield store.pixels(self.shape[1:], channels=1, places=places[batch])[:, 0], truth[batch]
 
 
 def codes_of(names: Iterable[str], classes: tuple[str, ...], *, unknown: int) -> Int[np.ndarray, " names"]:
@@ -156,9 +147,7 @@ def codes_of(names: Iterable[str], classes: tuple[str, ...], *, unknown: int) ->
     return np.array([codes.get(name, unknown) for name in names], dtype=np.int64)
 
 
-def masks_of(
-    probabilities: Float[Tensor, "rows channels height width"], *, threshold: float = 0.5
-) -> UInt8[Tensor, "rows height width"]:
+def masks_of(probabilities: Maps, *, threshold: float = 0.5) -> UInt8[Tensor, "rows height width"]:
     """Class codes of pixels: 1 from `threshold` on where there is one map, else the most probable class."""
     if probabilities.shape[1] == 1:
         return (probabilities[:, 0] >= threshold).to(torch.uint8)
@@ -168,9 +157,7 @@ def masks_of(
 def best_threshold(
     positive: Int[np.ndarray, " bins"], negative: Int[np.ndarray, " bins"], *, metric: str = "auto"
 ) -> float:
-    """The probability from which a pixel is of the second class; one half where a class is missing.
-
-    Of equally good ones the nearest to one half.
+    """The best probability to cut at, the nearest to one half; one half where a class is missing.
 
     Arguments:
         positive, negative: the number of pixels of either class with a probability in each of equal bins.
@@ -202,9 +189,8 @@ def class_of_grey(counts: Int[np.ndarray, "greys classes"]) -> Int[np.ndarray, "
         return counts.argmax(axis=1)
     # Darker than the cut: [greys + 1, 2].
     below = np.concatenate([np.zeros((1, 2), dtype=np.int64), counts.cumsum(axis=0)])
-    dark, bright = (
-        2 * side[:, 1] / (side.sum(axis=1) + below[-1, 1]).clip(min=1) for side in (below, below[-1] - below)
-    )
+    sides = (below, below[-1] - below)
+    dark, bright = (2 * side[:, 1] / (side.sum(axis=1) + below[-1, 1]).clip(min=1) for side in sides)
     if bright.max() >= dark.max():
         return (greys >= bright.argmax()).astype(np.int64)
     return (greys < dark.argmax()).astype(np.int64)

@@ -9,15 +9,14 @@ from jaxtyping import Float, Int32
 from torch import Tensor, nn
 
 from handrail.data.encoders.row_encoder import RowEncoder
-from handrail.data.encoders.tokenizers import Tokenizer, suitable
-from handrail.data.encoders.tokenizers.codes import PADDING, UNKNOWN
+from handrail.data.encoders.tokenizers import PADDING, UNKNOWN, Tokenizer, suitable
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.tokens import SequenceOutcome
-from handrail.recipe.encoding import Text
+from handrail.recipe.sections import Text
 from handrail.shapes import InputShape, StepShape
 from handrail.tasks.next_token import token_accuracy
 from handrail.tasks.scoring import scores_of, steps_at_once
@@ -59,8 +58,7 @@ class SequenceTask(Task):
     def fit(self, part: Part) -> None:
         """Learn tokens and length of the answers in training rows.
 
-        Raises: `HandrailError` where the package tokenizers is needed and not installed; `DataError` where
-            all answers are empty.
+        Raises: `HandrailError` without the package tokenizers where needed; `DataError` for empty answers.
         """
         self.learn(part.raw[self.spec.targets[0]])
 
@@ -70,16 +68,13 @@ class SequenceTask(Task):
         tokenizer = Tokenizer.fit(answers, self.settings, kind)
         longest = int(tokenizer.ragged(answers).lengths.max(initial=0))
         if not longest:
-            raise DataError(
-                f"the target '{answers.name}': all {len(answers):,} texts are empty; "
-                "expected answers to learn from."
-            )
+            texts = f"the target '{answers.name}': all {len(answers):,} texts"
+            raise DataError(f"{texts} are empty; expected answers to learn from.")
         length = min(longest, _LONGEST) if self.settings.length == "auto" else self.settings.length
         self._tokenizer, self.length = tokenizer, length + 1
 
     @property
     def outputs(self) -> StepShape:
-        """A score for every code and for the end, at every step."""
         return StepShape(self.length, self.tokenizer.vocabulary + 1)
 
     def targets(self, part: Part) -> Int32[Tensor, "rows length"]:
@@ -89,7 +84,7 @@ class SequenceTask(Task):
     def targets_of(self, answers: pl.Series) -> Int32[Tensor, "rows length"]:
         """As `targets`, from a column of answers; answers that are too long are cut and have no end."""
         ragged = self.tokenizer.ragged(answers)
-        codes = ragged.padded(self.length)
+        codes = ragged.pad(self.length)
         short = np.flatnonzero(ragged.lengths < self.length)
         codes[short, ragged.lengths[short]] = self.end
         return torch.from_numpy(codes)
@@ -113,7 +108,6 @@ class SequenceTask(Task):
         return [self.tokenizer.decode(codes) for codes in self(scores).tolist()]
 
     def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
-        """The accuracy of tokens, each predicted from the true tokens before it."""
         assert isinstance(targets, Tensor)
         return token_accuracy(scores, targets)
 
@@ -128,16 +122,13 @@ class SequenceTask(Task):
         return SequenceOutcome(self._write(answers), texts[: len(answers)], self.tokenizer)
 
     def _write(self, texts: pl.Series) -> list[str]:
-        """Texts as the tokenizer writes them."""
-        return [self.tokenizer.written(text) for text in texts.cast(pl.String).fill_null("").to_list()]
+        return [self.tokenizer.normalise(text) for text in texts.cast(pl.String).fill_null("").to_list()]
 
     def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        """The most common training answer, and the source itself."""
         target, source = self.spec.targets[0], encoder.schema.used[0].name
-        counts = (
-            train.raw[target].drop_nulls().value_counts().sort(["count", target], descending=[True, False])
-        )
-        common = self.tokenizer.written(str(counts[target][0]))
+        counts = train.raw[target].drop_nulls().value_counts()
+        counts = counts.sort(["count", target], descending=[True, False])
+        common = self.tokenizer.normalise(str(counts[target][0]))
         truth, copies = self._write(part.raw[target]), self._write(part.raw[source])
         return {
             "most common": SequenceOutcome(truth, [common] * len(truth), self.tokenizer),

@@ -9,7 +9,7 @@ from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape, OutputShape
 
 

@@ -11,7 +11,7 @@ from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
-from handrail.evaluation.outcome import Outcome
+from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape
 from handrail.tasks.baselines import seasonal_naive, table_baselines, value_outcome
 from handrail.tasks.scoring import all_scores
@@ -32,7 +32,6 @@ class ValueTask(Task):
 
     @property
     def outputs(self) -> int:
-        """A score for each target."""
         return self.spec.outputs
 
     def fit(self, part: Part) -> None:
@@ -69,6 +68,6 @@ class ValueTask(Task):
     def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
         """Mean and linear; for forecasts also the last season repeated."""
         simple = table_baselines(self.spec, train, part, encoder)
-        return (
-            {"seasonal naive": seasonal_naive(self.spec, part), **simple} if self.spec.is_forecast else simple
-        )
+        if not self.spec.is_forecast:
+            return simple
+        return {"seasonal naive": seasonal_naive(self.spec, part), **simple}

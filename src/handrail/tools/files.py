@@ -49,12 +49,8 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        # an error about another file is not ours to explain
-        if error.filename is not None and Path(os.fsdecode(error.filename)) not in (
-            temporary,
-            path,
-            path.parent,
-        ):
+        ours = (temporary, path, path.parent)
+        if error.filename is not None and Path(os.fsdecode(error.filename)) not in ours:
             raise
         raise cannot_write(path, error) from error
     finally:

@@ -21,11 +21,8 @@ def cores() -> int:
 def freeze_garbage(*, first: bool = False) -> Iterator[None]:
     """While open, the garbage collector looks at new objects only, if none are frozen already.
 
-    With torch loaded a whole collection takes 0.2 s, as long as 400 steps of a small network, and finds next
-    to nothing.
-
-    Arguments:
-        first: collect once before; where large tables have just gone, it may find some of them.
+    With torch loaded a whole collection takes 0.2 s, as long as 400 steps of a small network, and finds
+    hardly anything. `first` collects once before, where large tables have just gone.
     """
     if not _freezing.acquire(blocking=False):
         yield

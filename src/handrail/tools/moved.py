@@ -14,11 +14,12 @@ from typing import Any
 
 MODULES = {
     "handrail.augmentation.choose": "handrail.augmentation.defaults",
+    "handrail.augmentation.warp": "handrail.augmentation.base",
     "handrail.data.audio_store": "handrail.data.stores.audio",
     "handrail.data.convert": "handrail.data.writers",
     "handrail.data.encoders.rows": "handrail.data.encoders.row_encoder",
-    "handrail.data.encoders.stream": "handrail.data.encoders.text_stream",
-    "handrail.data.encoding": "handrail.recipe.encoding",
+    "handrail.data.encoders.stream": "handrail.data.encoders.text",
+    "handrail.data.encoding": "handrail.recipe.sections",
     "handrail.data.findings": "handrail.data.checks.finding",
     "handrail.data.fingerprint": "handrail.data.split.row_hashes",
     "handrail.data.images": "handrail.data.stores",
@@ -28,7 +29,7 @@ MODULES = {
     "handrail.data.schema": "handrail.data.columns.schema",
     "handrail.data.series": "handrail.data.stores",
     "handrail.data.series.store": "handrail.data.stores.series",
-    "handrail.data.series.window_store": "handrail.data.stores.windows",
+    "handrail.data.series.window_store": "handrail.data.stores.series",
     "handrail.data.store": "handrail.data.stores.store",
     "handrail.data.text": "handrail.data.encoders.tokenizers",
     "handrail.data.text.passages": "handrail.data.sources.passages",
@@ -40,7 +41,7 @@ MODULES = {
     "handrail.decoders.decoder": "handrail.tasks.task",
     "handrail.decoders.mask": "handrail.tasks.masks",
     "handrail.decoders.next_token": "handrail.tasks.next_token",
-    "handrail.decoders.ngrams": "handrail.tasks.ngrams",
+    "handrail.decoders.ngrams": "handrail.tasks.next_token",
     "handrail.decoders.sequence": "handrail.tasks.sequence",
     "handrail.decoders.values": "handrail.tasks.values",
     "handrail.defaults": "handrail.runs.defaults",
@@ -48,29 +49,44 @@ MODULES = {
     "handrail.evaluation.boxes": "handrail.evaluation.outcomes.boxes",
     "handrail.evaluation.forecasts": "handrail.data.forecast.season",
     "handrail.evaluation.masks": "handrail.evaluation.outcomes.masks",
+    "handrail.evaluation.outcome": "handrail.evaluation.outcomes",
+    "handrail.evaluation.predictions": "handrail.evaluation.metrics",
+    "handrail.evaluation.thresholds": "handrail.evaluation.calibration",
     "handrail.evaluation.tokens": "handrail.evaluation.outcomes.tokens",
     "handrail.export": "handrail.pipeline.export",
-    "handrail.generation": "handrail.tasks.generation",
+    "handrail.generation": "handrail.tasks.next_token",
+    "handrail.layers.additive_attention": "handrail.layers.attention",
+    "handrail.layers.dropout": "handrail.layers.noise",
+    "handrail.layers.locally_connected": "handrail.layers.convolution",
+    "handrail.layers.maxout": "handrail.layers.activations",
+    "handrail.layers.positions": "handrail.layers.steps",
+    "handrail.layers.recurrent": "handrail.layers.steps",
+    "handrail.layers.transformer_block": "handrail.layers.attention",
+    "handrail.learning.clipping": "handrail.learning.optimizers",
     "handrail.learning.gradient": "handrail.learning.rules.gradient",
     "handrail.learning.least_squares": "handrail.learning.rules.least_squares",
     "handrail.learning.rmsprop_momentum": "handrail.learning.lecture_optimizers",
     "handrail.learning.rosenblatt": "handrail.learning.rules.rosenblatt",
+    "handrail.learning.team": "handrail.learning.rule",
     "handrail.models.plain_net": "handrail.models.resnet",
     "handrail.models.volume_cnn": "handrail.models.cnn",
-    "handrail.objectives._targets": "handrail.objectives.targets",
+    "handrail.objectives._targets": "handrail.objectives.objective",
+    "handrail.objectives.margins": "handrail.objectives.distances",
+    "handrail.objectives.tokens": "handrail.objectives.likelihoods",
     "handrail.training.features": "handrail.training.transfer.features",
-    "handrail.training.freezing": "handrail.training.transfer.freezing",
+    "handrail.training.freezing": "handrail.training.transfer",
     "handrail.training.joining": "handrail.training.distributed.join",
     "handrail.training.naming": "handrail.training.transfer.names",
+    "handrail.training.parallel": "handrail.training.distributed.processes",
     "handrail.training.pupil": "handrail.training.job",
     "handrail.training.terms": "handrail.training.job",
-    "handrail.training.parallel": "handrail.training.distributed.processes",
     "handrail.training.weights": "handrail.training.transfer.weights",
     "handrail.tuning.found": "handrail.tuning.results",
-    "handrail.tuning.settings": "handrail.recipe.tuning",
+    "handrail.tuning.settings": "handrail.recipe.sections",
 }
 # Names that have been changed, or that have not moved with their module.
 NAMES = {
+    "handrail.augmentation.warp:warped": "handrail.augmentation.base:warp",
     "handrail.data.split:Share": "handrail.components.arguments:Fraction",
     "handrail.data.convert:typed": "handrail.data.writers:infer_types",
     "handrail.training.pupil:Pupil": "handrail.training.job:Job",
@@ -80,10 +96,13 @@ NAMES = {
     "handrail.data.dataset:prepare": "handrail.data.prepare:prepare",
     "handrail.data.dataset:reopen": "handrail.data.prepare:reopen",
     "handrail.data.series:SeriesStore": "handrail.data.stores.series:SeriesStore",
-    "handrail.data.series:WindowStore": "handrail.data.stores.windows:WindowStore",
+    "handrail.data.series:WindowStore": "handrail.data.stores.series:WindowStore",
     "handrail.data.split:Split": "handrail.recipe.reading:Split",
     "handrail.data.table:ReadOptions": "handrail.recipe.reading:ReadOptions",
     "handrail.data.task:Task": "handrail.data.task:TaskSpec",
+    "handrail.data.windows:WindowPlan": "handrail.data.forecast.plan:WindowPlan",
+    "handrail.data.windows:plan_windows": "handrail.data.forecast.plan:plan_windows",
+    "handrail.data.windows:windowed": "handrail.data.forecast.windows:window_table",
     "handrail.data.text:read_passages": "handrail.data.sources.passages:read_passages",
     "handrail.decoders.boxes:BoxDecoder": "handrail.tasks.boxes:BoxTask",
     "handrail.decoders.boxes:found_boxes": "handrail.tasks.boxes:detect_boxes",
@@ -94,7 +113,7 @@ NAMES = {
     "handrail.decoders.next_token:NextTokenDecoder": "handrail.tasks.next_token:NextTokenTask",
     "handrail.decoders.next_token:steps_at_once": "handrail.tasks.scoring:steps_at_once",
     "handrail.decoders.next_token:token_credit": "handrail.tasks.next_token:token_accuracy",
-    "handrail.decoders.ngrams:counted": "handrail.tasks.ngrams:ngram_outcomes",
+    "handrail.decoders.ngrams:counted": "handrail.tasks.next_token:ngram_outcomes",
     "handrail.decoders.sequence:SequenceDecoder": "handrail.tasks.sequence:SequenceTask",
     "handrail.decoders.values:ValueDecoder": "handrail.tasks.values:ValueTask",
     "handrail.decoders:make_decoder": "handrail.tasks:make_task",
@@ -125,10 +144,10 @@ def forward(module: str) -> Callable[[str], Any]:
         if new == old or name.startswith("__"):
             raise AttributeError(f"module '{module}' has no attribute '{name}'")
         target, _, attribute = new.partition(":")
-        found = getattr(importlib.import_module(target), attribute)
+        value = getattr(importlib.import_module(target), attribute)
         text = f"{module}.{name} has moved; import {attribute} from {target}"
         warnings.warn(text, DeprecationWarning, stacklevel=2)
-        return found
+        return value
 
     return look_up
 
@@ -139,10 +158,7 @@ class MovedFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """A stand-in for a module that has moved."""
-        if fullname not in MODULES:
-            return None
-        return ModuleSpec(fullname, _StandIn(), is_package=True)
+        return ModuleSpec(fullname, _StandIn(), is_package=True) if fullname in MODULES else None
 
 
 class _StandIn(Loader):

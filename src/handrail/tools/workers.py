@@ -16,12 +16,7 @@ from typing import IO
 
 
 class WorkerProcess:
-    """Runs `python -m MODULE`, a module that calls `serve`.
-
-    Arguments:
-        module: the name of the module.
-        errors: the file that receives the worker's standard error.
-    """
+    """Runs `python -m MODULE`, a module that calls `serve`; its standard error goes to the file `errors`."""
 
     def __init__(self, module: str, errors: IO[bytes]) -> None:
         self.process = subprocess.Popen(  # noqa: S603 (this very interpreter)
@@ -62,11 +57,10 @@ def explain_end(code: int, errors: IO[bytes]) -> tuple[str, str]:
     """How a worker ended, and the last line that the workers wrote to standard error, for a message."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
-    signalled = f"was ended by signal {-code}; perhaps the memory was full"
-    return (
-        signalled if code < 0 else f"ended with code {code}",
-        f" Its last words: {lines[-1]}" if lines else "",
-    )
+    last_words = f" Its last words: {lines[-1]}" if lines else ""
+    if code < 0:
+        return f"was ended by signal {-code}; perhaps the memory was full", last_words
+    return f"ended with code {code}", last_words
 
 
 def serve(answer: Callable[[str], tuple[str, bytes]]) -> None:

@@ -20,12 +20,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f" line {place.line + 1}, column {place.column + 1}:" if place else ""
-        raise RecipeError(
-            f"the recipe '{path}':{line} is not YAML ({getattr(error, 'problem', error)})."
-        ) from None
+        problem = getattr(error, "problem", error)
+        raise RecipeError(f"the recipe '{path}':{line} is not YAML ({problem}).") from None
     if not isinstance(values, dict):
-        found = "is empty" if values is None else f"holds {type(values).__name__}"
-        raise RecipeError(f"the recipe '{path}' {found}, expected sections such as data, model, training.")
+        content = "is empty" if values is None else f"holds {type(values).__name__}"
+        raise RecipeError(f"the recipe '{path}' {content}, expected sections such as data, model, training.")
     return values
 
 
@@ -38,15 +37,12 @@ class Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - filled below, as PyYAML expects
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next(
-            (key for index, key in enumerate(keys) if key.value in [other.value for other in keys[:index]]),
-            None,
-        )
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"'{twice.value}' stands twice", twice.start_mark
-            )
+        keys: set[str] = set()
+        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+            if key.value in keys:
+                problem = f"'{key.value}' stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            keys.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -38,15 +38,14 @@ def load_state(path: Path) -> Any:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         if metadata["digest"] != _digest(metadata["structure"], tensors):
             raise ValueError("its content does not match its checksum")
-        return _rebuilt(json.loads(metadata["structure"]), tensors)
+        return _rebuild(json.loads(metadata["structure"]), tensors)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise RunError(
-            f"the file '{path}' is damaged ({error}); delete it, or take it from a copy of the run."
-        ) from error
+        text = f"the file '{path}' is damaged ({error}); delete it, or take it from a copy of the run."
+        raise RunError(text) from error
 
 
 def copy_state(state: Any) -> Any:
-    """The same nest with every tensor cloned, so that later changes do not reach it."""
+    """The same nest with every tensor cloned."""
     if isinstance(state, Tensor):
         return state.detach().clone()
     if isinstance(state, dict):
@@ -68,14 +67,14 @@ def _outline(state: Any, tensors: dict[str, Tensor]) -> Any:
     return {"value": state}
 
 
-def _rebuilt(outline: Any, tensors: dict[str, Tensor]) -> Any:
+def _rebuild(outline: Any, tensors: dict[str, Tensor]) -> Any:
     kind, content = next(iter(outline.items()))
     if kind == "tensor":
         return tensors[content]
     if kind == "map":
-        return {key: _rebuilt(value, tensors) for key, value in content}
+        return {key: _rebuild(value, tensors) for key, value in content}
     if kind == "list":
-        return [_rebuilt(item, tensors) for item in content]
+        return [_rebuild(item, tensors) for item in content]
     return content
 
 

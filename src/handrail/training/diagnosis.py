@@ -1,4 +1,4 @@
-"""Where a loss stopped being a number: the batch again, layer by layer."""
+"""Why a loss is not a number or has exploded: the bad batch is replayed, layer by layer."""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +6,21 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from handrail.learning.batch import Batch
-from handrail.learning.rule import Rule
+from handrail.learning.rule import Batch, Rule
 
 _LARGE = 1e4  # an input beyond this is worth naming
+
+
+def describe_loss(loss: float, where: str) -> str:
+    """A sentence about a training loss that is not a number or too large; `where` is epoch and step."""
+    fault = "is not a number" if math.isnan(loss) else f"has exploded to {loss:.3g}"
+    return f"the loss {fault} in {where}."
+
+
+def describe_validation_loss(loss: float, epoch: int, best_epoch: int) -> str:
+    """The message about a validation loss that is not finite; `best_epoch` is 0 where there is none."""
+    kept = f" The weights of epoch {best_epoch} are kept." if best_epoch else ""
+    return f"the validation loss is {loss} after epoch {epoch}. Try a smaller learning rate.{kept}"
 
 
 def explain_fault(
@@ -21,7 +32,7 @@ def explain_fault(
         model, rule: as they were before the first of the batches.
         batches: the last one is the one with the bad loss.
         where: epoch and step, for the message.
-        loss: what was found.
+        loss: the bad one.
         names: of the input columns.
     """
     model.train()
@@ -29,16 +40,13 @@ def explain_fault(
         rule.step(model, batch)
     bad = batches[-1]
     layer = _first_bad_layer(model, bad.inputs)
-    what = "is not a number" if math.isnan(loss) else f"has exploded to {loss:.3g}"
-    parts = [f"the loss {what} in {where}."]
+    parts = [describe_loss(loss, where)]
     if layer:
         parts.append(f"The first layer with values that are not finite is '{layer}'.")
     else:
-        parts.append(
-            f"All layers still give finite numbers there; the largest weight is {_largest_weight(model):.3g}."
-        )
-    column = _bad_column(bad.inputs, names)
-    if column:
+        weight = _largest_weight(model)
+        parts.append(f"All layers still give finite numbers there; the largest weight is {weight:.3g}.")
+    if column := _bad_column(bad.inputs, names):
         parts.append(column)
     rate = rule.learning_rate
     advice = [] if rate is None else [f"a smaller learning rate (it is {rate:g})"]
@@ -50,12 +58,12 @@ def explain_fault(
 
 @torch.no_grad()
 def _first_bad_layer(model: nn.Module, inputs: Tensor) -> str:
-    found: list[str] = []
+    bad_layers: list[str] = []
 
     def look(name: str, kind: str):
-        def hook(_module: nn.Module, _given: tuple[Tensor, ...], answer: object) -> None:
-            if isinstance(answer, Tensor) and not bool(torch.isfinite(answer).all()):
-                found.append(f"{name} ({kind})")
+        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: object) -> None:
+            if isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
+                bad_layers.append(f"{name} ({kind})")
 
         return hook
 
@@ -66,20 +74,16 @@ def _first_bad_layer(model: nn.Module, inputs: Tensor) -> str:
     finally:
         for handle in handles:
             handle.remove()
-    return found[0] if found else ""
+    return bad_layers[0] if bad_layers else ""
 
 
 def _largest_weight(model: nn.Module) -> float:
-    return max(
-        (float(parameter.detach().abs().max()) for parameter in model.parameters() if parameter.numel()),
-        default=0.0,
-    )
+    sizes = (float(value.detach().abs().max()) for value in model.parameters() if value.numel())
+    return max(sizes, default=0.0)
 
 
 def _bad_column(inputs: Tensor, names: Sequence[str]) -> str:
-    """The input column with a value that is not finite, or else the one with the largest value if that is
-    extreme.
-    """
+    """A sentence about the column with a value that is not finite, or else with the largest value."""
     if inputs.ndim != 2 or not inputs.shape[1]:
         return ""
     size = torch.nan_to_num(inputs.detach().abs().double(), nan=torch.inf, posinf=torch.inf)

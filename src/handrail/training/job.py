@@ -1,4 +1,4 @@
-"""What a training follows: a lesson, and what its recipe comes to for these rows."""
+"""What a training follows: its data, what the recipe comes to for these rows, and jobs among several."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,12 @@ from handrail.components import find, is_object, parse
 from handrail.data.balance import class_weights, epoch_order
 from handrail.data.rows import Rows
 from handrail.data.task import TaskSpec
-from handrail.learning.batch import Batch
 from handrail.learning.optimizers import WHOLE_BATCHES
-from handrail.learning.rule import TrainingPlan
+from handrail.learning.rule import Batch, BatchMetrics, TrainingPlan
 from handrail.objectives.objective import Objective
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback
 from handrail.training.state import Limits, Progress
-from handrail.training.validation import Credit
 
 USUAL_LOSS = {
     "binary": "binary_cross_entropy",
@@ -40,9 +38,8 @@ def usual_loss(rule: Any, task: str) -> Any:
 
 def loss_of(recipe: Recipe, task: TaskSpec) -> Any:
     """The recipe's loss, or what `auto` means."""
-    return (
-        usual_loss(recipe.learning, task.name) if recipe.objective.loss == "auto" else recipe.objective.loss
-    )
+    loss = recipe.objective.loss
+    return usual_loss(recipe.learning, task.name) if loss == "auto" else loss
 
 
 def usual_batch_size(rows: int) -> int:
@@ -62,20 +59,16 @@ def _wants_whole_batches(learning: Any) -> bool:
         return False
     name, arguments = parse(learning, "rule")
     optimizer = arguments.get("optimizer") if name == "gradient" else None
-    return (
-        optimizer is not None
-        and not is_object(optimizer)
-        and parse(optimizer, "optimizer")[0] in WHOLE_BATCHES
-    )
+    if optimizer is None or is_object(optimizer):
+        return False
+    return parse(optimizer, "optimizer")[0] in WHOLE_BATCHES
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What one training is given: the recipe, the task, and rows as the network takes them, on their way to
-    `device`.
+    """What one training is given: recipe, task, and rows as the network takes them, to go to `device`.
 
-    credit: quick figures of a batch; see `Task.batch_metrics`. encoder: its facts, from which a transfer sees
-    what the inputs mean.
+    encoder: its facts, from which a transfer sees what the inputs mean.
     """
 
     recipe: Recipe
@@ -84,16 +77,14 @@ class TrainingData:
     targets: Any
     names: Sequence[str]
     validation: Batch | None
-    credit: Credit
+    batch_metrics: BatchMetrics
     device: torch.device | None = None
     encoder: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Rows, the plan of the rule, when to validate and stop, and the rows of an epoch, drawn from a
-    generator: `order(generator)`.
-    """
+    """Rows, the plan of the rule, when to validate and stop, and the rows of an epoch: `order(generator)`."""
 
     train: Batch
     validation: Batch | None
@@ -102,22 +93,17 @@ class Setup:
     order: Callable[[torch.Generator], Tensor]
 
 
-def make_setup(lesson: TrainingData, *, epochs: int | None = None) -> Setup:
-    """What the settled recipe of a lesson comes to; `epochs` is where to stop, if that is not the recipe's
-    last.
-    """
-    recipe, settings = lesson.recipe, lesson.recipe.training
+def make_setup(data: TrainingData, *, epochs: int | None = None) -> Setup:
+    """What a settled recipe comes to; `epochs` is where to stop, if that is not the recipe's last."""
+    recipe, settings = data.recipe, data.recipe.training
     assert settings.epochs != "auto", "a recipe is settled before training"
     assert settings.patience != "auto", "a recipe is settled before training"
     balance = recipe.data.balance
-    weights = (
-        class_weights(lesson.targets, max(len(lesson.task.classes), 2))
-        if balance == "class_weights"
-        else None
-    )
-    rows = Batch(lesson.inputs, lesson.targets, weights, lesson.device)
+    classes = max(len(data.task.classes), 2)
+    weights = class_weights(data.targets, classes) if balance == "class_weights" else None
+    rows = Batch(data.inputs, data.targets, weights, data.device)
     size = batch_size(recipe, len(rows))
-    order = epoch_order(lesson.targets, balance, lesson.inputs)
+    order = epoch_order(data.targets, balance, data.inputs)
     limits = Limits(
         epochs=epochs or settings.epochs,
         batch_size=size,
@@ -127,23 +113,23 @@ def make_setup(lesson: TrainingData, *, epochs: int | None = None) -> Setup:
         checkpoint_seconds=settings.checkpoint_seconds,
     )
     plan = TrainingPlan(
-        task=lesson.task.name,
-        objective=Objective(loss_of(recipe, lesson.task), recipe.objective.penalties),
+        task=data.task.name,
+        objective=Objective(loss_of(recipe, data.task), recipe.objective.penalties),
         epochs=settings.epochs,
         steps=-(-len(order(torch.Generator().manual_seed(0))) // size),
         seed=recipe.seed,
-        credit=lesson.credit,
+        batch_metrics=data.batch_metrics,
     )
-    return Setup(rows, _weigh(lesson), plan, limits, order)
+    return Setup(rows, _weigh_validation(data, classes), plan, limits, order)
 
 
-def _weigh(lesson: TrainingData) -> Batch | None:
+def _weigh_validation(data: TrainingData, classes: int) -> Batch | None:
     """Validation rows with the weights that training rows have, so that both losses measure the same."""
-    rows, recipe = lesson.validation, lesson.recipe
-    if rows is None or recipe.data.balance == "none":
+    rows = data.validation
+    if rows is None or data.recipe.data.balance == "none":
         return rows
-    counts = torch.bincount(lesson.targets, minlength=max(len(lesson.task.classes), 2)).clamp(min=1)
-    weights = (len(lesson.targets) / (len(counts) * counts.double())).float()[rows.targets]
+    counts = torch.bincount(data.targets, minlength=classes).clamp(min=1)
+    weights = (len(data.targets) / (len(counts) * counts.double())).float()[rows.targets]
     return Batch(rows.inputs, rows.targets, weights, rows.device)
 
 
@@ -154,22 +140,20 @@ Listeners = Callable[[str], tuple[Callback, ...]]
 class Job:
     """One training among several.
 
-    name: of its folder, and for its listeners. lesson: a settled recipe, whose seed is this training's own,
-    and rows. network: at its beginning, on the device of the rows; it is trained in place. epochs: the one to
+    name: of its folder, and for its listeners. data: a settled recipe, whose seed is this training's own, and
+    rows. network: at its beginning, on the device of the rows; it is trained in place. epochs: the one to
     stop after, where that is not the recipe's; schedules are still those of the recipe's epochs.
     """
 
     name: str
-    lesson: TrainingData
+    data: TrainingData
     network: nn.Module
     epochs: int | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """How a training ended. failure: why it was broken off, empty where it was not; the weights are then the
-    last good ones.
-    """
+    """How a training ended. failure: why it was broken off, if it was, with the last good weights."""
 
     progress: Progress
     failure: str = ""

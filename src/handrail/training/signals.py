@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, not as a crash."""
+"""Ctrl-C and SIGTERM as a request to stop, not as a crash."""
 
 import signal
 import threading
@@ -14,6 +14,11 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
         super().__init__(message)
         self.exit_code = 128 + number
 
+    @classmethod
+    def in_epoch(cls, epoch: int, step: int, number: int) -> "Interrupted":
+        """By a signal of that number, between two steps."""
+        return cls(f"stopped in epoch {epoch}, after step {step}; everything is saved.", number)
+
 
 class StopRequest:
     """Set once somebody wants training to stop; `number` says by which signal."""
@@ -27,23 +32,23 @@ class StopRequest:
 
 @contextmanager
 def listening(*, patient: bool = False) -> Iterator[StopRequest]:
-    """While open, the first SIGINT or SIGTERM sets the wish; a second one ends the program at once.
+    """While open, the first SIGINT or SIGTERM sets the request; a second one ends the program at once.
 
-    With `patient` it does not: what torchrun has started gets Ctrl-C from the terminal and from torchrun.
+    With `patient` it does not: a process of torchrun gets Ctrl-C both from the terminal and from torchrun.
     """
-    wish = StopRequest()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
 
     def note(number: int, _frame: FrameType | None) -> None:
-        if wish and not patient:
+        if request and not patient:
             raise KeyboardInterrupt
-        wish.number = wish.number or number
+        request.number = request.number or number
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield wish
+        yield request
     except BaseException:
         if patient:  # torchrun ends the others, too: let them say first what went wrong
             before[signal.SIGTERM] = signal.SIG_IGN

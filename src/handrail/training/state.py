@@ -1,4 +1,4 @@
-"""Where a training stands, and when it validates, saves and stops."""
+"""The progress of a training, and when it validates, saves and stops."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -9,7 +9,18 @@ import torch
 BLOCK = 64  # steps between two looks at the loss: reading it waits for the device
 GATHERED = 64_000_000  # bytes of inputs taken at once
 _EXPLODED = 1e4  # times the loss of the first step
-_ALL = "all"  # how the sentence begins that says that no epoch is left
+_ALL = "all"  # the first word of `done` where no epoch is left
+
+
+def rows_to_gather(batch_size: int, row_bytes: int) -> int:
+    """Rows of whole batches to gather at once: many where rows are small, so that little is held."""
+    return max(1, min(BLOCK, GATHERED // max(1, batch_size * row_bytes))) * batch_size
+
+
+def weighted_mean(pairs: list[tuple[float, float]]) -> float:
+    """Of (sum, weight) pairs; not a number where there is no weight."""
+    total = math.fsum(weight for _, weight in pairs)
+    return math.fsum(value for value, _ in pairs) / total if total else math.nan
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class Limits:
 
 @dataclass
 class Progress:
-    """Where a training stands."""
+    """How far a training has come."""
 
     epoch: int = 0
     step: int = 0
@@ -44,9 +55,7 @@ class Progress:
     measured: dict[str, list[float]] = field(default_factory=dict)
 
     def first_fault(self, losses: list[float]) -> int | None:
-        """The first of these training losses that is not a number or has exploded, measured by the very first
-        step's.
-        """
+        """The first of these losses that is not a number or has exploded, compared with the first step's."""
         if math.isnan(self.first_loss):
             self.first_loss = losses[0]
         limit = _EXPLODED * max(abs(self.first_loss), 1.0)
@@ -67,9 +76,7 @@ class Progress:
     def close(
         self, epoch: int, seconds: float, limits: Limits, *, finished: str = "", remark: str = ""
     ) -> None:
-        """End an epoch, and say so in `done` when it was the last: because the rule has `finished`, for want
-        of improvement, or because all epochs are over.
-        """
+        """End an epoch; `done` says why it was the last: rule finished, no improvement, or no epochs left."""
         self.epoch, self.step, self.seconds, self.measured = epoch, 0, 0.0, {}
         self.spent += seconds
         if finished:
@@ -80,7 +87,7 @@ class Progress:
             self.done = f"{_ALL} {limits.epochs} epochs done{remark}"
 
     def reopen(self, limits: Limits) -> None:
-        """Go on where it ended because all epochs were over, and there are more now."""
+        """Go on after the last epoch where there are more epochs now."""
         if self.done.startswith(_ALL) and self.epoch < limits.epochs:
             self.done = ""
 
@@ -91,7 +98,6 @@ class Progress:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Progress":
-        """From what `state` gave."""
-        return cls(
-            **{**state, "measured": {name: values.tolist() for name, values in state["measured"].items()}}
-        )
+        """From a `state`."""
+        measured = {name: values.tolist() for name, values in state["measured"].items()}
+        return cls(**{**state, "measured": measured})

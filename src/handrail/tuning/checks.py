@@ -43,10 +43,8 @@ def _forbid(name: str) -> Iterator[str]:
     if section == "seed":
         yield where + "a lucky seed is no setting; tuning.replicas trains each trial with several."
     elif section == "data" and rest.split(".")[0] not in _ENCODED:
-        yield (
-            where + "decides which rows are trained and judged on, or what they are, and trials are compared "
-            f"on the same rows; of data, a search can vary {', '.join(_ENCODED)}."
-        )
+        reason = "decides which rows are trained and judged on, or what they are, and trials are compared"
+        yield f"{where}{reason} on the same rows; of data, a search can vary {', '.join(_ENCODED)}."
     elif section == "evaluation":
         yield where + "is decided when training is over, and has no part in a search."
     elif section in ("name", "tuning"):
@@ -73,41 +71,27 @@ def _contradictions(recipe: Recipe, space: Space) -> Iterator[str]:
     if not is_known(method):
         similar = did_you_mean(method, [*METHODS, *sampler_names()])
         yield f"tuning.method: there is no method '{method}'.{similar}"
+    trials = 0 if settings.trials == "auto" else settings.trials
     if method == "grid":
         yield from _grid_mistakes(recipe, space)
-    elif (
-        count is not None
-        and settings.trials != "auto"
-        and settings.trials > count
-        and method in ("random", "halving")
-    ):
-        yield (
-            f"tuning.trials: found {settings.trials}, but the space holds {count} different settings; "
-            "expected at most so many, or method: grid."
-        )
+    elif count is not None and trials > count and method in ("random", "halving"):
+        holds = f"found {trials}, but the space holds {count} different settings"
+        yield f"tuning.trials: {holds}; expected at most so many, or method: grid."
     if method == "halving" and "training.epochs" in space:
-        yield (
-            "tuning.space: training.epochs: halving gives each trial its epochs; "
-            "set training.epochs for all of them."
-        )
+        reason = "halving gives each trial its epochs; set training.epochs for all of them"
+        yield f"tuning.space: training.epochs: {reason}."
     if settings.cluster is not None and settings.workers != "auto" and settings.cluster != "local":
         yield "tuning.workers: has no effect on an existing cluster; leave it out."
 
 
 def _grid_mistakes(recipe: Recipe, space: Space) -> Iterator[str]:
     if recipe.tuning.trials != "auto":
-        yield (
-            "tuning.trials: has no effect with method: grid, which tries every combination; leave it out, "
-            "or choose method: random."
-        )
-    endless = [name for name, dimension in space.items() if dimension.all_values() is None]
-    yield from (
-        f"tuning.space: {name}: a grid needs values: a list, or a step; or choose method: random."
-        for name in endless
-    )
+        reason = "has no effect with method: grid, which tries every combination"
+        yield f"tuning.trials: {reason}; leave it out, or choose method: random."
+    for name, dimension in space.items():
+        if dimension.all_values() is None:
+            yield f"tuning.space: {name}: a grid needs values: a list, or a step; or choose method: random."
     count = size(space)
     if count is not None and count > _MOST_COMBINATIONS:
-        yield (
-            f"tuning.space: {count:,} combinations; expected at most {_MOST_COMBINATIONS:,}. "
-            "Choose method: random, or fewer values."
-        )
+        expected = f"{count:,} combinations; expected at most {_MOST_COMBINATIONS:,}"
+        yield f"tuning.space: {expected}. Choose method: random, or fewer values."

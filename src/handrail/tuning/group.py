@@ -11,37 +11,17 @@ import numpy as np
 import torch
 
 from handrail.errors import RecipeError
+from handrail.learning.rule import step_operations
 from handrail.training.job import Job, Trained, batch_size
 from handrail.training.many import MOST, train_many
 from handrail.training.signals import StopRequest
-from handrail.training.train import restore_threads, usual_threads
-from handrail.tuning.comparison import measure, resample_metric
+from handrail.training.speed.threads import restore_threads, usual_threads
+from handrail.tuning.comparison import Measurement
 from handrail.tuning.trial import Result, Trial
-from handrail.tuning.workspace import Workspace, mean_resamples
+from handrail.tuning.workspace import Workspace
 
 _MOST_ON_CPU = 32  # trainings in one program: two programs on two cores are quicker than one on both
 _LARGE = 2e8  # operations a step, from which one network fills a processor
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What is measured of trials: the metric, and the number and seed of the resamples for its interval."""
-
-    metric: str
-    resamples: int
-    seed: int
-
-
-@dataclass
-class _TrialFigures:
-    """The figures of one trial so far, fold by fold."""
-
-    values: list[list[float]] = field(default_factory=list)
-    losses: list[list[float]] = field(default_factory=list)
-    epochs: list[list[int]] = field(default_factory=list)
-    draws: list[list[np.ndarray]] = field(default_factory=list)
-    seconds: float = 0.0
-    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +29,7 @@ class Group:
     """Trials that can be trained as one program.
 
     trials: those to train now. members: all that were in the group at first, in their order, each as it was
-    last asked for: checkpoints hold all of them.
+    last asked for; checkpoints hold all of them.
     """
 
     trials: tuple[Trial, ...]
@@ -79,16 +59,12 @@ class Grouping:
     def groups(self, trials: Sequence[Trial]) -> tuple[list[Group], list[Result]]:
         """The groups of a batch, and the results of trials that cannot be trained at all."""
         homes = {member.number: first for first, members in self._members.items() for member in members}
-        continued: dict[int, list[Trial]] = {}
-        new: list[Trial] = []
+        again: dict[int, list[Trial]] = {}
         for trial in trials:
             if trial.number in homes:
-                continued.setdefault(homes[trial.number], []).append(trial)
-            else:
-                new.append(trial)
-        started, failed = self._start_groups(new)
-        groups = [self._continue_group(first, members) for first, members in continued.items()]
-        return [*groups, *started], failed
+                again.setdefault(homes[trial.number], []).append(trial)
+        started, failed = self._start_groups([trial for trial in trials if trial.number not in homes])
+        return [*(self._continue_group(first, group) for first, group in again.items()), *started], failed
 
     def _start_groups(self, trials: Sequence[Trial]) -> tuple[list[Group], list[Result]]:
         by_compatibility: dict[Any, list[Trial]] = {}
@@ -119,22 +95,12 @@ def _compatibility(workspace: Workspace, trial: Trial) -> tuple[Any, ...]:
     recipe = workspace.settle_trial(trial)
     network, rows = workspace.first_network(trial), workspace.rows_for(recipe, 0)
     size = batch_size(recipe, len(rows.train))
-    small = (
-        isinstance(rows.encoder.shape, int)
-        and 6 * sum(parameter.numel() for parameter in network.parameters()) * size < _LARGE
-    )
-    small = small or workspace.device.type != "cpu"
+    work = step_operations(network, size)
+    small = (isinstance(rows.encoder.shape, int) and work < _LARGE) or workspace.device.type != "cpu"
     beside = small and recipe.training.together is not False
     shapes = tuple((name, tuple(value.shape)) for name, value in network.state_dict().items())
-    return (
-        beside,
-        shapes,
-        size,
-        id(rows),
-        recipe.training.precision,
-        _outline(recipe.learning),
-        _outline(recipe.model),
-    )
+    outlines = _outline(recipe.learning), _outline(recipe.model)
+    return (beside, shapes, size, id(rows), recipe.training.precision, *outlines)
 
 
 def _outline(spec: Any) -> str:
@@ -146,122 +112,95 @@ def _outline(spec: Any) -> str:
     return "" if isinstance(spec, int | float) else str(spec)
 
 
-def train_group(
-    workspace: Workspace,
-    group: Group,
-    measurement: Measurement,
-    *,
-    folder: Path | None,
-    stop_request: StopRequest | None = None,
-    cores: int | None = None,
-) -> list[Result]:
-    """Train and measure a group, fold by fold.
+@dataclass
+class _Figures:
+    """The figures of one trial so far, fold by fold."""
 
-    Arguments:
-        folder: of its checkpoints; an interrupted group resumes from them.
-        cores: that this process may use, if others work beside it.
+    values: list[list[float]] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list)
+    epochs: list[list[int]] = field(default_factory=list)
+    draws: list[np.ndarray] = field(default_factory=list)
+    seconds: float = 0.0
+    failure: str = ""
 
-    Raises: `Interrupted` when asked to stop.
+    def result(self, trial: Trial) -> Result:
+        if self.failure:
+            return Result(trial.number, trial.rung, seconds=self.seconds, failure=self.failure)
+        draws = np.mean(self.draws, axis=0)
+        return Result(trial.number, trial.rung, self.values, self.losses, self.epochs, draws, self.seconds)
+
+
+@dataclass(frozen=True)
+class GroupTrainer:
+    """Trains and measures groups, fold by fold.
+
+    cores: those that this process may use, if others work beside it.
     """
-    try:
-        return _train_group(
-            workspace, group, measurement, folder=folder, stop_request=stop_request, cores=cores
-        )
-    except RecipeError as error:  # parts of one trial do not fit; the others are trained without it
-        trials = group.trials
-        if len(trials) == 1:
-            return [Result(trials[0].number, trials[0].rung, failure=str(error))]
-        alone = [
-            train_group(
-                workspace,
-                Group((trial,), (trial,)),
-                measurement,
-                folder=folder and folder / f"alone-{trial.number}",
-                stop_request=stop_request,
-                cores=cores,
-            )
-            for trial in trials
-        ]
-        return [result for results in alone for result in results]
 
+    workspace: Workspace
+    measurement: Measurement
+    stop_request: StopRequest | None = None
+    cores: int | None = None
 
-def _train_group(
-    workspace: Workspace,
-    group: Group,
-    measurement: Measurement,
-    *,
-    folder: Path | None,
-    stop_request: StopRequest | None,
-    cores: int | None,
-) -> list[Result]:
-    figures = {trial.number: _TrialFigures() for trial in group.trials}
-    members = group.trials if folder is None else group.members
-    for fold in range(len(workspace.divisions)):
-        began = time.perf_counter()
-        jobs = {trial.number: workspace.jobs(trial, fold) for trial in members}
-        flat = [job for replicas in jobs.values() for job in replicas]
-        own = folder and folder / f"fold-{fold + 1}"
-        with restore_threads():
-            torch.set_num_threads(_threads(workspace, members[0], flat[0]))
-            trained = train_many(
-                flat, together=workspace.recipe.training.together, folder=own, wish=stop_request, cores=cores
-            )
-            ended = {job.name: outcome for job, outcome in zip(flat, trained, strict=True)}
-            for number, own_figures in figures.items():
-                replicas = [(job, ended[job.name]) for job in jobs[number]]
-                _measure_fold(own_figures, workspace, measurement, fold, replicas)
-        for own_figures in figures.values():
-            own_figures.seconds += (time.perf_counter() - began) / len(figures)
-    return [_result(trial, figures[trial.number]) for trial in group.trials]
+    def train(self, group: Group, folder: Path | None) -> list[Result]:
+        """Train a group; an interrupted one resumes from the checkpoints in `folder`.
 
+        Raises: `Interrupted` when asked to stop.
+        """
+        try:
+            return self._train_together(group, folder)
+        except RecipeError as error:
+            if len(group.trials) == 1:
+                trial = group.trials[0]
+                return [Result(trial.number, trial.rung, failure=str(error))]
+        results: list[Result] = []  # parts of one trial do not fit; the others are trained without it
+        for trial in group.trials:
+            results += self.train(Group((trial,), (trial,)), folder and folder / f"alone-{trial.number}")
+        return results
 
-def _threads(workspace: Workspace, trial: Trial, job: Job) -> int:
-    recipe = workspace.settle_trial(trial)
-    rows = workspace.rows_for(recipe, 0)
-    if recipe.training.threads != "auto":
-        return recipe.training.threads
-    torch.set_num_threads(workspace.threads)
-    return usual_threads(job.network, rows.encoder.shape, batch_size(recipe, len(rows.train)))
+    def _train_together(self, group: Group, folder: Path | None) -> list[Result]:
+        figures = {trial.number: _Figures() for trial in group.trials}
+        members = group.trials if folder is None else group.members
+        for fold in range(len(self.workspace.divisions)):
+            began = time.perf_counter()
+            jobs = {trial.number: self.workspace.jobs(trial, fold) for trial in members}
+            flat = [job for replicas in jobs.values() for job in replicas]
+            with restore_threads():
+                torch.set_num_threads(self._threads(members[0], flat[0]))
+                trained = train_many(
+                    flat,
+                    together=self.workspace.recipe.training.together,
+                    folder=folder and folder / f"fold-{fold + 1}",
+                    stop_request=self.stop_request,
+                    cores=self.cores,
+                )
+                ended = {job.name: outcome for job, outcome in zip(flat, trained, strict=True)}
+                for number, own in figures.items():
+                    self._measure_fold(own, fold, [(job, ended[job.name]) for job in jobs[number]])
+            for own in figures.values():
+                own.seconds += (time.perf_counter() - began) / len(figures)
+        return [figures[trial.number].result(trial) for trial in group.trials]
 
+    def _threads(self, trial: Trial, job: Job) -> int:
+        recipe = self.workspace.settle_trial(trial)
+        rows = self.workspace.rows_for(recipe, 0)
+        if recipe.training.threads != "auto":
+            return recipe.training.threads
+        torch.set_num_threads(self.workspace.threads)
+        return usual_threads(job.network, rows.encoder.shape, batch_size(recipe, len(rows.train)))
 
-def _measure_fold(
-    figures: _TrialFigures,
-    workspace: Workspace,
-    measurement: Measurement,
-    fold: int,
-    trained: list[tuple[Job, Trained]],
-) -> None:
-    """Measure the replicas of a trial on a fold, unless one of them failed."""
-    failures = [ended.failure for _, ended in trained if ended.failure]
-    if failures or figures.failure:
-        figures.failure = figures.failure or failures[0]
-        return
-    outcomes = [workspace.evaluate(job.lesson.recipe, fold, job.network)[0] for job, _ in trained]
-    values = [measure(outcome, measurement.metric) for outcome in outcomes]
-    if not all(math.isfinite(value) for value in values):
-        figures.failure = f"{measurement.metric} is not defined on its answers."
-        return
-    seed = measurement.seed + fold
-    figures.values.append(values)
-    figures.losses.append([ended.progress.best_loss for _, ended in trained])
-    figures.epochs.append([ended.progress.best_epoch or ended.progress.epoch for _, ended in trained])
-    figures.draws.append(
-        [
-            resample_metric(outcome, measurement.metric, resamples=measurement.resamples, seed=seed)
-            for outcome in outcomes
-        ]
-    )
-
-
-def _result(trial: Trial, figures: _TrialFigures) -> Result:
-    if figures.failure:
-        return Result(trial.number, trial.rung, seconds=figures.seconds, failure=figures.failure)
-    return Result(
-        trial.number,
-        trial.rung,
-        figures.values,
-        figures.losses,
-        figures.epochs,
-        mean_resamples(figures.draws),
-        seconds=figures.seconds,
-    )
+    def _measure_fold(self, figures: _Figures, fold: int, trained: list[tuple[Job, Trained]]) -> None:
+        """Measure the replicas of a trial on a fold, unless one of them failed."""
+        failures = [ended.failure for _, ended in trained if ended.failure]
+        if failures or figures.failure:
+            figures.failure = figures.failure or failures[0]
+            return
+        outcomes = [self.workspace.evaluate(job.data.recipe, fold, job.network)[0] for job, _ in trained]
+        values = [self.measurement.measure(outcome) for outcome in outcomes]
+        if not all(math.isfinite(value) for value in values):
+            figures.failure = f"{self.measurement.metric} is not defined on its answers."
+            return
+        figures.values.append(values)
+        figures.losses.append([ended.progress.best_loss for _, ended in trained])
+        figures.epochs.append([ended.progress.best_epoch or ended.progress.epoch for _, ended in trained])
+        figures.draws += [self.measurement.resample(outcome, fold) for outcome in outcomes]

@@ -1,4 +1,4 @@
-"""The results of a search on disk: the summary, the table, the winner; how they are written and read."""
+"""The folder of a search: its files, how results are written and read, and the run of the winner."""
 
 import functools
 import io
@@ -13,10 +13,48 @@ from handrail.data.dataset import Dataset
 from handrail.fitting import fit, resume
 from handrail.recipe import Recipe
 from handrail.run import Run
-from handrail.runs.folder import read_json, write_json
-from handrail.tools.files import write_bytes, write_text
-from handrail.tuning.folder import SearchFolder, find_search
+from handrail.runs.folder import check_folder, exists_error, free_path, read_json, write_json
+from handrail.tools.files import cannot_write, write_bytes, write_text
 from handrail.tuning.space import Choices, Dimension
+
+
+class SearchFolder:
+    """The files of one search."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "search.yaml"  # not `recipe.yaml`: this is no run folder
+        self.store = path / "search.sqlite"
+        self.work = path / "work"  # checkpoints of trials under way; removed when the search ends
+        self.table = path / "trials.csv"
+        self.summary = path / "search.json"
+        self.winner = path / "winner.yaml"
+        self.report = path / "report.html"
+        self.run = path / "winner"  # the run folder of the winner, once it was trained again
+
+    def data(self, name: str) -> Path:
+        """A table that was given as an object in memory: `source`, `validation` or `test`."""
+        return self.path / f"data-{name}.parquet"
+
+
+def begin_search(name: str, out: str | Path | None) -> SearchFolder:
+    """Make the folder of a new search.
+
+    Raises: `RunError` when the folder exists and is not empty, or it cannot be made.
+    """
+    path = Path(out) if out else free_path(f"{name}-search")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise exists_error(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return SearchFolder(path)
+
+
+def find_search(path: str | Path) -> SearchFolder:
+    """The folder of an existing search. Raises: `RunError` when there is none."""
+    return SearchFolder(check_folder(path, "search", "search.yaml"))
 
 
 class Search:
@@ -41,17 +79,12 @@ class Search:
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:
-        """The table and its conclusions: `search.json`.
-
-        Raises: `RunError` when the search has not ended.
-        """
+        """The table and its conclusions: `search.json`. Raises: `RunError` while the search has not ended."""
         return read_json(self.folder.summary)
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """The trials, the best first: settings, figure with its interval, loss, epochs, spreads; failed ones
-        last.
-        """
+        """The trials, best first, failed ones last: settings, metric, interval, loss, epochs, spreads."""
         return self.summary["table"]
 
     @property
@@ -85,13 +118,14 @@ class Search:
 
 
 def write_results(folder: SearchFolder, asked: Recipe, data: Dataset, summary: Mapping[str, Any]) -> None:
-    """Write `winner.yaml`, `trials.csv`, `report.html` and, last, `search.json`; the same for the same
-    trials, byte for byte.
+    """Write `winner.yaml`, `trials.csv`, `report.html` and, last, `search.json`.
+
+    The same trials give the same files, byte for byte.
 
     Arguments:
         summary: from `make_summary`, with the space and the method.
     """
-    from handrail.report.search.page import render_search
+    from handrail.report.search import render_search
 
     tuning = asked.tuning
     complete = {
@@ -114,12 +148,7 @@ def write_results(folder: SearchFolder, asked: Recipe, data: Dataset, summary: M
 
 def _plain_dimension(dimension: Dimension) -> dict[str, Any]:
     if isinstance(dimension, Choices):
-        return {
-            "choices": [
-                value if isinstance(value, int | float | str | None) else str(value)
-                for value in dimension.values
-            ]
-        }
+        return {"choices": [_cell(value) for value in dimension.values]}
     return {"low": dimension.low, "high": dimension.high, "log": dimension.log, "step": dimension.step}
 
 
@@ -127,12 +156,11 @@ def _write_winner(folder: SearchFolder, asked: Recipe, summary: Mapping[str, Any
     """The base recipe with the best settings, ready for `fit`; a note above says where it comes from."""
     import yaml
 
-    best = summary["table"][0]
-    plain = asked.with_values({**best["settings"], "tuning": {}}).asked()
-    many = len(summary["table"])
+    table = summary["table"]
+    plain = asked.with_values({**table[0]["settings"], "tuning": {}}).asked()
     note = (
-        f"# Trial {best['trial']} of {many}: {summary['metric']} {best['value']:.4g} on validation rows. "
-        "It was chosen by that figure,\n"
+        f"# Trial {table[0]['trial']} of {len(table)}: {summary['metric']} {table[0]['value']:.4g} on "
+        "validation rows. It was chosen by that figure,\n"
         "# which is flattered: measure on test rows before you believe it.\n"
     )
     write_text(folder.winner, note + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
@@ -177,21 +205,17 @@ def _finite(value: Any) -> Any:
 def fit_winner(folder: SearchFolder, data: Dataset, *, progress: str) -> Run:
     """Fit the winner's recipe with its replicas, then train on training and validation rows together.
 
-    The first fit, on training rows, finds the number of epochs, the temperature and the threshold, which need
-    rows that the network has not learned from; the second uses them, and `Run.test(refit=True)` measures it.
-    The seal stays shut.
+    The first fit, on training rows, finds the epochs, the temperature and the threshold, which need rows that
+    the network has not learned from; the second uses them. The test rows stay sealed.
     """
     search = Search(folder.path)
-    run = _fit_or_resume(folder, search, progress)
+    if (folder.run / "recipe.yaml").exists():
+        run = resume(folder.run, progress=progress)
+    else:
+        run = fit(recipe=search.winner, out=folder.run, progress=progress)
     _note_choice(run, search)
     run.refit(progress=progress)
     return run
-
-
-def _fit_or_resume(folder: SearchFolder, search: Search, progress: str) -> Run:
-    if (folder.run / "recipe.yaml").exists():
-        return resume(folder.run, progress=progress)
-    return fit(recipe=search.winner, out=folder.run, progress=progress)
 
 
 def _note_choice(run: Run, search: Search) -> None:

@@ -1,24 +1,21 @@
 """tune: try settings, measure them on validation rows, and report what is within noise."""
 
-import functools
-import math
 import shutil
 import signal
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.errors import HandrailError, RecipeError, RunError, TrainingError, did_you_mean
-from handrail.evaluation.metric_names import higher_is_better
 from handrail.fitting import check_start
-from handrail.recipe import Recipe
-from handrail.recipe.compose import SOURCES, compose
+from handrail.recipe import SOURCES, Recipe, compose
 from handrail.runs.assembly import check_data
 from handrail.runs.folder import write_yaml
 from handrail.tools.files import write_atomically
@@ -26,23 +23,24 @@ from handrail.tools.machine import cores
 from handrail.tools.yaml import read_yaml
 from handrail.training.seeds import derive
 from handrail.training.signals import Interrupted, StopRequest, listening
-from handrail.training.train import restore_threads
+from handrail.training.speed.threads import restore_threads
 from handrail.tuning.checks import check_space, choose_method
-from handrail.tuning.comparison import measure, resample_metric, resamples_for
-from handrail.tuning.executors import Executor, ForkedProcesses, ThisProcess
-from handrail.tuning.executors.pool import WorkerPool
-from handrail.tuning.executors.processes import NewProcess, can_copy
-from handrail.tuning.executors.worker import make_job
-from handrail.tuning.folder import SearchFolder, begin_search, find_search
-from handrail.tuning.group import Grouping, Measurement
+from handrail.tuning.comparison import Criterion, Measurement, make_summary, rank, resamples_for
+from handrail.tuning.executors import Executor, make_executor
+from handrail.tuning.group import Grouping
 from handrail.tuning.methods import Method, make_method
-from handrail.tuning.progress import SearchProgress
-from handrail.tuning.ranking import Criterion, make_summary, rank
-from handrail.tuning.results import Search, fit_winner, write_results
-from handrail.tuning.space import Space
-from handrail.tuning.trial import Result, Trial
-from handrail.tuning.trial_store import TrialStore, settings_text
+from handrail.tuning.results import (
+    Search,
+    SearchFolder,
+    begin_search,
+    find_search,
+    fit_winner,
+    write_results,
+)
+from handrail.tuning.trial import Result, Trial, TrialStore, settings_text
 from handrail.tuning.workspace import Workspace
+
+_PAUSE = 1.0  # seconds between two lines of progress
 
 
 def tune(
@@ -71,14 +69,14 @@ def tune(
     Returns: the search: its table, its winner, and what is within noise.
 
     Raises: `RecipeError`, `DataError` before anything is trained; then nothing is left behind.
-        `TrainingError` when every trial failed. `Interrupted` on Ctrl-C or SIGTERM; `resume_search`
-        continues.
+        `TrainingError` when every trial failed. `Interrupted` on Ctrl-C or SIGTERM; see `resume_search`.
     """
     settings = dict(changes or {}) | ({} if space is None else {"tuning.space": dict(space)})
     asked = compose(source, target, recipe=recipe, changes=settings)
     check_start(asked)
     check_space(asked)
-    new_folders = [path for path in _parents(out) if not path.exists()]
+    path = Path(out) if out else Path("runs")
+    new_folders = [folder for folder in (path, *path.parents) if not folder.exists()]
     folder = begin_search(asked.name, out)
     try:
         return _search_in(folder, asked, refit=refit, progress=progress)
@@ -104,8 +102,7 @@ def resume_search(
         source: where the same data is now, if it has moved.
         model: the module, where the search was given an object.
 
-    Raises: `RunError` when there is no search, or its recipe was changed; `DataError` when the data is not
-    what it was.
+    Raises: `RunError` when there is no search, or its recipe or its data has changed.
     """
     folder = find_search(path)
     if folder.summary.exists() and not refit:
@@ -118,44 +115,35 @@ def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | No
     if model is not None:
         values["model"] = model
     elif str(values.get("model", "")).startswith("<object"):
-        raise RunError(
-            f"the model of '{folder.path}' was an object, {values['model']}; pass it again (model=...)."
-        )
+        problem = f"was an object, {values['model']}; pass it again (model=...)"
+        raise RunError(f"the model of '{folder.path}' {problem}.")
     asked = Recipe.parse(values)
-    copies = {
-        f"data.{name}": str(folder.data(name))
-        for name in SOURCES
-        if getattr(asked.data, name) == folder.data(name).name
+    files = {name: folder.data(name) for name in SOURCES}
+    changes: dict[str, Any] = {
+        f"data.{name}": str(file) for name, file in files.items() if getattr(asked.data, name) == file.name
     }
-    moved = (
-        {}
-        if source is None
-        else {"data.source": source if "://" in str(source) else str(Path(str(source)).absolute())}
-    )
-    return asked.with_values({**copies, **moved})
+    if source is not None:
+        changes["data.source"] = source if "://" in str(source) else str(Path(str(source)).absolute())
+    return asked.with_values(changes)
 
 
 def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: str) -> Search:
-    progress_printer = SearchProgress(progress)
+    printer = SearchProgress(progress)
     try:
         with restore_threads(), listening() as stop_request:
             asked = _with_data_in_folder(folder, asked)
             store = TrialStore(folder.store)
             try:
                 data = _prepare(folder, asked, store)
-                _Search(
-                    folder, asked, data, store, stop_request=stop_request, progress_printer=progress_printer
-                ).run()
+                _Search(folder, asked, data, store, stop_request=stop_request, printer=printer).run()
             finally:
                 store.close()
         if refit:
             fit_winner(folder, data, progress=progress)
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.exit_code - 128 if isinstance(stop, Interrupted) else signal.SIGINT
-        raise Interrupted(
-            f"interrupted; every finished trial is stored. Continue with: handrail resume {folder.path}",
-            number,
-        ) from None
+        advice = f"Continue with: handrail resume {folder.path}"
+        raise Interrupted(f"interrupted; every finished trial is stored. {advice}", number) from None
     return Search(folder.path)
 
 
@@ -174,9 +162,8 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
     check_data(asked, data)
     if known and known["data"] != data.fingerprint:
         raise RunError(
-            f"'{data.source}' has changed since the search began: its rows, or their order, "
-            "are not the same. Restore it, name its new place (resume --source), or search again "
-            "into another folder."
+            f"'{data.source}' has changed since the search began: its rows, or their order, are not the same."
+            " Restore it, name its new place (resume --source), or search again into another folder."
         )
     if not known:
         store.note({"recipe": plain, "data": data.fingerprint, "threads": max(1, cores() // _workers(asked))})
@@ -200,6 +187,41 @@ def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
     return asked.with_values(changes) if changes else asked
 
 
+class SearchProgress:
+    """Prints plain lines, or nothing with the style `none`."""
+
+    def __init__(self, style: str) -> None:
+        self.silent = style == "none"
+        self.asked = self.done = self.failed = 0
+        self.best: tuple[float, int] | None = None
+        self._printed, self._began = 0.0, time.monotonic()
+
+    def batch(self, trials: Sequence[Trial], *, done: int) -> None:
+        """Report that trials begin; `done` of them have a stored result."""
+        self.asked += len(trials)
+        self.done += done
+        if not self.silent:
+            rung = f", rung {trials[0].rung + 1}" if trials[0].share < 1 or trials[0].rung else ""
+            before = f" ({done} of them stored already)" if done else ""
+            print(f"{len(trials)} trials begin{rung}{before}", file=sys.stderr)  # noqa: T201
+
+    def add(self, results: Sequence[Result], *, metric: str, sign: int) -> None:
+        """Report trials that have ended."""
+        self.done += len(results)
+        self.failed += sum(bool(result.failure) for result in results)
+        for result in results:
+            if not result.failure and (self.best is None or sign * result.value > sign * self.best[0]):
+                self.best = (result.value, result.number)
+        now = time.monotonic()
+        if self.silent or not results or (now - self._printed < _PAUSE and self.done < self.asked):
+            return
+        self._printed = now
+        best = "" if self.best is None else f"; best {metric} {self.best[0]:.4f}, trial {self.best[1]}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        text = f"{self.done} of {self.asked} done{failed}{best}  ({now - self._began:.1f} s)"
+        print(text, file=sys.stderr)  # noqa: T201
+
+
 class _Search:
     """One search, from its first trial, or from where an earlier attempt stopped, to its table."""
 
@@ -211,11 +233,11 @@ class _Search:
         store: TrialStore,
         *,
         stop_request: StopRequest,
-        progress_printer: SearchProgress,
+        printer: SearchProgress,
     ) -> None:
         self.folder, self.asked, self.data, self.store = folder, asked, data, store
-        self.stop_request, self.progress_printer = stop_request, progress_printer
-        self.space: Space = check_space(asked)
+        self.stop_request, self.printer = stop_request, printer
+        self.space = check_space(asked)
         self.workspace = Workspace(asked, data, threads=store.facts()["threads"])
         self.measurement = _make_measurement(self.workspace)
         self.results, self.known = store.results(), store.settings()
@@ -224,7 +246,10 @@ class _Search:
 
     def run(self) -> None:
         """Train what the method asks for, tell it the results, until it is done; then write the table."""
-        method, executor = self._make_method(), self._make_executor()
+        method = self._make_method()
+        executor = make_executor(
+            self.workspace, self.measurement, _workers(self.asked), stop_request=self.stop_request
+        )
         try:
             while batch := method.ask():
                 self._train(batch, executor)
@@ -235,13 +260,10 @@ class _Search:
         if all(result.failure for result in ranking):
             reasons = list(dict.fromkeys(result.failure for result in ranking))[:3]
             raise TrainingError([f"every trial failed; the search is in '{self.folder.path}'.", *reasons])
-        summary = make_summary(self.trials, ranking, self._measure_baselines(), self._criterion)
-        write_results(
-            self.folder,
-            self.asked,
-            self.data,
-            {"space": self.space, "method": choose_method(self.asked, self.space), **summary},
-        )
+        baselines = self.workspace.measure_baselines(self.measurement)
+        summary = {"space": self.space, "method": choose_method(self.asked, self.space)}
+        summary |= make_summary(self.trials, ranking, baselines, self._criterion)
+        write_results(self.folder, self.asked, self.data, summary)
         shutil.rmtree(self.folder.work, ignore_errors=True)
 
     @property
@@ -249,95 +271,31 @@ class _Search:
         return Criterion(self.measurement.metric, self.asked.evaluation.confidence, self.asked.seed)
 
     def _make_method(self) -> Method:
-        settled = self.workspace.settle(self.asked)
-        assert settled.training.epochs != "auto", "a recipe is settled before training"
-        return make_method(
-            choose_method(self.asked, self.space),
-            self.asked.tuning,
-            self.space,
-            seed=self.asked.seed,
-            epochs=settled.training.epochs,
-            higher=higher_is_better(self.measurement.metric),
-        )
+        name, settings, seed = choose_method(self.asked, self.space), self.asked.tuning, self.asked.seed
+        epochs, higher = self.workspace.settle(self.asked).training.epochs, self._criterion.sign > 0
+        assert epochs != "auto", "a recipe is settled before training"
+        return make_method(name, settings, self.space, seed=seed, epochs=epochs, higher=higher)
 
     def _train(self, batch: list[Trial], executor: Executor) -> None:
         """Train the trials without a stored result, grouped as if all were new."""
         self.trials |= {trial.key: trial for trial in batch}
-        different = [
-            trial
-            for trial in batch
-            if self.known.get(trial.key, settings_text(trial)) != settings_text(trial)
-        ]
-        if different:
-            raise RunError(
-                f"trial {different[0].number} of '{self.folder.path}' has other settings "
-                "than this version proposes; search again into another folder."
-            )
+        for trial in batch:
+            if self.known.get(trial.key, settings_text(trial)) != settings_text(trial):
+                raise RunError(
+                    f"trial {trial.number} of '{self.folder.path}' has other settings "
+                    "than this version proposes; search again into another folder."
+                )
         groups, failed = self.grouping.groups(batch)
-        self._add(
-            [self.trials[result.key] for result in failed],
-            [result for result in failed if result.key not in self.results],
-        )
+        self._add(batch, [result for result in failed if result.key not in self.results])
         left = [group for group in groups if any(trial.key not in self.results for trial in group.trials)]
-        self.progress_printer.batch(batch, done=sum(trial.key in self.results for trial in batch))
+        self.printer.batch(batch, done=sum(trial.key in self.results for trial in batch))
         executor.run([(group, self.folder.work / group.name) for group in left], self._add)
         self.workspace.drop_networks()
 
     def _add(self, trials: Sequence[Trial], results: Sequence[Result]) -> None:
         self.store.add(trials, results)
         self.results |= {result.key: result for result in results}
-        self.progress_printer.add(results, metric=self.measurement.metric, sign=self._criterion.sign)
-
-    def _make_executor(self) -> Executor:
-        settings, stop_request = self.asked.tuning, self.stop_request
-        count = _workers(self.asked)
-        job = make_job(self.asked, self.data.fingerprint, self.measurement, threads=self.workspace.threads)
-        if settings.cluster is not None:
-            if job is None:
-                raise RecipeError(
-                    "tuning.cluster: a recipe with objects cannot be sent; name its parts by import path."
-                )
-            from handrail.tuning.executors.ray import Cluster
-
-            return Cluster(job, settings.cluster, count, stop_request=stop_request)
-        if count == 1 or self.workspace.device.type != "cpu":
-            return ThisProcess(self.workspace, self.measurement, stop_request=stop_request)
-        make_pool = (
-            None
-            if job is None
-            else functools.partial(
-                WorkerPool, functools.partial(NewProcess, job), count, stop_request=stop_request
-            )
-        )
-        usual = (
-            ThisProcess(self.workspace, self.measurement, stop_request=stop_request, make_workers=make_pool)
-            if settings.workers == "auto" or not make_pool
-            else make_pool()
-        )
-        return (
-            ForkedProcesses(
-                self.workspace, self.measurement, count, stop_request=stop_request, fallback=usual
-            )
-            if can_copy(self.workspace)
-            else usual
-        )
-
-    def _measure_baselines(self) -> dict[str, tuple[float, np.ndarray]]:
-        """The figure of each baseline and its resamples, as means over the folds."""
-        folds = self.workspace.baselines()
-        metric, measurement = self.measurement.metric, self.measurement
-        figures = {}
-        for name in folds[0]:
-            value = sum(measure(fold[name], metric) for fold in folds) / len(folds)
-            resampled = [
-                resample_metric(
-                    fold[name], metric, resamples=measurement.resamples, seed=measurement.seed + number
-                )
-                for number, fold in enumerate(folds)
-            ]
-            if math.isfinite(value):  # a baseline without a defined figure is left out
-                figures[name] = (value, sum(resampled) / len(resampled))
-        return figures
+        self.printer.add(results, metric=self.measurement.metric, sign=self._criterion.sign)
 
 
 def _make_measurement(workspace: Workspace) -> Measurement:
@@ -345,24 +303,17 @@ def _make_measurement(workspace: Workspace) -> Measurement:
     recipe = workspace.settle(workspace.recipe)
     outcome, fair = workspace.evaluate(recipe, 0, workspace.network(recipe, 0).eval())
     asked = workspace.recipe.tuning.metric
-    if asked not in ("auto", *outcome.names()):
-        raise RecipeError(
-            f"tuning.metric: {workspace.data.task.name} has no figure '{asked}'."
-            + did_you_mean(asked, ["auto", *outcome.names()])
-        )
+    known = ["auto", *outcome.names()]
+    if asked not in known:
+        hint = did_you_mean(asked, known)
+        raise RecipeError(f"tuning.metric: {workspace.data.task.name} has no figure '{asked}'.{hint}")
     resamples = resamples_for(outcome, workspace.recipe.evaluation.resamples)
-    return Measurement(
-        fair if asked == "auto" else asked, resamples, derive(workspace.recipe.seed, "resamples") % 2**32
-    )
+    seed = derive(workspace.recipe.seed, "resamples") % 2**32
+    return Measurement(fair if asked == "auto" else asked, resamples, seed)
 
 
 def _workers(asked: Recipe) -> int:
     return cores() if asked.tuning.workers == "auto" else asked.tuning.workers
-
-
-def _parents(out: str | Path | None) -> list[Path]:
-    path = Path(out) if out else Path("runs")
-    return [path, *path.parents]
 
 
 def _discard(folder: SearchFolder, new_folders: list[Path]) -> None:

@@ -57,9 +57,7 @@ class Range:
 
     def all_values(self) -> tuple[Any, ...] | None:
         """All values; None for a continuum."""
-        if self.stride is None:
-            return None
-        return tuple(self._nth(index) for index in range(self._count))
+        return None if self.stride is None else tuple(self._nth(index) for index in range(self._count))
 
     def examples(self) -> tuple[Any, ...]:
         return (self.low, self.high)
@@ -100,9 +98,9 @@ def read_space(values: Mapping[str, Any]) -> tuple[Space, list[str]]:
             problems += [f"tuning.space: {name}: {text}" for text in error.problems]
     problems += _overlaps([name for name, _ in _flatten(values)])
     if not values:
-        expected = _EXPECTED.removeprefix("expected ")
+        each = _EXPECTED.removeprefix("expected ")
         problems.append(
-            f"tuning.space: nothing to try; expected dotted settings with their values, each {expected}."
+            f"tuning.space: nothing to try; expected dotted settings with their values, each {each}."
         )
     return space, problems
 
@@ -139,31 +137,27 @@ def _parse_powers(value: Any) -> Any:
 def _choices(values: Any) -> Choices:
     if not values:
         raise RecipeError("found an empty list, expected the values to try.")
-    repeated = [
-        value for index, value in enumerate(values) if any(_same(value, other) for other in values[:index])
-    ]
-    if repeated:
-        raise RecipeError(f"{show_value(repeated[0])} stands there twice; leave one out.")
+    for index, value in enumerate(values):
+        if any(type(value) is type(other) and bool(value == other) for other in values[:index]):
+            raise RecipeError(f"{show_value(value)} stands there twice; leave one out.")
     return Choices(tuple(import_path(value) or value for value in values))
-
-
-def _same(first: Any, second: Any) -> bool:
-    return type(first) is type(second) and bool(first == second)
 
 
 def _range(value: Mapping[str, Any]) -> Range:
     problems = [f"{key}: unknown.{did_you_mean(key, _RANGE)}" for key in value if key not in _RANGE]
     problems += [f"{key}: missing; a range has both ends." for key in ("low", "high") if key not in value]
     ends = {key: value[key] for key in ("low", "high", "step") if key in value}
-    wrong = {key: number for key, number in ends.items() if not _is_number(number)}
-    problems += [f"{key}: found {show_value(number)}, expected a number." for key, number in wrong.items()]
+    problems += [
+        f"{key}: found {show_value(number)}, expected a number."
+        for key, number in ends.items()
+        if not _is_number(number)
+    ]
     if not isinstance(value.get("log", False), bool):
         problems.append(f"log: found {show_value(value['log'])}, expected true or false.")
     if problems:
         raise RecipeError(problems)
     dimension = Range(value["low"], value["high"], log=value.get("log", False), step=value.get("step"))
-    problems = list(_range_mistakes(dimension))
-    if problems:
+    if problems := list(_range_mistakes(dimension)):
         raise RecipeError(problems)
     return dimension
 
@@ -206,13 +200,10 @@ def combinations(space: Space) -> Iterator[Settings]:
 
 
 def draw_settings(space: Space, count: int, *, seed: int) -> list[Settings]:
-    """`count` random settings, no two alike.
-
-    Source: Bergstra & Bengio 2012 (random search)
-    """
-    generator = np.random.default_rng(seed)
-    drawn: dict[str, Settings] = {}
-    while len(drawn) < count:
-        settings = {name: dimension.at(float(generator.random())) for name, dimension in space.items()}
-        drawn.setdefault(repr(settings), settings)
-    return list(drawn.values())
+    """`count` random settings, no two alike. Source: Bergstra & Bengio 2012 (random search)"""
+    rng = np.random.default_rng(seed)
+    different: dict[str, Settings] = {}
+    while len(different) < count:
+        settings = {name: dimension.at(float(rng.random())) for name, dimension in space.items()}
+        different.setdefault(repr(settings), settings)
+    return list(different.values())

@@ -1,10 +1,9 @@
-"""Where trials are trained and measured: rows are prepared once for all trials that encode them alike."""
+"""Where trials are trained and measured: rows or folds, prepared once for all that encode alike."""
 
 import copy
 import json
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +14,22 @@ from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows
-from handrail.evaluation.outcome import Outcome
+from handrail.errors import DataError
+from handrail.evaluation.outcomes import Outcome
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
-from handrail.runs.assembly import encoders, lesson_of
+from handrail.recipe.sections import DataRecipe
+from handrail.runs.assembly import encoders, make_training_data
 from handrail.runs.defaults import settle_recipe
 from handrail.tasks import Task
 from handrail.training.job import Job, TrainingData
-from handrail.training.seeds import replica_seeds
+from handrail.training.seeds import derive, replica_seeds
 from handrail.training.train import choose_device
-from handrail.tuning.folds import Division, divisions
+from handrail.tuning.comparison import Measurement
 from handrail.tuning.space import Settings
 from handrail.tuning.trial import Trial
+
+Division = tuple[Part, Part]  # training and validation rows
 
 _CACHED_PARAMETERS = 20_000_000  # of networks that wait to be trained
 _ENCODES = ("encoding", "images", "text", "series", "audio")
@@ -39,9 +42,9 @@ class PreparedRows:
     train: Part
     validation: Part
     encoder: RowEncoder
-    decoder: Task
+    task: Task
     rows: Rows
-    lesson: TrainingData
+    training_data: TrainingData
 
 
 class Workspace:
@@ -74,15 +77,8 @@ class Workspace:
         prepared = self.rows_for(recipe, 0)
         if recipe.transfer.features and recipe.data.augment == "auto":
             recipe = recipe.with_values({"data.augment": []})  # features are computed once
-        rows = len(self.divisions[0][0])
-        return settle_recipe(
-            recipe,
-            prepared.encoder.shape,
-            prepared.decoder.outputs,
-            task=self.data.task,
-            rows=rows,
-            device=self.device,
-        )[0]
+        shapes, rows = (prepared.encoder.shape, prepared.task.outputs), len(self.divisions[0][0])
+        return settle_recipe(recipe, *shapes, task=self.data.task, rows=rows, device=self.device)[0]
 
     def rows_for(self, recipe: Recipe, fold: int) -> PreparedRows:
         """The rows of a fold as this recipe encodes them."""
@@ -92,12 +88,12 @@ class Workspace:
         return self._prepared[key]
 
     def _prepare_rows(self, recipe: Recipe, train: Part, validation: Part) -> PreparedRows:
-        encoder, decoder = encoders(recipe, train, schema=self.data.schema, task=self.data.task)
+        encoder, task = encoders(recipe, train, schema=self.data.schema, task=self.data.task)
         # the network is each trial's own
-        pipeline = Pipeline(encoder, decoder, _NoNetwork(), model="").to(self.device)
-        lesson = lesson_of(recipe, pipeline, train, validation)
+        pipeline = Pipeline(encoder, task, _NoNetwork(), model="").to(self.device)
+        training_data = make_training_data(recipe, pipeline, train, validation)
         rows = validation.encode_with(encoder)
-        return PreparedRows(train, validation, encoder, decoder, rows, lesson)
+        return PreparedRows(train, validation, encoder, task, rows, training_data)
 
     def network(self, recipe: Recipe, fold: int) -> nn.Module:
         """The untrained network of a settled recipe."""
@@ -106,7 +102,7 @@ class Workspace:
         network = make_network(
             model,
             prepared.encoder,
-            prepared.decoder,
+            prepared.task,
             augment=recipe.data.augment,
             precision=recipe.training.precision,
             seed=recipe.seed,
@@ -116,10 +112,8 @@ class Workspace:
     def first_network(self, trial: Trial) -> nn.Module:
         """A trial's untrained network on the first fold; cached until it is trained, if there is room."""
         network = self.network(self.settle_trial(trial), 0)
-        if (
-            sum(parameter.numel() for parameter in network.parameters()) * (len(self._networks) + 1)
-            <= _CACHED_PARAMETERS
-        ):
+        size = sum(parameter.numel() for parameter in network.parameters())
+        if size * (len(self._networks) + 1) <= _CACHED_PARAMETERS:
             self._networks[trial.number] = network
         return network
 
@@ -128,40 +122,44 @@ class Workspace:
         self._networks.clear()
 
     def jobs(self, trial: Trial, fold: int) -> list[Job]:
-        """The training jobs of a trial on one fold, one a replica.
-
-        Raises: `RecipeError` when its parts do not fit the data.
-        """
+        """The jobs of a trial on one fold, one a replica. Raises: `RecipeError` when its parts do not fit."""
         recipe = self.settle_trial(trial)
         prepared = self.rows_for(recipe, fold)
         assert recipe.training.epochs != "auto", "a recipe is settled before training"
         epochs = None if trial.share == 1 else max(1, round(trial.share * recipe.training.epochs))
-        recipes = [recipe.model_copy(update={"seed": seed}) for seed in self.seeds()]
+        seeds = replica_seeds(self.recipe.seed, self.recipe.tuning.replicas)
+        recipes = [recipe.model_copy(update={"seed": seed}) for seed in seeds]
         first = self._networks.pop(trial.number, None) if fold == 0 else None
         networks = [
             self.network(own, fold) if first is None or place else first for place, own in enumerate(recipes)
         ]
         return [
-            Job(f"{trial.number}-{place}", replace(prepared.lesson, recipe=own), network, epochs)
+            Job(f"{trial.number}-{place}", replace(prepared.training_data, recipe=own), network, epochs)
             for place, (own, network) in enumerate(zip(recipes, networks, strict=True), start=1)
         ]
-
-    def seeds(self) -> list[int]:
-        """The seeds of the replicas; the first is the recipe's own."""
-        return replica_seeds(self.recipe.seed, self.recipe.tuning.replicas)
 
     def evaluate(self, recipe: Recipe, fold: int, network: nn.Module) -> tuple[Outcome, str]:
         """The outcome of a network on the held-out rows, and the metric that the task finds fair."""
         prepared = self.rows_for(recipe, fold)
-        decoder = copy.deepcopy(prepared.decoder)
-        decoder.settle(network, prepared.rows, prepared.validation, recipe.evaluation)
-        outcome = decoder.outcome(network, prepared.rows, prepared.validation)
-        return outcome, decoder.fair_metric or outcome.names()[0]
+        task = copy.deepcopy(prepared.task)
+        task.settle(network, prepared.rows, prepared.validation, recipe.evaluation)
+        outcome = task.outcome(network, prepared.rows, prepared.validation)
+        return outcome, task.fair_metric or outcome.names()[0]
 
-    def baselines(self) -> list[dict[str, Outcome]]:
-        """The baselines on each fold, fitted on its training rows, as the base recipe encodes them."""
-        folds = [self.rows_for(self.recipe, fold) for fold in range(len(self.divisions))]
-        return [rows.decoder.baselines(rows.train, rows.validation, rows.encoder) for rows in folds]
+    def measure_baselines(self, measurement: Measurement) -> dict[str, tuple[float, np.ndarray]]:
+        """The metric of each baseline and its resamples, as means over the folds.
+
+        Baselines are fitted on the training rows of each fold, as the base recipe encodes them.
+        """
+        prepared = [self.rows_for(self.recipe, fold) for fold in range(len(self.divisions))]
+        folds = [rows.task.baselines(rows.train, rows.validation, rows.encoder) for rows in prepared]
+        figures = {}
+        for name in folds[0]:
+            value = sum(measurement.measure(fold[name]) for fold in folds) / len(folds)
+            resamples = [measurement.resample(fold[name], number) for number, fold in enumerate(folds)]
+            if math.isfinite(value):  # a baseline without a defined figure is left out
+                figures[name] = (value, sum(resamples) / len(resamples))
+        return figures
 
 
 class _NoNetwork(nn.Module):
@@ -173,12 +171,75 @@ class _NoNetwork(nn.Module):
 
 
 def _encoding_key(recipe: Recipe) -> str:
-    sections: Mapping[str, Any] = {
-        name: getattr(recipe.data, name).model_dump(mode="json") for name in _ENCODES
-    }
+    sections = {name: getattr(recipe.data, name).model_dump(mode="json") for name in _ENCODES}
     return json.dumps(sections, sort_keys=True)
 
 
-def mean_resamples(resamples: list[list[np.ndarray]]) -> np.ndarray:
-    """The mean over folds and replicas of `[folds][replicas][resamples]`."""
-    return np.mean([replica for fold in resamples for replica in fold], axis=0)
+def divisions(data: Dataset, recipe: DataRecipe, folds: int | None) -> list[Division]:
+    """Pairs of training and validation rows, without the sealed rows.
+
+    Folds are drawn as the validation rows were: class by class, or by whole groups; duplicate rows stay in
+    one fold where the recipe drops duplicates.
+
+    Raises: `DataError` where rows are ordered in time, or too few.
+    """
+    if folds is None:
+        return [(data.train, data.validation)]
+    if data.task.is_forecast or data.task.name == "next-token" or recipe.split.method in ("time", "order"):
+        problem = "rows that follow one another in time cannot be divided into folds"
+        raise DataError(f"tuning.folds: {problem}; leave tuning.folds out.")
+    if data.train.sample is not data.train:
+        problem = "a table that is streamed cannot be divided into folds"
+        raise DataError(f"tuning.folds: {problem}; leave tuning.folds out.")
+    rows = data.train.join(data.validation)
+    classes = rows.target.numpy() if data.task.is_classification else None
+    fold_of = _draw_folds(rows, recipe, folds, classes=classes)
+    training = [_select(rows, fold_of != fold, f"training {fold + 1}") for fold in range(folds)]
+    validation = [_select(rows, fold_of == fold, f"fold {fold + 1}") for fold in range(folds)]
+    return list(zip(training, validation, strict=True))
+
+
+def _draw_folds(rows: Part, recipe: DataRecipe, folds: int, *, classes: np.ndarray | None) -> np.ndarray:
+    """The fold of each row."""
+    generator = np.random.default_rng(derive(recipe.split.seed, "folds"))
+    keys = _keys(rows, recipe)
+    if keys is not None:
+        return _by_group(keys, folds, generator)
+    if len(rows) < 2 * folds:
+        raise DataError(
+            f"tuning.folds: {folds} folds of {len(rows)} rows; expected at least two rows a fold."
+        )
+    fold_of = np.empty(len(rows), dtype=np.int64)
+    first = 0
+    for code in [None] if classes is None else np.unique(classes):
+        members = np.arange(len(rows)) if code is None else np.flatnonzero(classes == code)
+        # Each class continues where the last one ended: small classes do not all begin with the first fold.
+        fold_of[generator.permutation(members)] = (first + np.arange(len(members))) % folds
+        first += len(members)
+    return fold_of
+
+
+def _keys(rows: Part, recipe: DataRecipe) -> np.ndarray | None:
+    """Rows with the same key stay in one fold."""
+    if recipe.split.method == "group":
+        return rows.raw[str(recipe.split.column)].to_numpy()
+    return rows.hashes if recipe.duplicates == "drop" else None
+
+
+def _by_group(keys: np.ndarray, folds: int, generator: np.random.Generator) -> np.ndarray:
+    """Whole groups: in random order, the largest first, each to the fold with the fewest rows."""
+    _, groups = np.unique(keys, return_inverse=True)
+    sizes = np.bincount(groups)
+    if len(sizes) < folds:
+        problem = f"{folds} folds of {len(sizes)} groups; expected at least one group a fold"
+        raise DataError(f"tuning.folds: {problem}.")
+    fold_of, filled = np.empty(len(sizes), dtype=np.int64), np.zeros(folds)
+    shuffled = generator.permutation(len(sizes))
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        fold_of[group] = filled.argmin()
+        filled[fold_of[group]] += sizes[group]
+    return fold_of[groups]
+
+
+def _select(part: Part, chosen: np.ndarray, name: str) -> Part:
+    return replace(part.pick(np.flatnonzero(chosen)), name=name)

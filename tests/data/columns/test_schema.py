@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from handrail.data.columns.schema import infer, infer_column, read_column, read_frame
 from handrail.data.columns.values import as_booleans, as_labels, as_numbers, as_seconds
-from handrail.data.sources.cells import clean_text, native
+from handrail.data.sources.cells import clean_text, convert_types
 from handrail.errors import DataError
 
 DAY = dt.datetime(2024, 1, 5)
@@ -73,7 +73,7 @@ def native_tables(draw):
 @settings(max_examples=150, deadline=None)
 @given(native_tables())
 def test_a_table_is_understood_alike_in_native_and_in_text_form(table: pl.DataFrame) -> None:
-    typed, text = native(table, "table"), as_text(table)
+    typed, text = convert_types(table, "table"), as_text(table)
     schemas = infer(typed), infer(text)
     assert [c.kind for c in schemas[0].columns] == [c.kind for c in schemas[1].columns]
     if schemas[0].used:
@@ -183,9 +183,9 @@ def test_numbers_that_are_named_like_an_identifier() -> None:
 
 def test_odd_markers_among_numbers() -> None:
     numbers = [str(i * 1.5) for i in range(60)]
-    found = infer_column(column([*numbers, "unknown", "n.b.", "unknown"]))
-    assert (found.kind, found.markers) == ("numeric", ("n.b.", "unknown"))
-    read, troubles = read_column(column(["unknown", "7", "oops", None]), found)
+    understanding = infer_column(column([*numbers, "unknown", "n.b.", "unknown"]))
+    assert (understanding.kind, understanding.markers) == ("numeric", ("n.b.", "unknown"))
+    read, troubles = read_column(column(["unknown", "7", "oops", None]), understanding)
     assert read.to_list() == [None, 7.0, None, None]
     assert [(t.rows, t.example) for t in troubles] == [((2,), "oops")]
     assert kind([*numbers[:20], "unknown", "unknown"]) != "numeric"  # one in ten is no oddity
@@ -207,8 +207,8 @@ def test_trouble_rows_are_reported_exactly() -> None:
         }
     )
     frame, troubles = read_frame(later, schema)
-    found = {t.column: (t.rows, t.example) for t in troubles}
-    assert found == {"n": ((1, 2), "1_0"), "b": ((1, 3), "maybe"), "d": ((0, 3), "2024-13-01")}
+    examples = {t.column: (t.rows, t.example) for t in troubles}
+    assert examples == {"n": ((1, 2), "1_0"), "b": ((1, 3), "maybe"), "d": ((0, 3), "2024-13-01")}
     assert frame.columns == ["n", "b", "d"]
     assert frame["n"].to_list() == [1.0, None, None, None]
     assert "column 'n' (numeric): found '1_0'" in map(str, troubles)
@@ -230,8 +230,8 @@ def test_infinite_values_are_trouble_of_their_own_and_nan_is_missing(values: lis
 
 
 def test_infinite_and_unreadable_values_are_told_apart() -> None:
-    found = infer_column(column(["1.5", "2"]))
-    _, troubles = read_column(column(["word", "inf", "1e999", "3"]), found)
+    schema = infer_column(column(["1.5", "2"]))
+    _, troubles = read_column(column(["word", "inf", "1e999", "3"]), schema)
     assert [(t.rows, t.example) for t in troubles] == [((1, 2), "inf"), ((0,), "word")]
 
 
@@ -257,9 +257,16 @@ def test_zero_and_one_may_be_a_count_but_yes_and_no_may_not() -> None:
         (["2024-02-01", "2024-02-03"], "%Y-%m-%d", "2024-02-01"),
         (["2024-02-01 10:00:00", "2024-02-03 10:00:00"], "%Y-%m-%d %H:%M:%S", "2024-02-01T10:00:00"),
         (["2024-02-01 10:00:00", "2024-02-03 10:00:00.25"], "%Y-%m-%d %H:%M:%S%.f", "2024-02-01T10:00:00"),
-        (["2024-02-01T10:00:00.5Z", "2024-02-03T10:00:00Z"], "%Y-%m-%dT%H:%M:%S%.f%#z", "2024-02-01T10:00:00.5"),
-        (["2024-02-01 "
-        "10:00:00+02:00", "2024-02-03 10:00:00-05:00"], "%Y-%m-%d %H:%M:%S%.f%#z", "2024-02-01T08:00:00"),
+        (
+            ["2024-02-01T10:00:00.5Z", "2024-02-03T10:00:00Z"],
+            "%Y-%m-%dT%H:%M:%S%.f%#z",
+            "2024-02-01T10:00:00.5",
+        ),
+        (
+            ["2024-02-01 10:00:00+02:00", "2024-02-03 10:00:00-05:00"],
+            "%Y-%m-%d %H:%M:%S%.f%#z",
+            "2024-02-01T08:00:00",
+        ),
         (["2024/02/01", "2024/02/03"], "%Y/%m/%d", "2024-02-01"),
         (["2024-02", "2024-03"], "%Y-%m", "2024-02-01"),
         (["01.02.2024", "13.02.2024"], "%d.%m.%Y", "2024-02-01"),
@@ -275,9 +282,9 @@ def test_zero_and_one_may_be_a_count_but_yes_and_no_may_not() -> None:
     ],
 )  # fmt: skip
 def test_dates(texts: list[str], date_format: str, first: str) -> None:
-    found = infer_column(column(texts))
-    assert (found.kind, found.date_format) == ("datetime", date_format)
-    seconds = read_column(column(texts), found)[0]
+    schema = infer_column(column(texts))
+    assert (schema.kind, schema.date_format) == ("datetime", date_format)
+    seconds = read_column(column(texts), schema)[0]
     assert seconds[0] == dt.datetime.fromisoformat(first).replace(tzinfo=dt.UTC).timestamp()
 
 
@@ -302,9 +309,9 @@ def test_moments_keep_their_microseconds_in_every_form(values: list[dt.datetime]
 
 
 def test_dates_by_iso_are_read_whatever_their_variety() -> None:
-    found = infer_column(column(["2024-01-05", "2024-01-06"]))
+    schema = infer_column(column(["2024-01-05", "2024-01-06"]))
     texts = ["2024-01-05T00:00:00", "2024-01-05 00:00:00.000", "2024-01-05T02:00:00+02:00", "05.01.2024"]
-    read, troubles = read_column(column(texts), found)
+    read, troubles = read_column(column(texts), schema)
     assert read.to_list() == [1704412800.0] * 3 + [None]
     assert troubles[0].rows == (3,)
     native_schema = infer_column(column([DAY, DAY + dt.timedelta(1)]))
@@ -316,8 +323,8 @@ def test_dates_by_iso_are_read_whatever_their_variety() -> None:
 
 
 def test_what_cannot_be_a_moment_is_trouble() -> None:
-    found = infer_column(column([DAY, DAY + dt.timedelta(1)]))
-    assert read_column(column([True, None]), found)[1][0].rows == (0,)
+    schema = infer_column(column([DAY, DAY + dt.timedelta(1)]))
+    assert read_column(column([True, None]), schema)[1][0].rows == (0,)
     assert read_column(column([DAY]), infer_column(column([1.5, 2.5])))[1][0].rows == (0,)
 
 

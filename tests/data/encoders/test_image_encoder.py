@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from handrail.data.encoders.image import ImageEncoder, Standardise, ToUnit
+from handrail.data.encoders.image import ImageEncoder, StandardisePixels, ToUnit
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.store import place_column
 from handrail.errors import DataError
-from handrail.recipe.encoding import Images
+from handrail.recipe.sections import Images
 
 RNG = np.random.default_rng(0)
 
@@ -54,7 +54,7 @@ def test_moments_do_not_depend_on_the_chunks(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def mixed(*sizes: tuple[int, int]) -> ImageStore:
-    return ImageStore.joined([colour(1, height, width) for height, width in sizes])
+    return ImageStore.join([colour(1, height, width) for height, width in sizes])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_size_suits_the_training_pictures(
 
 def test_channels_suit_the_training_pictures() -> None:
     grey = ImageStore.of_array(np.repeat(RNG.integers(0, 256, (4, 6, 6, 1)).astype(np.uint8), 3, axis=3), "a")
-    both = ImageStore.joined([grey, colour(2, 6, 6)])
+    both = ImageStore.join([grey, colour(2, 6, 6)])
     assert fitted(both, 4).channels == 1
     assert fitted(both).channels == 3
     assert "2 of 6 are in colour" in fitted(both).why
@@ -112,11 +112,11 @@ def test_simple_is_a_few_hundred_numbers(height: int, width: int, numbers: int) 
     store = colour(2, height, width)
     encoder = ImageEncoder.from_facts({**fitted(store).facts(), "size": [height, width]})
     rows = torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8)
-    found = encoder.simple(rows)
-    assert found.shape[1] <= 1000
-    assert found.shape[1] >= min(numbers, 3 * height * width) * 0.5
+    features = encoder.simple(rows)
+    assert features.shape[1] <= 1000
+    assert features.shape[1] >= min(numbers, 3 * height * width) * 0.5
     torch.testing.assert_close(
-        found.mean(), functional.adaptive_avg_pool2d(encoder.front()(rows), 1).mean(), atol=0.05, rtol=0
+        features.mean(), functional.adaptive_avg_pool2d(encoder.front()(rows), 1).mean(), atol=0.05, rtol=0
     )
 
 
@@ -125,14 +125,14 @@ def test_rows_without_a_picture_are_refused() -> None:
     encoder = fitted(store)
     with pytest.raises(
         DataError,
-        match=r"column 'photo': 1 of 3 rows have no picture \(one that has: image 1 of a\), the first of "
-        r"them at position 2",
+        match=r"column 'photo': 1 of 3 rows have no picture \(one that has: image 1 of a\), "
+        r"the first of them at position 2",
     ):
         encoder.rows(pl.Series("photo", [0, None, 2]), store)
 
 
 def test_gradients_flow_to_the_pixels_and_leave_them_alone() -> None:
-    front = torch.nn.Sequential(ToUnit(), Standardise([0.5], [0.25]))
+    front = torch.nn.Sequential(ToUnit(), StandardisePixels([0.5], [0.25]))
     pixels = torch.rand(2, 1, 4, 4, requires_grad=True)
     before = pixels.detach().clone()
     front[1](pixels).sum().backward()
@@ -144,12 +144,12 @@ def test_gradients_flow_to_the_pixels_and_leave_them_alone() -> None:
 def test_the_front_can_be_exported(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
-    front = torch.nn.Sequential(ToUnit(), Standardise([0.1, 0.2, 0.3], [0.2, 0.3, 0.4])).eval()
+    front = torch.nn.Sequential(ToUnit(), StandardisePixels([0.1, 0.2, 0.3], [0.2, 0.3, 0.4])).eval()
     pixels = torch.randint(0, 256, (2, 3, 6, 5), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own affairs
         torch.onnx.export(
             front, (pixels,), tmp_path / "front.onnx", input_names=["input"], dynamo=True, verbose=False
         )
-    found = runtime.InferenceSession(tmp_path / "front.onnx").run(None, {"input": pixels.numpy()})[0]
-    np.testing.assert_allclose(found, front(pixels).numpy(), atol=1e-6)
+    result = runtime.InferenceSession(tmp_path / "front.onnx").run(None, {"input": pixels.numpy()})[0]
+    np.testing.assert_allclose(result, front(pixels).numpy(), atol=1e-6)

@@ -10,12 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.data.columns.schema import Column, Schema
+from handrail.data.encoders.row_encoder import encoder_from_facts, fit_encoder
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.sources.media.series_files import read_series_files
 from handrail.data.stores.series import SeriesStore
 from handrail.data.stores.store import Store, place_column
 from handrail.errors import DataError
-from handrail.recipe.encoding import Series
+from handrail.recipe.sections import DataRecipe, Series
 from handrail.shapes import SeriesShape
 
 
@@ -79,10 +81,10 @@ def test_a_shorter_new_series_ends_in_zeros_although_training_knew_no_such() -> 
     )
 )
 def test_whatever_comes_the_network_gets_finite_numbers_and_rows_do_not_touch_each_other(
-    found: list[list[float | None]],
+    series: list[list[float | None]],
 ) -> None:
     arrays = [
-        np.array([np.nan if value is None else value for value in values], dtype=float) for values in found
+        np.array([np.nan if value is None else value for value in values], dtype=float) for values in series
     ]
     encoder, store, column = fitted(arrays)
     rows = rows_of(encoder, column, store)
@@ -110,9 +112,9 @@ def test_statistics_come_from_the_given_rows_alone() -> None:
 
 def test_simple_numbers_stay_few_and_are_means_of_neighbours() -> None:
     encoder, store, column = fitted([np.random.default_rng(2).normal(size=(2, 5000))] * 2, scaling="none")
-    found = encoder.simple(rows_of(encoder, column, store))
-    assert found.shape == (2, 1000)
-    np.testing.assert_allclose(found[0, :500], store.item(0)[0].reshape(500, 10).mean(1), atol=1e-6)
+    features = encoder.simple(rows_of(encoder, column, store))
+    assert features.shape == (2, 1000)
+    np.testing.assert_allclose(features[0, :500], store.item(0)[0].reshape(500, 10).mean(1), atol=1e-6)
 
 
 def test_other_channels_than_in_training_are_refused() -> None:
@@ -134,3 +136,12 @@ def test_gun_point_is_learned_from_the_encoded_rows(shared_data: Path) -> None:
     nearest = KNeighborsClassifier(1).fit(features[0], labels[0])
     # The archive: error 0.0867 by 1-NN Euclidean.
     assert nearest.score(features[1], labels[1]) == pytest.approx(0.9133, abs=0.002)
+
+
+def test_series_beside_numbers_come_back_from_their_facts() -> None:
+    store = SeriesStore.of_arrays([np.arange(4.0) * row for row in range(6)], [f"s{row}" for row in range(6)])
+    frame = pl.DataFrame({"x": np.arange(6.0), "series": np.arange(6)})
+    schema = Schema(columns=(Column(name="x", kind="numeric"), Column(name="series", kind="series")))
+    encoder = fit_encoder(frame, schema, {"series": store}, DataRecipe(source="none"))
+    again = encoder_from_facts(json.loads(json.dumps(encoder.facts())))
+    assert again.facts() == encoder.facts()

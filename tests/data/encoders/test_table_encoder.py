@@ -21,8 +21,7 @@ from sklearn.preprocessing import (
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.prepare import prepare
-from handrail.recipe.encoding import Encoding
-from handrail.recipe.sections import DataRecipe
+from handrail.recipe.sections import DataRecipe, Encoding
 
 RNG = np.random.default_rng(0)
 
@@ -60,7 +59,7 @@ def column_of(encoder: TableEncoder, frame: pl.DataFrame, name: str) -> np.ndarr
         ("standard", StandardScaler()),
         ("minmax", MinMaxScaler()),
         ("robust", RobustScaler()),
-        ("quantile", QuantileTransformer(n_quantiles=65, subsample=None)),
+        ("quantile", QuantileTransformer(n_quantiles=65)),
     ],
 )
 def test_scaling_agrees_with_scikit_learn(scaling: str, reference) -> None:
@@ -194,12 +193,12 @@ def test_embedding_passes_codes_on_in_the_last_columns() -> None:
     schema = schema_of(cx="category", na="numeric", cy="category")
     encoder = fitted(frame, schema, categories="embedding")
     assert encoder.feature_names == ["na", "cx", "cy"]
-    assert encoder.embedded == [3, 3]
+    assert encoder.embedding_sizes == [3, 3]
     encoded = encode(encoder, frame)
     assert encoded[:, 1].tolist() == [2] * 6 + [1] * 5 + [0]
     assert encoded[:, 2].tolist() == [1, 2] * 6
     assert encode(encoder, frame_of(cx=[None], na=[0], cy=["new"]))[0, 1:].tolist() == [0, 0]
-    assert fitted(frame, schema).embedded == []
+    assert fitted(frame, schema).embedding_sizes == []
 
 
 def test_moments_become_elapsed_time_and_phases() -> None:
@@ -301,7 +300,7 @@ def test_facts_and_tensors_make_the_same_encoder(tables, encoding: Encoding) -> 
     again = TableEncoder.from_facts(json.loads(json.dumps(encoder.facts())))
     again.load_state_dict(encoder.state_dict())
     assert again.feature_names == encoder.feature_names
-    assert again.embedded == encoder.embedded
+    assert again.embedding_sizes == encoder.embedding_sizes
     for frame in (train, later):
         np.testing.assert_array_equal(encode(again, frame), encode(encoder, frame))
 
@@ -367,7 +366,7 @@ def test_settings_that_do_not_fit_together() -> None:
         {"scalings": "none"},
     ):
         with pytest.raises(ValidationError):
-            Encoding(**wrong)
+            Encoding.model_validate(wrong)
 
 
 @settings(max_examples=15, deadline=None)

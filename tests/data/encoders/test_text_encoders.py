@@ -9,12 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.data.encoders.text import AsCodes, TextEncoder
-from handrail.data.encoders.text_stream import StreamEncoder, following
-from handrail.data.encoders.tokenizers.codes import FIRST, PADDING, UNKNOWN
+from handrail.data.encoders.text import AsCodes, StreamEncoder, TextEncoder, following
+from handrail.data.encoders.tokenizers import FIRST, PADDING, UNKNOWN
 from handrail.data.rows import count, take
 from handrail.errors import DataError
-from handrail.recipe.encoding import Text
+from handrail.recipe.sections import Text
 from handrail.shapes import TokenShape
 
 TRAIN = pl.Series(
@@ -65,19 +64,19 @@ def test_the_simple_numbers_are_log_counts_of_the_most_frequent_tokens() -> None
     words = [f"w{number:04d}" for number in range(1500)]
     column = pl.Series("t", [" ".join(words), " ".join(words[500:])])
     encoder = TextEncoder.fit(column, None, Text(tokens="words", length=2000))
-    found = encoder.simple(encoder.rows(pl.Series("t", ["w0700 w0700 w0001 new", ""])))
-    assert found.shape == (2, 1000)
-    assert found[1].sum() == 0
+    features = encoder.simple(encoder.rows(pl.Series("t", ["w0700 w0700 w0001 new", ""])))
+    assert features.shape == (2, 1000)
+    assert features[1].sum() == 0
     place = encoder.counted.index(encoder.tokenizer.encode(["w0700"])[0][0])
-    assert found[0, place] == pytest.approx(np.log(3))
-    assert found[0].count_nonzero() == 1  # w0001 is rarer, and the new word unknown
+    assert features[0, place] == pytest.approx(np.log(3))
+    assert features[0].count_nonzero() == 1  # w0001 is rarer, and the new word unknown
 
 
 def test_rows_of_unknown_words_alone_are_named() -> None:
     encoder = TextEncoder.fit(TRAIN, None, Text())
     asked = pl.Series("mail", ["ελληνικά μόνο", "see ελληνικά", "", None, "qqq"])
     assert encoder.unseen(asked).tolist() == [0, 4]
-    assert encoder.share_unknown(asked) == pytest.approx(4 / 5)
+    assert encoder.tokenizer.share_unknown(asked) == pytest.approx(4 / 5)
     assert not len(encoder.unseen(TRAIN))
 
 
@@ -93,13 +92,13 @@ def test_windows_lie_side_by_side_and_targets_are_one_token_later(length: int) -
     whole = "".join(PASSAGES)
     assert count(rows) == count(targets) == (len(whole) - 1) // length
     everything = torch.arange(count(rows))
-    seen, wanted = take(rows, everything), take(targets, everything)
+    seen, expected = take(rows, everything), take(targets, everything)
     assert isinstance(seen, torch.Tensor)
-    assert isinstance(wanted, torch.Tensor)
+    assert isinstance(expected, torch.Tensor)
     for row in range(count(rows)):
         start = row * length
         assert encoder.tokenizer.decode(seen[row].tolist()) == whole[start : start + length]
-        assert encoder.tokenizer.decode(wanted[row].tolist()) == whole[start + 1 : start + length + 1]
+        assert encoder.tokenizer.decode(expected[row].tolist()) == whole[start + 1 : start + length + 1]
     assert targets.data is following(rows).data or torch.equal(targets.data, following(rows).data)
     assert encoder.shape == TokenShape(length, FIRST + len(set(whole)))
 
@@ -108,7 +107,7 @@ def test_a_stream_keeps_capital_letters_and_knows_training_characters_alone() ->
     encoder = StreamEncoder.fit(PASSAGES, None, Text(length=4))
     rows = encoder.rows(pl.Series("text", ["Zeal all"]))
     assert take(rows, torch.tensor([0])).tolist()[0][0] == UNKNOWN  # pyright: ignore[reportAttributeAccessIssue]
-    assert encoder.share_unknown(pl.Series("text", ["Zeal all"])) == pytest.approx(1 / 8)
+    assert encoder.tokenizer.share_unknown(pl.Series("text", ["Zeal all"])) == pytest.approx(1 / 8)
     back = StreamEncoder.from_facts(json.loads(json.dumps(encoder.facts())))
     assert torch.equal(back.rows(PASSAGES).data, encoder.rows(PASSAGES).data)
     assert back.shape == encoder.shape

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.data.encoders.tokenizers import Kind, Tokenizer, suitable
-from handrail.data.encoders.tokenizers.codes import FIRST, PADDING, UNKNOWN, Ragged
+from handrail.data.encoders.tokenizers import FIRST, PADDING, UNKNOWN, Kind, Ragged, Tokenizer, suitable
 from handrail.errors import DataError, HandrailError
-from handrail.recipe.encoding import Text
+from handrail.recipe.sections import Text
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 WRITTEN = Text(lower=False)
@@ -52,7 +51,7 @@ def test_words_that_are_known_come_back_as_the_same_words(some: list[str]) -> No
     for text, codes in zip(some, tokenizer.encode(some), strict=True):
         assert UNKNOWN not in codes
         assert tokenizer.pieces(tokenizer.decode(codes)) == tokenizer.pieces(text)
-        assert tokenizer.decode(codes) == tokenizer.written(text)
+        assert tokenizer.decode(codes) == tokenizer.normalise(text)
 
 
 def test_words_are_split_at_spaces_and_signs_and_written_with_usual_spaces() -> None:
@@ -115,25 +114,25 @@ def test_words_stand_in_the_order_of_their_numbers_and_equals_by_letter() -> Non
 def test_no_text_can_pass_for_padding_or_the_unknown(kind: Kind) -> None:
     words = ["[PAD] [UNK] <pad> <unk> \n \ufffd", " ", "\n\n"]
     tokenizer = Tokenizer.fit(words, WRITTEN, kind)
-    codes = np.array([code for found in tokenizer.encode(words) for code in found])
+    codes = np.array([code for row in tokenizer.encode(words) for code in row])
     assert (codes >= FIRST).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_capital_letters_count_as_small_ones_where_asked(kind: Kind) -> None:
-    lower, kept = (
+    lower, cased = (
         Tokenizer.fit(["Ab aB ÄÖ äö"], Text(lower=lower, vocabulary=300), kind) for lower in (True, False)
     )
     assert lower.encode(["AB"]) == lower.encode(["ab"])
     assert lower.pieces("AB") == lower.pieces("ab")
-    assert kept.encode(["Ab"]) != kept.encode(["aB"])
+    assert cased.encode(["Ab"]) != cased.encode(["aB"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_missing_texts_are_empty_and_rows_are_cut_and_padded(kind: Kind) -> None:
     column = pl.Series("text", ["a b c", None, "", "c"])
     tokenizer = Tokenizer.fit(column, WRITTEN, kind)
-    rows = tokenizer.padded(column, 2)
+    rows = tokenizer.pad(column, 2)
     assert rows.dtype == np.int32
     whole = tokenizer.encode(column)
     assert rows.tolist() == [[*codes, PADDING, PADDING][:2] for codes in whole]
@@ -144,19 +143,19 @@ def test_missing_texts_are_empty_and_rows_are_cut_and_padded(kind: Kind) -> None
 def test_no_texts_and_empty_texts_are_texts_too(kind: Kind) -> None:
     tokenizer = Tokenizer.fit(["", ""], Text(vocabulary=300), kind)
     assert tokenizer.encode([]) == []
-    assert tokenizer.padded([], 3).shape == (0, 3)
+    assert tokenizer.pad([], 3).shape == (0, 3)
     assert tokenizer.encode([""]) == [[]]
 
 
 @given(st.lists(st.lists(st.integers(1, 9), max_size=5), max_size=6), st.integers(1, 6))
 def test_ragged_rows_are_padded_and_counted_like_lists(rows: list[list[int]], length: int) -> None:
-    found = Ragged(
+    ragged = Ragged(
         np.array([code for row in rows for code in row], np.int32),
         np.array([len(row) for row in rows], np.int64),
     )
-    assert found.texts() == rows
-    assert found.padded(length).tolist() == [(row + [0] * length)[:length] for row in rows]
-    assert found.counts(found.codes == 1).tolist() == [row.count(1) for row in rows]
+    assert ragged.texts() == rows
+    assert ragged.pad(length).tolist() == [(row + [0] * length)[:length] for row in rows]
+    assert ragged.counts(ragged.codes == 1).tolist() == [row.count(1) for row in rows]
 
 
 def test_single_words_are_read_by_character_and_sentences_by_word() -> None:

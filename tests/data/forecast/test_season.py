@@ -11,15 +11,14 @@ from torch import nn
 
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.forecast.season import mase, mase_scale, seasonal_naive
-from handrail.data.forecast.windows import windowed
+from handrail.data.forecast.windows import window_table
 from handrail.data.rows import take
 from handrail.data.sources import read
-from handrail.data.stores.windows import WindowStore
+from handrail.data.stores.series import WindowStore
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.models.nlinear import NLinear
-from handrail.recipe.encoding import Series
-from handrail.recipe.sections import DataRecipe
+from handrail.recipe.sections import DataRecipe, Series
 from handrail.shapes import SeriesShape
 
 
@@ -66,7 +65,7 @@ def test_nlinear_begins_close_to_the_naive_forecast_and_follows_its_formula() ->
 
 def errors(file: Path, target: str, epochs: int) -> tuple[float, float]:
     """Mean absolute errors over the test stretch: of a network, and of the seasonal naive forecast."""
-    table, outputs, season = windowed(read(file), (target,), DataRecipe())
+    table, outputs, season = window_table(read(file), (target,), DataRecipe())
     store, parts = table.stores["history"], table.parts
     assert isinstance(store, WindowStore)
     assert parts is not None
@@ -88,8 +87,8 @@ def errors(file: Path, target: str, epochs: int) -> tuple[float, float]:
         said = (network(take(asked, torch.arange(len(test)))) * deviation + mean).numpy()
     task = TaskSpec(name="regression", targets=outputs, horizon=len(outputs), season=season)
     naive = store.last_season(task, test["history"].to_numpy())
-    found = test.select(outputs).to_numpy()
-    return float(np.abs(said - found).mean()), float(np.abs(naive - found).mean())
+    values = test.select(outputs).to_numpy()
+    return float(np.abs(said - values).mean()), float(np.abs(naive - values).mean())
 
 
 def test_sunspots_are_foretold_better_than_by_the_last_cycle(shared_data: Path) -> None:

@@ -11,25 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.data.encoders.series import SeriesEncoder
+from handrail.data.forecast.plan import plan_windows
 from handrail.data.forecast.season import find_season
-from handrail.data.forecast.windows import (
-    divide,
-    in_time_order,
-    make_windows,
-    plan_windows,
-    stretches,
-    windowed,
-)
+from handrail.data.forecast.windows import divide, in_time_order, make_windows, stretches, window_table
 from handrail.data.rows import Windows
 from handrail.data.sources import read
-from handrail.data.stores.series import SeriesStore
-from handrail.data.stores.windows import WindowStore
+from handrail.data.stores.series import SeriesStore, WindowStore
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
-from handrail.recipe.encoding import Forecast, Series
 from handrail.recipe.reading import Split
-from handrail.recipe.sections import DataRecipe
+from handrail.recipe.sections import DataRecipe, Forecast, Series
 
 
 def table_of(**columns: object) -> Table:
@@ -50,23 +42,23 @@ def store_in(table: Table) -> WindowStore:
 
 def test_each_window_is_followed_by_its_targets() -> None:
     plan = plan_windows(ramp(), ["y"], Forecast(history=5, horizon=3, season=2), train_rows=40)
-    made = make_windows(ramp(), plan)
-    assert made.table.frame.columns == ["history", "y +1", "y +2", "y +3"]
-    assert len(made.table.frame) == 60 - 5 - 3 + 1
+    windows = make_windows(ramp(), plan)
+    assert windows.table.frame.columns == ["history", "y +1", "y +2", "y +3"]
+    assert len(windows.table.frame) == 60 - 5 - 3 + 1
     assert plan.channels == ("y", "x", "sine of day", "cosine of day")  # 40 hours: no week, no year
-    values = store_in(made.table).values(np.arange(len(made.table.frame)), 5)
-    for row, first in enumerate(made.first_target_row):
+    values = store_in(windows.table).values(np.arange(len(windows.table.frame)), 5)
+    for row, first in enumerate(windows.first_target_row):
         assert values[row, 0].tolist() == list(range(first - 5, first))
-        assert made.table.frame.row(row)[1:] == (first, first + 1, first + 2)
+        assert windows.table.frame.row(row)[1:] == (first, first + 1, first + 2)
     hours: np.ndarray = values[0, 2:].numpy()
     angles = 2 * np.pi * np.arange(5) / 24
     assert np.abs(hours - [np.sin(angles), np.cos(angles)]).max() < 1e-6
-    assert made.table.row_name(0) == "the forecast from row 6 on (2024-01-01 05:00:00)"
+    assert windows.table.row_name(0) == "the forecast from row 6 on (2024-01-01 05:00:00)"
 
 
 def test_windows_are_not_copied_and_equal_series_have_equal_hashes() -> None:
-    made = make_windows(ramp(), plan_windows(ramp(), ["y"], Forecast(history=6, horizon=2), train_rows=40))
-    store, column = store_in(made.table), made.table.frame["history"]
+    windows = make_windows(ramp(), plan_windows(ramp(), ["y"], Forecast(history=6, horizon=2), train_rows=40))
+    store, column = store_in(windows.table), windows.table.frame["history"]
     encoder = SeriesEncoder.fit(column[:10], store, Series())
     rows = encoder.rows(column, store)
     assert isinstance(rows, Windows)
@@ -81,19 +73,19 @@ def test_windows_are_not_copied_and_equal_series_have_equal_hashes() -> None:
 
 
 def test_a_length_beside_the_history_is_refused() -> None:
-    made = make_windows(ramp(), plan_windows(ramp(), ["y"], Forecast(history=6, horizon=2), train_rows=40))
+    windows = make_windows(ramp(), plan_windows(ramp(), ["y"], Forecast(history=6, horizon=2), train_rows=40))
     with pytest.raises(RecipeError, match=r"data\.series\.length: has no effect on a forecast"):
-        SeriesEncoder.fit(made.table.frame["history"], made.table.stores["history"], Series(length=4))
+        SeriesEncoder.fit(windows.table.frame["history"], windows.table.stores["history"], Series(length=4))
 
 
 def test_the_future_is_the_last_window() -> None:
     plan = plan_windows(ramp(), ["y", "x"], Forecast(history=5, horizon=3, season=4), train_rows=40)
-    made = make_windows(ramp(7), plan, future=True)
-    assert made.first_target_row.tolist() == [5, 6, 7]
-    assert made.table.frame.row(2)[1:] == (None,) * 6
-    assert made.table.frame.row(1)[1:] == (6, None, None, 60, None, None)
-    assert store_in(made.table).values(np.array([2]), 5)[0, 0].tolist() == [2, 3, 4, 5, 6]
-    assert made.table.row_name(2) == "the forecast behind row 7"
+    windows = make_windows(ramp(7), plan, future=True)
+    assert windows.first_target_row.tolist() == [5, 6, 7]
+    assert windows.table.frame.row(2)[1:] == (None,) * 6
+    assert windows.table.frame.row(1)[1:] == (6, None, None, 60, None, None)
+    assert store_in(windows.table).values(np.array([2]), 5)[0, 0].tolist() == [2, 3, 4, 5, 6]
+    assert windows.table.row_name(2) == "the forecast behind row 7"
     with pytest.raises(DataError, match="has 4 rows; expected at least 5"):
         make_windows(ramp(4), plan, future=True)
     with pytest.raises(DataError, match=r"'toy\.csv' has no column 'x'"):
@@ -104,12 +96,12 @@ def test_gaps_are_filled_from_before_and_missing_truth_stays_missing() -> None:
     values = [None, 1.0, None, 3.0, None, *(float(row) for row in range(5, 40))]
     table = table_of(y=values, other=["a", "b"] * 20)
     plan = plan_windows(table, ["y"], Forecast(history=4, horizon=2), train_rows=30)
-    made = make_windows(table, plan)
+    windows = make_windows(table, plan)
     mean = float(np.mean([value for value in values[:30] if value is not None]))
-    assert store_in(made.table).matrix[:6, 0].tolist() == pytest.approx([mean, 1, 1, 3, 3, 5])
-    assert made.table.frame["y +1"][0] is None
-    assert made.table.frame["y +2"][0] == 5
-    assert "'other'" in made.table.notes[-1]
+    assert store_in(windows.table).matrix[:6, 0].tolist() == pytest.approx([mean, 1, 1, 3, 3, 5])
+    assert windows.table.frame["y +1"][0] is None
+    assert windows.table.frame["y +2"][0] == 5
+    assert "'other'" in windows.table.notes[-1]
 
 
 def test_rows_are_sorted_by_their_dates_and_keep_their_names() -> None:
@@ -179,23 +171,23 @@ def test_nothing_of_the_test_rows_reaches_training_or_validation(
             changed[name][row] = data.draw(words)
     targets = ("y", "x") if two else ("y",)
     before, after = (
-        windowed(
-            Table(pl.DataFrame(found, schema_overrides={"x": pl.String}), "toy.csv", is_text=True),
+        window_table(
+            Table(pl.DataFrame(series, schema_overrides={"x": pl.String}), "toy.csv", is_text=True),
             targets,
             recipe,
         )
-        for found in (columns, changed)
+        for series in (columns, changed)
     )
     assert before[1:] == after[1:]
-    kept = [np.flatnonzero(table.parts < 2) for table in (before[0], after[0]) if table.parts is not None]
-    assert kept[0].tolist() == kept[1].tolist()
-    assert before[0].frame[kept[0]].equals(after[0].frame[kept[0]])
+    places = [np.flatnonzero(table.parts < 2) for table in (before[0], after[0]) if table.parts is not None]
+    assert places[0].tolist() == places[1].tolist()
+    assert before[0].frame[places[0]].equals(after[0].frame[places[0]])
     stores = [store_in(table) for table in (before[0], after[0])]
     assert stores[0].plan == stores[1].plan
     assert torch.equal(
-        stores[0].values(kept[0], stores[0].length), stores[1].values(kept[0], stores[1].length)
+        stores[0].values(places[0], stores[0].length), stores[1].values(places[0], stores[1].length)
     )
-    assert (stores[0].hashes[kept[0]] == stores[1].hashes[kept[0]]).all()
+    assert (stores[0].hashes[places[0]] == stores[1].hashes[places[0]]).all()
 
 
 def test_what_does_not_fit_is_said() -> None:
@@ -213,21 +205,21 @@ def test_what_does_not_fit_is_said() -> None:
             table_of(name=["a"] * 30, y=np.arange(30.0)), ["name"], Forecast(horizon=2), train_rows=20
         )
     with pytest.raises(DataError, match=r"data\.split\.method: found 'random'"):
-        windowed(ramp(), ["y"], DataRecipe(split=Split(method="random")))
+        window_table(ramp(), ["y"], DataRecipe(split=Split(method="random")))
 
 
 def test_last_season_and_the_scale_of_errors() -> None:
     table = table_of(y=[float(row % 4) for row in range(60)], x=np.arange(60.0))
     plan = plan_windows(table, ["y", "x"], Forecast(history=3, horizon=6), train_rows=40)
     assert plan.season == 4
-    made = make_windows(table, plan)
+    windows = make_windows(table, plan)
     task = TaskSpec(name="regression", targets=plan.outputs, horizon=6, season=4)
-    said = store_in(made.table).last_season(task, np.arange(1, len(made.table.frame)))
-    truth = made.table.frame.select(plan.outputs).to_numpy()[1:]
+    said = store_in(windows.table).last_season(task, np.arange(1, len(windows.table.frame)))
+    truth = windows.table.frame.select(plan.outputs).to_numpy()[1:]
     # It repeats itself, although a season is longer than the history.
     np.testing.assert_array_equal(said[:, :6], truth[:, :6])
     np.testing.assert_array_equal((truth - said)[:, 6:], np.tile([4.0] * 4 + [8.0] * 2, (len(said), 1)))
-    scale = store_in(made.table).naive_errors(task)
+    scale = store_in(windows.table).naive_errors(task)
     assert np.isnan(scale[:6]).all()  # its error is zero
     assert scale[6:].tolist() == [4.0] * 6
 

@@ -231,6 +231,6 @@ def test_quick_parsing_agrees_with_the_csv_module(table):
     dialect = Dialect(",")
     expected = [fields for _, fields in records(buffer.getvalue(), dialect)]
     if expected:
-        found = parse(buffer.getvalue(), dialect).frame.fill_null("").rows()
-        stripped = [tuple(value.strip() for value in row) for row in found]
+        rows = parse(buffer.getvalue(), dialect).frame.fill_null("").rows()
+        stripped = [tuple(value.strip() for value in row) for row in rows]
         assert stripped == [tuple(value.strip() for value in row) for row in expected]

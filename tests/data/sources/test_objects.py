@@ -63,10 +63,10 @@ def test_pandas_types():
             5: [1, 2],
         }
     )
-    found = read(frame).frame
-    assert found.row(0) == (True, 3, "1", datetime(2020, 1, 2), datetime(2020, 1, 2), 1)
-    assert found.row(1)[:5] == (None, 3, "x", None, None)
-    assert found.columns[-1] == "5"
+    result = read(frame).frame
+    assert result.row(0) == (True, 3, "1", datetime(2020, 1, 2), datetime(2020, 1, 2), 1)
+    assert result.row(1)[:5] == (None, 3, "x", None, None)
+    assert result.columns[-1] == "5"
     with pytest.raises(DataError, match=r"duplicate column names: 'a' \(columns 1, 2\)"):
         read(pd.DataFrame([[1, 2]], columns=["a", "a"]))
     with pytest.raises(DataError, match=r"column 'p' of pandas type period|column 'p' holds"):

@@ -13,7 +13,7 @@ from handrail.data.sources.sql import reason
 from handrail.data.writers import convert
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
-from handrail.tools.urls import without_password
+from handrail.tools.words import without_password
 
 FRAME = pl.DataFrame(
     {
@@ -30,15 +30,15 @@ FRAME = pl.DataFrame(
 @pytest.fixture
 def database(tmp_path):
     path = tmp_path / "shop.db"
-    with sqlite3.connect(path) as made:
-        made.execute("create table people (name text, age integer, note)")
-        made.executemany(
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table people (name text, age integer, note)")
+        connection.executemany(
             "insert into people values (?, ?, ?)", [("Zoë ", 31, 1), ("?", None, "x"), ("Al", 5, None)]
         )
-        made.execute("create table orders (id integer primary key, price decimal)")
-        made.execute("insert into orders values (2, 3), (1, 4.5)")
-        made.execute("create view dear as select * from orders where price > 4")
-    made.close()
+        connection.execute("create table orders (id integer primary key, price decimal)")
+        connection.execute("insert into orders values (2, 3), (1, 4.5)")
+        connection.execute("create view dear as select * from orders where price > 4")
+    connection.close()
     return path
 
 
@@ -61,7 +61,7 @@ def test_views_and_queries(database):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({}, r"shop.db holds 3 tables: dear, orders, people; expected the name of one"),
         ({"table": "poeple"}, r"no table 'poeple'. Did you mean 'people'\?"),
@@ -73,9 +73,9 @@ def test_views_and_queries(database):
         ({"table": "people", "delimiter": ";"}, r"'delimiter' would have no effect"),
     ],
 )
-def test_sqlite_mistakes(database, given, message):
+def test_sqlite_mistakes(database, settings, message):
     with pytest.raises(DataError, match=message):
-        read(database, options=ReadOptions(**given))
+        read(database, options=ReadOptions(**settings))
     assert read(database, options=ReadOptions(table="people")).frame.height == 3
 
 
@@ -84,9 +84,9 @@ def test_a_missing_sqlite_file_is_not_made(tmp_path, database):
         with pytest.raises(DataError, match=r"there is no file .*shap.db. Did you mean 'shop.db'\?"):
             read(source)
     assert not (tmp_path / "shap.db").exists()
-    made = sqlite3.connect(tmp_path / "empty.db")
-    made.execute("pragma user_version = 1")
-    made.close()
+    connection = sqlite3.connect(tmp_path / "empty.db")
+    connection.execute("pragma user_version = 1")
+    connection.close()
     with pytest.raises(DataError, match="holds no tables"):
         read(tmp_path / "empty.db")
 
@@ -97,13 +97,13 @@ def reverse_unordered(connection, _):
 
 def test_sqlite_is_read_in_the_order_of_insertion(tmp_path):
     path = tmp_path / "t.db"
-    made = sqlite3.connect(path)
-    made.execute("create table t (a integer, b text)")
-    made.executemany("insert into t values (?, ?)", [(5, "x"), (3, "y"), (9, "z")])
-    made.execute("create table keyed (a integer primary key, b text) without rowid")
-    made.execute("insert into keyed values (2, 'x'), (1, 'y')")
-    made.commit()
-    made.close()
+    connection = sqlite3.connect(path)
+    connection.execute("create table t (a integer, b text)")
+    connection.executemany("insert into t values (?, ?)", [(5, "x"), (3, "y"), (9, "z")])
+    connection.execute("create table keyed (a integer primary key, b text) without rowid")
+    connection.execute("insert into keyed values (2, 'x'), (1, 'y')")
+    connection.commit()
+    connection.close()
     # SQLite's own means to find queries that rely on luck.
     event.listen(Engine, "connect", reverse_unordered)
     try:
@@ -131,11 +131,11 @@ def test_a_full_disk_leaves_no_database(tmp_path):
 
 
 def test_text_in_a_column_declared_as_time_stays(tmp_path):
-    made = sqlite3.connect(tmp_path / "t.db")
-    made.execute("create table t (a datetime, b datetime, c boolean)")
-    made.execute("insert into t values ('soon', '2020-01-02 03:04:05', 2)")
-    made.commit()
-    made.close()
+    connection = sqlite3.connect(tmp_path / "t.db")
+    connection.execute("create table t (a datetime, b datetime, c boolean)")
+    connection.execute("insert into t values ('soon', '2020-01-02 03:04:05', 2)")
+    connection.commit()
+    connection.close()
     assert read(tmp_path / "t.db").frame.rows() == [("soon", datetime(2020, 1, 2, 3, 4, 5), 2)]
 
 
@@ -197,7 +197,7 @@ def test_missing_driver_says_what_to_install(monkeypatch):
 def test_postgres_gives_back_what_it_was_given(postgres_url, name):
     assert convert(FRAME, postgres_url, table=name) == without_password(postgres_url)
     assert read(postgres_url, options=ReadOptions(table=name)).frame.equals(FRAME)
-    with pytest.raises(DataError, match=rf"has a table '{name}' already"):
+    with pytest.raises(DataError, match=rf"already has a table '{name}'"):
         convert(FRAME, postgres_url, table=name)
     convert(FRAME.head(2), postgres_url, table=name, overwrite=True)
     assert read(postgres_url, options=ReadOptions(table=name)).frame.equals(FRAME.head(2))
@@ -213,7 +213,7 @@ def test_postgres_order_query_and_schema(postgres_url):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"table": "ordrd"}, r"no table 'ordrd'"),
         ({"query": "select nothing"}, r"the query is refused: column \"nothing\" does not exist"),
@@ -225,14 +225,15 @@ def test_postgres_order_query_and_schema(postgres_url):
         ({"query": "select '{\"a\": 1}'::jsonb as j"}, r"column 'j' holds a nested value"),
     ],
 )
-def test_postgres_mistakes(postgres_url, given, message):
+def test_postgres_mistakes(postgres_url, settings, message):
     with pytest.raises(DataError, match=message):
-        read(postgres_url, options=ReadOptions(**given))
+        read(postgres_url, options=ReadOptions(**settings))
 
 
 def test_postgres_types(postgres_url):
-    query = """select 1.5::numeric as n, 'x'::varchar as t, '2020-01-02'::date as d, true as b, 1.5::real as r,
-        '2020-01-02 03:00+02'::timestamptz as z, '9a8b7c6d-0000-4000-8000-000000000000'::uuid as u"""
+    query = """select 1.5::numeric as n, 'x'::varchar as t, '2020-01-02'::date as d, true as b,
+        1.5::real as r, '2020-01-02 03:00+02'::timestamptz as z,
+        '9a8b7c6d-0000-4000-8000-000000000000'::uuid as u"""
     row = read(postgres_url, options=ReadOptions(query=query)).frame.row(0)
     day = datetime(2020, 1, 2)
     assert row == (1.5, "x", day, True, 1.5, day.replace(hour=1), "9a8b7c6d-0000-4000-8000-000000000000")

@@ -35,7 +35,8 @@ def test_golden_values() -> None:
 
 def test_another_process_finds_the_same() -> None:
     frame = "pl.DataFrame({'a': [1.5], 'b': ['x']})"
-    code = f"import polars as pl; from handrail.data.split.row_hashes import row_hashes; print(row_hashes({frame})[0])"
+    imports = "import polars as pl; from handrail.data.split.row_hashes import row_hashes"
+    code = f"{imports}; print(row_hashes({frame})[0])"
 
     def run(seed: str) -> int:
         command = [sys.executable, "-c", code]
@@ -74,13 +75,13 @@ def test_numbers_count_by_value_in_every_form(first, second) -> None:
             return [pl.Series([None], dtype=kind) for kind in (pl.Float64, pl.Int64, pl.String)] + [
                 pl.Series([float("nan")])
             ]
-        found = [
+        columns = [
             pl.Series([str(value)]),
             pl.Series([value], dtype=pl.Int64 if isinstance(value, int) else pl.Float64),
         ]
         if float(value) == value and abs(value) < 2**53:
-            found += [pl.Series([float(value)]), pl.Series([repr(float(value))])]
-        return found
+            columns += [pl.Series([float(value)]), pl.Series([repr(float(value))])]
+        return columns
 
     def distinct(value):
         return {int(row_hashes(series.alias("x").to_frame())[0]) for series in forms(value)}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -35,6 +36,7 @@ def with_labels(split: Split, labels) -> np.ndarray:
 
 
 shares = st.floats(0.05, 0.45)
+Method = Literal["auto", "random", "stratified", "order", "group", "time", "column"]
 METHODS = [Split(), Split(method="random"), Split(method="stratified")]
 
 
@@ -47,7 +49,7 @@ METHODS = [Split(), Split(method="random"), Split(method="stratified")]
     st.sampled_from(["auto", "random", "stratified", "time", "group"]),
 )
 def test_shares_are_kept_to_within_a_row(
-    rows: int, validation: float, test: float, seed: int, method: str
+    rows: int, validation: float, test: float, seed: int, method: Method
 ) -> None:
     column = "k" if method in ("time", "group") else None
     split = Split(method=method, column=column, validation=validation, test=test, seed=seed)
@@ -89,7 +91,7 @@ def test_the_usual_shares_of_small_tables() -> None:
     st.sampled_from(["auto", "random"]),
     st.integers(0, 3),
 )
-def test_labels_of_test_rows_change_nothing(data, rows: int, classes: int, method: str, seed: int) -> None:
+def test_labels_of_test_rows_change_nothing(data, rows: int, classes: int, method: Method, seed: int) -> None:
     split = Split(method=method, seed=seed)
     labels = data.draw(st.lists(st.integers(0, classes), min_size=rows, max_size=rows))
     classes_of, asked = classes_from(labels)
@@ -109,7 +111,9 @@ def test_labels_of_test_rows_change_nothing(data, rows: int, classes: int, metho
     st.sampled_from(["auto", "stratified"]),
     st.floats(0.05, 0.4),
 )
-def test_training_holds_every_class_wherever_possible(labels: list[int], method: str, share: float) -> None:
+def test_training_holds_every_class_wherever_possible(
+    labels: list[int], method: Method, share: float
+) -> None:
     parts = with_labels(Split(method=method, validation=share), labels)
     assert (parts == VALIDATION).any()
     assert (parts == TEST).any()
@@ -154,7 +158,7 @@ def test_validation_is_stratified(sizes: list[int], seed: int) -> None:
     st.sampled_from(["auto", "random"]),
     st.integers(0, 4),
 )
-def test_a_sorted_table_gives_proportional_parts(sizes: list[int], method: str, seed: int) -> None:
+def test_a_sorted_table_gives_proportional_parts(sizes: list[int], method: Method, seed: int) -> None:
     labels = np.repeat(np.arange(len(sizes)), sizes)
     parts = with_labels(Split(method=method, seed=seed), labels)
     for code, size in enumerate(sizes):
@@ -249,15 +253,15 @@ def test_parts_with_a_source_of_their_own_are_not_drawn(split: Split) -> None:
 
 
 def test_settings_that_make_no_sense() -> None:
-    for wrong, said in (
+    for wrong, message in (
         ({"method": "group"}, "split method 'group' needs split.column"),
         ({"column": "a"}, "split.column has no effect with method 'auto'"),
         ({"validation": 0.5, "test": 0.45}, "validation and test take 95% of the rows"),
         ({"test": 0.0}, "greater than 0"),
         ({"seed": -1}, "greater than or equal to 0"),
     ):
-        with pytest.raises(ValidationError, match=re.escape(said)):
-            Split(**wrong)
+        with pytest.raises(ValidationError, match=re.escape(message)):
+            Split.model_validate(wrong)
 
 
 @settings(max_examples=60, deadline=None)

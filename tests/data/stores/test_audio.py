@@ -11,13 +11,12 @@ import pytest
 import torch
 from scipy.signal import ShortTimeFFT
 
-from handrail.data.encoders.audio import AudioEncoder
-from handrail.data.encoders.mel import mel_filters, transform_size
+from handrail.data.encoders.audio import AudioEncoder, mel_filters, transform_size
 from handrail.data.sources.media.wav import read_sounds, read_wave
 from handrail.data.stores.audio import AudioStore
 from handrail.data.stores.store import place_column
 from handrail.errors import DataError, RecipeError
-from handrail.recipe.encoding import Audio
+from handrail.recipe.sections import Audio
 from handrail.shapes import ImageShape
 
 
@@ -67,12 +66,12 @@ def test_whole_numbers_of_all_sizes(tmp_path: Path, bits: int) -> None:
 def test_floating_point_extensible_headers_odd_chunks_and_streams() -> None:
     samples = np.array([0.25, -0.5, 0.125], dtype="<f4")
     note = b"LIST" + struct.pack("<I", 3) + b"abc\0"  # of odd length, and so padded
-    found, rate = read_wave(riff(form(3, 32), samples.tobytes(), before=note), "x")
-    np.testing.assert_array_equal(found, samples)
+    sound, rate = read_wave(riff(form(3, 32), samples.tobytes(), before=note), "x")
+    np.testing.assert_array_equal(sound, samples)
     assert rate == 8000
     extensible = form(0xFFFE, 16) + struct.pack("<HHI", 22, 16, 0) + struct.pack("<H", 1) + bytes(14)
-    found, _ = read_wave(riff(extensible, struct.pack("<2h", 5, -6), promised=0xFFFFFFFF), "x")
-    assert found.tolist() == [5, -6]
+    sound, _ = read_wave(riff(extensible, struct.pack("<2h", 5, -6), promised=0xFFFFFFFF), "x")
+    assert sound.tolist() == [5, -6]
 
 
 def test_several_channels_are_averaged(tmp_path: Path) -> None:
@@ -118,7 +117,7 @@ def test_hashes_are_by_content_in_any_company() -> None:
     mixed = AudioStore.of_waves([other, whole], [8000, 8000], ["b", "a"])
     assert alone.flat.dtype == np.int16
     assert mixed.hashes[1] == alone.hashes[0]
-    joined = AudioStore.joined([alone, mixed])
+    joined = AudioStore.join([alone, mixed])
     assert joined.hashes.tolist() == [alone.hashes[0], *mixed.hashes]
     assert [joined.name(place) for place in range(3)] == ["a", "b", "a"]
     assert AudioStore.of_waves([whole], [16000], ["a"]).hashes[0] != alone.hashes[0]

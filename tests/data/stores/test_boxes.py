@@ -21,24 +21,24 @@ def store(corners: list, labels: list[list[str]]) -> BoxStore:
 
 
 def test_boxes_and_codes_by_name() -> None:
-    found = store([[[1, 2, 30, 40], [5, 5, 9, 9]], []], [["dog", "cat"], []])
-    assert found.classes == ("cat", "dog")
-    boxes, codes = found.boxes(0)
+    objects = store([[[1, 2, 30, 40], [5, 5, 9, 9]], []], [["dog", "cat"], []])
+    assert objects.classes == ("cat", "dog")
+    boxes, codes = objects.boxes(0)
     assert boxes.tolist() == [[1, 2, 30, 40], [5, 5, 9, 9]]
     assert codes.tolist() == [1, 0]
-    assert found.boxes(1)[0].shape == (0, 4)
-    assert found.classes_of([1]) == ()
-    assert found.remarks == ()
+    assert objects.boxes(1)[0].shape == (0, 4)
+    assert objects.classes_of([1]) == ()
+    assert objects.remarks == ()
 
 
 def test_empty_boxes_are_left_out_and_named_and_others_cut_at_the_edge() -> None:
-    found = store(
+    boxes = store(
         [[[5, 5, 5, 9], [90, 90, 120, 95], [110, 0, 120, 10]], [[1, 9, 4, 3]]], [["x", "y", "z"], ["x"]]
     )
-    assert found.boxes(0)[0].tolist() == [[90, 90, 100, 95]]
-    assert len(found.boxes(1)[0]) == 0
-    assert found.remarks[0] == "3 empty boxes are left out: a (x), a (z), b (x)."
-    assert "boxes of 1 pictures reach beyond the edge and are cut there: a." in found.remarks[1]
+    assert boxes.boxes(0)[0].tolist() == [[90, 90, 100, 95]]
+    assert len(boxes.boxes(1)[0]) == 0
+    assert boxes.remarks[0] == "3 empty boxes are left out: a (x), a (z), b (x)."
+    assert "boxes of 1 pictures reach beyond the edge and are cut there: a." in boxes.remarks[1]
 
 
 def test_hashes_are_by_content_whatever_the_order() -> None:
@@ -49,7 +49,7 @@ def test_hashes_are_by_content_whatever_the_order() -> None:
 
 
 def test_joined_stores_count_classes_together() -> None:
-    both = BoxStore.joined(
+    both = BoxStore.join(
         [store([[[1, 2, 3, 4]]], [["dog"]]), store([[[1, 2, 3, 4]], [[5, 5, 6, 6]]], [["ant"], ["dog"]])]
     )
     assert both.classes == ("ant", "dog")
@@ -97,7 +97,7 @@ def test_what_stands_in_no_list_or_has_no_boxes_is_left_out_and_named(voc: Path)
     table = read_voc(voc)
     assert len(table.frame) == 2
     assert "1 pictures have no file in Annotations and are left out: b.jpg." in table.notes
-    assert "1 pictures stand in no list of ImageSets/Main and are left out: d.jpg." in table.notes
+    assert "1 pictures are in no list of ImageSets/Main and are left out: d.jpg." in table.notes
 
 
 def test_mistakes_in_voc_are_named_together(voc: Path) -> None:
@@ -112,7 +112,9 @@ def test_mistakes_in_voc_are_named_together(voc: Path) -> None:
         in first
     )
     assert "b.xml cannot be read as XML" in second
-    assert third == "c.xml says that c.jpg is 40 × 50 pixels, and it is 50 × 40: its boxes would lie wrong."
+    assert (
+        third == "c.xml says that c.jpg is 40 × 50 pixels, and it is 50 × 40: its boxes would be misplaced."
+    )
 
 
 def test_lists_that_contradict_are_refused(voc: Path) -> None:
@@ -120,7 +122,7 @@ def test_lists_that_contradict_are_refused(voc: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_voc(voc)
     assert caught.value.problems == [
-        "'a' stands in two lists of ImageSets/Main; a picture belongs to one part.",
+        "'a' is in two lists of ImageSets/Main; a picture belongs to one part.",
         "val.txt in ImageSets/Main names 'z', which is not in JPEGImages.",
     ]
 

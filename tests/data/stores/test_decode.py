@@ -16,7 +16,7 @@ from handrail.data.stores.pixels.decode import (
     content_hash,
     fit,
     look,
-    opened,
+    open_picture,
 )
 
 RNG = np.random.default_rng(0)
@@ -25,7 +25,7 @@ GREY = Image.fromarray(RNG.integers(0, 256, (20, 30)).astype(np.uint8))
 
 
 def pixels(path: Path) -> np.ndarray:
-    return np.asarray(canonical(opened(str(path))[0]))
+    return np.asarray(canonical(open_picture(str(path))[0]))
 
 
 def saved(image: Image.Image, path: Path, **options) -> Path:
@@ -59,9 +59,9 @@ def test_a_palette_with_a_transparent_colour_stands_on_white(tmp_path: Path) -> 
     image = Image.new("P", (4, 3), 1)
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((0, 0), 0)
-    found = pixels(saved(image, tmp_path / "a.png", transparency=0))
-    assert found[0, 0].tolist() == [255, 255, 255]
-    assert found[1, 1].tolist() == [200, 100, 50]
+    result = pixels(saved(image, tmp_path / "a.png", transparency=0))
+    assert result[0, 0].tolist() == [255, 255, 255]
+    assert result[1, 1].tolist() == [200, 100, 50]
 
 
 def test_16_bits_become_8(tmp_path: Path) -> None:
@@ -77,18 +77,18 @@ def test_cmyk_and_black_and_white_are_read(tmp_path: Path) -> None:
     assert np.abs(pixels(cmyk).astype(int) - [255, 0, 0]).max() <= 3
     ink = Image.new("1", (8, 8), 1)
     ink.putpixel((2, 3), 0)
-    found = pixels(saved(ink, tmp_path / "b.png"))
-    assert found[3, 2] == 0
-    assert found.sum() == 63 * 255
+    result = pixels(saved(ink, tmp_path / "b.png"))
+    assert result[3, 2] == 0
+    assert result.sum() == 63 * 255
 
 
 def test_of_several_frames_the_first_counts(tmp_path: Path) -> None:
     frames = [Image.new("L", (6, 6), shade) for shade in (10, 200)]
-    seen, kept = look(
+    seen, copy = look(
         str(saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])), (6, 6, 1)
     )
     assert seen.animated
-    assert set(kept) == {10}
+    assert set(copy) == {10}
 
 
 def test_floating_point_is_refused(tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_the_same_picture_has_one_hash_however_it_is_stored(tmp_path: Path) -> N
         saved(opaque, tmp_path / "c.png"),
         saved(GREY, tmp_path / "d.webp", lossless=True),
     ]
-    found = {look(str(path))[0].hash for path in files}
-    assert found == {content_hash(20, 30, [GREY.tobytes()])}
+    hashes = {look(str(path))[0].hash for path in files}
+    assert hashes == {content_hash(20, 30, [GREY.tobytes()])}
     assert all(look(str(path))[0].grey for path in files)
 
 
@@ -176,9 +176,9 @@ def test_a_picture_covers_the_size_and_is_cut_at_the_centre(tmp_path: Path) -> N
     wide = np.zeros((40, 100), dtype=np.uint8)
     wide[:, 30:70] = 200  # the middle 40 columns are all that a square shows
     path = saved(Image.fromarray(wide), tmp_path / "a.png")
-    seen, found = fit(str(path), (20, 20), 1)
+    seen, content = fit(str(path), (20, 20), 1)
     assert seen == Seen()
-    square = np.frombuffer(found, dtype=np.uint8).reshape(20, 20)
+    square = np.frombuffer(content, dtype=np.uint8).reshape(20, 20)
     assert (square[:, 1:-1] == 200).all()
     assert (square >= 170).all()  # smoothing reaches half a pixel beyond the edge
 
@@ -201,8 +201,8 @@ def test_a_reduced_jpeg_looks_like_the_whole(tmp_path: Path, size: tuple[int, in
         expected = np.asarray(
             image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
         )
-    found = np.frombuffer(fit(str(path), size, 3)[1], dtype=np.uint8).reshape(3, *size).transpose(1, 2, 0)
-    assert np.abs(found.astype(int) - expected).max() <= 6
+    pixels = np.frombuffer(fit(str(path), size, 3)[1], dtype=np.uint8).reshape(3, *size).transpose(1, 2, 0)
+    assert np.abs(pixels.astype(int) - expected).max() <= 6
 
 
 def test_equal_channels_are_one() -> None:

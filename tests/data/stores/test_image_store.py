@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from handrail.data.rows import Stored
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.pixels import cache, workers
 from handrail.data.stores.pixels.cache import OnDisk, Shelf
-from handrail.data.stores.pixels.geometry import crop, shares
+from handrail.data.stores.pixels.decode import crop
 from handrail.errors import DataError, HandrailError
 
 RNG = np.random.default_rng(0)
@@ -53,9 +54,9 @@ def test_files_and_arrays_of_the_same_pictures_are_the_same(tmp_path: Path, chan
     np.testing.assert_array_equal(of_files.sizes, of_array.sizes)
     np.testing.assert_array_equal(of_files.grey, of_array.grey)
     assert of_files.grey.all() == (channels == 1)
-    for wanted in (1, 3):
+    for bands in (1, 3):
         for size in ((10, 10), (6, 7)):
-            assert torch.equal(of_files.pixels(size, wanted), of_array.pixels(size, wanted))
+            assert torch.equal(of_files.pixels(size, bands), of_array.pixels(size, bands))
 
 
 def test_channels_may_stand_first_or_last_and_alpha_on_white() -> None:
@@ -90,13 +91,13 @@ def test_worker_processes_give_what_this_process_gives(
     # Not alike: pixels are decoded at the second pass.
     Image.fromarray(digits(1)[0]).resize((17, 9)).save(paths[11])
     by_workers = ImageStore.of_files(paths)
-    found = by_workers.pixels((8, 8), 3)
+    result = by_workers.pixels((8, 8), 3)
     monkeypatch.setattr(workers, "_FILES", 10**6)
     here = ImageStore.of_files(paths)
     np.testing.assert_array_equal(by_workers.hashes, here.hashes)
     assert by_workers.sizes.tolist() == here.sizes.tolist()
     assert by_workers.sizes[11].tolist() == [9, 17]
-    assert torch.equal(found, here.pixels((8, 8), 3))
+    assert torch.equal(result, here.pixels((8, 8), 3))
 
 
 def test_pictures_are_decoded_once(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_pictures_that_are_alike_need_no_remark(tmp_path: Path) -> None:
 
 def test_places_alone_are_decoded_without_the_rest(tmp_path: Path) -> None:
     paths = [*files(tmp_path / "a", digits(3)), *files(tmp_path / "b", digits(2, side=14))]
-    store = ImageStore.joined([ImageStore.of_files(paths), ImageStore.of_array(digits(4), "c")])
+    store = ImageStore.join([ImageStore.of_files(paths), ImageStore.of_array(digits(4), "c")])
     some = store.pixels((9, 9), 3, places=[8, 0, 4, 4])
     assert torch.equal(some, store.pixels((9, 9), 3)[[8, 0, 4, 4]])
     assert torch.equal(some, store.pixels((9, 9), 3, places=[8, 0, 4, 4]))
@@ -167,7 +168,7 @@ def test_joined_stores_stand_one_behind_the_other(tmp_path: Path) -> None:
         ImageStore.of_array(digits(3), "a.gz"),
         ImageStore.of_files(files(tmp_path, digits(2, channels=3)), ["x", "y"]),
     )
-    both = ImageStore.joined([first, second])
+    both = ImageStore.join([first, second])
     assert [both.name(place) for place in range(5)] == [
         "image 1 of a.gz",
         "image 2 of a.gz",
@@ -184,7 +185,7 @@ def test_joined_stores_stand_one_behind_the_other(tmp_path: Path) -> None:
 
 def test_joined_arrays_of_one_shape_are_held_once() -> None:
     first, second = digits(4), digits(3)
-    both = ImageStore.joined([ImageStore.of_array(first, "a"), ImageStore.of_array(second, "b")])
+    both = ImageStore.join([ImageStore.of_array(first, "a"), ImageStore.of_array(second, "b")])
     whole = both.pixels((10, 10), 1)
     small = both.pixels((5, 5), 1)
     assert both.pixels((10, 10), 1).data_ptr() == whole.data_ptr()
@@ -207,17 +208,17 @@ def test_many_pictures_lie_in_a_file_that_has_no_name(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cache, "IN_MEMORY", 10**9)
             expected = small.stored(size, channels, places)
-        found = large.stored(size, channels, places)
+        pixels = large.stored(size, channels, places)
         assert type(expected) is Stored
-        assert isinstance(found, OnDisk)
-        assert torch.equal(found.data, expected.data)
+        assert isinstance(pixels, OnDisk)
+        assert torch.equal(pixels.data, expected.data)
         for rows in ([4, 0, 0, 2], [1, 2, 3], [], [2]):
             assert torch.equal(
-                found.take(torch.tensor(rows, dtype=torch.int64)),
+                pixels.take(torch.tensor(rows, dtype=torch.int64)),
                 expected.take(torch.tensor(rows, dtype=torch.int64)),
             )
         large.release()
-        assert torch.equal(found.data, expected.data)  # nothing is lost, only read again
+        assert torch.equal(pixels.data, expected.data)  # nothing is lost, only read again
 
 
 @settings(deadline=None)
@@ -292,7 +293,7 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(
 ) -> None:
     paths = files(tmp_path, digits(20))
 
-    def killed(self: subprocess.Popen, *arguments: object, **options: object) -> None:
+    def killed(self: subprocess.Popen, *arguments: Any, **options: Any) -> None:
         launch(self, *arguments, **options)
         self.kill()
 
@@ -300,18 +301,19 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang(
     monkeypatch.setattr(subprocess.Popen, "__init__", killed)
     with pytest.raises(
         DataError,
-        match=r"a process that decodes pictures was ended by signal 9; perhaps the memory was full, at one "
-        r"of the files",
+        match=r"a process that decodes pictures was ended by signal 9; "
+        r"perhaps the memory was full, at one of the files",
     ):
         ImageStore.of_files(paths)
 
 
 def test_workers_do_not_load_what_they_do_not_need() -> None:
-    code = "import handrail.data.stores.pixels.worker, sys; print([name for name in ('torch', 'numpy', 'polars') if name in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
+    code = (
+        "import handrail.data.stores.pixels.workers, sys; "
+        "print([name for name in ('torch', 'numpy', 'polars') if name in sys.modules])"
     )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"
 
 
 @given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 300), st.integers(1, 300))
@@ -325,6 +327,3 @@ def test_the_crop_is_inside_centred_and_of_the_right_proportions(
     assert top + bottom == pytest.approx(height)
     assert (right - left) * new_height == pytest.approx((bottom - top) * new_width)
     assert right - left == pytest.approx(width) or bottom - top == pytest.approx(height)
-    across, down, shift_x, shift_y = shares((height, width), (new_height, new_width))
-    assert (left * across + shift_x, right * across + shift_x) == pytest.approx((0, new_width), abs=1e-6)
-    assert (top * down + shift_y, bottom * down + shift_y) == pytest.approx((0, new_height), abs=1e-6)

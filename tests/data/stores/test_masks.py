@@ -81,7 +81,7 @@ def test_joined_masks_share_their_classes(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     one = of_values(tmp_path / "a", np.array([[0, 1]], dtype=np.uint8))
     other = of_values(tmp_path / "b", np.array([[0, 7]], dtype=np.uint8))
-    both = MaskStore.joined([one, other])
+    both = MaskStore.join([one, other])
     assert both.levels == (0, 1, 7)
     assert both.labels((1, 2)).tolist() == [[[0, 1]], [[0, 2]]]
 

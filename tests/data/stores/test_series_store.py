@@ -32,7 +32,7 @@ def test_hashes_are_by_content_wherever_it_lies() -> None:
     one = store()
     other = SeriesStore.of_arrays([-0.0 * np.ones((2, 1)), *reversed(arrays())], ["z", "c", "b", "a"])
     assert other.hashes[1:].tolist() == one.hashes[::-1].tolist()
-    assert SeriesStore.joined([one, other]).hashes.tolist() == [*one.hashes, *other.hashes]
+    assert SeriesStore.join([one, other]).hashes.tolist() == [*one.hashes, *other.hashes]
     # 0 and −0 are one.
     assert other.hashes[0] == SeriesStore.of_arrays([np.zeros((2, 1))], ["zeros"]).hashes[0]
     flat = SeriesStore.of_arrays([np.arange(6.0)], ["one channel of the same numbers"])
@@ -40,7 +40,7 @@ def test_hashes_are_by_content_wherever_it_lies() -> None:
 
 
 def test_one_dimension_is_one_channel_and_joined_items_keep_their_names() -> None:
-    joined = SeriesStore.joined(
+    joined = SeriesStore.join(
         [SeriesStore.of_arrays([np.ones(3)], ["x"]), SeriesStore.of_arrays([np.zeros(2)], ["y"])]
     )
     assert (joined.channels, [joined.name(0), joined.name(1)], joined.lengths.tolist()) == (
@@ -67,4 +67,4 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 def test_stores_of_other_channels_are_not_put_together() -> None:
     with pytest.raises(DataError, match="series of 1 and 2 channels"):
-        SeriesStore.joined([store(), SeriesStore.of_arrays([np.ones(3)], ["x"])])
+        SeriesStore.join([store(), SeriesStore.of_arrays([np.ones(3)], ["x"])])

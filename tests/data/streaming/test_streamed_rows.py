@@ -12,14 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrail.data.balance import epoch_order
+from handrail.data.balance import block_order, by_blocks, epoch_order
 from handrail.data.rows import cut, row_bytes, take
 from handrail.data.streaming import parquet
-from handrail.data.streaming import row_file as rows
-from handrail.data.streaming.key_columns import slim_columns
-from handrail.data.streaming.order import block_order, by_blocks, scatter
 from handrail.data.streaming.parquet import ParquetRows
-from handrail.data.streaming.row_file import RowFile, Streamed
+from handrail.data.streaming.part import scatter
+from handrail.data.streaming.row_file import BLOCK_BYTES, RowFile, Streamed
+from handrail.data.streaming.scan import slim_columns
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 
@@ -28,9 +27,9 @@ def streamed(values: torch.Tensor, folder: Path, *, block: int = 16, held: int =
     """Rows in a file, in blocks of so many."""
     file = RowFile(len(values), values, folder=folder)
     file.write(np.arange(len(values)), values)
-    found = Streamed(file)
-    found.block, found.held = block, held
-    return found
+    streamed = Streamed(file)
+    streamed.block, streamed.held = block, held
+    return streamed
 
 
 def files(folder: Path, *frames: pl.DataFrame, row_group_size: int | None = None) -> list[Path]:
@@ -131,18 +130,19 @@ def test_blocks_are_never_larger_than_they_may_be(tmp_path: Path, monkeypatch: p
     frame = pl.DataFrame({"a": np.arange(1000), "b": [f"w{i % 7}" for i in range(1000)]})
     monkeypatch.setattr(parquet, "BLOCK", 128)
     source = read(files(tmp_path, frame[:600], frame[600:], row_group_size=500))
-    found = list(source.blocks())
-    assert max(len(block) for _, block in found) <= 128
-    assert [start for start, _ in found] == [0, *np.cumsum([len(block) for _, block in found])[:-1].tolist()]
-    assert pl.concat([block for _, block in found]).equals(frame)
+    blocks = list(source.blocks())
+    assert max(len(block) for _, block in blocks) <= 128
+    ends = np.cumsum([len(block) for _, block in blocks]).tolist()
+    assert [start for start, _ in blocks] == [0, *ends[:-1]]
+    assert pl.concat([block for _, block in blocks]).equals(frame)
     assert next(block.columns for _, block in source.blocks(["b"])) == ["b"]
 
 
 def test_single_rows_are_fetched(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": np.arange(1000), "b": [f"w{i}" for i in range(1000)]})
     source = read(files(tmp_path, frame[:600], frame[600:], row_group_size=100))
-    wanted = np.array([999, 0, 599, 600, 250])
-    assert source.fetch(wanted).equals(frame[wanted])
+    places = np.array([999, 0, 599, 600, 250])
+    assert source.fetch(places).equals(frame[places])
     assert source.row_name(600) == "row 1 of part-1.parquet"
 
 
@@ -155,10 +155,10 @@ def test_types_agree_over_files(tmp_path: Path) -> None:
         }
     )
     second = pl.DataFrame({"c": ["?", "z"], "b": [1.5, 2.5], "a": [0.5, 1.5]})
-    found = pl.concat([block for _, block in read(files(tmp_path, first, second)).blocks()])
-    assert found.schema == {"a": pl.Float64, "b": pl.Float64, "c": pl.String}
-    assert found["c"].to_list() == ["x", "y", None, "z"]
-    assert found["b"].to_list() == [None, None, 1.5, 2.5]
+    rows = pl.concat([block for _, block in read(files(tmp_path, first, second)).blocks()])
+    assert rows.schema == {"a": pl.Float64, "b": pl.Float64, "c": pl.String}
+    assert rows["c"].to_list() == ["x", "y", None, "z"]
+    assert rows["b"].to_list() == [None, None, 1.5, 2.5]
 
 
 def test_names_of_the_user_replace_those_of_the_file(tmp_path: Path) -> None:
@@ -180,9 +180,16 @@ def test_files_that_differ_are_told_at_once(tmp_path: Path) -> None:
     assert "part-2.parquet: column 'a' holds String, and Int64 in the files before it" in str(error.value)
 
 
-@pytest.mark.parametrize("values", [
-    ["b", "a", None, "b", "c"], [3, 1, None, 3, 2], [300, 1, None, 3, 2], [0.5, None, 1.5, 0.5, 2.0], [True, False, None, True, True],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["b", "a", None, "b", "c"],
+        [3, 1, None, 3, 2],
+        [300, 1, None, 3, 2],
+        [0.5, None, 1.5, 0.5, 2.0],
+        [True, False, None, True, True],
+    ],
+)
 def test_slim_columns_hold_what_was_there(
     values: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,19 +200,19 @@ def test_slim_columns_hold_what_was_there(
 
 
 def test_many_words_stay_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handrail.data.streaming.key_columns._MOST_LEVELS", 3)
+    monkeypatch.setattr("handrail.data.streaming.scan._MOST_CODES", 3)
     monkeypatch.setattr(parquet, "BLOCK", 2)
     words = ["a", "b", None, "c", "d", "a", "e"]
-    found = slim_columns(read(files(tmp_path, pl.DataFrame({"t": words}))), ["t"])["t"]
-    assert found.dtype == pl.String
-    assert found.to_list() == words
+    column = slim_columns(read(files(tmp_path, pl.DataFrame({"t": words}))), ["t"])["t"]
+    assert column.dtype == pl.String
+    assert column.to_list() == words
 
 
 def test_blocks_have_a_size_that_suits_the_rows(tmp_path: Path) -> None:
     def block(width: int) -> int:
         return Streamed(RowFile(10, torch.zeros(10, width), folder=tmp_path)).block
 
-    assert [block(1), block(256), block(1_000_000)] == [16_384, rows.BLOCK_BYTES // 1024, 16]
+    assert [block(1), block(256), block(1_000_000)] == [16_384, BLOCK_BYTES // 1024, 16]
 
 
 @pytest.fixture(autouse=True)

@@ -121,21 +121,21 @@ def test_other_libraries_read_what_is_written(tmp_path):
     for suffix in FORMATS:
         convert(source, tmp_path / f"t{suffix}")
     expected = pd.DataFrame(source)
-    read_csv = pd.read_csv(tmp_path / "t.csv.gz")
-    for found in (
-        read_csv,
+    for frame in (
+        pd.read_csv(tmp_path / "t.csv.gz"),
         pd.read_json(tmp_path / "t.json"),
         pd.read_json(tmp_path / "t.jsonl", lines=True),
         pd.read_parquet(tmp_path / "t.parquet"),
         pyarrow.feather.read_feather(tmp_path / "t.feather"),
         pd.read_pickle(tmp_path / "t.pkl"),
     ):
-        pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+        assert isinstance(frame, pd.DataFrame)
+        pd.testing.assert_frame_equal(frame, expected, check_dtype=False)
     with np.load(tmp_path / "t.npz", allow_pickle=False) as archive:
         assert archive["a"].tolist() == [1, 2]
-    made = sqlite3.connect(tmp_path / "t.db")
-    assert made.execute("select * from data").fetchall() == [(1, "x", 1.5), (2, None, None)]
-    made.close()
+    connection = sqlite3.connect(tmp_path / "t.db")
+    assert connection.execute("select * from data").fetchall() == [(1, "x", 1.5), (2, None, None)]
+    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_other_libraries_read_what_is_written(tmp_path):
 )
 def test_typed(texts, kind):
     frame = pl.DataFrame({"a": texts, "b": [1] * len(texts)}, schema_overrides={"a": pl.String})
-    found = infer_types(frame)
-    assert found.schema == {"a": kind, "b": pl.Int64}
-    assert found["a"].null_count() == frame["a"].null_count()
+    typed = infer_types(frame)
+    assert typed.schema == {"a": kind, "b": pl.Int64}
+    assert typed["a"].null_count() == frame["a"].null_count()
     if kind != pl.String:
-        assert found["a"].drop_nulls().to_list() == [float(text) for text in texts if text]
+        assert typed["a"].drop_nulls().to_list() == [float(text) for text in texts if text]
 
 
 def test_text_of_a_typed_source_stays_text(tmp_path):
@@ -175,7 +175,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, suffix):
     path = tmp_path / f"t{suffix}"
     convert({"a": [1]}, path)
     before = path.read_bytes()
-    with pytest.raises(DataError, match=r"exists already|has a table 'data' already"):
+    with pytest.raises(DataError, match=r"already exists|already has a table 'data'"):
         convert({"a": [2]}, path)
     assert path.read_bytes() == before
     convert({"a": [2, 3]}, path, overwrite=True)
@@ -227,9 +227,9 @@ def test_a_source_that_fails_leaves_nothing(tmp_path):
 
 
 def test_a_pickle_without_pandas_is_arrays(tmp_path, monkeypatch):
-    found = importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "handrail.data.writers.formats.find_spec", lambda name: None if name == "pandas" else found(name)
+        "handrail.data.writers.formats.find_spec", lambda name: None if name == "pandas" else find_spec(name)
     )
     convert({"a": [1, None], "b": ["x", None], "c": [1.5, 2.5]}, tmp_path / "t.pkl")
     content = pickle.loads((tmp_path / "t.pkl").read_bytes())

@@ -50,7 +50,7 @@ def random_case(seed: int, *, images: int = 7, most: int = 8) -> tuple[Objects, 
     return truth, Objects(images_of, np.concatenate([moved, random_boxes(generator, wild)]), codes, scores)
 
 
-def by_pycocotools(truth: Objects, found: Objects, images: int, classes: int) -> dict[str, float]:
+def by_pycocotools(truth: Objects, predicted: Objects, images: int, classes: int) -> dict[str, float]:
     coco = pytest.importorskip("pycocotools.coco")
     evaluation = pytest.importorskip("pycocotools.cocoeval")
 
@@ -70,7 +70,7 @@ def by_pycocotools(truth: Objects, found: Objects, images: int, classes: int) ->
 
     with contextlib.redirect_stdout(io.StringIO()):
         sides = []
-        for some in (truth, found):
+        for some in (truth, predicted):
             side = coco.COCO()
             named = [{"id": code} for code in range(classes)]
             side.dataset = {
@@ -95,9 +95,9 @@ def by_pycocotools(truth: Objects, found: Objects, images: int, classes: int) ->
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_figures_are_those_of_pycocotools(seed: int) -> None:
-    truth, found = random_case(seed)
-    ours = BoxOutcome(CLASSES, 7, truth, found).measure()
-    theirs = by_pycocotools(truth, found, 7, len(CLASSES))
+    truth, predicted = random_case(seed)
+    ours = BoxOutcome(CLASSES, 7, truth, predicted).measure()
+    theirs = by_pycocotools(truth, predicted, 7, len(CLASSES))
     assert ours == pytest.approx(theirs, abs=1e-9, nan_ok=True)
 
 
@@ -106,31 +106,36 @@ def test_only_the_hundred_surest_answers_of_a_class_in_an_image_count() -> None:
     truth = objects([(0, 0, 1.0, [0, 0, 10, 10]), (1, 0, 1.0, [5, 5, 9, 9])])
     boxes = np.tile([[40.0, 40.0, 50.0, 50.0]], (150, 1))
     boxes[generator.permutation(150)[:10]] = [0, 0, 10, 10]
-    found = Objects(
+    predicted = Objects(
         np.zeros(150, dtype=np.int64), boxes, np.zeros(150, dtype=np.int64), generator.random(150)
     )
-    ours = BoxOutcome(CLASSES, 2, truth, found).measure()
-    assert ours == pytest.approx(by_pycocotools(truth, found, 2, len(CLASSES)), abs=1e-9)
-    last = Objects(found.images, boxes, found.codes, np.where((boxes[:, 0] == 0), 0.0, found.scores))
+    ours = BoxOutcome(CLASSES, 2, truth, predicted).measure()
+    assert ours == pytest.approx(by_pycocotools(truth, predicted, 2, len(CLASSES)), abs=1e-9)
+    last = Objects(
+        predicted.images, boxes, predicted.codes, np.where((boxes[:, 0] == 0), 0.0, predicted.scores)
+    )
     assert BoxOutcome(CLASSES, 2, truth, last).measure()["recall_50"] == 0
 
 
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_an_image_of_weight_k_counts_as_k_images(seed: int) -> None:
-    truth, found = random_case(seed)
+    truth, predicted = random_case(seed)
     # Of equal scores the order decides, which copies of images change; ours are all different here.
-    found = Objects(
-        found.images, found.boxes, found.codes, np.random.default_rng(seed).permutation(len(found)) / 1000
+    predicted = Objects(
+        predicted.images,
+        predicted.boxes,
+        predicted.codes,
+        np.random.default_rng(seed).permutation(len(predicted)) / 1000,
     )
-    outcome = BoxOutcome(CLASSES, 7, truth, found)
+    outcome = BoxOutcome(CLASSES, 7, truth, predicted)
     weights = np.random.default_rng(seed).integers(0, 3, (7, 5)).astype(float)
     (statistic,) = outcome.statistics(outcome.names())
     figures = statistic(weights)
     for column in range(5):
         rows = np.repeat(np.arange(7), weights[:, column].astype(int))
         sides = []
-        for some in (truth, found):
+        for some in (truth, predicted):
             picked = [np.flatnonzero(some.images == row) for row in rows]
             order = np.concatenate([np.zeros(0, dtype=np.int64), *picked])
             images = np.repeat(np.arange(len(rows)), [len(part) for part in picked])
@@ -145,9 +150,9 @@ def test_an_image_of_weight_k_counts_as_k_images(seed: int) -> None:
 
 def test_matching_many_images_side_by_side_is_matching_each_alone() -> None:
     """More images than are matched at once."""
-    truth, found = random_case(11, images=700, most=3)
-    assert BoxOutcome(CLASSES, 700, truth, found).measure() == pytest.approx(
-        by_pycocotools(truth, found, 700, 3), abs=1e-9
+    truth, predicted = random_case(11, images=700, most=3)
+    assert BoxOutcome(CLASSES, 700, truth, predicted).measure() == pytest.approx(
+        by_pycocotools(truth, predicted, 700, 3), abs=1e-9
     )
 
 
@@ -156,8 +161,10 @@ def test_a_case_by_hand() -> None:
     to 0.66.
     """
     truth = objects([(0, 0, 1.0, [0, 0, 10, 10]), (0, 0, 1.0, [20, 0, 30, 10]), (1, 0, 1.0, [0, 0, 10, 10])])
-    found = objects([(0, 0, 0.9, [0, 0, 10, 10]), (0, 0, 0.8, [50, 50, 60, 60]), (1, 0, 0.7, [0, 0, 10, 6])])
-    outcome = BoxOutcome(("cell",), 2, truth, found, cut=0.75)
+    predicted = objects(
+        [(0, 0, 0.9, [0, 0, 10, 10]), (0, 0, 0.8, [50, 50, 60, 60]), (1, 0, 0.7, [0, 0, 10, 6])]
+    )
+    outcome = BoxOutcome(("cell",), 2, truth, predicted, cut=0.75)
     figures = outcome.measure()
     assert figures["recall_50"] == pytest.approx(2 / 3)
     assert figures["map_50"] == pytest.approx((34 + 33 * 2 / 3) / 101)
@@ -194,8 +201,8 @@ def test_a_class_that_training_did_not_have_counts_as_not_found() -> None:
 
 
 def test_outcomes_are_compared_on_the_same_objects_only() -> None:
-    truth, found = random_case(5)
-    outcome = BoxOutcome(CLASSES, 7, truth, found)
+    truth, predicted = random_case(5)
+    outcome = BoxOutcome(CLASSES, 7, truth, predicted)
     assert outcome.same_rows(BoxOutcome(CLASSES, 7, truth, objects([])))
     moved = Objects(truth.images, truth.boxes + 1, truth.codes, truth.scores)
-    assert not outcome.same_rows(BoxOutcome(CLASSES, 7, moved, found))
+    assert not outcome.same_rows(BoxOutcome(CLASSES, 7, moved, predicted))

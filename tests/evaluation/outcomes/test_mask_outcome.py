@@ -79,13 +79,13 @@ def test_words_and_columns_of_a_row() -> None:
     true[0, 0, 0] = said_one = 1
     said = true.clone()
     said[0, 1, 1] = said_one
-    found = MaskOutcome(("cell", "wall"), Tally.of(said, true, classes=2))
-    assert found.describe(0, truth=True) == "cell 75 %, wall 25 %"
-    assert found.describe(0, truth=False) == "cell 50 %, wall 50 %"
-    columns = found.columns()
+    outcome = MaskOutcome(("cell", "wall"), Tally.of(said, true, classes=2))
+    assert outcome.describe(0, truth=True) == "cell 75 %, wall 25 %"
+    assert outcome.describe(0, truth=False) == "cell 50 %, wall 50 %"
+    columns = outcome.columns()
     assert columns["truth_wall"].tolist() == [0.25, 0]
     np.testing.assert_allclose(columns["dice"], [2 / 3, np.nan])
-    np.testing.assert_allclose(found.errors(), [1 / 3, 0])
+    np.testing.assert_allclose(outcome.errors(), [1 / 3, 0])
 
 
 def test_outcomes_are_compared_on_the_same_masks_only() -> None:

@@ -19,7 +19,7 @@ from handrail.evaluation.outcomes.tokens import (
     bleu_counts,
     edit_distances,
 )
-from handrail.recipe.encoding import Text
+from handrail.recipe.sections import Text
 
 words = st.lists(st.sampled_from(["a", "b", "c", "the", "cat", ".", ","]), max_size=9).map(" ".join)
 pairs = st.lists(st.tuples(words, words), min_size=1, max_size=6)
@@ -40,12 +40,12 @@ def test_figures_of_a_language_model_are_means_over_tokens_not_over_windows() ->
     uneven = TokenOutcome(
         outcome.loss, np.array([4, 1, 2, 3, 4]), np.array([4, 0, 1, 1, 2]), outcome.truth, outcome.answers
     )
-    found = uneven.measure()
+    metrics = uneven.measure()
     nats = outcome.loss.sum() / 14
-    assert found == pytest.approx(
+    assert metrics == pytest.approx(
         {"nats": nats, "perplexity": math.exp(nats), "bits": nats / math.log(2), "token_accuracy": 8 / 14}
     )
-    assert list(found) == uneven.names()
+    assert list(metrics) == uneven.names()
     assert uneven.errors() == pytest.approx(outcome.loss / [4, 1, 2, 3, 4])
 
 
@@ -57,10 +57,10 @@ def test_weights_are_rows_that_were_drawn_several_times(weights: list[int]) -> N
         outcome.loss[drawn], outcome.tokens[drawn], outcome.right[drawn], outcome.truth, outcome.answers
     ).measure()
     (function,) = outcome.statistics(["nats", "bits"])
-    found = function(np.array(weights, dtype=float)[:, None])
-    assert set(found) == {"nats", "bits"}
-    assert {name: float(values[0]) for name, values in found.items()} == pytest.approx(
-        {name: again[name] for name in found}
+    value = function(np.array(weights, dtype=float)[:, None])
+    assert set(value) == {"nats", "bits"}
+    assert {name: float(values[0]) for name, values in value.items()} == pytest.approx(
+        {name: again[name] for name in value}
     )
 
 
@@ -147,10 +147,10 @@ def test_bleu_of_an_example_by_hand() -> None:
 def test_figures_of_answers() -> None:
     truth = ["the cat sat", "a b c", "the mat"]
     outcome = SequenceOutcome(truth, ["the cat sat", "a c c", "the mat ."], WORDS)
-    found = outcome.measure()
-    assert found["exact_match"] == pytest.approx(1 / 3)
-    assert found["token_accuracy"] == pytest.approx(7 / 8)
-    assert found["character_error_rate"] == pytest.approx(3 / (11 + 5 + 7))
+    metrics = outcome.measure()
+    assert metrics["exact_match"] == pytest.approx(1 / 3)
+    assert metrics["token_accuracy"] == pytest.approx(7 / 8)
+    assert metrics["character_error_rate"] == pytest.approx(3 / (11 + 5 + 7))
     assert outcome.errors() == pytest.approx([0, 1 / 5, 2 / 7])
     assert SequenceOutcome(truth, truth, WORDS).measure()["bleu"] != 1  # no run of four words: not a number
 
@@ -164,10 +164,10 @@ def test_weights_are_answers_that_were_drawn_several_times(
     outcome = SequenceOutcome([a for a, _ in some], [b for _, b in some], WORDS)
     again = SequenceOutcome([a for a, _ in drawn], [b for _, b in drawn], WORDS).measure()
     column = np.array(weights, dtype=float)[:, None]
-    found = {
+    figures = {
         name: float(v[0]) for one in outcome.statistics(outcome.names()) for name, v in one(column).items()
     }
-    assert found == pytest.approx(again, nan_ok=True)
+    assert figures == pytest.approx(again, nan_ok=True)
 
 
 def test_every_figure_is_described_and_knows_which_way_is_better() -> None:

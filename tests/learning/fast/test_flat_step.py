@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from handrail.learning.batch import Batch
 from handrail.learning.fast import flat_step as flat
 from handrail.learning.fast.flat_step import FlatSteps, trace_operations
-from handrail.learning.rule import TrainingPlan
+from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.models.mlp import MLP
 from handrail.objectives.objective import Objective
@@ -24,14 +23,14 @@ def _plan(loss: Any, penalties: tuple[Any, ...] = ()) -> TrainingPlan:
 
 def _batches(task: str, *, weights: bool = False, last: int = ROWS) -> list[Batch]:
     torch.manual_seed(1)
-    made = []
+    batches = []
     for step in range(STEPS):
         rows = last if step % 10 == 9 else ROWS
         targets = (
             torch.randn(rows, 1) if task == "values" else torch.randint(2 if task == "two" else 3, (rows,))
         )
-        made.append(Batch(torch.randn(rows, WIDTH), targets, torch.rand(rows) if weights else None))
-    return made
+        batches.append(Batch(torch.randn(rows, WIDTH), targets, torch.rand(rows) if weights else None))
+    return batches
 
 
 def _trained(
@@ -60,12 +59,12 @@ def test_same_bits_as_autograd(monkeypatch, activation, case):
     network = MLP(WIDTH, outputs, hidden=[8, 5], activation=activation)
     other, batches, plan = copy.deepcopy(network), _batches(task, weights=weights, last=3), _plan(loss)
     rule = Gradient(optimizer="adam", clip="by_norm")
-    found = _trained(network, plan, batches, rule)
+    ours = _trained(network, plan, batches, rule)
     assert rule.flat._step is not None, "the list is used"
     monkeypatch.setattr(flat, "_REPAYS", 10**9)
-    wanted = _trained(other, plan, batches, Gradient(optimizer="adam", clip="by_norm"))
-    assert found[0] == wanted[0]
-    assert all(torch.equal(a, b) for a, b in zip(found[1], wanted[1], strict=True))
+    theirs = _trained(other, plan, batches, Gradient(optimizer="adam", clip="by_norm"))
+    assert ours[0] == theirs[0]
+    assert all(torch.equal(a, b) for a, b in zip(ours[1], theirs[1], strict=True))
 
 
 class _Counting(nn.Module):

@@ -26,8 +26,10 @@ def _gradients(network: nn.Module, step: int, *, without: int | None = None) -> 
 def _pair(kind: Any) -> tuple[nn.Module, torch.optim.Optimizer, nn.Module, torch.optim.Optimizer]:
     ours = _network()
     theirs = copy.deepcopy(ours)
-    made = [kind(network.parameters(), lr=0.01, weight_decay=0.1, fused=True) for network in (ours, theirs)]
-    return ours, made[0], theirs, made[1]
+    optimizers = [
+        kind(network.parameters(), lr=0.01, weight_decay=0.1, fused=True) for network in (ours, theirs)
+    ]
+    return ours, optimizers[0], theirs, optimizers[1]
 
 
 def _equal(ours: nn.Module, theirs: nn.Module) -> bool:
@@ -48,9 +50,9 @@ def test_same_bits_as_torch(kind):
         stepping.step()
         other.step()
         assert _equal(ours, theirs), step
-    found, wanted = optimizer.state_dict()["state"], other.state_dict()["state"]
+    state, expected = optimizer.state_dict()["state"], other.state_dict()["state"]
     assert all(
-        torch.equal(found[index][key], wanted[index][key]) for index in wanted for key in wanted[index]
+        torch.equal(state[index][key], expected[index][key]) for index in expected for key in expected[index]
     )
 
 

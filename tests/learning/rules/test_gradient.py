@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from handrail.components import build
 from handrail.errors import RecipeError
-from handrail.learning.batch import Batch
-from handrail.learning.rule import TrainingPlan
+from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
+from handrail.models.linear import Linear
 from handrail.objectives.objective import Objective
 
 SGD = {"sgd": {"learning_rate": 0.1}}
@@ -31,7 +31,7 @@ def _started(model: nn.Module, plan: TrainingPlan | None = None, **settings: Any
     return rule
 
 
-def _linear(outputs: int = 1) -> nn.Module:
+def _linear(outputs: int = 1) -> Linear:
     torch.manual_seed(0)
     return build("model", "linear", 3, outputs)
 
@@ -43,8 +43,8 @@ def _batch(rows: int = 8, outputs: int = 1, *, size: float = 1.0) -> Batch:
     )
 
 
-def _slope(model: nn.Module, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """The gradient of the mean squared error of a linear unit, in NumPy: 2/n · Σ (y − t)·x, and with x = 1."""
+def _slope(model: Linear, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient of a linear unit's mean squared error, in NumPy: 2/n · Σ (y − t)·x, and with x = 1."""
     x, t = batch.inputs.double().numpy(), batch.targets.double().numpy()
     error = x @ model.head.weight.detach().double().numpy().T + model.head.bias.detach().double().numpy() - t
     return 2 / len(x) * error.T @ x, 2 / len(x) * error.sum(axis=0)
@@ -54,9 +54,9 @@ def test_one_step_of_gradient_descent_by_hand() -> None:
     model, batch = _linear(), _batch()
     weight, bias = model.head.weight.detach().numpy().copy(), model.head.bias.detach().numpy().copy()
     by_weight, by_bias = _slope(model, batch)
-    wanted = nn.functional.mse_loss(model(batch.inputs), batch.targets).item()
+    expected = nn.functional.mse_loss(model(batch.inputs), batch.targets).item()
     measures = _started(model).step(model, batch)
-    assert measures["loss"].item() == pytest.approx(wanted)
+    assert measures["loss"].item() == pytest.approx(expected)
     np.testing.assert_allclose(model.head.weight.detach().numpy(), weight - 0.1 * by_weight, rtol=1e-5)
     np.testing.assert_allclose(model.head.bias.detach().numpy(), bias - 0.1 * by_bias, rtol=1e-5, atol=1e-7)
 
@@ -73,10 +73,12 @@ def test_steps_do_not_add_up_old_gradients() -> None:
 
 
 def test_the_lectures_deltas_equal_the_gradients() -> None:
-    """δₖ = yₖ(1 − yₖ)(tₖ − yₖ), δⱼ = yⱼ(1 − yⱼ)·Σₖ δₖwₖⱼ, Δw = η·Σₓ δ·x for E = ½Σ(t − y)² and sigmoid units."""
+    """δₖ = yₖ(1 − yₖ)(tₖ − yₖ), δⱼ = yⱼ(1 − yⱼ)·Σₖ δₖwₖⱼ, Δw = η·Σₓ δ·x with E = ½Σ(t − y)² and sigmoids."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 2), nn.Sigmoid()).double()
+    lower, upper = nn.Linear(3, 4), nn.Linear(4, 2)
+    model = nn.Sequential(lower, nn.Sigmoid(), upper, nn.Sigmoid()).double()
     before = copy.deepcopy(model)
+    w_ji, w_kj = lower.weight.detach().clone(), upper.weight.detach().clone()
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(6, 3, dtype=torch.float64, generator=generator)
     t = torch.rand(6, 2, dtype=torch.float64, generator=generator)
@@ -88,14 +90,16 @@ def test_the_lectures_deltas_equal_the_gradients() -> None:
     rule.step(model, Batch(x, t))
 
     inputs, hidden = x.numpy(), before[:2](x).detach().numpy()
-    outputs, targets, w_kj = before(x).detach().numpy(), t.numpy(), before[2].weight.detach().numpy()
+    outputs, targets = before(x).detach().numpy(), t.numpy()
     delta_k = outputs * (1 - outputs) * (targets - outputs)
-    delta_j = hidden * (1 - hidden) * (delta_k @ w_kj)
-    for layer, delta, given in ((2, delta_k, hidden), (0, delta_j, inputs)):
-        np.testing.assert_allclose(model[layer].weight.grad.numpy(), -delta.T @ given, atol=1e-6)
-        np.testing.assert_allclose(model[layer].bias.grad.numpy(), -delta.sum(axis=0), atol=1e-6)
-        change = model[layer].weight.detach() - before[layer].weight.detach()
-        np.testing.assert_allclose(change.numpy(), 0.5 * delta.T @ given, atol=1e-6)
+    delta_j = hidden * (1 - hidden) * (delta_k @ w_kj.numpy())
+    for layer, weight, delta, x_in in ((upper, w_kj, delta_k, hidden), (lower, w_ji, delta_j, inputs)):
+        assert layer.weight.grad is not None
+        assert layer.bias.grad is not None
+        np.testing.assert_allclose(layer.weight.grad.numpy(), -delta.T @ x_in, atol=1e-6)
+        np.testing.assert_allclose(layer.bias.grad.numpy(), -delta.sum(axis=0), atol=1e-6)
+        change = layer.weight.detach() - weight
+        np.testing.assert_allclose(change.numpy(), 0.5 * delta.T @ x_in, atol=1e-6)
 
 
 def test_clipping_by_value_comes_before_the_step() -> None:
@@ -150,8 +154,8 @@ def test_lbfgs_finds_the_least_squares_solution() -> None:
     rule = _started(model, optimizer={"lbfgs": {"iterations": 30}})
     losses = [float(rule.step(model, batch)["loss"]) for _ in range(3)]
     x = np.column_stack([batch.inputs.numpy(), np.ones(40)])
-    wanted = np.linalg.lstsq(x, batch.targets.numpy(), rcond=None)[0]
-    np.testing.assert_allclose(model.head.weight.detach().numpy().T, wanted[:-1], atol=1e-4)
+    expected = np.linalg.lstsq(x, batch.targets.numpy(), rcond=None)[0]
+    np.testing.assert_allclose(model.head.weight.detach().numpy().T, expected[:-1], atol=1e-4)
     assert losses[0] > losses[1]
 
 
@@ -176,9 +180,9 @@ def test_row_weights_reach_the_loss() -> None:
     rows = torch.tensor([0, 0, 2, 3, 4, 4])
     weighted, repeated = _linear(), _linear()
     plan = _plan("binary", loss="binary_cross_entropy")
-    found = _started(weighted, plan).step(weighted, Batch(inputs, targets, weights))
-    wanted = _started(repeated, plan).step(repeated, Batch(inputs[rows], targets[rows]))
-    assert found["loss"].item() == pytest.approx(wanted["loss"].item(), rel=1e-5)
+    result = _started(weighted, plan).step(weighted, Batch(inputs, targets, weights))
+    expected = _started(repeated, plan).step(repeated, Batch(inputs[rows], targets[rows]))
+    assert result["loss"].item() == pytest.approx(expected["loss"].item(), rel=1e-5)
     torch.testing.assert_close(weighted.head.weight, repeated.head.weight)
 
 

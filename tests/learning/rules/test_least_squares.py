@@ -1,5 +1,7 @@
 """The closed form against NumPy's and scikit-learn's."""
 
+from typing import TypeVar
+
 import numpy as np
 import pytest
 import torch
@@ -8,12 +10,14 @@ from torch import Tensor, nn
 
 from handrail.components import build
 from handrail.errors import RecipeError
-from handrail.learning.batch import Batch
-from handrail.learning.rule import TrainingPlan
+from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.least_squares import LeastSquares
+from handrail.models.linear import Linear
 from handrail.objectives.objective import Objective
 
 ROWS = 200
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def _plan(task: str = "regression", penalties: tuple[str, ...] = ()) -> TrainingPlan:
@@ -21,8 +25,8 @@ def _plan(task: str = "regression", penalties: tuple[str, ...] = ()) -> Training
 
 
 def _learned(
-    model: nn.Module, rows: Batch, *, task: str = "regression", ridge: float = 0.0, size: int = ROWS
-) -> nn.Module:
+    model: Model, rows: Batch, *, task: str = "regression", ridge: float = 0.0, size: int = ROWS
+) -> Model:
     """The model after one pass, in double precision so that figures can be compared closely."""
     model = model.double()
     rule = LeastSquares(ridge=ridge)
@@ -53,7 +57,7 @@ def _with_ones(inputs: Tensor) -> np.ndarray:
     return np.column_stack([inputs.numpy(), np.ones(len(inputs))])
 
 
-def _linear(inputs: int, outputs: int) -> nn.Module:
+def _linear(inputs: int, outputs: int) -> Linear:
     torch.manual_seed(0)
     return build("model", "linear", inputs, outputs)
 
@@ -71,9 +75,9 @@ def test_regression_with_several_outputs_is_numpys_least_squares() -> None:
     inputs = _inputs()
     targets = _values(inputs)
     model = _learned(_linear(4, 3), Batch(inputs, targets))
-    wanted = np.linalg.lstsq(_with_ones(inputs), targets.numpy(), rcond=None)[0]
-    np.testing.assert_allclose(model.head.weight.detach().numpy().T, wanted[:-1], atol=1e-10)
-    np.testing.assert_allclose(model.head.bias.detach().numpy(), wanted[-1], atol=1e-10)
+    expected = np.linalg.lstsq(_with_ones(inputs), targets.numpy(), rcond=None)[0]
+    np.testing.assert_allclose(model.head.weight.detach().numpy().T, expected[:-1], atol=1e-10)
+    np.testing.assert_allclose(model.head.bias.detach().numpy(), expected[-1], atol=1e-10)
 
 
 @pytest.mark.parametrize("share", [1e-6, 0.05, 2.0])
@@ -113,8 +117,8 @@ def test_classes_are_minus_one_and_one(task: str, outputs: int) -> None:
         targets = scores.argmax(dim=1)
         signs = 2 * nn.functional.one_hot(targets, 3).double() - 1
     model = _learned(_linear(4, outputs), Batch(inputs, targets), task=task)
-    wanted = np.linalg.lstsq(_with_ones(inputs), signs.numpy(), rcond=None)[0]
-    np.testing.assert_allclose(model.head.weight.detach().numpy().T, wanted[:-1], atol=1e-10)
+    expected = np.linalg.lstsq(_with_ones(inputs), signs.numpy(), rcond=None)[0]
+    np.testing.assert_allclose(model.head.weight.detach().numpy().T, expected[:-1], atol=1e-10)
     answers = model(inputs)
     right = (answers.argmax(dim=1) == targets) if task == "multi-class" else ((answers > 0) == (signs > 0))
     assert right.double().mean() > 0.8
@@ -165,8 +169,8 @@ def test_columns_that_depend_on_each_other_do_no_harm(ridge: float) -> None:
     targets = _values(torch.cat([plain, onehot], dim=1)).float()
     model = _learned(_linear(10, 3).float(), Batch(inputs.double(), targets.double()), ridge=ridge)
     phi = np.column_stack([plain.numpy(), onehot.numpy()])
-    wanted = phi @ np.linalg.lstsq(phi, targets.double().numpy(), rcond=None)[0]
-    np.testing.assert_allclose(model(inputs.double()).detach().numpy(), wanted, atol=1e-4)
+    expected = phi @ np.linalg.lstsq(phi, targets.double().numpy(), rcond=None)[0]
+    np.testing.assert_allclose(model(inputs.double()).detach().numpy(), expected, atol=1e-4)
     assert model.head.weight.abs().max() < 10
 
 
@@ -175,16 +179,16 @@ def test_columns_in_very_different_units_all_count() -> None:
     targets = _values(inputs)
     scale = torch.tensor([1e6, 1.0, 1e-5], dtype=torch.float64)
     model = _learned(_linear(3, 3), Batch(inputs * scale, targets))
-    wanted = _learned(_linear(3, 3), Batch(inputs, targets))
-    torch.testing.assert_close(model(inputs * scale), wanted(inputs), rtol=0, atol=1e-8)
+    expected = _learned(_linear(3, 3), Batch(inputs, targets))
+    torch.testing.assert_close(model(inputs * scale), expected(inputs), rtol=0, atol=1e-8)
 
 
 def test_the_measured_loss_is_that_before_the_solution() -> None:
     inputs = _inputs()
     targets, model, rule = _values(inputs), _linear(4, 3).double(), LeastSquares()
     rule.start(model, _plan())
-    wanted = nn.functional.mse_loss(model(inputs), targets).item()
-    assert rule.step(model, Batch(inputs, targets))["loss"].item() == pytest.approx(wanted)
+    expected = nn.functional.mse_loss(model(inputs), targets).item()
+    assert rule.step(model, Batch(inputs, targets))["loss"].item() == pytest.approx(expected)
 
 
 class _Squashed(nn.Module):
@@ -211,8 +215,12 @@ def test_models_without_a_linear_layer_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [({"dropout": 0.5}, "Dropout"), ({"input_noise": 0.1}, "GaussianNoise"), ({"weight_noise": 0.1}, "NoisyLinear"),
-     ({"normalisation": "batch"}, "BatchNormRows")],
+    [
+        ({"dropout": 0.5}, "Dropout"),
+        ({"input_noise": 0.1}, "GaussianNoise"),
+        ({"weight_noise": 0.1}, "NoisyLinear"),
+        ({"normalisation": "batch"}, "BatchNormRows"),
+    ],
 )  # fmt: skip
 def test_layers_that_would_do_nothing_are_refused(settings: dict[str, object], name: str) -> None:
     with pytest.raises(RecipeError, match=rf"learning\.least_squares: {name} would have no effect"):
@@ -229,8 +237,8 @@ def test_features_are_those_of_evaluation() -> None:
     model.train()
     _learned(model, Batch(inputs, targets), ridge=1e-4)
     assert all(layer.training for layer in model)
-    wanted = _ridge(features, targets.numpy(), 1e-4).predict(features)
-    np.testing.assert_allclose(model.eval()(inputs).detach().numpy(), wanted, atol=1e-8)
+    expected = _ridge(features, targets.numpy(), 1e-4).predict(features)
+    np.testing.assert_allclose(model.eval()(inputs).detach().numpy(), expected, atol=1e-8)
 
 
 def test_penalties_which_it_would_ignore_are_refused() -> None:

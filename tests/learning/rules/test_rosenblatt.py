@@ -1,18 +1,19 @@
 """The perceptron's rule against the lectures' printed traces, Novikoff's bound and its own promises."""
 
 import math
+from typing import Any, cast
 
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from handrail.components import build
 from handrail.errors import RecipeError
-from handrail.learning.batch import Batch
-from handrail.learning.rule import TrainingPlan
+from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.rosenblatt import Rosenblatt
+from handrail.models.linear import Linear
 from handrail.objectives.objective import Objective
 
 FOUR = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
@@ -24,7 +25,7 @@ def _plan(task: str = "binary", penalties: tuple[str, ...] = ()) -> TrainingPlan
 
 def _perceptron(
     start: tuple[float, ...] = (0.0, 0.0, 0.0), *, rate: float = 1.0, units: int = 1
-) -> tuple[nn.Module, Rosenblatt]:
+) -> tuple[Linear, Rosenblatt]:
     """A unit with weights as the lectures write them, the bias first."""
     model = build("model", "linear", len(start) - 1, units)
     with torch.no_grad():
@@ -35,7 +36,7 @@ def _perceptron(
     return model, rule
 
 
-def _weights(model: nn.Module) -> tuple[float, ...]:
+def _weights(model: Linear) -> tuple[float, ...]:
     return (*model.head.bias.tolist(), *model.head.weight[0].tolist())
 
 
@@ -207,7 +208,7 @@ def test_tasks_without_classes_are_refused(task: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "found"),
+    ("model", "name"),
     [
         (nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)), "Linear, Linear"),
         (nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), "Linear, LayerNorm"),
@@ -218,10 +219,10 @@ def test_tasks_without_classes_are_refused(task: str) -> None:
         (build("model", {"mlp": {"hidden": [], "input_noise": 0.1}}, 2, 1), "GaussianNoise, Linear"),
     ],
 )
-def test_anything_but_a_single_layer_is_refused(model: nn.Module, found: str) -> None:
+def test_anything_but_a_single_layer_is_refused(model: nn.Module, name: str) -> None:
     with pytest.raises(
         RecipeError,
-        match=rf"found a model of {found}; expected one linear layer with a bias \(model: linear\)",
+        match=rf"found a model of {name}; expected one linear layer with a bias \(model: linear\)",
     ):
         Rosenblatt().start(model, _plan())
 
@@ -251,7 +252,7 @@ def test_same_answers_as_scikit_learns_perceptron() -> None:
     targets[0] = 1
     model, rule = _perceptron((0, 0, 0, 0))
     _epochs(model, rule, Batch(inputs, targets), most=4)
-    theirs = Perceptron(shuffle=False, tol=None, max_iter=4).fit(inputs.numpy(), targets.numpy())
-    found: Tensor = model.head.weight.detach()[0]
-    assert found.tolist() == pytest.approx(theirs.coef_[0].tolist(), rel=1e-4)
+    theirs: Any = Perceptron(shuffle=False, tol=cast(Any, None), max_iter=4)
+    theirs.fit(inputs.numpy(), targets.numpy())
+    assert model.head.weight[0].tolist() == pytest.approx(theirs.coef_[0].tolist(), rel=1e-4)
     assert model.head.bias.item() == pytest.approx(theirs.intercept_[0])

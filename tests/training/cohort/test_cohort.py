@@ -16,8 +16,8 @@ from torch import nn
 
 from handrail.components import available, build
 from handrail.errors import RecipeError
-from handrail.learning.batch import Batch
 from handrail.learning.optimizers import ELEMENTWISE
+from handrail.learning.rule import Batch
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback, Training
 from handrail.training.cohort import unlike
@@ -41,9 +41,10 @@ class Task:
 
 
 def _rows() -> tuple[torch.Tensor, torch.Tensor, Batch]:
-    chance = torch.Generator().manual_seed(0)
-    weights = torch.randn(12, 3, generator=chance)
-    inputs, held_out = torch.randn(210, 12, generator=chance), torch.randn(90, 12, generator=chance)
+    rng = torch.Generator().manual_seed(0)
+    weights = torch.randn(12, 3, generator=rng)
+    # Five whole batches of 32: each length of a batch is traced anew, which takes most of a test's time.
+    inputs, held_out = torch.randn(160, 12, generator=rng), torch.randn(90, 12, generator=rng)
     return inputs, (inputs @ weights).argmax(1), Batch(held_out, (held_out @ weights).argmax(1))
 
 
@@ -62,11 +63,11 @@ KINDS = {
 }
 
 
-def _credit(scores: Any, targets: Any) -> dict[str, tuple[float, float]]:
+def _metrics(scores: Any, targets: Any) -> dict[str, tuple[float, float]]:
     return {"accuracy": (float((scores.argmax(1) == targets).sum()), float(len(targets)))}
 
 
-def pupil(
+def make_job(
     number: int,
     changes: dict[str, Any],
     *,
@@ -79,15 +80,15 @@ def pupil(
     with fix_seed(recipe.seed, "initialise"):
         network = build("model", recipe.model, 12, outputs)
     task: Any = Task(kind)
-    credit = _credit if kind == "multi-class" else lambda _scores, _targets: {}
-    lesson = TrainingData(
-        recipe, task, INPUTS, targets, (), rows if held_out else None, credit, torch.device("cpu")
+    metrics = _metrics if kind == "multi-class" else lambda _scores, _targets: {}
+    data = TrainingData(
+        recipe, task, INPUTS, targets, (), rows if held_out else None, metrics, torch.device("cpu")
     )
-    return Job(f"p{number}", lesson, network, epochs)
+    return Job(f"p{number}", data, network, epochs)
 
 
-def pupils(changes: list[dict[str, Any]], base: dict[str, Any], **more: Any) -> list[Job]:
-    return [pupil(number, {**base, **own}, **more) for number, own in enumerate(changes)]
+def make_jobs(changes: list[dict[str, Any]], base: dict[str, Any], **more: Any) -> list[Job]:
+    return [make_job(number, {**base, **own}, **more) for number, own in enumerate(changes)]
 
 
 def distance(first: list[Job], second: list[Job]) -> float:
@@ -100,7 +101,7 @@ def distance(first: list[Job], second: list[Job]) -> float:
 
 
 def compare(changes: list[dict[str, Any]], base: dict[str, Any] | None = None, **more: Any) -> None:
-    begun, alone, together = (pupils(changes, base or {}, **more) for _ in range(3))
+    begun, alone, together = (make_jobs(changes, base or {}, **more) for _ in range(3))
     first, second = train_many(alone, together=False), train_many(together, together=True)
     for one, other in zip(first, second, strict=True):
         assert one.failure.split("step")[0] == other.failure.split("step")[0]
@@ -115,7 +116,7 @@ def compare(changes: list[dict[str, Any]], base: dict[str, Any] | None = None, *
 
 
 RATES = (0.003, 0.01, 0.02)
-LOSSES = {kind: [name for name, found in available("loss").items() if kind in found.tasks] for kind in KINDS}
+LOSSES = {kind: [name for name, loss in available("loss").items() if kind in loss.tasks] for kind in KINDS}
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -125,12 +126,12 @@ def test_every_optimizer_with_rates_of_their_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_every_optimizer_with_the_same_settings(name: str) -> None:
-    compare([{}] * 3, {f"learning.gradient.optimizer.{name}.learning_rate": 0.01})
+    compare([{}] * 3, {f"learning.gradient.optimizer.{name}.learning_rate": 0.02})
 
 
 def test_every_optimizer_is_either_stacked_or_refused() -> None:
     for name in available("optimizer"):
-        group = pupils([{}] * 2, {"learning.gradient.optimizer": name})
+        group = make_jobs([{}] * 2, {"learning.gradient.optimizer": name})
         assert bool(unlike(group)) == (name not in ELEMENTWISE), name
 
 
@@ -184,6 +185,7 @@ def test_every_schedule(schedule: str) -> None:
         ),
         pytest.param([{"model.mlp.normalisation": "layer"}] * 3, id="layer normalisation"),
         pytest.param([{"data.balance": "class_weights"}] * 3, id="class weights"),
+        pytest.param([{"training.batch_size": 27}] * 3, id="a shorter last batch"),
         pytest.param([{"data.balance": "oversample"}] * 3, id="oversample"),
         pytest.param(
             [{"seed": 5, "learning.gradient.optimizer.adam.learning_rate": rate} for rate in RATES],
@@ -208,7 +210,7 @@ def test_every_kind_of_target_and_loss(kind: str, loss: str) -> None:
     compare([{}] * 3, {"objective.loss": loss}, kind=kind)
 
 
-@pytest.mark.parametrize("size", [11, 19, 32], ids=["a last batch of one row", "19", "32"])
+@pytest.mark.parametrize("size", [53, 19, 32], ids=["a last batch of one row", "19", "32"])
 def test_batch_normalisation(size: int) -> None:
     # With Adam the biases before a normalisation, whose gradients are zero but for rounding, would go their
     # own ways.
@@ -224,8 +226,8 @@ def test_batch_normalisation(size: int) -> None:
 
 def test_without_validation_rows_the_last_weights_count() -> None:
     compare([{}] * 3, held_out=False)
-    alone = [pupil(number, {}, held_out=False, epochs=number + 1) for number in range(3)]
-    together = [pupil(number, {}, held_out=False, epochs=number + 1) for number in range(3)]
+    alone = [make_job(number, {}, held_out=False, epochs=number + 1) for number in range(3)]
+    together = [make_job(number, {}, held_out=False, epochs=number + 1) for number in range(3)]
     train_many(alone, together=False)
     train_many(together, together=True)
     assert distance(alone, together) < TOLERANCE
@@ -235,20 +237,20 @@ def test_each_stops_in_its_own_time() -> None:
     changes = [{"learning.gradient.optimizer.sgd.learning_rate": rate} for rate in (0.01, 3.0, 0.1, 2.0, 4.0)]
     base = {"training.patience": 2, "training.epochs": 15}
     compare(changes, base)
-    ends = {ended.progress.epoch for ended in train_many(pupils(changes, base), together=True)}
+    ends = {ended.progress.epoch for ended in train_many(make_jobs(changes, base), together=True)}
     assert len(ends) > 1, "all stopped at once: nothing was tested"
 
 
 def test_one_that_diverges_harms_nobody() -> None:
     rates = (0.01, 1e18, 0.1)
     changes = [{"learning.gradient.optimizer.sgd.learning_rate": rate} for rate in rates]
-    group = pupils(changes, {})
+    group = make_jobs(changes, {})
     ended = train_many(group, together=True)
     assert [bool(one.failure) for one in ended] == [False, True, False]
     assert "is not a number in epoch 1" in ended[1].failure
     assert "1e+18" in ended[1].failure
     assert all(torch.isfinite(value).all() for value in group[1].network.state_dict().values())
-    others = pupils(changes, {})
+    others = make_jobs(changes, {})
     train_many([others[0], others[2]], together=True)
     assert distance([group[0], group[2]], [others[0], others[2]]) < TOLERANCE
 
@@ -263,12 +265,12 @@ class Figures(Callback):
 
 def test_listeners_hear_the_same() -> None:
     heard: dict[bool, dict[str, Figures]] = {True: {}, False: {}}
-    for together, found in heard.items():
+    for together, figures in heard.items():
 
-        def listen(name: str, found: dict[str, Figures] = found) -> tuple[Callback, ...]:
-            return (found.setdefault(name, Figures()),)
+        def listen(name: str, figures: dict[str, Figures] = figures) -> tuple[Callback, ...]:
+            return (figures.setdefault(name, Figures()),)
 
-        train_many(pupils([{}] * 3, {}), together=together, listeners=listen)
+        train_many(make_jobs([{}] * 3, {}), together=together, listeners=listen)
     for name, alone in heard[False].items():
         for one, other in zip(alone.lines, heard[True][name].lines, strict=True):
             assert one.keys() == other.keys()
@@ -276,15 +278,15 @@ def test_listeners_hear_the_same() -> None:
 
 
 class StopAt(Callback):
-    def __init__(self, wish: StopRequest, epoch: int) -> None:
-        self.wish, self.epoch = wish, epoch
+    def __init__(self, stop_request: StopRequest, epoch: int) -> None:
+        self.stop_request, self.epoch = stop_request, epoch
 
     def on_epoch_end(self, training: Training, epoch: int, figures: Any) -> None:
         if epoch == self.epoch:
-            self.wish.number = 15
+            self.stop_request.number = 15
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(epoch=st.integers(1, 4), rates=st.sampled_from([(0.01, 0.5, 0.001, 0.7), (0.1, 0.1, 0.1)]))
 def test_an_interrupted_cohort_goes_on_to_the_same_bits(
     tmp_path_factory: pytest.TempPathFactory, epoch: int, rates: tuple[float, ...]
@@ -293,14 +295,18 @@ def test_an_interrupted_cohort_goes_on_to_the_same_bits(
     base = {"training.epochs": 9, "training.patience": 4, "training.checkpoint_seconds": 0}
     base |= {"model.mlp": {"dropout": 0.2, "normalisation": "batch"}}
     changes = [{"learning.gradient.optimizer.adam.learning_rate": rate} for rate in rates]
-    whole, parts = pupils(changes, base), pupils(changes, base)
+    whole, parts = make_jobs(changes, base), make_jobs(changes, base)
     first = train_many(whole, together=True)
-    wish = StopRequest()
+    stop_request = StopRequest()
     with pytest.raises(Interrupted):
         train_many(
-            parts, together=True, folder=folder, wish=wish, listeners=lambda _name: (StopAt(wish, epoch),)
+            parts,
+            together=True,
+            folder=folder,
+            stop_request=stop_request,
+            listeners=lambda _name: (StopAt(stop_request, epoch),),
         )
-    again = pupils(changes, base)
+    again = make_jobs(changes, base)
     second = train_many(again, together=True, folder=folder)
     assert distance(whole, again) == 0
     assert [(one.progress.epoch, one.progress.best_loss) for one in first] == [
@@ -310,10 +316,10 @@ def test_an_interrupted_cohort_goes_on_to_the_same_bits(
 
 @pytest.mark.parametrize("together", [True, False])
 def test_more_epochs_for_some_go_on_where_they_stopped(tmp_path: Path, together: bool) -> None:
-    whole = pupils([{}] * 4, {}, epochs=4)
+    whole = make_jobs([{}] * 4, {}, epochs=4)
     train_many(whole, together=together)
-    train_many(pupils([{}] * 4, {}, epochs=2), together=together, folder=tmp_path)
-    later = [pupil(number, {}, epochs=4 if number in (1, 2) else 2) for number in range(4)]
+    train_many(make_jobs([{}] * 4, {}, epochs=2), together=together, folder=tmp_path)
+    later = [make_job(number, {}, epochs=4 if number in (1, 2) else 2) for number in range(4)]
     ended = train_many(later, together=together, folder=tmp_path)
     assert [one.progress.epoch for one in ended] == [2, 4, 4, 2]
     assert distance(whole[1:3], later[1:3]) < TOLERANCE
@@ -327,14 +333,14 @@ class Odd(nn.Module):
         self.layer = nn.Linear(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = self.layer(x)
-        return found * 2 if found.sum() > 0 else found
+        hidden = self.layer(x)
+        return hidden * 2 if hidden.sum() > 0 else hidden
 
 
 def test_what_cannot_be_stacked_is_trained_alone(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="handrail")
     odd = {"model": f"{__name__}:Odd"}
-    alone, auto = pupils([{}] * 2, odd), pupils([{}] * 2, odd)
+    alone, auto = make_jobs([{}] * 2, odd), make_jobs([{}] * 2, odd)
     train_many(alone, together=False)
     train_many(auto)
     assert distance(alone, auto) == 0
@@ -342,13 +348,13 @@ def test_what_cannot_be_stacked_is_trained_alone(caplog: pytest.LogCaptureFixtur
     with pytest.raises(
         RecipeError, match=r"training\.together: these networks cannot be trained as one program"
     ):
-        train_many(pupils([{}] * 2, odd), together=True)
+        train_many(make_jobs([{}] * 2, odd), together=True)
 
 
 def test_different_shapes_go_into_programs_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="handrail")
     changes = [{"model.mlp.hidden": hidden} for hidden in ([8], [4], [8], [4], [8, 8])]
-    alone, auto = pupils(changes, {}), pupils(changes, {})
+    alone, auto = make_jobs(changes, {}), make_jobs(changes, {})
     train_many(alone, together=False)
     train_many(auto)
     assert distance(alone, auto) < TOLERANCE
@@ -360,7 +366,7 @@ def test_a_compiled_cohort_equals_the_others(tmp_path: Path) -> None:
     base = {"training.compile": True, "model.mlp.dropout": 0.2}
     if not has_compiler(torch.device("cpu")):
         pytest.skip("there is no C++ compiler")
-    alone, together = pupils(changes, {**base, "training.compile": False}), pupils(changes, base)
+    alone, together = make_jobs(changes, {**base, "training.compile": False}), make_jobs(changes, base)
     train_many(alone, together=False)
     train_many(together, together=True, folder=tmp_path)
     assert distance(alone, together) < TOLERANCE

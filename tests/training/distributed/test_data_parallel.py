@@ -19,7 +19,7 @@ from torch import nn
 
 from handrail import fit, resume
 from handrail.errors import RecipeError
-from handrail.learning.batch import Batch
+from handrail.learning.rule import Batch
 from handrail.learning.rules.least_squares import LeastSquares
 from handrail.objectives.objective import Objective, batch_weight
 from handrail.training.distributed.batch_norm import whole_norms
@@ -83,16 +83,16 @@ def recipe(folder: Path, settings: dict) -> Path:
 
 def ranks(torchrun: int) -> dict[int, int]:
     """The process of each rank."""
-    found = {}
+    processes = {}
     for child in Path(f"/proc/{torchrun}/task/{torchrun}/children").read_text().split():
-        told = dict(
+        environment = dict(
             pair.split("=", 1)
             for pair in Path(f"/proc/{child}/environ").read_text().split("\0")
             if "=" in pair
         )
-        if "RANK" in told:
-            found[int(told["RANK"])] = int(child)
-    return found
+        if "RANK" in environment:
+            processes[int(environment["RANK"])] = int(child)
+    return processes
 
 
 def wait_for_epoch(run: Path, epoch: int, process: subprocess.Popen[str]) -> None:
@@ -181,9 +181,9 @@ def test_as_many_processes_go_on_to_the_same_bits(disturbance: str, tmp_path: Pa
         process.terminate()
         said = r"stopped in epoch"
     else:
-        found = ranks(process.pid)
+        processes = ranks(process.pid)
         for rank in [1] if disturbance == "one killed" else [0, 1]:
-            os.kill(found[rank], signal.SIGKILL)
+            os.kill(processes[rank], signal.SIGKILL)
         said = "another process" if disturbance == "one killed" else ""
     _, _, errors = ended(process)
     assert len(records(run)) < 60

@@ -9,7 +9,7 @@ from handrail.training.speed.matmul import quick_products, stays_float32
 
 
 def _setting() -> str:
-    return torch.backends.mkldnn.matmul.fp32_precision
+    return torch.backends.mkldnn.matmul.fp32_precision  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def test_answers_are_as_precise_as_float32():
     network, rows = nn.Linear(108, 128), torch.randn(1024, 108)
     with torch.no_grad(), quick_products(network, rows, 1024):
         assert _setting() == "bf16"
-        found = network(rows)
+        outputs = network(rows)
         exact = nn.functional.linear(rows.double(), network.weight.double(), network.bias.double())
-    assert float((found - exact).abs().max() / exact.abs().max()) < 1e-6
+    assert float((outputs - exact).abs().max() / exact.abs().max()) < 1e-6
 
 
 def test_is_put_back(able):

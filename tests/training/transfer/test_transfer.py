@@ -1,6 +1,8 @@
-"""Transfer: what is loaded, what is frozen, how fast each layer learns, and features that are computed once."""
+"""Transfer: what is loaded and frozen, how fast each layer learns, and features that are computed once."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,14 +13,15 @@ from handrail.components import available
 from handrail.data.rows import Stored
 from handrail.errors import HandrailError, RecipeError, RunError
 from handrail.layers.precision import Lowered
-from handrail.learning.batch import Batch
-from handrail.learning.rule import TrainingPlan
+from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.network import Network
 from handrail.objectives.objective import Objective
+from handrail.recipe.sections import TransferRecipe
+from handrail.training.callbacks import Callback
 from handrail.training.checkpoint import copy_state
+from handrail.training.transfer import freeze, parameter_groups, transfer_weights
 from handrail.training.transfer.features import feature_rows, head_of
-from handrail.training.transfer.freezing import freeze, parameter_groups, steady, thaw
 from handrail.training.transfer.names import first_layers, layers
 from handrail.training.transfer.weights import load_weights
 
@@ -214,33 +217,37 @@ def test_layers_are_what_a_person_would_call_so(net: Net) -> None:
     ("patterns", "trained"),
     [
         (["features", "hidden"], {"head.weight", "head.bias"}),
-        (["*"], set()),
         (["*.weight", "features.?.*"], {"hidden.0.bias", "head.bias"}),
         (["features.0.weight"], None),
     ],
 )
 def test_only_what_is_thawed_learns(net: Net, patterns: list[str], trained: set[str] | None) -> None:
-    frozen = freeze(net, patterns)
     names = {name for name, _ in net.named_parameters()}
-    trained = names - set(frozen) if trained is None else trained
-    assert names - set(frozen) == trained
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    if trained:
+
+    def changed() -> set[str]:
+        return {name for name, value in net.named_parameters() if not torch.equal(value, before[name])}
+
+    with freezing(net, patterns):
         one_step(net)
-        changed = {
-            name for name, parameter in net.named_parameters() if not torch.equal(parameter, before[name])
-        }
-        assert changed == trained
-    thaw(net, ["*"])
+    assert changed() == (names - {"features.0.weight"} if trained is None else trained)
     one_step(net)
-    assert {
-        name for name, parameter in net.named_parameters() if not torch.equal(parameter, before[name])
-    } == names
+    assert changed() == names
+
+
+def test_something_is_left_to_train(net: Net) -> None:
+    with pytest.raises(RecipeError, match="nothing is left to train"), freezing(net, ["*"]):
+        pass
+    assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+def freezing(net: nn.Module, patterns: list[str]) -> AbstractContextManager[tuple[Callback, ...]]:
+    task: Any = None
+    return transfer_weights(net, TransferRecipe(freeze=patterns), task=task)
 
 
 def one_step(net: nn.Module) -> None:
     net.train()
-    steady(net)
     torch.manual_seed(2)
     optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], lr=0.1, weight_decay=0.1)
     net.zero_grad()
@@ -252,14 +259,13 @@ def test_frozen_batch_normalisation_keeps_its_statistics(net: Net) -> None:
     def statistics() -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in net.named_buffers()}
 
-    freeze(net, first_layers(net, 2))
     before = statistics()
-    one_step(net)
+    with freezing(net, first_layers(net, 2)):
+        one_step(net)
+        assert net.hidden[1].training, "dropout is none of its business"
     after = statistics()
     changed = {name.rpartition(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"features.4.norm"}
-    assert net.hidden[1].training, "dropout is none of its business"
-    thaw(net, ["features"])
     one_step(net)
     assert all(not torch.equal(tensor, after[name]) for name, tensor in statistics().items())
 
@@ -270,11 +276,10 @@ def test_normalisation_without_parameters_follows_what_holds_it() -> None:
     )
     net(images())
     norm: nn.BatchNorm2d = net[0][1]  # pyright: ignore
-    freeze(net, ["0"])
     before = norm.running_mean.clone()  # pyright: ignore
-    one_step(net)
+    with freezing(net, ["0"]):
+        one_step(net)
     assert torch.equal(norm.running_mean, before)  # pyright: ignore
-    thaw(net, ["0"])
     one_step(net)
     assert not torch.equal(norm.running_mean, before)  # pyright: ignore
 
@@ -390,11 +395,11 @@ def test_a_head_on_features_learns_what_it_would_in_the_network(net: Net) -> Non
     features = feature_rows(net, rows, "head")
     head = nn.Linear(8, 4)
     head.load_state_dict(net.head.state_dict())
-    for module, given in ((net, rows), (head, features)):
+    for module, inputs in ((net, rows), (head, features)):
         optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=0.5)
         for _ in range(20):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(module(given), targets).backward()
+            nn.functional.cross_entropy(module(inputs), targets).backward()
             optimizer.step()
     torch.testing.assert_close(head.weight, net.head.weight, atol=1e-4, rtol=0)
 

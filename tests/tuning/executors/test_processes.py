@@ -15,9 +15,10 @@ import pytest
 import handrail
 from handrail.data.prepare import prepare
 from handrail.errors import RunError
-from handrail.recipe.compose import compose
+from handrail.recipe import compose
+from handrail.tuning import executors
 from handrail.tuning import search as searching
-from handrail.tuning.executors import processes
+from handrail.tuning.executors import pool
 from handrail.tuning.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes")
@@ -36,23 +37,23 @@ def search(out: Path, **changes: Any) -> bytes:
 @pytest.fixture(autouse=True)
 def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests may have used the compiler in this process."""
-    monkeypatch.delitem(sys.modules, processes.COMPILER, raising=False)
+    monkeypatch.delitem(sys.modules, pool.COMPILER, raising=False)
 
 
 @pytest.fixture
 def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The processes that are copied from now on."""
-    made: list[int] = []
-    begin = processes.ForkedProcess.__init__
+    numbers: list[int] = []
+    begin = pool.ForkedProcess.__init__
 
-    def noted(self: processes.ForkedProcess, *arguments: Any) -> None:
+    def noted(self: pool.ForkedProcess, *arguments: Any) -> None:
         begin(self, *arguments)
         assert self.process.pid
-        made.append(self.process.pid)
+        numbers.append(self.process.pid)
 
-    monkeypatch.setattr(processes.ForkedProcess, "__init__", noted)
+    monkeypatch.setattr(pool.ForkedProcess, "__init__", noted)
     monkeypatch.setattr(searching, "cores", lambda: 2)
-    return made
+    return numbers
 
 
 def test_copies_new_processes_and_this_one_come_to_the_same_table(
@@ -61,7 +62,7 @@ def test_copies_new_processes_and_this_one_come_to_the_same_table(
     table = search(tmp_path / "copies")
     assert len(copies) == 2
     assert search(tmp_path / "here", tuning__workers=1) == table
-    monkeypatch.setattr(searching, "can_copy", lambda _: False)
+    monkeypatch.setattr(executors, "can_copy", lambda _: False)
     assert search(tmp_path / "new") == table
     assert len(copies) == 2
 
@@ -97,7 +98,7 @@ def test_a_copy_compiles_nothing_by_itself(
 def test_a_copy_that_dies_is_replaced(
     tmp_path: Path, copies: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died, answer_group = tmp_path / "died", processes.answer_group
+    died, answer_group = tmp_path / "died", pool.answer_group
 
     def first_dies(*arguments: Any) -> str:
         try:
@@ -107,7 +108,7 @@ def test_a_copy_that_dies_is_replaced(
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr(processes, "answer_group", first_dies)
+    monkeypatch.setattr(pool, "answer_group", first_dies)
     table = search(tmp_path / "one")
     assert died.exists()
     assert len(copies) == 3
@@ -122,7 +123,7 @@ def test_a_group_whose_copies_always_die_ends_the_search(
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr(processes, "answer_group", dies)
+    monkeypatch.setattr(pool, "answer_group", dies)
     with pytest.raises(RunError, match=r"ended by signal 9.*three times at trials .*words: no room"):
         search(tmp_path / "one")
     assert len(copies) >= 3
@@ -163,11 +164,11 @@ handrail.tune("bundled:digits", "target", space={SPACE!r}, out={str(tmp_path / "
 )
 def test_copies_compute_with_one_thread_and_compile_nothing(changes: dict[str, Any], can: bool) -> None:
     recipe = compose("bundled:iris", "target", changes=changes)
-    assert processes.can_copy(Workspace(recipe, prepare(recipe.data))) is can
-    assert not processes.can_copy(Workspace(recipe, prepare(recipe.data), threads=2))
+    assert pool.can_copy(Workspace(recipe, prepare(recipe.data))) is can
+    assert not pool.can_copy(Workspace(recipe, prepare(recipe.data), threads=2))
 
 
 def test_there_are_no_copies_of_a_process_that_has_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = compose("bundled:iris", "target")
-    monkeypatch.setitem(sys.modules, processes.COMPILER, processes)
-    assert not processes.can_copy(Workspace(recipe, prepare(recipe.data)))
+    monkeypatch.setitem(sys.modules, pool.COMPILER, pool)
+    assert not pool.can_copy(Workspace(recipe, prepare(recipe.data)))

@@ -34,15 +34,15 @@ def on_cluster(out: Path) -> handrail.Search:
 
 def workers() -> list[int]:
     """Ray's processes that are at work on a group of trials just now."""
-    found = []
+    results = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             name = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if name.startswith("ray::answer"):
-            found.append(int(path.parent.name))
-    return found
+            results.append(int(path.parent.name))
+    return results
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from handrail.recipe.tuning import TuningRecipe
+from handrail.recipe.sections import TuningRecipe
 from handrail.tuning.methods import Method, make_method, sampler_names
 from handrail.tuning.space import Choices, Range, Space
 from handrail.tuning.trial import Result, Trial

@@ -1,7 +1,7 @@
 """What may be wrong with a table, before anything is learned from it.
 
-Training and validation rows are read; of sealed test rows only their hashes. `check_drift` compares any two
-parts, for whoever may open them; `check_size` speaks once the network's size is known.
+Of sealed test rows only the hashes are read. `check_drift` compares any two parts, for whoever may open them;
+`check_size` is called once the network's size is known.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,8 @@ import numpy as np
 from handrail.data.checks.columns import check_columns
 from handrail.data.checks.drift import check_drift
 from handrail.data.checks.finding import Finding
-from handrail.data.checks.leaks import check_leaks
-from handrail.data.checks.repeats import HashedRows, check_rows
+from handrail.data.checks.leaks import HashedRows, check_leaks, check_repeats
 from handrail.data.checks.target import check_target
-from handrail.data.checks.wording import make
 from handrail.data.columns.schema import Schema
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
@@ -41,21 +39,20 @@ def check_parts(
     Arguments:
         train, validation: rows as read and as typed features.
         balance: `data.balance`.
-        sealed: the hashes of the test rows, `fingerprint.row_hashes` of all their columns.
-        hashed: the rows that are looked through for repeats, where there are more than these.
+        sealed: the hashes of the test rows, `split.row_hashes` of all their columns.
+        hashed: the rows that are searched for repeats, where there are more than `train` and `validation`.
     """
+    ours, theirs = hashed or [
+        HashedRows(part.name, part.rows, part.table, part.hashes) for part in (train, validation)
+    ]
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
-        *check_rows(*(hashed or (_hashed_rows_of(train), _hashed_rows_of(validation))), sealed=sealed),
+        *check_repeats(ours, theirs, sealed=sealed),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
-
-
-def _hashed_rows_of(part: Part) -> HashedRows:
-    return HashedRows(part.name, part.rows, part.table, part.hashes)
 
 
 def check_size(
@@ -66,69 +63,53 @@ def check_size(
     Arguments:
         rows: training rows.
         parameters: of the network, those that are learned.
-        class_counts: training rows of each class, in the order of `task.classes`; empty where rows have no
-            class.
+        class_counts: training rows of each class of `task.classes`, in order; empty where rows have no class.
     """
-    findings = _per_parameter(rows, parameters)
-    if task.name == "regression":
-        findings += _per_predictor(rows, len(schema.used))
-    return findings + (_per_class(task, class_counts) if class_counts else [])
-
-
-def _per_parameter(rows: int, parameters: int) -> list[Finding]:
-    wanted = ROWS_PER_PARAMETER * parameters
-    if rows >= wanted:
-        return []
-    return [
-        make(
-            "warning" if rows < parameters else "note",
-            "rows-per-parameter",
-            seen=f"{plural(rows, 'training row')} for {plural(parameters, 'parameter')}; the rule of thumb "
-            f"asks for {wanted:,} "
-            f"({ROWS_PER_PARAMETER} a parameter).",
-            why="A network with so much freedom can learn its rows by heart.",
-            action="Training stops when validation no longer improves (training.patience); a smaller "
-            "network, dropout or a penalty "
-            "(model, objective.penalties) leaves less freedom.",
+    findings, predictors = [], len(schema.used)
+    if rows < ROWS_PER_PARAMETER * parameters:
+        findings.append(
+            Finding(
+                level="warning" if rows < parameters else "note",
+                name="rows-per-parameter",
+                seen=_describe_shortage(rows, parameters, "parameter", ROWS_PER_PARAMETER),
+                why="A network with so much freedom can learn its rows by heart.",
+                action="Training stops when validation no longer improves (training.patience); a smaller "
+                "network, dropout or a penalty (model, objective.penalties) leaves less freedom.",
+            )
         )
-    ]
+    if task.name == "regression" and rows < ROWS_PER_PREDICTOR * predictors:
+        findings.append(
+            Finding(
+                level="warning",
+                name="rows-per-predictor",
+                seen=_describe_shortage(rows, predictors, "predictor", ROWS_PER_PREDICTOR),
+                why="With so few rows some column will seem to explain the target by chance.",
+                action="Nothing is changed; data.drop leaves columns out.",
+            )
+        )
+    return findings + (_find_small_classes(task, class_counts) if class_counts else [])
 
 
-def _per_class(task: TaskSpec, class_counts: Sequence[int]) -> list[Finding]:
-    if not class_counts:
-        return []
-    short = sorted(
-        (size, name) for name, size in zip(task.classes, class_counts, strict=True) if size < ROWS_PER_CLASS
+def _describe_shortage(rows: int, number: int, noun: str, each: int) -> str:
+    return (
+        f"{plural(rows, 'training row')} for {plural(number, noun)}; the rule of thumb asks for "
+        f"{each * number:,} ({each} a {noun})."
     )
+
+
+def _find_small_classes(task: TaskSpec, class_counts: Sequence[int]) -> list[Finding]:
+    sizes = sorted(zip(class_counts, task.classes, strict=True))
+    short = [f"'{name}' ({size:,})" for size, name in sizes if size < ROWS_PER_CLASS]
     if not short:
         return []
-    sizes = [f"'{name}' ({size:,})" for size, name in short]
     return [
-        make(
-            "note",
-            "rows-per-class",
-            seen=f"{len(short):,} of {plural(len(task.classes), 'class', 'classes')} with fewer training rows "
-            "than the rule of "
-            f"thumb asks for ({ROWS_PER_CLASS:,}): {list_some(sizes)}.",
+        Finding(
+            level="note",
+            name="rows-per-class",
+            seen=f"{len(short):,} of {plural(len(task.classes), 'class', 'classes')} with fewer training "
+            f"rows than the rule of thumb asks for ({ROWS_PER_CLASS:,}): {list_some(short)}.",
             why="With few rows of a class, both what is learned of it and what is measured of it are "
             "uncertain.",
             action="Nothing is changed; the intervals beside the figures show how uncertain they are.",
-        )
-    ]
-
-
-def _per_predictor(rows: int, predictors: int) -> list[Finding]:
-    wanted = ROWS_PER_PREDICTOR * predictors
-    if rows >= wanted:
-        return []
-    return [
-        make(
-            "warning",
-            "rows-per-predictor",
-            seen=f"{plural(rows, 'training row')} for {plural(predictors, 'predictor')}; the rule of thumb "
-            f"asks for {wanted:,} "
-            f"({ROWS_PER_PREDICTOR} a predictor).",
-            why="With so few rows some column will seem to explain the target by chance.",
-            action="Nothing is changed; data.drop leaves columns out.",
         )
     ]

@@ -3,8 +3,7 @@
 import numpy as np
 import polars as pl
 
-from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import columns_with, dropping, make, share
+from handrail.data.checks.finding import Finding, advise_drop, report_columns, share
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
 from handrail.data.part import Part
 from handrail.tools.words import plural
@@ -13,72 +12,56 @@ _MOSTLY = 0.5
 _MANY_LEVELS = 50
 _NEARLY_ALWAYS, _FEWEST_ROWS = 0.99, 100
 _FENCE = 10  # interquartile ranges beyond the quartiles; of normal values, none in 10⁴⁰
+_WHY_SET_ASIDE = {
+    "identifier": "Identifiers name rows and say nothing about them; a network would learn them by heart.",
+    "constant": "A column that does not change cannot tell rows apart.",
+}
 
 
 def check_columns(train: Part, validation: Part, *, schema: Schema) -> list[Finding]:
-    """Columns set aside, identifiers in use, gaps, outliers, columns that hardly vary, many levels, unseen
-    levels.
-    """
+    """Columns set aside, identifiers in use, gaps, outliers, near constants, many levels, unseen levels."""
     return [
-        *_set_aside(schema),
-        *_identifiers_in_use(train, schema),
-        *_missing(train, schema),
-        *_hardly_varying(train, schema),
-        *_outliers(train, schema),
-        *_many_levels(train, schema),
-        *_unseen(train, validation, schema),
+        *_find_set_aside(schema),
+        *_find_identifiers(train, schema),
+        *_find_gaps(train, schema),
+        *_find_near_constants(train, schema),
+        *_find_outliers(train, schema),
+        *_find_many_levels(train, schema),
+        *_find_unseen_levels(train, validation, schema),
     ]
 
 
-def _set_aside(schema: Schema) -> list[Finding]:
-    reasons = {
-        "identifier": (
-            "note",
-            "Identifiers name rows and say nothing about them; a network would learn them by heart.",
-        ),
-        "constant": ("note", "A column that does not change cannot tell rows apart."),
-    }
+def _find_set_aside(schema: Schema) -> list[Finding]:
     findings = []
-    for kind, (level, why) in reasons.items():
-        columns = schema.of_kind(kind)
-        if columns:
-            names = [column.name for column in columns]
-            findings.append(
-                make(
-                    level,  # pyright: ignore[reportArgumentType]
-                    kind,
-                    names,
-                    seen=f"{columns_with(names, [column.why for column in columns])}: taken as {kind}.",
-                    why=why,
-                    action=f"Set aside; data.columns.{names[0]} gives another kind (numeric, category, "
-                    "boolean or datetime).",
-                )
-            )
+    for kind, why in _WHY_SET_ASIDE.items():
+        details = {column.name: column.why for column in schema.of_kind(kind)}
+        findings += report_columns(
+            "note",
+            kind,
+            details,
+            seen=f"taken as {kind}.",
+            why=why,
+            action=f"Set aside; data.columns.{next(iter(details), '')} gives another kind (numeric, "
+            "category, boolean or datetime).",
+        )
     return findings
 
 
-def _identifiers_in_use(train: Part, schema: Schema) -> list[Finding]:
-    found = [column for column in schema.cells if _looks_like_identifier(train.raw[column.name], column)]
-    if not found:
-        return []
-    names = [column.name for column in found]
-    details = [f"{train.raw[name].n_unique():,} different values in {len(train):,} rows" for name in names]
-    return [
-        make(
-            "warning",
-            "identifier-in-use",
-            names,
-            seen=f"{columns_with(names, details)}: identifier by the look of it.",
-            why="Identifiers are learned by heart and teach nothing about new ones; rows that share one "
-            "should be in one part.",
-            action=f"Nothing is changed; {dropping(names)} data.split.method=group with "
-            f"data.split.column={names[0]} keeps rows "
-            "that share one in one part.",
-        )
-    ]
+def _find_identifiers(train: Part, schema: Schema) -> list[Finding]:
+    names = [column.name for column in schema.cells if _is_identifier(train.raw[column.name], column)]
+    return report_columns(
+        "warning",
+        "identifier-in-use",
+        {name: f"{train.raw[name].n_unique():,} different values in {len(train):,} rows" for name in names},
+        seen="identifier by the look of it.",
+        why="Identifiers are learned by heart and teach nothing about new ones; rows that share one "
+        "should be in one part.",
+        action=f"Nothing is changed; {advise_drop(names)} data.split.method=group with "
+        f"data.split.column={''.join(names[:1])} keeps rows that share one in one part.",
+    )
 
 
-def _looks_like_identifier(raw: pl.Series, column: Column) -> bool:
+def _is_identifier(raw: pl.Series, column: Column) -> bool:
     """Kept although it would have been set aside, or named like an identifier with numbers that are codes."""
     if column.why == "as given":
         return infer_column(raw).kind == "identifier"
@@ -88,51 +71,50 @@ def _looks_like_identifier(raw: pl.Series, column: Column) -> bool:
     return distinct >= 20 and distinct >= 0.2 * len(raw)
 
 
-def _missing(train: Part, schema: Schema) -> list[Finding]:
+def _find_gaps(train: Part, schema: Schema) -> list[Finding]:
     rows = len(train)
     gaps = {column.name: train.features[column.name].null_count() for column in schema.cells}
     columns = sorted(
         (column for column in schema.cells if gaps[column.name]), key=lambda column: -gaps[column.name]
     )
-    findings = []
-    for mostly in (True, False):
-        some = [column for column in columns if (gaps[column.name] > _MOSTLY * rows) is mostly]
-        if some:
-            names = [column.name for column in some]
-            findings.append(
-                make(
-                    "warning" if mostly else "note",
-                    "mostly-missing" if mostly else "missing",
-                    names,
-                    seen=f"{columns_with(names, [share(gaps[name], rows) for name in names])}: missing in "
-                    "training rows.",
-                    why="What is filled in is mostly a guess; the values that are there may be a special few."
-                    if mostly
-                    else "A network needs a value in every place, and that a value is missing can itself say "
-                    "something.",
-                    action=_filling(some) + (f" {dropping(names)}" if mostly else ""),
-                )
-            )
-    return findings
+    mostly = [column for column in columns if gaps[column.name] > _MOSTLY * rows]
+    partly = [column for column in columns if gaps[column.name] <= _MOSTLY * rows]
+    return [
+        *report_columns(
+            "warning",
+            "mostly-missing",
+            {column.name: share(gaps[column.name], rows) for column in mostly},
+            seen="missing in training rows.",
+            why="What is filled in is mostly a guess; the values that are there may be a special few.",
+            action=f"{_describe_filling(mostly)} {advise_drop([column.name for column in mostly])}",
+        ),
+        *report_columns(
+            "note",
+            "missing",
+            {column.name: share(gaps[column.name], rows) for column in partly},
+            seen="missing in training rows.",
+            why="A network needs a value in every place, and that a value is missing can itself say "
+            "something.",
+            action=_describe_filling(partly),
+        ),
+    ]
 
 
-def _filling(columns: list[Column]) -> str:
-    kinds = {column.kind for column in columns}
-    said = []
+def _describe_filling(columns: list[Column]) -> str:
+    kinds, sentences = {column.kind for column in columns}, []
     if kinds & {"numeric", "boolean"}:
-        said.append(
+        sentences.append(
             "Numbers are filled as data.encoding.missing says (by default with the training rows' median), "
-            "and "
-            "data.encoding.indicator adds a column that marks the gaps."
+            "and data.encoding.indicator adds a column that marks the gaps."
         )
     if "category" in kinds:
-        said.append("In categories, missing is a level of its own.")
+        sentences.append("In categories, missing is a level of its own.")
     if "datetime" in kinds:
-        said.append("Missing dates are put at the mean date, without a phase of year, week or day.")
-    return " ".join(said)
+        sentences.append("Missing dates are put at the mean date, without a phase of year, week or day.")
+    return " ".join(sentences)
 
 
-def _hardly_varying(train: Part, schema: Schema) -> list[Finding]:
+def _find_near_constants(train: Part, schema: Schema) -> list[Finding]:
     if len(train) < _FEWEST_ROWS:
         return []
     details = {}
@@ -140,60 +122,42 @@ def _hardly_varying(train: Part, schema: Schema) -> list[Finding]:
         counts = train.features[column.name].rename("value").value_counts(sort=True, name="rows")
         value, rows = counts.row(0)
         if value is not None and rows >= _NEARLY_ALWAYS * len(train):
-            details[column.name] = f"{_show(value)} in {share(rows, len(train))}"
-    if not details:
-        return []
-    return [
-        make(
-            "note",
-            "near-constant",
-            list(details),
-            seen=f"{columns_with(list(details), list(details.values()))}: nearly always the same in training "
-            "rows.",
-            why="A network sees too few other values to learn what they mean, and scaling makes them very "
-            "large.",
-            action=f"Nothing is changed; {dropping(list(details))}",
-        )
-    ]
+            shown = f"{value:g}" if isinstance(value, float) else f"'{value}'"
+            details[column.name] = f"{shown} in {share(rows, len(train))}"
+    return report_columns(
+        "note",
+        "near-constant",
+        details,
+        seen="nearly always the same in training rows.",
+        why="A network sees too few other values to learn what they mean, and scaling makes them very large.",
+        action=f"Nothing is changed; {advise_drop(list(details))}",
+    )
 
 
-def _show(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else f"'{value}'"
-
-
-def _outliers(train: Part, schema: Schema) -> list[Finding]:
-    found = {
-        column.name: outlying(train.features[column.name].to_numpy()) for column in schema.of_kind("numeric")
-    }
+def _find_outliers(train: Part, schema: Schema) -> list[Finding]:
     details = {}
-    for name, places in found.items():
+    for column in schema.of_kind("numeric"):
+        values = train.features[column.name].to_numpy()
+        places = outlying(values)
         if len(places):
-            values = train.features[name].to_numpy()
             farthest = int(places[np.abs(values[places] - np.nanmedian(values)).argmax()])
             where = train.table.row_name(int(train.rows[farthest]))
-            details[name] = f"{plural(len(places), 'row')}, such as {values[farthest]:g} in {where}"
-    if not details:
-        return []
-    return [
-        make(
-            "note",
-            "outliers",
-            list(details),
-            seen=f"{columns_with(list(details), list(details.values()))}: more than {_FENCE} interquartile "
-            "ranges from the "
-            "quartiles.",
-            why="A few huge values set the scale for all others, and may be slips or codes for 'unknown'.",
-            action="They stay; data.encoding.scaling=robust or quantile weakens them, data.read.missing "
-            "turns codes into gaps.",
-        )
-    ]
+            details[column.name] = f"{plural(len(places), 'row')}, such as {values[farthest]:g} in {where}"
+    return report_columns(
+        "note",
+        "outliers",
+        details,
+        seen=f"more than {_FENCE} interquartile ranges from the quartiles.",
+        why="A few huge values set the scale for all others, and may be slips or codes for 'unknown'.",
+        action="They stay; data.encoding.scaling=robust or quantile weakens them, data.read.missing "
+        "turns codes into gaps.",
+    )
 
 
 def outlying(values: np.ndarray) -> np.ndarray:
     """Places of values beyond the fences.
 
-    Where more than half of the values are one and the same (zero, mostly), the quartiles are those of the
-    others.
+    Where more than half of the values are the same (zero, mostly), the quartiles are those of the others.
     """
     known = values[np.isfinite(values)]
     if not len(known):
@@ -212,27 +176,21 @@ def outlying(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _many_levels(train: Part, schema: Schema) -> list[Finding]:
+def _find_many_levels(train: Part, schema: Schema) -> list[Finding]:
     levels = {column.name: train.features[column.name].n_unique() for column in schema.of_kind("category")}
     names = sorted((name for name in levels if levels[name] > _MANY_LEVELS), key=lambda name: -levels[name])
-    if not names:
-        return []
-    details = [f"{levels[name]:,} levels in {len(train):,} rows" for name in names]
-    return [
-        make(
-            "note",
-            "many-levels",
-            names,
-            seen=f"{columns_with(names, details)}: many different values.",
-            why="One input a level makes a wide network with few rows to learn each level from.",
-            action="data.encoding.rare sets how many rows a level needs to count; "
-            "data.encoding.categories=embedding learns a "
-            "short vector a level instead of one input.",
-        )
-    ]
+    return report_columns(
+        "note",
+        "many-levels",
+        {name: f"{levels[name]:,} levels in {len(train):,} rows" for name in names},
+        seen="many different values.",
+        why="One input a level makes a wide network with few rows to learn each level from.",
+        action="data.encoding.rare sets how many rows a level needs to count; "
+        "data.encoding.categories=embedding learns a short vector a level instead of one input.",
+    )
 
 
-def _unseen(train: Part, validation: Part, schema: Schema) -> list[Finding]:
+def _find_unseen_levels(train: Part, validation: Part, schema: Schema) -> list[Finding]:
     details = {}
     for column in schema.of_kind("category"):
         known = train.features[column.name].unique().drop_nulls()
@@ -240,16 +198,11 @@ def _unseen(train: Part, validation: Part, schema: Schema) -> list[Finding]:
         new = values.filter(~values.is_in(known.implode()))
         if len(new):
             details[column.name] = f"{plural(len(new), 'row')}, such as '{new[0]}'"
-    if not details:
-        return []
-    return [
-        make(
-            "note",
-            "unseen",
-            list(details),
-            seen=f"{columns_with(list(details), list(details.values()))}: values in validation rows that no "
-            "training row has.",
-            why="Nothing was learned about them; new rows will bring more of the kind.",
-            action="They are encoded like levels too rare to count (data.encoding.rare).",
-        )
-    ]
+    return report_columns(
+        "note",
+        "unseen",
+        details,
+        seen="values in validation rows that no training row has.",
+        why="Nothing was learned about them; new rows will bring more of the kind.",
+        action="They are encoded like levels too rare to count (data.encoding.rare).",
+    )

@@ -1,13 +1,12 @@
 """Columns that are distributed differently in two parts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import columns_with, make
+from handrail.data.checks.finding import Finding, report_columns
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.part import Part
 
@@ -28,109 +27,103 @@ class _Difference:
 def check_drift(
     first: Part, other: Part, *, schema: Schema, target: bool = True, every: int = 1
 ) -> list[Finding]:
-    """Columns, and the `target` unless it is sealed, that differ between two parts by more than chance
-    allows.
-
-    Of several targets each one counts, or `every` so many: the steps of a forecast are alike.
+    """Columns, and the `target` unless it is sealed, that differ between two parts beyond chance.
 
     Numbers and dates by the Kolmogorov–Smirnov distance, categories, booleans, classes and the share of
     missing values by Pearson's χ². A column is named when its p-value is below 0.001 divided by the number of
     comparisons and the distance is at least 0.05 (the largest gap of two distribution functions; half the sum
     of the gaps of shares).
 
+    Arguments:
+        every: of several targets one in so many is compared: the steps of a forecast are alike.
+
     Source: Kolmogorov 1933; Smirnov 1939; Pearson 1900
     """
     if min(len(first), len(other)) < _FEWEST_ROWS:
         return []
-    found = [
-        difference
-        for column in schema.cells
-        for difference in _differences(first.features[column.name], other.features[column.name], column)
-    ] + (_target_differences(first, other, every) if target else [])
-    beyond = [item for item in found if item.chance < _CHANCE / len(found) and item.distance >= _SMALLEST]
-    if not beyond:
-        return []
-    beyond.sort(key=lambda item: -item.distance)
-    columns = list(dict.fromkeys(item.column for item in beyond))
-    details = ["; ".join(item.detail for item in beyond if item.column == name) for name in columns]
-    return [
-        make(
-            "warning",
-            "drift",
-            columns,
-            seen=f"{columns_with(columns, details)}: distributed differently in {first.name} and "
-            f"{other.name} rows, beyond chance.",
-            why=f"Figures measured on {other.name} rows then speak of other rows than those that were "
-            "learned from.",
-            action="Nothing is changed. Look at how the rows were divided (data.split) and at whether new "
-            "rows will be like these.",
-        )
-    ]
+    differences: list[_Difference] = []
+    for column in schema.cells:
+        differences += _compare(first.features[column.name], other.features[column.name], column)
+    if target:
+        differences += _compare_target(first, other, every)
+    limit = _CHANCE / max(len(differences), 1)
+    beyond = [item for item in differences if item.chance < limit and item.distance >= _SMALLEST]
+    details: dict[str, str] = {}
+    for item in sorted(beyond, key=lambda item: -item.distance):
+        details[item.column] = "; ".join(filter(None, (details.get(item.column), item.detail)))
+    return report_columns(
+        "warning",
+        "drift",
+        details,
+        seen=f"distributed differently in {first.name} and {other.name} rows, beyond chance.",
+        why=f"Figures measured on {other.name} rows then speak of other rows than those that were learned "
+        "from.",
+        action="Nothing is changed. Look at how the rows were divided (data.split) and at whether new rows "
+        "will be like these.",
+    )
 
 
-def _differences(first: pl.Series, other: pl.Series, column: Column) -> list[_Difference]:
+def _compare(first: pl.Series, other: pl.Series, column: Column) -> list[_Difference]:
     if column.kind in ("category", "boolean"):
-        return [_of_levels(first, other, column.name)]
-    found = []
+        return [_compare_levels(first, other, column.name)]
+    differences = []
     if first.null_count() or other.null_count():
-        missing = _of_levels(first.is_null(), other.is_null(), column.name)
+        missing = _compare_levels(first.is_null(), other.is_null(), column.name)
         shares = f"missing in {first.is_null().mean():.1%} against {other.is_null().mean():.1%}"
-        found.append(_Difference(column.name, missing.distance, missing.chance, shares))
+        differences.append(replace(missing, detail=shares))
     known = first.drop_nulls(), other.drop_nulls()
     if min(len(known[0]), len(known[1])) >= _FEWEST_ROWS:
-        found.append(_of_numbers(*known, column.name, is_moment=column.kind == "datetime"))
-    return found
+        differences.append(_compare_numbers(*known, column.name, is_moment=column.kind == "datetime"))
+    return differences
 
 
-def _target_differences(first: Part, other: Part, every: int) -> list[_Difference]:
+def _compare_target(first: Part, other: Part, every: int) -> list[_Difference]:
     pairs = zip(
         *(part.target.reshape(len(part), -1)[:, ::every].numpy().T for part in (first, other)), strict=True
     )
-    compare = _of_levels if not first.target.is_floating_point() else _of_numbers
+    compare = _compare_numbers if first.target.is_floating_point() else _compare_levels
     return [compare(pl.Series(ours), pl.Series(theirs), "the target") for ours, theirs in pairs]
 
 
-def _of_numbers(first: pl.Series, other: pl.Series, name: str, *, is_moment: bool = False) -> _Difference:
+def _compare_numbers(
+    first: pl.Series, other: pl.Series, name: str, *, is_moment: bool = False
+) -> _Difference:
     distance, chance = kolmogorov_smirnov(_sample(first), _sample(other))
-    middles = [_show(float(np.median(values.to_numpy())), is_moment) for values in (first, other)]
-    return _Difference(
-        name, distance, chance, f"distance {distance:.2f}, middle {middles[0]} against {middles[1]}"
+    middles = [float(np.median(values.to_numpy())) for values in (first, other)]
+    ours, theirs = (
+        str(np.datetime64(int(value), "s")).split("T")[0] if is_moment else f"{value:.4g}"
+        for value in middles
     )
+    return _Difference(name, distance, chance, f"distance {distance:.2f}, middle {ours} against {theirs}")
 
 
-def _of_levels(first: pl.Series, other: pl.Series, name: str) -> _Difference:
-    levels = pl.concat([first, other]).rank("dense").fill_null(0).to_numpy().astype(np.int64)
+def _compare_levels(first: pl.Series, other: pl.Series, name: str) -> _Difference:
+    values = pl.concat([first, other])
+    levels = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     size = int(levels.max()) + 1
     parts = levels[: len(first)], levels[len(first) :]
     counts = np.stack([np.bincount(part, minlength=size) for part in parts]).astype(np.float64)
     shares = counts / counts.sum(axis=1, keepdims=True)
     gaps = np.abs(shares[0] - shares[1])
     most = int(gaps.argmax())
-    place = int((levels == most).argmax())
-    example = (first if place < len(first) else other)[place if place < len(first) else place - len(first)]
-    word = (
-        "missing" if example is None else f"'{example:g}'" if isinstance(example, float) else f"'{example}'"
-    )
+    example = values[int((levels == most).argmax())]
+    if example is None:
+        word = "missing"
+    else:
+        word = f"'{example:g}'" if isinstance(example, float) else f"'{example}'"
     detail = f"distance {gaps.sum() / 2:.2f}, {word} in {shares[0, most]:.1%} against {shares[1, most]:.1%}"
     return _Difference(name, float(gaps.sum() / 2), chi_square(counts), detail)
 
 
 def _sample(values: pl.Series) -> Float[np.ndarray, " n"]:
     numbers = values.to_numpy()
-    return (
-        numbers
-        if len(numbers) <= _MOST_ROWS
-        else np.random.default_rng([0, 17]).choice(numbers, _MOST_ROWS, replace=False)
-    )
-
-
-def _show(value: float, is_moment: bool) -> str:
-    return str(np.datetime64(int(value), "s")).split("T")[0] if is_moment else f"{value:.4g}"
+    if len(numbers) <= _MOST_ROWS:
+        return numbers
+    return np.random.default_rng([0, 17]).choice(numbers, _MOST_ROWS, replace=False)
 
 
 def kolmogorov_smirnov(first: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"]) -> tuple[float, float]:
-    """The largest gap between two empirical distribution functions, and the asymptotic probability of a
-    larger one.
+    """The largest gap D of two empirical distribution functions, and the asymptotic probability of a larger.
 
     D = max |F(x) − G(x)|, p = Q(D √(n m / (n + m))).
 
@@ -139,14 +132,10 @@ def kolmogorov_smirnov(first: Float[np.ndarray, " n"], other: Float[np.ndarray, 
     from scipy.special import kolmogorov
 
     first, other = np.sort(first), np.sort(other)
-    places = np.concatenate([first, other])
-    gaps = np.searchsorted(first, places, side="right") / len(first) - np.searchsorted(
-        other, places, side="right"
-    ) / len(other)
-    distance = float(np.abs(gaps).max())
-    return distance, float(
-        kolmogorov(distance * np.sqrt(len(first) * len(other) / (len(first) + len(other))))
-    )
+    n, m, places = len(first), len(other), np.concatenate([first, other])
+    below, below_other = (np.searchsorted(values, places, side="right") for values in (first, other))
+    distance = float(np.abs(below / n - below_other / m).max())
+    return distance, float(kolmogorov(distance * np.sqrt(n * m / (n + m))))
 
 
 def chi_square(counts: Float[np.ndarray, "2 levels"]) -> float:
@@ -163,8 +152,8 @@ def chi_square(counts: Float[np.ndarray, "2 levels"]) -> float:
     if small.sum() > 1:
         counts = np.concatenate([counts[:, ~small], counts[:, small].sum(axis=1, keepdims=True)], axis=1)
         expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    kept = expected.min(axis=0) >= 1
-    if kept.sum() < 2:
+    large = expected.min(axis=0) >= 1
+    if large.sum() < 2:
         return 1.0
-    statistic = ((counts - expected)[:, kept] ** 2 / expected[:, kept]).sum()
-    return float(chdtrc(int(kept.sum()) - 1, statistic))
+    statistic = ((counts - expected)[:, large] ** 2 / expected[:, large]).sum()
+    return float(chdtrc(int(large.sum()) - 1, statistic))

@@ -1,8 +1,14 @@
-"""What the checks have to say about a table."""
+"""What the checks have to say about a table, and how they name columns and shares."""
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from handrail.tools.words import list_some
+
+_MOST_NAMES = 5
+Level = Literal["error", "warning", "note"]
 
 
 class Finding(BaseModel):
@@ -13,7 +19,7 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    level: Literal["error", "warning", "note"]
+    level: Level
     name: str
     seen: str
     why: str
@@ -22,3 +28,33 @@ class Finding(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.seen} {self.why} {self.action}"
+
+
+def report_columns(
+    level: Level, name: str, details: Mapping[str, str], *, seen: str, why: str, action: str
+) -> list[Finding]:
+    """One finding about all columns, `Column 'a' (detail): seen` or `7 columns: 'a' (detail), …: seen`.
+
+    Arguments:
+        details: what to say of each column; where there are none, there is no finding.
+    """
+    if not details:
+        return []
+    items = [f"'{column}' ({detail})" if detail else f"'{column}'" for column, detail in details.items()]
+    several = len(items) > 1
+    columns = f"{len(items):,} columns: {list_some(items)}" if several else f"Column {items[0]}"
+    column = None if several else next(iter(details))
+    return [Finding(level=level, name=name, column=column, seen=f"{columns}: {seen}", why=why, action=action)]
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage that says so when it is small but not nothing."""
+    ratio = part / max(whole, 1)
+    return "less than 0.1%" if 0 < ratio < 0.0005 else f"{ratio:.1%}"
+
+
+def advise_drop(columns: Sequence[str]) -> str:
+    """The setting that leaves columns out."""
+    if len(columns) > _MOST_NAMES:
+        return "data.drop leaves them out."
+    return f"data.drop=[{', '.join(columns)}] leaves {'it' if len(columns) == 1 else 'them'} out."

@@ -1,8 +1,7 @@
-"""Columns that give the target away.
+"""Columns that give the target away, and rows that stand in more than one part.
 
 A copy is a column that equals the target up to renaming (classes) or up to scale and offset (numbers) in
-every row. A giveaway is a column from which the target can be told nearly without error by looking at it
-alone.
+every row. A giveaway is a column that alone predicts the target nearly without error.
 """
 
 from collections.abc import Iterator
@@ -11,17 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import columns_with, dropping, make
+from handrail.data.checks.finding import Finding, advise_drop, report_columns, share
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import as_numbers
 from handrail.data.part import Part
+from handrail.data.table import Table
 from handrail.data.task import TaskSpec
+from handrail.tools.words import plural
 
 _FEWEST_ROWS = 50  # below, a perfect match is too easily chance
 _FEWEST_OTHERS = 5  # rows outside the largest class: 50 rows with 5 others can be drawn in two million ways
 _CLASS_SCORE, _VALUE_SCORE = 0.995, 0.999
 _MOST_ROWS, _MOST_CELLS = 5_000, 1_000_000
+_MANY_REPEATS = 0.01
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,23 @@ class _Target:
     is_class: bool
 
 
+@dataclass(frozen=True)
+class HashedRows:
+    """Rows of a part by their number in the table, with a hash of each."""
+
+    name: str
+    rows: np.ndarray
+    table: Table
+    hashes: np.ndarray
+
+
 def check_leaks(train: Part, validation: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]:
     """Copies of the target (errors) and columns that alone tell it (warnings)."""
     if len(train) + len(validation) < _FEWEST_ROWS or not task.has_values:
         return []
     findings = []
     for target in _targets(train, validation, task):
-        copies = [
-            column.name
-            for column in schema.cells
-            if _is_copy(
-                pl.concat([train.features[column.name], validation.features[column.name]]), column, target
-            )
-        ]
+        copies = [column.name for column in schema.cells if _is_copy(column, target, train, validation)]
         findings += _find_copies(copies, target, alone=len(schema.used) == 1)
         others = [column for column in schema.cells if column.name not in copies]
         if len(schema.cells) > 1:  # with one column, telling the target from it is the whole task
@@ -63,14 +68,13 @@ def _targets(train: Part, validation: Part, task: TaskSpec) -> Iterator[_Target]
             yield _Target(name, codes.reshape(len(codes), -1)[:, index].astype(np.int64), is_class=True)
 
 
-def _is_copy(values: pl.Series, column: Column, target: _Target) -> bool:
+def _is_copy(column: Column, target: _Target, train: Part, validation: Part) -> bool:
+    values = pl.concat([train.features[column.name], validation.features[column.name]])
     if values.null_count():
         return False
-    return (
-        _is_relabelling(values, target.values)
-        if target.is_class
-        else _is_rescaling(values, column, target.values)
-    )
+    if target.is_class:
+        return _is_relabelling(values, target.values)
+    return _is_rescaling(values, column, target.values)
 
 
 def _is_relabelling(values: pl.Series, codes: np.ndarray) -> bool:
@@ -85,11 +89,11 @@ def _is_rescaling(values: pl.Series, column: Column, target: np.ndarray) -> bool
     """Whether target = a + b · column, up to a millionth of the target's standard deviation."""
     if column.kind == "category":
         return False
-    centred, wanted = _centre(values.to_numpy()), _centre(target)
+    centred, truth = _centre(values.to_numpy()), _centre(target)
     square = float(centred @ centred)
-    if square == 0 or not wanted.any():
+    if square == 0 or not truth.any():
         return False
-    return bool(np.abs(wanted - centred * (centred @ wanted / square)).max() <= 1e-6 * wanted.std())
+    return bool(np.abs(truth - centred * (centred @ truth / square)).max() <= 1e-6 * truth.std())
 
 
 def _centre(values: np.ndarray) -> np.ndarray:
@@ -99,50 +103,46 @@ def _centre(values: np.ndarray) -> np.ndarray:
 
 
 def _find_copies(columns: list[str], target: _Target, *, alone: bool) -> list[Finding]:
-    if not columns:
-        return []
     how = "each value stands for one class" if target.is_class else "the same up to scale and offset"
-    stop = "" if alone else " The fit stops here."
-    return [
-        make(
-            "warning" if alone else "error",
-            "copy",
-            columns,
-            seen=f"{columns_with(columns, [how] * len(columns))}: a copy of the target '{target.name}' in "
-            "all "
-            f"{len(target.values):,} training and validation rows.",
-            why="Rows whose target is still to be predicted seldom have such a column, and a network would "
-            "learn nothing else.",
-            action=f"{dropping(columns)}{stop}",
-        )
-    ]
+    return report_columns(
+        "warning" if alone else "error",
+        "copy",
+        dict.fromkeys(columns, how),
+        seen=f"a copy of the target '{target.name}' in all {len(target.values):,} training and validation "
+        "rows.",
+        why="Rows whose target is still to be predicted seldom have such a column, and a network would learn "
+        "nothing else.",
+        action=f"{advise_drop(columns)}{'' if alone else ' The fit stops here.'}",
+    )
 
 
 def _find_giveaways(columns: list[Column], target: _Target, train: Part, validation: Part) -> list[Finding]:
     generator = np.random.default_rng([0, 13])
-    rows = int(np.clip(_MOST_CELLS // max(len(columns), 1), 500, _MOST_ROWS))
-    known = _choose(len(train), rows, generator)
-    fresh = _choose(len(validation), rows, generator)
-    wanted = np.concatenate([target.values[known], target.values[len(train) + fresh]])
+    most = int(np.clip(_MOST_CELLS // max(len(columns), 1), 500, _MOST_ROWS))
+    known = generator.permutation(len(train))[:most]
+    fresh = generator.permutation(len(validation))[:most]
+    truth = np.concatenate([target.values[known], target.values[len(train) + fresh]])
     if not target.is_class:
-        wanted = pl.Series(wanted).rank("average").to_numpy()
-    scores = {}
+        truth = pl.Series(truth).rank("average").to_numpy()
+    measure, least = ("balanced accuracy", _CLASS_SCORE) if target.is_class else ("R² of ranks", _VALUE_SCORE)
+    details, timed = {}, False
     for column in columns:
         values = pl.concat([train.features[column.name][known], validation.features[column.name][fresh]])
         ordered = column.kind != "category"
-        scores[column.name] = _score(
-            _as_codes(values), wanted, len(known), ordered=ordered, is_class=target.is_class
-        )
-    found = [
-        column
-        for column in columns
-        if scores[column.name] >= (_CLASS_SCORE if target.is_class else _VALUE_SCORE)
-    ]
-    return _report(found, scores, target) if found else []
-
-
-def _choose(rows: int, most: int, generator: np.random.Generator) -> np.ndarray:
-    return generator.permutation(rows)[:most]
+        score = _score(_as_codes(values), truth, len(known), ordered=ordered, is_class=target.is_class)
+        if score >= least:
+            details[column.name] = f"{measure} {score:.3f}"
+            timed = timed or column.kind == "datetime"
+    harder = " Where rows follow each other in time, data.split.method=time asks the harder question."
+    return report_columns(
+        "warning",
+        "giveaway",
+        details,
+        seen=f"enough by itself to tell the target '{target.name}' of rows not used.",
+        why="Such a column is often written down after the target, or computed from it, and is not there "
+        "when it is needed.",
+        action=f"Nothing is changed; {advise_drop(list(details))}{harder if timed else ''}",
+    )
 
 
 def _as_codes(values: pl.Series) -> np.ndarray:
@@ -151,26 +151,24 @@ def _as_codes(values: pl.Series) -> np.ndarray:
     return codes.fill_null(-1000 * len(codes)).to_numpy()
 
 
-def _score(codes: np.ndarray, wanted: np.ndarray, train: int, *, ordered: bool, is_class: bool) -> float:
-    """How well the column alone tells the target of rows not used: each half from the other, validation from
-    train.
-    """
+def _score(codes: np.ndarray, truth: np.ndarray, train: int, *, ordered: bool, is_class: bool) -> float:
+    """How well the column alone predicts rows not used: each half from the other, validation from train."""
     half = train // 2
+    if min(half, len(codes) - train) == 0:
+        return 0.0
     everything = np.arange(len(codes))
     folds = [
         (everything[:half], everything[half:train]),
         (everything[half:train], everything[:half]),
         (everything[:train], everything[train:]),
     ]
-    if min(half, len(codes) - train) == 0:
-        return 0.0
-    tell = _class_of if is_class else _value_of
-    told = np.concatenate([tell(codes[old], wanted[old], codes[new], ordered=ordered) for old, new in folds])
-    truth = np.concatenate([wanted[new] for _, new in folds])
-    return _balanced_accuracy(truth, told) if is_class else _r_squared(truth, told)
+    predict = _predict_class if is_class else _predict_value
+    predicted = [predict(codes[old], truth[old], codes[new], ordered=ordered) for old, new in folds]
+    measure = _balanced_accuracy if is_class else _r_squared
+    return measure(np.concatenate([truth[new] for _, new in folds]), np.concatenate(predicted))
 
 
-def _class_of(codes: np.ndarray, classes: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
+def _predict_class(codes: np.ndarray, classes: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
     """For each new value the commonest class at the nearest (or, without order, the same) known value."""
     width = int(classes.max()) + 1
     pairs, counts = np.unique(codes * width + classes, return_counts=True)
@@ -184,7 +182,7 @@ def _class_of(codes: np.ndarray, classes: np.ndarray, new: np.ndarray, *, ordere
     return np.where(levels[place] == new, commonest[place], usual)
 
 
-def _value_of(codes: np.ndarray, values: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
+def _predict_value(codes: np.ndarray, values: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
     """For each new value the mean at the same known value; with order, interpolated between neighbours."""
     levels, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     means = np.bincount(inverse, weights=values) / counts
@@ -194,39 +192,90 @@ def _value_of(codes: np.ndarray, values: np.ndarray, new: np.ndarray, *, ordered
     return np.where(levels[place] == new, means[place], values.mean())
 
 
-def _balanced_accuracy(truth: np.ndarray, told: np.ndarray) -> float:
-    """Mean recall over the classes with rows enough to speak of; 0 where that is a single class."""
-    recalls = [
-        float((told[truth == code] == code).mean()) for code in np.unique(truth) if (truth == code).sum() >= 5
-    ]
+def _balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean recall over the classes with at least five rows; 0 where that is a single class."""
+    codes, sizes = np.unique(truth, return_counts=True)
+    recalls = [float((predicted[truth == code] == code).mean()) for code in codes[sizes >= 5]]
     return float(np.mean(recalls)) if len(recalls) > 1 else 0.0
 
 
-def _r_squared(truth: np.ndarray, told: np.ndarray) -> float:
-    """The share of the variance that is explained, R²."""
+def _r_squared(truth: np.ndarray, predicted: np.ndarray) -> float:
     total = float(((truth - truth.mean()) ** 2).sum())
-    return 1 - float(((truth - told) ** 2).sum()) / total if total else 0.0
+    return 1 - float(((truth - predicted) ** 2).sum()) / total if total else 0.0
 
 
-def _report(found: list[Column], scores: dict[str, float], target: _Target) -> list[Finding]:
-    measure = "balanced accuracy" if target.is_class else "R² of ranks"
-    names = [column.name for column in found]
-    timed = any(column.kind == "datetime" for column in found)
+def check_repeats(train: HashedRows, validation: HashedRows, *, sealed: np.ndarray) -> list[Finding]:
+    """Duplicates across parts and within the training rows; of test rows only their hashes are used."""
+    ordered = np.sort(train.hashes)
     return [
-        make(
-            "warning",
-            "giveaway",
-            names,
-            seen=f"{columns_with(names, [f'{measure} {scores[name]:.3f}' for name in names])}: enough by "
-            "itself to tell the target "
-            f"'{target.name}' of rows not used.",
-            why="Such a column is often written down after the target, or computed from it, and is not there "
-            "when it is needed.",
-            action=f"Nothing is changed; {dropping(names)}"
-            + (
-                " Where rows follow each other in time, data.split.method=time asks the harder question."
-                if timed
-                else ""
-            ),
+        *_find_repeats_across(train, validation, sealed, ordered),
+        *_find_repeats_within(train, ordered),
+    ]
+
+
+def _find_repeats_across(
+    train: HashedRows, validation: HashedRows, sealed: np.ndarray, ordered: np.ndarray
+) -> list[Finding]:
+    theirs = validation.hashes
+    repeats = np.flatnonzero(_is_among(theirs, ordered))
+    hidden = int((_is_among(sealed, ordered) | _is_among(sealed, np.sort(theirs))).sum())
+    sentences = []
+    if len(repeats):
+        first = int(np.flatnonzero(train.hashes == theirs[repeats[0]])[0])
+        example = f"{_row(validation, int(repeats[0]))} is the same as {_row(train, first)}"
+        sentences.append(
+            f"{_count(len(repeats), len(theirs), 'validation row')} repeat a training row ({example})"
+        )
+    if hidden:
+        sentences.append(f"{_count(hidden, len(sealed), 'test row')} repeat a training or validation row")
+    if not sentences:
+        return []
+    largest = max(len(repeats) / max(len(theirs), 1), hidden / max(len(sealed), 1))
+    return [
+        Finding(
+            level="warning" if largest >= _MANY_REPEATS else "note",
+            name="duplicates",
+            seen="; ".join(sentences) + ".",
+            why="A network that remembers such rows looks better on them than it will on new ones.",
+            action="They stay; data.duplicates=drop leaves them out.",
         )
     ]
+
+
+def _is_among(hashes: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Which of the hashes stand in a sorted array; many rows need no more memory than that array."""
+    if not len(ordered):
+        return np.zeros(len(hashes), dtype=bool)
+    return ordered[np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)] == hashes
+
+
+def _find_repeats_within(train: HashedRows, ordered: np.ndarray) -> list[Finding]:
+    places = np.flatnonzero(_is_among(train.hashes, ordered[1:][ordered[1:] == ordered[:-1]]))
+    _, start, inverse = np.unique(train.hashes[places], return_index=True, return_inverse=True)
+    first = places[start][inverse]  # for each of the places, where its row stands first
+    repeats = places[first != places]
+    if not len(repeats):
+        return []
+    original = int(first[np.searchsorted(places, repeats[0])])
+    example = f"{_row(train, int(repeats[0]))} is the same as {_row(train, original)}"
+    return [
+        Finding(
+            level="note",
+            name="repeats",
+            seen=f"{_count(len(repeats), len(train.hashes), 'training row')} repeat an earlier one "
+            f"({example}).",
+            why="Each repeat counts again in the loss: right where rows are frequent, wrong where they were "
+            "copied by mistake.",
+            action="They stay; data.duplicates concerns repeats across parts alone, so remove copies from "
+            "the source.",
+        )
+    ]
+
+
+def _count(part: int, whole: int, noun: str) -> str:
+    return f"{part:,} of {plural(whole, noun)} ({share(part, whole)})"
+
+
+def _row(part: HashedRows, place: int) -> str:
+    name = part.table.row_name(int(part.rows[place]))
+    return f"{name} of '{part.table.source}'" if part.name != "train" else name

@@ -3,8 +3,7 @@
 import numpy as np
 
 from handrail.data.checks.columns import outlying
-from handrail.data.checks.finding import Finding
-from handrail.data.checks.wording import make, share
+from handrail.data.checks.finding import Finding, share
 from handrail.data.columns.values import as_numbers
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
@@ -20,34 +19,31 @@ def check_target(train: Part, validation: Part, *, task: TaskSpec, balance: str)
     if not task.has_values:
         return []
     if task.name == "regression":
-        return [finding for name in task.targets for finding in _values(train, name)]
+        return [finding for name in task.targets for finding in _check_values(train, name)]
     if task.name == "multi-label":
-        return _labels(train, task)
+        return _find_rare_labels(train, task)
     if not task.is_classification:
         return []
     sizes = [np.bincount(part.target.numpy(), minlength=len(task.classes)) for part in (train, validation)]
-    return _imbalance(sizes[0], task, balance) + _few(sizes[0], sizes[1], task)
+    return _find_imbalance(sizes[0], task, balance) + _find_rare_classes(sizes[0], sizes[1], task)
 
 
-def _imbalance(sizes: np.ndarray, task: TaskSpec, balance: str) -> list[Finding]:
-    """Where the rarest class has less than a tenth of the rows, or less than half its even share of many
-    classes.
-    """
+def _find_imbalance(sizes: np.ndarray, task: TaskSpec, balance: str) -> list[Finding]:
+    """Where the rarest class has less than a tenth of the rows, or half its even share of many classes."""
     rows, rarest, commonest = int(sizes.sum()), int(sizes.argmin()), int(sizes.argmax())
     if sizes[rarest] >= min(_RARE_SHARE, 0.5 / len(sizes)) * rows:
         return []
     settled, usual = balance != "none", share(int(sizes[commonest]), rows)
     return [
-        make(
-            "note" if settled else "warning",
-            "imbalance",
-            task.targets,
+        Finding(
+            level="note" if settled else "warning",
+            name="imbalance",
+            column=task.targets[0],
             seen=f"Target '{task.targets[0]}': class '{task.classes[rarest]}' has {sizes[rarest]:,} of "
-            f"{rows:,} training rows "
-            f"({share(int(sizes[rarest]), rows)}), '{task.classes[commonest]}' has {usual}.",
+            f"{rows:,} training rows ({share(int(sizes[rarest]), rows)}), '{task.classes[commonest]}' has "
+            f"{usual}.",
             why=f"Who always says '{task.classes[commonest]}' is right in {usual} of rows, so accuracy says "
-            "little; "
-            "look at balanced_accuracy, f1 and pr_auc.",
+            "little; look at balanced_accuracy, f1 and pr_auc.",
             action=f"data.balance={balance} evens the classes out in training; it shifts the probabilities."
             if settled
             else "Rows count alike; data.balance=class_weights, oversample or undersample gives rare classes "
@@ -56,7 +52,7 @@ def _imbalance(sizes: np.ndarray, task: TaskSpec, balance: str) -> list[Finding]
     ]
 
 
-def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Finding]:
+def _find_rare_classes(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Finding]:
     few = [
         place
         for place in np.argsort(train, kind="stable")
@@ -66,13 +62,12 @@ def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Find
         return []
     sizes = [f"'{task.classes[place]}' ({train[place]:,} and {validation[place]:,} rows)" for place in few]
     return [
-        make(
-            "warning",
-            "rare-class",
-            task.targets,
+        Finding(
+            level="warning",
+            name="rare-class",
+            column=task.targets[0],
             seen=f"Target '{task.targets[0]}': {plural(len(few), 'class', 'classes')} with fewer than "
-            f"{_FEW_ROWS} training rows or "
-            f"no validation row: {list_some(sizes)}.",
+            f"{_FEW_ROWS} training rows or no validation row: {list_some(sizes)}.",
             why="So few rows can be learned by heart but teach no rule, and figures for such a class are "
             "mostly chance.",
             action="Nothing is changed; collect more rows, or merge or remove such classes in the source.",
@@ -80,7 +75,7 @@ def _few(train: np.ndarray, validation: np.ndarray, task: TaskSpec) -> list[Find
     ]
 
 
-def _labels(train: Part, task: TaskSpec) -> list[Finding]:
+def _find_rare_labels(train: Part, task: TaskSpec) -> list[Finding]:
     rows = len(train)
     positives = train.target.numpy().sum(axis=0).astype(int)
     rarer = np.minimum(positives, rows - positives)
@@ -89,10 +84,10 @@ def _labels(train: Part, task: TaskSpec) -> list[Finding]:
         return []
     shares = [f"'{task.targets[place]}' ({share(int(positives[place]), rows)})" for place in rare]
     return [
-        make(
-            "warning",
-            "imbalance",
-            [task.targets[place] for place in rare],
+        Finding(
+            level="warning",
+            name="imbalance",
+            column=task.targets[rare[0]] if len(rare) == 1 else None,
             seen=f"{plural(len(rare), 'label')} with nearly the same value in all training rows, by share of "
             f"1: {list_some(shares)}.",
             why="Who always says the same is nearly always right about such a label; look at f1 and pr_auc "
@@ -102,7 +97,7 @@ def _labels(train: Part, task: TaskSpec) -> list[Finding]:
     ]
 
 
-def _values(train: Part, name: str) -> list[Finding]:
+def _check_values(train: Part, name: str) -> list[Finding]:
     values = as_numbers(train.raw[name]).to_numpy()
     findings = []
     levels, counts = np.unique(values, return_counts=True)
@@ -111,10 +106,10 @@ def _values(train: Part, name: str) -> list[Finding]:
     )
     if counts.max() >= _NEARLY_ALWAYS * len(values):
         findings.append(
-            make(
-                "warning",
-                "near-constant-target",
-                [name],
+            Finding(
+                level="warning",
+                name="near-constant-target",
+                column=name,
                 seen=f"Target '{name}': {usual}.",
                 why="A network that always says so has a small error and has learned nothing.",
                 action="Nothing is changed; compare with the baseline, or ask first whether the value "
@@ -125,13 +120,13 @@ def _values(train: Part, name: str) -> list[Finding]:
     if len(far):
         place = int(far[np.abs(values[far] - np.median(values)).argmax()])
         findings.append(
-            make(
-                "note",
-                "target-outliers",
-                [name],
+            Finding(
+                level="note",
+                name="target-outliers",
+                column=name,
                 seen=f"Target '{name}': {plural(len(far), 'training row')} more than 10 interquartile ranges "
-                "from the quartiles, "
-                f"such as {values[place]:g} in {train.table.row_name(int(train.rows[place]))}.",
+                f"from the quartiles, such as {values[place]:g} in "
+                f"{train.table.row_name(int(train.rows[place]))}.",
                 why="Squared errors of a few such rows outweigh all others.",
                 action="They stay; objective.loss=huber or mae weakens them.",
             )

@@ -1,14 +1,12 @@
 """What each column is, found out from training rows only.
 
-A table arrives as text or as native values; the same table is understood alike in both forms. The schema
-says, column by column, whether it holds numbers, categories, yes or no, moments in time, free text,
-identifiers or nothing of use, and turns any later frame into the same typed columns: numbers, booleans (0 and
-1) and datetimes (seconds since 1970, UTC) become `Float64`, categories `String`. How a value is read never
-depends on the rows beside it.
+A table arrives as text or as native values and is understood alike in both forms. The schema turns any later
+frame into the same typed columns: numbers, booleans (0 and 1) and datetimes (seconds since 1970, UTC) become
+`Float64`, categories `String`.
 
-A column of the numbers 0 and 1 alone is a boolean, but a lenient one: in a small table it may be a count that
-has not been higher yet, so other numbers are read by their value later. A column of words (yes and no, true
-and false) or of native booleans is strict: anything else in later rows cannot be read.
+A column of the numbers 0 and 1 alone is a lenient boolean: in a small table it may be a count that has not
+been higher yet, so other numbers are read by their value later. A column of words (yes and no, true and
+false) or of native booleans is strict: anything else in later rows cannot be read.
 """
 
 import re
@@ -21,7 +19,6 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from handrail.data.columns.dates import best_date_format, date_format_of, moments
 from handrail.data.columns.values import (
     FALSE,
     TRUE,
@@ -30,7 +27,10 @@ from handrail.data.columns.values import (
     as_labels,
     as_numbers,
     as_seconds,
+    best_date_format,
+    date_format_of,
     has_leading_zeros,
+    moments,
 )
 from handrail.errors import DataError, did_you_mean
 
@@ -52,9 +52,12 @@ COLUMN_KINDS = ("image", "series", "audio", "text", "stream")  # each column has
 FEATURE_KINDS = TABLE_KINDS + COLUMN_KINDS
 _STORED = ("image", "series", "audio", "stream")  # what a column is by its source, not by its cells
 _SENTENCE = 5  # words in the mean: shorter texts are names and titles
-
 _YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))
-
+_EXPECTED = {
+    "numeric": "a number",
+    "boolean": "yes or no, true or false, 0 or 1",
+    "datetime": "a date in a format that is known here, such as 2024-12-31",
+}
 IDENTIFIER_NAME = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|key|index|rownum|row_number)$|[a-z](Id|ID)$|^(id|ID)[_A-Z]", re.ASCII
 )
@@ -92,18 +95,18 @@ class Schema(BaseModel):
 
     @property
     def cells(self) -> list[Column]:
-        """Those of them whose values stand in the table itself: numbers, categories and dates."""
+        """The used columns whose values stand in the table itself: numbers, categories and dates."""
         return self.of_kind(*TABLE_KINDS)
 
     @property
     def set_aside(self) -> list[Column]:
-        """The columns that do not."""
+        """The columns that do not reach the network."""
         return [column for column in self.columns if column.kind not in FEATURE_KINDS]
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Values of one column that could not be read as its kind: row positions and the first of them as found."""
+    """Values of one column that could not be read as its kind: their row positions, and the first of them."""
 
     column: str
     kind: str
@@ -112,7 +115,7 @@ class Trouble:
 
     @property
     def is_infinite(self) -> bool:
-        """Whether it is about numbers that are infinite, rather than about values that are none."""
+        """Whether these are infinite numbers, rather than values that are no numbers."""
         try:
             return abs(float(self.example)) == float("inf")
         except ValueError:
@@ -139,9 +142,10 @@ def infer(
     """
     kinds, stored = kinds or {}, stored or {}
     known = get_args(ColumnKind)
-    absent = [name for name in kinds if name not in frame.columns]
     problems = [
-        f"data.columns.{name}: there is no such column.{did_you_mean(name, frame.columns)}" for name in absent
+        f"data.columns.{name}: there is no such column.{did_you_mean(name, frame.columns)}"
+        for name in kinds
+        if name not in frame.columns
     ]
     problems += [
         f"data.columns.{name}: found '{kind}', expected one of {', '.join(known)}.{did_you_mean(kind, known)}"
@@ -162,14 +166,14 @@ def infer(
     )
 
 
-def _column(series: pl.Series, given: str | None, stored: ColumnKind | None) -> Column:
+def _column(series: pl.Series, kind: str | None, stored: ColumnKind | None) -> Column:
     if stored is not None:
         return Column(name=series.name, kind=stored, why="by the source")
-    return infer_column(series) if given is None else _as_asked(series, given)
+    return infer_column(series) if kind is None else _column_as_given(series, kind)
 
 
-def _as_asked(series: pl.Series, kind: str) -> Column:
-    """The column with the kind that the user gave; only how its values are written is found out."""
+def _column_as_given(series: pl.Series, kind: str) -> Column:
+    """The column with the kind that the user gave; only how its values are written is inferred."""
     values = _present(series)
     is_text = values.dtype == pl.String
     numbers = kind == "category" and (values.dtype.is_numeric() or (is_text and are_numbers(values)))
@@ -193,15 +197,8 @@ def _as_asked(series: pl.Series, kind: str) -> Column:
     return column
 
 
-_EXPECTED = {
-    "numeric": "a number",
-    "boolean": "yes or no, true or false, 0 or 1",
-    "datetime": "a date in a format that is known here, such as 2024-12-31",
-}
-
-
 def infer_column(series: pl.Series) -> Column:
-    """Find out what one column of training rows holds."""
+    """What one column of training rows holds, by its values."""
     name, values = series.name, _present(series)
     if not len(values):
         return Column(name=name, kind="constant", why="every value is missing")
@@ -218,7 +215,6 @@ def infer_column(series: pl.Series) -> Column:
 
 
 def _present(series: pl.Series) -> pl.Series:
-    """The values that are there."""
     return _plain(series).drop_nulls()
 
 
@@ -261,24 +257,16 @@ def _infer_text(name: str, values: pl.Series, distinct: int) -> Column:
 def _infer_words(name: str, values: pl.Series, distinct: int) -> Column:
     if distinct > 0.5 * len(values) and distinct > 20:
         words = float(values.str.count_matches(r"\s+").mean() or 0) + 1  # pyright: ignore[reportArgumentType]
+        texts = f"{distinct:,} different texts of about {words:.0f} words"
         if words >= _SENTENCE and find_spec("tokenizers") is not None:
-            return Column(
-                name=name, kind="text", why=f"{distinct:,} different texts of about {words:.0f} words"
-            )
-        if words >= 2:
-            how = (
-                "data.columns reads them as text"
-                if words < _SENTENCE
-                else "pip install 'handrail[text]' reads them"
-            )
-            return Column(
-                name=name,
-                kind="identifier",
-                why=f"{distinct:,} different texts of about {words:.0f} words; {how}",
-            )
-        return Column(
-            name=name, kind="identifier", why=f"{distinct:,} different values in {len(values):,} rows"
-        )
+            return Column(name=name, kind="text", why=texts)
+        if words < 2:
+            why = f"{distinct:,} different values in {len(values):,} rows"
+        elif words < _SENTENCE:
+            why = f"{texts}; data.columns reads them as text"
+        else:
+            why = f"{texts}; pip install 'handrail[text]' reads them"
+        return Column(name=name, kind="identifier", why=why)
     return Column(name=name, kind="category", why=f"{distinct:,} different values")
 
 
@@ -311,18 +299,16 @@ def _first(series: pl.Series) -> str:
 
 
 def read_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[Trouble]]:
-    """One column of any frame as the schema's kind, with the rows that could not be read (infinite ones
-    apart).
-    """
+    """One column of any frame as the schema's kind, and the rows that could not be read or are infinite."""
     if column.kind in _STORED:
         return series.alias(column.name), []
     series = _plain(series)
     if column.markers and series.dtype == pl.String:
         series = series.replace(list(column.markers), [None] * len(column.markers))
     read = _read(series, column).alias(column.name)
-    unread = read.is_null() & series.is_not_null()
     if column.kind not in ("numeric", "boolean", "datetime"):
         return read, []
+    unread = read.is_null() & series.is_not_null()
     infinite = read.is_infinite().fill_null(False)
     if infinite.any():
         read = pl.select(pl.when(~infinite).then(read)).to_series().alias(column.name)
@@ -357,12 +343,12 @@ def read_frame(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, list[
     if absent:
         raise DataError(missing_columns(absent, frame.columns))
     read = [read_column(frame[column.name], column) for column in schema.used]
-    troubles = [trouble for _, found in read for trouble in found]
-    return pl.DataFrame([series for series, _ in read]), troubles
+    return pl.DataFrame([series for series, _ in read]), [item for _, troubles in read for item in troubles]
 
 
 def missing_columns(absent: Sequence[str], present: Sequence[str]) -> str:
     """One message for all columns that are not there."""
     names = ", ".join(f"'{name}'" for name in absent)
-    plural, them = ("s", "them") if len(absent) > 1 else ("", "it")
-    return f"the table has no column{plural} {names}; the network was trained with {them}.{did_you_mean(absent[0], present)}"
+    columns, them = ("columns", "them") if len(absent) > 1 else ("column", "it")
+    hint = did_you_mean(absent[0], present)
+    return f"the table has no {columns} {names}; the network was trained with {them}.{hint}"

@@ -1,14 +1,31 @@
-"""One column in one form: numbers, labels, yes or no, seconds. How a value is read never depends on the rows
-beside it.
-"""
+"""One column in one form: numbers, labels, yes or no, seconds. No value is read by the rows beside it."""
 
 import polars as pl
-
-from handrail.data.columns.dates import ISO_FORMATS, best_date_format, date_format_of, moments
 
 TRUE = ("true", "t", "yes", "y")
 FALSE = ("false", "f", "no", "n")
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
+# What a date of each style looks like: chrono alone would take '1.2.3' for the year 3. Where day and month
+# could be either, month first comes first.
+_DATE_STYLES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"^\d{4}[-/]\d{1,2}(?:[-/]|$)", (
+        "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z",
+        "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m",
+    )),
+    (r"^\d{1,2}[-/. ](?:[[:alpha:]]+|\d{1,2})[-/. ]\d{4}(?:\D|$)", (
+        "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M",
+        "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%d/%m/%Y %I:%M %p",
+        "%m/%d/%Y %I:%M:%S %p", "%d/%m/%Y %I:%M:%S %p", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%d %B %Y",
+        "%d-%b-%Y",
+    )),
+    (r"^(?:\d{1,2}/\d{1,2}/\d\d|\d\d\.\d\d\.\d\d|\d{1,2}-[[:alpha:]]{3}-\d\d)$", (
+        "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y",
+    )),
+    (r"^(?:1[6-9]|20|21)\d{6}$", ("%Y%m%d",)),
+)  # fmt: skip
+_LOOKS = {date_format: look for look, formats in _DATE_STYLES for date_format in formats}
+_ISO_FORMATS = tuple(date_format for date_format in _LOOKS if date_format.startswith("%Y-"))
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
@@ -43,11 +60,8 @@ def _format_numbers(numbers: pl.Series) -> pl.Series:
     """7.0 as '7', 0.5 as '0.5'."""
     whole = (numbers == numbers.floor()) & (numbers.abs() < 2.0**63)
     digits = numbers.cast(pl.Int64, strict=False).cast(pl.String)
-    return (
-        pl.select(pl.when(whole).then(digits).otherwise(numbers.cast(pl.String)))
-        .to_series()
-        .alias(numbers.name)
-    )
+    spelled = pl.select(pl.when(whole).then(digits).otherwise(numbers.cast(pl.String)))
+    return spelled.to_series().alias(numbers.name)
 
 
 def _format_times(series: pl.Series) -> pl.Series:
@@ -62,20 +76,18 @@ def as_booleans(series: pl.Series) -> pl.Series:
     numbers = as_numbers(series)
     if series.dtype == pl.String:
         words = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
-        said = series.str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.Float64)
-        numbers = said.fill_null(numbers)
+        answers = series.str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.Float64)
+        numbers = answers.fill_null(numbers)
     return pl.select(pl.when(numbers.is_in([0.0, 1.0])).then(numbers)).to_series().alias(series.name)
 
 
 def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
-    """Dates as seconds since 1970-01-01 UTC; numbers are such seconds already, unless the format is one of
-    digits.
+    """Dates as seconds since 1970-01-01 UTC, as which numbers count unless the format is one of digits.
 
     Arguments:
         series: any column.
-        date_format: of texts; where it is not known, the one that reads the most of them. Dates by ISO 8601
-            cannot be mistaken, and are read in any case where the format begins with the year or is not
-            known.
+        date_format: of texts; by default the one that reads the most of them. Dates by ISO 8601 cannot be
+            mistaken: they are read too where the format begins with the year or is not known.
     """
     if series.dtype in (pl.Date, pl.Datetime):
         return series.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
@@ -87,12 +99,12 @@ def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
     usual = date_format or date_format_of(texts.drop_nulls()) or best_date_format(texts.drop_nulls())
     if usual is None:
         return as_numbers(series)
-    found = moments(texts, usual)
-    for other in ISO_FORMATS if usual.startswith("%Y") or date_format is None else ():
-        if found.null_count() == texts.null_count():
+    seconds = moments(texts, usual)
+    for other in _ISO_FORMATS if usual.startswith("%Y") or date_format is None else ():
+        if seconds.null_count() == texts.null_count():
             break
-        found = found.fill_null(moments(texts, other))
-    return found
+        seconds = seconds.fill_null(moments(texts, other))
+    return seconds
 
 
 def has_leading_zeros(values: pl.Series) -> bool:
@@ -103,3 +115,30 @@ def has_leading_zeros(values: pl.Series) -> bool:
 def are_numbers(values: pl.Series) -> bool:
     """Whether all texts are numbers rather than codes or words."""
     return not as_numbers(values).null_count() and not has_leading_zeros(values)
+
+
+def date_format_of(values: pl.Series) -> str | None:
+    """The first format that reads every value."""
+    sample = values.head(200)
+    for look, formats in _DATE_STYLES:
+        if bool(sample.str.contains(look).all()):
+            for date_format in formats:
+                if not any(moments(texts, date_format).null_count() for texts in (sample, values)):
+                    return date_format
+    return None
+
+
+def best_date_format(values: pl.Series) -> str | None:
+    """The format that reads every value, else the one that reads the most."""
+    if not len(values):
+        return None
+    unread = {date_format: moments(values, date_format).null_count() for date_format in _LOOKS}
+    best = min(unread, key=lambda date_format: unread[date_format])
+    return best if unread[best] < len(values) else None
+
+
+def moments(texts: pl.Series, date_format: str) -> pl.Series:
+    """Texts of one format as seconds since 1970-01-01 UTC; null where they are not of it."""
+    fitting = pl.select(pl.when(texts.str.contains(_LOOKS[date_format])).then(texts)).to_series()
+    moments = fitting.str.to_datetime(date_format, time_unit="us", strict=False)
+    return (moments.dt.epoch("us").cast(pl.Float64) / 1e6).alias(texts.name)

@@ -1,3 +1,1 @@
-"""Encoders: from columns of any kind to the rows that a network is trained on, learned from training rows
-only.
-"""
+"""Encoders: from columns of any kind to the rows of a network, learned from training rows only."""

@@ -1,12 +1,15 @@
-"""What an encoder of one column promises: images, series, audio and text each have one."""
+"""What an encoder of one column promises (images, series, audio and text each have one), and statistics."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from handrail.data.encoders.table_layers import LARGEST, usable_spread
 from handrail.data.rows import Stored, Windows
 from handrail.data.stores.store import Store
 from handrail.shapes import InputShape
@@ -21,6 +24,8 @@ class ColumnEncoder(nn.Module):
 
     kind: ClassVar[str]
     "The kind of column that it encodes."
+    learned: ClassVar[tuple[str, ...]]
+    "The arguments, and attributes, that make it again."
     name: str
     "The column."
 
@@ -30,7 +35,7 @@ class ColumnEncoder(nn.Module):
 
         Arguments:
             column: cells; places in the store, where there is one.
-            settings: the section of the recipe for this kind, such as `handrail.recipe.encoding.Images`.
+            settings: the section of the recipe for this kind, such as `handrail.recipe.sections.Images`.
         """
         raise NotImplementedError
 
@@ -44,9 +49,7 @@ class ColumnEncoder(nn.Module):
         raise NotImplementedError
 
     def front(self) -> nn.Module:
-        """Encoded rows to what the network takes. Its numbers come from `facts`: its buffers are not
-        persistent.
-        """
+        """Encoded rows to what the network takes. Its numbers come from `facts`: no buffer is persistent."""
         return nn.Identity()
 
     def simple(self, rows: Tensor) -> Float[Tensor, "rows width"]:
@@ -59,9 +62,65 @@ class ColumnEncoder(nn.Module):
 
     def facts(self) -> dict[str, Any]:
         """Plain data from which `from_facts` makes this encoder again, to the bit."""
-        raise NotImplementedError
+        return {name: getattr(self, name) for name in self.learned}
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Self:
-        """The way back."""
-        raise NotImplementedError
+        """The encoder that these facts are of."""
+        return cls(**{name: facts[name] for name in cls.learned})
+
+
+class Standardise(nn.Module):
+    """y = (x − mean) / deviation along one axis; numbers beyond ±10¹⁸ count as that, before and after.
+
+    Arguments:
+        mean, deviation: one a channel.
+        axes: how many axes of x follow the channels.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float], *, axes: int) -> None:
+        super().__init__()
+        shape = (-1, *(1 for _ in range(axes)))
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            numbers = torch.tensor(values, dtype=torch.float32).reshape(shape)
+            self.register_buffer(name, numbers, persistent=False)
+
+    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows ..."]:
+        """Standardised rows."""
+        return ((x.float().clamp(-LARGEST, LARGEST) - self.mean) / self.deviation).clamp(-LARGEST, LARGEST)
+
+
+class ChannelStatistics:
+    """Mean and deviation of channels, gathered from parts of the rows, so that not all are needed at once."""
+
+    def __init__(self, channels: int) -> None:
+        self.count = torch.zeros(channels, dtype=torch.float64)
+        self.mean = torch.zeros(channels, dtype=torch.float64)
+        self.squares = torch.zeros(channels, dtype=torch.float64)
+        self.size = torch.zeros(channels, dtype=torch.float64)
+
+    def add(self, values: Float[Tensor, "n channels"]) -> None:
+        """Take in values; NaN is left out.
+
+        Source: Chan, Golub & LeVeque 1979
+        """
+        known = ~torch.isnan(values)
+        exact = torch.nan_to_num(values.double()).clamp(-LARGEST, LARGEST)
+        count = known.sum(dim=0).double()
+        mean = exact.sum(dim=0) / count.clamp(min=1)
+        squares = (((exact - mean) ** 2) * known).sum(dim=0)
+        total = (self.count + count).clamp(min=1)
+        shift = mean - self.mean
+        self.squares += squares + shift**2 * self.count * count / total
+        self.mean += shift * count / total
+        self.count += count
+        self.size = torch.maximum(self.size, exact.abs().amax(dim=0)) if len(values) else self.size
+
+    def result(self) -> tuple[list[float], list[float]]:
+        """Means, and deviations (dividing by n; 1 where there is none)."""
+        deviation = (self.squares / self.count.clamp(min=1)).sqrt()
+        single = self.size * torch.finfo(torch.float32).eps / torch.finfo(torch.float64).eps
+        return self.mean.tolist(), usable_spread(deviation, single).tolist()

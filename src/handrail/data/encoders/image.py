@@ -1,6 +1,6 @@
 """Pictures to the numbers that a network takes; learned from training rows only.
 
-bytes [rows, channels, height, width]   → ToUnit: 0 … 1, float32 → (augmentation) → Standardise: channels last
+bytes [rows, channels, height, width] → ToUnit: 0 … 1, float32 → (augmentation) → StandardisePixels
 """
 
 import math
@@ -18,7 +18,7 @@ from handrail.data.rows import Stored
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.store import Store
 from handrail.errors import DataError
-from handrail.recipe.encoding import Images
+from handrail.recipe.sections import Images
 from handrail.shapes import ImageShape
 
 _AS_IT_IS = 256  # pixels a side
@@ -33,11 +33,10 @@ class ToUnit(nn.Module):
     def forward(
         self, pixels: UInt8[Tensor, "rows channels height width"]
     ) -> Float[Tensor, "rows channels height width"]:
-        """From 0 to 1."""
         return pixels / 255
 
 
-class Standardise(nn.Module):
+class StandardisePixels(nn.Module):
     """(x − mean) / deviation for each channel; channels last in memory, with which convolutions are quicker.
 
     Arguments:
@@ -51,17 +50,14 @@ class Standardise(nn.Module):
     def __init__(self, mean: list[float], deviation: list[float]) -> None:
         super().__init__()
         spread = [value if value > 1e-6 else 1.0 for value in deviation]
-        scale = torch.tensor([1 / value for value in spread]).view(-1, 1, 1)
-        shift = torch.tensor([-middle / value for middle, value in zip(mean, spread, strict=True)]).view(
-            -1, 1, 1
-        )
-        self.register_buffer("scale", scale, persistent=False)
-        self.register_buffer("shift", shift, persistent=False)
+        scale = torch.tensor([1 / value for value in spread])
+        shift = torch.tensor([-middle / value for middle, value in zip(mean, spread, strict=True)])
+        self.register_buffer("scale", scale.view(-1, 1, 1), persistent=False)
+        self.register_buffer("shift", shift.view(-1, 1, 1), persistent=False)
 
     def forward(
         self, pixels: Float[Tensor, "rows channels height width"]
     ) -> Float[Tensor, "rows channels height width"]:
-        """Mean 0 and deviation 1 over the training pixels."""
         # Reordered at the end: loops over three channels are slow.
         scaled = pixels.mul(self.scale).add_(self.shift)
         return scaled.contiguous(memory_format=torch.channels_last)
@@ -75,6 +71,7 @@ class ImageEncoder(ColumnEncoder):
     """
 
     kind: ClassVar[str] = "image"
+    learned = ("name", "size", "channels", "mean", "deviation", "why")
 
     def __init__(
         self,
@@ -87,19 +84,12 @@ class ImageEncoder(ColumnEncoder):
         why: str = "",
     ) -> None:
         super().__init__()
-        self.name, self.size, self.channels, self.mean, self.deviation, self.why = (
-            name,
-            size,
-            channels,
-            mean,
-            deviation,
-            why,
-        )
+        self.name, self.size, self.channels = name, (size[0], size[1]), channels
+        self.mean, self.deviation, self.why = mean, deviation, why
 
     @classmethod
     def fit(cls, column: pl.Series, store: Store | None, settings: Images) -> Self:
-        """Size and channels from the settings or the training pictures; mean and deviation from all training
-        pixels.
+        """Learn size and channels, where they are not set, and the mean and deviation of all pixels.
 
         Raises: `DataError` for rows without a picture.
         """
@@ -107,31 +97,25 @@ class ImageEncoder(ColumnEncoder):
         places = _places(column, images)
         size, why_size = _size(images.sizes[places.numpy()], settings)
         channels, why_channels = _channels(images.grey[places.numpy()], settings)
-        mean, deviation = _moments(images.stored(size, channels, places))
-        return cls(
-            column.name,
-            size=size,
-            channels=channels,
-            mean=mean,
-            deviation=deviation,
-            why=f"{why_size}; {why_channels}",
-        )
+        mean, deviation = _pixel_statistics(images.stored(size, channels, places))
+        why = f"{why_size}; {why_channels}"
+        return cls(column.name, size=size, channels=channels, mean=mean, deviation=deviation, why=why)
 
     @property
     def shape(self) -> ImageShape:
-        """Channels, height and width."""
         return ImageShape(self.channels, *self.size)
 
     def rows(self, column: pl.Series, store: Store | None) -> Stored:
-        """Bytes `[channels, height, width]` a row, where the store keeps them. Raises: `DataError` for rows
-        without a picture.
+        """Bytes `[channels, height, width]` a row, where the store keeps them.
+
+        Raises: `DataError` for rows without a picture.
         """
         images = _images(store)
         return images.stored(self.size, self.channels, _places(column, images))
 
     def front(self) -> nn.Sequential:
-        """`ToUnit`, then `Standardise`; augmentation stands between them."""
-        return nn.Sequential(ToUnit(), Standardise(self.mean, self.deviation))
+        """`ToUnit`, then `StandardisePixels`; augmentation stands between them."""
+        return nn.Sequential(ToUnit(), StandardisePixels(self.mean, self.deviation))
 
     def simple(self, rows: Tensor) -> Float[Tensor, "rows width"]:
         """Standardised means over areas, at most 1,000 numbers a row."""
@@ -145,22 +129,7 @@ class ImageEncoder(ColumnEncoder):
         return values.reshape(len(values), -1)
 
     def facts(self) -> dict[str, Any]:
-        """All that was learned."""
-        return {
-            "name": self.name,
-            "size": list(self.size),
-            "channels": self.channels,
-            "mean": self.mean,
-            "deviation": self.deviation,
-            "why": self.why,
-        }
-
-    @classmethod
-    def from_facts(cls, facts: dict[str, Any]) -> Self:
-        """The way back."""
-        height, width = facts["size"]
-        given = {key: facts[key] for key in ("channels", "mean", "deviation", "why")}
-        return cls(facts["name"], size=(height, width), **given)
+        return {**super().facts(), "size": list(self.size)}
 
 
 def _images(store: Store | None) -> ImageStore:
@@ -174,10 +143,10 @@ def _places(column: pl.Series, store: ImageStore) -> Tensor:
     if len(missing):
         known = [store.name(place) for place in column.drop_nulls().head(1).to_list()]
         after = f" (one that has: {known[0]})" if known else ""
+        rows = f"{len(missing):,} of {len(column):,} rows"
         raise DataError(
-            f"column '{column.name}': {len(missing):,} of {len(column):,} rows have no picture{after}, the "
-            "first of them at position "
-            f"{missing[0] + 1}. Name a picture in each row, or leave these rows out."
+            f"column '{column.name}': {rows} have no picture{after}, the first "
+            f"of them at position {missing[0] + 1}. Name a picture in each row, or leave these rows out."
         )
     return torch.from_numpy(column.to_numpy().astype(np.int64, copy=True))
 
@@ -194,29 +163,24 @@ def _size(sizes: np.ndarray, settings: Images) -> tuple[tuple[int, int], str]:
         if max(height, width) <= _AS_IT_IS:
             return (height, width), f"all training pictures are {width} × {height}"
         share = _AS_IT_IS / max(height, width)
-        new = (_stepped(height * share), _stepped(width * share))
+        new = (_round_side(height * share), _round_side(width * share))
         return new, (
             f"all training pictures are {width} × {height}; scaled to {new[1]} × {new[0]}, so that an epoch "
-            "does not take long "
-            "and sides halve evenly (data.images.size sets another)"
+            "does not take long and sides halve evenly (data.images.size sets another)"
         )
-    side = min(_stepped(min(height, width)), _PHOTO)
+    side = min(_round_side(min(height, width)), _PHOTO)
     return (side, side), (
         f"training pictures have many sizes (in the middle {width} × {height}); scaled and cut at the centre "
-        f"to {side} × {side}, "
-        "which shows what a photograph is of and trains quickly (data.images.size sets another)"
+        f"to {side} × {side}, which shows what a photograph is of and trains quickly (data.images.size sets "
+        "another)"
     )
 
 
-def _stepped(side: float) -> int:
+def _round_side(side: float) -> int:
     """To a multiple of 16, which can be halved four times; small ones as they are."""
-    return (
-        max(4, round(side))
-        if side < 32
-        else int(side / 16 + 0.5) * 16
-        if side > _PHOTO
-        else int(side // 16) * 16
-    )
+    if side < 32:
+        return max(4, round(side))
+    return int(side / 16 + (0.5 if side > _PHOTO else 0)) * 16
 
 
 def _channels(grey: np.ndarray, settings: Images) -> tuple[int, str]:
@@ -225,15 +189,12 @@ def _channels(grey: np.ndarray, settings: Images) -> tuple[int, str]:
         return {"grey": 1, "colour": 3}[settings.channels], f"{settings.channels} as set"
     if grey.all():
         return 1, "all of them are grey"
-    return (
-        3,
-        "all of them are in colour"
-        if not grey.any()
-        else f"{(~grey).sum():,} of {len(grey):,} are in colour",
-    )
+    if not grey.any():
+        return 3, "all of them are in colour"
+    return 3, f"{(~grey).sum():,} of {len(grey):,} are in colour"
 
 
-def _moments(rows: Stored) -> tuple[list[float], list[float]]:
+def _pixel_statistics(rows: Stored) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel, of values from 0 to 1, exactly: the bytes are counted."""
     channels = rows.data.shape[1]
     counts = torch.zeros(channels, 256, dtype=torch.int64)
@@ -242,10 +203,8 @@ def _moments(rows: Stored) -> tuple[list[float], list[float]]:
         part = rows.take(torch.arange(start, min(start + step, len(rows))))
         for channel in range(channels):
             counts[channel] += torch.bincount(part[:, channel].reshape(-1), minlength=256)
-    values, weights = (
-        torch.arange(256, dtype=torch.float64) / 255,
-        counts.double() / counts.sum(dim=1, keepdim=True),
-    )
+    values = torch.arange(256, dtype=torch.float64) / 255
+    weights = counts.double() / counts.sum(dim=1, keepdim=True)
     mean = weights @ values
     deviation = (weights @ values.square() - mean.square()).clamp(min=0).sqrt()
     return mean.tolist(), deviation.tolist()

@@ -1,6 +1,4 @@
-"""The encoder of whole rows: of a table, of one column of images, series, sounds or text, or of several at
-once.
-"""
+"""The encoder of whole rows: of a table, of one column of another kind, or of several at once."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -17,14 +15,14 @@ from handrail.data.encoders.table import TableEncoder
 from handrail.data.rows import Rows
 from handrail.data.stores.store import Stores
 from handrail.errors import DataError
-from handrail.recipe.encoding import Encoding
+from handrail.recipe.sections import Encoding
 from handrail.shapes import ImageShape, InputShape, SeriesShape, TokenShape
 
 FEATURES = 32  # numbers that a column becomes where it stands beside others
 
 
 class RowEncoder(Protocol):
-    """From the typed columns of a part to rows that a network is trained on; learned from training rows only."""
+    """From the typed columns of a part to rows of a network; learned from training rows only."""
 
     schema: Schema
 
@@ -38,7 +36,7 @@ class RowEncoder(Protocol):
         ...
 
     def front(self) -> nn.Module | None:
-        """What is done on the device, batch by batch, before the model; nothing where rows go in as they are."""
+        """What is done on the device, batch by batch, before the model; None where rows go in as they are."""
         ...
 
     def simple(self, rows: Any) -> Tensor:
@@ -68,25 +66,20 @@ class OneColumn(nn.Module):
 
     @property
     def shape(self) -> InputShape:
-        """That of the column."""
         return self.column.shape
 
     def rows(self, features: pl.DataFrame, stores: Stores) -> Rows:
-        """Encoded items."""
         return self.column.rows(features[self.column.name], stores.get(self.column.name))
 
     def front(self) -> nn.Module:
-        """The column's."""
         return self.column.front()
 
     def simple(self, rows: Tensor) -> Tensor:
-        """The column's."""
         return self.column.simple(rows)
 
     def unseen(self, features: pl.DataFrame, stores: Stores) -> dict[str, np.ndarray]:
-        """Rows whose item says nothing to the network."""
-        found = self.column.unseen(features[self.column.name], stores.get(self.column.name))
-        return {self.column.name: found} if len(found) else {}
+        rows = self.column.unseen(features[self.column.name], stores.get(self.column.name))
+        return {self.column.name: rows} if len(rows) else {}
 
     @property
     def feature_names(self) -> list[str]:
@@ -94,7 +87,6 @@ class OneColumn(nn.Module):
         return [self.column.name]
 
     def facts(self) -> dict[str, Any]:
-        """The schema, and what makes the column's encoder."""
         return {"kind": self.column.kind, "schema": self.schema.model_dump(), "column": self.column.facts()}
 
 
@@ -116,9 +108,9 @@ class Mixed(nn.Module):
 
     def rows(self, features: pl.DataFrame, stores: Stores) -> Rows:
         """One set of rows for the table, and one for each other column."""
-        parts = [] if self.table is None else [self.table.rows(features, stores)]
-        found = [column.rows(features[column.name], stores.get(column.name)) for column in self._columns]
-        return (*parts, *found)
+        parts: list[Any] = [] if self.table is None else [self.table.rows(features, stores)]
+        parts += [column.rows(features[column.name], stores.get(column.name)) for column in self._columns]
+        return tuple(parts)
 
     @property
     def _columns(self) -> list[ColumnEncoder]:
@@ -126,52 +118,43 @@ class Mixed(nn.Module):
 
     def front(self) -> nn.Module:
         """A network a column, side by side."""
-        branches = [] if self.table is None else [self.table.front() or nn.Identity()]
+        branches: list[nn.Module] = [] if self.table is None else [self.table.front() or nn.Identity()]
         for column in self._columns:
-            branches.append(
-                nn.Sequential(
-                    column.front(), build("model", feature_network(column.shape), column.shape, FEATURES)
-                )
-            )
+            model = build("model", feature_network(column.shape), column.shape, FEATURES)
+            branches.append(nn.Sequential(column.front(), model))
         return SideBySide(branches)
 
     def simple(self, rows: tuple[Tensor, ...]) -> Tensor:
-        """The simple numbers of all."""
         encoders = [*([] if self.table is None else [self.table]), *self._columns]
         return torch.cat([encoder.simple(part) for encoder, part in zip(encoders, rows, strict=True)], dim=1)
 
     def unseen(self, features: pl.DataFrame, stores: Stores) -> dict[str, np.ndarray]:
-        """The table's and the columns'."""
-        found = {} if self.table is None else self.table.unseen(features)
+        unseen = {} if self.table is None else self.table.unseen(features)
         for column in self._columns:
             rows = column.unseen(features[column.name], stores.get(column.name))
-            found |= {column.name: rows} if len(rows) else {}
-        return found
+            unseen |= {column.name: rows} if len(rows) else {}
+        return unseen
 
     @property
     def feature_names(self) -> list[str]:
         """The table's columns, then the others by name."""
-        return [
-            *([] if self.table is None else self.table.feature_names),
-            *(column.name for column in self._columns),
-        ]
+        names = [] if self.table is None else self.table.feature_names
+        return names + [column.name for column in self._columns]
 
     def facts(self) -> dict[str, Any]:
-        """The schema, the table encoder's facts and each column's."""
         table = None if self.table is None else self.table.facts()
         columns = [{"kind": column.kind, **column.facts()} for column in self._columns]
         return {"kind": "mixed", "schema": self.schema.model_dump(), "table": table, "columns": columns}
 
 
 class SideBySide(nn.Module):
-    """Several inputs, each through a branch of its own, put one behind the other: `[rows, sum of widths]`."""
+    """Several inputs, each through its own branch, side by side: `[rows, sum of widths]`."""
 
     def __init__(self, branches: list[nn.Module]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """All branches on their inputs."""
         return torch.cat([branch(part) for branch, part in zip(self.branches, inputs, strict=True)], dim=1)
 
 
@@ -192,7 +175,7 @@ def column_encoder(kind: str) -> type[ColumnEncoder]:
     elif kind == "text":
         from handrail.data.encoders.text import TextEncoder as Encoder
     else:
-        from handrail.data.encoders.text_stream import StreamEncoder as Encoder
+        from handrail.data.encoders.text import StreamEncoder as Encoder
     return Encoder
 
 
@@ -243,12 +226,8 @@ def _refuse_idle(schema: Schema, settings: Any) -> None:
         idle.append("encoding")
     if idle:
         has = ", ".join(sorted(kinds))
-        raise DataError(
-            [
-                f"data.{section}: has no effect, since the columns are of other kinds ({has}); leave it out."
-                for section in idle
-            ]
-        )
+        reason = f"has no effect, since the columns are of other kinds ({has}); leave it out."
+        raise DataError([f"data.{section}: {reason}" for section in idle])
 
 
 def encoder_from_facts(facts: dict[str, Any]) -> RowEncoder:
@@ -259,6 +238,5 @@ def encoder_from_facts(facts: dict[str, Any]) -> RowEncoder:
     if facts["kind"] != "mixed":
         return OneColumn(schema, column_encoder(facts["kind"]).from_facts(facts["column"]))
     table = None if facts["table"] is None else TableEncoder.from_facts(facts["table"])
-    return Mixed(
-        schema, table, [column_encoder(found["kind"]).from_facts(found) for found in facts["columns"]]
-    )
+    columns = [column_encoder(column["kind"]).from_facts(column) for column in facts["columns"]]
+    return Mixed(schema, table, columns)

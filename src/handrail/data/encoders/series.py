@@ -9,15 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.encoders.column import ColumnEncoder
-from handrail.data.encoders.standardise import Moments, Standardise
+from handrail.data.encoders.column import ChannelStatistics, ColumnEncoder, Standardise
 from handrail.data.forecast.plan import WindowPlan
 from handrail.data.rows import Windows
-from handrail.data.stores.series import SeriesStore
+from handrail.data.stores.series import SeriesStore, WindowStore
 from handrail.data.stores.store import Store
-from handrail.data.stores.windows import WindowStore
 from handrail.errors import DataError, RecipeError
-from handrail.recipe.encoding import Series
+from handrail.recipe.sections import Series
 from handrail.shapes import SeriesShape
 
 _SIMPLE = 1000
@@ -39,11 +37,11 @@ class SeriesEncoder(ColumnEncoder):
         marked: whether the channel that marks the series' end is added.
         mean, deviation: of each channel, over the training values that are there.
         scaling: `standard`, or `none` to leave the values as they are.
-        plan: how windows are made of a table, where the series are such; new rows are made into windows by
-            it.
+        plan: how windows are made of a table, also of new rows, where the series are such windows.
     """
 
     kind: ClassVar[str] = "series"
+    learned = ("name", "channels", "length", "marked", "mean", "deviation", "scaling", "plan")
 
     def __init__(
         self,
@@ -76,17 +74,16 @@ class SeriesEncoder(ColumnEncoder):
             )
         lengths = store.lengths[places]
         length = int(lengths.max()) if settings.length == "auto" else settings.length
-        moments = Moments(store.channels)
+        statistics = ChannelStatistics(store.channels)
         if isinstance(store, WindowStore):
-            moments.add(store.seen(places))
+            statistics.add(store.covered_rows(places))
         else:
             step = max(1, _NUMBERS_AT_ONCE // (store.channels * length))
             for start in range(0, len(places), step):
-                some = places[start : start + step]
-                values = store.values(some, length)
-                there = _there(store.lengths[some], length)
-                moments.add(values.transpose(1, 2)[there])
-        mean, deviation = moments.found()
+                chunk = places[start : start + step]
+                present = _mark_present(store.lengths[chunk], length)
+                statistics.add(store.values(chunk, length).transpose(1, 2)[present])
+        mean, deviation = statistics.result()
         marked = len(np.unique(np.minimum(lengths, length))) > 1
         return cls(
             column.name,
@@ -101,11 +98,10 @@ class SeriesEncoder(ColumnEncoder):
 
     @property
     def shape(self) -> SeriesShape:
-        """Channels, the added one included, and length."""
         return SeriesShape(self.channels + self.marked, self.length)
 
     def rows(self, column: pl.Series, store: Store | None) -> Tensor | Windows:
-        """Series `[rows, channels, length]` without gaps; windows on one long table stay where they are.
+        """Series `[rows, channels, length]` without gaps; windows stay where they are.
 
         Raises: `DataError` for series of other channels than the training rows had.
         """
@@ -118,14 +114,14 @@ class SeriesEncoder(ColumnEncoder):
         places = column.to_numpy()
         if isinstance(store, WindowStore):
             return store.windows(places)
-        values, there = store.values(places, self.length), _there(store.lengths[places], self.length)
-        _fill_gaps(values, there)
+        values = store.values(places, self.length)
+        present = _mark_present(store.lengths[places], self.length)
+        _fill_gaps(values, present)
         fill = torch.tensor(self.mean, dtype=torch.float32)[:, None]
-        values = torch.where(torch.isnan(values) | ~there[:, None], fill, values)
-        return torch.cat([values, there[:, None].float()], dim=1) if self.marked else values
+        values = torch.where(torch.isnan(values) | ~present[:, None], fill, values)
+        return torch.cat([values, present[:, None].float()], dim=1) if self.marked else values
 
     def front(self) -> nn.Module:
-        """Standardisation, where it is asked for."""
         if self.scaling == "none":
             return nn.Identity()
         added = [0.0] if self.marked else []
@@ -137,30 +133,24 @@ class SeriesEncoder(ColumnEncoder):
         return functional.adaptive_avg_pool1d(self.front()(rows), steps).flatten(1)
 
     def facts(self) -> dict[str, Any]:
-        """What makes this encoder again."""
-        names = ("name", "channels", "length", "marked", "mean", "deviation", "scaling")
-        plan = None if self.plan is None else self.plan.model_dump()
-        return {**{name: getattr(self, name) for name in names}, "plan": plan}
+        return {**super().facts(), "plan": None if self.plan is None else self.plan.model_dump()}
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Self:
-        """The way back."""
         plan = None if facts["plan"] is None else WindowPlan.model_validate(facts["plan"])
-        return cls(**{**facts, "plan": plan})
+        return super().from_facts({**facts, "plan": plan})
 
 
-def _there(lengths: np.ndarray, length: int) -> Tensor:
+def _mark_present(lengths: np.ndarray, length: int) -> Tensor:
     """Where a series has not ended yet, `[rows, length]`."""
     return torch.arange(length) < torch.tensor(lengths)[:, None]
 
 
-def _fill_gaps(values: Float[Tensor, "rows channels length"], there: Tensor) -> None:
-    """Missing values by linear interpolation within a series, in place; a channel without any value stays as
-    it is.
-    """
-    missing = torch.isnan(values) & there[:, None]
+def _fill_gaps(values: Float[Tensor, "rows channels length"], present: Tensor) -> None:
+    """Missing values by linear interpolation within a series, in place; channels without any value stay."""
+    missing = torch.isnan(values) & present[:, None]
     for row, channel in torch.nonzero(missing.any(dim=2)).tolist():
         line, gaps = values[row, channel].numpy(), missing[row, channel].numpy()
-        known = np.flatnonzero(there[row].numpy() & ~gaps)
+        known = np.flatnonzero(present[row].numpy() & ~gaps)
         if len(known):
             line[gaps] = np.interp(np.flatnonzero(gaps), known, line[known])

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.data.columns.schema import Schema
-from handrail.data.encoders.table_layers import CyclicTime, Impute, OneHot, bounded, make_scaler
+from handrail.data.encoders.table_layers import AffineScale, CyclicTime, Impute, OneHot, QuantileScale, bound
 from handrail.data.stores.store import Stores
 from handrail.layers.embedding import EmbedColumns, embedding_width
-from handrail.recipe.encoding import Encoding
+from handrail.recipe.sections import Encoding
 
 _ROWS = 16384  # at once
+_LEARNED = ("levels", "flagged", "rare", "daytime")
 
 
 class Raw(NamedTuple):
@@ -56,14 +57,12 @@ class TableEncoder(nn.Module):
         self.category_names = [column.name for column in schema.of_kind("category")]
         self.moment_names = [column.name for column in schema.of_kind("datetime")]
         scaled = [column.kind == "numeric" for column in schema.of_kind("numeric", "boolean")]
-        self.impute = Impute(len(self.number_names), flagged)
-        self.scale = make_scaler(encoding.scaling, len(self.number_names), scaled)
+        how, width = encoding.scaling, len(self.number_names)
+        self.impute = Impute(width, flagged)
+        self.scale = QuantileScale(width, scaled) if how == "quantile" else AffineScale(how, width, scaled)
         self.time = CyclicTime(daytime)
-        embedded = encoding.categories == "embedding"
-        self.onehot = OneHot(
-            [] if embedded else [len(levels[name]) for name in self.category_names],
-            [bool(rare[name]) for name in self.category_names],
-        )
+        one_hot = [] if encoding.categories == "embedding" else self.category_names
+        self.onehot = OneHot([len(levels[name]) for name in one_hot], [bool(rare[name]) for name in one_hot])
 
     @classmethod
     def fit(
@@ -81,28 +80,23 @@ class TableEncoder(nn.Module):
         """
         numbers = [column.name for column in schema.of_kind("numeric", "boolean")]
         categories = [column.name for column in schema.of_kind("category")]
-        counts = {name: _counted(frame[name]) for name in categories} | {**(counts or {})}
+        counts = {name: _count_levels(frame[name]) for name in categories} | {**(counts or {})}
         vocabulary = {name: _vocabulary(counts[name], encoding.rare) for name in categories}
-        flagged = [
-            index for index, name in enumerate(numbers) if encoding.indicator and frame[name].null_count()
-        ]
-        daytime = [
-            bool((frame[column.name].drop_nulls() % 86400 != 0).any())
-            for column in schema.of_kind("datetime")
-        ]
+        gaps = [index for index, name in enumerate(numbers) if frame[name].null_count()]
+        moments = [frame[column.name].drop_nulls() for column in schema.of_kind("datetime")]
         encoder = cls(
             schema,
             encoding,
             levels={name: levels for name, (levels, _) in vocabulary.items()},
-            flagged=flagged,
+            flagged=gaps if encoding.indicator else [],
             rare={name: rare for name, (_, rare) in vocabulary.items()},
-            daytime=daytime,
+            daytime=[bool((moment % 86400 != 0).any()) for moment in moments],
         )
         raw = encoder.prepare(frame)
-        numbers = bounded(raw.numbers)
+        numbers = bound(raw.numbers)
         encoder.impute.fit(numbers, encoding.missing, encoding.fill)
-        encoder.scale.fit(encoder.impute.filled(numbers))
-        encoder.time.fit(bounded(raw.moments))
+        encoder.scale.fit(encoder.impute.fill_gaps(numbers))
+        encoder.time.fit(bound(raw.moments))
         return encoder
 
     def prepare(self, frame: pl.DataFrame) -> Raw:
@@ -124,39 +118,32 @@ class TableEncoder(nn.Module):
 
     def unseen(self, features: pl.DataFrame, stores: Stores | None = None) -> dict[str, np.ndarray]:
         """For each category column, the rows with a value that no training row had."""
-        known = {name: [*self.levels[name], *self.rare[name]] for name in self.category_names}
-        found = {
-            name: np.flatnonzero(~features[name].fill_null("").is_in(known[name]).to_numpy())
-            for name in self.category_names
-        }
-        return {name: rows for name, rows in found.items() if len(rows)}
+        unseen = {}
+        for name in self.category_names:
+            known = features[name].fill_null("").is_in([*self.levels[name], *self.rare[name]])
+            rows = np.flatnonzero(~known.to_numpy())
+            if len(rows):
+                unseen[name] = rows
+        return unseen
 
     def forward(
         self, numbers: Float[Tensor, "rows n"], codes: Int[Tensor, "rows c"], moments: Float[Tensor, "rows t"]
     ) -> Float[Tensor, "rows width"]:
-        """Encoded rows; codes that are to be embedded stand in the last columns.
-
-        Whatever is given, the result is finite: numbers beyond ±10¹⁸ count as that, before and after scaling.
-        """
-        filled, flags = self.impute(bounded(numbers))
+        """Encoded rows, finite for any input; codes that are to be embedded stand in the last columns."""
+        filled, flags = self.impute(bound(numbers))
         tail = codes if self.encoding.categories == "embedding" else self.onehot(codes)
-        parts = [bounded(self.scale(filled)), flags, bounded(self.time(bounded(moments))), tail]
+        parts = [bound(self.scale(filled)), flags, bound(self.time(bound(moments))), tail]
         return torch.cat([part.float() for part in parts], dim=1)
 
     @torch.no_grad()
     def encode(self, frame: pl.DataFrame) -> Float[Tensor, "rows width"]:
-        """Typed columns as encoded rows on the encoder's device, in parts, so that memory does not grow
-        beyond the answer.
-        """
+        """Typed columns as encoded rows on the encoder's device, in parts, which saves memory."""
         raw, device = self.prepare(frame), self.impute.fill.device
         encoded = torch.empty(len(frame), self.width, device=device)
         for start in range(0, len(frame), _ROWS):
-            encoded[start : start + _ROWS] = self(
-                *(tensor[start : start + _ROWS].to(device) for tensor in raw)
-            )
+            part = slice(start, start + _ROWS)
+            encoded[part] = self(*(tensor[part].to(device) for tensor in raw))
         return encoded
-
-    # What every encoder of rows offers; see `handrail.data.encoders.row_encoder`.
 
     def rows(self, features: pl.DataFrame, stores: Stores) -> Tensor:
         """Encoded rows where the encoder is; a table has nothing in `stores`."""
@@ -165,23 +152,25 @@ class TableEncoder(nn.Module):
     @property
     def shape(self) -> int:
         """Numbers in a row as the model takes it, learned vectors included."""
-        return self.width + sum(embedding_width(size) - 1 for size in self.embedded)
+        return self.width + sum(embedding_width(size) - 1 for size in self.embedding_sizes)
 
     def front(self) -> nn.Module | None:
         """Learned vectors for the codes, where categories are embedded."""
-        return EmbedColumns(self.embedded) if self.embedded else None
+        return EmbedColumns(self.embedding_sizes) if self.embedding_sizes else None
 
     def simple(self, rows: Float[Tensor, "rows width"]) -> Float[Tensor, "rows wide"]:
         """One column a level, where codes are to be embedded: a linear model cannot look up vectors."""
-        if not self.embedded:
+        if not self.embedding_sizes:
             return rows
-        start = self.width - len(self.embedded)
-        codes = [functional.one_hot(rows[:, start + i].long(), size) for i, size in enumerate(self.embedded)]
-        return torch.cat([rows[:, :start], *(code.float() for code in codes)], dim=1)
+        start = self.width - len(self.embedding_sizes)
+        parts = [rows[:, :start]]
+        for column, size in enumerate(self.embedding_sizes, start=start):
+            parts.append(functional.one_hot(rows[:, column].long(), size).float())
+        return torch.cat(parts, dim=1)
 
     @property
-    def embedded(self) -> list[int]:
-        """Number of codes of each column that is to be embedded, the code for rare and unseen included."""
+    def embedding_sizes(self) -> list[int]:
+        """Codes of each column that is to be embedded, the one for rare and unseen included."""
         if self.encoding.categories != "embedding":
             return []
         return [len(self.levels[name]) + 1 for name in self.category_names]
@@ -196,53 +185,39 @@ class TableEncoder(nn.Module):
         if self.encoding.categories == "embedding":
             return names + self.category_names
         for name in self.category_names:
-            names += [f"{name} = {level or 'missing'}" for level in self.levels[name]] + (
-                [f"{name} is rare"] if self.rare[name] else []
-            )
+            names += [f"{name} = {level or 'missing'}" for level in self.levels[name]]
+            names += [f"{name} is rare"] * bool(self.rare[name])
         return names
 
     @property
     def width(self) -> int:
-        """Number of encoded columns."""
         return len(self.feature_names)
 
     def facts(self) -> dict:
-        """What besides the tensors makes this encoder; `from_facts` is the way back."""
-        return {
-            "kind": "table",
-            "schema": self.schema.model_dump(),
-            "encoding": self.encoding.model_dump(),
-            "levels": self.levels,
-            "flagged": self.flagged,
-            "rare": self.rare,
-            "daytime": self.daytime,
-        }
+        """What besides the tensors makes this encoder again, by `from_facts`."""
+        learned = {name: getattr(self, name) for name in _LEARNED}
+        schema, encoding = self.schema.model_dump(), self.encoding.model_dump()
+        return {"kind": "table", "schema": schema, "encoding": encoding, **learned}
 
     @classmethod
     def from_facts(cls, facts: dict) -> "TableEncoder":
         """An encoder without its tensors, to load them into."""
-        return cls(
-            Schema.model_validate(facts["schema"]),
-            Encoding.model_validate(facts["encoding"]),
-            levels=facts["levels"],
-            flagged=facts["flagged"],
-            rare=facts["rare"],
-            daytime=facts["daytime"],
-        )
+        schema, encoding = Schema.model_validate(facts["schema"]), Encoding.model_validate(facts["encoding"])
+        return cls(schema, encoding, **{name: facts[name] for name in _LEARNED})
 
 
-def _counted(series: pl.Series) -> pl.DataFrame:
+def _count_levels(series: pl.Series) -> pl.DataFrame:
     """How many rows each level has; missing is one, too."""
     return series.fill_null("").alias("level").value_counts(name="count")
 
 
 def _vocabulary(counts: pl.DataFrame, rare: int) -> tuple[list[str], list[str]]:
     """The levels with enough training rows, and those with too few, each sorted."""
-    kept = counts.filter(pl.col("count") >= rare)
-    if not len(kept):  # a small table: every level counts
-        kept = counts
-    few = counts.filter(~pl.col("level").is_in(kept["level"].to_list()))
-    return sorted(kept["level"].to_list()), sorted(few["level"].to_list())
+    frequent = counts.filter(pl.col("count") >= rare)["level"].to_list()
+    if not frequent:  # a small table: every level counts
+        frequent = counts["level"].to_list()
+    few = counts.filter(~pl.col("level").is_in(frequent))["level"].to_list()
+    return sorted(frequent), sorted(few)
 
 
 def _stack(columns: list[pl.Series], rows: int) -> Tensor:

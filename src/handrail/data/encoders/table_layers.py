@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-# In its place stands whatever is larger: its square, and a layer's sum of products, stay finite in Float32.
-LARGEST = 1e18
+LARGEST = (
+    1e18  # larger values count as this: its square, and a layer's sum of products, stay finite in float32
+)
 _KNOTS = 65
 _YEAR, _WEEK, _DAY = 365.2425 * 86400, 7 * 86400.0, 86400.0
 
 
-def bounded(values: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+def bound(values: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
     """Values beyond ±10¹⁸ put there; NaN stays."""
     return values.clamp(-LARGEST, LARGEST)
 
@@ -40,20 +41,18 @@ class Impute(nn.Module):
         if how == "constant":
             self.fill.fill_(constant or 0.0)
         elif numbers.shape[1]:
-            values = (
-                torch.nanmean(numbers, dim=0) if how == "mean" else torch.nanmedian(numbers, dim=0).values
-            )
+            mean = how == "mean"
+            values = torch.nanmean(numbers, dim=0) if mean else torch.nanmedian(numbers, dim=0).values
             self.fill.copy_(torch.nan_to_num(values))
 
-    def filled(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
-        """The columns without gaps."""
+    def fill_gaps(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
         return torch.where(torch.isnan(numbers), self.fill, numbers)
 
     def forward(
         self, numbers: Float[Tensor, "rows n"]
     ) -> tuple[Float[Tensor, "rows n"], Float[Tensor, "rows flags"]]:
         """The columns without gaps, and the 0/1 columns that mark the gaps."""
-        return self.filled(numbers), torch.isnan(numbers).index_select(1, self.flagged).double()
+        return self.fill_gaps(numbers), torch.isnan(numbers).index_select(1, self.flagged).double()
 
 
 class AffineScale(nn.Module):
@@ -90,7 +89,6 @@ class AffineScale(nn.Module):
         self.spread.copy_(torch.where(self.scaled, usable_spread(spread, size), torch.ones_like(spread)))
 
     def forward(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
-        """Scaled columns."""
         return (numbers - self.shift) / self.spread
 
 
@@ -108,7 +106,6 @@ class QuantileScale(nn.Module):
         self.register_buffer("knots", torch.zeros(_KNOTS, width, dtype=torch.float64))
 
     def fit(self, numbers: Float[Tensor, "rows n"]) -> None:
-        """Learn the quantiles."""
         if numbers.shape[1]:
             self.knots.copy_(column_quantiles(numbers, torch.linspace(0, 1, _KNOTS, dtype=torch.float64)))
 
@@ -131,11 +128,6 @@ class QuantileScale(nn.Module):
         return torch.cat(columns, dim=1) if columns else numbers
 
 
-def make_scaler(how: str, width: int, scaled: Sequence[bool]) -> AffineScale | QuantileScale:
-    """The scaler of that name for `width` columns."""
-    return QuantileScale(width, scaled) if how == "quantile" else AffineScale(how, width, scaled)
-
-
 def column_quantiles(numbers: Float[Tensor, "rows n"], shares: Float[Tensor, " q"]) -> Float[Tensor, "q n"]:
     """Linear quantiles of each column; unlike `torch.quantile` for any number of rows."""
     ordered = numbers.sort(dim=0).values
@@ -147,21 +139,18 @@ def column_quantiles(numbers: Float[Tensor, "rows n"], shares: Float[Tensor, " q
 
 
 class OneHot(nn.Module):
-    """One 0/1 column a level; code 0 (rare or unseen) has a column of its own only where training rows were
-    rare.
-    """
+    """One 0/1 column a level; code 0 (rare or unseen) has one only where training rows were rare."""
 
     base: Tensor
     spare: Tensor
 
     def __init__(self, sizes: Sequence[int], rare: Sequence[bool]) -> None:
         super().__init__()
-        widths = [size + bool(few) for size, few in zip(sizes, rare, strict=False)]
+        widths = [size + bool(few) for size, few in zip(sizes, rare, strict=True)]
         starts = [sum(widths[:index]) for index in range(len(widths))]
         self.width = sum(widths)
-        spare = [
-            start + size if few else self.width for start, size, few in zip(starts, sizes, rare, strict=False)
-        ]
+        ends = [start + size for start, size in zip(starts, sizes, strict=True)]
+        spare = [end if few else self.width for end, few in zip(ends, rare, strict=True)]
         self.register_buffer("base", torch.tensor(starts, dtype=torch.int64), persistent=False)
         self.register_buffer("spare", torch.tensor(spare, dtype=torch.int64), persistent=False)
 
@@ -171,15 +160,12 @@ class OneHot(nn.Module):
         if not self.width:
             return columns[:, :0]
         places = torch.where(codes > 0, self.base + codes - 1, self.spare)
-        # All of them; a constant would be exported with the number of rows at hand.
-        ones = (codes >= 0).double()
+        ones = (codes >= 0).double()  # a constant would be exported with the number of rows at hand
         return columns.scatter(1, places, ones)[:, : self.width]
 
 
 class CyclicTime(nn.Module):
-    """Moments as elapsed time (standardised) and as sine and cosine of the phases of year, week and, if
-    given, day.
-    """
+    """Moments as elapsed time (standardised), and sine and cosine of year, week and, if given, day."""
 
     middle: Tensor
     spread: Tensor
@@ -197,7 +183,6 @@ class CyclicTime(nn.Module):
         return ["elapsed", *(f"{wave} of {phase}" for phase in phases for wave in ("sine", "cosine"))]
 
     def fit(self, moments: Float[Tensor, "rows t"]) -> None:
-        """Learn mean and deviation of each column."""
         if moments.shape[1]:
             self.middle.copy_(torch.nan_to_num(torch.nanmean(moments, dim=0)))
             deviation = torch.nan_to_num(torch.nanmean((moments - self.middle) ** 2, dim=0)).sqrt()

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from handrail.data.columns.schema import Column, Schema, infer, read_column
+from handrail.data.columns.schema import Column, infer, read_column
 from handrail.data.columns.values import as_numbers
 from handrail.data.forecast.season import find_season
 from handrail.data.table import Table
 from handrail.errors import DataError
-from handrail.recipe.encoding import Forecast
+from handrail.recipe.sections import Forecast
 
 PERIODS = {"day": 86400.0, "week": 7 * 86400.0, "year": 365.2425 * 86400}
 
@@ -20,10 +20,14 @@ PERIODS = {"day": 86400.0, "week": 7 * 86400.0, "year": 365.2425 * 86400}
 class WindowPlan(BaseModel):
     """How windows are made: learned from training rows, and kept.
 
-    targets: the columns that are forecast. columns: the channels, the targets first. date: the column of
-    dates. phases: the cycles whose sine and cosine are further channels. fills: what stands in a channel
-    before its first value. history, horizon, season: in rows. train_rows: how many the plan was learned from.
-    left_out: columns that are no numbers.
+    Arguments:
+        targets: the columns that are forecast.
+        columns: the channels, the targets first.
+        phases: the cycles whose sine and cosine are further channels.
+        fills: what stands in a channel before its first value.
+        history, horizon, season: in rows.
+        train_rows: how many the plan was learned from.
+        left_out: columns that are no numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,30 +63,24 @@ def plan_windows(
     train_rows: int,
     kinds: Mapping[str, str] | None = None,
 ) -> WindowPlan:
-    """Learn how to make windows from the first `train_rows` rows of a table that stands in the order of time.
+    """Learn how to make windows from the first `train_rows` rows of a table in the order of time.
 
     Numbers and yes-or-no are channels; of the first column of dates the sine and cosine of those cycles that
     are longer than a step and not longer than the training rows. `history: auto` is 8 horizons or 2 seasons,
     whichever is more, and at most a third of the training rows.
 
-    Raises: `DataError` for targets that are no numbers, and where the training rows do not hold a single
-    window.
+    Raises: `DataError` for targets that are no numbers, and for training rows without a single window.
     """
     train = table.frame.head(train_rows)
     _require_numbers(train, targets, table.source)
     schema = infer(train, kinds={**(kinds or {}), **dict.fromkeys(targets, "numeric")})
     numbers = {column.name: column for column in schema.of_kind("numeric", "boolean")}
-    columns = (
-        *(numbers[name] for name in targets),
-        *(numbers[name] for name in numbers if name not in targets),
-    )
+    columns = tuple(numbers[name] for name in dict.fromkeys((*targets, *numbers)))
     read = [read_column(train[column.name], column)[0] for column in columns]
     date = next(iter(schema.of_kind("datetime")), None)
-    season = (
-        find_season(read[0].fill_null(float("nan")).to_numpy())
-        if settings.season == "auto"
-        else settings.season
-    )
+    season = settings.season
+    if season == "auto":
+        season = find_season(read[0].fill_null(float("nan")).to_numpy())
     plan = WindowPlan(
         targets=tuple(targets),
         columns=columns,
@@ -93,13 +91,13 @@ def plan_windows(
         horizon=settings.horizon,
         season=season,
         train_rows=train_rows,
-        left_out=_name_omissions(schema, date),
+        left_out=tuple(c.name for c in schema.columns if c.name not in numbers and c != date),
     )
     if train_rows < plan.history + plan.horizon:
         raise DataError(
             f"'{table.source}' has {train_rows:,} training rows; a window takes {plan.history} rows of "
-            f"history and {plan.horizon} to "
-            "forecast. Expected more rows, or less of data.forecast.history or data.forecast.horizon."
+            f"history and {plan.horizon} to forecast. Expected more rows, or less of data.forecast.history "
+            "or data.forecast.horizon."
         )
     return plan
 
@@ -109,9 +107,9 @@ def _require_numbers(train: pl.DataFrame, targets: Sequence[str], source: str) -
     for name in targets:
         values = train[name].drop_nulls()
         if not as_numbers(values).count():
-            found = f"found '{values[0]}'" if len(values) else "all are missing"
+            example = f"found '{values[0]}'" if len(values) else "all are missing"
             problems.append(
-                f"the target '{name}' of '{source}': {found}, and no training row has a number; a forecast "
+                f"the target '{name}' of '{source}': {example}, and no training row has a number; a forecast "
                 "is of numbers."
             )
     if problems:
@@ -124,15 +122,8 @@ def _history(settings: Forecast, season: int, train_rows: int) -> int:
     return max(1, min(max(8 * settings.horizon, 2 * season), (train_rows - settings.horizon) // 3))
 
 
-def _name_omissions(schema: Schema, date: Column | None) -> tuple[str, ...]:
-    used = {"numeric", "boolean"}
-    return tuple(column.name for column in schema.columns if column.kind not in used and column != date)
-
-
 def _phases(train: pl.DataFrame, date: Column | None) -> tuple[Literal["day", "week", "year"], ...]:
-    """The cycles that the dates can tell: a step is shorter than half of one, and all training rows hold at
-    least one.
-    """
+    """The cycles that the dates can show: longer than two steps, and no longer than the training rows."""
     if date is None:
         return ()
     seconds = read_column(train[date.name], date)[0].drop_nulls().to_numpy()

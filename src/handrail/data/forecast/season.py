@@ -11,13 +11,12 @@ _ERRORS = 5.0  # standard errors (1/√n) that chance does not reach among a few
 
 
 def find_season(values: Float[np.ndarray, " rows"]) -> int:
-    """The lag of the highest peak of the autocorrelation, at most a third of the rows; 1 where no peak is
-    clear.
+    """The lag of the autocorrelation's highest peak, at most a third of the rows; 1 without a clear peak.
 
     r_k = Σ (y_t − ȳ)(y_{t+k} − ȳ) / ((n − k)·s²), of the values without their straight trend. A peak counts
-    from r = 0.3 on, or 5/√n where that is more, and when it stands out by 0.3. Where the values have none,
-    the changes from row to row are looked at, with 0.1 for 0.3: a slow drift hides the days of an hourly
-    temperature. Of peaks within 20 % of the highest the first is taken.
+    from r = 0.3 on, or 5/√n where that is more, and when it stands out by 0.3. Where there is none, the
+    changes from row to row are taken, with 0.1 for 0.3: a slow drift hides the days of an hourly temperature.
+    Of peaks within 20 % of the highest the first is taken.
 
     Arguments:
         values: training rows in the order of time; missing ones count as the last one before them.
@@ -30,11 +29,7 @@ def find_season(values: Float[np.ndarray, " rows"]) -> int:
     # So that sums do not overflow, and then squares neither vanish nor overflow.
     small = known / np.abs(known).max()
     scaled = (small - small.mean()) / np.abs(small - small.mean()).max()
-    for series, least in ((detrend(scaled), _LEVEL), (np.diff(scaled), _CHANGES)):
-        found = _highest_peak(series, least)
-        if found:
-            return found
-    return 1
+    return _highest_peak(detrend(scaled), _LEVEL) or _highest_peak(np.diff(scaled), _CHANGES) or 1
 
 
 def _highest_peak(series: np.ndarray, least: float) -> int | None:
@@ -85,11 +80,9 @@ def seasonal_naive(
 
 
 def mase_scale(train: Float[np.ndarray, "rows targets"], season: int) -> Float[np.ndarray, " targets"]:
-    """The mean absolute error of the seasonal naive forecast one season ahead over training rows: mean |y_t −
-    y_{t−m}|.
+    """The mean absolute error of the seasonal naive forecast over training rows: mean |y_t − y_{t−m}|.
 
-    Pairs of which a value is missing (not a number) do not count. Not a number where there is no pair, or the
-    error is zero.
+    Pairs with a missing value (not a number) do not count. Not a number without a pair, or for an error of 0.
 
     Source: Hyndman & Koehler 2006
     """
@@ -105,8 +98,7 @@ def mase(
     forecast: Float[np.ndarray, "rows outputs"],
     scale: Float[np.ndarray, " outputs"],
 ) -> float:
-    """The mean absolute scaled error: mean |y − ŷ| / scale; below 1 it is better than the seasonal naive
-    forecast in training.
+    """The mean absolute scaled error mean |y − ŷ| / scale; below 1, better than seasonal naive in training.
 
     Arguments:
         scale: `mase_scale` of each output's target.

@@ -11,54 +11,42 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from handrail.data.columns.schema import read_column
+from handrail.data.columns.schema import Column, infer_column, read_column
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
-from handrail.data.forecast.timeline import divide, in_time_order, stretches
+from handrail.data.split.draw import TEST, TRAIN, VALIDATION
+from handrail.data.stores.series import WindowStore
 from handrail.data.stores.store import place_column
-from handrail.data.stores.windows import WindowStore
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 
-__all__ = [
-    "HISTORY",
-    "WindowPlan",
-    "Windowed",
-    "divide",
-    "in_time_order",
-    "make_windows",
-    "plan_windows",
-    "stretches",
-    "windowed",
-]
 HISTORY = "history"
+LEFT_OUT = 3  # beside the codes of the parts
 _LARGEST = 1e18
 
 
 @dataclass(frozen=True, eq=False)
 class Windowed:
-    """A table of windows: the column `history` and the target columns; `first_target_row` of each is a row of
-    its source.
-    """
+    """A table of windows, `history` and target columns; the targets of each begin in `first_target_row`."""
 
     table: Table
     first_target_row: Int[np.ndarray, " windows"]
 
 
-def windowed(table: Table, targets: Sequence[str], recipe: DataRecipe) -> tuple[Table, tuple[str, ...], int]:
-    """A table as windows that a recipe asks for: with the part of each (3: left out), the target columns, and
-    the season.
+def window_table(
+    table: Table, targets: Sequence[str], recipe: DataRecipe
+) -> tuple[Table, tuple[str, ...], int]:
+    """The windows that a recipe asks for, with the part of each (3: left out), target columns, and season.
 
     Raises: `DataError` where the table does not serve, and for a split that is not by time.
     """
     if recipe.split.method != "auto":
         raise DataError(
             f"data.split.method: found '{recipe.split.method}'; a forecast is always divided in time, the "
-            "last rows being the test. "
-            "Leave it out."
+            "last rows being the test. Leave it out."
         )
     ordered = in_time_order(replace(table, frame=table.frame.drop(recipe.drop, strict=False)))
     settings = recipe.forecast
@@ -69,15 +57,105 @@ def windowed(table: Table, targets: Sequence[str], recipe: DataRecipe) -> tuple[
         test=recipe.split.test,
     )
     plan = plan_windows(ordered, targets, settings, train_rows=validation_row, kinds=recipe.columns)
-    made = make_windows(ordered, plan)
+    windows = make_windows(ordered, plan)
     parts = divide(
-        made.first_target_row,
+        windows.first_target_row,
         horizon=plan.horizon,
         validation_row=validation_row,
         test_row=test_row,
         stride=settings.stride,
     )
-    return replace(made.table, parts=parts), plan.outputs, plan.season
+    return replace(windows.table, parts=parts), plan.outputs, plan.season
+
+
+def in_time_order(table: Table) -> Table:
+    """The table sorted by its first column of dates if it has one, with a note where it was not sorted.
+
+    Raises: `DataError` for rows without a date, and where most rows share their date with others.
+    """
+    date = _date_column(table.frame)
+    if date is None:
+        return table
+    seconds = read_column(table.frame[date.name], date)[0]
+    if seconds.null_count():
+        rows = np.flatnonzero(seconds.is_null().to_numpy())
+        places = ", ".join(table.row_name(int(row)) for row in rows[:5])
+        raise DataError(
+            f"column '{date.name}' of '{table.source}' has no date in {len(rows):,} rows "
+            f"({places}{' …' if len(rows) > 5 else ''}); a forecast needs the order of time. Mend or remove "
+            "these rows, or drop the column (data.drop)."
+        )
+    if seconds.n_unique() <= len(seconds) // 2:
+        raise DataError(
+            f"column '{date.name}' of '{table.source}' has {seconds.n_unique():,} different dates in "
+            f"{len(seconds):,} rows; expected one row for each moment. Keep one series, or put the others "
+            "into columns of their own."
+        )
+    if seconds.is_sorted():
+        return table
+    order = np.argsort(seconds.to_numpy(), kind="stable")
+    note = f"rows were not in the order of time; they were sorted by '{date.name}'"
+    return replace(
+        table,
+        frame=table.frame[order],
+        notes=(*table.notes, note),
+        namer=lambda row: table.row_name(int(order[row])),
+        parts=None if table.parts is None else table.parts[order],
+    )
+
+
+def _date_column(frame: pl.DataFrame) -> Column | None:
+    columns = (infer_column(frame[name]) for name in frame.columns if not frame[name].dtype.is_numeric())
+    return next((column for column in columns if column.kind == "datetime"), None)
+
+
+def stretches(rows: int, *, horizon: int, validation: float, test: float) -> tuple[int, int]:
+    """The first validation row and the first test row: the last rows test, and those before them validate.
+
+    Raises: `DataError` where a stretch is shorter than the horizon.
+    """
+    sizes = {"validation": round(validation * rows), "test": round(test * rows)}
+    problems = [
+        f"the {name} rows are {count} of {rows:,}, fewer than the forecast's horizon of {horizon}; expected "
+        f"a larger share (data.split.{name}) or a shorter horizon (data.forecast.horizon)."
+        for name, count in sizes.items()
+        if count < horizon
+    ]
+    if problems:
+        raise DataError(problems)
+    return rows - sum(sizes.values()), rows - sizes["test"]
+
+
+def divide(
+    first_target_row: Int[np.ndarray, " windows"],
+    *,
+    horizon: int,
+    validation_row: int,
+    test_row: int,
+    stride: int = 1,
+) -> UInt8[np.ndarray, " windows"]:
+    """The part of each window: 0 train, 1 validation, 2 test, 3 left out.
+
+    The targets of a window lie wholly in its part; windows whose targets straddle two are left out, as are
+    training windows that are not a multiple of `stride` rows before the last one. Histories reach back into
+    the rows of earlier parts, never into later ones.
+
+    Raises: `DataError` where a part gets no window.
+    """
+    last = first_target_row + horizon
+    parts = np.full(len(first_target_row), LEFT_OUT, dtype=np.uint8)
+    parts[(last <= validation_row) & ((validation_row - last) % stride == 0)] = TRAIN
+    parts[(first_target_row >= validation_row) & (last <= test_row)] = VALIDATION
+    parts[first_target_row >= test_row] = TEST
+    names = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
+    empty = [name for code, name in names.items() if not (parts == code).any()]
+    if empty:
+        raise DataError(
+            f"no window of the table is for {' or '.join(empty)}: found rows up to {validation_row:,} for "
+            f"training, up to {test_row:,} for validation, {int(last.max(initial=0)):,} in all, and a "
+            f"horizon of {horizon}. Expected more rows, or less history or horizon."
+        )
+    return parts
 
 
 def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Windowed:
@@ -88,8 +166,7 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Win
 
     Arguments:
         table: in the order of time.
-        future: also windows whose targets lie behind the end of the table, where they are missing; the last
-            of these is the forecast.
+        future: also windows whose targets lie behind the end of the table; the last of these is the forecast.
 
     Raises: `DataError` for columns that are missing, and where not a single window fits.
     """
@@ -111,14 +188,9 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Win
         matrix, torch.from_numpy(first_rows - plan.history), plan=plan, truth=truth, namer=namer
     )
     columns = [place_column(HISTORY, len(store)), *_target_columns(truth, plan, first_rows)]
-    made = Table(
-        pl.DataFrame(columns),
-        table.source,
-        notes=(*table.notes, *notes, *_note(plan)),
-        namer=namer,
-        stores={HISTORY: store},
-    )
-    return Windowed(made, first_rows)
+    notes = (*table.notes, *notes, *_describe(plan))
+    frame = pl.DataFrame(columns)
+    return Windowed(Table(frame, table.source, notes=notes, namer=namer, stores={HISTORY: store}), first_rows)
 
 
 def _input_columns(plan: WindowPlan) -> list[str]:
@@ -129,14 +201,12 @@ def _input_columns(plan: WindowPlan) -> list[str]:
 def _matrix(
     table: Table, plan: WindowPlan
 ) -> tuple[Float[Tensor, "rows channels"], Float[np.ndarray, "rows targets"], list[str]]:
-    """The channels without gaps; the targets as they are, not a number where they are missing; and what could
-    not be read.
-    """
+    """The channels without gaps, the targets (not a number where missing), and what could not be read."""
     read = [read_column(table.frame[column.name], column) for column in plan.columns]
     notes = [
         f"{trouble} in {len(trouble.rows):,} rows; they count as missing"
-        for _, found in read
-        for trouble in found
+        for _, troubles in read
+        for trouble in troubles
     ]
     filled = [
         series.fill_null(strategy="forward").fill_null(fill).clip(-_LARGEST, _LARGEST).to_numpy()
@@ -169,11 +239,9 @@ def _target_columns(truth: np.ndarray, plan: WindowPlan, first_rows: np.ndarray)
 
 
 def _namer(table: Table, plan: WindowPlan, first_rows: np.ndarray) -> Callable[[int], str]:
-    dates = (
-        table.frame[plan.date.name]
-        if plan.date is not None and plan.date.name in table.frame.columns
-        else None
-    )
+    dates = None
+    if plan.date is not None and plan.date.name in table.frame.columns:
+        dates = table.frame[plan.date.name]
 
     def name(window: int) -> str:
         row = int(first_rows[window])
@@ -184,10 +252,12 @@ def _namer(table: Table, plan: WindowPlan, first_rows: np.ndarray) -> Callable[[
     return name
 
 
-def _note(plan: WindowPlan) -> list[str]:
-    seen = f"{plan.history} rows of history ({len(plan.channels)} channels), {plan.horizon} rows ahead, season {plan.season}"
-    left_out = ", ".join(f"'{name}'" for name in plan.left_out)
-    return [
-        seen,
-        *([f"columns that are no numbers stay out of the forecast: {left_out}"] if left_out else []),
+def _describe(plan: WindowPlan) -> list[str]:
+    notes = [
+        f"{plan.history} rows of history ({len(plan.channels)} channels), {plan.horizon} rows ahead, season "
+        f"{plan.season}"
     ]
+    if plan.left_out:
+        names = ", ".join(f"'{name}'" for name in plan.left_out)
+        notes.append(f"columns that are no numbers stay out of the forecast: {names}")
+    return notes

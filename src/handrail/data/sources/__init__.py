@@ -2,22 +2,28 @@
 
 import glob
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from handrail.data.raw_files import decode, kind_of, read_bytes, unpack
-from handrail.data.sources.arrays import read_npy, read_npz
-from handrail.data.sources.bundled import PREFIX, read_example
-from handrail.data.sources.columnar import read_arrow, read_json, read_json_lines, read_parquet
+from handrail.data.sources.cells import rename_columns
+from handrail.data.sources.columnar import (
+    read_arrow,
+    read_json,
+    read_json_lines,
+    read_npy,
+    read_npz,
+    read_parquet,
+)
 from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.media import has_items, read_items, with_pictures
-from handrail.data.sources.objects import from_object
-from handrail.data.sources.pickles import read_pickle
-from handrail.data.sources.sql import is_url, read_sql
+from handrail.data.sources.objects import from_object, read_pickle
+from handrail.data.sources.sql import is_url, read_sql, sqlite_url
 from handrail.data.table import Table
-from handrail.errors import DataError
+from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
 
 Reader = Callable[..., Table]
@@ -33,6 +39,8 @@ FORMATS: dict[str, str] = {
     **dict.fromkeys((".pkl", ".pickle"), "pickle"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "sqlite"),
 }
+PREFIX = "bundled:"
+_BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 _BY_CONTENT = {"Parquet": "parquet", "Arrow": "arrow", "Arrow stream": "arrow", "NPZ": "npz", "NPY": "npy"}
 _BY_CONTENT |= {"SQLite": "sqlite", "pickle": "pickle"}
 _READERS: dict[str, Reader] = {
@@ -67,18 +75,18 @@ def read(
         source: a path, a folder of pictures, sounds or texts, a pattern such as `data/*.csv` or a list of
             paths (put one below the other), a database URL, `bundled:iris`, or an object: a data frame, an
             array, a dictionary of columns, a pair (X, y).
-        options: settings of reading; what they leave out is found out.
+        options: settings of reading; what they leave out is detected.
         cache_in: where decoded pictures are kept while they are used; nothing stays there.
-        labelled: whether a folder of files has to say what is to be learned of them.
+        labelled: whether a folder of files must give their classes or other targets.
 
-    Raises: `DataError` when there is no such source, when it cannot be read as a table, when it has no rows,
-    and for settings that would have no effect on it.
+    Raises: `DataError` for a source that does not exist, is no table or has no rows, and for settings that
+        would have no effect on it.
     """
     options = options or ReadOptions()
     table = _read(source, options, cache_in, labelled)
     if table.frame.height == 0 or table.frame.width == 0:
-        found = f"{table.frame.width} columns and no rows" if table.frame.width else "no columns"
-        raise DataError(f"{table.source} has {found}; expected at least one row of data.")
+        what = f"{table.frame.width} columns and no rows" if table.frame.width else "no columns"
+        raise DataError(f"{table.source} has {what}; expected at least one row of data.")
     return table
 
 
@@ -98,9 +106,8 @@ def read_expecting(
     table = read(source, options=options, cache_in=cache_in, labelled=labelled)
     if not table.is_text or options.header is not None or options.names or not names or not len(table.frame):
         return table
-    if set(names) <= set(table.frame.columns) or not set(names) <= {
-        str(value) for value in table.frame.row(0)
-    }:
+    first = {str(value) for value in table.frame.row(0)}
+    if set(names) <= set(table.frame.columns) or not set(names) <= first:
         return table
     return read(source, options=options.model_copy(update={"header": True}))
 
@@ -111,7 +118,7 @@ def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bo
         return source
     if isinstance(source, str) and source.startswith(PREFIX):
         refuse_idle_options(options, _USED["bundled"], source)
-        return read_example(source, options=options)
+        return _read_example(source, options)
     if isinstance(source, str) and is_url(source):
         return _read_url(source, options)
     if isinstance(source, str | Path):
@@ -119,10 +126,25 @@ def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bo
     if isinstance(source, list | tuple) and source and all(isinstance(part, str | Path) for part in source):
         paths = sorted({path for part in source for path in matching(part)})
         return _read_paths(paths, f"{len(paths)} files", options, cache_in, labelled)
-    refuse_idle_options(
-        options, _USED["dictionary"] if isinstance(source, dict) else _ALWAYS, f"a {type(source).__name__}"
-    )
+    used = _USED["dictionary"] if isinstance(source, dict) else _ALWAYS
+    refuse_idle_options(options, used, f"a {type(source).__name__}")
     return from_object(source, options=options)
+
+
+def _read_example(source: str, options: ReadOptions) -> Table:
+    """One of scikit-learn's small data sets; the last column is `target`, with the names of the classes."""
+    name = source.removeprefix(PREFIX)
+    if name not in _BUNDLED:
+        raise DataError(f"there is no bundled data set '{name}'.{did_you_mean(name, _BUNDLED)}")
+    from sklearn import datasets
+
+    # The diabetes data come scaled by a mean and a deviation of all rows unless we ask for them as measured.
+    data = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    columns = {str(key): data.data[:, i] for i, key in enumerate(data.feature_names)}
+    plain = name in ("digits", "diabetes")
+    target = data.target if plain else [str(data.target_names[i]) for i in data.target]
+    frame = pl.DataFrame({**columns, "target": target})
+    return Table(rename_columns(frame, options.names, source), source)
 
 
 def _read_paths(
@@ -154,44 +176,34 @@ def refuse_idle_options(options: ReadOptions, used: frozenset[str], what: str) -
     if idle:
         valid = f"; these would: {', '.join(sorted(used))}" if used else ""
         raise DataError(
-            [f"the setting '{key}' would have no effect on {what}{valid}. Leave it out." for key in idle]
+            [f"the setting '{k}' would have no effect on {what}{valid}. Leave it out." for k in idle]
         )
 
 
 def matching(source: str | Path) -> list[Path]:
-    """The files that a path or a pattern names, sorted. A path without pattern comes back as it is.
-
-    Raises: `DataError` when no file matches a pattern.
-    """
+    """The files that a path or a pattern names, sorted. Raises: `DataError` when none matches a pattern."""
     path = Path(source).expanduser()
     if not glob.has_magic(str(path)) or path.exists():
         return [path]
-    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())  # noqa: PTH207 (absolute patterns)
-    if not found:
+    names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)
+    files = sorted(Path(name) for name in names if Path(name).is_file())
+    if not files:
         raise DataError(f"no file matches the pattern {source}. Check the folder and the ending.")
-    return found
+    return files
 
 
 def parquet_in(folder: Path) -> list[Path]:
-    """The files of a folder that holds nothing but Parquet; hidden ones and those that begin with `_` do not
-    count.
-    """
+    """The files of a folder of Parquet alone; names that begin with a point or `_` do not count."""
     try:
         inside = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
-    except OSError:  # whoever reads the folder says so
+    except OSError:  # reported by the reader of the folder
         return []
-    return (
-        inside
-        if all(path.is_file() and FORMATS.get(path.suffix.lower()) == "parquet" for path in inside)
-        else []
-    )
+    is_parquet = (path.is_file() and FORMATS.get(path.suffix.lower()) == "parquet" for path in inside)
+    return inside if all(is_parquet) else []
 
 
 def read_file(path: Path, *, options: ReadOptions) -> Table:
-    """One file, by its ending, or by its content where the ending says nothing.
-
-    Raises: `DataError` as `read`.
-    """
+    """One file, by its ending or else by its content. Raises: `DataError` as `read`."""
     if FORMATS.get(path.suffix.lower()) == "sqlite":
         return _read_sqlite(path, options)
     data, inner = unpack(read_bytes(path), path)
@@ -204,25 +216,15 @@ def read_file(path: Path, *, options: ReadOptions) -> Table:
     if kind == "text":
         text, encoding = decode(data, path.name, encoding=options.encoding)
         table = read_delimited(text, inner, options=options)
-        notes = (
-            table.notes if encoding in ("utf-8", "utf-8-sig") else (f"{table.notes[0]}, encoding {encoding}",)
-        )
-        return _rename_source(table, path.name, notes)
+        usual = encoding in ("utf-8", "utf-8-sig")
+        notes = table.notes if usual else (f"{table.notes[0]}, encoding {encoding}",)
+        return replace(table, source=path.name, notes=notes)
     return _READERS[kind](data, path.name, options=options)
 
 
 def _read_sqlite(path: Path, options: ReadOptions) -> Table:
-    from sqlalchemy import URL
-
     refuse_idle_options(options, _USED["sqlite"], f"{path.name} (SQLite)")
-    url = URL.create("sqlite", database=str(path))
-    return read_sql(url.render_as_string(hide_password=False), options=options, name=path.name)
-
-
-def _rename_source(table: Table, name: str, notes: tuple[str, ...]) -> Table:
-    return Table(
-        table.frame, name, first_row=table.first_row, notes=notes, is_text=table.is_text, namer=table.namer
-    )
+    return read_sql(sqlite_url(path), options=options, name=path.name)
 
 
 def _format_of(data: bytes, path: Path, options: ReadOptions) -> str:
@@ -235,11 +237,8 @@ def _format_of(data: bytes, path: Path, options: ReadOptions) -> str:
     if start == "[":
         return "json"
     if start == "{":
-        return (
-            "json lines"
-            if text.lstrip().split("\n", 1)[0].rstrip().endswith("}") and "\n" in text.strip()
-            else "json"
-        )
+        one_a_line = text.lstrip().split("\n", 1)[0].rstrip().endswith("}") and "\n" in text.strip()
+        return "json lines" if one_a_line else "json"
     return "text"
 
 
@@ -250,7 +249,7 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         if set(table.frame.columns) != set(tables[0].frame.columns):
             raise DataError(_difference(tables[0], table, paths[0], path))
     frames = [table.frame.select(tables[0].frame.columns) for table in tables]
-    frame = pl.concat(_agreeing(frames, paths), how="vertical")
+    frame = pl.concat(_align_types(frames, paths), how="vertical")
     starts = [0]
     for part in frames:
         starts.append(starts[-1] + part.height)
@@ -266,36 +265,34 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
 def _difference(first: Table, other: Table, first_path: Path, path: Path) -> str:
     lacks = [f"'{name}'" for name in first.frame.columns if name not in other.frame.columns]
     adds = [f"'{name}'" for name in other.frame.columns if name not in first.frame.columns]
-    parts = [
-        f"{word} {', '.join(names[:8])}" for word, names in (("lacks", lacks), ("has besides", adds)) if names
-    ]
-    return f"{path} has other columns than {first_path}: it {' and '.join(parts)}. Files read together need the same columns."
+    words = (("lacks", lacks), ("has besides", adds))
+    parts = [f"{word} {', '.join(names[:8])}" for word, names in words if names]
+    return (
+        f"{path} has other columns than {first_path}: it {' and '.join(parts)}. Files read together need the "
+        "same columns."
+    )
 
 
-def _agreeing(frames: Sequence[pl.DataFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:
-    """Numbers of any kind as the widest; a column that is empty in one file takes the type it has in the
-    others.
-    """
+def _align_types(frames: Sequence[pl.DataFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:
+    """Numbers of any kind as the widest; a column empty in one file takes the type it has in the others."""
     target: dict[str, Any] = {}
-    for frame, path in zip(frames, paths, strict=True):
+    for index, frame in enumerate(frames):
         for name, kind in frame.schema.items():
             known = target.get(name)
-            if known is None or known == kind or _empty(frame, name):
+            if known is None or known == kind or _is_empty(frame, name):
                 target.setdefault(name, kind)
             elif known.is_numeric() and kind.is_numeric():
                 target[name] = pl.Int64() if known.is_integer() and kind.is_integer() else pl.Float64()
-            elif all(_empty(other, name) for other in frames[: list(paths).index(path)]):
+            elif all(_is_empty(other, name) for other in frames[:index]):
                 target[name] = kind
             else:
-                raise DataError(
-                    f"{path}: column '{name}' holds {kind}, and {known} in the files before it; expected one "
-                    "type."
-                )
+                what = f"column '{name}' holds {kind}, and {known} in the files before it"
+                raise DataError(f"{paths[index]}: {what}; expected one type.")
     return [
         frame.cast({name: kind for name, kind in target.items() if frame.schema[name] != kind})
         for frame in frames
     ]
 
 
-def _empty(frame: pl.DataFrame, name: str) -> bool:
+def _is_empty(frame: pl.DataFrame, name: str) -> bool:
     return frame.get_column(name).null_count() == frame.height

@@ -1,6 +1,4 @@
-"""One treatment of text and types for all sources, so that the same table gives the same result from any of
-them.
-"""
+"""Text and types, treated alike for all sources: the same table gives the same result from any of them."""
 
 import datetime
 import decimal
@@ -11,8 +9,10 @@ from typing import TypeVar
 import polars as pl
 
 from handrail.errors import DataError
+from handrail.recipe.reading import ReadOptions
 
 MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "."))
+_SCALARS = int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.Series)
 
@@ -29,7 +29,12 @@ def clean_text(data: Frame, markers: Iterable[str] = ()) -> Frame:
     return data.with_columns(pl.when(~stripped.is_in(known)).then(stripped).name.keep())
 
 
-def native(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = ()) -> pl.DataFrame:
+def normalise(frame: pl.DataFrame, source: str, options: ReadOptions) -> pl.DataFrame:
+    """The columns of a typed source under the user's names, in the types of `convert_types`."""
+    return convert_types(rename_columns(frame, options.names, source), source, markers=options.missing or ())
+
+
+def convert_types(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = ()) -> pl.DataFrame:
     """The columns of a typed source in the few types that handrail knows, with cleaned text and NaN as null.
 
     Integers, floats, booleans and text stay; decimals become floats, categories text, dates datetimes (in UTC
@@ -40,7 +45,7 @@ def native(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = ()) -> 
     columns, problems = [], []
     for column in frame.iter_columns():
         try:
-            columns.append(_plain(column, source))
+            columns.append(_to_plain_type(column, source))
         except DataError as error:
             problems.extend(error.problems)
     if problems:
@@ -49,14 +54,13 @@ def native(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = ()) -> 
     return _numeric_markers(cleaned.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None)), markers)
 
 
-def _plain(column: pl.Series, source: str) -> pl.Series:
+def _to_plain_type(column: pl.Series, source: str) -> pl.Series:
     kind = column.dtype
     if kind.is_nested() or kind in (pl.Binary, pl.Object):
-        found = "nested values" if kind.is_nested() else "binary or unknown objects"
+        what = "nested values" if kind.is_nested() else "binary or unknown objects"
         raise DataError(
-            f"{source}: column '{column.name}' holds {found} ({kind}); expected numbers, text, booleans or "
-            "times. "
-            "Turn it into plain columns, or leave it out."
+            f"{source}: column '{column.name}' holds {what} ({kind}); expected numbers, text, booleans or "
+            "times. Turn it into plain columns, or leave it out."
         )
     if isinstance(kind, pl.Datetime):
         naive = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if kind.time_zone else column
@@ -96,10 +100,9 @@ def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
     if kinds <= {int, float, decimal.Decimal}:
         return _numbers(name, values, whole=kinds == {int})
     if kinds <= {datetime.datetime, datetime.date}:
-        return pl.Series(name, [_naive(value) for value in values], dtype=pl.Datetime("us"))
-    return pl.Series(
-        name, [_as_text(v, name, row, source) for row, v in enumerate(values, start=1)], dtype=pl.String
-    )
+        return pl.Series(name, [_to_naive_time(value) for value in values], dtype=pl.Datetime("us"))
+    texts = [_as_text(value, name, row, source) for row, value in enumerate(values, start=1)]
+    return pl.Series(name, texts, dtype=pl.String)
 
 
 def _unwrap(value: object) -> object:
@@ -107,14 +110,14 @@ def _unwrap(value: object) -> object:
     if type(value).__module__.split(".")[0] == "pandas":
         is_missing = type(value).__name__ in ("NAType", "NaTType")
         return None if is_missing else getattr(value, "to_pydatetime", lambda: value)()
-    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value  # pyright: ignore
+    is_scalar = type(value).__module__ == "numpy" and hasattr(value, "item")
+    return value.item() if is_scalar else value  # pyright: ignore
 
 
 def _numbers(name: str, values: Sequence[object], *, whole: bool) -> pl.Series:
     if whole and all(value is None or -(2**63) <= value < 2**63 for value in values):  # pyright: ignore
         return pl.Series(name, values, dtype=pl.Int64)
-    floats = [None if value is None else _float(value) for value in values]
-    return pl.Series(name, floats, dtype=pl.Float64)
+    return pl.Series(name, [None if value is None else _float(value) for value in values], dtype=pl.Float64)
 
 
 def _float(value: object) -> float:
@@ -124,7 +127,7 @@ def _float(value: object) -> float:
         return float("inf") if value > 0 else float("-inf")  # pyright: ignore
 
 
-def _naive(value: object) -> datetime.datetime | None:
+def _to_naive_time(value: object) -> datetime.datetime | None:
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.UTC).replace(tzinfo=None) if value.tzinfo else value
     return datetime.datetime.combine(value, datetime.time()) if isinstance(value, datetime.date) else None
@@ -135,15 +138,10 @@ def _as_text(value: object, name: str, row: int, source: str) -> str | None:
         return value
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(
-        value, int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
-    ):
+    if isinstance(value, _SCALARS):
         return str(value)
-    what = (
-        "a nested value"
-        if isinstance(value, dict | list | tuple | set)
-        else f"a value of type {type(value).__name__}"
-    )
+    is_nested = isinstance(value, dict | list | tuple | set)
+    what = "a nested value" if is_nested else f"a value of type {type(value).__name__}"
     raise DataError(
         f"{source}: column '{name}' holds {what} in row {row}; expected numbers, text, booleans or times. "
         "Turn it into plain columns, or leave it out."
@@ -155,38 +153,42 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
 
     Raises: `DataError` for lists of different lengths and for values that no column can hold.
     """
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"'{name}' {length}" for name, length in list(lengths.items())[:12])
-        raise DataError(
-            f"{source}: columns of different lengths ({listed}); expected one value a row in each."
-        )
+    problems = length_problems({name: len(values) for name, values in columns.items()}, source, "columns")
+    if problems:
+        raise DataError(problems)
     return pl.DataFrame([column_of(name, values, source) for name, values in columns.items()])
 
 
-def rename_columns(frame: pl.DataFrame, names: list[str] | None, source: str) -> pl.DataFrame:
-    """The table under the names that the user gave.
+def length_problems(lengths: dict[str, int], source: str, what: str) -> list[str]:
+    """A message if columns or arrays are not equally long."""
+    if len(set(lengths.values())) <= 1:
+        return []
+    listed = ", ".join(f"'{name}' {length}" for name, length in list(lengths.items())[:12])
+    return [f"{source}: {what} of different lengths ({listed}); expected one value a row in each."]
 
-    Raises: `DataError` when their number is not that of the columns.
-    """
+
+def rename_columns(frame: pl.DataFrame, names: list[str] | None, source: str) -> pl.DataFrame:
+    """The table under the user's names. Raises: `DataError` when there are too many or too few."""
     if names is None:
         return frame
-    if len(names) != frame.width:
-        raise DataError(
-            f"{source}: {len(names)} names are given for {frame.width} columns; expected one for each."
-        )
+    check_names(names, frame.width, source)
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
-def distinct(names: Sequence[str], source: str) -> None:
-    """Raises: `DataError` when a column name stands twice."""
+def check_names(names: list[str], columns: int, source: str) -> None:
+    """Raises: `DataError` unless there is one name for each column."""
+    if len(names) != columns:
+        raise DataError(
+            f"{source}: {len(names)} names are given for {columns} columns; expected one for each."
+        )
+
+
+def check_distinct(names: Sequence[str], source: str) -> None:
+    """Raises: `DataError` when a column name occurs twice."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        listed = ", ".join(
-            f"'{name}' (columns "
-            f"{', '.join(str(i) for i, other in enumerate(names, start=1) if other == name)})"
-            for name in twice[:8]
-        )
+        places = {name: [str(i) for i, other in enumerate(names, start=1) if other == name] for name in twice}
+        listed = ", ".join(f"'{name}' (columns {', '.join(places[name])})" for name in twice[:8])
         raise DataError(
             f"{source}: duplicate column names: {listed}. Rename them, or give all names (names=[…])."
         )

@@ -1,17 +1,24 @@
-"""JSON, JSON lines, Parquet and Arrow."""
+"""Formats of typed columns: JSON, JSON lines, Parquet, Arrow, and arrays (NPZ, NPY, NumPy objects)."""
 
 import io
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from handrail.data.raw_files import decode, kind_of
-from handrail.data.sources.cells import columns_frame, distinct, native, rename_columns
+from handrail.data.sources.cells import check_distinct, column_of, columns_frame, length_problems, normalise
 from handrail.data.table import Table
-from handrail.errors import DataError
+from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
+
+# An array `age.missing` of booleans marks what is missing in `age`, where its type cannot.
+MASK = ".missing"
+_MATRICES = ("x", "data", "array")
+_PICTURES = (3, 4)  # dimensions
 
 
 def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -31,16 +38,14 @@ def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:
         raise DataError(f"{name} is nested too deeply; expected an array of flat records.") from error
     if isinstance(content, list):
         frame = records_frame(content, name, rows=None)
-    elif (
-        isinstance(content, dict) and content and all(isinstance(values, list) for values in content.values())
-    ):
+    elif isinstance(content, dict) and content and all(isinstance(part, list) for part in content.values()):
         frame = columns_frame(content, name)
     else:
-        found = f"an object with {len(content)} keys" if isinstance(content, dict) else type(content).__name__
+        what = f"an object with {len(content)} keys" if isinstance(content, dict) else type(content).__name__
         raise DataError(
-            f"{name}: found {found}; expected an array of records, or an object with a list for each column."
+            f"{name}: found {what}; expected an array of records, or an object with a list for each column."
         )
-    return Table(_finish(frame, name, options), name)
+    return Table(normalise(frame, name, options), name)
 
 
 def read_json_lines(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -48,13 +53,8 @@ def read_json_lines(data: bytes, name: str, *, options: ReadOptions) -> Table:
     text, _ = decode(data, name, encoding=options.encoding)
     numbered = [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
     lines = [number for number, _ in numbered]
-    frame = records_frame(_parse_lines(numbered, name), name, rows=lines)
-    return Table(
-        _finish(frame, name, options),
-        name,
-        first_row=lines[0] if lines else 1,
-        namer=lambda i: f"line {lines[i]}",
-    )
+    frame = normalise(records_frame(_parse_lines(numbered, name), name, rows=lines), name, options)
+    return Table(frame, name, first_row=lines[0] if lines else 1, namer=lambda i: f"line {lines[i]}")
 
 
 def _parse_lines(numbered: Sequence[tuple[int, str]], name: str) -> list[Any]:
@@ -64,9 +64,8 @@ def _parse_lines(numbered: Sequence[tuple[int, str]], name: str) -> list[Any]:
             records.append(json.loads(line))
         except (json.JSONDecodeError, RecursionError) as error:
             text = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-            raise DataError(
-                f"{name}: line {number} is not JSON: {text}; expected one record a line."
-            ) from error
+            text = f"{name}: line {number} is not JSON: {text}; expected one record a line."
+            raise DataError(text) from error
     return records
 
 
@@ -76,15 +75,13 @@ def records_frame(records: Sequence[Any], name: str, *, rows: Sequence[int] | No
     Arguments:
         rows: the line numbers of the records, or `None` to count them from 1.
 
-    Raises: `DataError` where something else than a record is found.
+    Raises: `DataError` for anything that is not a record.
     """
     for index, record in enumerate(records):
         if not isinstance(record, dict):
             place = f"row {index + 1}" if rows is None else f"line {rows[index]}"
-            raise DataError(
-                f'{name}: {place} holds {type(record).__name__}; expected a record such as {{"column": '
-                f"value}}."
-            )
+            kind = type(record).__name__
+            raise DataError(f'{name}: {place} holds {kind}; expected a record such as {{"column": value}}.')
     names = dict.fromkeys(key for record in records for key in record)
     return columns_frame({str(key): [record.get(key) for record in records] for key in names}, name)
 
@@ -95,29 +92,132 @@ def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
         frame = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damage_error(data, name, "Parquet", error) from error
-    return Table(_finish(frame, name, options), name)
+    return Table(normalise(frame, name, options), name)
 
 
 def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
-    """An Arrow (Feather 2) file or stream. Raises: `DataError` for anything else, saying what it seems to be."""
+    """An Arrow (Feather 2) file or stream. Raises: `DataError` for anything else, as `read_parquet`."""
     try:
-        read = pl.read_ipc if kind_of(data) == "Arrow" else pl.read_ipc_stream
-        frame = read(io.BytesIO(data))
+        reader = pl.read_ipc if kind_of(data) == "Arrow" else pl.read_ipc_stream
+        frame = reader(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damage_error(data, name, "Arrow", error) from error
-    return Table(_finish(frame, name, options), name)
+    return Table(normalise(frame, name, options), name)
 
 
 def _damage_error(data: bytes, name: str, expected: str, error: Exception) -> DataError:
     kind = kind_of(data)
     if kind is not None and not kind.startswith(expected):
-        return DataError(
-            f"{name} is not {expected}: it seems to be {kind}. Give it the ending that fits its content."
-        )
+        return DataError(f"{name} is not {expected}: it seems to be {kind}. Give it the ending that fits.")
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return DataError(f"{name} cannot be read as {expected}: {reason}. The file may be cut short or damaged.")
 
 
-def _finish(frame: pl.DataFrame, name: str, options: ReadOptions) -> pl.DataFrame:
-    distinct(frame.columns, name)
-    return native(rename_columns(frame, options.names, name), name, markers=options.missing or ())
+def read_npz(data: bytes, name: str, *, options: ReadOptions) -> Table:
+    """Arrays by name: one dimension is a column, two are `x_1` … `x_n`, three or four of bytes are pictures.
+
+    Raises: `DataError` for arrays of objects (these are pickles), of more dimensions or different lengths.
+    """
+    if kind_of(data) not in ("NPZ", "zip"):
+        raise DataError(f"{name} is not NPZ: it seems to be {kind_of(data) or 'something unknown'}.")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise _array_error(name, error) from error
+    if any(array.dtype == np.uint8 and array.ndim in _PICTURES for array in arrays.values()):
+        from handrail.data.sources.media.idx import images_from_npz
+
+        return images_from_npz(arrays, name) or Table(arrays_frame(arrays, name, options=options), name)
+    return Table(arrays_frame(arrays, name, options=options), name)
+
+
+def read_npy(data: bytes, name: str, *, options: ReadOptions) -> Table:
+    """One array: structured, or with rows and columns. Raises: `DataError` as `read_npz`."""
+    try:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise _array_error(name, error) from error
+    return Table(array_frame(array, name, options=options), name)
+
+
+def _array_error(name: str, error: Exception) -> DataError:
+    if "allow_pickle" in str(error):
+        return DataError(
+            f"{name} holds an array of Python objects, a pickle, which can run any code when it is opened; "
+            "expected numbers or text. Save it with a plain type (array.astype(str) or .astype(float))."
+        )
+    return DataError(f"{name} cannot be read: {error}. The file may be cut short or damaged.")
+
+
+def array_frame(array: np.ndarray, name: str, *, options: ReadOptions) -> pl.DataFrame:
+    """A structured array by its fields; a plain one as `x_1` … `x_n`."""
+    if array.dtype.names:
+        return arrays_frame({field: array[field] for field in array.dtype.names}, name, options=options)
+    matrix = array.reshape(-1, 1) if array.ndim == 1 else array
+    return arrays_frame({"x": matrix}, name, options=options)
+
+
+def arrays_frame(arrays: Mapping[str, Any], name: str, *, options: ReadOptions) -> pl.DataFrame:
+    """Arrays by name as one table.
+
+    Raises: `DataError` for arrays that are no columns, or of different lengths.
+    """
+    by_name = {str(key): np.asarray(value) for key, value in arrays.items()}
+    if options.key is not None:
+        if options.key not in by_name:
+            raise DataError(f"{name} has no array '{options.key}'.{did_you_mean(options.key, by_name)}")
+        target = by_name.pop(options.key)
+        by_name["target"] = target
+    masks = {key: by_name.pop(key) for key in list(by_name) if _is_mask(key, by_name)}
+    problems = [text for key, array in by_name.items() for text in _shape_problems(key, array, name)]
+    lengths = {key: len(array) for key, array in by_name.items() if array.ndim}
+    problems += length_problems(lengths, name, "arrays")
+    if problems:
+        raise DataError(problems)
+    columns = [series for key, array in by_name.items() for series in _columns(key, array, name)]
+    check_distinct([column.name for column in columns], name)
+    stems = {key.removesuffix(MASK): mask for key, mask in masks.items()}
+    hidden = [pl.when(pl.lit(pl.Series(~mask))).then(pl.col(key)).alias(key) for key, mask in stems.items()]
+    return normalise(pl.DataFrame(columns).with_columns(hidden), name, options)
+
+
+def _is_mask(key: str, arrays: Mapping[str, np.ndarray]) -> bool:
+    base, mask = arrays.get(key.removesuffix(MASK)), arrays[key]
+    if base is None or not key.endswith(MASK):
+        return False
+    return mask.dtype == bool and mask.shape == base.shape and mask.ndim == 1
+
+
+def _shape_problems(key: str, array: np.ndarray, name: str) -> list[str]:
+    if array.dtype.kind not in "biufUSMmO" or array.dtype.names:
+        return [f"{name}: array '{key}' holds {array.dtype}; expected numbers, booleans, text or times."]
+    if array.ndim not in (1, 2):
+        return [
+            f"{name}: array '{key}' has the shape {array.shape}; expected one value a row, or rows and "
+            "columns. Reshape it, or leave it out."
+        ]
+    return []
+
+
+def _columns(key: str, array: np.ndarray, name: str) -> list[pl.Series]:
+    if array.ndim == 1:
+        return [_column(key, array, name)]
+    stem = "x" if key.lower() in _MATRICES else key
+    if array.shape[1] == 1 and stem != "x":
+        return [_column(key, array[:, 0], name)]
+    return [_column(f"{stem}_{i}", array[:, i - 1], name) for i in range(1, array.shape[1] + 1)]
+
+
+def _column(key: str, array: np.ndarray, name: str) -> pl.Series:
+    kind = array.dtype.kind
+    if kind == "O":
+        return column_of(key, array.tolist(), name)
+    if kind == "S":
+        return pl.Series(key, [value.decode("utf-8", "replace") for value in array.tolist()], dtype=pl.String)
+    if kind in "Mm":
+        return pl.Series(key, array.astype("datetime64[us]" if kind == "M" else "timedelta64[us]"))
+    if kind == "U":
+        return pl.Series(key, array.tolist(), dtype=pl.String)
+    native_order = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return pl.Series(key, native_order.astype(np.float32) if array.dtype == np.float16 else native_order)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from handrail.data.sources.cells import MISSING, clean_text, distinct
+from handrail.data.sources.cells import MISSING, check_distinct, check_names, clean_text
 from handrail.data.sources.dialect import (
     NO_DELIMITER,
     WHITESPACE,
@@ -35,9 +35,9 @@ _SURE_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d+,\d+|,\d+)(?:[eE][+-]
 class RaggedError(ValueError):
     """A record has another number of fields than the first one."""
 
-    def __init__(self, line: int, found: int, expected: int, first_line: int) -> None:
-        super().__init__(line, found, expected, first_line)
-        self.line, self.found, self.expected, self.first_line = line, found, expected, first_line
+    def __init__(self, line: int, fields: int, expected: int, first_line: int) -> None:
+        super().__init__(line, fields, expected, first_line)
+        self.line, self.fields, self.expected, self.first_line = line, fields, expected, first_line
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,13 @@ def read_delimited(text: str, name: str, *, options: ReadOptions) -> Table:
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
     dialect = find_dialect(text, delimiter=options.delimiter, quote=options.quote, suffix=suffix)
     parsed, dialect = _parse(text, dialect, name, quote_given=options.quote is not None)
-    rows = sample_rows(text, dialect)
-    missing = MISSING | set(options.missing or ())
-    header = _header(rows, options, missing=missing, suffix=suffix) if rows else bool(options.header)
+    header = _has_header(sample_rows(text, dialect), options, suffix)
     frame, lines = _name_columns(parsed, options, name, header=header)
     frame = clean_text(frame, options.missing or ())
-    frame, commas = _decimal_points(frame, options.decimal, delimiter=dialect.delimiter)
+    frame, commas = _decimal_points(frame, options.decimal, dialect.delimiter)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}"]
-    if _spaces_after(text, dialect):
+    has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
+    if has_delimiter and dialect.delimiter + " " in text.split("\n", 1)[0]:
         notes.append("spaces after delimiters removed")
     if commas:
         notes.append(f"decimal commas turned into points in {', '.join(commas)}")
@@ -86,7 +85,7 @@ def read_delimited(text: str, name: str, *, options: ReadOptions) -> Table:
 
 
 def _parse(text: str, dialect: Dialect, name: str, *, quote_given: bool) -> tuple[Parsed, Dialect]:
-    """The parsed text; quotes that were only supposed are taken as plain text where that alone makes sense."""
+    """The parsed text; supposed quotes are taken as plain text where that alone makes sense."""
     plain = Dialect(dialect.delimiter, "")
     can_be_plain = bool(dialect.quote) and not quote_given and dialect.quote in text
     try:
@@ -117,29 +116,24 @@ def _explain(error: Exception, name: str, dialect: Dialect) -> str:
             "Close it, or give quote='' if quotes are plain text here."
         )
     if isinstance(error, RaggedError):
-        return (
-            f"{name}: line {error.line} has {error.found} fields; expected {error.expected}, as in line "
-            f"{error.first_line} ({dialect}). Correct that line, or give the delimiter if it was found "
-            "wrongly."
-        )
+        expected = f"expected {error.expected}, as in line {error.first_line} ({dialect})"
+        advice = "Correct that line, or give the delimiter if it was found wrongly."
+        return f"{name}: line {error.line} has {error.fields} fields; {expected}. {advice}"
     return f"{name} cannot be split into fields: {error}. Check delimiter and quotes ({dialect})."
 
 
 def parse(text: str, dialect: Dialect) -> Parsed:
-    """All records of a text.
-
-    Raises: `RaggedError`, `OpenQuoteError`, `csv.Error`.
-    """
+    """All records of a text. Raises: `RaggedError`, `OpenQuoteError`, `csv.Error`."""
     data = text.encode("utf-8")
     if dialect.delimiter == WHITESPACE and (not dialect.quote or dialect.quote not in text):
         trimmed = re.sub(rb"(?m)^[ \t]+|[ \t\r]+$", b"", data)
-        quick = _quick(re.sub(rb"[ \t]+", b"\t", trimmed), Dialect("\t", ""))
+        quick = _parse_quickly(re.sub(rb"[ \t]+", b"\t", trimmed), Dialect("\t", ""))
     else:
-        quick = _quick(data, dialect) if dialect.delimiter != WHITESPACE else None
-    return quick or _slow(text, dialect)
+        quick = _parse_quickly(data, dialect) if dialect.delimiter != WHITESPACE else None
+    return quick or _parse_slowly(text, dialect)
 
 
-def _quick(data: bytes, dialect: Dialect) -> Parsed | None:
+def _parse_quickly(data: bytes, dialect: Dialect) -> Parsed | None:
     """By polars; `None` where the quotes are not plain enough for it."""
     data = data if data.endswith(b"\n") else data + b"\n"
     buffer = np.frombuffer(data, np.uint8)
@@ -158,17 +152,17 @@ def _quick(data: bytes, dialect: Dialect) -> Parsed | None:
     for i in np.flatnonzero((counts == 1) & (buffer[starts] <= _SPACE)):
         blank[i] = not data[starts[i] : ends[i]].strip()
     if blank.any():
-        data = _without(data, starts[blank], ends[blank] + 1)
+        data = _cut_out(data, starts[blank], ends[blank] + 1)
         counts, lines = counts[~blank], lines[~blank]
     _check_counts(counts, lines)
-    frame = _polars(data, dialect)
+    frame = _parse_with_polars(data, dialect)
     if frame is None or frame.shape != (len(counts), counts[0]):
         return None
     return Parsed(frame, lines, spans_lines=len(ends) != len(breaks))
 
 
 def _is_regular(buffer: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
-    """Whether every quote opens a field at its beginning, closes it at its end, or is one of a doubled pair."""
+    """Whether every quote opens a field, closes one, or belongs to a doubled pair."""
     if quotes.size == 0:
         return True
     if quotes.size % 2:
@@ -182,12 +176,12 @@ def _is_regular(buffer: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
     return bool(opens.all() and closes.all())
 
 
-def _without(data: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
-    kept, place = [], 0
+def _cut_out(data: bytes, starts: np.ndarray, ends: np.ndarray) -> bytes:
+    parts, place = [], 0
     for start, end in zip(starts, ends, strict=True):
-        kept.append(data[place:start])
+        parts.append(data[place:start])
         place = int(end)
-    return b"".join([*kept, data[place:]])
+    return b"".join([*parts, data[place:]])
 
 
 def _check_counts(counts: np.ndarray, lines: np.ndarray) -> None:
@@ -197,7 +191,7 @@ def _check_counts(counts: np.ndarray, lines: np.ndarray) -> None:
         raise RaggedError(int(lines[first]), int(counts[first]), int(counts[0]), int(lines[0]))
 
 
-def _polars(data: bytes, dialect: Dialect) -> pl.DataFrame | None:
+def _parse_with_polars(data: bytes, dialect: Dialect) -> pl.DataFrame | None:
     try:
         return pl.read_csv(
             io.BytesIO(data),
@@ -210,31 +204,21 @@ def _polars(data: bytes, dialect: Dialect) -> pl.DataFrame | None:
         return None  # the csv module decides what is wrong, and where
 
 
-def _slow(text: str, dialect: Dialect) -> Parsed:
-    """By Python's csv module: quotes after spaces or inside fields, and columns by white space with quotes."""
+def _parse_slowly(text: str, dialect: Dialect) -> Parsed:
+    """By Python's csv module: quotes after spaces or inside fields, columns by white space with quotes."""
     numbered = list(records(text, dialect))
     lines = np.array([line for line, _ in numbered])
     _check_counts(np.array([len(fields) for _, fields in numbered]), lines)
-    columns = zip(*(fields for _, fields in numbered), strict=True)
-    frame = pl.DataFrame(
-        [pl.Series(f"column_{i}", values, dtype=pl.String) for i, values in enumerate(columns)]
-    )
+    columns = enumerate(zip(*(fields for _, fields in numbered), strict=True))
+    frame = pl.DataFrame([pl.Series(f"column_{i}", values, dtype=pl.String) for i, values in columns])
     return Parsed(frame, lines, spans_lines=any("\n" in value for _, row in numbered for value in row))
 
 
-def _header(
-    rows: list[list[str]], options: ReadOptions, *, missing: frozenset[str] | set[str], suffix: str
-) -> bool:
-    if options.header is not None:
-        return options.header
+def _has_header(rows: list[list[str]], options: ReadOptions, suffix: str) -> bool:
+    if not rows or options.header is not None:
+        return bool(options.header)
+    missing = MISSING | set(options.missing or ())
     return rows[0] == options.names or has_header(rows, missing=missing, suffix=suffix)
-
-
-def _spaces_after(text: str, dialect: Dialect) -> bool:
-    return (
-        dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
-        and dialect.delimiter + " " in text.split("\n", 1)[0]
-    )
 
 
 def _name_columns(
@@ -244,23 +228,21 @@ def _name_columns(
     frame, lines, names = parsed.frame, parsed.lines, options.names
     numbered = [f"column_{i}" for i in range(1, frame.width + 1)]
     if header:
-        found = [(value or "").strip() or spare for value, spare in zip(frame.row(0), numbered, strict=True)]
+        first = [(value or "").strip() or spare for value, spare in zip(frame.row(0), numbered, strict=True)]
         frame, lines = frame.slice(1), lines[1:]
         if names is None:
-            distinct(found, name)
-            names = found
+            check_distinct(first, name)
+            names = first
     if frame.is_empty():
         raise DataError(f"{name} has a header but no rows; expected at least one row of data below it.")
-    if names is not None and len(names) != frame.width:
-        raise DataError(
-            f"{name}: {len(names)} names are given for {frame.width} columns; expected one for each."
-        )
+    if names is not None:
+        check_names(names, frame.width, name)
     frame.columns = names or numbered
     return frame, lines
 
 
 def _decimal_points(
-    frame: pl.DataFrame, decimal: str | None, *, delimiter: str
+    frame: pl.DataFrame, decimal: str | None, delimiter: str
 ) -> tuple[pl.DataFrame, list[str]]:
     """Values written 3,14 or 1.234,5 with a point instead, and the names of the columns that hold such.
 
@@ -271,9 +253,8 @@ def _decimal_points(
         return frame, []
     form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
     names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
-    return frame.with_columns(
-        _use_point(pl.col(name), form) for name in (frame.columns if decimal == "," else names)
-    ), names
+    changed = frame.columns if decimal == "," else names
+    return frame.with_columns(_use_point(pl.col(name), form) for name in changed), names
 
 
 def _use_point(column: pl.Expr, form: str) -> pl.Expr:

@@ -1,6 +1,4 @@
-"""How a text file is laid out, found out from its beginning: delimiter, quotes, and whether there is a
-header.
-"""
+"""How a text file is laid out, as its beginning shows: delimiter, quotes, and whether there is a header."""
 
 import csv
 import io
@@ -32,11 +30,9 @@ class Dialect:
     def __str__(self) -> str:
         names = {WHITESPACE: "columns by white space", NO_DELIMITER: "one column", "\t": "delimiter tab"}
         text = names.get(self.delimiter, f"delimiter '{self.delimiter}'")
-        return (
-            text
-            if self.quote == '"'
-            else f"{text}, " + (f"quote {self.quote}" if self.quote else "quotes are plain text")
-        )
+        if self.quote == '"':
+            return text
+        return f"{text}, quote {self.quote}" if self.quote else f"{text}, quotes are plain text"
 
 
 class OpenQuoteError(ValueError):
@@ -118,15 +114,13 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
         quote: as given by the user, or `None` to try double quotes and none.
         suffix: the file's; a .tsv file is split at tabs if it has any.
     """
-    delimiters = (
-        [delimiter] if delimiter else ["\t"] if suffix == ".tsv" and "\t" in text else [*",;\t|", WHITESPACE]
-    )
+    tabs = ["\t"] if suffix == ".tsv" and "\t" in text else []
+    delimiters = [delimiter] if delimiter else tabs or [*",;\t|", WHITESPACE]
     quotes = [quote] if quote is not None else ['"', ""]
     best, best_score = None, (0.0, 0.0, 0.0)
     for candidate in (Dialect(d, q) for q in quotes for d in delimiters):
         score = _score(sample_rows(text, candidate), candidate)
-        # Quotes are plain text only where the rows are even because of it, for ragged rows may have other
-        # reasons.
+        # Quotes are plain text only where that makes the rows even: ragged rows may have other reasons.
         if score > best_score and (candidate.quote == quotes[0] or score[0] == 1.0):
             best, best_score = candidate, score
     if best is not None:
@@ -139,15 +133,12 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
 
 
 def _score(rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[float, float, float]:
-    """(share of rows with the usual number of fields, share of clean fields, that number); zeros for no
-    table.
-    """
+    """(share of rows with the usual number of fields, share of clean fields, that number), or zeros."""
     if not rows:
         return 0.0, 0.0, 0.0
     width, count = Counter(map(len, rows)).most_common(1)[0]
     share = count / len(rows)
-    # Prose has spaces everywhere, so white space must fit exactly; a few ragged rows are the user's to hear
-    # about.
+    # Prose has spaces everywhere, so white space must fit exactly; the user hears of a few ragged rows.
     if width < 2 or share < (1.0 if dialect.delimiter == WHITESPACE else 0.5):
         return 0.0, 0.0, 0.0
     fields = [value for row in rows for value in row]
@@ -155,15 +146,11 @@ def _score(rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[float, floa
 
 
 def _is_clean(value: str) -> bool:
-    """Whether a field looks whole: a number, or a text without another delimiter or a stray quote at an end."""
-    if _NUMBER.fullmatch(value):
+    """Whether a field looks whole: a number, or a text without another delimiter or a stray quote."""
+    if is_number(value):
         return True
-    return (
-        not any(mark in value for mark in ";\t|")
-        and not value.endswith(",")
-        and value[:1] != '"'
-        and value[-1:] != '"'
-    )
+    at_an_end = value.endswith((",", '"')) or value.startswith('"')
+    return not at_an_end and not any(mark in value for mark in ";\t|")
 
 
 def is_number(value: str) -> bool:

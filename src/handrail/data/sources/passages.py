@@ -1,6 +1,4 @@
-"""Long texts as rows: passages of about a thousand characters, so that a text can be split, sealed and
-compared like a table.
-"""
+"""Long texts as rows: passages of about 1,000 characters, to be split, sealed and compared like a table."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +9,7 @@ from typing import Any
 import polars as pl
 
 from handrail.data.raw_files import COMPRESSED, decode, read_bytes, unpack
-from handrail.data.sources import FORMATS, matching, read, refuse_idle_options
-from handrail.data.sources.bundled import PREFIX
+from handrail.data.sources import FORMATS, PREFIX, matching, read, refuse_idle_options
 from handrail.data.sources.sql import is_url
 from handrail.data.table import Table
 from handrail.data.task import find_targets
@@ -24,11 +21,10 @@ _LENGTH = 1000
 
 
 def read_passages(source: Any, target: Any = None, *, options: ReadOptions | None = None) -> Table:
-    """The text of a source as passages: of text files as they stand, of a table the rows of its column of
-    text.
+    """The text of a source as passages: text files as they are, of a table the rows of its column of text.
 
     Arguments:
-        source: as for `handrail.data.read`; a folder stands for the .txt files in it.
+        source: as for `read`; of a folder, its .txt files.
         target: the column of a table, by name or by position; a .txt file with a target is read as a table.
         options: settings of reading.
 
@@ -40,21 +36,19 @@ def read_passages(source: Any, target: Any = None, *, options: ReadOptions | Non
         refuse_idle_options(options, frozenset(("encoding",)), "a text that is read as it stands")
         return read_text_files(paths, encoding=options.encoding)
     table = read(source, options=options)
-    return from_table(
-        table, None if target is None else find_targets(table.frame.columns, target, alone=True)[0]
-    )
+    column = None if target is None else find_targets(table.frame.columns, target, alone=True)[0]
+    return from_table(table, column)
 
 
 def _text_files(source: Any) -> list[Path]:
     """The files of a source that are plain text by their endings; none where one of them is a table."""
     listed = source if isinstance(source, list | tuple) else [source]
-    if not all(
-        isinstance(part, str | Path) and not is_url(str(part)) and not str(part).startswith(PREFIX)
-        for part in listed
-    ):
+    if not all(isinstance(part, str | Path) for part in listed):
         return []
-    found = [path for part in listed for path in matching(part)]
-    files = [file for path in found for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]
+    if any(is_url(str(part)) or str(part).startswith(PREFIX) for part in listed):
+        return []
+    paths = [path for part in listed for path in matching(part)]
+    files = [file for path in paths for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]
     return files if all(_is_plain(path) for path in files) else []
 
 
@@ -66,12 +60,11 @@ def _is_plain(path: Path) -> bool:
 def read_text_file(path: str | Path, *, encoding: str | None = None) -> Table:
     """A text file as consecutive passages, which joined together are the text to the letter.
 
-    A passage ends at a line's end where there is one in its second half, else behind a space, else after
-    1,000 characters.
+    A passage ends at a line end in its second half, else after a space, else after 1,000 characters.
 
     Arguments:
         path: of the file; .gz, .bz2, .xz, .zst and .zip are decompressed.
-        encoding: such as `utf-8` or `cp1252`; found out where it is not given.
+        encoding: such as `utf-8` or `cp1252`; detected by default.
 
     Raises: `DataError` when the file is missing, empty, binary, or not in that encoding.
     """
@@ -79,10 +72,9 @@ def read_text_file(path: str | Path, *, encoding: str | None = None) -> Table:
 
 
 def read_text_files(paths: Sequence[str | Path], *, encoding: str | None = None) -> Table:
-    """Several text files, one behind the other, as passages; a file that does not end a line is given a line
-    end.
+    """Several text files, one after the other, as passages; a missing line end is added to a file.
 
-    Raises: `DataError` as `read_text_file`, and where there is no file.
+    Raises: `DataError` as `read_text_file`, and for no path.
     """
     if not paths:
         raise DataError("no text file was named; expected at least one.")
@@ -93,14 +85,12 @@ def read_text_files(paths: Sequence[str | Path], *, encoding: str | None = None)
 
 
 def from_table(table: Table, column: str | None = None) -> Table:
-    """The texts of a table's column as passages of a stream: each row ends with a line end; missing ones are
-    left out.
+    """The texts of a table's column as passages: each row ends with a line end; missing ones are left out.
 
     Arguments:
         column: which one; may be left out where a single column holds text.
 
-    Raises: `DataError` when there is no such column, it holds no text, or none was named and several hold
-    text.
+    Raises: `DataError` when the column does not exist or holds no text, or several do and none was named.
     """
     name = _text_column(table, column)
     texts = table.frame[name]
@@ -109,11 +99,13 @@ def from_table(table: Table, column: str | None = None) -> Table:
         raise DataError(
             f"'{table.source}', column '{name}': all {len(texts):,} texts are missing; expected at least one."
         )
-    frame = pl.DataFrame(
-        {COLUMN: pl.Series([_end_line(text) for text in texts.drop_nulls().to_list()], dtype=pl.String)}
-    )
+    lines = [_end_line(text) for text in texts.drop_nulls().to_list()]
     return Table(
-        frame, table.source, notes=table.notes, namer=lambda row: table.row_name(rows[row]), target=COLUMN
+        pl.DataFrame({COLUMN: lines}, schema={COLUMN: pl.String}),
+        table.source,
+        notes=table.notes,
+        namer=lambda row: table.row_name(rows[row]),
+        target=COLUMN,
     )
 
 
@@ -127,13 +119,11 @@ def _text_column(table: Table, column: str | None) -> str:
             f"Columns: {', '.join(table.frame.columns[:20])}."
         )
     if column not in table.frame.columns:
-        raise DataError(
-            f"'{table.source}' has no column '{column}'.{did_you_mean(column, table.frame.columns)}"
-        )
+        hint = did_you_mean(column, table.frame.columns)
+        raise DataError(f"'{table.source}' has no column '{column}'.{hint}")
     if column not in texts:
-        raise DataError(
-            f"'{table.source}', column '{column}': found {table.frame.schema[column]}, expected text."
-        )
+        kind = table.frame.schema[column]
+        raise DataError(f"'{table.source}', column '{column}': found {kind}, expected text.")
     return column
 
 
@@ -147,11 +137,10 @@ def _end_line(text: str) -> str:
 
 
 def _table(texts: list[str], source: str, names: list[str]) -> Table:
-    passages = [list(_passages(text)) for text in texts]
-    frame = pl.DataFrame(
-        {COLUMN: pl.Series([passage for some in passages for passage in some], dtype=pl.String)}
-    )
-    return Table(frame, source, namer=_namer(passages, names), target=COLUMN)
+    files = [list(_passages(text)) for text in texts]
+    passages = [passage for file in files for passage in file]
+    frame = pl.DataFrame({COLUMN: passages}, schema={COLUMN: pl.String})
+    return Table(frame, source, namer=_namer(files, names), target=COLUMN)
 
 
 def _passages(text: str) -> Iterator[str]:
@@ -165,10 +154,10 @@ def _passages(text: str) -> Iterator[str]:
         start = end
 
 
-def _namer(passages: list[list[str]], names: list[str]) -> Callable[[int], str]:
-    """Says of a passage in which line it begins, and of which file where there are several."""
-    firsts = [0, *accumulate(map(len, passages))]
-    lines = [list(accumulate((passage.count("\n") for passage in some), initial=1)) for some in passages]
+def _namer(files: list[list[str]], names: list[str]) -> Callable[[int], str]:
+    """Names the line in which a passage begins, and the file if there are several."""
+    firsts = [0, *accumulate(map(len, files))]
+    lines = [list(accumulate((passage.count("\n") for passage in file), initial=1)) for file in files]
 
     def name(row: int) -> str:
         file = bisect_right(firsts, row) - 1

@@ -1,7 +1,6 @@
 """Tables and queries of databases, through SQLAlchemy's core.
 
-A password is never shown: every message names the database by `without_password` and is searched for the
-password.
+A password is never shown: messages name the database by `without_password` and are searched for the password.
 """
 
 import contextlib
@@ -14,11 +13,11 @@ from urllib.parse import quote, quote_plus
 import polars as pl
 
 from handrail.data.raw_files import kind_of, missing_file
-from handrail.data.sources.cells import column_of, distinct, native, rename_columns
+from handrail.data.sources.cells import check_distinct, column_of, normalise
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
-from handrail.tools.urls import SECRET_KEYS, without_password
+from handrail.tools.words import SECRET_KEYS, without_password
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -34,10 +33,7 @@ def is_url(source: str) -> bool:
 
 
 def parse_url(url: str) -> "URL":
-    """SQLAlchemy's URL, with psycopg as the driver for PostgreSQL where none is given.
-
-    Raises: `DataError` when the URL cannot be understood.
-    """
+    """SQLAlchemy's URL, with psycopg for PostgreSQL by default. Raises: `DataError` for another text."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -52,10 +48,7 @@ def parse_url(url: str) -> "URL":
 
 
 def engine_of(url: str, **options: Any) -> "Engine":
-    """An engine that keeps no connection open.
-
-    Raises: `DataError` for an unknown database or a driver that is not installed.
-    """
+    """An engine without open connections. Raises: `DataError` for an unknown database or missing driver."""
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
     from sqlalchemy.pool import NullPool
@@ -70,12 +63,9 @@ def engine_of(url: str, **options: Any) -> "Engine":
         ) from error
     except ImportError as error:
         driver = error.name or str(error)
-        advice = _INSTALL.get(
-            driver, f"install the package that holds {driver}, or name another driver in the URL"
-        )
-        raise DataError(
-            f"{without_password(url)}: the driver '{driver}' is not installed; {advice}."
-        ) from error
+        advice = f"install the package that holds {driver}, or name another driver in the URL"
+        text = f"the driver '{driver}' is not installed; {_INSTALL.get(driver, advice)}."
+        raise DataError(f"{without_password(url)}: {text}") from error
     except (ArgumentError, TypeError, ValueError) as error:
         raise DataError(f"{without_password(url)}: {reason(error, url)}.") from error
 
@@ -86,10 +76,8 @@ def reason(error: BaseException, url: str) -> str:
     text = " ".join(line for line in lines if line and not set(line) <= {"^", " "})[:400].rstrip(".")
     with contextlib.suppress(DataError):
         parsed = parse_url(url)
-        secrets = {str(parsed.password or ""), *(str(parsed.query.get(key, "")) for key in SECRET_KEYS)} - {
-            ""
-        }
-        for secret in sorted(secrets, key=len, reverse=True):
+        secrets = {str(parsed.password or ""), *(str(parsed.query.get(key, "")) for key in SECRET_KEYS)}
+        for secret in sorted(secrets - {""}, key=len, reverse=True):
             for form in (secret, quote(secret, safe=""), quote_plus(secret)):
                 text = text.replace(form, "***")
     return text
@@ -107,15 +95,15 @@ def connection(url: str, *, name: str | None = None, **options: Any) -> Iterator
 
     engine, name = engine_of(url, **options), name or without_password(url)
     try:
-        opened = engine.connect()
+        database = engine.connect()
     except SQLAlchemyError as error:
         raise DataError(
-            f"the database {name} cannot be reached: {reason(error, url)}. "
-            "Check host, port, user and password, and that the server runs."
+            f"the database {name} cannot be reached: {reason(error, url)}. Check host, port, user and "
+            "password, and that the server runs."
         ) from error
-    with opened:
+    with database:
         try:
-            yield opened
+            yield database
         except SQLAlchemyError as error:
             raise DataError(f"{name}: {reason(error, url)}.") from error
 
@@ -127,10 +115,15 @@ def sqlite_path(url: str) -> Path | None:
     return Path(str(parsed.database)) if is_file and not str(parsed.database).startswith("file:") else None
 
 
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite file."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+
+
 def check_sqlite(path: Path) -> None:
-    """Raises: `DataError` for a file that is missing (SQLite would make it), a folder, or something else than
-    SQLite.
-    """
+    """Raises: `DataError` for a file that is missing (SQLite would make it), a folder, or not SQLite."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected an SQLite file.")
     try:
@@ -143,9 +136,8 @@ def check_sqlite(path: Path) -> None:
     if not start:
         raise DataError(f"{path} is empty (0 bytes); expected an SQLite file.")
     if kind_of(start) != "SQLite":
-        raise DataError(
-            f"{path} is not SQLite: it seems to be {kind_of(start) or 'text or something unknown'}."
-        )
+        kind = kind_of(start) or "text or something unknown"
+        raise DataError(f"{path} is not SQLite: it seems to be {kind}.")
 
 
 def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Table:
@@ -164,66 +156,61 @@ def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Tabl
         check_sqlite(path)
     name = name or without_password(url)
     read_only = {"execution_options": {"postgresql_readonly": True}} if _backend(url) == "postgresql" else {}
-    with connection(url, name=name, **read_only) as opened:
+    with connection(url, name=name, **read_only) as database:
         if _backend(url) == "sqlite":
-            opened.exec_driver_sql("PRAGMA query_only = ON")
+            database.exec_driver_sql("PRAGMA query_only = ON")
         if options.query is not None:
-            frame = _query(opened, options.query, url)
+            frame = _query(database, options.query, url)
         else:
-            table = _table_name(opened, options.table, name)
-            frame, name = _whole_table(opened, table, name), f"{name} (table {table})"
-    distinct(frame.columns, name)
-    return Table(
-        native(rename_columns(frame, options.names, name), name, markers=options.missing or ()), name
-    )
+            table = _table_name(database, options.table, name)
+            frame, name = _whole_table(database, table, name), f"{name} (table {table})"
+    return Table(normalise(frame, name, options), name)
 
 
 def _backend(url: str) -> str:
     return parse_url(url).get_backend_name()
 
 
-def _query(opened: "Connection", query: str, url: str) -> pl.DataFrame:
+def _query(database: "Connection", query: str, url: str) -> pl.DataFrame:
     from sqlalchemy.exc import SQLAlchemyError
 
+    name = without_password(url)
     try:
         # Straight to the driver: a colon in the query is not a parameter of ours.
-        result = opened.exec_driver_sql(query)
+        result = database.exec_driver_sql(query)
     except SQLAlchemyError as error:
-        raise DataError(
-            f"{without_password(url)}: the query is refused: {reason(error, url)}. The query was: {query}"
-        ) from error
+        text = f"{name}: the query is refused: {reason(error, url)}. The query was: {query}"
+        raise DataError(text) from error
     if not result.returns_rows:
-        raise DataError(
-            f"{without_password(url)}: the query returns no rows; expected a SELECT. The query was: {query}"
-        )
-    return _fetch(result, without_password(url))
+        raise DataError(f"{name}: the query returns no rows; expected a SELECT. The query was: {query}")
+    return _fetch(result, name)
 
 
-def table_names(opened: "Connection") -> list[str]:
+def table_names(database: "Connection") -> list[str]:
     """Tables and views that can be named without a schema."""
     from sqlalchemy import inspect
 
-    inspector = inspect(opened)
+    inspector = inspect(database)
     return sorted([*inspector.get_table_names(), *inspector.get_view_names()])
 
 
-def _table_name(opened: "Connection", wanted: str | None, name: str) -> str:
-    known = table_names(opened)
-    if wanted is None:
+def _table_name(database: "Connection", table: str | None, name: str) -> str:
+    known = table_names(database)
+    if table is None:
         if len(known) == 1:
             return known[0]
-        found = f"{len(known)} tables: {', '.join(known[:24])}" if known else "no tables"
-        raise DataError(f"{name} holds {found}; expected the name of one (table=…, --table) or a query.")
-    schema, _, plain = wanted.rpartition(".")
-    if wanted not in known and not (schema and _has_table(opened, plain, schema)):
-        raise DataError(f"{name} has no table '{wanted}'.{did_you_mean(wanted, known)}")
-    return wanted
+        tables = f"{len(known)} tables: {', '.join(known[:24])}" if known else "no tables"
+        raise DataError(f"{name} holds {tables}; expected the name of one (table=…, --table) or a query.")
+    schema, _, plain = table.rpartition(".")
+    if table not in known and not (schema and _has_table(database, plain, schema)):
+        raise DataError(f"{name} has no table '{table}'.{did_you_mean(table, known)}")
+    return table
 
 
-def _has_table(opened: "Connection", table: str, schema: str) -> bool:
+def _has_table(database: "Connection", table: str, schema: str) -> bool:
     from sqlalchemy import inspect
 
-    inspector = inspect(opened)
+    inspector = inspect(database)
     return inspector.has_table(table, schema=schema) or table in inspector.get_view_names(schema=schema)
 
 
@@ -233,44 +220,34 @@ def _has_table(opened: "Connection", table: str, schema: str) -> bool:
 _ORDERS = {"sqlite": ("rowid",), "postgresql": ("xmin::text::bigint", "cmin::text::bigint", "ctid")}
 
 
-def _quote(opened: "Connection", column: str) -> str:
-    return opened.dialect.identifier_preparer.quote(column)
-
-
-def _whole_table(opened: "Connection", wanted: str, name: str) -> pl.DataFrame:
-    from sqlalchemy import inspect, literal_column, select, table, text
+def _whole_table(database: "Connection", table: str, name: str) -> pl.DataFrame:
+    import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
-    inspector = inspect(opened)
-    schema, plain = (None, wanted) if wanted in table_names(opened) else tuple(wanted.rsplit(".", 1))
-    everything = select(text("*")).select_from(table(plain, schema=schema))
-    order = _ORDERS.get(opened.dialect.name, ())
+    inspector, dialect = sqlalchemy.inspect(database), database.dialect
+    schema, plain = (None, table) if table in table_names(database) else tuple(table.rsplit(".", 1))
+    everything = sqlalchemy.select(sqlalchemy.text("*")).select_from(sqlalchemy.table(plain, schema=schema))
+    order = _ORDERS.get(dialect.name, ())
     frame = None
     if order and plain in inspector.get_table_names(schema=schema):
-        if opened.dialect.name == "postgresql":
-            order = (
-                tuple(
-                    _quote(opened, key)
-                    for key in inspector.get_pk_constraint(plain, schema=schema)["constrained_columns"]
-                )
-                or order
-            )
+        if dialect.name == "postgresql":
+            keys = inspector.get_pk_constraint(plain, schema=schema)["constrained_columns"]
+            order = tuple(dialect.identifier_preparer.quote(key) for key in keys) or order
         try:
-            frame = _fetch(opened.execute(everything.order_by(*(literal_column(key) for key in order))), name)
-        except SQLAlchemyError:  # a table without such numbers: WITHOUT ROWID, or kept on another server
-            opened.rollback()
-    frame = _fetch(opened.execute(everything), name) if frame is None else frame
-    return (
-        _cast_as_in_schema(frame, inspector.get_columns(plain, schema=schema))
-        if opened.dialect.name == "sqlite"
-        else frame
-    )
+            columns = (sqlalchemy.literal_column(key) for key in order)
+            frame = _fetch(database.execute(everything.order_by(*columns)), name)
+        except SQLAlchemyError:
+            # A table without such numbers: WITHOUT ROWID, or kept on another server.
+            database.rollback()
+    frame = _fetch(database.execute(everything), name) if frame is None else frame
+    is_sqlite = dialect.name == "sqlite"
+    return _cast_as_in_schema(frame, inspector.get_columns(plain, schema=schema)) if is_sqlite else frame
 
 
 def _fetch(result: Any, name: str) -> pl.DataFrame:
     """All rows as columns, a chunk at a time."""
     names = list(result.keys())
-    distinct(names, name)
+    check_distinct(names, name)
     columns: list[list[object]] = [[] for _ in names]
     for chunk in result.partitions(_CHUNK):
         for column, values in zip(columns, zip(*chunk, strict=True), strict=True):
@@ -279,9 +256,7 @@ def _fetch(result: Any, name: str) -> pl.DataFrame:
 
 
 def _cast_as_in_schema(frame: pl.DataFrame, declared: Sequence[Any]) -> pl.DataFrame:
-    """SQLite stores booleans as 0 and 1, and times as text; where a column is declared so and holds so, we
-    follow.
-    """
+    """SQLite stores booleans as 0 and 1, and times as text: take them as declared where the values fit."""
     from sqlalchemy import types
 
     changed = []
@@ -289,21 +264,18 @@ def _cast_as_in_schema(frame: pl.DataFrame, declared: Sequence[Any]) -> pl.DataF
         column = frame.get_column(entry["name"], default=None)
         if column is None or column.null_count() == len(column):
             continue
-        if (
-            isinstance(entry["type"], types.Boolean)
-            and column.dtype == pl.Int64
-            and column.drop_nulls().is_in([0, 1]).all()
-        ):
+        kind, whole = entry["type"], column.dtype == pl.Int64
+        if isinstance(kind, types.Boolean) and whole and column.drop_nulls().is_in([0, 1]).all():
             changed.append(column.cast(pl.Boolean))
-        elif isinstance(entry["type"], types.DateTime | types.Date) and column.dtype == pl.String:
-            changed.append(_times(column))
-        elif isinstance(entry["type"], types.Float | types.Numeric) and column.dtype == pl.Int64:
+        elif isinstance(kind, types.DateTime | types.Date) and column.dtype == pl.String:
+            changed.append(_parse_times(column))
+        elif isinstance(kind, types.Float | types.Numeric) and whole:
             changed.append(column.cast(pl.Float64))
     return frame.with_columns(changed)
 
 
-def _times(column: pl.Series) -> pl.Series:
+def _parse_times(column: pl.Series) -> pl.Series:
     try:
         return column.str.replace(" ", "T", literal=True).str.to_datetime(time_unit="us", strict=True)
     except pl.exceptions.PolarsError:
-        return column  # text in a column declared as a time: left as it is found
+        return column  # text in a column declared as a time: left as it is

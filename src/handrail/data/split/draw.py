@@ -1,10 +1,9 @@
 """Three parts, drawn before any statistic: training, validation and the sealed test rows.
 
 The test rows are drawn by their position alone: one at random from each of as many equal stretches of the
-table as there are test rows. Nothing that stands in a test row, its label included, can therefore influence
-what is fitted; and since each stretch of the table gives its share, a table sorted by class is divided in
-proportion all the same. The validation rows are then drawn from the rest in the same way, class by class
-where there are classes.
+table as there are test rows. So nothing in a test row, its label included, can influence what is fitted; and
+a table sorted by class is still divided in proportion. The validation rows are then drawn from the rest in
+the same way, class by class where there are classes.
 """
 
 from collections.abc import Callable
@@ -42,8 +41,8 @@ def draw(
         split: the method and the shares.
         rows: how many there are.
         keys: the column of groups, times or parts, where the method needs it.
-        classes_of: the classes of the rows at these positions, or nothing where the target has none; it is
-            asked for all rows by `stratified` alone, by `auto` for the rows that are not sealed.
+        classes_of: the classes of the rows at these positions, or nothing where the target has none; only
+            `stratified` asks for those of all rows, `auto` for those that are not sealed.
         with_validation, with_test: false where a source of its own gives the part.
 
     Raises: `DataError` for too few rows or a column that does not serve.
@@ -89,11 +88,9 @@ def spread(rows: np.ndarray, count: int, generator: np.random.Generator) -> np.n
 def spread_by_class(
     rows: np.ndarray, share: float, generator: np.random.Generator, classes: pl.Series | None
 ) -> np.ndarray:
-    """A share of the rows, class by class where there are classes (one for each of the rows): each gives its
-    part.
+    """A share of the rows; of each class this share, where there are classes (one for each of the rows).
 
-    At least one row is drawn and one is left; of every class at least one row is left, unless all classes are
-    single rows.
+    At least one row is drawn and one is left, and of every class one is left, unless all are single rows.
     """
     total = min(max(1, round(share * len(rows))), len(rows) - 1)
     if classes is None:
@@ -104,9 +101,8 @@ def spread_by_class(
     if sizes.max() == 1:
         return spread(rows, total, generator)
     counts = _apportion(sizes, share, total)
-    return np.concatenate(
-        [spread(group, count, generator) for group, count in zip(members, counts, strict=True)]
-    )
+    chosen = [spread(group, count, generator) for group, count in zip(members, counts, strict=True)]
+    return np.concatenate(chosen)
 
 
 def _apportion(sizes: np.ndarray, share: float, total: int) -> np.ndarray:
@@ -135,27 +131,24 @@ def _codes(labels: pl.Series) -> np.ndarray:
 
 
 def _read_parts(keys: pl.Series, *, with_validation: bool, with_test: bool) -> np.ndarray:
-    """The parts that the column names."""
     words = keys.cast(pl.String).str.strip_chars().str.to_lowercase()
     parts = words.replace_strict(_ALIASES, default=None, return_dtype=pl.UInt8)
     if parts.null_count():
         row = int(parts.is_null().arg_max() or 0)
-        found, hint = (
-            ("no value", "") if keys[row] is None else (f"'{keys[row]}'", did_you_mean(words[row], _ALIASES))
-        )
-        raise DataError(
-            f"split column '{keys.name}': found {found} in data row {row + 1}, expected train, validation or "
-            "test in every "
-            f"row.{hint}"
-        )
-    for code, drawn in ((VALIDATION, with_validation), (TEST, with_test)):
-        if not drawn and bool((parts == code).any()):
+        hint = "" if keys[row] is None else did_you_mean(words[row], _ALIASES)
+        raise _key_error(keys, row, f"train, validation or test in every row.{hint}")
+    for code, is_drawn in ((VALIDATION, with_validation), (TEST, with_test)):
+        if not is_drawn and bool((parts == code).any()):
             raise DataError(
                 f"split column '{keys.name}': found {PARTS[code]} rows, but data.{PARTS[code]} gives that "
-                "part too; expected one "
-                "of the two."
+                "part too; expected one of the two."
             )
     return parts.to_numpy().copy()
+
+
+def _key_error(keys: pl.Series, row: int, expected: str) -> DataError:
+    value = "no value" if keys[row] is None else f"'{keys[row]}'"
+    return DataError(f"split column '{keys.name}': found {value} in data row {row + 1}, expected {expected}")
 
 
 def _split_in_order(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
@@ -164,14 +157,8 @@ def _split_in_order(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
         moments = as_seconds(keys, None)
     if moments.null_count():
         row = int(moments.is_null().arg_max() or 0)
-        found = "no value" if keys[row] is None else f"'{keys[row]}'"
-        raise DataError(
-            f"split column '{keys.name}': found {found} in data row {row + 1}, expected a date or a number "
-            "that orders the rows "
-            "in time."
-        )
-    order = np.argsort(moments.to_numpy(), kind="stable")
-    rows = len(order)
+        raise _key_error(keys, row, "a date or a number that orders the rows in time.")
+    order, rows = np.argsort(moments.to_numpy(), kind="stable"), len(keys)
     validation, test = (max(1, round(share * rows)) if share else 0 for share in shares)
     validation = min(validation, rows - test - 1)
     parts = np.full(rows, TRAIN, dtype=np.uint8)
@@ -181,17 +168,15 @@ def _split_in_order(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
 
 
 def _split_groups(keys: pl.Series, shares: tuple[float, float], generator: np.random.Generator) -> np.ndarray:
-    """Whole groups in random order: the first are test, then validation, then training; at least one group
-    each.
-    """
+    """Whole groups in random order: first test, then validation, then training; at least one group each."""
     groups = _codes(keys)
     sizes = np.bincount(groups)
     validation, test = shares
     needed = 1 + (validation > 0) + (test > 0)
     if len(sizes) < needed:
+        number = len(sizes)
         raise DataError(
-            f"split column '{keys.name}' has {len(sizes)} groups; expected at least {needed}, one for each "
-            "part."
+            f"split column '{keys.name}' has {number} groups; expected at least {needed}, one for each part."
         )
     order = generator.permutation(len(sizes))
     middles = (np.cumsum(sizes[order]) - sizes[order] / 2) / len(groups)

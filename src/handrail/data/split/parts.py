@@ -11,11 +11,12 @@ import polars as pl
 from handrail.data.sources import read_expecting
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
 from handrail.data.split.row_hashes import row_hashes
-from handrail.data.streaming.key_columns import telling_rows
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec, find_targets, infer_task
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.sections import DataRecipe
+
+_SAMPLE, _MOST_VALUES = 200_000, 32_768
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,16 @@ class RawRows:
         return row_hashes(self.frame, stores=self.table.stores)
 
     def pick(self, places: np.ndarray) -> "RawRows":
-        """Some of the rows."""
-        return RawRows(self.name, self.frame[places], self.rows[places], self.table)
+        """The rows at some places."""
+        return replace(self, frame=self.frame[places], rows=self.rows[places])
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The three parts, without rows that repeat what they may not or have no target; `missing` counts the
-    latter.
+    """The three parts, without rows that have no target or repeat what they may not.
 
-    Rows of the sealed part are not counted: what a fit says must not depend on them.
+    Arguments:
+        missing: how many rows have no target, but for the sealed part: what a fit says must not depend on it.
     """
 
     table: Table
@@ -54,6 +55,11 @@ class Drawn:
     missing: int
     season: int = 0
 
+    @property
+    def by_code(self) -> dict[int, RawRows]:
+        """The rows by the code of their part."""
+        return {TRAIN: self.train, VALIDATION: self.validation, TEST: self.test}
+
 
 def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     """Read the source and divide it.
@@ -63,11 +69,14 @@ def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     table, targets, season = _read(recipe, cache_in)
     if recipe.task != "forecast":
         check_names(recipe, table.frame.columns, targets)
-    others = {name: _other(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")}
+    others = {
+        name: _read_part(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")
+    }
     table, others = _share_stores(table, others)
-    found = divide(recipe, table, targets, others, season=season)
-    validation, test = _without_repeats(recipe, found.train, found.validation, found.test)
-    return replace(found, validation=validation, test=test)
+    drawn = divide(recipe, table, targets, others, season=season)
+    if recipe.duplicates == "keep":
+        return drawn
+    return drop_repeats(drawn, drawn.train.hashes, drawn.validation.hashes, drawn.test.hashes)
 
 
 def divide(
@@ -80,17 +89,23 @@ def divide(
 ) -> Drawn:
     """The rows of the three parts that have a target.
 
+    Arguments:
+        others: the tables of parts with a source of their own.
+
     Raises: `DataError` when target or split do not serve.
     """
-    parts = _parts(recipe, table, targets, others)
-    rows = [_of_part(code, name, parts, table, others.get(name)) for code, name in enumerate(PARTS)]
-    empty = [part.name for part in rows if not len(part.frame)]
-    if empty:
-        raise DataError(f"the {empty[0]} part has no rows; expected some in each of {', '.join(PARTS)}.")
+    parts = _draw_codes(recipe, table, targets, others)
+    rows = []
+    for code, name in enumerate(PARTS):
+        other, places = others.get(name), np.flatnonzero(parts == code)
+        if other is None:
+            rows.append(RawRows(name, table.frame[places], places, table))
+        else:
+            rows.append(RawRows(name, other.frame, np.arange(len(other.frame)), other))
+        if not len(rows[-1].frame):
+            raise DataError(f"the {name} part has no rows; expected some in each of {', '.join(PARTS)}.")
     train, validation, test = (_drop_unlabelled(part, targets) for part in rows)
-    missing = sum(
-        len(rows[code].rows) - len(after.rows) for code, after in ((TRAIN, train), (VALIDATION, validation))
-    )
+    missing = len(rows[TRAIN].rows) - len(train.rows) + len(rows[VALIDATION].rows) - len(validation.rows)
     return Drawn(table, targets, train, validation, test, parts, missing, season)
 
 
@@ -105,54 +120,54 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
 
         table = read_passages(recipe.source, recipe.target, options=recipe.read)
         return table, find_targets(table.frame.columns, table.target, alone=True), 0
-    wanted = recipe.target if isinstance(recipe.target, list) else [recipe.target]
-    table = read_expecting(
-        recipe.source,
-        [name for name in wanted if isinstance(name, str)],
-        options=recipe.read,
-        cache_in=cache_in,
-    )
+    chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
+    names = [name for name in chosen if isinstance(name, str)]
+    table = read_expecting(recipe.source, names, options=recipe.read, cache_in=cache_in)
     targets = find_targets(table.frame.columns, table.target if recipe.target is None else recipe.target)
     if recipe.task != "forecast":
         return table, targets, 0
-    from handrail.data.forecast.windows import windowed
+    from handrail.data.forecast.windows import window_table
 
     check_names(recipe, table.frame.columns, targets)
-    return windowed(table, targets, recipe)
+    return window_table(table, targets, recipe)
 
 
-def _parts(
+def _draw_codes(
     recipe: DataRecipe, table: Table, targets: tuple[str, ...], others: dict[str, Table | None]
 ) -> np.ndarray:
     """The part of each row: what the source says, and drawn where it says nothing."""
-    frame = table.frame
+    frame, split, known = table.frame, recipe.split, table.parts
 
     def classes_of(rows: np.ndarray) -> pl.Series | None:
-        known = frame[rows] if len(rows) < len(frame) else frame
-        task = task_of(recipe, known, targets, table)
-        return known[targets[0]] if task.is_classification else None
+        chosen = frame[rows] if len(rows) < len(frame) else frame
+        task = task_of(recipe, chosen, targets, table)
+        return chosen[targets[0]] if task.is_classification else None
 
-    keys = frame[recipe.split.column] if recipe.split.column else None
-    free: dict[str, Any] = {
-        "with_validation": others["validation"] is None,
-        "with_test": others["test"] is None,
-    }
-    named = f"'{table.source}'" + (
-        ", read as passages of about 1,000 characters," if recipe.task == "next-token" else ""
-    )
-    given = table.parts
-    if given is None or recipe.split.method != "auto" or not all(free.values()):
-        split = recipe.split
-        # Neighbouring passages would tell of each other.
-        if recipe.task == "next-token" and split.method == "auto":
+    name = f"'{table.source}'"
+    if recipe.task == "next-token":
+        name += ", read as passages of about 1,000 characters,"
+    if known is None or split.method != "auto" or any(other is not None for other in others.values()):
+        if recipe.task == "next-token" and split.method == "auto":  # neighbouring passages tell of each other
             split = split.model_copy(update={"method": "order"})
-        return draw(split, len(frame), keys=keys, classes_of=classes_of, source=named, **free)
-    rest = np.flatnonzero(given == TRAIN)
-    lacks: dict[str, Any] = {f"with_{PARTS[code]}": not (given == code).any() for code in (VALIDATION, TEST)}
-    parts = given.copy()
-    if any(lacks.values()):
+        return draw(
+            split,
+            len(frame),
+            keys=frame[split.column] if split.column else None,
+            classes_of=classes_of,
+            with_validation=others["validation"] is None,
+            with_test=others["test"] is None,
+            source=name,
+        )
+    lacking = {code: not (known == code).any() for code in (VALIDATION, TEST)}
+    rest, parts = np.flatnonzero(known == TRAIN), known.copy()
+    if any(lacking.values()):
         parts[rest] = draw(
-            recipe.split, len(rest), classes_of=lambda rows: classes_of(rest[rows]), source=named, **lacks
+            split,
+            len(rest),
+            classes_of=lambda rows: classes_of(rest[rows]),
+            with_validation=lacking[VALIDATION],
+            with_test=lacking[TEST],
+            source=name,
         )
     return parts
 
@@ -160,17 +175,35 @@ def _parts(
 def task_of(recipe: DataRecipe, known: pl.DataFrame, targets: Sequence[str], table: Table) -> TaskSpec:
     """What the targets ask for, by rows outside the sealed part."""
     positive = None if recipe.positive is None else str(recipe.positive)
-    asked = "regression" if recipe.task == "forecast" else recipe.task
-    known = telling_rows(known.select(targets)) if table.streamed else known.select(targets)
-    return infer_task(known, targets, task=asked, positive=positive, stores=table.stores)
+    name = "regression" if recipe.task == "forecast" else recipe.task
+    known = _representative(known.select(targets)) if table.streamed else known.select(targets)
+    return infer_task(known, targets, task=name, positive=positive, stores=table.stores)
 
 
-def _of_part(code: int, name: str, parts: np.ndarray, table: Table, other: Table | None) -> RawRows:
-    places = np.flatnonzero(parts == code) if other is None else np.arange(len(other.frame))
-    return RawRows(name, table.frame[places] if other is None else other.frame, places, other or table)
+def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
+    """What the targets ask for, by training and validation rows."""
+    known = pl.concat(
+        [part.frame.select(drawn.targets) for part in (drawn.train, drawn.validation)],
+        how="vertical_relaxed",
+    )
+    task = task_of(recipe, known, drawn.targets, drawn.table)
+    if recipe.task == "forecast":
+        return task.model_copy(update={"horizon": recipe.forecast.horizon, "season": drawn.season})
+    return task
 
 
-def _other(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | None) -> Table | None:
+def _representative(frame: pl.DataFrame) -> pl.DataFrame:
+    """Enough rows to tell what a target is: a random sample, and each value of targets with few values."""
+    if len(frame) <= _SAMPLE:
+        return frame
+    chosen = [np.random.default_rng([0, 29]).choice(len(frame), _SAMPLE, replace=False)]
+    for column in frame:
+        if column[chosen[0]].n_unique() <= _MOST_VALUES:
+            chosen.append(column.arg_unique().to_numpy())
+    return frame[np.unique(np.concatenate(chosen).astype(np.int64))]
+
+
+def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | None) -> Table | None:
     """A part with a source of its own: the same columns, by name or, without a header, by position."""
     if source is None:
         return None
@@ -184,42 +217,37 @@ def _other(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | None)
     absent = [name for name in expected if name not in other.frame.columns]
     if absent:
         raise DataError(
-            f"'{other.source}' has no column '{absent[0]}', which '{table.source}' "
-            f"has.{did_you_mean(absent[0], other.frame.columns)}"
+            f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has."
+            f"{did_you_mean(absent[0], other.frame.columns)}"
         )
     return other
 
 
 def _share_stores(table: Table, others: dict[str, Table | None]) -> tuple[Table, dict[str, Table | None]]:
-    """Sources of their own bring stores of their own: they are put one behind the other, and the places
-    shifted.
-    """
+    """One store a column for all sources: the stores one behind the other, and the places shifted."""
     tables = [table, *(other for other in others.values() if other is not None)]
     if len(tables) == 1 or not table.stores:
         return table, others
-    joined = {
-        name: type(store).joined([other.stores[name] for other in tables])
-        for name, store in table.stores.items()
+    stores = {
+        name: type(store).join([each.stores[name] for each in tables]) for name, store in table.stores.items()
     }
-    shifted, start = [], dict.fromkeys(table.stores, 0)
-    for one in tables:
-        moved = one.frame.with_columns(pl.col(name) + start[name] for name in joined)
-        start = {name: start[name] + len(one.stores[name]) for name in joined}
-        shifted.append(replace(one, frame=moved, stores=joined))
+    shifted, start = [], dict.fromkeys(stores, 0)
+    for each in tables:
+        frame = each.frame.with_columns(pl.col(name) + start[name] for name in stores)
+        start = {name: start[name] + len(each.stores[name]) for name in stores}
+        shifted.append(replace(each, frame=frame, stores=stores))
     rest = iter(shifted[1:])
     return shifted[0], {name: None if other is None else next(rest) for name, other in others.items()}
 
 
 def check_names(recipe: DataRecipe, columns: Sequence[str], targets: Sequence[str]) -> None:
     """Raises: `DataError` with every setting that names a column that is not there, or the target."""
-    asked = [("data.drop", name) for name in recipe.drop] + [
-        ("data.columns", name) for name in recipe.columns
-    ]
-    if recipe.split.column:
-        asked.append(("data.split.column", recipe.split.column))
+    column = recipe.split.column
+    named = {"drop": recipe.drop, "columns": recipe.columns, "split.column": [column] if column else []}
     problems = [
-        f"{where}: the table has no column '{name}'.{did_you_mean(name, columns)}"
-        for where, name in asked
+        f"data.{setting}: the table has no column '{name}'.{did_you_mean(name, columns)}"
+        for setting, names in named.items()
+        for name in names
         if name not in columns
     ]
     problems += [f"data.drop: '{name}' is the target." for name in recipe.drop if name in targets]
@@ -233,7 +261,6 @@ def check_names(recipe: DataRecipe, columns: Sequence[str], targets: Sequence[st
 
 
 def _drop_unlabelled(part: RawRows, targets: Sequence[str]) -> RawRows:
-    """Without the rows whose target is missing."""
     missing = np.zeros(len(part.frame), dtype=bool)
     for name in targets:
         missing |= part.frame[name].is_null().to_numpy()
@@ -247,28 +274,23 @@ def _drop_unlabelled(part: RawRows, targets: Sequence[str]) -> RawRows:
     return part.pick(np.flatnonzero(~missing))
 
 
-def _without_repeats(
-    recipe: DataRecipe, train: RawRows, validation: RawRows, test: RawRows
-) -> tuple[RawRows, RawRows]:
-    """Validation without repeats of training rows, test without repeats of either, where the recipe asks for
-    it.
-    """
-    if recipe.duplicates == "keep":
-        return validation, test
-    fresh = fresh_rows(train.hashes, validation.hashes, test.hashes)
-    return validation.pick(fresh[0]), test.pick(fresh[1])
-
-
-def fresh_rows(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of validation rows that repeat no training row, and of test rows that repeat none of either, by
-    their hashes.
-    """
+def drop_repeats(drawn: Drawn, train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Drawn:
+    """Without validation rows that repeat training rows and test rows that repeat either, by their hashes."""
     known = np.concatenate([train, validation])
-    return np.flatnonzero(~np.isin(validation, train)), np.flatnonzero(~np.isin(test, known))
+    return replace(
+        drawn,
+        validation=drawn.validation.pick(np.flatnonzero(~np.isin(validation, train))),
+        test=drawn.test.pick(np.flatnonzero(~np.isin(test, known))),
+    )
 
 
-def take_sample(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
-    """A part of the part, class by class: `data.sample` rows in all (or that share of them)."""
+def take_samples(recipe: DataRecipe, drawn: Drawn, task: TaskSpec) -> Drawn:
+    """With `data.sample` training and validation rows in all (or that share of them), class by class."""
+    train, validation = (_take_sample(recipe, part, task) for part in (drawn.train, drawn.validation))
+    return replace(drawn, train=train, validation=validation)
+
+
+def _take_sample(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
     if recipe.sample is None:
         return part
     share = recipe.sample if recipe.sample <= 1 else recipe.sample / len(part.table.frame)

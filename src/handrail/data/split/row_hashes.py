@@ -1,6 +1,4 @@
-"""Hashes of rows by what stands in them: the same for every kind of source, order of rows and order of
-columns.
-"""
+"""Hashes of rows by their values: the same for every kind of source, order of rows and order of columns."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,8 +22,7 @@ _ISO_DATE = r"^\d{4}-\d\d-\d\d(?:[T ]|$)"
 def row_hashes(
     frame: pl.DataFrame, columns: Sequence[str] | None = None, *, stores: Mapping[str, Store] | None = None
 ) -> np.ndarray:
-    """One `uint64` for each row, by values: '7', 7 and 7.0 are one; so are true and 1, a date and its ISO
-    8601 text.
+    """One `uint64` for each row, by values: '7', 7 and 7.0 are one; so are true and 1, a date and its text.
 
     h = mix(Σ mix(value of column + salt of the column's name)), so that the order of columns does not matter.
     '007' is a code and not 7; words count as they are written.
@@ -72,7 +69,6 @@ def _value_hashes(series: pl.Series) -> np.ndarray:
 
 
 def _text_hashes(texts: pl.Series) -> np.ndarray:
-    """Of each text; different ones are looked at once."""
     distinct = texts.unique()
     hashes = np.array([_word_hash(text) for text in distinct.to_list()], dtype=np.uint64)
     for word, value in (("true", 1.0), ("false", 0.0)):

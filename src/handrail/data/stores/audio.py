@@ -30,29 +30,17 @@ class AudioStore:
         cls, waves: Sequence[Shaped[np.ndarray, " samples"]], rates: Sequence[int], names: Sequence[str]
     ) -> Self:
         """A store of samples, int16 or float32, with their rates (samples a second)."""
-        whole = all(wave.dtype == np.int16 for wave in waves)
-        flat = (
-            np.concatenate([wave if whole else as_float(wave) for wave in waves])
-            if waves
-            else np.zeros(0, np.int16)
-        )
-        return cls(
-            flat,
-            np.array([len(wave) for wave in waves], dtype=np.int64),
-            np.array(rates, dtype=np.int64),
-            names,
-        )
+        lengths = np.array([len(wave) for wave in waves], dtype=np.int64)
+        return cls(_concatenate(waves), lengths, np.array(rates, dtype=np.int64), names)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     @property
     def seconds(self) -> Float[np.ndarray, " items"]:
-        """How long each sound lasts."""
         return self.lengths / self.rates
 
     def name(self, place: int) -> str:
-        """What a person would call the sound."""
         return self._names[place]
 
     def wave(self, place: int) -> Float[np.ndarray, " samples"]:
@@ -61,9 +49,7 @@ class AudioStore:
 
     @property
     def hashes(self) -> np.ndarray:
-        """One `uint64` a sound, by rate and samples: the same sound in 16 bits and in floating point has the
-        same.
-        """
+        """By rate and samples: the same sound has the same hash in 16 bits and in floating point."""
         return self._hashes
 
     @cached_property
@@ -71,18 +57,15 @@ class AudioStore:
         return np.array([self._hash(place) for place in range(len(self))], dtype=np.uint64)
 
     def _hash(self, place: int) -> int:
-        digest = hashlib.blake2b(
-            repr((int(self.rates[place]), int(self.lengths[place]))).encode(), digest_size=8
-        )
+        shape = (int(self.rates[place]), int(self.lengths[place]))
+        digest = hashlib.blake2b(repr(shape).encode(), digest_size=8)
         digest.update((self.wave(place) + np.float32(0)).astype("<f4").tobytes())
         return int.from_bytes(digest.digest(), "little")
 
     @classmethod
-    def joined(cls, stores: "Sequence[AudioStore]") -> "AudioStore":
-        """Several stores, one behind the other."""
-        whole = all(store.flat.dtype == np.int16 for store in stores)
+    def join(cls, stores: "Sequence[AudioStore]") -> "AudioStore":
         return cls(
-            np.concatenate([store.flat if whole else as_float(store.flat) for store in stores]),
+            _concatenate([store.flat for store in stores]),
             np.concatenate([store.lengths for store in stores]),
             np.concatenate([store.rates for store in stores]),
             [name for store in stores for name in store._names],
@@ -92,3 +75,10 @@ class AudioStore:
 def as_float(wave: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """int16 samples as float32 in −1 … 1; others as they are."""
     return wave.astype(np.float32) / np.float32(32768) if wave.dtype == np.int16 else wave
+
+
+def _concatenate(waves: Sequence[Shaped[np.ndarray, " samples"]]) -> Shaped[np.ndarray, " numbers"]:
+    """All samples, as int16 where all are."""
+    if not all(wave.dtype == np.int16 for wave in waves):
+        waves = [as_float(wave) for wave in waves]
+    return np.concatenate(waves or [np.zeros(0, np.int16)])

@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from handrail.data.stores.pixels.remarks import listed
+from handrail.tools.words import list_some
 
 
 class BoxStore:
     """Boxes (xmin, ymin, xmax, ymax) in pixels of the original picture, and the class of each.
 
-    A box that is empty (xmax ≤ xmin or ymax ≤ ymin, also once it is cut at the picture's edges) is left out
-    and named in `remarks`.
+    An empty box (xmax ≤ xmin or ymax ≤ ymin, also once it is cut at the picture's edges) is left out, and
+    `remarks` name it.
 
     Arguments:
         corners: an array `[n, 4]` for each picture.
@@ -37,26 +37,25 @@ class BoxStore:
     ) -> None:
         self.sizes = np.asarray(sizes, dtype=np.int64).reshape(-1, 2)
         self._names = list(names)
-        found = {label for some in labels for label in some}
-        self.classes = tuple(classes) if classes is not None else tuple(sorted(found))
+        known = {label for item in labels for label in item}
+        self.classes = tuple(classes) if classes is not None else tuple(sorted(known))
         codes = {label: code for code, label in enumerate(self.classes)}
         self._items: list[tuple[np.ndarray, np.ndarray]] = []
         empty, cut = [], []
-        for place, (boxes, some) in enumerate(zip(corners, labels, strict=True)):
+        for place, (boxes, box_labels) in enumerate(zip(corners, labels, strict=True)):
             height, width = self.sizes[place]
-            given = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-            inside = given.clip(0, np.array([width, height, width, height], dtype=np.float32))
-            kept = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
-            empty += [f"{self._names[place]} ({some[int(box)]})" for box in np.flatnonzero(~kept)]
-            cut += [self._names[place]] * bool((inside != given)[kept].any())
-            self._items.append(
-                (inside[kept], np.array([codes[label] for label in some], dtype=np.int64)[kept])
-            )
-        self.remarks = (*remarks, *_said(empty, cut))
+            original = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+            inside = original.clip(0, np.array([width, height, width, height], dtype=np.float32))
+            valid = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
+            empty += [f"{self._names[place]} ({box_labels[int(box)]})" for box in np.flatnonzero(~valid)]
+            cut += [self._names[place]] * bool((inside != original)[valid].any())
+            box_codes = np.array([codes[label] for label in box_labels], dtype=np.int64)
+            self._items.append((inside[valid], box_codes[valid]))
+        self.remarks = (*remarks, *_remarks_on(empty, cut))
 
     @classmethod
-    def joined(cls, stores: Sequence["BoxStore"]) -> "BoxStore":
-        """Several stores, one behind the other; their classes by name."""
+    def join(cls, stores: Sequence["BoxStore"]) -> "BoxStore":
+        """One behind the other; classes are matched by name."""
         classes = sorted({name for store in stores for name in store.classes})
         return cls(
             [boxes for store in stores for boxes, _ in store._items],
@@ -76,7 +75,6 @@ class BoxStore:
         return len(self._items)
 
     def name(self, place: int) -> str:
-        """What the picture is called."""
         return self._names[place]
 
     def boxes(self, place: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,23 +83,22 @@ class BoxStore:
 
     def classes_of(self, places: Sequence[int]) -> tuple[str, ...]:
         """The names of the classes that these pictures have: of training rows, say."""
-        return tuple(
-            self.classes[code]
-            for code in sorted({int(code) for place in places for code in self._items[place][1]})
-        )
+        codes = {int(code) for place in places for code in self._items[place][1]}
+        return tuple(self.classes[code] for code in sorted(codes))
 
     def _hash(self, place: int) -> int:
         boxes, codes = self._items[place]
         lines = sorted(f"{self.classes[code]} {box.tolist()}" for box, code in zip(boxes, codes, strict=True))
-        return int.from_bytes(
-            hashlib.blake2b("\n".join(("boxes", *lines)).encode(), digest_size=8).digest(), "little"
-        )
+        digest = hashlib.blake2b("\n".join(("boxes", *lines)).encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little")
 
 
-def _said(empty: Sequence[str], cut: Sequence[str]) -> list[str]:
-    said = []
+def _remarks_on(empty: Sequence[str], cut: Sequence[str]) -> list[str]:
+    remarks = []
     if empty:
-        said.append(f"{len(empty):,} empty boxes are left out: {listed(empty)}.")
+        remarks.append(f"{len(empty):,} empty boxes are left out: {list_some(empty)}.")
     if cut:
-        said.append(f"boxes of {len(cut):,} pictures reach beyond the edge and are cut there: {listed(cut)}.")
-    return said
+        remarks.append(
+            f"boxes of {len(cut):,} pictures reach beyond the edge and are cut there: {list_some(cut)}."
+        )
+    return remarks

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from handrail.data.stores.images import refuse_unreadable
 from handrail.data.stores.pixels.cache import Shelf
 from handrail.data.stores.pixels.mask_decode import GREY, MOST_LEVELS, SeenMask
-from handrail.data.stores.pixels.remarks import listed
-from handrail.data.stores.pixels.workers import over_files
+from handrail.data.stores.pixels.workers import fit_files, over_files, refuse_unreadable
 from handrail.errors import DataError
+
+_KINDS = {"palette": "with a palette", "deep": "with 16 bits", "colour": "in grey or colour"}
 
 
 class MaskStore:
@@ -37,14 +37,13 @@ class MaskStore:
         self._files, self._names, self._seen, self._cache_in = list(files), list(names), list(seen), cache_in
         self.sizes = np.array([(mask.height, mask.width) for mask in seen], dtype=np.int64)
         self.remarks: tuple[str, ...] = ()
-        self._made: tuple[Any, Shelf] | None = None
+        self._decoded: tuple[Any, Shelf] | None = None
         _refuse_mixed(names, seen)
         self._raw = self.values_in(range(len(seen)))
         if len(self._raw) > MOST_LEVELS:
             raise DataError(
                 f"the masks have {len(self._raw):,} different values in all; a mask has one value a class, "
-                f"at most {MOST_LEVELS}. "
-                "Save them with one value a class."
+                f"at most {MOST_LEVELS}. Save them with one value a class."
             )
 
     @classmethod
@@ -56,21 +55,19 @@ class MaskStore:
         Raises: `DataError` that names every file that cannot be read or is no mask.
         """
         files = [str(path) for path in paths]
-        called = list(names) if names is not None else files
+        names = list(names) if names is not None else files
         seen = [SeenMask()] * len(files)
 
-        def use(start: int, found: list[Any], _: bytes) -> None:
-            seen[start : start + len(found)] = [
-                SeenMask(*values[:-1], levels=tuple(values[-1])) for values in found
-            ]
+        def use(start: int, batch: list[Any], _: bytes) -> None:
+            masks = [SeenMask(*values[:-1], levels=tuple(values[-1])) for values in batch]
+            seen[start : start + len(batch)] = masks
 
         over_files(files, lambda: {"job": "look at masks"}, use=use)
-        refuse_unreadable(called, [mask.problem for mask in seen], what="masks")
-        return cls(files, called, seen, cache_in=cache_in)
+        refuse_unreadable(names, [mask.problem for mask in seen], what="masks")
+        return cls(files, names, seen, cache_in=cache_in)
 
     @classmethod
-    def joined(cls, stores: Sequence["MaskStore"]) -> "MaskStore":
-        """Several stores, one behind the other."""
+    def join(cls, stores: Sequence["MaskStore"]) -> "MaskStore":
         return cls(
             [file for store in stores for file in store._files],
             [name for store in stores for name in store._names],
@@ -80,34 +77,32 @@ class MaskStore:
 
     @property
     def hashes(self) -> np.ndarray:
-        """One `uint64` an item."""
         return np.array([mask.hash for mask in self._seen], dtype=np.uint64)
 
     @property
     def levels(self) -> tuple[int, ...]:
         """The different values of all masks, in order."""
-        return self.spoken(self._raw)
+        return self.as_written(self._raw)
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def name(self, place: int) -> str:
-        """The file's name."""
         return self._names[place]
 
     def classes_of(self, places: Sequence[int]) -> tuple[str, ...]:
         """The classes in some masks, by the values that stand for them."""
         values = self.values_in(places)
         return tuple(
-            f"#{value:06x}" if self._is_colour(value) else str(spoken)
-            for value, spoken in zip(values, self.spoken(values), strict=True)
+            f"#{value:06x}" if self._is_colour(value) else str(written)
+            for value, written in zip(values, self.as_written(values), strict=True)
         )
 
     def values_in(self, places: Sequence[int] | range) -> tuple[int, ...]:
-        """The different values of some masks, in order, as `labels` takes them: of training rows, say."""
+        """The different values of some masks (of training rows, say), in order, as `labels` takes them."""
         return tuple(sorted({level for place in places for level in self._seen[place].levels}))
 
-    def spoken(self, values: Sequence[int]) -> tuple[int, ...]:
+    def as_written(self, values: Sequence[int]) -> tuple[int, ...]:
         """Values as a person knows them: 255 and not 0xFFFFFF for white, 0x800000 for a dark red."""
         of_pixels = self._seen[0].kind == "colour"
         return tuple(value // GREY if of_pixels and not self._is_colour(value) else value for value in values)
@@ -132,53 +127,40 @@ class MaskStore:
         """
         known = [int(value) for value in (self._raw if values is None else values)]
         key = (tuple(size), tuple(known))
-        if self._made is None or self._made[0] != key:
+        if self._decoded is None or self._decoded[0] != key:
             if places is not None:
-                return self._decoded(places, size, known).tensor
-            self._made = None
-            self._made = (key, self._decoded(range(len(self)), size, known))
-        labels = self._made[1].tensor
+                return self._decode(places, size, known).tensor
+            self._decoded = None
+            self._decoded = (key, self._decode(range(len(self)), size, known))
+        labels = self._decoded[1].tensor
         return labels if places is None else labels[torch.as_tensor(list(places), dtype=torch.int64)]
 
     def release(self) -> None:
         """Let go of the memory that mapped masks take."""
-        if self._made:
-            self._made[1].release()
+        if self._decoded:
+            self._decoded[1].release()
 
-    def _decoded(self, places: Sequence[int] | range, size: tuple[int, int], known: list[int]) -> Shelf:
+    def _decode(self, places: Sequence[int] | range, size: tuple[int, int], known: list[int]) -> Shelf:
         shelf = Shelf(len(places), size, folder=self._cache_in)
-        problems: dict[int, str] = {}
-
-        def use(start: int, found: list[Any], codes: bytes) -> None:
-            problems.update({start + row: values[0] for row, values in enumerate(found) if values[0]})
-            shelf.write(start, codes)
-
-        files = [self._files[place] for place in places]
-        over_files(
-            files,
-            lambda: {"job": "fit masks", "size": size, "levels": known},
-            use=use,
-            item_bytes=size[0] * size[1],
-        )
-        refuse_unreadable(
+        fit_files(
+            [self._files[place] for place in places],
             [self._names[place] for place in places],
-            [problems.get(row, "") for row in range(len(places))],
+            {"job": "fit masks", "size": size, "levels": known},
+            shelf.write,
+            item_bytes=size[0] * size[1],
             what="masks",
         )
         return shelf
 
 
 def _refuse_mixed(names: Sequence[str], seen: Sequence[SeenMask]) -> None:
-    kinds = {
-        kind: [name for name, mask in zip(names, seen, strict=True) if mask.kind == kind]
-        for kind in ("palette", "deep", "colour")
-    }
-    found = [f"{len(files):,} {_KINDS[kind]} ({listed(files[:1])})" for kind, files in kinds.items() if files]
-    if len(found) > 1:
+    kinds = []
+    for kind, description in _KINDS.items():
+        files = [name for name, mask in zip(names, seen, strict=True) if mask.kind == kind]
+        if files:
+            kinds.append(f"{len(files):,} {description} ({files[0]})")
+    if len(kinds) > 1:
         raise DataError(
-            f"the masks are of several kinds: {', '.join(found)}; their values cannot be compared. Save all "
+            f"the masks are of several kinds: {', '.join(kinds)}; their values cannot be compared. Save all "
             "in one way."
         )
-
-
-_KINDS = {"palette": "with a palette", "deep": "with 16 bits", "colour": "in grey or colour"}

@@ -13,8 +13,7 @@ import polars as pl
 
 @runtime_checkable
 class Store(Protocol):
-    """Items of one column. What else it offers (pixels, values) is between its kind and the encoder of that
-    kind.
+    """Items of one column. What else it offers (pixels, values) is between its kind and that kind's encoder.
 
     kind: of the column: `image`, `series`, `audio`, `mask`, `boxes`.
     """
@@ -23,7 +22,7 @@ class Store(Protocol):
 
     @property
     def hashes(self) -> np.ndarray:
-        """One `uint64` an item, by content: the same picture in another folder or file format has the same."""
+        """One `uint64` an item, by content: a picture has the same in any folder and lossless file format."""
         ...
 
     def __len__(self) -> int: ...
@@ -33,7 +32,7 @@ class Store(Protocol):
         ...
 
     @classmethod
-    def joined(cls, stores: Sequence[Any]) -> "Store":
+    def join(cls, stores: Sequence[Any]) -> "Store":
         """Several stores of the kind, one behind the other."""
         ...
 
@@ -43,9 +42,7 @@ class Classed(Protocol):
     """A store whose items hold classes: masks, boxes."""
 
     def classes_of(self, places: np.ndarray) -> Sequence[str]:
-        """The names of the classes that these items hold, in order. Only the rows outside the sealed part are
-        asked.
-        """
+        """The names of the classes that these items hold, in order; never asked of sealed rows."""
         ...
 
 

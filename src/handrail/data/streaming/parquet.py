@@ -1,4 +1,4 @@
-"""Parquet files as one table that is read a block of rows at a time."""
+"""Parquet files as one table that is read a block of rows at a time, and which sources are read so."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from handrail.data.sources.cells import distinct, native, rename_columns
+from handrail.data.sources.cells import check_distinct, convert_types, rename_columns
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
+from handrail.recipe.sections import DataRecipe
 
+LARGE = 128 * 2**20  # bytes of the table at eight a cell: a fit in memory takes some ten times that
 BLOCK = 65_536  # rows at once
 _BUFFER = 2**20  # bytes of each column that are read ahead
+_ENDINGS = (".parquet", ".pq")
+_WHOLE = ("mask", "boxes", "forecast", "next-token", "sequence")  # tasks whose table is read into memory
 
 
 class ParquetRows:
-    """The rows of Parquet files with the same columns, one file below the other. Their footers alone are read
-    at first.
+    """The rows of Parquet files with the same columns, one below the other; at first only footers are read.
 
     Raises: `DataError` for files that cannot be read, or whose columns differ.
     """
@@ -28,20 +31,17 @@ class ParquetRows:
         self.lengths = [file.metadata.num_rows for file in files]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
         empty = [
-            self._as_type(pl.DataFrame(pl.from_arrow(_empty(file))), path)
+            self._as_type(pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table())), path)
             for file, path in zip(files, self.paths, strict=True)
         ]
-        nothing = [_without_values(file) for file in files]
-        self.types = _common_schema(empty, nothing, self.paths)
+        self.types = _common_schema(empty, [_without_values(file) for file in files], self.paths)
 
     @property
     def rows(self) -> int:
-        """Of all files."""
         return int(self.starts[-1])
 
     @property
     def columns(self) -> list[str]:
-        """Those of the first file."""
         return list(self.types)
 
     @property
@@ -66,11 +66,11 @@ class ParquetRows:
 
     def fetch(self, rows: np.ndarray) -> pl.DataFrame:
         """A few rows, in the order given; of each of them its row group is read."""
-        return (
-            pl.concat([self._one(int(row)) for row in rows]) if len(rows) else next(self.blocks())[1].clear()
-        )
+        if not len(rows):
+            return next(self.blocks())[1].clear()
+        return pl.concat([self._fetch_row(int(row)) for row in rows])
 
-    def _one(self, row: int) -> pl.DataFrame:
+    def _fetch_row(self, row: int) -> pl.DataFrame:
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         path, place = self.paths[part], row - int(self.starts[part])
         metadata = _open(path).metadata
@@ -85,7 +85,6 @@ class ParquetRows:
         raise AssertionError("the row lies in one of the groups")
 
     def row_name(self, index: int) -> str:
-        """What a person would call the row."""
         if len(self.paths) == 1:
             return f"row {index + 1}"
         part = int(np.searchsorted(self.starts, index, side="right")) - 1
@@ -97,34 +96,33 @@ class ParquetRows:
         import pyarrow as pa
 
         file, seen = _open(path), 0
-        asked = None if columns is None else [self._own_name(path, file, name) for name in columns]
+        names = None if columns is None else [self._own_name(file, name) for name in columns]
         try:
-            for batch in file.iter_batches(BLOCK, row_groups=groups, columns=asked, use_threads=False):
+            for batch in file.iter_batches(BLOCK, row_groups=groups, columns=names, use_threads=False):
                 frame = pl.DataFrame(pl.from_arrow(batch))
-                if asked is not None:
-                    frame = frame.select(asked).rename(dict(zip(asked, columns or (), strict=True)))
-                yield self._cast(self._as_type(frame, path, named=asked is not None))
+                if names is not None:
+                    frame = frame.select(names).rename(dict(zip(names, columns or (), strict=True)))
+                yield self._cast(self._as_type(frame, path, named=names is not None))
                 seen += len(frame)
             pa.default_memory_pool().release_unused()
         except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
             raise _damage_error(path, error, seen) from error
 
-    def _own_name(self, path: Path, file: Any, name: str) -> str:
-        """What the file calls the column."""
+    def _own_name(self, file: Any, name: str) -> str:
         if not self.options.names:
             return name
         return file.schema_arrow.names[self.options.names.index(name)]
 
     def _as_type(self, frame: pl.DataFrame, path: Path, *, named: bool = False) -> pl.DataFrame:
-        found = frame if named else rename_columns(frame, self.options.names, path.name)
-        return native(found, path.name, markers=self.options.missing or ())
+        frame = frame if named else rename_columns(frame, self.options.names, path.name)
+        return convert_types(frame, path.name, markers=self.options.missing or ())
 
     def _cast(self, frame: pl.DataFrame) -> pl.DataFrame:
         """In the order of the first file, and in the types that suit all files."""
         names = [name for name in self.types if name in frame.columns]
         other = {name: self.types[name] for name in names if frame.schema[name] != self.types[name]}
-        found = frame.select(names)
-        return found.with_columns(pl.col(name).cast(kind) for name, kind in other.items()) if other else found
+        frame = frame.select(names)
+        return frame.with_columns(pl.col(name).cast(kind) for name, kind in other.items()) if other else frame
 
 
 def _open(path: Path) -> Any:
@@ -137,7 +135,7 @@ def _open(path: Path) -> Any:
         raise missing_file(path)
     try:
         file = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
-        distinct(file.schema_arrow.names, path.name)
+        check_distinct(file.schema_arrow.names, path.name)
         return file
     except (pa.ArrowException, OSError) as error:
         raise _damage_error(path, error, 0) from error
@@ -151,10 +149,6 @@ def _damage_error(path: Path, error: Exception, seen: int) -> DataError:
     )
 
 
-def _empty(file: Any) -> Any:
-    return file.schema_arrow.empty_table()
-
-
 def _without_values(file: Any) -> set[str]:
     """Columns that have the type of nothing."""
     import pyarrow as pa
@@ -165,8 +159,7 @@ def _without_values(file: Any) -> set[str]:
 def _common_schema(
     frames: Sequence[pl.DataFrame], nothing: Sequence[set[str]], paths: Sequence[Path]
 ) -> dict[str, pl.DataType]:
-    """The type of each column: of numbers of several kinds the widest; a column of nothing takes that of the
-    other files.
+    """The type of each column: of several kinds of numbers the widest, of nothing that in the other files.
 
     Raises: `DataError` with every file that differs from the first.
     """
@@ -176,14 +169,14 @@ def _common_schema(
         lacks = [f"'{name}'" for name in first if name not in frame.columns]
         adds = [f"'{name}'" for name in frame.columns if name not in first]
         if lacks or adds:
-            said = [
-                f"{word} {', '.join(some[:8])}"
-                for word, some in (("lacks", lacks), ("has besides", adds))
-                if some
+            differences = [
+                f"{verb} {', '.join(names[:8])}"
+                for verb, names in (("lacks", lacks), ("has besides", adds))
+                if names
             ]
             problems.append(
-                f"{path} has other columns than {paths[0]}: it {' and '.join(said)}. Files read together "
-                "need the same columns."
+                f"{path} has other columns than {paths[0]}: it {' and '.join(differences)}. Files read "
+                "together need the same columns."
             )
             continue
         for name, kind in frame.schema.items():
@@ -202,3 +195,84 @@ def _common_schema(
     if problems:
         raise DataError(problems)
     return {name: types.get(name, pl.String()) for name in first}
+
+
+def find_streamable(recipe: DataRecipe) -> ParquetRows | None:
+    """The Parquet files of a recipe whose table is streamed, or nothing where it is read into memory.
+
+    By itself (`data.stream: auto`) a table is streamed from 128 MB on, counted as eight bytes a cell: not by
+    the memory at hand, so that a recipe means the same everywhere.
+
+    Raises: `DataError` for `data.stream: true` with a source that cannot be streamed.
+    """
+    if recipe.stream is False:
+        return None
+    paths, problems = _parquet_files(recipe.source), _obstacles(recipe)
+    if recipe.stream == "auto":
+        if not paths or problems or not all(path.is_file() for path in paths):
+            return None
+        try:
+            rows = ParquetRows(paths, _name(recipe.source, paths), recipe.read)
+        except DataError:
+            return None  # reading it whole says what is the matter
+        return rows if rows.size > LARGE and not _names_pictures(rows) else None
+    if not paths:
+        expected = "expected Parquet files, or a folder of them."
+        problems.insert(0, f"data.stream: '{recipe.source}' cannot be streamed; {expected}")
+    if problems:
+        raise DataError(problems)
+    rows = ParquetRows(paths, _name(recipe.source, paths), recipe.read)
+    if not rows.rows:
+        raise DataError(f"{rows.name} has no rows; expected at least one row of data.")
+    if _names_pictures(rows):
+        raise DataError("data.stream: a table that names pictures cannot be streamed; leave the setting out.")
+    return rows
+
+
+def _parquet_files(source: Any) -> list[Path]:
+    """The files of a source that is Parquet: one, those of a folder or pattern, or of a list; else none."""
+    from handrail.data.sources import matching, parquet_in
+
+    sources = list(source) if isinstance(source, list | tuple) else [source]
+    if not all(isinstance(each, str | Path) and "://" not in str(each) for each in sources):
+        return []
+    try:
+        if len(sources) > 1:
+            matches = sorted({path for each in sources for path in matching(each)})
+        else:
+            matches = matching(sources[0])
+        paths = [inside for path in matches for inside in (parquet_in(path) if path.is_dir() else [path])]
+    except DataError:
+        return []
+    return paths if all(path.suffix.lower() in _ENDINGS for path in paths) else []
+
+
+def _name(source: Any, paths: list[Path]) -> str:
+    """As `sources.read` would call it."""
+    if len(paths) == 1:
+        return paths[0].name
+    return f"{len(paths)} files" if isinstance(source, list | tuple) else str(source)
+
+
+def _obstacles(recipe: DataRecipe) -> list[str]:
+    problems = [
+        f"data.{name}: a table that is streamed is divided by data.split, and has no other source for a "
+        "part; leave it out, or data.stream."
+        for name in ("validation", "test")
+        if getattr(recipe, name) is not None
+    ]
+    if recipe.task in _WHOLE:
+        problems.append(f"data.stream: has no effect on {recipe.task}; leave it out.")
+    problems += [
+        f"data.read.{name}: has no effect on Parquet files that are streamed; leave it out."
+        for name in recipe.read.given()
+        if name not in ("names", "missing")
+    ]
+    return problems
+
+
+def _names_pictures(source: ParquetRows) -> bool:
+    from handrail.data.sources.media import holds_paths
+
+    frame = next((frame for _, frame in source.blocks()), None)
+    return frame is not None and any(holds_paths(column) for column in frame)

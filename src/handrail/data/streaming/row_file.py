@@ -1,9 +1,7 @@
-"""Encoded rows in a file without a name, read block by block; the blocks that were read last stay in memory."""
+"""Encoded rows in a scratch file, read block by block; the blocks that were read last stay in memory."""
 
 import itertools
 import math
-import os
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from handrail.errors import HandrailError
-from handrail.tools.files import cannot_write
-from handrail.tools.scratch import nameless_file
+from handrail.tools.scratch import ScratchFile
 
 BLOCK_BYTES = 4 * 2**20
 HELD_BLOCKS = 16  # in memory at once: what is shuffled together
@@ -25,52 +21,30 @@ _ADVICE = (
 
 
 class RowFile:
-    """Room for encoded rows of one shape and type; a file is written and read by position.
-
-    Raises: `HandrailError` when the disk is full.
-    """
+    """Room for encoded rows of one shape and type. Raises: `HandrailError` when the disk is full."""
 
     def __init__(self, rows: int, like: Tensor, *, folder: Path | None) -> None:
         self.rows, self.shape, self.dtype = rows, tuple(like.shape[1:]), like.dtype
         self.row_bytes = max(1, math.prod(self.shape)) * like.element_size()
-        self._file = nameless_file(
-            max(1, rows * self.row_bytes), folder, what="the encoded rows", advice=_ADVICE
-        )
-        weakref.finalize(self, os.close, self._file)
+        size = max(1, rows * self.row_bytes)
+        self._file = ScratchFile(size, folder, what="the encoded rows", advice=_ADVICE)
 
     def write(self, places: Int[np.ndarray, " n"], rows: Tensor) -> None:
         """Put rows there; places that follow each other are written at once."""
         order = np.argsort(places, kind="stable")
-        data, places = (
-            rows.contiguous()[torch.from_numpy(order)].numpy().data.cast("B"),
-            places[order].astype(np.int64),
-        )
+        data = rows.contiguous()[torch.from_numpy(order)].numpy().data.cast("B")
+        places = places[order].astype(np.int64)
         edges = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
         for low, high in itertools.pairwise(edges):
-            self._write(int(places[low]) * self.row_bytes, data[low * self.row_bytes : high * self.row_bytes])
-
-    def _write(self, start: int, left: memoryview) -> None:
-        try:
-            while left:
-                done = os.pwrite(self._file, left, start)
-                start, left = start + done, left[done:]
-        except OSError as error:
-            raise cannot_write("the encoded rows", error) from error
+            part = data[low * self.row_bytes : high * self.row_bytes]
+            self._file.write(int(places[low]) * self.row_bytes, part)
 
     def read(self, start: int, into: Tensor) -> None:
-        """Fill a tensor with neighbouring rows."""
-        left, place = into.numpy().data.cast("B"), start * self.row_bytes
-        while left:
-            done = os.preadv(self._file, [left], place)
-            if not done:
-                raise HandrailError(
-                    "the encoded rows cannot be read back: the file ends too soon. Is the disk sound?"
-                )
-            place, left = place + done, left[done:]
+        self._file.read(start * self.row_bytes, into.numpy().data.cast("B"))
 
 
 class Streamed:
-    """Rows of a file. Rows of few blocks are quick to take, whatever their order: see `order.block_order`."""
+    """Rows of a file. Rows of few blocks are quick to take, in any order: see `balance.block_order`."""
 
     def __init__(self, file: RowFile) -> None:
         self.file = file
@@ -83,59 +57,49 @@ class Streamed:
         return self.file.rows
 
     def cut(self, start: int, stop: int) -> Tensor:
-        """Neighbouring rows."""
-        found = torch.empty(max(0, min(stop, len(self)) - start), *self.file.shape, dtype=self.file.dtype)
-        if len(found):
-            self.file.read(start, found)
-        return found
+        rows = torch.empty(max(0, min(stop, len(self)) - start), *self.file.shape, dtype=self.file.dtype)
+        if len(rows):
+            self.file.read(start, rows)
+        return rows
 
     def take(self, rows: Int[Tensor, " n"]) -> Tensor:
-        """The rows at these positions. What is in memory already is served first, then block after block is
-        read.
-        """
-        block = rows // self.block
-        wanted = block.unique().tolist()
-        if len(wanted) <= self.held:
-            room = self._room_of(wanted)
-            return room.index_select(0, self._places(rows, block))
-        here = [one for one in wanted if one in self._slots]
-        missing = [one for one in wanted if one not in self._slots]
+        """The rows at these positions: first those of blocks in memory, then block after block is read."""
+        block_of_row = rows // self.block
+        blocks = block_of_row.unique().tolist()
+        if len(blocks) <= self.held:
+            room = self._load(blocks)
+            return room.index_select(0, self._places(rows, block_of_row))
+        present = [block for block in blocks if block in self._slots]
+        missing = [block for block in blocks if block not in self._slots]
         later = [missing[first : first + self.held] for first in range(0, len(missing), self.held)]
-        groups = [here, *later] if here else later
-        found = torch.empty(len(rows), *self.file.shape, dtype=self.file.dtype)
-        for group in groups:
-            room = self._room_of(group)
-            mine = torch.isin(block, torch.tensor(group)).nonzero().flatten()
-            found[mine] = room.index_select(0, self._places(rows[mine], block[mine]))
-        return found
+        taken = torch.empty(len(rows), *self.file.shape, dtype=self.file.dtype)
+        for group in [present, *later] if present else later:
+            room = self._load(group)
+            mine = torch.isin(block_of_row, torch.tensor(group)).nonzero().flatten()
+            taken[mine] = room.index_select(0, self._places(rows[mine], block_of_row[mine]))
+        return taken
 
-    def _places(self, rows: Tensor, block: Tensor) -> Tensor:
+    def _places(self, rows: Tensor, block_of_row: Tensor) -> Tensor:
         """Where rows stand in the room."""
         slots = torch.zeros(-(-len(self) // self.block), dtype=torch.int64)
         slots[list(self._slots)] = torch.tensor(list(self._slots.values()))
-        return slots[block] * self.block + rows % self.block
+        return slots[block_of_row] * self.block + rows % self.block
 
-    def _room_of(self, blocks: Sequence[int]) -> Tensor:
-        """The room, with these blocks in it."""
+    def _load(self, blocks: Sequence[int]) -> Tensor:
         if not len(self._room):
-            self._room = torch.empty(
-                min(self.held, -(-len(self) // self.block)) * self.block,
-                *self.file.shape,
-                dtype=self.file.dtype,
-            )
+            slots = min(self.held, -(-len(self) // self.block))
+            self._room = torch.empty(slots * self.block, *self.file.shape, dtype=self.file.dtype)
         free = set(range(len(self._room) // self.block)) - set(self._slots.values())
-        for one in blocks:
-            slot = self._slots.pop(one, None)
-            self._slots[one] = -1 if slot is None else slot
-        for one in blocks:
-            if self._slots[one] >= 0:
+        for block in blocks:
+            self._slots[block] = self._slots.pop(block, -1)
+        for block in blocks:
+            if self._slots[block] >= 0:
                 continue
             slot = free.pop() if free else self._slots.pop(next(iter(self._slots)))
-            self._slots[one] = slot
-            start = one * self.block
+            self._slots[block] = slot
+            start = block * self.block
             self.file.read(start, self._room[slot * self.block :][: min(self.block, len(self) - start)])
         return self._room
 
     def release(self) -> None:
-        """Let go of the blocks in memory."""
         self._room, self._slots = self._room[:0].clone(), {}

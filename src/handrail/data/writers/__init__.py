@@ -5,23 +5,20 @@ import gzip
 import io
 import lzma
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from handrail.data.raw_files import COMPRESSED
 from handrail.data.sources import FORMATS, read
-from handrail.data.sources.sql import is_url, sqlite_path
+from handrail.data.sources.sql import is_url, sqlite_path, sqlite_url
 from handrail.data.writers.formats import WRITERS
-from handrail.data.writers.sql import sqlite_url, write_sql
+from handrail.data.writers.sql import write_sql
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
 from handrail.tools.files import write_bytes
-from handrail.tools.urls import without_password
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from handrail.tools.words import without_password
 
 _WHOLE = r"^(?:0|-?[1-9]\d{0,17})$"
 _NUMBER = r"(?i)^(?:-?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d+)?|-?\.\d+(?:e[+-]?\d+)?|[+-]?inf(?:inity)?)$"
@@ -38,16 +35,15 @@ def convert(
 ) -> Path | str:
     """Read a table and write it elsewhere, whole or not at all.
 
-    The ending of the destination names the format, with .gz, .bz2, .xz, .zst or .zip behind it for compressed
-    text; a database URL names a database. Numbers of a text file become numbers, unless a column holds other
-    text too.
+    The ending of the destination names the format, with .gz, .bz2, .xz, .zst or .zip after it for compressed
+    text; a database URL names a database. Text becomes numbers in columns that hold nothing else.
 
     Arguments:
         source: anything that `read` knows.
         destination: a file, or a database URL.
         options: how to read the source.
         table: the table of a database to be written; by default the source's file name without its ending.
-        overwrite: replace what stands at the destination.
+        overwrite: replace what the destination holds.
 
     Returns: the path, or the URL without its password.
 
@@ -56,13 +52,12 @@ def convert(
     """
     url = _destination_url(destination)
     if url is None and table is not None:
-        raise DataError(
-            f"the setting 'table' would have no effect on {destination}; it names a table of a database."
-        )
+        advice = "it names a table of a database"
+        raise DataError(f"the setting 'table' would have no effect on {destination}; {advice}.")
     path = Path(destination).expanduser() if url is None else None
     writer = _writer(path, overwrite=overwrite) if path is not None else None
-    found = read(source, options=options)
-    frame = infer_types(found.frame) if found.is_text else found.frame
+    content = read(source, options=options)
+    frame = infer_types(content.frame) if content.is_text else content.frame
     if url is not None:
         write_sql(frame, url, table=table or _table_name(source, options), overwrite=overwrite)
         return Path(destination).expanduser() if not is_url(str(destination)) else without_password(url)
@@ -75,21 +70,19 @@ def convert(
 def infer_types(frame: pl.DataFrame) -> pl.DataFrame:
     """Columns of text that are numbers throughout as integers or floats.
 
-    Text with leading zeros or a plus sign (codes, telephone numbers) stays text, and so do integers of more
-    than 18 digits.
+    Text with leading zeros or a plus sign (codes, telephone numbers) and integers above 18 digits stay text.
     """
-    return frame.with_columns(
-        [_infer_types(column) for column in frame.iter_columns() if column.dtype == pl.String]
-    )
+    texts = [column for column in frame.iter_columns() if column.dtype == pl.String]
+    return frame.with_columns([_infer_type(column) for column in texts])
 
 
-def _infer_types(column: pl.Series) -> pl.Series:
-    found = column.drop_nulls()
-    if found.is_empty() or not found.str.contains(_NUMBER).all():
+def _infer_type(column: pl.Series) -> pl.Series:
+    values = column.drop_nulls()
+    if values.is_empty() or not values.str.contains(_NUMBER).all():
         return column
-    if found.str.contains(_WHOLE).all():
+    if values.str.contains(_WHOLE).all():
         return column.cast(pl.Int64)
-    if found.str.contains(r"^-?\d{19,}$").any() or found.str.contains(r"(?i)^[+-]?inf").all():
+    if values.str.contains(r"^-?\d{19,}$").any() or values.str.contains(r"(?i)^[+-]?inf").all():
         return column
     return column.str.to_lowercase().cast(pl.Float64)
 
@@ -113,20 +106,18 @@ def _table_name(source: object, options: ReadOptions | None) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in name).strip("_") or "data"
 
 
-def _writer(path: Path, *, overwrite: bool) -> "Callable[[pl.DataFrame], bytes]":
+def _writer(path: Path, *, overwrite: bool) -> Callable[[pl.DataFrame], bytes]:
     """What turns the table into the file's bytes, checked before anything is read."""
     if path.exists() and not overwrite:
-        raise DataError(f"{path} exists already; choose another name, or say --overwrite (overwrite=True).")
+        raise DataError(f"{path} already exists; choose another name, or say --overwrite (overwrite=True).")
     packing = path.suffix.lower() if path.suffix.lower() in COMPRESSED else ""
     inner = Path(path.stem) if packing else path
     suffix = inner.suffix.lower()
     if suffix not in WRITERS or (packing and suffix not in _TEXT_FORMATS):
         known = sorted(_TEXT_FORMATS) if packing else [*WRITERS, ".db", ".sqlite"]
-        raise DataError(
-            f"{path}: a table cannot be written as '{suffix or 'a file without an ending'}'"
-            + (f" inside '{packing}'." if packing else ".")
-            + did_you_mean(suffix, known)
-        )
+        inside = f" inside '{packing}'" if packing else ""
+        text = f"{path}: a table cannot be written as '{suffix or 'a file without an ending'}'{inside}."
+        raise DataError(text + did_you_mean(suffix, known))
     return lambda frame: _pack(WRITERS[suffix](frame), packing, inner.name)
 
 

@@ -1,20 +1,22 @@
-"""A table as the bytes of a file, one function a format. What is written here, `read` reads back."""
+"""A table as the bytes of a file, one function a format; long tables by blocks. `read` reads them back."""
 
 import datetime
 import io
 import json
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from handrail.data.sources.arrays import MASK
+from handrail.data.sources.columnar import MASK
 
 _TIME = "%Y-%m-%dT%H:%M:%S%.f"
+_BLOCK = 2**20  # rows
 
 
 def csv_bytes(frame: pl.DataFrame) -> bytes:
@@ -29,8 +31,7 @@ def tsv_bytes(frame: pl.DataFrame) -> bytes:
 
 def _write_fields(frame: pl.DataFrame, separator: str) -> bytes:
     buffer = io.BytesIO()
-    # In a table of one column an empty line would be no row at all, so there the missing value is a pair of
-    # quotes.
+    # In a table of one column an empty line would be no row, so the missing value is a pair of quotes.
     null = '""' if frame.width == 1 else ""
     if frame.width == 1 and frame.dtypes[0] == pl.String:
         frame, null = frame.fill_null(""), ""
@@ -126,17 +127,40 @@ def _object_array(column: pl.Series) -> np.ndarray:
 
 
 WRITERS: dict[str, Callable[[pl.DataFrame], bytes]] = {
-    ".csv": csv_bytes,
-    ".tsv": tsv_bytes,
-    ".json": json_bytes,
-    ".jsonl": json_lines_bytes,
-    ".ndjson": json_lines_bytes,
-    ".parquet": parquet_bytes,
-    ".pq": parquet_bytes,
-    ".arrow": arrow_bytes,
-    ".feather": arrow_bytes,
-    ".ipc": arrow_bytes,
-    ".npz": npz_bytes,
-    ".pkl": pickle_bytes,
-    ".pickle": pickle_bytes,
+    **{".csv": csv_bytes, ".tsv": tsv_bytes, ".json": json_bytes},
+    **dict.fromkeys((".jsonl", ".ndjson"), json_lines_bytes),
+    **dict.fromkeys((".parquet", ".pq"), parquet_bytes),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), arrow_bytes),
+    **{".npz": npz_bytes, ".pkl": pickle_bytes, ".pickle": pickle_bytes},
 }
+
+
+def write_parquet_blocks(path: Path, frames: Iterable[pl.DataFrame]) -> int:
+    """Write frames of the same columns as one Parquet file. Returns: the number of rows."""
+    from pyarrow import parquet
+
+    writer, rows = None, 0
+    try:
+        for frame in frames:
+            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or parquet.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table)
+            rows += len(frame)
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def write_parts(path: Path, parts: np.ndarray, names: list[str]) -> None:
+    """The name of the part of each row, beside its number (from 1)."""
+
+    def block(start: int) -> pl.DataFrame:
+        codes = parts[start : start + _BLOCK]
+        rows = np.arange(start + 1, start + 1 + len(codes))
+        return pl.DataFrame({"row": rows, "part": np.array(names)[codes]})
+
+    if len(parts) <= _BLOCK:
+        block(0).write_parquet(path)
+    else:
+        write_parquet_blocks(path, (block(start) for start in range(0, len(parts), _BLOCK)))

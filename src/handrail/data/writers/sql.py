@@ -1,18 +1,14 @@
-"""A table into a database, whole or not at all: in one transaction, or as a new SQLite file under its name at
-the end.
-"""
+"""A table into a database, whole or not at all: in one transaction, or as a new SQLite file."""
 
 import contextlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from handrail.data.sources.sql import check_sqlite, connection, parse_url, reason, sqlite_path
+from handrail.data.sources.sql import check_sqlite, connection, parse_url, reason, sqlite_path, sqlite_url
 from handrail.errors import DataError
 from handrail.tools.files import write_atomically
-from handrail.tools.urls import without_password
+from handrail.tools.words import without_password
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,8 +19,8 @@ _CHUNK = 10_000
 def write_sql(frame: pl.DataFrame, url: str, *, table: str, overwrite: bool) -> None:
     """Make the table and fill it.
 
-    Raises: `DataError` when the table exists and `overwrite` is not set, and for whatever the database
-    refuses; `HandrailError` when an SQLite file cannot be written.
+    Raises: `DataError` when the table exists and `overwrite` is not set, and for what the database refuses;
+        `HandrailError` when an SQLite file cannot be written.
     """
     path = sqlite_path(url)
     if path is None:
@@ -36,16 +32,8 @@ def write_sql(frame: pl.DataFrame, url: str, *, table: str, overwrite: bool) -> 
         with write_atomically(path) as temporary:
             # A folder that cannot be written to is refused by the system, in clearer words.
             temporary.touch()
-            _write(
-                frame, sqlite_url(temporary), table=table, overwrite=overwrite, name=str(path), is_new=True
-            )
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of an SQLite file."""
-    from sqlalchemy import URL
-
-    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+            new = sqlite_url(temporary)
+            _write(frame, new, table=table, overwrite=overwrite, name=str(path), is_new=True)
 
 
 def _write(
@@ -55,27 +43,26 @@ def _write(
 
     # SQLite's driver commits before it makes a table unless the transaction is ours from the beginning.
     by_hand = parse_url(url).get_backend_name() == "sqlite"
-    with connection(url, name=name, **({"isolation_level": "AUTOCOMMIT"} if by_hand else {})) as opened:
-        # A new file is thrown away if anything fails: no journal on disk, which would be left behind.
+    with connection(url, name=name, **({"isolation_level": "AUTOCOMMIT"} if by_hand else {})) as database:
+        # A new file is deleted if anything fails, but a journal on disk would remain.
         if is_new:
-            opened.exec_driver_sql("PRAGMA journal_mode = MEMORY")
+            database.exec_driver_sql("PRAGMA journal_mode = MEMORY")
         if by_hand:
-            opened.exec_driver_sql("BEGIN IMMEDIATE")
+            database.exec_driver_sql("BEGIN IMMEDIATE")
         try:
-            _fill(opened, frame, table=table, overwrite=overwrite, where=name)
-            opened.exec_driver_sql("COMMIT") if by_hand else opened.commit()
+            _fill(database, frame, table=table, overwrite=overwrite, where=name)
+            database.exec_driver_sql("COMMIT") if by_hand else database.commit()
         except BaseException as error:
             # SQLite has rolled back by itself when the disk is full.
             with contextlib.suppress(SQLAlchemyError):
-                opened.exec_driver_sql("ROLLBACK") if by_hand else opened.rollback()
+                database.exec_driver_sql("ROLLBACK") if by_hand else database.rollback()
             if isinstance(error, SQLAlchemyError | OverflowError):
-                raise DataError(
-                    f"{name}: table '{table}' cannot be written: {reason(error, url)}."
-                ) from error
+                text = f"table '{table}' cannot be written: {reason(error, url)}"
+                raise DataError(f"{name}: {text}.") from error
             raise
 
 
-def _fill(opened: "Connection", frame: pl.DataFrame, *, table: str, overwrite: bool, where: str) -> None:
+def _fill(database: "Connection", frame: pl.DataFrame, *, table: str, overwrite: bool, where: str) -> None:
     from sqlalchemy import Column, MetaData, Table, inspect
 
     schema, _, plain = table.rpartition(".")
@@ -84,21 +71,14 @@ def _fill(opened: "Connection", frame: pl.DataFrame, *, table: str, overwrite: b
         Column(n, _type_of(kind), key=key) for (n, kind), key in zip(frame.schema.items(), keys, strict=True)
     ]
     target = Table(plain, MetaData(), *columns, schema=schema or None)
-    if inspect(opened).has_table(plain, schema=schema or None):
+    if inspect(database).has_table(plain, schema=schema or None):
         if not overwrite:
-            raise DataError(
-                f"{where} has a table '{table}' already; choose another name, or say --overwrite "
-                "(overwrite=True)."
-            )
-        target.drop(opened)
-    target.create(opened)
-    for rows in _chunks(frame, keys):
-        opened.execute(target.insert(), rows)
-
-
-def _chunks(frame: pl.DataFrame, keys: list[str]) -> Iterator[list[dict[str, Any]]]:
+            advice = "choose another name, or say --overwrite (overwrite=True)"
+            raise DataError(f"{where} already has a table '{table}'; {advice}.")
+        target.drop(database)
+    target.create(database)
     for part in frame.iter_slices(_CHUNK):
-        yield [dict(zip(keys, row, strict=True)) for row in part.iter_rows()]
+        database.execute(target.insert(), [dict(zip(keys, row, strict=True)) for row in part.iter_rows()])
 
 
 def _type_of(kind: pl.DataType) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from handrail.evaluation.metrics import nan_mean
-from handrail.evaluation.outcome import Outcome, Statistic
+from handrail.evaluation.outcomes import Outcome, Statistic
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 _RECALLS = np.linspace(0.0, 1.0, 101)
@@ -104,7 +104,6 @@ class BoxOutcome(Outcome):
 
     @cached_property
     def _rankings(self) -> list[_Ranking]:
-        """One for each class that occurs."""
         codes = np.unique(np.concatenate([self.truth.codes, self.answers.codes])).tolist()
         return [_rank(self.answers.of(code), self.truth.of(code), self.rows) for code in codes]
 
@@ -162,14 +161,13 @@ def _rank(answers: Objects, truth: Objects, rows: int) -> _Ranking:
     surest = np.flatnonzero(np.arange(len(answers)) - first < _MOST)
     images, boxes, scores = answers.images[surest], answers.boxes[surest], answers.scores[surest]
     hits = np.zeros((len(OVERLAPS), len(surest)), dtype=bool)
-    for some in _slices(images):
-        hits[:, some] = _hits(images[some], boxes[some], truth)
+    for chunk in _slices(images):
+        hits[:, chunk] = _hits(images[chunk], boxes[chunk], truth)
     order = np.argsort(-scores, kind="stable")
     return _Ranking(images[order], scores[order], hits[:, order], truth.per_image(rows))
 
 
 def _slices(images: np.ndarray) -> Iterator[slice]:
-    """Places of the answers to `_IMAGES` images each."""
     starts = np.flatnonzero(np.diff(images, prepend=-1))[::_IMAGES]
     for start, stop in zip(starts, np.append(starts, len(images))[1:], strict=True):
         yield slice(start, stop)
@@ -221,7 +219,6 @@ def _pad(
 def _overlaps(
     a: Float[np.ndarray, "images n 4"], b: Float[np.ndarray, "images m 4"]
 ) -> Float[np.ndarray, "images n m"]:
-    """Intersection over union of all pairs in each image."""
     low = np.maximum(a[:, :, None, :2], b[:, None, :, :2])
     high = np.minimum(a[:, :, None, 2:], b[:, None, :, 2:])
     shared = np.maximum(high - low, 0.0).prod(axis=3)
@@ -254,7 +251,6 @@ def _precision_and_recall(
 def _mean_over_recalls(best: np.ndarray, recall: np.ndarray) -> Float[np.ndarray, " resamples"]:
     """The mean over the fixed recalls of the best precision from there on; 0 beyond the last."""
     padded = np.concatenate([best, np.zeros((1, best.shape[1]))])
-    first = np.stack(
-        [np.searchsorted(column, _RECALLS) for column in recall.T], axis=1
-    )  # [recalls, resamples]
+    # [recalls, resamples].
+    first = np.stack([np.searchsorted(column, _RECALLS) for column in recall.T], axis=1)
     return np.take_along_axis(padded, first, axis=0).mean(axis=0)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from handrail.evaluation.metrics import nan_mean
-from handrail.evaluation.outcome import Outcome, Statistic
+from handrail.evaluation.outcomes import Outcome, Statistic
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,7 @@ class Tally:
     ) -> "Tally":
         """Count masks of class codes against each other."""
         pairs = [(predicted == code, true == code) for code in range(classes)]
-        counts = [
-            torch.stack([(a & b).sum(dim=(1, 2)), a.sum(dim=(1, 2)), b.sum(dim=(1, 2))]) for a, b in pairs
-        ]
+        counts = [torch.stack([mask.sum(dim=(1, 2)) for mask in (a & b, a, b)]) for a, b in pairs]
         shared, in_prediction, in_truth = torch.stack(counts, dim=2).cpu().numpy()
         checksums = [zlib.crc32(image.contiguous().numpy().tobytes()) for image in true.cpu()]
         return cls(shared, in_prediction, in_truth, np.array(checksums, dtype=np.int64))
@@ -122,7 +120,6 @@ class MaskOutcome(Outcome):
         return ", ".join(f"{name} {100 * count / total:.3g} %" for name, count in pairs if count)
 
     def columns(self) -> dict[str, Any]:
-        """Each image's Dice, and the shares of the classes in truth and answer."""
         total = self.tally.predicted.sum(axis=1)  # all pixels
         columns: dict[str, Any] = {"dice": self._row_dice}
         for code, name in enumerate(self.classes):

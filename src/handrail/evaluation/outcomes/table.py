@@ -7,9 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from handrail.evaluation.metrics import measure
-from handrail.evaluation.outcome import Outcome, Statistic
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.metrics import Predictions, measure
+from handrail.evaluation.outcomes import Outcome, Statistic
 from handrail.evaluation.resampled_metrics import statistics
 
 
@@ -62,19 +61,17 @@ class TableOutcome(Predictions, Outcome):
         return self.classes[int(labels)]
 
     def columns(self) -> dict[str, Any]:
-        """Truth, labels, values and probabilities."""
         columns: dict[str, Any] = {}
         several = self.truth.ndim == 2
-        outputs = (
-            self.classes if self.task == "multi-label" else range(self.truth.shape[1]) if several else [0]
-        )
-        for index, target in enumerate(outputs):
-            suffix = f"_{target}" if several else ""
-            columns[f"truth{suffix}"] = self.truth[:, index] if several else self.truth
+        if not several:
+            columns |= {"truth": self.truth, "label": self.label_codes}
+        for index in range(self.truth.shape[1] if several else 0):
+            suffix = self.classes[index] if self.task == "multi-label" else index
+            columns[f"truth_{suffix}"] = self.truth[:, index]
             if self.labels is not None:
-                columns[f"label{suffix}"] = self.labels[:, index] if several else self.labels
+                columns[f"label_{suffix}"] = self.labels[:, index]
             if self.values is not None:
-                columns[f"value{suffix}"] = self.values[:, index]
+                columns[f"value_{suffix}"] = self.values[:, index]
         if self.probabilities is not None:
             columns |= {f"p_{name}": self.probabilities[:, index] for index, name in enumerate(self.classes)}
         return columns

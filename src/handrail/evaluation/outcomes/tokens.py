@@ -15,7 +15,7 @@ from torch import Tensor
 
 from handrail.data.encoders.tokenizers import Tokenizer
 from handrail.data.rows import Windows, cut
-from handrail.evaluation.outcome import Outcome, Statistic
+from handrail.evaluation.outcomes import Outcome, Statistic
 
 _ORDERS = 4
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -28,8 +28,7 @@ class TokenOutcome(Outcome):
 
     Arguments:
         loss: summed negative log-likelihood of each window's tokens, in nats.
-        tokens: how many tokens of each window count.
-        right: how many of them had the greatest probability.
+        tokens, right: how many of each window count, and how many of those had the greatest probability.
         truth: codes of the tokens, windows or `[rows, length]`.
         answers: codes of the tokens of the greatest probability.
         tokenizer: writes codes as text; without one they are shown as numbers.
@@ -52,19 +51,15 @@ class TokenOutcome(Outcome):
         return 3  # sums
 
     def statistics(self, names: Iterable[str]) -> list[Statistic]:
-        """One function from weights to the metrics, from Σ w·loss / Σ w·tokens and Σ w·right / Σ w·tokens."""
+        """From Σ w·loss / Σ w·tokens and Σ w·right / Σ w·tokens."""
         selected = set(names)
 
         def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
             with np.errstate(all="ignore"):
                 tokens = self.tokens @ weights
                 nats = self.loss @ weights / tokens
-                metrics = {
-                    "nats": nats,
-                    "perplexity": np.exp(nats),
-                    "bits": nats / math.log(2),
-                    "token_accuracy": self.right @ weights / tokens,
-                }
+                metrics = {"nats": nats, "perplexity": np.exp(nats), "bits": nats / math.log(2)}
+                metrics["token_accuracy"] = self.right @ weights / tokens
             return {name: values for name, values in metrics.items() if name in selected}
 
         return [statistic]
@@ -90,11 +85,10 @@ class TokenOutcome(Outcome):
 
     def columns(self) -> dict[str, Any]:
         """The text of each window, the most probable token at each step, nats and counts."""
-        texts = {
-            name: [self.describe(row, truth=name == "truth") for row in range(self.rows)]
-            for name in ("truth", "answer")
-        }
-        return {**texts, "nats": self.errors(), "tokens": self.tokens, "right": self.right}
+        rows = range(self.rows)
+        truth, answer = ([self.describe(row, truth=side) for row in rows] for side in (True, False))
+        counts = {"nats": self.errors(), "tokens": self.tokens, "right": self.right}
+        return {"truth": truth, "answer": answer, **counts}
 
 
 def _codes(rows: Tensor | Windows, start: int, stop: int) -> Tensor:
@@ -154,11 +148,10 @@ class SequenceOutcome(Outcome):
 
     @cached_property
     def _tokens(self) -> tuple[np.ndarray, np.ndarray]:
-        pairs = [
-            (self.tokenizer.pieces(truth), self.tokenizer.pieces(answer)) for truth, answer in self._pairs
-        ]
+        truths, answers = (list(map(self.tokenizer.pieces, texts)) for texts in (self.truth, self.answers))
+        pairs = zip(truths, answers, strict=True)
         right = [sum(a == b for a, b in zip(truth, answer, strict=False)) for truth, answer in pairs]
-        lengths = [len(truth) for truth, _ in pairs]
+        lengths = [len(truth) for truth in truths]
         return np.array(right, dtype=np.float64), np.array(lengths, dtype=np.float64)
 
     @cached_property
@@ -185,7 +178,6 @@ class SequenceOutcome(Outcome):
         return (self.truth if truth else self.answers)[row]
 
     def columns(self) -> dict[str, Any]:
-        """Truth, answer and how many characters differ."""
         return {"truth": self.truth, "answer": self.answers, "edits": self._edits.astype(np.int64)}
 
 
@@ -211,7 +203,6 @@ def edit_distances(truth: list[str], answers: list[str]) -> Int64[np.ndarray, " 
 
 
 def _distances(first: list[str], second: list[str]) -> np.ndarray:
-    """The distance tables of many pairs at once, row by row."""
     a, lengths = _points(first, fill=-1)
     b, ends = _points(second, fill=-2)
     steps = np.arange(b.shape[1] + 1)
@@ -219,9 +210,8 @@ def _distances(first: list[str], second: list[str]) -> np.ndarray:
     distances = ends.copy()
     for i in range(a.shape[1]):
         substituted = table[:, :-1] + (b != a[:, i : i + 1])
-        best = np.concatenate(
-            [np.full((len(first), 1), i + 1), np.minimum(table[:, 1:] + 1, substituted)], axis=1
-        )
+        changed = np.minimum(table[:, 1:] + 1, substituted)
+        best = np.concatenate([np.full((len(first), 1), i + 1), changed], axis=1)
         table = np.minimum.accumulate(best - steps, axis=1) + steps  # insertions, one after the other
         distances = np.where(lengths == i + 1, table[np.arange(len(first)), ends], distances)
     return distances
@@ -236,9 +226,7 @@ def _points(texts: list[str], *, fill: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bleu_counts(truth: Sequence[str], answer: Sequence[str]) -> list[int]:
-    """The counts that BLEU sums over texts: runs of 1 to 4 words shared with the truth, all runs of the
-    answer, and the words of answer and truth.
-    """
+    """BLEU's counts: runs of 1 to 4 words shared with the truth, all runs of the answer, words of both."""
     matches, totals = [], []
     for order in range(1, _ORDERS + 1):
         of_truth, of_answer = (

@@ -1,6 +1,6 @@
 """Layers for series, images and volumes: positions with channels."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from jaxtyping import Float
 from pydantic import Field
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.errors import RecipeError
-from handrail.layers.locally_connected import LocallyConnected
+from handrail.layers.blocks.stack import Maps
+from handrail.layers.convolution import CONVOLUTIONS, LocallyConnected
 from handrail.layers.pooling import Pool
 from handrail.layers.residual import Bottleneck, ResidualBlock
-from handrail.shapes import ImageShape, SeriesShape, VolumeShape, describe
+from handrail.shapes import ImageShape, describe
 
-Maps = SeriesShape | ImageShape | VolumeShape
 Natural = Annotated[int, Field(ge=0)]
-_CONVOLUTIONS: dict[int, Any] = {2: nn.Conv1d, 3: nn.Conv2d, 4: nn.Conv3d}
+Shortcut = Literal["zeros", "projection"]
 
 
 @component("layer")
@@ -54,21 +54,15 @@ def convolution(
         )
     if dilation * (kernel - 1) + 1 > min(inputs[1:]) + 2 * border:
         raise RecipeError(
-            f"convolution.kernel: {kernel} is larger than {describe(inputs)}; expected a smaller kernel, "
-            "or padding."
+            f"convolution.kernel: {kernel} is larger than {describe(inputs)}; take a smaller one, or padding."
         )
-    make = _CONVOLUTIONS[len(inputs)]
     options = {"stride": stride, "padding": border, "dilation": dilation, "groups": groups, "bias": bias}
-    return make(inputs[0], channels, kernel, **options)
+    return CONVOLUTIONS[len(inputs) - 1](inputs[0], channels, kernel, **options)
 
 
 @component("layer")
 def pool(
-    inputs: Maps,
-    *,
-    kind: Literal["max", "average"] = "max",
-    window: Count = 2,
-    stride: Count | None = None,
+    inputs: Maps, *, kind: Literal["max", "average"] = "max", window: Count = 2, stride: Count | None = None
 ) -> nn.Module:
     """Pooling: the largest or the mean of the values in each window, channel by channel.
 
@@ -124,11 +118,7 @@ def locally_connected(
 
 @component("layer")
 def residual_block(
-    inputs: ImageShape,
-    *,
-    channels: Count = 64,
-    stride: Count = 1,
-    shortcut: Literal["zeros", "projection"] = "projection",
+    inputs: ImageShape, *, channels: Count = 64, stride: Count = 1, shortcut: Shortcut = "projection"
 ) -> nn.Module:
     """Residual block: y = relu(F(x) + shortcut(x)) with F = conv–norm–relu–conv–norm, 3×3.
 
@@ -147,11 +137,7 @@ def residual_block(
 
 @component("layer")
 def bottleneck(
-    inputs: ImageShape,
-    *,
-    channels: Count = 64,
-    stride: Count = 1,
-    shortcut: Literal["zeros", "projection"] = "projection",
+    inputs: ImageShape, *, channels: Count = 64, stride: Count = 1, shortcut: Shortcut = "projection"
 ) -> nn.Module:
     """Bottleneck block: y = relu(F(x) + shortcut(x)), F = 1×1 convolution to a quarter, 3×3, 1×1 back.
 
@@ -173,6 +159,5 @@ def bottleneck(
 def _check_shortcut(name: str, inputs: ImageShape, channels: int, shortcut: str) -> None:
     if shortcut == "zeros" and channels < inputs.channels:
         raise RecipeError(
-            f"{name}.shortcut: zeros can only add channels, found {inputs.channels} before and {channels} "
-            "after."
+            f"{name}.shortcut: zeros can only add channels, found {inputs.channels} before, {channels} after."
         )

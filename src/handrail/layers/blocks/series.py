@@ -9,11 +9,14 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Activation, Count, Rate
 from handrail.errors import RecipeError
-from handrail.layers.attention import SelfAttention
-from handrail.layers.positions import position_layer
-from handrail.layers.recurrent import last_of_each_direction, open_forget_gates, run_over
-from handrail.layers.steps import TokenVectors
-from handrail.layers.transformer_block import TransformerBlock
+from handrail.layers.attention import SelfAttention, TransformerBlock
+from handrail.layers.steps import (
+    TokenVectors,
+    last_of_each_direction,
+    open_forget_gates,
+    position_layer,
+    run_over,
+)
 from handrail.shapes import SeriesShape, TokenShape
 
 _CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -62,7 +65,7 @@ def positions(inputs: SeriesShape, *, kind: Literal["sinusoidal", "learned"] = "
     """
     if kind == "sinusoidal" and inputs.channels % 2:
         raise RecipeError(
-            f"positions.kind: sinusoidal needs an even number of channels, found {inputs.channels}."
+            f"positions.kind: sinusoidal needs an even number of channels, not {inputs.channels}."
         )
     return OverSteps(position_layer(kind, inputs.length, inputs.channels))
 
@@ -157,7 +160,8 @@ def transformer_block(
 
 
 def _check_heads(name: str, inputs: SeriesShape, heads: int) -> None:
-    if inputs.channels % heads:
+    channels = inputs.channels
+    if channels % heads:
         raise RecipeError(
-            f"{name}.heads: {heads} heads cannot share {inputs.channels} channels; expected a divisor."
+            f"{name}.heads: {heads} heads cannot share {channels} channels; expected a divisor."
         )

@@ -5,14 +5,12 @@ from torch import nn
 from handrail.components import component
 from handrail.components.arguments import Activation, Count, Finite, NonNegative, Rate
 from handrail.errors import RecipeError
+from handrail.layers.blocks.stack import Numbers
 from handrail.layers.convolution import OverChannels
-from handrail.layers.dropout import Dropout
-from handrail.layers.noise import GaussianNoise, NoisyLinear
+from handrail.layers.noise import Dropout, GaussianNoise, NoisyLinear
 from handrail.layers.normalisation import BatchNorm, BatchNormRows
 from handrail.layers.residual import HighwayLayer
-from handrail.shapes import ImageShape, SeriesShape, VolumeShape
-
-Numbers = int | SeriesShape | ImageShape | VolumeShape
+from handrail.shapes import SeriesShape
 
 
 @component("layer")

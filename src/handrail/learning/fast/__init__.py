@@ -1,4 +1,4 @@
 """The same steps in less time: traced steps without autograd, fused and stacked optimizers.
 
-May import `objectives` and the rest of `learning`. No rule depends on it; each file says what it saves.
+May import `objectives` and the rest of `learning`; each file says what it saves.
 """

@@ -1,4 +1,8 @@
-"""The steps of an optimizer, without what torch puts around each of them."""
+"""The steps of Adam and AdamW, without what torch puts around each of them.
+
+`Optimizer.step` looks for hooks, profilers and devices and sorts all tensors anew at every step, which takes
+small networks several times as long as the kernel.
+"""
 
 import sys
 from typing import Any
@@ -14,13 +18,10 @@ _STATE = {"exp_avg", "exp_avg_sq", "step"}
 
 
 class Stepping:
-    """θ ← θ + Δθ by an optimizer; the kernels of torch's fused Adam and AdamW on a processor are called by
-    themselves.
+    """θ ← θ + Δθ by an optimizer; on a processor it calls the kernels of torch's fused Adam(W) directly.
 
-    `Optimizer.step` looks for hooks, profilers and devices and sorts all tensors anew at every step, which
-    takes small networks several times as long as the kernel. The numbers are the same to the bit, and all
-    state stays where torch keeps it. What is not plain goes through `Optimizer.step`: the first step, which
-    makes the state, hooks, and parameters without a gradient.
+    The numbers are the same to the bit, and all state stays where torch keeps it. The first step, which makes
+    the state, hooks and parameters without a gradient go through `Optimizer.step`.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -39,8 +40,8 @@ class Stepping:
             self.optimizer.step()
             return
         with torch.no_grad():
-            for part, found in zip(self._parts, gradients, strict=True):
-                part.change(self._kernel, found)
+            for part, own in zip(self._parts, gradients, strict=True):
+                part.change(self._kernel, own)
 
     def forget(self) -> None:
         """The optimizer has other state tensors from now on."""
@@ -50,11 +51,8 @@ class Stepping:
         if self._kernel is None:
             return []
         groups, state = self.optimizer.param_groups, self.optimizer.state
-        return (
-            [_Part(group, state) for group in groups]
-            if all(_is_plain(group, state) for group in groups)
-            else []
-        )
+        plain = all(_is_plain(group, state) for group in groups)
+        return [_Part(group, state) for group in groups] if plain else []
 
 
 class _Part:
@@ -62,10 +60,9 @@ class _Part:
 
     def __init__(self, group: dict[str, Any], state: dict[Tensor, Any]) -> None:
         self.group, self.parameters = group, list(group["params"])
-        self.means, self.squares = (
-            [state[p][key] for p in self.parameters] for key in ("exp_avg", "exp_avg_sq")
-        )
-        # Beside each other, so that they grow at one stroke.
+        self.means = [state[parameter]["exp_avg"] for parameter in self.parameters]
+        self.squares = [state[parameter]["exp_avg_sq"] for parameter in self.parameters]
+        # In one tensor, so that one operation increases them all.
         self.count = torch.stack([state[p]["step"] for p in self.parameters])
         self.steps = list(self.count.unbind())
         for parameter, step in zip(self.parameters, self.steps, strict=True):
@@ -75,12 +72,7 @@ class _Part:
         group = self.group
         self.count.add_(1)
         kernel(
-            self.parameters,
-            gradients,
-            self.means,
-            self.squares,
-            [],
-            self.steps,
+            *(self.parameters, gradients, self.means, self.squares, [], self.steps),
             lr=group["lr"],
             beta1=group["betas"][0],
             beta2=group["betas"][1],

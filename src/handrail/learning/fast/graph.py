@@ -1,8 +1,9 @@
-"""A traced graph with fewer operations: tracing and stacking leave many behind that change nothing, or the
-same each time.
+"""A traced graph as a plain function with fewer operations: tracing and stacking leave needless ones behind.
+
+What `GraphModule` makes looks up and checks each operation anew, which takes as long as a small operation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,12 +22,11 @@ def simplify(graph: GraphModule, *, lasting: Sequence[Tensor] = ()) -> GraphModu
     """The same function, of a graph in which nothing is changed in place.
 
     Views that keep the shape, products with one and double transpositions are left out, equal operations are
-    done once, what does not depend on what is given is worked out now, a rectifier and what multiplies it are
+    done once, what does not depend on the arguments is worked out now, a rectifier and what multiplies it are
     one gate, and products of a column with a row go number by number.
 
     Arguments:
-        lasting: the first of what is given, where those are the same tensors each time, whatever stands in
-            them: views of them are made now.
+        lasting: the first arguments, where they are the same tensors each time: views of them are made now.
     """
     for node in list(graph.graph.nodes):
         same = _same_as(node)
@@ -42,8 +42,46 @@ def simplify(graph: GraphModule, *, lasting: Sequence[Tensor] = ()) -> GraphModu
     return graph
 
 
+def as_function(graph: torch.fx.Graph) -> Callable[..., Sequence[Tensor]]:
+    """The operations of a graph, called one after another."""
+    known: dict[str, Any] = {}
+    names, lines = [], []
+    last = {source: node for node in graph.nodes for source in node.all_input_nodes}
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            names.append(node.name)
+        elif node.op == "get_attr":
+            known[node.name] = getattr(graph.owning_module, node.target)
+        elif node.op == "output":
+            lines.append(f"return {_spell(node.args[0], known)}")
+        else:
+            known[f"_{node.name}"] = getattr(node.target, "_op", node.target)
+            words = [_spell(value, known) for value in node.args]
+            words += [f"{key}={_spell(value, known)}" for key, value in node.kwargs.items()]
+            lines.append(f"{node.name} = _{node.name}({', '.join(words)})")
+            done = [source for source in node.all_input_nodes if last[source] is node]
+            done = [source.name for source in done if source.op == "call_function"]
+            lines += [f"del {', '.join(done)}"] if done else []
+    body = "\n    ".join(lines)
+    exec(f"def step({', '.join(names)}):\n    {body}\n", known)  # noqa: S102 - the names and operations of the graph, nothing else
+    return known["step"]
+
+
+def _spell(value: Any, known: dict[str, Any]) -> str:
+    """A value as it is written in the function; one without a literal gets a name."""
+    if isinstance(value, torch.fx.Node):
+        return value.name
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_spell(item, known) for item in value)}]"
+    if value is None or isinstance(value, bool | int):
+        return repr(value)
+    name = f"_value_{len(known)}"
+    known[name] = value
+    return name
+
+
 def changes_something(operation: Any) -> bool:
-    """Whether one of torch's operations changes what it is given."""
+    """Whether one of torch's operations changes its arguments."""
     schema = getattr(operation, "_schema", None)
     return schema is not None and schema.is_mutable
 
@@ -57,11 +95,8 @@ def _same_as(node: Node) -> Node | None:
         return source
     if node.target in _RESHAPING and node.meta["val"].shape == source.meta["val"].shape:
         return source
-    if (
-        node.target is aten.mul.Scalar
-        and node.args[1] == 1
-        and node.meta["val"].dtype == source.meta["val"].dtype
-    ):
+    times_one = node.target is aten.mul.Scalar and node.args[1] == 1
+    if times_one and node.meta["val"].dtype == source.meta["val"].dtype:
         return source
     if node.target in _TURNING and source.target is node.target and node.args[1:] == source.args[1:]:
         return source.args[0] if isinstance(source.args[0], Node) else None
@@ -69,25 +104,23 @@ def _same_as(node: Node) -> Node | None:
 
 
 def _fold_constants(graph: GraphModule, lasting: Sequence[Tensor]) -> None:
-    """What does not depend on what is given, as zeros in the shape of something do not, is worked out once;
-    so are views of what lasts.
+    """Work out once what does not depend on the arguments, such as zeros in a shape, and views of what lasts.
 
-    What is handed out, or lends it its memory, is made anew each time: whoever is given it may change it.
+    Outputs, and what shares their memory, are made anew each time: whoever gets them may change them.
     """
-    apart = _outputs_of(graph)
+    outputs = _outputs_of(graph)
     lent = dict(zip(graph.graph.find_nodes(op="placeholder"), lasting, strict=False))
     known: dict[Node, Tensor] = {}
     for node in list(graph.graph.nodes):
-        if not _is_plain(node) or node in apart:
+        if not _is_plain(node) or node in outputs:
             continue
         if node.target in _FILLED:
             like = node.meta["val"]
-            room = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=like.device)
-            known[node] = room.fill_(_FILLED[node.target])
+            empty = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=like.device)
+            known[node] = empty.fill_(_FILLED[node.target])
         elif all(source in known or (source in lent and _is_view(node)) for source in node.all_input_nodes):
-            known[node] = node.target(
-                *map_arg(node.args, (lent | known).get), **map_arg(node.kwargs, (lent | known).get)
-            )
+            look_up = (lent | known).get
+            known[node] = node.target(*map_arg(node.args, look_up), **map_arg(node.kwargs, look_up))
     for node, value in known.items():
         if any(user not in known for user in node.users):
             name = f"constant_{node.name}"
@@ -100,24 +133,24 @@ def _fold_constants(graph: GraphModule, lasting: Sequence[Tensor]) -> None:
 
 def _outputs_of(graph: GraphModule) -> set[Node]:
     """What the graph returns, and what that is a view of."""
-    found: set[Node] = set()
+    outputs: set[Node] = set()
     left = list(graph.graph.output_node().all_input_nodes)
     while left:
         node = left.pop()
-        found.add(node)
+        outputs.add(node)
         if not _is_plain(node) or _is_view(node):
             left += node.all_input_nodes
-    return found
+    return outputs
 
 
 def _is_view(node: Node) -> bool:
-    """Whether what one of torch's operations gives is a view of what it is given."""
+    """Whether the result of one of torch's operations is a view of its arguments."""
     schema: Any = getattr(node.target, "_schema", None)
     return any(one.alias_info is not None for one in schema.returns)
 
 
 def _is_plain(node: Node) -> bool:
-    """Whether this is one of torch's operations that gives one tensor, and without chance."""
+    """Whether this is one of torch's operations that returns one tensor and is not random."""
     return (
         isinstance(node.target, torch._ops.OpOverload)
         and torch.Tag.nondeterministic_seeded not in node.target.tags
@@ -126,7 +159,7 @@ def _is_plain(node: Node) -> bool:
 
 
 def _join_equal(graph: GraphModule) -> None:
-    """Operations on the same arguments are done once."""
+    """Do operations on the same arguments once."""
     known: dict[Any, Node] = {}
     for node in list(graph.graph.nodes):
         if node.op != "call_function":
@@ -140,9 +173,7 @@ def _join_equal(graph: GraphModule) -> None:
 
 
 def _join_gates(graph: GraphModule) -> None:
-    """y = max(0, z)·d and its gradient g·d where z > 0, as dropout after a rectifier has them, with one gate
-    for both: z·m and g·m.
-    """
+    """Give y = max(0, z)·d and its gradient (dropout after a rectifier) one gate m: z·m and g·m."""
     for back in list(graph.graph.nodes):
         if back.target is not aten.threshold_backward.default or back.args[2] != 0:
             continue
@@ -154,11 +185,9 @@ def _join_gates(graph: GraphModule) -> None:
             continue
         factor = next(one for one in forward[0].args if one is not rectified)
         gradient = [one for one in product.args if one is not factor]
-        if (
-            len(gradient) != 1
-            or not isinstance(factor, Node)
-            or factor.meta["val"].shape != rectified.meta["val"].shape
-        ):
+        if len(gradient) != 1 or not isinstance(factor, Node):
+            continue
+        if factor.meta["val"].shape != rectified.meta["val"].shape:
             continue
         with graph.graph.inserting_before(forward[0]):
             gate = graph.graph.call_function(aten.threshold_backward.default, (factor, rectified.args[0], 0))
@@ -172,7 +201,7 @@ def _join_gates(graph: GraphModule) -> None:
 
 
 def _open_outer_products(graph: GraphModule) -> None:
-    """A column times a row is no sum of anything, which libraries for matrices take their time to find out."""
+    """Multiply a column and a row number by number: libraries for matrices are slower without a sum."""
     for node in list(graph.graph.nodes):
         if node.target in (aten.mm.default, aten.bmm.default) and node.args[0].meta["val"].shape[-1] == 1:
             with graph.graph.inserting_before(node):

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from handrail.components import Slot, build, component, resolve
 from handrail.errors import RecipeError
 from handrail.layers.activations import Heaviside
-from handrail.learning.batch import Batch
 from handrail.learning.fast.flat_step import FlatSteps
 from handrail.learning.fast.fused_adam import Stepping
 from handrail.learning.optimizers import needs_closure
-from handrail.learning.rule import Measures, Rule, TrainingPlan
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
 from handrail.learning.schedules import steps_each_batch
 
 _HERE = "learning.gradient"
@@ -21,8 +20,7 @@ _HERE = "learning.gradient"
 
 @component("rule")
 class Gradient(Rule):
-    """θ ← θ + Δθ(∇J(θ)): the gradient of the objective by back-propagation, turned into a change by an
-    optimizer.
+    """θ ← θ + Δθ(∇J(θ)): the objective's gradient by back-propagation, turned into a change by an optimizer.
 
     Arguments:
         optimizer: how the gradient changes the parameters.
@@ -30,15 +28,14 @@ class Gradient(Rule):
         clip: what is done to gradients that are too large, before they are used.
 
     Raises: `RecipeError` when parameters can get no gradient, clipping would spoil an optimizer, or it cannot
-    give layers
-        rates of their own where they are asked for.
+    give layers rates of their own.
 
     Source: Rumelhart, Hinton & Williams 1986
     """
 
     divides: ClassVar[bool] = True
     groups: Callable[[nn.Module, float], list[dict[str, Any]]] | None = None
-    "Torch's parameter groups of a model for a learning rate, where layers have rates of their own; to be set before `start`."
+    "Torch's parameter groups of a model for a rate, where layers have their own; to be set before `start`."
 
     def __init__(
         self,
@@ -54,7 +51,7 @@ class Gradient(Rule):
         self.clip = None if clip is None else build("clip", clip, where=f"{_HERE}.clip")
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
-        """Build the optimizer over all parameters that are to be trained."""
+        """Build the optimizer over all parameters to train."""
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not self.parameters:
             raise RecipeError(f"{_HERE}: the model has no parameters to train.")
@@ -65,18 +62,14 @@ class Gradient(Rule):
         steps = plan.epochs * plan.steps
         self.schedule = build("schedule", self.specs[1], self.optimizer, steps, where=f"{_HERE}.schedule")
         if self.groups is not None and not _keeps_ratios(self.schedule, steps):
-            raise RecipeError(
-                f"{_HERE}.schedule: brings all layers to one learning rate, so that rates by depth have no "
-                "effect."
-            )
+            text = "brings all layers to one learning rate, so that rates by depth have no effect."
+            raise RecipeError(f"{_HERE}.schedule: {text}")
         self.steps_schedule = steps_each_batch(self.schedule)
         self.repeats = needs_closure(self.optimizer)
         self.flat = FlatSteps(model, plan)
         if self.repeats and self.clip is not None:
-            raise RecipeError(
-                f"{_HERE}.clip: spoils the line search of an optimizer that looks ahead (lbfgs); leave it "
-                "out."
-            )
+            text = "spoils the line search of an optimizer that looks ahead (lbfgs); leave it out."
+            raise RecipeError(f"{_HERE}.clip: {text}")
 
     def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         optimizer = build("optimizer", self.specs[0], self.parameters, where=f"{_HERE}.optimizer")
@@ -84,11 +77,8 @@ class Gradient(Rule):
             return optimizer
         rate = optimizer.param_groups[0].get("lr")
         if rate is None or needs_closure(optimizer):
-            kind = type(optimizer).__name__
-            raise RecipeError(
-                f"{_HERE}.optimizer: {kind} takes no rates by depth; choose another, or leave "
-                "transfer.rate_decay out."
-            )
+            text = "takes no rates by depth; choose another, or leave transfer.rate_decay out."
+            raise RecipeError(f"{_HERE}.optimizer: {type(optimizer).__name__} {text}")
         return build("optimizer", self.specs[0], self.groups(model, float(rate)), where=f"{_HERE}.optimizer")
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
@@ -104,9 +94,9 @@ class Gradient(Rule):
         return {"loss": loss.detach()}
 
     def _backward(self, model: nn.Module, batch: Batch) -> Tensor:
-        found = self.flat(batch)
-        if found is not None:
-            loss, gradients = found
+        flat = self.flat(batch)
+        if flat is not None:
+            loss, gradients = flat
             for parameter, gradient in zip(self.parameters, gradients, strict=True):
                 parameter.grad = gradient
         else:
@@ -142,22 +132,20 @@ class Gradient(Rule):
 
 
 def _refuse_steps(model: nn.Module) -> None:
-    """No gradient flows back through a step function: what comes before one would silently never be trained."""
+    """No gradient flows back through a step function: layers before one would silently never be trained."""
     before = False
     for module in model.modules():
         before = before or any(parameter.requires_grad for parameter in module.parameters(recurse=False))
         if before and isinstance(module, Heaviside):
             raise RecipeError(
                 f"{_HERE}: layers before a heaviside activation get no gradient and would never be trained; "
-                "choose another "
-                "activation, such as sigmoid, or learning: least_squares, which trains the last layer alone."
+                "choose another activation, such as sigmoid, or learning: least_squares, which trains the "
+                "last layer alone."
             )
 
 
 def _keeps_ratios(schedule: Any, steps: int) -> bool:
-    """Whether every layer's rate is multiplied by the same; a peak given in numbers (one_cycle) is the same
-    for all layers.
-    """
+    """Whether every layer's rate gets the same factor; a peak in numbers (one_cycle) is one for all."""
     return len({factor(steps // 2) for factor in getattr(schedule, "lr_lambdas", ())}) <= 1
 
 

@@ -12,8 +12,7 @@ from handrail.components import component
 from handrail.components.arguments import NonNegative
 from handrail.errors import RecipeError
 from handrail.layers.noise import GaussianNoise, NoisyLinear
-from handrail.learning.batch import Batch
-from handrail.learning.rule import Measures, Rule, TrainingPlan, refuse_penalties, sign_targets
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties, sign_targets
 
 _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
 _NOTHING = 1e-12  # of the largest eigenvalue: features in single precision are alike to 10⁻⁶ of their size
@@ -34,8 +33,7 @@ class LeastSquares(Rule):
         ridge: λ ≥ 0, as a share of the mean diagonal of ΦᵀΦ: scikit-learn's alpha is ridge · mean(diag(ΦᵀΦ)).
 
     Raises: `RecipeError` when the model does not end in a linear layer, or holds what acts in training by
-    gradient
-        alone (dropout, noise, batch normalisation); for penalties, which it does not follow.
+    gradient alone (dropout, noise, batch normalisation); for penalties, which it does not follow.
 
     Source: Gauss 1809; ridge: Hoerl & Kennard 1970; random first layers: Huang 2006
     """
@@ -74,16 +72,11 @@ class LeastSquares(Rule):
         """Solve for the last layer's weights and bias."""
         system, moment = self.gram.cpu().clone(), self.moment.cpu()
         system.diagonal()[:-1] += self.ridge * system.diagonal().mean()
-        # To a diagonal of ones, so that columns in different units are told apart from columns that say
-        # nothing.
+        # To a diagonal of ones, so that columns in different units differ from columns that say nothing.
         size = system.diagonal().sqrt().unsqueeze(1)
         size = torch.where(size > 0, size, torch.ones_like(size))
-        solution = (
-            torch.linalg.lstsq(
-                system / (size * size.T), moment / size, rcond=_NOTHING, driver="gelsd"
-            ).solution
-            / size
-        )
+        scaled = system / (size * size.T)
+        solution = torch.linalg.lstsq(scaled, moment / size, rcond=_NOTHING, driver="gelsd").solution / size
         self.head.weight.copy_(solution[:-1].T)
         if self.head.bias is not None:
             self.head.bias.copy_(solution[-1])
@@ -91,15 +84,12 @@ class LeastSquares(Rule):
 
     @property
     def finished(self) -> bool:
-        """One pass is all."""
         return self.solved
 
     def state_dict(self) -> dict[str, Any]:
-        """The sums so far."""
         return {"gram": self.gram, "moment": self.moment, "solved": self.solved}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue the sums."""
         self.gram = state["gram"].to(self.gram)
         self.moment = state["moment"].to(self.moment)
         self.solved = state["solved"]
@@ -119,20 +109,19 @@ def last_layer(model: nn.Module) -> nn.Linear:
 def _refuse_idle_layers(model: nn.Module) -> None:
     idle = sorted({type(module).__name__ for module in model.modules() if isinstance(module, _IDLE)})
     if idle:
-        raise RecipeError(
-            f"learning.least_squares: {', '.join(idle)} would have no effect without gradients; leave it out."
-        )
+        text = f"{', '.join(idle)} would have no effect without gradients; leave it out."
+        raise RecipeError(f"learning.least_squares: {text}")
 
 
 def _features(model: nn.Module, head: nn.Linear, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """What the last layer is given, and what it answers; without dropout or noise.
+    """Inputs and outputs of the last layer, without dropout or noise.
 
     Raises: `RecipeError` when something follows the last linear layer.
     """
     caught: list[tuple[Tensor, Tensor]] = []
 
-    def catch(_module: nn.Module, given: tuple[Tensor, ...], answer: Tensor) -> None:
-        caught.append((given[0], answer))
+    def catch(_module: nn.Module, layer_inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        caught.append((layer_inputs[0], output))
 
     handle = head.register_forward_hook(catch)
     training = model.training
@@ -144,8 +133,6 @@ def _features(model: nn.Module, head: nn.Linear, inputs: Tensor) -> tuple[Tensor
         model.train(training)
     same = len(caught) == 1 and caught[0][1].shape == outputs.shape
     if not same or not torch.allclose(caught[0][1], outputs, rtol=0, atol=0, equal_nan=True):
-        raise RecipeError(
-            "learning.least_squares: the model's answer is not its last linear layer's; expected it to end "
-            "there."
-        )
+        text = "the model's answer is not its last linear layer's; expected it to end there."
+        raise RecipeError(f"learning.least_squares: {text}")
     return caught[0]

@@ -10,8 +10,9 @@ from torch import nn
 from handrail.components import component
 from handrail.components.arguments import Positive
 from handrail.errors import RecipeError
-from handrail.learning.batch import Batch
-from handrail.learning.rule import Measures, Rule, TrainingPlan, refuse_penalties
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
+
+_LOSS = {"hinge": {"margin": 0.0}}
 
 
 @component("rule")
@@ -29,17 +30,12 @@ class Rosenblatt(Rule):
         learning_rate: η. From w = 0 it changes the weights' size alone, not what they answer.
 
     Raises: `RecipeError` for tasks without classes, models of more than a single layer, and penalties, which
-    it
-        does not follow.
+    it does not follow.
 
-    Source: Rosenblatt 1958; the bound: Novikoff 1962; several classes: Duda & Hart 1973 (Kesler's
-    construction)
+    Source: Rosenblatt 1958; the bound: Novikoff 1962; classes: Duda & Hart 1973 (Kesler's construction)
     """
 
-    losses: ClassVar[Mapping[str, Any]] = {
-        "binary": {"hinge": {"margin": 0.0}},
-        "multi-class": {"hinge": {"margin": 0.0}},
-    }
+    losses: ClassVar[Mapping[str, Any]] = {"binary": _LOSS, "multi-class": _LOSS}
 
     def __init__(self, *, learning_rate: Positive = 1.0) -> None:
         self.rate = learning_rate
@@ -49,25 +45,21 @@ class Rosenblatt(Rule):
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Check that there are classes and a single layer of units."""
         if plan.task not in ("binary", "multi-class"):
-            raise RecipeError(
-                f"learning.rosenblatt: found the task '{plan.task}', expected classes (binary or "
-                "multi-class)."
-            )
+            text = f"found the task '{plan.task}', expected classes (binary or multi-class)."
+            raise RecipeError(f"learning.rosenblatt: {text}")
         refuse_penalties(plan, "rosenblatt")
         self.layer = single_layer(model)
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """One pass over the rows of the batch, each of which may change the weights."""
         # In the layer's own precision, so that batches of any size give the same bits.
-        weights, bias = (
-            parameter.detach().cpu().numpy().copy() for parameter in (self.layer.weight, self.layer.bias)
-        )
+        parameters = (self.layer.weight, self.layer.bias)
+        weights, bias = (parameter.detach().cpu().numpy().copy() for parameter in parameters)
         rows, targets = batch.inputs.cpu().numpy(), batch.targets.cpu().tolist()
         rates = [self.rate] * len(rows) if batch.weights is None else (self.rate * batch.weights).tolist()
         change = _one_unit if len(bias) == 1 else _several_units
-        errors = sum(
-            change(weights, bias, x, t, rate) for x, t, rate in zip(rows, targets, rates, strict=True)
-        )
+        examples = zip(rows, targets, rates, strict=True)
+        errors = sum(change(weights, bias, x, target, rate) for x, target, rate in examples)
         with torch.no_grad():
             self.layer.weight.copy_(torch.from_numpy(weights))
             self.layer.bias.copy_(torch.from_numpy(bias))
@@ -91,35 +83,27 @@ class Rosenblatt(Rule):
 
     @property
     def learning_rate(self) -> float | None:
-        """η."""
         return self.rate
 
     def state_dict(self) -> dict[str, Any]:
-        """The errors of the epoch under way."""
         return {"errors": self.errors, "separated": self.separated}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue counting."""
         self.errors, self.separated = state["errors"], state["separated"]
 
 
 def single_layer(model: nn.Module) -> nn.Linear:
-    """The one layer of a network that has only one, with a bias and nothing beside it that changes the
-    scores.
+    """The one linear layer of a network that consists of it alone; it has a bias.
 
     Raises: `RecipeError` for any other network.
     """
     idle = (nn.Identity, nn.Sequential)
-    leaves = [
-        module for module in model.modules() if not list(module.children()) and type(module) not in idle
-    ]
+    leaves = [part for part in model.modules() if not list(part.children()) and type(part) not in idle]
     layers = [module for module in leaves if type(module) is nn.Linear and module.bias is not None]
     if len(layers) != 1 or len(leaves) != 1:
-        found = ", ".join(type(module).__name__ for module in leaves) or "nothing"
-        raise RecipeError(
-            f"learning.rosenblatt: found a model of {found}; expected one linear layer with a bias (model: "
-            "linear)."
-        )
+        names = ", ".join(type(module).__name__ for module in leaves) or "nothing"
+        text = f"found a model of {names}; expected one linear layer with a bias (model: linear)."
+        raise RecipeError(f"learning.rosenblatt: {text}")
     return layers[0]
 
 

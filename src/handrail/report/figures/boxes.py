@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handrail.report.figures.figure import FigureView, Key, figure_view
-from handrail.report.figures.style import SERIES, variable
+from handrail.report.figures.style import SERIES, FigureView, Key, figure_view, variable
 from handrail.report.figures.tiles import WIDTH, Frame, Layer, Tile, aspect, grid, image, rectangle, text_line
 from handrail.tools.words import plural
 
@@ -29,8 +28,7 @@ def box_grid(
 
     Arguments:
         images: uint8 `[channels, height, width]` each; the first 4 are shown.
-        truths: boxes `[objects, 4]` (left, top, right, bottom, in pixels) and class codes `[objects]` of each
-            image.
+        truths: boxes `[objects, 4]` (left, top, right, bottom, in pixels) and class codes `[objects]`.
         answers: boxes, class codes and scores of each image.
         classes: names by code, without the background.
     """
@@ -42,19 +40,14 @@ def box_grid(
         wrong += int((hits < 0).sum())
         missed += int((~matched).sum())
         tiles += [
-            Tile((image(pixels), _box_layer(pixels, truth[0], truth[1], matched, None)), aspect(pixels)),
-            Tile(
-                (image(pixels), _box_layer(pixels, answer[0], answer[1], hits >= 0, answer[2])),
-                aspect(pixels),
-            ),
+            Tile((image(pixels), _box_layer(pixels, *truth, matched, None)), aspect(pixels)),
+            Tile((image(pixels), _box_layer(pixels, *answer[:2], hits >= 0, answer[2])), aspect(pixels)),
         ]
     label = f"Boxes in {plural(len(tiles) // 2, 'image')}: the truth on the left, the answers on the right"
     svg = grid(name, tiles, label=label, columns=2, width=width, headings=("truth", "found"))
     keys = tuple(Key(text, _colour(code)) for code, text in enumerate(classes))
-    note = (
-        f"{right:,} right, {missed:,} missed, {wrong:,} found that are not there (dashed); "
-        "right: the overlap is at least half."
-    )
+    note = f"{right:,} right, {missed:,} missed, {wrong:,} found that are not there (dashed); "
+    note += "right: the overlap is at least half."
     return figure_view("Objects", svg, keys=keys, note=note, marked=marked)
 
 
@@ -97,21 +90,16 @@ def _box_layer(
         low = np.array([frame.x, frame.y] * 2)
         high = np.array([frame.x + frame.width, frame.y + frame.height] * 2)
         places = np.clip(boxes.reshape(-1, 4) * scale + low, low, high)
-        parts = [
-            _box(place, _colour(code), bool(hit))
-            for place, code, hit in zip(places, codes, matched, strict=True)
-        ]
+        colours = [_colour(code) for code in codes]
+        parts = [_box(*box) for box in zip(places, colours, matched, strict=True)]
         if scores is not None:
-            parts += [
-                _score(place, score, _colour(code))
-                for place, score, code in zip(places, scores, codes, strict=True)
-            ]
+            parts += [_score(*box) for box in zip(places, scores, colours, strict=True)]
         return "".join(parts)
 
     return draw
 
 
-def _box(place: np.ndarray, colour: str, hit: bool) -> str:
+def _box(place: np.ndarray, colour: str, hit: np.bool_) -> str:
     """A line in the class's colour on a wider light one, so that it is visible on any picture."""
     left, top, right, bottom = place
     dashes = "" if hit else "; stroke-dasharray: 3 2.5"
@@ -122,7 +110,6 @@ def _box(place: np.ndarray, colour: str, hit: bool) -> str:
 
 
 def _score(place: np.ndarray, score: float, colour: str) -> str:
-    """The score in the box's corner if there is room."""
     left, top, right, bottom = place
     if right - left < 26 or bottom - top < 16:
         return ""

@@ -5,9 +5,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from handrail.evaluation.calibration import Reliability, reliability
-from handrail.evaluation.predictions import Predictions
-from handrail.report.figures.figure import FigureView, figure_view
-from handrail.report.figures.style import NETWORK, PLAIN, picture
+from handrail.evaluation.metrics import Predictions
+from handrail.report.figures.style import NETWORK, PLAIN, FigureView, figure_view, picture
 
 _Z = 1.96
 
@@ -42,9 +41,7 @@ def reliability_plot(
 
     label = f"Reliability diagram on {part} rows: {_summary(bins)}"
     svg = picture(f"reliability-{part}", draw, label=label, height=300)
-    text = (
-        f"On the dotted line, confidence equals accuracy. Bars: 95 % intervals.{' ' + note if note else ''}"
-    )
+    text = f"On the dotted line, confidence equals accuracy. Bars: 95 % intervals. {note}".rstrip()
     return figure_view("Reliability", svg, note=text, marked=marked)
 
 

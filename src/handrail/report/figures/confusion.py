@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handrail.evaluation.predictions import Predictions
+from handrail.evaluation.metrics import Predictions
 
 MOST_CLASSES = 20
 _MOST_PAIRS = 15
@@ -56,9 +56,8 @@ def confusion(predictions: Predictions) -> Confusion:
     if width > MOST_CLASSES:
         return Confusion(classes, pairs=_pairs(classes, counts, shares), right=right, total=total)
     cells = [tuple(map(Cell, *pair)) for pair in zip(counts.tolist(), shares.tolist(), strict=True)]
-    rows = tuple(
-        (name, sum(cell.count for cell in row), row) for name, row in zip(classes, cells, strict=True)
-    )
+    named = zip(classes, cells, strict=True)
+    rows = tuple((name, sum(cell.count for cell in row), row) for name, row in named)
     return Confusion(classes, rows=rows, right=right, total=total)
 
 

@@ -1,13 +1,13 @@
 """Series over time: forecasts beside the truth and the baseline, and a sample of series."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from handrail.report.figures.figure import FigureView, Key, figure_view
 from handrail.report.figures.style import (
     INK,
     LINE,
@@ -15,11 +15,15 @@ from handrail.report.figures.style import (
     NETWORK,
     PLAIN,
     SERIES,
+    FigureView,
+    Key,
     axes_in,
+    figure_view,
     number_format,
     picture,
     thin,
     variable,
+    widen,
 )
 from handrail.report.figures.tiles import WIDTH, cut, text_line
 from handrail.report.wording import number
@@ -38,8 +42,6 @@ def forecast_plots(
     names: Sequence[str],
     *,
     name: str = "forecast",
-    baseline_name: str = "seasonal naive",
-    width: int = WIDTH,
     marked: bool = False,
 ) -> list[FigureView]:
     """A figure for each of the first six series: history, truth, the network's and the baseline's forecast.
@@ -54,8 +56,6 @@ def forecast_plots(
             *(part[:, place].astype(np.float64) for part in (history, truth, answer, baseline)),
             title=f"Forecast of {names[place]}",
             name=f"{name}-{place}",
-            baseline_name=baseline_name,
-            width=width,
             marked=marked,
         )
         for place in range(min(truth.shape[1], MOST_SERIES))
@@ -70,58 +70,44 @@ def _forecast(
     *,
     title: str,
     name: str,
-    baseline_name: str,
-    width: int,
     marked: bool,
 ) -> FigureView:
     horizon = len(truth)
     history = history[-min(max(_MOST_HISTORY * horizon, 8), len(history)) :]
     before, ahead = np.arange(-len(history) + 1, 1), np.arange(1, horizon + 1)
-    last = history[-1:]
 
     def draw(figure: Figure) -> None:
         axes = axes_in(figure, left=52)
         axes.axvspan(0, horizon, color=LINE, alpha=0.45, linewidth=0, zorder=0)
-        dots = horizon == 1
+        marker = "o" if horizon == 1 else ""
         axes.plot(*thin(before, history), color=MUTED, linewidth=1.4)
         for values, colour, dashes, order in (
             (baseline, PLAIN, (2, 2), 2.0),
             (truth, INK, (None, None), 2.2),
             (answer, NETWORK, (None, None), 2.4),
         ):
-            axes.plot(
-                *thin(np.append(0, ahead), np.append(last, values)),
-                color=colour,
-                dashes=dashes,
-                linewidth=2.0 if colour == NETWORK else 1.4,
-                marker="o" if dots else "",
-                markevery=[-1],
-                zorder=order,
-            )
+            curve = thin(np.append(0, ahead), np.append(history[-1:], values))
+            look: dict[str, Any] = {"linewidth": 2.0 if colour == NETWORK else 1.4, "markevery": [-1]}
+            axes.plot(*curve, color=colour, dashes=dashes, marker=marker, zorder=order, **look)
         _time(axes)
         axes.set_xlim(before[0], horizon)
 
     own, other = (number(float(np.abs(values - truth).mean())) for values in (answer, baseline))
     label = f"Forecast of {plural(horizon, 'step')}: mean error {own}, of the baseline {other}"
-    network_key, baseline_key = (
-        Key("network", NETWORK, "line", own),
-        Key(baseline_name, PLAIN, "dashes", other),
-    )
-    keys = (Key("truth", INK), network_key, baseline_key)
+    keys = (Key("truth", INK), *_error_keys(own, other))
     note = "Numbers: mean absolute error of this forecast. The shaded part lay in the future."
-    svg = picture(name, draw, label=label, width=width)
+    svg = picture(name, draw, label=label)
     return figure_view(title, svg, keys=keys, note=note, marked=marked)
+
+
+def _error_keys(network: str, baseline: str) -> tuple[Key, Key]:
+    return Key("network", NETWORK, "line", network), Key("seasonal naive", PLAIN, "dashes", baseline)
 
 
 def horizon_plot(
     network: np.ndarray, naive: np.ndarray, *, series: str, name: str = "horizon", marked: bool = False
 ) -> FigureView:
-    """The mean absolute error of each step ahead, over all windows of a part.
-
-    Arguments:
-        network, naive: `[horizon]`.
-        series: its name.
-    """
+    """The mean absolute error `[horizon]` of each step ahead, over all windows of a part."""
     ahead = np.arange(1, len(network) + 1)
 
     def draw(figure: Figure) -> None:
@@ -133,10 +119,11 @@ def horizon_plot(
 
     means = number(float(network.mean())), number(float(naive.mean()))
     label = f"Mean absolute error by step ahead: the network's mean {means[0]}, the baseline's {means[1]}"
-    keys = (Key("network", NETWORK, "line", means[0]), Key("seasonal naive", PLAIN, "dashes", means[1]))
     note = "Mean absolute error over all windows of these rows; numbers: over all steps."
     svg = picture(name, draw, label=label)
-    return figure_view(f"Error by step ahead, {series}", svg, keys=keys, note=note, marked=marked)
+    return figure_view(
+        f"Error by step ahead, {series}", svg, keys=_error_keys(*means), note=note, marked=marked
+    )
 
 
 def _time(axes: Axes) -> None:
@@ -149,19 +136,13 @@ def _time(axes: Axes) -> None:
 
 
 def series_plot(
-    series: Sequence[np.ndarray],
-    titles: Sequence[str] = (),
-    *,
-    names: Sequence[str] = (),
-    name: str = "series",
-    width: int = WIDTH,
+    series: Sequence[np.ndarray], titles: Sequence[str] = (), *, name: str = "series", width: int = WIDTH
 ) -> FigureView:
     """A sample of series, each in its own panel, all on one scale, with a colour per channel.
 
     Arguments:
         series: `[channels, length]` each; lengths may differ; the first 12 are shown.
         titles: one per series, such as its class.
-        names: of the channels.
     """
     shown = [np.atleast_2d(values).astype(np.float64) for values in series[:MOST_PANELS]]
     columns = max(1, round(3 * width / WIDTH))
@@ -187,13 +168,9 @@ def series_plot(
         text_line(cut(text, side), left, top - 5, f"fill: {variable(MUTED)}")
         for text, (left, top) in zip(titles[:MOST_PANELS], places, strict=False)
     ]
-    several = bool(shown) and len(shown[0]) > 1
-    keys = tuple(
-        Key(text, SERIES[place % len(SERIES)]) for place, text in enumerate(names if several else ())
-    )
     note = f"All panels reach from {number(low)} to {number(high)}; time runs to the right."
     svg = svg.removesuffix("</svg>") + "".join(captions) + "</svg>"
-    return figure_view("Training series", svg, keys=keys, note=note)
+    return figure_view("Training series", svg, note=note)
 
 
 def _extent(series: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -201,5 +178,4 @@ def _extent(series: Sequence[np.ndarray]) -> tuple[float, float]:
     values = np.concatenate([channels.ravel() for channels in series]) if series else np.zeros(1)
     values = values[np.isfinite(values)]
     low, high = (float(edge) for edge in np.quantile(values, [0.001, 0.999])) if len(values) else (0.0, 1.0)
-    margin = 0.06 * ((high - low) or abs(high) or 1.0)
-    return low - margin, high + margin
+    return widen(low, high)

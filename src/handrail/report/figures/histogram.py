@@ -4,8 +4,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from handrail.report.figures.figure import FigureView, figure_view
-from handrail.report.figures.style import LINEAR, NETWORK, axes_in, number_format, picture
+from handrail.report.figures.style import (
+    LINEAR,
+    NETWORK,
+    FigureView,
+    axes_in,
+    figure_view,
+    number_format,
+    picture,
+)
 from handrail.report.wording import number
 
 

@@ -1,4 +1,4 @@
-"""Dots with intervals: each metric of the network and the baselines, on its own scale."""
+"""Dots with intervals: the metrics of network and baselines, and the main metric of replicas."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,13 +9,28 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from handrail.evaluation.metric_names import higher_is_better
-from handrail.report.figures.figure import FigureView, figure_view
-from handrail.report.figures.style import INK, LINEAR, NETWORK, PAPER, PLAIN, axes_in, number_format, picture
+from handrail.report.figures.style import (
+    INK,
+    LINEAR,
+    MUTED,
+    NETWORK,
+    PAPER,
+    PLAIN,
+    FigureView,
+    axes_in,
+    figure_view,
+    number_format,
+    picture,
+    widen,
+)
+from handrail.report.replicas import Replicas, Results
 from handrail.report.wording import capitalise, metric_label, metric_value
 
 Interval = Mapping[str, float | None]  # value, low, high
 _FARTHEST = 2.5  # a baseline this many spans away is named at the edge, not drawn to scale
 _WIDTH, _ROW = 320, 32
+_REPLICA_WIDTH, _REPLICA_ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 340, 34, 78, 14, 8, 28  # pixels
+_DOT, _HIGHEST = 9, 80  # pixels of a dot, and of a stack of dots, which move closer where there are many
 
 
 def colour_of(name: str) -> str:
@@ -64,8 +79,7 @@ def _limits(rows: Sequence[Row], baseline: str) -> tuple[float, float]:
     for span in filter(None, spans.values()):
         if span[0] > low - reach and span[1] < high + reach:
             low, high = min(low, span[0]), max(high, span[1])
-    margin = 0.06 * ((high - low) or abs(high) or 1.0)
-    return low - margin, high + margin
+    return widen(low, high)
 
 
 def _span(pairs: Sequence[tuple[str, Interval]]) -> tuple[float, float] | None:
@@ -82,11 +96,7 @@ def _plot(metric: str, rows: Sequence[Row], baseline: str, *, marked: bool) -> F
         limits = _limits(rows, baseline)
         axes.set_xlim(*limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=2))
-        axes.xaxis.set_major_formatter(number_format())
-        axes.grid(axis="y", visible=False)
-        axes.spines["left"].set_visible(False)
+        _name_rows(axes, [name for name, _ in rows])
         for place, (name, pairs) in enumerate(rows):
             colour = colour_of(name)
             axes.get_yticklabels()[place].set_color(INK if name == "network" else colour)
@@ -119,3 +129,85 @@ def _mark(axes: Axes, interval: Interval, y: float, *, metric: str, colour: str,
     shape, size, face = ("D", 6, colour) if test else ("o", 7, PAPER)
     look: dict[str, Any] = {"markeredgecolor": colour, "markerfacecolor": face}
     axes.plot([value], [y], shape, color=colour, markersize=size, markeredgewidth=1.8, **look)
+
+
+def replica_plot(
+    results: Results, replicas: Replicas, metric: str, part: str, *, marked: bool = False
+) -> list[FigureView]:
+    """A row of dots for the replicas, a row for their ensemble and one for the best; nothing if undefined.
+
+    Arguments:
+        results: `validation.json` or `test.json`.
+        marked: drawn from test rows that were opened before.
+    """
+    values, mean = replicas.values(metric), replicas.spread.get(metric, {}).get("mean")
+    if not values or mean is None:
+        return []
+    interval, rows = results["metrics"][metric], _replica_rows(replicas, metric)
+    known = [*values, *(value for _, value, _ in rows), *(interval[end] for end in ("low", "high"))]
+    known = [value for value in known if value is not None]
+    limits = widen(min(known), max(known))
+    dots = stack_dots(values, _DOT * (limits[1] - limits[0]) / (_REPLICA_WIDTH - _LEFT - _RIGHT))
+    highest = max(height for _, height in dots)
+    step = min(_DOT, _HIGHEST / max(highest, 1)) / _REPLICA_ROW
+    top = 0.5 + step * highest
+
+    def draw(figure: Figure) -> None:
+        axes = axes_in(figure, left=_LEFT, bottom=_BOTTOM, right=_RIGHT, top=_TOP)
+        axes.set_xlim(*limits)
+        axes.set_ylim(len(rows) + 0.5, -top)
+        _name_rows(axes, ["replicas", *(name for name, _, _ in rows)])
+        if len(values) > 1:
+            axes.plot([mean, mean], [0.4, -top], color=INK, linewidth=1.4)
+        for value, height in dots:
+            axes.plot([value], [-height * step], "o", color=NETWORK, markersize=7, alpha=0.75)
+        for place, (_, value, answers) in enumerate(rows, start=1):
+            _replica_mark(axes, value, place, interval if answers else None)
+
+    title = capitalise(metric_label(metric))
+    digits = ", ".join(metric_value(metric, value) for value in sorted(values))
+    others = "; ".join(f"{name} {metric_value(metric, value)}" for name, value, _ in rows)
+    label = f"{title} of {len(replicas.sound)} replicas on {part} rows: {digits}; {others}"
+    height = round(_TOP + _BOTTOM + _REPLICA_ROW * (len(rows) + 0.5 + top))
+    svg = picture(f"replicas-{part}", draw, label=label, width=_REPLICA_WIDTH, height=height)
+    mean_text = f"Vertical line: their mean, {metric_value(metric, mean)}. " if len(values) > 1 else ""
+    note = f"{mean_text}Bar: the interval of {replicas.predictor}, which answers."
+    return [figure_view(f"{title} of the replicas", svg, note=note, marked=marked, side=f"{part} rows")]
+
+
+def _replica_rows(replicas: Replicas, metric: str) -> list[tuple[str, float | None, bool]]:
+    names = {"ensemble": "ensemble", "best": f"replica {replicas.best}"}
+    return [
+        (name, replicas.figures[key].get(metric), (key == "ensemble") == replicas.has_ensemble)
+        for key, name in names.items()
+        if key in replicas.figures
+    ]
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=2))
+    axes.xaxis.set_major_formatter(number_format())
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+
+
+def stack_dots(values: Sequence[float], width: float) -> list[tuple[float, int]]:
+    """Sorted values, each with a height: no two dots nearer than `width` have the same one."""
+    dots: list[tuple[float, int]] = []
+    for value in sorted(values):
+        taken = {height for other, height in dots if value - other < width}
+        dots.append((value, next(height for height in range(len(dots) + 1) if height not in taken)))
+    return dots
+
+
+def _replica_mark(
+    axes: Axes, value: float | None, y: int, interval: Mapping[str, float | None] | None
+) -> None:
+    if interval and interval["low"] is not None and interval["high"] is not None:
+        axes.plot([interval["low"], interval["high"]], [y, y], color=NETWORK, linewidth=2)
+    if value is not None:
+        colour = NETWORK if interval else MUTED
+        face = colour if interval else PAPER
+        look: dict[str, Any] = {"markeredgecolor": colour, "markerfacecolor": face}
+        axes.plot([value], [y], "D", markersize=7, markeredgewidth=1.8, **look)

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 
-from handrail.report.figures.figure import FigureView, Key, figure_view
-from handrail.report.figures.style import NETWORK, SERIES
-from handrail.report.figures.tiles import WIDTH, Layer, Line, Tile, aspect, grid, image, tint
+from handrail.report.figures.style import NETWORK, SERIES, FigureView, Key, figure_view
+from handrail.report.figures.tiles import WIDTH, Layer, Line, Tile, aspect, grid, image, magma, tint
 from handrail.tools.words import list_some, plural
 
 MOST_MASKS = 4
@@ -56,9 +54,8 @@ def _class_colour(code: int) -> str:
 
 
 def _class_layers(mask: np.ndarray) -> tuple[Layer, ...]:
-    return tuple(
-        tint(mask == code, _class_colour(int(code)), opacity=_OPACITY) for code in np.unique(mask) if code
-    )
+    codes = [int(code) for code in np.unique(mask) if code]
+    return tuple(tint(mask == code, _class_colour(code), opacity=_OPACITY) for code in codes)
 
 
 def _comparison_layers(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
@@ -94,12 +91,6 @@ def spectrogram_grid(
     return figure_view("Spectrograms", svg, note="Time runs to the right, pitch upwards; bright is loud.")
 
 
-def magma(values: np.ndarray) -> np.ndarray:
-    """Values `[..., height, width]` from 0 to 1 as colours `[..., 3, height, width]`, uint8."""
-    colours = (matplotlib.colormaps["magma"](values)[..., :3] * 255).round().astype(np.uint8)
-    return np.moveaxis(colours, -1, -3)
-
-
 def filters_grid(weights: np.ndarray, *, name: str = "filters", width: int = WIDTH) -> FigureView:
     """The filters of the first layer as pictures.
 
@@ -114,10 +105,8 @@ def filters_grid(weights: np.ndarray, *, name: str = "filters", width: int = WID
     tiles = [Tile((image(channels),), aspect(channels)) for channels in pixels]
     columns = max(1, round((8 if len(tiles) > 12 else 6) * width / WIDTH))
     label = f"The weights of {plural(len(tiles), 'filter')} of the first layer"
-    note = (
-        "Middle grey is a weight of 0, lighter is positive, darker negative; "
-        "each filter is scaled by its strongest weight."
-    )
+    note = "Middle grey is a weight of 0, lighter is positive, darker negative; "
+    note += "each filter is scaled by its strongest weight."
     svg = grid(name, tiles, label=label, columns=columns, width=width, gap=5)
     side = f"{plural(len(weights), 'filter')}, {weights.shape[2]} × {weights.shape[3]}"
     return figure_view("Filters of the first layer", svg, note=note, side=side)

@@ -7,12 +7,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from handrail.evaluation.predictions import Predictions
-from handrail.report.figures.figure import FigureView, Key, figure_view
-from handrail.report.figures.style import NETWORK, PLAIN, SERIES, axes_in, picture, thin
+from handrail.evaluation.metrics import Predictions
+from handrail.report.figures.style import (
+    NETWORK,
+    PLAIN,
+    SERIES,
+    FigureView,
+    Key,
+    axes_in,
+    figure_view,
+    picture,
+    thin,
+)
 
 MOST_CURVES = 10
 Side = tuple[str, np.ndarray, np.ndarray]
+Curve = tuple[np.ndarray, np.ndarray]
 
 
 def ranking_curves(predictions: Predictions, part: str, *, marked: bool = False) -> list[FigureView]:
@@ -47,22 +57,14 @@ def _keys(sides: Sequence[Side], areas: Sequence[float]) -> tuple[Key, ...]:
     return tuple(Key(name, colour, look, f"{area:.3f}") for (name, _, _), area, (colour, look) in pairs)
 
 
-def _draw(
-    figure: Figure,
-    curves: Sequence[tuple[np.ndarray, np.ndarray]],
-    looks: Sequence[tuple[str, str]],
-    labels: tuple[str, str],
-) -> None:
+def _draw(figure: Figure, curves: Sequence[Curve], sides: Sequence[Side], xlabel: str, ylabel: str) -> None:
     axes = axes_in(figure)
-    for (x, y), (colour, look) in zip(curves, looks, strict=True):
+    for (x, y), (colour, look) in zip(curves, _looks(sides), strict=True):
         dashes = (None, None) if look == "line" else (4, 2)
         axes.plot(*thin(x, y), color=colour, dashes=dashes, linewidth=1.8 if len(curves) == 1 else 1.5)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
-    axes.xaxis.set_major_locator(MultipleLocator(0.25))
-    axes.yaxis.set_major_locator(MultipleLocator(0.25))
-    axes.set_xlabel(labels[0])
-    axes.set_ylabel(labels[1])
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(0.25))
 
 
 def _roc(sides: Sequence[Side], part: str, *, marked: bool) -> FigureView:
@@ -70,7 +72,7 @@ def _roc(sides: Sequence[Side], part: str, *, marked: bool) -> FigureView:
     areas = [float(roc_auc_score(true, score)) for _, true, score in sides]
 
     def draw(figure: Figure) -> None:
-        _draw(figure, curves, _looks(sides), ("false positive rate", "true positive rate"))
+        _draw(figure, curves, sides, "false positive rate", "true positive rate")
         figure.axes[0].plot([0, 1], [0, 1], color=PLAIN, linewidth=1, dashes=(2, 3), zorder=0.5)
 
     svg = picture(f"roc-{part}", draw, label=f"ROC {_areas_text(areas)} on {part} rows", height=300)
@@ -84,7 +86,7 @@ def _precision_recall(sides: Sequence[Side], part: str, *, marked: bool) -> Figu
     base = float(sides[0][1].mean())
 
     def draw(figure: Figure) -> None:
-        _draw(figure, curves, _looks(sides), ("recall", "precision"))
+        _draw(figure, curves, sides, "recall", "precision")
         if len(sides) == 1:
             figure.axes[0].axhline(base, color=PLAIN, linewidth=1, dashes=(2, 3), zorder=0.5)
 

@@ -4,9 +4,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from handrail.evaluation.predictions import Predictions
-from handrail.report.figures.figure import FigureView, figure_view
-from handrail.report.figures.style import LINEAR, NETWORK, PLAIN, axes_in, number_format, picture
+from handrail.evaluation.metrics import Predictions
+from handrail.report.figures.style import (
+    LINEAR,
+    NETWORK,
+    PLAIN,
+    FigureView,
+    axes_in,
+    figure_view,
+    number_format,
+    picture,
+    widen,
+)
 from handrail.report.wording import number
 
 MOST_OUTPUTS = 6
@@ -49,18 +58,16 @@ def _both(
     )
     shades = "The stronger the colour, the more rows. " if len(truth) > _MOST_POINTS else ""
     note = f"Answer − truth: median {number(middle)} (line), {deviation}.{_beyond(residual)}"
+    dotted = f"{shades}Dotted: answer = truth."
     return [
-        figure_view(
-            f"Answer against truth{name}", against, note=f"{shades}Dotted: answer = truth.", marked=marked
-        ),
+        figure_view(f"Answer against truth{name}", against, note=dotted, marked=marked),
         figure_view(f"Residuals{name}", residuals, note=note, marked=marked),
     ]
 
 
 def _against(axes: Axes, truth: np.ndarray, answer: np.ndarray) -> None:
     low, high = min(truth.min(), answer.min()), max(truth.max(), answer.max())
-    margin = 0.04 * ((high - low) or abs(high) or 1.0)
-    ends = (low - margin, high + margin)
+    ends = widen(low, high, 0.04)
     if len(truth) > _MOST_POINTS:
         _hexagons(axes, truth, answer, ends)
     else:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handrail.report.figures.figure import FigureView, figure_view
-from handrail.report.figures.style import INK
+from handrail.report.figures.style import INK, FigureView, figure_view
 from handrail.report.figures.tiles import WIDTH, Line, Tile, aspect, grid, image
 from handrail.tools.words import plural
 
@@ -18,7 +17,6 @@ def sample_grid(
     images: np.ndarray,
     titles: Sequence[str] = (),
     *,
-    title: str = "Training images",
     name: str = "samples",
     width: int = WIDTH,
     shape: Sequence[int] | None = None,
@@ -28,8 +26,6 @@ def sample_grid(
     Arguments:
         images: uint8 `[n, channels, height, width]`; the first 36 are shown.
         titles: one per image, or none.
-        name: unique among the pictures of the page.
-        width: of the picture, in CSS pixels.
         shape: channels, height and width as the network gets them, if larger than here.
     """
     size = _size(shape or images.shape[1:])
@@ -37,24 +33,19 @@ def sample_grid(
     lines = [(Line(text),) for text in titles[:MOST_SAMPLES]] or [()] * len(shown)
     tiles = [Tile((image(pixels),), aspect(pixels), line) for pixels, line in zip(shown, lines, strict=True)]
     label = f"A sample of {plural(len(shown), 'image')}, {size}"
-    columns = columns_for(images, width)
-    return figure_view(title, grid(name, tiles, label=label, columns=columns, width=width), note=f"{size}.")
+    columns = _columns_for(images, width)
+    svg = grid(name, tiles, label=label, columns=columns, width=width)
+    return figure_view("Training images", svg, note=f"{size}.")
 
 
 def augmentation_grid(
-    originals: np.ndarray,
-    augmented: np.ndarray,
-    *,
-    note: str = "",
-    name: str = "augmented",
-    width: int = WIDTH,
+    originals: np.ndarray, augmented: np.ndarray, *, note: str = "", name: str = "augmented"
 ) -> FigureView:
     """Images, each beside augmented versions of it as the network sees them.
 
     Arguments:
         originals: uint8 `[n, channels, height, width]`; the first 5 are shown.
         augmented: uint8 `[n, times, channels, height, width]`.
-        note: what was done to them.
     """
     times = augmented.shape[1]
     tiles = [
@@ -62,16 +53,9 @@ def augmentation_grid(
         for original, changed in zip(originals[:_MOST_AUGMENTED], augmented[:_MOST_AUGMENTED], strict=True)
         for pixels in (original, *changed)
     ]
-    svg = grid(
-        name,
-        tiles,
-        label=f"Each row an image, and {plural(times, 'augmented version')} of it",
-        columns=times + 1,
-        width=width,
-        headings=("original", "augmented"),
-        apart=8,
-    )
-    note = note or "Drawn anew in each epoch; never on validation or test rows."
+    label = f"Each row an image, and {plural(times, 'augmented version')} of it"
+    headings = ("original", "augmented")
+    svg = grid(name, tiles, label=label, columns=times + 1, headings=headings, apart=8)
     return figure_view("Augmented training images", svg, note=note)
 
 
@@ -96,29 +80,26 @@ def mistakes_grid(
     wrong.sort(key=lambda row: -confidences[row])
     shown = wrong[:MOST_MISTAKES]
     short = max((len(answers[row]) for row in shown), default=0) <= 4
+    captions = [_caption(truths[row], answers[row], f"{confidences[row]:.0%}", short=short) for row in shown]
     tiles = [
-        Tile(
-            (image(images[row]),),
-            aspect(images[row]),
-            _mistake(truths[row], answers[row], f"{confidences[row]:.0%}", short=short),
-        )
-        for row in shown
+        Tile((image(images[row]),), aspect(images[row]), caption)
+        for row, caption in zip(shown, captions, strict=True)
     ]
     label = f"The {len(tiles)} most confident of {plural(len(wrong), 'mistake')}"
-    svg = grid(name, tiles, label=label, columns=columns_for(images, width, widest=4), width=width, gap=8)
+    svg = grid(name, tiles, label=label, columns=_columns_for(images, width, widest=4), width=width, gap=8)
     note = "In bold the answer, with its probability; then the truth." if tiles else "There are none."
     side = plural(len(wrong), "mistake")
     return figure_view("Most confident mistakes", svg, note=note, marked=marked, side=side)
 
 
-def _mistake(truth: str, answer: str, sure: str, *, short: bool) -> tuple[Line, ...]:
-    """The lines of a caption: answer, confidence, truth; the confidence joins short names."""
+def _caption(truth: str, answer: str, sure: str, *, short: bool) -> tuple[Line, ...]:
+    """Answer, confidence, truth, each in a line; the confidence joins short names."""
     if short:
         return (Line(answer, INK, strong=True, tail=sure), Line(f"is {truth}"))
     return (Line(answer, INK, strong=True), Line(f"{sure} sure"), Line(f"is {truth}"))
 
 
-def columns_for(images: np.ndarray, width: int, *, widest: int = 6) -> int:
+def _columns_for(images: np.ndarray, width: int, *, widest: int = 6) -> int:
     """How many images stand side by side: more if they are small or the picture is wide."""
     side = images.shape[-1]
     most = widest if side <= 40 else min(widest, 4)

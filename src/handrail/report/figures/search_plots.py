@@ -11,10 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from handrail.report import wording
-from handrail.report.figures.figure import FigureView, Key, figure_view
 from handrail.report.figures.intervals import colour_of
-from handrail.report.figures.style import INK, LINE, LINEAR, MUTED, NETWORK, PAPER, axes_in, picture
-from handrail.report.search.text import short_names, value
+from handrail.report.figures.style import (
+    INK,
+    LINE,
+    LINEAR,
+    MUTED,
+    NETWORK,
+    PAPER,
+    FigureView,
+    Key,
+    axes_in,
+    figure_view,
+    picture,
+)
+from handrail.report.wording import setting_value, short_names
 from handrail.tools.words import plural
 
 _MOST_LINES = 500
@@ -121,12 +132,11 @@ def _keys(summary: Mapping[str, Any]) -> tuple[Key, ...]:
 
 
 def _scales(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Scale]:
-    """Scales of the settings that differ between trials."""
     short = short_names(list(summary["space"]))
     scales = []
     for name, dimension in summary["space"].items():
         settings = [row["settings"][name] for row in rows]
-        if len({value(setting) for setting in settings}) > 1:
+        if len({setting_value(setting) for setting in settings}) > 1:
             scales.append(_scale(short[name], dimension, settings))
     return scales
 
@@ -139,17 +149,17 @@ def _scale(name: str, dimension: Mapping[str, Any], settings: Sequence[Any]) -> 
     logarithmic = dimension.get("log", False) or (choices and _wide(settings) and places.min() > 0)
     few = sorted(set(places.tolist()))
     marks = few if len(few) <= 5 else _marks(places, logarithmic=logarithmic)
-    ticks = tuple((mark, value(int(mark) if mark == int(mark) else mark)) for mark in marks)
+    ticks = tuple((mark, setting_value(int(mark) if mark == int(mark) else mark)) for mark in marks)
     return Scale(name, places, ticks, logarithmic)
 
 
 def _by_order(name: str, dimension: Mapping[str, Any], settings: Sequence[Any]) -> Scale:
     """Settings that are not numbers, or fit no scale (0, 0.0001, 0.1): evenly spaced, in their order."""
-    texts = [value(setting) for setting in settings]
+    texts = [setting_value(setting) for setting in settings]
     numbers = all(_is_number(setting) for setting in settings)
     order = sorted(dict.fromkeys(texts), key=float if numbers else texts.index)
     if "choices" in dimension and not numbers:
-        choices = [value(choice) for choice in dimension["choices"]]
+        choices = [setting_value(choice) for choice in dimension["choices"]]
         order = [text for text in choices if text in order] or order
     places = {text: float(place) for place, text in enumerate(order)}
     short = [text if len(text) <= _MOST_WORDS else f"{text[: _MOST_WORDS - 1]}…" for text in order]
@@ -185,7 +195,6 @@ def _metric_scale(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]])
 
 
 def _unit(scale: Scale, values: np.ndarray) -> np.ndarray:
-    """Heights on the axis, from 0 to 1."""
     edges = scale.places if scale.numeric else np.array([tick for tick, _ in scale.ticks])
     change = np.log if scale.logarithmic else np.asarray
     low, high = float(change(edges.min())), float(change(edges.max()))
@@ -193,18 +202,10 @@ def _unit(scale: Scale, values: np.ndarray) -> np.ndarray:
 
 
 def _upright(axes: Axes, place: int, scale: Scale, *, last: bool) -> None:
-    """One of the vertical axes with its values."""
     axes.plot([place, place], [0, 1], color=LINE, linewidth=1.2, zorder=0.6)
     heights = _unit(scale, np.array([tick for tick, _ in scale.ticks]))
     for height, (_, text) in zip(heights, scale.ticks, strict=True):
-        axes.text(
-            place + (0.03 if last else -0.03),
-            float(height),
-            text,
-            ha="left" if last else "right",
-            va="center",
-            fontsize=10,
-            color=INK,
-            zorder=3,
-            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
-        )
+        x, side = (place + 0.03, "left") if last else (place - 0.03, "right")
+        plate = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
+        look: dict[str, Any] = {"ha": side, "va": "center", "fontsize": 10, "color": INK, "bbox": plate}
+        axes.text(x, float(height), text, zorder=3, **look)

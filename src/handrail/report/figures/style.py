@@ -9,10 +9,12 @@ import html
 import io
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -24,15 +26,13 @@ INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
 NETWORK, LINEAR, PLAIN = "#010105", "#010106", "#010107"
 SERIES = tuple(f"#0102{number:02d}" for number in range(10))
 _VARIABLES = {
-    **{
-        INK: "--ink",
-        MUTED: "--muted",
-        LINE: "--line",
-        PAPER: "--panel",
-        NETWORK: "--network",
-        LINEAR: "--linear",
-        PLAIN: "--plain",
-    },
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    PAPER: "--panel",
+    NETWORK: "--network",
+    LINEAR: "--linear",
+    PLAIN: "--plain",
     **{colour: f"--series-{number}" for number, colour in enumerate(SERIES)},
 }
 _SETTINGS: dict[Any, Any] = {
@@ -66,14 +66,14 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def variable(colour: str) -> str:
-    """The CSS value that a placeholder colour becomes."""
+    """The CSS value of a placeholder colour."""
     return f"var({_VARIABLES[colour]})"
 
 
 def picture(
     name: str, draw: Callable[[Figure], None], *, label: str, width: int = 340, height: int = 250
 ) -> str:
-    """SVG of `width` × `height` CSS pixels for use inside a page; the same drawing gives the same text.
+    """SVG of `width` × `height` CSS pixels for a page; the same drawing gives the same text.
 
     Arguments:
         name: unique among the pictures of the page; it keeps their identifiers apart.
@@ -82,12 +82,9 @@ def picture(
     """
     with matplotlib.rc_context():
         usual: Any = matplotlib.rcParamsDefault
-        changed = {
-            key: usual[key]
-            for key, value in matplotlib.rcParams.items()
-            if key in usual and value != usual[key]
-        }
-        matplotlib.rcParams.update(dict[Any, Any](changed | _SETTINGS))  # over any style of the user's own
+        params: dict[Any, Any] = dict(matplotlib.rcParams)
+        changed = {key: usual[key] for key, value in params.items() if key in usual and value != usual[key]}
+        matplotlib.rcParams.update(changed | _SETTINGS)  # over any style of the user's own
         matplotlib.rcParams["svg.hashsalt"] = name
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         figure.patch.set_visible(False)
@@ -107,7 +104,7 @@ def _for_page(text: str, name: str, label: str, width: int, height: int) -> str:
     body = re.sub(r' (d|x|y|cx|cy)="([^"]*)"', _round_coordinates, body)
     body = _own_identifiers(body, name)
     body = re.sub(
-        r"#0[0-9a-f]{5}", lambda found: variable(found[0]) if found[0] in _VARIABLES else found[0], body
+        "#0[0-9a-f]{5}", lambda match: variable(match[0]) if match[0] in _VARIABLES else match[0], body
     )
     body = re.sub(r"<g>\s*</g>|<defs>\s*</defs>", "", re.sub(r"\n\s*", "\n", body))
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
@@ -123,10 +120,10 @@ def _round_coordinates(match: re.Match[str]) -> str:
 
 
 def _own_identifiers(body: str, name: str) -> str:
-    """Identifiers are unique on a page: those in use get the picture's name, the others are dropped."""
+    """Make identifiers in use unique on the page by the picture's name; drop the others."""
     used = set(re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', body))
     body = re.sub(
-        r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body
+        r' id="([^"]*)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", body
     )
     return re.sub(r'(url\(#|xlink:href="#)', rf"\g<1>{name}-", body).replace("xlink:href", "href")
 
@@ -146,6 +143,12 @@ def axes_in(
     )
 
 
+def widen(low: float, high: float, share: float = 0.06) -> tuple[float, float]:
+    """Limits with a margin on both sides, also where they are equal."""
+    margin = share * ((high - low) or abs(high) or 1.0)
+    return low - margin, high + margin
+
+
 def thin(x: np.ndarray, y: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """At most `most` points of a curve, evenly spaced along its length, with both ends."""
     if len(x) <= most:
@@ -155,3 +158,50 @@ def thin(x: np.ndarray, y: np.ndarray, most: int = 300) -> tuple[np.ndarray, np.
     places = np.searchsorted(length, np.linspace(0.0, length[-1], most)).clip(0, len(x) - 1)
     places = np.union1d(places, [0, len(x) - 1])
     return x[places], y[places]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A line of the legend; `look` is line, dashes, dot or diamond."""
+
+    label: str
+    colour: str
+    look: str = "line"
+    value: str = ""
+
+    @property
+    def css(self) -> str:
+        """The colour as the page knows it."""
+        return variable(self.colour)
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A figure for the template, which escapes all text but `svg`.
+
+    Arguments:
+        side: text beside the title.
+        wide: takes the room of two figures side by side.
+        tall: takes the room of two figures below each other.
+    """
+
+    title: str
+    svg: Markup
+    note: str = ""
+    keys: tuple[Key, ...] = ()
+    marked: bool = False
+    side: str = ""
+    wide: bool = False
+    tall: bool = False
+
+
+def figure_view(
+    title: str, svg: str, *, note: str = "", keys: tuple[Key, ...] = (), marked: bool = False, side: str = ""
+) -> FigureView:
+    """A figure whose `svg` comes from `style.picture` or `tiles.svg`.
+
+    Arguments:
+        marked: drawn from test rows that were opened before.
+    """
+    safe = Markup(svg)  # noqa: S704 - our own drawing: text from data is escaped
+    return FigureView(title, safe, note, keys, marked, side)

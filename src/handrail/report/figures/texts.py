@@ -33,18 +33,16 @@ class HardText:
         return "" if self.confidence is None else f"{self.confidence:.0%}"
 
 
-def text_sample(prompt: str, text: str, *, temperature: float, top: int | None = None) -> GeneratedText:
+def text_sample(prompt: str, text: str, *, temperature: float) -> GeneratedText:
     """A sample for the page: at most 2,000 letters, with signs for control characters.
 
     Arguments:
         text: the generated text without the prompt.
         temperature: the sampling temperature; 0 takes the most probable token each time.
-        top: tokens were drawn from so many most probable ones.
     """
-    limited = f", among the {top} most probable tokens" if top is not None else ""
-    how = f"temperature {temperature:g}{limited}" if temperature else "the most probable token each time"
+    how = f"temperature {temperature:g}" if temperature else "the most probable token each time"
     cut = text if len(text) <= _LONGEST_SAMPLE else f"{text[:_LONGEST_SAMPLE]}…"
-    return GeneratedText(visible(prompt), visible(cut), how)
+    return GeneratedText(_visible(prompt), _visible(cut), how)
 
 
 def hard_texts(
@@ -62,7 +60,7 @@ def hard_texts(
 
 def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:
     """The beginning of a text on one line, cut between words if there is a space near the end."""
-    line = visible(" ".join(text.split()))
+    line = _visible(" ".join(text.split()))
     if len(line) <= longest:
         return line
     begin = line[: longest - 1]
@@ -70,6 +68,6 @@ def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:
     return f"{begin[:space] if space > 0 else begin}…"
 
 
-def visible(text: str) -> str:
+def _visible(text: str) -> str:
     """The text with a visible sign for each control character, which HTML forbids."""
     return text.replace("\r\n", "\n").translate(_SIGNS)

@@ -13,12 +13,15 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
+from markupsafe import Markup
 from matplotlib.image import imsave
 
-from handrail.report.figures.style import LINE, MUTED, variable
+from handrail.report.figures.style import LINE, MUTED, NETWORK, SERIES, variable
 
 WIDTH = 340
+_THUMBNAIL, _SERIES_HEIGHT = 64, 34  # pixels
 # The width of a letter, plain and bold, as a share of the font size: a little more than usual.
 _LETTER, _STRONG = 0.6, 0.7
 # Images with longer sides become JPEG: a tenth of PNG's bytes without visible artefacts.
@@ -94,24 +97,24 @@ def grid(
 def svg(body: Sequence[str], *, label: str, width: float, height: float) -> str:
     """An SVG picture from its parts."""
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
-    return (
-        f'<svg class="plot" role="img" aria-label="{html.escape(label)}" {size}>\n'
-        + "\n".join(body)
-        + "\n</svg>"
-    )
+    head = f'<svg class="plot" role="img" aria-label="{html.escape(label)}" {size}>'
+    return "\n".join([head, *body, "</svg>"])
 
 
 def _tile(tile: Tile, frame: Frame) -> str:
     below = frame.y + frame.height
-    lines = [
-        _line(line, frame.x, below + 12 + 14 * number, frame.width) for number, line in enumerate(tile.lines)
-    ]
+    places = enumerate(tile.lines)
+    lines = [_line(line, frame.x, below + 12 + 14 * number, frame.width) for number, line in places]
     caption = " · ".join(f"{line.text} {line.tail}".rstrip() for line in tile.lines)
     title = f"<title>{escape_text(caption)}</title>" if caption else ""
-    edge = rectangle(
-        frame.x, frame.y, frame.width, frame.height, f"fill: none; stroke: {variable(LINE)}; stroke-width: 1"
-    )
-    return f"<g>{title}{''.join(layer(frame) for layer in tile.layers)}{edge}{''.join(lines)}</g>"
+    layers = "".join(layer(frame) for layer in tile.layers)
+    return f"<g>{title}{layers}{edge_of(frame)}{''.join(lines)}</g>"
+
+
+def edge_of(frame: Frame) -> str:
+    """A thin line around a picture."""
+    style = f"fill: none; stroke: {variable(LINE)}; stroke-width: 1"
+    return rectangle(frame.x, frame.y, frame.width, frame.height, style)
 
 
 def _line(line: Line, x: float, y: float, width: float) -> str:
@@ -129,9 +132,8 @@ def text_line(text: str, x: float, y: float, style: str, *, size: float = 11, mo
 
 def escape_text(text: str) -> str:
     """Text escaped for the page; control characters, which XML forbids, become a replacement sign."""
-    return html.escape(
-        "".join("\ufffd" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
-    )
+    signs = ("\ufffd" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
+    return html.escape("".join(signs))
 
 
 def cut(text: str, width: float, *, size: float = 11, letter: float = _LETTER) -> str:
@@ -161,18 +163,13 @@ def aspect(pixels: np.ndarray) -> float:
 
 
 def tint(amount: np.ndarray, colour: str, *, opacity: float = 1.0, paper: str | None = None) -> Layer:
-    """A layer of a page colour, as strong as `amount` `[height, width]` from 0 to 1, through a grey mask.
-
-    Arguments:
-        paper: the colour below.
-    """
+    """A layer of a page colour, as strong as `amount` `[height, width]` from 0 to 1, on colour `paper`."""
     grey = (np.clip(amount, 0, 1) * 255).round().astype(np.uint8)[None]
 
     def draw(frame: Frame) -> str:
         name = f"{frame.name}-{colour.removeprefix('#')}"
         where = (frame.x, frame.y, frame.width, frame.height)
-        size = f'x="{frame.x:.2f}" y="{frame.y:.2f}" width="{frame.width:.2f}" height="{frame.height:.2f}"'
-        look = f'maskUnits="userSpaceOnUse" style="mask-type: luminance" {size}'
+        look = f'maskUnits="userSpaceOnUse" style="mask-type: luminance" {_box_of(frame)}'
         mask = f'<mask id="{name}" {look}>{_embed(grey, frame, _exact)}</mask>'
         below = rectangle(*where, f"fill: {variable(paper)}") if paper else ""
         style = f"fill: {variable(colour)}; fill-opacity: {opacity:g}; mask: url(#{name})"
@@ -185,8 +182,11 @@ def _embed(pixels: np.ndarray, frame: Frame, address: Callable[[np.ndarray], str
     pixels = _reduce(pixels, frame)
     # Enlarged pictures show their pixels.
     look = ' style="image-rendering: pixelated"' if pixels.shape[2] * 1.4 < frame.width else ""
-    size = f'x="{frame.x:.2f}" y="{frame.y:.2f}" width="{frame.width:.2f}" height="{frame.height:.2f}"'
-    return f'<image href="{address(pixels)}" {size} preserveAspectRatio="none"{look}/>'
+    return f'<image href="{address(pixels)}" {_box_of(frame)} preserveAspectRatio="none"{look}/>'
+
+
+def _box_of(frame: Frame) -> str:
+    return f'x="{frame.x:.2f}" y="{frame.y:.2f}" width="{frame.width:.2f}" height="{frame.height:.2f}"'
 
 
 def _reduce(pixels: np.ndarray, frame: Frame) -> np.ndarray:
@@ -201,7 +201,6 @@ def _reduce(pixels: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def _address(pixels: np.ndarray) -> str:
-    """The pixels as a `data:` address."""
     if min(pixels.shape[1:]) < _PHOTO:
         return _exact(pixels)
     file, colours = io.BytesIO(), np.broadcast_to(pixels, (3, *pixels.shape[1:]))
@@ -221,8 +220,51 @@ def png(pixels: np.ndarray) -> bytes:
     raw = np.concatenate([np.zeros((height, 1), np.uint8), lines], axis=1).tobytes()
     head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
     parts = [(b"IHDR", head), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b"")]
-    chunks = [
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in parts
-    ]
+    number = struct.Struct(">I").pack
+    chunks = [number(len(data)) + kind + data + number(zlib.crc32(kind + data)) for kind, data in parts]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def magma(values: np.ndarray) -> np.ndarray:
+    """Values `[..., height, width]` from 0 to 1 as colours `[..., 3, height, width]`, uint8."""
+    colours = (matplotlib.colormaps["magma"](values)[..., :3] * 255).round().astype(np.uint8)
+    return np.moveaxis(colours, -1, -3)
+
+
+def thumbnail(item: np.ndarray, kind: str, *, name: str) -> Markup:
+    """An image `[channels, height, width]`, a spectrogram `[mels, frames]`, or a series `[channels, length]`.
+
+    Arguments:
+        kind: image, audio, or series.
+        name: unique among the pictures of the page.
+    """
+    if kind == "series":
+        body, height = _polylines(item), _SERIES_HEIGHT
+        label = "The series"
+    else:
+        pixels = _spectrogram(item) if kind == "audio" else item
+        height = round(_THUMBNAIL * (0.62 if kind == "audio" else aspect(pixels)))
+        frame = Frame(0, 0, _THUMBNAIL, height, name)
+        body = [image(pixels)(frame), edge_of(Frame(0.5, 0.5, _THUMBNAIL - 1, height - 1, name))]
+        label = "The spectrogram" if kind == "audio" else "The image"
+    return Markup(svg(body, label=label, width=_THUMBNAIL, height=height))  # noqa: S704 - no text from data
+
+
+def _spectrogram(item: np.ndarray) -> np.ndarray:
+    low, high = float(item.min()), float(item.max())
+    return magma((item[::-1] - low) / ((high - low) or 1.0))
+
+
+def _polylines(item: np.ndarray) -> list[str]:
+    known = np.isfinite(item)
+    low, high = (float(item[known].min()), float(item[known].max())) if known.any() else (0.0, 1.0)
+    lines = []
+    for place, channel in enumerate(item[:4]):
+        steps = np.flatnonzero(np.isfinite(channel))
+        x = 1 + (_THUMBNAIL - 2) * steps / max(item.shape[1] - 1, 1)
+        y = 2 + (_SERIES_HEIGHT - 4) * (1 - (channel[steps] - low) / ((high - low) or 1.0))
+        points = " ".join(f"{across:.1f},{down:.1f}" for across, down in zip(x, y, strict=True))
+        colour = NETWORK if len(item) == 1 else SERIES[place % len(SERIES)]
+        style = f"fill: none; stroke: {variable(colour)}; stroke-width: 1.2"
+        lines.append(f'<polyline points="{points}" style="{style}"/>')
+    return lines

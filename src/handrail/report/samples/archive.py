@@ -21,13 +21,12 @@ def samples_path(folder: Folder, part: str) -> Path:
 
 
 def save_sections(path: Path, sections: Sections) -> None:
-    """Write sections whose values are arrays or plain JSON data.
-
-    Raises: `HandrailError` when the file cannot be written.
-    """
+    """Write the sections that are not empty: arrays and plain JSON data. Raises: `HandrailError`."""
     arrays: dict[str, np.ndarray] = {}
     words: Sections = {}
     for section, values in sections.items():
+        if not values:
+            continue
         words[section] = {key: value for key, value in values.items() if not isinstance(value, np.ndarray)}
         arrays |= {
             f"{section}.{key}": value for key, value in values.items() if isinstance(value, np.ndarray)

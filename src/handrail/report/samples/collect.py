@@ -1,35 +1,43 @@
-"""Collects the samples of a part, section by section, and writes them into the run folder."""
+"""Collect the samples of a part, section by section, and write them into the run folder."""
 
+from itertools import compress
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.part import Part
-from handrail.evaluation.outcome import Outcome
+from handrail.data.stores.series import WindowStore
+from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.network import Network
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.report.samples.answers import (
-    box_section,
-    forecast_section,
-    hardest_section,
-    mask_section,
-    mistake_section,
-)
 from handrail.report.samples.archive import Sections, samples_path, save_sections
 from handrail.report.samples.inside import attention_section, filter_section, generation_section
-from handrail.report.samples.items import ItemColumn, display, encode, find_item_column, items
+from handrail.report.samples.items import (
+    LARGE,
+    ItemColumn,
+    display,
+    encode,
+    find_item_column,
+    items,
+    smaller,
+    smaller_codes,
+)
 from handrail.runs.folder import Folder
 from handrail.shapes import ImageShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
+from handrail.tasks.scoring import scores_of
 from handrail.training.seeds import fix_seed
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
 _AUGMENTED, _VERSIONS = 4, 4
+_MISTAKES, _HARDEST, _TEXTS, _PICTURES, _FORECASTS = 16, 8, 6, 3, 6
+_THUMBNAIL = 64
 
 
 def write_samples(
@@ -37,58 +45,46 @@ def write_samples(
 ) -> None:
     """Write the samples of a fit: training rows, predictions for validation rows, filters and attention.
 
-    Augmentation and text generation have a seed of their own; torch's generator is left as it was.
-
-    Arguments:
-        outcome: the predictions for all validation rows.
-
-    Raises: `HandrailError` when the file cannot be written.
+    Augmentation and text generation have a seed of their own; torch's generator is left as it was. `outcome`:
+    the predictions for all validation rows. Raises: `HandrailError` when the file cannot be written.
     """
     shown = find_item_column(pipeline)
     with fix_seed(0, "showcase"), torch.no_grad():
-        sections = _without_empty(
-            samples=_samples(pipeline, shown, train),
-            augmented=_augmentation(pipeline, shown, train),
-            filters=filter_section(pipeline),
-            generated=generation_section(pipeline, validation),
-            attention=attention_section(pipeline, shown, validation),
+        sections = {
+            "samples": _samples(pipeline, shown, train),
+            "augmented": _augmentation(pipeline, shown, train),
+            "filters": filter_section(pipeline),
+            "generated": generation_section(pipeline, validation),
+            "attention": attention_section(pipeline, shown, validation),
             **_answers(pipeline, shown, validation, outcome),
-        )
+        }
     save_sections(samples_path(folder, "validation"), sections)
 
 
 def write_test_samples(folder: Folder, pipeline: Pipeline, part: Part, outcome: Outcome) -> None:
-    """Write samples of the predictions for test rows; call it only once their seal is open.
-
-    Raises: `HandrailError` when the file cannot be written.
-    """
+    """Write samples of the predictions for test rows, once their seal is open. Raises: `HandrailError`."""
     with torch.no_grad():
-        sections = _without_empty(**_answers(pipeline, find_item_column(pipeline), part, outcome))
+        sections = _answers(pipeline, find_item_column(pipeline), part, outcome)
     save_sections(samples_path(folder, "test"), sections)
-
-
-def _without_empty(**sections: dict[str, Any]) -> Sections:
-    return {name: values for name, values in sections.items() if values}
 
 
 def _answers(pipeline: Pipeline, shown: ItemColumn | None, part: Part, outcome: Outcome) -> Sections:
     pipeline.eval()
     sections: Sections = {}
     if isinstance(outcome, TableOutcome) and pipeline.task.is_forecast:
-        return {"forecast": forecast_section(pipeline, part, outcome)}
+        return {"forecast": _forecast(pipeline, part, outcome)}
     if isinstance(pipeline.decoder, MaskTask):
-        sections["masks"] = mask_section(pipeline, pipeline.decoder, part, outcome)
+        sections["masks"] = _masks(pipeline, pipeline.decoder, part, outcome)
     if isinstance(pipeline.decoder, BoxTask):
-        sections["boxes"] = box_section(pipeline, pipeline.decoder, part, outcome)
+        sections["boxes"] = _boxes(pipeline, pipeline.decoder, part, outcome)
     if shown and isinstance(outcome, TableOutcome) and pipeline.task.is_classification:
-        sections["mistakes"] = mistake_section(pipeline, shown, part, outcome)
+        sections["mistakes"] = _mistakes(pipeline, shown, part, outcome)
     if shown and shown.kind in ("image", "series", "audio"):
-        sections["hardest"] = hardest_section(pipeline, shown, part, outcome)
+        sections["hardest"] = _hardest(pipeline, shown, part, outcome)
     return sections
 
 
 def _samples(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[str, Any]:
-    """Training rows, taken from the classes in turn."""
     if shown is None or shown.kind == "stream":
         return {}
     part = train.pick(_in_turn(pipeline, train, _how_many(shown)))
@@ -127,10 +123,8 @@ def _titles(pipeline: Pipeline, part: Part) -> list[str]:
     if task.is_classification:
         return [task.classes[code] for code in target.tolist()]
     if task.name == "multi-label":
-        return [
-            ", ".join(name for name, on in zip(task.classes, row, strict=True) if on) or "none"
-            for row in target.tolist()
-        ]
+        labels = [compress(task.classes, row) for row in target.tolist()]
+        return [", ".join(names) or "none" for names in labels]
     return [f"{row[0]:.4g}" for row in target.tolist()] if task.name == "regression" else []
 
 
@@ -142,7 +136,7 @@ def _augmentation(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> 
     if not isinstance(network, Network) or not len(network.augment):
         return {}
     rows = encode(pipeline, train.pick(_in_turn(pipeline, train, _AUGMENTED)))
-    if not isinstance(rows, torch.Tensor):
+    if not isinstance(rows, Tensor):
         return {}
     before = network.front(rows.to(pipeline.device))
     network.augment.train()
@@ -151,10 +145,113 @@ def _augmentation(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> 
     return {"kind": shown.kind, "originals": _display(before, shown), "changed": np.stack(changed, axis=1)}
 
 
-def _display(values: torch.Tensor, shown: ItemColumn) -> np.ndarray:
+def _display(values: Tensor, shown: ItemColumn) -> np.ndarray:
     """Model inputs as pictures: images scaled from [0, 1], series without the channel that marks the end."""
     if shown.kind == "image":
         values = values.float().mul(255).round().clamp(0, 255).to(torch.uint8)
     if isinstance(shown.column, SeriesEncoder):
         values = values[:, : shown.column.channels]
     return display(values, shown.kind)
+
+
+def _mistakes(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: TableOutcome) -> dict[str, Any]:
+    """Misclassified rows, the most confident prediction first."""
+    wrong = np.flatnonzero(outcome.label_codes != outcome.truth)
+    if outcome.probabilities is None:
+        return {}
+    sure = outcome.probabilities[np.arange(outcome.rows), outcome.label_codes]
+    chosen = wrong[np.argsort(-sure[wrong], kind="stable")][: _TEXTS if shown.kind == "text" else _MISTAKES]
+    section: dict[str, Any] = {"kind": shown.kind}
+    if len(chosen):
+        section = items(pipeline, shown, part.pick(chosen))
+    return {
+        **section,
+        "total": len(wrong),
+        "rows": [part.table.row_name(int(part.rows[row])) for row in chosen],
+        "truths": [outcome.describe(int(row), truth=True) for row in chosen],
+        "answers": [outcome.describe(int(row), truth=False) for row in chosen],
+        "sure": [round(float(sure[row]), 6) for row in chosen],
+    }
+
+
+def _hardest(pipeline: Pipeline, shown: ItemColumn, part: Part, outcome: Outcome) -> dict[str, Any]:
+    order = np.argsort(-outcome.errors(), kind="stable")[:_HARDEST]
+    section = items(pipeline, shown, part.pick(order), side=_THUMBNAIL)
+    return section if "items" in section else {}
+
+
+def _hard_to_easy(outcome: Outcome) -> np.ndarray:
+    order = np.argsort(-outcome.errors(), kind="stable")
+    return order[np.linspace(0, len(order) - 1, min(_PICTURES, len(order))).round().astype(np.int64)]
+
+
+def _scores(pipeline: Pipeline, part: Part) -> Tensor:
+    return torch.cat(list(scores_of(pipeline.network, pipeline.rows(part))))
+
+
+def _masks(pipeline: Pipeline, task: MaskTask, part: Part, outcome: Outcome) -> dict[str, Any]:
+    """Images with true and predicted masks, from the hardest to the easiest."""
+    rows = part.pick(_hard_to_easy(outcome))
+    images, truths = encode(pipeline, rows), task.targets(rows).numpy()
+    assert isinstance(images, Tensor)
+    answers = task.masks(task(_scores(pipeline, rows))).cpu().numpy()
+    known = np.where(truths < len(pipeline.task.classes), truths, 0)
+    return {
+        "images": smaller(images.numpy(), LARGE),
+        "truths": smaller_codes(known.astype(np.uint8), LARGE),
+        "answers": smaller_codes(answers, LARGE),
+        "classes": list(pipeline.task.classes),
+    }
+
+
+def _boxes(pipeline: Pipeline, task: BoxTask, part: Part, outcome: Outcome) -> dict[str, Any]:
+    """Images, true boxes `[rows, most, 5]` and predicted ones `[rows, most, 6]`, padded with class −1.
+
+    Coordinates are shares of the image's width and height.
+    """
+    rows = part.pick(_hard_to_easy(outcome))
+    images = encode(pipeline, rows)
+    assert isinstance(images, Tensor)
+    boxes = task(_scores(pipeline, rows)).cpu().numpy()
+    boxes[boxes[..., 1] < float(task.threshold), 0] = -1
+    return {
+        "images": smaller(images.numpy(), LARGE),
+        "truths": task.targets(rows).numpy(),
+        "found": boxes.astype(np.float32),
+        "classes": list(pipeline.task.classes),
+    }
+
+
+def _forecast(pipeline: Pipeline, part: Part, outcome: TableOutcome) -> dict[str, Any]:
+    """Some windows `[windows, steps, series]`, and the mean absolute error of each step over all windows."""
+    name, store = next(iter(part.stores.items()))
+    assert isinstance(store, WindowStore)
+    assert outcome.values is not None
+    task, places = pipeline.task, part.raw[name].to_numpy()
+    targets = task.outputs // task.horizon
+    naive = store.last_season(task, places)
+    chosen = _apart(len(part), max(1, _FORECASTS // 2 // min(targets, _FORECASTS)))
+
+    def by_series(values: np.ndarray) -> np.ndarray:
+        return values.reshape(*values.shape[:-1], targets, task.horizon)
+
+    def stack(values: np.ndarray) -> np.ndarray:
+        return by_series(values[chosen]).transpose(0, 2, 1).astype(np.float32)
+
+    seen = store.values(places[chosen], store.length)[:, :targets, -4 * max(task.horizon, 8) :]
+    return {
+        "history": seen.numpy().transpose(0, 2, 1),
+        "truth": stack(outcome.truth),
+        "answer": stack(outcome.values),
+        "naive": stack(naive),
+        "network_error": np.abs(by_series(outcome.values - outcome.truth)).mean(axis=0).astype(np.float32),
+        "naive_error": np.abs(by_series(naive - outcome.truth)).mean(axis=0).astype(np.float32),
+        "names": list(store.plan.targets),
+        "windows": [store.name(int(places[row])) for row in chosen],
+    }
+
+
+def _apart(rows: int, most: int) -> np.ndarray:
+    """The middles of `most` equal stretches of the rows."""
+    number = min(most, rows)
+    return ((np.arange(number) + 0.5) * rows / number).astype(np.int64)

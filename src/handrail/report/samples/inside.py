@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handrail.data.encoders.text import TextEncoder
-from handrail.data.encoders.text_stream import StreamEncoder
-from handrail.data.encoders.tokenizers.codes import PADDING
+from handrail.data.encoders.text import StreamEncoder, TextEncoder
+from handrail.data.encoders.tokenizers import PADDING
 from handrail.data.part import Part
 from handrail.data.rows import Windows, cut
 from handrail.network import Network
@@ -16,7 +15,7 @@ from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.report.samples.items import ItemColumn, find_item_column
 from handrail.shapes import ImageShape
-from handrail.tasks.generation import sample
+from handrail.tasks.next_token import sample
 from handrail.training.seeds import derive
 
 _TEMPERATURE = 0.8
@@ -32,7 +31,7 @@ def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
     if shown is None or not isinstance(shown.column, StreamEncoder) or pipeline.task.name != "next-token":
         return {}
     tokenizer, length = shown.column.tokenizer, shown.column.length
-    start = _windows(pipeline, validation, 1)
+    start = _first_window(pipeline, validation)
     tokens = sample(
         first_of(pipeline.network),
         start.long().to(pipeline.device),
@@ -45,10 +44,10 @@ def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
     return {"prompt": prompt[-_PROMPT:], "text": whole[len(prompt) :], "temperature": _TEMPERATURE}
 
 
-def _windows(pipeline: Pipeline, part: Part, most: int) -> Tensor:
+def _first_window(pipeline: Pipeline, part: Part) -> Tensor:
     rows = pipeline.rows(part)
     assert isinstance(rows, Windows)
-    windows = cut(rows, 0, most)
+    windows = cut(rows, 0, 1)
     assert isinstance(windows, Tensor)
     return windows
 
@@ -62,15 +61,14 @@ def attention_section(pipeline: Pipeline, shown: ItemColumn | None, validation: 
         return {}
     if not isinstance(shown.column, TextEncoder | StreamEncoder):
         return {}
-    codes = (
-        _windows(pipeline, validation, 1)
-        if isinstance(shown.column, StreamEncoder)
-        else _typical_text(pipeline, validation)
-    )
+    is_stream = isinstance(shown.column, StreamEncoder)
+    codes = _first_window(pipeline, validation) if is_stream else _typical_text(pipeline, validation)
     there = int((codes[0] != PADDING).sum())
     tokens = min(there, _TOKENS)
     pipeline.eval()
-    maps = model.attention_maps(_model_inputs(pipeline, codes.to(pipeline.device)))[0]
+    network, inputs = first_of(pipeline.network), codes.to(pipeline.device)
+    inputs = network.scale(network.front(inputs)) if isinstance(network, Network) else inputs
+    maps = model.attention_maps(inputs)[0]
     layers = sorted({0, len(maps) - 1})[:_LAYERS]
     return {
         "weights": maps[layers, :_HEADS, :tokens, :tokens].float().cpu().numpy().astype(np.float16),
@@ -92,26 +90,14 @@ def _typical_text(pipeline: Pipeline, validation: Part) -> Tensor:
     return codes[row : row + 1]
 
 
-def _model_inputs(pipeline: Pipeline, rows: Tensor) -> Tensor:
-    network = first_of(pipeline.network)
-    return network.scale(network.front(rows)) if isinstance(network, Network) else rows
-
-
 def filter_section(pipeline: Pipeline) -> dict[str, Any]:
     """The weights of the first convolution if it sees the image and its filters are larger than 1 × 1."""
-    shape = pipeline.encoder.shape
-    if not isinstance(shape, ImageShape) or item_kind(pipeline) != "image":
+    shape, shown = pipeline.encoder.shape, find_item_column(pipeline)
+    if not isinstance(shape, ImageShape) or shown is None or shown.place is not None or shown.kind != "image":
         return {}
-    first = next(
-        (module for module in first_of(pipeline.network).modules() if isinstance(module, nn.Conv2d)), None
-    )
+    modules = first_of(pipeline.network).modules()
+    first = next((module for module in modules if isinstance(module, nn.Conv2d)), None)
     if first is None or first.in_channels != shape.channels or min(first.kernel_size) < 3:
         return {}
     weights = first.weight.detach()[:_FILTERS].float().cpu().numpy()
     return {"weights": weights.astype(np.float16), "total": first.out_channels}
-
-
-def item_kind(pipeline: Pipeline) -> str:
-    """The kind of the items if rows hold nothing else; empty for tables and mixed rows."""
-    shown = find_item_column(pipeline)
-    return "" if shown is None or shown.place is not None else shown.kind

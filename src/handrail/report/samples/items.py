@@ -12,7 +12,7 @@ from handrail.data.encoders.column import ColumnEncoder
 from handrail.data.encoders.row_encoder import Mixed, OneColumn
 from handrail.data.part import Part
 from handrail.data.rows import Values, count, cut
-from handrail.data.stores.windows import WindowStore
+from handrail.data.stores.series import WindowStore
 from handrail.pipeline import Pipeline
 
 SIDE = 88  # pixels of an image among many
@@ -58,13 +58,13 @@ def items(pipeline: Pipeline, shown: ItemColumn, part: Part, *, side: int = SIDE
         texts = part.features[shown.column.name].fill_null("").to_list()
         return {"kind": "text", "texts": [str(text)[:_LETTERS] for text in texts]}
     if shown.kind == "series":
-        return series(part, shown)
+        return _series(part, shown)
     rows = encode(pipeline, part)
     values = rows if isinstance(rows, Tensor) else rows[shown.place or 0]
     return {"kind": shown.kind, "items": display(values, shown.kind, side=side)}
 
 
-def series(part: Part, shown: ItemColumn) -> dict[str, Any]:
+def _series(part: Part, shown: ItemColumn) -> dict[str, Any]:
     """Series in their own units: `items` `[rows, channels, length]`, NaN behind their ends."""
     store: Any = part.stores[shown.column.name]
     if isinstance(store, WindowStore):
@@ -74,11 +74,10 @@ def series(part: Part, shown: ItemColumn) -> dict[str, Any]:
     values = store.values(places, length).numpy()
     behind = np.arange(length) >= store.lengths[places][:, None]
     values[np.broadcast_to(behind[:, None], values.shape)] = np.nan
-    return {"kind": "series", "items": thin_steps(values)}
+    return {"kind": "series", "items": _thin_steps(values)}
 
 
-def thin_steps(values: np.ndarray) -> np.ndarray:
-    """Every nth value of long series."""
+def _thin_steps(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values[..., :: max(1, -(-values.shape[-1] // _STEPS))])
 
 
@@ -88,7 +87,7 @@ def display(values: Tensor, kind: str, *, side: int = SIDE) -> np.ndarray:
         return smaller(values.cpu().numpy(), side)
     if kind == "audio":
         return _fewer_frames(values[:, 0].float().cpu().numpy()).astype(np.float16)
-    return thin_steps(values.float().cpu().numpy())
+    return _thin_steps(values.float().cpu().numpy())
 
 
 def fit_size(shape: tuple[int, ...], side: int) -> tuple[int, int]:
@@ -109,11 +108,9 @@ def smaller(images: np.ndarray, side: int) -> np.ndarray:
 
 def smaller_codes(masks: np.ndarray, side: int) -> np.ndarray:
     """Class codes `[rows, height, width]` shrunk like their images by `smaller`, from the nearest pixels."""
-    places = [
-        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
-        for new, old in zip(fit_size(masks.shape, side), masks.shape[-2:], strict=True)
-    ]
-    return np.ascontiguousarray(masks[:, places[0]][:, :, places[1]])
+    sizes = zip(fit_size(masks.shape, side), masks.shape[-2:], strict=True)
+    down, across = (((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in sizes)
+    return np.ascontiguousarray(masks[:, down][:, :, across])
 
 
 def _fewer_frames(values: np.ndarray) -> np.ndarray:

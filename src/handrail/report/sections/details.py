@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from handrail.evaluation.predictions import Predictions
+from handrail.errors import RunError
+from handrail.evaluation.metrics import Predictions
 from handrail.report import wording
 from handrail.report.figures.calibration import reliability_plot
 from handrail.report.figures.confusion import Confusion, LabelRow, confusion, label_table
-from handrail.report.figures.figure import FigureView
 from handrail.report.figures.histogram import histogram_plot
 from handrail.report.figures.rankings import ranking_curves
 from handrail.report.figures.residuals import regression_plots
+from handrail.report.figures.style import FigureView
 from handrail.report.figures.texts import excerpt
 from handrail.report.samples import read_samples
-from handrail.report.sections.answers import has_probabilities, read_answers, read_columns
 from handrail.report.sections.pictures import answer_pictures, thumbnails
 from handrail.runs.record import RunRecord
 
@@ -42,12 +44,7 @@ _ERRORS = {
 def part_view(
     run: RunRecord, part: str, summary: Mapping[str, Any], results: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the template shows of a part.
-
-    Arguments:
-        part: validation or test.
-        summary: `validation.json`.
-        results: `validation.json` or `test.json`.
+    """What the template shows of a part, `validation` or `test`; `results` is the part's own file.
 
     Raises: `RunError` when files of the run are missing or damaged.
     """
@@ -98,7 +95,7 @@ def _value_figures(
 def _score_figures(
     answers: Predictions, part: str, chosen: Mapping[str, float], *, marked: bool
 ) -> list[FigureView]:
-    if not has_probabilities(answers):
+    if answers.probabilities is None or not np.isfinite(answers.probabilities).all():
         return []
     temperature = chosen.get("temperature")
     note = "" if temperature is None else f"Temperature {temperature:.3g}, chosen on validation rows."
@@ -109,31 +106,26 @@ def _score_figures(
 def _item_figures(
     columns: Mapping[str, np.ndarray], task: str, part: str, *, marked: bool
 ) -> list[FigureView]:
-    """Histograms over single images, windows and texts."""
-    name = f"spread-{part}"
     if task == "boxes":
         boxes = columns["objects"] + columns["found"]
         f1 = np.divide(2 * columns["matched"], boxes, out=np.ones(len(boxes)), where=boxes > 0)
         surplus = (columns["found"] - columns["objects"]).astype(np.float64)
         plots = [
-            (f1, "F1 of each image", "F1 at an overlap of one half", "images", name, False),
-            (surplus, "Objects found too many or too few", "found − there", "images", f"count-{part}", True),
+            ("spread", f1, "F1 of each image", "F1 at an overlap of one half", "images", False),
+            ("count", surplus, "Objects found too many or too few", "found − there", "images", True),
         ]
     else:
         column, title, axis, rows, whole = _HISTOGRAMS[task]
         values = columns[column].astype(np.float64) if whole else columns[column]
-        plots = [(values, title, axis, rows, name, whole)]
-    return [
-        view
-        for values, title, axis, rows, name, whole in plots
-        for view in histogram_plot(
-            values, title=title, axis=axis, rows=rows, name=name, whole=whole, marked=marked
-        )
-    ]
+        plots = [("spread", values, title, axis, rows, whole)]
+    views = []
+    for name, values, title, axis, rows, whole in plots:
+        words = {"title": title, "axis": axis, "rows": rows, "name": f"{name}-{part}"}
+        views += histogram_plot(values, **words, whole=whole, marked=marked)
+    return views
 
 
 def _hardest(rows: list[Mapping[str, Any]], task: str, pictures: list[Any]) -> dict[str, Any]:
-    """The rows, and which columns their table needs."""
     shown = [_hard(row, task) for row in rows]
     for row, picture in zip(shown, pictures, strict=False):
         row["thumbnail"] = picture
@@ -165,3 +157,46 @@ def _hard(row: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 def _short(value: str | None, longest: int) -> str | None:
     return value if value is None or len(value) <= longest else f"{value[: longest - 1]}…"
+
+
+def read_answers(path: Path, task: Mapping[str, Any]) -> Predictions:
+    """The predictions in `predictions/<part>.parquet`.
+
+    Raises: `RunError` when the file is missing or damaged.
+    """
+    classes = tuple(task["classes"])
+    try:
+        frame = pl.read_parquet(path)
+        if task["name"] == "regression":
+            truth, values = (
+                _columns(frame, kind, range(len(task["targets"]))) for kind in ("truth", "value")
+            )
+            return Predictions("regression", truth, values=values)
+        scores = [f"p_{name}" for name in classes]
+        probabilities = frame.select(scores).to_numpy() if scores[0] in frame.columns else None
+        if task["name"] == "multi-label":
+            truth, labels = (_columns(frame, kind, classes) for kind in ("truth", "label"))
+        else:
+            truth, labels = frame["truth"].to_numpy(), frame["label"].to_numpy()
+        return Predictions(task["name"], truth, probabilities=probabilities, labels=labels, classes=classes)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _damage(path, error) from error
+
+
+def read_columns(path: Path) -> dict[str, np.ndarray]:
+    """The predictions of tasks without classes or values, such as masks: a number or text per row.
+
+    Raises: `RunError` when the file is missing or damaged.
+    """
+    try:
+        return {column.name: column.to_numpy() for column in pl.read_parquet(path)}
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _damage(path, error) from error
+
+
+def _damage(path: Path, error: Exception) -> RunError:
+    return RunError(f"'{path}' is missing or damaged ({str(error).splitlines()[0]}); fit again.")
+
+
+def _columns(frame: pl.DataFrame, kind: str, names: Any) -> np.ndarray:
+    return frame.select(f"{kind}_{name}" for name in names).to_numpy()

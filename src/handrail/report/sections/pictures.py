@@ -1,4 +1,4 @@
-"""Turns the samples of a run folder into the figures of its page."""
+"""Turn the samples of a run folder into the figures of its page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from handrail.report.figures.attention import attention_plot
 from handrail.report.figures.boxes import box_grid
-from handrail.report.figures.figure import FigureView
 from handrail.report.figures.forecasts import MOST_PANELS, forecast_plots, horizon_plot, series_plot
 from handrail.report.figures.maps import MOST_SPECTROGRAMS, filters_grid, mask_grid, spectrogram_grid
 from handrail.report.figures.samples import augmentation_grid, mistakes_grid, sample_grid
+from handrail.report.figures.style import FigureView
 from handrail.report.figures.texts import GeneratedText, HardText, hard_texts, text_sample
-from handrail.report.figures.thumbnails import thumbnail
+from handrail.report.figures.tiles import thumbnail
 from handrail.report.samples.archive import Sections
 from handrail.tools.words import plural
 
@@ -59,7 +59,6 @@ def _plural(kind: str) -> str:
 
 
 def _many(section: Section, titles: list[str], *, name: str, title: str) -> FigureView:
-    """Items side by side, each with its title."""
     if section["kind"] == "image":
         view = sample_grid(section["items"], titles, name=name, width=_WIDE, shape=section.get("shape"))
     elif section["kind"] == "audio":
@@ -109,29 +108,21 @@ def inside_pictures(sections: Sections) -> Pictures:
 
 
 def _attention(section: Section) -> list[FigureView]:
-    """The last layer large, with its tokens; the first one small."""
     views = []
     for layer, weights in zip(section["layers"], section["weights"].astype(np.float32), strict=True):
         title = f"Attention in layer {layer} of {section['of']}" if section["of"] > 1 else "Attention"
         name = f"attention-{layer}"
         if layer == section["layers"][-1]:
-            tokens = _tokens(len(section["tokens"]), section["there"])
-            view = attention_plot(
-                weights, section["tokens"], title=title, name=name, width=_WIDE, columns=min(2, len(weights))
-            )
-            views.append(replace(view, side=tokens, wide=True, tall=True))
+            tokens, there = section["tokens"], section["there"]
+            side = f"{there} tokens" if there <= len(tokens) else f"the first {len(tokens)} of {there} tokens"
+            size: Any = {"width": _WIDE, "columns": min(2, len(weights))}
+            view = attention_plot(weights, tokens, title=title, name=name, **size)
+            views.append(replace(view, side=side, wide=True, tall=True))
         else:
             view = attention_plot(weights, title=title, name=name)
-            views.append(
-                replace(
-                    view, side="", note=f"The same tokens as in layer {section['layers'][-1]}. {view.note}"
-                )
-            )
+            note = f"The same tokens as in layer {section['layers'][-1]}. {view.note}"
+            views.append(replace(view, side="", note=note))
     return views
-
-
-def _tokens(shown: int, there: int) -> str:
-    return f"the first {shown} of {there} tokens" if there > shown else f"{there} tokens"
 
 
 def answer_pictures(sections: Sections, part: str, *, marked: bool) -> Pictures:
@@ -140,16 +131,8 @@ def answer_pictures(sections: Sections, part: str, *, marked: bool) -> Pictures:
     texts: tuple[HardText, ...] = ()
     total = 0
     if section := sections.get("masks"):
-        classes = section["classes"]
-        view = mask_grid(
-            section["images"],
-            section["truths"],
-            section["answers"],
-            classes,
-            name=f"masks-{part}",
-            width=_WIDE,
-            marked=marked,
-        )
+        columns = (section[key] for key in ("images", "truths", "answers", "classes"))
+        view = mask_grid(*columns, name=f"masks-{part}", width=_WIDE, marked=marked)
         figures.append(replace(view, note=f"{view.note} {_ORDER}", wide=True, tall=True))
     if section := sections.get("boxes"):
         figures.append(_boxes(section, part, marked=marked))
@@ -158,9 +141,8 @@ def answer_pictures(sections: Sections, part: str, *, marked: bool) -> Pictures:
     if (section := sections.get("mistakes")) and section["total"]:
         total = section["total"]
         if section["kind"] == "text":
-            texts = tuple(
-                hard_texts(*(section[key] for key in ("rows", "texts", "truths", "answers", "sure")))
-            )
+            columns = (section[key] for key in ("rows", "texts", "truths", "answers", "sure"))
+            texts = tuple(hard_texts(*columns))
         else:
             figures.append(_mistakes(section, part, marked=marked))
     return Pictures(tuple(figures), texts, total=total)
@@ -175,9 +157,8 @@ def _mistakes(section: Section, part: str, *, marked: bool) -> FigureView:
     titles = [f"{answer} {sure:.0%}, is {truth}" for truth, answer, sure in zip(*columns, strict=True)]
     view = _many(section, titles, name=name, title="Most confident mistakes")
     note = f"The answer with its probability, then the truth. {view.note}"
-    return replace(
-        view, side=_of(min(len(titles), _PANELS[section["kind"]]), section["total"]), note=note, marked=marked
-    )
+    side = _of(min(len(titles), _PANELS[section["kind"]]), section["total"])
+    return replace(view, side=side, note=note, marked=marked)
 
 
 def _of(shown: int, total: int) -> str:
@@ -192,20 +173,17 @@ def _boxes(section: Section, part: str, *, marked: bool) -> FigureView:
         true, predicted = (boxes[boxes[:, 0] >= 0] for boxes in (padded_truth, padded_answer))
         truths.append((true[:, 1:] * size, true[:, 0].astype(np.int64)))
         answers.append((predicted[:, 2:] * size, predicted[:, 0].astype(np.int64), predicted[:, 1]))
-    view = box_grid(
-        list(images), truths, answers, section["classes"], name=f"boxes-{part}", width=_WIDE, marked=marked
-    )
+    look: Any = {"name": f"boxes-{part}", "width": _WIDE, "marked": marked}
+    view = box_grid(list(images), truths, answers, section["classes"], **look)
     return replace(view, note=f"{view.note} {_ORDER}", wide=True, tall=True)
 
 
 def _forecasts(section: Section, part: str, *, marked: bool) -> list[FigureView]:
     views = []
     for place, window in enumerate(section["windows"]):
-        history, truth, answer, naive = (
-            section[key][place] for key in ("history", "truth", "answer", "naive")
-        )
+        curves = (section[key][place] for key in ("history", "truth", "answer", "naive"))
         name = f"forecast-{part}-{place}"
-        for view in forecast_plots(history, truth, answer, naive, section["names"], name=name, marked=marked):
+        for view in forecast_plots(*curves, names=section["names"], name=name, marked=marked):
             views.append(replace(view, note=f"{window[0].upper()}{window[1:]}. {view.note}"))
     if section["network_error"].shape[1] > 1:
         pairs = zip(section["names"], section["network_error"], section["naive_error"], strict=True)

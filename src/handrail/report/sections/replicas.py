@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.report.figures.figure import FigureView
-from handrail.report.figures.replicas import replica_plot
+from handrail.report.figures.intervals import replica_plot
+from handrail.report.figures.style import FigureView
 from handrail.report.replicas import Replicas, Results, replicas_in
 from handrail.report.wording import capitalise, interval, metric_label, metric_value
 from handrail.tools.words import list_some
@@ -16,29 +16,34 @@ _SPREADS = (
 
 
 def replica_view(parts: Mapping[str, Results]) -> dict[str, Any] | None:
-    """What the template shows; None where a single network was trained.
-
-    Arguments:
-        parts: `validation.json`, and `test.json` once the seal is open.
-    """
+    """What the template shows of the replicas in each part's file; None for a single network."""
     replicas = replicas_in(parts["validation"])
     if replicas is None:
         return None
     pairs = {part: (results, own) for part, results in parts.items() if (own := replicas_in(results))}
     comparison, answering = parts["validation"]["comparison"], replicas.answering
     which = f"one of {len(answering)} that answer together" if replicas.has_ensemble else "which answers"
+    decisions = parts["validation"]["decisions"]
+    names = list_some(decisions, most=6, last=" and ")
+    note = f"All figures use the {names} chosen for {replicas.predictor}."
     return {
         "sentence": _introduction(replicas),
         "chosen": not replicas.has_ensemble,
         "spreads": _SPREADS,
-        "decisions": _decisions_note(parts["validation"]["decisions"], replicas),
+        "decisions": note if decisions else "",
         "inside": f"A look into replica {answering[0]}, {which}.",
         "refit": bool(parts.get("test", {}).get("refit")),
         "figures": [view for part, pair in pairs.items() for view in _plot(part, *pair)],
         "best": f"replica {replicas.best}",
         "joins": "ensemble" in replicas.figures,
         "parts": list(pairs),
-        "rows": [_row(metric, pairs) for metric in replicas.spread],
+        "rows": [
+            {
+                "label": capitalise(metric_label(metric)),
+                "parts": [_spread(metric, own) for _, own in pairs.values()],
+            }
+            for metric in replicas.spread
+        ],
         "metric": capitalise(metric_label(comparison["metric"])),
         "members": [_member(number, pairs) for number in range(len(replicas.members))],
     }
@@ -63,16 +68,6 @@ def _introduction(replicas: Replicas) -> str:
     return f"The recipe was trained {count} times; nothing but the seed differs.{without} {how}"
 
 
-def _decisions_note(decisions: Mapping[str, float], replicas: Replicas) -> str:
-    names = list_some(decisions, most=6, last=" and ")
-    return f"All figures use the {names} chosen for {replicas.predictor}." if decisions else ""
-
-
-def _row(metric: str, pairs: Mapping[str, tuple[Results, Replicas]]) -> dict[str, Any]:
-    spreads = [_spread(metric, replicas) for _, replicas in pairs.values()]
-    return {"label": capitalise(metric_label(metric)), "parts": spreads}
-
-
 def _spread(metric: str, replicas: Replicas) -> dict[str, str]:
     spread = replicas.spread.get(metric, dict.fromkeys(("mean", "std", "low", "high")))
     return {
@@ -87,11 +82,10 @@ def _member(number: int, pairs: Mapping[str, tuple[Results, Replicas]]) -> dict[
     """How a replica was trained, and its main metric on each part."""
     first = next(iter(pairs.values()))[1]
     member = first.members[number]
-    values = [
-        metric_value(metric, own.members[number]["metrics"].get(metric))
-        for results, own in pairs.values()
-        for metric in [results["comparison"]["metric"]]
-    ]
+    values = []
+    for results, own in pairs.values():
+        metric = results["comparison"]["metric"]
+        values.append(metric_value(metric, own.members[number]["metrics"].get(metric)))
     return {
         "replica": member["replica"],
         "answers": member["replica"] in first.answering,

@@ -1,9 +1,11 @@
-"""The sentence that a page begins with, and the figures beside it."""
+"""The head of a page: the result in a sentence, the figures beside it, and what the seal says."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from handrail.errors import SealError
+from handrail.evaluation.ledger import Opening
 from handrail.evaluation.metric_names import higher_is_better
 from handrail.report.replicas import Replicas, network_name, replicas_in
 from handrail.report.wording import (
@@ -12,9 +14,12 @@ from handrail.report.wording import (
     difference_interval,
     interval,
     metric_label,
+    metric_value,
+    moment,
     row_word,
     value_in_prose,
 )
+from handrail.runs.record import RunRecord
 from handrail.tools.words import list_some, plural
 
 _WINNER = {
@@ -67,16 +72,11 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
         f"{_ending(outcome, who)}{_alone(replicas, metric) if replicas else ''}"
     )
     gap = comparison["difference"]
+    gap_texts = difference(metric, gap["value"]), difference_interval(metric, gap)
     tiles = (
         _figure(f"{label}, {part} {row}s", metric, network, look="network", marked=marked),
         _figure(f"best baseline, {baseline}", metric, other, look="baseline", marked=marked),
-        Tile(
-            _WINNER[outcome].format(who=who),
-            difference(metric, gap["value"]),
-            difference_interval(metric, gap),
-            outcome,
-            marked,
-        ),
+        Tile(_WINNER[outcome].format(who=who), *gap_texts, outcome, marked),
     )
     return Verdict(sentence, outcome, tiles)
 
@@ -93,7 +93,6 @@ def _figure(label: str, metric: str, values: Mapping[str, float | None], *, look
 
 
 def _alone(replicas: Replicas, metric: str) -> str:
-    """What single networks show, for comparison with the ensemble."""
     spread = replicas.spread.get(metric, {})
     if spread.get("std") is None:
         return ""
@@ -138,13 +137,127 @@ def _ending(outcome: str, who: str) -> str:
 
 def best_of(name: str, figures: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
     """The model with the best value of a metric; empty where none or several are best."""
-    values = {
-        who: value
-        for who, metrics in figures.items()
-        if (value := metrics.get(name, {}).get("value")) is not None
-    }
+    known = {who: metrics.get(name, {}).get("value") for who, metrics in figures.items()}
+    values = {who: value for who, value in known.items() if value is not None}
     if len(values) < 2:
         return ""
     best = (max if higher_is_better(name) else min)(values.values())
     winners = [who for who, value in values.items() if value == best]
     return winners[0] if len(winners) == 1 else ""
+
+
+@dataclass(frozen=True)
+class OpeningRow:
+    """A line of the ledger."""
+
+    when: str
+    run: str
+    recipe: str
+    again: bool
+    figure: str
+
+
+@dataclass(frozen=True)
+class SealView:
+    """The seal in words.
+
+    Arguments:
+        clean: whether the test figures are, or would be, those of unseen rows.
+        mark: stands beside each test figure of rows that were opened before.
+        shared: a sentence for each other set of test rows that holds some of these.
+        metric: shown in the table of openings.
+    """
+
+    state: str
+    clean: bool
+    sentences: tuple[str, ...]
+    mark: str = ""
+    openings: tuple[OpeningRow, ...] = ()
+    shared: tuple[str, ...] = ()
+    metric: str = ""
+
+
+def seal_view(run: RunRecord, summary: Mapping[str, Any], tested: Mapping[str, Any] | None) -> SealView:
+    """The state of the seal from `test.json` and the ledger, which may be unreadable."""
+    trouble: tuple[str, ...] = ()
+    try:
+        openings = run.openings()
+    except SealError as error:
+        openings, trouble = [], (f"The ledger of openings could not be read: {error}",)
+    metric = next(iter(summary["metrics"]))
+    rows = tuple(_opening_row(opening, metric) for opening in openings)
+    if tested is None:
+        view = _shut_view(openings, summary["rows"]["test"], trouble, rows)
+    else:
+        view = _open_view(run, tested, openings, trouble, rows)
+    return replace(view, metric=metric)
+
+
+def _opening_row(opening: Opening, metric: str) -> OpeningRow:
+    value = (opening.figures or {}).get(metric)
+    figure = metric_value(metric, value) if isinstance(value, int | float) else "not measured"
+    name = opening.run.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    recipe = f"{opening.recipe} ({opening.recipe_hash})"
+    return OpeningRow(moment(opening.when), name, recipe, opening.again, figure)
+
+
+def _shut_view(
+    openings: Sequence[Opening], rows: int, trouble: tuple[str, ...], table: tuple[OpeningRow, ...]
+) -> SealView:
+    test_rows = plural(rows, "test row")
+    if not openings:
+        sentence = f"Nobody has looked at the {test_rows}; the command “handrail test” opens them, once."
+        return SealView("Shut", not trouble, (sentence, *trouble), openings=table)
+    last, times = openings[-1], _times(len(openings))
+    sentence = (
+        f"This run has not looked at its {test_rows}, but they have been opened {times} before, last on "
+        f"{moment(last.when)} by the recipe {last.recipe} ({last.recipe_hash}). "
+        "Another test of them needs --again, and its figures will be marked."
+    )
+    return SealView("Shut here, opened before", False, (sentence, *trouble), openings=table)
+
+
+def _open_view(
+    run: RunRecord,
+    tested: Mapping[str, Any],
+    openings: Sequence[Opening],
+    trouble: tuple[str, ...],
+    table: tuple[OpeningRow, ...],
+) -> SealView:
+    number = tested["opening"]
+    sentences = [
+        f"Opened on {moment(tested['opened'])} by the recipe {run.recipe.name} ({run.recipe.fingerprint()}): "
+        f"{plural(tested['rows'], 'test row')}, opening number {number}."
+    ]
+    if tested["again"]:
+        sentences.append(
+            f"These rows had been opened {_times(number - 1)} before. Changes made since may have been tuned "
+            "to them, so every test figure on this page is marked and is likely to flatter."
+        )
+    else:
+        blind = (
+            "Nobody had looked at these rows before: the test figures are an honest estimate for new ones."
+        )
+        sentences.append(blind)
+    if len(openings) > number:
+        more = _times(len(openings) - number)
+        sentences.append(f"Since then they have been opened {more} more; later results are no longer blind.")
+    if tested["refit"]:
+        refitted = "The tested model was refitted on training and validation rows, "
+        sentences.append(f"{refitted}for the number of epochs that was best before.")
+    shared = tuple(_overlap_line(opening, share) for opening, share in tested["shared"])
+    clean, times = not tested["again"] and not shared, _times(number)
+    mark = f"opened {times}" if tested["again"] else ""
+    return SealView(f"Opened {times}", clean, (*sentences, *trouble), mark, table, shared)
+
+
+def _overlap_line(opening: Mapping[str, Any], share: float) -> str:
+    part = "less than 1%" if share < 0.01 else f"{share:.0%}"
+    return (
+        f"{part} of these rows are also in another set of test rows, opened on {moment(opening['when'])} "
+        f"by the recipe {opening['recipe']} ({opening['recipe_hash']})."
+    )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"

@@ -8,6 +8,7 @@ import torch
 
 from handrail.components import build
 from handrail.learning.fast.stacked import StackedGradient
+from handrail.learning.rule import step_operations
 from handrail.learning.rules.gradient import Gradient
 from handrail.tools.machine import freeze_garbage, keep_freed_memory
 from handrail.training.callbacks import Callbacks
@@ -18,63 +19,55 @@ from handrail.training.job import Job, Listeners, Trained, TrainingData, make_se
 from handrail.training.signals import StopRequest
 from handrail.training.speed.compilation import quietly, settle
 from handrail.training.speed.matmul import quick_products
-from handrail.training.speed.threads import Threads
-from handrail.training.train import restore_threads
+from handrail.training.speed.threads import Threads, restore_threads
 
 __all__ = ["cohort_of", "kind_of", "train_cohort", "unlike"]
 
 
 def cohort_of(
-    pupils: Sequence[Job], *, file: Path | None, listeners: Listeners, wish: StopRequest
+    jobs: Sequence[Job], *, file: Path | None, listeners: Listeners, stop_request: StopRequest
 ) -> CohortEngine:
-    """An engine for networks that are alike (see `unlike`).
-
-    Arguments:
-        file: of the checkpoint, from which an interrupted training goes on.
-    """
-    rules: list[Gradient] = [build("rule", pupil.lesson.recipe.learning) for pupil in pupils]
+    """An engine for networks that are alike (see `unlike`); `file` is its checkpoint, where it resumes."""
+    rules: list[Gradient] = [build("rule", job.data.recipe.learning) for job in jobs]
     places = StackedGradient.order(rules)
-    ordered = [pupils[place] for place in places]
-    objectives = [objective_of(pupil) for pupil in ordered]
-    seats = [_seat(pupil, listeners) for pupil in ordered]
-    program = Program([pupil.network for pupil in ordered], objectives[0], differing(objectives))
-    _share_chance(seats, program)
-    terms = make_setup(ordered[0].lesson)
-    return CohortEngine(seats, program, [rules[place] for place in places], terms=terms, file=file, wish=wish)
+    rules, jobs = [rules[place] for place in places], [jobs[place] for place in places]
+    objectives = [objective_of(job) for job in jobs]
+    members = [_member(job, listeners) for job in jobs]
+    program = Program([job.network for job in jobs], objectives[0], differing(objectives))
+    _share_generators(members, program)
+    setup = make_setup(jobs[0].data)
+    return CohortEngine(members, program, rules, setup=setup, file=file, stop_request=stop_request)
 
 
-def train_cohort(cohort: CohortEngine, pupils: Sequence[Job], *, cores: int | None = None) -> list[Trained]:
-    """Train a cohort, each network in place.
-
-    Arguments:
-        cores: that may be used; by default all.
+def train_cohort(cohort: CohortEngine, jobs: Sequence[Job], *, cores: int | None = None) -> list[Trained]:
+    """Train a cohort, each network in place, on at most so many cores; by default on all.
 
     Raises: `Interrupted` when asked to stop.
     """
     keep_freed_memory()
-    network, terms = pupils[0].network, cohort.terms
-    rows_in_all = terms.limits.batch_size * len(pupils)
-    operations = 6.0 * sum(parameter.numel() for parameter in network.parameters()) * rows_in_all
-    with freeze_garbage(), restore_threads(), quick_products(network, terms.train.inputs, rows_in_all):
-        free = pupils[0].lesson.recipe.training.threads == "auto"
+    network, setup, data = jobs[0].network, cohort.setup, jobs[0].data
+    rows_in_all = setup.limits.batch_size * len(jobs)
+    with freeze_garbage(), restore_threads(), quick_products(network, setup.train.inputs, rows_in_all):
+        free = data.recipe.training.threads == "auto"
+        operations = step_operations(network, rows_in_all)
         cohort.threads = Threads(cohort.prepare, operations=operations, free=free, cores=cores)
-        _compile(cohort, pupils[0].lesson)
+        _compile(cohort, data)
         cohort.run()
-    ended = {seat.name: Trained(seat.progress, seat.failure) for seat in cohort.seats}
-    return [ended[pupil.name] for pupil in pupils]
+    ended = {member.name: Trained(member.progress, member.failure) for member in cohort.members}
+    return [ended[job.name] for job in jobs]
 
 
-def _share_chance(seats: Sequence[Member], program: Program) -> None:
-    """Let networks that draw the same numbers draw them once."""
+def _share_generators(members: Sequence[Member], program: Program) -> None:
+    """Let networks that draw the same random numbers draw them once."""
     generators: dict[tuple[Any, ...], torch.Generator] = {}
-    for position, seat in enumerate(seats):
-        seat.generator = generators.setdefault((seat.seed, program.streams(position)), seat.generator)
+    for position, member in enumerate(members):
+        key = (member.seed, program.streams(position))
+        member.generator = generators.setdefault(key, member.generator)
 
 
-def _compile(cohort: CohortEngine, lesson: TrainingData) -> None:
+def _compile(cohort: CohortEngine, data: TrainingData) -> None:
     """Compile the program where that repays."""
-    rows = min(cohort.terms.limits.batch_size, len(cohort.terms.train))
-    setting = lesson.recipe.training.compile
+    rows = min(cohort.setup.limits.batch_size, len(cohort.setup.train))
 
     def compiled() -> None:
         if not cohort.program.compiled_rows:
@@ -82,9 +75,9 @@ def _compile(cohort: CohortEngine, lesson: TrainingData) -> None:
         cohort.prepare()
 
     choice = settle(
-        setting,
-        device=lesson.device or torch.device("cpu"),
-        steps=cohort.terms.plan.epochs * cohort.terms.plan.steps,
+        data.recipe.training.compile,
+        device=data.device or torch.device("cpu"),
+        steps=cohort.setup.plan.epochs * cohort.setup.plan.steps,
         eager=cohort.prepare,
         compiled=compiled,
         note=None if cohort.file is None else cohort.file.with_name("compile.json"),
@@ -95,8 +88,8 @@ def _compile(cohort: CohortEngine, lesson: TrainingData) -> None:
         cohort.program.compile(0)
 
 
-def _seat(pupil: Job, listeners: Listeners) -> Member:
-    limits = make_setup(pupil.lesson, epochs=pupil.epochs).limits
-    callbacks = Callbacks(list(listeners(pupil.name)))
-    generator = torch.Generator(pupil.lesson.device or torch.device("cpu"))
-    return Member(pupil.name, pupil.network, pupil.lesson.recipe.seed, limits, callbacks, generator)
+def _member(job: Job, listeners: Listeners) -> Member:
+    limits = make_setup(job.data, epochs=job.epochs).limits
+    generator = torch.Generator(job.data.device or torch.device("cpu"))
+    callbacks = Callbacks(listeners(job.name))
+    return Member(job.name, job.network, job.data.recipe.seed, limits, callbacks, generator)

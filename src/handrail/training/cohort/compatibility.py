@@ -1,4 +1,4 @@
-"""Whether networks can be trained as one program: equal shapes, the same rows, a rule that can be stacked."""
+"""Whether networks can be one program (equal shapes, the same rows, a rule to stack), and a quicker one."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,55 +8,85 @@ import torch
 from torch import Tensor, nn
 
 from handrail.components import build
+from handrail.layers.activations import is_activation
+from handrail.layers.noise import GaussianNoise
 from handrail.learning.fast.stacked import why_not_stackable
 from handrail.learning.rules.gradient import Gradient
 from handrail.objectives.objective import Objective
 from handrail.recipe.sections import TransferRecipe
+from handrail.training.cohort.engine import CohortEngine
 from handrail.training.cohort.layers import stand_in
 from handrail.training.job import Job, batch_size, loss_of
+from handrail.training.speed.compilation import best_of, lone_step
 
 _FREE = {"p", "std"}  # what layers that stand in may differ in
 _SHARED = ("validate_every", "precision")
+_OTHER_LOSSES = "they differ in their loss or their penalties"
+_DENSE = (
+    nn.Linear,
+    nn.Dropout,
+    nn.LayerNorm,
+    nn.BatchNorm1d,
+    nn.Embedding,
+    nn.Identity,
+    nn.Flatten,
+    GaussianNoise,
+)
+_SMALL = 100_000  # parameters: below, the calls cost more than the arithmetic
+_TURNS = 3
 
 
-def unlike(pupils: Sequence[Job]) -> str:
+def unlike(jobs: Sequence[Job]) -> str:
     """Why these cannot be one program, as the end of a sentence; empty where they can."""
-    if len(pupils) < 2:
+    if len(jobs) < 2:
         return "there is only one"
-    reasons = (_rows(pupils), _settings(pupils), _networks(pupils), _objectives(pupils))
-    return next((reason for reason in reasons if reason), "")
+    return _rows(jobs) or _settings(jobs) or _networks(jobs) or _objectives(jobs)
 
 
-def kind_of(pupil: Job) -> tuple[Any, ...]:
-    """What must be equal for two networks to be one program: their layers, and the shapes of their
-    parameters.
+def kind_of(job: Job) -> tuple[Any, ...]:
+    """What must be equal for networks to be one program: layers, shapes, precision and size of a batch."""
+    recipe = job.data.recipe
+    return _outline(job.network), recipe.training.precision, batch_size(recipe, len(job.data.targets))
+
+
+def prefer_together(cohort: CohortEngine, jobs: Sequence[Job]) -> tuple[bool, str]:
+    """Whether to train these together, and why, in a few words.
+
+    Raises: whatever the layers raise where they cannot be stacked.
     """
-    return (
-        outline(pupil.network),
-        pupil.lesson.recipe.training.precision,
-        batch_size(pupil.lesson.recipe, len(pupil.lesson.targets)),
-    )
+    cohort.prepare()
+    network = jobs[0].network
+    size = sum(parameter.numel() for parameter in network.parameters())
+    if size <= _SMALL and all(_is_dense(layer) for layer in network.modules() if not list(layer.children())):
+        return True, f"small dense networks ({size:,} parameters each)"
+    together = best_of(cohort.prepare, _TURNS)
+    alone = best_of(lone_step(jobs[0].data, network)[1], _TURNS) * len(jobs)
+    times = sorted([(alone, "one after another"), (together, "together")], key=lambda pair: pair[0])
+    quicker, slower = (f"{seconds * 1e3:.2g} ms {way}" for seconds, way in times)
+    return together < alone, f"a step of all takes {quicker}, {slower}"
 
 
-def _rows(pupils: Sequence[Job]) -> str:
-    first = pupils[0].lesson
+def _is_dense(layer: nn.Module) -> bool:
+    return isinstance(layer, _DENSE) or is_activation(layer)
+
+
+def _rows(jobs: Sequence[Job]) -> str:
+    first = jobs[0].data
     if not all(isinstance(part, Tensor) for part in (first.inputs, first.targets)):
         return "their rows are read while they are used"
-    same = all(
-        pupil.lesson.inputs is first.inputs and pupil.lesson.targets is first.targets for pupil in pupils
-    )
-    held_out = all(_validation(pupil) is _validation(pupils[0]) for pupil in pupils)
-    return "" if same and held_out else "they learn from different rows"
+    same = all(job.data.inputs is first.inputs and job.data.targets is first.targets for job in jobs)
+    same_validation = all(_validation(job) is _validation(jobs[0]) for job in jobs)
+    return "" if same and same_validation else "they learn from different rows"
 
 
-def _validation(pupil: Job) -> Any:
-    return None if pupil.lesson.validation is None else pupil.lesson.validation.inputs
+def _validation(job: Job) -> Any:
+    return None if job.data.validation is None else job.data.validation.inputs
 
 
-def _settings(pupils: Sequence[Job]) -> str:
-    first, from_nothing = pupils[0].lesson.recipe, TransferRecipe()
-    for pupil in pupils:
-        recipe = pupil.lesson.recipe
+def _settings(jobs: Sequence[Job]) -> str:
+    first, from_nothing = jobs[0].data.recipe, TransferRecipe()
+    for job in jobs:
+        recipe = job.data.recipe
         if recipe.transfer != from_nothing:
             return "a network that begins with what another has learned is trained alone"
         rule = build("rule", recipe.learning)
@@ -71,41 +101,28 @@ def _settings(pupils: Sequence[Job]) -> str:
     return "" if first.training.precision == "float32" else "they compute in bfloat16"
 
 
-def _networks(pupils: Sequence[Job]) -> str:
-    if len({kind_of(pupil) for pupil in pupils}) > 1:
+def _networks(jobs: Sequence[Job]) -> str:
+    if len({kind_of(job) for job in jobs}) > 1:
         return "they differ in their layers or in the size of a batch"
-    network = pupils[0].network
+    network = jobs[0].network
     if getattr(network, "augment", None):
         return "their rows are changed at random in training"
-    if any(
-        parameter.device.type == "meta" or not parameter.is_floating_point()
-        for parameter in network.parameters()
-    ):
+    if any(value.device.type == "meta" or not value.is_floating_point() for value in network.parameters()):
         return "their parameters are no plain numbers"
     return ""
 
 
-def outline(network: nn.Module) -> tuple[Any, ...]:
-    """The layers of a network, with their settings and shapes, so that equal ones compute the same function
-    of their parameters.
-    """
+def _outline(network: nn.Module) -> tuple[Any, ...]:
+    """Layers with their settings and shapes: equal outlines compute the same function of their parameters."""
     return tuple((name, type(module), _facts(module)) for name, module in network.named_modules())
 
 
 def _facts(module: nn.Module) -> tuple[Any, ...]:
-    free = _FREE if stand_in(module) is not None else set()
-    plain = {
-        key: value
-        for key, value in vars(module).items()
-        if not key.startswith("_") and key not in ("training", *free)
-    }
-    shapes = [
-        (key, tuple(value.shape), value.dtype, value.requires_grad) for key, value in _own_tensors(module)
-    ]
-    return (
-        tuple(sorted((key, repr(value)) for key, value in plain.items() if _is_plain(value))),
-        tuple(shapes),
-    )
+    free = {"training", *(_FREE if stand_in(module) is not None else ())}
+    settings = [(key, value) for key, value in vars(module).items() if key[0] != "_" and key not in free]
+    tensors = _own_tensors(module)
+    shapes = [(key, tuple(value.shape), value.dtype, value.requires_grad) for key, value in tensors]
+    return tuple(sorted((key, repr(value)) for key, value in settings if _is_plain(value))), tuple(shapes)
 
 
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -119,22 +136,22 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | torch.dtype | torch.Size)
 
 
-def objective_of(pupil: Job) -> Objective:
+def objective_of(job: Job) -> Objective:
     """The loss and the penalties of its recipe."""
-    return Objective(loss_of(pupil.lesson.recipe, pupil.lesson.task), pupil.lesson.recipe.objective.penalties)
+    recipe = job.data.recipe
+    return Objective(loss_of(recipe, job.data.task), recipe.objective.penalties)
 
 
-def _objectives(pupils: Sequence[Job]) -> str:
+def _objectives(jobs: Sequence[Job]) -> str:
     try:
-        differing([objective_of(pupil) for pupil in pupils])
+        differing([objective_of(job) for job in jobs])
     except ValueError as error:
         return str(error)
     return ""
 
 
 def differing(objectives: Sequence[Objective]) -> list[dict[str, list[float]]]:
-    """The numbers in which objectives differ, a mapping for the loss and one for each penalty: `{argument: a
-    value for each}`.
+    """The numbers in which objectives differ: `{argument: a value for each}` for the loss and each penalty.
 
     Raises: `ValueError` when they differ in more than numbers.
     """
@@ -148,16 +165,15 @@ def _differing_arguments(functions: Sequence[Any]) -> dict[str, list[float]]:
     first = functions[0]
     if all(function is first for function in functions):
         return {}
-    if not all(
-        isinstance(function, functools.partial) and function.func is first.func for function in functions
-    ):
-        raise ValueError("they differ in their loss or their penalties")
+    if not all(isinstance(one, functools.partial) and one.func is first.func for one in functions):
+        raise ValueError(_OTHER_LOSSES)
     arguments: list[Mapping[str, Any]] = [function.keywords for function in functions]
-    names = [name for name in arguments[0] if len({repr(given[name]) for given in arguments}) > 1]
-    if not all(
-        isinstance(given[name], float | int) and not isinstance(given[name], bool)
-        for name in names
-        for given in arguments
-    ):
-        raise ValueError("they differ in their loss or their penalties")
-    return {name: [float(given[name]) for given in arguments] for name in names}
+    names = [name for name in arguments[0] if len({repr(own[name]) for own in arguments}) > 1]
+    values = {name: [own[name] for own in arguments] for name in names}
+    if not all(_is_number(value) for column in values.values() for value in column):
+        raise ValueError(_OTHER_LOSSES)
+    return {name: [float(value) for value in column] for name, column in values.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)

@@ -1,7 +1,6 @@
-"""The engine of a cohort: many networks with equal layers trained as one program, each with a standing of its
-own.
+"""The engine of a cohort: many networks with equal layers trained as one program, each with its own progress.
 
-It follows `handrail.training.engine` step by step: the same orders of rows, the same chance, the same
+It follows `handrail.training.engine` step by step: the same orders of rows, the same random numbers, the same
 validations, so that a network comes out as it would alone but for rounding. One that stops early, or whose
 loss is not a number, leaves; the others go on.
 """
@@ -18,18 +17,19 @@ import torch
 from torch import Generator, Tensor, nn
 
 from handrail.data.rows import row_bytes
-from handrail.learning.batch import Batch
 from handrail.learning.fast.stacked import Stack, StackedGradient
+from handrail.learning.rule import Batch
 from handrail.learning.rules.gradient import Gradient
 from handrail.tasks.scoring import rows_at_once
 from handrail.training.callbacks import Callbacks
 from handrail.training.checkpoint import load_state, save_state
 from handrail.training.cohort.program import Program
+from handrail.training.diagnosis import describe_loss, describe_validation_loss
 from handrail.training.job import Setup
 from handrail.training.seeds import derive, generator
 from handrail.training.signals import Interrupted, StopRequest
 from handrail.training.speed.threads import Threads
-from handrail.training.state import BLOCK, GATHERED, Limits, Progress
+from handrail.training.state import BLOCK, Limits, Progress, rows_to_gather, weighted_mean
 
 # The stack is made smaller once at most that share of it still learns: a new program has to be traced.
 _LEAVE = 0.5
@@ -52,7 +52,7 @@ class Member:
 
     @property
     def learns(self) -> bool:
-        """Whether there is more for it to do."""
+        """Whether it has not stopped yet."""
         return not self.progress.done and not self.failure
 
 
@@ -60,31 +60,31 @@ class CohortEngine:
     """Several trainings at once.
 
     Arguments:
-        seats: the networks, in the order of the stack.
+        members: the networks, in the order of the stack.
         program: their stack.
         rules: of each.
-        terms: what a training follows, the same for all: rows, order, validation.
+        setup: what a training follows, the same for all: rows, order, validation.
         file: where the checkpoint is kept; without one there is none.
     """
 
     def __init__(
         self,
-        seats: Sequence[Member],
+        members: Sequence[Member],
         program: Program,
         rules: Sequence[Gradient],
         *,
-        terms: Setup,
+        setup: Setup,
         file: Path | None,
-        wish: StopRequest,
+        stop_request: StopRequest,
     ) -> None:
-        self.seats, self.program, self.terms = list(seats), program, terms
-        self.rule = StackedGradient(rules, program.parameters, steps=terms.plan.epochs * terms.plan.steps)
-        self.standing = self.seats[:]  # those in the stack, in its order
+        self.members, self.program, self.setup = list(members), program, setup
+        self.rule = StackedGradient(rules, program.parameters, steps=setup.plan.epochs * setup.plan.steps)
+        self.stacked = self.members[:]  # those in the stack, in its order
         self.best: Stack = {name: value.clone() for name, value in program.state.items()}
-        self.file, self.wish = file, wish
-        self.threads = Threads(self.prepare, operations=0.0, free=False)
+        self.file, self.stop_request = file, stop_request
+        self.threads = Threads(self.prepare, operations=0, free=False)
         self.epoch, self.step, self.seconds = 0, 0, 0.0
-        self._row_bytes = row_bytes(terms.train.inputs)
+        self._row_bytes = row_bytes(setup.train.inputs)
         self._saved_at = time.monotonic()
 
     def prepare(self) -> None:
@@ -94,95 +94,92 @@ class CohortEngine:
         network after another.
         """
         buffers = dict(self.program.buffers)
-        rows = torch.arange(min(self.terms.limits.batch_size, len(self.terms.train)))
-        each = len({seat.seed for seat in self.seats}) > 1
-        rows = rows.unsqueeze(1).expand(-1, len(self.seats)) if each else rows
+        rows = torch.arange(min(self.setup.limits.batch_size, len(self.setup.train)))
+        each = len({member.seed for member in self.members}) > 1
+        rows = rows.unsqueeze(1).expand(-1, len(self.members)) if each else rows
+        generators = [member.generator for member in self.members]
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="There is a performance drop")
-            self.program.step(next(self._batches(rows)), [seat.generator for seat in self.seats], each=each)
+            self.program.step(next(self._batches(rows)), generators, each=each)
         self.program.buffers = buffers
 
     def run(self) -> None:
         """Train all to their ends, and leave the best weights in their models."""
         within = self._resume()
-        for seat in self.seats:
-            seat.callbacks.on_train_begin(seat)
+        for member in self.members:
+            member.callbacks.notify("on_train_begin", member)
         try:
-            while any(seat.learns for seat in self.standing):
+            while any(member.learns for member in self.stacked):
                 self._epoch(within)
                 within = False
             self._save()
         finally:
-            for seat in self.seats:
-                seat.callbacks.close()
-        for seat in self.seats:
-            load_into(seat.model, seat.ended)
-            seat.callbacks.on_train_end(seat)
+            for member in self.members:
+                member.callbacks.notify("close")
+        for member in self.members:
+            _load_into(member.model, member.ended)
+            member.callbacks.notify("on_train_end", member)
 
     def _epoch(self, within: bool) -> None:
         number = self.epoch + 1
         if not within:
             self._make_smaller()
-            for seat in self.standing:
-                seat.generator.manual_seed(derive(seat.seed, "epoch", number))
-        for seat in self.standing:
-            if seat.learns:
-                seat.callbacks.on_epoch_begin(seat, number)
+            for member in self.stacked:
+                member.generator.manual_seed(derive(member.seed, "epoch", number))
+        for member in self.stacked:
+            if member.learns:
+                member.callbacks.notify("on_epoch_begin", member, number)
         began = time.perf_counter() - self.seconds
         orders = self._orders(number)
-        size = self.terms.limits.batch_size
+        size = self.setup.limits.batch_size
         for start in range(self.step * size, len(orders), BLOCK * size):
             self._block(orders[start : start + BLOCK * size])
             self.seconds = time.perf_counter() - began
-            if self.wish or time.monotonic() - self._saved_at > self.terms.limits.checkpoint_seconds:
+            if self.stop_request or time.monotonic() - self._saved_at > self.setup.limits.checkpoint_seconds:
                 self._save()
-                if self.wish:
-                    raise Interrupted(
-                        f"stopped in epoch {number}, after step {self.step}; everything is saved.",
-                        self.wish.number,
-                    )
+                if self.stop_request:
+                    raise Interrupted.in_epoch(number, self.step, self.stop_request.number)
         self._close_epoch(number, time.perf_counter() - began)
 
     def _orders(self, number: int) -> Tensor:
         """The rows of an epoch `[rows, networks]`, or `[rows]` where all networks have the same seed."""
-        seeds = dict.fromkeys(seat.seed for seat in self.standing)
-        drawn = {seed: self.terms.order(generator(seed, "order", number)) for seed in seeds}
+        seeds = dict.fromkeys(member.seed for member in self.stacked)
+        orders = {seed: self.setup.order(generator(seed, "order", number)) for seed in seeds}
         if len(seeds) == 1:
-            return next(iter(drawn.values()))
-        return torch.stack([drawn[seat.seed] for seat in self.standing], dim=1)
+            return next(iter(orders.values()))
+        return torch.stack([orders[member.seed] for member in self.stacked], dim=1)
 
     def _block(self, rows: Tensor) -> None:
         """Up to 64 steps, then one look at their losses."""
         before = {name: value.clone() for name, value in self.program.state.items()}
         begun, losses = self.step, []
         self.threads.begin()
-        generators = [seat.generator for seat in self.standing]
+        generators = [member.generator for member in self.stacked]
         for batch in self._batches(rows):
             loss, gradients = self.program.step(batch, generators, each=rows.ndim == 2)
             self.rule.step(gradients)
             losses.append(loss)
             self.step += 1
-            if self.wish:
+            if self.stop_request:
                 break
-        every = torch.stack(losses).T.tolist()
+        losses_by_member = torch.stack(losses).T.tolist()
         self.threads.end(len(losses))
-        for seat, found, position in zip(self.standing, every, range(len(self.standing)), strict=True):
-            if seat.learns:
-                self._judge(seat, position, found, before, begun)
+        for position, (member, own) in enumerate(zip(self.stacked, losses_by_member, strict=True)):
+            if member.learns:
+                self._judge(member, position, own, before, begun)
 
     def _batches(self, rows: Tensor) -> Iterator[Batch]:
-        """One step's rows behind the other: gathered many at once where all networks see the same."""
-        size, train = self.terms.limits.batch_size, self.terms.train
+        """The batches of a block: gathered many at once where all networks see the same."""
+        size, train = self.setup.limits.batch_size, self.setup.train
         if rows.ndim == 2:
             yield from (_divide(train.take(part.T.reshape(-1)), part.shape[1]) for part in rows.split(size))
             return
-        many = max(1, min(BLOCK, GATHERED // max(1, self._row_bytes * size))) * size
-        for gathered in (train.take(part) for part in rows.split(many)):
+        for gathered in (train.take(part) for part in rows.split(rows_to_gather(size, self._row_bytes))):
             yield from (gathered.cut(start, start + size) for start in range(0, len(gathered), size))
 
-    def _judge(self, seat: Member, position: int, losses: list[float], before: Stack, begun: int) -> None:
+    def _judge(self, member: Member, position: int, losses: list[float], before: Stack, begun: int) -> None:
         """A network whose loss is not a number, or has exploded, stops with its last good weights."""
-        progress = seat.progress
+        progress = member.progress
         bad = progress.first_fault(losses)
         if bad is None:
             progress.measured.setdefault("loss", []).extend(losses)
@@ -191,59 +188,47 @@ class CohortEngine:
         if not progress.best_epoch:
             self._note_best([position], before)
             progress.best_epoch = self.epoch
-        seat.ended = self._at(position, self.best)
+        member.ended = _slice(self.best, position)
         rate = self.rule.rates()[position]
-        what = "is not a number" if math.isnan(losses[bad]) else f"has exploded to {losses[bad]:.3g}"
-        seat.failure = (
-            f"the loss {what} in epoch {self.epoch + 1}, step {begun + bad + 1}. Try a smaller learning rate "
-            f"(it is {rate:g}). The "
-            f"weights of epoch {progress.best_epoch} are kept."
+        fault = describe_loss(losses[bad], f"epoch {self.epoch + 1}, step {begun + bad + 1}")
+        member.failure = (
+            f"{fault} Try a smaller learning rate (it is {rate:g}). The weights of epoch "
+            f"{progress.best_epoch} are kept."
         )
 
     def _close_epoch(self, number: int, seconds: float) -> None:
         """Validate, note, decide for each network whether it goes on."""
         rates = self.rule.rates()
-        learning = [seat for seat in self.standing if seat.learns]
+        learning = [(place, member) for place, member in enumerate(self.stacked) if member.learns]
         seconds /= max(1, len(learning))  # each its share, so that the sum is the time that has passed
-        found = self._validate(number, learning)
+        validation = self._validate([member for _, member in learning if member.limits.validates(number)])
         losses: dict[int, float] = {}
         improved: list[int] = []
-        for position, seat in enumerate(self.standing):
-            if seat not in learning:
-                continue
-            progress = seat.progress
-            figures = {
-                "step": float(self.step),
-                **progress.figures(),
-                "seconds": seconds,
-                "learning_rate": rates[position],
-            }
-            if seat.name in found:
-                figures |= {f"val_{name}": value for name, value in found[seat.name].items()}
-                losses[position] = found[seat.name]["loss"]
-                improved += [position] if self._compare(seat, number, losses[position]) else []
-            if not seat.failure:
-                progress.close(number, seconds, seat.limits)
-                seat.callbacks.on_epoch_end(seat, number, figures)
+        for position, member in learning:
+            progress = member.progress
+            figures = {"step": float(self.step), **progress.figures()}
+            figures |= {"seconds": seconds, "learning_rate": rates[position]}
+            if member.name in validation:
+                own = validation[member.name]
+                figures |= {f"val_{name}": value for name, value in own.items()}
+                losses[position] = own["loss"]
+                improved += [position] if self._compare(member, number, own["loss"]) else []
+            if not member.failure:
+                progress.close(number, seconds, member.limits)
+                member.callbacks.notify("on_epoch_end", member, number, figures)
         self._note_best(improved, self.program.state)
         self.rule.observe(losses)
         self.epoch, self.step, self.seconds = number, 0, 0.0
-        for position, seat in enumerate(self.standing):
-            if not seat.learns and not seat.ended:
-                seat.ended = self._at(
-                    position, self.best if seat.progress.best_epoch or seat.failure else self.program.state
-                )
+        for position, member in enumerate(self.stacked):
+            if not member.learns and not member.ended:
+                has_best = member.progress.best_epoch or member.failure
+                member.ended = _slice(self.best if has_best else self.program.state, position)
 
-    def _compare(self, seat: Member, number: int, loss: float) -> bool:
+    def _compare(self, member: Member, number: int, loss: float) -> bool:
         """Whether this is the best of a network so far; one without a loss stops."""
         if math.isfinite(loss):
-            return seat.progress.improves(number, loss, seat.limits.min_delta)
-        kept = (
-            f" The weights of epoch {seat.progress.best_epoch} are kept." if seat.progress.best_epoch else ""
-        )
-        seat.failure = (
-            f"the validation loss is {loss} after epoch {number}. Try a smaller learning rate.{kept}"
-        )
+            return member.progress.improves(number, loss, member.limits.min_delta)
+        member.failure = describe_validation_loss(loss, number, member.progress.best_epoch)
         return False
 
     def _note_best(self, positions: list[int], state: Stack) -> None:
@@ -253,62 +238,57 @@ class CohortEngine:
             for name, value in state.items():
                 self.best[name][rows] = value[rows]
 
-    @staticmethod
-    def _at(position: int, stack: Stack) -> Stack:
-        return {name: value[position].clone() for name, value in stack.items()}
-
-    def _validate(self, number: int, learning: Sequence[Member]) -> dict[str, dict[str, float]]:
-        """Figures on validation rows of each network that looks at them after this epoch."""
-        rows = self.terms.validation
-        looking = [seat for seat in learning if seat.limits.validates(number)]
-        if rows is None or not looking:
+    def _validate(self, members: Sequence[Member]) -> dict[str, dict[str, float]]:
+        """Figures on validation rows of each of these networks."""
+        rows = self.setup.validation
+        if rows is None or not members:
             return {}
-        sums: dict[str, dict[str, list[tuple[float, float]]]] = {seat.name: {} for seat in looking}
-        size = max(256, rows_at_once(rows.inputs) // len(self.standing))
+        sums: dict[str, dict[str, list[tuple[float, float]]]] = {member.name: {} for member in members}
+        size = max(256, rows_at_once(rows.inputs) // len(self.stacked))
         for start in range(0, len(rows), size):
             part = rows.cut(start, start + size)
-            weight = len(part) if part.weights is None else float(part.weights.double().sum())
+            weight = part.weight
             losses, outputs = self.program.look(part)
-            for position, (seat, loss) in enumerate(zip(self.standing, losses.tolist(), strict=True)):
-                if seat.name in sums:
+            for position, (member, loss) in enumerate(zip(self.stacked, losses.tolist(), strict=True)):
+                if member.name in sums:
                     figures = {"loss": (loss * weight, weight)}
-                    if seat.callbacks.members:
-                        figures |= self.terms.plan.credit(outputs[position], part.targets)
+                    if member.callbacks.members:
+                        figures |= self.setup.plan.batch_metrics(outputs[position], part.targets)
                     for name, value in figures.items():
-                        sums[seat.name].setdefault(name, []).append(value)
+                        sums[member.name].setdefault(name, []).append(value)
         return {
-            name: {key: _mean(values) for key, values in figures.items()} for name, figures in sums.items()
+            name: {key: weighted_mean(values) for key, values in figures.items()}
+            for name, figures in sums.items()
         }
 
     def _make_smaller(self) -> None:
         """Leave out those that have stopped, once there are enough of them to repay a new program."""
-        learning = [position for position, seat in enumerate(self.standing) if seat.learns]
-        if len(learning) > _LEAVE * len(self.standing):
-            return
-        self._keep(learning)
+        learning = [position for position, member in enumerate(self.stacked) if member.learns]
+        if len(learning) <= _LEAVE * len(self.stacked):
+            self._keep(learning)
 
     def _keep(self, positions: list[int]) -> None:
         self.program.keep(positions)
         self.rule.keep(positions, self.program.parameters)
         self.best = {name: value[positions].clone() for name, value in self.best.items()}
-        self.standing = [self.standing[position] for position in positions]
+        self.stacked = [self.stacked[position] for position in positions]
 
     def _save(self) -> None:
         self._saved_at = time.monotonic()
         if self.file is None:
             return
-        seats = {
-            seat.name: {
-                "progress": seat.progress.state(),
-                "ended": seat.ended,
-                "failure": seat.failure,
-                "chance": seat.generator.get_state(),
+        members = {
+            member.name: {
+                "progress": member.progress.state(),
+                "ended": member.ended,
+                "failure": member.failure,
+                "chance": member.generator.get_state(),
             }
-            for seat in self.seats
+            for member in self.members
         }
         state = {
-            "seats": seats,
-            "standing": [seat.name for seat in self.standing],
+            "seats": members,
+            "standing": [member.name for member in self.stacked],
             "parameters": self.program.parameters,
             "buffers": self.program.buffers,
             "best": self.best,
@@ -323,37 +303,34 @@ class CohortEngine:
         """Continue from the checkpoint, if there is one; whether that is within an epoch."""
         if self.file is None or not self.file.exists():
             return False
-        state = load_state(self.file)
-        before: dict[str, Any] = state["seats"]
-        for seat in self.seats:
-            kept = before[seat.name]
-            seat.progress, seat.ended, seat.failure = (
-                Progress.from_state(kept["progress"]),
-                kept["ended"],
-                kept["failure"],
-            )
-            seat.progress.reopen(seat.limits)
-            seat.ended = {} if seat.learns else seat.ended
-            seat.generator.set_state(kept["chance"])
-        self._stand_as(state["standing"])
-        for stack, kept in (
+        state: dict[str, Any] = load_state(self.file)
+        for member in self.members:
+            own = state["seats"][member.name]
+            member.progress = Progress.from_state(own["progress"])
+            member.failure = own["failure"]
+            member.progress.reopen(member.limits)
+            member.ended = {} if member.learns else own["ended"]
+            member.generator.set_state(own["chance"])
+        places = {member.name: position for position, member in enumerate(self.stacked)}
+        self._keep([places[name] for name in state["standing"]])
+        for stack, saved in (
             (self.program.parameters, state["parameters"]),
             (self.program.buffers, state["buffers"]),
             (self.best, state["best"]),
         ):
-            for name, value in kept.items():
+            for name, value in saved.items():
                 stack[name].copy_(value)  # in place: optimizers hold views of them
         self.rule.load_state_dict(state["rule"])
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         return self.step > 0
 
-    def _stand_as(self, names: list[str]) -> None:
-        """The stack with the networks of a checkpoint, in its order."""
-        places = {seat.name: position for position, seat in enumerate(self.standing)}
-        self._keep([places[name] for name in names])
+
+def _slice(stack: Stack, position: int) -> Stack:
+    """One network's copy of its part of a stack."""
+    return {name: value[position].clone() for name, value in stack.items()}
 
 
-def load_into(network: nn.Module, state: Stack) -> None:
+def _load_into(network: nn.Module, state: Stack) -> None:
     """Copy a state into a network; of tied parameters it may hold one name only."""
     own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     with torch.no_grad():
@@ -370,8 +347,3 @@ def _divide(batch: Batch, networks: int) -> Batch:
 
     weights = None if batch.weights is None else divide(batch.weights)
     return Batch(divide(batch.inputs), divide(batch.targets), weights, batch.device)
-
-
-def _mean(values: list[tuple[float, float]]) -> float:
-    total = math.fsum(weight for _, weight in values)
-    return math.fsum(value for value, _ in values) / total if total else math.nan

@@ -1,10 +1,12 @@
-"""Layers whose work in training is not a function of weights and inputs alone, as they stand in a cohort.
+"""Stand-ins for layers and losses in a cohort, so that a step of many networks is one pure function.
 
-What is drawn by chance is drawn outside, from each network's own generator, and handed in as a buffer;
-running averages come out in `updated` instead of being changed in place. So a step of many networks is one
-pure function, and each network is given the very numbers that it would draw alone.
+Random numbers are drawn outside, from each network's own generator, and handed in as a buffer; running
+averages come out in `updated` instead of being changed in place. Each network is given the very numbers that
+it would draw alone.
 """
 
+import copy
+import functools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -12,36 +14,46 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from handrail.layers.dropout import Dropout, fill_words, keep_mask, keep_threshold, words_for
-from handrail.layers.noise import GaussianNoise, NoisyLinear
+from handrail.layers.noise import (
+    Dropout,
+    GaussianNoise,
+    NoisyLinear,
+    fill_words,
+    keep_mask,
+    keep_threshold,
+    words_for,
+)
+from handrail.objectives import likelihoods
+from handrail.objectives.objective import Objective, are_classes, zero_one
+
+_FEW = 16  # classes: with more of them torch's own kernel, which goes row by row, is quick
 
 
 class Drawing(nn.Module):
-    """A layer that takes its chance from the buffer `drawn`.
+    """A layer that takes its random numbers from the buffer `drawn`.
 
-    Arguments:
-        layer: the one that this stands for.
-        nothing: what is drawn where nothing is.
+    neutral: the number that changes nothing.
     """
 
+    neutral = 0.0
     drawn: Tensor
     shape: tuple[int, ...]
     "What it needs for the batch that it saw last, for one network."
 
-    def __init__(self, layer: nn.Module, *, nothing: float) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.shape = ()
-        self.register_buffer("drawn", torch.tensor(nothing), persistent=False)
+        self.register_buffer("drawn", torch.tensor(self.neutral), persistent=False)
 
     def stand_for(self, levels: Sequence[float], like: Tensor) -> None:
-        """The settings of the networks' own layers, and a parameter of theirs."""
+        """Set the levels of the networks' own layers, and one of their parameters."""
         self.levels, self.like = list(levels), like
         self._known: tuple[Sequence[Generator], dict[Generator, float], list[int]] | None = None
         self._wide: dict[int, list[Tensor]] = {}
         self.vectors = self._vectors(torch.tensor(levels, dtype=torch.float64, device=like.device))
 
     def _vectors(self, levels: Tensor) -> list[Tensor]:
-        """Numbers of each network that `_ready` needs."""
+        """Numbers of each network that `_scale` needs."""
         return [levels.to(self.like.dtype)]
 
     def draw(self, shape: tuple[int, ...], generators: Sequence[Generator]) -> Tensor:
@@ -51,46 +63,40 @@ class Drawing(nn.Module):
         get the same numbers.
         """
         drawers, places = self._drawers(generators)
-        raw = self._room((len(drawers), *shape))
+        raw = self._allocate((len(drawers), *shape))
         for part, (generator, level) in zip(raw, drawers.items(), strict=True):
             if level:
                 self._fill(part, level, generator)
         if places:
             raw = raw[places]
-        return self._ready(raw, shape, *self._beside(len(shape)))
+        return self._scale(raw, shape, *self._broadcast(len(shape)))
 
-    def _beside(self, dimensions: int) -> list[Tensor]:
-        """The numbers of each network, in the shape that goes with what they draw."""
+    def _broadcast(self, dimensions: int) -> list[Tensor]:
+        """The numbers of each network, shaped to go with so many dimensions."""
         if dimensions not in self._wide:
-            self._wide[dimensions] = [
-                vector.view(-1, *(1 for _ in range(dimensions))) for vector in self.vectors
-            ]
+            shape = (-1, *[1] * dimensions)
+            self._wide[dimensions] = [vector.view(shape) for vector in self.vectors]
         return self._wide[dimensions]
 
     def _drawers(self, generators: Sequence[Generator]) -> tuple[dict[Generator, float], list[int]]:
-        """Each generator once, and its place among them for each network where several have one; kept for as
-        long as they are the same.
-        """
+        """Each generator once, and for each network its generator's place where some are shared; cached."""
         if self._known is None or self._known[0] is not generators:
             drawers = dict(zip(generators, self.levels, strict=True))
             places = {generator: place for place, generator in enumerate(drawers)}
-            several = 1 < len(drawers) < len(self.levels)
-            self._known = (
-                generators,
-                drawers,
-                [places[generator] for generator in generators] if several else [],
-            )
+            some_shared = 1 < len(drawers) < len(self.levels)
+            own_places = [places[generator] for generator in generators] if some_shared else []
+            self._known = (generators, drawers, own_places)
         return self._known[1:]
 
-    def _room(self, shape: tuple[int, ...]) -> Tensor:
+    def _allocate(self, shape: tuple[int, ...]) -> Tensor:
         return torch.zeros(shape, dtype=self.like.dtype, device=self.like.device)
 
     def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
         """Draw as the layer does alone."""
         raise NotImplementedError
 
-    def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
-        """What was drawn, as the layer needs it."""
+    def _scale(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
+        """The numbers drawn, as the layer needs them."""
         return raw * vectors[0]
 
     @staticmethod
@@ -105,10 +111,9 @@ class Drawing(nn.Module):
 
 
 class Drop(Drawing):
-    """y = x · drawn, for `handrail.layers.dropout.Dropout`."""
+    """y = x · drawn, for `handrail.layers.noise.Dropout`."""
 
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__(layer, nothing=1.0)
+    neutral = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -117,27 +122,24 @@ class Drop(Drawing):
         return x * self.drawn
 
     def _vectors(self, levels: Tensor) -> list[Tensor]:
-        first = torch.tensor(
-            [keep_threshold(level) for level in self.levels], dtype=torch.float32, device=levels.device
-        )
+        thresholds = [keep_threshold(level) for level in self.levels]
+        first = torch.tensor(thresholds, dtype=torch.float32, device=levels.device)
         return [first, (1 / (1 - levels)).to(self.like.dtype)]
 
-    def _room(self, shape: tuple[int, ...]) -> Tensor:
-        return torch.zeros(
-            (shape[0], words_for(torch.Size(shape[1:]).numel())), dtype=torch.int64, device=self.like.device
-        )
+    def _allocate(self, shape: tuple[int, ...]) -> Tensor:
+        words = words_for(torch.Size(shape[1:]).numel())
+        return torch.zeros((shape[0], words), dtype=torch.int64, device=self.like.device)
 
     def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
         fill_words(part, generator)
 
-    def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
+    def _scale(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
         first, scale = vectors
         bits = raw.view(torch.int16)[:, : torch.Size(shape).numel()].view(-1, *shape)
         return keep_mask(bits, first, scale, self.like.dtype)
 
     @staticmethod
     def level(layer: nn.Module) -> float:
-        """The share that is dropped."""
         return cast(nn.Dropout, layer).p
 
 
@@ -147,7 +149,7 @@ class TorchDrop(Drop):
     def _vectors(self, levels: Tensor) -> list[Tensor]:
         return [(1 - levels).to(self.like.dtype)]
 
-    def _room(self, shape: tuple[int, ...]) -> Tensor:
+    def _allocate(self, shape: tuple[int, ...]) -> Tensor:
         return torch.ones(shape, dtype=self.like.dtype, device=self.like.device)
 
     def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
@@ -158,15 +160,12 @@ class TorchDrop(Drop):
         """The share itself: the numbers are drawn by it."""
         return level
 
-    def _ready(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
+    def _scale(self, raw: Tensor, shape: tuple[int, ...], *vectors: Tensor) -> Tensor:
         return raw / vectors[0]
 
 
 class Noise(Drawing):
     """y = x + drawn."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__(layer, nothing=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -179,15 +178,14 @@ class Noise(Drawing):
 
     @staticmethod
     def level(layer: nn.Module) -> float:
-        """The standard deviation."""
-        return cast(GaussianNoise, layer).std
+        return cast(GaussianNoise | NoisyLinear, layer).std
 
 
-class NoisyWeights(Drawing):
+class NoisyWeights(Noise):
     """y = (W + drawn)·x + b."""
 
     def __init__(self, layer: nn.Module) -> None:
-        super().__init__(layer, nothing=0.0)
+        super().__init__(layer)
         linear = cast(NoisyLinear, layer)
         self.weight, self.bias = linear.weight, linear.bias
 
@@ -195,20 +193,11 @@ class NoisyWeights(Drawing):
         self.shape = tuple(self.weight.shape)
         return functional.linear(x, self.weight + self.drawn if self.training else self.weight, self.bias)
 
-    def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
-        part.normal_(generator=generator)
-
-    @staticmethod
-    def level(layer: nn.Module) -> float:
-        """The standard deviation."""
-        return cast(NoisyLinear, layer).std
-
 
 class BatchNorm(nn.Module):
     """Batch normalisation whose new running averages stand in `updated` after a pass in training.
 
-    A batch of one row has no spread and goes by what training has seen so far, as in
-    `handrail.layers.normalisation.BatchNormRows`.
+    A batch of one row has no spread and goes by the averages so far, as `layers.normalisation.BatchNormRows`.
     """
 
     running_mean: Tensor
@@ -218,12 +207,8 @@ class BatchNorm(nn.Module):
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         norm = cast(nn.BatchNorm1d, layer)
-        self.weight, self.bias, self.eps, self.momentum = (
-            norm.weight,
-            norm.bias,
-            norm.eps,
-            norm.momentum or 0.0,
-        )
+        self.weight, self.bias = norm.weight, norm.bias
+        self.eps, self.momentum = norm.eps, norm.momentum or 0.0
         for name in ("running_mean", "running_var", "num_batches_tracked"):
             self.register_buffer(name, getattr(norm, name))
         self.updated: dict[str, Tensor] = {}
@@ -235,11 +220,10 @@ class BatchNorm(nn.Module):
             mean, variance, self.updated = self.running_mean, self.running_var, {}
         else:
             variance, mean = torch.var_mean(x, over, correction=0)
+            unbiased = variance.detach() * rows / (rows - 1)
             self.updated = {
                 "running_mean": torch.lerp(self.running_mean, mean.detach(), self.momentum),
-                "running_var": torch.lerp(
-                    self.running_var, variance.detach() * rows / (rows - 1), self.momentum
-                ),
+                "running_var": torch.lerp(self.running_var, unbiased, self.momentum),
                 "num_batches_tracked": self.num_batches_tracked + 1,
             }
         wide = (1, -1, *(1 for _ in over[1:]))
@@ -259,17 +243,36 @@ STAND_INS: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def stand_in(layer: nn.Module) -> type[nn.Module] | None:
-    """What stands for a layer in a cohort; nothing where it can stay as it is."""
+    """The class that stands for a layer in a cohort; None where it can stay as it is."""
     if type(layer) in STAND_INS:
         return STAND_INS[type(layer)]
     return BatchNorm if isinstance(layer, nn.BatchNorm1d) else None
 
 
 def replace_layers(network: nn.Module) -> nn.Module:
-    """The network, changed in place, with all its layers as they stand in a cohort; names of parameters and
-    buffers stay.
-    """
+    """Put stand-ins into the network, in place; names of parameters and buffers stay."""
     for name, child in network.named_children():
         kind = stand_in(child)
         setattr(network, name, replace_layers(child) if kind is None else kind(child).train(child.training))
     return network
+
+
+def stand_in_loss(objective: Objective) -> Objective:
+    """The objective with its loss in operations that take the rows of all networks at once, if needed."""
+    loss = objective.loss
+    if getattr(loss, "func", loss) is not likelihoods.cross_entropy:
+        return objective
+    other = copy.copy(objective)
+    other.loss = functools.partial(cross_entropy, **getattr(loss, "keywords", {}))
+    return other
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor, *, label_smoothing: float | Tensor = 0.0) -> Tensor:
+    """ln Σ exp(zᵢ − max z) − (z_target − max z), for `handrail.objectives.likelihoods.cross_entropy`."""
+    if outputs.ndim != 2 or outputs.shape[1] > _FEW or not are_classes(targets):
+        return likelihoods.cross_entropy(outputs, targets, label_smoothing=label_smoothing)  # pyright: ignore[reportArgumentType]
+    lower = outputs - outputs.amax(dim=1, keepdim=True).detach()
+    shares = zero_one(outputs, targets)
+    if isinstance(label_smoothing, Tensor) or label_smoothing > 0:
+        shares = shares * (1 - label_smoothing) + label_smoothing / outputs.shape[1]
+    return lower.exp().sum(dim=1).log() - (lower * shares).sum(dim=1)

@@ -11,13 +11,11 @@ from torch.func import functional_call, functionalize, grad_and_value, vmap
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from handrail.learning.batch import Batch
-from handrail.learning.fast.codegen import as_function
-from handrail.learning.fast.graph import simplify
+from handrail.learning.fast.graph import as_function, simplify
 from handrail.learning.fast.stacked import Stack
+from handrail.learning.rule import Batch
 from handrail.objectives.objective import Objective
-from handrail.training.cohort.layers import BatchNorm, Drawing, replace_layers, stand_in
-from handrail.training.cohort.losses import stand_in_loss
+from handrail.training.cohort.layers import BatchNorm, Drawing, replace_layers, stand_in, stand_in_loss
 from handrail.training.speed.compilation import compile_function
 
 _INSIDE = "network."
@@ -35,13 +33,12 @@ class _Whole(nn.Module):
 
 
 class Program:
-    """Networks with equal layers behind each other in one stack, and what is computed with all of them at
-    once.
+    """Networks with equal layers in one stack, and what is computed with all of them at once.
 
     Arguments:
         networks: at their beginning; their parameters and buffers are copied.
         objective: the first network's.
-        numbers: in what the objectives of the others differ from it, by argument (see `likeness.differing`).
+        numbers: in which the objectives of the others differ from it, by argument (see `differing`).
     """
 
     def __init__(
@@ -53,10 +50,9 @@ class Program:
         held = [name for name in _names(self.network) if name not in learned]
         states = [network.state_dict() for network in networks]
         self.parameters: Stack = {name: torch.stack([state[name] for state in states]) for name in learned}
-        self.buffers: Stack = {
-            name: torch.stack([state[name] for state in states]) for name in held if name in states[0]
-        }
-        like = next(iter(self.parameters.values()))
+        held = [name for name in held if name in states[0]]
+        self.buffers: Stack = {name: torch.stack([state[name] for state in states]) for name in held}
+        like = self._like
         self.numbers = [{name: like.new_tensor(values) for name, values in part.items()} for part in numbers]
         for name, levels in _levels(networks).items():
             self._drawing(name).stand_for(levels, like)
@@ -64,19 +60,22 @@ class Program:
         self._traced: dict[Any, _Traced] = {}
 
     def __len__(self) -> int:
-        return len(next(iter(self.parameters.values())))
+        return len(self._like)
+
+    @property
+    def _like(self) -> Tensor:
+        """A stack of parameters, for its length, type and device."""
+        return next(iter(self.parameters.values()))
 
     @torch.no_grad()
     def step(self, batch: Batch, generators: Sequence[Generator], *, each: bool) -> tuple[Tensor, Stack]:
-        """Losses `[networks]` of a batch and the gradients of each network's own loss; running averages are
-        brought up to date.
+        """Losses `[networks]` of a batch and gradients of each network's own loss; updates running averages.
 
         Arguments:
-            generators: of each network's chance.
-            each: whether every network has rows of its own `[networks, rows, ...]`, or all the same `[rows,
-                ...]`.
+            generators: each network's own.
+            each: whether every network has its own rows `[networks, rows, …]`, or all the same `[rows, …]`.
         """
-        self._turn(training=True)
+        self._set_mode(training=True)
         tensors = _tensors(batch)
         key = (each, *(tensor.shape for tensor in tensors))
         traced = self._traced.get(key)
@@ -92,10 +91,8 @@ class Program:
 
     @torch.no_grad()
     def look(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Losses `[networks]` and outputs `[networks, rows, ...]` for rows that are not trained on, the same
-        for all.
-        """
-        self._turn(training=False)
+        """Losses `[networks]` and outputs `[networks, rows, …]` for validation rows, the same for all."""
+        self._set_mode(training=False)
         tensors = _tensors(batch)
         key = (None, *(tensor.shape for tensor in tensors))
         if key not in self._traced:
@@ -104,9 +101,7 @@ class Program:
         return losses, outputs
 
     def streams(self, position: int) -> tuple[Any, ...]:
-        """What a network draws by chance, apart from its seed: networks with equal seeds and streams get the
-        same numbers.
-        """
+        """The kinds of random numbers a network draws: equal seeds and streams give the same numbers."""
         return tuple(layer.draws_alike(layer.levels[position]) for layer in self._drawings())
 
     @property
@@ -116,13 +111,11 @@ class Program:
 
     def keep(self, positions: list[int]) -> None:
         """Go on with some of the networks only."""
-        rows = torch.tensor(positions, device=next(iter(self.parameters.values())).device)
+        rows = torch.tensor(positions, device=self._like.device)
         for stack in (self.parameters, self.buffers, *self.numbers):
             stack.update({name: value[rows].clone() for name, value in stack.items()})
         for layer in self._drawings():
-            layer.stand_for(
-                [layer.levels[position] for position in positions], next(iter(self.parameters.values()))
-            )
+            layer.stand_for([layer.levels[position] for position in positions], self._like)
         self._traced.clear()
 
     def _all_numbers(self) -> list[Tensor]:
@@ -139,7 +132,7 @@ class Program:
     def _trace(self, tensors: Sequence[Tensor], *, each: bool) -> "_Traced":
         draws = self._shapes_of_draws([tensor[0] for tensor in tensors] if each else tensors)
         names = [f"{name}.drawn" for name, _ in draws]
-        like = next(iter(self.parameters.values()))
+        like = self._like
         drawn = [torch.ones((len(self), *shape), dtype=like.dtype, device=like.device) for _, shape in draws]
         updates: list[str] = []
 
@@ -148,12 +141,12 @@ class Program:
         ) -> tuple[Tensor, list[Tensor]]:
             state = {_INSIDE + name: value for name, value in {**parameters, **rest}.items()}
             value = functional_call(self._whole, state, (batch, numbers))
-            found = _running_averages(self.network)
-            updates[:] = found
-            return value, list(found.values())
+            averages = _running_averages(self.network)
+            updates[:] = averages
+            return value, list(averages.values())
 
-        def flat(*given: Tensor) -> tuple[Tensor, ...]:
-            parts = iter(given)
+        def flat(*tensors: Tensor) -> tuple[Tensor, ...]:
+            parts = iter(tensors)
             parameters = {name: next(parts) for name in self.parameters}
             rest = {name: next(parts) for name in (*self.buffers, *names)}
             numbers = [{name: next(parts) for name in part} for part in self.numbers]
@@ -161,40 +154,48 @@ class Program:
             gradients, (value, changed) = step(parameters, rest, numbers, list(parts))
             return (value, *gradients.values(), *changed)
 
-        given = (*self.parameters.values(), *self.buffers.values(), *drawn, *self._all_numbers(), *tensors)
-        run = simplify(_graph(flat, given), lasting=list(self.parameters.values()))
+        arguments = (
+            *self.parameters.values(),
+            *self.buffers.values(),
+            *drawn,
+            *self._all_numbers(),
+            *tensors,
+        )
+        run = simplify(_graph(flat, arguments), lasting=list(self.parameters.values()))
         rows = tensors[0].shape[1 if each else 0]
         step = compile_function(run, like.device) if rows == self.compiled_rows else as_function(run.graph)
         return _Traced(step, [(self._drawing(name), shape) for name, shape in draws], tuple(updates))
 
     def compile(self, rows: int) -> None:
-        """Translate the steps with batches of so many rows into machine code, from now on; 0 goes back."""
+        """Compile steps with batches of so many rows from now on; 0 undoes it."""
         self.compiled_rows = rows
         self._traced.clear()
 
     def _trace_look(self, tensors: Sequence[Tensor]) -> "_Traced":
-        def seen(state: Stack, numbers: list[Stack], inputs: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+        def evaluate(
+            state: Stack, numbers: list[Stack], inputs: Tensor, targets: Tensor, weights: Tensor | None = None
+        ) -> tuple[Tensor, Tensor]:
             outputs: Tensor = functional_call(self.network, state, (inputs,))
-            return self._whole.objective.with_numbers(numbers).mean(outputs, *rest), outputs
+            return self._whole.objective.with_numbers(numbers).mean(outputs, targets, weights), outputs
 
-        def flat(*given: Tensor) -> tuple[Tensor, Tensor]:
-            parts = iter(given)
+        def flat(*tensors: Tensor) -> tuple[Tensor, Tensor]:
+            parts = iter(tensors)
             state = {name: next(parts) for name in self.state}
             numbers = [{name: next(parts) for name in part} for part in self.numbers]
             batch = tuple(parts)
-            return vmap(seen, in_dims=(0, 0, *(None for _ in batch)))(state, numbers, *batch)
+            return vmap(evaluate, in_dims=(0, 0, *(None for _ in batch)))(state, numbers, *batch)
 
-        given = (*self.state.values(), *self._all_numbers(), *tensors)
-        return _Traced(as_function(simplify(_graph(flat, given)).graph), [], ())
+        arguments = (*self.state.values(), *self._all_numbers(), *tensors)
+        return _Traced(as_function(simplify(_graph(flat, arguments)).graph), [], ())
 
-    def _turn(self, *, training: bool) -> None:
-        """Going through all layers takes longer than many a step."""
+    def _set_mode(self, *, training: bool) -> None:
+        """Only where it changes: going through all layers takes longer than many a step."""
         if self.network.training != training:
             self.network.train(training)
 
     @torch.no_grad()
     def _shapes_of_draws(self, tensors: Sequence[Tensor]) -> list[tuple[str, tuple[int, ...]]]:
-        """What the layers draw for a batch of this shape, in the order in which they run."""
+        """The shapes that the layers draw for such a batch, in the order in which they run."""
         order: list[str] = []
 
         def note(name: str, *_ignored: Any) -> None:
@@ -218,11 +219,9 @@ class _Traced(NamedTuple):
     updates: tuple[str, ...]
 
 
-def _graph(function: Callable[..., Any], given: Sequence[Tensor]) -> GraphModule:
-    """What the function does, without changes in place; nothing is computed, which takes three quarters of
-    the time.
-    """
-    return make_fx(functionalize(function), tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
+def _graph(function: Callable[..., Any], arguments: Sequence[Tensor]) -> GraphModule:
+    """A function's operations, none in place; fake tensors save the computing, three quarters of the time."""
+    return make_fx(functionalize(function), tracing_mode="fake", _allow_non_fake_inputs=True)(*arguments)
 
 
 def _names(network: nn.Module) -> list[str]:

@@ -18,8 +18,7 @@ Total = Callable[[Tensor], Tensor]
 
 @contextmanager
 def whole_norms(model: nn.Module, total: Total, copies: Callable[[], int]) -> Iterator[None]:
-    """While open, the batch normalisations of a model go by mean and variance over all processes, in
-    training.
+    """While open, batch normalisations in training go by mean and variance over all processes.
 
     Arguments:
         total: sums over the processes, through which gradients flow back.
@@ -44,13 +43,13 @@ def _normalise(norm: _BatchNorm, x: Tensor, *, total: Total, copies: Callable[[]
     ones = wide.new_full((1,), wide.numel() / wide.shape[1])
     *_, count = sums = total(torch.cat([wide.sum(over), ones]))
     rows = count.detach() / copies()
-    if rows <= 1:  # a single value has no spread; its layer knows what to do
+    if rows <= 1:  # a single value has no spread: left to the layer
         return type(norm).forward(norm, x[:1])
     shape = (1, -1, *[1] * (x.ndim - 2))
     mean = sums[:-1] / count
     away = wide - mean.view(shape)
     variance = total(away.square().sum(over)) / count.detach()
-    _remember(norm, mean.detach(), variance.detach() * rows / (rows - 1))
+    _update_averages(norm, mean.detach(), variance.detach() * rows / (rows - 1))
     scaled = away * (variance + norm.eps).rsqrt().view(shape)
     if norm.affine:
         scaled = scaled * norm.weight.view(shape) + norm.bias.view(shape)
@@ -58,8 +57,8 @@ def _normalise(norm: _BatchNorm, x: Tensor, *, total: Total, copies: Callable[[]
 
 
 @torch.no_grad()
-def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
-    """The means of all of training, as torch keeps them."""
+def _update_averages(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
+    """Running averages, as torch keeps them."""
     if norm.running_mean is None or norm.running_var is None:
         return
     assert norm.num_batches_tracked is not None

@@ -10,29 +10,27 @@ import torch
 import torch.distributed as dist
 
 from handrail.errors import RecipeError, RunError, TrainingError
-from handrail.learning.team import Team
+from handrail.learning.rule import Team
 from handrail.recipe import Recipe
 from handrail.tools.machine import cores
 from handrail.training.distributed.processes import LostError, Processes
 from handrail.training.signals import Interrupted
-from handrail.training.train import choose_device, restore_threads
+from handrail.training.speed.threads import restore_threads
+from handrail.training.train import choose_device
 
 _PATIENCE = timedelta(minutes=30)  # the longest that one may be behind the others
-_TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # by torchrun, to each process
+_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # that torchrun sets in each process
 
 
 @contextmanager
 def join_processes(recipe: Recipe) -> Iterator[Team]:
-    """While open, the processes that train this recipe together; a single one where nobody has started
-    others.
+    """While open, the processes that train this recipe together; a single one without torchrun.
 
-    They speak by gloo, and about what lies on GPUs by NCCL; each has a GPU of its own, or its share of the
-    processors.
+    They use gloo, and NCCL for what lies on GPUs; each has a GPU of its own, or its share of the processors.
 
-    Raises: `RecipeError` for settings that suit one process only, `RunError` when the others cannot be
-    reached.
+    Raises: `RecipeError` for settings that suit one process only, `RunError` when others cannot be reached.
     """
-    if not all(name in os.environ for name in _TOLD) or os.environ["WORLD_SIZE"] == "1":
+    if not all(name in os.environ for name in _VARIABLES) or os.environ["WORLD_SIZE"] == "1":
         yield Team()
         return
     _check(recipe)
@@ -43,9 +41,8 @@ def join_processes(recipe: Recipe) -> Iterator[Team]:
             dist.init_process_group(backend, timeout=_PATIENCE)
         except (RuntimeError, ValueError) as error:
             where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-            raise RunError(
-                f"the other processes cannot be reached at {where} ({str(error).splitlines()[0]})."
-            ) from error
+            text = f"the other processes cannot be reached at {where} ({str(error).splitlines()[0]})."
+            raise RunError(text) from error
         try:
             yield Processes()
         finally:
@@ -55,7 +52,7 @@ def join_processes(recipe: Recipe) -> Iterator[Team]:
 
 @contextmanager
 def resumable(run: Path) -> Iterator[None]:
-    """What breaks off inside, and can be gone on with, says how."""
+    """While open, errors after which the run can be resumed say how."""
     hint = f"Continue with: handrail resume {run}"
     try:
         yield
@@ -88,10 +85,9 @@ def _check(recipe: Recipe) -> None:
 
 
 def _threads() -> int:
-    """An equal share of the processors; torchrun itself allows one thread, unless OMP_NUM_THREADS says more."""
-    said = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    here = cores()
-    return said if said > 1 else max(1, here // _local("WORLD_SIZE"))
+    """An equal share of the processors; torchrun itself allows one thread or OMP_NUM_THREADS."""
+    set_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    return set_threads if set_threads > 1 else max(1, cores() // _local("WORLD_SIZE"))
 
 
 def _backend(device: torch.device) -> str:
@@ -100,8 +96,7 @@ def _backend(device: torch.device) -> str:
     if _local("WORLD_SIZE") > torch.cuda.device_count():
         raise RecipeError(
             f"training.device: found {_local('WORLD_SIZE')} processes and {torch.cuda.device_count()} GPUs "
-            "on this machine; "
-            "expected one process a GPU (--nproc-per-node), or training.device=cpu."
+            "on this machine; expected one process a GPU (--nproc-per-node), or training.device=cpu."
         )
     torch.cuda.set_device(_local("RANK"))
     return "cpu:gloo,cuda:nccl"

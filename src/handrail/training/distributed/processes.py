@@ -1,10 +1,9 @@
-"""Several processes that train one network, each on its share of every batch: data-parallel training under
-torchrun.
+"""Data-parallel training under torchrun: several processes train one network, each on its share of a batch.
 
-One message a step: gradients, loss and weight lie behind each other in one vector, which is summed over the
-processes. That is exact for shares of unequal weight, for layers that thaw, and for optimizers that try
-several points. `DistributedDataParallel` expects equal shares and the same layers in every step, and for
-networks of a few megabytes it sends one message, too.
+One message a step: gradients, loss and weight form one vector, which is summed over the processes. That is
+exact for shares of unequal weight, for layers that thaw, and for optimizers that try several points.
+`DistributedDataParallel` expects equal shares and the same layers in every step; for networks of a few
+megabytes it sends one message, too.
 
 Source: Li et al. 2020 (PyTorch Distributed)
 """
@@ -23,14 +22,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from handrail.errors import HandrailError, RecipeError
-from handrail.learning.batch import Batch
-from handrail.learning.team import Answer, Chance, Team
+from handrail.learning.rule import Answer, Batch, RngState, Team
 from handrail.objectives.objective import batch_weight
 from handrail.objectives.penalties import wants_activity
 from handrail.training.distributed.batch_norm import whole_norms
 
 LOST = "another process of this training has ended, or cannot be reached"
-_LONG = 1.0  # seconds: in blocks that take longer, a wish to stop is asked for after every step
+_LONG = 1.0  # seconds: in blocks that take longer, the processes ask for a stop request after every step
 
 _log = logging.getLogger("handrail")
 
@@ -43,7 +41,7 @@ class LostError(HandrailError):
 
 
 class Processes(Team):
-    """The processes of torch's default group; see `handrail.training.distributed.join.joined`."""
+    """The processes of torch's default group; see `handrail.training.distributed.join`."""
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
@@ -53,39 +51,29 @@ class Processes(Team):
     def check(
         self, rule: str, *, divides: bool, penalties: Sequence[Callable[..., Any]], batch_size: int
     ) -> None:
-        """Raises: `RecipeError` for rules whose steps cannot be divided, and penalties that look at a whole
-        batch.
-        """
+        """Raises: `RecipeError` for rules that cannot be divided and penalties that look at a whole batch."""
         problems = []
         if not divides:
-            problems.append(
-                f"learning: {rule} cannot be divided among processes; train with one, without torchrun."
-            )
+            text = f"{rule} cannot be divided among processes; train with one, without torchrun."
+            problems.append(f"learning: {text}")
         for penalty in penalties:
             if wants_activity(penalty):
                 name = getattr(getattr(penalty, "func", penalty), "__name__", "a penalty")
                 problems.append(
                     f"objective.penalties: {name} looks at a whole batch, of which each of the {self.size} "
-                    "processes has a share; "
-                    "leave it out, or train with one process, without torchrun."
+                    "processes has a share; leave it out, or train with one process, without torchrun."
                 )
         if problems:
             raise RecipeError(problems)
-        _log.info(
-            "%d processes divide each batch of %d rows; dropout and other noise are each one's own",
-            self.size,
-            batch_size,
-        )
+        text = "%d processes divide each batch of %d rows; dropout and other noise are each one's own"
+        _log.info(text, self.size, batch_size)
         if batch_size < self.size:
-            _log.warning(
-                "a batch of %d rows cannot be divided among %d processes: all do the same work",
-                batch_size,
-                self.size,
-            )
+            text = "a batch of %d rows cannot be divided among %d processes: all do the same work"
+            _log.warning(text, batch_size, self.size)
 
     @contextmanager
     def begin(self, model: nn.Module) -> Iterator[None]:
-        """The numbers of the first one for all; while open, batch normalisation sees all shares."""
+        """Send the first process's weights to all; while open, batch normalisation sees all shares."""
         with torch.no_grad():
             for tensor in model.state_dict().values():
                 self._send(tensor)
@@ -93,10 +81,9 @@ class Processes(Team):
             yield
 
     def batches(self, rows: Batch, order: Tensor, size: int) -> Iterator[Batch]:
-        """Shares as equal as can be, the longer ones first; of a batch with fewer rows than processes each
-        has all rows.
+        """Shares as equal as can be, the longer ones first.
 
-        So no share is ever empty, and none has to wait for another that had nothing to do.
+        Of a batch with fewer rows than processes, each has all rows: no share is ever empty.
         """
         whole = order.split(size)
         shares = [
@@ -112,7 +99,7 @@ class Processes(Team):
         """Σₚ Wₚ·∇Jₚ / Σₚ Wₚ over the processes p; Wₚ is the weight of the rows in the share of p.
 
         Jₚ is the mean over that share plus the penalties, which so count once. A parameter that no process
-        used has no gradient, as in one process.
+        uses has no gradient, as in one process.
         """
         weight = batch_weight(model, batch.weights, rows=len(batch))
         (loss * weight).backward()
@@ -123,9 +110,8 @@ class Processes(Team):
         self._sum(flat)
         flat[:-2].div_(flat[-1])
         ends = accumulate((parameter.numel() for parameter in parameters), initial=0)
-        mean = [
-            flat[a:b].view_as(p).to(p.dtype) for p, (a, b) in zip(parameters, pairwise(ends), strict=True)
-        ]
+        slices = zip(parameters, pairwise(ends), strict=True)
+        mean = [flat[start:end].view_as(p).to(p.dtype) for p, (start, end) in slices]
         # Asked only where it matters: reading a number waits for the device.
         anybody = used.tolist() if bool(used.all()) else flat[-2 - len(used) : -2].tolist()
         for parameter, grad, share in zip(parameters, mean, anybody, strict=True):
@@ -136,51 +122,49 @@ class Processes(Team):
         """Sums over the processes, through which gradients flow back."""
         return _Total.apply(values, self._sum)  # pyright: ignore[reportReturnType]
 
-    def stops(self, wish: int) -> bool:
-        """Asked of all, since one that stops leaves the others waiting; and only where the end of the block
-        is far.
-        """
-        return self._slow and self._highest(wish)[0] > 0
+    def stops(self, signal: int) -> bool:
+        """Asked of all, since one that stops leaves the others waiting; only in slow blocks."""
+        return self._slow and self._highest(signal)[0] > 0
 
-    def agree(self, wish: int, due: bool) -> tuple[int, bool]:
+    def agree(self, signal: int, due: bool) -> tuple[int, bool]:
         """The highest number of a signal, and whether a checkpoint is due for anybody."""
         slow = time.monotonic() - self._asked > _LONG
-        number, late, far = self._highest(wish, due, slow)
-        self._slow, self._asked = far > 0, time.monotonic()
-        return number, late > 0
+        signal, any_due, any_slow = self._highest(signal, due, slow)
+        self._slow, self._asked = any_slow > 0, time.monotonic()
+        return signal, any_due > 0
 
     def from_first(self, work: Callable[[], Answer]) -> Answer:
         """Raises: `LostError` where the first process fails; it says why itself."""
-        told: list[Any] = [None]
+        answers: list[Any] = [None]
         try:
             if self.is_first:
-                told = [(work(),)]
+                answers = [(work(),)]
         finally:
-            self._call(lambda: dist.broadcast_object_list(told, src=0))
-        if told[0] is None:
+            self._call(lambda: dist.broadcast_object_list(answers, src=0))
+        if answers[0] is None:
             raise LostError
-        return told[0][0]
+        return answers[0][0]
 
     def same_buffers(self, model: nn.Module) -> None:
         """Most are equal already; a layer of somebody's own may have counted its share."""
         for buffer in model.buffers():
             self._send(buffer)
 
-    def others(self, chance: Chance) -> list[Chance]:
+    def other_rng_states(self, state: RngState) -> list[RngState]:
         """Gathered from all; only the first has a use for it."""
-        found: list[Any] = [None] * self.size
-        self._call(lambda: dist.all_gather_object(found, chance))
-        return found[1:]
+        states: list[Any] = [None] * self.size
+        self._call(lambda: dist.all_gather_object(states, state))
+        return states[1:]
 
-    def own_chance(self, first: Chance, others: list[Chance]) -> Chance | None:
-        """With another number of processes, all but the first begin the epoch's chance anew."""
+    def own_rng_state(self, first: RngState, others: list[RngState]) -> RngState | None:
+        """With another number of processes, all but the first begin the epoch with a new random state."""
         if self.is_first:
             return first
         return others[self.rank - 1] if len(others) == self.size - 1 else None
 
     def disband(self) -> None:
         """All processes but the first end here, with exit code 0."""
-        # Who is through may have left before its last answer has arrived; all is done by then.
+        # A process that is done may have left before its last answer arrives; no work is lost.
         with suppress(LostError):
             self._highest(0)
         dist.destroy_process_group()
@@ -224,7 +208,7 @@ class _Total(torch.autograd.Function):
 
 
 def leave(code: int) -> NoReturn:
-    """End this process at once: torch's threads, cleared away in turn, may abort one that has done its work."""
+    """End this process at once: torch's threads, cleared away in turn, may abort one that is done."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)

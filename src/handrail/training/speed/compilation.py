@@ -1,5 +1,9 @@
-"""Steps of training translated into machine code, where a compiler is there and the steps ahead repay it."""
+"""Measure a step of training, and compile it where a compiler is there and the steps ahead repay it.
 
+A compiler takes some seconds, and saves a few per cent up to a third of a step.
+"""
+
+import copy
 import importlib.util
 import json
 import logging
@@ -16,13 +20,15 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import nn
 
+from handrail.components import build
 from handrail.errors import RecipeError
 from handrail.tools.files import write_text
+from handrail.training.job import TrainingData, make_setup
+from handrail.training.seeds import fix_seed
 
 Answer = TypeVar("Answer")
 _log = logging.getLogger("handrail")
-# Seconds of steps ahead: a compiler takes some seconds, and saves a few per cent up to a third.
-_REPAYS = 60.0
+_REPAYS = 60.0  # seconds of steps ahead
 _QUICKER = 0.95
 _TURNS = 5
 
@@ -44,7 +50,7 @@ def refuse_compiling(why: str) -> None:
 
 
 def has_compiler(device: torch.device) -> bool:
-    """Whether torch finds what it needs: a C++ compiler for processors, Triton for GPUs."""
+    """Whether torch finds a C++ compiler for processors, or Triton for GPUs."""
     if device.type == "cuda":
         return importlib.util.find_spec("triton") is not None
     names = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
@@ -98,35 +104,29 @@ def _choice(
         return Compilation(False, "as the recipe says")
     if not has_compiler(device):
         if setting is True:
-            raise RecipeError(
-                "training.compile: found true, but there is no compiler here (g++ or clang++); expected auto "
-                "or false."
-            )
+            text = "found true, but there is no compiler here (g++ or clang++); expected auto or false."
+            raise RecipeError(f"training.compile: {text}")
         return Compilation(False, "there is no compiler here")
     each = best_of(eager, 2)
-    if setting == "auto" and each * steps < _REPAYS:
-        return Compilation(
-            False, f"the steps ahead take {each * steps:.2g} s, which does not repay a compiler"
-        )
+    ahead = each * steps
+    if setting == "auto" and ahead < _REPAYS:
+        return Compilation(False, f"the steps ahead take {ahead:.2g} s, which does not repay a compiler")
     try:
         quick = quietly(lambda: best_of(compiled))
     except Exception as error:  # a compiler may stumble over anybody's layers
         first = (str(error).splitlines() or [""])[0][:120]
         if setting is True:
-            raise RecipeError(
-                f"training.compile: found true, but the compiler failed: {first} Expected auto or false."
-            ) from error
+            text = f"found true, but the compiler failed: {first} Expected auto or false."
+            raise RecipeError(f"training.compile: {text}") from error
         return Compilation(False, f"the compiler failed ({first})")
     if setting is True:
         return Compilation(True, "as the recipe says")
-    return Compilation(
-        quick < _QUICKER * each,
-        f"a step takes {quick * 1e3:.3g} ms compiled, and {each * 1e3:.3g} ms as it is",
-    )
+    why = f"a step takes {quick * 1e3:.3g} ms compiled, and {each * 1e3:.3g} ms as it is"
+    return Compilation(quick < _QUICKER * each, why)
 
 
 def quietly(call: Callable[[], Answer]) -> Answer:
-    """What a function answers, without torch's warnings about its own compiler's parts."""
+    """Call a function without torch's warnings about its own compiler's parts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return call()
@@ -143,6 +143,21 @@ def best_of(step: Callable[[], object], turns: int = _TURNS) -> float:
     return min(seconds)
 
 
+def lone_step(data: TrainingData, network: nn.Module) -> tuple[nn.Module, Callable[[], object]]:
+    """A copy of the network, and a step of it with the first whole batch; network and random state stay."""
+    copied, setup, rule = copy.deepcopy(network), make_setup(data), build("rule", data.recipe.learning)
+    batch = setup.train.take(torch.arange(min(setup.limits.batch_size, len(setup.train))))
+    with fix_seed(data.recipe.seed, "trial"):
+        rule.start(copied, setup.plan)
+
+    def step() -> object:
+        copied.train()
+        with fix_seed(data.recipe.seed, "trial"):
+            return rule.step(copied, batch)
+
+    return copied, step
+
+
 def compile_function(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
     """The function compiled; on a GPU its kernels are launched as one graph."""
     mode = "reduce-overhead" if device.type == "cuda" else None
@@ -150,15 +165,14 @@ def compile_function(function: Callable[..., Any], device: torch.device) -> Call
 
 
 def compile_training(network: nn.Module, rows: int, device: torch.device) -> None:
-    """Let whole batches of training go through a compiled forward and backward pass; all else stays as it is."""
+    """Let whole batches of training go through a compiled forward and backward pass, and nothing else."""
     quick = compile_function(network._call_impl, device)
 
     def call(inputs: Any) -> Any:
         whole = network.training and isinstance(inputs, torch.Tensor) and len(inputs) == rows
         return quick(inputs) if whole else network._call_impl(inputs)
 
-    # The slot that `Module.compile` fills; that method itself would compile anew for every other batch and
-    # for evaluation.
+    # The slot of `Module.compile`, which itself would compile anew for every other batch and for evaluation.
     network._compiled_call_impl = call
 
 

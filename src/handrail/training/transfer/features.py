@@ -18,15 +18,13 @@ from handrail.training.transfer.names import layers
 def feature_rows(
     network: nn.Module, rows: Rows, head_name: str, *, batch_size: int = 256
 ) -> Float[Tensor, "rows ..."]:
-    """What the head gets to see of each row, in evaluation mode, on the CPU: computed once, a linear head
-    trains in seconds.
+    """What the head gets of each row, in evaluation mode, on the CPU: a linear head then trains in seconds.
 
     Arguments:
         rows: as the network takes them.
         head_name: the network's last layer, such as `head`.
 
-    Raises: `RecipeError` when there is no such layer, it is not used, or the network does something behind
-    it.
+    Raises: `RecipeError` when there is no such layer, it is unused, or the network does something behind it.
 
     Source: Donahue 2014; Razavian 2014
     """
@@ -37,20 +35,20 @@ def feature_rows(
     device = next((tensor.device for tensor in network.state_dict().values()), torch.device("cpu"))
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    watch = modules[head_name].register_forward_hook(lambda _, given, out: seen.append((given[0], out)))
-    found = []
+    watch = modules[head_name].register_forward_hook(lambda _, inputs, out: seen.append((inputs[0], out)))
+    features = []
     try:
         for start in range(0, count(rows), batch_size):
             seen.clear()
             outputs = network(to_device(cut(rows, start, start + batch_size), device))
-            found.append(_before_head(seen, outputs, head_name).cpu())
+            features.append(_before_head(seen, outputs, head_name).cpu())
     finally:
         watch.remove()
         for module, mode in modes.items():
             module.training = mode
-    if not found:
+    if not features:
         raise HandrailError("there are no rows to take features of.")
-    return torch.cat(found)
+    return torch.cat(features)
 
 
 def _before_head(seen: list[tuple[Tensor, Tensor]], outputs: Any, name: str) -> Tensor:
@@ -58,7 +56,7 @@ def _before_head(seen: list[tuple[Tensor, Tensor]], outputs: Any, name: str) -> 
         raise RecipeError(
             f"the layer '{name}' is not used by the network, so there are no features before it."
         )
-    given, out = seen[-1]
+    inputs, out = seen[-1]
     both = isinstance(out, Tensor) and isinstance(outputs, Tensor)
     # What comes out is float32 again.
     same = both and torch.equal(out.flatten().float(), outputs.flatten().float())
@@ -66,14 +64,13 @@ def _before_head(seen: list[tuple[Tensor, Tensor]], outputs: Any, name: str) -> 
         raise RecipeError(
             f"'{name}' is not the network's head: the network's answers are not simply what it gives."
         )
-    return given
+    return inputs
 
 
 def head_of(network: nn.Module) -> tuple[str, nn.Module]:
     """The last layer's full name, and a module that trains it alone on features, in the network's precision.
 
-    Raises: `RecipeError` when it shares weights with other layers, or layers before it act by chance in
-    training.
+    Raises: `RecipeError` when it shares weights with other layers, or earlier layers are random in training.
     """
     *_, last = layers(network)
     name, head = last[0], network.get_submodule(last[0])
@@ -85,17 +82,16 @@ def head_of(network: nn.Module) -> tuple[str, nn.Module]:
             f"transfer.features: the head, '{name}', shares weights with the layers before it; expected one "
             "of its own."
         )
-    idle = sorted({type(module).__name__ for module in others if _acts_by_chance(module)})
+    idle = sorted({type(module).__name__ for module in others if _is_random(module)})
     if idle:
         raise RecipeError(
             f"transfer.features: {', '.join(idle)} would have no effect on features, which are computed "
-            "once; set it to 0 in "
-            "the model, or freeze all but the head (transfer.freeze: -1)."
+            "once; set it to 0 in the model, or freeze all but the head (transfer.freeze: -1)."
         )
     return name, Lowered(head) if any(isinstance(module, Lowered) for module in others) else head
 
 
-def _acts_by_chance(module: nn.Module) -> bool:
+def _is_random(module: nn.Module) -> bool:
     # Recurrent layers hold a number.
     share = getattr(module, "p" if isinstance(module, _DropoutNd) else "dropout", 0.0)
     return isinstance(module, GaussianNoise | NoisyLinear) or (isinstance(share, int | float) and share > 0)

@@ -13,9 +13,7 @@ from handrail.network import Network
 
 
 def inner_name(network: nn.Module) -> str:
-    """What the names of the model's own begin with, where it stands within others: `model.`,
-    `model.network.`.
-    """
+    """What the model's names begin with where it stands within others: `model.`, `model.network.`."""
     inner = ""
     while isinstance(network, Network | Lowered):
         child = "model" if isinstance(network, Network) else "network"
@@ -34,18 +32,17 @@ def within(name: str, modules: Sequence[str]) -> bool:
 
 
 def ends_of(network: nn.Module) -> tuple[list[str], list[str], list[str]]:
-    """Modules with weights that take the inputs (the model's first layer, and what stands before the model),
-    all but the head's, and the head's.
+    """Modules with weights: those that take the inputs, all but the head's, and the head's.
+
+    The inputs go to the model's first layer, and to what stands before the model.
     """
-    found = [list(by_model_names(network, dict.fromkeys(layer))) for layer in layers(network)]
+    own = layers(network)
+    names = [list(by_model_names(network, dict.fromkeys(layer))) for layer in own]
     inner = inner_name(network)
-    before = sum(bool(inner) and not layer[0].startswith(inner) for layer in layers(network))
-    *body, ends = found
-    return (
-        [name for layer in found[: before + 1] for name in layer],
-        [name for layer in body for name in layer],
-        ends,
-    )
+    before = sum(bool(inner) and not layer[0].startswith(inner) for layer in own)
+    *body, head = names
+    inputs = [name for layer in names[: before + 1] for name in layer]
+    return inputs, [name for layer in body for name in layer], head
 
 
 def layers(network: nn.Module) -> list[tuple[str, ...]]:
@@ -55,13 +52,14 @@ def layers(network: nn.Module) -> list[tuple[str, ...]]:
     that is one of a row of them (a residual block, a transformer's block). Each is given by the names of its
     modules.
     """
-    found: list[tuple[str, ...]] = []
+    kinds = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+    names: list[tuple[str, ...]] = []
     for name, module in _parts(network, "", listed=False):
-        if found and _normalises(module):
-            found[-1] = (*found[-1], name)
+        if names and isinstance(module, kinds):
+            names[-1] = (*names[-1], name)
         else:
-            found.append((name,))
-    return found
+            names.append((name,))
+    return names
 
 
 def _parts(module: nn.Module, name: str, *, listed: bool) -> Iterator[tuple[str, nn.Module]]:
@@ -76,26 +74,19 @@ def _parts(module: nn.Module, name: str, *, listed: bool) -> Iterator[tuple[str,
         yield from _parts(part, f"{name}.{child}" if name else child, listed=a_list)
 
 
-def _normalises(module: nn.Module) -> bool:
-    kinds = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-    return isinstance(module, kinds)
-
-
 def first_layers(network: nn.Module, number: int) -> list[str]:
-    """Names for `freeze`: of so many first layers, or with a number below zero of all but the last ones (−1:
-    but the head).
+    """Names for `freeze`: of so many first layers, or below zero of all but the last ones (−1: but the head).
 
     Raises: `RecipeError` when there are fewer layers.
     """
-    found = layers(network)
-    if abs(number) > len(found):
-        raise RecipeError(f"found {number} layers to take, but the network has {len(found)}.")
-    return list(by_model_names(network, dict.fromkeys(name for layer in found[:number] for name in layer)))
+    own = layers(network)
+    if abs(number) > len(own):
+        raise RecipeError(f"found {number} layers to take, but the network has {len(own)}.")
+    return list(by_model_names(network, dict.fromkeys(name for layer in own[:number] for name in layer)))
 
 
 def matches(name: str, pattern: str) -> bool:
     """Whether the pattern names the parameter or a module that holds it."""
     parts = name.split(".")
-    return pattern == "" or any(
-        fnmatchcase(".".join(parts[:depth]), pattern) for depth in range(1, len(parts) + 1)
-    )
+    starts = (".".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return pattern == "" or any(fnmatchcase(start, pattern) for start in starts)

@@ -37,11 +37,8 @@ class Loaded:
     @property
     def summary(self) -> str:
         """A sentence for the log."""
-        left = (
-            f"; left out: {'; '.join(f'{name} ({why})' for name, why in self.left_out.items())}"
-            if self.left_out
-            else ""
-        )
+        left_out = "; ".join(f"{name} ({why})" for name, why in self.left_out.items())
+        left = f"; left out: {left_out}" if left_out else ""
         kept = f"; begin anew: {', '.join(self.kept)}" if self.kept else ""
         return f"{len(self.names):,} of {len(self.names) + len(self.kept):,} tensors were filled{kept}{left}."
 
@@ -53,32 +50,29 @@ def load_weights(network: nn.Module, path: Path, *, first: bool = True, head: bo
 
     Arguments:
         path: a run folder, its `model` folder, or any `.safetensors` file.
-        first, head: whether the first and the last layer are taken, too, where they fit; else they begin
-            anew.
+        first, head: whether the first and the last layer is taken, too, where it fits; else it begins anew.
 
     Raises: `RunError` when the file is missing, damaged or of another kind, holds a number that is not
-    finite, or none
-        of its tensors fits a layer before the head.
+    finite, or none of its tensors fits a layer before the head.
     """
-    found, own = _read(weights_at(path)), by_model_names(network, network.state_dict())
-    prefix = _prefix(found, own)
-    names = {name: _rename(name, prefix, own) for name in found}
+    tensors, own = _read(weights_at(path)), by_model_names(network, network.state_dict())
+    prefix = _prefix(tensors, own)
+    names = {name: _rename(name, prefix, own) for name in tensors}
     begins, body, ends = ends_of(network)
-    left_out = {name: why for name, mine in names.items() if (why := misfit(mine, found[name], own))}
-    for wanted, layer, why in ((first, begins, _OTHER_INPUTS), (head, ends, _OTHER_ANSWERS)):
-        left_out |= {
-            name: why
-            for name, mine in names.items()
-            if not wanted and name not in left_out and within(mine, layer)
-        }
-    filled = {mine: found[name] for name, mine in names.items() if name not in left_out}
+    left_out = {name: why for name, mine in names.items() if (why := misfit(mine, tensors[name], own))}
+    for taken, layer, why in ((first, begins, _OTHER_INPUTS), (head, ends, _OTHER_ANSWERS)):
+        if not taken:
+            fitting = [name for name, mine in names.items() if name not in left_out and within(mine, layer)]
+            left_out |= dict.fromkeys(fitting, why)
+    filled = {mine: tensors[name] for name, mine in names.items() if name not in left_out}
     # Biases of a head often have the same size by chance.
     if not any(within(mine, body or ends) for mine in filled):
-        raise RunError(_nothing_fits(path, found, own, left_out))
+        raise RunError(_nothing_fits(path, tensors, own, left_out))
     return fill_from(own, filled, left_out)
 
 
 def fill_from(own: Mapping[str, Tensor], filled: Mapping[str, Tensor], left_out: dict[str, str]) -> Loaded:
+    """Copy tensors into a network's own, in place."""
     with torch.no_grad():
         for name, tensor in filled.items():
             own[name].copy_(tensor)
@@ -90,54 +84,47 @@ def weights_at(path: Path) -> Path:
 
     Raises: `RunError` when there is none.
     """
-    candidates = (
-        [path / "model" / "weights.safetensors", path / "weights.safetensors"] if path.is_dir() else [path]
-    )
-    file = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if file is None:
-        raise RunError(
-            f"there are no weights at '{path}'; expected a run folder that has been trained, or a "
-            ".safetensors file."
-        )
-    return file
+    inside = [path / "model" / "weights.safetensors", path / "weights.safetensors"]
+    for file in inside if path.is_dir() else [path]:
+        if file.is_file():
+            return file
+    expected = "expected a run folder that has been trained, or a .safetensors file."
+    raise RunError(f"there are no weights at '{path}'; {expected}")
 
 
 def _read(file: Path) -> dict[str, Tensor]:
     try:
-        found = load_file(file)
+        tensors = load_file(file)
     except (SafetensorError, OSError) as error:
         raise RunError(
             f"'{file}' is no safetensors file, or a damaged one ({error}). A .pt or .pth file may run any "
-            "program when it is "
-            "opened; have whom you trust write its tensors with safetensors.torch.save_file."
+            "program when it is opened; have whom you trust write its tensors with "
+            "safetensors.torch.save_file."
         ) from error
-    broken = [
-        name for name, tensor in found.items() if tensor.is_floating_point() and not tensor.isfinite().all()
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            text = f"holds numbers that are not finite, in '{name}'; take a copy from before it went wrong."
+            raise RunError(f"'{file}' {text}")
+    inside = {name: tensor for name, tensor in tensors.items() if name.startswith(_RUN_PREFIX)}
+    return inside or tensors  # beside the network, a run's file holds the encoder and the task
+
+
+def _prefix(tensors: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, str]:
+    """What to take off the file's names, and to put before them, so that most of them are the network's."""
+    options = [
+        ("", ""),
+        *((start, "") for start in _starts(tensors)),
+        *(("", start) for start in _starts(own)),
     ]
-    if broken:
-        raise RunError(
-            f"'{file}' holds numbers that are not finite, in '{broken[0]}'; take a copy from before it went "
-            "wrong."
-        )
-    inside = {name: tensor for name, tensor in found.items() if name.startswith(_RUN_PREFIX)}
-    return inside or found  # beside the network, a run's file holds the encoder and the decoder
-
-
-def _prefix(found: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, str]:
-    """What is to be taken off the file's names, and put before them, so that most of them are the network's."""
-    options = [("", ""), *((start, "") for start in _starts(found)), *(("", start) for start in _starts(own))]
     options += [(_RUN_PREFIX, start) for start in _starts(own)]
-    return max(options, key=lambda option: sum(_rename(name, option, {}) in own for name in found))
+    return max(options, key=lambda option: sum(_rename(name, option, {}) in own for name in tensors))
 
 
 def _starts(names: dict[str, Tensor]) -> list[str]:
     """`a.b.weight` begins with `a.` and with `a.b.`."""
-    parts = {name: name.split(".")[:-1] for name in names}
-    return list(
-        dict.fromkeys(
-            ".".join(some[:depth]) + "." for some in parts.values() for depth in range(1, len(some) + 1)
-        )
-    )
+    modules = [name.split(".")[:-1] for name in names]
+    starts = (".".join(parts[:depth]) + "." for parts in modules for depth in range(1, len(parts) + 1))
+    return list(dict.fromkeys(starts))
 
 
 def _rename(name: str, prefix: tuple[str, str], own: Mapping[str, Any]) -> str:
@@ -148,6 +135,7 @@ def _rename(name: str, prefix: tuple[str, str], own: Mapping[str, Any]) -> str:
 
 
 def misfit(name: str, tensor: Tensor, own: dict[str, Tensor]) -> str:
+    """Why a tensor does not fit a network's own of that name; empty where it does."""
     if name not in own:
         return f"the network has no '{name}'.{did_you_mean(name, own, listed=False)}".rstrip(".")
     if tensor.shape != own[name].shape:
@@ -156,21 +144,18 @@ def misfit(name: str, tensor: Tensor, own: dict[str, Tensor]) -> str:
 
 
 def _nothing_fits(
-    path: Path, found: dict[str, Tensor], own: dict[str, Tensor], left_out: dict[str, str]
+    path: Path, tensors: dict[str, Tensor], own: dict[str, Tensor], left_out: dict[str, str]
 ) -> str:
-    def some(tensors: dict[str, Tensor]) -> str:
-        told = [f"'{name}' {list(tensor.shape)}" for name, tensor in list(tensors.items())[:_SHOWN]]
-        return ", ".join(told) + (" …" if len(tensors) > _SHOWN else "")
-
-    first = next(iter(found), "")
-    others = [
-        f" '{name}' was left out: {why}."
-        for name, why in left_out.items()
-        if why in (_OTHER_INPUTS, _OTHER_ANSWERS)
-    ]
+    meanings = (_OTHER_INPUTS, _OTHER_ANSWERS)
+    others = [f" '{name}' was left out: {why}." for name, why in left_out.items() if why in meanings]
+    hint = did_you_mean(next(iter(tensors), ""), own, listed=False)
     return (
         f"no tensor of '{path}' fits the network behind its head in name and shape. Found "
-        f"{some(found) or 'no tensors'}; "
-        f"expected {some(own) or 'none'}.{did_you_mean(first, own, listed=False)}{''.join(others)} Choose "
-        "the same model as in that run."
+        f"{_shapes(tensors) or 'no tensors'}; expected {_shapes(own) or 'none'}.{hint}{''.join(others)} "
+        "Choose the same model as in that run."
     )
+
+
+def _shapes(tensors: dict[str, Tensor]) -> str:
+    shapes = [f"'{name}' {list(tensor.shape)}" for name, tensor in list(tensors.items())[:_SHOWN]]
+    return ", ".join(shapes) + (" …" if len(tensors) > _SHOWN else "")

@@ -6,7 +6,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from handrail.errors import HandrailError
@@ -33,8 +32,13 @@ class Cluster:
     """
 
     def __init__(self, job: str, address: str, workers: int, *, stop_request: StopRequest) -> None:
-        self.job, self.stop_request, self.local = job, stop_request, address == "local"
-        self.ray = _import_ray()
+        self.stop_request, self.local = stop_request, address == "local"
+        try:
+            import ray
+        except ModuleNotFoundError:
+            advice = "install it with: pip install 'handrail[cluster]'"
+            raise HandrailError(f"tuning.cluster needs the package ray; {advice}") from None
+        self.ray: Any = ray
         self._started_here = not self.ray.is_initialized()
         if self._started_here:
             _init_ray(self.ray, address, workers)
@@ -42,9 +46,9 @@ class Cluster:
         self._job = self.ray.put(job)
 
     def run(self, groups: Sequence[Assignment], on_results: OnResults) -> None:
-        """Train all groups side by side on the workers that the cluster has."""
+        # workers on other machines do not see the folders of checkpoints
         waiting = {
-            self._task.remote(self._job, make_request(group, self._reachable(folder))): group
+            self._task.remote(self._job, make_request(group, folder if self.local else None)): group
             for group, folder in groups
         }
         try:
@@ -59,39 +63,24 @@ class Cluster:
                 self.ray.cancel(task, force=True)
 
     def close(self) -> None:
-        """Leave the cluster, and end it if it was started here."""
+        """End the cluster if it was started here."""
         if self._started_here:
             self.ray.shutdown()
 
-    def _reachable(self, folder: Path | None) -> Path | None:
-        """The folder of checkpoints, where all workers see it: on this machine only."""
-        return folder if self.local else None
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise HandrailError(
-            "tuning.cluster needs the package ray; install it with: pip install 'handrail[cluster]'"
-        ) from None
-    return ray
-
 
 def _init_ray(ray: Any, address: str, workers: int) -> None:
-    place = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
-    environment = (
-        {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}} if address == "local" else None
-    )
+    place: dict[str, Any] = {"address": address, "runtime_env": None}
+    if address == "local":
+        environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
+        place = {"num_cpus": workers, "include_dashboard": False, "runtime_env": environment}
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(None):
             warnings.simplefilter("ignore")
-            ray.init(**place, runtime_env=environment, logging_level=logging.ERROR, log_to_driver=False)
+            ray.init(**place, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
-        raise HandrailError(
-            f"tuning.cluster: no Ray cluster at '{address}' ({first}); expected `local` or HOST:PORT."
-        ) from error
+        problem = f"no Ray cluster at '{address}' ({first}); expected `local` or HOST:PORT"
+        raise HandrailError(f"tuning.cluster: {problem}.") from error
 
 
 def _get(ray: Any, task: Any) -> str:
@@ -99,6 +88,5 @@ def _get(ray: Any, task: Any) -> str:
         return ray.get(task)
     except ray.exceptions.RayError as error:
         first = str(error).strip().splitlines()[0]
-        raise HandrailError(
-            f"a group of trials could not be finished on the cluster after {_RETRIES} more attempts: {first}"
-        ) from error
+        problem = f"could not be finished on the cluster after {_RETRIES} more attempts"
+        raise HandrailError(f"a group of trials {problem}: {first}") from error

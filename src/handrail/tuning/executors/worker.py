@@ -1,8 +1,7 @@
 """A process that trains groups of trials: `python -m handrail.tuning.executors.worker`.
 
-A request is one line of JSON: the job (recipe, fingerprint of the rows, how to measure) and a group; the
-answer is one line with the group's results. Two processes must not train in one folder, so a worker ends with
-its parent, in the middle of a training if need be.
+A request is one line of JSON, the job (recipe, fingerprint of the rows, how to measure) and a group; the
+answer one line with its results. A worker ends with its parent: two processes must not train in one folder.
 """
 
 import functools
@@ -14,19 +13,21 @@ from handrail.data.prepare import prepare
 from handrail.errors import HandrailError, RunError
 from handrail.recipe import Recipe
 from handrail.tools.workers import serve
-from handrail.tuning.group import Group, Measurement, train_group
+from handrail.tuning.comparison import Measurement
+from handrail.tuning.group import Group, GroupTrainer
 from handrail.tuning.trial import Result, Trial
 from handrail.tuning.workspace import Workspace
 
 
-def make_job(recipe: Recipe, fingerprint: str, measurement: Measurement, *, threads: int) -> str | None:
+def make_job(workspace: Workspace, measurement: Measurement) -> str | None:
     """What a worker has to know, as JSON; None where the recipe holds objects, which cannot be sent.
 
     The recipe goes through a pipe as it is, with the password that a database's address may hold.
     """
     try:
-        values = {"recipe": recipe.model_dump(mode="python"), "fingerprint": fingerprint, "threads": threads}
-        return json.dumps({**values, "measurement": measurement.__dict__})
+        values = {"recipe": workspace.recipe.model_dump(mode="python"), "measurement": measurement.__dict__}
+        values |= {"fingerprint": workspace.data.fingerprint, "threads": workspace.threads}
+        return json.dumps(values)
     except (TypeError, ValueError):
         return None
 
@@ -38,23 +39,20 @@ def make_request(group: Group, folder: Path | None) -> str:
 
 
 def read_results(line: str) -> list[Result]:
-    """The results in a worker's answer.
-
-    Raises: `RunError` with the error that stopped the worker.
-    """
+    """The results in a worker's answer. Raises: `RunError` with the error that stopped the worker."""
     reply = json.loads(line)
     if "error" in reply:
         raise RunError(reply["error"])
     return [Result.from_plain(plain) for plain in reply["results"]]
 
 
-def answer(job: str, request: str) -> str:
-    """Train and measure a group."""
+def answer(job: str, group: str) -> str:
+    """Train and measure a group, given as `make_request` writes it."""
     try:
         workspace, measurement = _prepare(job)
     except HandrailError as error:
         return json.dumps({"error": str(error)})
-    return answer_group(workspace, measurement, request)
+    return answer_group(workspace, measurement, group)
 
 
 def answer_group(workspace: Workspace, measurement: Measurement, request: str) -> str:
@@ -63,7 +61,7 @@ def answer_group(workspace: Workspace, measurement: Measurement, request: str) -
     group = Group(*(tuple(Trial(**trial) for trial in values[name]) for name in ("trials", "members")))
     folder = None if values["folder"] is None else Path(values["folder"])
     try:
-        results = train_group(workspace, group, measurement, folder=folder, cores=workspace.threads)
+        results = GroupTrainer(workspace, measurement, cores=workspace.threads).train(group, folder)
     except HandrailError as error:
         return json.dumps({"error": str(error)})
     return json.dumps({"results": [result.plain() for result in results]})
@@ -76,16 +74,13 @@ def _prepare(job: str) -> tuple[Workspace, Measurement]:
     recipe = Recipe.parse(values["recipe"])
     data = prepare(recipe.data)
     if data.fingerprint != values["fingerprint"]:
-        raise RunError(
-            f"'{data.source}' is not the same for a worker as for the search: "
-            "its rows, or their order, differ."
-        )
+        problem = "is not the same for a worker as for the search: its rows, or their order, differ"
+        raise RunError(f"'{data.source}' {problem}.")
     return Workspace(recipe, data, threads=values["threads"]), Measurement(**values["measurement"])
 
 
 def _answer_line(line: str) -> tuple[str, bytes]:
-    request = json.loads(line)
-    return answer(request["job"], request["group"]), b""
+    return answer(**json.loads(line)), b""
 
 
 if __name__ == "__main__":

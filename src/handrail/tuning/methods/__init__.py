@@ -1,14 +1,13 @@
 """Search methods: which trials come next, given the results of the trials before.
 
-May import the space and trials of tuning. A new method implements `Method` in a file of its own and is made
-by `make_method`.
+May import the space and trials. A new method implements `Method` in a file and is made by `make_method`.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from handrail.errors import HandrailError
-from handrail.recipe.tuning import TuningRecipe
+from handrail.recipe.sections import TuningRecipe
 from handrail.training.seeds import derive
 from handrail.tuning.methods.halving import Halving
 from handrail.tuning.methods.optuna import OptunaMethod, samplers
@@ -29,10 +28,10 @@ class Method(Protocol):
     def ask(self) -> list[Trial]:
         """The next trials; none when the search is over."""
         ...
+        ...
 
     def tell(self, results: Sequence[Result]) -> None:
         """Receive the results of the trials of the last `ask`, in their order, failed ones included."""
-        ...
 
 
 class ListedMethod:
@@ -62,10 +61,10 @@ def is_known(method: str) -> bool:
     if method in METHODS or method in samplers():
         return True
     if not samplers():
-        raise HandrailError(
-            f"tuning.method: '{method}' needs the package optuna; install it with: "
-            f"pip install 'handrail[tuning]'. Without it there are {', '.join(METHODS[1:])}."
+        advice = (
+            f"install it with: pip install 'handrail[tuning]'. Without it there are {', '.join(METHODS[1:])}"
         )
+        raise HandrailError(f"tuning.method: '{method}' needs the package optuna; {advice}.")
     return False
 
 
@@ -75,8 +74,7 @@ def make_method(
     """The method, at its beginning.
 
     Arguments:
-        seed: of the recipe; random draws follow from it.
-        epochs: of a whole training.
+        seed, epochs: of the recipe.
         higher: whether a higher metric is better.
     """
     if name == "grid":

@@ -15,7 +15,6 @@ class Halving:
     Arguments:
         settings: of the trials that begin.
         epochs: of the recipe; no rung has less than one epoch.
-        higher: whether a higher metric is better.
 
     Source: Jamieson & Talwalkar 2016; the factor 3 of Li 2018
     """
@@ -40,11 +39,8 @@ class Halving:
             key=lambda result: (-self.sign * result.value, result.loss, result.number),
         )
         best = {result.number for result in order[: max(1, len(results) // ETA)]}
-        self._next = [
-            Trial(trial.number, trial.settings, rung, self._share(rung))
-            for trial in self._asked
-            if trial.number in best
-        ]
+        trials = [trial for trial in self._asked if trial.number in best]
+        self._next = [Trial(trial.number, trial.settings, rung, self._share(rung)) for trial in trials]
 
     def _share(self, rung: int) -> float:
         return float(ETA) ** (rung - self.last)

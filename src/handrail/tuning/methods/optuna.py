@@ -13,6 +13,7 @@ from handrail.tuning.space import Choices, Range, Settings, Space
 from handrail.tuning.trial import Result, Trial
 
 BATCH = 8  # trials asked at once; the proposals must not depend on the number of workers
+_VARIABLE = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 _NOT_OFFERED = ("BaseSampler", "RandomSampler", "BruteForceSampler")  # a base, and our `random` and `grid`
 
 
@@ -28,13 +29,8 @@ def samplers() -> Mapping[str, Any]:
         if not (name.endswith("Sampler") and inspect.isclass(sampler) and name not in _NOT_OFFERED):
             continue
         arguments = inspect.signature(sampler).parameters
-        needed = [
-            argument
-            for argument in arguments.values()
-            if argument.default is argument.empty
-            and argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL)
-        ]
-        if "seed" in arguments and not needed:
+        positional = [each for each in arguments.values() if each.kind not in _VARIABLE]
+        if "seed" in arguments and not any(each.default is each.empty for each in positional):
             table[snake_case(name.removesuffix("Sampler"))] = sampler
     return table
 
@@ -65,9 +61,8 @@ class OptunaMethod:
             try:
                 self._open = [self.study.ask(self._distributions) for _ in range(count)]
             except ImportError as error:
-                raise HandrailError(
-                    f"tuning.method: this sampler needs the package {error.name}; install it with pip."
-                ) from error
+                problem = f"this sampler needs the package {error.name}; install it with pip"
+                raise HandrailError(f"tuning.method: {problem}.") from error
         first = self.count + 1
         self.count += count
         return [Trial(number, self._settings(trial)) for number, trial in enumerate(self._open, first)]
@@ -91,12 +86,10 @@ def _distribution(dimension: Choices | Range) -> Any:
 
     if isinstance(dimension, Choices):  # by index: values may be lists and mappings
         return CategoricalDistribution(range(len(dimension.values)))
+    last = (dimension.all_values() or (dimension.high,))[-1]
     if dimension.whole:
-        last = (dimension.all_values() or (dimension.high,))[-1]
-        return IntDistribution(
-            int(dimension.low), int(last), log=dimension.log, step=int(dimension.step or 1)
-        )
-    last = dimension.high if dimension.step is None else (dimension.all_values() or (dimension.high,))[-1]
+        step = int(dimension.step or 1)
+        return IntDistribution(int(dimension.low), int(last), log=dimension.log, step=step)
     return FloatDistribution(float(dimension.low), float(last), log=dimension.log, step=dimension.step)
 
 

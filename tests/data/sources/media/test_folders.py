@@ -9,7 +9,7 @@ from PIL import Image
 
 from handrail.data.sources.media.folders import read_folder
 from handrail.data.sources.media.idx import read_idx
-from handrail.data.sources.media.layout import natural
+from handrail.data.sources.media.layout import natural_key
 from handrail.data.stores.boxes import BoxStore
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.masks import MaskStore
@@ -157,8 +157,8 @@ def test_files_without_classes_serve_for_answers_alone(tmp_path: Path) -> None:
         picture(tmp_path / f"{name}.png")
     with pytest.raises(
         DataError,
-        match=r"holds 2 pictures in one folder, and nothing says what is to be learned .* folder for each "
-        r"class",
+        match=r"holds 2 pictures in one folder, and nothing says what is to be learned "
+        r".* folder for each class",
     ):
         read(tmp_path)
     table = read(tmp_path, labelled=False)
@@ -243,7 +243,7 @@ def test_a_link_that_leads_back_is_followed_once(tmp_path: Path) -> None:
 
 
 def test_names_in_natural_order() -> None:
-    assert sorted(["10.png", "9.png", "a2", "a10", "a", "1_b"], key=natural) == [
+    assert sorted(["10.png", "9.png", "a2", "a10", "a", "1_b"], key=natural_key) == [
         "1_b",
         "9.png",
         "10.png",

@@ -47,9 +47,9 @@ def test_every_type_is_read(tmp_path: Path, code: int, dtype: type) -> None:
     (tmp_path / "a").write_bytes(idx(array, code))
     (tmp_path / "a.gz").write_bytes(gzip.compress(idx(array, code)))
     for name in ("a", "a.gz"):
-        found = read_idx(tmp_path / name)
-        assert found.dtype == dtype
-        np.testing.assert_array_equal(found, array)
+        pixels = read_idx(tmp_path / name)
+        assert pixels.dtype == dtype
+        np.testing.assert_array_equal(pixels, array)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_every_type_is_read(tmp_path: Path, code: int, dtype: type) -> None:
         (b"\x89PNG\r\n\x1a\n", "is no IDX file: it begins with 89 50 4e 47"),
         (idx(PIXELS)[:10], "is cut short: it ends after 10 bytes, within its header"),
         (idx(PIXELS)[:-7], "is cut short: its header says 6 × 5 × 4 values, 120 bytes, and 113 bytes follow"),
-        (idx(PIXELS) + b"more", "has more than it says"),
+        (idx(PIXELS) + b"more", "is longer than it says"),
     ],
 )
 def test_damaged_files_say_what_is_wrong(tmp_path: Path, content: bytes, message: str) -> None:

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from handrail.data.sources.media.picture_columns import path_column_store
+from handrail.data.sources.media import holds_paths, path_column_store
+from handrail.data.stores.images import ImageStore
 from handrail.errors import DataError
 
 
@@ -20,25 +21,23 @@ def folder(tmp_path: Path) -> Path:
 
 def test_paths_become_places(folder: Path) -> None:
     column = pl.Series("photo", ["in/2.png", None, str(folder / "in" / "0.png"), "in\\1.png", " in/2.png"])
-    found = path_column_store(column, folder)
-    assert found is not None
-    places, store = found
+    places, store = path_column_store(column, folder, row_name=str)
+    assert isinstance(store, ImageStore)
     assert places.name == "photo"
     assert places.to_list() == [0, None, 1, 2, 3]
     assert store.pixels((4, 4), 1)[places.drop_nulls().to_list(), 0, 0, 0].tolist() == [100, 0, 50, 100]
 
 
 def test_a_picture_that_is_named_twice_is_decoded_once(folder: Path) -> None:
-    found = path_column_store(pl.Series("photo", ["in/1.png"] * 5), folder)
-    assert found is not None
-    assert found[0].to_list() == [0] * 5
-    assert len(found[1]) == 1
+    places, store = path_column_store(pl.Series("photo", ["in/1.png"] * 5), folder, row_name=str)
+    assert places.to_list() == [0] * 5
+    assert len(store) == 1
 
 
 @pytest.mark.parametrize("values", [["a.png", "b"], [None, None], ["3.5", "4.5"]])
-def test_other_columns_are_left_alone(values: list, folder: Path) -> None:
-    assert path_column_store(pl.Series("x", values, dtype=pl.String), folder) is None
-    assert path_column_store(pl.Series("x", [1, 2]), folder) is None
+def test_other_columns_are_left_alone(values: list) -> None:
+    assert not holds_paths(pl.Series("x", values, dtype=pl.String))
+    assert not holds_paths(pl.Series("x", [1, 2]))
 
 
 def test_missing_files_are_named_with_their_rows(folder: Path) -> None:

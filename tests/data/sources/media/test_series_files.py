@@ -7,9 +7,20 @@ import pytest
 
 from handrail.data.sources.media import has_items
 from handrail.data.sources.media.series_files import read_series_files
+from handrail.data.stores.series import SeriesStore
+from handrail.data.table import Table
 from handrail.errors import DataError
 
-HEADER = "@problemName Toy\n@timeStamps false\n@univariate false\n@dimensions 2\n@equalLength true\n@classLabel true a b\n@data\n"
+HEADER = (
+    "@problemName Toy\n@timeStamps false\n@univariate false\n@dimensions 2\n@equalLength true\n"
+    "@classLabel true a b\n@data\n"
+)
+
+
+def series_of(table: Table) -> SeriesStore:
+    store = table.stores["series"]
+    assert isinstance(store, SeriesStore)
+    return store
 
 
 def test_real_data_sets_have_the_counts_of_their_description(shared_data: Path) -> None:
@@ -25,9 +36,9 @@ def test_real_data_sets_have_the_counts_of_their_description(shared_data: Path) 
         assert table.parts is not None
         assert np.bincount(table.parts).tolist() == [train, 0, test]
         assert (table.target, table.frame["class"].null_count()) == ("class", 0)
-        store = table.stores["series"]
-        assert (store.channels, set(store.lengths)) == (channels, {length})  # pyright: ignore[reportAttributeAccessIssue]
-        assert np.isfinite(store.flat).all()  # pyright: ignore[reportAttributeAccessIssue]
+        store = series_of(table)
+        assert (store.channels, set(store.lengths)) == (channels, {length})
+        assert np.isfinite(store.flat).all()
 
 
 def test_every_way_to_name_a_data_set_gives_the_same(tmp_path: Path) -> None:
@@ -57,8 +68,8 @@ def test_ts_understands_gaps_comments_unequal_lengths_and_no_classes(tmp_path: P
     table = read_series_files(path)
     assert table.frame.columns == ["series"]
     assert table.target is None
-    store = table.stores["series"]
-    np.testing.assert_array_equal(store.values(np.arange(2), 3)[:, 0], [[1, np.nan, 3], [4, np.nan, 0]])  # pyright: ignore
+    values = series_of(table).values(np.arange(2), 3)
+    np.testing.assert_array_equal(values[:, 0], [[1, np.nan, 3], [4, np.nan, 0]])
 
 
 def test_ts_with_a_number_as_target(tmp_path: Path) -> None:
@@ -113,25 +124,31 @@ def test_a_header_that_cannot_be_followed(tmp_path: Path, content: str, message:
 
 
 def test_arff_plain_and_relational(tmp_path: Path) -> None:
-    plain = "@relation 'x'\n@attribute a1 numeric\n@attribute 'a 2' REAL\n@attribute target {-1,1}\n@data\n1,?,'-1'\n3,4,1\n"
+    plain = (
+        "@relation 'x'\n@attribute a1 numeric\n@attribute 'a 2' REAL\n@attribute target {-1,1}\n"
+        "@data\n1,?,'-1'\n3,4,1\n"
+    )
     (tmp_path / "plain.arff").write_text(plain)
     table = read_series_files(tmp_path / "plain.arff")
     assert table.frame["class"].to_list() == ["-1", "1"]
-    np.testing.assert_array_equal(table.stores["series"].values(np.arange(2), 2)[:, 0], [[1, np.nan], [3, 4]])  # pyright: ignore
-    nested = "@relation x\n@attribute r relational\n@attribute t1 numeric\n@attribute t2 numeric\n@end r\n@attribute c {u,v}\n@data\n"
+    values = series_of(table).values(np.arange(2), 2)
+    np.testing.assert_array_equal(values[:, 0], [[1, np.nan], [3, 4]])
+    nested = (
+        "@relation x\n@attribute r relational\n@attribute t1 numeric\n@attribute t2 numeric\n@end r\n"
+        "@attribute c {u,v}\n@data\n"
+    )
     (tmp_path / "nested.arff").write_text(nested + "'1,2\\n3,4',u\n\"5,6\\n7,8\",v\n")
     table = read_series_files(tmp_path / "nested.arff")
-    np.testing.assert_array_equal(
-        table.stores["series"].values(np.arange(2), 2), [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
-    )  # pyright: ignore
+    values = series_of(table).values(np.arange(2), 2)
+    np.testing.assert_array_equal(values, [[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
     assert table.frame["class"].to_list() == ["u", "v"]
 
 
 def test_arff_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "x.arff"
     path.write_text(
-        "@relation x\n@attribute a numeric\n@attribute b numeric\n@attribute c {u}\n@data\n1,u\n{0 "
-        "1}\n1,z,u\n"
+        "@relation x\n@attribute a numeric\n@attribute b numeric\n@attribute c {u}\n@data\n"
+        "1,u\n{0 1}\n1,z,u\n"
     )
     with pytest.raises(DataError) as caught:
         read_series_files(path)
@@ -150,8 +167,7 @@ def test_plain_text_with_the_class_first(tmp_path: Path, sign: str) -> None:
     assert has_items([tmp_path / "Toy_TRAIN.txt"])
     table = read_series_files(tmp_path / "Toy_TRAIN.txt")
     assert table.frame["class"].to_list() == ["1", "-1"]
-    store = table.stores["series"]
-    assert store.lengths.tolist() == [3, 1]  # pyright: ignore[reportAttributeAccessIssue] - gaps at the end: it is shorter
+    assert series_of(table).lengths.tolist() == [3, 1], "gaps at the end: it is shorter"
 
 
 def test_ragged_text_and_other_dimensions_in_the_test_file(tmp_path: Path) -> None:

@@ -1,33 +1,32 @@
-"""Sources whose rows are no cells: folders of pictures, sounds and texts, files of images and of series,
-columns of paths.
-"""
+"""Sources of items, not cells: folders of pictures, sounds and texts, files of series, columns of paths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from handrail.data.stores.store import place_column
+from handrail.data.stores.pixels.decode import SUFFIXES
+from handrail.data.stores.store import Store, place_column
 from handrail.data.table import Table
+from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 
 _SERIES = (".ts", ".arff")
 _PAIRED = (".txt", ".tsv")
+_REPORTED = 20
 
 
 def has_items(paths: Sequence[Path]) -> bool:
     """Whether these are a folder, or files that hold images or series rather than a table."""
-    return (
-        len(paths) == 1 and (paths[0].is_dir() or _is_series(paths[0]) or _is_idx(paths[0]))
-    ) or _are_pictures(paths)
+    alone = len(paths) == 1 and (paths[0].is_dir() or _is_series(paths[0]) or _is_idx(paths[0]))
+    return alone or _are_pictures(paths)
 
 
 def _is_series(path: Path) -> bool:
     """By its ending, or as one of the pair NAME_TRAIN.txt and NAME_TEST.txt."""
-    return path.suffix.lower() in _SERIES or (
-        path.suffix.lower() in _PAIRED and path.stem.upper().endswith(("_TRAIN", "_TEST"))
-    )
+    suffix = path.suffix.lower()
+    return suffix in _SERIES or (suffix in _PAIRED and path.stem.upper().endswith(("_TRAIN", "_TEST")))
 
 
 def _is_idx(path: Path) -> bool:
@@ -35,8 +34,6 @@ def _is_idx(path: Path) -> bool:
 
 
 def _are_pictures(paths: Sequence[Path]) -> bool:
-    from handrail.data.stores.pixels.decode import SUFFIXES
-
     return bool(paths) and all(path.suffix.lower() in SUFFIXES for path in paths)
 
 
@@ -46,10 +43,9 @@ def read_items(
     """The table of a folder, or of such files.
 
     Arguments:
-        labelled: whether files without classes are a mistake; not where rows are only to be answered.
+        labelled: whether files without classes are a mistake; not where rows are only to be predicted.
 
-    Raises: `DataError` when the folder's layout is not known, or files in it cannot be read; all of them are
-    named.
+    Raises: `DataError` when the folder's layout is not known, and with every file that cannot be read.
     """
     path = paths[0]
     if path.is_dir():
@@ -60,23 +56,18 @@ def read_items(
         from handrail.data.sources.media.series_files import read_series_files
 
         return read_series_files(path)
-    if _are_pictures(paths):
-        from handrail.data.stores.images import ImageStore
-
-        names = [item.name for item in paths]
-        store = ImageStore.of_files(paths, names, cache_in=cache_in)
-        frame = pl.DataFrame([place_column("image", len(paths))])
-        return Table(
-            frame,
-            names[0] if len(names) == 1 else f"{len(names):,} pictures",
-            namer=names.__getitem__,
-            stores={"image": store},
-        )
     from handrail.data.sources.media.idx import read_idx
     from handrail.data.stores.images import ImageStore
 
-    images = ImageStore.of_array(read_idx(path), path.name, cache_in=cache_in)
-    return Table(pl.DataFrame([place_column("image", len(images))]), path.name, stores={"image": images})
+    if _are_pictures(paths):
+        names = [item.name for item in paths]
+        images = ImageStore.of_files(paths, names, cache_in=cache_in)
+        source, namer = names[0] if len(names) == 1 else f"{len(names):,} pictures", names.__getitem__
+    else:
+        images = ImageStore.of_array(read_idx(path), path.name, cache_in=cache_in)
+        source, namer = path.name, None
+    frame = pl.DataFrame([place_column("image", len(images))])
+    return Table(frame, source, namer=namer, stores={"image": images})
 
 
 def with_pictures(table: Table, base: Path, *, cache_in: Path | None = None) -> Table:
@@ -87,15 +78,58 @@ def with_pictures(table: Table, base: Path, *, cache_in: Path | None = None) -> 
 
     Raises: `DataError` that names rows and files where pictures are missing or cannot be read.
     """
-    from handrail.data.sources.media.picture_columns import holds_paths, path_column_store
-
     for name in [column.name for column in table.frame if holds_paths(column)]:
-        found = path_column_store(table.frame[name], base, cache_in, row_name=table.row_name)
-        if found is not None:
-            places, store = found
-            table = replace(
-                table,
-                frame=table.frame.with_columns(places.alias(name)),
-                stores={**table.stores, name: store},
-            )
+        places, store = path_column_store(table.frame[name], base, cache_in, row_name=table.row_name)
+        frame = table.frame.with_columns(places.alias(name))
+        table = replace(table, frame=frame, stores={**table.stores, name: store})
     return table
+
+
+def holds_paths(column: pl.Series) -> bool:
+    """Whether all values of a column (not counting missing ones) end as picture files do."""
+    if column.dtype != pl.String or column.null_count() == len(column):
+        return False
+    ends = "|".join(suffix.removeprefix(".") for suffix in SUFFIXES)
+    return bool(column.drop_nulls().str.contains(rf"(?i)\.({ends})\s*$").all())
+
+
+def path_column_store(
+    column: pl.Series, base: Path, cache_in: Path | None = None, *, row_name: Callable[[int], str]
+) -> tuple[pl.Series, Store]:
+    """The places of the pictures that a column of paths names (missing where the path is), and the store.
+
+    Arguments:
+        base: the folder that relative paths begin at: that of the table's file.
+        cache_in: as for `ImageStore.of_files`.
+        row_name: what a person would call the row at a position.
+
+    Raises: `DataError` that names rows and files where files are missing, and every file that cannot be read.
+    """
+    from handrail.data.stores.images import ImageStore
+
+    distinct = column.drop_nulls().unique(maintain_order=True)
+    names = distinct.str.strip_chars().to_list()
+    paths = [_path(name, base) for name in names]
+    missing = [name for name, path in zip(distinct.to_list(), paths, strict=True) if not path.is_file()]
+    if missing:
+        raise DataError(_missing(column, missing, base, row_name))
+    numbers = pl.Series(range(len(distinct)), dtype=pl.Int64)
+    places = column.replace_strict(distinct, numbers, return_dtype=pl.Int64)
+    return places, ImageStore.of_files(paths, names, cache_in=cache_in)
+
+
+def _path(name: str, base: Path) -> Path:
+    """As it is written, else with Windows' separators read as ours."""
+    path = base / Path(name).expanduser()
+    return path if path.is_file() or "\\" not in name else base / name.replace("\\", "/")
+
+
+def _missing(column: pl.Series, missing: list[str], base: Path, row_name: Callable[[int], str]) -> list[str]:
+    rows = column.is_in(missing).arg_true().to_list()
+    place = f"column '{column.name}'"
+    problems = [f"{place}, {row_name(i)}: there is no picture {column[i]}." for i in rows[:_REPORTED]]
+    more = f"And {len(rows) - _REPORTED:,} rows more. " if len(rows) > _REPORTED else ""
+    on_the_web = any("://" in name for name in missing)
+    web = "Pictures at addresses are not read: download them first. " if on_the_web else ""
+    advice = f"Relative paths begin at {base}. Mend the paths, or leave the column out (data.drop)."
+    return [*problems[:-1], f"{problems[-1]} {more}{web}{advice}"]

@@ -11,10 +11,10 @@ import polars as pl
 from handrail.data.stores.boxes import BoxStore
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.pixels.decode import SUFFIXES
-from handrail.data.stores.pixels.remarks import listed
 from handrail.data.stores.store import place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.tools.words import list_some
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _LISTS = {"train": 0, "val": 1, "test": 2}
@@ -22,7 +22,7 @@ _LISTS = {"train": 0, "val": 1, "test": 2}
 
 @dataclass
 class Annotation:
-    """The boxes of one picture. size: height and width, or None where the file does not say."""
+    """The boxes of one picture. size: height and width, or None if not given."""
 
     corners: list[list[float]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -40,13 +40,14 @@ def read_annotation(path: Path) -> Annotation:
     Raises: `DataError` when it is no XML, or a box lacks its name or a corner.
     """
     try:
-        root = ElementTree.fromstring(path.read_bytes())  # noqa: S314 (expat from 2.4.1 on stops entity bombs; nothing outside is loaded)
+        # Expat from 2.4.1 on stops entity bombs, and nothing outside is loaded.
+        root = ElementTree.fromstring(path.read_bytes())  # noqa: S314
     except (ElementTree.ParseError, OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as XML: {error}.") from None
-    found = Annotation()
+    annotation = Annotation()
     height, width = (_number(root.findtext(f"size/{side}")) for side in ("height", "width"))
     if height and width:
-        found.size = (int(height), int(width))
+        annotation.size = (int(height), int(width))
     for number, item in enumerate(root.iter("object"), start=1):
         corners = [_number(item.findtext(f"bndbox/{corner}")) for corner in _CORNERS]
         label = (item.findtext("name") or "").strip()
@@ -55,9 +56,9 @@ def read_annotation(path: Path) -> Annotation:
             raise DataError(
                 f"{path}: object {number} lacks {lacks}; expected name and bndbox with {', '.join(_CORNERS)}."
             )
-        found.corners.append([corner for corner in corners if corner is not None])
-        found.labels.append(label)
-    return found
+        annotation.corners.append([corner for corner in corners if corner is not None])
+        annotation.labels.append(label)
+    return annotation
 
 
 def _number(text: str | None) -> float | None:
@@ -73,36 +74,26 @@ def read_voc(folder: Path, *, cache_in: Path | None = None) -> Table:
 
     Raises: `DataError` with every file that cannot be read or does not fit the others.
     """
-    pictures = {
-        path.stem: path
-        for path in sorted((folder / "JPEGImages").iterdir())
-        if path.suffix.lower() in SUFFIXES
-    }
+    files = sorted((folder / "JPEGImages").iterdir())
+    pictures = {path.stem: path for path in files if path.suffix.lower() in SUFFIXES}
     annotations = {path.stem: path for path in sorted((folder / "Annotations").glob("*.xml"))}
-    alone = [
-        f"{path.name} in Annotations has no picture in JPEGImages."
-        for stem, path in annotations.items()
-        if stem not in pictures
-    ]
+    alone = [path.name for stem, path in annotations.items() if stem not in pictures]
     if alone:
-        raise DataError(alone[:20])
+        raise DataError([f"{name} in Annotations has no picture in JPEGImages." for name in alone[:20]])
     parts = _read_parts(folder, pictures)
     stems = [stem for stem in pictures if stem in annotations and (not parts or stem in parts)]
-    notes = [
-        f"Pascal VOC layout: {len(stems):,} pictures with boxes"
-        + (" in " + _count(parts, stems) if parts else "")
-    ]
-    bare = [pictures[stem].name for stem in pictures if stem not in annotations]
+    listed_in = f" in {_count(parts, stems)}" if parts else ""
+    notes = [f"Pascal VOC layout: {len(stems):,} pictures with boxes{listed_in}"]
+    bare = [path.name for stem, path in pictures.items() if stem not in annotations]
     if bare:
-        notes.append(f"{len(bare):,} pictures have no file in Annotations and are left out: {listed(bare)}.")
-    unlisted = [
-        pictures[stem].name for stem in pictures if parts and stem in annotations and stem not in parts
-    ]
-    if unlisted:
         notes.append(
-            f"{len(unlisted):,} pictures stand in no list of ImageSets/Main and are left out: "
-            f"{listed(unlisted)}."
+            f"{len(bare):,} pictures have no file in Annotations and are left out: {list_some(bare)}."
         )
+    with_boxes = {stem: path for stem, path in pictures.items() if stem in annotations}
+    unlisted = [path.name for stem, path in with_boxes.items() if parts and stem not in parts]
+    if unlisted:
+        where = "are in no list of ImageSets/Main and are left out"
+        notes.append(f"{len(unlisted):,} pictures {where}: {list_some(unlisted)}.")
     if not stems:
         raise DataError(
             f"{folder} has the Pascal VOC layout, but no picture with an annotation; expected "
@@ -123,34 +114,32 @@ def read_voc(folder: Path, *, cache_in: Path | None = None) -> Table:
 
 
 def _boxes(files: list[Path], images: ImageStore, names: list[str]) -> BoxStore:
-    found, problems = [], []
+    annotations, problems = [], []
     for place, path in enumerate(files):
         try:
-            found.append(read_annotation(path))
+            annotations.append(read_annotation(path))
         except DataError as error:
             problems += error.problems
             continue
         height, width = (int(side) for side in images.sizes[place])
-        said = found[-1].size
-        if said and said != (height, width):
+        size = annotations[-1].size
+        if size and size != (height, width):
             problems.append(
-                f"{path.name} says that {names[place]} is {said[1]} × {said[0]} pixels, and it is {width} × "
-                f"{height}: its boxes would lie wrong."
+                f"{path.name} says that {names[place]} is {size[1]} × {size[0]} pixels, and it is {width} × "
+                f"{height}: its boxes would be misplaced."
             )
     if problems:
         raise DataError(problems[:20])
     return BoxStore(
-        [np.array(one.corners, dtype=np.float32).reshape(-1, 4) for one in found],
-        [one.labels for one in found],
+        [np.array(one.corners, dtype=np.float32).reshape(-1, 4) for one in annotations],
+        [one.labels for one in annotations],
         sizes=images.sizes,
         names=names,
     )
 
 
 def _read_parts(folder: Path, pictures: Mapping[str, Path]) -> dict[str, int]:
-    """The part of each picture that a list names. Raises: `DataError` for a picture of two parts, or one that
-    is not there.
-    """
+    """The part of each picture in a list. Raises: `DataError` for a missing picture, or one of two parts."""
     parts: dict[str, int] = {}
     problems = []
     for name, part in _LISTS.items():
@@ -160,9 +149,7 @@ def _read_parts(folder: Path, pictures: Mapping[str, Path]) -> dict[str, int]:
             if stem and stem not in pictures:
                 problems.append(f"{path.name} in ImageSets/Main names '{stem}', which is not in JPEGImages.")
             elif stem and parts.setdefault(stem, part) != part:
-                problems.append(
-                    f"'{stem}' stands in two lists of ImageSets/Main; a picture belongs to one part."
-                )
+                problems.append(f"'{stem}' is in two lists of ImageSets/Main; a picture belongs to one part.")
     if problems:
         raise DataError(problems[:20])
     return parts if set(parts.values()) != {0} else {}

@@ -26,8 +26,7 @@ _SHOWN = 20
 def read_sounds(paths: Sequence[Path], names: Sequence[str]) -> tuple[pl.Series, AudioStore]:
     """The column `audio` and its store; several channels are averaged to one.
 
-    Raises: `DataError` that names every file that cannot be used: no WAV, a broken header, cut short, without
-    a sample.
+    Raises: `DataError` naming every file that is no WAV, has a broken header, is cut short or has no sample.
     """
     waves, rates, problems = [], [], []
     for path, name in zip(paths, names, strict=True):
@@ -39,7 +38,8 @@ def read_sounds(paths: Sequence[Path], names: Sequence[str]) -> tuple[pl.Series,
             problems += error.problems
     if problems:
         more = len(problems) - _SHOWN
-        raise DataError([*problems[:_SHOWN], *([f"and {more:,} more sound files."] if more > 0 else [])])
+        rest = [f"and {more:,} more sound files."] if more > 0 else []
+        raise DataError([*problems[:_SHOWN], *rest])
     store = AudioStore.of_waves(waves, rates, names)
     return place_column(AUDIO, len(store)), store
 
@@ -50,21 +50,16 @@ def read_wave(data: bytes, name: str) -> tuple[Shaped[np.ndarray, " samples"], i
     Raises: `DataError` where it is not such a file, or not whole.
     """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        seems = kind_of(data)
-        raise DataError(
-            f"{name} is not a WAV file{f': it seems to be {seems}' if seems else ''}; expected RIFF WAVE "
-            "sound."
-        )
+        kind = f": it seems to be {kind_of(data)}" if kind_of(data) else ""
+        raise DataError(f"{name} is not a WAV file{kind}; expected RIFF WAVE sound.")
     form, samples = None, None
     for chunk, body, promised in _chunks(data):
         if chunk == b"fmt " and form is None:
             form = body
         elif chunk == b"data" and samples is None:
             if promised != _UNKNOWN_SIZE and promised > len(body):
-                raise DataError(
-                    f"{name} is cut short: its header promises {promised:,} bytes of sound, found "
-                    f"{len(body):,}."
-                )
+                sizes = f"its header promises {promised:,} bytes of sound, found {len(body):,}"
+                raise DataError(f"{name} is cut short: {sizes}.")
             samples = body
     if form is None or len(form) < 16 or samples is None:
         missing = "format" if form is None or len(form) < 16 else "sound"
@@ -88,22 +83,17 @@ def _decode(form: bytes, samples: bytes, name: str) -> tuple[Shaped[np.ndarray, 
     if (code, bits) not in ((_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32)):
         raise DataError(
             f"{name} holds sound of format {code} with {bits} bits; expected PCM of 8, 16, 24 or 32 bits, or "
-            "floating point of "
-            "32. Convert it to 16-bit PCM."
+            "floating point of 32. Convert it to 16-bit PCM."
         )
     if not channels or not rate or frame != channels * bits // 8:
-        raise DataError(
-            f"{name} has a broken header: {channels} channels, {rate} samples a second, {frame} bytes a "
-            "frame."
-        )
+        header = f"{channels} channels, {rate} samples a second, {frame} bytes a frame"
+        raise DataError(f"{name} has a broken header: {header}.")
     whole = samples[: len(samples) // frame * frame]
     if not whole:
         raise DataError(f"{name} holds no sample; expected at least one.")
     wave = _numbers(whole, code, bits).reshape(-1, channels)
     if not np.isfinite(wave).all():
-        raise DataError(
-            f"{name} holds samples that are not finite numbers; expected floating point in -1 … 1."
-        )
+        raise DataError(f"{name} holds samples that are not finite numbers; expected values in -1 … 1.")
     return (wave[:, 0] if channels == 1 else as_float(wave).mean(axis=1, dtype=np.float32)), rate
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handrail.data.raw_files import kind_of
-from handrail.data.stores.pixels.geometry import crop
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,9 +39,7 @@ class UnreadableError(Exception):
 
 
 class Seen(NamedTuple):
-    """What was found in a file. problem: why it cannot be used, or empty. top: the largest value of 16 bits,
-    else 0.
-    """
+    """What a file holds. problem: why it cannot be used, if so. top: the largest value of 16 bits, else 0."""
 
     problem: str = ""
     format: str = ""
@@ -55,9 +52,30 @@ class Seen(NamedTuple):
     top: int = 0
 
 
-def opened(path: str, *, at_least: tuple[int, int] | None = None) -> tuple["Image", bool]:
-    """The picture of a file, decoded and upright, in the mode of the file; and whether it is the first of
-    several.
+class Crop(NamedTuple):
+    """The part of the original that is kept, in its pixels, from its left and its upper edge."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def crop(original: tuple[int, int], size: tuple[int, int]) -> Crop:
+    """The largest centred part of a picture of `original` (height, width) that has the proportions of `size`.
+
+    With the scale s = max(H / h, W / w), it is H / s high and W / s wide; the same for masks and boxes, which
+    so stay upon their pictures.
+    """
+    (height, width), (new_height, new_width) = original, size
+    scale = max(new_height / height, new_width / width)
+    kept_height, kept_width = min(new_height / scale, height), min(new_width / scale, width)
+    left, top = (width - kept_width) / 2, (height - kept_height) / 2
+    return Crop(left, top, left + kept_width, top + kept_height)
+
+
+def open_picture(path: str, *, at_least: tuple[int, int] | None = None) -> tuple["Image", bool]:
+    """The picture of a file, decoded and upright, in the file's mode; and whether it is the first of several.
 
     Arguments:
         at_least: height and width that are needed; a large JPEG is then decoded at a part of its size, twice
@@ -72,17 +90,19 @@ def opened(path: str, *, at_least: tuple[int, int] | None = None) -> tuple["Imag
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow warns of is looked for here
             with _open(path) as image:
-                _guard(image.size)
+                pixels = image.size[0] * image.size[1]
+                if pixels > LARGEST:
+                    raise UnreadableError(_describe_bomb(pixels))
                 if at_least and image.format == "JPEG" and max(image.size) > WHOLE:
                     _reduce(image, at_least)
                 image.load()
                 several = getattr(image, "is_animated", False)
-                return _upright(_alone(image) if several else image), several
+                return _turn_upright(_detach(image) if several else image), several
     except Image.DecompressionBombError as error:
-        found = re.search(r"\d{8,}", str(error))
-        raise UnreadableError(_bomb(int(found.group()) if found else 2 * LARGEST)) from None
+        number = re.search(r"\d{8,}", str(error))
+        raise UnreadableError(_describe_bomb(int(number.group()) if number else 2 * LARGEST)) from None
     except Image.UnidentifiedImageError:
-        raise UnreadableError(_no_image(path)) from None
+        raise UnreadableError(_explain_no_image(path)) from None
     except (UnreadableError, MemoryError):
         raise
     except FileNotFoundError:
@@ -91,13 +111,12 @@ def opened(path: str, *, at_least: tuple[int, int] | None = None) -> tuple["Imag
         raise UnreadableError("cannot be read: permission is denied") from None
     # Decoders raise whatever they like: OSError, SyntaxError, EOFError, struct.error ….
     except Exception as error:
-        raise UnreadableError(
-            f"is damaged or cut short ({str(error).rstrip('.') or type(error).__name__})"
-        ) from None
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise UnreadableError(f"is damaged or cut short ({reason})") from None
 
 
 def _open(path: str) -> "Image":
-    """By the usual formats, which load at once, or else by all that are allowed and that Pillow has here."""
+    """By the usual formats, which load at once, or else by all allowed ones that Pillow has here."""
     from PIL import Image
 
     Image.preinit()
@@ -108,23 +127,18 @@ def _open(path: str) -> "Image":
         return Image.open(path, formats=[name for name in Image.ID if name in _FORMATS])
 
 
-def _alone(image: "Image") -> "Image":
-    """The frame without its file, which is closed soon."""
+def _detach(image: "Image") -> "Image":
+    """The frame without its file, which is about to be closed."""
     frame = image.copy()
     frame.format = image.format
     return frame
 
 
-def _guard(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > LARGEST:
-        raise UnreadableError(_bomb(size[0] * size[1]))
-
-
-def _bomb(pixels: int) -> str:
+def _describe_bomb(pixels: int) -> str:
     return f"says that it has {pixels:,} pixels, which could fill the memory; expected at most {LARGEST:,}"
 
 
-def _no_image(path: str) -> str:
+def _explain_no_image(path: str) -> str:
     with Path(path).open("rb") as file:
         start = file.read(4096)
     if not start:
@@ -140,15 +154,12 @@ def _no_image(path: str) -> str:
 
 
 def _reduce(image: "Image", needed: tuple[int, int]) -> None:
-    """Let the JPEG decoder leave out what will not be seen; it halves sides, and what it gives is at least as
-    asked.
-    """
-    shares = (max(needed) / image.width, max(needed) / image.height)
-    scale = min(1.0, 2 * max(shares))
+    """Let the JPEG decoder skip detail: it halves sides, and gives at least the size that is asked for."""
+    scale = min(1.0, 2 * max(max(needed) / image.width, max(needed) / image.height))
     image.draft(image.mode, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
 
 
-def _upright(image: "Image") -> "Image":
+def _turn_upright(image: "Image") -> "Image":
     from PIL import Image
 
     try:
@@ -163,15 +174,14 @@ def _upright(image: "Image") -> "Image":
 
 
 def canonical(image: "Image") -> "Image":
-    """8 bits of grey (mode L) or colour (RGB). What is transparent stands on white; 16 bits are divided by
-    257.
+    """8 bits of grey (mode L) or colour (RGB): transparent parts on white, 16 bits divided by 257.
 
     Raises: `UnreadableError` for floating-point and 32-bit pictures.
     """
     from PIL import Image
 
     if image.mode in _DEEP:
-        return _shallow(image)
+        return Image.fromarray(((deep_values(image) + 128) // 257).astype("uint8"))
     if image.mode == "F":
         raise UnreadableError(
             "holds floating-point numbers; expected 8 or 16 bits a pixel. Save it as an 8-bit PNG"
@@ -197,16 +207,10 @@ def deep_values(image: "Image") -> Any:
     return values
 
 
-def _shallow(image: "Image") -> "Image":
-    from PIL import Image
-
-    return Image.fromarray(((deep_values(image) + 128) // 257).astype("uint8"))
-
-
 def bands(image: "Image") -> list[bytes]:
     """The pixels, channel by channel; one channel where all are equal, however the file stored them."""
-    found = [band.tobytes() for band in image.split()]
-    return found[:1] if len(found) == 3 and found[0] == found[1] == found[2] else found
+    channels = [band.tobytes() for band in image.split()]
+    return channels[:1] if len(channels) == 3 and channels[0] == channels[1] == channels[2] else channels
 
 
 def content_hash(height: int, width: int, channels: list[bytes]) -> int:
@@ -218,11 +222,9 @@ def content_hash(height: int, width: int, channels: list[bytes]) -> int:
 
 
 def look(path: str, keep: tuple[int, int, int] | None = None) -> tuple[Seen, bytes]:
-    """What a file holds, and its pixels, channel by channel, if it is of the shape (height, width, channels)
-    to `keep`.
-    """
+    """What a file holds; and its pixels, channel by channel, if height, width and channels are as `keep`."""
     try:
-        image, animated = opened(path)
+        image, animated = open_picture(path)
         picture = canonical(image)
         top = int(deep_values(image).max()) if image.mode in _DEEP else 0
     except UnreadableError as error:
@@ -230,16 +232,15 @@ def look(path: str, keep: tuple[int, int, int] | None = None) -> tuple[Seen, byt
     kind = _SAME.get(image.format or "", image.format or "")
     channels = bands(picture)
     number = content_hash(picture.height, picture.width, channels)
-    seen = Seen(
-        "", kind, image.mode, picture.height, picture.width, len(channels) == 1, number, animated, top
-    )
-    wanted = keep is not None and keep[:2] == (picture.height, picture.width) and len(channels) <= keep[2]
-    pixels = b"".join(channels * (keep[2] // len(channels))) if wanted and keep else b""
-    return seen, pixels
+    size, grey = (picture.height, picture.width), len(channels) == 1
+    seen = Seen("", kind, image.mode, *size, grey, number, animated, top)
+    if keep is None or keep[:2] != size or len(channels) > keep[2]:
+        return seen, b""
+    return seen, b"".join(channels * (keep[2] // len(channels)))
 
 
-def fitted(image: "Image", size: tuple[int, int], channels: int) -> bytes:
-    """A canonical picture scaled (antialiased, bilinear) and cut at the centre to `size`, channel by channel."""
+def fit_to(image: "Image", size: tuple[int, int], channels: int) -> bytes:
+    """A canonical picture scaled (bilinear, antialiased) and cut at the centre to `size`, by channels."""
     from PIL import Image
 
     picture = image.convert("L" if channels == 1 else "RGB")
@@ -252,6 +253,6 @@ def fitted(image: "Image", size: tuple[int, int], channels: int) -> bytes:
 def fit(path: str, size: tuple[int, int], channels: int) -> tuple[Seen, bytes]:
     """The pixels of a file in that size; the problem, should it have come since the file was looked at."""
     try:
-        return Seen(), fitted(canonical(opened(path, at_least=size)[0]), size, channels)
+        return Seen(), fit_to(canonical(open_picture(path, at_least=size)[0]), size, channels)
     except UnreadableError as error:
         return Seen(str(error)), bytes(size[0] * size[1] * channels)

@@ -1,14 +1,11 @@
-"""One mask file to the values of its pixels. Worker processes import this file: Pillow and NumPy, and no
-torch.
-"""
+"""One mask file to the values of its pixels. Worker processes import this file, so it does without torch."""
 
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from handrail.data.stores.pixels.decode import UnreadableError, deep_values, opened
-from handrail.data.stores.pixels.geometry import crop
+from handrail.data.stores.pixels.decode import UnreadableError, crop, deep_values, open_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +16,7 @@ UNKNOWN = 255
 
 
 class SeenMask(NamedTuple):
-    """What was found in a file. kind: `palette`, `deep` or `colour` (grey too); levels: the different values."""
+    """What a file holds. kind: `palette`, `deep` or `colour` (grey too); levels: the different values."""
 
     problem: str = ""
     kind: str = ""
@@ -42,40 +39,34 @@ def values(image: "Image") -> tuple[str, Any]:
 
 
 def look_mask(path: str) -> tuple[SeenMask, bytes]:
-    """What a mask file holds."""
+    """What a mask file holds; no bytes, as workers answer with both."""
     try:
-        kind, found = values(opened(path)[0])
+        kind, pixels = values(open_picture(path)[0])
     except UnreadableError as error:
         return SeenMask(str(error)), b""
-    levels = np.unique(found)
+    levels = np.unique(pixels)
     if len(levels) > MOST_LEVELS:
         return SeenMask(
             f"has {len(levels):,} different values; a mask has one value a class, at most {MOST_LEVELS}. "
-            "JPEG and smooth edges "
-            "blur masks: save it as PNG with one value a class"
+            "JPEG and smooth edges blur masks: save it as PNG with one value a class"
         ), b""
-    total = hashlib.blake2b(
-        f"mask {kind} {found.shape} ".encode() + found.astype("<i4").tobytes(), digest_size=8
-    )
-    number = int.from_bytes(total.digest(), "little")
-    return SeenMask(
-        "", kind, found.shape[0], found.shape[1], number, tuple(int(level) for level in levels)
-    ), b""
+    content = f"mask {kind} {pixels.shape} ".encode() + pixels.astype("<i4").tobytes()
+    number = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+    height, width = pixels.shape
+    return SeenMask("", kind, height, width, number, tuple(levels.tolist())), b""
 
 
 def fit_mask(path: str, size: tuple[int, int], levels: list[int]) -> tuple[SeenMask, bytes]:
-    """Each pixel's place in `levels` (sorted), 255 where it is none of them; cut like pictures, nearest
-    pixels.
-    """
+    """Each pixel's place in `levels` (sorted), 255 where it is in none; cut like pictures, nearest pixels."""
     from PIL import Image
 
     try:
-        _, found = values(opened(path)[0])
+        _, pixels = values(open_picture(path)[0])
     except UnreadableError as error:
         return SeenMask(str(error)), bytes(size[0] * size[1])
     known = np.asarray(levels, dtype=np.int64)
-    places = np.searchsorted(known, found).clip(max=len(known) - 1)
-    codes = Image.fromarray(np.where(known[places] == found, places, UNKNOWN).astype(np.uint8))
+    places = np.searchsorted(known, pixels).clip(max=len(known) - 1)
+    codes = Image.fromarray(np.where(known[places] == pixels, places, UNKNOWN).astype(np.uint8))
     original = (codes.height, codes.width)
     if original != size:
         codes = codes.resize((size[1], size[0]), Image.Resampling.NEAREST, box=crop(original, size))

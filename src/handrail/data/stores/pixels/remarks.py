@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from handrail.data.stores.pixels.decode import SUFFIXES, Seen
+from handrail.tools.words import list_some
 
 _FEW = 0.02  # the share of files below which they are named
-_LISTED = 5
 _DARK = 16384  # of 65,536 grey levels
 _STAND_IN = re.compile(r"not[ _-]?found|place[ _-]?holder|no[ _-]?image|unavailable|dummy", re.IGNORECASE)
 _MODES = {
@@ -21,33 +21,21 @@ def remarks_on(names: Sequence[str], seen: Sequence[Seen]) -> tuple[str, ...]:
     """Files that are not what their names say, or not like the others: sentences that name them."""
     formats = _odd([file.format for file in seen], "file format")
     depths = _odd([_MODES.get(file.mode, file.mode) for file in seen], "depth")
-    said: dict[tuple[str, ...], list[str]] = {}
+    files_with: dict[tuple[str, ...], list[str]] = {}
     for name, file, kind, depth in zip(names, seen, formats, depths, strict=True):
-        parts = (
-            _misnamed(name, file),
-            kind,
-            depth,
-            _stands_in(name),
-            "animated, the first frame is used" if file.animated else "",
-        )
-        if any(parts):
-            said.setdefault(tuple(part for part in parts if part), []).append(name)
-    return (*(f"{listed(files)}: {'; '.join(parts)}." for parts, files in said.items()), *_deep(seen))
+        animated = "animated, the first frame is used" if file.animated else ""
+        remarks = (_check_suffix(name, file), kind, depth, _check_stand_in(name), animated)
+        if any(remarks):
+            files_with.setdefault(tuple(remark for remark in remarks if remark), []).append(name)
+    sentences = [f"{list_some(files)}: {'; '.join(remarks)}." for remarks, files in files_with.items()]
+    return (*sentences, *_explain_deep(seen))
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more."""
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _misnamed(name: str, file: Seen) -> str:
+def _check_suffix(name: str, file: Seen) -> str:
     expected = SUFFIXES.get("." + name.rsplit(".", 1)[-1].lower(), file.format)
-    return (
-        ""
-        if expected == file.format
-        else f"by content it is a {file.format}, whatever its name says, and is read as such"
-    )
+    if expected == file.format:
+        return ""
+    return f"by content it is a {file.format}, whatever its name says, and is read as such"
 
 
 def _odd(kinds: Sequence[str], what: str) -> list[str]:
@@ -63,22 +51,18 @@ def _odd(kinds: Sequence[str], what: str) -> list[str]:
     ]
 
 
-def _stands_in(name: str) -> str:
+def _check_stand_in(name: str) -> str:
     if not _STAND_IN.search(name.rsplit("/", 1)[-1]):
         return ""
     return "by its name it stands for a picture that was missing: look at it, and remove it if it shows none"
 
 
-def _deep(seen: Sequence[Seen]) -> list[str]:
+def _explain_deep(seen: Sequence[Seen]) -> list[str]:
     tops = [file.top for file in seen if file.top]
     if not tops:
         return []
-    dark = (
-        f" None is brighter than {max(tops):,} of 65,535, so little is left: stretch them first."
-        if max(tops) < _DARK
-        else ""
-    )
-    return [
-        f"{len(tops):,} of {len(seen):,} pictures have 16 bits a pixel; they are brought to 8 (divided by "
-        f"257).{dark}"
-    ]
+    share = f"{len(tops):,} of {len(seen):,}"
+    text = f"{share} pictures have 16 bits a pixel; they are brought to 8 (divided by 257)."
+    if max(tops) < _DARK:
+        text += f" None is brighter than {max(tops):,} of 65,535, so little is left: stretch them first."
+    return [text]

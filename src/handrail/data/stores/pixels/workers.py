@@ -1,4 +1,8 @@
-"""Process many image files: in worker processes where that pays, else in this process."""
+"""Process many image files: in worker processes where that pays, else in this process.
+
+A worker is `python -m handrail.data.stores.pixels.workers`. A request is one line of JSON; the answer is a
+line of JSON with what each file holds, then the pixels.
+"""
 
 import contextlib
 import json
@@ -10,11 +14,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from handrail.data.stores.pixels.worker import answer
+from handrail.data.stores.pixels.decode import fit, look
 from handrail.errors import DataError, HandrailError
-from handrail.tools.workers import WorkerProcess, explain_end
+from handrail.tools.workers import WorkerProcess, explain_end, serve
 
 MOST_WORKERS = 8
+_REPORTED = 20  # unreadable files
 _BATCH, _BATCH_BYTES = 64, 8 * 2**20
 _FILES, _BYTES = 1500, 6 * 2**20  # from here on starting processes, a third of a second, pays
 
@@ -38,8 +43,8 @@ def over_files(
 
     Arguments:
         job: gives the request (without paths) for the next batch.
-        use: called with the index of a batch's first file, the findings of its files, and their bytes; by
-            several threads.
+        use: called with the index of a batch's first file, what its files hold, and their bytes; by several
+            threads.
         item_bytes: size of the answer for one file, so that batches do not fill the memory.
 
     Raises: `DataError` when a worker process ends before its work is done.
@@ -51,13 +56,48 @@ def over_files(
     if count > 1 and sys.executable and _is_worth_processes(paths):
         with _Pool(count) as pool, ThreadPoolExecutor(count) as threads:
 
-            def do(start: int) -> None:
+            def process(start: int) -> None:
                 use(start, *pool.ask({**job(), "paths": list(paths[start : start + size])}))
 
-            _do_all(threads, do, starts)
+            _process_all(threads, process, starts)
     else:
         for start in starts:
-            use(start, *answer({**job(), "paths": list(paths[start : start + size])}))
+            use(start, *_answer({**job(), "paths": list(paths[start : start + size])}))
+
+
+def fit_files(
+    files: Sequence[str],
+    names: Sequence[str],
+    request: dict[str, Any],
+    write: Callable[[int, bytes], None],
+    *,
+    item_bytes: int,
+    what: str,
+) -> None:
+    """Have the items of files written, each batch from the place of its first file on.
+
+    Raises: `DataError` that names the files that have become unreadable.
+    """
+    problems = [""] * len(files)
+
+    def use(start: int, seen: list[Any], pixels: bytes) -> None:
+        problems[start : start + len(seen)] = [values[0] for values in seen]
+        write(start, pixels)
+
+    over_files(files, lambda: request, use=use, item_bytes=item_bytes)
+    refuse_unreadable(names, problems, what=what)
+
+
+def refuse_unreadable(names: Sequence[str], problems: Sequence[str], *, what: str) -> None:
+    """Raises: `DataError` with every file that has a problem (the first twenty by name)."""
+    lines = [f"{name} {problem}." for name, problem in zip(names, problems, strict=True) if problem]
+    if not lines:
+        return
+    more = f"And {len(lines) - _REPORTED:,} files more. " if len(lines) > _REPORTED else ""
+    them = "it" if len(lines) == 1 else "them"
+    advice = f"{more}{len(lines):,} of {len(names):,} {what} cannot be used; replace or remove {them}."
+    *first, last = lines[:_REPORTED]
+    raise DataError([*first, f"{last} {advice}"])
 
 
 def _is_worth_processes(paths: Sequence[str]) -> bool:
@@ -70,9 +110,9 @@ def _is_worth_processes(paths: Sequence[str]) -> bool:
     return total >= _BYTES
 
 
-def _do_all(threads: ThreadPoolExecutor, do: Callable[[int], None], starts: Sequence[int]) -> None:
+def _process_all(threads: ThreadPoolExecutor, process: Callable[[int], None], starts: Sequence[int]) -> None:
     """Stop at the first error, or at Ctrl-C, without beginning anything more."""
-    futures = [threads.submit(do, start) for start in starts]
+    futures = [threads.submit(process, start) for start in starts]
     try:
         for future in futures:
             future.result()
@@ -86,9 +126,8 @@ class _Pool:
 
     def __init__(self, count: int) -> None:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
-        self.workers = [
-            WorkerProcess("handrail.data.stores.pixels.worker", self.errors) for _ in range(count)
-        ]
+        module = "handrail.data.stores.pixels.workers"
+        self.workers = [WorkerProcess(module, self.errors) for _ in range(count)]
         self.free: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
         for worker in self.workers:
             self.free.put(worker)
@@ -118,3 +157,32 @@ class _Pool:
                 + last_words
             )
         return json.loads(reply[0]), reply[1]
+
+
+def _answer(request: dict[str, Any]) -> tuple[list[list[Any]], bytes]:
+    """What each file of a request holds, and the pixels of all files, concatenated."""
+    results = [_process(path, request) for path in request["paths"]]
+    return [list(seen) for seen, _ in results], b"".join(pixels for _, pixels in results)
+
+
+def _process(path: str, request: dict[str, Any]) -> tuple[Any, bytes]:
+    job = request["job"]
+    if job == "look":
+        return look(path, tuple(request["keep"]) if request["keep"] else None)
+    if job == "fit":
+        return fit(path, tuple(request["size"]), request["channels"])
+    # Imported here: masks need NumPy, which images do without.
+    from handrail.data.stores.pixels.mask_decode import fit_mask, look_mask
+
+    if job == "look at masks":
+        return look_mask(path)
+    return fit_mask(path, tuple(request["size"]), request["levels"])
+
+
+def _answer_line(line: str) -> tuple[str, bytes]:
+    seen, pixels = _answer(json.loads(line))
+    return json.dumps(seen), pixels
+
+
+if __name__ == "__main__":
+    serve(_answer_line)

@@ -1,38 +1,105 @@
-"""The result of a search in sentences and as a table for the terminal."""
+"""The report of a search: its page, and its text for the terminal.
+
+It reads plain `search.json`, never `tuning`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handrail.report import wording
+from handrail.report.figures.search_plots import parallel_coordinates, slices
+from handrail.report.page import load_template
+from handrail.report.sections.verdict import Tile
+from handrail.report.wording import setting_value, short_names
 from handrail.tools.words import list_some, plural
 
 _SHOWN = 20
 
 
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The shortest unambiguous end of each dotted setting: `learning_rate`."""
-    short: dict[str, str] = {}
-    for name in names:
-        parts = name.split(".")
-        tails = (".".join(parts[-length:]) for length in range(1, len(parts) + 1))
-        others = [other for other in names if other != name]
-        short[name] = next(
-            (tail for tail in tails if not any(f".{other}".endswith(f".{tail}") for other in others)), name
-        )
-    return short
+def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
+    """The page as HTML text, from `search.json` and the text of `search.yaml`; the same, byte for byte."""
+    sentence, look = headline(summary)
+    names = list(summary["space"])
+    return load_template("search.html.j2").render(
+        name=summary["name"],
+        headline=sentence,
+        look=look,
+        sentences=sentences(summary),
+        facts=_facts(summary),
+        tiles=_tiles(summary),
+        names=[short_names(names)[name] for name in names],
+        titles=names,
+        rows=[_page_row(row, summary, names) for row in summary["table"]],
+        metric=wording.capitalise(wording.metric_label(summary["metric"])),
+        replicas=summary["replicas"],
+        folds=summary["folds"],
+        rungs=summary["method"] == "halving",
+        parallel=parallel_coordinates(summary),
+        slices=slices(summary),
+        recipe=recipe,
+    )
 
 
-def value(setting: Any) -> str:
-    """A setting's value as short text."""
-    if isinstance(setting, float):
-        return f"{setting:.4g}"
-    return wording.component(setting) if isinstance(setting, Mapping | list) else str(setting)
+def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
+    rows, task = summary["rows"], summary["task"]
+    sealed = f"{rows['test']:,} sealed test rows"
+    return {
+        "Source": str(summary["source"]),
+        "Task": f"{task['name']}, target {list_some(task['targets'], most=6, last=' and ')}",
+        "Rows": f"{rows['train']:,} training, {rows['validation']:,} validation, {sealed}",
+        "Method": f"{summary['method']}, {plural(len(summary['table']), 'trial')}",
+        "Measured on": trial_rows(summary["folds"]),
+        "Replicas": plural(summary["replicas"], "network") + " a trial",
+    }
+
+
+def _tiles(summary: Mapping[str, Any]) -> list[Tile]:
+    metric, best, within = summary["metric"], summary["table"][0], len(summary["within_noise"])
+    tiles = [
+        Tile(
+            f"{wording.capitalise(wording.metric_label(metric))} of the best, trial {best['trial']}",
+            wording.value_in_prose(metric, best["value"]),
+            f"{wording.interval(metric, best, prose=True)}, flattered by the choice",
+            "network",
+        ),
+        Tile(
+            "Within noise of the best",
+            f"{within:,} of {summary['compared']:,}",
+            f"{summary['confidence']:.0%}, corrected for their number",
+            "network",
+        ),
+    ]
+    for name, baseline in summary["baselines"].items():
+        label = f"Better than {name}, {wording.value_in_prose(metric, baseline['value'])}"
+        better = len(baseline["better"])
+        count, look = f"{better:,} of {len(summary['table']):,}", "better" if better else "even"
+        tiles.append(Tile(label, count, "beyond noise, corrected for their number", look))
+    return tiles
+
+
+def _page_row(row: Mapping[str, Any], summary: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    metric = summary["metric"]
+    shown = {name: row[name] for name in ("rank", "trial", "failure")}
+    shown |= {"rung": row["rung"] + 1, "settings": [setting_value(row["settings"][name]) for name in names]}
+    if row["failure"]:
+        return shown
+    epochs = sorted(row["epochs"])
+    return {
+        **shown,
+        "value": wording.metric_value(metric, row["value"]),
+        "interval": wording.interval(metric, row),
+        "loss": wording.number(row["loss"]),
+        "epoch": epochs[len(epochs) // 2],
+        "over_seeds": wording.number(row["over_seeds"]),
+        "over_folds": wording.number(row["over_folds"]),
+        "within": row["within_noise"],
+    }
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
     """`learning_rate 0.01, dropout 0.2`."""
     short = short_names(list(settings))
-    return ", ".join(f"{short[name]} {value(setting)}" for name, setting in settings.items())
+    return ", ".join(f"{short[name]} {setting_value(setting)}" for name, setting in settings.items())
 
 
 def sentences(summary: Mapping[str, Any]) -> list[str]:
@@ -118,10 +185,12 @@ def _failures(summary: Mapping[str, Any]) -> list[str]:
 def search_text(summary: Mapping[str, Any]) -> str:
     """What the command line prints: the table, then the sentences."""
     rows, trials = summary["rows"], plural(len(summary["table"]), "trial")
+    replicas = summary["replicas"]
+    networks = "" if replicas == 1 else f", {replicas} networks a trial"
     head = (
         f"{summary['name']}: {trials} by {summary['method']}; {rows['train']:,} training, "
         f"{rows['validation']:,} validation, {rows['test']:,} sealed test rows; "
-        f"measured on {_rows_text(summary)}"
+        f"measured on {trial_rows(summary['folds'])}{networks}"
     )
     return "\n".join([head, "", *_table(summary), "", headline(summary)[0], *sentences(summary)])
 
@@ -129,11 +198,6 @@ def search_text(summary: Mapping[str, Any]) -> str:
 def trial_rows(folds: int | None) -> str:
     """The rows that trials are measured on."""
     return "validation rows" if folds is None else f"{folds} folds of training and validation rows"
-
-
-def _rows_text(summary: Mapping[str, Any]) -> str:
-    rows, replicas = trial_rows(summary["folds"]), summary["replicas"]
-    return rows if replicas == 1 else f"{rows}, {replicas} networks a trial"
 
 
 def _table(summary: Mapping[str, Any]) -> list[str]:
@@ -144,32 +208,24 @@ def _table(summary: Mapping[str, Any]) -> list[str]:
     rung = ["rung"] if summary["method"] == "halving" else []
     head = ["rank", "trial", *rung, metric.replace("_", " "), "interval", *spread, "loss", "epoch"]
     head += [*(short[name] for name in names), ""]
-    rows = [_cells(row, metric, names, rung=bool(rung), spread=spread) for row in summary["table"][:_SHOWN]]
-    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [head, *rows]
+    rows = [
+        _text_row(row, metric, names, rung=bool(rung), spread=spread) for row in summary["table"][:_SHOWN]
     ]
+    lines = wording.align([head, *rows])
     more = len(summary["table"]) - _SHOWN
     return [*lines, f"… {more:,} more in trials.csv"] if more > 0 else lines
 
 
-def _cells(
+def _text_row(
     row: Mapping[str, Any], metric: str, names: Sequence[str], *, rung: bool, spread: Sequence[str]
 ) -> list[str]:
-    settings = [value(row["settings"][name]) for name in names]
+    settings = [setting_value(row["settings"][name]) for name in names]
     place = [str(row["rank"]), str(row["trial"]), *([str(row["rung"] + 1)] if rung else [])]
     if row["failure"]:
         return [*place, "failed", *[""] * (3 + len(spread)), *settings, ""]
     deviations = {"seeds ±": row["over_seeds"], "folds ±": row["over_folds"]}
     figures = [wording.metric_value(metric, row["value"]), wording.interval(metric, row)]
     epochs = sorted(row["epochs"])
-    return [
-        *place,
-        *figures,
-        *(wording.number(deviations[name]) for name in spread),
-        wording.number(row["loss"]),
-        str(epochs[len(epochs) // 2]),
-        *settings,
-        "= best" if row["within_noise"] and row["rank"] > 1 else "",
-    ]
+    figures += [*(wording.number(deviations[name]) for name in spread), wording.number(row["loss"])]
+    remark = "= best" if row["within_noise"] and row["rank"] > 1 else ""
+    return [*place, *figures, str(epochs[len(epochs) // 2]), *settings, remark]

@@ -1,7 +1,15 @@
-"""A run in a few plain lines for the terminal."""
+"""What the command line prints: runs, findings, the catalogue of components."""
 
+import inspect
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from handrail.components import KINDS, available, settings
+from handrail.data.checks.finding import Finding
+from handrail.data.dataset import Dataset
+from handrail.errors import RecipeError, did_you_mean
 from handrail.evaluation.ledger import Opening
 from handrail.report import wording
 from handrail.report.replicas import (
@@ -12,8 +20,9 @@ from handrail.report.replicas import (
     spread_line,
     stop_reasons,
 )
+from handrail.report.wording import align
 from handrail.runs.record import RunRecord
-from handrail.tools.words import list_some
+from handrail.tools.words import list_some, plural
 
 _SHOWN = {
     "binary": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
@@ -32,15 +41,16 @@ def run_summary(run: RunRecord) -> str:
     """Task, rows, network and training, then metrics beside the baselines'."""
     summary = run.summary
     task, rows, training = summary["task"], summary["rows"], summary["training"]
-    targets = list_some(task["targets"], most=6, last=" and ")
+    targets, replicas = list_some(task["targets"], most=6, last=" and "), replicas_in(summary)
+    times = f" in each of {len(replicas.members)} replicas" if replicas else ""
     lines = [
         f"{run.recipe.name}: {task['name']}, target {targets} ({task['why']})",
         f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, "
         f"{rows['test']:,} sealed test rows; {wording.inputs(training['inputs'])}, "
-        f"{training['parameters']:,} parameters{_times(summary)}",
+        f"{training['parameters']:,} parameters{times}",
         f"{best_epochs(summary)} ({stop_reasons(summary)}), {training['seconds']:.1f} s",
     ]
-    lines += failure_lines(replicas) if (replicas := replicas_in(summary)) else []
+    lines += failure_lines(replicas) if replicas else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
@@ -49,15 +59,10 @@ def run_summary(run: RunRecord) -> str:
 
 
 def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
-    """Metrics on test rows, and how often these were opened.
-
-    Arguments:
-        tested: what `test.json` holds.
-    """
+    """Metrics on test rows and how often these were opened, from `test.json`."""
     task, number = run.summary["task"]["name"], tested["opening"]
-    opened = (
-        "for the first time" if number == 1 else f"for the {_ordinal(number)} time: these figures flatter"
-    )
+    ordinal = {2: "second", 3: "third"}.get(number, f"{number}th")
+    opened = "for the first time" if number == 1 else f"for the {ordinal} time: these figures flatter"
     lines = ["", *metrics_table("test", task, tested), *_spread(tested), comparison(tested)]
     lines.append(f"The seal of the {tested['rows']:,} test rows was opened {opened}.")
     lines += [
@@ -67,26 +72,16 @@ def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
     ]
     lines += tested["remarks"]
     if tested["refit"]:
-        lines.append(
+        refitted = (
             f"These figures are for the {network_name(tested)} refitted on training and validation rows; "
-            "the run predicts with it from now on."
         )
+        lines.append(f"{refitted}the run predicts with it from now on.")
     return "\n".join(lines)
 
 
-def _times(summary: dict[str, Any]) -> str:
-    replicas = replicas_in(summary)
-    return f" in each of {len(replicas.members)} replicas" if replicas else ""
-
-
 def _spread(results: dict[str, Any]) -> list[str]:
-    """How far the main metric moves with the seed."""
     replicas, metric = replicas_in(results), results["comparison"]["metric"]
-    return [spread_line(replicas, metric, metric.replace("_", " "), _number)] if replicas else []
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else number(value)
+    return [spread_line(replicas, metric, metric.replace("_", " "), number)] if replicas else []
 
 
 def metrics_table(part: str, task: str, results: dict[str, Any]) -> list[str]:
@@ -95,12 +90,7 @@ def metrics_table(part: str, task: str, results: dict[str, Any]) -> list[str]:
     columns = [results["metrics"], *results["baselines"].values()]
     shown = [name for name in _SHOWN[task] if name in results["metrics"]]
     body = [[name.replace("_", " "), *(interval(column.get(name)) for column in columns)] for name in shown]
-    table = [[part, *names], *body]
-    widths = [max(len(row[index]) for row in table) for index in range(len(names) + 1)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+    return align([[part, *names], *body])
 
 
 def interval(values: dict[str, float | None] | None) -> str:
@@ -112,8 +102,10 @@ def interval(values: dict[str, float | None] | None) -> str:
     return f"{number(values['value'])} ({number(values['low'])} to {number(values['high'])})"
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Four significant digits."""
+    if value is None:
+        return "–"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
 
 
@@ -138,5 +130,56 @@ def openings_text(openings: list[Opening]) -> str:
     )
 
 
-def _ordinal(number: int) -> str:
-    return {2: "second", 3: "third"}.get(number, f"{number}th")
+def findings_text(data: Dataset, findings: Sequence[Finding]) -> str:
+    """Columns, then findings, errors first."""
+    width = max((len(column.name) for column in data.schema.columns), default=0)
+    lines = [
+        f"{data.source}: {data.task.name}, target {', '.join(data.task.targets)} ({data.task.why})",
+        f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} test rows",
+        *data.notes,
+        "",
+        *(f"  {each.name.ljust(width)}  {each.kind.ljust(10)}  {each.why}" for each in data.schema.columns),
+        "",
+    ]
+    for level in wording.LEVELS:
+        for finding in findings:
+            if finding.level == level:
+                lines += textwrap.wrap(f"{level}: {finding}", 110, subsequent_indent="    ")
+    counts = Counter(finding.level for finding in findings)
+    lines.append(", ".join(plural(counts[level], level) for level in wording.LEVELS))
+    return "\n".join(lines)
+
+
+def catalogue(kind: str | None = None) -> dict[str, dict[str, dict[str, Any]]]:
+    """Summary, settings with defaults, tasks and source of each component, by kind and name.
+
+    Raises: `RecipeError` for an unknown kind.
+    """
+    if kind is not None and kind not in KINDS:
+        raise RecipeError(f"there is no kind of component '{kind}'.{did_you_mean(kind, KINDS)}")
+    kinds = [kind] if kind else list(KINDS)
+    return {each: {name: _entry(entry) for name, entry in available(each).items()} for each in kinds}
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    defaults = {
+        name: None if parameter.default is inspect.Parameter.empty else parameter.default
+        for name, parameter in settings(entry).items()
+    }
+    tasks = sorted(entry.tasks)
+    return {"summary": entry.summary, "settings": defaults, "tasks": tasks, "source": entry.source}
+
+
+def catalogue_text(entries_by_kind: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """The catalogue as `handrail list` prints it."""
+    lines = []
+    for kind, entries in entries_by_kind.items():
+        lines += [kind.upper(), ""]
+        for name, entry in entries.items():
+            arguments = ", ".join(f"{key}={value}" for key, value in entry["settings"].items())
+            lines.append(f"  {name}({arguments})")
+            lines.append(f"      {entry['summary']}")
+            lines += [f"      for {', '.join(entry['tasks'])}"] if entry["tasks"] else []
+            lines += [f"      {entry['source']}"] if entry["source"] else []
+        lines.append("")
+    return "\n".join(lines).rstrip()
