@@ -190,7 +190,7 @@ def test_every_component_stands_in_the_reference() -> None:
 @pytest.fixture
 def pasted(tmp_path: Path) -> tuple[Path, list[str]]:
     """A copy of the package with the examples of the page for newcomers in it, and their names."""
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "src", tmp_path / "src")
     pages = []
     for _, text in blocks(ROOT / "CONTRIBUTING.md", "python"):
         head, _, code = text.partition("\n")

@@ -226,7 +226,7 @@ except SealError as error:
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert "The seal stays closed and nothing was measured." in done.stdout
-    assert "the disk has room" in done.stdout
+    assert "free disk space" in done.stdout
     assert Ledger(tmp_path).openings("f") == []
 
 

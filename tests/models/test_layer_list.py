@@ -175,7 +175,7 @@ def test_a_layer_that_does_not_fit_is_named_by_its_place(
 
 def test_tokens_cannot_be_scored() -> None:
     assert problems([], TOKENS) == [
-        "model.layers: the output units need numbers, found tokens. Begin with embedding."
+        "model.layers: the output units need numbers, found tokens; begin with embedding."
     ]
 
 

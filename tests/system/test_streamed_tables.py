@@ -371,7 +371,7 @@ def test_a_sampled_fit_finds_infinite_numbers_too(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"data.validation": "other.parquet"}, r"data\.validation: a table that is streamed is divided by data\.split"),
+    ({"data.validation": "other.parquet"}, r"data\.validation: a table that is streamed is divided by data"),
     ({"data.task": "forecast"}, "has no effect on forecast"),
     ({"data.read.delimiter": ","}, r"data\.read\.delimiter: has no effect"),
     ({"data.drop": ["absent"]}, "the table has no column 'absent'"),

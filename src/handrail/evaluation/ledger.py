@@ -222,7 +222,7 @@ class Ledger:
         try:
             yield
         except sqlite3.OperationalError as error:
-            advice = "Make its folder writable, give the disk room, or let HANDRAIL_HOME name another."
+            advice = "Make its folder writable, free disk space, or let HANDRAIL_HOME name another folder."
             if "locked" in str(error):
                 advice = "Another process holds it; try again when that one has ended."
             raise SealError(

@@ -45,7 +45,9 @@ class Layers(nn.Module):
         super().__init__()
         modules, shape = stack_layers(layers, inputs, where="model.layers")
         if isinstance(shape, TokenShape):
-            raise RecipeError("model.layers: output units need numbers, found tokens. Begin with embedding.")
+            raise RecipeError(
+                "model.layers: the output units need numbers, found tokens; begin with embedding."
+            )
         self.features = nn.Sequential(*modules)
         self.head = nn.Linear(numbers_in(shape), outputs)
         initialise(self, initialisation)

@@ -117,7 +117,9 @@ def _misfits(inputs: Inputs, outputs: Outputs, settings: Settings) -> list[str]:
                 f"{outputs.length}. The model encoder_decoder reads and writes different lengths."
             )
         if settings.bidirectional:
-            problems.append(".bidirectional: would see the steps it predicts where every step is scored.")
+            problems.append(
+                ".bidirectional: where every step is scored, the way back would see the steps to predict."
+            )
         if settings.summary is not None:
             problems.append(".summary: has no effect where every step is scored; leave it out.")
     elif isinstance(inputs, int):
