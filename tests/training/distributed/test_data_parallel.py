@@ -157,6 +157,7 @@ def test_a_killed_process_ends_all_and_one_process_goes_on(alone: Path, tmp_path
     assert away(run, alone) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_mistake_is_told_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
     path = recipe(tmp_path, {**NO_CHANCE, "model": "linear", "learning": "rosenblatt", "objective": {}})
     process = begun("fit", path, "--out", tmp_path / "run")
