@@ -23,7 +23,7 @@ install_import_hook(
         "handrail.layers",
         "handrail.models",
         "handrail.data.encoders.table",
-        "handrail.data.encoders.table_layers",
+        "handrail.data.encoders.impute_and_scale",
     ],
     "beartype.beartype",
 )  # types and shapes in signatures are checked at every call; losses refuse wrong shapes themselves

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from handrail.components import build, resolve
 from handrail.errors import RecipeError
 from handrail.layers.residual import HighwayLayer
-from handrail.models.layers import Layers
+from handrail.models.layer_list import Layers
 from handrail.shapes import ImageShape, InputShape, SeriesShape, TokenShape, VolumeShape
 
 GREY, ROW, SERIES, TOKENS = ImageShape(1, 32, 32), 20, SeriesShape(4, 16), TokenShape(9, 13)

@@ -16,11 +16,11 @@ from handrail.recipe import Recipe
 from handrail.runs.folder import Folder
 from handrail.training.callbacks import Callback, Records, make_progress
 from handrail.training.job import Job, TrainingData
-from handrail.training.many import train_many
 from handrail.training.seeds import replica_seeds
 from handrail.training.signals import StopRequest
-from handrail.training.state import Progress
+from handrail.training.stopping import Progress
 from handrail.training.train import train
+from handrail.training.train_many import train_many
 
 
 @dataclass(frozen=True)

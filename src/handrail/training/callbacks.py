@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from handrail.tools.files import cannot_write, write_text
-from handrail.training.state import Limits, Progress
+from handrail.training.stopping import Limits, Progress
 
 _LINE_EVERY = 2.0  # seconds between plain lines
 

@@ -23,7 +23,7 @@ from handrail.training.checkpoint import copy_state, load_state, save_state
 from handrail.training.diagnosis import describe_validation_loss, explain_fault
 from handrail.training.seeds import derive, fix_seed, generator, rng_states, set_rng_states
 from handrail.training.signals import Interrupted, StopRequest
-from handrail.training.state import BLOCK, Limits, Progress, rows_to_gather, weighted_mean
+from handrail.training.stopping import BLOCK, Limits, Progress, rows_to_gather, weighted_mean
 
 
 class Engine:

@@ -16,7 +16,7 @@ from handrail.learning.rule import Batch, BatchMetrics, TrainingPlan
 from handrail.objectives.objective import Objective
 from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback
-from handrail.training.state import Limits, Progress
+from handrail.training.stopping import Limits, Progress
 
 USUAL_LOSS = {
     "binary": "binary_cross_entropy",

@@ -32,7 +32,7 @@ from handrail.training.speed.compilation import (
     undo_compilation,
 )
 from handrail.training.speed.matmul import quick_products
-from handrail.training.state import Progress
+from handrail.training.stopping import Progress
 from handrail.training.transfer import parameter_groups, transfer_weights
 from handrail.training.transfer.features import feature_rows, head_of
 from handrail.training.transfer.weights import BEGINNING

@@ -13,9 +13,9 @@ import torch
 from handrail.errors import RecipeError
 from handrail.learning.rule import step_operations
 from handrail.training.job import Job, Trained, batch_size
-from handrail.training.many import MOST, train_many
 from handrail.training.signals import StopRequest
 from handrail.training.speed.threads import restore_threads, usual_threads
+from handrail.training.train_many import MOST, train_many
 from handrail.tuning.comparison import Measurement
 from handrail.tuning.trial import Result, Trial
 from handrail.tuning.workspace import Workspace

@@ -22,10 +22,10 @@ from handrail.recipe import Recipe
 from handrail.training.callbacks import Callback, Training
 from handrail.training.cohort import unlike
 from handrail.training.job import Job, TrainingData
-from handrail.training.many import train_many
 from handrail.training.seeds import fix_seed
 from handrail.training.signals import Interrupted, StopRequest
 from handrail.training.speed.compilation import has_compiler
+from handrail.training.train_many import train_many
 
 TOLERANCE = 1e-5
 BASE = {

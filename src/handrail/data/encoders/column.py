@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.data.encoders.table_layers import LARGEST, usable_spread
+from handrail.data.encoders.impute_and_scale import LARGEST, usable_spread
 from handrail.data.rows import Stored, Windows
 from handrail.data.stores.store import Store
 from handrail.shapes import InputShape

@@ -20,7 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.data.columns.schema import Schema
-from handrail.data.encoders.table_layers import AffineScale, CyclicTime, Impute, OneHot, QuantileScale, bound
+from handrail.data.encoders.impute_and_scale import (
+    AffineScale,
+    CyclicTime,
+    Impute,
+    OneHot,
+    QuantileScale,
+    bound,
+)
 from handrail.data.stores.store import Stores
 from handrail.layers.embedding import EmbedColumns, embedding_width
 from handrail.recipe.sections import Encoding

@@ -29,7 +29,7 @@ from handrail.training.job import Setup
 from handrail.training.seeds import derive, generator
 from handrail.training.signals import Interrupted, StopRequest
 from handrail.training.speed.threads import Threads
-from handrail.training.state import BLOCK, Limits, Progress, rows_to_gather, weighted_mean
+from handrail.training.stopping import BLOCK, Limits, Progress, rows_to_gather, weighted_mean
 
 # The stack is made smaller once at most that share of it still learns: a new program has to be traced.
 _LEAVE = 0.5

@@ -13,7 +13,7 @@ from handrail.training.cohort import CohortEngine, cohort_of, kind_of, train_coh
 from handrail.training.cohort.compatibility import prefer_together
 from handrail.training.job import Job, Listeners, Trained
 from handrail.training.signals import StopRequest
-from handrail.training.state import Progress
+from handrail.training.stopping import Progress
 from handrail.training.train import train
 
 _log = logging.getLogger("handrail")
