@@ -5,9 +5,10 @@ Three ways to search the same networks on the same rows, each as its users would
 validation rows (the accuracy after the last epoch; handrail keeps the best epoch of each trial besides):
 
 - `handrail.tune`, everything included: reading, division, encoding, training, the ranked table with its
-intervals, baselines, report; - scikit-learn's `GridSearchCV` with `MLPClassifier`, one split, two jobs; it
-has no dropout, so that momentum's β₁ stands in for it; - Optuna's grid sampler with a plain PyTorch objective
-over tensors in memory.
+  intervals, baselines, report;
+- scikit-learn's `GridSearchCV` with `MLPClassifier`, one split, two jobs; it has no dropout, so that
+  momentum's β₁ stands in for it;
+- Optuna's grid sampler with a plain PyTorch objective over tensors in memory.
 
 Each runs in a process of its own, in turns; imports are excluded, and for the two others reading and
 encoding, too.

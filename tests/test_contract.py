@@ -242,7 +242,7 @@ def saved_state_holds(first: nn.Module, same: nn.Module, other: nn.Module, rows:
 @networks()
 def test_networks_learn_rows_by_heart(entry: Component, kind: type, given: type) -> None:
     if given is not int:
-        return  # their losses are their tasks' business; see the tests of the decoders
+        return  # their losses are their tasks' business; see the tests of the tasks
     model, batch = network(entry, kind, given), Batch(rows_for(kind), targets_of("multi-class"))
     if sum(parameter.numel() for parameter in model.parameters()) > LARGE:
         return
@@ -557,7 +557,7 @@ def plan_of(task: str, *, steps: int = 1, epochs: int = 1, loss: Any = None) -> 
     )
 
 
-def lesson(entry: Component, task: str) -> tuple[nn.Module, Rule, list[Batch]]:
+def rule_on_batches(entry: Component, task: str) -> tuple[nn.Module, Rule, list[Batch]]:
     torch.manual_seed(0)
     model = build("model", "linear", INPUTS, OUTPUTS[task])
     rule: Rule = build("rule", entry.name)
@@ -571,7 +571,7 @@ def tasks_under(entry: Component) -> list[str]:
 
     def suits(task: str) -> bool:
         try:
-            lesson(entry, task)
+            rule_on_batches(entry, task)
         except RecipeError:
             return False
         return True
@@ -584,7 +584,7 @@ def test_rules_change_every_parameter_and_measure_their_loss(entry: Component) -
     tasks = tasks_under(entry)
     assert tasks
     for task in tasks:
-        model, rule, batches = lesson(entry, task)
+        model, rule, batches = rule_on_batches(entry, task)
         states = [copy.deepcopy(model.state_dict())]
         for batch in batches:
             measures = rule.step(model, batch)
@@ -603,11 +603,11 @@ def test_rules_change_every_parameter_and_measure_their_loss(entry: Component) -
 @entries("rule")
 def test_rules_resume_in_the_middle_of_an_epoch_to_the_same_bits(entry: Component) -> None:
     for task in tasks_under(entry):
-        model, rule, batches = lesson(entry, task)
+        model, rule, batches = rule_on_batches(entry, task)
         for batch in batches[:2]:
             rule.step(model, batch)
         saved = copy.deepcopy((model.state_dict(), rule.state_dict()))
-        twin, successor, _ = lesson(entry, task)
+        twin, successor, _ = rule_on_batches(entry, task)
         twin.load_state_dict(saved[0])
         successor.load_state_dict(saved[1])
         for each, learner in ((model, rule), (twin, successor)):
@@ -633,7 +633,7 @@ def test_rules_keep_only_what_a_checkpoint_can_hold(entry: Component) -> None:
             return all(holds(value) for value in state)
         return state is None or isinstance(state, int | float | str | Tensor)
 
-    model, rule, batches = lesson(entry, tasks_under(entry)[0])
+    model, rule, batches = rule_on_batches(entry, tasks_under(entry)[0])
     rule.step(model, batches[0])
     assert holds(rule.state_dict())
 

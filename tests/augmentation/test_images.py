@@ -395,3 +395,12 @@ def imported(module: str):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what another package's import complains of is not ours
         return pytest.importorskip(module)
+
+
+def test_a_change_under_its_old_name_still_counts() -> None:
+    class Darker(Augmentation):
+        def changed(self, x: torch.Tensor) -> torch.Tensor:
+            return x / 2
+
+    pixels = torch.ones(1, 3, 4, 4)
+    assert torch.equal(Darker().train()(pixels), pixels / 2)

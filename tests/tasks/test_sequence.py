@@ -91,7 +91,7 @@ def test_what_follows_the_end_is_not_said() -> None:
     assert task.texts(nn.functional.one_hot(codes, task.outputs.scores).float()) == ["a", "aaaa"]
 
 
-def test_a_lesson_leads_the_network_by_the_truth() -> None:
+def test_training_data_lead_the_network_by_the_truth() -> None:
     part = _part()
     encoder = TextEncoder.fit(FRAME["question"], None, Text())
     schema = Schema(columns=(Column(name="question", kind="text", why="given"),))

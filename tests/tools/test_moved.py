@@ -4,9 +4,11 @@ import importlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from handrail.components import build, find
+from handrail.evaluation.bootstrap import measure_with_intervals
 from handrail.learning.rules.gradient import Gradient
 from handrail.tools.moved import MODULES, NAMES, current_path
 
@@ -42,3 +44,13 @@ def test_start_up_looks_nothing_up() -> None:
     code = "import handrail, sys; print([name for name in sys.modules if name.startswith('handrail.')])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "['handrail.tools', 'handrail.tools.moved']\n"
+
+
+def test_old_predictions_are_still_an_outcome() -> None:
+    with pytest.warns(
+        DeprecationWarning, match="import TableOutcome from handrail.evaluation.outcomes.table"
+    ):
+        from handrail.evaluation.predictions import Predictions  # pyright: ignore[reportMissingImports]
+    truth = np.array([0, 1, 1, 0])
+    predictions = Predictions("binary", truth, labels=truth)
+    assert measure_with_intervals(predictions, resamples=10)["accuracy"].value == 1.0

@@ -40,8 +40,8 @@ def test_where_no_trial_is_better_one_is_said_to_be_in_a_twentieth_of_all_search
 def test_without_the_correction_most_searches_would_boast() -> None:
     """The reason for all of this: by its own interval some trial of 32 nearly always looks better."""
 
-    def boasts(values: np.ndarray, draws: np.ndarray, rival: float, rival_draws: np.ndarray) -> bool:
-        low = np.quantile(draws - rival_draws, 0.025, axis=1)
+    def boasts(values: np.ndarray, draws: np.ndarray, baseline: float, baseline_draws: np.ndarray) -> bool:
+        low = np.quantile(draws - baseline_draws, 0.025, axis=1)
         return bool((low > 0).any())
 
     said = [boasts(*search) for search in searches(np.zeros(TRIALS), like="many")]

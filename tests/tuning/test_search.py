@@ -94,7 +94,7 @@ def test_shuffled_labels_beat_no_baseline(table: pl.DataFrame, tmp_path: Path) -
         shuffled, tmp_path / "s", {RATE: [0.001, 0.01, 0.03, 0.1], "model.mlp.dropout": [0.0, 0.1, 0.2, 0.4]}
     )
     assert len(result.table) == 16
-    assert not any(rival["better"] for rival in result.summary["baselines"].values())
+    assert not any(baseline["better"] for baseline in result.summary["baselines"].values())
     text = search_text(result.summary)
     assert "No trial of 16 beats the baselines beyond noise." in text
     assert "No trial beats the majority baseline" in text

@@ -1,6 +1,6 @@
 """What augmentations of images share: one that only acts in training, and one that bends the plane."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,6 +26,11 @@ class Augmentation(nn.Module):
 
     The numbers are drawn on the device of the pixels. The engine seeds and saves torch's global generators.
     """
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "changed" in vars(cls):  # the name of `change` in version 0.1
+            cls.change = vars(cls)["changed"]
 
     def forward(self, x: Images) -> Images:
         """The batch, changed while training."""

@@ -11,6 +11,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from handrail.data.streaming.row_file import Streamed
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,10 @@ from jaxtyping import Bool, Float, Int
 
 from handrail.errors import DataError
 from handrail.evaluation.metric_names import check_task, metric_names
+from handrail.tools.moved import forward
 from sklearn import metrics as sk
+
+__getattr__ = forward(__name__)
 
 CALIBRATION_BINS = 15
 

@@ -3,6 +3,9 @@
 gradient       `Gradient`: back-propagation and an optimizer, with schedules and clipping
 rosenblatt     `Rosenblatt`: the perceptron's own rule
 least_squares  `LeastSquares`: the last layer in closed form
+
+May import `objectives`, `layers` and rows of data. A new rule is a file in `rules/`, a new optimizer or
+schedule a function or class in the file of that name; `fast/` holds quicker ways to take the same steps.
 """
 
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan

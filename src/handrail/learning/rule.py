@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from handrail.data.rows import Values, count, cut, take, to_device
 from handrail.errors import RecipeError
 from handrail.objectives.objective import Objective
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
 
 Measures = Mapping[str, Tensor]
 BatchMetrics = Callable[[Any, Any], Mapping[str, tuple[float, float]]]

@@ -5,8 +5,10 @@ images           lenet5, cnn, alexnet, vgg, resnet, plain_net, local_net; unet f
 volumes          volume_cnn
 series           series_cnn, nlinear (forecasts), rnn, lstm, gru, transformer
 tokens           bag_of_words, text_cnn, rnn, lstm, gru, transformer; gpt: next token; encoder_decoder: text
+any              layers: a list of them in the recipe
 
-Import from the modules; `handrail.components.available("model")` lists them.
+May import `layers`, `shapes` and `components`, and no other model. A new network is a file with
+`@component("model")`; `handrail.components.available("model")` lists them.
 """
 
 from handrail.models.linear import Linear

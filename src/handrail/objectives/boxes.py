@@ -13,6 +13,9 @@ from handrail.components import component
 from handrail.components.arguments import Fraction, NonNegative
 from handrail.errors import RecipeError
 from handrail.layers.anchors import generalised_iou, pairwise_iou
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
 
 Outputs = Float[Tensor, "rows anchors numbers"]
 Targets = Float[Tensor, "rows most 5"]

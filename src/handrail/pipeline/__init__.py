@@ -1,7 +1,7 @@
 """The pipeline: encoder, network and task as one module (raw values in, answers out), saved and loaded.
 
 May import training, tasks and below; runs build on it. Here also: replicas that answer together (`ensemble`)
-and the export to ONNX.
+and the export to ONNX, beside which any other goes.
 """
 
 import copy

@@ -3,6 +3,8 @@
 A recipe says what to do in the order of the five steps: data, model, objective, learning and training,
 evaluation. `Recipe.parse` collects every mistake before anything is read; `Recipe.resolved` writes every
 default out.
+
+May import `components`, `tools` and `errors`. A new setting is a field of its class in `sections`.
 """
 
 import hashlib

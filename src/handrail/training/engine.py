@@ -77,7 +77,7 @@ class Engine:
         """
         self.team.check(
             type(self.rule).__name__,
-            divides=self.rule.divides,
+            divides=getattr(self.rule, "divides", False),
             penalties=self.plan.objective.penalties,
             batch_size=self.limits.batch_size,
         )

@@ -2,6 +2,9 @@
 
 Of sealed test rows only the hashes are read. `check_drift` compares any two parts, for whoever may open them;
 `check_size` is called once the network's size is known.
+
+May import tables, columns, parts and tasks. A new check is a function in the file of its subject, called from
+`check_parts`.
 """
 
 from collections.abc import Sequence
@@ -39,7 +42,7 @@ def check_parts(
     Arguments:
         train, validation: rows as read and as typed features.
         balance: `data.balance`.
-        sealed: the hashes of the test rows, `split.row_hashes` of all their columns.
+        sealed: the hashes of the test rows, `row_hashes` of all their columns.
         hashed: the rows that are searched for repeats, where there are more than `train` and `validation`.
     """
     ours, theirs = hashed or [

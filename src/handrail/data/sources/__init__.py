@@ -1,4 +1,7 @@
-"""`read`: from anything that holds a table to a `Table`."""
+"""`read`: from anything that holds a table to a `Table`.
+
+May import tables, stores, tasks and `recipe`. A new format is a reader, entered in `FORMATS` and `_READERS`.
+"""
 
 import glob
 from collections.abc import Callable, Sequence

@@ -1,4 +1,7 @@
-"""`convert`: a table from any source into any format."""
+"""`convert`: a table from any source into any format.
+
+May import sources and `recipe`. A new format is an entry of `formats.WRITERS`.
+"""
 
 import bz2
 import gzip

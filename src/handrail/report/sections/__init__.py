@@ -1,5 +1,5 @@
 """The parts of a run's page: each turns files of the run folder into what the template shows.
 
-May import `figures`, `samples.archive` and run records. A newcomer adds a section here and its place in
-`report.html.j2`.
+May import `evaluation`, `figures`, `samples.archive`, `wording` and run records. A newcomer adds a section
+here and its place in `report.html.j2`.
 """

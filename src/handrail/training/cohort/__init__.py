@@ -1,4 +1,8 @@
-"""Many networks trained as one program."""
+"""Many networks trained as one program.
+
+May import `learning`, `tasks` and files of `training`, but not `train` or `train_many`. A layer that draws
+random numbers gets a stand-in in `layers`.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Transfer: a network that begins with what another has learned, and learns on, in all or some layers."""
+"""Transfer: a network that begins with what another has learned, and learns on, in all or some layers.
+
+May import `network`, `layers` and rows of data. A new way to begin is a setting of `TransferRecipe`,
+followed in `transfer_weights`.
+"""
 
 import json
 import logging
@@ -14,10 +18,13 @@ from handrail.data.encoders.table import TableEncoder
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError, did_you_mean
 from handrail.recipe.sections import TransferRecipe
+from handrail.tools.moved import forward
 from handrail.training.callbacks import Callback, Training
 from handrail.training.checkpoint import copy_state, load_state, save_state
 from handrail.training.transfer.names import by_model_names, first_layers, layers, matches
 from handrail.training.transfer.weights import BEGINNING, fill_from, load_weights, misfit, weights_at
+
+__getattr__ = forward(__name__)
 
 _log = logging.getLogger("handrail")
 

@@ -1,7 +1,7 @@
 """Executors train the groups of a search: this process, several worker processes, or a Ray cluster.
 
-They may import the groups and workspace of tuning, `training` and `tools`. A new way to train groups side by
-side implements `Executor` in a file of its own and is chosen by `make_executor`.
+They may import groups, trials and the workspace of tuning, and what lies below. A new way to train groups
+side by side implements `Executor` in a file of its own and is chosen by `make_executor`.
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Search methods: which trials come next, given the results of the trials before.
 
-May import the space and trials. A new method implements `Method` in a file and is made by `make_method`.
+May import the space, trials and `recipe`. A new method implements `Method` in a file and is made by
+`make_method`.
 """
 
 from collections.abc import Sequence

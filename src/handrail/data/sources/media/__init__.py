@@ -1,4 +1,8 @@
-"""Sources of items, not cells: folders of pictures, sounds and texts, files of series, columns of paths."""
+"""Sources of items, not cells: folders of pictures, sounds and texts, files of series, columns of paths.
+
+May import stores and tables. A new layout is a reader that gives a `Table` with a store, called by
+`read_items`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
