@@ -261,6 +261,10 @@ def build(kind: str, spec: Any, *context: Any, where: str = "") -> Any:
     name, arguments = parse(resolved, kind)
     entry = find(kind, name)
     if not KINDS[entry.kind].factory and not inspect.isclass(entry.target):
+        if context:
+            raise TypeError(
+                f"build({kind!r}, …) gives a function, which is called with {KINDS[kind].context} later"
+            )
         return functools.partial(entry.target, **arguments)
     return _make(entry, arguments, context, where)
 

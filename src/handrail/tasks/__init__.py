@@ -1,7 +1,7 @@
 """Tasks: what a network has to answer, its targets, and how its scores become answers and outcomes.
 
-May import evaluation, data, layers and below. A new task is a file with a `Task`, entered in `make_task`, and
-an outcome in `handrail.evaluation.outcomes`.
+May import evaluation, data, layers and below. A new task is a file with a `Task`, entered here, and an
+outcome in `handrail.evaluation.outcomes`; CONTRIBUTING names the other places.
 """
 
 from handrail.data.task import TaskSpec
@@ -17,11 +17,16 @@ from handrail.tasks.values import ValueTask
 
 __all__ = ["ClassTask", "Task", "ValueTask", "make_task"]
 
-_TASKS = {"regression": ValueTask, "mask": MaskTask, "boxes": BoxTask, "next-token": NextTokenTask}
+_TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
+    "regression": ValueTask,
+    "mask": MaskTask,
+    "boxes": BoxTask,
+    "next-token": NextTokenTask,
+}
 
 
 def make_task(spec: TaskSpec, shape: InputShape, *, text: Text | None = None) -> Task:
     """The task for inputs of this shape; `text` says how written answers become tokens."""
     if spec.name == "sequence":
         return SequenceTask(spec, shape, settings=text)
-    return _TASKS.get(spec.name, ClassTask)(spec, shape)
+    return _TASKS[spec.name](spec, shape)
