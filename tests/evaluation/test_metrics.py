@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics as sk
 
 from handrail.errors import DataError, HandrailError, RecipeError
 from handrail.evaluation.calibration import choose_threshold
 from handrail.evaluation.metric_names import DESCRIPTIONS, TASKS, higher_is_better, metric_names
 from handrail.evaluation.metrics import Predictions, measure
-from sklearn import metrics as sk
 
 
 def make_predictions(task: str, *, rows: int = 300, classes: int = 7, seed: int = 0) -> Predictions:

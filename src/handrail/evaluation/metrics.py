@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from sklearn import metrics as sk
 
 from handrail.errors import DataError
 from handrail.evaluation.metric_names import check_task, metric_names
 from handrail.tools.moved import forward
-from sklearn import metrics as sk
 
 __getattr__ = forward(__name__)
 

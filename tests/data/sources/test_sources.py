@@ -18,11 +18,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn import datasets
 
 from handrail.data.sources import read
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
-from sklearn import datasets
 
 RECORDS = [{"size": 1.5, "kind": " a ", "count": 3}, {"size": None, "kind": "?", "count": 4}]
 EXPECTED = [(1.5, "a", 3), (None, None, 4)]
