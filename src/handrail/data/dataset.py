@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import polars as pl
 from handrail.data.checks import check_parts
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.leaks import HashedRows
-from handrail.data.columns.schema import ColumnKind, Schema, Trouble, infer, read_frame
+from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
 from handrail.data.part import Part
 from handrail.data.split.parts import Drawn, RawRows
 from handrail.data.table import Table
@@ -52,7 +53,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
     Raises: `DataError` when none is left to learn from.
     """
     kinds: Mapping[str, str] = recipe.columns
-    stored: dict[str, ColumnKind] = {name: store.kind for name, store in table.stores.items()}  # pyright: ignore[reportAssignmentType]
+    stored: dict[str, Any] = {name: store.kind for name, store in table.stores.items()}
     if task.name == "next-token":  # a text is predicted from itself
         features, stored[task.targets[0]] = train.select(task.targets), "stream"
     else:

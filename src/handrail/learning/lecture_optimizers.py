@@ -18,7 +18,9 @@ class _GroupOptimizer(Optimizer):
     """An optimizer that changes the parameters of a group at once, those that have a gradient."""
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, closure: Callable[[], Any] | None = None
+    ) -> Any:
         """Change the parameters once; a closure computes loss and gradients first; it returns the loss."""
         loss = None
         if closure is not None:

@@ -119,7 +119,8 @@ class PlainProgress(Callback):
         now = time.monotonic()
         if now - self.last >= _LINE_EVERY or training.progress.done:
             self.last = now
-            print(_line(training, epoch, figures, now - self.began, self.done), file=sys.stderr, flush=True)  # noqa: T201
+            line = _line(training, epoch, figures, now - self.began, self.done)
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 class BarProgress(Callback):

@@ -230,7 +230,7 @@ def _infer_number(name: str, values: pl.Series, markers: tuple[str, ...] = ()) -
     if distinct == 2 and bool(values.is_in([0.0, 1.0]).all()):
         return Column(name=name, kind="boolean", markers=markers, numbers=True, why="0 or 1")
     if distinct == len(values) >= 20 and bool((values == values.floor()).all()):
-        counting = values.is_sorted() and float(values.max() - values.min()) < 3 * len(values)  # pyright: ignore
+        counting = values.is_sorted() and float(values[-1] - values[0]) < 3 * len(values)
         if counting or IDENTIFIER_NAME.search(name):
             why = "whole numbers, each one once" + (", counting up" if counting else "")
             return Column(name=name, kind="identifier", why=why)

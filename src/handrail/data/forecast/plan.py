@@ -1,7 +1,7 @@
 """How windows on a table are made: learned from training rows, and kept with the network."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -130,4 +130,5 @@ def _phases(train: pl.DataFrame, date: Column | None) -> tuple[Literal["day", "w
     if len(seconds) < 2:
         return ()
     step, span = float(np.median(np.diff(seconds))), float(seconds[-1] - seconds[0])
-    return tuple(name for name, period in PERIODS.items() if 2 * step < period <= span)  # pyright: ignore[reportReturnType]
+    names: Any = tuple(name for name, period in PERIODS.items() if 2 * step < period <= span)
+    return names

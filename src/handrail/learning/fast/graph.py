@@ -63,7 +63,8 @@ def as_function(graph: torch.fx.Graph) -> Callable[..., Sequence[Tensor]]:
             done = [source.name for source in done if source.op == "call_function"]
             lines += [f"del {', '.join(done)}"] if done else []
     body = "\n    ".join(lines)
-    exec(f"def step({', '.join(names)}):\n    {body}\n", known)  # noqa: S102 - the names and operations of the graph, nothing else
+    # Only names and operations of the graph stand in it.
+    exec(f"def step({', '.join(names)}):\n    {body}\n", known)  # noqa: S102
     return known["step"]
 
 

@@ -84,7 +84,8 @@ class Gradient(Rule):
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """One forward pass, one backward pass, one change (L-BFGS: several)."""
         if self.repeats:
-            closure: Any = lambda: self._backward(model, batch)  # noqa: E731 - torch's own hint says float, and takes tensors
+            # Any: torch's own hint says float, but it takes tensors.
+            closure: Any = lambda: self._backward(model, batch)  # noqa: E731
             loss: Any = self.optimizer.step(closure)
         else:
             loss = self._backward(model, batch)

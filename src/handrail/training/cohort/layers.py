@@ -270,7 +270,8 @@ def stand_in_loss(objective: Objective) -> Objective:
 def cross_entropy(outputs: Tensor, targets: Tensor, *, label_smoothing: float | Tensor = 0.0) -> Tensor:
     """ln Σ exp(zᵢ − max z) − (z_target − max z), for `handrail.objectives.likelihoods.cross_entropy`."""
     if outputs.ndim != 2 or outputs.shape[1] > _FEW or not are_classes(targets):
-        return likelihoods.cross_entropy(outputs, targets, label_smoothing=label_smoothing)  # pyright: ignore[reportArgumentType]
+        smoothing: Any = label_smoothing  # one for each network, where they differ
+        return likelihoods.cross_entropy(outputs, targets, label_smoothing=smoothing)
     lower = outputs - outputs.amax(dim=1, keepdim=True).detach()
     shares = zero_one(outputs, targets)
     if isinstance(label_smoothing, Tensor) or label_smoothing > 0:

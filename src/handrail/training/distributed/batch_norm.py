@@ -8,6 +8,7 @@ Source: Ioffe & Szegedy 2015; across processes: Peng et al. 2018 (MegDet)
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,8 @@ def whole_norms(model: nn.Module, total: Total, copies: Callable[[], int]) -> It
     """
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
-        norm.forward = partial(_normalise, norm, total=total, copies=copies)  # pyright: ignore[reportAttributeAccessIssue]
+        forward: Any = partial(_normalise, norm, total=total, copies=copies)
+        norm.forward = forward
     try:
         yield
     finally:
