@@ -1,4 +1,7 @@
-"""Which class is mistaken for which: a matrix, or the most confused pairs if there are many classes."""
+"""Which class is mistaken for which: a matrix, or the most confused pairs if there are many classes.
+
+`confusion.html.j2` draws it as a table.
+"""
 
 from dataclasses import dataclass
 
