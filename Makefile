@@ -10,7 +10,7 @@ demo: $(VENV)/.core  ## fit the bundled digits, open the seal once, say where th
 	$(BIN)/handrail fit bundled:digits --target target --test
 
 test: $(VENV)/.dev  ## all tests but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m slow
