@@ -210,11 +210,13 @@ def refuse_penalties(plan: TrainingPlan, rule: str) -> None:
 
 
 def sign_targets(targets: Tensor, outputs: int, task: str) -> Tensor:
-    """Classes as −1 and +1 `[rows, outputs]`; values as they are."""
+    """Classes as −1 and +1 `[rows, outputs]`; values as they are. Raises: `RecipeError` for other tasks."""
     if task == "regression":
         return targets
     if task == "binary":
         return (2 * targets - 1).to(torch.float32).unsqueeze(1)
     if task == "multi-class":
         return 2 * nn.functional.one_hot(targets, outputs).float() - 1
-    return 2 * targets - 1
+    if task == "multi-label":
+        return 2 * targets - 1
+    raise RecipeError(f"learning: this rule cannot learn the task {task}; choose another.")
