@@ -138,6 +138,17 @@ class Objective:
         return values
 
 
+class NetworkWithObjective(nn.Module):
+    """Both as one module that gives the loss, so that penalties see the parameters that are put in."""
+
+    def __init__(self, network: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+
+    def forward(self, batch: Sequence[Tensor], numbers: Sequence[Mapping[str, Tensor]] = ()) -> Tensor:
+        return self.objective.with_numbers(numbers)(self.network, *batch)[0]
+
+
 def batch_weight(
     model: nn.Module, weights: Float[Tensor, " rows"] | None, *, rows: int
 ) -> Float[Tensor, ""] | int:

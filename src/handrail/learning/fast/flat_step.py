@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from handrail.learning.fast.graph import as_function, changes_something, simplify
 from handrail.learning.rule import Batch, Team, TrainingPlan, step_operations
-from handrail.objectives.objective import Objective
+from handrail.objectives.objective import NetworkWithObjective, Objective
 
 Answer = tuple[Tensor, Sequence[Tensor]]
 _REPAYS = 1000  # steps ahead
@@ -31,7 +31,7 @@ class FlatSteps:
     """
 
     def __init__(self, model: nn.Module, plan: TrainingPlan) -> None:
-        self.whole = _Whole(model, plan.objective)
+        self.whole = NetworkWithObjective(model, plan.objective)
         self.model, self.parameters = model, list(model.parameters())
         self._listeners = [getattr(module, hooks) for module in model.modules() for hooks in _HOOKS]
         self._fits = plan.epochs * plan.steps >= _REPAYS and _is_plain(model, plan.objective, plan.team)
@@ -88,19 +88,8 @@ class FlatSteps:
         leaves = [value.detach().requires_grad_() for value in arguments[at:]]
         state = dict(zip((name for name, _ in self.whole.named_parameters()), leaves, strict=True))
         with torch.enable_grad():
-            loss = functional_call(self.whole, state, arguments[:at])
+            loss = functional_call(self.whole, state, (arguments[:at],))
             return (loss.detach(), *torch.autograd.grad(loss, leaves))
-
-
-class _Whole(nn.Module):
-    """A network and its objective as one module."""
-
-    def __init__(self, network: nn.Module, objective: Objective) -> None:
-        super().__init__()
-        self.network, self.objective = network, objective
-
-    def forward(self, *batch: Tensor) -> Tensor:
-        return self.objective(self.network, *batch)[0]
 
 
 def _is_plain(model: nn.Module, objective: Objective, team: Team) -> bool:

@@ -14,22 +14,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from handrail.learning.fast.graph import as_function, simplify
 from handrail.learning.fast.stacked import Stack
 from handrail.learning.rule import Batch
-from handrail.objectives.objective import Objective
+from handrail.objectives.objective import NetworkWithObjective, Objective
 from handrail.training.cohort.layers import BatchNorm, Drawing, replace_layers, stand_in, stand_in_loss
 from handrail.training.speed.compilation import compile_function
 
 _INSIDE = "network."
-
-
-class _Whole(nn.Module):
-    """A network and its objective as one module, so that penalties see the parameters that are put in."""
-
-    def __init__(self, network: nn.Module, objective: Objective) -> None:
-        super().__init__()
-        self.network, self.objective = network, objective
-
-    def forward(self, batch: Sequence[Tensor], numbers: Sequence[Stack]) -> Tensor:
-        return self.objective.with_numbers(numbers)(self.network, *batch)[0]
 
 
 class Program:
@@ -45,7 +34,7 @@ class Program:
         self, networks: Sequence[nn.Module], objective: Objective, numbers: Sequence[dict[str, list[float]]]
     ) -> None:
         self.network = replace_layers(copy.deepcopy(networks[0]))
-        self._whole = _Whole(self.network, stand_in_loss(objective))
+        self._whole = NetworkWithObjective(self.network, stand_in_loss(objective))
         learned = [name for name, parameter in networks[0].named_parameters() if parameter.requires_grad]
         held = [name for name in _names(self.network) if name not in learned]
         states = [network.state_dict() for network in networks]
