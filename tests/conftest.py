@@ -42,6 +42,15 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_cases(shared_data: Path) -> Path:
+    """The folder with small inputs as people have them, beside the real data sets."""
+    folder = shared_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"the small inputs are not at {folder}")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def handrail_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test has a ledger of its own."""
