@@ -69,10 +69,12 @@ def fit(
         raise HandrailError("--refit has no effect without --test.")
     table, recipe = source_or_recipe(source)
     changes = parse_changes(settings, parse_reading(read, allow_pickle))
+    from handrail.cli.early import look_early
+
+    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes)
     from handrail.fitting import fit as fit_table
 
-    options: Any = {"changes": changes, "out": out, "progress": progress_style(quiet)}
-    run = fit_table(table, parse_target(target), recipe=recipe, **options)
+    run = fit_table(recipe=asked, out=out, progress=progress_style(quiet))
     _print_run(run, as_json=as_json, quiet=quiet, test=test, refit=refit)
 
 
@@ -164,10 +166,12 @@ def tune(
         )
     table, recipe = source_or_recipe(source)
     changes = parse_changes(settings, parse_reading(read, allow_pickle))
+    from handrail.cli.early import look_early
+
+    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes)
     from handrail.tuning.search import tune as search
 
-    options: Any = {"changes": changes, "out": out, "refit": refit, "progress": progress_style(quiet)}
-    result = search(table, parse_target(target), recipe=recipe, **options)
+    result = search(recipe=asked, out=out, refit=refit, progress=progress_style(quiet))
     _print_search(result, as_json=as_json, quiet=quiet)
 
 

@@ -9,7 +9,16 @@ import typer
 Source = Annotated[
     str, typer.Argument(help="A file, folder, glob, database URL or bundled:NAME.", show_default=False)
 ]
-RunPath = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+
+
+def _existing_run(path: Path) -> Path:
+    """The path of a run or a search, looked at before anything heavy is imported."""
+    from handrail.runs.folder import find_folder
+
+    return path if (path / "search.yaml").is_file() else find_folder(path).path
+
+
+RunPath = Annotated[Path, typer.Argument(help="A run folder.", show_default=False, callback=_existing_run)]
 Target = Annotated[
     list[str] | None,
     typer.Option("--target", "-t", help="Column to predict, by name or position (1 first, -1 last)."),

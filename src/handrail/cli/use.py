@@ -54,7 +54,10 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Answers for new rows; columns are found by name, in any order."""
+    from handrail.cli.early import look_at
+
     reading = parse_reading(read, allow_pickle)
+    look_at(source)
     from handrail.run import predict_into, predict_source
 
     if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
@@ -121,10 +124,13 @@ def check(
     """Check a source before anything is trained; exit code 1 if something would stop a fit."""
     table, recipe = source_or_recipe(source)
     reading = parse_reading(read, allow_pickle)
-    from handrail.fitting import check_source
+    from handrail.cli.early import look_early
 
     changes = parse_changes(settings, reading)
-    data, findings = check_source(table, parse_target(target), recipe=recipe, changes=changes)
+    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes)
+    from handrail.fitting import check_source
+
+    data, findings = check_source(recipe=asked)
     if as_json:
         columns = [column.model_dump() for column in data.schema.columns]
         listed = [finding.model_dump() for finding in findings]

@@ -21,7 +21,6 @@ from handrail.data.dataset import (
 from handrail.data.part import Part
 from handrail.data.split.parts import draw_parts, take_samples, task_of_parts
 from handrail.data.streaming.parquet import find_streamable
-from handrail.data.streaming.prepare import prepare_stream, reopen_stream
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
@@ -37,6 +36,8 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
     """
     source = find_streamable(recipe)
     if source is not None:
+        from handrail.data.streaming.prepare import prepare_stream
+
         return prepare_stream(recipe, source, cache_in=cache_in)
     drawn = draw_parts(recipe, cache_in=cache_in)
     task = task_of_parts(recipe, drawn)
@@ -77,6 +78,8 @@ def reopen(
     """
     source = find_streamable(recipe)
     if source is not None:
+        from handrail.data.streaming.prepare import reopen_stream
+
         return reopen_stream(recipe, source, schema, task, expected=expected, cache_in=cache_in)
     drawn = take_samples(recipe, draw_parts(recipe, cache_in=cache_in), task)
     if fingerprint_of([part.hashes for part in drawn.by_code.values()]) != expected:

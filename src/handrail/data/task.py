@@ -1,19 +1,20 @@
 """The target and what is asked of it: classes or values, one or several."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
-import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from handrail.data.columns.schema import infer_column
 from handrail.data.columns.values import as_booleans, as_labels, as_numbers
 from handrail.data.stores.store import Classed, Store, Stores
 from handrail.errors import DataError, did_you_mean
 from handrail.tools.moved import forward
+
+if TYPE_CHECKING:  # mistakes in tables are told before torch is imported
+    from torch import Tensor
 
 TaskName = Literal[
     "binary", "multi-class", "multi-label", "regression", "mask", "boxes", "next-token", "sequence"
@@ -56,7 +57,7 @@ class TaskSpec(BaseModel):
         """Whether each row has exactly one class."""
         return self.name in ("binary", "multi-class")
 
-    def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> Tensor:
+    def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> "Tensor":
         """The target columns as numbers: codes `[rows]` (Int64) for classes, places in the store for masks
         and boxes, else `[rows, outputs]` (Float32). What texts and items hold is read by the task in `tasks`.
 
@@ -67,6 +68,8 @@ class TaskSpec(BaseModel):
         Raises: `DataError` for a class that the training rows did not have, a value that is no number, or a
             number that is infinite or beyond single precision (3.4·10³⁸).
         """
+        import torch
+
         name_of = row_name or (lambda row: f"data row {row + 1}")
         if self.name in STORED_TASKS:
             return torch.from_numpy(frame[self.targets[0]].to_numpy().copy())

@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Num
-from scipy.optimize import minimize_scalar
 
 from handrail.errors import RecipeError, did_you_mean
 from handrail.evaluation.metric_names import check_task
@@ -41,6 +40,8 @@ def fit_temperature(
     margins = _margins(scores.astype(np.float64), truth, task)
     if (margins <= 0).all():
         return 1.0
+    from scipy.optimize import minimize_scalar
+
     optimum = minimize_scalar(
         lambda logarithm: _loss(margins, np.exp(logarithm)),
         bounds=(np.log(_LOWEST), np.log(_HIGHEST)),

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from sklearn import metrics as sk
 
 from handrail.errors import DataError
 from handrail.evaluation.metric_names import check_task, metric_names
@@ -137,6 +136,8 @@ def measure(predictions: Predictions) -> dict[str, float]:
 
 
 def _regression(predictions: Predictions) -> dict[str, float]:
+    from sklearn import metrics as sk
+
     truth, values = predictions.truth.astype(np.float64), predictions.values
     if values is None or not (np.isfinite(truth).all() and np.isfinite(values).all()):
         return {}
@@ -161,6 +162,8 @@ def _classification(predictions: Predictions) -> dict[str, float]:
 
 
 def _label_metrics(predictions: Predictions) -> dict[str, float]:
+    from sklearn import metrics as sk
+
     truth, labels, codes = predictions.truth, predictions.label_codes, np.arange(predictions.width)
     multi_label = predictions.task == "multi-label"
     if multi_label and predictions.width == 1:  # scikit-learn takes a single column for a binary target
@@ -187,6 +190,8 @@ def _label_metrics(predictions: Predictions) -> dict[str, float]:
 
 
 def _probability_metrics(predictions: Predictions) -> dict[str, float]:
+    from sklearn import metrics as sk
+
     metrics = {"log_loss": float(row_losses(predictions).mean())}
     for name, area in (("roc_auc", sk.roc_auc_score), ("pr_auc", sk.average_precision_score)):
         areas = [

@@ -6,10 +6,10 @@ returned turns weights into metrics [resamples] by sums. Whole numbers are held 
 """
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from scipy.sparse import csr_array
 
 from handrail.evaluation.metrics import (
     CALIBRATION_BINS,
@@ -21,6 +21,9 @@ from handrail.evaluation.metrics import (
     top_hits,
 )
 from handrail.evaluation.outcomes import Statistic
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Weights = Float[np.ndarray, "rows resamples"]
 Metrics = dict[str, np.ndarray]
@@ -94,8 +97,10 @@ def _regression(predictions: Predictions) -> Statistic:
     return statistic
 
 
-def _indicator(columns: list[np.ndarray]) -> csr_array:
+def _indicator(columns: list[np.ndarray]) -> "csr_array":
     """Boolean columns [rows] as a sparse matrix [columns, rows]; its product with the weights counts them."""
+    from scipy.sparse import csr_array
+
     lengths = [int(column.sum()) for column in columns]
     where = np.concatenate([np.flatnonzero(column) for column in columns])
     shape = (len(columns), len(columns[0]))
@@ -132,6 +137,8 @@ def _cells(predictions: Predictions) -> Statistic:
 
 
 def _calibration(predictions: Predictions) -> Statistic:
+    from scipy.sparse import csr_array
+
     confidence, right = confidences(predictions)
     place = (bin_of(confidence, CALIBRATION_BINS), np.arange(predictions.rows))
     gaps = csr_array((confidence - right, place), shape=(CALIBRATION_BINS, predictions.rows))

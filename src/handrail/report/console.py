@@ -37,6 +37,13 @@ _SHOWN = {
 _FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
 
 
+def run_text(run: RunRecord) -> str:
+    """The summary of a run with its test, if it was tested; one line while its fit has not ended."""
+    if not run.folder.validation.exists():
+        return f"{run!r}: the fit has not ended; continue it with: handrail resume {run.path}"
+    return run_summary(run) + (f"\n{test_summary(run, run.tested)}" if run.tested else "")
+
+
 def run_summary(run: RunRecord) -> str:
     """Task, rows, network and training, then metrics beside the baselines'."""
     summary = run.summary

@@ -13,10 +13,11 @@ from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
 from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, find_folder, read_json
+from handrail.tools.notebook import Printable
 from handrail.tools.yaml import read_yaml
 
 
-class RunRecord:
+class RunRecord(Printable):
     """What the files of a run folder say; nothing is trained, predicted or opened.
 
     Arguments:

@@ -11,9 +11,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Num
-from scipy.special import expit, softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
@@ -120,6 +117,8 @@ class Baseline:
 
         Raises: `DataError` when the features have another width than those that the baseline was fitted on.
         """
+        from scipy.special import expit, softmax
+
         _check_features(features, width=len(self.weights))
         scores = features @ self.weights + self.bias
         if self.task == "regression":
@@ -232,6 +231,8 @@ def _linear(
     task: str, features: np.ndarray, target: np.ndarray, constant: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     if task == "regression":
+        from sklearn.linear_model import Ridge
+
         with warnings.catch_warnings():
             # Ill-conditioned features: the penalty keeps the solution finite.
             warnings.simplefilter("ignore")
@@ -245,6 +246,9 @@ def _linear(
 
 def _logistic(features: np.ndarray, codes: np.ndarray, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights [width, classes] and bias [classes]; constant scores with fewer than two classes present."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     weights, bias = np.zeros((features.shape[1], len(constant))), constant
     present = np.unique(codes).astype(np.int64)
     if len(present) < 2:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from handrail.data.encoders.row_encoder import RowEncoder
@@ -166,6 +165,8 @@ def usual_boxes(targets: Float[Tensor, "rows most 5"], *, classes: int) -> Float
 
     Source: Lloyd 1982 (k-means)
     """
+    from sklearn.cluster import KMeans
+
     usual = [torch.zeros(0, 6, dtype=torch.float64)]
     for code in range(classes):
         of_class = targets[..., 0] == code

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import expit
 from torch import Tensor, nn
 
 from handrail.data.encoders.row_encoder import RowEncoder
@@ -83,6 +82,8 @@ class ClassTask(Task):
         if settings.calibrate:
             self.temperature.fill_(fit_temperature(scores, truth, self.kind))
         if self.kind == "binary":
+            from scipy.special import expit
+
             positive = expit(scores[:, 0] / float(self.temperature))
             self.threshold.fill_(_threshold(positive, truth, settings.threshold))
 

@@ -15,6 +15,7 @@ from handrail.recipe import Recipe
 from handrail.run import Run
 from handrail.runs.folder import check_folder, exists_error, free_path, read_json, write_json
 from handrail.tools.files import cannot_write, write_bytes, write_text
+from handrail.tools.notebook import Printable
 from handrail.tuning.space import Choices, Dimension
 
 
@@ -57,8 +58,8 @@ def find_search(path: str | Path) -> SearchFolder:
     return SearchFolder(check_folder(path, "search", "search.yaml"))
 
 
-class Search:
-    """A search folder.
+class Search(Printable):
+    """A search folder; printed, or in a notebook's cell, what `handrail tune` prints.
 
     Arguments:
         path: the folder.
@@ -71,6 +72,13 @@ class Search:
 
     def __repr__(self) -> str:
         return f"Search('{self.folder.path}')"
+
+    def __str__(self) -> str:
+        from handrail.report.search import search_text
+
+        if not self.folder.summary.exists():
+            return f"{self!r}: it has not ended; continue it with: handrail tune --resume {self.path}"
+        return search_text(self.summary)
 
     @property
     def path(self) -> Path:

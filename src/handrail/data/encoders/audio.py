@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float
-from scipy.signal import resample_poly
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -143,6 +142,8 @@ def _most_common(rates: np.ndarray) -> int:
 def _resample(wave: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     if rate == new_rate:
         return wave
+    from scipy.signal import resample_poly
+
     shared = math.gcd(rate, new_rate)
     return resample_poly(wave, new_rate // shared, rate // shared).astype(np.float32)
 

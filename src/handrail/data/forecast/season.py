@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.signal import detrend, find_peaks
 
 # How high a peak must be, and how far it must stand out: of values, of changes from row to row.
 _LEVEL, _CHANGES = 0.3, 0.1
@@ -23,6 +22,8 @@ def find_season(values: Float[np.ndarray, " rows"]) -> int:
 
     Source: Box & Jenkins 1970 (the autocorrelation)
     """
+    from scipy.signal import detrend
+
     known = _without_gaps(values)
     if len(known) < 8 or known.min() == known.max():
         return 1
@@ -33,6 +34,8 @@ def find_season(values: Float[np.ndarray, " rows"]) -> int:
 
 
 def _highest_peak(series: np.ndarray, least: float) -> int | None:
+    from scipy.signal import find_peaks
+
     correlation = _autocorrelation(series)[: len(series) // 3 + 1]
     peaks, _ = find_peaks(correlation, height=max(least, _ERRORS / np.sqrt(len(series))), prominence=least)
     if not len(peaks):

@@ -1,0 +1,50 @@
+"""Mistakes told before torch is imported, which takes longer than to find most of them."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from handrail.data.sources import PREFIX, matching, read
+from handrail.data.sources.sql import is_url
+from handrail.recipe import SOURCES, Recipe, absolute, compose
+from handrail.recipe.sections import DataRecipe
+
+_SMALL = 2_000_000  # bytes: read in a fraction of the time that importing torch takes
+
+
+def look_early(source: str | None, target: Any, *, recipe: str | None, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe of a command, composed, after a first look at its source.
+
+    What is not there is told at once; a small table is read and divided, so that a wrong target or split is
+    told, too. All else, and larger sources, are for the command itself.
+
+    Raises: `RecipeError`, `DataError` as `handrail.fit`.
+    """
+    if source is not None:
+        look_at(source)
+    asked = compose(source, target, recipe=recipe, changes=changes)
+    if "torch" in sys.modules:  # a component was named, and they are written with torch
+        return asked
+    for name in SOURCES:
+        if isinstance(place := getattr(asked.data, name), str):
+            look_at(place)
+    if _is_small(asked.data):
+        from handrail.data.split.parts import draw_parts, task_of_parts
+
+        task_of_parts(asked.data, draw_parts(asked.data))
+    return asked
+
+
+def look_at(source: str) -> None:
+    """Raises: `DataError` for a source of which nothing is there."""
+    is_local = not is_url(source) and not source.startswith(PREFIX)
+    if is_local and not any(path.exists() for path in matching(source)):
+        read(absolute(source))
+
+
+def _is_small(recipe: DataRecipe) -> bool:
+    """Whether all sources are small tables in files, whose rows are no windows, pictures or passages."""
+    sources = [Path(str(place)) for name in SOURCES if (place := getattr(recipe, name)) is not None]
+    usual = recipe.task not in ("forecast", "next-token") and recipe.stream is not True
+    return usual and all(path.is_file() and path.stat().st_size <= _SMALL for path in sources)
