@@ -10,10 +10,11 @@ import polars as pl
 
 from handrail.data.checks import check_parts
 from handrail.data.checks.finding import Finding
-from handrail.data.checks.leaks import HashedRows
+from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
 from handrail.data.part import Part
 from handrail.data.split.parts import Drawn, RawRows
+from handrail.data.split.repeats import Content
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
@@ -123,7 +124,10 @@ def _name_rows(rows: Sequence[int], table: Table) -> str:
 
 
 def drop_unknown_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[str]]:
-    """Without the rows of a class that no training or validation row has, and a sentence about them."""
+    """Without the rows of a class that no training or validation row has, and a sentence about them.
+
+    Raises: `DataError` when no row is left.
+    """
     if not task.is_classification:
         return test, []
     labels = task.labels(test.frame[task.targets[0]])
@@ -131,6 +135,11 @@ def drop_unknown_classes(test: RawRows, task: TaskSpec) -> tuple[RawRows, list[s
     if not unknown.any():
         return test, []
     names = ", ".join(f"'{name}'" for name in labels.filter(pl.Series(unknown)).unique().sort().to_list()[:5])
+    if unknown.all():
+        raise DataError(
+            f"the target '{task.targets[0]}': all {len(unknown):,} test rows are of classes that training "
+            f"did not have ({names}), so that nothing can be measured. Divide them otherwise (data.split)."
+        )
     sentence = (
         f"{unknown.sum():,} test rows are of classes that training did not have ({names}) and are left out: "
         "count them as wrong."
@@ -161,6 +170,7 @@ def make_dataset(
     parts: Sequence[Part],
     hashes: Sequence[np.ndarray],
     *,
+    content: Content,
     schema: Schema,
     task: TaskSpec,
     remarks: Sequence[Finding],
@@ -172,11 +182,12 @@ def make_dataset(
         typed: training and validation rows that the checks read, and what was odd about their values.
         parts: training and validation rows as they are learned from; of a streamed table more than `typed`.
         hashes: those of training, validation and test rows.
+        content: likewise by the columns that tell rows apart, which are searched for repeats.
         remarks: findings of the reader.
     """
     train, validation = (
         HashedRows(part.name, part.rows, part.table, hashes_of_part)
-        for part, hashes_of_part in zip((drawn.train, drawn.validation), hashes[:2], strict=True)
+        for part, hashes_of_part in zip((drawn.train, drawn.validation), content.hashes[:2], strict=True)
     )
     findings = [finding for _, odd in typed for finding in odd]
     findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
@@ -185,8 +196,9 @@ def make_dataset(
         schema=schema,
         task=task,
         balance=recipe.balance,
-        sealed=hashes[2],
+        sealed=content.hashes[2],
         hashed=(train, validation),
+        ignored=content.ignored,
     )
     return Dataset(
         source=drawn.table.source,

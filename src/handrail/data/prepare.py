@@ -19,7 +19,8 @@ from handrail.data.dataset import (
     schema_of,
 )
 from handrail.data.part import Part
-from handrail.data.split.parts import draw_parts, take_samples, task_of_parts
+from handrail.data.split.parts import Drawn, draw_parts, take_samples, task_of_parts
+from handrail.data.split.repeats import Content, columns_that_count, content_hashes, drop_repeats
 from handrail.data.streaming.parquet import find_streamable
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
@@ -39,7 +40,7 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
         from handrail.data.streaming.prepare import prepare_stream
 
         return prepare_stream(recipe, source, cache_in=cache_in)
-    drawn = draw_parts(recipe, cache_in=cache_in)
+    drawn = _draw(recipe, cache_in)
     task = task_of_parts(recipe, drawn)
     drawn = take_samples(recipe, drawn, task)
     schema = schema_of(drawn.train.frame, task, recipe, drawn.table)
@@ -62,11 +63,29 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
         typed,
         [part for part, _ in typed],
         [part.hashes for part in drawn.by_code.values()],
+        content=_content(recipe, drawn),
         schema=schema,
         task=task,
         remarks=odd_files,
         notes=drawn.table.notes,
     )
+
+
+def _draw(recipe: DataRecipe, cache_in: Path | None) -> Drawn:
+    """The parts, without repeats where they are to be dropped."""
+    drawn = draw_parts(recipe, cache_in=cache_in)
+    if recipe.duplicates == "keep":
+        return drawn
+    return drop_repeats(drawn, *_content(recipe, drawn).hashes)
+
+
+def _content(recipe: DataRecipe, drawn: Drawn) -> Content:
+    """The rows of the three parts by what stands in the columns that tell them apart."""
+    frame, stores = drawn.train.frame, drawn.table.stores
+    rows = len(drawn.table.frame)
+    columns = columns_that_count(frame, recipe, drawn.targets, rows=rows, stored=stores)
+    hashes = tuple(content_hashes(part, columns) for part in drawn.by_code.values())
+    return Content(hashes, tuple(name for name in frame.columns if name not in columns))
 
 
 def reopen(
@@ -81,7 +100,7 @@ def reopen(
         from handrail.data.streaming.prepare import reopen_stream
 
         return reopen_stream(recipe, source, schema, task, expected=expected, cache_in=cache_in)
-    drawn = take_samples(recipe, draw_parts(recipe, cache_in=cache_in), task)
+    drawn = take_samples(recipe, _draw(recipe, cache_in), task)
     if fingerprint_of([part.hashes for part in drawn.by_code.values()]) != expected:
         raise DataError(describe_change(drawn.table.source))
     rows, remarks = drop_unknown_classes(drawn.test, task)

@@ -14,7 +14,8 @@ import numpy as np
 from handrail.data.checks.columns import check_columns
 from handrail.data.checks.drift import check_drift
 from handrail.data.checks.finding import Finding
-from handrail.data.checks.leaks import HashedRows, check_leaks, check_repeats
+from handrail.data.checks.leaks import check_leaks
+from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
 from handrail.data.columns.schema import Schema
 from handrail.data.part import Part
@@ -36,21 +37,23 @@ def check_parts(
     balance: str,
     sealed: np.ndarray,
     hashed: tuple[HashedRows, HashedRows] | None = None,
+    ignored: Sequence[str] = (),
 ) -> list[Finding]:
     """All checks that need no look at test rows; errors first, then warnings, then notes.
 
     Arguments:
         train, validation: rows as read and as typed features.
         balance: `data.balance`.
-        sealed: the hashes of the test rows, `row_hashes` of all their columns.
-        hashed: the rows that are searched for repeats, where there are more than `train` and `validation`.
+        sealed: the hashes of the test rows by the columns that tell rows apart.
+        hashed: training and validation rows by the same columns; by default `train` and `validation`, by all.
+        ignored: the columns that do not tell rows apart, such as a running number.
     """
     ours, theirs = hashed or [
         HashedRows(part.name, part.rows, part.table, part.hashes) for part in (train, validation)
     ]
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
-        *check_repeats(ours, theirs, sealed=sealed),
+        *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
         *check_columns(train, validation, schema=schema),

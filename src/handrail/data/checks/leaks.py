@@ -1,7 +1,8 @@
-"""Columns that give the target away, and rows that stand in more than one part.
+"""Columns that give the target away.
 
 A copy is a column that equals the target up to renaming (classes) or up to scale and offset (numbers) in
-every row. A giveaway is a column that alone predicts the target nearly without error.
+every row. A giveaway is a column that alone predicts the target nearly without error. The mere fact that a
+value is missing may tell the target, too, and so may a sum of columns.
 """
 
 from collections.abc import Iterator
@@ -10,19 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from handrail.data.checks.finding import Finding, advise_drop, report_columns, share
+from handrail.data.checks.finding import Finding, advise_drop, report_columns
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import as_numbers
 from handrail.data.part import Part
-from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.tools.words import plural
 
 _FEWEST_ROWS = 50  # below, a perfect match is too easily chance
 _FEWEST_OTHERS = 5  # rows outside the largest class: 50 rows with 5 others can be drawn in two million ways
 _CLASS_SCORE, _VALUE_SCORE = 0.995, 0.999
+_FLAG_SCORE = 0.95  # of a column with as few values as there are classes, which has nothing else to say
+_GAP_SCORE = {True: 0.95, False: 0.9}  # of classes, of numbers
+_SMALL_TERM = 1e-3  # of the largest
+_EXACT = 1e-6  # of the variance may be left unexplained: what is summed is often rounded
 _MOST_ROWS, _MOST_CELLS = 5_000, 1_000_000
-_MANY_REPEATS = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,8 @@ class _Target:
     is_class: bool
 
 
-@dataclass(frozen=True)
-class HashedRows:
-    """Rows of a part by their number in the table, with a hash of each."""
-
-    name: str
-    rows: np.ndarray
-    table: Table
-    hashes: np.ndarray
-
-
 def check_leaks(train: Part, validation: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]:
-    """Copies of the target (errors) and columns that alone tell it (warnings)."""
+    """Copies of the target (errors); columns, gaps and sums of columns that tell it (warnings)."""
     if len(train) + len(validation) < _FEWEST_ROWS or not task.has_values:
         return []
     findings = []
@@ -55,6 +48,8 @@ def check_leaks(train: Part, validation: Part, *, schema: Schema, task: TaskSpec
         others = [column for column in schema.cells if column.name not in copies]
         if len(schema.cells) > 1:  # with one column, telling the target from it is the whole task
             findings += _find_giveaways(others, target, train, validation)
+            findings += _find_sums(others, target, train, validation)
+        findings += _find_telling_gaps(schema.used, target, train, validation)
     return findings
 
 
@@ -117,21 +112,19 @@ def _find_copies(columns: list[str], target: _Target, *, alone: bool) -> list[Fi
 
 
 def _find_giveaways(columns: list[Column], target: _Target, train: Part, validation: Part) -> list[Finding]:
-    generator = np.random.default_rng([0, 13])
-    most = int(np.clip(_MOST_CELLS // max(len(columns), 1), 500, _MOST_ROWS))
-    known = generator.permutation(len(train))[:most]
-    fresh = generator.permutation(len(validation))[:most]
+    known, fresh = _draw_rows(train, validation, len(columns))
     truth = np.concatenate([target.values[known], target.values[len(train) + fresh]])
     if not target.is_class:
         truth = pl.Series(truth).rank("average").to_numpy()
-    measure, least = ("balanced accuracy", _CLASS_SCORE) if target.is_class else ("R² of ranks", _VALUE_SCORE)
+    few = max(2, len(np.unique(truth))) if target.is_class else 0
     details, timed = {}, False
     for column in columns:
         values = pl.concat([train.features[column.name][known], validation.features[column.name][fresh]])
         ordered = column.kind != "category"
         score = _score(_as_codes(values), truth, len(known), ordered=ordered, is_class=target.is_class)
-        if score >= least:
-            details[column.name] = f"{measure} {score:.3f}"
+        least = _CLASS_SCORE if target.is_class else _VALUE_SCORE
+        if score >= (_FLAG_SCORE if values.drop_nulls().n_unique() <= few else least):
+            details[column.name] = f"{_measure(target)} {score:.3f}"
             timed = timed or column.kind == "datetime"
     harder = " Where rows follow each other in time, data.split.method=time asks the harder question."
     return report_columns(
@@ -143,6 +136,93 @@ def _find_giveaways(columns: list[Column], target: _Target, train: Part, validat
         "when it is needed.",
         action=f"Nothing is changed; {advise_drop(list(details))}{harder if timed else ''}",
     )
+
+
+def _draw_rows(train: Part, validation: Part, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of as many random training and validation rows as are quick to look at, and enough."""
+    generator = np.random.default_rng([0, 13])
+    most = int(np.clip(_MOST_CELLS // max(columns, 1), 500, _MOST_ROWS))
+    return generator.permutation(len(train))[:most], generator.permutation(len(validation))[:most]
+
+
+def _measure(target: _Target) -> str:
+    return "balanced accuracy" if target.is_class else "R² of ranks"
+
+
+def _find_telling_gaps(
+    columns: list[Column], target: _Target, train: Part, validation: Part
+) -> list[Finding]:
+    """Columns where it is enough to know whether the value is missing."""
+    known, fresh = _draw_rows(train, validation, len(columns))
+    truth = np.concatenate([target.values[known], target.values[len(train) + fresh]])
+    if not target.is_class:
+        truth = pl.Series(truth).rank("average").to_numpy()
+    details = {}
+    for column in columns:
+        parts = (train.features[column.name][known], validation.features[column.name][fresh])
+        gaps = np.concatenate([values.is_null().to_numpy() for values in parts]).astype(np.int64)
+        if not _FEWEST_OTHERS <= gaps.sum() <= len(gaps) - _FEWEST_OTHERS:
+            continue
+        score = _score(gaps, truth, len(known), ordered=False, is_class=target.is_class)
+        if score >= _GAP_SCORE[target.is_class]:
+            details[column.name] = f"{_measure(target)} {score:.3f}"
+    return report_columns(
+        "warning",
+        "telling-gaps",
+        details,
+        seen=f"whether the value is missing is enough to tell the target '{target.name}' of rows not used.",
+        why="A value that is filled in only once the target is known, such as the date of an event, is not "
+        "there when the target is to be predicted.",
+        action=f"Nothing is changed; {advise_drop(list(details))}",
+    )
+
+
+def _find_sums(columns: list[Column], target: _Target, train: Part, validation: Part) -> list[Finding]:
+    """A target of numbers that is an exact sum of columns, each times a number."""
+    names = [column.name for column in columns if column.kind in ("numeric", "boolean")]
+    known, fresh = _draw_rows(train, validation, len(names))
+    names = [name for name in names if train.features[name].null_count() == 0]
+    if target.is_class or len(names) < 2 or len(names) + 1 > len(known) // 2 or not len(fresh):
+        return []
+    old, new = (
+        part.features[places].select(names).fill_null(0.0).to_numpy()
+        for part, places in ((train, known), (validation, fresh))
+    )
+    truth, unseen = target.values[known], target.values[len(train) + fresh]
+    centre, spread = old.mean(axis=0), old.std(axis=0)
+    used = spread > 0
+    scaled = [(values - centre)[:, used] / spread[used] for values in (old, new)]
+    weights = np.linalg.lstsq(scaled[0], truth - truth.mean(), rcond=1e-12)[0]
+    residual = unseen - truth.mean() - scaled[1] @ weights
+    if not truth.std() > 0 or float(residual @ residual) > _EXACT * len(unseen) * float(truth.var()):
+        return []
+    shares = np.abs(weights) / np.abs(weights).max()
+    if (shares > _SMALL_TERM).sum() < 2:  # one column alone: a giveaway
+        return []
+    return [_report_sum(np.array(names)[used], weights / spread[used], shares, target)]
+
+
+def _report_sum(names: np.ndarray, weights: np.ndarray, shares: np.ndarray, target: _Target) -> Finding:
+    order = [int(place) for place in np.argsort(-shares) if shares[place] > _SMALL_TERM]
+    largest = [str(names[place]) for place in order[:4]]
+    terms = [_term(float(weights[place]), str(names[place])) for place in order]
+    formula = " ".join(terms[:4]).removeprefix("+ ")
+    more = f" and {plural(len(terms) - 4, 'smaller term')}" if len(terms) > 4 else ""
+    return Finding(
+        level="warning",
+        name="sum",
+        seen=f"The target '{target.name}' is a sum of columns: {formula}{more}, without error in rows "
+        "not used.",
+        why="Where the columns are parts of the target, they are seldom there when it is to be predicted; a "
+        "linear model needs no more than this.",
+        action=f"Nothing is changed; {advise_drop(largest)}",
+    )
+
+
+def _term(weight: float, name: str) -> str:
+    """`+ 2 · 'a'`; a weight of 1 is left out."""
+    factor = "" if abs(abs(weight) - 1) < 1e-3 else f"{abs(weight):.4g} · "
+    return f"{'-' if weight < 0 else '+'} {factor}'{name}'"
 
 
 def _as_codes(values: pl.Series) -> np.ndarray:
@@ -202,80 +282,3 @@ def _balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
 def _r_squared(truth: np.ndarray, predicted: np.ndarray) -> float:
     total = float(((truth - truth.mean()) ** 2).sum())
     return 1 - float(((truth - predicted) ** 2).sum()) / total if total else 0.0
-
-
-def check_repeats(train: HashedRows, validation: HashedRows, *, sealed: np.ndarray) -> list[Finding]:
-    """Duplicates across parts and within the training rows; of test rows only their hashes are used."""
-    ordered = np.sort(train.hashes)
-    return [
-        *_find_repeats_across(train, validation, sealed, ordered),
-        *_find_repeats_within(train, ordered),
-    ]
-
-
-def _find_repeats_across(
-    train: HashedRows, validation: HashedRows, sealed: np.ndarray, ordered: np.ndarray
-) -> list[Finding]:
-    theirs = validation.hashes
-    repeats = np.flatnonzero(_is_among(theirs, ordered))
-    hidden = int((_is_among(sealed, ordered) | _is_among(sealed, np.sort(theirs))).sum())
-    sentences = []
-    if len(repeats):
-        first = int(np.flatnonzero(train.hashes == theirs[repeats[0]])[0])
-        example = f"{_row(validation, int(repeats[0]))} is the same as {_row(train, first)}"
-        sentences.append(
-            f"{_count(len(repeats), len(theirs), 'validation row')} repeat a training row ({example})"
-        )
-    if hidden:
-        sentences.append(f"{_count(hidden, len(sealed), 'test row')} repeat a training or validation row")
-    if not sentences:
-        return []
-    largest = max(len(repeats) / max(len(theirs), 1), hidden / max(len(sealed), 1))
-    return [
-        Finding(
-            level="warning" if largest >= _MANY_REPEATS else "note",
-            name="duplicates",
-            seen="; ".join(sentences) + ".",
-            why="A network that remembers such rows looks better on them than it will on new ones.",
-            action="They stay; data.duplicates=drop leaves them out.",
-        )
-    ]
-
-
-def _is_among(hashes: np.ndarray, ordered: np.ndarray) -> np.ndarray:
-    """Which of the hashes stand in a sorted array; many rows need no more memory than that array."""
-    if not len(ordered):
-        return np.zeros(len(hashes), dtype=bool)
-    return ordered[np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)] == hashes
-
-
-def _find_repeats_within(train: HashedRows, ordered: np.ndarray) -> list[Finding]:
-    places = np.flatnonzero(_is_among(train.hashes, ordered[1:][ordered[1:] == ordered[:-1]]))
-    _, start, inverse = np.unique(train.hashes[places], return_index=True, return_inverse=True)
-    first = places[start][inverse]  # for each of the places, where its row stands first
-    repeats = places[first != places]
-    if not len(repeats):
-        return []
-    original = int(first[np.searchsorted(places, repeats[0])])
-    example = f"{_row(train, int(repeats[0]))} is the same as {_row(train, original)}"
-    return [
-        Finding(
-            level="note",
-            name="repeats",
-            seen=f"{_count(len(repeats), len(train.hashes), 'training row')} repeat an earlier one "
-            f"({example}).",
-            why="Each repeat counts again in the loss: right where rows are frequent, wrong where they were "
-            "copied by mistake.",
-            action="They stay; data.duplicates concerns repeats across parts alone, so remove copies from "
-            "the source.",
-        )
-    ]
-
-
-def _count(part: int, whole: int, noun: str) -> str:
-    return f"{part:,} of {plural(whole, noun)} ({share(part, whole)})"
-
-
-def _row(part: HashedRows, place: int) -> str:
-    name = part.table.row_name(int(part.rows[place]))
-    return f"{name} of '{part.table.source}'" if part.name != "train" else name

@@ -73,10 +73,7 @@ def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
         name: _read_part(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")
     }
     table, others = _share_stores(table, others)
-    drawn = divide(recipe, table, targets, others, season=season)
-    if recipe.duplicates == "keep":
-        return drawn
-    return drop_repeats(drawn, drawn.train.hashes, drawn.validation.hashes, drawn.test.hashes)
+    return divide(recipe, table, targets, others, season=season)
 
 
 def divide(
@@ -272,16 +269,6 @@ def _drop_unlabelled(part: RawRows, targets: Sequence[str]) -> RawRows:
             "expected at least some."
         )
     return part.pick(np.flatnonzero(~missing))
-
-
-def drop_repeats(drawn: Drawn, train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Drawn:
-    """Without validation rows that repeat training rows and test rows that repeat either, by their hashes."""
-    known = np.concatenate([train, validation])
-    return replace(
-        drawn,
-        validation=drawn.validation.pick(np.flatnonzero(~np.isin(validation, train))),
-        test=drawn.test.pick(np.flatnonzero(~np.isin(test, known))),
-    )
 
 
 def take_samples(recipe: DataRecipe, drawn: Drawn, task: TaskSpec) -> Drawn:

@@ -31,10 +31,10 @@ from handrail.data.split.parts import (
     RawRows,
     check_names,
     divide,
-    drop_repeats,
     take_samples,
     task_of_parts,
 )
+from handrail.data.split.repeats import Content, columns_that_count, drop_repeats
 from handrail.data.streaming.parquet import ParquetRows
 from handrail.data.streaming.part import StreamedPart, scatter
 from handrail.data.streaming.scan import (
@@ -62,7 +62,9 @@ def prepare_stream(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path | 
     drawn = _draw_parts(recipe, source)
     task = task_of_parts(recipe, drawn)
     drawn = take_samples(recipe, drawn, task)
-    samples, seen = _look(recipe, source, drawn, [TRAIN, VALIDATION])
+    columns = _columns_that_count(recipe, source, drawn)
+    ignored = tuple(name for name in source.columns if name not in columns)
+    samples, seen = _look(recipe, source, drawn, [TRAIN, VALIDATION], columns)
     schema = schema_of(samples[TRAIN].frame, task, recipe, drawn.table)
     typed = [make_part(rows, schema, task) for rows in samples.values()]
     known = {TRAIN: typed[0][0], VALIDATION: typed[1][0]}
@@ -73,6 +75,7 @@ def prepare_stream(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path | 
         typed,
         parts,
         [seen.hashes[part] for part in drawn.by_code],
+        content=Content(tuple(seen.content.values()), ignored),
         schema=schema,
         task=task,
         remarks=_report_sampling(parts),
@@ -94,7 +97,7 @@ def reopen_stream(
     Raises: `DataError` when the rows are not what they were.
     """
     drawn = take_samples(recipe, _draw_parts(recipe, source), task)
-    samples, seen = _look(recipe, source, drawn, [TRAIN, VALIDATION, TEST])
+    samples, seen = _look(recipe, source, drawn, [TRAIN, VALIDATION, TEST], source.columns)
     if fingerprint_of([seen.hashes[part] for part in drawn.by_code]) != expected:
         raise DataError(describe_change(source.name))
     test, remarks = drop_unknown_classes(drawn.test, task)
@@ -124,18 +127,27 @@ def _draw_parts(recipe: DataRecipe, source: ParquetRows) -> Drawn:
     if recipe.duplicates == "keep":
         return drawn
     rows = {part: raw.rows for part, raw in drawn.by_code.items()}
-    hashes = scan(source, rows, {}, counted=False).hashes
-    return drop_repeats(drawn, hashes[TRAIN], hashes[VALIDATION], hashes[TEST])
+    columns = _columns_that_count(recipe, source, drawn)
+    content = scan(source, rows, {}, counted=False, content=columns).content
+    return drop_repeats(drawn, content[TRAIN], content[VALIDATION], content[TEST])
+
+
+def _columns_that_count(recipe: DataRecipe, source: ParquetRows, drawn: Drawn) -> list[str]:
+    """As of a table in memory, by the training rows of the first block."""
+    start, frame = next(source.blocks())
+    rows = drawn.train.rows
+    known = frame[rows[slice(*np.searchsorted(rows, (start, start + len(frame))))] - start]
+    return columns_that_count(known, recipe, drawn.targets, rows=source.rows, stored=())
 
 
 def _look(
-    recipe: DataRecipe, source: ParquetRows, drawn: Drawn, sampled: Sequence[int]
+    recipe: DataRecipe, source: ParquetRows, drawn: Drawn, sampled: Sequence[int], content: Sequence[str]
 ) -> tuple[dict[int, RawRows], Scan]:
     """A sample of some parts, and the hashes and counts of all rows, by one reading."""
     raw = drawn.by_code
     rows = {part: raw[part].rows for part in raw}
     chosen = {part: sample_of(rows[part], part, recipe.split.seed) for part in sampled}
-    seen = scan(source, rows, chosen, counted=len(chosen[TRAIN]) < len(rows[TRAIN]))
+    seen = scan(source, rows, chosen, counted=len(chosen[TRAIN]) < len(rows[TRAIN]), content=content)
     return {part: replace(raw[part], frame=seen.samples[part], rows=chosen[part]) for part in sampled}, seen
 
 

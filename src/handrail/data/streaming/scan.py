@@ -84,11 +84,13 @@ class Scan:
 
     Arguments:
         hashes: of each row.
+        content: likewise, by the columns that tell rows apart.
         samples: the sampled rows as they were read.
         counts: how often each word occurs in training rows, `value` and `count`, by column.
     """
 
     hashes: Mapping[int, np.ndarray]
+    content: Mapping[int, np.ndarray]
     samples: Mapping[int, pl.DataFrame]
     counts: Counts
 
@@ -101,7 +103,12 @@ def sample_of(rows: np.ndarray, part: int, seed: int) -> np.ndarray:
 
 
 def scan(
-    source: ParquetRows, rows: Mapping[int, np.ndarray], samples: Mapping[int, np.ndarray], *, counted: bool
+    source: ParquetRows,
+    rows: Mapping[int, np.ndarray],
+    samples: Mapping[int, np.ndarray],
+    *,
+    counted: bool,
+    content: Sequence[str],
 ) -> Scan:
     """Read everything once.
 
@@ -109,8 +116,11 @@ def scan(
         rows: of each part, by number and in order.
         samples: some of them.
         counted: whether words of training rows are counted.
+        content: the columns that tell rows apart.
     """
     hashes = {part: np.empty(len(numbers), dtype=np.uint64) for part, numbers in rows.items()}
+    whole = set(content) == set(source.columns)
+    contents = hashes if whole else {part: np.empty_like(old) for part, old in hashes.items()}
     chosen: dict[int, list[pl.DataFrame]] = {part: [] for part in samples}
     counts = _WordCounts()
     for start, frame in source.blocks():
@@ -118,13 +128,15 @@ def scan(
             low, high = np.searchsorted(numbers, (start, start + len(frame)))
             mine = frame[numbers[low:high] - start]
             hashes[part][low:high] = row_hashes(mine)
+            if not whole:
+                contents[part][low:high] = row_hashes(mine, content)
             if counted and part == TRAIN:
                 counts.add(mine)
         for part, numbers in samples.items():
             low, high = np.searchsorted(numbers, (start, start + len(frame)))
             chosen[part].append(frame[numbers[low:high] - start])
     frames = {part: pl.concat(blocks, rechunk=True) for part, blocks in chosen.items()}
-    return Scan(hashes, frames, counts.totals())
+    return Scan(hashes, contents, frames, counts.totals())
 
 
 class _WordCounts:

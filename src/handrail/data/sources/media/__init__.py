@@ -90,11 +90,14 @@ def with_pictures(table: Table, base: Path, *, cache_in: Path | None = None) -> 
 
 
 def holds_paths(column: pl.Series) -> bool:
-    """Whether all values of a column (not counting missing ones) end as picture files do."""
+    """Whether most values of a column (not counting missing ones) end as picture files do.
+
+    Not all of them: what a column is must not hang on a single row, which may be a sealed one.
+    """
     if column.dtype != pl.String or column.null_count() == len(column):
         return False
     ends = "|".join(suffix.removeprefix(".") for suffix in SUFFIXES)
-    return bool(column.drop_nulls().str.contains(rf"(?i)\.({ends})\s*$").all())
+    return 2 * int(column.str.contains(rf"(?i)\.({ends})\s*$").sum()) > len(column) - column.null_count()
 
 
 def path_column_store(
