@@ -124,7 +124,9 @@ class DataRecipe(Section):
     source: a file, a folder of pictures, sounds or texts, a glob, a list of files, a database URL,
     `bundled:NAME`, or an object in Python. target: one or several columns by name, or by position (1 is the
     first, −1 the last); folders say it themselves. augment: how training rows are changed at random; `auto`
-    is what suits the data, an empty list nothing. validation, test: separate sources for those parts; what is
+    is what suits the data, an empty list nothing. positive: of two classes the one that F1, precision, recall
+    and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …, else the one that
+    is rarer in training rows. validation, test: separate sources for those parts; what is
     not given is drawn from `source`. sample: train and validate on that many rows (or that share), class by
     class. duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
     either. stream: read Parquet files block by block instead of whole; `auto` does from 128 MB on, at eight
@@ -145,7 +147,7 @@ class DataRecipe(Section):
         "next-token",
         "sequence",
     ] = "auto"
-    positive: str | int | None = None
+    positive: str | bool | int | float | None = None
     read: ReadOptions = ReadOptions()
     columns: dict[str, str] = {}
     drop: list[str] = []

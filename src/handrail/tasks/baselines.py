@@ -116,7 +116,7 @@ class Baseline:
     bias: np.ndarray
 
     def predict(self, features: Float[np.ndarray, "rows width"]) -> BaselineAnswers:
-        """Values, or probabilities and labels: the most probable class, or every label from 0.5 on.
+        """Values, or probabilities and labels: the most probable class, or every label above 0.5.
 
         Raises: `DataError` when the features have another width than those that the baseline was fitted on.
         """
@@ -126,7 +126,7 @@ class Baseline:
             return BaselineAnswers(values=scores)
         if self.task == "multi-label":
             probabilities = expit(scores)
-            return BaselineAnswers(probabilities, labels=(probabilities >= 0.5).astype(np.int64))
+            return BaselineAnswers(probabilities, labels=(probabilities > 0.5).astype(np.int64))
         probabilities = softmax(scores, axis=1)
         return BaselineAnswers(probabilities, labels=probabilities.argmax(axis=1))
 
