@@ -50,7 +50,6 @@ def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec) -> t
     encoder = fit_encoder(part.sample.features, schema, part.stores, recipe.data, counts=part.level_counts)
     objective = make_task(task, encoder.shape, text=recipe.data.text)
     objective.fit(part)
-    weigh_classes(recipe, objective, part)
     return encoder, objective
 
 
@@ -58,8 +57,11 @@ def weigh_classes(recipe: Recipe, task: Task, part: Part) -> None:
     """Tell the task how much each class counts in training, so that its probabilities are those of the data.
 
     Only losses whose minimum is the probability itself allow to take the weights out again.
+
+    Arguments:
+        recipe: settled.
     """
-    weighted = gives_probabilities(recipe, task.spec) and weighs_classes(recipe, task.spec)
+    weighted = weighs_classes(recipe, task.spec) and gives_probabilities(recipe, task.spec)
     task.weigh(balanced_weights(task.class_counts(part)) if weighted else None)
 
 
@@ -137,6 +139,7 @@ def assemble(
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
     outputs = objective.outputs
     recipe, why = settle_recipe(recipe, encoder.shape, outputs, task=task, rows=len(part), device=device)
+    weigh_classes(recipe, objective, part)
     return recipe, why, with_network(recipe, encoder, objective).to(device)
 
 
@@ -211,6 +214,7 @@ def refit(
     """
     device = choose_device(recipe.training.device)
     encoder, task = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
+    weigh_classes(recipe, task, part)
     pipeline = with_network(recipe, encoder, task).to(device)
     training_data = make_training_data(recipe, pipeline, part, None)
     with restore_threads():

@@ -183,7 +183,9 @@ class _NetworkEstimator(BaseEstimator):
     def _predict(self, X: Any) -> np.ndarray:  # noqa: N803
         scores = self._scores(X)
         with torch.no_grad():
-            return self.pipeline_.decoder(scores).to(scores.dtype).cpu().numpy()
+            answers = self.pipeline_.decoder(scores)
+            is_value = isinstance(self.pipeline_.decoder, ValueTask)  # in the target's unit: not to be rounded
+            return (answers if is_value else answers.to(scores.dtype)).cpu().numpy()
 
 
 def _make_batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:

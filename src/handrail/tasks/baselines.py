@@ -235,8 +235,9 @@ def _linear(
         with warnings.catch_warnings():
             # Ill-conditioned features: the penalty keeps the solution finite.
             warnings.simplefilter("ignore")
-            ridge = Ridge(alpha=1.0).fit(features, target)
-        return np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_)
+            # Centred: scikit-learn rounds the target to the precision of the features.
+            ridge = Ridge(alpha=1.0).fit(features, target - constant)
+        return np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_) + constant
     if task == "multi-label":
         fits = [_logistic(features, column, constant[[label] * 2]) for label, column in enumerate(target.T)]
         return np.concatenate([w[:, 1:] for w, _ in fits], axis=1), np.array([b[1] for _, b in fits])

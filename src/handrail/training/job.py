@@ -61,7 +61,8 @@ def gives_probabilities(recipe: Recipe, task: TaskSpec) -> bool:
 def weighs_classes(recipe: Recipe, task: TaskSpec) -> bool:
     """Whether rare classes count more in training: by `data.balance`, of masks by an argument of the loss."""
     if task.name == "mask":
-        return parse(loss_of(recipe, task), "loss")[1].get("class_weights", "none") != "none"
+        loss = loss_of(recipe, task)
+        return not is_object(loss) and parse(loss, "loss")[1].get("class_weights", "none") != "none"
     return task.is_classification and recipe.data.balance != "none"
 
 
