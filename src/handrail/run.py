@@ -173,7 +173,8 @@ class Run(RunRecord):
         write_test_samples(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
         hard = hardest(predictions, part, names)
-        return {"rows": len(part), "metrics": measured, **beside, "hardest": hard}
+        decided = {"decisions": pipeline.decoder.decisions, "reasons": pipeline.decoder.reasons}
+        return {"rows": len(part), "metrics": measured, **decided, **beside, "hardest": hard}
 
     def report(self) -> Path:
         """Write `report.html` anew from the files of the run."""

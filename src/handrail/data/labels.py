@@ -34,7 +34,9 @@ def find_positive(classes: Sequence[str], train: pl.Series) -> tuple[str, str]:
     return classes[int(counts[1] < counts[0])], "the rarer one of the training rows"
 
 
-def written_values(series: pl.Series, labels: pl.Series, classes: Sequence[str], *, is_text: bool) -> tuple[Value, ...]:
+def written_values(
+    series: pl.Series, labels: pl.Series, classes: Sequence[str], *, is_text: bool
+) -> tuple[Value, ...]:
     """Each class as the data writes it most often: a text, a number or true and false.
 
     Arguments:
@@ -42,7 +44,9 @@ def written_values(series: pl.Series, labels: pl.Series, classes: Sequence[str],
         is_text: whether the format knows no types, so that '1' is a number and 'true' a truth value.
     """
     table = pl.DataFrame({"value": series, "label": labels}).group_by("label", "value").len()
-    table = table.sort("len", "value", descending=[True, False]).group_by("label", maintain_order=True).first()
+    table = (
+        table.sort("len", "value", descending=[True, False]).group_by("label", maintain_order=True).first()
+    )
     written = dict(zip(table["label"].to_list(), table["value"].to_list(), strict=True))
     values = [written.get(name, name) for name in classes]
     if series.dtype in (pl.Categorical, pl.Enum) or series.dtype.is_temporal() or series.dtype.is_decimal():

@@ -30,7 +30,7 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
         names=[short_names(names)[name] for name in names],
         titles=names,
         rows=[_page_row(row, summary, names) for row in summary["table"]],
-        metric=wording.capitalise(wording.metric_label(summary["metric"])),
+        metric=wording.capitalise(_label(summary)),
         replicas=summary["replicas"],
         folds=summary["folds"],
         rungs=summary["method"] == "halving",
@@ -38,6 +38,10 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
         slices=slices(summary),
         recipe=recipe,
     )
+
+
+def _label(summary: Mapping[str, Any]) -> str:
+    return wording.metric_label(summary["metric"], wording.positive_class(summary["task"]))
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -57,7 +61,7 @@ def _tiles(summary: Mapping[str, Any]) -> list[Tile]:
     metric, best, within = summary["metric"], summary["table"][0], len(summary["within_noise"])
     tiles = [
         Tile(
-            f"{wording.capitalise(wording.metric_label(metric))} of the best, trial {best['trial']}",
+            f"{wording.capitalise(_label(summary))} of the best, trial {best['trial']}",
             wording.value_in_prose(metric, best["value"]),
             f"{wording.interval(metric, best, prose=True)}, flattered by the choice",
             "network",
@@ -123,7 +127,7 @@ def headline(summary: Mapping[str, Any]) -> tuple[str, str]:
 
 def _best(summary: Mapping[str, Any]) -> str:
     best, metric = summary["table"][0], summary["metric"]
-    name = wording.metric_label(metric)
+    name = _label(summary)
     figure = f"{wording.metric_value(metric, best['value'])} ({wording.interval(metric, best)})"
     return f"Best is trial {best['trial']}: {settings_text(best['settings'])}; {name} {figure}."
 
@@ -206,7 +210,8 @@ def _table(summary: Mapping[str, Any]) -> list[str]:
     spread = ["seeds ±"] if summary["replicas"] > 1 else []
     spread += ["folds ±"] if summary["folds"] else []
     rung = ["rung"] if summary["method"] == "halving" else []
-    head = ["rank", "trial", *rung, metric.replace("_", " "), "interval", *spread, "loss", "epoch"]
+    label = wording.of_positive(metric, metric.replace("_", " "), wording.positive_class(summary["task"]))
+    head = ["rank", "trial", *rung, label, "interval", *spread, "loss", "epoch"]
     head += [*(short[name] for name in names), ""]
     rows = [
         _text_row(row, metric, names, rung=bool(rung), spread=spread) for row in summary["table"][:_SHOWN]

@@ -107,9 +107,7 @@ def check_threshold(recipe: Recipe, task: TaskSpec) -> None:
         )
     if isinstance(setting, str) and (task.name, setting) != ("boxes", "f1"):
         expected = "a number or f1" if task.name == "boxes" else "a number"
-        raise RecipeError(
-            f"evaluation.threshold: found '{setting}' for {task.name}; expected {expected}."
-        )
+        raise RecipeError(f"evaluation.threshold: found '{setting}' for {task.name}; expected {expected}.")
 
 
 def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:

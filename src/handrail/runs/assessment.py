@@ -145,6 +145,7 @@ def summarise(
             "why": list(reasons),
         },
         "decisions": pipeline.decoder.decisions,
+        "reasons": pipeline.decoder.reasons,
         "hardest": hardest(outcome, data.validation, [column.name for column in columns]),
         "metrics": metrics,
         "replicas": spread(pipeline, replicas, data.validation) if len(replicas) > 1 else None,

@@ -184,7 +184,9 @@ class _NetworkEstimator(BaseEstimator):
         scores = self._scores(X)
         with torch.no_grad():
             answers = self.pipeline_.decoder(scores)
-            is_value = isinstance(self.pipeline_.decoder, ValueTask)  # in the target's unit: not to be rounded
+            is_value = isinstance(
+                self.pipeline_.decoder, ValueTask
+            )  # in the target's unit: not to be rounded
             return (answers if is_value else answers.to(scores.dtype)).cpu().numpy()
 
 

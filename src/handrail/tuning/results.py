@@ -132,6 +132,7 @@ def write_results(folder: SearchFolder, asked: Recipe, data: Dataset, summary: M
         "name": asked.name,
         "source": data.source,
         "task": data.task.model_dump(),
+        "positive": data.task.positive,
         "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
         "folds": tuning.folds,
         "replicas": tuning.replicas,

@@ -74,6 +74,7 @@ def part_view(
         "pictures": pictures,
         "figures": [*pictures.figures, *figures],
         "confusion": matrix,
+        "decision": wording.decision(task, {**{"decisions": summary["decisions"]}, **results}),
         "labels": labels,
         "error_label": _ERRORS.get(task["name"], "Probability given to the truth"),
         "hardest": _hardest(results["hardest"], task["name"], thumbnails(sections, part)),
