@@ -128,7 +128,7 @@ class ClassTask(Task):
         """The threshold and how it was chosen."""
         if setting == "auto" and not is_rare(truth):
             if not bool(self.log_weights.any()):
-                return 0.5, "one half"
+                return 0.5, "the default"
             even = torch.sigmoid(-torch.as_tensor(self._shift) / self.temperature)
             return float(even), "where the weights of data.balance make both classes count alike"
         reason = threshold_reason(setting, best="F1 on validation rows")
