@@ -27,11 +27,13 @@ class Network(nn.Module):
         self.model = model
 
     def forward(self, inputs: Any) -> Any:
-        """The model's scores for encoded rows."""
-        pixels = self.front(inputs)
+        """The model's scores for encoded rows, or for (rows, true answers) of texts in training."""
+        rows, *answers = inputs if isinstance(inputs, tuple) else (inputs,)
+        pixels = self.front(rows)
         if self.training:  # asked here: augmentations from elsewhere may not know of evaluation
             pixels = self.augment(pixels)
-        return self.model(self.scale(pixels))
+        scaled = self.scale(pixels)
+        return self.model((scaled, *answers) if answers else scaled)
 
 
 def whole_network(
