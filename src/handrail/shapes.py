@@ -55,7 +55,7 @@ class MapShape(NamedTuple):
 
 
 class StepShape(NamedTuple):
-    """As outputs: scores at every step, `[rows, length, scores]`; `never` are codes that no answer may hold."""
+    """As outputs: scores at every step, `[rows, length, scores]`; `never` are codes that no answer holds."""
 
     length: int
     scores: int

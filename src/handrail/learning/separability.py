@@ -32,10 +32,9 @@ def are_separable(rows: Float[np.ndarray, "n width"], codes: Int[np.ndarray, " n
         constraints = csr_array(points * np.where(codes == 1, 1.0, -1.0)[:, None])
     else:
         constraints = _differences(points, codes, classes)
-    width = constraints.shape[1]
-    found = linprog(
-        np.zeros(width), A_ub=-constraints, b_ub=-np.ones(constraints.shape[0]), bounds=(None, None)
-    )
+    margins, width = -np.ones(constraints.getnnz(axis=1).size), points.shape[1]
+    aim = np.zeros(width if classes == 2 else width * classes)
+    found = linprog(aim, A_ub=-constraints, b_ub=margins, bounds=(None, None))
     return True if found.status == 0 else False if found.status == _INFEASIBLE else None
 
 

@@ -38,7 +38,7 @@ _SHARES = ("accuracy", "exact_match")
 
 
 def metric_label(name: str, positive: str | None = None) -> str:
-    """`roc_auc` → ROC AUC, `balanced_accuracy` → balanced accuracy; with a positive class, `F1 of 'fraud'`."""
+    """`roc_auc` → ROC AUC, `balanced_accuracy` → balanced accuracy; with a class, `F1 of 'fraud'`."""
     return of_positive(name, _NAMES.get(name, name.replace("_", " ")), positive)
 
 

@@ -28,10 +28,11 @@ class Answers:
     """Answers for rows: a frame, and what was noticed.
 
     frame: a row for each row given, with `file` first where rows are files. For classes `prediction`, as the
-    data writes them, and `probability_<class>`; for values `prediction` (one target) or `prediction_<target>`; for masks
-    `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON list of class, score and box in
-    pixels; for sequences `prediction`, the text. A forecast has a row for each step ahead. warnings:
-    sentences about unusual rows. maps: for masks the class codes of the pixels of each row.
+    data writes them, and `probability_<class>`; for values `prediction` (one target) or
+    `prediction_<target>`; for masks `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON
+    list of class, score and box in pixels; for sequences `prediction`, the text. A forecast has a row for
+    each step ahead. warnings: sentences about unusual rows. maps: for masks the class codes of the pixels of
+    each row.
     """
 
     def __init__(self, frame: pl.DataFrame, warnings: list[str], maps: Sequence[np.ndarray] = ()) -> None:

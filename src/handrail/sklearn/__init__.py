@@ -286,7 +286,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Probabilities `[rows, classes]`, in the order of `classes_`; the weights of `balance` are taken out."""
+        """Probabilities `[rows, classes]`, in the order of `classes_`, without the weights of `balance`."""
         return self._predict(X)
 
     def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803

@@ -1,7 +1,7 @@
 """Boxes: the objects in an image, each with its class and place."""
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,7 +86,8 @@ class BoxTask(Task):
     def reasons(self) -> dict[str, str]:
         return {"threshold": self._why} if self._why else {}
 
-    def take_decisions(self, other: Self) -> None:
+    def take_decisions(self, other: Task) -> None:
+        assert isinstance(other, BoxTask), "decisions are taken from a task of the same kind"
         self.threshold.copy_(other.threshold)
         self._why = other._why
 

@@ -1,7 +1,7 @@
 """Classes and labels: scores to probabilities, and the decision that follows."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,9 +27,9 @@ _RARE = 0.2  # below this share of the rarer class, accuracy at one half means l
 class ClassTask(Task):
     """Scores to probabilities: softmax((scores − log w) / T), or σ(score / T) for labels.
 
-    Of two classes there is one score, of the second, less log w₁/w₀. The weights w are those of the classes in
-    training (`weigh`): a network that minimises a weighted log loss gives p_w(y|x) ∝ w_y·p(y|x). Decisions are
-    those that the weights ask for, argmax w_y·p(y|x), since they say what a mistake costs.
+    Of two classes there is one score, of the second, less log w₁/w₀. The weights w are those of the classes
+    in training (`weigh`): a network that minimises a weighted log loss gives p_w(y|x) ∝ w_y·p(y|x). Decisions
+    are those that the weights ask for, argmax w_y·p(y|x), since they say what a mistake costs.
 
     threshold: the probability above which a row counts as the second class (or a label as given).
 
@@ -144,7 +144,8 @@ class ClassTask(Task):
     def reasons(self) -> dict[str, str]:
         return {"threshold": self._why} if self._why else {}
 
-    def take_decisions(self, other: Self) -> None:
+    def take_decisions(self, other: Task) -> None:
+        assert isinstance(other, ClassTask), "decisions are taken from a task of the same kind"
         self.temperature.copy_(other.temperature)
         self.threshold.copy_(other.threshold)
         self._why = other._why

@@ -1,7 +1,7 @@
 """Masks: a class for every pixel."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,8 +29,8 @@ class MaskTask(Task):
     """Scores of every pixel to probabilities, and those to classes.
 
     Two classes share one map of scores, p(second class) = sigmoid(score), above `threshold`; of more classes
-    each has its map, with a softmax over them, and the most probable one is the answer. Weights of the classes
-    in the loss are taken out of the probabilities as in `ClassTask`.
+    each has its map, with a softmax over them, and the most probable one is the answer. Weights of the
+    classes in the loss are taken out of the probabilities as in `ClassTask`.
     """
 
     joins: ClassVar[bool] = True
@@ -125,7 +125,8 @@ class MaskTask(Task):
     def reasons(self) -> dict[str, str]:
         return {"threshold": self._why} if self._why else {}
 
-    def take_decisions(self, other: Self) -> None:
+    def take_decisions(self, other: Task) -> None:
+        assert isinstance(other, MaskTask), "decisions are taken from a task of the same kind"
         self.threshold.copy_(other.threshold)
         self._why = other._why
 

@@ -1,7 +1,7 @@
 """The interface of a task: what it asks of the network, in training and in use."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -12,7 +12,6 @@ from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape, OutputShape
-
 
 _METRICS = {"f1": "F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
@@ -95,7 +94,7 @@ class Task(nn.Module):
         """How each of the `decisions` was chosen, where there is more than one way."""
         return {}
 
-    def take_decisions(self, other: Self) -> None:
+    def take_decisions(self, other: "Task") -> None:
         """Decide as another task of the same kind does, which was settled on validation rows."""
 
     @property

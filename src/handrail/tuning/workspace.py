@@ -19,7 +19,7 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.recipe.sections import DataRecipe
-from handrail.runs.assembly import encoders, make_training_data, weigh_classes
+from handrail.runs.assembly import count_parameters, encoders, make_training_data, weigh_classes
 from handrail.runs.defaults import settle_recipe
 from handrail.tasks import Task
 from handrail.training.job import Job, TrainingData
@@ -116,6 +116,10 @@ class Workspace:
         if size * (len(self._networks) + 1) <= _CACHED_PARAMETERS:
             self._networks[trial.number] = network
         return network
+
+    def count_parameters(self, trial: Trial) -> int:
+        """The parameters of a trial's network."""
+        return count_parameters(self.network(self.settle_trial(trial), 0))
 
     def drop_networks(self) -> None:
         """Drop the cached networks; they have been trained."""
