@@ -28,13 +28,13 @@ def are_separable(rows: Float[np.ndarray, "n width"], codes: Int[np.ndarray, " n
         return None
     # Of equal size, so that the solver's tolerances mean the same for every column.
     points = points / np.maximum(np.abs(points).max(axis=0), np.finfo(np.float64).tiny)
+    rows, width = points.shape
     if classes == 2:
-        constraints = csr_array(points * np.where(codes == 1, 1.0, -1.0)[:, None])
+        constraints, aim, count = points * np.where(codes == 1, 1.0, -1.0)[:, None], np.zeros(width), rows
     else:
-        constraints = _differences(points, codes, classes)
-    margins, width = -np.ones(constraints.getnnz(axis=1).size), points.shape[1]
-    aim = np.zeros(width if classes == 2 else width * classes)
-    found = linprog(aim, A_ub=-constraints, b_ub=margins, bounds=(None, None))
+        constraints, aim = _differences(points, codes, classes), np.zeros(width * classes)
+        count = rows * (classes - 1)
+    found = linprog(aim, A_ub=-constraints, b_ub=-np.ones(count), bounds=(None, None))
     return True if found.status == 0 else False if found.status == _INFEASIBLE else None
 
 
