@@ -315,6 +315,7 @@ def test_a_folder_that_is_no_search(tmp_path: Path, table: pl.DataFrame) -> None
     shutil.rmtree(tmp_path / "found")
 
 
+@pytest.mark.slow
 def test_the_simplest_of_those_within_noise_wins_where_it_is_asked_for(tmp_path: Path) -> None:
     """A straight line divides these classes, so that the widest network is at most as good by luck."""
     x = np.random.default_rng(2).normal(size=(200, 2))

@@ -49,6 +49,7 @@ class ClassTask(Task):
         width = max(2, len(spec.classes)) if spec.is_classification else 0
         # Among the facts, not the weights: runs of earlier versions have none.
         self.register_buffer("log_weights", torch.zeros(width, dtype=torch.float64), persistent=False)
+        self._is_weighted = False  # beside the numbers, since an exported graph cannot ask them
         self._why = ""
 
     def class_counts(self, part: Part) -> Int64[Tensor, " classes"]:
@@ -58,11 +59,12 @@ class ClassTask(Task):
         self.log_weights.zero_()
         if weights is not None:
             self.log_weights.copy_(weights.double().log())
+        self._is_weighted = bool(self.log_weights.any())
 
     @property
     def _shift(self) -> Float[Tensor, "..."] | float:
         """What the class weights have added to the scores."""
-        if self.kind == "multi-label" or not bool(self.log_weights.any()):
+        if not self._is_weighted:
             return 0.0
         return self.log_weights if self.kind == "multi-class" else self.log_weights[1] - self.log_weights[0]
 
@@ -96,7 +98,7 @@ class ClassTask(Task):
 
     def weighted(self, probabilities: Float[Tensor, "rows classes"]) -> Float[Tensor, "rows classes"]:
         """What the decision between several classes goes by: w^(1/T)·p, the order of the scores."""
-        if not bool(self.log_weights.any()):
+        if not self._is_weighted:
             return probabilities
         return probabilities * ((self.log_weights - self.log_weights.max()) / self.temperature).exp()
 
@@ -127,7 +129,7 @@ class ClassTask(Task):
     def _choose(self, positive: np.ndarray, truth: np.ndarray, setting: Any) -> tuple[float, str]:
         """The threshold and how it was chosen."""
         if setting == "auto" and not is_rare(truth):
-            if not bool(self.log_weights.any()):
+            if not self._is_weighted:
                 return 0.5, "the default"
             even = torch.sigmoid(-torch.as_tensor(self._shift) / self.temperature)
             return float(even), "where the weights of data.balance make both classes count alike"
@@ -156,6 +158,7 @@ class ClassTask(Task):
     def restore(self, facts: dict[str, Any]) -> None:
         if any(facts.get("log_weights", [])):
             self.log_weights.copy_(torch.tensor(facts["log_weights"], dtype=torch.float64))
+            self._is_weighted = True
         self._why = facts.get("reasons", {}).get("threshold", "")
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:

@@ -114,7 +114,7 @@ def _plot(metric: str, rows: Sequence[Row], baseline: str, *, title: str, marked
     values = "; ".join(
         f"{name} {metric_value(metric, pairs[-1][1]['value'])}" for name, pairs in rows if pairs
     )
-    label = f"{title}, {better}: {values}"
+    label = f"{metric_label(metric)}, {better}: {values}"
     svg = picture(f"dots-{metric.replace('_', '-')}", draw, label=label, width=_WIDTH, height=height)
     return figure_view(capitalise(title), svg, side=better, marked=marked)
 

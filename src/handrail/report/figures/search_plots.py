@@ -109,9 +109,9 @@ def _slice(
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.margins(x=0.08, y=0.08)
-        axes.set(ylabel=wording.metric_label(metric, wording.positive_class(summary["task"])))
+        axes.set(ylabel=wording.metric_label(metric))
 
-    what = wording.metric_label(metric, wording.positive_class(summary["task"]))
+    what = wording.metric_label(metric)
     label = f"{what} of {len(rows)} trials against {scale.name}"
     baselines = tuple(Key(f"{name} baseline", colour_of(name), "dashes") for name in summary["baselines"])
     return figure_view(scale.name, picture(f"search-slice-{number}", draw, label=label), keys=baselines)
@@ -192,7 +192,7 @@ def _metric_scale(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]])
     low, high = float(places.min()), float(places.max())
     marks = np.linspace(low, high, 5) if high > low else [low]
     ticks = tuple((float(mark), wording.metric_value(metric, mark)) for mark in marks)
-    return Scale(wording.metric_label(metric, wording.positive_class(summary["task"])), places, ticks)
+    return Scale(wording.metric_label(metric), places, ticks)
 
 
 def _unit(scale: Scale, values: np.ndarray) -> np.ndarray:
