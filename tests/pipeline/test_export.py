@@ -268,5 +268,5 @@ def test_balanced_classes_answer_in_the_graph_as_in_the_run(tmp_path: Path) -> N
     frame = pl.DataFrame({"x": x, "k": names})
     changes = {"data.balance": "class_weights", "model": "linear", "training.epochs": 3}
     run = handrail.fit(frame, "k", changes=changes, out=tmp_path / "run")
-    file = handrail.export_onnx(run, tmp_path / "model.onnx")
+    file = export_onnx(run, tmp_path / "model.onnx")
     assert_same_classes(handrail.load(run.path), file, frame.head(50))
