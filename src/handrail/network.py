@@ -27,13 +27,11 @@ class Network(nn.Module):
         self.model = model
 
     def forward(self, inputs: Any) -> Any:
-        """The model's scores for encoded rows, or for (rows, true answers) of texts in training."""
-        rows, *answers = inputs if isinstance(inputs, tuple) else (inputs,)
-        pixels = self.front(rows)
+        """The model's scores for encoded rows."""
+        pixels = self.front(inputs)
         if self.training:  # asked here: augmentations from elsewhere may not know of evaluation
             pixels = self.augment(pixels)
-        scaled = self.scale(pixels)
-        return self.model((scaled, *answers) if answers else scaled)
+        return self.model(self.scale(pixels))
 
 
 def whole_network(

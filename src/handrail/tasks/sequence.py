@@ -91,9 +91,11 @@ class SequenceTask(Task):
         return torch.from_numpy(codes)
 
     def training_data(self, rows: Rows, part: Part, encoder: RowEncoder) -> tuple[Rows, Tensor]:
-        """Source and true answers as inputs, true answers as targets."""
-        assert not isinstance(rows, tuple), "the source is one set of rows"
+        """Of texts source and true answers as inputs, of other rows these alone; true answers as targets."""
         targets = self.targets(part)
+        if not isinstance(self.shape, TokenShape):
+            return rows, targets
+        assert not isinstance(rows, tuple), "a single column of text is the source"
         return (rows, targets), targets
 
     def forward(self, scores: Float[Tensor, "rows length scores"]) -> Int32[Tensor, "rows length"]:
