@@ -23,6 +23,7 @@ from handrail.recipe import SOURCES, Recipe, absolute, compose
 from handrail.report.samples import write_samples
 from handrail.run import Run
 from handrail.runs.assembly import (
+    as_begun,
     assemble,
     check_data,
     check_threshold,
@@ -191,7 +192,7 @@ def _massage(asked: Recipe, context: FitContext) -> tuple[Dataset, Recipe]:
     """Read, split, seal, and infer the columns; the recipe returned names the tables saved in the folder."""
     recipe = _keep_tables(context.folder, asked)
     context.team.from_first(lambda: context.folder.path)
-    data = prepare(recipe.data, cache_in=context.folder.path)
+    data = prepare(as_begun(recipe.data, context.folder), cache_in=context.folder.path)
     rows = (len(data.train), len(data.validation), data.sealed.rows)
     _log.info("%s: %d training, %d validation, %d sealed rows", data.source, *rows)
     check_data(recipe, data)
@@ -251,7 +252,7 @@ def _test(
     summary = summarise(recipe, data, pipeline, outcome, replicas, reasons=reasons, findings=findings)
     summary["training"]["transfer"] = transfer_facts(folder.checkpoints)
     pipeline.save(folder.model)
-    write_predictions(folder, "validation", outcome, part)
+    write_predictions(folder, "validation", outcome, part, data.task)
     write_samples(folder, pipeline, data.train, part, outcome)
     write_json(folder.validation, summary)
     run = Run(folder.path, model=recipe.model if is_object(recipe.model) else None)

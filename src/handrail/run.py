@@ -146,7 +146,9 @@ class Run(RunRecord):
         from handrail.data.dataset import describe_change
         from handrail.data.prepare import prepare
 
-        data = prepare(self.recipe.data, cache_in=self.path)
+        positive = self._fit_pipeline.task.positive
+        recipe = self.recipe.data.model_copy(update={} if positive is None else {"positive": positive})
+        data = prepare(recipe, cache_in=self.path)
         if data.fingerprint != read_json(self.folder.environment)["data"]:
             raise DataError(describe_change(data.source))
         self._refit(data.train.join(data.validation), progress)
@@ -182,11 +184,12 @@ class Run(RunRecord):
         measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
         replicas = self.summary.get("replicas")
         beside["replicas"] = spread(pipeline, replicas_from(replicas["members"]), part) if replicas else None
-        write_predictions(self.folder, "test", predictions, part)
+        write_predictions(self.folder, "test", predictions, part, pipeline.task)
         write_test_samples(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
         hard = hardest(predictions, part, names)
-        return {"rows": len(part), "metrics": measured, **beside, "hardest": hard}
+        decided = {"decisions": pipeline.decoder.decisions, "reasons": pipeline.decoder.reasons}
+        return {"rows": len(part), "metrics": measured, **decided, **beside, "hardest": hard}
 
     def report(self) -> Path:
         """Write `report.html` anew from the files of the run."""

@@ -55,10 +55,11 @@ class MapShape(NamedTuple):
 
 
 class StepShape(NamedTuple):
-    """As outputs: scores at every step, `[rows, length, scores]`."""
+    """As outputs: scores at every step, `[rows, length, scores]`; `never` are codes that no answer holds."""
 
     length: int
     scores: int
+    never: tuple[int, ...] = ()
 
 
 class BoxShape(NamedTuple):

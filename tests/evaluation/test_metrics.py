@@ -240,8 +240,8 @@ def test_the_threshold_is_the_best_of_all_candidates_and_nearest_to_a_half(rows,
         return
     distinct = np.unique(scores)
     candidates = [*((distinct[1:] + distinct[:-1]) / 2), 0.5]
-    qualities = [_quality(metric, truth, scores >= candidate) for candidate in candidates]
-    assert _quality(metric, truth, scores >= threshold) == pytest.approx(max(qualities))
+    qualities = [_quality(metric, truth, scores > candidate) for candidate in candidates]
+    assert _quality(metric, truth, scores > threshold) == pytest.approx(max(qualities))
     equal = [c for c, q in zip(candidates, qualities, strict=True) if q >= max(qualities) - 1e-9]
     assert abs(threshold - 0.5) == pytest.approx(min(abs(c - 0.5) for c in equal))
 
@@ -250,7 +250,7 @@ def test_the_threshold_between_neighbouring_floats_still_parts_them():
     low = 0.3
     high = np.nextafter(low, 1)
     threshold = choose_threshold(np.array([low, high, low, high]), np.array([0, 1, 0, 1]), metric="f1")
-    assert low < threshold <= high
+    assert low <= threshold < high
 
 
 def test_a_threshold_for_an_unknown_metric_is_refused():

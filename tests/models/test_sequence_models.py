@@ -445,3 +445,21 @@ def test_next_tokens_of_a_repeated_phrase_are_learned(spec: str) -> None:
     )
     out = sample(model, phrase[:4].unsqueeze(0), steps=12, context=9, generator=_generator(), temperature=0.3)
     assert out[0].tolist() == phrase.repeat(2).tolist()
+
+
+def test_a_decoder_is_never_given_what_its_answer_may_not_hold() -> None:
+    """Each step is given the token that the answer holds, as if it were the true one before."""
+    model, source = _made("encoder_decoder", TOKENS, StepShape(7, 11, never=(0, 1))), _tokens()
+    with torch.no_grad():
+        model.head.bias[:2] = 50.0  # it would always write these
+    scores = model(source)
+    allowed = scores.clone()
+    allowed[..., :2] = -torch.inf
+    answer = allowed.argmax(dim=2)
+    torch.testing.assert_close(model((source, answer)), scores)
+    assert (model.generate(source) == answer).all()
+
+
+def test_recurrent_networks_read_the_rows_and_not_the_answers() -> None:
+    model, x = _made("lstm", 4, StepShape(6, 3)), torch.randn(5, 4, generator=_generator())
+    torch.testing.assert_close(model((x, torch.ones(5, 6, dtype=torch.int32))), model(x))

@@ -83,7 +83,7 @@ def assert_same_classes(run: Run, file: Path, frame: pl.DataFrame, label: str = 
     outputs, expected = run_file(file, raw(frame, file)), run.predict(frame).frame
     probabilities = expected.select(f"probability_{name}" for name in run.pipeline.task.classes).to_numpy()
     np.testing.assert_allclose(outputs["probabilities"], probabilities, atol=1e-5)
-    assert outputs[label].tolist() == expected["prediction"].to_list()
+    assert outputs[label].tolist() == expected["prediction"].cast(pl.String).to_list()
 
 
 def mlp(**arguments: Any) -> dict[str, Any]:
@@ -258,3 +258,15 @@ def test_missing_packages_name_the_extra(tmp_path: Path, monkeypatch: pytest.Mon
         match=r"needs onnx, onnxscript, onnxruntime; install with: pip install 'handrail\[onnx\]'",
     ):
         export.write_onnx(Any, tmp_path / "model.onnx", pl.DataFrame)  # pyright: ignore[reportArgumentType]
+
+
+def test_balanced_classes_answer_in_the_graph_as_in_the_run(tmp_path: Path) -> None:
+    """The weights are taken out of the probabilities and stay in the decision, there as here."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=300)
+    names = np.select([x + generator.normal(size=300) > 1.6, x > -1.0], ["rare", "usual"], "other")
+    frame = pl.DataFrame({"x": x, "k": names})
+    changes = {"data.balance": "class_weights", "model": "linear", "training.epochs": 3}
+    run = handrail.fit(frame, "k", changes=changes, out=tmp_path / "run")
+    file = export_onnx(run, tmp_path / "model.onnx")
+    assert_same_classes(handrail.load(run.path), file, frame.head(50))

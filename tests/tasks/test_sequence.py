@@ -63,7 +63,7 @@ def test_answers_are_targets_with_an_end_and_back(answers: list[str]) -> None:
 
 def test_training_answers_alone_decide_on_tokens_and_length() -> None:
     task = make_task(SAYINGS)
-    assert task.outputs == StepShape(6, 2 + 7 + 1)  # Das ist nicht gut Gut . !
+    assert task.outputs == StepShape(6, 2 + 7 + 1, never=(0, 1))  # Das ist nicht gut Gut . !
     targets = task.targets_of(pl.Series("answer", ["Das ist wirklich gut.", "Das ist gut ist gut ist gut."]))
     assert targets[0, 2] == UNKNOWN
     assert task.end not in targets[1]  # cut

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from handrail.tuning.comparison import compare_with, find_within_noise, selection_bias
+from handrail.tuning.comparison import compare_with, find_simplest, find_within_noise, selection_bias
 
 ROWS, TRIALS, RESAMPLES, REPEATED = 160, 32, 400, 250
 Search = tuple[np.ndarray, np.ndarray, float, np.ndarray]
@@ -80,3 +80,10 @@ def test_the_choice_among_many_flatters_and_that_of_one_does_not() -> None:
     values, draws, *_ = next(searches(np.zeros(TRIALS), like="many", seed=4))
     assert selection_bias(values, draws) > 0.01
     assert abs(selection_bias(values[:1], draws[:1])) < 0.01
+
+
+def test_the_simplest_has_the_fewest_parameters_and_of_equal_ones_the_better_rank() -> None:
+    summary = {"table": [{"trial": number} for number in (4, 2, 7, 1)]}
+    assert find_simplest(summary, {4: 900, 2: 30, 7: 30}) == 2
+    assert find_simplest(summary, {7: 30, 2: 30, 4: 30}) == 4
+    assert find_simplest(summary, {4: 10}) == 4

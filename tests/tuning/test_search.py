@@ -313,3 +313,39 @@ def test_a_folder_that_is_no_search(tmp_path: Path, table: pl.DataFrame) -> None
     with pytest.raises(RunError, match=r"no search folder '.*fuond'\. Did you mean 'found'"):
         handrail.resume_search(tmp_path / "fuond")
     shutil.rmtree(tmp_path / "found")
+
+
+@pytest.mark.slow
+def test_the_simplest_of_those_within_noise_wins_where_it_is_asked_for(tmp_path: Path) -> None:
+    """A straight line divides these classes, so that the widest network is at most as good by luck."""
+    x = np.random.default_rng(2).normal(size=(200, 2))
+    labels = np.where(x[:, 0] + 0.8 * np.random.default_rng(3).normal(size=200) > 0, "b", "a")
+    rows = pl.DataFrame({"x": x[:, 0], "z": x[:, 1], "k": labels})
+    models = [{"mlp": {"hidden": [32, 32]}}, {"linear": {}}, {"mlp": {"hidden": [8]}}]
+    how = {
+        "training.epochs": 12,
+        "evaluation.resamples": 200,
+        "learning.gradient.optimizer": {"adam": {"learning_rate": 0.05}},
+    }
+    found = {
+        choose: handrail.tune(
+            rows,
+            "k",
+            space={"model": models},
+            changes={**how, "tuning.choose": choose},
+            out=tmp_path / choose,
+        )
+        for choose in ("best", "simplest")
+    }
+    assert found["best"].settings == found["best"].best["settings"]
+    assert "Chosen as" not in search_text(found["best"].summary)
+    result = found["simplest"]
+    assert result.table == found["best"].table
+    parameters = {int(trial): count for trial, count in result.summary["parameters"].items()}
+    assert sorted(parameters) == result.within_noise
+    assert parameters[result.summary["chosen"]] == min(parameters.values())
+    assert len(parameters) > 1
+    assert result.settings["model"] == {"linear": {}} or 2 not in result.within_noise
+    assert list(result.winner.plain()["model"]) == list(result.settings["model"])
+    assert "Chosen as the simplest of these (tuning.choose)" in search_text(result.summary)
+    assert "Chosen as the simplest of these" in (result.path / "report.html").read_text()

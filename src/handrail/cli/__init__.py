@@ -101,10 +101,15 @@ def _print_run(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refi
 
 def run_as_json(run: Any) -> dict[str, Any]:
     """What `--json` prints of a run."""
+    from handrail.report.wording import positive_class
+
     tested = run.tested
     parts = {"validation": run.summary, "test": tested or {}}
     replicas = {part: figures["replicas"] for part, figures in parts.items() if figures.get("replicas")}
     plain = {"run": str(run.path), "task": run.summary["task"]["name"], "validation": run.validation}
+    positive = positive_class(run.summary["task"])
+    plain |= {} if positive is None else {"positive": positive}
+    plain["decisions"] = (tested or {}).get("decisions", run.summary["decisions"])
     plain |= {"replicas": replicas} if replicas else {}
     if not tested:
         return plain

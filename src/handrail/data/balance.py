@@ -22,6 +22,14 @@ def class_weights(codes: Int[Tensor, " rows"], classes: int) -> Float[Tensor, " 
     return (len(codes) / ((counts > 0).sum() * counts[codes].double())).float()
 
 
+def balanced_weights(counts: Int[Tensor, " classes"]) -> Float[Tensor, " classes"]:
+    """n / (C·n_c): how much a row of each class counts where classes are balanced, in whichever way.
+
+    1 for a class without rows.
+    """
+    return torch.where(counts > 0, counts.sum() / ((counts > 0).sum() * counts.clamp(min=1).double()), 1.0)
+
+
 def epoch_order(
     codes: Rows, balance: str, inputs: Rows | None = None
 ) -> Callable[[torch.Generator], Int[Tensor, " n"]]:

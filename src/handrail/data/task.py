@@ -1,14 +1,16 @@
 """The target and what is asked of it: classes or values, one or several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int
 from pydantic import BaseModel, ConfigDict
 
 from handrail.data.columns.schema import infer_column
-from handrail.data.columns.values import as_booleans, as_labels, as_numbers
+from handrail.data.columns.values import BOOLEANS, as_booleans, as_labels, as_numbers
+from handrail.data.labels import Value, find_positive, written_answers, written_values
 from handrail.data.stores.store import Classed, Store, Stores
 from handrail.errors import DataError, did_you_mean
 from handrail.tools.moved import forward
@@ -26,13 +28,18 @@ MOST_CLASSES = 20  # whole numbers with more different values than this are take
 
 
 class TaskSpec(BaseModel):
-    """The kind of answer, its columns and its classes."""
+    """The kind of answer, its columns and its classes; of two classes the second is the positive one.
+
+    values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
+    in runs of earlier versions, whose answers are the classes as text.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: TaskName
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    values: tuple[Value, ...] = ()
     why: str = ""
     horizon: int = 0
     season: int = 0
@@ -57,9 +64,30 @@ class TaskSpec(BaseModel):
         """Whether each row has exactly one class."""
         return self.name in ("binary", "multi-class")
 
+    @property
+    def positive(self) -> str | None:
+        """The positive class: what F1, precision, recall and the threshold of two classes are about."""
+        return self.classes[1] if self.name in ("binary", "mask") and len(self.classes) == 2 else None
+
+    def decode(self, codes: Int[np.ndarray, " rows"], label: int = 0) -> pl.Series:
+        """Codes of classes as the data writes them; of several labels, 0 and 1 of the one at a position."""
+        if not self.is_classification:
+            values = self.values[2 * label : 2 * label + 2] or (0, 1)
+        else:
+            values = self.values or self.classes
+        return pl.Series(values, strict=False).gather(pl.Series(codes, dtype=pl.Int64))
+
+    def codes(self, answers: pl.Series, label: int = 0) -> Int[np.ndarray, " rows"]:
+        """The codes of what `decode` gave; codes, as earlier versions wrote them, stay as they are."""
+        if not self.values:
+            return answers.to_numpy()
+        values = self.decode(np.arange(len(self.classes) if self.is_classification else 2), label)
+        return answers.replace_strict(values, pl.Series(range(len(values)), dtype=pl.Int64)).to_numpy()
+
     def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> "Tensor":
         """The target columns as numbers: codes `[rows]` (Int64) for classes, places in the store for masks
-        and boxes, else `[rows, outputs]` (Float32). What texts and items hold is read by the task in `tasks`.
+        and boxes, else `[rows, outputs]` (Float32 for labels; Float64 for values, so that the truth is the
+        data's own). What texts and items hold is read by the task in `tasks`.
 
         Arguments:
             frame: rows with the target columns.
@@ -78,7 +106,8 @@ class TaskSpec(BaseModel):
         if self.is_classification:
             return torch.from_numpy(self._codes(frame[self.targets[0]], name_of))
         columns = [self._numbers(frame[name], name_of) for name in self.targets]
-        return torch.from_numpy(np.stack(columns, axis=1)).float()
+        stacked = torch.from_numpy(np.stack(columns, axis=1))
+        return stacked.float() if self.name == "multi-label" else stacked
 
     def _numbers(self, series: pl.Series, name_of: Callable[[int], str]) -> np.ndarray:
         of_labels = self.name == "multi-label"
@@ -111,7 +140,7 @@ class TaskSpec(BaseModel):
         another case, else without a final dot ('>50K.').
         """
         texts = as_labels(series, numbers=False)
-        in_lower_case = {name.lower(): name for name in self.classes if name.lower() in ("true", "false")}
+        in_lower_case = {name.lower(): name for name in self.classes if name.lower() in BOOLEANS}
         candidates = (
             texts,
             as_labels(series, numbers=True),
@@ -167,6 +196,8 @@ def infer_task(
     task: str = "auto",
     positive: str | None = None,
     stores: Stores | None = None,
+    train: pl.DataFrame | None = None,
+    is_text: bool = False,
 ) -> TaskSpec:
     """What the targets ask for, by the rows outside the sealed part.
 
@@ -174,8 +205,11 @@ def infer_task(
         frame: training and validation rows.
         targets: the names of the target columns.
         task: "auto" or the task that the user gives.
-        positive: for two classes, the one that counts as positive (by default the second in order).
+        positive: for two classes, the one that counts as positive; by default see `find_positive`, and of
+            masks the second in order.
         stores: of the columns that hold places in a store, such as masks.
+        train: the training rows, whose rarer class is the positive one; by default `frame`.
+        is_text: whether the format knows no types, so that its answers are written by what they look like.
 
     Raises: `DataError` when a target is missing everywhere, has a single value, or does not fit the task.
     """
@@ -189,13 +223,37 @@ def infer_task(
             spec = _infer_for_several(frame, tuple(targets), task)
         else:
             spec = _infer_for_one(frame[targets[0]], task)
-    if positive is None:
-        return spec
-    if spec.name not in ("binary", "mask") or len(spec.classes) != 2:
+    if positive is not None and spec.positive is None:
         raise DataError(
             f"data.positive: '{positive}' has no effect on {spec.name}; expected a target with two classes."
         )
-    return spec.model_copy(update={"classes": _sort_classes(spec.classes, positive)})
+    if spec.positive is not None:
+        spec = _order_classes(spec, positive, (frame if train is None else train)[spec.targets[0]])
+    return _with_values(spec, frame, is_text=is_text)
+
+
+def _order_classes(spec: TaskSpec, positive: str | None, train: pl.Series) -> TaskSpec:
+    """The spec with the positive class behind the other, and the reason."""
+    if positive is not None:
+        chosen, reason = _find_class(spec.classes, positive), "as data.positive says"
+    elif spec.name == "mask":
+        chosen, reason = spec.classes[1], "the second"
+    else:
+        chosen, reason = find_positive(spec.classes, spec.labels(train))
+    other = next(name for name in spec.classes if name != chosen)
+    why = f"{spec.why}; the positive class is '{chosen}', {reason}"
+    return spec.model_copy(update={"classes": (other, chosen), "why": why})
+
+
+def _with_values(spec: TaskSpec, frame: pl.DataFrame, *, is_text: bool) -> TaskSpec:
+    values: tuple[Value, ...] = ()
+    if spec.is_classification:
+        series = frame[spec.targets[0]].drop_nulls()
+        values = written_values(series, spec.labels(series), spec.classes, is_text=is_text)
+    elif spec.name == "multi-label":
+        answers = [written_answers(frame[name].drop_nulls(), is_text=is_text) for name in spec.targets]
+        values = tuple(value for pair in answers for value in pair)
+    return spec.model_copy(update={"values": values})
 
 
 def _infer_for_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> TaskSpec:
@@ -280,22 +338,33 @@ def _classes_or_regression(series: pl.Series) -> tuple[str, str]:
 
 
 def _classes(series: pl.Series) -> tuple[str, ...]:
-    """The labels in order: by number where all are numbers, else by letter; 'a.' beside 'a' is the same."""
+    """The labels in order; 'a.' beside 'a' is the same."""
     labels = set(as_labels(series).unique().to_list())
-    labels = {label for label in labels if not (label.endswith(".") and label.removesuffix(".") in labels)}
+    return sort_classes(
+        label for label in labels if not (label.endswith(".") and label.removesuffix(".") in labels)
+    )
+
+
+def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels by number where all are numbers, else by letter."""
+    labels = tuple(labels)
     try:
         return tuple(sorted(labels, key=lambda label: (float(label), label)))
     except ValueError:
         return tuple(sorted(labels))
 
 
-def _sort_classes(classes: tuple[str, ...], positive: str) -> tuple[str, ...]:
+def _find_class(classes: tuple[str, ...], positive: str) -> str:
+    """The class that the user means: as it stands, else by its number, else in another case."""
     spellings = (positive, as_labels(pl.Series([positive]))[0])
-    last = next((name for name in classes if name in spellings), None)
-    if last is None:
-        listed = ", ".join(classes)
-        raise DataError(f"data.positive: found '{positive}', expected one of the classes {listed}.")
-    return (*(name for name in classes if name != last), last)
+    found = next((name for name in classes if name in spellings), None)
+    in_case = [name for name in classes if name.lower() == positive.lower()]
+    if found is None and len(in_case) != 1:
+        hint = did_you_mean(positive, classes)
+        raise DataError(
+            f"data.positive: found '{positive}', expected one of the classes {', '.join(classes)}.{hint}"
+        )
+    return found or in_case[0]
 
 
 def _infer_for_several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSpec:

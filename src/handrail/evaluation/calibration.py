@@ -107,7 +107,7 @@ def choose_threshold(
     *,
     metric: Literal["accuracy", "f1", "balanced_accuracy"] = "accuracy",
 ) -> float:
-    """The threshold t with the best metric on the rows given, where `probability ≥ t` means positive.
+    """The threshold t with the best metric on the rows given, where `probability > t` means positive.
 
     Candidates are 0.5 and the midpoints between neighbouring distinct probabilities; of equally good ones the
     nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where the rows do not determine it: one class
@@ -134,7 +134,7 @@ def _candidates(probabilities: np.ndarray) -> np.ndarray:
     distinct = np.unique(probabilities)
     lower, upper = distinct[:-1], distinct[1:]
     midpoints = lower + (upper - lower) / 2
-    midpoints = np.where(midpoints > lower, midpoints, upper)  # no number lies between neighbouring floats
+    midpoints = np.where(midpoints < upper, midpoints, lower)  # no number lies between neighbouring floats
     return np.append(midpoints, 0.5)
 
 
@@ -143,7 +143,7 @@ def _quality(
 ) -> np.ndarray:
     order = np.argsort(probabilities)
     # Rows that each candidate calls negative.
-    below = np.searchsorted(probabilities[order], candidates, side="left")
+    below = np.searchsorted(probabilities[order], candidates, side="right")
     positives_below = np.concatenate([[0], np.cumsum(positive[order])])[below]
     positives, rows = int(positive.sum()), len(positive)
     hits, true_negatives = positives - positives_below, below - positives_below

@@ -62,7 +62,7 @@ class EncoderDecoder(nn.Module):
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        self.length = outputs.length
+        self.length, self.never = outputs.length, list(outputs.never)
         self.source = TokenVectors(inputs.vocabulary, embedding)
         self.encoder = nn.GRU(embedding, width, batch_first=True, bidirectional=True)
         self.begin = nn.Linear(width, width)
@@ -99,7 +99,8 @@ class EncoderDecoder(nn.Module):
         """
         if length is not None and length < 1:
             raise DataError(f"found a length of {length} steps to write; expected one or more.")
-        written = self._write(source, None, length or self.length)[0].argmax(dim=2)
+        scores = self._write(source, None, length or self.length)[0]
+        written = torch.stack([self._likeliest(step) for step in scores.unbind(dim=1)], dim=1)
         return written * (written != START).cumprod(dim=1)
 
     def _write(self, source: Tokens, target: Written | None, steps: int) -> tuple[Scores, Looks]:
@@ -110,10 +111,18 @@ class EncoderDecoder(nn.Module):
         weights: list[Tensor] = []
         for step in range(steps):
             state, looks, scored = self._step(memory, state, looks, token)
-            token = scored.argmax(dim=1) if target is None else target[:, step]
+            token = self._likeliest(scored) if target is None else target[:, step]
             scores.append(scored)
             weights.append(looks)
         return torch.stack(scores, dim=1), torch.stack(weights, dim=1)
+
+    def _likeliest(self, scores: Float[Tensor, "rows scores"]) -> Int[Tensor, " rows"]:
+        """The token that an answer goes on with: what it may not hold, it is not continued from either."""
+        if not self.never:
+            return scores.argmax(dim=1)
+        allowed = scores.clone()
+        allowed[:, self.never] = float("-inf")
+        return allowed.argmax(dim=1)
 
     def _read(self, source: Tokens) -> tuple[_Memory, Float[Tensor, "rows width"]]:
         there = present(source)

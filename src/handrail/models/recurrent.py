@@ -84,8 +84,14 @@ class Recurrent(nn.Module):
         leaving = 2 * width if both else width
         self.head = nn.Linear(leaving, outputs.scores if isinstance(outputs, StepShape) else outputs)
 
-    def forward(self, x: Rows) -> Scores:
-        """Raw scores: of each row, or of each step."""
+    def forward(self, x: Rows | tuple[Rows, Int[Tensor, "rows steps"]]) -> Scores:
+        """Raw scores: of each row, or of each step.
+
+        Arguments:
+            x: rows; in the training of texts also (rows, true answers), of which only the rows are read.
+        """
+        if isinstance(x, tuple):
+            x = x[0]
         if self.start is not None:
             return self.head(self.dropout(self._from_a_vector(x)))
         there = present(x)

@@ -217,7 +217,7 @@ def _near_tie(pipeline: Pipeline, probabilities: np.ndarray, edge: float) -> np.
     decoder = pipeline.decoder
     assert isinstance(decoder, ClassTask)
     if pipeline.task.name == "multi-class":
-        best = np.sort(probabilities, axis=1)[:, -2:]
+        best = np.sort(decoder.weighted(torch.from_numpy(probabilities)).numpy(), axis=1)[:, -2:]
         return best[:, 1] - best[:, 0] <= edge
     distance = np.abs(probabilities - float(decoder.threshold)) <= edge  # pyright: ignore[reportArgumentType]
     return distance[:, 1] if pipeline.task.name == "binary" else distance

@@ -124,7 +124,9 @@ class DataRecipe(Section):
     source: a file, a folder of pictures, sounds or texts, a glob, a list of files, a database URL,
     `bundled:NAME`, or an object in Python. target: one or several columns by name, or by position (1 is the
     first, −1 the last); folders say it themselves. augment: how training rows are changed at random; `auto`
-    is what suits the data, an empty list nothing. validation, test: separate sources for those parts; what is
+    is what suits the data, an empty list nothing. positive: of two classes the one that F1, precision, recall
+    and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …, else the one that
+    is rarer in training rows. validation, test: separate sources for those parts; what is
     not given is drawn from `source`. sample: train and validate on that many rows (or that share), class by
     class. duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
     either. stream: read Parquet files block by block instead of whole; `auto` does from 128 MB on, at eight
@@ -145,7 +147,7 @@ class DataRecipe(Section):
         "next-token",
         "sequence",
     ] = "auto"
-    positive: str | int | None = None
+    positive: str | bool | int | float | None = None
     read: ReadOptions = ReadOptions()
     columns: dict[str, str] = {}
     drop: list[str] = []
@@ -219,9 +221,10 @@ class TransferRecipe(Section):
 class EvaluationRecipe(Section):
     """Test honestly: what is decided on validation rows, and how intervals are drawn.
 
-    calibrate: divide scores by the temperature that suits the validation rows. threshold: for two classes,
-    0.5, a number, or the metric that it should maximise on validation rows; `auto` is 0.5, or F1 where fewer
-    than one row in five is of the rarer class.
+    calibrate: divide scores by the temperature that suits the validation rows. threshold: the probability
+    above which a row counts as the positive of two classes, or the metric that it should maximise on
+    validation rows; `auto` is 0.5, or F1 where fewer than one row in five is of the rarer class. For masks of
+    two classes `auto` is the best Dice, for boxes (a number or `f1`) the best F1, for labels (a number) 0.5.
     """
 
     calibrate: bool = True
@@ -239,7 +242,9 @@ class TuningRecipe(Section):
     cma_es …). `auto` is grid where all values are listed, else random. trials: how many; a grid counts its
     own. folds: measure on folds of training and validation rows together. replicas: networks a trial and
     fold, which differ in their seeds alone. metric: `auto` is the task's main figure. workers: processes for
-    trials that cannot be trained as one program. cluster: a Ray cluster, `local` or an address.
+    trials that cannot be trained as one program. choose: which trial wins, the `best`, or the `simplest`,
+    with the fewest parameters of those within noise of the best. cluster: a Ray cluster, `local` or an
+    address.
     """
 
     space: dict[str, Any] = {}
@@ -248,5 +253,6 @@ class TuningRecipe(Section):
     folds: Annotated[int, Field(ge=2)] | None = None
     replicas: Count = 1
     metric: str = "auto"
+    choose: Literal["best", "simplest"] = "best"
     workers: Count | Literal["auto"] = "auto"
     cluster: str | None = None

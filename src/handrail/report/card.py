@@ -1,7 +1,9 @@
 """The model card: what the model is, from what, how good, and what to mind."""
 
+from typing import Any
+
 from handrail.report.replicas import Replicas, best_epochs, replicas_in
-from handrail.report.wording import inputs
+from handrail.report.wording import decision, inputs, of_positive, positive_class
 from handrail.runs.record import RunRecord
 
 _SPREADS = (
@@ -24,7 +26,7 @@ def model_card(run: RunRecord) -> str:
     sizes += f"; {rows['test']:,} test rows were sealed"
     column = " replicas: mean ± standard deviation |" if replicas else ""
     metrics = "\n".join(
-        f"| {name} | {_interval(values)} |{_spread(replicas, name)}"
+        f"| {of_positive(name, name, positive_class(task))} | {_interval(values)} |{_spread(replicas, name)}"
         for name, values in summary["metrics"].items()
     )
     warnings = [finding for finding in summary["findings"] if finding["level"] == "warning"]
@@ -36,7 +38,7 @@ Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of `{
 
 - {sizes}
 - {size}, {inputs(training["inputs"])}, {best_epochs(summary)}
-- recipe {recipe.fingerprint()}, seed {recipe.seed}{_replicas_line(replicas)}
+- recipe {recipe.fingerprint()}, seed {recipe.seed}{_replicas_line(replicas)}{_decision_line(summary)}
 
 ## Figures on validation rows
 
@@ -58,6 +60,11 @@ import handrail
 answers = handrail.load("RUN").predict("new.csv")
 ```
 """
+
+
+def _decision_line(summary: dict[str, Any]) -> str:
+    decided = decision(summary["task"], summary)
+    return f"\n- decided: {decided}" if decided else ""
 
 
 def _replicas_line(replicas: Replicas | None) -> str:

@@ -61,16 +61,17 @@ def run_summary(run: RunRecord) -> str:
     lines += [f"chosen: {reason}" for reason in training["why"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
-    lines += ["", *metrics_table("validation", task["name"], summary), *_spread(summary), comparison(summary)]
+    lines += ["", *_figures("validation", task, summary)]
     return "\n".join(lines)
 
 
 def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
     """Metrics on test rows and how often these were opened, from `test.json`."""
-    task, number = run.summary["task"]["name"], tested["opening"]
+    task, number = run.summary["task"], tested["opening"]
+    tested = {**{"decisions": run.summary["decisions"]}, **tested}
     ordinal = {2: "second", 3: "third"}.get(number, f"{number}th")
     opened = "for the first time" if number == 1 else f"for the {ordinal} time: these figures flatter"
-    lines = ["", *metrics_table("test", task, tested), *_spread(tested), comparison(tested)]
+    lines = ["", *_figures("test", task, tested)]
     lines.append(f"The seal of the {tested['rows']:,} test rows was opened {opened}.")
     lines += [
         f"{share:.0%} of these rows were opened before in another set, on {opening['when']} "
@@ -86,17 +87,29 @@ def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _spread(results: dict[str, Any]) -> list[str]:
+def _figures(part: str, task: dict[str, Any], results: dict[str, Any]) -> list[str]:
+    """The metrics of a part, how its rows were decided, and whether the network beats the baselines."""
+    positive, decided = wording.positive_class(task), wording.decision(task, results)
+    lines = metrics_table(part, task["name"], results, positive)
+    lines += [f"Decided: {decided}."] if decided else []
+    return [*lines, *_spread(results, positive), comparison(results, positive)]
+
+
+def _spread(results: dict[str, Any], positive: str | None) -> list[str]:
     replicas, metric = replicas_in(results), results["comparison"]["metric"]
-    return [spread_line(replicas, metric, metric.replace("_", " "), number)] if replicas else []
+    return [spread_line(replicas, metric, _label(metric, positive), number)] if replicas else []
 
 
-def metrics_table(part: str, task: str, results: dict[str, Any]) -> list[str]:
+def _label(metric: str, positive: str | None) -> str:
+    return wording.of_positive(metric, metric.replace("_", " "), positive)
+
+
+def metrics_table(part: str, task: str, results: dict[str, Any], positive: str | None = None) -> list[str]:
     """Metrics as rows, the network and the baselines as columns."""
     names = [network_name(results), *results["baselines"]]
     columns = [results["metrics"], *results["baselines"].values()]
     shown = [name for name in _SHOWN[task] if name in results["metrics"]]
-    body = [[name.replace("_", " "), *(interval(column.get(name)) for column in columns)] for name in shown]
+    body = [[_label(name, positive), *(interval(column.get(name)) for column in columns)] for name in shown]
     return align([[part, *names], *body])
 
 
@@ -116,11 +129,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
 
 
-def comparison(results: dict[str, Any]) -> str:
+def comparison(results: dict[str, Any], positive: str | None = None) -> str:
     """Whether the network beats the best baseline."""
     outcome = results["comparison"]
     verdicts = {"better": "better", "worse": "WORSE", "no clear difference": "not clearly better"}
-    verdict, metric = verdicts[outcome["verdict"]], outcome["metric"].replace("_", " ")
+    verdict, metric = verdicts[outcome["verdict"]], _label(outcome["metric"], positive)
     sentence = f"The {network_name(results)} is {verdict} than the {outcome['baseline']} baseline"
     return f"{sentence}: {metric} differs by {interval(outcome['difference'])}."
 

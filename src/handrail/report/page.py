@@ -65,9 +65,9 @@ def render(run: RunRecord) -> str:
         training=training_pictures(samples, _augmentation(resolved)),
         inside=inside_pictures(samples),
         curves=_curves(run, summary),
-        replicas=replica_view(parts),
-        metrics=_metric_table(parts),
-        intervals=_intervals(parts),
+        replicas=replica_view(parts, wording.positive_class(summary["task"])),
+        metrics=_metric_table(parts, wording.positive_class(summary["task"])),
+        intervals=_intervals(parts, wording.positive_class(summary["task"])),
         parts=[part_view(run, name, summary, results) for name, results in parts.items()],
         environment=_environment(read_json(run.folder.environment)),
         confidence=f"{run.recipe.evaluation.confidence:.0%}",
@@ -105,19 +105,19 @@ def _by_model(results: Mapping[str, Any]) -> dict[str, Any]:
     return {"network": results["metrics"], **results["baselines"]}
 
 
-def _intervals(parts: Mapping[str, Mapping[str, Any]]) -> list[FigureView]:
+def _intervals(parts: Mapping[str, Mapping[str, Any]], positive: str | None) -> list[FigureView]:
     marked = bool(parts.get("test", {}).get("again"))
     baseline = parts["validation"]["comparison"]["baseline"]
     figures = {part: _by_model(results) for part, results in parts.items()}
-    return interval_plots(figures, baseline=baseline, marked=marked)
+    return interval_plots(figures, baseline=baseline, marked=marked, positive=positive)
 
 
-def _metric_table(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _metric_table(parts: Mapping[str, Mapping[str, Any]], positive: str | None) -> dict[str, Any]:
     """One row per metric, with a cell per part for the network and each baseline."""
     figures = {part: _by_model(results) for part, results in parts.items()}
     rows = [
         {
-            "label": wording.capitalise(wording.metric_label(name)),
+            "label": wording.capitalise(wording.metric_label(name, positive)),
             "description": DESCRIPTIONS.get(name, ""),
             "better": "higher is better" if higher_is_better(name) else "lower is better",
             "arrow": "↑" if higher_is_better(name) else "↓",
@@ -173,6 +173,8 @@ def _facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, An
         "Precision": str(resolved["training"].get("precision", "float32")),
         "Seed": f"{run.recipe.seed}{', and one derived from it for each other replica' if replicas else ''}",
         "Recipe": run.recipe.fingerprint(),
+        "Positive class": wording.positive_class(task) or "",
+        "Decision": _sentence(wording.decision(task, summary)),
         "Chosen on validation rows": ", ".join(f"{name} {value:.3g}" for name, value in decisions),
     }
     return {term: value for term, value in lines.items() if value}

@@ -14,6 +14,11 @@ from handrail.report.wording import setting_value, short_names
 from handrail.tools.words import list_some, plural
 
 _SHOWN = 20
+_SIMPLEST = "Chosen as the simplest of these (tuning.choose)"
+_AMONG = (
+    " Among these, choose by what else matters: size, speed, a simpler setting (tuning.choose=simplest takes "
+    "the fewest parameters)."
+)
 
 
 def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
@@ -30,7 +35,7 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
         names=[short_names(names)[name] for name in names],
         titles=names,
         rows=[_page_row(row, summary, names) for row in summary["table"]],
-        metric=wording.capitalise(wording.metric_label(summary["metric"])),
+        metric=wording.capitalise(_label(summary)),
         replicas=summary["replicas"],
         folds=summary["folds"],
         rungs=summary["method"] == "halving",
@@ -38,6 +43,10 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
         slices=slices(summary),
         recipe=recipe,
     )
+
+
+def _label(summary: Mapping[str, Any]) -> str:
+    return wording.metric_label(summary["metric"], wording.positive_class(summary["task"]))
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -57,7 +66,7 @@ def _tiles(summary: Mapping[str, Any]) -> list[Tile]:
     metric, best, within = summary["metric"], summary["table"][0], len(summary["within_noise"])
     tiles = [
         Tile(
-            f"{wording.capitalise(wording.metric_label(metric))} of the best, trial {best['trial']}",
+            f"{wording.capitalise(_label(summary))} of the best, trial {best['trial']}",
             wording.value_in_prose(metric, best["value"]),
             f"{wording.interval(metric, best, prose=True)}, flattered by the choice",
             "network",
@@ -104,7 +113,14 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 
 def sentences(summary: Mapping[str, Any]) -> list[str]:
     """The result, and how far to trust it."""
-    return [_best(summary), _alike(summary), *_baselines(summary), _caution(summary), *_failures(summary)]
+    return [
+        _best(summary),
+        _alike(summary),
+        *_choice(summary),
+        *_baselines(summary),
+        _caution(summary),
+        *_failures(summary),
+    ]
 
 
 def headline(summary: Mapping[str, Any]) -> tuple[str, str]:
@@ -123,7 +139,7 @@ def headline(summary: Mapping[str, Any]) -> tuple[str, str]:
 
 def _best(summary: Mapping[str, Any]) -> str:
     best, metric = summary["table"][0], summary["metric"]
-    name = wording.metric_label(metric)
+    name = _label(summary)
     figure = f"{wording.metric_value(metric, best['value'])} ({wording.interval(metric, best)})"
     return f"Best is trial {best['trial']}: {settings_text(best['settings'])}; {name} {figure}."
 
@@ -138,9 +154,24 @@ def _alike(summary: Mapping[str, Any]) -> str:
         return f"{others} is worse beyond noise ({sure}, corrected for their number)."
     trials = f"{'trial' if len(numbers) == 1 else 'trials'} {list_some(numbers, most=24, last=' and ')}"
     return (
-        f"Within noise of the best: {trials} ({sure}, corrected for the {compared:,} compared). "
-        "Among these, choose by what else matters: size, speed, a simpler setting."
+        f"Within noise of the best: {trials} ({sure}, corrected for the {compared:,} compared)."
+        f"{_AMONG if summary.get('choose', 'best') == 'best' else ''}"
     )
+
+
+def _choice(summary: Mapping[str, Any]) -> list[str]:
+    """Which trial wins, where that need not be the best."""
+    if summary.get("choose", "best") == "best":
+        return []
+    parameters = {int(number): count for number, count in summary["parameters"].items()}
+    chosen, best = summary["chosen"], summary["best"]
+    if chosen == best:
+        return [f"{_SIMPLEST}: the best itself, with {parameters[best]:,} parameters."]
+    settings = next(row["settings"] for row in summary["table"] if row["trial"] == chosen)
+    return [
+        f"{_SIMPLEST}: trial {chosen}, {settings_text(settings)}; "
+        f"{parameters[chosen]:,} parameters, where the best has {parameters[best]:,}."
+    ]
 
 
 def _baselines(summary: Mapping[str, Any]) -> list[str]:
@@ -206,11 +237,16 @@ def _table(summary: Mapping[str, Any]) -> list[str]:
     spread = ["seeds ±"] if summary["replicas"] > 1 else []
     spread += ["folds ±"] if summary["folds"] else []
     rung = ["rung"] if summary["method"] == "halving" else []
-    head = ["rank", "trial", *rung, metric.replace("_", " "), "interval", *spread, "loss", "epoch"]
+    label = wording.of_positive(metric, metric.replace("_", " "), wording.positive_class(summary["task"]))
+    head = ["rank", "trial", *rung, label, "interval", *spread, "loss", "epoch"]
     head += [*(short[name] for name in names), ""]
     rows = [
         _text_row(row, metric, names, rung=bool(rung), spread=spread) for row in summary["table"][:_SHOWN]
     ]
+    if summary.get("choose", "best") != "best":
+        for cells, row in zip(rows, summary["table"], strict=False):
+            if row["trial"] == summary["chosen"]:
+                cells[-1] = f"{cells[-1]}, chosen".removeprefix(", ")
     lines = wording.align([head, *rows])
     more = len(summary["table"]) - _SHOWN
     return [*lines, f"… {more:,} more in trials.csv"] if more > 0 else lines

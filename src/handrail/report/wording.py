@@ -27,6 +27,9 @@ _NAMES = {
     "bits": "bits a token",
     "bleu": "BLEU",
 }
+_OF_POSITIVE = frozenset(
+    ("precision", "recall", "false_positive_rate", "f1", "roc_auc", "pr_auc", "dice", "iou")
+)
 _ROWS = {"mask": "image", "boxes": "image", "next-token": "passage", "sequence": "text"}
 LEVELS = ("error", "warning", "note")  # of findings, in the order of their weight
 _PERCENT = "\u202f%"  # a narrow space that does not break
@@ -34,9 +37,33 @@ _IN_UNITS = frozenset({"rmse", "mae", "perplexity"})
 _SHARES = ("accuracy", "exact_match")
 
 
-def metric_label(name: str) -> str:
-    """`roc_auc` → ROC AUC, `balanced_accuracy` → balanced accuracy."""
-    return _NAMES.get(name, name.replace("_", " "))
+def metric_label(name: str, positive: str | None = None) -> str:
+    """`roc_auc` → ROC AUC, `balanced_accuracy` → balanced accuracy; with a class, `F1 of 'fraud'`."""
+    return of_positive(name, _NAMES.get(name, name.replace("_", " ")), positive)
+
+
+def of_positive(name: str, label: str, positive: str | None) -> str:
+    """A metric's label with the class that it is about, where it is about one of two."""
+    return f"{label} of '{positive}'" if positive is not None and name in _OF_POSITIVE else label
+
+
+def positive_class(task: Mapping[str, Any]) -> str | None:
+    """The positive one of two classes, also in runs of earlier versions."""
+    return task["classes"][1] if task["name"] in ("binary", "mask") and len(task["classes"]) == 2 else None
+
+
+def decision(task: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """`'fraud' where its probability is above 0.287 (the best F1 on validation rows)`; empty without one."""
+    threshold = results.get("decisions", {}).get("threshold")
+    if threshold is None:
+        return ""
+    reason = results.get("reasons", {}).get("threshold")
+    subject = {
+        "binary": f"'{positive_class(task)}' where its probability",
+        "mask": f"a pixel is '{positive_class(task)}' where its probability",
+        "multi-label": "a label is given where its probability",
+    }.get(task["name"], "an object counts where its score")
+    return f"{subject} is above {threshold:.3g}{f' ({reason})' if reason else ''}"
 
 
 def capitalise(label: str) -> str:

@@ -8,26 +8,34 @@ from typing import Any, NoReturn
 import torch
 
 from handrail.components import is_object
-from handrail.data.balance import check_balance
+from handrail.data.balance import balanced_weights, check_balance
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
 from handrail.data.part import Part
 from handrail.data.prepare import prepare
 from handrail.data.rows import Rows, row_bytes, to_device
-from handrail.data.task import TaskSpec
+from handrail.data.task import TaskSpec, sort_classes
 from handrail.errors import DataError, RecipeError
 from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network
 from handrail.pipeline.ensemble import Ensemble, join_replicas
 from handrail.recipe import SOURCES, Recipe
+from handrail.recipe.sections import DataRecipe
 from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
 from handrail.runs.replicas import train_replicas
-from handrail.tasks import ClassTask, Task, make_task
+from handrail.tasks import Task, make_task
+from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import Callback, make_progress
 from handrail.training.distributed.join import resumable
-from handrail.training.job import TrainingData, batch_size, usual_loss
+from handrail.training.job import (
+    TrainingData,
+    batch_size,
+    gives_probabilities,
+    usual_loss,
+    weighs_classes,
+)
 from handrail.training.seeds import replica_seeds
 from handrail.training.signals import listening
 from handrail.training.speed.threads import restore_threads, usual_threads
@@ -45,6 +53,34 @@ def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec) -> t
     return encoder, objective
 
 
+def weigh_classes(recipe: Recipe, task: Task, part: Part) -> None:
+    """Tell the task how much each class counts in training, so that its probabilities are those of the data.
+
+    Only losses whose minimum is the probability itself allow to take the weights out again.
+
+    Arguments:
+        recipe: settled.
+    """
+    weighted = weighs_classes(recipe, task.spec) and gives_probabilities(recipe, task.spec)
+    task.weigh(balanced_weights(task.class_counts(part)) if weighted else None)
+
+
+def as_begun(recipe: DataRecipe, folder: Folder) -> DataRecipe:
+    """The recipe with the positive class that a fit began with, where it is continued.
+
+    Earlier versions took the second class in order and wrote none down.
+    """
+    if not folder.resolved_recipe.exists():
+        return recipe
+    begun = read_yaml(folder.resolved_recipe)["data"]
+    if begun["task"] != "binary" or recipe.positive is not None:
+        return recipe
+    positive = begun["positive"]
+    if positive is None:
+        positive = sort_classes(prepare(recipe).task.classes)[1]
+    return recipe.model_copy(update={"positive": positive})
+
+
 def check_data(recipe: Recipe, data: Dataset) -> None:
     """Check what only the data can tell, before anything is trained.
 
@@ -59,17 +95,26 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
 
 
 def check_threshold(recipe: Recipe, task: TaskSpec) -> None:
-    """Raises: `RecipeError` for a threshold without two classes."""
-    if task.name != "binary" and recipe.evaluation.threshold != "auto":
+    """Raises: `RecipeError` for a threshold where nothing is decided by one, or not in this way."""
+    setting = recipe.evaluation.threshold
+    if setting == "auto" or task.positive is not None:
+        return
+    if task.name not in ("boxes", "multi-label"):
+        many = f" of {len(task.classes)} classes" if task.name == "mask" else ""
         raise RecipeError(
-            f"evaluation.threshold: has no effect on {task.name}; expected a target with two classes."
+            f"evaluation.threshold: has no effect on {task.name}{many}; expected a target with two classes, "
+            "labels or boxes."
         )
+    if isinstance(setting, str) and (task.name, setting) != ("boxes", "f1"):
+        expected = "a number or f1" if task.name == "boxes" else "a number"
+        raise RecipeError(f"evaluation.threshold: found '{setting}' for {task.name}; expected {expected}.")
 
 
 def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]:
     """Every default of a settled recipe and every choice left to `auto`: `resolved.yaml`."""
     plain = recipe.resolved()
     plain["data"]["task"] = data.task.name
+    plain["data"]["positive"] = data.task.positive
     plain["data"]["target"] = list(data.task.targets)
     plain["data"]["stream"] = data.train.sample is not data.train
     if recipe.objective.loss == "auto":
@@ -92,6 +137,7 @@ def assemble(
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
     outputs = objective.outputs
     recipe, why = settle_recipe(recipe, encoder.shape, outputs, task=task, rows=len(part), device=device)
+    weigh_classes(recipe, objective, part)
     return recipe, why, with_network(recipe, encoder, objective).to(device)
 
 
@@ -166,6 +212,7 @@ def refit(
     """
     device = choose_device(recipe.training.device)
     encoder, task = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
+    weigh_classes(recipe, task, part)
     pipeline = with_network(recipe, encoder, task).to(device)
     training_data = make_training_data(recipe, pipeline, part, None)
     with restore_threads():
@@ -177,8 +224,7 @@ def refit(
             beginning, callbacks = folder.checkpoints / BEGINNING, tuple(make_progress(progress))
             network = pipeline.network
             train(training_data, network, epochs=epochs[0], beginning=beginning, callbacks=callbacks)
-    if isinstance(pipeline.decoder, ClassTask):
-        pipeline.decoder.load_state_dict(before.decoder.state_dict())
+    pipeline.decoder.take_decisions(before.decoder)
     folder.refit.mkdir(exist_ok=True)
     pipeline.eval().save(folder.refit)
     return pipeline
@@ -196,7 +242,7 @@ def help_train(asked: Recipe, team: Team, *, callbacks: tuple[Callback, ...] = (
     folder = Folder(team.from_first(_listen))
     tables = {f"data.{name}": str(folder.data(name)) for name in SOURCES if folder.data(name).exists()}
     recipe = asked.with_values(tables)
-    data = prepare(recipe.data, cache_in=folder.path)
+    data = prepare(as_begun(recipe.data, folder), cache_in=folder.path)
     device = choose_device(recipe.training.device)
     recipe, _, pipeline = assemble(recipe, data.train, schema=data.schema, task=data.task, device=device)
     training_data = make_training_data(recipe, pipeline, data.train, data.validation)

@@ -11,6 +11,7 @@ import polars as pl
 from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
 from handrail.data.part import Part
+from handrail.data.task import TaskSpec
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
 from handrail.evaluation.metric_names import higher_is_better
 from handrail.evaluation.outcomes import Outcome
@@ -97,14 +98,19 @@ def measure_beside(
     }
 
 
-def write_predictions(folder: Folder, name: str, outcome: Outcome, part: Part) -> None:
-    """Write row, truth and answers of a part."""
+def write_predictions(folder: Folder, name: str, outcome: Outcome, part: Part, task: TaskSpec) -> None:
+    """Write row, truth and answers of a part, classes as the data writes them."""
     # Windows of a text are not its rows.
     rows = part.rows + 1 if outcome.rows == len(part) else range(1, outcome.rows + 1)
+    columns = outcome.columns()
+    for label, suffix in enumerate([""] if task.is_classification else task.classes):
+        for column in ("truth", "label") if task.has_values else ():
+            key = f"{column}_{suffix}" if suffix else column
+            columns[key] = task.decode(columns[key], label)
     path = folder.predictions(name)
     path.parent.mkdir(exist_ok=True)
     with write_atomically(path) as temporary:
-        pl.DataFrame({"row": rows, **outcome.columns()}).write_parquet(temporary)
+        pl.DataFrame({"row": rows, **columns}).write_parquet(temporary)
 
 
 def summarise(
@@ -124,6 +130,7 @@ def summarise(
     return {
         "source": data.source,
         "task": data.task.model_dump(),
+        "positive": data.task.positive,
         "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
         "columns": [column.model_dump() for column in columns],
         "notes": list(data.notes),
@@ -138,6 +145,7 @@ def summarise(
             "why": list(reasons),
         },
         "decisions": pipeline.decoder.decisions,
+        "reasons": pipeline.decoder.reasons,
         "hardest": hardest(outcome, data.validation, [column.name for column in columns]),
         "metrics": metrics,
         "replicas": spread(pipeline, replicas, data.validation) if len(replicas) > 1 else None,

@@ -59,6 +59,9 @@ def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: in
     if isinstance(inputs, VolumeShape):
         why = "convolutions over depth, height and width suit volumes"
         return Choice("volume_cnn", _adamw(1e-3), 60, why)
+    if isinstance(outputs, StepShape):
+        why = "a recurrent network makes the steps of a text from a row of numbers"
+        return Choice("lstm", _adamw(0.01, clip=1.0), 60, why, patience=15)
     epochs = min(100, max(_FEWEST_EPOCHS, -(-_ROWS_SEEN // rows)))
     why = "a multilayer perceptron suits rows of numbers and categories"
     why += f"; with so many rows {epochs} epochs are steps enough" if epochs < 100 else ""

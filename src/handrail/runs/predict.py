@@ -27,11 +27,12 @@ _EXPECTED = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": 
 class Answers:
     """Answers for rows: a frame, and what was noticed.
 
-    frame: a row for each row given, with `file` first where rows are files. For classes `prediction` and
-    `probability_<class>`; for values `prediction` (one target) or `prediction_<target>`; for masks
-    `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON list of class, score and box in
-    pixels; for sequences `prediction`, the text. A forecast has a row for each step ahead. warnings:
-    sentences about unusual rows. maps: for masks the class codes of the pixels of each row.
+    frame: a row for each row given, with `file` first where rows are files. For classes `prediction`, as the
+    data writes them, and `probability_<class>`; for values `prediction` (one target) or
+    `prediction_<target>`; for masks `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON
+    list of class, score and box in pixels; for sequences `prediction`, the text. A forecast has a row for
+    each step ahead. warnings: sentences about unusual rows. maps: for masks the class codes of the pixels of
+    each row.
     """
 
     def __init__(self, frame: pl.DataFrame, warnings: list[str], maps: Sequence[np.ndarray] = ()) -> None:
@@ -96,9 +97,12 @@ def predict_columns(
         return _values(answers, task), []
     decided = pipeline.decide(answers)
     if task.name == "multi-label":
-        columns = {f"prediction_{name}": decided[:, index] for index, name in enumerate(task.classes)}
+        columns = {
+            f"prediction_{name}": task.decode(decided[:, index], index)
+            for index, name in enumerate(task.classes)
+        }
     else:
-        columns = {"prediction": pl.Series([task.classes[code] for code in decided], dtype=pl.String)}
+        columns = {"prediction": task.decode(decided)}
     return pl.DataFrame(
         columns | {f"probability_{name}": answers[:, index] for index, name in enumerate(task.classes)}
     ), []
@@ -152,7 +156,7 @@ def _objects(boxes: Tensor, pipeline: Pipeline, size: Any) -> list[dict[str, Any
     height, width = int(size[0]), int(size[1])
     shape: Any = pipeline.encoder.shape
     cut = crop((height, width), (shape.height, shape.width))
-    objects = boxes[(boxes[:, 0] >= 0) & (boxes[:, 1] >= box_task.threshold)]
+    objects = boxes[(boxes[:, 0] >= 0) & (boxes[:, 1].double() > float(box_task.threshold))]
     across, down = cut.right - cut.left, cut.bottom - cut.top
     scale, origin = torch.tensor([across, down] * 2), torch.tensor([cut.left, cut.top] * 2)
     corners = objects[:, 2:] * scale + origin

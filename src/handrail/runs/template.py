@@ -100,7 +100,7 @@ random, stratified, group, time, column
 # 5. Test honestly: decided on validation rows
 # evaluation:
 #   calibrate: true
-#   threshold: auto          # two classes: 0.5, a number, accuracy, f1, balanced_accuracy
+#   threshold: auto          # a number, accuracy, f1, balanced_accuracy
 #   resamples: 1000
 #   confidence: 0.95
 """

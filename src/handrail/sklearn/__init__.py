@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from torch import Tensor, nn
 
 from handrail.components import is_object
+from handrail.data.balance import balanced_weights
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
@@ -29,7 +30,7 @@ from handrail.sklearn.rows import Rows, as_frame, encode, fit_encoder, hold_out,
 from handrail.tasks import ValueTask, make_task
 from handrail.tasks.scoring import all_scores, double_scores
 from handrail.training.callbacks import Callback, Training, make_progress
-from handrail.training.job import TrainingData
+from handrail.training.job import TrainingData, gives_probabilities, weighs_classes
 from handrail.training.speed.threads import restore_threads
 from handrail.training.train import check_loss, choose_device, train
 
@@ -149,6 +150,8 @@ class _NetworkEstimator(BaseEstimator):
         learned_task = make_task(task, encoder.shape)
         if isinstance(learned_task, ValueTask):
             learned_task.learn(target)
+        elif weighs_classes(recipe, task) and gives_probabilities(recipe, task):
+            learned_task.weigh(balanced_weights(torch.bincount(target, minlength=len(task.classes))))
         network = make_network(model, encoder, learned_task, seed=recipe.seed)
         if not isinstance(network, nn.Module):
             kind = type(network).__name__
@@ -180,7 +183,11 @@ class _NetworkEstimator(BaseEstimator):
     def _predict(self, X: Any) -> np.ndarray:  # noqa: N803
         scores = self._scores(X)
         with torch.no_grad():
-            return self.pipeline_.decoder(scores).to(scores.dtype).cpu().numpy()
+            answers = self.pipeline_.decoder(scores)
+            is_value = isinstance(
+                self.pipeline_.decoder, ValueTask
+            )  # in the target's unit: not to be rounded
+            return (answers if is_value else answers.to(scores.dtype)).cpu().numpy()
 
 
 def _make_batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
@@ -279,7 +286,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Probabilities `[rows, classes]`, in the order of `classes_`."""
+        """Probabilities `[rows, classes]`, in the order of `classes_`, without the weights of `balance`."""
         return self._predict(X)
 
     def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -288,7 +295,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The class with the highest score."""
+        """The class with the highest score; with `balance`, each class counts alike in that."""
         scores = self._scores(X).cpu().numpy()
         codes = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
         return self.classes_[codes]

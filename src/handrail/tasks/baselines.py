@@ -113,7 +113,7 @@ class Baseline:
     bias: np.ndarray
 
     def predict(self, features: Float[np.ndarray, "rows width"]) -> BaselineAnswers:
-        """Values, or probabilities and labels: the most probable class, or every label from 0.5 on.
+        """Values, or probabilities and labels: the most probable class, or every label above 0.5.
 
         Raises: `DataError` when the features have another width than those that the baseline was fitted on.
         """
@@ -125,7 +125,7 @@ class Baseline:
             return BaselineAnswers(values=scores)
         if self.task == "multi-label":
             probabilities = expit(scores)
-            return BaselineAnswers(probabilities, labels=(probabilities >= 0.5).astype(np.int64))
+            return BaselineAnswers(probabilities, labels=(probabilities > 0.5).astype(np.int64))
         probabilities = softmax(scores, axis=1)
         return BaselineAnswers(probabilities, labels=probabilities.argmax(axis=1))
 
@@ -236,8 +236,9 @@ def _linear(
         with warnings.catch_warnings():
             # Ill-conditioned features: the penalty keeps the solution finite.
             warnings.simplefilter("ignore")
-            ridge = Ridge(alpha=1.0).fit(features, target)
-        return np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_)
+            # Centred: scikit-learn rounds the target to the precision of the features.
+            ridge = Ridge(alpha=1.0).fit(features, target - constant)
+        return np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_) + constant
     if task == "multi-label":
         fits = [_logistic(features, column, constant[[label] * 2]) for label, column in enumerate(target.T)]
         return np.concatenate([w[:, 1:] for w, _ in fits], axis=1), np.array([b[1] for _, b in fits])

@@ -19,7 +19,7 @@ from handrail.layers.anchors import pairwise_iou
 from handrail.shapes import BoxShape, ImageShape, InputShape
 from handrail.tasks.masks import codes_of
 from handrail.tasks.scoring import scores_of
-from handrail.tasks.task import Task
+from handrail.tasks.task import Task, threshold_reason
 
 _CANDIDATES = 600  # pairs of anchor and class of an image, by the highest scores
 _MOST = 100  # boxes an image
@@ -31,7 +31,7 @@ _VISIBLE = 0.25  # of an object's area: objects that are cropped further are no 
 class BoxTask(Task):
     """Scores and boxes of all anchors to objects.
 
-    threshold: the score from which an object is shown and counted, chosen on validation images.
+    threshold: the score above which an object is shown and counted, chosen on validation images.
     """
 
     threshold: Tensor
@@ -41,6 +41,7 @@ class BoxTask(Task):
         assert isinstance(shape, ImageShape), "boxes are in images"
         super().__init__(spec, shape)
         self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
+        self._why = ""
 
     @property
     def outputs(self) -> BoxShape:
@@ -70,6 +71,7 @@ class BoxTask(Task):
 
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         """Set the threshold: a number as given, else that with the best F1 on validation images."""
+        self._why = threshold_reason(settings.threshold, best="F1 on validation images")
         if isinstance(settings.threshold, float | int):
             self.threshold.fill_(settings.threshold)
         else:
@@ -78,6 +80,21 @@ class BoxTask(Task):
     @property
     def decisions(self) -> dict[str, float]:
         return {"threshold": float(self.threshold)}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        return {"threshold": self._why} if self._why else {}
+
+    def take_decisions(self, other: Task) -> None:
+        assert isinstance(other, BoxTask), "decisions are taken from a task of the same kind"
+        self.threshold.copy_(other.threshold)
+        self._why = other._why
+
+    def facts(self) -> dict[str, Any]:
+        return {"reasons": self.reasons}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        self._why = facts.get("reasons", {}).get("threshold", "")
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         """Boxes in pixels of the original images, where objects outside the crop count too."""

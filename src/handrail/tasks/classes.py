@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from handrail.data.encoders.row_encoder import RowEncoder
@@ -18,26 +18,54 @@ from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.shapes import InputShape
 from handrail.tasks.baselines import table_baselines
 from handrail.tasks.scoring import all_scores, mean_of_sigmoid, mean_of_softmax
-from handrail.tasks.task import Task
+from handrail.tasks.task import Task, threshold_reason
 
 _RARE = 0.2  # below this share of the rarer class, accuracy at one half means little
 
 
 class ClassTask(Task):
-    """Scores to probabilities: softmax(scores / T), or σ(scores / T) for two classes and for labels.
+    """Scores to probabilities: softmax((scores − log w) / T), or σ(score / T) for labels.
 
-    threshold: the probability from which a row counts as the second class (or a label as given).
+    Of two classes there is one score, of the second, less log w₁/w₀. The weights w are those of the classes
+    in training (`weigh`): a network that minimises a weighted log loss gives p_w(y|x) ∝ w_y·p(y|x). Decisions
+    are those that the weights ask for, argmax w_y·p(y|x), since they say what a mistake costs.
+
+    threshold: the probability above which a row counts as the second class (or a label as given).
+
+    Source: Saerens, Latinne & Decaestecker 2002 (priors); Elkan 2001 (costs)
     """
 
     joins: ClassVar[bool] = True
     temperature: Tensor
     threshold: Tensor
+    log_weights: Tensor
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         super().__init__(spec, shape)
         self.kind = spec.name
         self.register_buffer("temperature", torch.tensor(1.0, dtype=torch.float64))
         self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
+        width = max(2, len(spec.classes)) if spec.is_classification else 0
+        # Among the facts, not the weights: runs of earlier versions have none.
+        self.register_buffer("log_weights", torch.zeros(width, dtype=torch.float64), persistent=False)
+        self._is_weighted = False  # beside the numbers, since an exported graph cannot ask them
+        self._why = ""
+
+    def class_counts(self, part: Part) -> Int64[Tensor, " classes"]:
+        return torch.bincount(part.target.cpu(), minlength=len(self.log_weights))
+
+    def weigh(self, weights: Float[Tensor, " classes"] | None) -> None:
+        self.log_weights.zero_()
+        if weights is not None:
+            self.log_weights.copy_(weights.double().log())
+        self._is_weighted = bool(self.log_weights.any())
+
+    @property
+    def _shift(self) -> Float[Tensor, "..."] | float:
+        """What the class weights have added to the scores."""
+        if not self._is_weighted:
+            return 0.0
+        return self.log_weights if self.kind == "multi-class" else self.log_weights[1] - self.log_weights[0]
 
     @property
     def outputs(self) -> int:
@@ -49,22 +77,29 @@ class ClassTask(Task):
 
     def forward(self, scores: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows classes"]:
         """Probabilities; for two classes both columns."""
-        tempered = scores.double() / self.temperature
+        tempered = (scores.double() - self._shift) / self.temperature
         if self.kind == "multi-class":
             return torch.softmax(tempered, dim=1)
         positive = torch.sigmoid(tempered)
         return torch.cat([1 - positive, positive], dim=1) if self.kind == "binary" else positive
 
     def join_scores(self, scores: Sequence[Float[Tensor, "rows outputs"]]) -> Float[Tensor, "rows outputs"]:
-        return mean_of_softmax(scores) if self.kind == "multi-class" else mean_of_sigmoid(scores)
+        join, shift = mean_of_softmax if self.kind == "multi-class" else mean_of_sigmoid, self._shift
+        return (join([score - shift for score in scores]) + shift).to(scores[0].dtype)
 
     def decide(self, probabilities: Float[Tensor, "rows classes"]) -> Tensor:
-        """Class codes `[rows]`; for several labels 0/1 `[rows, labels]`."""
+        """Class codes `[rows]`; for several labels 0/1 `[rows, labels]`. At the threshold itself it is 0."""
         if self.kind == "multi-class":
-            return probabilities.argmax(dim=1)
+            return self.weighted(probabilities).argmax(dim=1)
         if self.kind == "binary":
-            return (probabilities[:, 1] >= self.threshold).long()
-        return (probabilities >= self.threshold).long()
+            return (probabilities[:, 1] > self.threshold).long()
+        return (probabilities > self.threshold).long()
+
+    def weighted(self, probabilities: Float[Tensor, "rows classes"]) -> Float[Tensor, "rows classes"]:
+        """What the decision between several classes goes by: w^(1/T)·p, the order of the scores."""
+        if not self._is_weighted:
+            return probabilities
+        return probabilities * ((self.log_weights - self.log_weights.max()) / self.temperature).exp()
 
     def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         """Accuracy; with several labels, every label of a row must be right."""
@@ -78,19 +113,54 @@ class ClassTask(Task):
         return {"accuracy": (float(right.sum()), len(targets))}
 
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
-        scores, truth = all_scores(network, rows).cpu().double().numpy(), part.target.numpy()
+        scores = (all_scores(network, rows).double() - self._shift).cpu().numpy()
+        truth = part.target.numpy()
         if settings.calibrate:
             self.temperature.fill_(fit_temperature(scores, truth, self.kind))
         if self.kind == "binary":
             from scipy.special import expit
 
             positive = expit(scores[:, 0] / float(self.temperature))
-            self.threshold.fill_(_threshold(positive, truth, settings.threshold))
+            threshold, self._why = self._choose(positive, truth, settings.threshold)
+            self.threshold.fill_(threshold)
+        elif self.kind == "multi-label" and isinstance(settings.threshold, float | int):
+            self.threshold.fill_(settings.threshold)
+            self._why = threshold_reason(settings.threshold, best="")
+
+    def _choose(self, positive: np.ndarray, truth: np.ndarray, setting: Any) -> tuple[float, str]:
+        """The threshold and how it was chosen."""
+        if setting == "auto" and not is_rare(truth):
+            if not self._is_weighted:
+                return 0.5, "the default"
+            even = torch.sigmoid(-torch.as_tensor(self._shift) / self.temperature)
+            return float(even), "where the weights of data.balance make both classes count alike"
+        reason = threshold_reason(setting, best="F1 on validation rows")
+        return _threshold(positive, truth, setting), reason
 
     @property
     def decisions(self) -> dict[str, float]:
         temperature = {"temperature": float(self.temperature)}
-        return {**temperature, "threshold": float(self.threshold)} if self.kind == "binary" else temperature
+        has_threshold = self.kind != "multi-class"
+        return {**temperature, "threshold": float(self.threshold)} if has_threshold else temperature
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        return {"threshold": self._why} if self._why else {}
+
+    def take_decisions(self, other: Task) -> None:
+        assert isinstance(other, ClassTask), "decisions are taken from a task of the same kind"
+        self.temperature.copy_(other.temperature)
+        self.threshold.copy_(other.threshold)
+        self._why = other._why
+
+    def facts(self) -> dict[str, Any]:
+        return {"log_weights": self.log_weights.tolist(), "reasons": self.reasons}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        if any(facts.get("log_weights", [])):
+            self.log_weights.copy_(torch.tensor(facts["log_weights"], dtype=torch.float64))
+            self._is_weighted = True
+        self._why = facts.get("reasons", {}).get("threshold", "")
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         probabilities = self(all_scores(network, rows))
@@ -111,10 +181,15 @@ class ClassTask(Task):
         return "roc_auc" if self.decisions.get("threshold", 0.5) != 0.5 else None
 
 
+def is_rare(truth: np.ndarray) -> bool:
+    """Whether the rarer of two classes is so rare that accuracy at one half means little."""
+    share = float(truth.mean())
+    return min(share, 1 - share) < _RARE
+
+
 def _threshold(positive: np.ndarray, truth: np.ndarray, setting: Any) -> float:
     if isinstance(setting, float | int):
         return setting
-    share = float(truth.mean())
-    if setting == "auto" and min(share, 1 - share) >= _RARE:
+    if setting == "auto" and not is_rare(truth):
         return 0.5
     return choose_threshold(positive, truth, metric="f1" if setting == "auto" else setting)

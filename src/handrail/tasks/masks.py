@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Int64, UInt8
 from torch import Tensor, nn
 
 from handrail.data.encoders.row_encoder import RowEncoder
@@ -16,7 +16,7 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.masks import MaskOutcome, Tally
 from handrail.shapes import ImageShape, InputShape, MapShape
 from handrail.tasks.scoring import mean_of_sigmoid, mean_of_softmax, rows_at_once, scores_of
-from handrail.tasks.task import Task
+from handrail.tasks.task import Task, threshold_reason
 
 Maps = Float[Tensor, "rows channels height width"]
 
@@ -28,18 +28,37 @@ UNKNOWN = 255  # the code of a class that training rows did not have
 class MaskTask(Task):
     """Scores of every pixel to probabilities, and those to classes.
 
-    Two classes share one map of scores, p(second class) = sigmoid(score), cut at `threshold`; of more classes
-    each has its map, with a softmax over them, and the most probable one is the answer.
+    Two classes share one map of scores, p(second class) = sigmoid(score), above `threshold`; of more classes
+    each has its map, with a softmax over them, and the most probable one is the answer. Weights of the
+    classes in the loss are taken out of the probabilities as in `ClassTask`.
     """
 
     joins: ClassVar[bool] = True
     threshold: Tensor
+    log_weights: Tensor
     shape: ImageShape
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         assert isinstance(shape, ImageShape), "masks are of images"
         super().__init__(spec, shape)
         self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
+        self.register_buffer("log_weights", torch.zeros(len(spec.classes)).double(), persistent=False)
+        self._why = ""
+
+    def class_counts(self, part: Part) -> Int64[Tensor, " classes"]:
+        targets, classes = self.targets(part), len(self.spec.classes)
+        return torch.bincount(targets[targets < classes].flatten(), minlength=classes)
+
+    def weigh(self, weights: Float[Tensor, " classes"] | None) -> None:
+        self.log_weights.zero_()
+        if weights is not None:
+            self.log_weights.copy_(weights.double().log())
+
+    @property
+    def _shift(self) -> Float[Tensor, "channels 1 1"]:
+        """What the class weights have added to the scores."""
+        weights = self.log_weights
+        return (weights if len(weights) != 2 else weights[1:] - weights[:1]).float()[:, None, None]
 
     @property
     def outputs(self) -> MapShape:
@@ -57,21 +76,24 @@ class MaskTask(Task):
         return labels if same else torch.from_numpy(codes.astype(np.uint8))[labels.long()]
 
     def forward(self, scores: Maps) -> Maps:
-        scores = scores.float()
-        return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(dim=1)
+        return probabilities_of(scores.float() - self._shift)
 
     def join_scores(self, scores: Sequence[Maps]) -> Maps:
-        return mean_of_sigmoid(scores) if scores[0].shape[1] == 1 else mean_of_softmax(scores)
+        join = mean_of_sigmoid if scores[0].shape[1] == 1 else mean_of_softmax
+        return join([score - self._shift for score in scores]) + self._shift
 
     def masks(self, probabilities: Maps) -> UInt8[Tensor, "rows height width"]:
-        """Class codes of the pixels, by the task's threshold."""
+        """Class codes of the pixels, by the task's threshold; of several classes as the weights ask for."""
+        if probabilities.shape[1] > 1:
+            weights = (self.log_weights - self.log_weights.max()).exp().float().to(probabilities.device)
+            probabilities = probabilities * weights[:, None, None]
         return masks_of(probabilities, threshold=float(self.threshold))
 
     def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         """Dice at a threshold of one half; for two classes by numbers of pixels, so that batches add up."""
         assert isinstance(targets, Tensor)
         classes = len(self.spec.classes)
-        masks, targets = masks_of(self(scores.detach())), targets.to(scores.device)
+        masks, targets = masks_of(probabilities_of(scores.detach().float())), targets.to(scores.device)
         pairs = [(masks == code, targets == code) for code in ([1] if classes == 2 else range(classes))]
         shared = torch.stack([(a & b).sum() for a, b in pairs]).double()
         sizes = torch.stack([a.sum() + b.sum() for a, b in pairs]).double()
@@ -84,12 +106,13 @@ class MaskTask(Task):
         """For two classes, set the threshold: a number as given, else the best on validation pixels."""
         if len(self.spec.classes) != 2:
             return
+        self._why = threshold_reason(settings.threshold, best="Dice on validation pixels")
         if isinstance(settings.threshold, float | int):
             self.threshold.fill_(settings.threshold)
             return
         positive, negative = np.zeros((2, _BINS), dtype=np.int64)
         for probabilities, truth in self._batches(network, rows, part):
-            bins = (probabilities[:, 0] * _BINS).long().clamp(max=_BINS - 1)
+            bins = ((probabilities[:, 0] * _BINS).ceil().long() - 1).clamp(0, _BINS - 1)  # (b, b + 1]
             positive += np.bincount(bins[truth == 1].numpy(), minlength=_BINS)
             negative += np.bincount(bins[truth == 0].numpy(), minlength=_BINS)
         self.threshold.fill_(best_threshold(positive, negative, metric=settings.threshold))
@@ -97,6 +120,23 @@ class MaskTask(Task):
     @property
     def decisions(self) -> dict[str, float]:
         return {"threshold": float(self.threshold)} if len(self.spec.classes) == 2 else {}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        return {"threshold": self._why} if self._why else {}
+
+    def take_decisions(self, other: Task) -> None:
+        assert isinstance(other, MaskTask), "decisions are taken from a task of the same kind"
+        self.threshold.copy_(other.threshold)
+        self._why = other._why
+
+    def facts(self) -> dict[str, Any]:
+        return {"log_weights": self.log_weights.tolist(), "reasons": self.reasons}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        if any(facts.get("log_weights", [])):
+            self.log_weights.copy_(torch.tensor(facts["log_weights"], dtype=torch.float64))
+        self._why = facts.get("reasons", {}).get("threshold", "")
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         classes = self.spec.classes
@@ -147,10 +187,15 @@ def codes_of(names: Iterable[str], classes: tuple[str, ...], *, unknown: int) ->
     return np.array([codes.get(name, unknown) for name in names], dtype=np.int64)
 
 
+def probabilities_of(scores: Maps) -> Maps:
+    """The sigmoid of a single map, the softmax over several."""
+    return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(dim=1)
+
+
 def masks_of(probabilities: Maps, *, threshold: float = 0.5) -> UInt8[Tensor, "rows height width"]:
-    """Class codes of pixels: 1 from `threshold` on where there is one map, else the most probable class."""
+    """Class codes of pixels: 1 above `threshold` where there is one map, else the most probable class."""
     if probabilities.shape[1] == 1:
-        return (probabilities[:, 0] >= threshold).to(torch.uint8)
+        return (probabilities[:, 0] > threshold).to(torch.uint8)
     return probabilities.argmax(dim=1).to(torch.uint8)
 
 

@@ -17,12 +17,13 @@ from handrail.errors import DataError
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.tokens import SequenceOutcome
 from handrail.recipe.sections import Text
-from handrail.shapes import InputShape, StepShape
+from handrail.shapes import InputShape, StepShape, TokenShape
 from handrail.tasks.next_token import token_accuracy
 from handrail.tasks.scoring import scores_of, steps_at_once
 from handrail.tasks.task import Task
 
 _LONGEST = 512
+_NEVER = (PADDING, UNKNOWN)  # codes that no answer holds
 
 
 class SequenceTask(Task):
@@ -75,7 +76,7 @@ class SequenceTask(Task):
 
     @property
     def outputs(self) -> StepShape:
-        return StepShape(self.length, self.tokenizer.vocabulary + 1)
+        return StepShape(self.length, self.tokenizer.vocabulary + 1, _NEVER)
 
     def targets(self, part: Part) -> Int32[Tensor, "rows length"]:
         """Codes of the true answers, followed by the end and padding."""
@@ -90,15 +91,17 @@ class SequenceTask(Task):
         return torch.from_numpy(codes)
 
     def training_data(self, rows: Rows, part: Part, encoder: RowEncoder) -> tuple[Rows, Tensor]:
-        """Source and true answers as inputs, true answers as targets."""
-        assert not isinstance(rows, tuple), "a single column of text is the source"
+        """Of texts source and true answers as inputs, of other rows these alone; true answers as targets."""
         targets = self.targets(part)
+        if not isinstance(self.shape, TokenShape):
+            return rows, targets
+        assert not isinstance(rows, tuple), "a single column of text is the source"
         return (rows, targets), targets
 
     def forward(self, scores: Float[Tensor, "rows length scores"]) -> Int32[Tensor, "rows length"]:
         """Codes of the answers: the best at each step, with padding from the end on."""
         allowed = scores.clone()
-        allowed[..., [PADDING, UNKNOWN]] = float("-inf")
+        allowed[..., list(_NEVER)] = float("-inf")
         best = allowed.argmax(dim=-1)
         ended = (best == self.end).cumsum(dim=1) > 0
         return best.masked_fill(ended, PADDING).int()
@@ -125,15 +128,18 @@ class SequenceTask(Task):
         return [self.tokenizer.normalise(text) for text in texts.cast(pl.String).fill_null("").to_list()]
 
     def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        target, source = self.spec.targets[0], encoder.schema.used[0].name
+        target = self.spec.targets[0]
         counts = train.raw[target].drop_nulls().value_counts()
         counts = counts.sort(["count", target], descending=[True, False])
         common = self.tokenizer.normalise(str(counts[target][0]))
-        truth, copies = self._write(part.raw[target]), self._write(part.raw[source])
-        return {
-            "most common": SequenceOutcome(truth, [common] * len(truth), self.tokenizer),
-            "copy": SequenceOutcome(truth, copies, self.tokenizer),
+        truth = self._write(part.raw[target])
+        baselines: dict[str, Outcome] = {
+            "most common": SequenceOutcome(truth, [common] * len(truth), self.tokenizer)
         }
+        if isinstance(encoder.shape, TokenShape):
+            copies = self._write(part.raw[encoder.schema.used[0].name])
+            baselines["copy"] = SequenceOutcome(truth, copies, self.tokenizer)
+        return baselines
 
     def facts(self) -> dict[str, Any]:
         return {"tokenizer": self.tokenizer.facts(), "length": self.length}

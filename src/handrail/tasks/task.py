@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from handrail.data.encoders.row_encoder import RowEncoder
@@ -11,6 +12,16 @@ from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape, OutputShape
+
+_METRICS = {"f1": "F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+
+
+def threshold_reason(setting: Any, *, best: str) -> str:
+    """How a threshold is chosen: `best` names what `auto` looks for, and on which rows."""
+    if isinstance(setting, float | int):
+        return "as evaluation.threshold says"
+    what, _, where = best.partition(" on ")
+    return f"the best {what if setting == 'auto' else _METRICS[setting]} on {where}"
 
 
 class Task(nn.Module):
@@ -58,6 +69,13 @@ class Task(nn.Module):
         """Quick metrics of a batch in training: {name: (sum, weight)}, added over batches, then divided."""
         return {}
 
+    def class_counts(self, part: Part) -> Int64[Tensor, " classes"]:
+        """How many rows, or pixels, of a part each class has."""
+        raise NotImplementedError
+
+    def weigh(self, weights: Float[Tensor, " classes"] | None) -> None:
+        """Note how much each class counted in training; None where all counted alike."""
+
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         """Choose temperature and threshold on validation rows.
 
@@ -70,6 +88,14 @@ class Task(nn.Module):
     def decisions(self) -> dict[str, float]:
         """What was chosen on validation rows."""
         return {}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """How each of the `decisions` was chosen, where there is more than one way."""
+        return {}
+
+    def take_decisions(self, other: "Task") -> None:
+        """Decide as another task of the same kind does, which was settled on validation rows."""
 
     @property
     def fair_metric(self) -> str | None:

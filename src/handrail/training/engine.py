@@ -179,7 +179,7 @@ class Engine:
             figures |= {f"val_{name}": value for name, value in validation.items()}
             self._compare(number, validation["loss"])
         finished = "the rule has nothing left to change" if self.rule.finished else ""
-        progress.close(number, seconds, limits, finished=finished, remark=self.rule.remark())
+        progress.close(number, seconds, limits, finished=finished, remark=self.rule.remark)
         self.callbacks.notify("on_epoch_end", self, number, figures)
 
     def _validate(self) -> dict[str, float]:

@@ -29,6 +29,13 @@ USUAL_LOSS = {
     "sequence": "next_token",
 }
 
+_PROPER = frozenset(
+    (
+        *("binary_cross_entropy", "cross_entropy", "kl_divergence", "negative_log_likelihood", "mse"),
+        *("pixel_cross_entropy", "pixel_cross_entropy_and_dice"),
+    )
+)
+
 
 def usual_loss(rule: Any, task: str) -> Any:
     """What `objective.loss: auto` means: what the rule says, else the task's usual loss."""
@@ -40,6 +47,23 @@ def loss_of(recipe: Recipe, task: TaskSpec) -> Any:
     """The recipe's loss, or what `auto` means."""
     loss = recipe.objective.loss
     return usual_loss(recipe.learning, task.name) if loss == "auto" else loss
+
+
+def gives_probabilities(recipe: Recipe, task: TaskSpec) -> bool:
+    """Whether training minimises a loss whose best scores are log odds (a proper scoring rule)."""
+    rule = recipe.learning
+    target = type(rule) if is_object(rule) else find("rule", parse(rule, "rule")[0]).target
+    loss = loss_of(recipe, task)
+    has_own_loss = task.name in getattr(target, "losses", {})
+    return not has_own_loss and not is_object(loss) and parse(loss, "loss")[0] in _PROPER
+
+
+def weighs_classes(recipe: Recipe, task: TaskSpec) -> bool:
+    """Whether rare classes count more in training: by `data.balance`, of masks by an argument of the loss."""
+    if task.name == "mask":
+        loss = loss_of(recipe, task)
+        return not is_object(loss) and parse(loss, "loss")[1].get("class_weights", "none") != "none"
+    return task.is_classification and recipe.data.balance != "none"
 
 
 def usual_batch_size(rows: int) -> int:

@@ -1,6 +1,7 @@
 """The progress of a training, and when it validates, saves and stops."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -74,17 +75,27 @@ class Progress:
         return {f"train_{name}": math.fsum(values) / len(values) for name, values in self.measured.items()}
 
     def close(
-        self, epoch: int, seconds: float, limits: Limits, *, finished: str = "", remark: str = ""
+        self,
+        epoch: int,
+        seconds: float,
+        limits: Limits,
+        *,
+        finished: str = "",
+        remark: Callable[[], str] = str,
     ) -> None:
-        """End an epoch; `done` says why it was the last: rule finished, no improvement, or no epochs left."""
+        """End an epoch; `done` says why it was the last: rule finished, no improvement, or no epochs left.
+
+        Arguments:
+            remark: what the rule has to say about an end that is not its own; asked only then.
+        """
         self.epoch, self.step, self.seconds, self.measured = epoch, 0, 0.0, {}
         self.spent += seconds
         if finished:
             self.done = finished
         elif limits.patience is not None and self.stale >= limits.patience:
-            self.done = f"no improvement in {limits.patience} validations"
+            self.done = f"no improvement in {limits.patience} validations{remark()}"
         elif epoch >= limits.epochs:
-            self.done = f"{_ALL} {limits.epochs} epochs done{remark}"
+            self.done = f"{_ALL} {limits.epochs} epochs done{remark()}"
 
     def reopen(self, limits: Limits) -> None:
         """Go on after the last epoch where there are more epochs now."""

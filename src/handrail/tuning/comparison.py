@@ -204,6 +204,12 @@ def make_summary(
     }
 
 
+def find_simplest(summary: Mapping[str, Any], parameters: Mapping[int, int]) -> int:
+    """The trial with the fewest parameters of those within noise of the best; of equal ones the better."""
+    alike = [row["trial"] for row in summary["table"] if row["trial"] in parameters]
+    return min(alike, key=lambda number: parameters[number])  # the first of equal ones, and the best is first
+
+
 def _with_training_noise(result: Result, criterion: Criterion) -> np.ndarray:
     """The resamples; where replicas show the noise of training, it is added to that of the rows."""
     replicas = result.of_replicas

@@ -102,8 +102,8 @@ class Search(Printable):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings of the best trial."""
-        return self.best["settings"]
+        """The settings of the trial that wins: the best one, or the simplest within noise of it."""
+        return chosen_row(self.summary)["settings"]
 
     @property
     def within_noise(self) -> list[int]:
@@ -112,7 +112,7 @@ class Search(Printable):
 
     @property
     def winner(self) -> Recipe:
-        """The base recipe with the settings of the best trial: `winner.yaml`."""
+        """The base recipe with the settings of the trial that wins: `winner.yaml`."""
         return Recipe.load(self.folder.winner)
 
     @property
@@ -140,6 +140,7 @@ def write_results(folder: SearchFolder, asked: Recipe, data: Dataset, summary: M
         "name": asked.name,
         "source": data.source,
         "task": data.task.model_dump(),
+        "positive": data.task.positive,
         "rows": {"train": len(data.train), "validation": len(data.validation), "test": data.sealed.rows},
         "folds": tuning.folds,
         "replicas": tuning.replicas,
@@ -164,14 +165,23 @@ def _write_winner(folder: SearchFolder, asked: Recipe, summary: Mapping[str, Any
     """The base recipe with the best settings, ready for `fit`; a note above says where it comes from."""
     import yaml
 
-    table = summary["table"]
-    plain = asked.with_values({**table[0]["settings"], "tuning": {}}).asked()
+    table, row = summary["table"], chosen_row(summary)
+    plain = asked.with_values({**row["settings"], "tuning": {}}).asked()
+    how = (
+        "chosen by that figure" if row is table[0] else "the simplest within noise of the best by that figure"
+    )
     note = (
-        f"# Trial {table[0]['trial']} of {len(table)}: {summary['metric']} {table[0]['value']:.4g} on "
-        "validation rows. It was chosen by that figure,\n"
+        f"# Trial {row['trial']} of {len(table)}: {summary['metric']} {row['value']:.4g} on "
+        f"validation rows. It was {how},\n"
         "# which is flattered: measure on test rows before you believe it.\n"
     )
     write_text(folder.winner, note + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
+
+
+def chosen_row(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row of the trial that wins; the first one in searches of earlier versions."""
+    chosen = summary.get("chosen", summary["best"])
+    return next(row for row in summary["table"] if row["trial"] == chosen)
 
 
 def _frame(summary: Mapping[str, Any]) -> pl.DataFrame:
@@ -228,8 +238,13 @@ def fit_winner(folder: SearchFolder, data: Dataset, *, progress: str) -> Run:
 
 def _note_choice(run: Run, search: Search) -> None:
     summary, trials, metric = run.summary, len(search.table), search.summary["metric"]
+    what = (
+        "the best"
+        if search.summary.get("choose", "best") == "best"
+        else "the simplest within noise of the best"
+    )
     note = (
-        f"The settings were chosen as the best of {trials} trials by {metric} on these validation rows, "
+        f"The settings were chosen as {what} of {trials} trials by {metric} on these validation rows, "
         "or rows among them: all validation figures of this run are flattered by that choice. "
         "Test rows tell how good it is."
     )

@@ -25,7 +25,14 @@ from handrail.training.seeds import derive
 from handrail.training.signals import Interrupted, StopRequest, listening
 from handrail.training.speed.threads import restore_threads
 from handrail.tuning.checks import check_space, choose_method
-from handrail.tuning.comparison import Criterion, Measurement, make_summary, rank, resamples_for
+from handrail.tuning.comparison import (
+    Criterion,
+    Measurement,
+    find_simplest,
+    make_summary,
+    rank,
+    resamples_for,
+)
 from handrail.tuning.executors import Executor, make_executor
 from handrail.tuning.group import Grouping
 from handrail.tuning.methods import Method, make_method
@@ -263,8 +270,20 @@ class _Search:
         baselines = self.workspace.measure_baselines(self.measurement)
         summary = {"space": self.space, "method": choose_method(self.asked, self.space)}
         summary |= make_summary(self.trials, ranking, baselines, self._criterion)
+        summary |= self._choose(summary)
         write_results(self.folder, self.asked, self.data, summary)
         shutil.rmtree(self.folder.work, ignore_errors=True)
+
+    def _choose(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """The trial that wins, and where simplicity counts, the parameters of those within noise."""
+        if self.asked.tuning.choose == "best":
+            return {"choose": "best", "chosen": summary["best"]}
+        alike = [row for row in summary["table"] if row.get("within_noise")]
+        parameters = {
+            row["trial"]: self.workspace.count_parameters(self.trials[row["trial"], row["rung"]])
+            for row in alike
+        }
+        return {"choose": "simplest", "chosen": find_simplest(summary, parameters), "parameters": parameters}
 
     @property
     def _criterion(self) -> Criterion:

@@ -19,7 +19,7 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.pipeline import Pipeline, make_network
 from handrail.recipe import Recipe
 from handrail.recipe.sections import DataRecipe
-from handrail.runs.assembly import encoders, make_training_data
+from handrail.runs.assembly import count_parameters, encoders, make_training_data, weigh_classes
 from handrail.runs.defaults import settle_recipe
 from handrail.tasks import Task
 from handrail.training.job import Job, TrainingData
@@ -117,6 +117,10 @@ class Workspace:
             self._networks[trial.number] = network
         return network
 
+    def count_parameters(self, trial: Trial) -> int:
+        """The parameters of a trial's network."""
+        return count_parameters(self.network(self.settle_trial(trial), 0))
+
     def drop_networks(self) -> None:
         """Drop the cached networks; they have been trained."""
         self._networks.clear()
@@ -142,6 +146,7 @@ class Workspace:
         """The outcome of a network on the held-out rows, and the metric that the task finds fair."""
         prepared = self.rows_for(recipe, fold)
         task = copy.deepcopy(prepared.task)
+        weigh_classes(recipe, task, prepared.train)
         task.settle(network, prepared.rows, prepared.validation, recipe.evaluation)
         outcome = task.outcome(network, prepared.rows, prepared.validation)
         return outcome, task.fair_metric or outcome.names()[0]

@@ -62,7 +62,9 @@ def test_windows_are_not_copied_and_equal_series_have_equal_hashes() -> None:
     encoder = SeriesEncoder.fit(column[:10], store, Series())
     rows = encoder.rows(column, store)
     assert isinstance(rows, Windows)
-    assert rows.data.data_ptr() == store.matrix.data_ptr()
+    again, exact = store.windows(np.arange(3)), store.windows(np.arange(3), exact=True)
+    assert rows.data.data_ptr() == again.data.data_ptr()
+    assert exact.data.data_ptr() == store.matrix.data_ptr()
     whole = SeriesStore.of_arrays(list(store.values(column.to_numpy(), 6).numpy()), [""] * len(column))
     assert (whole.hashes == store.hashes).all()
     # Rows 0 … 14 stand in the first ten windows, each counts once.

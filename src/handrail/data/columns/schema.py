@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from handrail.data.columns.values import (
     FALSE,
     TRUE,
+    YES_NO,
     are_numbers,
     as_booleans,
     as_labels,
@@ -52,7 +53,6 @@ COLUMN_KINDS = ("image", "series", "audio", "text", "stream")  # each column has
 FEATURE_KINDS = TABLE_KINDS + COLUMN_KINDS
 _STORED = ("image", "series", "audio", "stream")  # what a column is by its source, not by its cells
 _SENTENCE = 5  # words in the mean: shorter texts are names and titles
-_YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))
 _EXPECTED = {
     "numeric": "a number",
     "boolean": "yes or no, true or false, 0 or 1",
@@ -283,7 +283,7 @@ def _is_yes_no(values: pl.Series, distinct: int) -> bool:
     if distinct > 2 * len(TRUE + FALSE):
         return False
     words = {word.lower() for word in values.unique().to_list()}
-    return any(words <= {*yes, *no} and words & {*yes} and words & {*no} for yes, no in _YES_NO)
+    return any(words <= {*yes, *no} and words & {*yes} and words & {*no} for yes, no in YES_NO)
 
 
 def _why_date(values: pl.Series, date_format: str) -> str:

@@ -14,6 +14,8 @@ from handrail.data.rows import Stored, Windows
 from handrail.data.stores.store import Store
 from handrail.shapes import InputShape
 
+_ROUNDING = 1e-3  # of a channel's deviation
+
 
 class ColumnEncoder(nn.Module):
     """From one column to the rows that a network is trained on; learned by `fit` from training rows only.
@@ -80,17 +82,29 @@ class Standardise(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    exact_mean: Tensor
+    exact_deviation: Tensor
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float], *, axes: int) -> None:
         super().__init__()
         shape = (-1, *(1 for _ in range(axes)))
         for name, values in (("mean", mean), ("deviation", deviation)):
-            numbers = torch.tensor(values, dtype=torch.float32).reshape(shape)
-            self.register_buffer(name, numbers, persistent=False)
+            numbers = torch.tensor(values, dtype=torch.float64).reshape(shape)
+            self.register_buffer(name, numbers.float(), persistent=False)
+            self.register_buffer(f"exact_{name}", numbers, persistent=False)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows ..."]:
         """Standardised rows."""
+        if x.dtype == torch.float64:
+            scaled = (x.clamp(-LARGEST, LARGEST) - self.exact_mean) / self.exact_deviation
+            return scaled.clamp(-LARGEST, LARGEST).to(self.mean.dtype)
         return ((x.float().clamp(-LARGEST, LARGEST) - self.mean) / self.deviation).clamp(-LARGEST, LARGEST)
+
+
+def fits_single(mean: Sequence[float], deviation: Sequence[float]) -> bool:
+    """Whether single precision tells the numbers of each channel apart to a thousandth of their deviation."""
+    eps = float(torch.finfo(torch.float32).eps)
+    return all(abs(m) * eps <= _ROUNDING * d for m, d in zip(mean, deviation, strict=True))
 
 
 class ChannelStatistics:
@@ -101,6 +115,7 @@ class ChannelStatistics:
         self.mean = torch.zeros(channels, dtype=torch.float64)
         self.squares = torch.zeros(channels, dtype=torch.float64)
         self.size = torch.zeros(channels, dtype=torch.float64)
+        self.exact = True
 
     def add(self, values: Float[Tensor, "n channels"]) -> None:
         """Take in values; NaN is left out.
@@ -108,6 +123,7 @@ class ChannelStatistics:
         Source: Chan, Golub & LeVeque 1979
         """
         known = ~torch.isnan(values)
+        self.exact &= values.dtype == torch.float64
         exact = torch.nan_to_num(values.double()).clamp(-LARGEST, LARGEST)
         count = known.sum(dim=0).double()
         mean = exact.sum(dim=0) / count.clamp(min=1)
@@ -122,5 +138,5 @@ class ChannelStatistics:
     def result(self) -> tuple[list[float], list[float]]:
         """Means, and deviations (dividing by n; 1 where there is none)."""
         deviation = (self.squares / self.count.clamp(min=1)).sqrt()
-        single = self.size * torch.finfo(torch.float32).eps / torch.finfo(torch.float64).eps
-        return self.mean.tolist(), usable_spread(deviation, single).tolist()
+        coarser = 1.0 if self.exact else torch.finfo(torch.float32).eps / torch.finfo(torch.float64).eps
+        return self.mean.tolist(), usable_spread(deviation, self.size * coarser).tolist()

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.encoders.column import ChannelStatistics, ColumnEncoder, Standardise
+from handrail.data.encoders.column import ChannelStatistics, ColumnEncoder, Standardise, fits_single
 from handrail.data.forecast.plan import WindowPlan
 from handrail.data.rows import Windows
 from handrail.data.stores.series import SeriesStore, WindowStore
@@ -76,7 +76,7 @@ class SeriesEncoder(ColumnEncoder):
         length = int(lengths.max()) if settings.length == "auto" else settings.length
         statistics = ChannelStatistics(store.channels)
         if isinstance(store, WindowStore):
-            statistics.add(store.covered_rows(places))
+            statistics = _window_statistics(store, places)
         else:
             step = max(1, _NUMBERS_AT_ONCE // (store.channels * length))
             for start in range(0, len(places), step):
@@ -113,7 +113,8 @@ class SeriesEncoder(ColumnEncoder):
             )
         places = column.to_numpy()
         if isinstance(store, WindowStore):
-            return store.windows(places)
+            exact = self.scaling != "none" and not fits_single(self.mean, self.deviation)
+            return store.windows(places, exact=exact)
         values = store.values(places, self.length)
         present = _mark_present(store.lengths[places], self.length)
         _fill_gaps(values, present)
@@ -139,6 +140,17 @@ class SeriesEncoder(ColumnEncoder):
     def from_facts(cls, facts: dict[str, Any]) -> Self:
         plan = None if facts["plan"] is None else WindowPlan.model_validate(facts["plan"])
         return super().from_facts({**facts, "plan": plan})
+
+
+def _window_statistics(store: WindowStore, places: np.ndarray) -> ChannelStatistics:
+    """Of the rows in these windows, in the precision in which the network is given them."""
+    rows = store.covered_rows(places)
+    for values in (rows, rows.float()):
+        statistics = ChannelStatistics(store.channels)
+        statistics.add(values)
+        if not fits_single(*statistics.result()):
+            break
+    return statistics
 
 
 def _mark_present(lengths: np.ndarray, length: int) -> Tensor:

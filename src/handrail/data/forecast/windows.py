@@ -215,7 +215,7 @@ def _matrix(
     truth = np.stack(
         [series.fill_null(float("nan")).to_numpy() for series, _ in read[: len(plan.targets)]], axis=1
     )
-    channels = np.stack([*filled, *_waves(table.frame, plan)], axis=1).astype(np.float32)
+    channels = np.stack([*filled, *_waves(table.frame, plan)], axis=1).astype(np.float64)
     return torch.from_numpy(channels), truth, notes
 
 

@@ -169,12 +169,27 @@ def _draw_codes(
     return parts
 
 
-def task_of(recipe: DataRecipe, known: pl.DataFrame, targets: Sequence[str], table: Table) -> TaskSpec:
-    """What the targets ask for, by rows outside the sealed part."""
-    positive = None if recipe.positive is None else str(recipe.positive)
+def task_of(
+    recipe: DataRecipe,
+    known: pl.DataFrame,
+    targets: Sequence[str],
+    table: Table,
+    *,
+    train: pl.DataFrame | None = None,
+) -> TaskSpec:
+    """What the targets ask for, by rows outside the sealed part; `train` are those that are learned from."""
+    positive = recipe.positive if recipe.positive is None else str(recipe.positive)
     name = "regression" if recipe.task == "forecast" else recipe.task
     known = _representative(known.select(targets)) if table.streamed else known.select(targets)
-    return infer_task(known, targets, task=name, positive=positive, stores=table.stores)
+    return infer_task(
+        known,
+        targets,
+        task=name,
+        positive=positive,
+        stores=table.stores,
+        train=train,
+        is_text=table.is_text,
+    )
 
 
 def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
@@ -183,7 +198,8 @@ def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
         [part.frame.select(drawn.targets) for part in (drawn.train, drawn.validation)],
         how="vertical_relaxed",
     )
-    task = task_of(recipe, known, drawn.targets, drawn.table)
+    train = drawn.train.frame.select(drawn.targets)
+    task = task_of(recipe, known, drawn.targets, drawn.table, train=train)
     if recipe.task == "forecast":
         return task.model_copy(update={"horizon": recipe.forecast.horizon, "season": drawn.season})
     return task

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from handrail.data.columns.values import as_labels, as_numbers, as_seconds
+from handrail.data.columns.values import BOOLEANS, as_labels, as_numbers, as_seconds
 from handrail.data.stores.store import Store
 
 _GOLDEN, _MIX_A, _MIX_B = (
@@ -71,7 +71,7 @@ def _value_hashes(series: pl.Series) -> np.ndarray:
 def _text_hashes(texts: pl.Series) -> np.ndarray:
     distinct = texts.unique()
     hashes = np.array([_word_hash(text) for text in distinct.to_list()], dtype=np.uint64)
-    for word, value in (("true", 1.0), ("false", 0.0)):
+    for word, value in BOOLEANS.items():
         hashes[(distinct.str.to_lowercase() == word).to_numpy()] = np.float64(value).view(np.uint64)
     dates = distinct.str.contains(_ISO_DATE)
     if dates.any():

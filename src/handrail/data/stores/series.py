@@ -103,7 +103,7 @@ class WindowStore:
     """Item i is the series `[channels, length]` of a matrix's rows from `starts[i]` on; nothing is copied.
 
     Arguments:
-        matrix: float32, no value missing; the targets are the first channels.
+        matrix: float64, no value missing; the targets are the first channels.
         starts: the first row of each window.
         plan: how the windows were made; `history` is the length.
         truth: the targets as they are, not a number where they are missing.
@@ -135,10 +135,18 @@ class WindowStore:
     def name(self, place: int) -> str:
         return self._namer(place)
 
-    def windows(self, places: Int[np.ndarray, " n"]) -> Windows:
-        """The windows at these places as rows that are not copied before they are used."""
+    @cached_property
+    def _single(self) -> Float[Tensor, "rows channels"]:
+        return self.matrix.float()
+
+    def windows(self, places: Int[np.ndarray, " n"], *, exact: bool = False) -> Windows:
+        """The windows at these places as rows that are not copied before they are used.
+
+        Arguments:
+            exact: in float64, for channels whose numbers are large beside their differences; else in float32.
+        """
         starts = self.starts[_places(places)]
-        return Windows(self.matrix, starts, self.length, channels_first=True)
+        return Windows(self.matrix if exact else self._single, starts, self.length, channels_first=True)
 
     def values(self, places: Int[np.ndarray, " n"], length: int) -> Float[Tensor, "n channels length"]:
         values = self.windows(places).take(torch.arange(len(places)))[:, :, :length]

@@ -68,7 +68,7 @@ class BoxOutcome(Outcome):
 
     Arguments:
         images: how many there are.
-        cut: the score from which an answer is shown and counted; average precision takes all of them.
+        cut: the score above which an answer is shown and counted; average precision takes all of them.
 
     Source: Lin et al. 2014 (COCO; pycocotools gives the same numbers); Everingham et al. 2010 (Pascal VOC)
     """
@@ -117,21 +117,23 @@ class BoxOutcome(Outcome):
         )
 
     def best_cut(self) -> float:
-        """The cut with the highest F1 over all classes, at an IoU of 0.5."""
+        """The cut with the highest F1 over all classes, at an IoU of 0.5: just below a score."""
         scores = np.concatenate([ranking.scores for ranking in self._rankings] or [np.zeros(0)])
         hits = np.concatenate([ranking.hits[0] for ranking in self._rankings] or [np.zeros(0)])
         if not hits.any():
             return 0.5
         order = np.argsort(-scores, kind="stable")
         f1 = 2 * hits[order].cumsum() / (np.arange(1, len(order) + 1) + len(self.truth))
-        return float(scores[order][f1.argmax()])
+        falling = np.append(scores[order], -np.inf)
+        last = np.flatnonzero(falling[:-1] > falling[1:])  # answers of equal score are shown together
+        return float(np.nextafter(falling[last[f1[last].argmax()]], 0.0))
 
     @cached_property
     def _counts(self) -> Int[np.ndarray, "counts rows"]:
-        """Of each image: true objects, answers from the cut on, and hits among them."""
+        """Of each image: true objects, answers above the cut, and hits among them."""
         answers, hits = np.zeros((2, self.rows), dtype=np.int64)
         for ranking in self._rankings:
-            sure = ranking.scores >= self.cut
+            sure = ranking.scores > self.cut
             answers += np.bincount(ranking.images[sure], minlength=self.rows)
             hits += np.bincount(ranking.images[sure & ranking.hits[0]], minlength=self.rows)
         return np.stack([self.truth.per_image(self.rows), answers, hits])
@@ -144,14 +146,14 @@ class BoxOutcome(Outcome):
     def describe(self, row: int, *, truth: bool) -> str:
         """How many of each class, such as '12 RBC, 1 WBC'."""
         objects = self.truth if truth else self.answers
-        here = (objects.images == row) & (truth | (objects.scores >= self.cut))
+        here = (objects.images == row) & (truth | (objects.scores > self.cut))
         counts = np.bincount(objects.codes[here], minlength=len(self.classes) + 1)
         names = (*self.classes, "of other classes")
         pairs = zip(names, counts, strict=True)
         return ", ".join(f"{count} {name}" for name, count in pairs if count) or "nothing"
 
     def columns(self) -> dict[str, Any]:
-        """Of each image: true objects, answers from the cut on, and hits among them at an IoU of 0.5."""
+        """Of each image: true objects, answers above the cut, and hits among them at an IoU of 0.5."""
         return dict(zip(("objects", "found", "matched"), self._counts, strict=True))
 
 

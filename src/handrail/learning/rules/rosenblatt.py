@@ -11,7 +11,9 @@ from handrail.components import component
 from handrail.components.arguments import Positive
 from handrail.errors import RecipeError
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
+from handrail.learning.separability import are_separable
 
+_FEW = 200_000  # numbers in the rows of an epoch
 _LOSS = {"hinge": {"margin": 0.0}}
 
 
@@ -41,6 +43,10 @@ class Rosenblatt(Rule):
         self.rate = learning_rate
         self.errors = 0
         self.separated = False
+        self._epoch: list[tuple[np.ndarray, list[int]]] = []
+        self._whole = True  # the rows above are those of an epoch from its beginning
+        self._few = True
+        self._rows: tuple[np.ndarray, np.ndarray] | None = None
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Check that there are classes and a single layer of units."""
@@ -57,6 +63,7 @@ class Rosenblatt(Rule):
         weights, bias = (parameter.detach().cpu().numpy().copy() for parameter in parameters)
         rows, targets = batch.inputs.cpu().numpy(), batch.targets.cpu().tolist()
         rates = [self.rate] * len(rows) if batch.weights is None else (self.rate * batch.weights).tolist()
+        self._note(rows, targets)
         change = _one_unit if len(bias) == 1 else _several_units
         examples = zip(rows, targets, rates, strict=True)
         errors = sum(change(weights, bias, x, target, rate) for x, target, rate in examples)
@@ -71,6 +78,16 @@ class Rosenblatt(Rule):
         """Note whether the epoch passed without an error."""
         self.separated = self.errors == 0
         self.errors = 0
+        if self._epoch and self._few:
+            rows, targets = zip(*self._epoch, strict=True)
+            self._rows = np.concatenate(rows), np.concatenate([np.array(codes) for codes in targets])
+        self._epoch, self._whole = [], True
+
+    def _note(self, rows: np.ndarray, targets: list[int]) -> None:
+        """Keep the rows of one epoch, if they are few, for a proof that no hyperplane separates them."""
+        if self._rows is None and self._whole and self._few:
+            self._epoch.append((rows.copy(), targets))
+            self._few = sum(part.size for part, _ in self._epoch) <= _FEW
 
     @property
     def finished(self) -> bool:
@@ -78,8 +95,16 @@ class Rosenblatt(Rule):
         return self.separated
 
     def remark(self) -> str:
-        """Rosenblatt's rule stops by itself only where a hyperplane separates the classes."""
-        return "; the classes were not separated: no hyperplane may separate them"
+        """Rosenblatt's rule stops by itself only where a hyperplane separates the classes.
+
+        Of few rows a linear programme tells whether one does.
+        """
+        separable = None if self._rows is None else are_separable(*self._rows)
+        if separable is None:
+            return "; the classes were not separated: perhaps they are not linearly separable"
+        if separable:
+            return "; the classes are linearly separable, but were not separated yet: train longer"
+        return "; the classes are not linearly separable (proven by a linear programme)"
 
     @property
     def learning_rate(self) -> float | None:
@@ -90,6 +115,7 @@ class Rosenblatt(Rule):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.errors, self.separated = state["errors"], state["separated"]
+        self._whole = False  # until the next epoch begins
 
 
 def single_layer(model: nn.Module) -> nn.Linear:

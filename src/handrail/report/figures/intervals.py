@@ -39,7 +39,11 @@ def colour_of(name: str) -> str:
 
 
 def interval_plots(
-    parts: Mapping[str, Mapping[str, Mapping[str, Interval]]], *, baseline: str, marked: bool
+    parts: Mapping[str, Mapping[str, Mapping[str, Interval]]],
+    *,
+    baseline: str,
+    marked: bool,
+    positive: str | None = None,
 ) -> list[FigureView]:
     """One small figure per metric.
 
@@ -47,13 +51,15 @@ def interval_plots(
         parts: part (validation, test) → who (network, linear, …) → metric → value, low and high.
         baseline: the baseline that the scale must show.
         marked: the test rows were opened before.
+        positive: the class that F1 and the like are about, where there are two.
     """
     metrics = next(iter(parts.values()))["network"]
     views = []
     for metric in metrics:
         rows = _rows(parts, metric)
         if any(interval["value"] is not None for _, pairs in rows for _, interval in pairs):
-            views.append(_plot(metric, rows, baseline, marked=marked and "test" in parts))
+            label = metric_label(metric, positive)
+            views.append(_plot(metric, rows, baseline, title=label, marked=marked and "test" in parts))
     return views
 
 
@@ -87,7 +93,7 @@ def _span(pairs: Sequence[tuple[str, Interval]]) -> tuple[float, float] | None:
     return (min(values), max(values)) if values else None
 
 
-def _plot(metric: str, rows: Sequence[Row], baseline: str, *, marked: bool) -> FigureView:
+def _plot(metric: str, rows: Sequence[Row], baseline: str, *, title: str, marked: bool) -> FigureView:
     height = 36 + _ROW * len(rows)
 
     def draw(figure: Figure) -> None:
@@ -105,11 +111,10 @@ def _plot(metric: str, rows: Sequence[Row], baseline: str, *, marked: bool) -> F
                 _mark(axes, interval, place + offset, metric=metric, colour=colour, test=part == "test")
 
     better = "higher is better" if higher_is_better(metric) else "lower is better"
-    title = metric_label(metric)
     values = "; ".join(
         f"{name} {metric_value(metric, pairs[-1][1]['value'])}" for name, pairs in rows if pairs
     )
-    label = f"{title}, {better}: {values}"
+    label = f"{metric_label(metric)}, {better}: {values}"
     svg = picture(f"dots-{metric.replace('_', '-')}", draw, label=label, width=_WIDTH, height=height)
     return figure_view(capitalise(title), svg, side=better, marked=marked)
 

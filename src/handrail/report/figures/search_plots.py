@@ -111,7 +111,8 @@ def _slice(
         axes.margins(x=0.08, y=0.08)
         axes.set(ylabel=wording.metric_label(metric))
 
-    label = f"{wording.metric_label(metric)} of {len(rows)} trials against {scale.name}"
+    what = wording.metric_label(metric)
+    label = f"{what} of {len(rows)} trials against {scale.name}"
     baselines = tuple(Key(f"{name} baseline", colour_of(name), "dashes") for name in summary["baselines"])
     return figure_view(scale.name, picture(f"search-slice-{number}", draw, label=label), keys=baselines)
 

@@ -213,7 +213,7 @@ def _boxes(pipeline: Pipeline, task: BoxTask, part: Part, outcome: Outcome) -> d
     images = encode(pipeline, rows)
     assert isinstance(images, Tensor)
     boxes = task(_scores(pipeline, rows)).cpu().numpy()
-    boxes[boxes[..., 1] < float(task.threshold), 0] = -1
+    boxes[boxes[..., 1] <= float(task.threshold), 0] = -1
     return {
         "images": smaller(images.numpy(), LARGE),
         "truths": task.targets(rows).numpy(),

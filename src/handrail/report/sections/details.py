@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from handrail.data.task import TaskSpec
 from handrail.errors import RunError
 from handrail.evaluation.metrics import Predictions
 from handrail.report import wording
@@ -73,6 +74,7 @@ def part_view(
         "pictures": pictures,
         "figures": [*pictures.figures, *figures],
         "confusion": matrix,
+        "decision": wording.decision(task, {**{"decisions": summary["decisions"]}, **results}),
         "labels": labels,
         "error_label": _ERRORS.get(task["name"], "Probability given to the truth"),
         "hardest": _hardest(results["hardest"], task["name"], thumbnails(sections, part)),
@@ -174,13 +176,19 @@ def read_answers(path: Path, task: Mapping[str, Any]) -> Predictions:
             return Predictions("regression", truth, values=values)
         scores = [f"p_{name}" for name in classes]
         probabilities = frame.select(scores).to_numpy() if scores[0] in frame.columns else None
+        spec = TaskSpec.model_validate(task)
         if task["name"] == "multi-label":
-            truth, labels = (_columns(frame, kind, classes) for kind in ("truth", "label"))
+            truth, labels = (_labels(frame, kind, spec) for kind in ("truth", "label"))
         else:
-            truth, labels = frame["truth"].to_numpy(), frame["label"].to_numpy()
+            truth, labels = spec.codes(frame["truth"]), spec.codes(frame["label"])
         return Predictions(task["name"], truth, probabilities=probabilities, labels=labels, classes=classes)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _damage(path, error) from error
+
+
+def _labels(frame: pl.DataFrame, kind: str, spec: TaskSpec) -> np.ndarray:
+    columns = [spec.codes(frame[f"{kind}_{name}"], label) for label, name in enumerate(spec.classes)]
+    return np.stack(columns, axis=1)
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:

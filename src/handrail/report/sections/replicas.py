@@ -15,7 +15,7 @@ _SPREADS = (
 )
 
 
-def replica_view(parts: Mapping[str, Results]) -> dict[str, Any] | None:
+def replica_view(parts: Mapping[str, Results], positive: str | None = None) -> dict[str, Any] | None:
     """What the template shows of the replicas in each part's file; None for a single network."""
     replicas = replicas_in(parts["validation"])
     if replicas is None:
@@ -39,12 +39,12 @@ def replica_view(parts: Mapping[str, Results]) -> dict[str, Any] | None:
         "parts": list(pairs),
         "rows": [
             {
-                "label": capitalise(metric_label(metric)),
+                "label": capitalise(metric_label(metric, positive)),
                 "parts": [_spread(metric, own) for _, own in pairs.values()],
             }
             for metric in replicas.spread
         ],
-        "metric": capitalise(metric_label(comparison["metric"])),
+        "metric": capitalise(metric_label(comparison["metric"], positive)),
         "members": [_member(number, pairs) for number in range(len(replicas.members))],
     }
 

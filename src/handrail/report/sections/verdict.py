@@ -16,6 +16,7 @@ from handrail.report.wording import (
     metric_label,
     metric_value,
     moment,
+    positive_class,
     row_word,
     value_in_prose,
 )
@@ -61,7 +62,7 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     outcome = _outcome(comparison["verdict"], network["value"], other["value"])
     replicas, who = replicas_in(results), network_name(results)
     marked = tested is not None and tested["again"]
-    label, row = metric_label(metric), row_word(summary["task"])
+    label, row = metric_label(metric, positive_class(summary["task"])), row_word(summary["task"])
     article = "an" if metric in _ARTICLE_AN else "a"
     subject = f"{who} of {len(replicas.answering)} networks" if replicas and replicas.has_ensemble else who
     value, other_value = (value_in_prose(metric, figure["value"]) for figure in (network, other))
