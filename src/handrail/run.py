@@ -1,6 +1,7 @@
 """Run: what a fit leaves on disk, and how it is read back, used and tested."""
 
 import functools
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from handrail.report.samples import write_test_samples
 from handrail.runs import assembly
 from handrail.runs.assessment import hardest, measure_beside, write_predictions
 from handrail.runs.folder import read_json, write_json
+from handrail.runs.lock import hold
 from handrail.runs.predict import Answers, generate_text, predict_table, with_training_names
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
@@ -113,6 +115,10 @@ class Run(RunRecord):
             not what was sealed.
         """
         self.summary  # noqa: B018 - a fit that has not ended is refused before anything is opened
+        with hold(self.path):
+            return self._test(again=again, refit=refit, source=source, progress=progress)
+
+    def _test(self, *, again: bool, refit: bool, source: Any, progress: str) -> dict[str, Any]:
         seal = Seal(self._hashes, opened_here=self.folder.test.exists())
         if not again:
             seal.check()
@@ -137,10 +143,11 @@ class Run(RunRecord):
 
         Raises: `DataError` when the rows are not what they were.
         """
-        data = prepare(self.recipe.data, cache_in=self.path)
-        if data.fingerprint != read_json(self.folder.environment)["data"]:
-            raise DataError(describe_change(data.source))
-        self._refit(data.train.join(data.validation), progress)
+        with hold(self.path):
+            data = prepare(self.recipe.data, cache_in=self.path)
+            if data.fingerprint != read_json(self.folder.environment)["data"]:
+                raise DataError(describe_change(data.source))
+            self._refit(data.train.join(data.validation), progress)
 
     def _refit(self, part: Part, progress: str) -> Pipeline:
         """The network trained on both parts, once: it would come out the same again."""
@@ -177,7 +184,8 @@ class Run(RunRecord):
         """Write `report.html` anew from the files of the run."""
         from handrail.report.page import write_report
 
-        return write_report(self)
+        with hold(self.path):
+            return write_report(self)
 
     def card(self) -> str:
         """The model card, as Markdown."""
@@ -220,7 +228,10 @@ def export_onnx(
     """
     run = run if isinstance(run, Run) else load(run)
     path = run.folder.model / "model.onnx" if destination is None else Path(destination)
-    write_onnx(run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite)
+    with hold(run.path) if destination is None else nullcontext():
+        write_onnx(
+            run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite
+        )
     return path
 
 
