@@ -15,6 +15,7 @@ from handrail.data.prepare import prepare, reopen
 from handrail.data.sources import read_expecting
 from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
 from handrail.pipeline.export import write_onnx
@@ -28,6 +29,7 @@ from handrail.runs.predict import Answers, generate_text, predict_table, with_tr
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import replicas_from, spread
+from handrail.tools.files import write_atomically
 from handrail.tools.yaml import read_yaml
 
 
@@ -119,22 +121,35 @@ class Run(RunRecord):
             return self._test(again=again, refit=refit, source=source, progress=progress)
 
     def _test(self, *, again: bool, refit: bool, source: Any, progress: str) -> dict[str, Any]:
-        seal = Seal(self._hashes, opened_here=self.folder.test.exists())
+        seal = self._seal(None)
         if not again:
             seal.check()
         train, validation, part = self.parts(source=source)
+        seal = self._seal(part)
         pipeline = self._fit_pipeline
         if refit:
             train = train.join(validation)
             pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
         results = {**self._measure(pipeline, train, part), **opened.facts}
-        results |= {"refit": refit, "remarks": list(part.remarks)}
+        results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"]]}
         write_json(self.folder.test, results)
         opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
         self.__dict__.pop("pipeline", None)
         self.report()
         return results
+
+    def _seal(self, part: Part | None) -> Seal:
+        """The seal of the test rows; of a forecast by the rows of its table, once they have been read."""
+        opened_here = self.folder.test.exists()
+        if part is None or part.table.moments is None:
+            return Seal(self._hashes, opened_here=opened_here)
+        moments = part.table.moments
+        if fingerprint(moments) != fingerprint(self._hashes):  # a run of a version that knew windows alone
+            with write_atomically(self.folder.sealed_hashes) as path:
+                pl.DataFrame({"hash": moments}).write_parquet(path)
+            self.__dict__["_hashes"] = moments
+        return Seal(moments, windows=part.hashes, opened_here=opened_here)
 
     def refit(self, *, progress: str = "none") -> None:
         """Train on training and validation rows together, for the best epochs; the seal stays shut.
