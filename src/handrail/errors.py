@@ -22,11 +22,16 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+def without_userinfo(text: str) -> str:
+    """A text without the passwords of the URLs in it: the last net, wherever a message quotes one."""
+    return re.sub(r"(\b\w[\w+.-]*://[^\s:/@?#'\"]*):[^\s'\"@]*@(?:[^\s'\"?/]*@)?", r"\1@", text)
+
+
 class VisibleFormatter(logging.Formatter):
     """One record of a log: all lines after its first are indented, so that none passes for a record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record)).replace("\n", "\n    ")
+        return without_userinfo(visible(super().format(record))).replace("\n", "\n    ")
 
 
 class HandrailError(ValueError):
@@ -34,7 +39,7 @@ class HandrailError(ValueError):
 
     def __init__(self, problems: str | Iterable[str]) -> None:
         given = [problems] if isinstance(problems, str) else problems
-        self.problems: list[str] = [visible(problem) for problem in given]
+        self.problems: list[str] = [without_userinfo(visible(problem)) for problem in given]
         super().__init__(self._text())
 
     def _text(self) -> str:
