@@ -4,15 +4,42 @@ Every error that a user can cause is a `HandrailError`: a `ValueError` whose tex
 was expected, where, and what to do. The command line prints that text alone and exits with code 2.
 """
 
+import logging
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+# Control characters but for tabs and line ends, separators that some take for line ends, what turns the
+# direction of writing, and halves of characters, which stand in names of files that are not UTF-8.
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    r"""A text as it may be shown: what would command the terminal, or hide, is written out, as in `\x1b`.
+
+    Names and values come from data; whoever wrote them must not move the cursor, colour or rewrite lines.
+    """
+    return _INVISIBLE.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def without_userinfo(text: str) -> str:
+    """A text without the passwords of the URLs in it: the last net, wherever a message quotes one."""
+    return re.sub(r"(\b\w[\w+.-]*://[^\s:/@?#'\"]*):[^\s'\"@]*@(?:[^\s'\"?/]*@)?", r"\1@", text)
+
+
+class VisibleFormatter(logging.Formatter):
+    """One record of a log: all lines after its first are indented, so that none passes for a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_userinfo(visible(super().format(record))).replace("\n", "\n    ")
 
 
 class HandrailError(ValueError):
     """One or several mistakes, each a full sentence in `problems`."""
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
+        given = [problems] if isinstance(problems, str) else problems
+        self.problems: list[str] = [without_userinfo(visible(problem)) for problem in given]
         super().__init__(self._text())
 
     def _text(self) -> str:

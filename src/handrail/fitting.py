@@ -16,7 +16,7 @@ from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare, reopen
 from handrail.data.sources import read
 from handrail.data.writers.formats import write_parts
-from handrail.errors import HandrailError, RecipeError, TrainingError
+from handrail.errors import RecipeError
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.recipe import SOURCES, Recipe, absolute, compose
@@ -37,13 +37,13 @@ from handrail.runs.assessment import summarise, write_predictions
 from handrail.runs.environment import check_same_recipe, record_choices, settle_environment
 from handrail.runs.folder import (
     Folder,
-    begin,
-    discard,
     find_folder,
     log_to,
+    new_folder,
     write_json,
     write_yaml,
 )
+from handrail.runs.lock import hold
 from handrail.runs.record import load_recipe
 from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
@@ -97,14 +97,8 @@ def fit(
     with join_processes(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
-        folder = begin(asked, out)
-        try:
+        with new_folder(asked, out) as folder:
             return _fit(asked, FitContext(folder, team, progress, callbacks))
-        except TrainingError:
-            raise
-        except HandrailError:
-            discard(folder)
-            raise
 
 
 def resume(
@@ -134,7 +128,8 @@ def resume(
     with join_processes(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
-        return _fit(asked, FitContext(folder, team, progress, callbacks))
+        with hold(folder.path):
+            return _fit(asked, FitContext(folder, team, progress, callbacks))
 
 
 def check_source(

@@ -4,6 +4,7 @@ What predicting does not need is imported where it is used: `handrail predict` s
 """
 
 import functools
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,16 @@ from handrail.data.part import Part
 from handrail.data.sources import read_expecting
 from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.runs.folder import read_json, write_json
+from handrail.runs.lock import hold
 from handrail.runs.predict import Answers, generate_text, predict_table, with_training_names
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
+from handrail.tools.files import write_atomically
 from handrail.tools.yaml import read_yaml
 
 
@@ -119,22 +123,39 @@ class Run(RunRecord):
             not what was sealed.
         """
         self.summary  # noqa: B018 - a fit that has not ended is refused before anything is opened
-        seal = Seal(self._hashes, opened_here=self.folder.test.exists())
+        with hold(self.path):
+            return self._test(again=again, refit=refit, source=source, progress=progress)
+
+    def _test(self, *, again: bool, refit: bool, source: Any, progress: str) -> dict[str, Any]:
+        seal = self._seal(None)
         if not again:
             seal.check()
         train, validation, part = self.parts(source=source)
+        seal = self._seal(part)
         pipeline = self._fit_pipeline
         if refit:
             train = train.join(validation)
             pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
         results = {**self._measure(pipeline, train, part), **opened.facts}
-        results |= {"refit": refit, "remarks": list(part.remarks)}
+        results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"]]}
         write_json(self.folder.test, results)
         opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
         self.__dict__.pop("pipeline", None)
         self.report()
         return results
+
+    def _seal(self, part: Part | None) -> Seal:
+        """The seal of the test rows; of a forecast by the rows of its table, once they have been read."""
+        opened_here = self.folder.test.exists()
+        if part is None or part.table.moments is None:
+            return Seal(self._hashes, opened_here=opened_here)
+        moments = part.table.moments
+        if fingerprint(moments) != fingerprint(self._hashes):  # a run of a version that knew windows alone
+            with write_atomically(self.folder.sealed_hashes) as path:
+                pl.DataFrame({"hash": moments}).write_parquet(path)
+            self.__dict__["_hashes"] = moments
+        return Seal(moments, windows=part.hashes, opened_here=opened_here)
 
     def refit(self, *, progress: str = "none") -> None:
         """Train on training and validation rows together, for the best epochs; the seal stays shut.
@@ -148,10 +169,11 @@ class Run(RunRecord):
 
         positive = self._fit_pipeline.task.positive
         recipe = self.recipe.data.model_copy(update={} if positive is None else {"positive": positive})
-        data = prepare(recipe, cache_in=self.path)
-        if data.fingerprint != read_json(self.folder.environment)["data"]:
-            raise DataError(describe_change(data.source))
-        self._refit(data.train.join(data.validation), progress)
+        with hold(self.path):
+            data = prepare(recipe, cache_in=self.path)
+            if data.fingerprint != read_json(self.folder.environment)["data"]:
+                raise DataError(describe_change(data.source))
+            self._refit(data.train.join(data.validation), progress)
 
     def _refit(self, part: Part, progress: str) -> Pipeline:
         """The network trained on both parts, once: it would come out the same again."""
@@ -195,7 +217,8 @@ class Run(RunRecord):
         """Write `report.html` anew from the files of the run."""
         from handrail.report.page import write_report
 
-        return write_report(self)
+        with hold(self.path):
+            return write_report(self)
 
     def card(self) -> str:
         """The model card, as Markdown."""
@@ -240,7 +263,10 @@ def export_onnx(
 
     run = run if isinstance(run, Run) else load(run)
     path = run.folder.model / "model.onnx" if destination is None else Path(destination)
-    write_onnx(run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite)
+    with hold(run.path) if destination is None else nullcontext():
+        write_onnx(
+            run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite
+        )
     return path
 
 

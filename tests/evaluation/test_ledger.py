@@ -265,3 +265,37 @@ def test_figures_of_an_opening_that_the_ledger_lost_are_refused():
     _open(ledger, _hashes(seed=1))
     with pytest.raises(SealError, match="does not hold the opening"):
         ledger.record(ticket, {"accuracy": 1.0})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:5000]),
+        lambda path: _execute(path, "DROP TABLE row_hashes"),
+        lambda path: _execute(path, "ALTER TABLE openings DROP COLUMN figures"),
+    ],
+    ids=["empty", "cut off", "a table less", "a column less"],
+)
+def test_what_is_not_whole_is_damage_and_never_new(damage):
+    hashes, ledger = _hashes(), Ledger()
+    _open(ledger, hashes)
+    damage(ledger.path)
+    for use in (lambda: ledger.openings("x"), lambda: ledger.overlap(hashes), lambda: _open(ledger, hashes)):
+        with pytest.raises(SealError, match="damaged"):
+            use()
+
+
+def _execute(path: Path, statement: str) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_the_overlap_is_judged_where_the_opening_is_written():
+    hashes, ledger = _hashes(), Ledger()
+    _open(ledger, hashes[:80])
+    with pytest.raises(SealError, match="have been opened before in another set"):
+        _open(ledger, hashes[20:])
+    ((_, share),) = _open(ledger, hashes[20:], again=True).shared
+    assert share == 0.75

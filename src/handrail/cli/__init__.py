@@ -4,9 +4,11 @@ May import everything, but heavy modules only inside commands: `handrail --help`
 command is a function here or in `use`, registered with `app`.
 """
 
+import logging
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +32,7 @@ from handrail.cli.options import (
     say,
     source_or_recipe,
 )
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, VisibleFormatter, visible
 
 _SOURCE = typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False)
 
@@ -254,6 +256,7 @@ def main() -> None:
     70 internal error (HANDRAIL_DEBUG=1 shows where).
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
+    _show_visibly()
     sys.path.append(str(Path.cwd()))  # `model: mynets:Tree` finds mynets.py in the current folder
     try:
         app()
@@ -276,11 +279,19 @@ def main() -> None:
         _fail(f"internal error; please report it: {what}", 70)
 
 
+def _show_visibly() -> None:
+    """Warnings, of libraries too, go to standard error as they may be shown: they may quote data."""
+    plain = warnings.formatwarning
+    warnings.formatwarning = lambda *facts, **rest: visible(plain(*facts, **rest))
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(VisibleFormatter())
+
+
 def _on_sigterm(_number: int, _frame: object) -> None:
     """SIGTERM outside of training, which stops in its own way."""
     _fail("ended by SIGTERM; a fit that has begun goes on with: handrail resume RUN", 143)
 
 
 def _fail(text: str, code: int) -> None:
-    typer.echo(f"handrail: {text}", err=True)
+    say(f"handrail: {text}", error=True)
     sys.exit(code)

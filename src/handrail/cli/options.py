@@ -1,10 +1,13 @@
 """Options that several commands share, how their values are read, and how results are printed."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from handrail.errors import visible
 
 Source = Annotated[
     str, typer.Argument(help="A file, folder, glob, database URL or bundled:NAME.", show_default=False)
@@ -89,12 +92,22 @@ def progress_style(quiet: bool) -> str:
     return "none" if quiet else "auto"
 
 
-def say(text: str, quiet: bool = False) -> None:
-    """Print a text, unless `quiet`."""
+def say(text: str, quiet: bool = False, *, error: bool = False) -> None:
+    """Print a text as it may be shown, unless `quiet`; an `error` on standard error."""
     if not quiet:
-        typer.echo(text)
+        typer.echo(visible(text), err=error)
+
+
+def print_data(text: str) -> None:
+    """Print data byte for byte for another program, and as it may be shown on a terminal."""
+    sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
 
 
 def print_json(values: Any) -> None:
-    """Print plain data as JSON."""
-    typer.echo(json.dumps(values, ensure_ascii=False, indent=1))
+    """Print plain data as JSON; what must not be shown as it is stands there as `\\u009b`."""
+    text = json.dumps(values, ensure_ascii=False, indent=1)
+    typer.echo("".join(_escape(letter) if visible(letter) != letter else letter for letter in text))
+
+
+def _escape(letter: str) -> str:
+    return f"\\u{ord(letter):04x}"

@@ -1,6 +1,5 @@
 """The commands that use a run or a source, registered by `handrail.cli`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +21,7 @@ from handrail.cli.options import (
     parse_changes,
     parse_reading,
     parse_target,
+    print_data,
     print_json,
     say,
     source_or_recipe,
@@ -67,7 +67,7 @@ def predict(
     answers: Any = predict_source(run, source, **how) if written is None else None
     rows, warnings = written or (len(answers.frame), answers.warnings)
     for warning in warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", error=True)
     if out is not None:
         what = f"{rows:,} rows" if answers is None else _write_answers(answers, out, overwrite)
         say(f"{what} written to {out}", quiet or as_json)
@@ -75,7 +75,7 @@ def predict(
         rest = {"out": str(out)} if out or answers is None else {"answers": answers.frame.to_dicts()}
         print_json({"rows": rows, "warnings": warnings, **rest})
     elif answers is not None and out is None:
-        sys.stdout.write(answers.frame.write_csv())
+        print_data(answers.frame.write_csv())
 
 
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
@@ -103,7 +103,7 @@ def sample(
     """Let a language model write."""
     from handrail.run import load
 
-    typer.echo(load(run).sample(start, length=length, temperature=temperature, seed=seed))
+    print_data(load(run).sample(start, length=length, temperature=temperature, seed=seed) + "\n")
 
 
 def report(run: RunPath, quiet: Quiet = False) -> None:
@@ -138,7 +138,7 @@ def check(
     else:
         from handrail.report.console import findings_text
 
-        typer.echo(findings_text(data, findings))
+        say(findings_text(data, findings))
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)
 
@@ -197,7 +197,7 @@ def list_components(kind: Annotated[str | None, typer.Argument()] = None, as_jso
     if as_json:
         print_json(entries)
     else:
-        typer.echo(catalogue_text(entries))
+        say(catalogue_text(entries))
 
 
 def export(

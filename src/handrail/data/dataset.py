@@ -26,7 +26,11 @@ Located = Sequence[tuple[Trouble, Sequence[int]]]
 
 @dataclass(frozen=True)
 class Sealed:
-    """What is known of the test rows before the seal is opened: how many, and their hashes."""
+    """What is known of the test rows before the seal is opened: how many, and their hashes.
+
+    A forecast's rows are windows, but the hashes are of the rows of the table that they predict: another
+    history or horizon cuts other windows from the same rows.
+    """
 
     rows: int
     hashes: np.ndarray
@@ -185,6 +189,7 @@ def make_dataset(
         content: likewise by the columns that tell rows apart, which are searched for repeats.
         remarks: findings of the reader.
     """
+    moments = drawn.table.moments
     train, validation = (
         HashedRows(part.name, part.rows, part.table, hashes_of_part)
         for part, hashes_of_part in zip((drawn.train, drawn.validation), content.hashes[:2], strict=True)
@@ -206,7 +211,7 @@ def make_dataset(
         schema=schema,
         train=parts[0],
         validation=parts[1],
-        sealed=Sealed(len(drawn.test.rows), hashes[2]),
+        sealed=Sealed(len(drawn.test.rows), hashes[2] if moments is None else moments),
         parts=drawn.parts,
         fingerprint=fingerprint_of(hashes),
         findings=tuple(findings),

@@ -28,6 +28,7 @@ class Table:
         stores: by column, what no cell can hold (images, series); the cells are places in the store.
         parts: the part that the source itself gives each row (0 train, 1 validation, 2 test).
         target: the column that is meant, where the user names none.
+        moments: of a table of windows, a hash of each test row of the table that they were cut from.
         streamed: whether the frame holds a few columns only, since the rows are read block by block.
     """
 
@@ -40,6 +41,7 @@ class Table:
     stores: Stores = field(default_factory=dict, repr=False)
     parts: np.ndarray | None = field(default=None, repr=False)
     target: str | None = None
+    moments: np.ndarray | None = field(default=None, repr=False)
     streamed: bool = False
 
     def row_name(self, index: int) -> str:

@@ -9,9 +9,10 @@ written, complete and on disk, before anything is measured.
 import hashlib
 import json
 import os
+import secrets
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,9 @@ from jaxtyping import UInt64
 
 from handrail.errors import SealError
 
+SAME = 0.5  # a set that shares this part of its rows with an opened one counts as opened
 _MOST_HASHES = 2_000_000
+_FORECAST = "mase"  # a figure that only forecasts have
 _WAIT = 30.0  # seconds that another process may hold the ledger
 _VERSION = 1
 _TABLES = (
@@ -36,6 +39,12 @@ _TABLES = (
         fingerprint TEXT PRIMARY KEY, thinning INTEGER NOT NULL, hashes BLOB NOT NULL)""",
     f"PRAGMA user_version = {_VERSION}",
 )
+# Which openings of forecasts are known by the rows of their table; former versions knew them by windows.
+_MOMENTS = "CREATE TABLE IF NOT EXISTS moments (fingerprint TEXT PRIMARY KEY)"
+_NEEDED = {
+    "openings": {"id", "fingerprint", "when", "run", "recipe", "recipe_hash", "rows", "again", "figures"},
+    "row_hashes": {"fingerprint", "thinning", "hashes"},
+}
 _COLUMNS = '"when", run, recipe, recipe_hash, rows, again, figures'
 _INSERT = f"INSERT INTO openings (fingerprint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608
 
@@ -55,12 +64,18 @@ class Opening:
 
 @dataclass(frozen=True)
 class OpeningTicket:
-    """Permission to measure once; `number` counts the openings of these rows."""
+    """Permission to measure once.
+
+    number: of the openings of these very rows. shared: former openings of other sets that hold some of them,
+    with their share. unknown: former openings of forecasts that cannot be compared with these rows.
+    """
 
     identifier: int
     fingerprint: str
     when: str
     number: int
+    shared: tuple[tuple[Opening, float], ...] = ()
+    unknown: int = 0
 
     @property
     def again(self) -> bool:
@@ -122,30 +137,37 @@ class Ledger:
         recipe_hash: str,
         rows: int,
         row_hashes: UInt64[np.ndarray, " rows"],
+        window_hashes: UInt64[np.ndarray, " windows"] | None = None,
         again: bool = False,
     ) -> OpeningTicket:
         """Record an opening and permit to measure. Of several processes at once, one is first.
 
         Arguments:
+            window_hashes: of a forecast, by which former versions knew its rows.
             again: open rows that have been opened before; the ticket then says so.
 
-        Raises: `SealError` when the rows have been opened before and `again` is not set, or the opening
-            cannot be written. Nothing may be measured then.
+        Raises: `SealError` when the rows, or at least half of them, have been opened before and `again` is
+            not set, or the opening cannot be written. Nothing may be measured then.
         """
         thinning, hashes = _thin(row_hashes)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction("The seal stays closed and nothing was measured.") as connection:
-            for statement in _TABLES:
-                connection.execute(statement)
             before = _openings(connection, fingerprint)
             if before and not again:
                 raise SealError(_refusal(before))
+            shared, unknown = _overlap(connection, row_hashes), 0
+            if window_hashes is not None:
+                shared += _overlap(connection, window_hashes, itself=True)
+                unknown = _note_moments(connection, fingerprint, [opening for opening, _ in shared])
+            if not again:
+                refuse_shared(shared, len(row_hashes))
             entry = (fingerprint, when, str(run), recipe, recipe_hash, int(rows), bool(before))
             cursor = connection.execute(_INSERT, entry)
             connection.execute(
                 "INSERT OR IGNORE INTO row_hashes VALUES (?, ?, ?)", (fingerprint, thinning, hashes.tobytes())
             )
-            return OpeningTicket(int(cursor.lastrowid or 0), fingerprint, when, len(before) + 1)
+            number = int(cursor.lastrowid or 0)
+            return OpeningTicket(number, fingerprint, when, len(before) + 1, tuple(shared), unknown)
 
     def record(self, ticket: OpeningTicket, figures: Mapping[str, Any]) -> None:
         """Add the metrics to an opening; a number that is not finite becomes null.
@@ -172,17 +194,8 @@ class Ledger:
 
         Raises: `SealError` when the ledger cannot be read.
         """
-        own, name = _sort(row_hashes), fingerprint(row_hashes)
-        shares: list[tuple[Opening, float]] = []
         with self._connect() as connection:
-            if connection is None:
-                return []
-            query = "SELECT fingerprint, thinning, hashes FROM row_hashes WHERE fingerprint != ?"
-            for other, thinning, blob in connection.execute(query, (name,)):
-                share = _share(_sample(own, thinning), np.frombuffer(blob, dtype="<u8"))
-                if share > 0:
-                    shares.append((_openings(connection, other)[-1], share))
-        return sorted(shares, key=lambda pair: -pair[1])
+            return _overlap(connection, row_hashes) if connection else []
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection | None]:
@@ -194,21 +207,23 @@ class Ledger:
             # Not "ro": a journal left by a killed process must be played back first.
             address = f"{self.path.resolve().as_uri()}?mode=rw"
             with closing(sqlite3.connect(address, uri=True, timeout=_WAIT)) as connection:
-                _check_version(connection, self.path)
-                query = "SELECT name FROM sqlite_master WHERE type = 'table'"
-                tables = {name for (name,) in connection.execute(query)}
-                yield connection if tables >= {"openings", "row_hashes"} else None
+                _check(connection, self.path)
+                yield connection
 
     @contextmanager
     def _transaction(self, consequence: str) -> Iterator[sqlite3.Connection]:
         """A connection to write inside one exclusive transaction; any error undoes it."""
         with self._explain(consequence):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, isolation_level=None, timeout=_WAIT)) as connection:
+            if not self.path.exists():
+                _create(self.path)
+            address = f"{self.path.resolve().as_uri()}?mode=rw"
+            options: Any = {"uri": True, "isolation_level": None, "timeout": _WAIT}
+            with closing(sqlite3.connect(address, **options)) as connection:
                 connection.execute("PRAGMA synchronous = EXTRA")  # on disk before anything is measured
                 connection.execute("BEGIN IMMEDIATE")
                 try:
-                    _check_version(connection, self.path)
+                    _check(connection, self.path)
                     yield connection
                     connection.execute("COMMIT")
                 except BaseException:
@@ -248,6 +263,89 @@ def _openings(connection: sqlite3.Connection, fingerprint: str) -> list[Opening]
         Opening(*facts, again=bool(again), figures=None if figures is None else json.loads(figures))
         for *facts, again, figures in connection.execute(query, (fingerprint,))
     ]
+
+
+def _overlap(
+    connection: sqlite3.Connection, row_hashes: np.ndarray, *, itself: bool = False
+) -> list[tuple[Opening, float]]:
+    """The latest opening of each other set that shares rows with these, and its share of them.
+
+    Arguments:
+        itself: count the same set, too.
+    """
+    own, name = _sort(row_hashes), "" if itself else fingerprint(row_hashes)
+    shares: list[tuple[Opening, float]] = []
+    query = "SELECT fingerprint, thinning, hashes FROM row_hashes WHERE fingerprint != ?"
+    for other, thinning, blob in connection.execute(query, (name,)):
+        share = _share(_sample(own, thinning), np.frombuffer(blob, dtype="<u8"))
+        if share > 0:
+            shares.append((_openings(connection, other)[-1], share))
+    return sorted(shares, key=lambda pair: -pair[1])
+
+
+def refuse_shared(shared: Sequence[tuple[Opening, float]], rows: int) -> None:
+    """Raises: `SealError` when at least half of the rows have been opened before in another set."""
+    for opening, share in shared:
+        if share >= SAME:
+            raise SealError(
+                f"{share:.0%} of these {rows:,} test rows have been opened before in another "
+                f"set, at {opening.when} by the recipe '{opening.recipe}' in the run '{opening.run}'. "
+                "`--again` measures once more and marks the figures."
+            )
+
+
+def _note_moments(connection: sqlite3.Connection, fingerprint: str, shared: Sequence[Opening]) -> int:
+    """Note that a forecast is known by the rows of its table.
+
+    Returns: how many openings of forecasts are known by windows alone and are none of `shared`: whether they
+    had these rows cannot be told, since windows of another history or horizon have other hashes.
+    """
+    connection.execute(_MOMENTS)
+    known = {name for (name,) in connection.execute("SELECT fingerprint FROM moments")}
+    rows = connection.execute('SELECT fingerprint, "when", run, figures FROM openings').fetchall()
+    compared = {(opening.when, opening.run) for opening in shared}
+    by_windows = {
+        name
+        for name, when, run, figures in rows
+        if name not in known and (when, run) not in compared and _FORECAST in json.loads(figures or "{}")
+    }
+    connection.execute("INSERT OR IGNORE INTO moments VALUES (?)", (fingerprint,))
+    return len(by_windows)
+
+
+def _create(path: Path) -> None:
+    """A ledger without openings, whole from the start: an empty file means damage."""
+    temporary = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
+    try:
+        with closing(sqlite3.connect(temporary, timeout=_WAIT)) as connection:
+            for statement in _TABLES:
+                connection.execute(statement)
+            connection.commit()
+        try:
+            os.link(temporary, path)  # unlike a rename, never in the place of another's
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises: `SealError` for a newer version, SQLite's error for a file that is not whole."""
+    if path.stat().st_size == 0:
+        raise sqlite3.DatabaseError("it is empty")
+    _check_version(connection, path)
+    for table, needed in _NEEDED.items():
+        columns = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+        if not columns:
+            raise sqlite3.DatabaseError(f"it has no table '{table}'")
+        if not columns >= needed:
+            raise sqlite3.DatabaseError(f"its table '{table}' lacks {', '.join(sorted(needed - columns))}")
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(str(verdict).replace("\n", " "))
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:

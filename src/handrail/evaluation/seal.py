@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 
 from handrail.errors import SealError
-from handrail.evaluation.ledger import Ledger, Opening, OpeningTicket, fingerprint
+from handrail.evaluation.ledger import SAME, Ledger, Opening, OpeningTicket, fingerprint, refuse_shared
 from handrail.recipe import Recipe
+from handrail.tools.words import plural
 
-SAME = 0.5  # a set that shares this part of its rows with an opened one counts as opened
+_UNKNOWN = (
+    "The ledger holds {} of forecasts by a former version, which knew test rows by windows; one of another "
+    "history or horizon cannot be compared, so say in your report that it may have had these rows."
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,14 @@ class Seal:
 
     Arguments:
         hashes: one `uint64` a row.
+        windows: of a forecast, one a window: former versions knew its rows by these.
         opened_here: whether the run itself has test metrics already, whatever the ledger says.
     """
 
-    def __init__(self, hashes: np.ndarray, *, opened_here: bool = False) -> None:
-        self.hashes, self.opened_here = hashes, opened_here
+    def __init__(
+        self, hashes: np.ndarray, *, windows: np.ndarray | None = None, opened_here: bool = False
+    ) -> None:
+        self.hashes, self.windows, self.opened_here = hashes, windows, opened_here
         self.ledger, self.key = Ledger(), fingerprint(hashes)
 
     def openings(self) -> list[Opening]:
@@ -45,13 +52,7 @@ class Seal:
     def check(self) -> None:
         """Raises: `SealError` when these rows, or at least half of them, have been opened before."""
         self.ledger.check_seal(self.key)
-        for opening, share in self.ledger.overlap(self.hashes):
-            if share >= SAME:
-                raise SealError(
-                    f"{share:.0%} of these {len(self.hashes):,} test rows have been opened before in another "
-                    f"set, at {opening.when} by the recipe '{opening.recipe}' in the run '{opening.run}'. "
-                    "`--again` measures once more and marks the figures."
-                )
+        refuse_shared(self.ledger.overlap(self.hashes), len(self.hashes))
         if self.opened_here:
             raise SealError(
                 "this run has test figures already, although the ledger has no record of them. "
@@ -63,7 +64,6 @@ class Seal:
 
         Raises: `SealError` when another process was quicker, or it cannot be written.
         """
-        shared = self.ledger.overlap(self.hashes)
         ticket = self.ledger.open_seal(
             self.key,
             run=run,
@@ -71,14 +71,16 @@ class Seal:
             recipe_hash=recipe.fingerprint(),
             rows=len(self.hashes),
             row_hashes=self.hashes,
+            window_hashes=self.windows,
             again=again,
         )
-        before = ticket.number - 1 + sum(share >= SAME for _, share in shared)
+        before = ticket.number - 1 + sum(share >= SAME for _, share in ticket.shared)
         before = max(before, int(self.opened_here))
         facts = {
             "opened": ticket.when,
             "opening": before + 1,
             "again": before > 0,
-            "shared": [(asdict(opening), share) for opening, share in shared],
+            "shared": [(asdict(opening), share) for opening, share in ticket.shared],
+            "remarks": [_UNKNOWN.format(plural(ticket.unknown, "opening"))] if ticket.unknown else [],
         }
         return Opened(self.ledger, ticket, facts)

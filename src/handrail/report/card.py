@@ -1,7 +1,9 @@
 """The model card: what the model is, from what, how good, and what to mind."""
 
+import re
 from typing import Any
 
+from handrail.errors import visible
 from handrail.report.replicas import Replicas, best_epochs, replicas_in
 from handrail.report.wording import decision, inputs, of_positive, positive_class
 from handrail.runs.record import RunRecord
@@ -20,24 +22,24 @@ def model_card(run: RunRecord) -> str:
     summary, recipe = run.summary, run.recipe
     task, training, rows = summary["task"], summary["training"], summary["rows"]
     replicas = replicas_in(summary)
-    targets = ", ".join(f"`{name}`" for name in task["targets"])
+    targets = ", ".join(code(name) for name in task["targets"])
     size = f"{training['parameters']:,} parameters{' in each network' if replicas else ''}"
     sizes = f"trained on {rows['train']:,} rows, validated on {rows['validation']:,}"
     sizes += f"; {rows['test']:,} test rows were sealed"
     column = " replicas: mean ± standard deviation |" if replicas else ""
     metrics = "\n".join(
-        f"| {of_positive(name, name, positive_class(task))} | {_interval(values)} |{_spread(replicas, name)}"
+        f"| {plain(of_positive(name, name, positive_class(task)))} | {_interval(values)} |{_spread(replicas, name)}"
         for name, values in summary["metrics"].items()
     )
     warnings = [finding for finding in summary["findings"] if finding["level"] == "warning"]
-    caveats = "\n".join(f"- {finding['seen']} {finding['why']}" for finding in warnings)
+    caveats = "\n".join(f"- {plain(finding['seen'])} {plain(finding['why'])}" for finding in warnings)
     caveats = caveats or "- The checks of the data found nothing to warn of."
     return f"""# {recipe.name}
 
-Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of `{summary["source"]}`.
+Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of {code(str(summary["source"]))}.
 
 - {sizes}
-- {size}, {inputs(training["inputs"])}, {best_epochs(summary)}
+- {size}, {plain(inputs(training["inputs"]))}, {plain(best_epochs(summary))}
 - recipe {recipe.fingerprint()}, seed {recipe.seed}{_replicas_line(replicas)}{_decision_line(summary)}
 
 ## Figures on validation rows
@@ -64,7 +66,26 @@ answers = handrail.load("RUN").predict("new.csv")
 
 def _decision_line(summary: dict[str, Any]) -> str:
     decided = decision(summary["task"], summary)
-    return f"\n- decided: {decided}" if decided else ""
+    return f"\n- decided: {plain(decided)}" if decided else ""
+
+
+def plain(text: str) -> str:
+    """A text on one line that all viewers of Markdown show as it is: nothing in it is markup, HTML or a link.
+
+    What could be is written as a character reference, which CommonMark never takes for markup.
+    """
+    line = visible(text).replace("\n", "\\n").replace("\t", " ")
+    line = re.sub(r"[&<>`*\[\]|\\~$]|(?<!\w)_|_(?!\w)|:(?=//)|!(?=\[)|^[#+=\-]", _reference, line)
+    return re.sub(r"(?i)\b(www|javascript|data|vbscript)([.:])", lambda m: m[1] + _reference(m[2]), line)
+
+
+def code(text: str) -> str:
+    """A name or a path as code; as plain text where it holds what could end the code, or a table's cell."""
+    return plain(text) if re.search(r"[&<>`|\[\]\\]|[^ -~\w]", text) else f"`{text}`"
+
+
+def _reference(found: re.Match[str] | str) -> str:
+    return f"&#{ord(found if isinstance(found, str) else found[0])};"
 
 
 def _replicas_line(replicas: Replicas | None) -> str:

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +13,15 @@ from typing import Any
 
 import yaml
 
-from handrail.errors import RunError, did_you_mean
-from handrail.recipe import Recipe
-from handrail.tools.files import cannot_write, write_text
+from handrail.errors import HandrailError, RunError, TrainingError, VisibleFormatter, did_you_mean
+from handrail.recipe import SOURCES, Recipe
+from handrail.runs.lock import LOCK, hold, lock
+from handrail.tools.files import cannot_write, is_temporary, open_to_append, write_text
+from handrail.training.signals import Interrupted
+
+_PARTS = (("checkpoints", "last"), ("checkpoints", "best"), ("model",), ("predictions",))
+# What lies in a folder before its recipe is written.
+_WITHOUT_RECIPE = {LOCK, "log.txt", "checkpoints/recipe.json", *(f"data-{name}.parquet" for name in SOURCES)}
 
 
 class _Inside:
@@ -33,8 +39,6 @@ class Folder:
     """Where everything of one run is."""
 
     path: Path
-    # The folders that had to be made for it, the outermost first: what may be removed again.
-    made: tuple[Path, ...] = ()
 
     recipe = _Inside("recipe.yaml")  # as asked
     first_recipe = _Inside("checkpoints", "recipe.json")  # as asked when the fit began
@@ -60,22 +64,74 @@ class Folder:
         return self.path / "predictions" / f"{part}.parquet"
 
 
-def begin(recipe: Recipe, out: str | Path | None) -> Folder:
-    """Make the folder of a new run.
+@contextmanager
+def new_folder(recipe: Recipe, out: str | Path | None) -> Iterator[Folder]:
+    """The folder of a new run, held while open; a run that ends before it trains leaves nothing behind.
 
-    Raises: `RunError` when a folder with files already exists, or it cannot be made.
+    Raises: as `claim`.
     """
-    path = Path(out) if out else free_path(recipe.name)
-    made = tuple(reversed([folder for folder in (path, *path.parents) if not folder.exists()]))
-    if not made and (not path.is_dir() or any(not inside.is_dir() for inside in path.rglob("*"))):
-        raise exists_error(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        for name in ("checkpoints/last", "checkpoints/best", "model", "predictions"):
-            (path / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    return Folder(path, made)
+    with claim(recipe.name, out) as (path, made):
+        folder = Folder(path)
+        with discard_unless(lambda: has_begun(folder), path, made, marker=folder.recipe.name):
+            for parts in _PARTS:
+                path.joinpath(*parts).mkdir(parents=True, exist_ok=True)
+            yield folder
+
+
+@contextmanager
+def claim(name: str, out: str | Path | None) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    """A folder for a new run or search, held while open, and the folders that had to be made for it.
+
+    What a run or search left that was killed before it wrote its recipe is taken over.
+
+    Arguments:
+        name: of the folder `runs/NAME-TIME` that is made where `out` is None.
+
+    Raises: `RunError` when a folder with files already exists, or somebody else is at work there;
+        `HandrailError` when it cannot be made.
+    """
+    path, made = _make(name, out)
+    with hold(path):
+        if not _is_free(path):
+            raise exists_error(path)
+        for file in filter(Path.is_file, list(path.rglob("*"))):
+            if file.name not in (LOCK, "log.txt"):
+                file.unlink()
+        yield path, made
+
+
+def _make(name: str, out: str | Path | None) -> tuple[Path, tuple[Path, ...]]:
+    """A folder without files, and those that were made; with `out` it may exist already."""
+    path = Path(out) if out else free_path(name)
+    while True:
+        made = tuple(reversed([folder for folder in (path, *path.parents) if not folder.exists()]))
+        if path.exists() and not _is_free(path):
+            raise _exists(path)
+        try:
+            path.mkdir(parents=True, exist_ok=bool(out))
+            return path, made
+        except FileExistsError as error:
+            if out:
+                raise cannot_write(path, error) from error
+            path = free_path(name)  # another run began in the same second
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+
+def _is_free(path: Path) -> bool:
+    """Whether a folder holds no files, or those alone that a run or search leaves that has no recipe yet."""
+    if not path.is_dir():
+        return False
+    begun = (path / LOCK).is_file() or all(path.joinpath(*parts).is_dir() for parts in _PARTS)
+    return all(
+        not inside.is_symlink() and (inside.is_dir() or (begun and _is_leftover(inside, path)))
+        for inside in path.rglob("*")
+    )
+
+
+def _is_leftover(file: Path, path: Path) -> bool:
+    name = file.relative_to(path).as_posix()
+    return file.is_file() and (name in _WITHOUT_RECIPE or is_temporary(file))
 
 
 def free_path(name: str) -> Path:
@@ -83,6 +139,19 @@ def free_path(name: str) -> Path:
     path = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     candidates = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
     return next(candidate for candidate in candidates if not candidate.exists())
+
+
+def _exists(path: Path) -> RunError:
+    """The error for a new folder that would overwrite another: whether somebody is at work there."""
+    if (path / LOCK).is_file():
+        try:
+            with lock(path):
+                pass
+        except RunError as busy:
+            return busy
+        except HandrailError:  # a folder that cannot be written to
+            pass
+    return exists_error(path)
 
 
 def exists_error(path: Path) -> RunError:
@@ -95,13 +164,10 @@ def exists_error(path: Path) -> RunError:
 @contextmanager
 def log_to(folder: Folder) -> Iterator[None]:
     """Within the context, append what the `handrail` logger says to the run's log as well."""
-    try:
-        handler = logging.FileHandler(folder.log, encoding="utf-8", delay=False)
-    except OSError as error:
-        raise cannot_write(folder.log, error) from error
-    mine = threading.get_ident()
+    stream, mine = open_to_append(folder.log), threading.get_ident()
+    handler = logging.StreamHandler(stream)
     handler.addFilter(lambda record: record.thread == mine)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(VisibleFormatter("%(asctime)s %(levelname)s %(message)s"))
     logger, before = logging.getLogger("handrail"), logging.getLogger("handrail").level
     logger.addHandler(handler)
     logger.setLevel(min(before, logging.INFO) if before else logging.INFO)
@@ -111,17 +177,61 @@ def log_to(folder: Folder) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(before)
         handler.close()
+        stream.close()
 
 
-def discard(folder: Folder) -> None:
-    """Remove a run that has not begun to train, so that nothing half-written is left."""
-    if (folder.checkpoints / "last" / "state.safetensors").exists():
-        return
-    for inside in folder.path.iterdir():
-        shutil.rmtree(inside, ignore_errors=True) if inside.is_dir() else inside.unlink(missing_ok=True)
-    for made in reversed(folder.made):
+@contextmanager
+def discard_unless(
+    has_begun: Callable[[], bool], path: Path, made: tuple[Path, ...], *, marker: str
+) -> Iterator[None]:
+    """While open, an error before training has begun, of whatever kind, empties the folder again.
+
+    Arguments:
+        made: folders that may go with it.
+        marker: the file without which there is nothing to resume.
+
+    Raises: `Interrupted` with words of its own where nothing was kept.
+    """
+    try:
+        yield
+    except TrainingError:  # its last good weights are kept
+        raise
+    except BaseException as stop:
+        if has_begun():
+            raise
+        discard(path, made, marker=marker)
+        if isinstance(stop, Interrupted):
+            text = "interrupted before training had begun; nothing was kept."
+            raise Interrupted(text, stop.exit_code - 128) from None
+        raise
+
+
+def has_begun(folder: Folder) -> bool:
+    """Whether a network of the run has been trained, if only for a while: there is something to resume."""
+    return folder.validation.exists() or any(folder.checkpoints.rglob("state.safetensors"))
+
+
+def discard(path: Path, made: tuple[Path, ...], *, marker: str) -> None:
+    """Empty a folder; of links only the links go. After a kill in the middle it can be resumed or taken over.
+
+    Arguments:
+        made: folders to be removed with it, the outermost first.
+        marker: the file that says what the folder is; it goes once all has gone that is of no use without it.
+    """
+
+    def order(inside: Path) -> int:
+        late = [marker, *sorted(_WITHOUT_RECIPE - {LOCK}), LOCK]
+        return late.index(inside.name) + 1 if inside.name in late else 0
+
+    for inside in sorted(path.iterdir(), key=order):
+        if inside.is_dir() and not inside.is_symlink():
+            shutil.rmtree(inside, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                inside.unlink()
+    for folder in reversed(made):
         with suppress(OSError):  # another run may have begun there
-            made.rmdir()
+            folder.rmdir()
 
 
 def find_folder(path: str | Path) -> Folder:
@@ -139,7 +249,11 @@ def check_folder(path: str | Path, kind: str, marker: str) -> Path:
         near = [other.parent.name for other in folder.parent.glob(f"*/{marker}")]
         raise RunError(f"there is no {kind} folder '{path}'.{did_you_mean(folder.name, near, listed=False)}")
     if not (folder / marker).exists():
-        raise RunError(f"'{path}' is no {kind} folder: it has no {marker}.")
+        text = f"'{path}' is no {kind} folder: it has no {marker}."
+        if (folder / LOCK).exists() and _is_free(folder):
+            command = "tune" if kind == "search" else "fit"
+            text += f" It was ended before it was written; begin again: handrail {command} … --out {path}"
+        raise RunError(text)
     return folder
 
 

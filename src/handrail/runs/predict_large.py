@@ -23,7 +23,7 @@ from handrail.runs.predict import (
     predict_columns,
     without_bad,
 )
-from handrail.tools.files import write_atomically
+from handrail.tools.files import sweep_beside, write_atomically
 
 _LINES, _PARQUET = (".csv", ".tsv", ".jsonl", ".ndjson"), (".parquet", ".pq")
 
@@ -66,6 +66,7 @@ def write_large(
     if out.exists() and not overwrite:
         raise DataError(f"{out} exists; choose another name, or overwrite it (overwrite=True, --overwrite).")
     blocks = PredictedBlocks(pipeline, source, keep=keep)
+    sweep_beside(out)
     with write_atomically(out) as path:
         write = write_parquet_blocks if out.suffix.lower() in _PARQUET else _write_lines
         rows = write(path, blocks)

@@ -36,7 +36,7 @@ def starter(name: str, source: Any, data: Dataset) -> str:
     )
     values = {
         "name": _flow(name),
-        "source": _flow(without_password(source) if isinstance(source, str) else source),
+        "source": _flow(_without_passwords(source)),
         "target": _flow(targets[0] if len(targets) == 1 else targets),
         "task": data.task.name,
         "why": _line(data.task.why),
@@ -175,3 +175,9 @@ training:
   # batch_size: auto
   # precision: auto          # float32, bfloat16
 """
+
+
+def _without_passwords(source: Any) -> Any:
+    if isinstance(source, list):
+        return [_without_passwords(item) for item in source]
+    return without_password(source) if isinstance(source, str) else source

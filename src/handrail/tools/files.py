@@ -1,11 +1,22 @@
-"""Files are written whole or not at all: a temporary name in the same folder, fsync, rename."""
+"""Files are written whole or not at all: a temporary name in the same folder, fsync, rename.
+
+A temporary name says which process on which machine writes it, so that what a kill left behind can be told
+from what is being written.
+"""
 
 import contextlib
 import errno
+import functools
+import hashlib
 import os
+import platform
+import re
 import secrets
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from handrail.errors import HandrailError
 
@@ -19,7 +30,11 @@ _REASONS = {
     errno.ENOTDIR: "a part of the path is a file, not a folder; correct the path",
     errno.EISDIR: "a folder of that name is in the way; choose another name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "it is a symbolic link; remove it, or put a file in its place",
+    errno.ENXIO: "it is no regular file; remove it",
 }
+_TEMPORARY = re.compile(r"\.(?:(?P<machine>[0-9a-f]{6})-(?P<process>\d+)-[0-9a-f]{8}|[0-9a-f]{12})-.")
+_FORGOTTEN = 86_400.0  # seconds after which a temporary file of another machine counts as left behind
 
 
 def cannot_write(path: Path | str, error: OSError) -> HandrailError:
@@ -38,7 +53,8 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     # cut, so that the temporary name is not too long where the real one is not
-    temporary = path.with_name(f".{secrets.token_hex(6)}-{path.name[-200:]}")
+    name = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-200:]}"
+    temporary = path.with_name(name)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
@@ -79,3 +95,108 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write a text as UTF-8 with its own line ends. Raises: `HandrailError` as `write_atomically`."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def open_to_append(path: Path) -> TextIO:
+    """A text file, made if need be, whose end is written to; never through a link, to a pipe or a device.
+
+    Of a file with several names (hard links) only this one is changed.
+
+    Raises: `HandrailError` when the operating system refuses, or it is no regular file.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):  # a pipe without a reader would wait for one
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+        facts = os.fstat(descriptor)
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink > 1:
+            os.close(descriptor)
+            write_bytes(path, path.read_bytes())
+            descriptor = os.open(path, flags, 0o666)
+        elif not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            raise OSError(errno.ENXIO, "no regular file", str(path))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return os.fdopen(descriptor, "a", encoding="utf-8")
+
+
+def check_inside(folder: Path) -> None:
+    """Raises: `HandrailError` for a link in the folder that leads out of it, and for pipes and devices.
+
+    What is written below the folder then stays there. The folder itself may be a link.
+    """
+    home = os.path.realpath(folder)
+    for where, folders, files in os.walk(home):
+        for name in (*folders, *files):
+            path = Path(where, name)
+            if path.is_symlink():
+                target = os.path.realpath(path)
+                if os.path.commonpath([home, target]) != home or Path(target).is_symlink():
+                    raise HandrailError(
+                        f"'{path}' is a symbolic link to '{path.readlink()}'; nothing is written through a "
+                        "link that leads out of the folder. Remove it, or put what it leads to in its place."
+                    )
+            elif not path.is_dir() and not path.is_file() and path.exists():
+                raise HandrailError(
+                    f"'{path}' is neither a file nor a folder, but a pipe, a socket or a device; remove it."
+                )
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one of those that `write_atomically` gives until a file is whole."""
+    return _TEMPORARY.match(path.name) is not None
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files below a folder that processes left behind which have ended.
+
+    To be called by the one process that may write there. Of other machines it is not known who lives: theirs
+    go after a day.
+    """
+    for where, _, names in os.walk(folder):
+        for name in filter(_TEMPORARY.match, names):
+            if _is_left_behind(Path(where, name)):
+                with contextlib.suppress(OSError):
+                    Path(where, name).unlink()
+
+
+def sweep_beside(path: Path) -> None:
+    """Remove what processes that have ended left of their attempts to write this very file."""
+    with contextlib.suppress(OSError):
+        for other in path.parent.iterdir():
+            match = _TEMPORARY.match(other.name)
+            own = match and match["process"] and other.name[match.end() - 1 :] == path.name[-200:]
+            if own and _is_left_behind(other):
+                other.unlink()
+
+
+def _is_left_behind(temporary: Path) -> bool:
+    match = _TEMPORARY.match(temporary.name)
+    assert match
+    if match["process"] is None:  # of versions that named no process
+        return True
+    if match["machine"] == _machine():
+        return not _is_alive(int(match["process"]))
+    with contextlib.suppress(OSError):
+        return time.time() - temporary.stat().st_mtime > _FORGOTTEN
+    return False
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # where signal 0 would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@functools.cache
+def _machine() -> str:
+    """Six digits for this machine; processes have numbers of their own on each."""
+    return hashlib.blake2b(platform.node().encode(), digest_size=3).hexdigest()

@@ -2,8 +2,19 @@
 
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote, unquote_plus
 
-SECRET_KEYS = ("password", "passwd", "pwd", "sslpassword")
+_HIDDEN = (
+    r"[\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|account[_-]?key|credentials?|signature)|pass|auth|sig"
+)
+_SPACE = r"(?:\s|\+|%20)*"
+# As ODBC writes it: in braces, in which only a doubled brace does not end it, or up to a semicolon.
+_ODBC_VALUE = r"(?:\{(?:[^}]|\}\})*\}|%7B(?:(?!%7D).|%7D%7D)*%7D|(?:(?!%3B)[^;&#])*)"
+_ODBC = re.compile(
+    rf"(?i)(^|/|;|%3B|=|%3D|%7B)({_SPACE})(?:{_HIDDEN}){_SPACE}(?:=|%3D){_SPACE}({_ODBC_VALUE})"
+)
+_WORDS = re.compile(rf"(?i)(^|[\s/])(?:{_HIDDEN})\s*=\s*('(?:[^'\\]|\\.)*'|[^\s;]+)")
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
@@ -25,15 +36,31 @@ def list_some(items: Iterable[object], *, most: int = 5, last: str = ", ") -> st
     return last.join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
+def is_secret(key: str) -> bool:
+    """Whether a setting of a connection is called like a password, a token or a key."""
+    return re.fullmatch(_HIDDEN, unquote(key), re.IGNORECASE) is not None
+
+
 def without_password(text: str) -> str:
-    """A URL without its password, wherever it contains one; any other text as it is."""
+    """A URL, or the settings of a connection (`Driver={…};Pwd={…}`), without passwords, tokens and keys.
+
+    Any other text stays as it is.
+    """
     if not re.match(r"\s*\w[\w+.-]*://", text):
-        return text
-    names = "|".join(SECRET_KEYS)
+        settings = len(re.findall(r"[^\s=;]+\s*=", text)) > 1
+        return _WORDS.sub(r"\1", _ODBC.sub(r"\1\2", text) if ";" in text else text) if settings else text
     # As SQLAlchemy reads it, a password reaches to the first @; one that holds an @ itself, to the last
     # before a query.
     bare = re.sub(r"^(\s*\w[\w+.-]*://[^:/@?#]*):[^@]*@(?:[^?]*@)?", r"\1@", text)
-    bare = re.sub(rf"(?i)([?&])(?:{names})=[^&#]*(?:&|(?=#|$))", r"\1", bare)
-    # as ODBC writes it
-    bare = re.sub(rf"(?i)(;|%3B|=|%7B)(?:{names})(?:=|%3D)(?:(?!%3B)[^;&#])*", r"\1", bare)
+    head, mark, query = bare.partition("?")
+    query, hash_mark, fragment = query.partition("#")
+    kept = "&".join(part for part in query.split("&") if not is_secret(part.partition("=")[0]))
+    bare = head + mark + kept + hash_mark + fragment
+    bare = _ODBC.sub(r"\1\2", bare)
     return bare if bare == text else bare.rstrip("?&")
+
+
+def secrets_in(url: str) -> set[str]:
+    """The passwords that a URL holds in the settings of ODBC, as they are and without braces."""
+    values = {match[3] for text in (url, unquote_plus(url)) for match in _ODBC.finditer(text)}
+    return {form for value in values for form in (value, unquote(value).strip("{}")) if form}

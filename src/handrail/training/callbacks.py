@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from handrail.tools.files import cannot_write, write_text
+from handrail.tools.files import cannot_write, open_to_append, write_text
 from handrail.training.stopping import Limits, Progress
 
 _LINE_EVERY = 2.0  # seconds between plain lines
@@ -90,7 +90,7 @@ class Records(Callback):
     def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
         numbers = {name: int(value) if name == "step" else value for name, value in figures.items()}
         try:
-            with self.path.open("a", encoding="utf-8") as file:
+            with open_to_append(self.path) as file:
                 file.write(json.dumps({"epoch": epoch, **self.own, **numbers}) + "\n")
         except OSError as error:
             raise cannot_write(self.path, error) from error

@@ -3,20 +3,24 @@
 import functools
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from handrail.data.dataset import Dataset
+from handrail.errors import RunError
 from handrail.fitting import fit, resume
 from handrail.recipe import Recipe
 from handrail.run import Run
-from handrail.runs.folder import check_folder, exists_error, free_path, read_json, write_json
-from handrail.tools.files import cannot_write, write_bytes, write_text
+from handrail.runs.folder import check_folder, claim, discard_unless, read_json, write_json
+from handrail.runs.lock import hold
+from handrail.tools.files import write_bytes, write_text
 from handrail.tools.notebook import Printable
 from handrail.tuning.space import Choices, Dimension
+from handrail.tuning.trial import TrialStore
 
 
 class SearchFolder:
@@ -38,19 +42,30 @@ class SearchFolder:
         return self.path / f"data-{name}.parquet"
 
 
-def begin_search(name: str, out: str | Path | None) -> SearchFolder:
-    """Make the folder of a new search.
+@contextmanager
+def new_search(name: str, out: str | Path | None) -> Iterator[SearchFolder]:
+    """The folder of a new search, held while open; a search that ends before its first trial leaves nothing.
 
-    Raises: `RunError` when the folder exists and is not empty, or it cannot be made.
+    Raises: as `handrail.runs.folder.claim`.
     """
-    path = Path(out) if out else free_path(f"{name}-search")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise exists_error(path)
+    with claim(name, out) as (path, made):
+        folder = SearchFolder(path)
+        with discard_unless(lambda: _has_begun(folder), path, made, marker=folder.recipe.name):
+            yield folder
+
+
+def _has_begun(folder: SearchFolder) -> bool:
+    """Whether a trial has been trained, if only for a while, or has failed."""
+    if folder.summary.exists() or any(folder.work.rglob("state.safetensors")):
+        return True
+    if not folder.store.is_file():
+        return False
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    return SearchFolder(path)
+        store = TrialStore(folder.store)
+    except RunError:  # what cannot be read is not thrown away
+        return True
+    with closing(store):
+        return bool(store.settings())
 
 
 def find_search(path: str | Path) -> SearchFolder:
@@ -231,8 +246,9 @@ def fit_winner(folder: SearchFolder, data: Dataset, *, progress: str) -> Run:
         run = resume(folder.run, progress=progress)
     else:
         run = fit(recipe=search.winner, out=folder.run, progress=progress)
-    _note_choice(run, search)
-    run.refit(progress=progress)
+    with hold(folder.run):
+        _note_choice(run, search)
+        run.refit(progress=progress)
     return run
 
 

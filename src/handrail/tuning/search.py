@@ -13,11 +13,12 @@ import torch
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
-from handrail.errors import HandrailError, RecipeError, RunError, TrainingError, did_you_mean
+from handrail.errors import RecipeError, RunError, TrainingError, did_you_mean
 from handrail.fitting import check_start
 from handrail.recipe import SOURCES, Recipe, compose
 from handrail.runs.assembly import check_data
 from handrail.runs.folder import write_yaml
+from handrail.runs.lock import hold
 from handrail.tools.files import write_atomically
 from handrail.tools.machine import cores
 from handrail.tools.yaml import read_yaml
@@ -39,9 +40,9 @@ from handrail.tuning.methods import Method, make_method
 from handrail.tuning.results import (
     Search,
     SearchFolder,
-    begin_search,
     find_search,
     fit_winner,
+    new_search,
     write_results,
 )
 from handrail.tuning.trial import Result, Trial, TrialStore, settings_text
@@ -82,16 +83,8 @@ def tune(
     asked = compose(source, target, recipe=recipe, changes=settings)
     check_start(asked)
     check_space(asked)
-    path = Path(out) if out else Path("runs")
-    new_folders = [folder for folder in (path, *path.parents) if not folder.exists()]
-    folder = begin_search(asked.name, out)
-    try:
+    with new_search(asked.name, out) as folder:
         return _search_in(folder, asked, refit=refit, progress=progress)
-    except TrainingError:
-        raise
-    except HandrailError:
-        _discard(folder, new_folders)
-        raise
 
 
 def resume_search(
@@ -114,7 +107,9 @@ def resume_search(
     folder = find_search(path)
     if folder.summary.exists() and not refit:
         return Search(folder.path)
-    return _search_in(folder, _recipe_in(folder, source=source, model=model), refit=refit, progress=progress)
+    asked = _recipe_in(folder, source=source, model=model)
+    with hold(folder.path):
+        return _search_in(folder, asked, refit=refit, progress=progress)
 
 
 def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | None) -> Recipe:
@@ -333,14 +328,3 @@ def _make_measurement(workspace: Workspace) -> Measurement:
 
 def _workers(asked: Recipe) -> int:
     return cores() if asked.tuning.workers == "auto" else asked.tuning.workers
-
-
-def _discard(folder: SearchFolder, new_folders: list[Path]) -> None:
-    """Remove the files of a search that never began a trial."""
-    for file in (folder.recipe, folder.store, *(folder.data(name) for name in SOURCES)):
-        file.unlink(missing_ok=True)
-    for path in [folder.path, *new_folders]:
-        try:
-            path.rmdir()
-        except OSError:  # something else is there
-            return

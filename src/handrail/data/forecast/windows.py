@@ -17,6 +17,7 @@ from torch import Tensor
 from handrail.data.columns.schema import Column, infer_column, read_column
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION
+from handrail.data.split.row_hashes import moment_hashes
 from handrail.data.stores.series import WindowStore
 from handrail.data.stores.store import place_column
 from handrail.data.table import Table
@@ -26,6 +27,7 @@ from handrail.recipe.sections import DataRecipe
 HISTORY = "history"
 LEFT_OUT = 3  # beside the codes of the parts
 _LARGEST = 1e18
+_PLACE = "\0place"  # of a row in the table as read
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,12 @@ def window_table(
             f"data.split.method: found '{recipe.split.method}'; a forecast is always divided in time, the "
             "last rows being the test. Leave it out."
         )
-    ordered = in_time_order(replace(table, frame=table.frame.drop(recipe.drop, strict=False)))
+    everything = table.frame
+    place = pl.Series(_PLACE, np.arange(len(everything)))
+    kept = everything.drop(recipe.drop, strict=False).with_columns(place)
+    ordered = in_time_order(replace(table, frame=kept))
+    everything = everything[ordered.frame[_PLACE].to_numpy()]
+    ordered = replace(ordered, frame=ordered.frame.drop(_PLACE))
     settings = recipe.forecast
     validation_row, test_row = stretches(
         len(ordered.frame),
@@ -65,7 +72,9 @@ def window_table(
         test_row=test_row,
         stride=settings.stride,
     )
-    return replace(windows.table, parts=parts), plan.outputs, plan.season
+    # Columns that are left out count as well: leaving one out does not make rows new.
+    moments = moment_hashes(everything, test_row, stores=table.stores)
+    return replace(windows.table, parts=parts, moments=moments), plan.outputs, plan.season
 
 
 def in_time_order(table: Table) -> Table:

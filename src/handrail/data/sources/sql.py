@@ -8,16 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 import polars as pl
 
 from handrail.data.raw_files import kind_of, missing_file
 from handrail.data.sources.cells import check_distinct, column_of, normalise
+from handrail.data.sources.sql_guard import check_query, connect_sqlite
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
-from handrail.tools.words import SECRET_KEYS, without_password
+from handrail.tools.words import is_secret, secrets_in, without_password
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -76,7 +77,8 @@ def reason(error: BaseException, url: str) -> str:
     text = " ".join(line for line in lines if line and not set(line) <= {"^", " "})[:400].rstrip(".")
     with contextlib.suppress(DataError):
         parsed = parse_url(url)
-        secrets = {str(parsed.password or ""), *(str(parsed.query.get(key, "")) for key in SECRET_KEYS)}
+        secrets = {str(parsed.password or ""), *secrets_in(url)}
+        secrets |= {str(value) for key, value in parsed.query.items() if is_secret(key)}
         for secret in sorted(secrets - {""}, key=len, reverse=True):
             for form in (secret, quote(secret, safe=""), quote_plus(secret)):
                 text = text.replace(form, "***")
@@ -108,9 +110,15 @@ def connection(url: str, *, name: str | None = None, **options: Any) -> Iterator
             raise DataError(f"{name}: {reason(error, url)}.") from error
 
 
-def sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite URL; `None` for other databases and for one in memory."""
+def sqlite_path(url: str, *, uris: bool = False) -> Path | None:
+    """The file of an SQLite URL; `None` for other databases and for one in memory.
+
+    Arguments:
+        uris: also where SQLite's own `file:` URI names it.
+    """
     parsed = parse_url(url)
+    if uris and parsed.get_backend_name() == "sqlite" and str(parsed.database).startswith("file:"):
+        return Path(unquote(str(parsed.database)[5:].partition("?")[0]))
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return Path(str(parsed.database)) if is_file and not str(parsed.database).startswith("file:") else None
 
@@ -126,6 +134,8 @@ def check_sqlite(path: Path) -> None:
     """Raises: `DataError` for a file that is missing (SQLite would make it), a folder, or not SQLite."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected an SQLite file.")
+    if path.exists() and not path.is_file():  # a pipe would wait for a writer
+        raise DataError(f"{path} is no file, but a pipe or a device; expected an SQLite file.")
     try:
         with path.open("rb") as file:
             start = file.read(4096)
@@ -144,27 +154,41 @@ def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Tabl
     """A table or the result of a query, in one go.
 
     A plain table of SQLite or PostgreSQL is read in the order of its rows on disk, so that reading it again
-    gives the same order. Nothing can be changed by a query: the connection is read-only where the database
-    knows that, and is never committed.
+    gives the same order. Nothing can be changed by a query: it is one statement that reads, the connection is
+    read-only where the database knows that, and it is never committed.
 
     Raises: `DataError` for a database that cannot be reached, a missing driver or table, a wrong query.
     """
     if options.table is not None and options.query is not None:
         raise DataError("both a table and a query are given; expected one of them.")
-    path = sqlite_path(url)
+    name = name or without_password(url)
+    if options.query is not None:
+        check_query(options.query, name)
+    path = sqlite_path(url, uris=True)
     if path is not None:
         check_sqlite(path)
-    name = name or without_password(url)
-    read_only = {"execution_options": {"postgresql_readonly": True}} if _backend(url) == "postgresql" else {}
-    with connection(url, name=name, **read_only) as database:
-        if _backend(url) == "sqlite":
-            database.exec_driver_sql("PRAGMA query_only = ON")
+    with connection(url, name=name, **_read_only(url, name)) as database:
+        if _backend(url) in ("mysql", "mariadb"):
+            database.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+            database.rollback()
         if options.query is not None:
             frame = _query(database, options.query, url)
         else:
             table = _table_name(database, options.table, name)
             frame, name = _whole_table(database, table, name), f"{name} (table {table})"
     return Table(normalise(frame, name, options), name)
+
+
+def _read_only(url: str, name: str) -> dict[str, Any]:
+    """The options of an engine that only reads, where the database knows that."""
+    parsed = parse_url(url)
+    if _backend(url) == "postgresql":
+        return {"execution_options": {"postgresql_readonly": True}}
+    if _backend(url) != "sqlite":
+        return {}
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise DataError(f"{name}: SQLite is read by Python's own driver; expected sqlite:///FILE.")
+    return {"creator": lambda: connect_sqlite(parsed.database)}
 
 
 def _backend(url: str) -> str:

@@ -15,6 +15,7 @@ _GOLDEN, _MIX_A, _MIX_B = (
     np.uint64(0x94D049BB133111EB),
 )
 _MISSING, _MOMENT = np.uint64(0x5EED), np.uint64(0xDA7E_DA7E_DA7E_DA7E)
+_NEIGHBOURS = 7  # rows before a moment that count for it
 _EXACT = 2.0**53  # from here on neighbouring whole numbers are one Float64
 _ISO_DATE = r"^\d{4}-\d\d-\d\d(?:[T ]|$)"
 
@@ -41,6 +42,26 @@ def row_hashes(
             values = _value_hashes(frame[name]) if store is None else _item_hashes(frame[name], store)
             total += _mix(values + np.uint64(_word_hash(name)))
         return _mix(total)
+
+
+def moment_hashes(
+    frame: pl.DataFrame, first: int, *, stores: Mapping[str, Store] | None = None
+) -> np.ndarray:
+    """One `uint64` for each row of a series from `first` on, by its values and those of the seven before it.
+
+    h'ₜ = mix(Σⱼ mix(hₜ₋ⱼ + j·golden)), j = 0 … 7, h being the hash of the row. Alone, a row without a date is
+    a number that many a series has; with its neighbours it is a moment of this one. No window has a part in
+    it, so that it stays the same whatever the history and horizon.
+    """
+    start = max(0, first - _NEIGHBOURS)
+    rows = row_hashes(frame[start:], stores=stores)
+    padded = np.concatenate([np.full(_NEIGHBOURS, _MISSING), rows])
+    with np.errstate(over="ignore"):
+        total = np.zeros(len(rows), dtype=np.uint64)
+        for back in range(_NEIGHBOURS + 1):
+            values = padded[_NEIGHBOURS - back : len(padded) - back]
+            total += _mix(values + np.uint64(back) * _GOLDEN)
+        return _mix(total)[first - start :]
 
 
 def _item_hashes(places: pl.Series, store: Store) -> np.ndarray:

@@ -20,7 +20,7 @@ from handrail.data.writers.formats import WRITERS
 from handrail.data.writers.sql import write_sql
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
-from handrail.tools.files import write_bytes
+from handrail.tools.files import sweep_beside, write_bytes
 from handrail.tools.words import without_password
 
 _WHOLE = r"^(?:0|-?[1-9]\d{0,17})$"
@@ -66,6 +66,7 @@ def convert(
         return Path(destination).expanduser() if not is_url(str(destination)) else without_password(url)
     assert path is not None
     assert writer is not None
+    sweep_beside(path)
     write_bytes(path, writer(frame))
     return path
 
