@@ -74,7 +74,7 @@ def test_numbers_and_truth_values_stay_what_they_are(values: tuple, dtype: Any, 
         assert frame["truth"].dtype == frame["label"].dtype == dtype
     answers = handrail.load(run.path).predict(rows).frame
     assert answers["prediction"].dtype == dtype
-    assert (answers["prediction"] == rows["k"]).mean() > 0.9
+    assert int((answers["prediction"] == rows["k"]).sum()) > 0.9 * len(rows)
     assert "Decided: '" in console.test_summary(run, run.tested or {})
 
 
@@ -99,7 +99,7 @@ def test_values_are_measured_as_the_data_holds_them(tmp_path: Path) -> None:
     rows = pl.DataFrame({"x": x, "y": 1e8 + 3 * x})
     changes = {"model": "linear", "learning": "least_squares"}
     run = handrail.fit(rows, "y", changes=changes, out=tmp_path / "run")
-    assert run.validation["r2"]["value"] > 0.999
+    assert (run.validation["r2"]["value"] or 0.0) > 0.999
     assert run.summary["baselines"]["linear"]["r2"]["value"] > 0.999
     answers = run.predict(rows).frame["prediction"].to_numpy()
     assert np.abs(answers - rows["y"].to_numpy()).max() < 0.1

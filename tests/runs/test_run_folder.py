@@ -70,7 +70,7 @@ def test_nothing_is_written_through_a_link(finished: Path, tmp_path: Path, name:
 
 @pytest.mark.parametrize("error", [MemoryError, OSError, KeyboardInterrupt, ZeroDivisionError])
 def test_no_error_before_training_leaves_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ):
     from handrail import fitting
 

@@ -27,8 +27,9 @@ def model_card(run: RunRecord) -> str:
     sizes = f"trained on {rows['train']:,} rows, validated on {rows['validation']:,}"
     sizes += f"; {rows['test']:,} test rows were sealed"
     column = " replicas: mean ± standard deviation |" if replicas else ""
+    positive = positive_class(task)
     metrics = "\n".join(
-        f"| {plain(of_positive(name, name, positive_class(task)))} | {_interval(values)} |{_spread(replicas, name)}"
+        f"| {plain(of_positive(name, name, positive))} | {_interval(values)} |{_spread(replicas, name)}"
         for name, values in summary["metrics"].items()
     )
     warnings = [finding for finding in summary["findings"] if finding["level"] == "warning"]
