@@ -8,8 +8,11 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
+_MOST_PROBLEMS, _MOST_CHARACTERS = 50, 4000  # in the text; a file of 20,000 mistakes must not flood a terminal
+
+
 class HandrailError(ValueError):
-    """One or several mistakes, each a full sentence in `problems`."""
+    """One or several mistakes, each a full sentence in `problems`; the text lists the first of very many."""
 
     def __init__(self, problems: str | Iterable[str]) -> None:
         self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
@@ -17,9 +20,18 @@ class HandrailError(ValueError):
 
     def _text(self) -> str:
         if len(self.problems) == 1:
-            return self.problems[0]
-        lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(self.problems, start=1))
-        return f"{len(self.problems)} mistakes:\n{lines}"
+            return _shorten(self.problems[0])
+        shown = enumerate(self.problems[:_MOST_PROBLEMS], start=1)
+        lines = [f"  {number}. {_shorten(text)}" for number, text in shown]
+        if len(self.problems) > len(lines):
+            lines.append(f"  and {len(self.problems) - len(lines):,} more")
+        return "\n".join([f"{len(self.problems)} mistakes:", *lines])
+
+
+def _shorten(text: str) -> str:
+    """A message with its beginning and its advice, where a value in it is very long."""
+    half = _MOST_CHARACTERS // 2
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]} … {text[-half:]}"
 
 
 class RecipeError(HandrailError):
