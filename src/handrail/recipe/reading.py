@@ -1,5 +1,6 @@
 """How a table is read, and how its rows are divided: `data.read` and `data.split`."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -60,7 +61,7 @@ class ReadOptions(BaseModel):
     @classmethod
     def _distinct_names(cls, value: list[str] | None) -> list[str] | None:
         if value is not None:
-            twice = sorted({name for name in value if value.count(name) > 1})
+            twice = sorted(name for name, count in Counter(value).items() if count > 1)
             if twice:
                 raise ValueError(f"expected distinct names, found twice: {', '.join(twice)}")
             if not value or not all(name.strip() for name in value):

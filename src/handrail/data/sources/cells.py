@@ -8,8 +8,10 @@ from typing import TypeVar
 
 import polars as pl
 
+from handrail.data.columns.together import MANY_COLUMNS, map_columns
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
+from handrail.tools.words import list_some
 
 MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "."))
 _SCALARS = int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
@@ -25,6 +27,8 @@ def clean_text(data: Frame, markers: Iterable[str] = ()) -> Frame:
     if isinstance(data, pl.Series):
         return clean_text(data.to_frame(), markers).to_series()
     known = sorted(MISSING | {marker.strip() for marker in markers})
+    if data.width > MANY_COLUMNS:
+        return map_columns(data, pl.String, lambda column: clean_text(column, markers))
     stripped = pl.col(pl.String).str.strip_chars()
     return data.with_columns(pl.when(~stripped.is_in(known)).then(stripped).name.keep())
 
@@ -51,7 +55,15 @@ def convert_types(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = 
     if problems:
         raise DataError(problems)
     cleaned = clean_text(pl.DataFrame(columns), markers)
-    return _numeric_markers(cleaned.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None)), markers)
+    return _numeric_markers(_fill_nan(cleaned), markers)
+
+
+def _fill_nan(frame: pl.DataFrame) -> pl.DataFrame:
+    if frame.width <= MANY_COLUMNS:
+        return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    for kind in (pl.Float32, pl.Float64):
+        frame = map_columns(frame, kind, lambda column: column.fill_nan(None))
+    return frame
 
 
 def _to_plain_type(column: pl.Series, source: str) -> pl.Series:
@@ -185,10 +197,12 @@ def check_names(names: list[str], columns: int, source: str) -> None:
 
 def check_distinct(names: Sequence[str], source: str) -> None:
     """Raises: `DataError` when a column name occurs twice."""
-    twice = sorted({name for name in names if names.count(name) > 1})
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names, start=1):
+        places.setdefault(name, []).append(place)
+    twice = sorted(name for name in places if len(places[name]) > 1)
     if twice:
-        places = {name: [str(i) for i, other in enumerate(names, start=1) if other == name] for name in twice}
-        listed = ", ".join(f"'{name}' (columns {', '.join(places[name])})" for name in twice[:8])
+        listed = list_some((f"'{name}' (columns {list_some(places[name], most=8)})" for name in twice), most=8)
         raise DataError(
             f"{source}: duplicate column names: {listed}. Rename them, or give all names (names=[…])."
         )

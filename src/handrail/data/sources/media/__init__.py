@@ -93,6 +93,9 @@ def holds_paths(column: pl.Series) -> bool:
     """Whether all values of a column (not counting missing ones) end as picture files do."""
     if column.dtype != pl.String or column.null_count() == len(column):
         return False
+    first = column.item(0)  # which tells it of nearly every column, without a search
+    if first is not None and not first.rstrip().lower().endswith(tuple(SUFFIXES)):
+        return False
     ends = "|".join(suffix.removeprefix(".") for suffix in SUFFIXES)
     return bool(column.drop_nulls().str.contains(rf"(?i)\.({ends})\s*$").all())
 
