@@ -7,8 +7,10 @@ was expected, where, and what to do. The command line prints that text alone and
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-
-_MOST_PROBLEMS, _MOST_CHARACTERS = 50, 4000  # in the text; a file of 20,000 mistakes must not flood a terminal
+_MOST_PROBLEMS, _MOST_CHARACTERS = (
+    50,
+    4000,
+)  # in the text; a file of 20,000 mistakes must not flood a terminal
 
 
 class HandrailError(ValueError):

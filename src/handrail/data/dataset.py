@@ -11,6 +11,7 @@ import polars as pl
 from handrail.data.checks import check_parts
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.leaks import HashedRows
+from handrail.data.checks.limits import check_limits
 from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
 from handrail.data.part import Part
 from handrail.data.split.parts import Drawn, RawRows
@@ -173,11 +174,14 @@ def make_dataset(
         parts: training and validation rows as they are learned from; of a streamed table more than `typed`.
         hashes: those of training, validation and test rows.
         remarks: findings of the reader.
+
+    Raises: `DataError` for more levels or classes than the limits allow.
     """
     train, validation = (
         HashedRows(part.name, part.rows, part.table, hashes_of_part)
         for part, hashes_of_part in zip((drawn.train, drawn.validation), hashes[:2], strict=True)
     )
+    check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
     findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
     findings += check_parts(

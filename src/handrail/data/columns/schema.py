@@ -185,11 +185,11 @@ def _find_plain_numbers(columns: Sequence[pl.Series]) -> set[int]:
     found: set[int] = set()
     if len(columns) < MANY_COLUMNS:
         return found
-    for places, values in join_columns(columns):
-        is_text = values.dtype == pl.String
-        if len(places) == 1 or not (is_text or values.dtype.is_numeric()):
+    for places, joined in join_columns(columns):
+        is_text = joined.dtype == pl.String
+        if len(places) == 1 or not (is_text or joined.dtype.is_numeric()):
             continue
-        values = _plain(values)
+        values = _plain(joined)
         read = as_numbers(values)
         lost = (read.is_null() & values.is_not_null()).to_numpy()
         if is_text:

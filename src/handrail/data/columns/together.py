@@ -46,7 +46,9 @@ def split_columns(long: pl.Series, names: Sequence[str]) -> list[pl.Series]:
     return [long.slice(start * rows, rows).alias(name) for start, name in enumerate(names)]
 
 
-def map_columns(frame: pl.DataFrame, kind: type[pl.DataType], function: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
+def map_columns(
+    frame: pl.DataFrame, kind: type[pl.DataType], function: Callable[[pl.Series], pl.Series]
+) -> pl.DataFrame:
     """The frame with a function applied to its columns of a kind; it must look at each value by itself."""
     columns = frame.get_columns()
     chosen = [place for place, column in enumerate(columns) if isinstance(column.dtype, kind)]

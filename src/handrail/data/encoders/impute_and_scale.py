@@ -57,7 +57,9 @@ class Impute(nn.Module):
             values = torch.nanmean(numbers, dim=0) if mean else torch.nanmedian(numbers, dim=0).values
             self.fill[columns] = torch.nan_to_num(values)
 
-    def fill_gaps(self, numbers: Float[Tensor, "rows n"], *, columns: slice = _ALL) -> Float[Tensor, "rows n"]:
+    def fill_gaps(
+        self, numbers: Float[Tensor, "rows n"], *, columns: slice = _ALL
+    ) -> Float[Tensor, "rows n"]:
         """The columns (all, or those named) without gaps."""
         return torch.where(torch.isnan(numbers), self.fill[columns], numbers)
 

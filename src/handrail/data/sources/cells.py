@@ -106,7 +106,7 @@ def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
     values = [_unwrap(value) for value in values]
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {str}:
-        return pl.Series(name, values, dtype=pl.String)
+        return _texts(name, values, source)
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds <= {int, float, decimal.Decimal}:
@@ -114,7 +114,27 @@ def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
     if kinds <= {datetime.datetime, datetime.date}:
         return pl.Series(name, [_to_naive_time(value) for value in values], dtype=pl.Datetime("us"))
     texts = [_as_text(value, name, row, source) for row, value in enumerate(values, start=1)]
-    return pl.Series(name, texts, dtype=pl.String)
+    return _texts(name, texts, source)
+
+
+def _texts(name: str, values: Sequence[object], source: str) -> pl.Series:
+    try:
+        return pl.Series(name, values, dtype=pl.String)
+    except UnicodeEncodeError:
+        row = next(row for row, value in enumerate(values, start=1) if not _is_text(value))
+        raise DataError(
+            f"{source}: column {_shown(name)} holds half of a surrogate pair (\\ud800 to \\udfff) in row "
+            f"{row}, which is no character. Correct the text, or leave it out."
+        ) from None
+
+
+def _is_text(value: object) -> bool:
+    return not isinstance(value, str) or value.encode("utf-8", "ignore").decode() == value
+
+
+def _shown(name: str) -> str:
+    """A name in quotes, its halves of surrogate pairs written as escapes."""
+    return f"'{name.encode('utf-8', 'backslashreplace').decode()}'"
 
 
 def _unwrap(value: object) -> object:
@@ -165,6 +185,9 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
 
     Raises: `DataError` for lists of different lengths and for values that no column can hold.
     """
+    broken = [_shown(name) for name in columns if not _is_text(name)]
+    if broken:
+        raise DataError(f"{source}: the column names {list_some(broken)} are no text; rename them.")
     problems = length_problems({name: len(values) for name, values in columns.items()}, source, "columns")
     if problems:
         raise DataError(problems)
@@ -202,7 +225,9 @@ def check_distinct(names: Sequence[str], source: str) -> None:
         places.setdefault(name, []).append(place)
     twice = sorted(name for name in places if len(places[name]) > 1)
     if twice:
-        listed = list_some((f"'{name}' (columns {list_some(places[name], most=8)})" for name in twice), most=8)
+        listed = list_some(
+            (f"'{name}' (columns {list_some(places[name], most=8)})" for name in twice), most=8
+        )
         raise DataError(
             f"{source}: duplicate column names: {listed}. Rename them, or give all names (names=[…])."
         )

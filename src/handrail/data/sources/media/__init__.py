@@ -68,7 +68,7 @@ def read_items(
         images = ImageStore.of_files(paths, names, cache_in=cache_in)
         source, namer = names[0] if len(names) == 1 else f"{len(names):,} pictures", names.__getitem__
     else:
-        images = ImageStore.of_array(read_idx(path), path.name, cache_in=cache_in)
+        images = ImageStore.of_array(read_idx(path, options.limits), path.name, cache_in=cache_in)
         source, namer = path.name, None
     frame = pl.DataFrame([place_column("image", len(images))])
     return Table(frame, source, namer=namer, stores={"image": images})
