@@ -364,7 +364,7 @@ def _read_alike(
     odd = np.any([mask.any(axis=1) for mask in masks], axis=0) if masks else np.zeros(0, dtype=bool)
     troubles = [
         _trouble(raw[place], columns[place], mask[place])
-        for place in np.flatnonzero(odd)
+        for place in np.flatnonzero(odd).tolist()
         for mask in masks
         if mask[place].any()
     ]
