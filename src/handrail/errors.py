@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+_MOST_PROBLEMS, _MOST_CHARACTERS = 50, 4000  # in the text: 20,000 mistakes must not flood a terminal
 # Control characters but for tabs and line ends, separators that some take for line ends, what turns the
 # direction of writing, and halves of characters, which stand in names of files that are not UTF-8.
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -35,7 +36,7 @@ class VisibleFormatter(logging.Formatter):
 
 
 class HandrailError(ValueError):
-    """One or several mistakes, each a full sentence in `problems`."""
+    """One or several mistakes, each a full sentence in `problems`; the text lists the first of very many."""
 
     def __init__(self, problems: str | Iterable[str]) -> None:
         given = [problems] if isinstance(problems, str) else problems
@@ -44,9 +45,18 @@ class HandrailError(ValueError):
 
     def _text(self) -> str:
         if len(self.problems) == 1:
-            return self.problems[0]
-        lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(self.problems, start=1))
-        return f"{len(self.problems)} mistakes:\n{lines}"
+            return _shorten(self.problems[0])
+        shown = enumerate(self.problems[:_MOST_PROBLEMS], start=1)
+        lines = [f"  {number}. {_shorten(text)}" for number, text in shown]
+        if len(self.problems) > len(lines):
+            lines.append(f"  and {len(self.problems) - len(lines):,} more")
+        return "\n".join([f"{len(self.problems)} mistakes:", *lines])
+
+
+def _shorten(text: str) -> str:
+    """A message with its beginning and its advice, where a value in it is very long."""
+    half = _MOST_CHARACTERS // 2
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]} … {text[-half:]}"
 
 
 class RecipeError(HandrailError):

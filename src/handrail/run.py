@@ -22,7 +22,14 @@ from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.runs.folder import read_json, write_json
 from handrail.runs.lock import hold
-from handrail.runs.predict import Answers, generate_text, predict_table, with_training_names
+from handrail.runs.predict import (
+    Answers,
+    describe_names,
+    free_names,
+    generate_text,
+    predict_table,
+    with_training_names,
+)
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.tools.files import write_atomically
@@ -295,10 +302,10 @@ def predict_source(
         raise DataError(
             "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
         )
-    names = {name: f"{name}_" for name in answers.frame.columns if name in table.frame.columns}
     columns = table.frame.drop(list(table.stores))
+    names = free_names(answers.frame.columns, columns.columns)
     frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
-    return Answers(frame, answers.warnings, answers.maps)
+    return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps)
 
 
 def predict_into(

@@ -10,6 +10,7 @@ import polars as pl
 
 from handrail.data.checks import check_parts
 from handrail.data.checks.finding import Finding
+from handrail.data.checks.limits import check_limits
 from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
 from handrail.data.part import Part
@@ -188,12 +189,15 @@ def make_dataset(
         hashes: those of training, validation and test rows.
         content: likewise by the columns that tell rows apart, which are searched for repeats.
         remarks: findings of the reader.
+
+    Raises: `DataError` for more levels or classes than the limits allow.
     """
     moments = drawn.table.moments
     train, validation = (
         HashedRows(part.name, part.rows, part.table, hashes_of_part)
         for part, hashes_of_part in zip((drawn.train, drawn.validation), content.hashes[:2], strict=True)
     )
+    check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
     findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
     findings += check_parts(

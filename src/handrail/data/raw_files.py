@@ -7,8 +7,10 @@ import lzma
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 from handrail.errors import DataError, did_you_mean
+from handrail.tools.file_kinds import special_kind
 
 COMPRESSED = frozenset((".gz", ".bz2", ".xz", ".zip", ".zst"))
 
@@ -77,12 +79,21 @@ def missing_file(path: Path) -> DataError:
     return DataError(f"there is no file {path}.{did_you_mean(path.name, siblings, listed=False)}")
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, limits: Any = None) -> bytes:
     """The whole file.
 
-    Raises: `DataError` for a missing file, a folder, a lack of permission, an empty file.
+    Arguments:
+        limits: `handrail.recipe.reading.Limits`; the usual ones by default.
+
+    Raises: `DataError` for a missing file, a folder, a lack of permission, an empty file; and, before it is
+        opened, for devices, pipes and sockets, and for a file that is too large or mostly holes.
     """
+    from handrail.data.limits import check_file  # not above: workers that decode pictures need none of it
+
     try:
+        refuse_special_file(path)
+        if path.is_file():
+            check_file(path, limits)
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise missing_file(path) from None
@@ -94,6 +105,8 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(
             f"{path} cannot be read: permission is denied. Ask its owner for the right to read it."
         ) from None
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     if not data:
@@ -101,19 +114,29 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def unpack(data: bytes, path: Path) -> tuple[bytes, str]:
+def refuse_special_file(path: Path) -> None:
+    """Raises: `DataError` for what may have no end, or wait for ever: a device, a pipe, a socket."""
+    kind = special_kind(path)
+    if kind is not None:
+        raise DataError(f"{path} is {kind}; expected a file. Write what comes out of it into a file first.")
+
+
+def unpack(data: bytes, path: Path, limits: Any = None) -> tuple[bytes, str]:
     """The content and its name when uncompressed; files that are not compressed come back as they are.
 
-    Raises: `DataError` for a broken archive, or a zip file with several members.
+    Raises: `DataError` for a broken archive, a zip file with several members, or far too much content.
     """
+    from handrail.data.limits import read_unpacked
+
     suffix = path.suffix.lower()
     if suffix not in COMPRESSED:
         return data, path.name
     try:
         if suffix == ".zip":
-            return _single_member(data, path)
-        unpackers = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress, ".zst": _zstd}
-        content = unpackers[suffix](data)
+            return _single_member(data, path, limits)
+        openers = {".gz": _open_gzip, ".bz2": bz2.BZ2File, ".xz": lzma.LZMAFile}
+        stream = _zstd(data) if suffix == ".zst" else openers[suffix](io.BytesIO(data))
+        content = read_unpacked(stream, len(data), str(path), limits)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         kind = kind_of(data)
         seems = f" Its first bytes are those of {kind}." if kind else ""
@@ -124,13 +147,19 @@ def unpack(data: bytes, path: Path) -> tuple[bytes, str]:
     return content, path.stem
 
 
-def _zstd(data: bytes) -> bytes:
+def _open_gzip(file: io.BytesIO) -> gzip.GzipFile:
+    return gzip.GzipFile(fileobj=file)
+
+
+def _zstd(data: bytes) -> Any:
     import pyarrow
 
-    return pyarrow.input_stream(pyarrow.BufferReader(data), compression="zstd").read()
+    return pyarrow.input_stream(pyarrow.BufferReader(data), compression="zstd")
 
 
-def _single_member(data: bytes, path: Path) -> tuple[bytes, str]:
+def _single_member(data: bytes, path: Path, limits: Any) -> tuple[bytes, str]:
+    from handrail.data.limits import check_unpacked, read_unpacked
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         members = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX")]
@@ -139,7 +168,9 @@ def _single_member(data: bytes, path: Path) -> tuple[bytes, str]:
             raise DataError(
                 f"{path} holds {len(members)} files{listed}; expected one table. Unpack it and name the file."
             )
-        return archive.read(members[0]), Path(members[0]).name
+        check_unpacked(archive.getinfo(members[0]).file_size, len(data), str(path), limits)
+        with archive.open(members[0]) as stream:
+            return read_unpacked(stream, len(data), str(path), limits), Path(members[0]).name
 
 
 def decode(data: bytes, source: str, *, encoding: str | None = None) -> tuple[str, str]:

@@ -165,9 +165,12 @@ def _name_of(source: str) -> str:
 
 
 def read_options(values: Mapping[str, Any]) -> ReadOptions:
-    """Settings of reading from plain data. Raises: `RecipeError` with every mistake."""
+    """Settings of reading from plain data, dotted or not. Raises: `RecipeError` with every mistake."""
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        nested = set_setting(nested, path, value)
     try:
-        return ReadOptions.model_validate(dict(values))
+        return ReadOptions.model_validate(nested)
     except ValidationError as error:
         raise RecipeError(section_mistakes(Recipe, error, ("data", "read"))) from None
 

@@ -7,7 +7,7 @@ import yaml
 
 from handrail.components import available, find, hints, slot_of
 from handrail.errors import RecipeError
-from handrail.tools.yaml import Loader
+from handrail.tools.yaml import LimitError, parse_yaml
 
 _SLOTS = {"model": "model", "objective.loss": "loss", "learning": "rule"}
 _COLUMNS = "data.columns"  # its keys are names of columns, which may hold dots
@@ -67,6 +67,8 @@ def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
     if not sign or not path.strip():
         raise RecipeError(f"{flag} {text}: expected NAME=VALUE.")
     try:
-        return path.strip(), yaml.load(value, Loader)  # noqa: S506 - a safe loader
+        return path.strip(), parse_yaml(value)
+    except LimitError as error:
+        raise RecipeError(f"{flag} {path.strip()}: the value {error.problem}.") from None
     except yaml.YAMLError:
         raise RecipeError(f"{flag} {text}: '{value}' cannot be read as a value.") from None

@@ -1,13 +1,37 @@
 """How a table is read, and how its rows are divided: `data.read` and `data.split`."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from handrail.components.arguments import Fraction
+from handrail.components.arguments import Count, Fraction, Positive
 
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";"}
 _DELIMITERS |= {"whitespace": " ", "space": " ", "\\s+": " "}
+
+
+class Limits(BaseModel):
+    """What a source may hold at most, so that no file fills the memory or never ends.
+
+    Arguments:
+        unpacked: gigabytes (10⁹ bytes) of a file that is read whole, and of what is packed in it.
+        expansion: times that a file of more than 64 MB may be larger than its packed form, or than what it
+            has on the disk.
+        columns: of a table.
+        levels: of all categories that are encoded.
+        encoded: gigabytes of the encoded rows, where one column a level (one-hot) makes them wide.
+        classes: of a target.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unpacked: Positive = 8.0
+    expansion: Positive = 100.0
+    columns: Count = 100_000
+    levels: Count = 1_000_000
+    encoded: Positive = 4.0
+    classes: Count = 10_000
 
 
 class ReadOptions(BaseModel):
@@ -25,6 +49,7 @@ class ReadOptions(BaseModel):
         query: a query to be sent to a database, instead of `table`.
         allow_pickle: read a pickle although it can run any code.
         key: the NPZ array that holds the target; its column is then called `target`.
+        limits: what a source may hold at most.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +65,7 @@ class ReadOptions(BaseModel):
     query: str | None = None
     allow_pickle: bool = False
     key: str | None = None
+    limits: Limits = Limits()
 
     @field_validator("delimiter")
     @classmethod
@@ -60,7 +86,7 @@ class ReadOptions(BaseModel):
     @classmethod
     def _distinct_names(cls, value: list[str] | None) -> list[str] | None:
         if value is not None:
-            twice = sorted({name for name in value if value.count(name) > 1})
+            twice = sorted(name for name, count in Counter(value).items() if count > 1)
             if twice:
                 raise ValueError(f"expected distinct names, found twice: {', '.join(twice)}")
             if not value or not all(name.strip() for name in value):
@@ -68,8 +94,9 @@ class ReadOptions(BaseModel):
         return value
 
     def given(self) -> dict[str, object]:
-        """The settings that differ from "find out"."""
-        return {key: value for key, value in self if value != type(self).model_fields[key].default}
+        """The settings that differ from "find out"; limits hold for every source, and are not among them."""
+        fields = type(self).model_fields
+        return {key: value for key, value in self if key != "limits" and value != fields[key].default}
 
 
 class Split(BaseModel):

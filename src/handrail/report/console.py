@@ -8,6 +8,7 @@ from typing import Any
 
 from handrail.components import KINDS, available, settings
 from handrail.data.checks.finding import Finding
+from handrail.data.columns.schema import Column
 from handrail.data.dataset import Dataset
 from handrail.errors import RecipeError, did_you_mean
 from handrail.evaluation.ledger import Opening
@@ -34,6 +35,7 @@ _SHOWN = {
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
 }
+_MOST_COLUMNS = 100
 _FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
 
 
@@ -152,13 +154,16 @@ def openings_text(openings: list[Opening]) -> str:
 
 def findings_text(data: Dataset, findings: Sequence[Finding]) -> str:
     """Columns, then findings, errors first."""
-    width = max((len(column.name) for column in data.schema.columns), default=0)
+    columns = data.schema.columns[:_MOST_COLUMNS]
+    width = max((len(column.name) for column in columns), default=0)
+    listed = [f"  {each.name.ljust(width)}  {each.kind.ljust(10)}  {each.why}" for each in columns]
     lines = [
         f"{data.source}: {data.task.name}, target {', '.join(data.task.targets)} ({data.task.why})",
         f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} test rows",
         *data.notes,
         "",
-        *(f"  {each.name.ljust(width)}  {each.kind.ljust(10)}  {each.why}" for each in data.schema.columns),
+        *listed,
+        *_describe_rest(data.schema.columns[_MOST_COLUMNS:]),
         "",
     ]
     for level in wording.LEVELS:
@@ -168,6 +173,12 @@ def findings_text(data: Dataset, findings: Sequence[Finding]) -> str:
     counts = Counter(finding.level for finding in findings)
     lines.append(", ".join(plural(counts[level], level) for level in wording.LEVELS))
     return "\n".join(lines)
+
+
+def _describe_rest(columns: Sequence[Column]) -> list[str]:
+    """How many columns of each kind are not listed."""
+    kinds = [f"{count:,} {kind}" for kind, count in Counter(column.kind for column in columns).items()]
+    return [f"  and {len(columns):,} more: {', '.join(kinds)}; --json lists all"] if columns else []
 
 
 def catalogue(kind: str | None = None) -> dict[str, dict[str, dict[str, Any]]]:

@@ -31,6 +31,7 @@ from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import read_records
 
 _UNUSED = ("identifier", "constant")
+_MOST_COLUMNS = 500  # in the table of columns
 _MODEL, _AUGMENTATION = "model ", "Augmentation: "  # how the reasons for automatic choices begin
 
 
@@ -88,8 +89,10 @@ def load_template(name: str) -> jinja2.Template:
 def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:
     kinds = Counter(column["kind"] for column in summary["columns"]).most_common()
     counts = [f"{count:,} {kind}{' (set aside)' if kind in _UNUSED else ''}" for kind, count in kinds]
-    rows = [{**column, "used": column["kind"] not in _UNUSED} for column in summary["columns"]]
-    return {"sentence": f"{plural(len(rows), 'column')}: {', '.join(counts)}.", "rows": rows}
+    listed, number = summary["columns"][:_MOST_COLUMNS], len(summary["columns"])
+    rows = [{**column, "used": column["kind"] not in _UNUSED} for column in listed]
+    sentence = f"{plural(number, 'column')}: {', '.join(counts)}."
+    return {"sentence": sentence, "rows": rows, "more": number - len(rows)}
 
 
 def _curves(run: RunRecord, summary: Mapping[str, Any]) -> list[FigureView]:

@@ -26,6 +26,7 @@ from handrail.tools.files import write_atomically
 
 Figures = dict[str, dict[str, float | None]]
 _HARDEST = 8
+_MOST_READABLE = 100  # columns whose values are kept of such a row
 
 
 def figures(predictions: Outcome, settings: EvaluationRecipe, seed: int = 0) -> Figures:
@@ -67,8 +68,9 @@ def _value_or_worst(value: float) -> float:
 
 
 def hardest(outcome: Outcome, part: Part, features: list[str]) -> list[dict[str, Any]]:
-    """The rows with the greatest error: number, truth, answer and values as read."""
+    """The rows with the greatest error: number, truth, answer and values as read, of the first columns."""
     error, rows = outcome.errors(), []
+    features, more = features[:_MOST_READABLE], len(features[_MOST_READABLE:])
     one_each = len(error) == len(part)  # windows on a long text are no rows of the table
     for row in np.argsort(-error, kind="stable")[:_HARDEST]:
         values = part.readable(int(row), features) if one_each else {}
@@ -80,6 +82,7 @@ def hardest(outcome: Outcome, part: Part, features: list[str]) -> list[dict[str,
                 "answer": outcome.describe(int(row), truth=False),
                 "error": float(error[row]),
                 "values": values,
+                **({"more": more} if more else {}),
             }
         )
     return rows

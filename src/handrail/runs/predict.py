@@ -1,6 +1,7 @@
 """Predict new rows: read as the training rows were, refused or warned about where they differ."""
 
 import io
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,9 +20,30 @@ from handrail.errors import DataError, HandrailError
 from handrail.pipeline import Pipeline
 from handrail.tasks.scoring import scores_of
 from handrail.tools.files import write_bytes
+from handrail.tools.words import list_some
 
 _IN_NAMES = 10
 _EXPECTED = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}
+
+
+def free_names(answers: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
+    """For each answer's name that the table has already, the first of `name_`, `name_2`, … that is free."""
+    present = set(taken)
+    used, names = {*answers, *present}, {}
+    for name in answers:
+        if name in present:
+            others = (f"{name}_{number if number > 1 else ''}" for number in itertools.count(1))
+            names[name] = next(other for other in others if other not in used)
+            used.add(names[name])
+    return names
+
+
+def describe_names(names: dict[str, str]) -> list[str]:
+    """A warning for answers that `--keep` gives another name."""
+    if not names:
+        return []
+    listed = list_some((f"'{name}' is called '{other}'" for name, other in names.items()), most=10)
+    return [f"--keep: the table has columns of the answers' names, so of the answers {listed}."]
 
 
 class Answers:

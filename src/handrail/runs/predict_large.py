@@ -18,8 +18,10 @@ from handrail.recipe.sections import DataRecipe
 from handrail.runs.predict import (
     Answers,
     check_warnings,
+    describe_names,
     describe_unreadable,
     describe_unseen,
+    free_names,
     predict_columns,
     without_bad,
 )
@@ -95,9 +97,11 @@ class PredictedBlocks:
         self.pipeline, self.source, self.keep = pipeline, source, keep
         self.table = Table(pl.DataFrame(), source.name, namer=source.row_name, streamed=True)
         self.names = [column.name for column in pipeline.encoder.schema.used]
-        absent = [name for name in self.names if name not in source.columns]
+        present = set(source.columns)
+        absent = [name for name in self.names if name not in present]
         if absent:
             raise DataError(missing_columns(absent, source.columns))
+        self.renamed: dict[str, str] = {}
         self.troubles: dict[tuple[str, bool], tuple[Trouble, list[int]]] = {}
         self.unseen: dict[str, tuple[set[str | None], list[int]]] = {}
 
@@ -107,8 +111,8 @@ class PredictedBlocks:
             self._note(start, features, troubles)
             answers = without_bad(predict_columns(self.pipeline, features, self.table)[0], troubles)
             if self.keep:
-                names = {name: f"{name}_" for name in answers.columns if name in frame.columns}
-                answers = pl.concat([frame, answers.rename(names)], how="horizontal")
+                self.renamed = free_names(answers.columns, frame.columns)
+                answers = pl.concat([frame, answers.rename(self.renamed)], how="horizontal")
             yield answers
 
     def _note(self, start: int, features: pl.DataFrame, troubles: Sequence[Trouble]) -> None:
@@ -127,4 +131,5 @@ class PredictedBlocks:
             for name, (values, rows) in self.unseen.items()
         ]
         problems = [describe_unreadable(self.table, *trouble) for trouble in self.troubles.values()]
-        return check_warnings(unseen, problems, strict=strict, skip_bad=skip_bad)
+        noticed = check_warnings(unseen, problems, strict=strict, skip_bad=skip_bad)
+        return [*noticed, *describe_names(self.renamed)]

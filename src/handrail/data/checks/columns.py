@@ -1,10 +1,13 @@
 """What is odd about single columns of the training rows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from handrail.data.checks.finding import Finding, advise_drop, report_columns, share
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
+from handrail.data.columns.together import number_blocks, sorted_quantiles
 from handrail.data.part import Part
 from handrail.tools.words import plural
 
@@ -118,12 +121,13 @@ def _find_near_constants(train: Part, schema: Schema) -> list[Finding]:
     if len(train) < _FEWEST_ROWS:
         return []
     details = {}
-    for column in schema.cells:
-        counts = train.features[column.name].rename("value").value_counts(sort=True, name="rows")
-        value, rows = counts.row(0)
+    cells = [train.features[column.name] for column in schema.cells]
+    names = _may_be_nearly_constant(cells)
+    for values in [column for column in cells if column.name in names]:
+        value, rows = values.rename("value").value_counts(sort=True, name="rows").row(0)
         if value is not None and rows >= _NEARLY_ALWAYS * len(train):
             shown = f"{value:g}" if isinstance(value, float) else f"'{value}'"
-            details[column.name] = f"{shown} in {share(rows, len(train))}"
+            details[values.name] = f"{shown} in {share(rows, len(train))}"
     return report_columns(
         "note",
         "near-constant",
@@ -134,10 +138,23 @@ def _find_near_constants(train: Part, schema: Schema) -> list[Finding]:
     )
 
 
+def _may_be_nearly_constant(columns: Sequence[pl.Series]) -> set[str]:
+    """Columns of numbers of which a run of equal ones, once sorted, is long enough; and all others."""
+    numbers = [column for column in columns if column.dtype == pl.Float64]
+    names = {column.name for column in columns} - {column.name for column in numbers}
+    for places, values in number_blocks(numbers):
+        ordered = np.sort(values, axis=1)
+        run = int(np.ceil(_NEARLY_ALWAYS * ordered.shape[1]))
+        same = (ordered[:, run - 1 :] == ordered[:, : ordered.shape[1] - run + 1]).any(axis=1)
+        names.update(numbers[places[place]].name for place in np.flatnonzero(same))
+    return names
+
+
 def _find_outliers(train: Part, schema: Schema) -> list[Finding]:
     details = {}
-    for column in schema.of_kind("numeric"):
-        values = train.features[column.name].to_numpy()
+    columns = [train.features[column.name] for column in schema.of_kind("numeric")]
+    for column in [columns[place] for place in _may_have_outliers(columns)]:
+        values = column.to_numpy()
         places = outlying(values)
         if len(places):
             farthest = int(places[np.abs(values[places] - np.nanmedian(values)).argmax()])
@@ -152,6 +169,19 @@ def _find_outliers(train: Part, schema: Schema) -> list[Finding]:
         action="They stay; data.encoding.scaling=robust or quantile weakens them, data.read.missing "
         "turns codes into gaps.",
     )
+
+
+def _may_have_outliers(columns: Sequence[pl.Series]) -> list[int]:
+    """Places of columns with a value near or beyond a fence, or whose quartiles do not tell."""
+    chosen: list[int] = []
+    for places, values in number_blocks(columns):
+        size = np.nanmax(np.abs(values), axis=1, initial=0.0, keepdims=True)
+        ordered = np.sort(values / np.where(size > 0, size, 1.0), axis=1)
+        low, high, least, most = sorted_quantiles(ordered, [0.25, 0.75, 0.0, 1.0])
+        reach = 0.999 * _FENCE * (high - low)  # rounding must not hide a column from `outlying`
+        near = (low == high) | (least < low - reach) | (most > high + reach)
+        chosen += [places[place] for place in np.flatnonzero(near)]
+    return sorted(chosen)
 
 
 def outlying(values: np.ndarray) -> np.ndarray:

@@ -45,7 +45,8 @@ def check_leaks(train: Part, validation: Part, *, schema: Schema, task: TaskSpec
     for target in _targets(train, validation, task):
         copies = [column.name for column in schema.cells if _is_copy(column, target, train, validation)]
         findings += _find_copies(copies, target, alone=len(schema.used) == 1)
-        others = [column for column in schema.cells if column.name not in copies]
+        known = set(copies)
+        others = [column for column in schema.cells if column.name not in known]
         if len(schema.cells) > 1:  # with one column, telling the target from it is the whole task
             findings += _find_giveaways(others, target, train, validation)
             findings += _find_sums(others, target, train, validation)

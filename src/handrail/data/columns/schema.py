@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from handrail.data.columns.together import MANY_COLUMNS, join_columns, split_columns
 from handrail.data.columns.values import (
     FALSE,
     TRUE,
@@ -34,6 +35,7 @@ from handrail.data.columns.values import (
     moments,
 )
 from handrail.errors import DataError, did_you_mean
+from handrail.tools.words import list_some
 
 ColumnKind = Literal[
     "numeric",
@@ -52,6 +54,7 @@ TABLE_KINDS = ("numeric", "boolean", "category", "datetime")  # one encoder take
 COLUMN_KINDS = ("image", "series", "audio", "text", "stream")  # each column has an encoder of its own
 FEATURE_KINDS = TABLE_KINDS + COLUMN_KINDS
 _STORED = ("image", "series", "audio", "stream")  # what a column is by its source, not by its cells
+_LEADING_ZERO = r"^0\d+$"
 _SENTENCE = 5  # words in the mean: shorter texts are names and titles
 _EXPECTED = {
     "numeric": "a number",
@@ -141,11 +144,11 @@ def infer(
     Raises: `DataError` for kinds of unknown columns or kinds that do not fit the values.
     """
     kinds, stored = kinds or {}, stored or {}
-    known = get_args(ColumnKind)
+    known, present = get_args(ColumnKind), set(frame.columns)
+    absent = [name for name in kinds if name not in present]
     problems = [
-        f"data.columns.{name}: there is no such column.{did_you_mean(name, frame.columns)}"
-        for name in kinds
-        if name not in frame.columns
+        f"data.columns.{name}: there is no such column.{did_you_mean(name, present) if place < 20 else ''}"
+        for place, name in enumerate(absent)
     ]
     problems += [
         f"data.columns.{name}: found '{kind}', expected one of {', '.join(known)}.{did_you_mean(kind, known)}"
@@ -156,14 +159,50 @@ def infer(
         f"data.columns.{name}: found '{kind}', but the source gives {stored.get(name, 'no such items')} "
         "there; leave it out."
         for name, kind in kinds.items()
-        if (name in frame.columns and kind in known and stored.get(name, kind) != kind)
+        if (name in present and kind in known and stored.get(name, kind) != kind)
         or (kind in _STORED and name not in stored)
     ]
     if problems:
         raise DataError(problems)
+    columns = frame.get_columns()
+    free = [place for place, each in enumerate(columns) if each.name not in kinds and each.name not in stored]
+    plain = _find_plain_numbers([columns[place] for place in free])
+    numeric = {free[place] for place in plain}
     return Schema(
-        columns=tuple(_column(frame[name], kinds.get(name), stored.get(name)) for name in frame.columns)
+        columns=tuple(
+            Column(name=series.name, kind="numeric", why="numbers")
+            if place in numeric
+            else _column(series, kinds.get(series.name), stored.get(series.name))
+            for place, series in enumerate(columns)
+        )
     )
+
+
+def _find_plain_numbers(columns: Sequence[pl.Series]) -> set[int]:
+    """Places of columns that `infer_column` takes for numbers at once: several different ones, no odd words,
+    and some of them broken or repeated, so that they are no identifiers. Of others it decides.
+    """
+    found: set[int] = set()
+    if len(columns) < MANY_COLUMNS:
+        return found
+    for places, joined in join_columns(columns):
+        is_text = joined.dtype == pl.String
+        if len(places) == 1 or not (is_text or joined.dtype.is_numeric()):
+            continue
+        values = _plain(joined)
+        read = as_numbers(values)
+        lost = (read.is_null() & values.is_not_null()).to_numpy()
+        if is_text:
+            lost = lost | values.str.contains(_LEADING_ZERO).fill_null(False).to_numpy()
+        numbers = read.fill_null(float("nan")).to_numpy().reshape(len(places), -1)
+        ordered = np.sort(numbers, axis=1)
+        known = (~np.isnan(ordered)).sum(axis=1)
+        distinct = ((ordered[:, 1:] != ordered[:, :-1]) & ~np.isnan(ordered[:, 1:])).sum(axis=1) + 1
+        whole = (np.isnan(numbers) | (numbers == np.floor(numbers))).all(axis=1)
+        plain = (known > 0) & (distinct > 2) & ((distinct < known) | ~whole)
+        plain &= ~lost.reshape(len(places), -1).any(axis=1)
+        found.update(places[place] for place in np.flatnonzero(plain))
+    return found
 
 
 def _column(series: pl.Series, kind: str | None, stored: ColumnKind | None) -> Column:
@@ -300,19 +339,36 @@ def _first(series: pl.Series) -> str:
 
 def read_column(series: pl.Series, column: Column) -> tuple[pl.Series, list[Trouble]]:
     """One column of any frame as the schema's kind, and the rows that could not be read or are infinite."""
+    (read,), troubles = _read_alike([series], [column], series)
+    return read, troubles
+
+
+def _read_alike(
+    raw: Sequence[pl.Series], columns: Sequence[Column], values: pl.Series
+) -> tuple[list[pl.Series], list[Trouble]]:
+    """As `read_column`, of columns that are read in the same way, whose values stand below each other."""
+    column, names = columns[0], [each.name for each in columns]
     if column.kind in _STORED:
-        return series.alias(column.name), []
-    series = _plain(series)
-    if column.markers and series.dtype == pl.String:
-        series = series.replace(list(column.markers), [None] * len(column.markers))
-    read = _read(series, column).alias(column.name)
+        return split_columns(values, names), []
+    values = _plain(values)
+    if column.markers and values.dtype == pl.String:
+        values = values.replace(list(column.markers), [None] * len(column.markers))
+    read = _read(values, column)
     if column.kind not in ("numeric", "boolean", "datetime"):
-        return read, []
-    unread = read.is_null() & series.is_not_null()
+        return split_columns(read, names), []
+    unread = read.is_null() & values.is_not_null()
     infinite = read.is_infinite().fill_null(False)
     if infinite.any():
-        read = pl.select(pl.when(~infinite).then(read)).to_series().alias(column.name)
-    return read, [_trouble(series, column, mask) for mask in (infinite, unread) if mask.any()]
+        read = pl.select(pl.when(~infinite).then(read)).to_series()
+    masks = [mask.to_numpy().reshape(len(columns), -1) for mask in (infinite, unread) if mask.any()]
+    odd = np.any([mask.any(axis=1) for mask in masks], axis=0) if masks else np.zeros(0, dtype=bool)
+    troubles = [
+        _trouble(raw[place], columns[place], mask[place])
+        for place in np.flatnonzero(odd).tolist()
+        for mask in masks
+        if mask[place].any()
+    ]
+    return split_columns(read, names), troubles
 
 
 def _read(series: pl.Series, column: Column) -> pl.Series:
@@ -329,8 +385,8 @@ def _read(series: pl.Series, column: Column) -> pl.Series:
     return labels.replace({word: word.lower() for word in ("True", "TRUE", "False", "FALSE")})
 
 
-def _trouble(series: pl.Series, column: Column, mask: pl.Series) -> Trouble:
-    rows = np.flatnonzero(mask.to_numpy())
+def _trouble(series: pl.Series, column: Column, mask: np.ndarray) -> Trouble:
+    rows = np.flatnonzero(mask)
     return Trouble(column.name, column.kind, tuple(int(row) for row in rows), str(series[int(rows[0])]))
 
 
@@ -339,16 +395,33 @@ def read_frame(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, list[
 
     Raises: `DataError` when columns are missing; columns are found by name, in any order.
     """
-    absent = [column.name for column in schema.used if column.name not in frame.columns]
+    used, present = schema.used, set(frame.columns)
+    absent = [column.name for column in used if column.name not in present]
     if absent:
         raise DataError(missing_columns(absent, frame.columns))
-    read = [read_column(frame[column.name], column) for column in schema.used]
-    return pl.DataFrame([series for series, _ in read]), [item for _, troubles in read for item in troubles]
+    raw = frame.select([column.name for column in used]).get_columns()
+    features: list[pl.Series] = list(raw)
+    troubles: dict[str, list[Trouble]] = {}
+    for places, values in join_columns(raw, key=lambda place: _way_of_reading(used[place])):
+        alike = [used[place] for place in places]
+        read, odd = _read_alike([raw[place] for place in places], alike, values)
+        for place, column in zip(places, read, strict=True):
+            features[place] = column
+        for trouble in odd:
+            troubles.setdefault(trouble.column, []).append(trouble)
+    return pl.DataFrame(features), [item for column in used for item in troubles.get(column.name, [])]
+
+
+def _way_of_reading(column: Column) -> tuple[object, ...] | None:
+    """Equal for columns whose values are read alike; None where a value is read by those beside it."""
+    if column.kind == "datetime" and column.date_format is None:
+        return None  # the format that reads the most of the column
+    return column.kind, column.date_format, column.markers, column.numbers
 
 
 def missing_columns(absent: Sequence[str], present: Sequence[str]) -> str:
     """One message for all columns that are not there."""
-    names = ", ".join(f"'{name}'" for name in absent)
+    names = list_some((f"'{name}'" for name in absent), most=20)
     columns, them = ("columns", "them") if len(absent) > 1 else ("column", "it")
     hint = did_you_mean(absent[0], present)
     return f"the table has no {columns} {names}; the network was trained with {them}.{hint}"

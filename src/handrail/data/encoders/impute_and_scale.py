@@ -11,6 +11,7 @@ LARGEST = (
     1e18  # larger values count as this: its square, and a layer's sum of products, stay finite in float32
 )
 _KNOTS = 65
+_ALL = slice(None)
 _YEAR, _WEEK, _DAY = 365.2425 * 86400, 7 * 86400.0, 86400.0
 
 
@@ -36,23 +37,38 @@ class Impute(nn.Module):
         self.register_buffer("fill", torch.zeros(width, dtype=torch.float64))
         self.register_buffer("flagged", torch.tensor(list(flagged), dtype=torch.int64))
 
-    def fit(self, numbers: Float[Tensor, "rows n"], how: str, constant: float | None) -> None:
-        """Mean, median (of an even count: the lower middle) or a constant, over the values that are there."""
+    def fit(
+        self,
+        numbers: Float[Tensor, "rows n"],
+        how: str,
+        constant: float | None,
+        *,
+        columns: slice = _ALL,
+    ) -> None:
+        """Mean, median (of an even count: the lower middle) or a constant, over the values that are there.
+
+        Arguments:
+            columns: which of its columns `numbers` are.
+        """
         if how == "constant":
             self.fill.fill_(constant or 0.0)
         elif numbers.shape[1]:
             mean = how == "mean"
             values = torch.nanmean(numbers, dim=0) if mean else torch.nanmedian(numbers, dim=0).values
-            self.fill.copy_(torch.nan_to_num(values))
+            self.fill[columns] = torch.nan_to_num(values)
 
-    def fill_gaps(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
-        return torch.where(torch.isnan(numbers), self.fill, numbers)
+    def fill_gaps(
+        self, numbers: Float[Tensor, "rows n"], *, columns: slice = _ALL
+    ) -> Float[Tensor, "rows n"]:
+        """The columns (all, or those named) without gaps."""
+        return torch.where(torch.isnan(numbers), self.fill[columns], numbers)
 
     def forward(
         self, numbers: Float[Tensor, "rows n"]
     ) -> tuple[Float[Tensor, "rows n"], Float[Tensor, "rows flags"]]:
         """The columns without gaps, and the 0/1 columns that mark the gaps."""
-        return self.fill_gaps(numbers), torch.isnan(numbers).index_select(1, self.flagged).double()
+        filled = torch.where(torch.isnan(numbers), self.fill, numbers)
+        return filled, torch.isnan(numbers).index_select(1, self.flagged).double()
 
 
 class AffineScale(nn.Module):
@@ -73,7 +89,7 @@ class AffineScale(nn.Module):
         self.register_buffer("shift", torch.zeros(width, dtype=torch.float64))
         self.register_buffer("spread", torch.ones(width, dtype=torch.float64))
 
-    def fit(self, numbers: Float[Tensor, "rows n"]) -> None:
+    def fit(self, numbers: Float[Tensor, "rows n"], *, columns: slice = _ALL) -> None:
         """Learn shift and spread; a column without spread is only shifted, and 0/1 columns are left alone."""
         if self.how == "none" or not numbers.shape[1]:
             return
@@ -85,8 +101,9 @@ class AffineScale(nn.Module):
         else:
             low, shift, high = column_quantiles(numbers, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64))
             spread = torch.where(high > low, high - low, deviation)
-        self.shift.copy_(torch.where(self.scaled, shift, torch.zeros_like(shift)))
-        self.spread.copy_(torch.where(self.scaled, usable_spread(spread, size), torch.ones_like(spread)))
+        scaled = self.scaled[columns]
+        self.shift[columns] = torch.where(scaled, shift, torch.zeros_like(shift))
+        self.spread[columns] = torch.where(scaled, usable_spread(spread, size), torch.ones_like(spread))
 
     def forward(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
         return (numbers - self.shift) / self.spread
@@ -105,9 +122,10 @@ class QuantileScale(nn.Module):
         self.scaled = list(scaled)
         self.register_buffer("knots", torch.zeros(_KNOTS, width, dtype=torch.float64))
 
-    def fit(self, numbers: Float[Tensor, "rows n"]) -> None:
+    def fit(self, numbers: Float[Tensor, "rows n"], *, columns: slice = _ALL) -> None:
         if numbers.shape[1]:
-            self.knots.copy_(column_quantiles(numbers, torch.linspace(0, 1, _KNOTS, dtype=torch.float64)))
+            shares = torch.linspace(0, 1, _KNOTS, dtype=torch.float64)
+            self.knots[:, columns] = column_quantiles(numbers, shares)
 
     def forward(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
         """Scaled columns: the mean over the steps between knots of how much of each step lies below x."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.data.columns.schema import Schema
+from handrail.data.columns.together import number_blocks
 from handrail.data.encoders.impute_and_scale import (
     AffineScale,
     CyclicTime,
@@ -33,6 +34,7 @@ from handrail.layers.embedding import EmbedColumns, embedding_width
 from handrail.recipe.sections import Encoding
 
 _ROWS = 16384  # at once
+_FITTED = 1 << 22  # numbers from which scales are learned at once
 _LEARNED = ("levels", "flagged", "rare", "daytime")
 
 
@@ -99,22 +101,34 @@ class TableEncoder(nn.Module):
             rare={name: rare for name, (_, rare) in vocabulary.items()},
             daytime=[bool((moment % 86400 != 0).any()) for moment in moments],
         )
-        raw = encoder.prepare(frame)
-        numbers = bound(raw.numbers)
-        encoder.impute.fit(numbers, encoding.missing, encoding.fill)
-        encoder.scale.fit(encoder.impute.fill_gaps(numbers))
-        encoder.time.fit(bound(raw.moments))
+        encoder._fit_numbers(frame, encoding)
+        encoder.time.fit(bound(encoder._moments(frame)))
         return encoder
+
+    def _fit_numbers(self, frame: pl.DataFrame, encoding: Encoding) -> None:
+        """Learn what fills and scales each column, some columns at a time, for each step copies them."""
+        width = len(self.number_names)
+        step = max(1, _FITTED // max(len(frame), 1))
+        for start in range(0, width, step):
+            some = slice(start, start + step)
+            columns = frame.select(self.number_names[some]).get_columns()
+            numbers = bound(_stack(columns, len(frame)))
+            self.impute.fit(numbers, encoding.missing, encoding.fill, columns=some)
+            self.scale.fit(self.impute.fill_gaps(numbers, columns=some), columns=some)
+
+    def _moments(self, frame: pl.DataFrame) -> Float[Tensor, "rows t"]:
+        return _stack(frame.select(self.moment_names).get_columns(), len(frame))
 
     def prepare(self, frame: pl.DataFrame) -> Raw:
         """Typed columns as tensors; words become codes by the vocabulary."""
-        rows = len(frame)
+        numbers = _stack(frame.select(self.number_names).get_columns(), len(frame))
+        return Raw(numbers, self._all_codes(frame), self._moments(frame))
+
+    def _all_codes(self, frame: pl.DataFrame) -> Int[Tensor, "rows c"]:
         codes = [self._codes(frame[name], name) for name in self.category_names]
-        return Raw(
-            _stack([frame[name] for name in self.number_names], rows),
-            torch.from_numpy(np.stack(codes, axis=1)) if codes else torch.zeros(rows, 0, dtype=torch.int64),
-            _stack([frame[name] for name in self.moment_names], rows),
-        )
+        if not codes:
+            return torch.zeros(len(frame), 0, dtype=torch.int64)
+        return torch.from_numpy(np.stack(codes, axis=1))
 
     def _codes(self, series: pl.Series, name: str) -> np.ndarray:
         levels = self.levels[name]
@@ -145,11 +159,13 @@ class TableEncoder(nn.Module):
     @torch.no_grad()
     def encode(self, frame: pl.DataFrame) -> Float[Tensor, "rows width"]:
         """Typed columns as encoded rows on the encoder's device, in parts, which saves memory."""
-        raw, device = self.prepare(frame), self.impute.fill.device
+        codes, device = self._all_codes(frame), self.impute.fill.device
         encoded = torch.empty(len(frame), self.width, device=device)
         for start in range(0, len(frame), _ROWS):
-            part = slice(start, start + _ROWS)
-            encoded[part] = self(*(tensor[part].to(device) for tensor in raw))
+            part = frame.slice(start, _ROWS)
+            numbers = _stack(part.select(self.number_names).get_columns(), len(part))
+            raw = (numbers, codes[start : start + _ROWS], self._moments(part))
+            encoded[start : start + _ROWS] = self(*(tensor.to(device) for tensor in raw))
         return encoded
 
     def rows(self, features: pl.DataFrame, stores: Stores) -> Tensor:
@@ -227,8 +243,8 @@ def _vocabulary(counts: pl.DataFrame, rare: int) -> tuple[list[str], list[str]]:
     return sorted(frequent), sorted(few)
 
 
-def _stack(columns: list[pl.Series], rows: int) -> Tensor:
-    if not columns:
-        return torch.zeros(rows, 0, dtype=torch.float64)
-    arrays = [column.fill_null(float("nan")).to_numpy() for column in columns]
-    return torch.from_numpy(np.stack(arrays, axis=1).astype(np.float64, copy=False))
+def _stack(columns: list[pl.Series], rows: int) -> Float[Tensor, "rows n"]:
+    values = np.empty((rows, len(columns)))
+    for places, block in number_blocks(columns):
+        values[:, places] = block.T
+    return torch.from_numpy(values)

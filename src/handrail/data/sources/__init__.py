@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from handrail.data.raw_files import decode, kind_of, read_bytes, unpack
+from handrail.data.limits import check_columns
+from handrail.data.raw_files import decode, kind_of, read_bytes, refuse_special_file, unpack
 from handrail.data.sources.cells import rename_columns
 from handrail.data.sources.columnar import (
     read_arrow,
@@ -87,6 +88,7 @@ def read(
     """
     options = options or ReadOptions()
     table = _read(source, options, cache_in, labelled)
+    check_columns(table.frame.width, table.source, options.limits)
     if table.frame.height == 0 or table.frame.width == 0:
         what = f"{table.frame.width} columns and no rows" if table.frame.width else "no columns"
         raise DataError(f"{table.source} has {what}; expected at least one row of data.")
@@ -207,9 +209,10 @@ def parquet_in(folder: Path) -> list[Path]:
 
 def read_file(path: Path, *, options: ReadOptions) -> Table:
     """One file, by its ending or else by its content. Raises: `DataError` as `read`."""
+    refuse_special_file(path)
     if FORMATS.get(path.suffix.lower()) == "sqlite":
         return _read_sqlite(path, options)
-    data, inner = unpack(read_bytes(path), path)
+    data, inner = unpack(read_bytes(path, options.limits), path, options.limits)
     kind = FORMATS.get(Path(inner).suffix.lower()) or _format_of(data, path, options)
     if kind == "sqlite":
         if inner != path.name:

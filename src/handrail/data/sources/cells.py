@@ -8,8 +8,10 @@ from typing import TypeVar
 
 import polars as pl
 
+from handrail.data.columns.together import MANY_COLUMNS, map_columns
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
+from handrail.tools.words import list_some
 
 MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "."))
 _SCALARS = int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
@@ -25,6 +27,8 @@ def clean_text(data: Frame, markers: Iterable[str] = ()) -> Frame:
     if isinstance(data, pl.Series):
         return clean_text(data.to_frame(), markers).to_series()
     known = sorted(MISSING | {marker.strip() for marker in markers})
+    if data.width > MANY_COLUMNS:
+        return map_columns(data, pl.String, lambda column: clean_text(column, markers))
     stripped = pl.col(pl.String).str.strip_chars()
     return data.with_columns(pl.when(~stripped.is_in(known)).then(stripped).name.keep())
 
@@ -51,7 +55,15 @@ def convert_types(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = 
     if problems:
         raise DataError(problems)
     cleaned = clean_text(pl.DataFrame(columns), markers)
-    return _numeric_markers(cleaned.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None)), markers)
+    return _numeric_markers(_fill_nan(cleaned), markers)
+
+
+def _fill_nan(frame: pl.DataFrame) -> pl.DataFrame:
+    if frame.width <= MANY_COLUMNS:
+        return frame.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    for kind in (pl.Float32, pl.Float64):
+        frame = map_columns(frame, kind, lambda column: column.fill_nan(None))
+    return frame
 
 
 def _to_plain_type(column: pl.Series, source: str) -> pl.Series:
@@ -94,7 +106,7 @@ def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
     values = [_unwrap(value) for value in values]
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {str}:
-        return pl.Series(name, values, dtype=pl.String)
+        return _texts(name, values, source)
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds <= {int, float, decimal.Decimal}:
@@ -102,7 +114,27 @@ def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
     if kinds <= {datetime.datetime, datetime.date}:
         return pl.Series(name, [_to_naive_time(value) for value in values], dtype=pl.Datetime("us"))
     texts = [_as_text(value, name, row, source) for row, value in enumerate(values, start=1)]
-    return pl.Series(name, texts, dtype=pl.String)
+    return _texts(name, texts, source)
+
+
+def _texts(name: str, values: Sequence[object], source: str) -> pl.Series:
+    try:
+        return pl.Series(name, values, dtype=pl.String)
+    except UnicodeEncodeError:
+        row = next(row for row, value in enumerate(values, start=1) if not _is_text(value))
+        raise DataError(
+            f"{source}: column {_shown(name)} holds half of a surrogate pair (\\ud800 to \\udfff) in row "
+            f"{row}, which is no character. Correct the text, or leave it out."
+        ) from None
+
+
+def _is_text(value: object) -> bool:
+    return not isinstance(value, str) or value.encode("utf-8", "ignore").decode() == value
+
+
+def _shown(name: str) -> str:
+    """A name in quotes, its halves of surrogate pairs written as escapes."""
+    return f"'{name.encode('utf-8', 'backslashreplace').decode()}'"
 
 
 def _unwrap(value: object) -> object:
@@ -153,6 +185,9 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
 
     Raises: `DataError` for lists of different lengths and for values that no column can hold.
     """
+    broken = [_shown(name) for name in columns if not _is_text(name)]
+    if broken:
+        raise DataError(f"{source}: the column names {list_some(broken)} are no text; rename them.")
     problems = length_problems({name: len(values) for name, values in columns.items()}, source, "columns")
     if problems:
         raise DataError(problems)
@@ -185,10 +220,14 @@ def check_names(names: list[str], columns: int, source: str) -> None:
 
 def check_distinct(names: Sequence[str], source: str) -> None:
     """Raises: `DataError` when a column name occurs twice."""
-    twice = sorted({name for name in names if names.count(name) > 1})
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names, start=1):
+        places.setdefault(name, []).append(place)
+    twice = sorted(name for name in places if len(places[name]) > 1)
     if twice:
-        places = {name: [str(i) for i, other in enumerate(names, start=1) if other == name] for name in twice}
-        listed = ", ".join(f"'{name}' (columns {', '.join(places[name])})" for name in twice[:8])
+        listed = list_some(
+            (f"'{name}' (columns {list_some(places[name], most=8)})" for name in twice), most=8
+        )
         raise DataError(
             f"{source}: duplicate column names: {listed}. Rename them, or give all names (names=[…])."
         )

@@ -3,17 +3,19 @@
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from handrail.data.limits import check_columns, check_footer, check_npy, check_unpacked
 from handrail.data.raw_files import decode, kind_of
 from handrail.data.sources.cells import check_distinct, column_of, columns_frame, length_problems, normalise
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
-from handrail.recipe.reading import ReadOptions
+from handrail.recipe.reading import Limits, ReadOptions
 
 # An array `age.missing` of booleans marks what is missing in `age`, where its type cannot.
 MASK = ".missing"
@@ -34,8 +36,9 @@ def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:
             f"{name} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}. "
             "If each line is a record of its own, name the file .jsonl."
         ) from error
-    except RecursionError as error:
-        raise DataError(f"{name} is nested too deeply; expected an array of flat records.") from error
+    except (RecursionError, ValueError) as error:  # a whole number of more than 4,300 digits is a ValueError
+        how = "is nested too deeply" if isinstance(error, RecursionError) else f"cannot be read ({error})"
+        raise DataError(f"{name} {how}; expected an array of flat records.") from error
     if isinstance(content, list):
         frame = records_frame(content, name, rows=None)
     elif isinstance(content, dict) and content and all(isinstance(part, list) for part in content.values()):
@@ -62,8 +65,12 @@ def _parse_lines(numbered: Sequence[tuple[int, str]], name: str) -> list[Any]:
     for number, line in numbered:
         try:
             records.append(json.loads(line))
-        except (json.JSONDecodeError, RecursionError) as error:
-            text = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        except (ValueError, RecursionError) as error:
+            text = (
+                "nested too deeply"
+                if isinstance(error, RecursionError)
+                else getattr(error, "msg", str(error))
+            )
             text = f"{name}: line {number} is not JSON: {text}; expected one record a line."
             raise DataError(text) from error
     return records
@@ -89,8 +96,11 @@ def records_frame(records: Sequence[Any], name: str, *, rows: Sequence[int] | No
 def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """A Parquet file. Raises: `DataError` for anything else, saying what it seems to be."""
     try:
+        _check_footer(data, name, options)
         frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except BaseException as error:
+        if not _is_damage(error):
+            raise
         raise _damage_error(data, name, "Parquet", error) from error
     return Table(normalise(frame, name, options), name)
 
@@ -98,14 +108,73 @@ def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
 def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """An Arrow (Feather 2) file or stream. Raises: `DataError` for anything else, as `read_parquet`."""
     try:
+        _check_arrow(data, name, options)
         reader = pl.read_ipc if kind_of(data) == "Arrow" else pl.read_ipc_stream
         frame = reader(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except BaseException as error:
+        if not _is_damage(error):
+            raise
         raise _damage_error(data, name, "Arrow", error) from error
     return Table(normalise(frame, name, options), name)
 
 
-def _damage_error(data: bytes, name: str, expected: str, error: Exception) -> DataError:
+def _check_footer(data: bytes, name: str, options: ReadOptions) -> None:
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(io.BytesIO(data))
+    check_parquet(file, name, len(data), options.limits)
+
+
+def check_parquet(file: Any, name: str, size: int, limits: Limits) -> None:
+    """Whether what the footer says of the table is within the limits, and its times can be read.
+
+    Arguments:
+        file: a `pyarrow.parquet.ParquetFile`.
+        size: bytes of the file.
+
+    Raises: `DataError`.
+    """
+    check_footer(file.metadata, size, name, limits)
+    _check_time_zones(file.schema_arrow, name)
+
+
+def _check_arrow(data: bytes, name: str, options: ReadOptions) -> None:
+    from pyarrow import ipc
+
+    opener = ipc.open_file if kind_of(data) == "Arrow" else ipc.open_stream
+    schema = opener(io.BytesIO(data)).schema
+    check_columns(len(schema), name, options.limits)
+    _check_time_zones(schema, name)
+
+
+def _check_time_zones(schema: Any, name: str) -> None:
+    """Raises: `DataError` for a column of times whose zone is not known here."""
+    import pyarrow as pa
+
+    for field in schema:
+        zone = getattr(field.type, "tz", None)
+        if zone is None:
+            continue
+        try:
+            pl.from_arrow(pa.array([], pa.timestamp("us", tz=zone)))
+        except (pl.exceptions.PolarsError, ValueError) as error:
+            raise DataError(
+                f"{name}: column '{field.name}' has times in the zone '{zone}', which is unknown here; "
+                "expected one such as UTC or Europe/Berlin. Save it in UTC, or without a zone."
+            ) from error
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether a reader has failed; polars panics, outside of `Exception`, for some damaged files."""
+    import pyarrow as pa
+
+    if isinstance(error, DataError | MemoryError):
+        return False
+    expected = isinstance(error, pl.exceptions.PolarsError | OSError | pa.ArrowException | ValueError)
+    return expected or type(error).__name__ == "PanicException"
+
+
+def _damage_error(data: bytes, name: str, expected: str, error: BaseException) -> DataError:
     kind = kind_of(data)
     if kind is not None and not kind.startswith(expected):
         return DataError(f"{name} is not {expected}: it seems to be {kind}. Give it the ending that fits.")
@@ -121,9 +190,13 @@ def read_npz(data: bytes, name: str, *, options: ReadOptions) -> Table:
     if kind_of(data) not in ("NPZ", "zip"):
         raise DataError(f"{name} is not NPZ: it seems to be {kind_of(data) or 'something unknown'}.")
     try:
+        _check_members(data, name, options)
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except DataError:
+        raise
+    # Besides damage, zip files may be encrypted, or packed in ways that are not known here.
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, RuntimeError, zlib.error) as error:
         raise _array_error(name, error) from error
     if any(array.dtype == np.uint8 and array.ndim in _PICTURES for array in arrays.values()):
         from handrail.data.sources.media.idx import images_from_npz
@@ -132,8 +205,21 @@ def read_npz(data: bytes, name: str, *, options: ReadOptions) -> Table:
     return Table(arrays_frame(arrays, name, options=options), name)
 
 
+def _check_members(data: bytes, name: str, options: ReadOptions) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        check_unpacked(sum(member.file_size for member in members), len(data), name, options.limits)
+        for member in members:
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as stream:
+                    check_npy(stream, member.file_size, f"{name}: array '{member.filename[:-4]}'")
+
+
 def read_npy(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """One array: structured, or with rows and columns. Raises: `DataError` as `read_npz`."""
+    if not data.startswith(b"\x93NUMPY"):
+        raise DataError(f"{name} is not NPY: it seems to be {kind_of(data) or 'something unknown'}.")
+    check_npy(io.BytesIO(data), len(data), name)
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:

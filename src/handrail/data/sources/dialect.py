@@ -6,11 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 WHITESPACE = " "
 NO_DELIMITER = "\x1f"  # the unit separator: a table of one column
 _SAMPLE_CHARACTERS = 1 << 17
 _SAMPLE_ROWS = 500
+_SAMPLE_LINES, _MOST_CHARACTERS = 4, 1 << 24  # of lines that are longer than the sample
+_SAMPLE_FIELDS = 1 << 16
 _END = "\x1e"  # a last record of our own shows whether a quote was left open before it
 
 _NUMBER = re.compile(
@@ -93,8 +96,9 @@ def _whitespace_records(text: str, quote: str) -> Iterator[tuple[int, list[str]]
 
 def sample_rows(text: str, dialect: Dialect) -> list[list[str]]:
     """The first rows, stripped; the last one is left out where the sample may have cut it."""
-    cut = len(text) > _SAMPLE_CHARACTERS
-    sample = text[: text.rfind("\n", 0, _SAMPLE_CHARACTERS) + 1 or _SAMPLE_CHARACTERS] if cut else text
+    size = _sample_size(text)
+    cut = len(text) > size
+    sample = text[: text.rfind("\n", 0, size) + 1 or size] if cut else text
     rows: list[list[str]] = []
     try:
         for _, fields in records(sample, dialect):
@@ -104,6 +108,16 @@ def sample_rows(text: str, dialect: Dialect) -> list[list[str]]:
     except (OpenQuoteError, csv.Error):
         return rows if cut else []
     return rows
+
+
+def _sample_size(text: str) -> int:
+    """Characters that hold some lines of the widest tables."""
+    end = 0
+    for _ in range(_SAMPLE_LINES):
+        end = text.find("\n", end, _MOST_CHARACTERS) + 1
+        if not end:
+            return _SAMPLE_CHARACTERS if len(text) > _MOST_CHARACTERS else max(_SAMPLE_CHARACTERS, len(text))
+    return max(_SAMPLE_CHARACTERS, end)
 
 
 def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix: str) -> Dialect:
@@ -141,7 +155,7 @@ def _score(rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[float, floa
     # Prose has spaces everywhere, so white space must fit exactly; the user hears of a few ragged rows.
     if width < 2 or share < (1.0 if dialect.delimiter == WHITESPACE else 0.5):
         return 0.0, 0.0, 0.0
-    fields = [value for row in rows for value in row]
+    fields = list(islice(chain.from_iterable(rows), _SAMPLE_FIELDS))
     return share, sum(map(_is_clean, fields)) / len(fields), float(width)
 
 

@@ -225,9 +225,11 @@ def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | N
             f"data.validation and data.test have no effect on {recipe.task}: the parts are stretches of one "
             "source."
         )
-    expected = [name for name in table.frame.columns if name not in recipe.drop]
+    drop = set(recipe.drop)
+    expected = [name for name in table.frame.columns if name not in drop]
     other = read_expecting(source, expected, options=recipe.read, cache_in=cache_in)
-    absent = [name for name in expected if name not in other.frame.columns]
+    present = set(other.frame.columns)
+    absent = [name for name in expected if name not in present]
     if absent:
         raise DataError(
             f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has."
@@ -257,11 +259,12 @@ def check_names(recipe: DataRecipe, columns: Sequence[str], targets: Sequence[st
     """Raises: `DataError` with every setting that names a column that is not there, or the target."""
     column = recipe.split.column
     named = {"drop": recipe.drop, "columns": recipe.columns, "split.column": [column] if column else []}
+    present = set(columns)
+    absent = [(setting, name) for setting, names in named.items() for name in names if name not in present]
     problems = [
-        f"data.{setting}: the table has no column '{name}'.{did_you_mean(name, columns)}"
-        for setting, names in named.items()
-        for name in names
-        if name not in columns
+        f"data.{setting}: the table has no column '{name}'."
+        + (did_you_mean(name, columns) if place < 20 else "")  # a search through all names each
+        for place, (setting, name) in enumerate(absent)
     ]
     problems += [f"data.drop: '{name}' is the target." for name in recipe.drop if name in targets]
     problems += [

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.together import join_columns
 from handrail.data.columns.values import BOOLEANS, as_labels, as_numbers, as_seconds
 from handrail.data.stores.store import Store
 
@@ -36,11 +37,18 @@ def row_hashes(
     Source: Steele, Lea & Flood 2014 (the mixing function of SplitMix64).
     """
     total = np.zeros(len(frame), dtype=np.uint64)
+    stores = stores or {}
+    counted = (frame if columns is None else frame.select(columns)).get_columns()
+    plain = [column for column in counted if column.name not in stores]
     with np.errstate(over="ignore"):
-        for name in sorted(columns if columns is not None else frame.columns):
-            store = (stores or {}).get(name)
-            values = _value_hashes(frame[name]) if store is None else _item_hashes(frame[name], store)
-            total += _mix(values + np.uint64(_word_hash(name)))
+        for column in counted:
+            if column.name in stores:
+                values = _item_hashes(column, stores[column.name])
+                total += _mix(values + np.uint64(_word_hash(column.name)))
+        for places, values in join_columns(plain):
+            salts = np.array([_word_hash(plain[place].name) for place in places], dtype=np.uint64)
+            mixed = _mix(_value_hashes(values).reshape(len(places), -1) + salts[:, None])
+            total += mixed.sum(axis=0, dtype=np.uint64)
         return _mix(total)
 
 

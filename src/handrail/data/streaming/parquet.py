@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.sources.cells import check_distinct, convert_types, rename_columns
+from handrail.data.sources.columnar import check_parquet
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
@@ -28,6 +29,8 @@ class ParquetRows:
     def __init__(self, paths: Sequence[Path], name: str, options: ReadOptions) -> None:
         self.paths, self.name, self.options = list(paths), name, options
         files = [_open(path) for path in self.paths]
+        for file, path in zip(files, self.paths, strict=True):
+            check_parquet(file, path.name, path.stat().st_size, options.limits)
         self.lengths = [file.metadata.num_rows for file in files]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
         empty = [
@@ -129,8 +132,9 @@ def _open(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
-    from handrail.data.raw_files import missing_file
+    from handrail.data.raw_files import missing_file, refuse_special_file
 
+    refuse_special_file(path)
     if not path.exists():
         raise missing_file(path)
     try:

@@ -152,7 +152,7 @@ def _hard(row: Mapping[str, Any], task: str) -> dict[str, Any]:
         "answer": excerpt(row["answer"], _LONGEST_ANSWER),
         "error": error,
         "values": [(name, _short(value, longest)) for name, value in values[:_MOST_VALUES]],
-        "more": max(0, len(values) - _MOST_VALUES),
+        "more": max(0, len(values) - _MOST_VALUES) + row.get("more", 0),
         "thumbnail": None,
     }
 

@@ -68,7 +68,7 @@ def read_items(
         images = ImageStore.of_files(paths, names, cache_in=cache_in)
         source, namer = names[0] if len(names) == 1 else f"{len(names):,} pictures", names.__getitem__
     else:
-        images = ImageStore.of_array(read_idx(path), path.name, cache_in=cache_in)
+        images = ImageStore.of_array(read_idx(path, options.limits), path.name, cache_in=cache_in)
         source, namer = path.name, None
     frame = pl.DataFrame([place_column("image", len(images))])
     return Table(frame, source, namer=namer, stores={"image": images})
@@ -95,6 +95,9 @@ def holds_paths(column: pl.Series) -> bool:
     Not all of them: what a column is must not hang on a single row, which may be a sealed one.
     """
     if column.dtype != pl.String or column.null_count() == len(column):
+        return False
+    first = column.item(0)  # which tells it of nearly every column, without a search
+    if first is not None and not first.rstrip().lower().endswith(tuple(SUFFIXES)):
         return False
     ends = "|".join(suffix.removeprefix(".") for suffix in SUFFIXES)
     return 2 * int(column.str.contains(rf"(?i)\.({ends})\s*$").sum()) > len(column) - column.null_count()

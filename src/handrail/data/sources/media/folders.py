@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from handrail.data.raw_files import decode
+from handrail.data.raw_files import decode, refuse_special_file
 from handrail.data.sources.media.idx import idx_pairs, read_idx_folder
 from handrail.data.sources.media.layout import PART_FOLDERS, WORDS, Item, Layout, entries, find_layout
 from handrail.data.sources.media.pascal_voc import is_voc, read_voc
@@ -164,6 +164,7 @@ def _texts(items: Sequence[Item], options: ReadOptions) -> list[str]:
     texts, problems = [], []
     for item in items:
         try:
+            refuse_special_file(Path(item.path))
             texts.append(decode(Path(item.path).read_bytes(), item.name, encoding=options.encoding)[0])
         except DataError as error:
             problems += error.problems

@@ -15,8 +15,10 @@ from handrail.data.stores.images import ImageStore
 from handrail.data.stores.store import place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.recipe.reading import Limits
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_DIMENSIONS = 32
 _IMAGES = re.compile(
     r"^(?P<start>.*?)(?P<part>train|t10k|test)(?P<dash>[-_]?)images(?P<end>[-._]idx)3"
     r"(?P<rest>-ubyte(\.gz)?)$",
@@ -25,7 +27,7 @@ _IMAGES = re.compile(
 _PARTS = {"train": 0, "t10k": 2, "test": 2}
 
 
-def read_idx(path: Path) -> np.ndarray:
+def read_idx(path: Path, limits: Limits | None = None) -> np.ndarray:
     """The array of an IDX file, gzipped or not.
 
     Two zero bytes, one for the type, one for the number of dimensions, their sizes (big-endian, 32 bits), the
@@ -35,8 +37,8 @@ def read_idx(path: Path) -> np.ndarray:
 
     Source: LeCun, Cortes & Burges 1998 (the MNIST database).
     """
-    data, _ = unpack(read_bytes(path), path)
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _TYPES or not data[3]:
+    data, _ = unpack(read_bytes(path, limits), path, limits)
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _TYPES or not 0 < data[3] <= _MOST_DIMENSIONS:
         start = data[:4].hex(" ")
         raise DataError(
             f"{path} is no IDX file: it begins with {start}; expected 00 00, a type (08 for bytes) and the "

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handrail.data.raw_files import kind_of
+from handrail.tools.file_kinds import special_kind
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,6 +87,9 @@ def open_picture(path: str, *, at_least: tuple[int, int] | None = None) -> tuple
     """
     from PIL import Image
 
+    special = special_kind(Path(path))
+    if special is not None:
+        raise UnreadableError(f"is {special}; expected a file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow warns of is looked for here
