@@ -14,6 +14,7 @@ from handrail.data.split.row_hashes import row_hashes
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec, find_targets, infer_task
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe
 
 _SAMPLE, _MOST_VALUES = 200_000, 32_768
@@ -44,6 +45,7 @@ class Drawn:
 
     Arguments:
         missing: how many rows have no target, but for the sealed part: what a fit says must not depend on it.
+        notes: what is to be said about the division.
     """
 
     table: Table
@@ -54,6 +56,7 @@ class Drawn:
     parts: np.ndarray
     missing: int
     season: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def by_code(self) -> dict[int, RawRows]:
@@ -106,7 +109,24 @@ def divide(
             raise DataError(f"the {name} part has no rows; expected some in each of {', '.join(PARTS)}.")
     train, validation, test = (_drop_unlabelled(part, targets) for part in rows)
     missing = len(rows[TRAIN].rows) - len(train.rows) + len(rows[VALIDATION].rows) - len(validation.rows)
-    return Drawn(table, targets, train, validation, test, parts, missing, season)
+    notes = _describe_shares(recipe.split, parts, [name for name in others if others[name] is None])
+    return Drawn(table, targets, train, validation, test, parts, missing, season, notes)
+
+
+def _describe_shares(split: Split, parts: np.ndarray, drawn: Sequence[str]) -> tuple[str, ...]:
+    """A note where whole moments or groups make the parts larger or smaller than was asked."""
+    if split.method not in ("time", "group"):
+        return ()
+    shares = [
+        (name, f"{(parts == PARTS.index(name)).mean():.1%}", f"{getattr(split, name):.1%}") for name in drawn
+    ]
+    moved = [
+        f"{name} has {found} of the rows ({asked} were asked)"
+        for name, found, asked in shares
+        if found != asked
+    ]
+    what = "moment" if split.method == "time" else "group"
+    return (f"rows of one {what} ('{split.column}') stay in one part: {', '.join(moved)}",) if moved else ()
 
 
 def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, ...], int]:
@@ -159,6 +179,14 @@ def _draw_codes(
             source=name,
         )
     lacking = {code: not (known == code).any() for code in (VALIDATION, TEST)}
+    idle = [
+        f"data.split.{PARTS[code]}: has no effect on {name}, which says itself what its {PARTS[code]} rows "
+        "are; leave it out."
+        for code, lacks in lacking.items()
+        if not lacks and getattr(split, PARTS[code]) != getattr(Split(), PARTS[code])
+    ]
+    if idle:
+        raise DataError(idle)
     rest, parts = np.flatnonzero(known == TRAIN), known.copy()
     if any(lacking.values()):
         parts[rest] = draw(
