@@ -17,6 +17,7 @@ from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe
 
+_STRETCHES = 64
 _SAMPLE, _MOST_VALUES = 200_000, 32_768
 
 
@@ -36,7 +37,16 @@ class RawRows:
 
     def pick(self, places: np.ndarray) -> "RawRows":
         """The rows at some places."""
-        return replace(self, frame=self.frame[places], rows=self.rows[places])
+        return replace(self, frame=rows_at(self.frame, places), rows=self.rows[places])
+
+
+def rows_at(frame: pl.DataFrame, places: np.ndarray) -> pl.DataFrame:
+    """Rows of a frame; where they are a few stretches, nothing is copied: windows have a column a step."""
+    breaks = np.flatnonzero(np.diff(places) != 1) + 1
+    if not len(places) or len(breaks) > _STRETCHES:
+        return frame[places]
+    pieces = np.split(places, breaks)
+    return pl.concat([frame.slice(int(piece[0]), len(piece)) for piece in pieces], rechunk=False)
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ def divide(
     for code, name in enumerate(PARTS):
         other, places = others.get(name), np.flatnonzero(parts == code)
         if other is None:
-            rows.append(RawRows(name, table.frame[places], places, table))
+            rows.append(RawRows(name, rows_at(table.frame, places), places, table))
         else:
             rows.append(RawRows(name, other.frame, np.arange(len(other.frame)), other))
         if not len(rows[-1].frame):
