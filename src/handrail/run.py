@@ -4,6 +4,7 @@ What predicting does not need is imported where it is used: `handrail predict` s
 """
 
 import functools
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from handrail.runs.predict import (
 )
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
+from handrail.runs.replicas import Replica, replicas_from
 from handrail.tools.files import write_atomically
 from handrail.tools.yaml import read_yaml
 
@@ -144,8 +146,12 @@ class Run(RunRecord):
             train = train.join(validation)
             pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
-        results = {**self._measure(pipeline, train, part), **opened.facts}
-        results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"]]}
+        from handrail.runs.refit import refit_failures, with_failures
+
+        replicas = with_failures(self.folder, self._replicas) if refit else self._replicas
+        results = {**self._measure(pipeline, train, part, replicas), **opened.facts}
+        failures = refit_failures(self._replicas, replicas)
+        results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"], *failures]}
         write_json(self.folder.test, results)
         opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
         self.__dict__.pop("pipeline", None)
@@ -188,11 +194,19 @@ class Run(RunRecord):
             return Pipeline.load(self.folder.refit, network=self._module)
         from handrail.runs import assembly
 
-        replicas = self.summary.get("replicas")  # nothing in runs of a version without them
-        members = replicas["members"] if replicas else [self.summary["training"]]
-        epochs = [max(1, member["best_epoch"]) for member in members]
         recipe, before = self.recipe.with_values(self._settings), self._fit_pipeline
-        return assembly.refit(recipe, before, part, epochs=epochs, folder=self.folder, progress=progress)
+        fitted, folder = self._replicas, self.folder
+        return assembly.refit(recipe, before, part, fitted=fitted, folder=folder, progress=progress)
+
+    @property
+    def _replicas(self) -> list[Replica]:
+        """How each network was trained by the fit."""
+        replicas = self.summary.get("replicas")  # nothing in runs of a version without them
+        if replicas:
+            return replicas_from(replicas["members"])
+        done = self.summary["training"]
+        epochs, best, stopped, seconds = (done[key] for key in ("epochs", "best_epoch", "stopped", "seconds"))
+        return [Replica(1, self.recipe.seed, epochs, best, None, stopped, seconds)]
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -204,15 +218,16 @@ class Run(RunRecord):
         rest = {"learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
         return training | model | rest
 
-    def _measure(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
+    def _measure(
+        self, pipeline: Pipeline, train: Part, part: Part, replicas: Sequence[Replica]
+    ) -> dict[str, Any]:
         from handrail.report.samples import write_test_samples
         from handrail.runs.assessment import hardest, measure_beside, write_predictions
-        from handrail.runs.replicas import replicas_from, spread
+        from handrail.runs.replicas import spread
 
         predictions = pipeline.outcome(part)
         measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
-        replicas = self.summary.get("replicas")
-        beside["replicas"] = spread(pipeline, replicas_from(replicas["members"]), part) if replicas else None
+        beside["replicas"] = spread(pipeline, replicas, part) if len(replicas) > 1 else None
         write_predictions(self.folder, "test", predictions, part, pipeline.task)
         write_test_samples(self.folder, pipeline, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]

@@ -158,3 +158,41 @@ def test_saved_state_continues_identically(name: Any, steps: int) -> None:
 def test_impossible_settings_are_refused(spec: object, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         _rates(spec, 10)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-4, 0.05])
+def test_on_plateau_is_torchs_for_positive_losses(threshold: float) -> None:
+    chance = torch.Generator().manual_seed(4)
+    losses = (torch.rand(200, generator=chance) * torch.linspace(3, 0.5, 200)).tolist()
+    ours, theirs = _optimizer(), _optimizer()
+    schedule = build(
+        "schedule", {"on_plateau": {"factor": 0.7, "patience": 1, "threshold": threshold}}, ours, 9
+    )
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        theirs, factor=0.7, patience=1, threshold=threshold
+    )
+    for loss in losses:
+        schedule.step(loss)
+        reference.step(loss)
+        assert ours.param_groups[0]["lr"] == theirs.param_groups[0]["lr"]
+    assert ours.param_groups[0]["lr"] < 0.1 * RATE
+
+
+@pytest.mark.parametrize(
+    ("losses", "fallen"),
+    [
+        ([-10.0] * 5, 4),  # no improvement at all: torch's own takes −10 for better than −10 · (1 − t)
+        ([-10.0, -10.5, -10.9, -11.3, -11.9], 3),  # each better by less than a tenth of the best
+        ([-10.0, -11.1, -12.3, -13.6, -15.0], 0),  # each better by more than that
+        ([-10.0, -9.9, -9.8, -9.7, -9.6], 4),  # worse
+        ([0.2, -0.1, -0.2, -0.3, -0.4], 0),  # through zero
+    ],
+)
+def test_on_plateau_compares_losses_below_zero(losses: list[float], fallen: int) -> None:
+    optimizer = _optimizer()
+    schedule = build(
+        "schedule", {"on_plateau": {"factor": 0.5, "patience": 0, "threshold": 0.1}}, optimizer, 9
+    )
+    for loss in losses:
+        schedule.step(loss)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(RATE * 0.5**fallen)

@@ -14,8 +14,10 @@ from handrail.data.checks.limits import check_limits
 from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
 from handrail.data.part import Part
+from handrail.data.rows import TargetWindows
 from handrail.data.split.parts import Drawn, RawRows
 from handrail.data.split.repeats import Content
+from handrail.data.stores.series import WindowStore
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
@@ -64,7 +66,9 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         features, stored[task.targets[0]] = train.select(task.targets), "stream"
     else:
         key = recipe.split.column if recipe.split.method in ("group", "column") else None
-        features = train.drop([*task.targets, *recipe.drop, *([key] if key else [])])
+        # A forecast's table of windows is without what was dropped.
+        dropped = [name for name in recipe.drop if not task.is_forecast or name in train.columns]
+        features = train.drop([*task.targets, *dropped, *([key] if key else [])])
     if task.name == "sequence" and features.dtypes == [pl.String]:
         # A text is written from a text: a lone column is one, though its values may look like dates or names.
         kinds = {**dict.fromkeys(features.columns, "text"), **kinds}
@@ -86,9 +90,20 @@ def make_part(
     located = locate(troubles, rows.rows)
     if strict:
         refuse_infinite(located, rows.table)
-    target = task.encode(rows.frame, row_name=lambda row: rows.table.row_name(int(rows.rows[row])))
+    target = window_targets(rows, task)
+    if target is None:
+        target = task.encode(rows.frame, row_name=lambda row: rows.table.row_name(int(rows.rows[row])))
     part = Part(rows.name, rows.frame, features, target, rows.rows, rows.table)
     return part, report_unreadable(located, rows.name, rows.table)
+
+
+def window_targets(rows: RawRows, task: TaskSpec) -> TargetWindows | None:
+    """The targets of a forecast, where they stand in the series; None for other tasks and for bad values."""
+    stores = [(name, store) for name, store in rows.table.stores.items() if isinstance(store, WindowStore)]
+    if not task.is_forecast or not stores:
+        return None
+    name, store = stores[0]
+    return store.targets(rows.frame[name].to_numpy())
 
 
 def locate(troubles: Sequence[Trouble], rows: np.ndarray) -> Located:

@@ -4,7 +4,6 @@ The limits (`data.read.limits`) are beyond what real tables hold; a file that me
 with what was found, what is allowed, and the setting to raise.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -104,11 +103,10 @@ def check_npy(stream: BinaryIO | Any, size: int, name: str) -> None:
     """
     try:
         version = np.lib.format.read_magic(stream)
-        readers: dict[Any, Callable[..., Any]] = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        shape, _, dtype = readers.get(version, _read_later_header)(stream)
+        # Version 3 is laid out as 2; only names of fields that are not Latin may differ, and they are not used.
+        old = version == (1, 0)
+        header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
         expected = dtype.itemsize
         for length in shape:
             expected *= int(length)
@@ -122,7 +120,3 @@ def check_npy(stream: BinaryIO | Any, size: int, name: str) -> None:
             f"{name} is cut short: its header says {expected:,} bytes of values ({shape} of {dtype}), and "
             f"{there:,} follow."
         )
-
-
-def _read_later_header(stream: Any) -> Any:
-    return np.lib.format._read_array_header(stream, (3, 0))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from handrail.data.encoders.row_encoder import RowEncoder
-from handrail.data.rows import Rows
+from handrail.data.rows import Rows, join
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.stores.store import Stores
 from handrail.data.table import Table
@@ -23,7 +24,7 @@ class Part:
     name: str
     raw: pl.DataFrame
     features: pl.DataFrame
-    target: Tensor
+    target: Any  # a tensor, or the `TargetWindows` of a forecast
     rows: np.ndarray
     table: Table
     remarks: tuple[str, ...] = ()
@@ -57,7 +58,8 @@ class Part:
 
     def pick(self, places: np.ndarray) -> "Part":
         """The rows at some places."""
-        target = self.target[torch.from_numpy(np.asarray(places, dtype=np.int64))]
+        chosen = torch.from_numpy(np.asarray(places, dtype=np.int64))
+        target = self.target[chosen] if isinstance(self.target, Tensor) else self.target.pick(chosen)
         raw, features, rows = self.raw[places], self.features[places], self.rows[places]
         return replace(self, raw=raw, features=features, target=target, rows=rows)
 
@@ -67,7 +69,7 @@ class Part:
             f"{self.name} and {other.name}",
             pl.concat([self.raw, other.raw.select(self.raw.columns)], how="vertical_relaxed"),
             pl.concat([self.features, other.features]),
-            torch.cat([self.target, other.target]),
+            join(self.target, other.target),
             np.concatenate([self.rows, other.rows]),
             self.table,
         )

@@ -67,7 +67,7 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
         schema=schema,
         task=task,
         remarks=odd_files,
-        notes=drawn.table.notes,
+        notes=(*drawn.table.notes, *drawn.notes),
     )
 
 

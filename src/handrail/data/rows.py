@@ -4,10 +4,11 @@ The engine asks three things of rows: how many there are, those at some places, 
 classes here make tensors only when they are asked, so that nothing is copied before it is used.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from handrail.data.streaming.row_file import Streamed
@@ -50,9 +51,71 @@ class Windows:
         return windows if self.channels_first or windows.ndim == 2 else windows.transpose(1, 2)
 
 
-OneSet = Tensor | Stored | Windows | Streamed
+@dataclass(frozen=True, eq=False)
+class TargetWindows:
+    """Row i is `data[starts[i] : starts[i] + length]`, one column of `data` behind the other; made when used.
+
+    It stands for a tensor `[rows, columns · length]`, and has of one what targets are asked for.
+
+    Arguments:
+        mean, spread: of each output; where they are given, rows are (value − mean) / spread.
+    """
+
+    data: Float[Tensor, "times columns"]
+    starts: Int[Tensor, " rows"]
+    length: int
+    mean: Float[Tensor, " outputs"] | None = None
+    spread: Float[Tensor, " outputs"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a row has."""
+        return self.length * self.data.shape[1]
+
+    def take(self, rows: Int[Tensor, " n"]) -> Tensor:
+        """The rows at these positions."""
+        views = self.data.unfold(0, self.length, 1)  # [starts, columns, length], no copy
+        return self._scale(views[self.starts.index_select(0, rows)].flatten(1), slice(None))
+
+    def columns(self, which: slice) -> Tensor:
+        """Some of the outputs, of all rows."""
+        outputs = torch.arange(self.outputs)[which]
+        times, column = self.starts[:, None] + outputs % self.length, outputs // self.length
+        return self._scale(self.data[times, column.expand_as(times)], which)
+
+    def _scale(self, values: Tensor, which: slice) -> Tensor:
+        if self.mean is None or self.spread is None:
+            return values
+        return ((values.double() - self.mean[which]) / self.spread[which]).to(values.dtype)
+
+    def pick(self, rows: Int[Tensor, " n"]) -> "TargetWindows":
+        """Some of the rows."""
+        return replace(self, starts=self.starts[rows])
+
+    def numpy(self) -> np.ndarray:
+        """All of it."""
+        return self.take(torch.arange(len(self))).numpy()
+
+    def tolist(self) -> list[list[float]]:
+        """All of it, as numbers."""
+        return self.numpy().tolist()
+
+
+OneSet = Tensor | Stored | Windows | TargetWindows | Streamed
 Rows = OneSet | tuple[OneSet, ...]
 Values = Tensor | tuple[Tensor, ...]
+
+
+def join(first: Tensor | TargetWindows, other: Tensor | TargetWindows) -> Tensor | TargetWindows:
+    """Rows of the same kind, one behind the other."""
+    if isinstance(first, Tensor) and isinstance(other, Tensor):
+        return torch.cat([first, other])
+    assert isinstance(first, TargetWindows)
+    assert isinstance(other, TargetWindows)
+    return replace(first, starts=torch.cat([first.starts, other.starts]))
 
 
 def count(rows: Rows) -> int:

@@ -8,7 +8,7 @@ done so far.
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsFloat
 
 from pydantic import Field
 from torch.optim import Optimizer
@@ -96,8 +96,9 @@ def warm_up(
     first = _length(length, steps)
     rest = build("schedule", then, optimizer, max(steps - first, 1), where="warm_up.then")
     if not isinstance(rest, LambdaLR):
+        name = "ReduceLROnPlateau" if isinstance(rest, ReduceLROnPlateau) else type(rest).__name__
         raise RecipeError(
-            f"warm_up.then: found {type(rest).__name__}, expected a schedule that is a formula of the step: "
+            f"warm_up.then: found {name}, expected a schedule that is a formula of the step: "
             "constant, step, time_decay, cosine or one_cycle."
         )
     return LambdaLR(optimizer, [_warm(after, first) for after in rest.lr_lambdas])
@@ -160,14 +161,31 @@ def on_plateau(
 ) -> LRScheduler:
     """On plateau: η ← η·factor once the validation loss has not improved in more than `patience` validations.
 
+    torch's own asks for a loss below best · (1 − threshold), which lies *above* a best that is negative; for
+    positive losses this is the same.
+
     Arguments:
-        threshold: an improvement is a loss below best · (1 − threshold).
+        threshold: an improvement is a loss below best − threshold · |best|.
         smallest: η never falls below it.
 
     Source: Bengio 2012
     """
-    limits: dict[str, Any] = {"threshold": threshold, "min_lr": smallest}
-    return ReduceLROnPlateau(optimizer, factor=factor, patience=patience, **limits)
+    return _OnPlateau(optimizer, factor=factor, patience=patience, share=threshold, min_lr=smallest)
+
+
+class _OnPlateau(ReduceLROnPlateau):
+    """torch's, with a threshold that suits losses of either sign: a share of the size of the best."""
+
+    def __init__(
+        self, optimizer: Optimizer, *, factor: float, patience: int, share: float, min_lr: float
+    ) -> None:
+        self.share = share
+        super().__init__(optimizer, factor=factor, patience=patience, min_lr=min_lr)
+
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
+        self.threshold_mode = "abs"  # here, as checkpoints of other versions may say otherwise
+        self.threshold = self.share * abs(self.best) if math.isfinite(self.best) else 0.0
+        super().step(metrics, epoch)
 
 
 def _length(part: float, steps: int) -> int:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from handrail.components import import_path, resolve, show_value
 from handrail.errors import RecipeError
 from handrail.recipe.dotted import set_setting
+from handrail.recipe.idle import idle_settings
 from handrail.recipe.mistakes import component_mistakes, section_mistakes, slots, transfer_mistakes
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import (
@@ -68,6 +69,7 @@ class Recipe(Section):
         try:
             recipe = cls.model_validate(given)
             problems += [*recipe.data.encoding.mistakes(), *transfer_mistakes(recipe)]
+            problems += idle_settings(recipe)
         except ValidationError as error:
             problems += section_mistakes(cls, error)
         problems += component_mistakes(given)
@@ -128,7 +130,10 @@ def compose(
 ) -> Recipe:
     """The recipe that the arguments of `fit` describe. Raises: `RecipeError` with every mistake."""
     if isinstance(recipe, str | Path):
-        recipe = Recipe.load(recipe)
+        recipe = read_yaml(recipe)
+    if isinstance(recipe, Mapping):  # with the changes, which may mend it
+        for path, value in (changes or {}).items():
+            recipe = set_setting(recipe, path, value)
     base = Recipe() if recipe is None else recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe)
     named = {"data.source": source, "data.target": target}
     given = dict(changes or {}) | {name: value for name, value in named.items() if value is not None}

@@ -105,7 +105,8 @@ class Split(BaseModel):
     `auto` and `random` draw the test rows by position alone; `auto` then draws validation rows class by
     class. `order` leaves the rows as they stand: training, validation, test (which `auto` does for one long
     text). `stratified` uses the classes of all rows, test rows included. `group`, `time` and `column` use the
-    column named in `column`: whole groups stay together; the latest rows are the test; it names the part.
+    column named in `column`: whole groups stay together; the latest rows are the test, and rows of
+    one moment stay together; it names the part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

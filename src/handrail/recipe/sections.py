@@ -180,8 +180,8 @@ class TrainingRecipe(Section):
     epochs: passes over the training rows, at most; `auto` suits the kind of data. batch_size: rows a step;
     `auto` grows with the table. precision: `bfloat16` computes the network in half the bits; `auto` does
     where the processor has units for it. validate_every: epochs between validations. patience: validations
-    without improvement before training stops (null: never; auto: 15, or never where the learning rate falls
-    by a schedule); the best weights are kept. checkpoint_seconds: time between checkpoints. replicas:
+    without improvement before training stops (null: never; auto: 15, or never under a schedule that ends
+    with the training); the best weights are kept. checkpoint_seconds: time between checkpoints. replicas:
     networks to train that differ in their seeds alone; keep: what answers afterwards, the mean of all or the
     one with the lowest validation loss. together: train replicas as one program; `auto` where it is quicker.
     compile: translate the steps into machine code; `auto` where the steps ahead repay it.

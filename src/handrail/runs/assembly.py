@@ -19,15 +19,17 @@ from handrail.data.task import TaskSpec, sort_classes
 from handrail.errors import DataError, RecipeError
 from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network
-from handrail.pipeline.ensemble import Ensemble, join_replicas
+from handrail.pipeline.ensemble import join_replicas
 from handrail.recipe import SOURCES, Recipe
+from handrail.recipe.idle import idle_sections
 from handrail.recipe.sections import DataRecipe
 from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
-from handrail.runs.replicas import train_replicas
+from handrail.runs.refit import retrain, write_failures
+from handrail.runs.replicas import Replica
 from handrail.tasks import Task, make_task
 from handrail.tools.yaml import read_yaml
-from handrail.training.callbacks import Callback, make_progress
+from handrail.training.callbacks import Callback
 from handrail.training.distributed.join import resumable
 from handrail.training.job import (
     TrainingData,
@@ -40,7 +42,6 @@ from handrail.training.seeds import replica_seeds
 from handrail.training.signals import listening
 from handrail.training.speed.threads import restore_threads, usual_threads
 from handrail.training.train import check_loss, choose_device, train
-from handrail.training.transfer.weights import BEGINNING
 
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
 
@@ -90,6 +91,15 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
     if errors:
         raise DataError(errors)
     check_balance(recipe.data.balance, data.task)
+    problems = list(idle_sections(recipe.data, {column.kind for column in data.schema.used}))
+    if (
+        not recipe.evaluation.calibrate
+        and not data.task.is_classification
+        and data.task.name != "multi-label"
+    ):
+        problems.append(f"evaluation.calibrate: has no effect on {data.task.name}; leave it out.")
+    if problems:
+        raise RecipeError(problems)
     if recipe.objective.loss != "auto":
         check_loss(recipe.objective.loss, data.task)
 
@@ -198,17 +208,20 @@ def refit(
     before: Pipeline,
     part: Part,
     *,
-    epochs: Sequence[int],
+    fitted: Sequence[Replica],
     folder: Folder,
     progress: str = "none",
 ) -> Pipeline:
-    """Train a settled recipe on training and validation rows together, for the best number of epochs.
+    """Train a settled recipe on training and validation rows together, on the course that the fit took.
 
     Temperature, threshold and answering replicas stay as chosen on validation rows. The result is saved in
     the run's `refit/`.
 
     Arguments:
-        epochs: of each replica.
+        fitted: how the fit went, for each replica.
+
+    Raises: `TrainingError` when what would answer is not finite, `RunError` when the records of the fit lack
+        what is needed.
     """
     device = choose_device(recipe.training.device)
     encoder, task = encoders(recipe, part, schema=before.encoder.schema, task=before.task)
@@ -217,15 +230,10 @@ def refit(
     training_data = make_training_data(recipe, pipeline, part, None)
     with restore_threads():
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
-        if isinstance(pipeline.network, Ensemble) and isinstance(before.network, Ensemble):
-            train_replicas(training_data, pipeline, epochs=epochs, progress=progress)
-            pipeline.network.answering = before.network.answering
-        else:
-            beginning, callbacks = folder.checkpoints / BEGINNING, tuple(make_progress(progress))
-            network = pipeline.network
-            train(training_data, network, epochs=epochs[0], beginning=beginning, callbacks=callbacks)
+        failures = retrain(training_data, pipeline, before, fitted=fitted, folder=folder, progress=progress)
     pipeline.decoder.take_decisions(before.decoder)
     folder.refit.mkdir(exist_ok=True)
+    write_failures(folder, failures)
     pipeline.eval().save(folder.refit)
     return pipeline
 

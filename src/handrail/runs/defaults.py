@@ -1,12 +1,14 @@
 """Choose what suits the data where the recipe says `auto`, and say why."""
 
+import math
 from typing import Any, NamedTuple
 
 import torch
 
-from handrail.components import is_object
+from handrail.components import is_object, parse
 from handrail.data.task import TaskSpec
 from handrail.layers.convolution import usual_widths
+from handrail.learning.rules.gradient import Gradient
 from handrail.recipe import Recipe
 from handrail.shapes import (
     BoxShape,
@@ -19,13 +21,16 @@ from handrail.shapes import (
     TokenShape,
     VolumeShape,
 )
-from handrail.training.job import usual_batch_size
+from handrail.training.job import batch_size, usual_batch_size
 
 _SMALL = 40  # pixels a side: digits, letters, thumbnails
 _PIXELS = 262_144  # in a batch of pictures: what the layers keep of them has to fit into memory
 # By a network for tables, in all epochs: 50,000 steps of 1,024 rows, beyond which little is gained.
 _ROWS_SEEN = 50_000_000
 _FEWEST_EPOCHS = 3
+_PATIENCE = 15
+_WITHOUT_END = ("constant", "time_decay")
+_ON_PLATEAU = ("on_plateau", "torch.optim.lr_scheduler:ReduceLROnPlateau")
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 
@@ -134,7 +139,11 @@ def settle_recipe(
     if recipe.training.epochs == "auto":
         changes["training.epochs"] = choice.epochs
     if recipe.training.patience == "auto":
-        changes["training.patience"] = choice.patience if recipe.learning == "auto" else 15
+        chosen = choice.patience
+        if recipe.learning != "auto":
+            settled = recipe.with_values({name: value for name, value in changes.items() if "." in name})
+            chosen = usual_patience(settled, rows)
+        changes["training.patience"] = chosen
     if recipe.training.batch_size == "auto" and choice.batch is not None:
         changes["training.batch_size"] = choice.batch
     if recipe.data.augment == "auto":
@@ -143,6 +152,42 @@ def settle_recipe(
     if recipe.training.precision == "auto":
         changes["training.precision"] = precision(inputs, device)
     return recipe.with_values(changes), tuple(reasons)
+
+
+def usual_patience(recipe: Recipe, rows: int) -> int | None:
+    """Validations without improvement that suit the schedule; None where it ends with the training.
+
+    A schedule that brings the rate down by a plan finds its best weights at its end. `on_plateau` has time to
+    lower the rate and to show what that is worth. Of a warm-up none of it counts.
+
+    Arguments:
+        recipe: with its number of epochs.
+    """
+    schedule, updates = _schedule(recipe.learning), -(-rows // batch_size(recipe, rows))
+    warming = 0.0
+    while not is_object(schedule):
+        name, arguments = parse(schedule, "schedule")
+        if name == "warm_up":
+            length = arguments.get("length", 0.05)
+            assert recipe.training.epochs != "auto", "epochs are settled before the patience"
+            warming += length / updates if length >= 1 else length * recipe.training.epochs
+            schedule = arguments.get("then", "constant")
+            continue
+        extra = math.ceil(warming / recipe.training.validate_every)
+        if name in _WITHOUT_END:
+            return _PATIENCE + extra
+        if name in _ON_PLATEAU:
+            return max(_PATIENCE, 2 * (arguments.get("patience", 10) + 1)) + extra
+        break
+    return None
+
+
+def _schedule(learning: Any) -> Any:
+    """The schedule of a rule's specification; a rule that knows none keeps its rate."""
+    if is_object(learning):
+        return learning.specs[1] if isinstance(learning, Gradient) else "constant"
+    name, arguments = parse(learning, "rule")
+    return arguments.get("schedule", "constant") if name == "gradient" else "constant"
 
 
 def augmentation(inputs: InputShape, *, rows: int, task: TaskSpec) -> tuple[list[Any], str]:

@@ -99,7 +99,6 @@ def train_replicas(
     training_data: TrainingData,
     pipeline: Pipeline,
     *,
-    epochs: Sequence[int] | None = None,
     folder: Folder | None = None,
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
@@ -108,19 +107,12 @@ def train_replicas(
     """Train every replica of a pipeline in place, and choose those that answer.
 
     Arguments:
-        epochs: of each replica, if known; then the replicas that answer are known as well.
         folder: the run's, for checkpoints and records.
 
     Raises: `TrainingError` when all of them fail, `Interrupted` when asked to stop.
     """
-    recipe, networks = training_data.recipe, replicas_of(pipeline.network)
-    seeds, ends = replica_seeds(recipe.seed, recipe.training.replicas), epochs or [None] * len(networks)
-    recipes = [recipe.model_copy(update={"seed": seed}) for seed in seeds]
-    jobs = [
-        Job(f"replica-{number}", replace(training_data, recipe=own), network, end)
-        for number, (own, network, end) in enumerate(zip(recipes, networks, ends, strict=True), start=1)
-    ]
-    shared = (*make_progress(progress, replicas=len(networks)), *callbacks)
+    recipe, jobs = training_data.recipe, replica_jobs(training_data, pipeline)
+    shared = (*make_progress(progress, replicas=len(jobs)), *callbacks)
     ended = train_many(
         jobs,
         together=recipe.training.together,
@@ -129,14 +121,26 @@ def train_replicas(
         stop_request=stop_request,
     )
     replicas = [
-        Replica.of(number, seed, end.progress, end.failure)
-        for number, (seed, end) in enumerate(zip(seeds, ended, strict=True), start=1)
+        Replica.of(number, job.data.recipe.seed, end.progress, end.failure)
+        for number, (job, end) in enumerate(zip(jobs, ended, strict=True), start=1)
     ]
     if all(replica.failure for replica in replicas):
         raise TrainingError(f"all {len(replicas)} replicas failed; the first: {replicas[0].failure}")
-    if epochs is None:
-        choose(pipeline, replicas, keep=recipe.training.keep)
+    choose(pipeline, replicas, keep=recipe.training.keep)
     return replicas
+
+
+def replica_jobs(training_data: TrainingData, pipeline: Pipeline) -> list[Job]:
+    """A job for each replica of a pipeline; they differ in their seeds."""
+    recipe, networks = training_data.recipe, replicas_of(pipeline.network)
+    recipes = [
+        recipe.model_copy(update={"seed": seed})
+        for seed in replica_seeds(recipe.seed, recipe.training.replicas)
+    ]
+    return [
+        Job(f"replica-{number}", replace(training_data, recipe=own), network)
+        for number, (own, network) in enumerate(zip(recipes, networks, strict=True), start=1)
+    ]
 
 
 def _listeners(metrics: Path | None, shared: tuple[Callback, ...]) -> Callable[[str], tuple[Callback, ...]]:

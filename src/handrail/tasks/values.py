@@ -1,6 +1,7 @@
 """Values: scores in the target's own unit, and forecasts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -9,13 +10,15 @@ from torch import Tensor, nn
 
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
-from handrail.data.rows import Rows, Values
+from handrail.data.rows import Rows, TargetWindows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape
 from handrail.tasks.baselines import seasonal_naive, table_baselines, value_outcome
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Task
+
+_AT_ONCE = 4_000_000  # numbers: of a long forecast some steps at a time
 
 
 class ValueTask(Task):
@@ -37,17 +40,23 @@ class ValueTask(Task):
     def fit(self, part: Part) -> None:
         self.learn(part.target)
 
-    def learn(self, targets: Float[Tensor, "rows outputs"]) -> None:
+    def learn(self, targets: Float[Tensor, "rows outputs"] | TargetWindows) -> None:
         """Set mean and standard deviation to those of the targets."""
-        self.mean.copy_(targets.double().mean(dim=0))
-        spread = targets.double().std(dim=0, correction=0)
-        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        at_once = max(1, _AT_ONCE // max(1, len(targets)))
+        for start in range(0, self.outputs, at_once):
+            which = slice(start, start + at_once)
+            values = targets[:, which] if isinstance(targets, Tensor) else targets.columns(which)
+            self.mean[which] = values.double().mean(dim=0)
+            spread = values.double().std(dim=0, correction=0)
+            self.spread[which] = torch.where(spread > 0, spread, torch.ones_like(spread))
 
-    def targets(self, part: Part) -> Tensor:
+    def targets(self, part: Part) -> Tensor | TargetWindows:
         return self.scale(part.target)
 
-    def scale(self, targets: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows outputs"]:
+    def scale(self, targets: Float[Tensor, "rows outputs"] | TargetWindows) -> Tensor | TargetWindows:
         """(target − mean) / spread."""
+        if isinstance(targets, TargetWindows):
+            return replace(targets, mean=self.mean.cpu(), spread=self.spread.cpu())
         return ((targets.to(self.mean.device).double() - self.mean) / self.spread).float()
 
     def forward(self, scores: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows outputs"]:

@@ -6,7 +6,7 @@ training that was stopped anywhere, killed included, continues from its last che
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Engine:
         plan: facts for the rule.
         limits: when to validate, save and stop.
         order: the rows of an epoch, drawn from a generator: `order(generator) -> Int64[n]`.
+        losses: by epoch, what the rule observes in place of a validation, where there are no validation rows.
         folder: where checkpoints go; without one there are none.
         names: of the input columns, for the message when the loss is not a number.
     """
@@ -51,6 +52,7 @@ class Engine:
         plan: TrainingPlan,
         limits: Limits,
         order: Callable[[torch.Generator], Tensor],
+        losses: Mapping[int, float] | None = None,
         folder: Path | None = None,
         names: tuple[str, ...] = (),
         callbacks: tuple[Callback, ...] = (),
@@ -59,7 +61,7 @@ class Engine:
         self.model, self.rule = model, rule
         self.train, self.validation = train, validation
         self.plan, self.limits, self.order = plan, limits, order
-        self.team = plan.team
+        self.team, self.losses = plan.team, losses or {}
         self.folder, self.names = folder, names
         self.callbacks = Callbacks(callbacks)
         self.stop_request = StopRequest() if stop_request is None else stop_request
@@ -178,6 +180,8 @@ class Engine:
             validation = self.team.from_first(self._validate)
             figures |= {f"val_{name}": value for name, value in validation.items()}
             self._compare(number, validation["loss"])
+        if self.validation is None and number in self.losses:
+            self.rule.observe(self.losses[number])
         finished = "the rule has nothing left to change" if self.rule.finished else ""
         progress.close(number, seconds, limits, finished=finished, remark=self.rule.remark)
         self.callbacks.notify("on_epoch_end", self, number, figures)

@@ -1,7 +1,8 @@
 """What a training follows: its data, what the recipe comes to for these rows, and jobs among several."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -166,13 +167,16 @@ class Job:
 
     name: of its folder, and for its listeners. data: a settled recipe, whose seed is this training's own, and
     rows. network: at its beginning, on the device of the rows; it is trained in place. epochs: the one to
-    stop after, where that is not the recipe's; schedules are still those of the recipe's epochs.
+    stop after, where that is not the recipe's; schedules are still those of the recipe's epochs. losses: by
+    epoch, what the rule is told where there are no validation rows (see `train`). beginning: see `train`.
     """
 
     name: str
     data: TrainingData
     network: nn.Module
     epochs: int | None = None
+    losses: Mapping[int, float] = field(default_factory=dict)
+    beginning: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """One training put together: encoded rows, network, objective, rule and engine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from handrail.errors import RecipeError, did_you_mean
 from handrail.learning.rule import Rule, Team
 from handrail.learning.rules.gradient import Gradient
 from handrail.recipe import Recipe
+from handrail.recipe.idle import idle_for_rule
 from handrail.recipe.sections import TransferRecipe
 from handrail.tools.machine import freeze_garbage, keep_freed_memory
 from handrail.training.callbacks import Callback
@@ -71,6 +72,7 @@ def train(
     network: nn.Module,
     *,
     epochs: int | None = None,
+    losses: Mapping[int, float] | None = None,
     folder: Path | None = None,
     beginning: Path | None = None,
     callbacks: tuple[Callback, ...] = (),
@@ -84,6 +86,8 @@ def train(
         network: on the device of the rows.
         epochs: stop after that many, when the number is known already; schedules are still those of the
             recipe's epochs.
+        losses: by epoch, the validation losses of an earlier training, for a rule that follows them
+            (`on_plateau`): without validation rows it takes the same course.
         folder: of the checkpoints.
         beginning: the file that keeps where a transfer began; by default in `folder`.
         team: the processes that train it together; all of them call this.
@@ -106,6 +110,7 @@ def train(
             plan=replace(setup.plan, team=team or Team()),
             limits=setup.limits,
             order=setup.order,
+            losses=losses,
             folder=folder,
             names=tuple(data.names),
             callbacks=(*listeners, *callbacks),
@@ -161,6 +166,11 @@ def _head_alone(network: nn.Module, data: TrainingData) -> tuple[nn.Module, Trai
 def _rule(recipe: Recipe) -> Rule:
     """The recipe's; with rates by depth where it asks for them."""
     rule: Rule = build("rule", recipe.learning)
+    if isinstance(rule, Gradient) and is_object(recipe.learning):  # else the recipe was refused before
+        optimizer, schedule = rule.specs
+        name = "" if is_object(optimizer) else parse(optimizer, "optimizer")[0]
+        if problems := list(idle_for_rule(name, schedule, rule.clip)):
+            raise RecipeError(problems)
     decay = recipe.transfer.rate_decay
     if decay < 1:
         if not isinstance(rule, Gradient):

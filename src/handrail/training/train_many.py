@@ -129,7 +129,9 @@ def _train_alone(job: Job, folder: Path | None, listeners: Listeners, stop_reque
             job.data,
             job.network,
             epochs=job.epochs,
+            losses=job.losses,
             folder=own,
+            beginning=job.beginning,
             callbacks=callbacks,
             stop_request=stop_request,
         )

@@ -1,5 +1,6 @@
 """Windows on a table whose rows stand in the order of time."""
 
+import tracemalloc
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,18 +11,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.data.columns.schema import infer
+from handrail.data.dataset import make_part
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.forecast.plan import plan_windows
 from handrail.data.forecast.season import find_season
 from handrail.data.forecast.windows import divide, in_time_order, make_windows, stretches, window_table
-from handrail.data.rows import Windows
+from handrail.data.prepare import prepare, reopen
+from handrail.data.rows import TargetWindows, Windows
 from handrail.data.sources import read
+from handrail.data.split.parts import draw_parts, task_of_parts
 from handrail.data.stores.series import SeriesStore, WindowStore
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, RecipeError
 from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe, Forecast, Series
+from handrail.tasks.values import ValueTask
 
 
 def table_of(**columns: object) -> Table:
@@ -261,3 +267,78 @@ def test_a_season_is_at_most_a_third_of_the_rows(values: list[float]) -> None:
 def test_seasons_of_real_series(shared_data: Path, file: str, target: str, season: range) -> None:
     values = read(shared_data / file).frame[target].cast(pl.Float64).to_numpy()
     assert find_season(values[: len(values) * 7 // 10]) in season
+
+
+def test_rows_of_one_moment_stay_in_one_stretch() -> None:
+    moments = np.repeat(np.arange(50.0), 2)  # each moment twice
+    cuts = stretches(100, horizon=3, validation=0.15, test=0.15, moments=moments)
+    assert cuts == (70, 84)  # 85 lies between two rows of one moment
+    assert stretches(100, horizon=3, validation=0.15, test=0.15) == (70, 85)
+
+
+def _forecast_recipe(frame: pl.DataFrame, **more: object) -> DataRecipe:
+    settings = {"horizon": 4, "history": 6, **dict(more.pop("forecast", {}))}  # pyright: ignore
+    return DataRecipe.model_validate(
+        {"source": frame, "target": ["y", "x"], "task": "forecast", "forecast": settings, **more}
+    )
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_targets_are_those_of_the_table_though_nothing_is_copied(gaps: bool) -> None:
+    frame = ramp(200).frame.with_columns(y=(pl.col("y") / 7).sin(), x=pl.col("x").cos())
+    if gaps:
+        frame = frame.with_columns(y=pl.when(pl.int_range(200) % 41 == 5).then(None).otherwise("y"))
+    data = prepare(_forecast_recipe(frame))
+    parts = [data.train, data.validation, data.train.join(data.validation)]
+    for part in [*parts, data.train.pick(np.array([5, 2, 9]))]:
+        whole = data.task.encode(part.raw)
+        assert isinstance(part.target, TargetWindows)
+        assert len(part.target) == len(part)
+        assert part.target.outputs == 8
+        assert torch.equal(torch.from_numpy(part.target.numpy()), whole)
+        assert torch.equal(part.target.columns(slice(1, 7, 2)), whole[:, 1:7:2])
+    whole, plain = data.task.encode(data.train.raw), ValueTask(data.task, 1)
+    task = ValueTask(data.task, 1)
+    task.fit(data.train)
+    plain.learn(whole)
+    assert torch.equal(task.mean, plain.mean)
+    assert torch.equal(task.spread, plain.spread)
+    assert torch.equal(task.mean, whole.double().mean(dim=0))
+    rows = torch.tensor([3, 0, 11])
+    scaled = task.targets(data.train)
+    assert isinstance(scaled, TargetWindows)
+    expected = plain.scale(whole)
+    assert isinstance(expected, torch.Tensor)
+    assert torch.equal(scaled.take(rows), expected[rows])
+
+
+def test_memory_does_not_grow_with_the_horizon() -> None:
+    """Of 20,000 rows and 200 steps, a table of targets would take 32 MB, and each copy of it as much."""
+    frame = pl.DataFrame({"y": np.sin(np.arange(20_000) / 9), "x": np.cos(np.arange(20_000) / 5)})
+    recipe = _forecast_recipe(frame, target=["y"], forecast={"horizon": 200, "history": 10, "season": 24})
+    tracemalloc.start()
+    table, _, _ = window_table(Table(frame, "toy.csv"), ["y"], recipe)
+    drawn = draw_parts(recipe)
+    part, _ = make_part(
+        drawn.train,
+        infer(drawn.train.frame.select("history"), stored={"history": "series"}),
+        task_of_parts(recipe, drawn),
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(table.frame.columns) == 201
+    first, last = (part.raw[name].to_numpy(allow_copy=False).ctypes.data for name in ("y +1", "y +200"))
+    assert last - first == 199 * 8, "the columns are stretches of one series"
+    assert peak < 8e6
+
+
+@pytest.mark.parametrize("drop", [["x"], ["when"], ["when", "word"]])
+def test_dropped_columns_are_no_channels(drop: list[str]) -> None:
+    frame = ramp(200).frame.with_columns(word=pl.lit("a"))
+    recipe = _forecast_recipe(frame, target=["y"], drop=drop)
+    data = prepare(recipe)
+    channels = data.train.stores["history"].plan.channels  # pyright: ignore[reportAttributeAccessIssue]
+    assert ("x" in channels) is ("x" not in drop)
+    assert ("sine of day" in channels) is ("when" not in drop)
+    again = reopen(recipe, data.schema, data.task, expected=data.fingerprint)
+    assert len(again[0]) == len(data.train)

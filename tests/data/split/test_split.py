@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from handrail.data.prepare import prepare
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION, draw, spread, spread_by_class
 from handrail.errors import DataError
 from handrail.recipe.reading import Split
+from handrail.recipe.sections import DataRecipe
 
 
 def counts(parts: np.ndarray) -> list[int]:
@@ -275,3 +277,49 @@ def test_spread_takes_one_row_of_each_stretch(rows: int, data) -> None:
     edges = np.arange(count + 1) * rows // max(count, 1)
     assert np.all((places >= edges[:-1]) & (places < edges[1:]))
     assert np.all(np.diff(places) > 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 12), min_size=10, max_size=120), shares, shares)
+def test_no_moment_stands_in_two_parts(moments: list[int], validation: float, test: float) -> None:
+    split = Split(method="time", column="t", validation=validation, test=test)
+    distinct = len(set(moments))
+    if distinct < 3:
+        with pytest.raises(DataError, match=f"has {distinct} different moments in {len(moments)} rows"):
+            draw(split, len(moments), keys=pl.Series("t", moments))
+        return
+    parts = draw(split, len(moments), keys=pl.Series("t", moments))
+    spans = [
+        {moment for moment, part in zip(moments, parts, strict=True) if part == code} for code in range(3)
+    ]
+    assert all(spans)
+    assert max(spans[TRAIN]) < min(spans[VALIDATION])
+    assert max(spans[VALIDATION]) < min(spans[TEST])
+    # The test begins at the place nearest to its share that leaves a moment for each part before it.
+    order = np.sort(moments)
+    places = [place for place in range(1, len(moments)) if order[place] != order[place - 1]][1:]
+    wanted = len(moments) - max(1, round(test * len(moments)))
+    assert abs(len(moments) - counts(parts)[TEST] - wanted) == min(abs(place - wanted) for place in places)
+
+
+def test_a_day_is_cut_where_it_ends() -> None:
+    days = [f"2024-01-{1 + row // 7:02d}" for row in range(70)]  # ten days of seven rows
+    split = Split(method="time", column="t", validation=0.15, test=0.15)
+    parts = draw(split, 70, keys=pl.Series("t", days))
+    assert counts(parts) == [49, 14, 7]  # 10 rows each were asked for
+
+
+def test_parts_that_come_out_otherwise_are_said() -> None:
+    days = [f"2024-01-{1 + row // 7:02d}" for row in range(70)]
+    frame = pl.DataFrame({"t": days, "x": np.sin(np.arange(70) * 1.3), "y": np.cos(np.arange(70) * 0.7)})
+    recipe = DataRecipe(source=frame, target="y", split=Split(method="time", column="t"))
+    (note,) = [note for note in prepare(recipe).notes if "one moment" in note]
+    assert note == (
+        "rows of one moment ('t') stay in one part: validation has 20.0% of the rows (15.0% were asked), "
+        "test has 10.0% of the rows (15.0% were asked)"
+    )
+    apart = frame.with_columns(t=pl.Series(np.arange(70)))
+    exact = recipe.model_copy(
+        update={"source": apart, "split": Split(method="time", column="t", test=0.2, validation=0.2)}
+    )
+    assert not [note for note in prepare(exact).notes if "one moment" in note]

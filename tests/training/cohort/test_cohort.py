@@ -5,6 +5,8 @@ Tolerance: weights within 1e-5 after a few epochs (float32; products of stacked 
 another order).
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from torch import nn
 
 from handrail.components import available, build
 from handrail.errors import RecipeError
+from handrail.layers.normalisation import BatchNorm as OurBatchNorm
 from handrail.learning.optimizers import ELEMENTWISE
 from handrail.learning.rule import Batch
 from handrail.recipe import Recipe
@@ -371,3 +374,62 @@ def test_a_compiled_cohort_equals_the_others(tmp_path: Path) -> None:
     train_many(together, together=True, folder=tmp_path)
     assert distance(alone, together) < TOLERANCE
     assert '"compiled": true' in (tmp_path / "group-1" / "compile.json").read_text()
+
+
+class Counting(nn.Module):
+    """A layer with a state that no stand-in knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen += x.detach().abs().mean()  # pyright: ignore
+        return x + 0.01 * self.seen  # pyright: ignore
+
+
+def _with_layer(layer: Callable[[], nn.Module]) -> list[Job]:
+    jobs = []
+    for number in range(3):
+        with fix_seed(number):
+            network = nn.Sequential(nn.Linear(12, 16, bias=False), layer(), nn.Tanh(), nn.Linear(16, 3))
+        jobs.append(replace(make_job(number, {}), network=network))
+    return jobs
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        pytest.param(lambda: nn.BatchNorm1d(16, momentum=None), id="cumulative"),
+        pytest.param(lambda: nn.BatchNorm1d(16, momentum=0.0), id="no momentum"),
+        pytest.param(lambda: nn.BatchNorm1d(16, track_running_stats=False), id="no averages"),
+        pytest.param(lambda: nn.BatchNorm1d(16, affine=False), id="no scale"),
+        pytest.param(lambda: OurBatchNorm(16, momentum=None), id="ours"),
+    ],
+)
+def test_every_kind_of_batch_normalisation(layer: Callable[[], nn.Module]) -> None:
+    alone, together = _with_layer(layer), _with_layer(layer)
+    train_many(alone, together=False)
+    train_many(together, together=True)
+    assert distance(alone, together) < 1e-6
+    buffers = dict(alone[0].network.named_buffers())
+    if "1.running_mean" in buffers and layer().momentum != 0:
+        assert float(buffers["1.running_mean"].abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Counting,
+        lambda: nn.Sequential(
+            nn.Unflatten(1, (4, 4)), nn.InstanceNorm1d(4, track_running_stats=True), nn.Flatten()
+        ),
+    ],
+)
+def test_a_layer_with_a_state_of_its_own_is_trained_alone(layer: Callable[[], nn.Module]) -> None:
+    assert "keeps a state of its own" in unlike(_with_layer(layer))
+    alone, either = _with_layer(layer), _with_layer(layer)
+    train_many(alone, together=False)
+    train_many(either)
+    assert distance(alone, either) == 0

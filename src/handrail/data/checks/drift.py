@@ -9,6 +9,7 @@ from jaxtyping import Float
 from handrail.data.checks.finding import Finding, report_columns
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.part import Part
+from handrail.data.rows import TargetWindows
 
 _CHANCE = 0.001  # of one false alarm among all columns
 _SMALLEST = 0.05  # a distance that is beyond chance but smaller than this is nobody's trouble
@@ -78,11 +79,17 @@ def _compare(first: pl.Series, other: pl.Series, column: Column) -> list[_Differ
 
 
 def _compare_target(first: Part, other: Part, every: int) -> list[_Difference]:
-    pairs = zip(
-        *(part.target.reshape(len(part), -1)[:, ::every].numpy().T for part in (first, other)), strict=True
-    )
-    compare = _compare_numbers if first.target.is_floating_point() else _compare_levels
+    pairs = zip(*(_target_columns(part, every) for part in (first, other)), strict=True)
+    has_values = isinstance(first.target, TargetWindows) or first.target.is_floating_point()
+    compare = _compare_numbers if has_values else _compare_levels
     return [compare(pl.Series(ours), pl.Series(theirs), "the target") for ours, theirs in pairs]
+
+
+def _target_columns(part: Part, every: int) -> np.ndarray:
+    """Each so-many-th number of the targets, `[columns, rows]`."""
+    if isinstance(part.target, TargetWindows):
+        return part.target.columns(slice(None, None, every)).numpy().T
+    return part.target.reshape(len(part), -1)[:, ::every].numpy().T
 
 
 def _compare_numbers(

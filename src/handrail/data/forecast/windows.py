@@ -16,7 +16,7 @@ from torch import Tensor
 
 from handrail.data.columns.schema import Column, infer_column, read_column
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
-from handrail.data.split.draw import TEST, TRAIN, VALIDATION
+from handrail.data.split.draw import TEST, TRAIN, VALIDATION, cut_between
 from handrail.data.split.row_hashes import moment_hashes
 from handrail.data.stores.series import WindowStore
 from handrail.data.stores.store import place_column
@@ -53,7 +53,7 @@ def window_table(
     everything = table.frame
     place = pl.Series(_PLACE, np.arange(len(everything)))
     kept = everything.drop(recipe.drop, strict=False).with_columns(place)
-    ordered = in_time_order(replace(table, frame=kept))
+    ordered, times = sort_in_time(replace(table, frame=kept))
     everything = everything[ordered.frame[_PLACE].to_numpy()]
     ordered = replace(ordered, frame=ordered.frame.drop(_PLACE))
     settings = recipe.forecast
@@ -62,6 +62,7 @@ def window_table(
         horizon=settings.horizon,
         validation=recipe.split.validation,
         test=recipe.split.test,
+        moments=times,
     )
     plan = plan_windows(ordered, targets, settings, train_rows=validation_row, kinds=recipe.columns)
     windows = make_windows(ordered, plan)
@@ -82,9 +83,14 @@ def in_time_order(table: Table) -> Table:
 
     Raises: `DataError` for rows without a date, and where most rows share their date with others.
     """
+    return sort_in_time(table)[0]
+
+
+def sort_in_time(table: Table) -> tuple[Table, Float[np.ndarray, " rows"] | None]:
+    """As `in_time_order`, with the moments of the rows; None without a column of dates."""
     date = _date_column(table.frame)
     if date is None:
-        return table
+        return table, None
     seconds = read_column(table.frame[date.name], date)[0]
     if seconds.null_count():
         rows = np.flatnonzero(seconds.is_null().to_numpy())
@@ -101,16 +107,17 @@ def in_time_order(table: Table) -> Table:
             "into columns of their own."
         )
     if seconds.is_sorted():
-        return table
+        return table, seconds.to_numpy()
     order = np.argsort(seconds.to_numpy(), kind="stable")
     note = f"rows were not in the order of time; they were sorted by '{date.name}'"
-    return replace(
+    ordered = replace(
         table,
         frame=table.frame[order],
         notes=(*table.notes, note),
         namer=lambda row: table.row_name(int(order[row])),
         parts=None if table.parts is None else table.parts[order],
     )
+    return ordered, seconds.to_numpy()[order]
 
 
 def _date_column(frame: pl.DataFrame) -> Column | None:
@@ -118,12 +125,26 @@ def _date_column(frame: pl.DataFrame) -> Column | None:
     return next((column for column in columns if column.kind == "datetime"), None)
 
 
-def stretches(rows: int, *, horizon: int, validation: float, test: float) -> tuple[int, int]:
+def stretches(
+    rows: int,
+    *,
+    horizon: int,
+    validation: float,
+    test: float,
+    moments: Float[np.ndarray, " rows"] | None = None,
+) -> tuple[int, int]:
     """The first validation row and the first test row: the last rows test, and those before them validate.
+
+    Arguments:
+        moments: of the rows, in their order; rows of one moment stay in one stretch.
 
     Raises: `DataError` where a stretch is shorter than the horizon.
     """
     sizes = {"validation": round(validation * rows), "test": round(test * rows)}
+    cuts = [rows - sum(sizes.values()), rows - sizes["test"]]
+    found = cuts if moments is None or not 0 < cuts[0] < cuts[1] < rows else cut_between(moments, cuts)
+    if found is not None:
+        sizes = {"validation": found[1] - found[0], "test": rows - found[1]}
     problems = [
         f"the {name} rows are {count} of {rows:,}, fewer than the forecast's horizon of {horizon}; expected "
         f"a larger share (data.split.{name}) or a shorter horizon (data.forecast.horizon)."
@@ -238,13 +259,13 @@ def _waves(frame: pl.DataFrame, plan: WindowPlan) -> list[np.ndarray]:
 
 
 def _target_columns(truth: np.ndarray, plan: WindowPlan, first_rows: np.ndarray) -> list[pl.Series]:
+    """A column for each step ahead of each target: stretches of one series, of which nothing is copied."""
     columns = []
     for values in truth.T:
-        longer = np.concatenate([values, np.full(plan.horizon, np.nan)])
-        columns += [longer[first_rows + step] for step in range(plan.horizon)]
-    return [
-        pl.Series(name, values).fill_nan(None) for name, values in zip(plan.outputs, columns, strict=True)
-    ]
+        longer = pl.Series(np.concatenate([values, np.full(plan.horizon, np.nan)])).fill_nan(None)
+        starts = [int(first_rows[0]) + step for step in range(plan.horizon)]
+        columns += [longer.slice(start, len(first_rows)) for start in starts]
+    return [values.alias(name) for name, values in zip(plan.outputs, columns, strict=True)]
 
 
 def _namer(table: Table, plan: WindowPlan, first_rows: np.ndarray) -> Callable[[int], str]:

@@ -6,7 +6,7 @@ a table sorted by class is still divided in proportion. The validation rows are 
 the same way, class by class where there are classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -161,10 +161,35 @@ def _split_in_order(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
     order, rows = np.argsort(moments.to_numpy(), kind="stable"), len(keys)
     validation, test = (max(1, round(share * rows)) if share else 0 for share in shares)
     validation = min(validation, rows - test - 1)
+    cuts = [cut for cut, size in ((rows - test - validation, validation), (rows - test, test)) if size]
+    found = cut_between(moments.to_numpy()[order], cuts)
+    if found is None:
+        raise DataError(
+            f"split column '{keys.name}' has {moments.n_unique():,} different moments in {rows:,} rows; "
+            f"expected at least {len(cuts) + 1}, one for each part: rows of one moment stay in one part."
+        )
     parts = np.full(rows, TRAIN, dtype=np.uint8)
-    parts[order[rows - test :]] = TEST
-    parts[order[rows - test - validation : rows - test]] = VALIDATION
+    parts[order[found[-1] if test else rows :]] = TEST
+    parts[order[found[0] if validation else rows : found[-1] if test else rows]] = VALIDATION
     return parts
+
+
+def cut_between(moments: np.ndarray, cuts: Sequence[int]) -> list[int] | None:
+    """The cuts of sorted rows moved to the nearest places between two different moments; None for too few.
+
+    Later cuts are placed first; each leaves a moment for every part before it. Where two places are as near,
+    it is the earlier one.
+    """
+    places = np.flatnonzero(moments[1:] != moments[:-1]) + 1
+    if len(places) < len(cuts):
+        return None
+    found: list[int] = []
+    for before, cut in reversed(list(enumerate(cuts))):
+        open_places = places[before:]
+        nearest = int(np.abs(open_places - cut).argmin())
+        found.insert(0, int(open_places[nearest]))
+        places = places[: before + nearest]
+    return found
 
 
 def _split_groups(keys: pl.Series, shares: tuple[float, float], generator: np.random.Generator) -> np.ndarray:

@@ -14,8 +14,10 @@ from handrail.data.split.row_hashes import row_hashes
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec, find_targets, infer_task
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe
 
+_STRETCHES = 64
 _SAMPLE, _MOST_VALUES = 200_000, 32_768
 
 
@@ -35,7 +37,16 @@ class RawRows:
 
     def pick(self, places: np.ndarray) -> "RawRows":
         """The rows at some places."""
-        return replace(self, frame=self.frame[places], rows=self.rows[places])
+        return replace(self, frame=rows_at(self.frame, places), rows=self.rows[places])
+
+
+def rows_at(frame: pl.DataFrame, places: np.ndarray) -> pl.DataFrame:
+    """Rows of a frame; where they are a few stretches, nothing is copied: windows have a column a step."""
+    breaks = np.flatnonzero(np.diff(places) != 1) + 1
+    if not len(places) or len(breaks) > _STRETCHES:
+        return frame[places]
+    pieces = np.split(places, breaks)
+    return pl.concat([frame.slice(int(piece[0]), len(piece)) for piece in pieces], rechunk=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class Drawn:
 
     Arguments:
         missing: how many rows have no target, but for the sealed part: what a fit says must not depend on it.
+        notes: what is to be said about the division.
     """
 
     table: Table
@@ -54,6 +66,7 @@ class Drawn:
     parts: np.ndarray
     missing: int
     season: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def by_code(self) -> dict[int, RawRows]:
@@ -96,14 +109,31 @@ def divide(
     for code, name in enumerate(PARTS):
         other, places = others.get(name), np.flatnonzero(parts == code)
         if other is None:
-            rows.append(RawRows(name, table.frame[places], places, table))
+            rows.append(RawRows(name, rows_at(table.frame, places), places, table))
         else:
             rows.append(RawRows(name, other.frame, np.arange(len(other.frame)), other))
         if not len(rows[-1].frame):
             raise DataError(f"the {name} part has no rows; expected some in each of {', '.join(PARTS)}.")
     train, validation, test = (_drop_unlabelled(part, targets) for part in rows)
     missing = len(rows[TRAIN].rows) - len(train.rows) + len(rows[VALIDATION].rows) - len(validation.rows)
-    return Drawn(table, targets, train, validation, test, parts, missing, season)
+    notes = _describe_shares(recipe.split, parts, [name for name in others if others[name] is None])
+    return Drawn(table, targets, train, validation, test, parts, missing, season, notes)
+
+
+def _describe_shares(split: Split, parts: np.ndarray, drawn: Sequence[str]) -> tuple[str, ...]:
+    """A note where whole moments or groups make the parts larger or smaller than was asked."""
+    if split.method not in ("time", "group"):
+        return ()
+    shares = [
+        (name, f"{(parts == PARTS.index(name)).mean():.1%}", f"{getattr(split, name):.1%}") for name in drawn
+    ]
+    moved = [
+        f"{name} has {found} of the rows ({asked} were asked)"
+        for name, found, asked in shares
+        if found != asked
+    ]
+    what = "moment" if split.method == "time" else "group"
+    return (f"rows of one {what} ('{split.column}') stay in one part: {', '.join(moved)}",) if moved else ()
 
 
 def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, ...], int]:
@@ -156,6 +186,14 @@ def _draw_codes(
             source=name,
         )
     lacking = {code: not (known == code).any() for code in (VALIDATION, TEST)}
+    idle = [
+        f"data.split.{PARTS[code]}: has no effect on {name}, which says itself what its {PARTS[code]} rows "
+        "are; leave it out."
+        for code, lacks in lacking.items()
+        if not lacks and getattr(split, PARTS[code]) != getattr(Split(), PARTS[code])
+    ]
+    if idle:
+        raise DataError(idle)
     rest, parts = np.flatnonzero(known == TRAIN), known.copy()
     if any(lacking.values()):
         parts[rest] = draw(

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from handrail.data.forecast.plan import WindowPlan
 from handrail.data.forecast.season import mase_scale, seasonal_naive
-from handrail.data.rows import Windows
+from handrail.data.rows import TargetWindows, Windows
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 
@@ -151,6 +151,13 @@ class WindowStore:
     def values(self, places: Int[np.ndarray, " n"], length: int) -> Float[Tensor, "n channels length"]:
         values = self.windows(places).take(torch.arange(len(places)))[:, :, :length]
         return functional.pad(values, (0, length - values.shape[2])) if values.shape[2] < length else values
+
+    def targets(self, places: Int[np.ndarray, " n"]) -> TargetWindows | None:
+        """What follows the windows at these places; None where it is beyond single precision."""
+        if np.nanmax(np.abs(self.truth), initial=0) > _LARGEST:
+            return None
+        starts = self.starts[_places(places)] + self.length
+        return TargetWindows(torch.from_numpy(self.truth).float(), starts, self.plan.horizon)
 
     def last_season(self, task: TaskSpec, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n outputs"]:
         """The seasonal naive forecast of each window; the first row stands for rows that lie before it."""

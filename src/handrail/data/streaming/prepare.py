@@ -79,7 +79,7 @@ def prepare_stream(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path | 
         schema=schema,
         task=task,
         remarks=_report_sampling(parts),
-        notes=(_describe_reading(source, parts[0]),),
+        notes=(_describe_reading(source, parts[0]), *drawn.notes),
     )
 
 

@@ -96,4 +96,4 @@ def _member(job: Job, listeners: Listeners) -> Member:
     limits = make_setup(job.data, epochs=job.epochs).limits
     generator = torch.Generator(job.data.device or torch.device("cpu"))
     callbacks = Callbacks(listeners(job.name))
-    return Member(job.name, job.network, job.data.recipe.seed, limits, callbacks, generator)
+    return Member(job.name, job.network, job.data.recipe.seed, limits, callbacks, generator, job.losses)

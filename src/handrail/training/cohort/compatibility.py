@@ -1,13 +1,16 @@
 """Whether networks can be one program (equal shapes, the same rows, a rule to stack), and a quicker one."""
 
+import copy
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from handrail.components import build
+from handrail.data.rows import take
 from handrail.layers.activations import is_activation
 from handrail.layers.noise import GaussianNoise
 from handrail.learning.fast.stacked import why_not_stackable
@@ -17,6 +20,7 @@ from handrail.recipe.sections import TransferRecipe
 from handrail.training.cohort.engine import CohortEngine
 from handrail.training.cohort.layers import stand_in
 from handrail.training.job import Job, batch_size, loss_of
+from handrail.training.seeds import fix_seed
 from handrail.training.speed.compilation import best_of, lone_step
 
 _FREE = {"p", "std"}  # what layers that stand in may differ in
@@ -109,7 +113,25 @@ def _networks(jobs: Sequence[Job]) -> str:
         return "their rows are changed at random in training"
     if any(value.device.type == "meta" or not value.is_floating_point() for value in network.parameters()):
         return "their parameters are no plain numbers"
+    if changed := _own_state(jobs[0]):
+        return f"the layer '{changed}' keeps a state of its own in training"
     return ""
+
+
+@torch.no_grad()
+def _own_state(job: Job) -> str:
+    """The first layer that changes its buffers in training and has no stand-in: its changes would be lost."""
+    network = copy.deepcopy(job.network).train()
+    layers = [(name, layer) for name, layer in network.named_modules() if stand_in(layer) is None]
+    buffers = [(name, buffer) for name, layer in layers for buffer in layer.buffers(recurse=False)]
+    if not buffers:
+        return ""
+    before = [buffer.clone() for _, buffer in buffers]
+    rows = torch.arange(min(len(job.data.targets), batch_size(job.data.recipe, len(job.data.targets))))
+    with fix_seed(0), suppress(Exception):  # what a layer raises is said where it is trained
+        network(take(job.data.inputs, rows))
+    pairs = zip(buffers, before, strict=True)
+    return next((name for (name, now), old in pairs if not torch.equal(now, old)), "")
 
 
 def _outline(network: nn.Module) -> tuple[Any, ...]:

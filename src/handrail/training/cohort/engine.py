@@ -8,7 +8,7 @@ loss is not a number, leaves; the others go on.
 import math
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Member:
     limits: Limits
     callbacks: Callbacks
     generator: Generator
+    losses: Mapping[int, float] = field(default_factory=dict)
+    "By epoch, what its schedule observes where there are no validation rows."
     progress: Progress = field(default_factory=Progress)
     ended: Stack = field(default_factory=dict)
     "Its weights once it has stopped: the best ones, where there are validation rows."
@@ -213,6 +215,8 @@ class CohortEngine:
                 figures |= {f"val_{name}": value for name, value in own.items()}
                 losses[position] = own["loss"]
                 improved += [position] if self._compare(member, number, own["loss"]) else []
+            elif self.setup.validation is None and number in member.losses:
+                losses[position] = member.losses[number]
             if not member.failure:
                 progress.close(number, seconds, member.limits)
                 member.callbacks.notify("on_epoch_end", member, number, figures)

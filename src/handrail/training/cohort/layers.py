@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from handrail.layers import normalisation
 from handrail.layers.noise import (
     Dropout,
     GaussianNoise,
@@ -23,6 +24,7 @@ from handrail.layers.noise import (
     keep_threshold,
     words_for,
 )
+from handrail.layers.normalisation import BatchNormRows
 from handrail.objectives import likelihoods
 from handrail.objectives.objective import Objective, are_classes, zero_one
 
@@ -200,15 +202,16 @@ class BatchNorm(nn.Module):
     A batch of one row has no spread and goes by the averages so far, as `layers.normalisation.BatchNormRows`.
     """
 
-    running_mean: Tensor
-    running_var: Tensor
-    num_batches_tracked: Tensor
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         norm = cast(nn.BatchNorm1d, layer)
-        self.weight, self.bias = norm.weight, norm.bias
-        self.eps, self.momentum = norm.eps, norm.momentum or 0.0
+        self.weight: Tensor | None = norm.weight
+        self.bias: Tensor | None = norm.bias
+        self.eps, self.momentum = norm.eps, norm.momentum
         for name in ("running_mean", "running_var", "num_batches_tracked"):
             self.register_buffer(name, getattr(norm, name))
         self.updated: dict[str, Tensor] = {}
@@ -216,19 +219,28 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         over = [0, *range(2, x.ndim)]
         rows = x.numel() // x.shape[1]
-        if not self.training or rows == 1:
-            mean, variance, self.updated = self.running_mean, self.running_var, {}
-        else:
+        mean, variance, self.updated = self.running_mean, self.running_var, {}
+        if mean is None or variance is None or (self.training and rows > 1):
             variance, mean = torch.var_mean(x, over, correction=0)
-            unbiased = variance.detach() * rows / (rows - 1)
-            self.updated = {
-                "running_mean": torch.lerp(self.running_mean, mean.detach(), self.momentum),
-                "running_var": torch.lerp(self.running_var, unbiased, self.momentum),
-                "num_batches_tracked": self.num_batches_tracked + 1,
-            }
+            if self.training:
+                self._update(mean.detach(), variance.detach() * rows / (rows - 1))
         wide = (1, -1, *(1 for _ in over[1:]))
         scaled = (x - mean.view(wide)) * torch.rsqrt(variance + self.eps).view(wide)
-        return scaled * self.weight.view(wide) + self.bias.view(wide)
+        weight, bias = self.weight, self.bias
+        return scaled if weight is None or bias is None else scaled * weight.view(wide) + bias.view(wide)
+
+    def _update(self, mean: Tensor, variance: Tensor) -> None:
+        """Set what the running averages will be after this batch, where there are any."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        count = self.num_batches_tracked + 1
+        # Without a momentum it is the mean of all batches so far, each of the same weight.
+        share = 1 / count.to(mean.dtype) if self.momentum is None else self.momentum
+        self.updated = {
+            "running_mean": torch.lerp(self.running_mean, mean, share),
+            "running_var": torch.lerp(self.running_var, variance, share),
+            "num_batches_tracked": count,
+        }
 
 
 STAND_INS: dict[type[nn.Module], type[nn.Module]] = {
@@ -239,14 +251,14 @@ STAND_INS: dict[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: BatchNorm,
     nn.BatchNorm2d: BatchNorm,
     nn.BatchNorm3d: BatchNorm,
+    BatchNormRows: BatchNorm,
+    normalisation.BatchNorm: BatchNorm,
 }
 
 
 def stand_in(layer: nn.Module) -> type[nn.Module] | None:
     """The class that stands for a layer in a cohort; None where it can stay as it is."""
-    if type(layer) in STAND_INS:
-        return STAND_INS[type(layer)]
-    return BatchNorm if isinstance(layer, nn.BatchNorm1d) else None
+    return STAND_INS.get(type(layer))  # not for classes made from these, which may do something else
 
 
 def replace_layers(network: nn.Module) -> nn.Module:
