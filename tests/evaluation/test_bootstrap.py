@@ -135,7 +135,8 @@ def test_a_paired_difference_sees_what_separate_intervals_hide():
     assert 0 < gain.low < gain.value < gain.high
     assert gain.value == pytest.approx(of_a.value - of_b.value)
     same = difference(a, a, "accuracy")
-    assert same.value == 0 and -0.005 < same.low < 0 < same.high < 0.005  # never surely equal
+    assert same.value == 0
+    assert -0.005 < same.low < 0 < same.high < 0.005  # never surely equal
     assert math.isnan(difference(a, b, "roc_auc").value)
 
 
@@ -200,15 +201,17 @@ def forecast(blocks: int, horizon: int = 6, seed: int = 0) -> TableOutcome:
 @pytest.mark.parametrize("blocks", [1, 2, 5])
 def test_few_blocks_of_a_forecast_have_no_interval_and_say_why(blocks):
     for name, interval in measure_with_intervals(forecast(blocks)).items():
-        assert math.isnan(interval.low) and math.isnan(interval.high), name
-        assert math.isfinite(interval.value) and "independent blocks" in interval.reason
+        assert math.isnan(interval.low), name
+        assert math.isfinite(interval.value)
+        assert "independent blocks" in interval.reason
 
 
 def test_intervals_of_forecasts_hold_the_truth():
     errors = [measure_with_intervals(forecast(60, seed=seed))["mae"] for seed in range(150)]
     shown = [interval for interval in errors if math.isfinite(interval.low)]
     inside = [interval.low <= math.sqrt(2 / math.pi) <= interval.high for interval in shown]
-    assert len(shown) > 140 and np.mean(inside) > 0.9
+    assert len(shown) > 140
+    assert np.mean(inside) > 0.9
 
 
 def test_rare_positives_of_many_rows_have_intervals():
@@ -241,7 +244,8 @@ def test_few_positives_have_no_area_and_say_why():
         classes=("n", "y"),
     )
     interval = measure_with_intervals(one)["roc_auc"]
-    assert math.isnan(interval.low) and "only 3 rows are" in interval.reason
+    assert math.isnan(interval.low)
+    assert "only 3 rows are" in interval.reason
 
 
 def test_the_interval_of_the_calibration_error_holds_no_error():

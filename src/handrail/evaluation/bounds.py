@@ -209,14 +209,16 @@ def bound_calibration_error(form: CalibrationGaps, value: float, setting: Settin
 
     The measured error is Σ |gap of the bin|, which noise makes larger. As ||a| − |b|| ≤ |a − b|, it is no
     further from the true one than Σ |gap − true gap|, whose upper quantile follows from the noise of each
-    bin: hits among its rows. Shares of hits are drawn towards the bin's confidence by two rows.
+    bin: hits among its rows. Of a bin's noise the larger is taken: by its hits, with two more rows at its
+    confidence, or by its confidence alone.
     """
     bins, rows = CALIBRATION_BINS, len(form.confidence)
     totals = np.bincount(form.place, minlength=bins).astype(float)
     right = np.bincount(form.place, weights=form.right, minlength=bins)
     confidence = np.bincount(form.place, weights=form.confidence, minlength=bins) / np.maximum(totals, 1)
     share = (right + 2 * confidence) / (totals + 2)
-    error = np.sqrt(totals * share * (1 - share)) / rows
+    chance = np.maximum(share * (1 - share), confidence * (1 - confidence))
+    error = np.sqrt(totals * chance) / rows
     noise = np.abs(np.random.default_rng(setting.seed).normal(size=(_DRAWS, bins))) @ error
     reach = float(np.quantile(noise, setting.confidence))
     return Bounds(max(0.0, value - reach), min(1.0, value + reach))
