@@ -2,11 +2,11 @@
 
     python benchmarks/coverage.py             # everything, on two processes: about 25 minutes
     python benchmarks/coverage.py --quick     # 200 simulations, sizes up to 1,000: about two minutes
-    python benchmarks/coverage.py --worlds "binary,forecast" --simulations 500 --out -
+    python benchmarks/coverage.py --worlds "binary;forecast" --simulations 500 --out -
 
 A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million fresh rows
 (forecasts: on a long fresh stretch). Then rows are drawn afresh, thousands of times, and measured by
-`measure_with_intervals` itself; so are differences from a baseline and from an equal network, by `difference`.
+`measure_with_intervals` itself; so are differences from a baseline and from an equal network, by `difference`.  # noqa: E501
 The script uses nothing else of handrail, so that an older version can be measured by PYTHONPATH.
 """
 
@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _worlds import WORLDS
 
 import handrail
+from _worlds import WORLDS
 from handrail.evaluation.bootstrap import difference, measure_with_intervals
 from handrail.evaluation.outcomes.table import TableOutcome
 
@@ -197,9 +197,9 @@ def page(
         f"{platform.machine()}, Python {platform.python_version()}, {seconds / 60:.0f} minutes. "
         "Made by `benchmarks/coverage.py`.",
         "",
-        "A number is the share of shown intervals that hold the truth, in per cent. In brackets: the share of "
-        "simulations in which an interval was shown, where it is below 100 %. Rows of forecasts are blocks of four "
-        "overlapping windows. **Bold** numbers lie below 93; `*` marks those above 97, which are conservative.",
+        "A number is the share of shown intervals that hold the truth, in per cent. In brackets: the share of "  # noqa: E501
+        "simulations in which an interval was shown, where it is below 100 %. Rows of forecasts are blocks of four "  # noqa: E501
+        "overlapping windows. **Bold** numbers lie below 93; `*` marks those above 97, which are conservative.",  # noqa: E501
     ]
     for world in dict.fromkeys(cell.world for cell in cells):
         mine = [cell for cell in cells if cell.world == world]

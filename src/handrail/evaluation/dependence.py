@@ -53,6 +53,7 @@ def dependent_spread(terms: Float[np.ndarray, " rows"], blocks: float) -> Spread
     Source: Lazarus, Lewis, Stock & Watson 2018 (equal-weighted cosines), with blocks in place of rows
     """
     rows, frequencies = len(terms), int(0.4 * blocks ** (2 / 3))
-    sums = dct(terms - terms.mean())[1 : frequencies + 1] / 2  # Σ_t terms_t cos(π j (t − ½) / n)
+    swings = np.asarray(dct(terms - terms.mean()))
+    sums = swings[1 : frequencies + 1] / 2  # Σ_t terms_t cos(π j (t − ½) / n)
     error = float(np.sqrt(2 * (sums**2).mean()) / rows) if frequencies else np.nan
     return Spread(error, frequencies)
