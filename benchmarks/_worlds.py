@@ -1,7 +1,7 @@
 """Worlds to draw test rows from: a law of the data, a network fitted on it once, and fresh rows without end.
 
-Laws are unchanged when their first two inputs change places. A network that is given them the other way round is
-another network of exactly the same quality: what a comparison of equals needs.
+Laws are unchanged when their first two inputs change places. A network that is given them the other way
+round is another network of exactly the same quality: what a comparison of equals needs.
 """
 
 import functools
@@ -28,7 +28,7 @@ FITTED_ON = 400
 
 
 class World(ABC):
-    """Fresh rows with the answers of the network, of its mirror image (an equal), and of a simple baseline."""
+    """Fresh rows with the answers of the network, its mirror image (an equal), and a simple baseline."""
 
     sizes: Sequence[int] = (30, 100, 300, 1000, 10_000)
     fresh = 1_000_000
@@ -41,7 +41,7 @@ class World(ABC):
 
 @dataclass(frozen=True)
 class Classes(World):
-    """Rows of one of several classes, log-odds with bends; probabilities of an MLP fitted on 400 rows.
+    """Rows of one of several classes, log-odds with bends; probabilities of an MLP fitted once.
 
     Arguments:
         offsets: log-odds of each class where the inputs are 0; a rare class has a small one.
@@ -219,7 +219,7 @@ class Forecast(World):
 
 @dataclass(frozen=True)
 class Masks(World):
-    """Discs of all sizes on 12 × 12 pixels with noise, every fifth image empty; answers by a blurred threshold."""
+    """Discs on 12 × 12 pixels with noise, every fifth image empty; answers by a blurred threshold."""
 
     side: int = 12
     fresh: int = 1_000_000

@@ -6,7 +6,7 @@
 
 A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million fresh rows
 (forecasts: on a long fresh stretch). Then rows are drawn afresh, thousands of times, and measured by
-`measure_with_intervals` itself; so are differences from a baseline and from an equal network, by `difference`.  # noqa: E501
+A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million rows
 The script uses nothing else of handrail, so that an older version can be measured by PYTHONPATH.
 """
 
@@ -65,7 +65,7 @@ def truths(world: str) -> dict[str, dict[str, float]]:
 
 
 def simulate(task: tuple[Cell, dict[str, dict[str, float]]]) -> tuple[Cell, dict[str, Any]]:
-    """Of each metric and difference: how many intervals, how many below, holding, above the truth; widths."""
+    """Of each metric and difference: how many intervals, how many below and above the truth; widths."""
     cell, truth = task
     law, counts = WORLDS[cell.world], {}
     rng = np.random.default_rng([cell.rows, 5])
@@ -107,7 +107,7 @@ def note(count: dict[str, Any], interval: Any, true: float) -> None:
 
 
 def shares(task: tuple[int, int]) -> tuple[int, list[float]]:
-    """The coverage of an accuracy's interval for each true share from .5 to .99: exact, from the binomial law."""
+    """The coverage of an accuracy's interval for each true share from .5 to .99, from the binomial law."""
     from scipy.stats import binom
 
     rows, _ = task
