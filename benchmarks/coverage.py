@@ -4,9 +4,9 @@
     python benchmarks/coverage.py --quick     # 200 simulations, sizes up to 1,000: about two minutes
     python benchmarks/coverage.py --worlds "binary;forecast" --simulations 500 --out -
 
-A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million fresh rows
-(forecasts: on a long fresh stretch). Then rows are drawn afresh, thousands of times, and measured by
-A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million rows
+A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million fresh
+rows (forecasts: on a long fresh stretch). Then rows are drawn afresh, thousands of times, and measured by
+`measure_with_intervals` itself; so are differences from a baseline and from an equal network.
 The script uses nothing else of handrail, so that an older version can be measured by PYTHONPATH.
 """
 
