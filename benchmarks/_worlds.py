@@ -129,7 +129,7 @@ class Labels(World):
 
 @dataclass(frozen=True)
 class Values(World):
-    """A number a row; noise is normal or Student's with `freedom` degrees, wider where the signal is large."""
+    """A number a row; noise is normal or Student's of `freedom` degrees, wider where the signal is large."""
 
     freedom: float = np.inf
 
