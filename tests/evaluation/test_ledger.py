@@ -58,7 +58,7 @@ def test_an_opening_is_kept_with_its_figures():
     )
     (opening,) = Ledger().openings(fingerprint(hashes))
     assert opening.figures == {
-        "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95},
+        "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "reason": ""},
         "roc_auc": {"value": None},
         "n": 3,
     }

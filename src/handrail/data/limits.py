@@ -103,7 +103,7 @@ def check_npy(stream: BinaryIO | Any, size: int, name: str) -> None:
     """
     try:
         version = np.lib.format.read_magic(stream)
-        # Version 3 is laid out as 2; only names of fields that are not Latin may differ, and they are not used.
+        # Version 3 is laid out as 2; only the names of fields are encoded otherwise, and they are not used.
         old = version == (1, 0)
         header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(stream)

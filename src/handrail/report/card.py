@@ -5,7 +5,7 @@ from typing import Any
 
 from handrail.errors import visible
 from handrail.report.replicas import Replicas, best_epochs, replicas_in
-from handrail.report.wording import decision, inputs, of_positive, positive_class
+from handrail.report.wording import decision, inputs, no_interval, of_positive, positive_class
 from handrail.runs.record import RunRecord
 
 _SPREADS = (
@@ -106,8 +106,9 @@ def _spread(replicas: Replicas | None, name: str) -> str:
     return f" {spread['mean']:.4g}{deviation} |"
 
 
-def _interval(values: dict[str, float | None]) -> str:
+def _interval(values: dict[str, Any]) -> str:
     if values["value"] is None:
         return "not defined"
-    ends = "" if values["low"] is None else f" ({values['low']:.4g} to {values['high']:.4g})"
+    known = values["low"] is not None
+    ends = f" ({values['low']:.4g} to {values['high']:.4g})" if known else f" ({no_interval(values)})"
     return f"{values['value']:.4g}{ends}"

@@ -112,10 +112,19 @@ def metrics_table(part: str, task: str, results: dict[str, Any], positive: str |
     columns = [results["metrics"], *results["baselines"].values()]
     shown = [name for name in _SHOWN[task] if name in results["metrics"]]
     body = [[_label(name, positive), *(interval(column.get(name)) for column in columns)] for name in shown]
-    return align([[part, *names], *body])
+    return [*align([[part, *names], *body]), *_without_interval(shown, results["metrics"])]
 
 
-def interval(values: dict[str, float | None] | None) -> str:
+def _without_interval(names: Sequence[str], metrics: dict[str, Any]) -> list[str]:
+    """A line for each reason that metrics of the network have no interval for."""
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        if text := wording.no_interval(metrics[name]):
+            reasons.setdefault(text, []).append(name.replace("_", " "))
+    return [f"{list_some(which, most=6, last=' and ')}: {text}" for text, which in reasons.items()]
+
+
+def interval(values: dict[str, Any] | None) -> str:
     """A value with its interval: `0.9741 (0.9704 to 0.9815)`."""
     if not values or values["value"] is None:
         return "–"

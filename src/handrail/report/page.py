@@ -128,7 +128,21 @@ def _metric_table(parts: Mapping[str, Mapping[str, Any]], positive: str | None) 
         }
         for name in figures["validation"]["network"]
     ]
-    return {"models": {part: list(models) for part, models in figures.items()}, "rows": rows}
+    models = {part: list(models) for part, models in figures.items()}
+    return {"models": models, "rows": rows, "without": _without_interval(figures)}
+
+
+def _without_interval(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for each reason that metrics of the network have no interval for."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for part, models in figures.items():
+        for name, values in models["network"].items():
+            if text := wording.no_interval(values):
+                reasons.setdefault((part, text), []).append(wording.metric_label(name))
+    return [
+        f"{wording.capitalise(list_some(names, most=12, last=' and '))}, {part} rows: {text}."
+        for (part, text), names in reasons.items()
+    ]
 
 
 def _cells(name: str, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -138,7 +152,9 @@ def _cells(name: str, figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     for model, metrics in figures.items():
         values = metrics.get(name, missing)
         text, span = wording.metric_value(name, values["value"]), wording.interval(name, values)
-        cells.append({"value": text, "interval": span, "best": model == best})
+        cells.append(
+            {"value": text, "interval": span, "without": wording.no_interval(values), "best": model == best}
+        )
     return cells
 
 

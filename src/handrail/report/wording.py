@@ -116,6 +116,14 @@ def interval(name: str, bounds: Mapping[str, float | None], *, prose: bool = Fal
     return f"{low.removesuffix(_PERCENT)} to {high}"
 
 
+def no_interval(bounds: Mapping[str, Any]) -> str:
+    """`no interval, because only 3 rows are …`; empty where there is one, or no value."""
+    if bounds["value"] is None or bounds["low"] is not None:
+        return ""
+    reason = bounds.get("reason")
+    return f"no interval, because {reason}" if reason else "no interval"
+
+
 def difference(name: str, value: float | None) -> str:
     """A difference with its sign; accuracies in percentage points."""
     if value is None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from handrail.runs.folder import Folder
 from handrail.runs.replicas import Replica, best_of, spread
 from handrail.tools.files import write_atomically
 
-Figures = dict[str, dict[str, float | None]]
+Figures = dict[str, dict[str, Any]]
 _HARDEST = 8
 _MOST_READABLE = 100  # columns whose values are kept of such a row
 
@@ -36,9 +35,11 @@ def figures(predictions: Outcome, settings: EvaluationRecipe, seed: int = 0) -> 
     return {name: plain_interval(interval) for name, interval in intervals.items()}
 
 
-def plain_interval(interval: Interval) -> dict[str, float | None]:
-    """An interval as JSON holds it."""
-    return {key: value if math.isfinite(value) else None for key, value in asdict(interval).items()}
+def plain_interval(interval: Interval) -> dict[str, Any]:
+    """An interval as JSON holds it: null for what is unknown, and `reason` only where it says something."""
+    ends = {"value": interval.value, "low": interval.low, "high": interval.high}
+    plain: dict[str, Any] = {key: value if math.isfinite(value) else None for key, value in ends.items()}
+    return plain | ({"reason": interval.reason} if interval.reason else {})
 
 
 def compare(

@@ -6,10 +6,11 @@ One file a kind of answer: tables, masks, boxes and tokens, each measured agains
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from handrail.evaluation.forms import Bounded, Form
 from handrail.evaluation.metric_names import metric_names
 
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -18,13 +19,13 @@ Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 class Outcome(ABC):
     """A network's answers for some rows beside the truth.
 
-    A row is what the bootstrap draws: a row of a table, an image, a window of text.
+    A row is independent of others (but see `block`): a row of a table, an image, a window of text.
     """
 
     task: str
     "The task's name."
     block: int = 1
-    "How many neighbouring rows belong together (overlapping windows); the bootstrap draws so many at once."
+    "How many neighbouring rows belong together (overlapping windows)."
 
     @property
     @abstractmethod
@@ -55,9 +56,9 @@ class Outcome(ABC):
         With weights of ones they give the same as `measure`.
         """
 
-    def pick(self, rows: np.ndarray) -> Self | None:
-        """The outcome of these rows alone, or None where the answers cannot be divided."""
-        return None
+    def forms(self, names: Iterable[str]) -> dict[str, Form]:
+        """What kind of quantity each named metric is, which decides how its interval is found."""
+        return {name: Bounded(float(self.rows)) for name in names}
 
     @abstractmethod
     def same_rows(self, other: "Outcome") -> bool:

@@ -1,15 +1,17 @@
 """Predictions as an outcome: classes, labels or values, one answer a row."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from handrail.evaluation.forms import Form
 from handrail.evaluation.metrics import Predictions, measure
 from handrail.evaluation.outcomes import Outcome, Statistic
 from handrail.evaluation.resampled_metrics import statistics
+from handrail.evaluation.table_forms import table_forms
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,8 @@ class TableOutcome(Predictions, Outcome):
     def statistics(self, names: Iterable[str]) -> list[Statistic]:
         return statistics(self, names)
 
-    def pick(self, rows: np.ndarray) -> Self:
-        arrays = {name: getattr(self, name) for name in ("truth", "probabilities", "values", "labels")}
-        picked = {name: None if array is None else array[rows] for name, array in arrays.items()}
-        return replace(self, **picked)
+    def forms(self, names: Iterable[str]) -> dict[str, Form]:
+        return table_forms(self, names)
 
     def same_rows(self, other: Outcome) -> bool:
         return (

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from handrail.data.encoders.tokenizers import Tokenizer
 from handrail.data.rows import Windows, cut
+from handrail.evaluation.forms import Bounded, Form, Ratio, Share
 from handrail.evaluation.outcomes import Outcome, Statistic
 
 _ORDERS = 4
@@ -63,6 +64,16 @@ class TokenOutcome(Outcome):
             return {name: values for name, values in metrics.items() if name in selected}
 
         return [statistic]
+
+    def forms(self, names: Iterable[str]) -> dict[str, Form]:
+        tokens = self.tokens.astype(np.float64)
+        forms: dict[str, Form] = {
+            "nats": Ratio(self.loss, tokens),
+            "perplexity": Ratio(self.loss, tokens, outer="exponential"),
+            "bits": Ratio(self.loss, tokens),
+            "token_accuracy": Bounded(float(self.rows)),
+        }
+        return {name: forms[name] for name in names}
 
     def same_rows(self, other: Outcome) -> bool:
         return (
@@ -137,6 +148,13 @@ class SequenceOutcome(Outcome):
         if "bleu" in selected:
             statistics.append(lambda weights: {"bleu": bleu(self._runs.T @ weights)})
         return statistics
+
+    def forms(self, names: Iterable[str]) -> dict[str, Form]:
+        makers: dict[str, Callable[[], Form]] = {
+            "exact_match": lambda: Share(self._exact > 0, np.ones(self.rows, dtype=bool)),
+            "character_error_rate": lambda: Ratio(self._edits, self._characters),
+        }
+        return {name: makers.get(name, lambda: Bounded(float(self.rows)))() for name in names}
 
     @property
     def _pairs(self) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ from handrail.report.figures.style import (
 from handrail.report.replicas import Replicas, Results
 from handrail.report.wording import capitalise, metric_label, metric_value
 
-Interval = Mapping[str, float | None]  # value, low, high
+Interval = Mapping[str, Any]  # value, low, high, and the reason where there is no interval
 _FARTHEST = 2.5  # a baseline this many spans away is named at the edge, not drawn to scale
 _WIDTH, _ROW = 320, 32
 _REPLICA_WIDTH, _REPLICA_ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 340, 34, 78, 14, 8, 28  # pixels
@@ -89,7 +89,8 @@ def _limits(rows: Sequence[Row], baseline: str) -> tuple[float, float]:
 
 
 def _span(pairs: Sequence[tuple[str, Interval]]) -> tuple[float, float] | None:
-    values = [value for _, interval in pairs for value in interval.values() if value is not None]
+    ends = [interval[end] for _, interval in pairs for end in ("value", "low", "high")]
+    values = [value for value in ends if value is not None]
     return (min(values), max(values)) if values else None
 
 

@@ -1,0 +1,292 @@
+"""The bounds of one metric, or of the difference of two, by the kind of quantity that it is."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import ndtri, stdtrit
+
+from handrail.evaluation.dependence import dependent_spread, independent_blocks
+from handrail.evaluation.forms import Bounded, CalibrationGaps, Form, MeanShare, NoInterval, Ratio, Share
+from handrail.evaluation.metrics import CALIBRATION_BINS
+from handrail.evaluation.proportions import Bounds, logistic, mean_share, paired_shares, wilson
+from handrail.evaluation.resampling import draw_counts, sum_groups
+
+_FEWEST_ROWS = 20  # a loss or an error, or the difference of two
+_FEWEST_ERRORS = 5  # rows whose loss is not 0
+_FEWEST_BLOCKS, _FEWEST_BLOCKS_R2 = 12, 25  # independent ones; R² needs the series' own variance as well
+_DRAWS = 2000
+# The share of the tails below and above at which the bootstrap-t is read, by the power of the ratio: bounds
+# of RMSE are taken further out, since squares have heavy tails, and miss otherwise (benchmarks/coverage.py).
+_TAILS = {1.0: (1.0, 0.8), 0.5: (0.8, 0.4)}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an interval is asked for.
+
+    Arguments:
+        confidence: 0.95 for 95 %.
+        resamples: of the bootstrap.
+        block: how many neighbouring rows belong together.
+    """
+
+    confidence: float
+    resamples: int
+    seed: int
+    rows: int
+    block: int = 1
+
+    @property
+    def tail(self) -> float:
+        """The chance on each side."""
+        return (1 - self.confidence) / 2
+
+    def quantile(self, freedom: float = np.inf) -> float:
+        """That of Student's distribution, or of the normal one."""
+        tail = 1 - self.tail
+        return float(ndtri(tail) if np.isinf(freedom) else stdtrit(freedom, tail))
+
+
+Result = Bounds | NoInterval
+
+
+def bound(form: Form, value: float, left_out: np.ndarray | None, setting: Setting) -> Result:
+    """The interval of a metric.
+
+    Arguments:
+        left_out: of a `Bounded` metric, its values with groups of rows left out.
+    """
+    quantile = setting.quantile()
+    match form:
+        case NoInterval():
+            result: Result = form
+        case Share():
+            share = wilson(float(form.hits.sum() / form.of.sum()), float(form.of.sum()), quantile)
+            result = Bounds(*(2 * end / (1 + end) for end in share)) if form.f1 else share
+        case MeanShare():
+            result = mean_share(form.hits, form.totals, quantile)
+        case CalibrationGaps():
+            result = bound_calibration_error(form, value, setting)
+        case Ratio():
+            result = _bound_ratio(form, value, setting)
+        case Bounded():
+            assert left_out is not None
+            result = _bound_by_jackknife(form, value, left_out, setting)
+    return result
+
+
+def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setting: Setting) -> Result:
+    if setting.rows < _FEWEST_ROWS:
+        return NoInterval(f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed")
+    if not np.isfinite(left_out).all():
+        return NoInterval("it hangs on a single row: without it, it is not defined")
+    error, freedom = jackknife(left_out)
+    if error == 0 and 0 < value < 1:
+        return NoInterval("it is the same whichever rows are left out")
+    return logistic(value, error, setting.quantile(freedom), form.total)
+
+
+def jackknife(left_out: Float[np.ndarray, " groups"]) -> tuple[float, float]:
+    """The standard error from the values without each group, and its degrees of freedom.
+
+    error² = (g − 1) / g · Σ (value without the group − their mean)²
+
+    Source: Tukey 1958
+    """
+    groups = len(left_out)
+    moved = left_out - left_out.mean()
+    if groups < 2:
+        return np.nan, 1
+    return float(np.sqrt((groups - 1) / groups * (moved @ moved))), groups - 1
+
+
+def _outer(form: Ratio, scaled: np.ndarray) -> np.ndarray:
+    if form.outer == "complement":
+        return (1 - scaled)[::-1]
+    return np.exp(scaled) if form.outer == "exponential" else scaled
+
+
+def _inner(form: Ratio, value: float) -> float:
+    if form.outer == "complement":
+        return 1 - value
+    return float(np.log(value)) if form.outer == "exponential" else value
+
+
+def _bound_ratio(form: Ratio, value: float, setting: Setting) -> Result:
+    reason = _lack(form, setting)
+    inner = _inner(form, value)
+    if reason or inner <= 0:
+        return NoInterval(reason or "there is no error on any row")
+    if setting.block > 1 or form.target is not None:
+        reach = _reach_in_time(influence(form), form, setting)
+    else:
+        reach = _bootstrap_t(form, setting)
+    if isinstance(reach, NoInterval):
+        return reach
+    low, high = _outer(form, inner * np.exp([-reach[0], reach[1]]))
+    return Bounds(float(low), float(high))
+
+
+def _lack(form: Ratio, setting: Setting) -> str:
+    if setting.rows < _FEWEST_ROWS and setting.block == 1:
+        return f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed"
+    wrong = int((form.top > 0).sum())
+    if wrong < min(_FEWEST_ERRORS, setting.rows):
+        return f"only {wrong} rows have an error; at least {_FEWEST_ERRORS} are needed"
+    return ""
+
+
+def influence(form: Ratio) -> Float[np.ndarray, " rows"]:
+    """How the logarithm of the quantity moves with each row, power·(top / mean − bottom / mean)."""
+    return form.power * (form.top / form.top.mean() - form.bottom / form.bottom.mean())
+
+
+def _reach_in_time(terms: np.ndarray, form: Ratio, setting: Setting) -> tuple[float, float] | NoInterval:
+    """How far the mean of the terms reaches down and up."""
+    blocks, fewest = independent_blocks(terms, setting.block), _FEWEST_BLOCKS
+    if form.target is not None:
+        blocks, fewest = (
+            min(blocks, independent_blocks(form.target, setting.block, caution=1.0)),
+            _FEWEST_BLOCKS_R2,
+        )
+    if blocks < fewest:
+        return NoInterval(
+            f"the {setting.rows:,} overlapping windows are worth about {int(blocks)} independent blocks; "
+            f"at least {fewest} are needed"
+        )
+    spread = dependent_spread(terms, blocks)
+    if not spread.error:
+        return NoInterval("the error is the same on every row")
+    reach = setting.quantile(spread.freedom) * spread.error
+    return reach, reach
+
+
+def _bootstrap_t(form: Ratio, setting: Setting) -> tuple[float, float] | NoInterval:
+    """How far the logarithm of a ratio reaches down and up, in resamples scaled by their own errors.
+
+    Source: Efron 1981; Hall 1988 (studentised, in logarithms)
+    """
+    top, bottom = sum_groups(
+        [form.top / form.top.mean(), form.bottom / form.bottom.mean()], seed=setting.seed
+    )
+    rows = len(top)
+    terms = form.power * (top / top.mean() - bottom / bottom.mean())
+    error = float(terms.std(ddof=1)) / np.sqrt(rows)
+    if error < 1e-12:
+        return NoInterval("the error is the same on every row")
+    sums = _sums(np.stack([top, bottom, top**2, top * bottom, bottom**2]), setting) / rows
+    t, b, tt, tb, bb = sums
+    with np.errstate(all="ignore"):
+        variance = tt / t**2 - 2 * tb / (t * b) + bb / b**2
+        scaled = np.log(t / b * (bottom.mean() / top.mean())) / np.sqrt(np.maximum(variance, 0) / (rows - 1))
+    return _quantiles(scaled, error, _TAILS[form.power], setting)
+
+
+def _sums(columns: Float[np.ndarray, "columns rows"], setting: Setting) -> np.ndarray:
+    return columns @ _counts(columns.shape[1], setting.resamples, setting.seed)
+
+
+@functools.lru_cache(maxsize=2)
+def _counts(rows: int, resamples: int, seed: int) -> np.ndarray:
+    return draw_counts(np.random.default_rng(seed), rows, resamples)
+
+
+def _quantiles(
+    scaled: np.ndarray, error: float, tails: tuple[float, float], setting: Setting
+) -> tuple[float, float] | NoInterval:
+    known = scaled[np.isfinite(scaled)]
+    if len(known) < 0.95 * len(scaled):
+        return NoInterval("too few rows differ from the others")
+    below, above = (tail * setting.tail for tail in tails)
+    low, high = np.quantile(known, [above, 1 - below])
+    return max(float(high), 0.0) * error, max(float(-low), 0.0) * error
+
+
+def bound_calibration_error(form: CalibrationGaps, value: float, setting: Setting) -> Result:
+    """An interval that holds the true error at least as often as it says, and usually more often.
+
+    The measured error is Σ |gap of the bin|, which noise makes larger. As ||a| − |b|| ≤ |a − b|, it is no
+    further from the true one than Σ |gap − true gap|, whose upper quantile follows from the noise of each
+    bin: hits among its rows. Of a bin's noise the larger is taken: by its hits, with two more rows at its
+    confidence, or by its confidence alone.
+    """
+    bins, rows = CALIBRATION_BINS, len(form.confidence)
+    totals = np.bincount(form.place, minlength=bins).astype(float)
+    right = np.bincount(form.place, weights=form.right, minlength=bins)
+    confidence = np.bincount(form.place, weights=form.confidence, minlength=bins) / np.maximum(totals, 1)
+    share = (right + 2 * confidence) / (totals + 2)
+    chance = np.maximum(share * (1 - share), confidence * (1 - confidence))
+    error = np.sqrt(totals * chance) / rows
+    noise = np.abs(np.random.default_rng(setting.seed).normal(size=(_DRAWS, bins))) @ error
+    reach = float(np.quantile(noise, setting.confidence))
+    return Bounds(max(0.0, value - reach), min(1.0, value + reach))
+
+
+def bound_difference(
+    a: Form,
+    b: Form,
+    values: tuple[float, float],
+    left_out: tuple[np.ndarray, np.ndarray] | None,
+    setting: Setting,
+) -> Result:
+    """The interval of the metric of a minus that of b on the same rows."""
+    unknown = next((form for form in (a, b) if isinstance(form, NoInterval)), None)
+    if unknown:
+        return unknown
+    if isinstance(a, CalibrationGaps):
+        return NoInterval("for differences of calibration errors no interval is known to hold")
+    if isinstance(a, Share) and isinstance(b, Share) and not a.f1 and np.array_equal(a.of, b.of):
+        only_a, only_b = int((a.hits & ~b.hits).sum()), int((b.hits & ~a.hits).sum())
+        return paired_shares(only_a, only_b, int(a.of.sum()), setting.quantile())
+    if isinstance(a, Ratio) and isinstance(b, Ratio):
+        return _bound_ratio_difference(a, b, values, setting)
+    assert left_out is not None
+    return _bound_difference_by_jackknife(values, left_out[0] - left_out[1], setting)
+
+
+def _bound_difference_by_jackknife(
+    values: tuple[float, float], moved: np.ndarray, setting: Setting
+) -> Result:
+    if setting.rows < _FEWEST_ROWS:
+        return NoInterval(f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed")
+    if not np.isfinite(moved).all():
+        return NoInterval("one of them hangs on a single row: without it, it is not defined")
+    error, freedom = jackknife(moved)
+    if not error > 0:
+        return NoInterval("their difference is the same whichever rows are left out")
+    gap, reach = values[0] - values[1], setting.quantile(freedom) * error
+    return Bounds(gap - reach, gap + reach)
+
+
+def _slope(form: Ratio, value: float) -> float:
+    """How the metric moves with the logarithm of the quantity inside it."""
+    inner = _inner(form, value)
+    return -inner if form.outer == "complement" else value * inner if form.outer == "exponential" else inner
+
+
+def _bound_ratio_difference(a: Ratio, b: Ratio, values: tuple[float, float], setting: Setting) -> Result:
+    reason = next((lack for form in (a, b) if (lack := _lack(form, setting))), "")
+    if reason:
+        return NoInterval(reason)
+    terms = _slope(a, values[0]) * influence(a) - _slope(b, values[1]) * influence(b)
+    if np.abs(terms).max() <= 1e-12 * max(abs(values[0]), abs(values[1]), 1e-300):
+        return NoInterval("both have the same error on every row")
+    gap = values[0] - values[1]
+    if setting.block > 1 or a.target is not None:
+        reach = _reach_in_time(terms, a, setting)
+    else:
+        reach = _reach_of_mean(terms, setting)
+    if isinstance(reach, NoInterval):
+        return reach
+    return Bounds(gap - reach[0], gap + reach[1])
+
+
+def _reach_of_mean(terms: np.ndarray, setting: Setting) -> tuple[float, float]:
+    """How far a mean reaches; in simulations Student's t holds for differences where a bootstrap-t misses.
+
+    Source: Student 1908
+    """
+    reach = setting.quantile(len(terms) - 1) * float(terms.std(ddof=1)) / np.sqrt(len(terms))
+    return reach, reach
