@@ -4,6 +4,8 @@ The limits (`data.read.limits`) are beyond what real tables hold; a file that me
 with what was found, what is allowed, and the setting to raise.
 """
 
+import ast
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +18,7 @@ _GB = 1e9
 _FLOOR, _PARQUET_FLOOR = 64 * 10**6, 10**9  # bytes that any file may hold, however small it is when packed
 _PARQUET_FACTOR = 10  # columns of one value are packed to nothing
 _CHUNK = 1 << 20
+_LONGEST_HEADER = 10_000  # bytes, as NumPy has it
 DEFAULT = Limits()
 
 
@@ -103,10 +106,11 @@ def check_npy(stream: BinaryIO | Any, size: int, name: str) -> None:
     """
     try:
         version = np.lib.format.read_magic(stream)
-        # Version 3 is laid out as 2; only the names of fields are encoded otherwise, and they are not used.
-        old = version == (1, 0)
-        header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(stream)
+        readers: dict[Any, Callable[..., Any]] = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        shape, _, dtype = readers.get(version, _read_later_header)(stream)
         expected = dtype.itemsize
         for length in shape:
             expected *= int(length)
@@ -120,3 +124,12 @@ def check_npy(stream: BinaryIO | Any, size: int, name: str) -> None:
             f"{name} is cut short: its header says {expected:,} bytes of values ({shape} of {dtype}), and "
             f"{there:,} follow."
         )
+
+
+def _read_later_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """That of version 3, in UTF-8, for which NumPy has no public reader."""
+    length = int.from_bytes(stream.read(4), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"it says that it has {length:,} bytes; expected at most {_LONGEST_HEADER:,}")
+    header = ast.literal_eval(stream.read(length).decode("utf-8"))
+    return header["shape"], header["fortran_order"], np.lib.format.descr_to_dtype(header["descr"])

@@ -81,6 +81,16 @@ def test_headers_of_arrays_do_not_lie(packed: bool, tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_headers_of_every_version_are_read(version: tuple[int, int], tmp_path: Path) -> None:
+    values = np.array(
+        [(1, 2.5), (3, 4.5)], dtype=[("größe" if version == (3, 0) else "a", int), ("b", float)]
+    )
+    with (tmp_path / "t.npy").open("wb") as file:
+        np.lib.format.write_array(file, values, version=version)
+    assert read(tmp_path / "t.npy").frame.rows() == [(1, 2.5), (3, 4.5)]
+
+
 def test_a_header_of_brackets_is_damaged(tmp_path: Path) -> None:
     text = b"(" * 500
     (tmp_path / "t.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text)
