@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, RunError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; make room, or choose another place",
@@ -20,6 +20,27 @@ _REASONS = {
     errno.EISDIR: "a folder of that name is in the way; choose another name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
+
+
+@contextlib.contextmanager
+def explain_damage(path: Path | str) -> Iterator[None]:
+    """Within the context nothing but this file is understood: what goes wrong there is the file's fault.
+
+    Raises: `RunError` for values of another type, missing keys and the like.
+    """
+    try:
+        yield
+    except HandrailError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        first = (str(error).splitlines() or [""])[0][:200]
+        text = f"'{path}' is damaged, or of another version ({type(error).__name__}: {first})"
+        raise RunError(f"{text}; take it from a copy of the folder, or train again.") from error
+
+
+def expand_user(path: Path | str) -> Path:
+    """The path with `~` as the home folder; as it is where nobody has that name."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises RuntimeError
 
 
 def cannot_write(path: Path | str, error: OSError) -> HandrailError:
