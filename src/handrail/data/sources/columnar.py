@@ -19,6 +19,8 @@ from handrail.recipe.reading import ReadOptions
 MASK = ".missing"
 _MATRICES = ("x", "data", "array")
 _PICTURES = (3, 4)  # dimensions
+# Polars panics where a damaged file breaks a promise, and a panic is no `Exception`.
+_DAMAGE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
 def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -90,7 +92,7 @@ def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """A Parquet file. Raises: `DataError` for anything else, saying what it seems to be."""
     try:
         frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _DAMAGE as error:
         raise _damage_error(data, name, "Parquet", error) from error
     return Table(normalise(frame, name, options), name)
 
@@ -100,12 +102,12 @@ def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
     try:
         reader = pl.read_ipc if kind_of(data) == "Arrow" else pl.read_ipc_stream
         frame = reader(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _DAMAGE as error:
         raise _damage_error(data, name, "Arrow", error) from error
     return Table(normalise(frame, name, options), name)
 
 
-def _damage_error(data: bytes, name: str, expected: str, error: Exception) -> DataError:
+def _damage_error(data: bytes, name: str, expected: str, error: BaseException) -> DataError:
     kind = kind_of(data)
     if kind is not None and not kind.startswith(expected):
         return DataError(f"{name} is not {expected}: it seems to be {kind}. Give it the ending that fits.")
