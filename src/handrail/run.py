@@ -34,7 +34,7 @@ from handrail.runs.predict import (
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
-from handrail.tools.files import write_atomically
+from handrail.tools.files import explain_damage, write_atomically
 from handrail.tools.yaml import read_yaml
 
 
@@ -111,7 +111,9 @@ class Run(RunRecord):
         from handrail.data.prepare import reopen
 
         data = self.recipe.data if source is None else self.recipe.with_values({"data.source": source}).data
-        expected, pipeline = read_json(self.folder.environment)["data"], self._fit_pipeline
+        with explain_damage(self.folder.environment):
+            expected = read_json(self.folder.environment)["data"]
+        pipeline = self._fit_pipeline
         schema = pipeline.encoder.schema
         return reopen(data, schema, pipeline.task, expected=expected, cache_in=self.path)
 

@@ -33,6 +33,7 @@ from handrail.cli.options import (
     source_or_recipe,
 )
 from handrail.errors import HandrailError, VisibleFormatter, visible
+from handrail.tools.files import explain_damage
 
 _SOURCE = typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False)
 
@@ -132,7 +133,8 @@ def resume(run: RunPath, source: Moved = None, as_json: AsJson = False, quiet: Q
     from handrail.fitting import resume as resume_run
 
     resumed = resume_run(run, source=source, progress=progress_style(quiet))
-    _print_run(resumed, as_json=as_json, quiet=quiet)
+    with explain_damage(resumed.folder.validation):
+        _print_run(resumed, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -196,7 +198,8 @@ def _resume_search(folder: Path, *, as_json: bool, quiet: bool, **options: Any) 
     from handrail.tuning.search import resume_search
 
     search = resume_search(folder, progress=progress_style(quiet), **options)
-    _print_search(search, as_json=as_json, quiet=quiet)
+    with explain_damage(search.folder.summary):
+        _print_search(search, as_json=as_json, quiet=quiet)
 
 
 def _print_search(search: Any, *, as_json: bool, quiet: bool) -> None:
@@ -265,6 +268,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a name that is too long, a circle of links, a disk that goes away
+        _fail(_explain_system(error), 2)
     except KeyboardInterrupt:
         _fail("interrupted.", 130)
     except MemoryError:
@@ -285,6 +290,11 @@ def _show_visibly() -> None:
     warnings.formatwarning = lambda *facts, **rest: visible(plain(*facts, **rest))
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(VisibleFormatter())
+
+
+def _explain_system(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{error.filename!r:.300}: {reason}; correct the path." if error.filename else f"{reason}."
 
 
 def _on_sigterm(_number: int, _frame: object) -> None:

@@ -27,6 +27,7 @@ from handrail.cli.options import (
     source_or_recipe,
 )
 from handrail.errors import HandrailError
+from handrail.tools.files import explain_damage
 
 
 def predict(
@@ -60,7 +61,7 @@ def predict(
     look_at(source)
     from handrail.run import predict_into, predict_source
 
-    if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
+    if out is not None and out.exists() and Path(source).exists() and out.samefile(source):
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
     how: Any = {"options": make_read_options(reading), "keep": keep, "strict": strict, "skip_bad": skip_bad}
     written = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
@@ -110,7 +111,9 @@ def report(run: RunPath, quiet: Quiet = False) -> None:
     """Write the report of a run again."""
     from handrail.run import Run
 
-    say(str(Run(run).report()), quiet)
+    record = Run(run)
+    with explain_damage(record.folder.validation):
+        say(str(record.report()), quiet)
 
 
 def check(

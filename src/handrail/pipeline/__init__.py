@@ -30,7 +30,7 @@ from handrail.network import check_augmentation, check_shapes, whole_network
 from handrail.pipeline.ensemble import Ensemble, join_replicas, replicas_of
 from handrail.tasks import ClassTask, Task, make_task
 from handrail.tasks.scoring import all_scores, device_of
-from handrail.tools.files import write_bytes, write_text
+from handrail.tools.files import explain_damage, write_bytes, write_text
 from handrail.training.seeds import fix_seed
 
 FORMAT = 2
@@ -119,19 +119,22 @@ class Pipeline(nn.Module):
 
         Raises: `RunError` for missing or damaged files, or a model given as an object without `network`.
         """
-        facts = _read_facts(folder / "pipeline.json")
-        model, precision = facts["model"], facts["precision"]
-        encoder = encoder_from_facts(facts["encoder"])
-        decoder = make_task(TaskSpec.model_validate(facts["task"]), encoder.shape)
-        decoder.restore(facts["decoder"])
+        path = folder / "pipeline.json"
+        facts = _read_facts(path)
+        with explain_damage(path):
+            model, precision = facts["model"], facts["precision"]
+            encoder = encoder_from_facts(facts["encoder"])
+            decoder = make_task(TaskSpec.model_validate(facts["task"]), encoder.shape)
+            decoder.restore(facts["decoder"])
         if network is None and isinstance(model, str) and model.startswith("<object"):
             advice = "load it with handrail.load(RUN, model=...)"
             raise RunError(f"the model was given as an object, {model}; {advice}.")
-        replicas = range(facts.get("replicas", 1))
-        specs = [model if network is None else copy.deepcopy(network) for _ in replicas]
-        members = [make_network(spec, encoder, decoder, precision=precision) for spec in specs]
-        whole = join_replicas(members, decoder.join_scores, answering=facts.get("answering"))
-        pipeline = cls(encoder, decoder, whole, model=model, precision=precision)
+        with explain_damage(path):
+            replicas = range(facts.get("replicas", 1))
+            specs = [model if network is None else copy.deepcopy(network) for _ in replicas]
+            members = [make_network(spec, encoder, decoder, precision=precision) for spec in specs]
+            whole = join_replicas(members, decoder.join_scores, answering=facts.get("answering"))
+            pipeline = cls(encoder, decoder, whole, model=model, precision=precision)
         try:
             pipeline.load_state_dict(load_file(folder / "weights.safetensors"))
         except (SafetensorError, RuntimeError, OSError) as error:
@@ -148,6 +151,8 @@ def _read_facts(path: Path) -> dict[str, Any]:
         raise RunError(text) from None
     except (ValueError, OSError) as error:
         raise RunError(f"'{path}' is damaged ({error}).") from error
+    if not isinstance(facts, dict):
+        raise RunError(f"'{path}' is damaged (it holds no object).")
     if facts.get("format") != FORMAT:
         found = f"'{path}' has format {facts.get('format')}, expected {FORMAT}"
         raise RunError(f"{found}; it was written by another version.")

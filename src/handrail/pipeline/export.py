@@ -1,6 +1,8 @@
 """A pipeline for use elsewhere: one ONNX file, checked against PyTorch before it is written."""
 
 import importlib.util
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,8 @@ def write_onnx(
     pipeline = pipeline.to("cpu").eval()
     try:
         graph = whole_graph(pipeline).SerializeToString()
+    except HandrailError:
+        raise
     except ValueError as error:
         text = f"the network does not fit into one ONNX file, which holds at most 2 GB ({error})."
         raise RunError(text) from error
@@ -99,9 +103,24 @@ def check_agreement(graph: bytes, pipeline: Pipeline, features: pl.DataFrame) ->
     return sum(len(rows) for rows in parts.values())
 
 
-def _session(graph: bytes) -> Any:
-    import onnxruntime
+def _import_onnxruntime() -> Any:
+    """onnxruntime, without its telemetry, which leaves a file in the temporary folder as it is imported."""
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TMPDIR"] = folder
+        try:
+            import onnxruntime
+        finally:
+            if before is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = before
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
+
+def _session(graph: bytes) -> Any:
+    onnxruntime = _import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:

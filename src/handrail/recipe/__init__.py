@@ -31,6 +31,7 @@ from handrail.recipe.sections import (
     TransferRecipe,
     TuningRecipe,
 )
+from handrail.tools.files import expand_user
 from handrail.tools.words import without_password
 from handrail.tools.yaml import read_yaml
 
@@ -157,7 +158,7 @@ def absolute(source: Any) -> Any:
     if isinstance(source, Path) or (
         isinstance(source, str) and "://" not in source and not source.startswith("bundled:")
     ):
-        return str(Path(source).expanduser().absolute())
+        return str(expand_user(source).absolute())
     if isinstance(source, list) and all(isinstance(item, str | Path) for item in source):
         return [absolute(item) for item in source]
     return source

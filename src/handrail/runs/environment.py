@@ -14,6 +14,7 @@ from handrail.data.dataset import Dataset
 from handrail.errors import RunError
 from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, read_json, write_json
+from handrail.tools.files import explain_damage
 
 _PACKAGES = ("handrail", "torch", "numpy", "polars", "scikit-learn", "scipy", "pyarrow", "safetensors")
 _ELSEWHERE = ("packages", "device", "system", "python", "processes")
@@ -45,18 +46,20 @@ def settle_environment(folder: Folder, data: Dataset, *, device: str, threads: i
         write_json(folder.environment, now)
         torch.set_num_threads(threads)
         return
-    before = read_json(folder.environment)
-    if before["data"] != data.fingerprint:
+    with explain_damage(folder.environment):
+        before = read_json(folder.environment)
+        fingerprint, before_threads = before["data"], int(before["threads"])
+        before.setdefault("processes", 1)
+        changed = [name for name in _ELSEWHERE if before[name] != now[name]]
+    if fingerprint != data.fingerprint:
         raise RunError(
             f"'{data.source}' has changed since the fit began: its rows, or their order, are not the same. "
             "Restore it, name its new place (resume --source), or fit again into another folder."
         )
-    before.setdefault("processes", 1)
-    changed = [name for name in _ELSEWHERE if before[name] != now[name]]
     if changed:
         warning = "continued elsewhere (%s): the last digits may differ from those of one unbroken fit"
         _log.warning(warning, ", ".join(changed))
-    torch.set_num_threads(threads if before["processes"] != processes else before["threads"])
+    torch.set_num_threads(threads if before["processes"] != processes else before_threads)
 
 
 def record_choices(folder: Folder, recipe: Recipe) -> None:

@@ -69,9 +69,9 @@ class RunRecord(Printable):
     @functools.cached_property
     def _hashes(self) -> np.ndarray:
         try:
-            return pl.read_parquet(self.folder.sealed_hashes)["hash"].to_numpy()
-        except (OSError, pl.exceptions.PolarsError) as error:
-            reason = str(error).splitlines()[0]
+            return pl.read_parquet(self.folder.sealed_hashes)["hash"].cast(pl.UInt64).to_numpy()
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            reason = (str(error).splitlines() or [""])[0]
             raise RunError(f"'{self.folder.sealed_hashes}' is missing or damaged ({reason}).") from error
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from handrail.errors import HandrailError
+from handrail.errors import HandrailError, RunError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; make room, or choose another place",
@@ -35,6 +35,27 @@ _REASONS = {
 }
 _TEMPORARY = re.compile(r"\.(?:(?P<machine>[0-9a-f]{6})-(?P<process>\d+)-[0-9a-f]{8}|[0-9a-f]{12})-.")
 _FORGOTTEN = 86_400.0  # seconds after which a temporary file of another machine counts as left behind
+
+
+@contextlib.contextmanager
+def explain_damage(path: Path | str) -> Iterator[None]:
+    """Within the context nothing but this file is understood: what goes wrong there is the file's fault.
+
+    Raises: `RunError` for values of another type, missing keys and the like.
+    """
+    try:
+        yield
+    except HandrailError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        first = (str(error).splitlines() or [""])[0][:200]
+        text = f"'{path}' is damaged, or of another version ({type(error).__name__}: {first})"
+        raise RunError(f"{text}; take it from a copy of the folder, or train again.") from error
+
+
+def expand_user(path: Path | str) -> Path:
+    """The path with `~` as the home folder; as it is where nobody has that name."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises RuntimeError
 
 
 def cannot_write(path: Path | str, error: OSError) -> HandrailError:

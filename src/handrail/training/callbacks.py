@@ -97,15 +97,18 @@ class Records(Callback):
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The lines of the file so far; a line that was cut off by a kill is left out."""
+    """The lines of the file up to one that was cut off by a kill, or is damaged."""
     if not path.exists():
         return []
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_bytes().splitlines():
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except ValueError:
             break
+        if not isinstance(line, dict):
+            break
+        lines.append(line)
     return lines
 
 

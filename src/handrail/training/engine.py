@@ -18,6 +18,7 @@ from handrail.errors import TrainingError
 from handrail.learning.rule import Batch, BatchMetrics, RngState, Rule, TrainingPlan
 from handrail.objectives.objective import Objective
 from handrail.tasks.scoring import rows_at_once
+from handrail.tools.files import explain_damage
 from handrail.training.callbacks import Callback, Callbacks
 from handrail.training.checkpoint import copy_state, load_state, save_state
 from handrail.training.diagnosis import describe_validation_loss, explain_fault
@@ -230,13 +231,17 @@ class Engine:
         """Continue from the checkpoint, if there is one; returns the random state within an epoch."""
         if self.folder is None or not (self.folder / "last" / "state.safetensors").exists():
             return None
-        state = load_state(self.folder / "last" / "state.safetensors")
-        self.progress = Progress.from_state(state["progress"])
-        self.progress.reopen(self.limits)
-        self._restore(state)
+        path = self.folder / "last" / "state.safetensors"
+        state = load_state(path)
+        with explain_damage(path):
+            self.progress = Progress.from_state(state["progress"])
+            self.progress.reopen(self.limits)
+            self._restore(state)
         if self.progress.best_epoch:
-            best = load_state(self.folder / "best" / "state.safetensors")
-            self.best, self._saved_best = best["model"], best["epoch"]
+            path = self.folder / "best" / "state.safetensors"
+            with explain_damage(path):
+                best = load_state(path)
+                self.best, self._saved_best = best["model"], best["epoch"]
         if not self.progress.step:
             return None
         return self.team.own_rng_state(state["chance"], state.get("others", []))

@@ -29,6 +29,7 @@ from handrail.data.sources.sql import is_url, read_sql, sqlite_url
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
+from handrail.tools.files import expand_user
 
 Reader = Callable[..., Table]
 
@@ -187,7 +188,7 @@ def refuse_idle_options(options: ReadOptions, used: frozenset[str], what: str) -
 
 def matching(source: str | Path) -> list[Path]:
     """The files that a path or a pattern names, sorted. Raises: `DataError` when none matches a pattern."""
-    path = Path(source).expanduser()
+    path = expand_user(source)
     if not glob.has_magic(str(path)) or path.exists():
         return [path]
     names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)

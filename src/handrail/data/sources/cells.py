@@ -15,6 +15,7 @@ from handrail.tools.words import list_some
 
 MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "."))
 _SCALARS = int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.Series)
 
@@ -74,6 +75,8 @@ def _to_plain_type(column: pl.Series, source: str) -> pl.Series:
             f"{source}: column '{column.name}' holds {what} ({kind}); expected numbers, text, booleans or "
             "times. Turn it into plain columns, or leave it out."
         )
+    if isinstance(kind, pl.Datetime | pl.Date):
+        _check_years(column, source)
     if isinstance(kind, pl.Datetime):
         naive = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if kind.time_zone else column
         return naive.dt.cast_time_unit("us")
@@ -84,6 +87,20 @@ def _to_plain_type(column: pl.Series, source: str) -> pl.Series:
     if isinstance(kind, pl.Date):
         return column.cast(pl.Datetime("us"))
     return column.cast(pl.Float64) if kind.is_decimal() or kind == pl.Float16 else column
+
+
+def _check_years(column: pl.Series, source: str) -> None:
+    """Raises: `DataError` for moments outside the years 1 to 9999, which nothing here can compute with."""
+    a_day = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}.get(
+        getattr(column.dtype, "time_unit", ""), 1
+    )
+    days = column.to_physical() // a_day
+    outside = ((days < _FIRST_DAY) | (days > _LAST_DAY)).fill_null(value=False).arg_true()
+    if len(outside):
+        raise DataError(
+            f"{source}: column '{column.name}', row {outside[0] + 1}: found a date outside the years 1 to "
+            "9999; correct it, or make it missing."
+        )
 
 
 def _numeric_markers(frame: pl.DataFrame, markers: Iterable[str]) -> pl.DataFrame:

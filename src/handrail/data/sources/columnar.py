@@ -21,6 +21,7 @@ from handrail.recipe.reading import Limits, ReadOptions
 MASK = ".missing"
 _MATRICES = ("x", "data", "array")
 _PICTURES = (3, 4)  # dimensions
+# Polars panics where a damaged file breaks a promise, and a panic is no `Exception`.
 
 
 def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:

@@ -244,7 +244,7 @@ def _parquet_files(source: Any) -> list[Path]:
         if len(sources) > 1:
             matches = sorted({path for each in sources for path in matching(each)})
         else:
-            matches = matching(sources[0])
+            matches = [path for each in sources for path in matching(each)]
         paths = [inside for path in matches for inside in (parquet_in(path) if path.is_dir() else [path])]
     except DataError:
         return []

@@ -20,7 +20,7 @@ from handrail.data.writers.formats import WRITERS
 from handrail.data.writers.sql import write_sql
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
-from handrail.tools.files import sweep_beside, write_bytes
+from handrail.tools.files import expand_user, sweep_beside, write_bytes
 from handrail.tools.words import without_password
 
 _WHOLE = r"^(?:0|-?[1-9]\d{0,17})$"
@@ -57,13 +57,13 @@ def convert(
     if url is None and table is not None:
         advice = "it names a table of a database"
         raise DataError(f"the setting 'table' would have no effect on {destination}; {advice}.")
-    path = Path(destination).expanduser() if url is None else None
+    path = expand_user(destination) if url is None else None
     writer = _writer(path, overwrite=overwrite) if path is not None else None
     content = read(source, options=options)
     frame = infer_types(content.frame) if content.is_text else content.frame
     if url is not None:
         write_sql(frame, url, table=table or _table_name(source, options), overwrite=overwrite)
-        return Path(destination).expanduser() if not is_url(str(destination)) else without_password(url)
+        return expand_user(destination) if not is_url(str(destination)) else without_password(url)
     assert path is not None
     assert writer is not None
     sweep_beside(path)
@@ -94,7 +94,7 @@ def _infer_type(column: pl.Series) -> pl.Series:
 def _destination_url(destination: str | Path) -> str | None:
     if isinstance(destination, str) and is_url(destination):
         return destination
-    path = Path(destination).expanduser()
+    path = expand_user(destination)
     return sqlite_url(path) if FORMATS.get(path.suffix.lower()) == "sqlite" else None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from handrail.tools.files import write_atomically
 
 Sections = dict[str, dict[str, Any]]
 _WORDS = "words"
+_BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 def samples_path(folder: Folder, part: str) -> Path:
@@ -52,7 +54,7 @@ def read_samples(folder: Folder, part: str) -> Sections:
                 section, _, key = name.partition(".")
                 if key:
                     sections[section][key] = archive[name]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, *_BROKEN) as error:
         raise RunError(
             f"'{path}' is damaged ({error}); remove it for a report without pictures, or fit again."
         ) from error

@@ -22,7 +22,7 @@ from torch import nn
 
 from handrail.components import build
 from handrail.errors import RecipeError
-from handrail.tools.files import write_text
+from handrail.tools.files import explain_damage, write_text
 from handrail.training.job import TrainingData, make_setup
 from handrail.training.seeds import fix_seed
 
@@ -79,7 +79,8 @@ def settle(
     if setting == "auto" and _refused.get():
         return record_choice(Compilation(False, _refused.get()), note)
     if note is not None and note.exists():
-        return Compilation(**json.loads(note.read_text(encoding="utf-8")))
+        with explain_damage(note):
+            return Compilation(**json.loads(note.read_text(encoding="utf-8")))
     return record_choice(_choice(setting, device=device, steps=steps, eager=eager, compiled=compiled), note)
 
 

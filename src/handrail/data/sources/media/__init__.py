@@ -15,6 +15,7 @@ from handrail.data.stores.store import Store, place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
+from handrail.tools.files import expand_user
 
 _SERIES = (".ts", ".arff")
 _PAIRED = (".txt", ".tsv")
@@ -130,7 +131,7 @@ def path_column_store(
 
 def _path(name: str, base: Path) -> Path:
     """As it is written, else with Windows' separators read as ours."""
-    path = base / Path(name).expanduser()
+    path = base / expand_user(name)
     return path if path.is_file() or "\\" not in name else base / name.replace("\\", "/")
 
 

@@ -18,6 +18,7 @@ from handrail.data.stores.store import Store, place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
+from handrail.tools.files import expand_user
 
 _SERIES = (".ts", ".arff", ".txt", ".tsv")
 _PARTS = ("training", "validation", "test")
@@ -37,7 +38,7 @@ def read_folder(
 
     Raises: `DataError` for a missing folder, an unknown layout (naming the known ones), and unreadable files.
     """
-    folder = Path(path).expanduser()
+    folder = expand_user(path)
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. Check the path.")
     if not os.access(folder, os.R_OK | os.X_OK):

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 
+from handrail.data.raw_files import decode
 from handrail.data.stores.boxes import BoxStore
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.pixels.decode import SUFFIXES
@@ -144,7 +145,7 @@ def _read_parts(folder: Path, pictures: Mapping[str, Path]) -> dict[str, int]:
     problems = []
     for name, part in _LISTS.items():
         path = folder / "ImageSets" / "Main" / f"{name}.txt"
-        for line in path.read_text(encoding="utf-8").split("\n") if path.is_file() else ():
+        for line in decode(path.read_bytes(), path.name)[0].split("\n") if path.is_file() else ():
             stem = line.split()[0] if line.strip() else ""
             if stem and stem not in pictures:
                 problems.append(f"{path.name} in ImageSets/Main names '{stem}', which is not in JPEGImages.")
