@@ -65,7 +65,7 @@ class Classes(World):
         return x, scores.argmax(axis=1)
 
     @functools.cached_property
-    def networks(self) -> dict[str, object]:
+    def networks(self) -> dict[str, Any]:
         x, y = self.inputs(np.random.default_rng(1), self.fitted_on)
         return fit(
             {
@@ -119,7 +119,7 @@ class Labels(World):
         answers = []
         for name in who:
             network = self.networks["baseline" if name == "baseline" else "network"]
-            chances = network.predict_proba(swap(x) if name == "equal" else x)
+            chances = np.asarray(network.predict_proba(swap(x) if name == "equal" else x))
             labels = (chances >= 0.5).astype(int)
             answers.append(
                 TableOutcome("multi-label", truth, chances, labels=labels, classes=("a", "b", "c"))
@@ -181,7 +181,7 @@ class Forecast(World):
         from scipy.signal import lfilter
 
         noise = rng.normal(size=steps + 200)
-        return lfilter([1.0], [1.0, -self.memory], noise)[200:]
+        return np.asarray(lfilter([1.0], [1.0, -self.memory], noise))[200:]
 
     def windows(self, rng, rows):
         series = self.series(rng, rows + self.history + self.horizon - 1)
