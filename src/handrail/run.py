@@ -20,12 +20,13 @@ from handrail.pipeline.export import write_onnx
 from handrail.recipe.reading import ReadOptions
 from handrail.report.samples import write_test_samples
 from handrail.runs import assembly
-from handrail.runs.assessment import hardest, measure_beside, write_predictions
+from handrail.runs.assessment import hardest, make_choice, measure_beside, write_predictions
 from handrail.runs.folder import read_json, write_json
 from handrail.runs.predict import Answers, generate_text, predict_table, with_training_names
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import replicas_from, spread
+from handrail.tasks.task import Choice
 from handrail.tools.yaml import read_yaml
 
 
@@ -117,12 +118,14 @@ class Run(RunRecord):
         if not again:
             seal.check()
         train, validation, part = self.parts(source=source)
-        pipeline = self._fit_pipeline
+        pipeline, training = self._fit_pipeline, self.summary["training"]
+        encoder = pipeline.encoder
+        choice = make_choice(self.recipe, encoder, train=train, validation=validation, training=training)
         if refit:
             train = train.join(validation)
             pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
-        results = {**self._measure(pipeline, train, part), **opened.facts}
+        results = {**self._measure(pipeline, train, part, choice=choice), **opened.facts}
         results |= {"refit": refit, "remarks": list(part.remarks)}
         write_json(self.folder.test, results)
         opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
@@ -162,9 +165,11 @@ class Run(RunRecord):
         rest = {"learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
         return training | model | rest
 
-    def _measure(self, pipeline: Pipeline, train: Part, part: Part) -> dict[str, Any]:
+    def _measure(self, pipeline: Pipeline, train: Part, part: Part, *, choice: Choice) -> dict[str, Any]:
         predictions = pipeline.outcome(part)
-        measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
+        measured, beside = measure_beside(
+            self.recipe, pipeline, predictions, train=train, part=part, choice=choice
+        )
         replicas = self.summary.get("replicas")
         beside["replicas"] = spread(pipeline, replicas_from(replicas["members"]), part) if replicas else None
         write_predictions(self.folder, "test", predictions, part)

@@ -52,9 +52,12 @@ def run_summary(run: RunRecord) -> str:
     ]
     lines += failure_lines(replicas) if replicas else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
+    if task.get("horizon"):  # what was chosen for the series: history and season
+        lines += [f"note: {note}" for note in summary["notes"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
-    lines += ["", *metrics_table("validation", task["name"], summary), *_spread(summary), comparison(summary)]
+    lines += ["", *metrics_table("validation", task["name"], summary), *_spread(summary)]
+    lines += [*remarks(summary), comparison(summary)]
     return "\n".join(lines)
 
 
@@ -63,7 +66,7 @@ def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
     task, number = run.summary["task"]["name"], tested["opening"]
     ordinal = {2: "second", 3: "third"}.get(number, f"{number}th")
     opened = "for the first time" if number == 1 else f"for the {ordinal} time: these figures flatter"
-    lines = ["", *metrics_table("test", task, tested), *_spread(tested), comparison(tested)]
+    lines = ["", *metrics_table("test", task, tested), *_spread(tested), *remarks(tested), comparison(tested)]
     lines.append(f"The seal of the {tested['rows']:,} test rows was opened {opened}.")
     lines += [
         f"{share:.0%} of these rows were opened before in another set, on {opening['when']} "
@@ -109,9 +112,18 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
 
 
+def remarks(results: dict[str, Any]) -> list[str]:
+    """What has to be said of baselines: that one was fitted on a sample."""
+    said = results.get("baseline_remarks", {})  # nothing in runs of earlier versions
+    return [f"The {name} baseline was {remark}." for name, remark in said.items()]
+
+
 def comparison(results: dict[str, Any]) -> str:
-    """Whether the network beats the best baseline."""
+    """Whether the network beats the baselines; the one named is the best, or one that is not clearly beaten."""
     outcome = results["comparison"]
+    if outcome["verdict"] == "not comparable":
+        pair = f"The {network_name(results)} and the {outcome['baseline']} baseline cannot be compared"
+        return f"{pair}: {outcome['reason']}."
     verdicts = {"better": "better", "worse": "WORSE", "no clear difference": "not clearly better"}
     verdict, metric = verdicts[outcome["verdict"]], outcome["metric"].replace("_", " ")
     sentence = f"The {network_name(results)} is {verdict} than the {outcome['baseline']} baseline"
