@@ -21,12 +21,13 @@ _METRICS = ("accuracy", "f1", "balanced_accuracy")
 def fit_temperature(
     scores: Float[np.ndarray, "rows ..."], truth: Num[np.ndarray, "rows ..."], task: str
 ) -> float:
-    """The T that suits softmax(scores / T) on these (validation) rows, drawn towards 1 as far as they are few.
+    """The T that suits softmax(scores / T) on these (validation) rows, drawn towards 1 where they are few.
 
-    T minimises rows × log loss + (ln T / 0.25)² / 2, a normal prior on ln T, and lies in [0.05, 20]. Below 1,
-    where it makes probabilities surer, it must be better than 1 by more than chance: 2 × rows × gain in loss >
-    3.84; a few hundred rows that are nearly all right say little about mistakes to come. T is never worse than
-    1 on these rows. It is 1 for regression, for fewer than two classes, and for scores that are not finite.
+    T minimises rows × log loss + (ln T / 0.25)² / 2, a normal prior on ln T, and lies in [0.05, 20]. Below
+    1, where it makes probabilities surer, it must be better than 1 by more than chance: 2 × rows × gain in
+    loss > 3.84; a few hundred rows that are nearly all right say little about mistakes to come. T is never
+    worse than 1 on these rows. It is 1 for regression, for fewer than two classes, and for scores that are
+    not finite.
     `benchmarks/results/temperature.md` compares this rule with others on rows that it has not seen.
 
     Arguments:
@@ -115,9 +116,9 @@ def choose_threshold(
 ) -> float:
     """The threshold t with the best metric on the rows given, where `probability ≥ t` means positive.
 
-    Candidates are 0.5 and the midpoints between 0 and neighbouring distinct probabilities, so that all rows may
-    be positive; of equally good ones the nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where the rows do not determine it: one class
-    only, no rows, or probabilities that are not finite.
+    Candidates are 0.5 and the midpoints between 0 and neighbouring distinct probabilities, so that all rows
+    may be positive; of equally good ones the nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where
+    the rows do not determine it: one class only, no rows, or probabilities that are not finite.
 
     Arguments:
         truth: 0 or 1.

@@ -119,7 +119,7 @@ def remarks(results: dict[str, Any]) -> list[str]:
 
 
 def comparison(results: dict[str, Any]) -> str:
-    """Whether the network beats the baselines; the one named is the best, or one that is not clearly beaten."""
+    """Whether the network beats the baselines; the one named is the best, or one not clearly beaten."""
     outcome = results["comparison"]
     if outcome["verdict"] == "not comparable":
         pair = f"The {network_name(results)} and the {outcome['baseline']} baseline cannot be compared"

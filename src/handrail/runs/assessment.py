@@ -49,30 +49,30 @@ def compare(
 
     It is better if it is better than each of them beyond noise: whichever is truly the best is among them. It
     is worse if one of k beats it by an interval of confidence 1 − (1 − c) / k: the best of k equal baselines
-    looks better than it is. The difference is that from the baseline with the best metric, or from one that is
-    not clearly beaten although the best one is; its upper bound is the one corrected for k.
+    looks better than it is. The difference shown is that from the baseline with the best metric, or from one
+    that is not clearly beaten although the best one is.
 
     Returns: metric, baseline, difference (positive where the network is better), a verdict (better, worse, no
     clear difference, or not comparable), and the reason where the two cannot be compared.
 
     Source: Berger 1982 (intersection-union tests); Bonferroni 1936
     """
-    sign = 1 if higher_is_better(metric) else -1
-    values = {name: _value_or_worst(sign * other.measure()[metric]) for name, other in baselines.items()}
-    ranked = sorted(values, key=lambda name: -values[name])  # stable
+    sign, own = (1 if higher_is_better(metric) else -1), network.measure()[metric]
+    values = {name: sign * other.measure()[metric] for name, other in baselines.items()}
     # What has no such metric (a constant has no ranking of rows) takes no part, unless none has it.
-    ranked = [name for name in ranked if math.isfinite(values[name])] or ranked
+    known = [name for name in values if math.isfinite(values[name])] or list(values)
+    ranked = sorted(known, key=lambda name: -_value_or_worst(values[name]))  # stable
     gaps: dict[str, _Gap] = {}
     for name in ranked:
-        gaps[name] = _gap(network, baselines[name], settings, metric, sign=sign, among=len(ranked))
-        if not gaps[name].low > 0:
-            break  # the network is not better; only a baseline that looks better than it can be clearly so
-    own = _value_or_worst(sign * network.measure()[metric])
-    for name in ranked:
-        if name not in gaps and values[name] > own:
-            gaps[name] = _gap(network, baselines[name], settings, metric, sign=sign, among=len(ranked))
-    shown = next((name for name in gaps if gaps[name].high < 0), None)
-    shown = shown or next((name for name in gaps if not gaps[name].low > 0), ranked[0])
+        behind = not values[name] < sign * own
+        # Of a baseline that looks better only one thing can be said: that it is, though chosen from several.
+        confidence = 1 - (1 - settings.confidence) / len(ranked) if behind else settings.confidence
+        resampling = {"resamples": settings.resamples, "confidence": confidence}
+        gaps[name] = _Gap.of(difference(network, baselines[name], metric, **resampling), sign)
+        if gaps[name].verdict == "no clear difference" and not behind:
+            break  # those that follow look worse still, and the network is not better than this one
+    order = ("worse", "no clear difference", "not comparable", "better")
+    shown = min(gaps, key=lambda name: order.index(gaps[name].verdict))
     gap = gaps[shown]
     return {
         "metric": metric,
@@ -92,31 +92,17 @@ class _Gap:
     high: float
     reason: str
 
+    @classmethod
+    def of(cls, interval: Interval, sign: int) -> "_Gap":
+        low, high = sorted((sign * interval.low, sign * interval.high))
+        reason = getattr(interval, "reason", "") or "the rows do not define the difference"
+        return cls(sign * interval.value, low, high, reason)
+
     @property
     def verdict(self) -> str:
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             return "not comparable"
         return "better" if self.low > 0 else "worse" if self.high < 0 else "no clear difference"
-
-
-def _gap(
-    network: Outcome,
-    baseline: Outcome,
-    settings: EvaluationRecipe,
-    metric: str,
-    *,
-    sign: int,
-    among: int,
-) -> _Gap:
-    """The lower bound is that of one comparison, the upper one that of `among` at once."""
-    resamples, confidence = settings.resamples, settings.confidence
-    one = difference(network, baseline, metric, resamples=resamples, confidence=confidence)
-    joint = 1 - (1 - confidence) / among
-    all_at_once = difference(network, baseline, metric, resamples=resamples, confidence=joint)
-    low = min(sign * one.low, sign * one.high)
-    high = max(sign * all_at_once.low, sign * all_at_once.high)
-    reason = getattr(one, "reason", "") or "the rows do not define the difference"
-    return _Gap(sign * one.value, low, high, reason)
 
 
 def _value_or_worst(value: float) -> float:

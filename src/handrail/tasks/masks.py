@@ -121,7 +121,10 @@ class MaskTask(Task):
             setting = choice.settings.threshold
             judged = self._grey_counts(choice.validation)
             metric = setting if isinstance(setting, str) else "auto"
-            tables = {"constant": best_class(judged, metric=metric), "threshold": class_of_grey(judged, metric)}
+            tables = {
+                "constant": best_class(judged, metric=metric),
+                "threshold": class_of_grey(judged, metric),
+            }
         else:
             tables = {
                 "constant": np.full(_GREYS, counts.sum(axis=0).argmax()),
@@ -212,7 +215,7 @@ def class_of_grey(
 ) -> Int[np.ndarray, " greys"]:
     """The predicted class of each grey value, from how often pixels of that grey have each class.
 
-    Two classes are cut at one grey value, with the second on the bright or the dark side, for the best metric.
+    Two classes are cut at one grey value, with the second on the bright or dark side, for the best metric.
 
     Arguments:
         metric: Dice (`auto`, `f1`), `accuracy` or `balanced_accuracy`.

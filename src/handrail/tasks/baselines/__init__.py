@@ -1,8 +1,8 @@
 """The baselines of a network that answers with classes or values.
 
-Guessing, a linear model and boosted trees give scores, as a network does; the task makes answers of them in the
-same way. Of a forecast also the last value and the last season are repeated. None is stored: the test fits them
-again, on the same training rows.
+Guessing, a linear model and boosted trees give scores, as a network does; the task makes answers of them in
+the same way. Of a forecast also the last value and the last season are repeated. None is stored: the test
+fits them again, on the same training rows.
 """
 
 from handrail.tasks.baselines.affine import Baseline, BaselineAnswers, fit_baselines, fitting_rows

@@ -1,4 +1,4 @@
-"""What baselines see of rows: the encoder's simple numbers, and the words of texts weighed by how rare they are."""
+"""What baselines see of rows: the encoder's simple numbers, and the words of texts as TF-IDF."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,6 @@ import polars as pl
 import torch
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array, hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
 from handrail.data.encoders.column import ColumnEncoder
@@ -36,11 +35,14 @@ class FeatureMaker:
     Texts of a table in memory are TF-IDF of words and pairs of words, of 1 to 3 characters where fewer than
     one text in ten holds a space, over the whole text. Of a streamed table they are counts of tokens.
 
+    Arguments:
+        texts: by column, a fitted `TfidfVectorizer`.
+
     Source: Salton & Buckley 1988 (TF-IDF); Pedregosa 2011 (scikit-learn)
     """
 
     encoder: RowEncoder
-    texts: Mapping[str, TfidfVectorizer] = field(default_factory=dict)
+    texts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, encoder: RowEncoder, part: Part, places: Int[np.ndarray, " n"]) -> "FeatureMaker":
@@ -95,8 +97,10 @@ def _in_memory(part: Part) -> bool:
     return len(part.features) == len(part)
 
 
-def _fit_terms(column: pl.Series) -> TfidfVectorizer | None:
-    """The terms of training texts; None where they have none."""
+def _fit_terms(column: pl.Series) -> Any:
+    """The terms of training texts, as scikit-learn's `TfidfVectorizer`; None where they have none."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # only where there are texts
+
     if suitable(column) == "characters":
         model = TfidfVectorizer(analyzer="char", ngram_range=(1, _SIGNS), max_features=_MOST_TERMS)
     else:

@@ -18,7 +18,9 @@ def naive_outcomes(spec: TaskSpec, part: Part) -> dict[str, TableOutcome]:
     places = part.raw[name].to_numpy()
     seasons = {"last value": 1} | ({"seasonal naive": spec.season} if spec.season > 1 else {})
     return {
-        baseline: value_outcome(spec, part, store.last_season(spec.model_copy(update={"season": season}), places))
+        baseline: value_outcome(
+            spec, part, store.last_season(spec.model_copy(update={"season": season}), places)
+        )
         for baseline, season in seasons.items()
     }
 

@@ -130,7 +130,11 @@ def _boost(features: np.ndarray, target: np.ndarray, rounds: int, *, classes: bo
     # Imported when it is used: it takes half a second.
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    settings: dict[str, Any] = {"max_iter": rounds, "random_state": 0, "early_stopping": len(target) >= _EARLY}
+    settings: dict[str, Any] = {
+        "max_iter": rounds,
+        "random_state": 0,
+        "early_stopping": len(target) >= _EARLY,
+    }
     if not classes:
         return HistGradientBoostingRegressor(**settings).fit(features, target)
     _, counts = np.unique(target, return_counts=True)
