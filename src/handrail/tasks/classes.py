@@ -151,8 +151,9 @@ class ClassTask(Task):
         outcomes: dict[str, Outcome] = {}
         for name, task in tasks.items():
             outcome = task._outcome(torch.from_numpy(scores[name]), part, fitted.remarks.get(name, ""))
-            held_out = choice is not None and choice.held_out
-            outcomes[name] = task._hold_out(outcome, choice.settings) if held_out else outcome
+            if choice is not None and choice.held_out:
+                outcome = task._hold_out(outcome, choice.settings)
+            outcomes[name] = outcome
         return outcomes | self._constant(train, part, choice)
 
     def _constant(self, train: Part, part: Part, choice: Choice | None) -> dict[str, Outcome]:

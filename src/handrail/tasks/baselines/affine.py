@@ -79,7 +79,8 @@ def fit_baselines(
     - linear: logistic regression (C = 1; one for each label) or ridge regression (α = 1) of scikit-learn. It
       stops after 100 iterations, converged or not: a baseline close to its optimum is still one. It is fitted
       on at most 100,000 rows, fewer where rows × features × outputs would pass 10⁸ (zeros do
-      not count), drawn with a fixed seed and with every class included. A class or label that the rows lack gets probability 0.
+      not count), drawn with a fixed seed and with every class included. A class or label that the rows lack
+      gets probability 0.
 
     Arguments:
         features: scaled, finite.

@@ -66,7 +66,7 @@ class FeatureMaker:
         """The numbers and categories alone."""
         table = table_of(self.encoder)
         assert table is not None
-        of_table = rows if isinstance(self.encoder, TableEncoder) else rows[0]
+        of_table = rows[0] if isinstance(rows, tuple) else rows
         return _in_chunks(of_table, places, table.simple)
 
 
@@ -128,8 +128,8 @@ def _simple(encoder: RowEncoder, rows: Any, *, without: Collection[str]) -> Tens
         return encoder.simple(rows)
     if not isinstance(encoder, Mixed):
         return torch.zeros(count(rows), 0)  # the one column that there is
-    parts: list[Any] = [] if encoder.table is None else [encoder.table]
-    pairs = zip([*parts, *encoder.columns], rows, strict=True)
+    parts: list[Any] = [*([] if encoder.table is None else [encoder.table]), *encoder.columns]
+    pairs = zip(parts, rows, strict=True)
     kept = [part.simple(of_part) for part, of_part in pairs if getattr(part, "name", None) not in without]
     return torch.cat(kept, dim=1) if kept else torch.zeros(count(rows), 0)
 

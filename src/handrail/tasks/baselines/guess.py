@@ -19,7 +19,8 @@ def best_constant(
     """The constant answer with the best metric on training rows, "always NAME", for other rows.
 
     Whoever says yes to every row has a recall of 1 and often a good F1: what beats "majority" by such a
-    metric may know nothing. Empty for other tasks than classes and labels, and where no answer has such a metric.
+    metric may know nothing. Empty for other tasks than classes and labels, and where no answer has such a
+    metric.
 
     Arguments:
         train, truth: targets of the training rows, and of the rows to answer.
