@@ -128,7 +128,7 @@ def tables(seeds: int, folder: Path) -> Iterator[tuple[str, str, dict]]:
         (4000, 3, 0.05),
     ):
         for seed in range(seeds):
-            x, y = make_classification(
+            made = make_classification(
                 rows,
                 12,
                 n_informative=8,
@@ -137,6 +137,7 @@ def tables(seeds: int, folder: Path) -> Iterator[tuple[str, str, dict]]:
                 class_sep=1.5,
                 random_state=seed,
             )
+            x, y = (np.asarray(part) for part in made)
             path = folder / f"{rows}-{classes}-{noise}-{seed}.csv"
             frame = {f"x{column}": x[:, column] for column in range(x.shape[1])}
             pl.DataFrame({**frame, "target": [f"c{code}" for code in y]}).write_csv(path)

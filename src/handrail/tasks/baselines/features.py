@@ -19,7 +19,8 @@ from handrail.data.part import Part
 from handrail.data.rows import Rows, count, take
 from handrail.tasks.scoring import rows_at_once
 
-Features = Float[np.ndarray, "rows width"] | csr_array
+Features = Any
+"""An array or a sparse array `[rows, width]`; SciPy's own types do not know that these have a shape."""
 
 _MOST_TERMS = 200_000
 _PHRASE = 2  # words
