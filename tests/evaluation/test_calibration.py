@@ -118,7 +118,8 @@ def nearly_perfect(rows: int, *, wrong: int, seed: int) -> tuple[np.ndarray, np.
     generator = np.random.default_rng(seed)
     truth = generator.integers(0, 3, rows)
     scores = 6 * np.eye(3)[truth] + generator.normal(size=(rows, 3))
-    scores[np.arange(wrong), truth[:wrong]] = scores[:wrong].max(axis=1) - 0.3
+    others = np.where(np.eye(3)[truth] == 1, -np.inf, scores).max(axis=1)
+    scores[np.arange(wrong), truth[:wrong]] = others[:wrong] - 0.3
     return scores, truth
 
 
@@ -151,4 +152,4 @@ def test_the_temperature_of_digits_does_not_spoil_the_test(tmp_path: Path) -> No
         assert isinstance(outcome, TableOutcome)
         losses[name] = row_losses(outcome)
     change = losses["chosen"] - losses["one"]
-    assert change.mean() <= 2 * change.std() / np.sqrt(len(change))
+    assert change.mean() <= 0.01  # nats; it was 0.03
