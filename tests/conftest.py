@@ -66,6 +66,13 @@ def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("handrail.report.page.write_report", write_no_report)
 
 
+@pytest.fixture(autouse=True)
+def no_trees(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are boosted trees fitted beside each of these runs; `trees` keeps them."""
+    if "trees" not in request.keywords:
+        monkeypatch.setattr("handrail.tasks.baselines.table.table_of", lambda _: None)
+
+
 def write_no_report(run: Any) -> Path:
     run.folder.report.write_text("not drawn")
     return run.folder.report

@@ -34,6 +34,7 @@ from handrail.runs.predict import (
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
+from handrail.tasks.task import Choice
 from handrail.tools.files import explain_damage, write_atomically
 from handrail.tools.yaml import read_yaml
 
@@ -143,7 +144,11 @@ class Run(RunRecord):
             seal.check()
         train, validation, part = self.parts(source=source)
         seal = self._seal(part)
-        pipeline = self._fit_pipeline
+        pipeline, training = self._fit_pipeline, self.summary["training"]
+        from handrail.runs.assessment import make_choice
+
+        encoder = pipeline.encoder
+        choice = make_choice(self.recipe, encoder, train=train, validation=validation, training=training)
         if refit:
             train = train.join(validation)
             pipeline = self._refit(train, progress)
@@ -151,7 +156,7 @@ class Run(RunRecord):
         from handrail.runs.refit import refit_failures, with_failures
 
         replicas = with_failures(self.folder, self._replicas) if refit else self._replicas
-        results = {**self._measure(pipeline, train, part, replicas), **opened.facts}
+        results = {**self._measure(pipeline, train, part, replicas, choice=choice), **opened.facts}
         failures = refit_failures(self._replicas, replicas)
         results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"], *failures]}
         write_json(self.folder.test, results)
@@ -221,14 +226,16 @@ class Run(RunRecord):
         return training | model | rest
 
     def _measure(
-        self, pipeline: Pipeline, train: Part, part: Part, replicas: Sequence[Replica]
+        self, pipeline: Pipeline, train: Part, part: Part, replicas: Sequence[Replica], *, choice: Choice
     ) -> dict[str, Any]:
         from handrail.report.samples import write_test_samples
         from handrail.runs.assessment import hardest, measure_beside, write_predictions
         from handrail.runs.replicas import spread
 
         predictions = pipeline.outcome(part)
-        measured, beside = measure_beside(self.recipe, pipeline, predictions, train=train, part=part)
+        measured, beside = measure_beside(
+            self.recipe, pipeline, predictions, train=train, part=part, choice=choice
+        )
         beside["replicas"] = spread(pipeline, replicas, part) if len(replicas) > 1 else None
         write_predictions(self.folder, "test", predictions, part, pipeline.task)
         write_test_samples(self.folder, pipeline, part, predictions)

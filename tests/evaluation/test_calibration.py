@@ -1,5 +1,7 @@
 """Temperatures and reliability diagrams."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,12 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from sklearn.metrics import log_loss
 
+import handrail
 from handrail.errors import DataError, RecipeError
 from handrail.evaluation.calibration import fit_temperature, reliability
-from handrail.evaluation.metrics import Predictions, measure
+from handrail.evaluation.metrics import Predictions, measure, row_losses
+from handrail.evaluation.outcomes.table import TableOutcome
+from handrail.tasks import ClassTask
 
 
 def draw_scores(task: str, *, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,3 +111,45 @@ def test_temperature_lowers_the_calibration_error_of_overconfident_scores():
 def test_no_probabilities_no_diagram():
     with pytest.raises(DataError, match="no probabilities"):
         reliability(Predictions("binary", np.array([0, 1]), labels=np.array([0, 1])))
+
+
+def nearly_perfect(rows: int, *, wrong: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of three classes; all rows are clearly right but for some that are wrong by a little."""
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(0, 3, rows)
+    scores = 6 * np.eye(3)[truth] + generator.normal(size=(rows, 3))
+    others = np.where(np.eye(3)[truth] == 1, -np.inf, scores).max(axis=1)
+    scores[np.arange(wrong), truth[:wrong]] = others[:wrong] - 0.3
+    return scores, truth
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_few_nearly_perfect_rows_do_not_make_probabilities_surer(wrong: int) -> None:
+    temperatures = [
+        fit_temperature(*nearly_perfect(150, wrong=wrong, seed=seed), "multi-class") for seed in range(20)
+    ]
+    assert min(temperatures) >= 1
+
+
+def test_clear_evidence_makes_probabilities_surer_and_few_rows_less_so() -> None:
+    scores, truth = draw_scores("multi-class", rows=2000, seed=5)
+    many = fit_temperature(scores * 0.3, truth, "multi-class")
+    few = fit_temperature(scores[:60] * 0.3, truth[:60], "multi-class")
+    assert many == pytest.approx(0.3, rel=0.15)
+    assert many < few <= 1
+
+
+@pytest.mark.slow
+def test_the_temperature_of_digits_does_not_spoil_the_test(tmp_path: Path) -> None:
+    """The smallest validation loss made the test loss worse: a late mistake cost as much as all else."""
+    run = handrail.fit("bundled:digits", "target", out=tmp_path / "run")
+    pipeline, (_, _, part) = run.pipeline, run.parts()
+    decoder, losses = pipeline.decoder, {}
+    assert isinstance(decoder, ClassTask)
+    for name, temperature in (("chosen", float(decoder.temperature)), ("one", 1.0)):
+        decoder.temperature.fill_(temperature)
+        outcome = pipeline.outcome(part)
+        assert isinstance(outcome, TableOutcome)
+        losses[name] = row_losses(outcome)
+    change = losses["chosen"] - losses["one"]
+    assert change.mean() <= 0.01  # nats; it was 0.03

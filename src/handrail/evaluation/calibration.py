@@ -11,7 +11,8 @@ from handrail.evaluation.metric_names import check_task
 from handrail.evaluation.metrics import CALIBRATION_BINS, Predictions, bin_of, confidences
 
 _LOWEST, _HIGHEST = 0.05, 20.0
-
+_SPREAD = 0.25  # of ln T before any row was seen
+_CLEAR = 3.84  # twice the gain in log likelihood that chance gives in one case of twenty
 
 _METRICS = ("accuracy", "f1", "balanced_accuracy")
 
@@ -19,11 +20,14 @@ _METRICS = ("accuracy", "f1", "balanced_accuracy")
 def fit_temperature(
     scores: Float[np.ndarray, "rows ..."], truth: Num[np.ndarray, "rows ..."], task: str
 ) -> float:
-    """The T > 0 that minimises the log loss of softmax(scores / T) on these (validation) rows.
+    """The T that suits softmax(scores / T) on these (validation) rows, drawn towards 1 where they are few.
 
-    T lies in [0.05, 20] and is never worse than 1 on these rows. It is 1 for regression, for fewer than two
-    classes, for scores that are not finite, and (where we deviate) for rows that are all on the right side:
-    there the loss falls with T without end, and every later mistake would be a certain one.
+    T minimises rows × log loss + (ln T / 0.25)² / 2, a normal prior on ln T, and lies in [0.05, 20]. Below
+    1, where it makes probabilities surer, it must be better than 1 by more than chance: 2 × rows × gain in
+    loss > 3.84; a few hundred rows that are nearly all right say little about mistakes to come. T is never
+    worse than 1 on these rows. It is 1 for regression, for fewer than two classes, and for scores that are
+    not finite.
+    `benchmarks/results/temperature.md` compares this rule with others on rows that it has not seen.
 
     Arguments:
         scores: logits `[rows, classes]`; of a binary task `[rows]` or `[rows, 1]`; of several labels `[rows,
@@ -32,27 +36,31 @@ def fit_temperature(
 
     Raises: `RecipeError` for an unknown task.
 
-    Source: Guo 2017
+    Source: Guo 2017; the prior and the test (likelihood ratio, Wilks 1938) are where we deviate
     """
     check_task(task)
     if task == "regression" or not np.isfinite(scores).all() or len(np.unique(truth)) < 2:
         return 1.0
-    margins = _margins(scores.astype(np.float64), truth, task)
-    if (margins <= 0).all():
-        return 1.0
+    return temperature_of(margins_of(scores.astype(np.float64), truth, task))
+
+
+def temperature_of(margins: Float[np.ndarray, "rows others"]) -> float:
+    """As `fit_temperature`, from how far each score lies above that of the truth."""
     from scipy.optimize import minimize_scalar
 
+    rows = len(margins)
     optimum = minimize_scalar(
-        lambda logarithm: _loss(margins, np.exp(logarithm)),
+        lambda logarithm: rows * _loss(margins, np.exp(logarithm)) + (logarithm / _SPREAD) ** 2 / 2,
         bounds=(np.log(_LOWEST), np.log(_HIGHEST)),
         method="bounded",
         options={"xatol": 1e-6},
     )
     temperature = float(np.exp(optimum.x))
-    return temperature if _loss(margins, temperature) < _loss(margins, 1.0) else 1.0
+    gain = 2 * rows * (_loss(margins, 1.0) - _loss(margins, temperature))
+    return temperature if gain > (0.0 if temperature > 1 else _CLEAR) else 1.0
 
 
-def _margins(scores: np.ndarray, truth: np.ndarray, task: str) -> Float[np.ndarray, "rows others"]:
+def margins_of(scores: np.ndarray, truth: np.ndarray, task: str) -> Float[np.ndarray, "rows others"]:
     """How far each score lies above that of the truth: the log loss is ln Σ exp(margin / T).
 
     The truth's 0 is included. Of sigmoids the other score is 0: ln(1 + exp(∓score / T)).
@@ -109,9 +117,9 @@ def choose_threshold(
 ) -> float:
     """The threshold t with the best metric on the rows given, where `probability > t` means positive.
 
-    Candidates are 0.5 and the midpoints between neighbouring distinct probabilities; of equally good ones the
-    nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where the rows do not determine it: one class
-    only, no rows, or probabilities that are not finite.
+    Candidates are 0.5 and the midpoints between 0 and neighbouring distinct probabilities, so that all rows
+    may be positive; of equally good ones the nearest to 0.5 wins. One sort, so O(n log n). It is 0.5 where
+    the rows do not determine it: one class only, no rows, or probabilities that are not finite.
 
     Arguments:
         truth: 0 or 1.
@@ -131,7 +139,7 @@ def choose_threshold(
 
 
 def _candidates(probabilities: np.ndarray) -> np.ndarray:
-    distinct = np.unique(probabilities)
+    distinct = np.unique(np.append(probabilities, 0.0))
     lower, upper = distinct[:-1], distinct[1:]
     midpoints = lower + (upper - lower) / 2
     midpoints = np.where(midpoints < upper, midpoints, lower)  # no number lies between neighbouring floats

@@ -21,8 +21,8 @@ DESCRIPTIONS: dict[str, str] = {
     "r2": "Explained share of the target's variance; 0 as the mean, 1 perfect; mean over outputs.",
     "rmse": "Root of the mean squared error, in the target's units; mean over outputs.",
     "mae": "Mean absolute error, in the target's units; mean over outputs.",
-    "mase": "Mean absolute error over that of the seasonal naive forecast on training rows; "
-    "below 1 is better than naive.",
+    "mase": "Mean absolute error over that of repeating the last season (without one, the last value) on "
+    "training rows; below 1 is better.",
     "dice": "Overlap: twice the shared area over the sum of the predicted and the true area; "
     "mean over the classes.",
     "iou": "Shared area over the area of both together (Jaccard); mean over the classes.",

@@ -61,6 +61,8 @@ def run_summary(run: RunRecord) -> str:
     ]
     lines += failure_lines(replicas) if replicas else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
+    if task.get("horizon"):  # what was chosen for the series: history and season
+        lines += [f"note: {note}" for note in summary["notes"]]
     notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
     lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
     lines += ["", *_figures("validation", task, summary)]
@@ -140,9 +142,18 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
 
 
+def remarks(results: dict[str, Any]) -> list[str]:
+    """What has to be said of baselines: that one was fitted on a sample."""
+    said = results.get("baseline_remarks", {})  # nothing in runs of earlier versions
+    return [f"The {name} baseline was {remark}." for name, remark in said.items()]
+
+
 def comparison(results: dict[str, Any], positive: str | None = None) -> str:
-    """Whether the network beats the best baseline."""
+    """Whether the network beats the baselines; the one named is the best, or one not clearly beaten."""
     outcome = results["comparison"]
+    if outcome["verdict"] == "not comparable":
+        pair = f"The {network_name(results)} and the {outcome['baseline']} baseline cannot be compared"
+        return f"{pair}: {outcome['reason']}."
     verdicts = {"better": "better", "worse": "WORSE", "no clear difference": "not clearly better"}
     verdict, metric = verdicts[outcome["verdict"]], _label(outcome["metric"], positive)
     sentence = f"The {network_name(results)} is {verdict} than the {outcome['baseline']} baseline"

@@ -14,6 +14,7 @@ import yaml
 
 from handrail.evaluation.metric_names import DESCRIPTIONS, higher_is_better
 from handrail.report import wording
+from handrail.report.console import remarks
 from handrail.report.figures.curves import learning_curves, replica_curves
 from handrail.report.figures.intervals import colour_of, interval_plots
 from handrail.report.figures.style import FigureView, variable
@@ -68,6 +69,7 @@ def render(run: RunRecord) -> str:
         curves=_curves(run, summary),
         replicas=replica_view(parts, wording.positive_class(summary["task"])),
         metrics=_metric_table(parts, wording.positive_class(summary["task"])),
+        remarks={part: remarks(results) for part, results in parts.items() if remarks(results)},
         intervals=_intervals(parts, wording.positive_class(summary["task"])),
         parts=[part_view(run, name, summary, results) for name, results in parts.items()],
         environment=_environment(read_json(run.folder.environment)),

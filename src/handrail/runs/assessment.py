@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 
 from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
+from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
@@ -21,6 +23,8 @@ from handrail.recipe.sections import EvaluationRecipe
 from handrail.runs.assembly import count_parameters
 from handrail.runs.folder import Folder
 from handrail.runs.replicas import Replica, best_of, spread
+from handrail.tasks.baselines import nominal_seconds
+from handrail.tasks.task import Choice
 from handrail.tools.files import write_atomically
 
 Figures = dict[str, dict[str, Any]]
@@ -45,23 +49,64 @@ def plain_interval(interval: Interval) -> dict[str, Any]:
 def compare(
     network: Outcome, baselines: Mapping[str, Outcome], settings: EvaluationRecipe, *, metric: str
 ) -> dict[str, Any]:
-    """Compare the network with the best baseline by one metric, on the same resampled rows.
+    """Compare the network with all baselines by one metric, on the same resampled rows.
 
-    Returns: metric, baseline, difference (positive where the network is better), and a verdict: better,
-    worse, or no clear difference.
+    It is better if it is better than each of them beyond noise: whichever is truly the best is among them. It
+    is worse if one of k beats it by an interval of confidence 1 − (1 − c) / k: the best of k equal baselines
+    looks better than it is. The difference shown is that from the baseline with the best metric, or from one
+    that is not clearly beaten although the best one is.
+
+    Returns: metric, baseline, difference (positive where the network is better), a verdict (better, worse, no
+    clear difference, or not comparable), and the reason where the two cannot be compared.
+
+    Source: Berger 1982 (intersection-union tests); Bonferroni 1936
     """
-    sign = 1 if higher_is_better(metric) else -1
-    best = max(baselines, key=lambda name: _value_or_worst(sign * baselines[name].measure()[metric]))
-    resamples, confidence = settings.resamples, settings.confidence
-    gap = difference(network, baselines[best], metric, resamples=resamples, confidence=confidence)
-    low, high = sorted((sign * gap.low, sign * gap.high))
-    verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+    sign, own = (1 if higher_is_better(metric) else -1), network.measure()[metric]
+    values = {name: sign * other.measure()[metric] for name, other in baselines.items()}
+    # What has no such metric (a constant has no ranking of rows) takes no part, unless none has it.
+    known = [name for name in values if math.isfinite(values[name])] or list(values)
+    ranked = sorted(known, key=lambda name: -_value_or_worst(values[name]))  # stable
+    gaps: dict[str, _Gap] = {}
+    for name in ranked:
+        behind = not values[name] < sign * own
+        # Of a baseline that looks better only one thing can be said: that it is, though chosen from several.
+        confidence = 1 - (1 - settings.confidence) / len(ranked) if behind else settings.confidence
+        resampling = {"resamples": settings.resamples, "confidence": confidence}
+        gaps[name] = _Gap.of(difference(network, baselines[name], metric, **resampling), sign)
+        if gaps[name].verdict == "no clear difference" and not behind:
+            break  # those that follow look worse still, and the network is not better than this one
+    order = ("worse", "no clear difference", "not comparable", "better")
+    shown = min(gaps, key=lambda name: order.index(gaps[name].verdict))
+    gap = gaps[shown]
     return {
         "metric": metric,
-        "baseline": best,
-        "difference": plain_interval(Interval(sign * gap.value, low, high)),
-        "verdict": verdict,
+        "baseline": shown,
+        "difference": plain_interval(Interval(gap.value, gap.low, gap.high)),
+        "verdict": gap.verdict,
+        **({"reason": gap.reason} if gap.verdict == "not comparable" else {}),
     }
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """How much better the network is than a baseline; the bounds are not numbers where there are none."""
+
+    value: float
+    low: float
+    high: float
+    reason: str
+
+    @classmethod
+    def of(cls, interval: Interval, sign: int) -> "_Gap":
+        low, high = sorted((sign * interval.low, sign * interval.high))
+        reason = interval.reason or "the rows do not define the difference"
+        return cls(sign * interval.value, low, high, reason)
+
+    @property
+    def verdict(self) -> str:
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return "not comparable"
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "no clear difference"
 
 
 def _value_or_worst(value: float) -> float:
@@ -90,16 +135,45 @@ def hardest(outcome: Outcome, part: Part, features: list[str]) -> list[dict[str,
 
 
 def measure_beside(
-    recipe: Recipe, pipeline: Pipeline, outcome: Outcome, *, train: Part, part: Part
+    recipe: Recipe,
+    pipeline: Pipeline,
+    outcome: Outcome,
+    *,
+    train: Part,
+    part: Part,
+    choice: Choice | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures of the network, and those of the baselines made from the same training rows."""
-    others = pipeline.decoder.baselines(train, part, pipeline.encoder)
+    """Figures of the network, and those of the baselines made from the same training rows.
+
+    Arguments:
+        choice: what baselines choose by, as the network did.
+    """
+    others = pipeline.decoder.baselines(train, part, pipeline.encoder, choice)
     measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}
     metric = pipeline.decoder.fair_metric or outcome.names()[0]
     return figures(outcome, recipe.evaluation), {
         "baselines": measured,
+        "baseline_remarks": {name: other.remark for name, other in others.items() if other.remark},
         "comparison": compare(outcome, others, recipe.evaluation, metric=metric),
     }
+
+
+def make_choice(
+    recipe: Recipe,
+    encoder: RowEncoder,
+    *,
+    train: Part,
+    validation: Part,
+    training: Mapping[str, Any],
+) -> Choice:
+    """What baselines choose by in a fit and its test.
+
+    Arguments:
+        training: epochs and parameters of the network, which bound the work of its baselines.
+    """
+    epochs, parameters = training["epochs"], training["parameters"]
+    seconds = nominal_seconds(rows=len(train), epochs=epochs, parameters=parameters)
+    return Choice(train, validation, encoder, recipe.evaluation, seconds=seconds)
 
 
 def write_predictions(folder: Folder, name: str, outcome: Outcome, part: Part, task: TaskSpec) -> None:
@@ -128,8 +202,11 @@ def summarise(
     findings: Sequence[Finding],
 ) -> dict[str, Any]:
     """What `validation.json` says: the data, how training went, and figures on validation rows."""
-    metrics, beside = measure_beside(recipe, pipeline, outcome, train=data.train, part=data.validation)
     best, shape = best_of(replicas), pipeline.encoder.shape
+    training = {"epochs": best.epochs, "parameters": count_parameters(first_of(pipeline.network))}
+    train, part = data.train, data.validation
+    choice = make_choice(recipe, pipeline.encoder, train=train, validation=part, training=training)
+    metrics, beside = measure_beside(recipe, pipeline, outcome, train=train, part=part, choice=choice)
     columns = data.schema.columns
     return {
         "source": data.source,
@@ -140,11 +217,10 @@ def summarise(
         "notes": list(data.notes),
         "findings": [finding.model_dump() for finding in findings],
         "training": {
-            "epochs": best.epochs,
+            **training,
             "best_epoch": best.best_epoch,
             "stopped": best.stopped,
             "seconds": sum(replica.seconds for replica in replicas),
-            "parameters": count_parameters(first_of(pipeline.network)),
             "inputs": list(shape) if isinstance(shape, tuple) else shape,
             "why": list(reasons),
         },

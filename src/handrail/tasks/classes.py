@@ -1,6 +1,7 @@
 """Classes and labels: scores to probabilities, and the decision that follows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,10 +17,11 @@ from handrail.evaluation.calibration import choose_threshold, fit_temperature
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.shapes import InputShape
-from handrail.tasks.baselines import table_baselines
+from handrail.tasks.baselines import MOST_SECONDS, best_constant, fit_table_baselines
 from handrail.tasks.scoring import all_scores, mean_of_sigmoid, mean_of_softmax
-from handrail.tasks.task import Task, threshold_reason
+from handrail.tasks.task import Choice, Task, threshold_reason
 
+_FOLDS = 10  # in which thresholds are chosen on other rows than those they decide
 _RARE = 0.2  # below this share of the rarer class, accuracy at one half means little
 
 
@@ -114,7 +116,10 @@ class ClassTask(Task):
 
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         scores = (all_scores(network, rows).double() - self._shift).cpu().numpy()
-        truth = part.target.numpy()
+        self.settle_scores(scores, part.target.numpy(), settings)
+
+    def settle_scores(self, scores: np.ndarray, truth: np.ndarray, settings: Any) -> None:
+        """As `settle`, from scores `[rows, outputs]` without the class weights, and true codes."""
         if settings.calibrate:
             self.temperature.fill_(fit_temperature(scores, truth, self.kind))
         if self.kind == "binary":
@@ -163,17 +168,85 @@ class ClassTask(Task):
         self._why = facts.get("reasons", {}).get("threshold", "")
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
-        probabilities = self(all_scores(network, rows))
+        return self._outcome(all_scores(network, rows), part)
+
+    def _outcome(self, scores: Float[Tensor, "rows outputs"], part: Part, remark: str = "") -> TableOutcome:
+        probabilities = self(scores)
         return TableOutcome(
             self.kind,
             part.target.numpy(),
             labels=self.decide(probabilities).cpu().numpy(),
             probabilities=probabilities.cpu().numpy(),
             classes=self.spec.classes,
+            remark=remark,
         )
 
-    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        return table_baselines(self.spec, train, part, encoder)
+    def held_out_outcome(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> Outcome:
+        self.settle(network, rows, part, settings)
+        return self._hold_out(self._outcome(all_scores(network, rows), part), settings)
+
+    def _hold_out(self, outcome: TableOutcome, settings: Any) -> TableOutcome:
+        """Decide each row by a threshold that was chosen on nine tenths of the rows without it.
+
+        A threshold that was chosen on the very rows that are measured makes scores without meaning look good.
+        """
+        chosen = _metric_of(outcome.truth, settings.threshold) if self.kind == "binary" else None
+        if chosen is None or outcome.probabilities is None:
+            return outcome
+        positive, labels = outcome.probabilities[:, 1], np.empty_like(outcome.label_codes)
+        folds = _folds(outcome.truth)
+        for fold in range(_FOLDS):
+            held, others = folds == fold, folds != fold
+            # Asked of a task, so that a tie is decided as in use.
+            one = ClassTask(self.spec, self.shape)
+            one.threshold.fill_(choose_threshold(positive[others], outcome.truth[others], metric=chosen))
+            labels[held] = one.decide(torch.from_numpy(outcome.probabilities[held])).numpy()
+        return replace(outcome, labels=labels)
+
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> dict[str, Outcome]:
+        """Guess, linear model and trees; each chooses its temperature and threshold as the network does."""
+        seconds = MOST_SECONDS if choice is None else choice.seconds
+        fitted = fit_table_baselines(self.spec, train, encoder, seconds=seconds)
+        scores = fitted.scores(part)
+        tasks = {name: self._plain_task(weighted=name != "majority") for name in scores}
+        if choice is not None:
+            first = fitted
+            if choice.train is not train:
+                first = fit_table_baselines(self.spec, choice.train, choice.encoder, seconds=seconds)
+            judged = scores if choice.validation is part else first.scores(choice.validation)
+            truth = choice.validation.target.numpy()
+            for name in tasks.keys() & judged.keys() - {"majority"}:  # which has one answer for all rows
+                tasks[name].settle_scores(judged[name], truth, choice.settings)
+        outcomes: dict[str, Outcome] = {}
+        for name, task in tasks.items():
+            shifted = torch.from_numpy(scores[name]) + task._shift
+            outcome = task._outcome(shifted, part, fitted.remarks.get(name, ""))
+            if choice is not None and choice.held_out:
+                outcome = task._hold_out(outcome, choice.settings)
+            outcomes[name] = outcome
+        return outcomes | self._constant(train, part, choice)
+
+    def _plain_task(self, *, weighted: bool) -> "ClassTask":
+        """One without any choices; `weighted`: classes count in decisions as they do in this one's."""
+        task = ClassTask(self.spec, self.shape)
+        if weighted:
+            task.log_weights.copy_(self.log_weights)
+            task._is_weighted = self._is_weighted
+        return task
+
+    def _constant(self, train: Part, part: Part, choice: Choice | None) -> dict[str, Outcome]:
+        """The best answer for all rows by the metric that thresholds are chosen by, if not the majority."""
+        if choice is None or self.kind != "binary":
+            return {}
+        metric = _metric_of(choice.validation.target.numpy(), choice.settings.threshold)
+        if metric is None:
+            return {}
+        codes = train.target.numpy()
+        usual = f"always {self.spec.classes[np.bincount(codes).argmax()]}"
+        best = best_constant(self.spec, codes, part.target.numpy(), metric)
+        return {name: outcome for name, outcome in best.items() if name != usual}
 
     @property
     def fair_metric(self) -> str | None:
@@ -188,8 +261,25 @@ def is_rare(truth: np.ndarray) -> bool:
 
 
 def _threshold(positive: np.ndarray, truth: np.ndarray, setting: Any) -> float:
+    metric = _metric_of(truth, setting)
+    if metric is not None:
+        return choose_threshold(positive, truth, metric=metric)
+    return setting if isinstance(setting, float | int) else 0.5
+
+
+def _metric_of(truth: np.ndarray, setting: Any) -> Any:
+    """The metric that a threshold is chosen by; None where it is a number or one half."""
     if isinstance(setting, float | int):
+        return None
+    if setting != "auto":
         return setting
-    if setting == "auto" and not is_rare(truth):
-        return 0.5
-    return choose_threshold(positive, truth, metric="f1" if setting == "auto" else setting)
+    return "f1" if is_rare(truth) else None
+
+
+def _folds(truth: np.ndarray) -> np.ndarray:
+    """The fold of each row; each class is spread over all of them."""
+    order = np.random.default_rng(0).permutation(len(truth))
+    order = order[np.argsort(truth[order], kind="stable")]
+    folds = np.empty(len(truth), dtype=np.int64)
+    folds[order] = np.arange(len(truth)) % _FOLDS
+    return folds

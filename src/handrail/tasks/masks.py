@@ -16,7 +16,7 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.masks import MaskOutcome, Tally
 from handrail.shapes import ImageShape, InputShape, MapShape
 from handrail.tasks.scoring import mean_of_sigmoid, mean_of_softmax, rows_at_once, scores_of
-from handrail.tasks.task import Task, threshold_reason
+from handrail.tasks.task import Choice, Task, threshold_reason
 
 Maps = Float[Tensor, "rows channels height width"]
 
@@ -146,22 +146,46 @@ class MaskTask(Task):
         ]
         return MaskOutcome(classes, Tally.join(tallies))
 
-    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        """constant: the most common class. threshold: class by grey value, with the best training Dice."""
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> dict[str, Outcome]:
+        """constant: one class everywhere. threshold: class by grey value.
+
+        Of two classes both are cut as the network is, by the same metric on validation pixels: the constant
+        one is the class that does better, and greys are cut at the best one. Of more classes it is the most
+        common one, of all pixels and of each grey, in training pixels.
+        """
         classes = self.spec.classes
-        counts = np.zeros((_GREYS, len(classes)), dtype=np.int64)
-        for greys, codes in self._greys(train):
-            known = codes < len(classes)
-            flat = greys[known].long() * len(classes) + codes[known]
-            counts += torch.bincount(flat, minlength=counts.size).numpy().reshape(counts.shape)
-        constant = np.full(_GREYS, counts.sum(axis=0).argmax())
-        tables = {"constant": constant, "threshold": class_of_grey(counts)}
+        counts = self._grey_counts(train)
+        if len(classes) == 2 and choice is not None:
+            setting = choice.settings.threshold
+            judged = self._grey_counts(choice.validation)
+            metric = setting if isinstance(setting, str) else "auto"
+            tables = {
+                "constant": best_class(judged, metric=metric),
+                "threshold": class_of_grey(judged, metric),
+            }
+        else:
+            tables = {
+                "constant": np.full(_GREYS, counts.sum(axis=0).argmax()),
+                "threshold": class_of_grey(counts),
+            }
         tallies: dict[str, list[Tally]] = {name: [] for name in tables}
         for greys, codes in self._greys(part):
             for name, table in tables.items():
                 masks = torch.from_numpy(table.astype(np.uint8))[greys.long()]
                 tallies[name].append(Tally.of(masks, codes, classes=len(classes)))
         return {name: MaskOutcome(classes, Tally.join(parts)) for name, parts in tallies.items()}
+
+    def _grey_counts(self, part: Part) -> Int[np.ndarray, "greys classes"]:
+        """How many pixels of each grey value have each class."""
+        classes = len(self.spec.classes)
+        counts = np.zeros((_GREYS, classes), dtype=np.int64)
+        for greys, codes in self._greys(part):
+            known = codes < classes
+            flat = greys[known].long() * classes + codes[known]
+            counts += torch.bincount(flat, minlength=counts.size).numpy().reshape(counts.shape)
+        return counts
 
     def _batches(self, network: nn.Module, rows: Rows, part: Part) -> Iterator[tuple[Tensor, Tensor]]:
         """Probabilities and true codes on the CPU, a batch at a time."""
@@ -224,18 +248,39 @@ def best_threshold(
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 
-def class_of_grey(counts: Int[np.ndarray, "greys classes"]) -> Int[np.ndarray, " greys"]:
-    """The predicted class of each grey value, from how often training pixels of that grey have each class.
+def best_class(counts: Int[np.ndarray, "greys 2"], *, metric: str) -> Int[np.ndarray, " greys"]:
+    """Of two classes the one that does better everywhere, by the metric that thresholds are chosen by."""
+    negative, positive = counts.sum(axis=0)
+    second = positive > negative if metric == "accuracy" else positive > 0
+    return np.full(len(counts), int(second))
 
-    Two classes are cut at one grey value, with the second on the bright or the dark side, for the best Dice.
+
+def class_of_grey(
+    counts: Int[np.ndarray, "greys classes"], metric: str = "auto"
+) -> Int[np.ndarray, " greys"]:
+    """The predicted class of each grey value, from how often pixels of that grey have each class.
+
+    Two classes are cut at one grey value, with the second on the bright or dark side, for the best metric.
+
+    Arguments:
+        metric: Dice (`auto`, `f1`), `accuracy` or `balanced_accuracy`.
     """
     greys = np.arange(len(counts))
     if counts.shape[1] != 2:
         return counts.argmax(axis=1)
     # Darker than the cut: [greys + 1, 2].
     below = np.concatenate([np.zeros((1, 2), dtype=np.int64), counts.cumsum(axis=0)])
-    sides = (below, below[-1] - below)
-    dark, bright = (2 * side[:, 1] / (side.sum(axis=1) + below[-1, 1]).clip(min=1) for side in sides)
+    dark, bright = (_quality_of_side(side, below[-1], metric) for side in (below, below[-1] - below))
     if bright.max() >= dark.max():
         return (greys >= bright.argmax()).astype(np.int64)
     return (greys < dark.argmax()).astype(np.int64)
+
+
+def _quality_of_side(side: np.ndarray, total: np.ndarray, metric: str) -> Float[np.ndarray, " cuts"]:
+    """The metric where all pixels of a side are called the second class; but for constants."""
+    false, hits = side[:, 0], side[:, 1]
+    if metric == "accuracy":
+        return hits - false
+    if metric == "balanced_accuracy":
+        return hits / max(total[1], 1) - false / max(total[0], 1)
+    return 2 * hits / (hits + false + total[1]).clip(min=1)

@@ -20,7 +20,7 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.tokens import TokenOutcome
 from handrail.shapes import InputShape, StepShape, TokenShape
 from handrail.tasks.scoring import scores_of, steps_at_once
-from handrail.tasks.task import Task
+from handrail.tasks.task import Choice, Task
 
 Scores = Float[Tensor, "rows length vocabulary"]
 
@@ -69,7 +69,9 @@ class NextTokenTask(Task):
         loss, tokens, right, answers = (torch.cat(parts) for parts in zip(*batches, strict=True))
         return TokenOutcome(loss.numpy(), tokens.numpy(), right.numpy(), targets, answers, self.tokenizer)
 
-    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> dict[str, Outcome]:
         seen, rows = (encoder.rows(each.features, each.stores) for each in (train, part))
         assert isinstance(seen, Windows)
         assert isinstance(rows, Windows)

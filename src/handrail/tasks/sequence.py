@@ -20,7 +20,7 @@ from handrail.recipe.sections import Text
 from handrail.shapes import InputShape, StepShape, TokenShape
 from handrail.tasks.next_token import token_accuracy
 from handrail.tasks.scoring import scores_of, steps_at_once
-from handrail.tasks.task import Task
+from handrail.tasks.task import Choice, Task
 
 _LONGEST = 512
 _NEVER = (PADDING, UNKNOWN)  # codes that no answer holds
@@ -127,7 +127,9 @@ class SequenceTask(Task):
     def _write(self, texts: pl.Series) -> list[str]:
         return [self.tokenizer.normalise(text) for text in texts.cast(pl.String).fill_null("").to_list()]
 
-    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> dict[str, Outcome]:
         target = self.spec.targets[0]
         counts = train.raw[target].drop_nulls().value_counts()
         counts = counts.sort(["count", target], descending=[True, False])

@@ -1,6 +1,7 @@
 """The interface of a task: what it asks of the network, in training and in use."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jaxtyping import Float, Int64
@@ -22,6 +23,28 @@ def threshold_reason(setting: Any, *, best: str) -> str:
         return "as evaluation.threshold says"
     what, _, where = best.partition(" on ")
     return f"the best {what if setting == 'auto' else _METRICS[setting]} on {where}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rows on which baselines choose what the network chose on validation rows: temperature, threshold.
+
+    Arguments:
+        train: what the network was trained on when it chose; baselines are then fitted on the same rows.
+        validation: where it chose.
+        encoder: fitted on `train`.
+        settings: the recipe's `evaluation`.
+        held_out: whether the rows that are measured are those that thresholds are chosen on, and each row is
+            to be decided by a threshold that was chosen without it.
+        seconds: of nominal work that a baseline may take; see `handrail.tasks.baselines.nominal_seconds`.
+    """
+
+    train: Part
+    validation: Part
+    encoder: RowEncoder
+    settings: Any
+    held_out: bool = False
+    seconds: float = 60.0
 
 
 class Task(nn.Module):
@@ -106,8 +129,19 @@ class Task(nn.Module):
         """The network's answers for a part, whose encoded rows are given, beside the truth."""
         raise NotImplementedError
 
-    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        """The answers for `part` of simple models fitted on the training rows."""
+    def held_out_outcome(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> Outcome:
+        """As `settle` and `outcome` on the same rows, but no row is decided by a threshold that it chose."""
+        self.settle(network, rows, part, settings)
+        return self.outcome(network, rows, part)
+
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> dict[str, Outcome]:
+        """The answers for `part` of simple models fitted on the training rows.
+
+        Arguments:
+            choice: what they choose by, as the network did; without it the threshold is one half.
+        """
         raise NotImplementedError
 
     def facts(self) -> dict[str, Any]:

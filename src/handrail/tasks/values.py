@@ -14,9 +14,9 @@ from handrail.data.rows import Rows, TargetWindows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape
-from handrail.tasks.baselines import seasonal_naive, table_baselines, value_outcome
+from handrail.tasks.baselines import MOST_SECONDS, fit_table_baselines, naive_outcomes, value_outcome
 from handrail.tasks.scoring import all_scores
-from handrail.tasks.task import Task
+from handrail.tasks.task import Choice, Task
 
 _AT_ONCE = 4_000_000  # numbers: of a long forecast some steps at a time
 
@@ -74,9 +74,14 @@ class ValueTask(Task):
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         return value_outcome(self.spec, part, self(all_scores(network, rows)).cpu().numpy())
 
-    def baselines(self, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-        """Mean and linear; for forecasts also the last season repeated."""
-        simple = table_baselines(self.spec, train, part, encoder)
-        if not self.spec.is_forecast:
-            return simple
-        return {"seasonal naive": seasonal_naive(self.spec, part), **simple}
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> dict[str, Outcome]:
+        """Mean, linear and trees; for forecasts the last value and the last season in the place of trees."""
+        seconds = MOST_SECONDS if choice is None else choice.seconds
+        fitted = fit_table_baselines(self.spec, train, encoder, seconds=seconds)
+        simple = {
+            name: replace(value_outcome(self.spec, part, values), remark=fitted.remarks.get(name, ""))
+            for name, values in fitted.scores(part).items()
+        }
+        return {**(naive_outcomes(self.spec, part) if self.spec.is_forecast else {}), **simple}

@@ -50,24 +50,38 @@ def compare_with(
     *,
     confidence: float,
 ) -> Comparison:
-    """Compare all trials with a baseline that was chosen beforehand.
+    """Compare all trials with a baseline that was chosen beforehand; see `compare_with_all`."""
+    return compare_with_all(values, resamples, [(baseline, baseline_resamples)], confidence=confidence)[0]
 
-    With d the difference from the baseline, s its standard error over the resamples, and c the quantile of
-    max (d* − d) / s over all trials, d − c·s is a bound that holds for all trials at once. If no trial is
-    better than the baseline, one is called better in at most 1 − confidence of all data sets.
+
+def compare_with_all(
+    values: Values,
+    resamples: Resamples,
+    baselines: Sequence[tuple[float, Float[np.ndarray, " resamples"]]],
+    *,
+    confidence: float,
+) -> list[Comparison]:
+    """Compare all trials with each of several baselines.
+
+    With d the difference from a baseline, s its standard error over the resamples, and c the quantile of max
+    (d* − d) / s over all trials and baselines, d − c·s is a bound that holds for all of them at once. If no
+    trial is better than any baseline, one is called better in at most 1 − confidence of all data sets.
 
     Arguments:
         values, resamples: the metric of the trials, signed such that higher is better.
-        baseline, baseline_resamples: likewise.
+        baselines: likewise, each with its resamples.
 
     Source: White 2000 (reality check), studentised after Hansen 2005; Romano & Wolf 2005
     """
-    gaps, resampled = values - baseline, resamples - baseline_resamples
-    # never 0: a trial whose answers equal the baseline's is not better, and not surely equal
-    error = np.maximum(resampled.std(axis=1), 1e-12)
-    scaled = (resampled - gaps[:, None]) / error[:, None]
-    limit = max(float(np.quantile(scaled.max(axis=0), confidence)), 0.0)
-    return Comparison(gaps, gaps - limit * error)
+    pairs, most = [], np.full(resamples.shape[1], -np.inf)
+    for baseline, own in baselines:
+        gaps, resampled = values - baseline, resamples - own
+        # never 0: a trial whose answers equal the baseline's is not better, and not surely equal
+        error = np.maximum(resampled.std(axis=1), 1e-12)
+        most = np.maximum(most, ((resampled - gaps[:, None]) / error[:, None]).max(axis=0))
+        pairs.append((gaps, error))
+    limit = max(float(np.quantile(most, confidence)), 0.0)
+    return [Comparison(gaps, gaps - limit * error) for gaps, error in pairs]
 
 
 def find_within_noise(
@@ -186,8 +200,11 @@ def make_summary(
     alike = find_within_noise(values[final], resamples[final], confidence=criterion.confidence)
     within = {good[place].number for place, is_alike in zip(final, alike, strict=True) if is_alike}
     within.add(good[0].number)
+    signed = [(criterion.sign * value, criterion.sign * own) for value, own in baselines.values()]
+    comparisons = compare_with_all(values, resamples, signed, confidence=criterion.confidence)
     compared = {
-        name: _compare(good, values, resamples, baseline, criterion) for name, baseline in baselines.items()
+        name: _describe(good, comparison, baseline, criterion)
+        for (name, baseline), comparison in zip(baselines.items(), comparisons, strict=True)
     }
     beat = [set(comparison["better"]) for comparison in compared.values()]
     places = enumerate(ranking, start=1)
@@ -220,21 +237,16 @@ def _with_training_noise(result: Result, criterion: Criterion) -> np.ndarray:
     return result.draws + error * rng.standard_normal(len(result.draws))
 
 
-def _compare(
+def _describe(
     good: Sequence[Result],
-    values: np.ndarray,
-    resamples: np.ndarray,
+    comparison: Comparison,
     baseline: tuple[float, np.ndarray],
     criterion: Criterion,
 ) -> dict[str, Any]:
-    """One baseline, and which trials are better than it, corrected for their number."""
-    value, own = baseline
-    comparison = compare_with(
-        values, resamples, criterion.sign * value, criterion.sign * own, confidence=criterion.confidence
-    )
+    """One baseline, and which trials are better than it, corrected for the number of both."""
     first = int(np.argmax(comparison.at_least))
     return {
-        **_interval(value, own, criterion.confidence),
+        **_interval(*baseline, criterion.confidence),
         "better": [result.number for result, better in zip(good, comparison.better, strict=True) if better],
         "surest": good[first].number,
         "gap": float(comparison.gaps[first]),

@@ -22,6 +22,8 @@ from handrail.recipe.sections import DataRecipe
 from handrail.runs.assembly import count_parameters, encoders, make_training_data, weigh_classes
 from handrail.runs.defaults import settle_recipe
 from handrail.tasks import Task
+from handrail.tasks.baselines import best_constant
+from handrail.tasks.task import Choice
 from handrail.training.job import Job, TrainingData
 from handrail.training.seeds import derive, replica_seeds
 from handrail.training.train import choose_device
@@ -143,28 +145,44 @@ class Workspace:
         ]
 
     def evaluate(self, recipe: Recipe, fold: int, network: nn.Module) -> tuple[Outcome, str]:
-        """The outcome of a network on the held-out rows, and the metric that the task finds fair."""
+        """The outcome of a network on the held-out rows, and the metric that the task finds fair.
+
+        No row is decided by a threshold that it helped to choose: the best of many trials would be the one
+        whose threshold was luckiest.
+        """
         prepared = self.rows_for(recipe, fold)
         task = copy.deepcopy(prepared.task)
         weigh_classes(recipe, task, prepared.train)
-        task.settle(network, prepared.rows, prepared.validation, recipe.evaluation)
-        outcome = task.outcome(network, prepared.rows, prepared.validation)
+        outcome = task.held_out_outcome(network, prepared.rows, prepared.validation, recipe.evaluation)
         return outcome, task.fair_metric or outcome.names()[0]
 
     def measure_baselines(self, measurement: Measurement) -> dict[str, tuple[float, np.ndarray]]:
         """The metric of each baseline and its resamples, as means over the folds.
 
-        Baselines are fitted on the training rows of each fold, as the base recipe encodes them.
+        Baselines are fitted on the training rows of each fold, as the base recipe encodes them, and choose
+        thresholds as the trials do. One more always gives the answer that is best by the metric.
         """
         prepared = [self.rows_for(self.recipe, fold) for fold in range(len(self.divisions))]
-        folds = [rows.task.baselines(rows.train, rows.validation, rows.encoder) for rows in prepared]
+        known = np.concatenate([part.target.numpy() for part in (prepared[0].train, prepared[0].validation)])
+        folds = [self._baselines(rows, measurement.metric, known) for rows in prepared]
         figures = {}
-        for name in folds[0]:
+        for name in [name for name in folds[0] if all(name in fold for fold in folds)]:
             value = sum(measurement.measure(fold[name]) for fold in folds) / len(folds)
             resamples = [measurement.resample(fold[name], number) for number, fold in enumerate(folds)]
             if math.isfinite(value):  # a baseline without a defined figure is left out
                 figures[name] = (value, sum(resamples) / len(resamples))
-        return figures
+        usual = figures.get("majority", (None,))[0]
+        return {
+            name: figure
+            for name, figure in figures.items()
+            if not (name.startswith("always ") and figure[0] == usual)  # the same answers under another name
+        }
+
+    def _baselines(self, rows: PreparedRows, metric: str, known: np.ndarray) -> dict[str, Outcome]:
+        settings = self.recipe.evaluation
+        choice = Choice(rows.train, rows.validation, rows.encoder, settings, held_out=True)
+        outcomes = rows.task.baselines(rows.train, rows.validation, rows.encoder, choice)
+        return outcomes | best_constant(rows.task.spec, known, rows.validation.target.numpy(), metric)
 
 
 class _NoNetwork(nn.Module):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from handrail.data.columns.schema import Column, infer, read_column
 from handrail.data.columns.values import as_numbers
-from handrail.data.forecast.season import find_season
+from handrail.data.forecast.season import Season, choose_season
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.sections import Forecast
@@ -25,7 +25,7 @@ class WindowPlan(BaseModel):
         columns: the channels, the targets first.
         phases: the cycles whose sine and cosine are further channels.
         fills: what stands in a channel before its first value.
-        history, horizon, season: in rows.
+        history, horizon, season: in rows. season_why: which season was taken, or why none.
         train_rows: how many the plan was learned from.
         left_out: columns that are no numbers.
     """
@@ -41,6 +41,7 @@ class WindowPlan(BaseModel):
     horizon: int
     season: int
     train_rows: int
+    season_why: str = ""
     left_out: tuple[str, ...] = ()
 
     @property
@@ -66,8 +67,8 @@ def plan_windows(
     """Learn how to make windows from the first `train_rows` rows of a table in the order of time.
 
     Numbers and yes-or-no are channels; of the first column of dates the sine and cosine of those cycles that
-    are longer than a step and not longer than the training rows. `history: auto` is 8 horizons or 2 seasons,
-    whichever is more, and at most a third of the training rows.
+    are longer than a step and not longer than the training rows. `history: auto` is 8 horizons or 2 cycles of
+    the first target, whichever is more, and at most a third of the training rows.
 
     Raises: `DataError` for targets that are no numbers, and for training rows without a single window.
     """
@@ -78,18 +79,20 @@ def plan_windows(
     columns = tuple(numbers[name] for name in dict.fromkeys((*targets, *numbers)))
     read = [read_column(train[column.name], column)[0] for column in columns]
     date = next(iter(schema.of_kind("datetime")), None)
-    season = settings.season
-    if season == "auto":
-        season = find_season(read[0].fill_null(float("nan")).to_numpy())
+    if settings.season == "auto":
+        season = choose_season(read[0].fill_null(float("nan")).to_numpy(), horizon=settings.horizon)
+    else:
+        season = Season(settings.season, settings.season, f"season of {settings.season} rows, as given")
     plan = WindowPlan(
         targets=tuple(targets),
         columns=columns,
         date=date,
         phases=_phases(train, date),
         fills=tuple(float(series.mean() or 0.0) for series in read),  # pyright: ignore[reportArgumentType]
-        history=_history(settings, season, train_rows),
+        history=_history(settings, season.cycle, train_rows),
         horizon=settings.horizon,
-        season=season,
+        season=season.rows,
+        season_why=season.why,
         train_rows=train_rows,
         left_out=tuple(c.name for c in schema.columns if c.name not in numbers and c != date),
     )

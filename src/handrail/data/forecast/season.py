@@ -1,11 +1,14 @@
 """After how many rows a series repeats itself."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
 # How high a peak must be, and how far it must stand out: of values, of changes from row to row.
 _LEVEL, _CHANGES = 0.3, 0.1
 _AS_GOOD = 0.8  # the shortest season wins among nearly equal ones: 24 hours rather than 48
+_STEPS = 100  # of a forecast that are compared
 _ERRORS = 5.0  # standard errors (1/√n) that chance does not reach among a few hundred lags
 
 
@@ -31,6 +34,74 @@ def find_season(values: Float[np.ndarray, " rows"]) -> int:
     small = known / np.abs(known).max()
     scaled = (small - small.mean()) / np.abs(small - small.mean()).max()
     return _highest_peak(detrend(scaled), _LEVEL) or _highest_peak(np.diff(scaled), _CHANGES) or 1
+
+
+@dataclass(frozen=True)
+class Season:
+    """What is known of a series' repetition.
+
+    Arguments:
+        rows: of the season whose repetition is a baseline and the scale of MASE; 1 where there is none, and
+            the last value is repeated instead.
+        cycle: rows after which the series really repeats itself, whether or not that helps this forecast.
+        why: which season was taken, or why none.
+    """
+
+    rows: int
+    cycle: int
+    why: str
+
+
+def choose_season(values: Float[np.ndarray, " rows"], *, horizon: int) -> Season:
+    """The season of training rows: seen at least three times, and better to repeat than the last value.
+
+    The candidate is that of `find_season`. It is the season where repeating it has a smaller mean absolute
+    error over the steps 1 … horizon of all training rows than repeating the last value. It is a cycle where
+    that holds over a whole season ahead: a random walk has neither, whatever its autocorrelation.
+
+    Arguments:
+        values: training rows in the order of time, not a number where missing.
+        horizon: how many rows are forecast.
+    """
+    candidate, rows = find_season(values), f"{len(values):,} training rows"
+    if candidate == 1:
+        return Season(1, 1, f"no season: nothing was seen to repeat itself three times in {rows}")
+    seasonal, last = (
+        naive_error(values, season, horizon=horizon, known_rows=candidate) for season in (candidate, 1)
+    )
+    errors = f"mean absolute error {seasonal:.4g} against {last:.4g}, in {rows}"
+    around = [
+        naive_error(values, season, horizon=max(candidate, horizon), known_rows=candidate)
+        for season in (candidate, 1)
+    ]
+    cycle = candidate if around[0] < around[1] else 1
+    if not seasonal < last:
+        why = f"no season: to repeat the last {candidate} rows is no better than to repeat the last value"
+        return Season(1, cycle, f"{why} ({errors})")
+    return Season(
+        candidate, cycle, f"season of {candidate} rows, better repeated than the last value ({errors})"
+    )
+
+
+def naive_error(values: Float[np.ndarray, " rows"], season: int, *, horizon: int, known_rows: int) -> float:
+    """The mean absolute error of repeating the last season, over the steps 1 … horizon from every row on.
+
+    A missing value is not asked for, and is known as the last one before it. Not a number without a pair. Of
+    long horizons a hundred steps are looked at.
+
+    Arguments:
+        known_rows: which at least are known before the first forecast, so that seasons can be compared.
+    """
+    known = _without_gaps(values)
+    truth = values[len(values) - len(known) :]
+    total, count = 0.0, 0
+    furthest = max(1, min(horizon, len(known) - known_rows))
+    for step in np.unique(np.linspace(1, furthest, min(furthest, _STEPS)).round().astype(int)).tolist():
+        back = season * -(-step // season)  # from the row that is forecast to the one that is repeated
+        first = max(back, known_rows - 1 + step)
+        errors = np.abs(truth[first:] - known[first - back : len(known) - back])
+        total, count = total + float(np.nansum(errors)), count + int(np.isfinite(errors).sum())
+    return total / count if count else np.nan
 
 
 def _highest_peak(series: np.ndarray, least: float) -> int | None:

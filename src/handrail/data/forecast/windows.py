@@ -284,8 +284,8 @@ def _namer(table: Table, plan: WindowPlan, first_rows: np.ndarray) -> Callable[[
 
 def _describe(plan: WindowPlan) -> list[str]:
     notes = [
-        f"{plan.history} rows of history ({len(plan.channels)} channels), {plan.horizon} rows ahead, season "
-        f"{plan.season}"
+        f"{plan.history} rows of history ({len(plan.channels)} channels), {plan.horizon} rows ahead; "
+        f"{plan.season_why or f'season {plan.season}'}"
     ]
     if plan.left_out:
         names = ", ".join(f"'{name}'" for name in plan.left_out)

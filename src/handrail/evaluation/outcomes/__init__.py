@@ -27,6 +27,9 @@ class Outcome(ABC):
     block: int = 1
     "How many neighbouring rows belong together (overlapping windows)."
 
+    remark: str = ""
+    "What has to be said of how the answers were made: that a baseline was fitted on a sample."
+
     @property
     @abstractmethod
     def rows(self) -> int:

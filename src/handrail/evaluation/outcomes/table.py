@@ -18,6 +18,8 @@ from handrail.evaluation.table_forms import table_forms
 class TableOutcome(Predictions, Outcome):
     """Predictions that are measured, resampled, described and written; fields and errors as `Predictions`."""
 
+    remark: str = ""
+
     @property
     def work(self) -> int:
         return 1 if self.task == "binary" else self.width  # one for each side

@@ -69,21 +69,34 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     span = _in_brackets(interval(metric, network, prose=True), confidence)
     sentence = (
         f"{_what(summary['task'], subject)} with {article} {label} of {value}{span} "
-        f"on {plural(rows, f'{part} {row}')}; the best baseline ({baseline}) has {other_value}, "
-        f"{_ending(outcome, who)}{_alone(replicas, metric) if replicas else ''}"
+        f"on {plural(rows, f'{part} {row}')}; {_standing(results, metric, baseline)} has {other_value}, "
+        f"{_ending(outcome, who, comparison.get('reason'))}{_alone(replicas, metric) if replicas else ''}"
     )
     gap = comparison["difference"]
     gap_texts = difference(metric, gap["value"]), difference_interval(metric, gap)
     tiles = (
         _figure(f"{label}, {part} {row}s", metric, network, look="network", marked=marked),
-        _figure(f"best baseline, {baseline}", metric, other, look="baseline", marked=marked),
+        _figure(
+            _standing(results, metric, baseline).removeprefix("the "),
+            metric,
+            other,
+            look="baseline",
+            marked=marked,
+        ),
         Tile(_WINNER[outcome].format(who=who), *gap_texts, outcome, marked),
     )
     return Verdict(sentence, outcome, tiles)
 
 
+def _standing(results: Mapping[str, Any], metric: str, baseline: str) -> str:
+    """The baseline compared with: the best, or another that is not clearly beaten while the best is."""
+    figures = {name: {metric: measured.get(metric, {})} for name, measured in results["baselines"].items()}
+    best = best_of(metric, figures) or baseline
+    return f"the best baseline ({baseline})" if best == baseline else f"the baseline {baseline}"
+
+
 def _outcome(comparison: str, network: float | None, other: float | None) -> str:
-    if network is None or other is None:
+    if network is None or other is None or comparison == "not comparable":
         return "unknown"
     return comparison if comparison in ("better", "worse") else "even"
 
@@ -127,12 +140,12 @@ def _in_brackets(span: str, confidence: float) -> str:
     return f" ({confidence:.0%} interval {span})".replace("%", "\u202f%", 1) if span else ""
 
 
-def _ending(outcome: str, who: str) -> str:
+def _ending(outcome: str, who: str, reason: str | None) -> str:
     return {
         "better": f"so the {who} wins by more than chance explains.",
         "worse": f"so the {who} loses to it: use the baseline, or change the recipe.",
         "even": f"so the {who} does not win beyond noise.",
-        "unknown": "so the two cannot be compared on these rows.",
+        "unknown": f"so the two cannot be compared{f': {reason}' if reason else ' on these rows'}.",
     }[outcome]
 
 

@@ -1,90 +1,21 @@
-"""The baselines of a network that answers with classes or values: guessing, a linear model, the last season.
+"""The baselines that are affine maps: guessing, and a linear model.
 
-Guess and linear model are affine maps, scores = features · weights + bias, followed by the task's softmax or
-sigmoid. None is stored: the test fits them again, on the same training rows.
+Scores = features · weights + bias, followed by the task's softmax or sigmoid.
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int, Num
 
-from handrail.data.encoders.row_encoder import RowEncoder
-from handrail.data.part import Part
-from handrail.data.rows import Rows, count, take
-from handrail.data.stores.series import WindowStore
-from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.evaluation.metric_names import check_task
-from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.table import TableOutcome
-from handrail.tasks.scoring import rows_at_once
+from handrail.tasks.baselines.features import Features
 
 _MOST_ROWS = 100_000
 _WORK = 100_000_000  # rows × features × outputs: some seconds
 _ITERATIONS = 100
-
-
-def table_baselines(spec: TaskSpec, train: Part, part: Part, encoder: RowEncoder) -> dict[str, Outcome]:
-    """The answers for `part` of "majority" (or "mean") and "linear", fitted on the network's training rows.
-
-    Features are made only of the rows that are fitted, and of `part` a chunk at a time, to save memory.
-    """
-    rows, target = train.encode_with(encoder), train.target.numpy()
-    width = _features(encoder, rows, np.arange(1)).shape[1]
-    chosen = fitting_rows(spec.name, target, spec.classes, width=width)
-    features = _features(encoder, rows, chosen)
-    baselines = fit_baselines(spec.name, features, target, spec.classes, rows=chosen)
-    shared = {"classes": spec.classes, "scale": naive_errors(spec, part), "block": _block(spec)}
-    predictions, truth = _predict(baselines, encoder, part.encode_with(encoder)), part.target.numpy()
-    return {
-        name: TableOutcome(spec.name, truth, answers.probabilities, answers.values, answers.labels, **shared)
-        for name, answers in predictions.items()
-    }
-
-
-def seasonal_naive(spec: TaskSpec, part: Part) -> TableOutcome:
-    """The forecast that repeats the last season.
-
-    Source: Hyndman & Koehler 2006
-    """
-    name, store = _windows(part)
-    return value_outcome(spec, part, store.last_season(spec, part.raw[name].to_numpy()))
-
-
-def value_outcome(spec: TaskSpec, part: Part, values: Float[np.ndarray, "rows outputs"]) -> TableOutcome:
-    """Predicted values for a part beside the truth."""
-    truth, scale = part.target.numpy(), naive_errors(spec, part)
-    return TableOutcome("regression", truth, values=values, scale=scale, block=_block(spec))
-
-
-def naive_errors(spec: TaskSpec, part: Part) -> np.ndarray | None:
-    """For forecasts, the mean absolute errors of the seasonal naive forecast on training rows (for MASE)."""
-    return _windows(part)[1].naive_errors(spec) if spec.is_forecast else None
-
-
-def _block(spec: TaskSpec) -> int:
-    """How many neighbouring rows belong together: windows of a forecast share predicted values."""
-    return max(spec.horizon, 1)
-
-
-def _windows(part: Part) -> tuple[str, WindowStore]:
-    return next((name, store) for name, store in part.stores.items() if isinstance(store, WindowStore))
-
-
-@torch.inference_mode()
-def _features(encoder: RowEncoder, rows: Rows, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n width"]:
-    """The simple features of the rows at these places, a chunk at a time."""
-    size, features = rows_at_once(rows), np.empty((0, 0), dtype=np.float32)
-    for start in range(0, len(places), size):
-        chunk = encoder.simple(take(rows, torch.from_numpy(places[start : start + size]))).cpu().numpy()
-        if not start:
-            features = np.empty((len(places), chunk.shape[1]), dtype=chunk.dtype)
-        features[start : start + len(chunk)] = chunk
-    return features
 
 
 @dataclass(frozen=True)
@@ -94,12 +25,6 @@ class BaselineAnswers:
     probabilities: np.ndarray | None = None
     labels: np.ndarray | None = None
     values: np.ndarray | None = None
-
-    @classmethod
-    def join(cls, parts: Sequence["BaselineAnswers"]) -> "BaselineAnswers":
-        """The answers for several sets of rows, one after the other."""
-        arrays = [[getattr(part, field.name) for part in parts] for field in fields(cls)]
-        return cls(*(None if array[0] is None else np.concatenate(array) for array in arrays))
 
 
 @dataclass(frozen=True)
@@ -112,15 +37,22 @@ class Baseline:
     weights: np.ndarray
     bias: np.ndarray
 
-    def predict(self, features: Float[np.ndarray, "rows width"]) -> BaselineAnswers:
-        """Values, or probabilities and labels: the most probable class, or every label above 0.5.
+    def scores(self, features: Features) -> Float[np.ndarray, "rows outputs"]:
+        """Values, or scores whose softmax (of labels sigmoid) are the probabilities.
 
         Raises: `DataError` when the features have another width than those that the baseline was fitted on.
         """
+        _check_features(features, width=len(self.weights))
+        return features @ self.weights + self.bias
+
+    def predict(self, features: Features) -> BaselineAnswers:
+        """Values, or probabilities and labels: the most probable class, or every label above 0.5.
+
+        Raises: as `scores`.
+        """
         from scipy.special import expit, softmax
 
-        _check_features(features, width=len(self.weights))
-        scores = features @ self.weights + self.bias
+        scores = self.scores(features)
         if self.task == "regression":
             return BaselineAnswers(values=scores)
         if self.task == "multi-label":
@@ -130,19 +62,9 @@ class Baseline:
         return BaselineAnswers(probabilities, labels=probabilities.argmax(axis=1))
 
 
-def _predict(baselines: dict[str, Baseline], encoder: RowEncoder, rows: Rows) -> dict[str, BaselineAnswers]:
-    parts: dict[str, list[BaselineAnswers]] = {name: [] for name in baselines}
-    size = rows_at_once(rows)
-    for start in range(0, count(rows), size):
-        features = _features(encoder, rows, np.arange(start, min(start + size, count(rows))))
-        for name, baseline in baselines.items():
-            parts[name].append(baseline.predict(features))
-    return {name: BaselineAnswers.join(chunks) for name, chunks in parts.items()}
-
-
 def fit_baselines(
     task: str,
-    features: Float[np.ndarray, "rows width"],
+    features: Features,
     target: Num[np.ndarray, "rows ..."],
     classes: tuple[str, ...] = (),
     *,
@@ -154,8 +76,9 @@ def fit_baselines(
       the target.
     - linear: logistic regression (C = 1; one for each label) or ridge regression (α = 1) of scikit-learn. It
       stops after 100 iterations, converged or not: a baseline close to its optimum is still one. It is fitted
-      on at most 100,000 rows, fewer where rows × features × outputs would pass 10⁸, drawn with a fixed seed
-      and with every class included. A class or label that the rows lack gets probability 0.
+      on at most 100,000 rows, fewer where rows × features × outputs would pass 10⁸ (zeros do
+      not count), drawn with a fixed seed and with every class included. A class or label that the rows lack
+      gets probability 0.
 
     Arguments:
         features: scaled, finite.
@@ -169,17 +92,17 @@ def fit_baselines(
     check_task(task)
     _check_features(features, width=features.shape[1] if features.ndim == 2 else 0)
     targets = target if rows is None else target[rows]
-    if not len(target) or len(targets) != len(features):
-        counts = f"{len(targets)} and {len(features)}"
+    if not len(target) or len(targets) != features.shape[0]:
+        counts = f"{len(targets)} and {features.shape[0]}"
         raise DataError(f"Baselines need as many targets as rows, and at least one; found {counts}.")
     if not np.isfinite(target).all():
         raise DataError("The target holds numbers that are not finite; baselines cannot be fitted.")
-    constant = _constant_scores(task, target, classes)
+    constant = constant_scores(task, target, classes)
     flat = np.zeros((features.shape[1], len(constant)))
     maps = {"mean" if task == "regression" else "majority": (flat, constant), "linear": (flat, constant)}
     if flat.size:
         chosen = np.arange(len(targets)) if rows is not None else _some_rows(task, target, flat.size)
-        subset = features if len(chosen) == len(features) else features[chosen]
+        subset = features if len(chosen) == features.shape[0] else features[chosen]
         maps["linear"] = _linear(task, subset, targets[chosen], constant)
     return {name: Baseline(name, task, tuple(classes), *arrays) for name, arrays in maps.items()}
 
@@ -188,10 +111,14 @@ def fitting_rows(
     task: str, target: Num[np.ndarray, "rows ..."], classes: tuple[str, ...], *, width: int
 ) -> Int[np.ndarray, " n"]:
     """The rows that "linear" is fitted on; features of the others need not be made."""
-    return _some_rows(task, target, width * len(_constant_scores(task, target, classes)))
+    return _some_rows(task, target, width * len(constant_scores(task, target, classes)))
 
 
-def _check_features(features: np.ndarray, *, width: int) -> None:
+def _check_features(features: Features, *, width: int) -> None:
+    from scipy.sparse import issparse
+
+    if issparse(features):  # made of words, which are finite
+        return
     if features.ndim != 2 or features.shape[1] != width:
         raise DataError(f"The features have shape {list(features.shape)}; expected [rows, {width}].")
     finite = np.isfinite(features)
@@ -203,7 +130,7 @@ def _check_features(features: np.ndarray, *, width: int) -> None:
         )
 
 
-def _constant_scores(task: str, target: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+def constant_scores(task: str, target: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
     """The bias whose softmax (sigmoid) gives the frequencies; −∞ and ∞ stand for 0 and 1."""
     if task == "regression":
         return target.mean(axis=0, dtype=np.float64)
@@ -228,7 +155,7 @@ def _some_rows(task: str, target: np.ndarray, cost: int) -> np.ndarray:
 
 
 def _linear(
-    task: str, features: np.ndarray, target: np.ndarray, constant: np.ndarray
+    task: str, features: Features, target: np.ndarray, constant: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     if task == "regression":
         from sklearn.linear_model import Ridge
@@ -245,7 +172,7 @@ def _linear(
     return _logistic(features, target, constant)
 
 
-def _logistic(features: np.ndarray, codes: np.ndarray, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _logistic(features: Features, codes: np.ndarray, constant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights [width, classes] and bias [classes]; constant scores with fewer than two classes present."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
