@@ -26,6 +26,7 @@ from handrail.runs.predict import Answers, generate_text, predict_table, with_tr
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import replicas_from, spread
+from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 
 
@@ -38,12 +39,15 @@ class Run(RunRecord):
         tested = self.tested
         if not tested or not tested["refit"]:
             return self._fit_pipeline
-        return Pipeline.load(self.folder.refit, network=self._module)
+        return self._load(self.folder.refit)
 
     @functools.cached_property
     def _fit_pipeline(self) -> Pipeline:
         """The pipeline of the fit, whose validation figures are known."""
-        return Pipeline.load(self.folder.model, network=self._module)
+        return self._load(self.folder.model)
+
+    def _load(self, folder: Path) -> Pipeline:
+        return Pipeline.load(folder, network=self._module, trust=self._trust)
 
     def predict(
         self,
@@ -145,11 +149,13 @@ class Run(RunRecord):
     def _refit(self, part: Part, progress: str) -> Pipeline:
         """The network trained on both parts, once: it would come out the same again."""
         if (self.folder.refit / "pipeline.json").exists():
-            return Pipeline.load(self.folder.refit, network=self._module)
+            return self._load(self.folder.refit)
         replicas = self.summary.get("replicas")  # nothing in runs of a version without them
         members = replicas["members"] if replicas else [self.summary["training"]]
         epochs = [max(1, member["best_epoch"]) for member in members]
-        recipe, before = self.recipe.with_values(self._settings), self._fit_pipeline
+        with reading(self.folder.resolved_recipe, trust=self._trust):
+            recipe = self.recipe.with_values(self._settings)
+        before = self._fit_pipeline
         return assembly.refit(recipe, before, part, epochs=epochs, folder=self.folder, progress=progress)
 
     @property
@@ -186,12 +192,19 @@ class Run(RunRecord):
         return model_card(self)
 
 
-def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
-    """The run in a folder, ready to predict.
+def load(
+    path: str | Path,
+    *,
+    model: torch.nn.Module | None = None,
+    trust: bool = False,
+    allow_pickle: bool = False,
+) -> Run:
+    """The run in a folder, ready to predict; arguments as `Run`.
 
-    Raises: `RunError` when there is no run, or its fit has not ended.
+    Raises: `RunError` when there is no run, or its fit has not ended; `RecipeError` for import paths in its
+        files that are not trusted.
     """
-    run = Run(path, model=model)
+    run = Run(path, model=model, trust=trust, allow_pickle=allow_pickle)
     run.pipeline  # noqa: B018 - damage shows now, not at the first prediction
     return run
 
@@ -202,6 +215,8 @@ def export_onnx(
     *,
     source: Any = None,
     overwrite: bool = False,
+    trust: bool = False,
+    allow_pickle: bool = False,
 ) -> Path:
     """Write the pipeline of a run as one ONNX file, compared with PyTorch on the validation rows.
 
@@ -212,13 +227,14 @@ def export_onnx(
         destination: the file; by default `model/model.onnx` in the run folder.
         source: where the data of the run is now, if it has moved.
         overwrite: replace an existing file.
+        trust, allow_pickle: of a folder, as `Run`.
 
     Returns: the file.
 
     Raises: as `write_onnx`; `RunError` when the fit has not finished, `DataError` when the source of the run
         cannot be read.
     """
-    run = run if isinstance(run, Run) else load(run)
+    run = run if isinstance(run, Run) else load(run, trust=trust, allow_pickle=allow_pickle)
     path = run.folder.model / "model.onnx" if destination is None else Path(destination)
     write_onnx(run.pipeline, path, lambda: run.parts(source=source)[1].sample.features, overwrite=overwrite)
     return path
@@ -232,12 +248,13 @@ def predict_source(
     keep: bool = False,
     strict: bool = False,
     skip_bad: bool = False,
+    trust: bool = False,
 ) -> Answers:
     """Answers of a run for a source; with `keep`, appended to the columns that were read.
 
     Raises: as `Run.predict`.
     """
-    run = load(path)
+    run = load(path, trust=trust)
     large = large_source(source, options, run.pipeline)
     if large is not None:
         return predict_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
@@ -265,6 +282,7 @@ def predict_into(
     strict: bool = False,
     skip_bad: bool = False,
     overwrite: bool = False,
+    trust: bool = False,
 ) -> tuple[int, list[str]] | None:
     """Write the answers for a table larger than memory, a block of rows at a time.
 
@@ -272,7 +290,7 @@ def predict_into(
 
     Raises: as `Run.predict`; then nothing is written.
     """
-    run = load(path)
+    run = load(path, trust=trust)
     large = large_source(source, options, run.pipeline) if writes_blocks(out) else None
     if large is None:
         return None

@@ -18,6 +18,7 @@ from handrail.cli.options import (
     Settings,
     Source,
     Target,
+    Trust,
     make_read_options,
     parse_changes,
     parse_reading,
@@ -50,6 +51,7 @@ def predict(
     overwrite: Overwrite = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -60,6 +62,7 @@ def predict(
     if out is not None and Path(source).exists() and Path(source).resolve() == out.resolve():
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
     how: Any = {"options": make_read_options(reading), "keep": keep, "strict": strict, "skip_bad": skip_bad}
+    how["trust"] = trust
     written = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
     answers: Any = predict_source(run, source, **how) if written is None else None
     rows, warnings = written or (len(answers.frame), answers.warnings)
@@ -96,18 +99,19 @@ def sample(
         float, typer.Option("--temperature", min=0, help="Sampling temperature; 0 is greedy.")
     ] = 0.8,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
+    trust: Trust = False,
 ) -> None:
     """Let a language model write."""
     from handrail.run import load
 
-    typer.echo(load(run).sample(start, length=length, temperature=temperature, seed=seed))
+    typer.echo(load(run, trust=trust).sample(start, length=length, temperature=temperature, seed=seed))
 
 
-def report(run: RunPath, quiet: Quiet = False) -> None:
+def report(run: RunPath, trust: Trust = False, quiet: Quiet = False) -> None:
     """Write the report of a run again."""
     from handrail.run import Run
 
-    say(str(Run(run).report()), quiet)
+    say(str(Run(run, trust=trust).report()), quiet)
 
 
 def check(
@@ -116,6 +120,7 @@ def check(
     settings: Settings = None,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a source before anything is trained; exit code 1 if something would stop a fit."""
@@ -124,7 +129,8 @@ def check(
     from handrail.fitting import check_source
 
     changes = parse_changes(settings, reading)
-    data, findings = check_source(table, parse_target(target), recipe=recipe, changes=changes)
+    how: Any = {"recipe": recipe, "changes": changes, "trust": trust}
+    data, findings = check_source(table, parse_target(target), **how)
     if as_json:
         columns = [column.model_dump() for column in data.schema.columns]
         listed = [finding.model_dump() for finding in findings]
@@ -199,9 +205,12 @@ def export(
     onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
     source: Moved = None,
     overwrite: Overwrite = False,
+    allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the whole pipeline as one ONNX file: raw values in, labels and probabilities out."""
     from handrail.run import export_onnx
 
-    say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite)}", quiet)
+    how: Any = {"trust": trust, "allow_pickle": allow_pickle}
+    say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite, **how)}", quiet)
