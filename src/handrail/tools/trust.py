@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import isclass, isfunction
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def reading(file: str | Path, *, trust: bool) -> Iterator[None]:
 
 @contextmanager
 def naming() -> Iterator[None]:
-    """While open, import paths that are met count as named by the user: in settings, in a class's defaults."""
+    """While open, import paths that are met count as named by the user: in settings, in defaults."""
     token = _origin.set(_Origin("", trusted=True, naming=True))
     try:
         yield
@@ -106,12 +106,12 @@ def naming() -> Iterator[None]:
 @contextmanager
 def only_named(folder: Path | None) -> Iterator[None]:
     """While open, in the whole process: only what is named counts, and modules may also lie in `folder`."""
-    before = _process.only_named, _process.folder
+    before = replace(_process, named=set(_process.named))
     _process.only_named, _process.folder = True, folder
     try:
         yield
     finally:
-        _process.only_named, _process.folder = before
+        vars(_process).update(vars(before))
 
 
 def inherit(values: Any, folder: str | None) -> None:
