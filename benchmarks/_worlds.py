@@ -210,7 +210,7 @@ class Forecast(World):
             # the law is unchanged when all signs change
             values = {
                 "network": lambda: network.predict(x),
-                "equal": lambda: -network.predict(-x),
+                "equal": lambda: -np.asarray(network.predict(-x)),
                 "baseline": lambda: np.repeat(x[:, -1:], self.horizon, axis=1),
             }[name]()
             scale = np.full(self.horizon, 1.0)

@@ -7,11 +7,18 @@
 Names are imported when they are first used: `import handrail` is quick and loads no torch.
 """
 
-import importlib
 import sys
-from typing import TYPE_CHECKING, Any
 
-from handrail.tools.moved import MovedFinder
+# `python -m handrail` puts the current folder first, where data lies and no code of ours.
+_words = zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
+_run_by_name = [name for flag, name in _words if flag[:1] + flag[-1:] == "-m"][:1]
+if sys.argv[:1] == ["-m"] and _run_by_name == ["handrail"] and not sys.flags.safe_path:
+    del sys.path[0]
+
+import importlib  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from handrail.tools.moved import MovedFinder  # noqa: E402
 
 if TYPE_CHECKING:
     from handrail.components import component

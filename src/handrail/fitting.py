@@ -47,6 +47,7 @@ from handrail.runs.lock import hold
 from handrail.runs.record import load_recipe
 from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
+from handrail.tools.trust import reading
 from handrail.training.callbacks import Callback
 from handrail.training.distributed.join import join_processes, resumable
 from handrail.training.signals import Interrupted, listening
@@ -65,6 +66,7 @@ def fit(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
+    trust: bool = False,
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
 ) -> Run:
@@ -79,6 +81,7 @@ def fit(
         recipe: a `Recipe`, its settings, or a YAML file; every setting has a default.
         changes: dotted settings on top, for example `{"training.epochs": 20, "model": my_module}`.
         out: the run folder; by default `runs/<name>-<time>`.
+        trust: import what a recipe file names by import path.
         progress: "auto" shows progress on standard error, "none" does not.
         callbacks: listeners of training.
 
@@ -88,7 +91,7 @@ def fit(
         `TrainingError` when the loss is not a number; the last good weights are kept. `Interrupted` on Ctrl-C
         or SIGTERM; `resume` goes on.
     """
-    asked = compose(source, target, recipe=recipe, changes=changes)
+    asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
     check_start(asked)
     if asked.tuning.space:
         raise RecipeError(
@@ -98,7 +101,7 @@ def fit(
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
         with new_folder(asked, out) as folder:
-            return _fit(asked, FitContext(folder, team, progress, callbacks))
+            return _fit(asked, FitContext(folder, team, progress, callbacks, trust))
 
 
 def resume(
@@ -106,6 +109,8 @@ def resume(
     *,
     source: Any = None,
     model: torch.nn.Module | None = None,
+    trust: bool = False,
+    allow_pickle: bool = False,
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
 ) -> Run:
@@ -115,21 +120,25 @@ def resume(
         path: the run folder.
         source: where the same data is now, if it has moved.
         model: the module, where the fit was given an object.
+        trust: import what the files of the run name by import path.
+        allow_pickle: read its data although it is a pickle.
 
-    Raises: `RunError` when there is no run, `DataError` when the data has changed.
+    Raises: `RunError` when there is no run, `DataError` when the data has changed, `RecipeError` for import
+        paths that are not trusted.
     """
     folder = find_folder(path)
     if folder.validation.exists() and folder.report.exists():
-        return Run(folder.path, model=model)
-    asked = load_recipe(folder, model=model)
+        return Run(folder.path, model=model, trust=trust, allow_pickle=allow_pickle)
+    asked = load_recipe(folder, model=model, trust=trust, allow_pickle=allow_pickle)
     if source is not None:
-        asked = asked.with_values({"data.source": absolute(source)})
+        with reading(folder.recipe, trust=trust):
+            asked = asked.with_values({"data.source": absolute(source)})
     check_same_recipe(folder, asked)
     with join_processes(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
         with hold(folder.path):
-            return _fit(asked, FitContext(folder, team, progress, callbacks))
+            return _fit(asked, FitContext(folder, team, progress, callbacks, trust))
 
 
 def check_source(
@@ -138,12 +147,13 @@ def check_source(
     *,
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> tuple[Dataset, list[Finding]]:
     """Check a table without training: the parts, and the findings, also those that compare all three parts.
 
     Raises: `RecipeError`, `DataError` as `fit`; findings that would stop a fit are returned.
     """
-    asked = compose(source, target, recipe=recipe, changes=changes)
+    asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
     check_start(asked)
     data = prepare(asked.data)
     _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
@@ -171,7 +181,8 @@ def _fit(asked: Recipe, context: FitContext) -> Run:
             raise
     readable = all(_is_path(getattr(asked.data, name)) for name in SOURCES)
     model = asked.model if is_object(asked.model) else None
-    return Run(context.folder.path, model=model, recipe=asked if readable else None)
+    how: Any = {"trust": context.trust, "allow_pickle": asked.data.read.allow_pickle}
+    return Run(context.folder.path, model=model, recipe=asked if readable else None, **how)
 
 
 def _take_steps(asked: Recipe, context: FitContext) -> None:
@@ -179,7 +190,7 @@ def _take_steps(asked: Recipe, context: FitContext) -> None:
     data, recipe = _massage(asked, context)
     recipe, reasons, pipeline, findings = _choose(recipe, data, context)
     replicas = _train(recipe, data, pipeline, context)
-    _test(recipe, data, pipeline, replicas, context.folder, reasons=reasons, findings=findings)
+    _test(recipe, data, pipeline, replicas, context, reasons=reasons, findings=findings)
     _log.info("done")
 
 
@@ -235,13 +246,13 @@ def _test(
     data: Dataset,
     pipeline: Pipeline,
     replicas: Sequence[Replica],
-    folder: Folder,
+    context: FitContext,
     *,
     reasons: tuple[str, ...],
     findings: list[Finding],
 ) -> None:
     """Decide and measure on validation rows, then write figures, model and report; the seal stays shut."""
-    part = data.validation
+    part, folder = data.validation, context.folder
     pipeline.decoder.settle(pipeline.network, pipeline.rows(part), part, recipe.evaluation)
     outcome = pipeline.outcome(part)
     summary = summarise(recipe, data, pipeline, outcome, replicas, reasons=reasons, findings=findings)
@@ -250,7 +261,8 @@ def _test(
     write_predictions(folder, "validation", outcome, part, data.task)
     write_samples(folder, pipeline, data.train, part, outcome)
     write_json(folder.validation, summary)
-    run = Run(folder.path, model=recipe.model if is_object(recipe.model) else None)
+    model = recipe.model if is_object(recipe.model) else None
+    run = Run(folder.path, model=model, trust=context.trust)
     write_text(folder.model / "card.md", run.card())
     run.report()
 

@@ -36,6 +36,7 @@ from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
 from handrail.tasks.task import Choice
 from handrail.tools.files import explain_damage, write_atomically
+from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 
 
@@ -56,12 +57,15 @@ class Run(RunRecord):
         tested = self.tested
         if not tested or not tested["refit"]:
             return self._fit_pipeline
-        return Pipeline.load(self.folder.refit, network=self._module)
+        return self._load(self.folder.refit)
 
     @functools.cached_property
     def _fit_pipeline(self) -> Pipeline:
         """The pipeline of the fit, whose validation figures are known."""
-        return Pipeline.load(self.folder.model, network=self._module)
+        return self._load(self.folder.model)
+
+    def _load(self, folder: Path) -> Pipeline:
+        return Pipeline.load(folder, network=self._module, trust=self._trust)
 
     def predict(
         self,
@@ -198,11 +202,12 @@ class Run(RunRecord):
     def _refit(self, part: Part, progress: str) -> Pipeline:
         """The network trained on both parts, once: it would come out the same again."""
         if (self.folder.refit / "pipeline.json").exists():
-            return Pipeline.load(self.folder.refit, network=self._module)
+            return self._load(self.folder.refit)
         from handrail.runs import assembly
 
-        recipe, before = self.recipe.with_values(self._settings), self._fit_pipeline
-        fitted, folder = self._replicas, self.folder
+        with reading(self.folder.resolved_recipe, trust=self._trust):
+            recipe = self.recipe.with_values(self._settings)
+        fitted, folder, before = self._replicas, self.folder, self._fit_pipeline
         return assembly.refit(recipe, before, part, fitted=fitted, folder=folder, progress=progress)
 
     @property
@@ -258,12 +263,19 @@ class Run(RunRecord):
         return model_card(self)
 
 
-def load(path: str | Path, *, model: torch.nn.Module | None = None) -> Run:
-    """The run in a folder, ready to predict.
+def load(
+    path: str | Path,
+    *,
+    model: torch.nn.Module | None = None,
+    trust: bool = False,
+    allow_pickle: bool = False,
+) -> Run:
+    """The run in a folder, ready to predict; arguments as `Run`.
 
-    Raises: `RunError` when there is no run, or its fit has not ended.
+    Raises: `RunError` when there is no run, or its fit has not ended; `RecipeError` for import paths in its
+        files that are not trusted.
     """
-    run = Run(path, model=model)
+    run = Run(path, model=model, trust=trust, allow_pickle=allow_pickle)
     run.pipeline  # noqa: B018 - damage shows now, not at the first prediction
     return run
 
@@ -274,6 +286,8 @@ def export_onnx(
     *,
     source: Any = None,
     overwrite: bool = False,
+    trust: bool = False,
+    allow_pickle: bool = False,
 ) -> Path:
     """Write the pipeline of a run as one ONNX file, compared with PyTorch on the validation rows.
 
@@ -284,6 +298,7 @@ def export_onnx(
         destination: the file; by default `model/model.onnx` in the run folder.
         source: where the data of the run is now, if it has moved.
         overwrite: replace an existing file.
+        trust, allow_pickle: of a folder, as `Run`.
 
     Returns: the file.
 
@@ -292,7 +307,7 @@ def export_onnx(
     """
     from handrail.pipeline.export import write_onnx
 
-    run = run if isinstance(run, Run) else load(run)
+    run = run if isinstance(run, Run) else load(run, trust=trust, allow_pickle=allow_pickle)
     path = run.folder.model / "model.onnx" if destination is None else Path(destination)
     with hold(run.path) if destination is None else nullcontext():
         write_onnx(
@@ -309,12 +324,13 @@ def predict_source(
     keep: bool = False,
     strict: bool = False,
     skip_bad: bool = False,
+    trust: bool = False,
 ) -> Answers:
     """Answers of a run for a source; with `keep`, appended to the columns that were read.
 
     Raises: as `Run.predict`.
     """
-    run = load(path)
+    run = load(path, trust=trust)
     large = large_source(source, options, run.pipeline)
     if large is not None:
         return predict_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
@@ -342,6 +358,7 @@ def predict_into(
     strict: bool = False,
     skip_bad: bool = False,
     overwrite: bool = False,
+    trust: bool = False,
 ) -> tuple[int, list[str]] | None:
     """Write the answers for a table larger than memory, a block of rows at a time.
 
@@ -349,7 +366,7 @@ def predict_into(
 
     Raises: as `Run.predict`; then nothing is written.
     """
-    run = load(path)
+    run = load(path, trust=trust)
     large = large_source(source, options, run.pipeline) if writes_blocks(out) else None
     if large is None:
         return None

@@ -385,7 +385,7 @@ def test_what_is_no_component_is_not_called(
     kind: str, spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RecipeError, match=f"is no {kind}: expected a class with"):
+    with pytest.raises(RecipeError, match=f"is no {kind}: expected a subclass of"):
         build(kind, spec, 3, 1)
     assert list(tmp_path.iterdir()) == []
 

@@ -560,7 +560,7 @@ def test_classes_and_functions_are_written_as_import_paths(tmp_path: Path) -> No
         "model": {f"{__name__}:Net": {"depth": 3}},
         "objective": {"loss": f"{__name__}:distance"},
     }
-    back = Recipe.load(_written(recipe, tmp_path))
+    back = Recipe.load(_written(recipe, tmp_path), trust=True)
     assert back == recipe
     assert back.resolved()["model"] == {f"{__name__}:Net": {"depth": 3}}
     nested = Recipe.parse({"learning": {"gradient": {"optimizer": torch.optim.SGD}}})

@@ -24,6 +24,7 @@ from handrail.cli.options import (
     RunPath,
     Settings,
     Target,
+    Trust,
     parse_changes,
     parse_reading,
     parse_target,
@@ -34,6 +35,7 @@ from handrail.cli.options import (
 )
 from handrail.errors import HandrailError, VisibleFormatter, visible
 from handrail.tools.files import explain_damage
+from handrail.tools.trust import only_named
 
 _SOURCE = typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False)
 
@@ -64,6 +66,7 @@ def fit(
     ] = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -74,10 +77,10 @@ def fit(
     changes = parse_changes(settings, parse_reading(read, allow_pickle))
     from handrail.cli.early import look_early
 
-    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes)
+    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
     from handrail.fitting import fit as fit_table
 
-    run = fit_table(recipe=asked, out=out, progress=progress_style(quiet))
+    run = fit_table(recipe=asked, out=out, trust=trust, progress=progress_style(quiet))
     _print_run(run, as_json=as_json, quiet=quiet, test=test, refit=refit)
 
 
@@ -125,14 +128,22 @@ def run_as_json(run: Any) -> dict[str, Any]:
 
 
 @app.command()
-def resume(run: RunPath, source: Moved = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def resume(
+    run: RunPath,
+    source: Moved = None,
+    allow_pickle: AllowPickle = False,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Continue a fit or a search that was interrupted or killed."""
+    how: Any = {"source": source, "allow_pickle": allow_pickle, "trust": trust}
     if (run / "search.yaml").is_file():
-        _resume_search(run, source=source, as_json=as_json, quiet=quiet)
+        _resume_search(run, as_json=as_json, quiet=quiet, **how)
         return
     from handrail.fitting import resume as resume_run
 
-    resumed = resume_run(run, source=source, progress=progress_style(quiet))
+    resumed = resume_run(run, progress=progress_style(quiet), **how)
     with explain_damage(resumed.folder.validation):
         _print_run(resumed, as_json=as_json, quiet=quiet)
 
@@ -160,14 +171,16 @@ def tune(
     ] = None,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Try settings (tuning.space) on validation rows and say which differences are within noise."""
     if resume is not None:
-        names = ("SOURCE", "--target", "--out", "--set", "--read", "--allow-pickle")
-        _check_resumed(dict(zip(names, (source, target, out, settings, read, allow_pickle), strict=True)))
-        _resume_search(resume, refit=refit, as_json=as_json, quiet=quiet)
+        names = ("SOURCE", "--target", "--out", "--set", "--read")
+        _check_resumed(dict(zip(names, (source, target, out, settings, read), strict=True)))
+        how: Any = {"refit": refit, "allow_pickle": allow_pickle, "trust": trust}
+        _resume_search(resume, as_json=as_json, quiet=quiet, **how)
         return
     if source is None:
         raise HandrailError(
@@ -177,10 +190,10 @@ def tune(
     changes = parse_changes(settings, parse_reading(read, allow_pickle))
     from handrail.cli.early import look_early
 
-    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes)
+    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
     from handrail.tuning.search import tune as search
 
-    result = search(recipe=asked, out=out, refit=refit, progress=progress_style(quiet))
+    result = search(recipe=asked, out=out, refit=refit, trust=trust, progress=progress_style(quiet))
     _print_search(result, as_json=as_json, quiet=quiet)
 
 
@@ -230,6 +243,8 @@ def open_seal(
         bool, typer.Option("--refit", help="First train on training and validation rows together.")
     ] = False,
     source: Moved = None,
+    allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -237,7 +252,7 @@ def open_seal(
     from handrail.report.console import test_summary
     from handrail.run import Run
 
-    opened = Run(run)
+    opened = Run(run, trust=trust, allow_pickle=allow_pickle)
     tested = opened.test(again=again, refit=refit, source=source, progress=progress_style(quiet))
     if as_json:
         print_json(run_as_json(opened))
@@ -260,9 +275,9 @@ def main() -> None:
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
     _show_visibly()
-    sys.path.append(str(Path.cwd()))  # `model: mynets:Tree` finds mynets.py in the current folder
     try:
-        app()
+        with only_named(_current_folder()):  # `-s model=mynets:Tree` finds mynets.py in the current folder
+            app()
     except HandrailError as error:
         _fail(str(error), 2)
     except BrokenPipeError:
@@ -295,6 +310,13 @@ def _show_visibly() -> None:
 def _explain_system(error: OSError) -> str:
     reason = error.strerror or str(error)
     return f"{error.filename!r:.300}: {reason}; correct the path." if error.filename else f"{reason}."
+
+
+def _current_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it has been removed
+        return None
 
 
 def _on_sigterm(_number: int, _frame: object) -> None:

@@ -13,7 +13,9 @@ from handrail.recipe.sections import DataRecipe
 _SMALL = 2_000_000  # bytes: read in a fraction of the time that importing torch takes
 
 
-def look_early(source: str | None, target: Any, *, recipe: str | None, changes: Mapping[str, Any]) -> Recipe:
+def look_early(
+    source: str | None, target: Any, *, recipe: str | None, changes: Mapping[str, Any], trust: bool
+) -> Recipe:
     """The recipe of a command, composed, after a first look at its source.
 
     What is not there is told at once; a small table is read and divided, so that a wrong target or split is
@@ -23,7 +25,7 @@ def look_early(source: str | None, target: Any, *, recipe: str | None, changes: 
     """
     if source is not None:
         look_at(source)
-    asked = compose(source, target, recipe=recipe, changes=changes)
+    asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
     if "torch" in sys.modules:  # a component was named, and they are written with torch
         return asked
     for name in SOURCES:

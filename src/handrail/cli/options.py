@@ -47,6 +47,15 @@ AllowPickle = Annotated[
     bool, typer.Option("--allow-pickle", help="Read a pickle although it can run any code.")
 ]
 
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Import the classes and functions that a recipe or a folder names: whoever wrote it can run any "
+        "code.",
+    ),
+]
+
 
 def source_or_recipe(text: str) -> tuple[str | None, str | None]:
     """The argument of a command as a source, or as a recipe if it names a YAML file."""

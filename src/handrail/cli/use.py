@@ -17,6 +17,7 @@ from handrail.cli.options import (
     Settings,
     Source,
     Target,
+    Trust,
     make_read_options,
     parse_changes,
     parse_reading,
@@ -51,6 +52,7 @@ def predict(
     overwrite: Overwrite = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -64,6 +66,7 @@ def predict(
     if out is not None and out.exists() and Path(source).exists() and out.samefile(source):
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
     how: Any = {"options": make_read_options(reading), "keep": keep, "strict": strict, "skip_bad": skip_bad}
+    how["trust"] = trust
     written = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
     answers: Any = predict_source(run, source, **how) if written is None else None
     rows, warnings = written or (len(answers.frame), answers.warnings)
@@ -100,18 +103,20 @@ def sample(
         float, typer.Option("--temperature", min=0, help="Sampling temperature; 0 is greedy.")
     ] = 0.8,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
+    trust: Trust = False,
 ) -> None:
     """Let a language model write."""
     from handrail.run import load
 
-    print_data(load(run).sample(start, length=length, temperature=temperature, seed=seed) + "\n")
+    written = load(run, trust=trust).sample(start, length=length, temperature=temperature, seed=seed)
+    print_data(written + "\n")
 
 
-def report(run: RunPath, quiet: Quiet = False) -> None:
+def report(run: RunPath, trust: Trust = False, quiet: Quiet = False) -> None:
     """Write the report of a run again."""
     from handrail.run import Run
 
-    record = Run(run)
+    record = Run(run, trust=trust)
     with explain_damage(record.folder.validation):
         say(str(record.report()), quiet)
 
@@ -122,6 +127,7 @@ def check(
     settings: Settings = None,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a source before anything is trained; exit code 1 if something would stop a fit."""
@@ -130,10 +136,10 @@ def check(
     from handrail.cli.early import look_early
 
     changes = parse_changes(settings, reading)
-    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes)
+    asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
     from handrail.fitting import check_source
 
-    data, findings = check_source(recipe=asked)
+    data, findings = check_source(recipe=asked, trust=trust)
     if as_json:
         columns = [column.model_dump() for column in data.schema.columns]
         listed = [finding.model_dump() for finding in findings]
@@ -208,9 +214,12 @@ def export(
     onnx: Annotated[Path | None, typer.Option("--onnx", help="The ONNX file to write.")] = None,
     source: Moved = None,
     overwrite: Overwrite = False,
+    allow_pickle: AllowPickle = False,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the whole pipeline as one ONNX file: raw values in, labels and probabilities out."""
     from handrail.run import export_onnx
 
-    say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite)}", quiet)
+    how: Any = {"trust": trust, "allow_pickle": allow_pickle}
+    say(f"written: {export_onnx(run, onnx, source=source, overwrite=overwrite, **how)}", quiet)

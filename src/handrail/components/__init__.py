@@ -13,9 +13,9 @@ In a recipe, and in Python alike, a component is written in one of four ways:
 
 A class or function that can be imported is stored as its import path, so that a recipe file can hold it.
 
-registry: the slots of a recipe, names and import paths. resolve: from a specification to the object,
-and the mistakes. arguments: the types of settings. May import `tools` and `errors`, and never torch. A new
-kind of component is an entry of `registry.KINDS`.
+registry: the slots of a recipe, names and import paths; `tools.trust` says which may be imported. resolve:
+from a specification to the object, and the mistakes. arguments: the types of settings. May import `tools`
+and `errors`, and never torch. A new kind of component is an entry of `registry.KINDS`.
 """
 
 from handrail.components.arguments import Slot

@@ -5,15 +5,20 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from handrail.errors import RecipeError, did_you_mean
 from handrail.tools.machine import freeze_garbage
 from handrail.tools.moved import current_path
+from handrail.tools.trust import folder_on_path, paths_in, refusal
 
 Target = TypeVar("Target", bound=Callable[..., Any])
+
+
+_MODULE = "torch.nn:Module"
 
 
 @dataclass(frozen=True)
@@ -21,30 +26,56 @@ class Kind:
     """A slot of the recipe: where its components live and what the code gives them.
 
     `factory` kinds are called with the context to make an object; the others are functions used as they are,
-    with their configuration bound. `needs`: what a ready object must have to serve in this slot. `also`:
-    other kinds whose components may be named in this slot.
+    with their configuration bound. `base`: what a class from elsewhere must derive from, by import path, as
+    torch is imported late. `needs`: what a ready object must have to serve in this slot. `also`: other kinds
+    whose components may be named in this slot.
     """
 
     package: str
     context: tuple[str, ...] = ()
     factory: bool = True
+    base: str = _MODULE
     needs: tuple[str, ...] = ("__call__",)
     also: tuple[str, ...] = ()
 
     def suits(self, target: Callable[..., Any]) -> bool:
         """Whether a class or function from elsewhere can be of this kind; nothing else is ever called.
 
-        A class must have the methods in `needs`; a function must take the context's first part by name.
+        A class must derive from the base class. Where functions are used as they are, a class whose objects
+        take the context serves, too; rules are known by their methods. A function must take the context by
+        name; one that is given two things may call its two arguments without a default as it likes.
         """
-        if inspect.isclass(target):
-            return all(callable(getattr(target, name, None)) for name in self.needs)
+        if not inspect.isclass(target):
+            return self._takes_context(target)
+        if _import_target(self.base) in target.__mro__:
+            return True
+        # Not `hasattr(target, "__call__")`: every class can be called, through `type`.
+        own = {name: value for cls in reversed(target.__mro__) for name, value in vars(cls).items()}
+        if not self.context:
+            return all(inspect.isfunction(own.get(name)) for name in self.needs)
+        call = own.get("__call__")
+        return not self.factory and inspect.isfunction(call) and self._takes_context(call, bound=True)
+
+    def _takes_context(self, function: Callable[..., Any], *, bound: bool = False) -> bool:
         if not self.context:
             return False
         try:
-            names = list(inspect.signature(target).parameters)
+            parameters = list(inspect.signature(function).parameters.values())[int(bound) :]
         except (TypeError, ValueError):
             return False
-        return self.context[0] in names if self.factory else len(names) >= len(self.context)
+        names = [parameter.name for parameter in parameters]
+        if self.factory or len(self.context) == 1:
+            return self.context[0] in names
+        by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        needed = [each for each in parameters if each.default is each.empty and each.kind in by_position]
+        by_name = set(self.context) <= set(names)
+        return by_name or (inspect.isfunction(function) and len(needed) == len(self.context))
+
+    @property
+    def expected(self) -> str:
+        """What a class or function must be, for a message."""
+        function = f", or a function of {', '.join(self.context)}" if self.context else ""
+        return f"a subclass of {self.base.replace(':', '.')}{function}"
 
 
 KINDS: dict[str, Kind] = {
@@ -54,9 +85,11 @@ KINDS: dict[str, Kind] = {
     "initialisation": Kind("handrail.layers", ("weight", "generator"), factory=False),
     "loss": Kind("handrail.objectives", ("outputs", "targets"), factory=False),
     "penalty": Kind("handrail.objectives", ("model", "activity"), factory=False),
-    "rule": Kind("handrail.learning.rules", needs=("start", "step")),
-    "optimizer": Kind("handrail.learning", ("parameters",)),
-    "schedule": Kind("handrail.learning", ("optimizer", "steps")),
+    "rule": Kind("handrail.learning.rules", base="handrail.learning.rule:Rule", needs=("start", "step")),
+    "optimizer": Kind("handrail.learning", ("parameters",), base="torch.optim:Optimizer"),
+    "schedule": Kind(
+        "handrail.learning", ("optimizer", "steps"), base="torch.optim.lr_scheduler:LRScheduler"
+    ),
     "augmentation": Kind("handrail.augmentation", ("inputs",), needs=("forward",)),
     "clip": Kind("handrail.learning", ("parameters",), factory=False),
 }
@@ -139,32 +172,59 @@ def available(kind: str) -> dict[str, Component]:
 def find(kind: str, name: str) -> Component:
     """The component of that name, or what `package.module:Name` points to.
 
-    Names of the kinds in `KINDS[kind].also` count too; the component found is then of that kind.
+    A kind may take components of others, too; the component found is then of that kind. What is registered
+    is found by its import path, too, without an import.
 
-    Raises: `RecipeError` for an unknown name or an import path that leads nowhere.
+    Raises: `RecipeError` for an unknown name, an import path that leads nowhere or to something of another
+        kind, and one that stands in a file which the user does not trust; that is not imported.
     """
     if name.startswith("<object "):
         origin = f"was given as an object in Python ({name[8:-1]})"
         raise RecipeError(f"the {kind} {origin}, which no file holds; give it again there.")
-    if ":" in name:
-        target = _import_target(name)
-        if not KINDS[kind].suits(target):
-            context = ", ".join(KINDS[kind].context)
-            expected = f"a class with {', '.join(KINDS[kind].needs)}"
-            function = f"a function of {context}" if context else "nothing else"
-            raise RecipeError(f"'{name}' is no {kind}: expected {expected}, or {function}.")
-        return Component(kind, name, target)
     known = {key: entry for each in (*KINDS[kind].also, kind) for key, entry in available(each).items()}
+    if ":" in name:
+        return _registered(known.values(), name) or _from_elsewhere(kind, name)
     if name not in known:
         path = " An import path is written 'package.module:Name'." if "." in name else ""
         raise RecipeError(f"there is no {kind} '{name}'.{path or did_you_mean(snake_case(name), known)}")
     return known[name]
 
 
+def _registered(known: Iterable[Component], name: str) -> Component | None:
+    """The registered component with this import path, or with one from where another module has it, too."""
+    path = current_path(name)
+    module, _, attribute = path.partition(":")
+    loaded = sys.modules.get(module) if module.startswith("handrail.") else None
+    target = getattr(loaded, attribute, None)
+    entries = (entry for entry in known if _home(entry.target) == path or entry.target is target)
+    entry = next(entries, None)
+    return None if entry is None else replace(entry, name=name)
+
+
+def refusals(values: Any) -> list[str]:
+    """Why import paths in these values must not be imported; what is registered may be named by anybody."""
+    paths = dict.fromkeys(paths_in(values))
+    foreign = (
+        path for path in paths if not any(_registered(available(kind).values(), path) for kind in KINDS)
+    )
+    return [problem for path in foreign if (problem := refusal(path))]
+
+
+def _from_elsewhere(kind: str, path: str) -> Component:
+    if problem := refusal(path):
+        raise RecipeError(problem)
+    target = _import_target(path)
+    if not KINDS[kind].suits(target):
+        raise RecipeError(f"'{path}' is no {kind}: expected {KINDS[kind].expected}.")
+    return Component(kind, path, target)
+
+
 def _import_target(path: str) -> Callable[..., Any]:
     module_name, _, attribute = current_path(path).partition(":")
     try:
-        target = functools.reduce(getattr, attribute.split("."), importlib.import_module(module_name))
+        with folder_on_path():
+            module = importlib.import_module(module_name)
+            target = functools.reduce(getattr, attribute.split("."), module)
     except Exception as error:  # importing runs anybody's code
         problem = (
             f"'{path}' cannot be imported ({type(error).__name__}: {error}); expected 'package.module:Name'."

@@ -4,6 +4,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import date
 from types import NoneType
 from typing import Any, TypeVar, get_type_hints
@@ -13,6 +14,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from handrail.components.arguments import Slot
 from handrail.components.registry import KINDS, Component, available, find, import_path
 from handrail.errors import HandrailError, RecipeError, did_you_mean
+from handrail.tools.trust import name_paths, naming
 
 Result = TypeVar("Result")
 _PLAIN = (str, bytes, int, float, Mapping, list, tuple, set, date, NoneType)
@@ -140,7 +142,9 @@ def resolve(kind: str, spec: Any, where: str) -> Any:
 
 
 def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
-    spec = import_path(spec) or spec
+    if path := import_path(spec):
+        name_paths(path)
+        spec = path
     if is_object(spec) or is_placeholder(spec):
         problems.extend(f"{where}: {text}" for text in _misfits(kind, spec))
         return spec
@@ -168,7 +172,8 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
         else:
             # `model.layers[3]`, not `model.layers.layers[3]`
             place = path if key == name else f"{path}.{key}"
-            values[key] = _resolve_value(value, annotations.get(key, Any), place, problems)
+            with nullcontext() if key in given else naming():
+                values[key] = _resolve_value(value, annotations.get(key, Any), place, problems)
     return {name: values}
 
 
@@ -181,6 +186,8 @@ def _misfits(kind: str, spec: Any) -> Iterator[str]:
         if kind == "model":
             expected = "a class or function at the top level of a module, or a ready torch.nn.Module"
             yield f"found {show_value(spec)}, expected {expected}."
+        elif inspect.isclass(spec) and not KINDS[kind].suits(spec):
+            yield f"found {show_value(spec)}, expected {KINDS[kind].expected}."
         return
     missing = [name for name in KINDS[kind].needs if not hasattr(spec, name)]
     if missing:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from handrail.components import build, is_object
+from handrail.components import build, is_object, resolve
 from handrail.data.encoders.row_encoder import RowEncoder, encoder_from_facts
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.part import Part
@@ -31,6 +31,7 @@ from handrail.pipeline.ensemble import Ensemble, join_replicas, replicas_of
 from handrail.tasks import ClassTask, Task, make_task
 from handrail.tasks.scoring import all_scores, device_of
 from handrail.tools.files import explain_damage, write_bytes, write_text
+from handrail.tools.trust import reading
 from handrail.training.seeds import fix_seed
 
 FORMAT = 2
@@ -111,13 +112,15 @@ class Pipeline(nn.Module):
         write_text(folder / "pipeline.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
-    def load(cls, folder: Path, *, network: nn.Module | None = None) -> "Pipeline":
+    def load(cls, folder: Path, *, network: nn.Module | None = None, trust: bool = False) -> "Pipeline":
         """The pipeline in a folder.
 
         Arguments:
             network: the module to load the weights into, where the model was given as an object.
+            trust: import what `pipeline.json` names by import path.
 
-        Raises: `RunError` for missing or damaged files, or a model given as an object without `network`.
+        Raises: `RunError` for missing or damaged files, or a model given as an object without `network`;
+            `RecipeError` for import paths that are not trusted.
         """
         path = folder / "pipeline.json"
         facts = _read_facts(path)
@@ -129,9 +132,10 @@ class Pipeline(nn.Module):
         if network is None and isinstance(model, str) and model.startswith("<object"):
             advice = "load it with handrail.load(RUN, model=...)"
             raise RunError(f"the model was given as an object, {model}; {advice}.")
-        with explain_damage(path):
+        with explain_damage(path), reading(path, trust=trust):
             replicas = range(facts.get("replicas", 1))
             specs = [model if network is None else copy.deepcopy(network) for _ in replicas]
+            resolve("model", specs[0], "model")
             members = [make_network(spec, encoder, decoder, precision=precision) for spec in specs]
             whole = join_replicas(members, decoder.join_scores, answering=facts.get("answering"))
             pipeline = cls(encoder, decoder, whole, model=model, precision=precision)

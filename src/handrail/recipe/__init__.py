@@ -18,9 +18,15 @@ from pydantic import BaseModel, Field, ValidationError
 
 from handrail.components import import_path, resolve, show_value
 from handrail.errors import RecipeError
-from handrail.recipe.dotted import set_setting
+from handrail.recipe.dotted import component_sections, set_setting
 from handrail.recipe.idle import idle_settings
-from handrail.recipe.mistakes import component_mistakes, section_mistakes, slots, transfer_mistakes
+from handrail.recipe.mistakes import (
+    component_mistakes,
+    section_mistakes,
+    slots,
+    space_mistakes,
+    transfer_mistakes,
+)
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import (
     DataRecipe,
@@ -32,6 +38,7 @@ from handrail.recipe.sections import (
     TuningRecipe,
 )
 from handrail.tools.files import expand_user
+from handrail.tools.trust import name_paths, naming, reading
 from handrail.tools.words import without_password
 from handrail.tools.yaml import read_yaml
 
@@ -73,19 +80,48 @@ class Recipe(Section):
             problems += idle_settings(recipe)
         except ValidationError as error:
             problems += section_mistakes(cls, error)
-        problems += component_mistakes(given)
+        problems += [*component_mistakes(given), *space_mistakes(given)]
         if problems or recipe is None:
             raise RecipeError(problems)
         return recipe
 
     @classmethod
-    def load(cls, path: str | Path) -> "Recipe":
-        """A recipe from a YAML file. Raises: `RecipeError` when the file is no recipe."""
-        return cls.parse(read_yaml(path))
+    def load(cls, path: str | Path, *, trust: bool = False) -> "Recipe":
+        """A recipe from a YAML file.
+
+        Arguments:
+            trust: import what the file names by import path.
+
+        Raises: `RecipeError` when the file is no recipe, or names import paths and is not trusted.
+        """
+        return cls.from_file(read_yaml(path), path, trust=trust)
+
+    @classmethod
+    def from_file(
+        cls, values: Mapping[str, Any], file: str | Path, *, trust: bool, allow_pickle: bool = False
+    ) -> "Recipe":
+        """A recipe from the plain data in a file, which cannot itself say that it may run code.
+
+        Arguments:
+            trust: import what it names by import path.
+            allow_pickle: read its sources although they are pickles; what the file says of that is ignored.
+
+        Raises: `RecipeError` as `parse`, and for import paths in a file that is not trusted.
+        """
+        with reading(file, trust=trust):
+            recipe = cls.parse(values)
+            allowed = recipe.data.read.allow_pickle
+            changes = {"data.read.allow_pickle": allow_pickle}
+            return recipe if allowed == allow_pickle else recipe.with_values(changes)
 
     def plain(self) -> dict[str, Any]:
-        """The recipe as plain data that YAML and JSON can hold; objects are named by their import path."""
-        return {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+        """The recipe as plain data that YAML and JSON can hold; objects are named by their import path.
+
+        The permission to read a pickle is left out: it belongs to the user, not to a file.
+        """
+        plain = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+        plain["data"]["read"]["allow_pickle"] = False
+        return plain
 
     def asked(self) -> dict[str, Any]:
         """As `plain`, but only what differs from the defaults."""
@@ -128,13 +164,15 @@ def compose(
     *,
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Recipe:
     """The recipe that the arguments of `fit` describe. Raises: `RecipeError` with every mistake."""
+    _name_given(recipe, changes or {})
     if isinstance(recipe, str | Path):
-        recipe = read_yaml(recipe)
-    if isinstance(recipe, Mapping):  # with the changes, which may mend it
-        for path, value in (changes or {}).items():
-            recipe = set_setting(recipe, path, value)
+        values = _changed(read_yaml(recipe), changes)
+        recipe = Recipe.from_file(values, recipe, trust=trust)
+    elif isinstance(recipe, Mapping):
+        recipe = _changed(recipe, changes)
     base = Recipe() if recipe is None else recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe)
     named = {"data.source": source, "data.target": target}
     given = dict(changes or {}) | {name: value for name, value in named.items() if value is not None}
@@ -151,6 +189,22 @@ def compose(
             "no source was given (data.source); expected a file, a database URL or bundled:NAME."
         )
     return composed
+
+
+def _changed(recipe: Mapping[str, Any], changes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """A recipe's plain data with the changes, which may mend its mistakes."""
+    for path, value in (changes or {}).items():
+        recipe = set_setting(recipe, path, value)
+    return recipe
+
+
+def _name_given(recipe: Any, changes: Mapping[str, Any]) -> None:
+    """The import paths in a recipe and in changes that were given in Python are named by the user."""
+    values: dict[str, Any] = {}
+    with naming():
+        for path, value in changes.items():
+            values = set_setting(values, path, _open_sections(value))
+        name_paths([component_sections(_open_sections(recipe)), component_sections(values)])
 
 
 def absolute(source: Any) -> Any:

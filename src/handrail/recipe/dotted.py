@@ -1,6 +1,6 @@
 """Dotted settings: `training.epochs=20`, `model.mlp.hidden=[64, 32]`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -56,6 +56,28 @@ def _with_component(spec: Any, path: list[str], value: Any, *, kind: str) -> dic
         else:
             value = _with(below, deeper, value, prefix="-.")
     return {name: {**arguments, argument: value}}
+
+
+def component_sections(values: Any) -> list[Any]:
+    """The parts of a recipe's plain data that name components, those of a search space written out."""
+    if not isinstance(values, Mapping):
+        return []
+    inside = [values.get(name) for name in ("data", "tuning")]
+    data, tuning = (section if isinstance(section, Mapping) else {} for section in inside)
+    space = tuning.get("space")
+    dotted = dict(flatten_space(space)) if isinstance(space, Mapping) else {}
+    tried = [set_setting({}, name, value) for name, value in dotted.items()]
+    return [*(values.get(name) for name in ("model", "learning", "objective")), data.get("augment"), *tried]
+
+
+def flatten_space(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings of `tuning.space` by their dotted names, which may be nested there."""
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value and not ({"choices", "low", "high"} & set(value)):
+            yield from flatten_space(value, f"{name}.")
+        else:
+            yield name, value
 
 
 def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:

@@ -7,7 +7,9 @@ from typing import Any, get_origin
 from pydantic import BaseModel, ValidationError
 
 from handrail.components import explain, is_object, parse, resolve
+from handrail.components.registry import refusals
 from handrail.errors import RecipeError, did_you_mean
+from handrail.recipe.dotted import component_sections
 from handrail.recipe.sections import TransferRecipe
 
 
@@ -102,6 +104,12 @@ def component_mistakes(values: Mapping[str, Any]) -> list[str]:
         except RecipeError as error:
             problems += error.problems
     return problems
+
+
+def space_mistakes(values: Mapping[str, Any]) -> list[str]:
+    """The import paths among the values to try that must not be imported; all else is checked by a search."""
+    tried = component_sections({"tuning": values.get("tuning")})
+    return [f"tuning.space: {problem}" for problem in refusals(tried)]
 
 
 def transfer_mistakes(recipe: Any) -> Iterator[str]:

@@ -77,7 +77,9 @@ def check_same_recipe(folder: Folder, recipe: Recipe) -> None:
     """
     if not folder.first_recipe.exists():
         return
-    before, now = _flatten(read_json(folder.first_recipe)), _flatten(recipe.plain())
+    first = read_json(folder.first_recipe)
+    first["data"]["read"]["allow_pickle"] = False  # as `Recipe.plain` writes it
+    before, now = _flatten(first), _flatten(recipe.plain())
     may_move = {f"data.{name}" for name in SOURCES}
     changed = [name for name in now if now[name] != before.get(name) and name not in may_move]
     if changed:

@@ -14,6 +14,7 @@ from handrail.evaluation.seal import Seal
 from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, find_folder, read_json
 from handrail.tools.notebook import Printable
+from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 
 
@@ -24,15 +25,25 @@ class RunRecord(Printable):
         path: the folder.
         model: the module, where the fit was given an object.
         recipe: what was asked, if known: it may hold a password that the folder does not.
+        trust: import what the files of the folder name by import path.
+        allow_pickle: read the data of the run although it is a pickle.
 
-    Raises: `RunError` when the folder is no run.
+    Raises: `RunError` when the folder is no run; `RecipeError`, where a file is read, for import paths that
+        are not trusted.
     """
 
     def __init__(
-        self, path: str | Path, *, model: torch.nn.Module | None = None, recipe: Recipe | None = None
+        self,
+        path: str | Path,
+        *,
+        model: torch.nn.Module | None = None,
+        recipe: Recipe | None = None,
+        trust: bool = False,
+        allow_pickle: bool = False,
     ) -> None:
         self.folder: Folder = find_folder(path)
         self._module, self._recipe = model, recipe
+        self._trust, self._allow_pickle = trust, allow_pickle
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}('{self.folder.path}')"
@@ -45,7 +56,9 @@ class RunRecord(Printable):
     @functools.cached_property
     def recipe(self) -> Recipe:
         """What was asked; a table given in memory is read from the folder."""
-        return self._recipe or load_recipe(self.folder, model=self._module)
+        return self._recipe or load_recipe(
+            self.folder, model=self._module, trust=self._trust, allow_pickle=self._allow_pickle
+        )
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -75,10 +88,13 @@ class RunRecord(Printable):
             raise RunError(f"'{self.folder.sealed_hashes}' is missing or damaged ({reason}).") from error
 
 
-def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Recipe:
+def load_recipe(
+    folder: Folder, *, model: torch.nn.Module | None = None, trust: bool = False, allow_pickle: bool = False
+) -> Recipe:
     """The recipe of a run; a table given in memory is read from the folder.
 
-    Raises: `RunError` when the model was given as an object and is not given again.
+    Raises: `RunError` when the model was given as an object and is not given again; `RecipeError` for import
+        paths that are not trusted.
     """
     values = read_yaml(folder.recipe)
     if model is not None:
@@ -88,6 +104,7 @@ def load_recipe(folder: Folder, *, model: torch.nn.Module | None = None) -> Reci
             f"the model of '{folder.path}' was given as an object, {values['model']}; give it again "
             "(model=...)."
         )
-    recipe = Recipe.parse(values)
+    recipe = Recipe.from_file(values, folder.recipe, trust=trust, allow_pickle=allow_pickle)
     saved = [name for name in SOURCES if getattr(recipe.data, name) == folder.data(name).name]
-    return recipe.with_values({f"data.{name}": str(folder.data(name)) for name in saved})
+    with reading(folder.recipe, trust=trust):
+        return recipe.with_values({f"data.{name}": str(folder.data(name)) for name in saved})

@@ -28,13 +28,14 @@ class FitContext:
     """What the steps of one fit share.
 
     folder: the run's. team: the processes that train the one network. progress: "auto" or "none".
-    callbacks: listeners of training.
+    callbacks: listeners of training. trust: whether import paths in the folder's files are imported.
     """
 
     folder: Folder
     team: Team
     progress: str = "none"
     callbacks: tuple[Callback, ...] = ()
+    trust: bool = False
 
 
 @dataclass(frozen=True)

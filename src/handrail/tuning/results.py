@@ -78,12 +78,13 @@ class Search(Printable):
 
     Arguments:
         path: the folder.
+        trust: import what its files name by import path.
 
     Raises: `RunError` when the folder is no search.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.folder = find_search(path)
+    def __init__(self, path: str | Path, *, trust: bool = False) -> None:
+        self.folder, self._trust = find_search(path), trust
 
     def __repr__(self) -> str:
         return f"Search('{self.folder.path}')"
@@ -128,12 +129,12 @@ class Search(Printable):
     @property
     def winner(self) -> Recipe:
         """The base recipe with the settings of the trial that wins: `winner.yaml`."""
-        return Recipe.load(self.folder.winner)
+        return Recipe.load(self.folder.winner, trust=self._trust)
 
     @property
     def run(self) -> Run | None:
         """The run of the winner, if it was trained again."""
-        return Run(self.folder.run) if self.folder.run.exists() else None
+        return Run(self.folder.run, trust=self._trust) if self.folder.run.exists() else None
 
     def frame(self) -> pl.DataFrame:
         """The table with a column for each setting: `trials.csv`."""
@@ -235,17 +236,19 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def fit_winner(folder: SearchFolder, data: Dataset, *, progress: str) -> Run:
+def fit_winner(folder: SearchFolder, data: Dataset, *, trust: bool, allow_pickle: bool, progress: str) -> Run:
     """Fit the winner's recipe with its replicas, then train on training and validation rows together.
 
     The first fit, on training rows, finds the epochs, the temperature and the threshold, which need rows that
     the network has not learned from; the second uses them. The test rows stay sealed.
     """
-    search = Search(folder.path)
+    search = Search(folder.path, trust=trust)
+    how: Any = {"trust": trust, "progress": progress}
     if (folder.run / "recipe.yaml").exists():
-        run = resume(folder.run, progress=progress)
+        run = resume(folder.run, allow_pickle=allow_pickle, **how)
     else:
-        run = fit(recipe=search.winner, out=folder.run, progress=progress)
+        changes = {"data.read.allow_pickle": True} if allow_pickle else {}
+        run = fit(recipe=folder.winner, changes=changes, out=folder.run, **how)
     with hold(folder.run):
         _note_choice(run, search)
         run.refit(progress=progress)

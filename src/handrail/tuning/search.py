@@ -21,6 +21,7 @@ from handrail.runs.folder import write_yaml
 from handrail.runs.lock import hold
 from handrail.tools.files import write_atomically
 from handrail.tools.machine import cores
+from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 from handrail.training.seeds import derive
 from handrail.training.signals import Interrupted, StopRequest, listening
@@ -60,6 +61,7 @@ def tune(
     space: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     refit: bool = False,
+    trust: bool = False,
     progress: str = "none",
 ) -> Search:
     """Search for the settings that do best on validation rows. The test rows stay sealed.
@@ -72,6 +74,7 @@ def tune(
         out: the search folder; by default `runs/<name>-search-<time>`.
         refit: train the winner again, with its replicas, first on training rows and then on training and
             validation rows together, as a run in the folder `winner`, which `Run.test(refit=True)` measures.
+        trust: import what a recipe file names by import path.
         progress: "auto" reports on standard error how far it is, "none" does not.
 
     Returns: the search: its table, its winner, and what is within noise.
@@ -80,11 +83,11 @@ def tune(
         `TrainingError` when every trial failed. `Interrupted` on Ctrl-C or SIGTERM; see `resume_search`.
     """
     settings = dict(changes or {}) | ({} if space is None else {"tuning.space": dict(space)})
-    asked = compose(source, target, recipe=recipe, changes=settings)
+    asked = compose(source, target, recipe=recipe, changes=settings, trust=trust)
     check_start(asked)
     check_space(asked)
     with new_search(asked.name, out) as folder:
-        return _search_in(folder, asked, refit=refit, progress=progress)
+        return _search_in(folder, asked, refit=refit, trust=trust, progress=progress)
 
 
 def resume_search(
@@ -93,6 +96,8 @@ def resume_search(
     source: Any = None,
     model: torch.nn.Module | None = None,
     refit: bool = False,
+    trust: bool = False,
+    allow_pickle: bool = False,
     progress: str = "none",
 ) -> Search:
     """Continue a search that was interrupted or killed; the table is the same as without the interruption.
@@ -101,25 +106,31 @@ def resume_search(
         path: the search folder.
         source: where the same data is now, if it has moved.
         model: the module, where the search was given an object.
+        trust: import what the files of the search name by import path.
+        allow_pickle: read its data although it is a pickle.
 
-    Raises: `RunError` when there is no search, or its recipe or its data has changed.
+    Raises: `RunError` when there is no search, or its recipe or its data has changed; `RecipeError` for
+        import paths that are not trusted.
     """
     folder = find_search(path)
     if folder.summary.exists() and not refit:
-        return Search(folder.path)
-    asked = _recipe_in(folder, source=source, model=model)
+        return Search(folder.path, trust=trust)
+    with reading(folder.recipe, trust=trust):
+        asked = _recipe_in(folder, source=source, model=model, trust=trust, allow_pickle=allow_pickle)
     with hold(folder.path):
-        return _search_in(folder, asked, refit=refit, progress=progress)
+        return _search_in(folder, asked, refit=refit, trust=trust, progress=progress)
 
 
-def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | None) -> Recipe:
+def _recipe_in(
+    folder: SearchFolder, *, source: Any, model: torch.nn.Module | None, trust: bool, allow_pickle: bool
+) -> Recipe:
     values = read_yaml(folder.recipe)
     if model is not None:
         values["model"] = model
     elif str(values.get("model", "")).startswith("<object"):
         problem = f"was an object, {values['model']}; pass it again (model=...)"
         raise RunError(f"the model of '{folder.path}' {problem}.")
-    asked = Recipe.parse(values)
+    asked = Recipe.from_file(values, folder.recipe, trust=trust, allow_pickle=allow_pickle)
     files = {name: folder.data(name) for name in SOURCES}
     changes: dict[str, Any] = {
         f"data.{name}": str(file) for name, file in files.items() if getattr(asked.data, name) == file.name
@@ -129,7 +140,7 @@ def _recipe_in(folder: SearchFolder, *, source: Any, model: torch.nn.Module | No
     return asked.with_values(changes)
 
 
-def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: str) -> Search:
+def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, trust: bool, progress: str) -> Search:
     printer = SearchProgress(progress)
     try:
         with restore_threads(), listening() as stop_request:
@@ -141,12 +152,13 @@ def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, progress: st
             finally:
                 store.close()
         if refit:
-            fit_winner(folder, data, progress=progress)
+            allow_pickle = asked.data.read.allow_pickle
+            fit_winner(folder, data, trust=trust, allow_pickle=allow_pickle, progress=progress)
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.exit_code - 128 if isinstance(stop, Interrupted) else signal.SIGINT
         advice = f"Continue with: handrail resume {folder.path}"
         raise Interrupted(f"interrupted; every finished trial is stored. {advice}", number) from None
-    return Search(folder.path)
+    return Search(folder.path, trust=trust)
 
 
 def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:

@@ -11,6 +11,7 @@ import numpy as np
 
 from handrail.components import import_path, show_value
 from handrail.errors import RecipeError, did_you_mean
+from handrail.recipe.dotted import flatten_space
 
 Settings = dict[str, Any]
 _RANGE = {"low", "high", "log", "step"}
@@ -91,27 +92,18 @@ def read_space(values: Mapping[str, Any]) -> tuple[Space, list[str]]:
     """The space of a recipe, and its mistakes; names may be dotted or nested."""
     problems: list[str] = []
     space: Space = {}
-    for name, value in _flatten(values):
+    for name, value in flatten_space(values):
         try:
             space[name] = _dimension(value)
         except RecipeError as error:
             problems += [f"tuning.space: {name}: {text}" for text in error.problems]
-    problems += _overlaps([name for name, _ in _flatten(values)])
+    problems += _overlaps([name for name, _ in flatten_space(values)])
     if not values:
         each = _EXPECTED.removeprefix("expected ")
         problems.append(
             f"tuning.space: nothing to try; expected dotted settings with their values, each {each}."
         )
     return space, problems
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value and not ({"choices", "low", "high"} & set(value)):
-            yield from _flatten(value, f"{name}.")
-        else:
-            yield name, value
 
 
 def _dimension(value: Any) -> Dimension:

@@ -34,7 +34,8 @@ def read_pickle(data: bytes, name: str, *, options: ReadOptions) -> Table:
     if not options.allow_pickle:
         raise DataError(
             f"{name} is a pickle, and opening a pickle can run any code. Nothing was run. If you trust its "
-            "maker, give --allow-pickle (allow_pickle=True); better, save the table as Parquet or CSV."
+            "maker, give --allow-pickle (allow_pickle=True) each time it is read, as what a recipe or a run "
+            "says of it does not count; better, save the table as Parquet or CSV."
         )
     text = f"opening {name}: a pickle can run any code on this computer; open only what you made or trust."
     warnings.warn(text, UserWarning, stacklevel=2)

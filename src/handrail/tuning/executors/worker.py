@@ -12,6 +12,8 @@ from typing import Any
 from handrail.data.prepare import prepare
 from handrail.errors import HandrailError, RunError
 from handrail.recipe import Recipe
+from handrail.recipe.dotted import component_sections
+from handrail.tools.trust import import_folder, inherit, only_named
 from handrail.tools.workers import serve
 from handrail.tuning.comparison import Measurement
 from handrail.tuning.group import Group, GroupTrainer
@@ -22,11 +24,16 @@ from handrail.tuning.workspace import Workspace
 def make_job(workspace: Workspace, measurement: Measurement) -> str | None:
     """What a worker has to know, as JSON; None where the recipe holds objects, which cannot be sent.
 
-    The recipe goes through a pipe as it is, with the password that a database's address may hold.
+    The recipe goes through a pipe as it is, with the password that a database's address may hold. Its import
+    paths have been checked here, so that the worker may import them, from the same places.
     """
     try:
         values = {"recipe": workspace.recipe.model_dump(mode="python"), "measurement": measurement.__dict__}
-        values |= {"fingerprint": workspace.data.fingerprint, "threads": workspace.threads}
+        values |= {
+            "fingerprint": workspace.data.fingerprint,
+            "threads": workspace.threads,
+            "folder": import_folder(),
+        }
         return json.dumps(values)
     except (TypeError, ValueError):
         return None
@@ -71,6 +78,7 @@ def answer_group(workspace: Workspace, measurement: Measurement, request: str) -
 def _prepare(job: str) -> tuple[Workspace, Measurement]:
     """Read and split the rows, once a process."""
     values: dict[str, Any] = json.loads(job)
+    inherit(component_sections(values["recipe"]), values["folder"])
     recipe = Recipe.parse(values["recipe"])
     data = prepare(recipe.data)
     if data.fingerprint != values["fingerprint"]:
@@ -84,4 +92,5 @@ def _answer_line(line: str) -> tuple[str, bytes]:
 
 
 if __name__ == "__main__":
-    serve(_answer_line)
+    with only_named(None):
+        serve(_answer_line)
