@@ -186,10 +186,11 @@ def test_json_and_quiet(run: Path, cli: Cli) -> None:
     code, out, _ = cli("fit", "table.csv", "--target", "y", "--out", "other", "--json", "-q", *QUICK)
     answer = json.loads(out)
     assert code == 0
-    assert set(answer) == {"run", "task", "validation"}
+    assert set(answer) == {"run", "task", "positive", "decisions", "validation"}
     assert set(answer["validation"]["accuracy"]) == {"value", "low", "high"}
     code, out, _ = cli("test", "other", "--json", "-q")
-    assert set(json.loads(out)) == {"run", "task", "validation", "test", "opening", "refit", "shared"}
+    told = {"run", "task", "positive", "decisions", "validation", "test", "opening", "refit", "shared"}
+    assert set(json.loads(out)) == told
     assert_refused(cli("test", "other"), "--again")
 
 

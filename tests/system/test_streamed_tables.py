@@ -193,7 +193,7 @@ def test_encoded_rows_stand_beside_their_targets(labelled: Callable[[], tuple[pl
         raw = table[part.rows.astype(np.int64)]
         features = part.pick(np.arange(len(part))).features
         assert torch.equal(encoded.cut(0, len(part)), run.pipeline.encoder.rows(features, {}))  # pyright: ignore
-        assert (part.target.numpy() == (raw["label"] == "up").to_numpy()).all()
+        assert (part.target.numpy() == (raw["label"] == run.pipeline.task.positive).to_numpy()).all()
     names = {path.name for path in run.path.iterdir() if path.suffix not in (".json", ".yaml", ".parquet")}
     assert names == {
         "checkpoints",

@@ -67,19 +67,16 @@ def weigh_classes(recipe: Recipe, task: Task, part: Part) -> None:
 
 
 def as_begun(recipe: DataRecipe, folder: Folder) -> DataRecipe:
-    """The recipe with the positive class that a fit began with, where it is continued.
+    """The recipe with the positive class that a fit of an earlier version began with, where it is continued.
 
-    Earlier versions took the second class in order and wrote none down.
+    They took the second class in order and wrote none down; now it is found again from the same rows.
     """
     if not folder.resolved_recipe.exists():
         return recipe
     begun = read_yaml(folder.resolved_recipe)["data"]
-    if begun["task"] != "binary" or recipe.positive is not None:
+    if begun["task"] != "binary" or recipe.positive is not None or begun["positive"] is not None:
         return recipe
-    positive = begun["positive"]
-    if positive is None:
-        positive = sort_classes(prepare(recipe).task.classes)[1]
-    return recipe.model_copy(update={"positive": positive})
+    return recipe.model_copy(update={"positive": sort_classes(prepare(recipe).task.classes)[1]})
 
 
 def check_data(recipe: Recipe, data: Dataset) -> None:
