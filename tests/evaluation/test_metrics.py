@@ -238,7 +238,7 @@ def test_the_threshold_is_the_best_of_all_candidates_and_nearest_to_a_half(rows,
     if truth.all() or not truth.any():
         assert threshold == 0.5
         return
-    distinct = np.unique(scores)
+    distinct = np.unique([0.0, *scores])  # below the lowest score, every row is positive
     candidates = [*((distinct[1:] + distinct[:-1]) / 2), 0.5]
     qualities = [_quality(metric, truth, scores > candidate) for candidate in candidates]
     assert _quality(metric, truth, scores > threshold) == pytest.approx(max(qualities))

@@ -62,13 +62,11 @@ def test_the_best_baseline_is_named_and_one_that_is_not_clearly_beaten_before_it
 
 def test_a_baseline_without_the_metric_takes_no_part() -> None:
     truth = np.arange(60) % 2
-    scores = np.where(truth, 0.6, 0.4)
-    ranking = TableOutcome(
-        "binary", truth, np.stack([1 - scores, scores], 1), labels=truth, classes=("a", "b")
+    network, x = (
+        TableOutcome("binary", truth, np.stack([1 - p, p], 1), labels=truth, classes=("a", "b"))
+        for p in np.random.default_rng(0).random((2, 60))
     )
-    said = compare(
-        ranking, {"always b": outcome(truth, truth == 1), "x": ranking}, SETTINGS, metric="roc_auc"
-    )
+    said = compare(network, {"always b": outcome(truth, truth == 1), "x": x}, SETTINGS, metric="roc_auc")
     assert (said["baseline"], said["verdict"]) == ("x", "no clear difference")
 
 

@@ -196,6 +196,7 @@ def test_encoded_rows_stand_beside_their_targets(labelled: Callable[[], tuple[pl
         assert (part.target.numpy() == (raw["label"] == run.pipeline.task.positive).to_numpy()).all()
     names = {path.name for path in run.path.iterdir() if path.suffix not in (".json", ".yaml", ".parquet")}
     assert names == {
+        ".lock",
         "checkpoints",
         "log.txt",
         "metrics.jsonl",

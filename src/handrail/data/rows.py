@@ -58,7 +58,8 @@ class TargetWindows:
     It stands for a tensor `[rows, columns · length]`, and has of one what targets are asked for.
 
     Arguments:
-        mean, spread: of each output; where they are given, rows are (value − mean) / spread.
+        data: float64, so that the truth is the data's own.
+        mean, spread: of each output; where they are given, rows are (value − mean) / spread, in float32.
     """
 
     data: Float[Tensor, "times columns"]
@@ -89,7 +90,7 @@ class TargetWindows:
     def _scale(self, values: Tensor, which: slice) -> Tensor:
         if self.mean is None or self.spread is None:
             return values
-        return ((values.double() - self.mean[which]) / self.spread[which]).to(values.dtype)
+        return ((values - self.mean[which]) / self.spread[which]).float()
 
     def pick(self, rows: Int[Tensor, " n"]) -> "TargetWindows":
         """Some of the rows."""

@@ -1,9 +1,12 @@
 """Whether hyperplanes part the classes of some rows."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, kron, vstack
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _LARGEST = 200_000  # numbers in the programme: below a second or two
 _INFEASIBLE = 2
@@ -34,12 +37,16 @@ def are_separable(rows: Float[np.ndarray, "n width"], codes: Int[np.ndarray, " n
     else:
         constraints, aim = _differences(points, codes, classes), np.zeros(width * classes)
         count = rows * (classes - 1)
+    from scipy.optimize import linprog
+
     found = linprog(aim, A_ub=-constraints, b_ub=-np.ones(count), bounds=(None, None))
     return True if found.status == 0 else False if found.status == _INFEASIBLE else None
 
 
-def _differences(points: np.ndarray, codes: np.ndarray, classes: int) -> csr_array:
+def _differences(points: np.ndarray, codes: np.ndarray, classes: int) -> "csr_array":
     """A row for each point and each class that is not its own: +x for the own, −x for the other."""
+    from scipy.sparse import csr_array, kron, vstack
+
     parts = []
     for own in range(classes):
         of_class = points[codes == own]

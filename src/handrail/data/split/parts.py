@@ -190,7 +190,9 @@ def _draw_codes(
         f"data.split.{PARTS[code]}: has no effect on {name}, which says itself what its {PARTS[code]} rows "
         "are; leave it out."
         for code, lacks in lacking.items()
-        if not lacks and getattr(split, PARTS[code]) != getattr(Split(), PARTS[code])
+        if recipe.task != "forecast"
+        and not lacks
+        and getattr(split, PARTS[code]) != getattr(Split(), PARTS[code])
     ]
     if idle:
         raise DataError(idle)

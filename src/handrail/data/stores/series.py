@@ -157,7 +157,7 @@ class WindowStore:
         if np.nanmax(np.abs(self.truth), initial=0) > _LARGEST:
             return None
         starts = self.starts[_places(places)] + self.length
-        return TargetWindows(torch.from_numpy(self.truth).float(), starts, self.plan.horizon)
+        return TargetWindows(torch.from_numpy(self.truth), starts, self.plan.horizon)
 
     def last_season(self, task: TaskSpec, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n outputs"]:
         """The seasonal naive forecast of each window; the first row stands for rows that lie before it."""

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
 from handrail.data.encoders.column import ColumnEncoder
@@ -58,6 +57,8 @@ class FeatureMaker:
         if not self.texts:
             return numbers
         terms = [model.transform(_strings(part.features[name][places])) for name, model in self.texts.items()]
+        from scipy.sparse import csr_array, hstack
+
         return csr_array(hstack([csr_array(numbers), *terms]))
 
     def _numbers(self, rows: Rows, places: np.ndarray) -> Float[np.ndarray, "n width"]:
