@@ -13,7 +13,7 @@ ORDER = """
 __main__
 cli
 sklearn tuning
-fitting
+fitting checking
 run
 report
 runs

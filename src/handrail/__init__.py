@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 from handrail.tools.moved import MovedFinder  # noqa: E402
 
 if TYPE_CHECKING:
+    from handrail.checking import Check, check
     from handrail.components import component
     from handrail.data.writers import convert
     from handrail.errors import DataError, HandrailError, RecipeError, RunError, SealError, TrainingError
@@ -37,6 +38,7 @@ sys.meta_path.append(MovedFinder())
 _HOMES = {
     name: f"handrail.{module}"
     for module, names in {
+        "checking": ["Check", "check"],
         "components": ["component"],
         "data.writers": ["convert"],
         "errors": ["DataError", "HandrailError", "RecipeError", "RunError", "SealError", "TrainingError"],
@@ -49,7 +51,7 @@ _HOMES = {
     for name in names
 }
 
-__all__ = ["Recipe", "Run", "Search", "component", "convert"]
+__all__ = ["Check", "Recipe", "Run", "Search", "check", "component", "convert"]
 __all__ += ["fit", "load", "resume", "resume_search", "tune"]
 __all__ += ["DataError", "HandrailError", "RecipeError", "RunError", "SealError", "TrainingError"]
 

@@ -10,10 +10,10 @@ import polars as pl
 import torch
 
 from handrail.components import is_object
-from handrail.data.checks import check_drift, check_size
+from handrail.data.checks import check_size
 from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
-from handrail.data.prepare import prepare, reopen
+from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.data.writers.formats import write_parts
 from handrail.errors import RecipeError
@@ -26,6 +26,7 @@ from handrail.runs.assembly import (
     as_begun,
     assemble,
     check_data,
+    check_start,
     check_threshold,
     count_parameters,
     help_train,
@@ -40,6 +41,7 @@ from handrail.runs.folder import (
     find_folder,
     log_to,
     new_folder,
+    set_aside,
     write_json,
     write_yaml,
 )
@@ -47,6 +49,7 @@ from handrail.runs.lock import hold
 from handrail.runs.record import load_recipe
 from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
+from handrail.tools.moved import forward
 from handrail.tools.trust import reading
 from handrail.training.callbacks import Callback
 from handrail.training.distributed.join import join_processes, resumable
@@ -54,9 +57,9 @@ from handrail.training.signals import Interrupted, listening
 from handrail.training.speed.threads import restore_threads
 from handrail.training.train import choose_device
 from handrail.training.transfer import transfer_facts
-from handrail.training.transfer.weights import weights_at
 
 _log = logging.getLogger("handrail")
+__getattr__ = forward(__name__)
 
 
 def fit(
@@ -66,6 +69,7 @@ def fit(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     trust: bool = False,
     progress: str = "none",
     callbacks: tuple[Callback, ...] = (),
@@ -81,6 +85,7 @@ def fit(
         recipe: a `Recipe`, its settings, or a YAML file; every setting has a default.
         changes: dotted settings on top, for example `{"training.epochs": 20, "model": my_module}`.
         out: the run folder; by default `runs/<name>-<time>`.
+        overwrite: replace the run that is in this folder; it comes back if the new one cannot begin.
         trust: import what a recipe file names by import path.
         progress: "auto" shows progress on standard error, "none" does not.
         callbacks: listeners of training.
@@ -100,7 +105,7 @@ def fit(
     with join_processes(asked) as team:
         if not team.is_first:
             help_train(asked, team, callbacks=callbacks)
-        with new_folder(asked, out) as folder:
+        with set_aside(out, "run", "recipe.yaml", overwrite=overwrite), new_folder(asked, out) as folder:
             return _fit(asked, FitContext(folder, team, progress, callbacks, trust))
 
 
@@ -139,32 +144,6 @@ def resume(
             help_train(asked, team, callbacks=callbacks)
         with hold(folder.path):
             return _fit(asked, FitContext(folder, team, progress, callbacks, trust))
-
-
-def check_source(
-    source: Any = None,
-    target: Any = None,
-    *,
-    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
-    changes: Mapping[str, Any] | None = None,
-    trust: bool = False,
-) -> tuple[Dataset, list[Finding]]:
-    """Check a table without training: the parts, and the findings, also those that compare all three parts.
-
-    Raises: `RecipeError`, `DataError` as `fit`; findings that would stop a fit are returned.
-    """
-    asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
-    check_start(asked)
-    data = prepare(asked.data)
-    _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
-    drift = check_drift(data.train.sample, test.sample, schema=data.schema, target=False)
-    return data, [*data.findings, *drift]
-
-
-def check_start(recipe: Recipe) -> None:
-    """Raises: `RunError` when `transfer.start` names no weights."""
-    if recipe.transfer.start is not None:
-        weights_at(Path(str(recipe.transfer.start)))
 
 
 def _fit(asked: Recipe, context: FitContext) -> Run:

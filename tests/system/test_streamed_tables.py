@@ -19,13 +19,13 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file
 
 from handrail import DataError, HandrailError, convert, fit, load, resume
+from handrail.checking import check
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.data.streaming import parquet, row_file, scan
 from handrail.data.streaming import part as streamed
 from handrail.data.streaming.part import StreamedPart
 from handrail.data.writers import infer_types
-from handrail.fitting import check_source
 from handrail.recipe.sections import DataRecipe
 from handrail.run import Run, predict_into, predict_source
 from handrail.tools.yaml import read_yaml
@@ -325,8 +325,8 @@ def test_large_tables_are_streamed_by_themselves(tmp_path: Path, monkeypatch: py
 def test_a_table_is_checked_without_training(tmp_path: Path) -> None:
     table = a_table().drop("value")
     table = pl.concat([table, table[:40]]).with_columns(copy=pl.lit("same"))
-    data, findings = check_source(files(tmp_path / "table", table), "label", changes={"data.stream": True})
-    whole, known = check_source(tmp_path / "table", "label", changes={"data.stream": False})
+    data, findings = check(files(tmp_path / "table", table), "label", changes={"data.stream": True})
+    whole, known = check(tmp_path / "table", "label", changes={"data.stream": False})
     assert findings == known
     assert {finding.name for finding in findings} >= {"repeats", "constant", "missing"}
     assert data.fingerprint == whole.fingerprint

@@ -16,11 +16,11 @@ import pytest
 import yaml
 
 import handrail
+from handrail.checking import check
 from handrail.cli import main
 from handrail.components import KINDS, find
 from handrail.data.sources import read
 from handrail.errors import DataError, RecipeError
-from handrail.fitting import check_source
 from handrail.recipe import Recipe
 from handrail.recipe.reading import ReadOptions
 from handrail.run import Run
@@ -421,7 +421,7 @@ def test_trust_does_not_allow_a_pickle() -> None:
     Path("rows.pkl").write_bytes(pickle.dumps(Bomb()))
     values = {"data": {"source": "rows.pkl", "target": "y", "read": {"allow_pickle": True}}}
     with pytest.raises(DataError, match="--allow-pickle"):
-        check_source(recipe=write("recipe.yaml", values), trust=True)
+        check(recipe=write("recipe.yaml", values), trust=True)
     assert not Recipe.load("recipe.yaml", trust=True).data.read.allow_pickle
     with pytest.warns(UserWarning, match="any code"), pytest.raises(DataError, match="expected"):
         read("rows.pkl", options=ReadOptions(allow_pickle=True))

@@ -57,6 +57,7 @@ def fit(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in this folder.")] = False,
     settings: Settings = None,
     test: Annotated[
         bool, typer.Option("--test", help="Open the seal afterwards and measure on the test rows.")
@@ -80,7 +81,8 @@ def fit(
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
     from handrail.fitting import fit as fit_table
 
-    run = fit_table(recipe=asked, out=out, trust=trust, progress=progress_style(quiet))
+    where: Any = {"out": out, "overwrite": overwrite}
+    run = fit_table(recipe=asked, **where, trust=trust, progress=progress_style(quiet))
     _print_run(run, as_json=as_json, quiet=quiet, test=test, refit=refit)
 
 
@@ -155,6 +157,9 @@ def tune(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Search folder; by default runs/NAME-search-TIME.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the search in this folder.")
+    ] = False,
     settings: Settings = None,
     refit: Annotated[
         bool,
@@ -177,8 +182,8 @@ def tune(
 ) -> None:
     """Try settings (tuning.space) on validation rows and say which differences are within noise."""
     if resume is not None:
-        names = ("SOURCE", "--target", "--out", "--set", "--read")
-        _check_resumed(dict(zip(names, (source, target, out, settings, read), strict=True)))
+        names = ("SOURCE", "--target", "--out", "--overwrite", "--set", "--read")
+        _check_resumed(dict(zip(names, (source, target, out, overwrite, settings, read), strict=True)))
         how: Any = {"refit": refit, "allow_pickle": allow_pickle, "trust": trust}
         _resume_search(resume, as_json=as_json, quiet=quiet, **how)
         return
@@ -193,7 +198,8 @@ def tune(
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
     from handrail.tuning.search import tune as search
 
-    result = search(recipe=asked, out=out, refit=refit, trust=trust, progress=progress_style(quiet))
+    where: Any = {"out": out, "overwrite": overwrite}
+    result = search(recipe=asked, **where, refit=refit, trust=trust, progress=progress_style(quiet))
     _print_search(result, as_json=as_json, quiet=quiet)
 
 

@@ -137,9 +137,10 @@ def check(
 
     changes = parse_changes(settings, reading)
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
-    from handrail.fitting import check_source
+    from handrail.checking import check as check_source
 
-    data, findings = check_source(recipe=asked, trust=trust)
+    checked = check_source(recipe=asked, trust=trust)
+    data, findings = checked
     if as_json:
         columns = [column.model_dump() for column in data.schema.columns]
         listed = [finding.model_dump() for finding in findings]

@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
@@ -42,6 +43,7 @@ from handrail.training.seeds import replica_seeds
 from handrail.training.signals import listening
 from handrail.training.speed.threads import restore_threads, usual_threads
 from handrail.training.train import check_loss, choose_device, train
+from handrail.training.transfer.weights import weights_at
 
 _ON_DEVICE = 2_000_000_000  # bytes: smaller sets of rows lie on the device while they are trained on
 
@@ -77,6 +79,12 @@ def as_begun(recipe: DataRecipe, folder: Folder) -> DataRecipe:
     if begun["task"] != "binary" or recipe.positive is not None or begun["positive"] is not None:
         return recipe
     return recipe.model_copy(update={"positive": sort_classes(prepare(recipe).task.classes)[1]})
+
+
+def check_start(recipe: Recipe) -> None:
+    """Raises: `RunError` when `transfer.start` names no weights."""
+    if recipe.transfer.start is not None:
+        weights_at(Path(str(recipe.transfer.start)))
 
 
 def check_data(recipe: Recipe, data: Dataset) -> None:

@@ -100,6 +100,33 @@ def claim(name: str, out: str | Path | None) -> Iterator[tuple[Path, tuple[Path,
         yield path, made
 
 
+@contextmanager
+def set_aside(out: str | Path | None, kind: str, marker: str, *, overwrite: bool) -> Iterator[None]:
+    """While open, the old run or search at `out` is elsewhere, beside it under another name.
+
+    It goes when the block ends well, or the new one has begun to train; else it comes back.
+
+    Raises: `RunError` for a folder that is no run or search, which is never replaced.
+    """
+    path = None if out is None else Path(out)
+    if overwrite and path is None:
+        raise RunError("overwrite: has no effect without a folder to replace (out).")
+    if not overwrite or path is None or not path.exists() or _is_free(path):
+        yield
+        return
+    check_folder(path, kind, marker)
+    aside = free_path(f"{path.name}-replaced", beside=path)
+    with hold(path):
+        path.rename(aside)
+    try:
+        yield
+    finally:
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(path)
+
+
 def _make(name: str, out: str | Path | None) -> tuple[Path, tuple[Path, ...]]:
     """A folder without files, and those that were made; with `out` it may exist already."""
     path = Path(out) if out else free_path(name)
@@ -134,9 +161,9 @@ def _is_leftover(file: Path, path: Path) -> bool:
     return file.is_file() and (name in _WITHOUT_RECIPE or is_temporary(file))
 
 
-def free_path(name: str) -> Path:
-    """`runs/NAME-TIME`, with a number appended if other runs began in the same second."""
-    path = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+def free_path(name: str, *, beside: Path | None = None) -> Path:
+    """`runs/NAME-TIME`, or `NAME-TIME` beside another path, numbered if there is one of the same second."""
+    path = (Path("runs") if beside is None else beside.parent) / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     candidates = [path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000))]
     return next(candidate for candidate in candidates if not candidate.exists())
 
@@ -157,7 +184,8 @@ def _exists(path: Path) -> RunError:
 def exists_error(path: Path) -> RunError:
     """The error for a new folder that would overwrite another."""
     return RunError(
-        f"'{path}' already exists; choose another --out, or continue it with: handrail resume {path}"
+        f"'{path}' already exists; choose another --out, replace it (--overwrite), or continue it with: "
+        f"handrail resume {path}"
     )
 
 

@@ -160,6 +160,7 @@ NAMES = {
     "handrail.decoders:make_decoder": "handrail.tasks:make_task",
     "handrail.evaluation.baselines:Forecast": "handrail.tasks.baselines:BaselineAnswers",
     "handrail.evaluation.predictions:Predictions": "handrail.evaluation.outcomes.table:TableOutcome",
+    "handrail.fitting:check_source": "handrail.checking:check",
     "handrail.export:export_onnx": "handrail.run:export_onnx",
     "handrail.layers.anchors:moved_boxes": "handrail.layers.anchors:move_boxes",
     "handrail.layers.pooling:convolved_and_pooled": "handrail.layers.pooling:convolve_and_pool",

@@ -14,10 +14,9 @@ from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.errors import RecipeError, RunError, TrainingError, did_you_mean
-from handrail.fitting import check_start
 from handrail.recipe import SOURCES, Recipe, compose
-from handrail.runs.assembly import check_data
-from handrail.runs.folder import write_yaml
+from handrail.runs.assembly import check_data, check_start
+from handrail.runs.folder import set_aside, write_yaml
 from handrail.runs.lock import hold
 from handrail.tools.files import write_atomically
 from handrail.tools.machine import cores
@@ -60,6 +59,7 @@ def tune(
     changes: Mapping[str, Any] | None = None,
     space: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     refit: bool = False,
     trust: bool = False,
     progress: str = "none",
@@ -72,6 +72,7 @@ def tune(
             `{"model.mlp.dropout": [0, 0.2], "learning.gradient.optimizer.adamw.learning_rate": {"low": 1e-4,
             "high": 0.1, "log": True}}`.
         out: the search folder; by default `runs/<name>-search-<time>`.
+        overwrite: replace the search that is in this folder; it comes back if the new one cannot begin.
         refit: train the winner again, with its replicas, first on training rows and then on training and
             validation rows together, as a run in the folder `winner`, which `Run.test(refit=True)` measures.
         trust: import what a recipe file names by import path.
@@ -86,7 +87,7 @@ def tune(
     asked = compose(source, target, recipe=recipe, changes=settings, trust=trust)
     check_start(asked)
     check_space(asked)
-    with new_search(asked.name, out) as folder:
+    with set_aside(out, "search", "search.yaml", overwrite=overwrite), new_search(asked.name, out) as folder:
         return _search_in(folder, asked, refit=refit, trust=trust, progress=progress)
 
 
