@@ -86,3 +86,10 @@ def test_runs_of_earlier_versions_keep_codes_and_order() -> None:
     assert task.positive == "ok"
     assert task.codes(pl.Series([1, 0])).tolist() == [1, 0]
     assert task.decode(np.array([1, 0])).to_list() == ["ok", "fraud"]
+
+
+def test_answers_of_earlier_versions_are_read_as_codes_and_those_of_today_as_classes() -> None:
+    spec = TaskSpec(name="binary", targets=("y",), classes=("no", "yes"))  # written before `values` were kept
+    codes = np.array([1, 0, 1])
+    assert spec.codes(pl.Series(codes)).tolist() == [1, 0, 1]
+    assert spec.codes(spec.decode(codes)).tolist() == [1, 0, 1]

@@ -79,7 +79,7 @@ class TaskSpec(BaseModel):
 
     def codes(self, answers: pl.Series, label: int = 0) -> Int[np.ndarray, " rows"]:
         """The codes of what `decode` gave; codes, as earlier versions wrote them, stay as they are."""
-        if not self.values:
+        if not self.values and answers.dtype.is_integer():
             return answers.to_numpy()
         values = self.decode(np.arange(len(self.classes) if self.is_classification else 2), label)
         return answers.replace_strict(values, pl.Series(range(len(values)), dtype=pl.Int64)).to_numpy()
