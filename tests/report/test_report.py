@@ -285,7 +285,7 @@ def test_a_figure_that_is_not_defined_does_not_break_the_page(run: Run):
         for interval in outcome.values():
             interval.update(value=None, low=None, high=None)
     run.folder.validation.write_text(json.dumps(summary))
-    assert "so the two cannot be compared" in Page(run.report().read_text()).text
+    assert "and the two cannot be compared" in Page(run.report().read_text()).text
 
 
 @given(st.integers(2, 30), st.integers(0, 200), st.integers(0, 2**32 - 1))

@@ -145,7 +145,7 @@ def _ending(outcome: str, who: str, reason: str | None) -> str:
         "better": f"so the {who} wins by more than chance explains.",
         "worse": f"so the {who} loses to it: use the baseline, or change the recipe.",
         "even": f"so the {who} does not win beyond noise.",
-        "unknown": f"so the two cannot be compared{f': {reason}' if reason else ' on these rows'}.",
+        "unknown": f"and the two cannot be compared{f': {reason}' if reason else ' on these rows'}.",
     }[outcome]
 
 
