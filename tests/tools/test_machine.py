@@ -10,6 +10,6 @@ def test_old_objects_are_left_alone_for_a_while():
     with freeze_garbage():
         frozen = gc.get_freeze_count()
         with freeze_garbage():
-            assert gc.get_freeze_count() == frozen > 0
-        assert gc.get_freeze_count() == frozen
+            assert 0 < gc.get_freeze_count() <= frozen  # some may have died
+        assert 0 < gc.get_freeze_count() <= frozen
     assert gc.get_freeze_count() == 0
