@@ -149,9 +149,11 @@ def main() -> None:
         wanted = sorted({cell.world for cell in cells}, key=names.index)
         true = dict(zip(wanted, pool.map(truths, wanted, chunksize=1), strict=True))
         tasks = [(cell, true[cell.world]) for cell in sorted(cells, key=lambda cell: -cell.rows)]
-        results = {}
+        results = stored(options.json)
+        tasks = [task for task in tasks if task[0].key not in results]
         for cell, counts in pool.imap_unordered(simulate, tasks, chunksize=1):
             results[cell.key] = counts
+            store(options.json, {"cells": results})
             print(f"{cell.key}: {time.time() - started:.0f} s", file=sys.stderr, flush=True)
         sizes = [rows for rows in SHARE_ROWS if rows <= (300 if options.quick else 1000)]
         of_shares = (
@@ -162,8 +164,18 @@ def main() -> None:
         print(text)
     else:
         Path(options.out).write_text(text, encoding="utf-8")
-    if options.json:
-        Path(options.json).write_text(json.dumps({"cells": results, "shares": of_shares}), encoding="utf-8")
+    store(options.json, {"cells": results, "shares": of_shares})
+
+
+def stored(file: str | None) -> dict[str, Any]:
+    """The cells that an earlier run with the same settings has finished, or was stopped after."""
+    path = None if file is None else Path(file)
+    return json.loads(path.read_text(encoding="utf-8"))["cells"] if path and path.is_file() else {}
+
+
+def store(file: str | None, values: dict[str, Any]) -> None:
+    if file is not None:
+        Path(file).write_text(json.dumps(values), encoding="utf-8")
 
 
 def fewer(rows: int, simulations: int) -> int:
@@ -182,7 +194,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--largest", type=int, help="leave out larger sizes")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default=str(OUT), help="a file, or - for the terminal")
-    parser.add_argument("--json", help="counts as JSON, too")
+    parser.add_argument("--json", help="counts as JSON, too; what is there already is not simulated again")
     return parser.parse_args()
 
 
