@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.data.sources import read
-from handrail.data.sources.delimited import parse
+from handrail.data.sources.delimited import RaggedError, parse
 from handrail.data.sources.dialect import Dialect, records
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -234,3 +234,19 @@ def test_quick_parsing_agrees_with_the_csv_module(table):
         rows = parse(buffer.getvalue(), dialect).frame.fill_null("").rows()
         stripped = [tuple(value.strip() for value in row) for row in rows]
         assert stripped == [tuple(value.strip() for value in row) for row in expected]
+
+
+def test_files_of_several_blocks_are_counted_as_one(monkeypatch):
+    text = 'a,b\n1,"x,\ny"\n2,"p""q"\n\n3,z\n'
+    whole = parse(text, Dialect(","))
+    assert whole.lines.tolist() == [1, 2, 4, 6]
+    for size in range(1, len(text) + 1):
+        monkeypatch.setattr("handrail.data.sources.delimited._BLOCK", size)
+        parsed = parse(text, Dialect(","))
+        assert parsed.frame.equals(whole.frame)
+        assert parsed.lines.tolist() == [1, 2, 4, 6]
+    for size in range(1, 8):
+        monkeypatch.setattr("handrail.data.sources.delimited._BLOCK", size)
+        with pytest.raises(RaggedError) as found:
+            parse("a,b\n1,2\n3\n4,5\n", Dialect(","))
+        assert (found.value.line, found.value.fields) == (3, 1)

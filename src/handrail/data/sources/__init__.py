@@ -222,6 +222,7 @@ def read_file(path: Path, *, options: ReadOptions) -> Table:
     refuse_idle_options(options, _USED.get(kind, _ALWAYS), f"{path.name} ({kind})")
     if kind == "text":
         text, encoding = decode(data, path.name, encoding=options.encoding)
+        del data  # the text is as large
         table = read_delimited(text, inner, options=options)
         usual = encoding in ("utf-8", "utf-8-sig")
         notes = table.notes if usual else (f"{table.notes[0]}, encoding {encoding}",)

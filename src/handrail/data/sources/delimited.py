@@ -7,10 +7,12 @@ fields, blank lines, and the number of the line on which each record begins.
 import csv
 import io
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int64, UInt8
 
 from handrail.data.sources.cells import MISSING, check_distinct, check_names, clean_text
 from handrail.data.sources.dialect import (
@@ -27,6 +29,8 @@ from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 
+_BLOCK = 1 << 24  # bytes looked at together
+_TALL, _AT_ONCE = 1 << 14, 4  # rows from which columns are cleaned a few at a time, and how many
 _NEWLINE, _RETURN, _SPACE = 10, 13, 32
 _COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
 _SURE_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d+,\d+|,\d+)(?:[eE][+-]?\d+)?$"
@@ -66,7 +70,10 @@ def read_delimited(text: str, name: str, *, options: ReadOptions) -> Table:
     parsed, dialect = _parse(text, dialect, name, quote_given=options.quote is not None)
     header = _has_header(sample_rows(text, dialect), options, suffix)
     frame, lines = _name_columns(parsed, options, name, header=header)
-    frame = clean_text(frame, options.missing or ())
+    del parsed  # the text as it was found goes, column by column, while the cleaned one comes
+    columns = frame.get_columns()
+    del frame
+    frame = _clean_columns(columns, options.missing or ())
     frame, commas = _decimal_points(frame, options.decimal, dialect.delimiter)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}"]
     has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
@@ -82,6 +89,18 @@ def read_delimited(text: str, name: str, *, options: ReadOptions) -> Table:
         is_text=True,
         namer=lambda index: f"line {lines[index]}",
     )
+
+
+def _clean_columns(columns: list[pl.Series], markers: Iterable[str]) -> pl.DataFrame:
+    """`clean_text` of tall columns a few at a time; the list is emptied, so that each is held only once."""
+    if len(columns[0]) < _TALL:
+        return clean_text(pl.DataFrame(columns), markers)
+    cleaned: list[pl.Series] = []
+    while columns:
+        some = pl.DataFrame(columns[:_AT_ONCE])
+        del columns[:_AT_ONCE]
+        cleaned.extend(clean_text(some, markers).get_columns())
+    return pl.DataFrame(cleaned)
 
 
 def _parse(text: str, dialect: Dialect, name: str, *, quote_given: bool) -> tuple[Parsed, Dialect]:
@@ -137,16 +156,13 @@ def _parse_quickly(data: bytes, dialect: Dialect) -> Parsed | None:
     """By polars; `None` where the quotes are not plain enough for it."""
     data = data if data.endswith(b"\n") else data + b"\n"
     buffer = np.frombuffer(data, np.uint8)
-    breaks = np.flatnonzero(buffer == _NEWLINE)
-    ends, delimiters = breaks, np.flatnonzero(buffer == ord(dialect.delimiter))
-    if dialect.quote:
-        quotes = np.flatnonzero(buffer == ord(dialect.quote))
-        if not _is_regular(buffer, quotes, ord(dialect.delimiter)):
-            return None
-        if quotes.size:  # an odd number of quotes before a place: it is inside a field
-            ends, delimiters = (x[np.searchsorted(quotes, x) % 2 == 0] for x in (ends, delimiters))
+    breaks = _places(buffer, _NEWLINE)
+    quotes = _places(buffer, ord(dialect.quote)) if dialect.quote else breaks[:0]
+    if not _is_regular(buffer, quotes, ord(dialect.delimiter)):
+        return None
+    ends = _outside(breaks, quotes)
     starts = np.concatenate(([0], ends[:-1] + 1))
-    counts = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
+    counts = _count_fields(buffer, ends, quotes, ord(dialect.delimiter))
     lines = np.searchsorted(breaks, starts) + 1
     blank = np.zeros(len(ends), bool)
     for i in np.flatnonzero((counts == 1) & (buffer[starts] <= _SPACE)):
@@ -159,6 +175,42 @@ def _parse_quickly(data: bytes, dialect: Dialect) -> Parsed | None:
     if frame is None or frame.shape != (len(counts), counts[0]):
         return None
     return Parsed(frame, lines, spans_lines=len(ends) != len(breaks))
+
+
+def _blocks(buffer: UInt8[np.ndarray, " bytes"]) -> Iterator[tuple[int, UInt8[np.ndarray, " block"]]]:
+    """(where it begins, a block of the bytes): work on all of them at once would cost many times the file."""
+    for start in range(0, len(buffer), _BLOCK):
+        yield start, buffer[start : start + _BLOCK]
+
+
+def _places(buffer: UInt8[np.ndarray, " bytes"], byte: int) -> Int64[np.ndarray, " places"]:
+    """Where a byte stands."""
+    found = [np.flatnonzero(block == byte) + start for start, block in _blocks(buffer)]
+    return np.concatenate(found)
+
+
+def _outside(
+    places: Int64[np.ndarray, " places"], quotes: Int64[np.ndarray, " quotes"]
+) -> Int64[np.ndarray, " outside"]:
+    """The places that are not inside a field: an even number of quotes stands before them."""
+    return places[np.searchsorted(quotes, places) % 2 == 0] if quotes.size else places
+
+
+def _count_fields(
+    buffer: UInt8[np.ndarray, " bytes"],
+    ends: Int64[np.ndarray, " records"],
+    quotes: Int64[np.ndarray, " quotes"],
+    delimiter: int,
+) -> Int64[np.ndarray, " records"]:
+    """Of each record: one more than the delimiters outside quotes between the end before it and its own."""
+    before = np.zeros(len(ends), np.int64)  # delimiters before the end of each record
+    total = 0
+    for start, block in _blocks(buffer):
+        delimiters = _outside(np.flatnonzero(block == delimiter) + start, quotes)
+        first, last = np.searchsorted(ends, (start, start + len(block)))
+        before[first:last] = total + np.searchsorted(delimiters, ends[first:last])
+        total += len(delimiters)
+    return np.diff(before, prepend=0) + 1
 
 
 def _is_regular(buffer: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
