@@ -175,7 +175,7 @@ def stored(file: str | None) -> dict[str, Any]:
 
 def store(file: str | None, values: dict[str, Any]) -> None:
     if file is not None:
-        Path(file).write_text(json.dumps(values), encoding="utf-8")
+        Path(file).write_text(json.dumps(values, default=np.generic.item), encoding="utf-8")
 
 
 def fewer(rows: int, simulations: int) -> int:
