@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import copy
 import functools
+import getpass
 import importlib.util
 import json
 import logging
@@ -65,18 +66,16 @@ def has_compiler(device: torch.device) -> bool:
 
 @functools.cache
 def leave_no_empty_cache() -> None:
-    """When this process ends, remove the folder that torch makes for compiled code in the temporary folder,
-    if nothing was compiled.
+    """When this process ends, remove the folder that torch makes in the temporary folder, here and in
+    workers, for what it compiles, if nothing was compiled.
     """
     if not _cache_is_chosen:
         atexit.register(_remove_empty_cache)
 
 
 def _remove_empty_cache() -> None:
-    folder = Path(os.environ.get(_CACHE, ""))
-    if folder.name.startswith("torchinductor_") and folder.parent == Path(tempfile.gettempdir()).absolute():
-        with contextlib.suppress(OSError):  # it is not empty, or another process was quicker
-            folder.rmdir()
+    with contextlib.suppress(OSError, KeyError, ImportError):  # it is not empty, or the user has no name
+        Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}").rmdir()
 
 
 def settle(
