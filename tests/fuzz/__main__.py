@@ -16,7 +16,7 @@ from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 _TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(_TESTS), str(_TESTS.parent / "src")]
+sys.path[:0] = [str(_TESTS)] if os.environ.get("PYTHONPATH") else [str(_TESTS), str(_TESTS.parent / "src")]
 _LATE = (  # what commands import inside functions
     "torch", "torch._dynamo", "scipy.signal", "scipy.stats", "sklearn.datasets", "sklearn.linear_model",
     "sklearn.ensemble", "PIL.Image",

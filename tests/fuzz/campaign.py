@@ -118,7 +118,7 @@ def find_faults(case: Case, ending: Ending, said: str, printed: str, before: dic
         faults.append("traceback")
     if ending.megabytes > MEGABYTES or "the memory is used up" in said:
         faults.append(f"{ending.megabytes:.0f} MB of memory")
-    if ending.code == 2 and not ending.late and not said.strip():
+    if ending.code == 2 and not ending.late and not (said + printed).strip():
         faults.append("no message")
     if ending.left_processes and not ending.late:
         faults.append("a process goes on")

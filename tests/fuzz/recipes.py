@@ -116,6 +116,10 @@ def add_settings(case: Case, recipe: dict[str, Any], *, odd: bool) -> None:
         recipe["model"] = rng.choice(
             (
                 "torch.nn:Linear",
+                "torch.nn:Module",
+                {"torch.nn:Linear": {"in_features": 4, "out_features": 1}},
+                "os.path:join",
+                "this:that",
                 {"torch.nn:Nothing": {}},
                 {"os:system": {"command": "true"}},
                 {"mlp": {}, "cnn": {}},
@@ -217,6 +221,7 @@ def _command(case: Case, recipe: Any, source: str) -> None:
     tunes = isinstance(recipe, dict) and "tuning" in recipe
     command = rng.choice(("check",) * 3 + (("tune",) * 4 if tunes else ("fit",) * 4))
     out = ["-o", case.out("run"), "-q"] if command != "check" else []
+    out += ["--trust"] if rng.random() < 0.15 else []
     if rng.random() < 0.25 and isinstance(recipe, dict):
         changes = [
             f"--set={path}={json.dumps(value)}" for path, value in _leaves(recipe) if path != "data.source"
@@ -234,7 +239,8 @@ def _command(case: Case, recipe: Any, source: str) -> None:
         data, how = spoil_bytes(rng, data)
         case.note(how)
     if b"epochs: 1\n" not in data and b'"epochs": 1' not in data and command != "check":
-        command, out = "check", []  # the number of epochs was lost: it would be a hundred
+        # the number of epochs was lost: it would be a hundred
+        command, out = "check", [option for option in out if option == "--trust"]
         case.outputs.clear()
     path.write_bytes(data)
     case.arguments = [command, *out, "--", str(path)]

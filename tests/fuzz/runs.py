@@ -371,11 +371,12 @@ def generate(case: Case) -> None:
 
 def _choose(case: Case, command: str, name: str, run: Path, rows: Path | None) -> None:
     rng, sources = case.rng, case.templates / f"{name}-source"
+    trust = ["--trust"] if rng.random() < 0.1 else []
     if command == "predict":
         inside = sorted(sources.iterdir())
         source = rows or (inside[0] if len(inside) == 1 else sources)
         more = rng.choice(([], [], ["--keep"], ["--skip-bad"], ["--json"], ["-o", case.out("out.csv")]))
-        case.arguments = ["predict", *more, "--", str(run), str(source)]
+        case.arguments = ["predict", *more, *trust, "--", str(run), str(source)]
     elif command == "test":
         case.arguments = ["test", *rng.choice(([], [], [], ["--again"], ["--refit"], ["--json"])), str(run)]
         if rng.random() < 0.15:
@@ -396,7 +397,7 @@ def _choose(case: Case, command: str, name: str, run: Path, rows: Path | None) -
         case.arguments = ["sample", "--length=5", str(run), f"--start={rng.choice(CELLS)}".replace("\0", "")]
     else:
         case.pictures = command == "report"
-        case.arguments = [command, str(run)]
+        case.arguments = [command, *trust, str(run)]
 
 
 def _spoil_run(case: Case, run: Path) -> None:

@@ -45,6 +45,15 @@ SET = (
     "data.test=x.csv",
     "data.text.length=5", "data.images.size=8", "data.encoding.rare=100", "evaluation.threshold=f1",
     "data.target=[x,y]",
+    "data.read.limits={columns: 3}", "data.read.limits={columns: 0}", "data.read.limits={levels: 1}",
+    "data.read.limits={unpacked: 1e-6}", "data.read.limits={unpacked: .inf, expansion: 1}",
+    "data.read.limits={encoded: 1e-9, classes: 1}", "data.read.limits={classes: x}", "data.read.limits=5",
+    "data.positive=yes", "data.positive=true", "data.positive=0.0", "data.positive=[yes]",
+    "data.positive=nothing", "data.positive=.nan", "data.forecast.stride=3", "data.forecast.season=7",
+    "data.forecast={history: 1, horizon: 1, season: 100000, stride: 100000}", "data.forecast.history=x",
+    "data.forecast={horizon: 3, season: auto, history: 1000000000000}", "data.forecast.horizon=0",
+    "tuning.choose=simplest", "tuning.choose=worst", "model={torch.nn:Linear: {in_features: 3}}",
+    "model=nothing.here:Net", "model=os:getcwd",
     "data.validation=..", "data.source=null", "evaluation.confidence=0.999", "training.batch_size=1",
 )  # fmt: skip
 
@@ -293,6 +302,10 @@ def generate(case: Case) -> None:
         else []
     )
     target = target_of(case, grid)
+    if rng.random() < 0.06:
+        changes.append("--trust")
+    if rng.random() < 0.05:
+        changes.append("--set=tuning.choose=simplest")
     command = rng.choice(
         ("check",) * 12 + ("fit",) * 3 + ("convert", "convert", "init", "predict", "predict", "tune")
     )

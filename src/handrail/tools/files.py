@@ -41,6 +41,8 @@ _FORGOTTEN = 86_400.0  # seconds after which a temporary file of another machine
 def explain_damage(path: Path | str) -> Iterator[None]:
     """Within the context nothing but this file is understood: what goes wrong there is the file's fault.
 
+    Should it be ours after all: with HANDRAIL_DEBUG the error itself is raised, and shows where.
+
     Raises: `RunError` for values of another type, missing keys and the like.
     """
     try:
@@ -48,6 +50,8 @@ def explain_damage(path: Path | str) -> Iterator[None]:
     except HandrailError:
         raise
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if os.environ.get("HANDRAIL_DEBUG"):
+            raise
         first = (str(error).splitlines() or [""])[0][:200]
         text = f"'{path}' is damaged, or of another version ({type(error).__name__}: {first})"
         raise RunError(f"{text}; take it from a copy of the folder, or train again.") from error

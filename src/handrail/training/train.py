@@ -26,6 +26,7 @@ from handrail.training.signals import StopRequest
 from handrail.training.speed.compilation import (
     Compilation,
     compile_training,
+    leave_no_empty_cache,
     lone_step,
     quietly,
     record_choice,
@@ -96,6 +97,7 @@ def train(
     `RunError` for weights to begin with that cannot be read.
     """
     keep_freed_memory()
+    leave_no_empty_cache()
     transfer = data.recipe.transfer
     kept = folder / BEGINNING if beginning is None and folder is not None else beginning
     began = transfer_weights(network, transfer, task=data.task, encoder=data.encoder, kept=kept)

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import operator
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from handrail.errors import RunError
+from handrail.tools.files import explain_damage
 from handrail.tuning.space import Settings
 
 _TABLES = """
@@ -105,6 +107,18 @@ def settings_text(trial: Trial) -> str:
     return json.dumps(trial.settings, ensure_ascii=False, default=str)
 
 
+def _read_result(row: tuple[Any, ...]) -> Result:
+    """A stored result. Raises: `ValueError` and the like for figures that are no tables of numbers."""
+    number, rung, figures, epochs, seconds, failure, packed = row
+    facts = json.loads(figures)
+    values, losses = ([[float(x) for x in fold] for fold in facts[name]] for name in ("values", "losses"))
+    counts = [[operator.index(count) for count in fold] for fold in json.loads(epochs)]
+    if len({tuple(map(len, table)) for table in (values, losses, counts)}) != 1:
+        raise ValueError(f"trial {number}: figures for unlike folds or replicas")
+    draws = np.frombuffer(packed, dtype="<f8")
+    return Result(number, rung, values, losses, counts, draws, float(seconds), str(failure))
+
+
 def _mean(table: list[list[float]]) -> float:
     numbers = [number for row in table for number in row]
     return math.fsum(numbers) / len(numbers) if numbers else math.nan
@@ -137,7 +151,8 @@ class TrialStore:
     def facts(self) -> dict[str, Any]:
         """The facts of the whole search."""
         rows = self._all("SELECT name, value FROM facts ORDER BY name")
-        return {name: json.loads(value) for name, value in rows}
+        with explain_damage(self.path):
+            return {name: json.loads(value) for name, value in rows}
 
     def note(self, facts: dict[str, Any]) -> None:
         """Store facts of the whole search."""
@@ -149,13 +164,9 @@ class TrialStore:
         rows = self._all(
             "SELECT number, rung, figures, epochs, seconds, failure, draws FROM trials ORDER BY rung, number"
         )
-        results = {}
-        for number, rung, figures, epochs, seconds, failure, packed in rows:
-            values, losses = (json.loads(figures)[name] for name in ("values", "losses"))
-            draws = np.frombuffer(packed, dtype="<f8")
-            result = Result(number, rung, values, losses, json.loads(epochs), draws, seconds, failure)
-            results[result.key] = result
-        return results
+        with explain_damage(self.path):
+            results = map(_read_result, rows)
+            return {result.key: result for result in results}
 
     def settings(self) -> dict[tuple[int, int], str]:
         """The settings of each stored trial, as they were written."""

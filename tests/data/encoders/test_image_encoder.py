@@ -153,3 +153,11 @@ def test_the_front_can_be_exported(tmp_path: Path) -> None:
         )
     result = runtime.InferenceSession(tmp_path / "front.onnx").run(None, {"input": pixels.numpy()})[0]
     np.testing.assert_allclose(result, front(pixels).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [[12, -0.5], [0, 12], [12, True], ["12", 12], [12, None]])
+def test_facts_with_a_size_that_is_none_are_refused(size):
+    facts = {"name": "x", "size": size, "channels": 1, "mean": [0.5], "deviation": [0.1], "why": ""}
+    with pytest.raises(ValueError, match=r"size is .*expected whole numbers from 1 on"):
+        ImageEncoder.from_facts(facts)
+    assert ImageEncoder.from_facts({**facts, "size": [12, 12]}).size == (12, 12)

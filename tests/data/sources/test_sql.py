@@ -273,3 +273,16 @@ def test_postgresql_is_read_in_the_order_of_its_key(postgres_url: str) -> None:
         opened.execute(text("insert into keyed values (3, 'x'), (1, 'y'), (2, 'z')"))
     engine.dispose()
     assert read(postgres_url, options=ReadOptions(table="keyed")).frame["Key one"].to_list() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("place", ["column", "table"])
+def test_names_that_are_not_utf_8_are_refused_in_words(tmp_path, place):
+    path = tmp_path / "damaged.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE abcdef (ghijkl INTEGER, label INTEGER)")
+        connection.execute("INSERT INTO abcdef VALUES (1, 0), (2, 1)")
+    connection.close()
+    name = {"column": b"ghijkl", "table": b"abcdef"}[place]
+    path.write_bytes(path.read_bytes().replace(name, name[:2] + b"\xff\xfe" + name[4:]))
+    with pytest.raises(DataError, match=r"damaged\.db.*UTF-8"):
+        read(path, options=ReadOptions())

@@ -15,6 +15,7 @@ from handrail.data.stores.store import Store
 from handrail.shapes import InputShape
 
 _ROUNDING = 1e-3  # of a channel's deviation
+_COUNTS = ("channels", "hop", "length", "mels", "rate", "samples", "size", "window")
 
 
 class ColumnEncoder(nn.Module):
@@ -68,7 +69,11 @@ class ColumnEncoder(nn.Module):
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Self:
-        """The encoder that these facts are of."""
+        """The encoder that these facts are of. Raises: `ValueError` for a size that is no whole number."""
+        for name in set(cls.learned).intersection(_COUNTS):
+            values = facts[name] if isinstance(facts[name], list | tuple) else [facts[name]]
+            if not all(type(value) is int and value >= 1 for value in values):
+                raise ValueError(f"{name} is {facts[name]!r}; expected whole numbers from 1 on")
         return cls(**{name: facts[name] for name in cls.learned})
 
 

@@ -108,6 +108,12 @@ def connection(url: str, *, name: str | None = None, **options: Any) -> Iterator
             yield database
         except SQLAlchemyError as error:
             raise DataError(f"{name}: {reason(error, url)}.") from error
+        except UnicodeDecodeError as error:
+            found = error.object[error.start : error.end].hex()
+            raise DataError(
+                f"{name}: a name in it is not UTF-8 (bytes {found}); the database is damaged. Restore it "
+                "from a copy, or write its tables anew."
+            ) from error
 
 
 def sqlite_path(url: str, *, uris: bool = False) -> Path | None:

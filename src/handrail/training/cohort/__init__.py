@@ -21,7 +21,7 @@ from handrail.training.cohort.engine import CohortEngine, Member
 from handrail.training.cohort.program import Program
 from handrail.training.job import Job, Listeners, Trained, TrainingData, make_setup
 from handrail.training.signals import StopRequest
-from handrail.training.speed.compilation import quietly, settle
+from handrail.training.speed.compilation import leave_no_empty_cache, quietly, settle
 from handrail.training.speed.matmul import quick_products
 from handrail.training.speed.threads import Threads, restore_threads
 
@@ -49,6 +49,7 @@ def train_cohort(cohort: CohortEngine, jobs: Sequence[Job], *, cores: int | None
     Raises: `Interrupted` when asked to stop.
     """
     keep_freed_memory()
+    leave_no_empty_cache()
     network, setup, data = jobs[0].network, cohort.setup, jobs[0].data
     rows_in_all = setup.limits.batch_size * len(jobs)
     with freeze_garbage(), restore_threads(), quick_products(network, setup.train.inputs, rows_in_all):

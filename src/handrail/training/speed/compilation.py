@@ -3,12 +3,17 @@
 A compiler takes some seconds, and saves a few per cent up to a third of a step.
 """
 
+import atexit
+import contextlib
 import copy
+import functools
+import getpass
 import importlib.util
 import json
 import logging
 import os
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -31,6 +36,8 @@ _log = logging.getLogger("handrail")
 _REPAYS = 60.0  # seconds of steps ahead
 _QUICKER = 0.95
 _TURNS = 5
+_CACHE = "TORCHINDUCTOR_CACHE_DIR"  # set by torch itself if it is not set
+_cache_is_chosen = _CACHE in os.environ
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,20 @@ def has_compiler(device: torch.device) -> bool:
         return importlib.util.find_spec("triton") is not None
     names = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
     return any(name and shutil.which(name.split()[0]) for name in names)
+
+
+@functools.cache
+def leave_no_empty_cache() -> None:
+    """When this process ends, remove the folder that torch makes in the temporary folder, here and in
+    workers, for what it compiles, if nothing was compiled.
+    """
+    if not _cache_is_chosen:
+        atexit.register(_remove_empty_cache)
+
+
+def _remove_empty_cache() -> None:
+    with contextlib.suppress(OSError, KeyError, ImportError):  # it is not empty, or the user has no name
+        Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}").rmdir()
 
 
 def settle(

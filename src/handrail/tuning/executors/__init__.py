@@ -15,6 +15,7 @@ from torch import Tensor
 from handrail.errors import RecipeError
 from handrail.tools.machine import freeze_garbage
 from handrail.training.signals import StopRequest
+from handrail.training.speed.compilation import leave_no_empty_cache
 from handrail.tuning.comparison import Measurement
 from handrail.tuning.executors.pool import (
     ForkedProcess,
@@ -112,6 +113,7 @@ def make_executor(
 
     Raises: `RecipeError` when the recipe holds objects, which cannot be sent to a cluster.
     """
+    leave_no_empty_cache()
     settings = workspace.recipe.tuning
     job = make_job(workspace, measurement)
     if settings.cluster is not None:
