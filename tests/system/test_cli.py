@@ -266,6 +266,14 @@ def test_damaged_model(run: Path, cli: Cli) -> None:
     assert_refused(cli("predict", "run", "table.csv"), "weights.safetensors' is damaged")
     (run / "model" / "pipeline.json").write_text("{")
     assert_refused(cli("predict", "run", "table.csv"), "pipeline.json' is damaged")
+    (run / "model" / "pipeline.json").write_text("[" * 100_000)
+    assert_refused(cli("predict", "run", "table.csv"), "pipeline.json' is damaged")
+
+
+def test_a_model_that_claims_more_networks_than_it_has_weights_of(run: Path, cli: Cli) -> None:
+    path = run / "model" / "pipeline.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"replicas": 10**8}))
+    assert_refused(cli("predict", "run", "table.csv"), "holds 0 replicas, and pipeline.json says 100,000,000")
 
 
 def test_a_loss_that_is_not_a_number_stops_the_fit(cli: Cli, tmp_path: Path) -> None:

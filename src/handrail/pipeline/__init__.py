@@ -6,6 +6,7 @@ and the export to ONNX, beside which any other goes.
 
 import copy
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -35,6 +36,7 @@ from handrail.tools.trust import reading
 from handrail.training.seeds import fix_seed
 
 FORMAT = 2
+_MEMBER = re.compile(r"network\.members\.(\d+)\.")
 
 
 class Pipeline(nn.Module):
@@ -133,7 +135,7 @@ class Pipeline(nn.Module):
             advice = "load it with handrail.load(RUN, model=...)"
             raise RunError(f"the model was given as an object, {model}; {advice}.")
         with explain_damage(path), reading(path, trust=trust):
-            replicas = range(facts.get("replicas", 1))
+            replicas = range(_count_replicas(facts, folder / "weights.safetensors"))
             specs = [model if network is None else copy.deepcopy(network) for _ in replicas]
             resolve("model", specs[0], "model")
             members = [make_network(spec, encoder, decoder, precision=precision) for spec in specs]
@@ -153,7 +155,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         text = f"there is no '{path}': the fit has not finished; `handrail resume` continues it."
         raise RunError(text) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise RunError(f"'{path}' is damaged ({error}).") from error
     if not isinstance(facts, dict):
         raise RunError(f"'{path}' is damaged (it holds no object).")
@@ -161,6 +163,21 @@ def _read_facts(path: Path) -> dict[str, Any]:
         found = f"'{path}' has format {facts.get('format')}, expected {FORMAT}"
         raise RunError(f"{found}; it was written by another version.")
     return facts
+
+
+def _count_replicas(facts: dict[str, Any], weights: Path) -> int:
+    """The number of replicas, which the weights must hold: a file may claim any number of networks."""
+    claimed = facts.get("replicas", 1)
+    if claimed == 1:
+        return 1
+    try:
+        with safe_open(weights, framework="pt") as file:
+            members = {found[1] for name in file.keys() if (found := _MEMBER.match(name))}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"'{weights}' is damaged or does not fit the model ({error}).") from error
+    if claimed != len(members):
+        raise RunError(f"'{weights}' holds {len(members):,} replicas, and pipeline.json says {claimed:,}.")
+    return len(members)
 
 
 def make_network(

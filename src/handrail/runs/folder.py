@@ -303,5 +303,5 @@ def read_json(path: Path) -> Any:
         raise RunError(
             f"there is no '{path}': the fit has not ended; continue it with: handrail resume {path.parent}"
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise RunError(f"'{path}' is damaged ({error}).") from error
