@@ -84,3 +84,11 @@ def test_a_run_prints_its_summary(folder: Path) -> None:
 def test_a_run_that_has_not_ended_says_so(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("data: {source: t.csv}\n")
     assert f"handrail resume {tmp_path}" in str(Run(tmp_path))
+
+
+@pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="there is no /proc")
+@pytest.mark.parametrize("place", ["/dev/zero", "/proc/kmsg", "/proc/self/environ"])
+def test_what_may_have_no_end_is_refused_at_once(folder: Path, place: str) -> None:
+    code, said, heavy = answer(folder, "fit", place, "-t", "y")
+    assert (code, heavy) == (2, set())
+    assert place in said

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.data.raw_files import refuse_special_file
 from handrail.data.sources import PREFIX, matching, read
 from handrail.data.sources.sql import is_url
 from handrail.recipe import SOURCES, Recipe, absolute, compose
@@ -39,10 +40,15 @@ def look_early(
 
 
 def look_at(source: str) -> None:
-    """Raises: `DataError` for a source of which nothing is there."""
+    """Raises: `DataError` for a source of which nothing is there, and for devices and the like."""
     is_local = not is_url(source) and not source.startswith(PREFIX)
-    if is_local and not any(path.exists() for path in matching(source)):
+    if not is_local:
+        return
+    paths = matching(source)
+    if not any(path.exists() for path in paths):
         read(absolute(source))
+    for path in paths:
+        refuse_special_file(path)
 
 
 def _is_small(recipe: DataRecipe) -> bool:

@@ -84,7 +84,9 @@ def _content(recipe: DataRecipe, drawn: Drawn) -> Content:
     frame, stores = drawn.train.frame, drawn.table.stores
     rows = len(drawn.table.frame)
     columns = columns_that_count(frame, recipe, drawn.targets, rows=rows, stored=stores)
-    hashes = tuple(content_hashes(part, columns) for part in drawn.by_code.values())
+    whole = len(columns) == frame.width
+    parts = drawn.by_code.values()
+    hashes = tuple(part.hashes if whole else content_hashes(part, columns) for part in parts)
     return Content(hashes, tuple(name for name in frame.columns if name not in columns))
 
 

@@ -12,9 +12,14 @@ _KINDS = (
 
 
 def special_kind(path: Path) -> str | None:
-    """'a device', 'a named pipe (FIFO)', 'a socket'; `None` for files, folders and what is not there."""
+    """'a device', 'a named pipe (FIFO)', 'a socket', 'a file of the system'; `None` for others.
+
+    Files below /proc and /sys are made while they are read, and some never end.
+    """
     try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):  # reported by whoever opens it
+        mode, place = path.stat().st_mode, path.resolve()
+    except (OSError, ValueError, RuntimeError):  # reported by whoever opens it
         return None
+    if place.parts[1:2] in (("proc",), ("sys",)) and place.anchor == "/":
+        return "a file of the system"
     return next((name for is_kind, name in _KINDS if is_kind(mode)), None)

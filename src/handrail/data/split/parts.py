@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class RawRows:
     rows: np.ndarray
     table: Table
 
-    @property
+    @cached_property
     def hashes(self) -> np.ndarray:
         """Of each row, by content."""
         return row_hashes(self.frame, stores=self.table.stores)
