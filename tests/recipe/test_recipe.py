@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -378,7 +378,13 @@ RECIPES = st.fixed_dictionaries(
 def test_every_recipe_survives_the_way_through_a_file(
     values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    recipe = Recipe.parse(values)
+    try:
+        recipe = Recipe.parse(values)
+    except RecipeError as error:
+        assume(
+            "has no effect" not in str(error)
+        )  # settings that do not go together, such as rprop and a clip
+        raise
     folder = tmp_path_factory.mktemp("recipe")
     back = Recipe.load(_written(recipe, folder))
     assert back == recipe
