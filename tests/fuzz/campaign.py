@@ -122,7 +122,8 @@ def find_faults(case: Case, ending: Ending, said: str, printed: str, before: dic
         faults.append("no message")
     if ending.left_processes and not ending.late:
         faults.append("a process goes on")
-    left = find_left(case, ending.code, before)
+    kept = ending.code == 2 and "; the search is in '" in said  # every trial failed, and it says where
+    left = find_left(case, 0 if kept else ending.code, before)
     return faults + ([f"left: {', '.join(left[:5])}"] if left else [])
 
 

@@ -146,7 +146,13 @@ def _in_the_way(case: Case) -> None:
     case.outputs += [
         str(case.here),
         *(
-            [str(case.data), f"{case.data}.csv", f"{case.data}.db", f"{case.data}.json"]
+            [
+                str(case.data),
+                f"{case.data}.csv",
+                f"{case.data}.db",
+                f"{case.data}.json",
+                f"{case.data}.parquet",
+            ]
             if place == "../data"
             else []
         ),

@@ -246,7 +246,8 @@ def source_of(case: Case, path: Path) -> str:
             (".csv", ".json", ".parquet", ".arrow", ".npy", ".npz", ".db", ".pkl", ".png", ".xyz", "", ".gz")
         )
         other = path.with_name(f"other{ending}")
-        path.rename(other)
+        if path.is_symlink() or path.exists():
+            path.rename(other)
         case.note(f"renamed to {other.name}")
         return str(other)
     if rng.random() < 0.06:

@@ -29,6 +29,7 @@ from handrail.runs.folder import Folder
 from handrail.runs.refit import retrain, write_failures
 from handrail.runs.replicas import Replica
 from handrail.tasks import Task, make_task
+from handrail.tools.files import explain_damage
 from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import Callback
 from handrail.training.distributed.join import resumable
@@ -75,9 +76,10 @@ def as_begun(recipe: DataRecipe, folder: Folder) -> DataRecipe:
     """
     if not folder.resolved_recipe.exists():
         return recipe
-    begun = read_yaml(folder.resolved_recipe)["data"]
-    if begun["task"] != "binary" or recipe.positive is not None or begun["positive"] is not None:
-        return recipe
+    with explain_damage(folder.resolved_recipe):
+        begun = read_yaml(folder.resolved_recipe)["data"]
+        if begun["task"] != "binary" or recipe.positive is not None or begun["positive"] is not None:
+            return recipe
     return recipe.model_copy(update={"positive": sort_classes(prepare(recipe).task.classes)[1]})
 
 

@@ -13,6 +13,7 @@ from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
 from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, find_folder, read_json
+from handrail.tools.files import explain_damage
 from handrail.tools.notebook import Printable
 from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
@@ -73,7 +74,12 @@ class RunRecord(Printable):
     @property
     def tested(self) -> dict[str, Any] | None:
         """What `Run.test` measured: `test.json`; nothing while the seal is shut."""
-        return read_json(self.folder.test) if self.folder.test.exists() else None
+        if not self.folder.test.exists():
+            return None
+        with explain_damage(self.folder.test):
+            tested = read_json(self.folder.test)
+            _ = tested["metrics"], tested["opening"], tested["refit"]  # what everybody who asks reads
+            return tested
 
     def openings(self) -> list[Opening]:
         """When these test rows, or most of them, were opened, by this run or any other; oldest first."""
