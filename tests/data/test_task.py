@@ -9,8 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.data.prepare import prepare
 from handrail.data.task import TaskSpec, find_targets, infer_task
 from handrail.errors import DataError
+from handrail.recipe.sections import DataRecipe
 
 
 def task_of(values, **settings_):
@@ -201,3 +203,12 @@ def test_targets_by_name_and_by_position() -> None:
     ):
         with pytest.raises(DataError, match=message):
             find_targets(columns, wrong)
+
+
+def test_a_column_with_the_name_of_a_wildcard_is_a_column(tmp_path):
+    path = tmp_path / "table.csv"
+    lines = [f"{row * 7 % 40},{row},{row % 5},{row % 2}" for row in range(40)]
+    path.write_text("\n".join(["*,y,^y.*$,label", *lines]))
+    data = prepare(DataRecipe(source=str(path), target="label"))
+    assert data.train.features.columns == ["*", "y", "^y.*$"]
+    assert data.train.readable(0, ["*", "y"]).keys() == {"*", "y"}

@@ -63,7 +63,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
     kinds: Mapping[str, str] = recipe.columns
     stored: dict[str, Any] = {name: store.kind for name, store in table.stores.items()}
     if task.name == "next-token":  # a text is predicted from itself
-        features, stored[task.targets[0]] = train.select(task.targets), "stream"
+        features, stored[task.targets[0]] = train[list(task.targets)], "stream"
     else:
         key = recipe.split.column if recipe.split.method in ("group", "column") else None
         # A forecast's table of windows is without what was dropped.

@@ -67,7 +67,7 @@ class Part:
         """Both parts as one."""
         return Part(
             f"{self.name} and {other.name}",
-            pl.concat([self.raw, other.raw.select(self.raw.columns)], how="vertical_relaxed"),
+            pl.concat([self.raw, other.raw[self.raw.columns]], how="vertical_relaxed"),
             pl.concat([self.features, other.features]),
             join(self.target, other.target),
             np.concatenate([self.rows, other.rows]),
@@ -76,7 +76,7 @@ class Part:
 
     def readable(self, row: int, names: Sequence[str]) -> dict[str, str | None]:
         """The values of a row as a person would name them: a stored item by its file."""
-        values = self.raw.select(names).row(row, named=True)
+        values = {name: self.raw[name][row] for name in names}
         for name, value in values.items():
             if value is not None:
                 values[name] = self.stores[name].name(int(value)) if name in self.stores else str(value)

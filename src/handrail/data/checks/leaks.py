@@ -186,7 +186,7 @@ def _find_sums(columns: list[Column], target: _Target, train: Part, validation: 
     if target.is_class or len(names) < 2 or len(names) + 1 > len(known) // 2 or not len(fresh):
         return []
     old, new = (
-        part.features[places].select(names).fill_null(0.0).to_numpy()
+        part.features[places][names].fill_null(0.0).to_numpy()
         for part, places in ((train, known), (validation, fresh))
     )
     truth, unseen = target.values[known], target.values[len(train) + fresh]

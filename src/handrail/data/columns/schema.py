@@ -399,7 +399,7 @@ def read_frame(frame: pl.DataFrame, schema: Schema) -> tuple[pl.DataFrame, list[
     absent = [column.name for column in used if column.name not in present]
     if absent:
         raise DataError(missing_columns(absent, frame.columns))
-    raw = frame.select([column.name for column in used]).get_columns()
+    raw = [frame[column.name] for column in used]  # `select` would take a column '*' for all of them
     features: list[pl.Series] = list(raw)
     troubles: dict[str, list[Trouble]] = {}
     for places, values in join_columns(raw, key=lambda place: _way_of_reading(used[place])):

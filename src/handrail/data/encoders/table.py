@@ -111,17 +111,17 @@ class TableEncoder(nn.Module):
         step = max(1, _FITTED // max(len(frame), 1))
         for start in range(0, width, step):
             some = slice(start, start + step)
-            columns = frame.select(self.number_names[some]).get_columns()
+            columns = [frame[name] for name in self.number_names[some]]
             numbers = bound(_stack(columns, len(frame)))
             self.impute.fit(numbers, encoding.missing, encoding.fill, columns=some)
             self.scale.fit(self.impute.fill_gaps(numbers, columns=some), columns=some)
 
     def _moments(self, frame: pl.DataFrame) -> Float[Tensor, "rows t"]:
-        return _stack(frame.select(self.moment_names).get_columns(), len(frame))
+        return _stack([frame[name] for name in self.moment_names], len(frame))
 
     def prepare(self, frame: pl.DataFrame) -> Raw:
         """Typed columns as tensors; words become codes by the vocabulary."""
-        numbers = _stack(frame.select(self.number_names).get_columns(), len(frame))
+        numbers = _stack([frame[name] for name in self.number_names], len(frame))
         return Raw(numbers, self._all_codes(frame), self._moments(frame))
 
     def _all_codes(self, frame: pl.DataFrame) -> Int[Tensor, "rows c"]:
@@ -163,7 +163,7 @@ class TableEncoder(nn.Module):
         encoded = torch.empty(len(frame), self.width, device=device)
         for start in range(0, len(frame), _ROWS):
             part = frame.slice(start, _ROWS)
-            numbers = _stack(part.select(self.number_names).get_columns(), len(part))
+            numbers = _stack([part[name] for name in self.number_names], len(part))
             raw = (numbers, codes[start : start + _ROWS], self._moments(part))
             encoded[start : start + _ROWS] = self(*(tensor.to(device) for tensor in raw))
         return encoded

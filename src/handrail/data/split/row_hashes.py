@@ -38,7 +38,7 @@ def row_hashes(
     """
     total = np.zeros(len(frame), dtype=np.uint64)
     stores = stores or {}
-    counted = (frame if columns is None else frame.select(columns)).get_columns()
+    counted = [frame[name] for name in (frame.columns if columns is None else columns)]
     plain = [column for column in counted if column.name not in stores]
     with np.errstate(over="ignore"):
         for column in counted:

@@ -34,7 +34,7 @@ class ParquetRows:
         self.lengths = [file.metadata.num_rows for file in files]
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
         empty = [
-            self._as_type(pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table())), path)
+            self._as_type(_empty_frame(file, path), path)
             for file, path in zip(files, self.paths, strict=True)
         ]
         self.types = _common_schema(empty, [_without_values(file) for file in files], self.paths)
@@ -128,6 +128,14 @@ class ParquetRows:
         return frame.with_columns(pl.col(name).cast(kind) for name, kind in other.items()) if other else frame
 
 
+def _empty_frame(file: Any, path: Path) -> pl.DataFrame:
+    """The columns of a file without rows. Raises: `DataError` for names that are no text."""
+    try:
+        return pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise _damage_error(path, error, 0) from error
+
+
 def _open(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
@@ -145,7 +153,7 @@ def _open(path: Path) -> Any:
         raise _damage_error(path, error, 0) from error
 
 
-def _damage_error(path: Path, error: Exception, seen: int) -> DataError:
+def _damage_error(path: Path, error: BaseException, seen: int) -> DataError:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     where = f" behind row {seen:,}" if seen else ""
     return DataError(
