@@ -317,7 +317,7 @@ def export_onnx(
 
 
 def predict_source(
-    path: str | Path,
+    run: Run | str | Path,
     source: Any,
     *,
     options: ReadOptions | None = None,
@@ -330,7 +330,7 @@ def predict_source(
 
     Raises: as `Run.predict`.
     """
-    run = load(path, trust=trust)
+    run = run if isinstance(run, Run) else load(run, trust=trust)
     large = large_source(source, options, run.pipeline)
     if large is not None:
         return predict_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
@@ -349,7 +349,7 @@ def predict_source(
 
 
 def predict_into(
-    path: str | Path,
+    run: Run | str | Path,
     source: Any,
     out: Path,
     *,
@@ -366,7 +366,7 @@ def predict_into(
 
     Raises: as `Run.predict`; then nothing is written.
     """
-    run = load(path, trust=trust)
+    run = run if isinstance(run, Run) else load(run, trust=trust)
     large = large_source(source, options, run.pipeline) if writes_blocks(out) else None
     if large is None:
         return None

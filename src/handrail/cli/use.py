@@ -61,14 +61,14 @@ def predict(
 
     reading = parse_reading(read, allow_pickle)
     look_at(source)
-    from handrail.run import predict_into, predict_source
+    from handrail.run import load, predict_into, predict_source
 
     if out is not None and out.exists() and Path(source).exists() and out.samefile(source):
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
     how: Any = {"options": make_read_options(reading), "keep": keep, "strict": strict, "skip_bad": skip_bad}
-    how["trust"] = trust
-    written = None if out is None else predict_into(run, source, out, overwrite=overwrite, **how)
-    answers: Any = predict_source(run, source, **how) if written is None else None
+    ready = load(run, trust=trust)
+    written = None if out is None else predict_into(ready, source, out, overwrite=overwrite, **how)
+    answers: Any = predict_source(ready, source, **how) if written is None else None
     rows, warnings = written or (len(answers.frame), answers.warnings)
     for warning in warnings:
         say(f"warning: {warning}", error=True)
