@@ -41,7 +41,6 @@ class BoxTask(Task):
         assert isinstance(shape, ImageShape), "boxes are in images"
         super().__init__(spec, shape)
         self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
-        self._why = ""
 
     @property
     def outputs(self) -> BoxShape:
@@ -80,21 +79,6 @@ class BoxTask(Task):
     @property
     def decisions(self) -> dict[str, float]:
         return {"threshold": float(self.threshold)}
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        return {"threshold": self._why} if self._why else {}
-
-    def take_decisions(self, other: Task) -> None:
-        assert isinstance(other, BoxTask), "decisions are taken from a task of the same kind"
-        self.threshold.copy_(other.threshold)
-        self._why = other._why
-
-    def facts(self) -> dict[str, Any]:
-        return {"reasons": self.reasons}
-
-    def restore(self, facts: dict[str, Any]) -> None:
-        self._why = facts.get("reasons", {}).get("threshold", "")
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         """Boxes in pixels of the original images, where objects outside the crop count too."""

@@ -51,7 +51,6 @@ class ClassTask(Task):
         # Among the facts, not the weights: runs of earlier versions have none.
         self.register_buffer("log_weights", torch.zeros(width, dtype=torch.float64), persistent=False)
         self._is_weighted = False  # beside the numbers, since an exported graph cannot ask them
-        self._why = ""
 
     def class_counts(self, part: Part) -> Int64[Tensor, " classes"]:
         return torch.bincount(part.target.cpu(), minlength=len(self.log_weights))
@@ -148,24 +147,14 @@ class ClassTask(Task):
         has_threshold = self.kind != "multi-class"
         return {**temperature, "threshold": float(self.threshold)} if has_threshold else temperature
 
-    @property
-    def reasons(self) -> dict[str, str]:
-        return {"threshold": self._why} if self._why else {}
-
-    def take_decisions(self, other: Task) -> None:
-        assert isinstance(other, ClassTask), "decisions are taken from a task of the same kind"
-        self.temperature.copy_(other.temperature)
-        self.threshold.copy_(other.threshold)
-        self._why = other._why
-
     def facts(self) -> dict[str, Any]:
-        return {"log_weights": self.log_weights.tolist(), "reasons": self.reasons}
+        return {"log_weights": self.log_weights.tolist(), **super().facts()}
 
     def restore(self, facts: dict[str, Any]) -> None:
         if any(facts.get("log_weights", [])):
             self.log_weights.copy_(torch.tensor(facts["log_weights"], dtype=torch.float64))
             self._is_weighted = True
-        self._why = facts.get("reasons", {}).get("threshold", "")
+        super().restore(facts)
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         return self._outcome(all_scores(network, rows), part)

@@ -43,7 +43,6 @@ class MaskTask(Task):
         super().__init__(spec, shape)
         self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
         self.register_buffer("log_weights", torch.zeros(len(spec.classes)).double(), persistent=False)
-        self._why = ""
 
     def class_counts(self, part: Part) -> Int64[Tensor, " classes"]:
         targets, classes = self.targets(part), len(self.spec.classes)
@@ -121,22 +120,13 @@ class MaskTask(Task):
     def decisions(self) -> dict[str, float]:
         return {"threshold": float(self.threshold)} if len(self.spec.classes) == 2 else {}
 
-    @property
-    def reasons(self) -> dict[str, str]:
-        return {"threshold": self._why} if self._why else {}
-
-    def take_decisions(self, other: Task) -> None:
-        assert isinstance(other, MaskTask), "decisions are taken from a task of the same kind"
-        self.threshold.copy_(other.threshold)
-        self._why = other._why
-
     def facts(self) -> dict[str, Any]:
-        return {"log_weights": self.log_weights.tolist(), "reasons": self.reasons}
+        return {"log_weights": self.log_weights.tolist(), **super().facts()}
 
     def restore(self, facts: dict[str, Any]) -> None:
         if any(facts.get("log_weights", [])):
             self.log_weights.copy_(torch.tensor(facts["log_weights"], dtype=torch.float64))
-        self._why = facts.get("reasons", {}).get("threshold", "")
+        super().restore(facts)
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         classes = self.spec.classes

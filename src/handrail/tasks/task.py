@@ -63,6 +63,7 @@ class Task(nn.Module):
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         super().__init__()
         self.spec, self.shape = spec, shape
+        self._why = ""  # how the threshold was chosen, where there is one
 
     def fit(self, part: Part) -> None:
         """Learn from training rows what targets need: a scale, a vocabulary."""
@@ -115,10 +116,14 @@ class Task(nn.Module):
     @property
     def reasons(self) -> dict[str, str]:
         """How each of the `decisions` was chosen, where there is more than one way."""
-        return {}
+        return {"threshold": self._why} if self._why else {}
 
     def take_decisions(self, other: "Task") -> None:
         """Decide as another task of the same kind does, which was settled on validation rows."""
+        mine, theirs = dict(self.named_buffers()), dict(other.named_buffers())
+        for name in mine.keys() & {"temperature", "threshold"}:
+            mine[name].copy_(theirs[name])
+        self._why = other._why
 
     @property
     def fair_metric(self) -> str | None:
@@ -146,7 +151,8 @@ class Task(nn.Module):
 
     def facts(self) -> dict[str, Any]:
         """Plain data that, with the buffers, restores this task."""
-        return {}
+        return {"reasons": self.reasons} if "threshold" in dict(self.named_buffers()) else {}
 
     def restore(self, facts: dict[str, Any]) -> None:
         """Take over what `facts` returned."""
+        self._why = facts.get("reasons", {}).get("threshold", "")
