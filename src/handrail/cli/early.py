@@ -41,8 +41,7 @@ def look_early(
 
 def look_at(source: str) -> None:
     """Raises: `DataError` for a source of which nothing is there, and for devices and the like."""
-    is_local = not is_url(source) and not source.startswith(PREFIX)
-    if not is_local:
+    if is_url(source) or source.startswith(PREFIX):
         return
     paths = matching(source)
     if not any(path.exists() for path in paths):
