@@ -50,6 +50,7 @@ class Cell:
     rows: int
     simulations: int
     resamples: int
+    seed: int
 
     @property
     def key(self) -> str:
@@ -68,7 +69,7 @@ def simulate(task: tuple[Cell, dict[str, dict[str, float]]]) -> tuple[Cell, dict
     """Of each metric and difference: how many intervals, how many below and above the truth; widths."""
     cell, truth = task
     law, counts = WORLDS[cell.world], {}
-    rng = np.random.default_rng([cell.rows, 5])
+    rng = np.random.default_rng([cell.rows, cell.seed])
     for simulation in range(cell.simulations):
         network, equal, baseline = law.draw(rng, cell.rows, who=("network", "equal", "baseline"))
         found = measure_with_intervals(network, resamples=cell.resamples, seed=simulation)
@@ -138,7 +139,7 @@ def main() -> None:
     names = [name.strip() for name in options.worlds.split(";")] if options.worlds else list(WORLDS)
     started = time.time()
     cells = [
-        Cell(name, rows, fewer(rows, simulations), options.resamples)
+        Cell(name, rows, fewer(rows, simulations), options.resamples, options.seed)
         for name in names
         for rows in WORLDS[name].sizes
         if options.largest is None or rows <= options.largest
@@ -190,6 +191,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{FEWER} simulations, sizes up to 1,000")
     parser.add_argument("--simulations", type=int, help=f"of each cell; {SIMULATIONS} otherwise")
     parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=11, help="of the rows that are drawn")
     parser.add_argument("--worlds", help=f"some of: {'; '.join(WORLDS)}")
     parser.add_argument("--largest", type=int, help="leave out larger sizes")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
@@ -201,10 +203,11 @@ def parse() -> argparse.Namespace:
 def page(
     cells: Sequence[Cell], results: dict[str, Any], of_shares: dict[int, list[float]], simulations, seconds
 ):
+    seed = cells[0].seed
     lines = [
         "# How often intervals hold the truth",
         "",
-        f"Intervals of 95 %, {simulations:,} simulations a cell (above 100,000 rows a tenth of them); "
+        f"Intervals of 95 %, {simulations:,} simulations a cell (above 100,000 rows a tenth of them), seed {seed}; "
         f"{datetime.now(UTC):%d %B %Y}, handrail {handrail.__version__}, "
         f"{platform.machine()}, Python {platform.python_version()}, {seconds / 60:.0f} minutes. "
         "Made by `benchmarks/coverage.py`.",
