@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from handrail.data.checks import check_drift
 from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
-from handrail.data.prepare import prepare, reopen
+from handrail.data.prepare import prepare_with_test
 from handrail.recipe import Recipe, compose
 from handrail.runs.assembly import check_start
 from handrail.tools.notebook import Printable
@@ -56,7 +56,6 @@ def check(
     """
     asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
     check_start(asked)
-    data = prepare(asked.data)
-    _, _, test = reopen(asked.data, data.schema, data.task, expected=data.fingerprint)
+    data, test = prepare_with_test(asked.data)
     drift = check_drift(data.train.sample, test.sample, schema=data.schema, target=False)
     return Check(data, [*data.findings, *drift])

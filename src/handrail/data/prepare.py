@@ -19,7 +19,7 @@ from handrail.data.dataset import (
     schema_of,
 )
 from handrail.data.part import Part
-from handrail.data.split.parts import Drawn, draw_parts, take_samples, task_of_parts
+from handrail.data.split.parts import Drawn, RawRows, draw_parts, take_samples, task_of_parts
 from handrail.data.split.repeats import Content, columns_that_count, content_hashes, drop_repeats
 from handrail.data.streaming.parquet import find_streamable
 from handrail.data.task import TaskSpec
@@ -40,9 +40,29 @@ def prepare(recipe: DataRecipe, *, cache_in: Path | None = None) -> Dataset:
         from handrail.data.streaming.prepare import prepare_stream
 
         return prepare_stream(recipe, source, cache_in=cache_in)
+    return _prepare(recipe, *_draw_samples(recipe, cache_in))
+
+
+def prepare_with_test(recipe: DataRecipe) -> tuple[Dataset, Part]:
+    """As `prepare`, and the test rows as well: for checks that compare the parts before a fit.
+
+    Raises: as `prepare`.
+    """
+    if find_streamable(recipe) is not None:
+        dataset = prepare(recipe)
+        return dataset, reopen(recipe, dataset.schema, dataset.task, expected=dataset.fingerprint)[2]
+    drawn, task = _draw_samples(recipe, None)
+    dataset = _prepare(recipe, drawn, task)
+    return dataset, _open_test(drawn.test, dataset.schema, task)
+
+
+def _draw_samples(recipe: DataRecipe, cache_in: Path | None) -> tuple[Drawn, TaskSpec]:
     drawn = _draw(recipe, cache_in)
     task = task_of_parts(recipe, drawn)
-    drawn = take_samples(recipe, drawn, task)
+    return take_samples(recipe, drawn, task), task
+
+
+def _prepare(recipe: DataRecipe, drawn: Drawn, task: TaskSpec) -> Dataset:
     schema = schema_of(drawn.train.frame, task, recipe, drawn.table)
     typed = [make_part(part, schema, task) for part in (drawn.train, drawn.validation)]
     odd_files = [
@@ -82,8 +102,7 @@ def _draw(recipe: DataRecipe, cache_in: Path | None) -> Drawn:
 def _content(recipe: DataRecipe, drawn: Drawn) -> Content:
     """The rows of the three parts by what stands in the columns that tell them apart."""
     frame, stores = drawn.train.frame, drawn.table.stores
-    rows = len(drawn.table.frame)
-    columns = columns_that_count(frame, recipe, drawn.targets, rows=rows, stored=stores)
+    columns = columns_that_count(frame, recipe, drawn.targets, rows=drawn.train.total, stored=stores)
     whole = len(columns) == frame.width
     parts = drawn.by_code.values()
     hashes = tuple(part.hashes if whole else content_hashes(part, columns) for part in parts)
@@ -105,7 +124,11 @@ def reopen(
     drawn = take_samples(recipe, _draw(recipe, cache_in), task)
     if fingerprint_of([part.hashes for part in drawn.by_code.values()]) != expected:
         raise DataError(describe_change(drawn.table.source))
-    rows, remarks = drop_unknown_classes(drawn.test, task)
-    test, odd = make_part(rows, schema, task, strict=False)
-    test = replace(test, remarks=(*remarks, *(finding.seen for finding in odd)))
-    return make_part(drawn.train, schema, task)[0], make_part(drawn.validation, schema, task)[0], test
+    train, validation = (make_part(part, schema, task)[0] for part in (drawn.train, drawn.validation))
+    return train, validation, _open_test(drawn.test, schema, task)
+
+
+def _open_test(test: RawRows, schema: Schema, task: TaskSpec) -> Part:
+    rows, remarks = drop_unknown_classes(test, task)
+    part, odd = make_part(rows, schema, task, strict=False)
+    return replace(part, remarks=(*remarks, *(finding.seen for finding in odd)))

@@ -1,6 +1,7 @@
 """Files as bytes and text: opened, decompressed, recognised by their first bytes, decoded."""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -42,6 +43,8 @@ _BOMS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_MARKS = tuple(mark for mark, _ in _BOMS)
+_BLOCK = 1 << 24  # bytes looked at together
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a")) + b"\x7f"
 # What a file should be called, by the kind that its first bytes show.
 _ENDINGS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst", "zip": ".zip", "NPZ": ".npz"}
@@ -173,6 +176,37 @@ def _single_member(data: bytes, path: Path, limits: Any) -> tuple[bytes, str]:
             return read_unpacked(stream, len(data), str(path), limits), Path(members[0]).name
 
 
+def as_utf8(data: bytes, source: str, *, encoding: str | None = None) -> tuple[bytes, str]:
+    """As `decode`, but in UTF-8: text that is written so is not copied.
+
+    Raises: as `decode`.
+    """
+    if encoding is None and not data.startswith(_MARKS):
+        _refuse_binary(data, source)
+        if _is_utf8(data):
+            return data, "utf-8"
+    text, encoding = decode(data, source, encoding=encoding)
+    try:
+        return text.encode(), encoding
+    except UnicodeEncodeError as error:
+        line = text[: error.start].count("\n") + 1
+        raise DataError(
+            f"{source} is not {encoding} text: line {line} holds half of a surrogate pair, which is no "
+            "character. Correct the text, or give another encoding."
+        ) from None
+
+
+def _is_utf8(data: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _BLOCK):
+            decoder.decode(data[start : start + _BLOCK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def decode(data: bytes, source: str, *, encoding: str | None = None) -> tuple[str, str]:
     """The text and its encoding: as given, by byte order mark, UTF-8, or else Windows-1252.
 
@@ -180,23 +214,29 @@ def decode(data: bytes, source: str, *, encoding: str | None = None) -> tuple[st
     """
     if encoding is not None:
         return _decode_as(data, source, encoding), encoding
-    kind = kind_of(data)
-    if kind:
-        raise DataError(f"{source} is not text: it seems to be {kind}.{_advice(kind)}")
+    _refuse_binary(data, source)
     for mark, name in _BOMS:
         if data.startswith(mark):
             return _decode_as(data, source, name).removeprefix("\ufeff"), name
-    sample = data[:65536]
-    controls = len(sample) - len(sample.translate(None, _CONTROLS))
-    if b"\0" in data or controls * 100 > len(sample):
-        hint = " If it is UTF-16 text, give its encoding (encoding: utf-16-le)." if b"\0" in data else ""
-        raise DataError(f"{source} is not text: it holds binary data of an unknown kind.{hint}")
     for name in ("utf-8", "cp1252"):
         try:
             return data.decode(name), name
         except UnicodeDecodeError:
             continue
     return data.decode("latin-1"), "latin-1"
+
+
+def _refuse_binary(data: bytes, source: str) -> None:
+    kind = kind_of(data)
+    if kind:
+        raise DataError(f"{source} is not text: it seems to be {kind}.{_advice(kind)}")
+    if data.startswith(_MARKS):
+        return
+    sample = data[:65536]
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    if b"\0" in data or controls * 100 > len(sample):
+        hint = " If it is UTF-16 text, give its encoding (encoding: utf-16-le)." if b"\0" in data else ""
+        raise DataError(f"{source} is not text: it holds binary data of an unknown kind.{hint}")
 
 
 def _decode_as(data: bytes, source: str, encoding: str) -> str:

@@ -5,7 +5,7 @@ understood.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -47,6 +47,10 @@ class Table:
     def row_name(self, index: int) -> str:
         """What a person would call the row at this index (from 0): 'row 17', or 'line 18' of a text file."""
         return self.namer(index) if self.namer else f"row {self.first_row + index}"
+
+    def without_rows(self) -> "Table":
+        """What is known of it, without the rows themselves."""
+        return replace(self, frame=self.frame.clear())
 
 
 __getattr__ = forward(__name__)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.data.sources import read
-from handrail.data.sources.delimited import RaggedError, parse
 from handrail.data.sources.dialect import Dialect, records
+from handrail.data.sources.records import IrregularError, RaggedError, find_odd, find_records
+from handrail.data.split.row_hashes import row_hashes
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 
@@ -228,25 +229,65 @@ fields = st.text(st.sampled_from('ab1 ,;"\n'), max_size=4)
 def test_quick_parsing_agrees_with_the_csv_module(table):
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(table)
-    dialect = Dialect(",")
-    expected = [fields for _, fields in records(buffer.getvalue(), dialect)]
+    expected = [fields for _, fields in records(buffer.getvalue(), Dialect(","))]
     if expected:
-        rows = parse(buffer.getvalue(), dialect).frame.fill_null("").rows()
+        _, rows = parse(buffer.getvalue())
         stripped = [tuple(value.strip() for value in row) for row in rows]
         assert stripped == [tuple(value.strip() for value in row) for row in expected]
 
 
+def parse(text):
+    """(lines, fields) of all records."""
+    found = find_records(text.encode(), Dialect(","))
+    try:
+        pieces = list(found.pieces())
+    except IrregularError:
+        pieces = list(find_odd(text.encode(), Dialect(",")).pieces())
+    return found.lines.tolist(), pl.concat(pieces).fill_null("").rows()
+
+
 def test_files_of_several_blocks_are_counted_as_one(monkeypatch):
     text = 'a,b\n1,"x,\ny"\n2,"p""q"\n\n3,z\n'
-    whole = parse(text, Dialect(","))
-    assert whole.lines.tolist() == [1, 2, 4, 6]
+    whole = parse(text)
+    assert whole[0] == [1, 2, 4, 6]
     for size in range(1, len(text) + 1):
-        monkeypatch.setattr("handrail.data.sources.delimited._BLOCK", size)
-        parsed = parse(text, Dialect(","))
-        assert parsed.frame.equals(whole.frame)
-        assert parsed.lines.tolist() == [1, 2, 4, 6]
+        for name in ("_BLOCK", "_PIECE"):
+            monkeypatch.setattr(f"handrail.data.sources.records.{name}", size)
+        assert parse(text) == whole
     for size in range(1, 8):
-        monkeypatch.setattr("handrail.data.sources.delimited._BLOCK", size)
+        monkeypatch.setattr("handrail.data.sources.records._BLOCK", size)
         with pytest.raises(RaggedError) as found:
-            parse("a,b\n1,2\n3\n4,5\n", Dialect(","))
+            parse("a,b\n1,2\n3\n4,5\n")
         assert (found.value.line, found.value.fields) == (3, 1)
+
+
+LONG = (
+    "code,x,y,stamp,z,w\n"
+    "0012.50000000000,0.123456789012345678,-1.5e-300,1234567890123456,1.234567890123456,p\n"
+    "0013.50000000000,NA,1.250000000000,1234567890123457,0,q\n"
+    "0014.50000000000, .000000000000001 ,+3.5E+200000,1234567890123458,3e-05,r\n"
+)
+
+
+def test_a_file_of_several_pieces_holds_the_values_of_one(monkeypatch, file):
+    path = file(LONG)
+    whole = read(path)
+    monkeypatch.setattr("handrail.data.sources.records._PIECE", 130)
+    pieces = read(path)
+    kinds = {name: str(kind) for name, kind in pieces.frame.schema.items()}
+    assert kinds == dict.fromkeys(pieces.frame.columns, "String") | {"x": "Float64"}
+    assert row_hashes(pieces.frame).tolist() == row_hashes(whole.frame).tolist()
+    assert pieces.frame["x"].to_list() == [0.123456789012345678, None, 1e-15]
+    assert [pieces.row_name(row) for row in range(3)] == ["line 2", "line 3", "line 4"]
+
+
+def test_large_and_small_files_together(monkeypatch, file):
+    paths = [
+        file("x,y\n" + f"0.1234567890123,{'1.50' if small else '1.2345678901234'}\n" * rows, name)
+        for small, rows, name in ((False, 9, "large.csv"), (True, 2, "small.csv"))
+    ]
+    monkeypatch.setattr("handrail.data.sources.records._PIECE", 100)
+    table = read([str(path) for path in paths])
+    assert table.frame["x"].to_list() == ["0.1234567890123"] * 11
+    assert table.frame["y"].to_list() == ["1.2345678901234"] * 9 + ["1.50"] * 2
+    assert table.row_name(10) == "line 3 of small.csv"

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from handrail.data.limits import check_columns
-from handrail.data.raw_files import decode, kind_of, read_bytes, refuse_special_file, unpack
+from handrail.data.raw_files import as_utf8, decode, kind_of, read_bytes, refuse_special_file, unpack
 from handrail.data.sources.cells import rename_columns
 from handrail.data.sources.columnar import (
     read_arrow,
@@ -221,9 +221,8 @@ def read_file(path: Path, *, options: ReadOptions) -> Table:
         return _read_sqlite(path, options)
     refuse_idle_options(options, _USED.get(kind, _ALWAYS), f"{path.name} ({kind})")
     if kind == "text":
-        text, encoding = decode(data, path.name, encoding=options.encoding)
-        del data  # the text is as large
-        table = read_delimited(text, inner, options=options)
+        data, encoding = as_utf8(data, path.name, encoding=options.encoding)
+        table = read_delimited(data, inner, options=options)
         usual = encoding in ("utf-8", "utf-8-sig")
         notes = table.notes if usual else (f"{table.notes[0]}, encoding {encoding}",)
         return replace(table, source=path.name, notes=notes)
@@ -257,17 +256,21 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         if set(table.frame.columns) != set(tables[0].frame.columns):
             raise DataError(_difference(tables[0], table, paths[0], path))
     frames = [table.frame.select(tables[0].frame.columns) for table in tables]
-    frame = pl.concat(_align_types(frames, paths), how="vertical")
+    is_text = all(table.is_text for table in tables)
+    aligned = _write_numbers(frames) if is_text else _align_types(frames, paths)
+    frame = pl.concat(aligned, how="vertical")
     starts = [0]
     for part in frames:
         starts.append(starts[-1] + part.height)
 
+    known = [table.without_rows() for table in tables]
+
     def row_name(index: int) -> str:
         part = next(i for i, end in enumerate(starts[1:]) if index < end)
-        return f"{tables[part].row_name(index - starts[part])} of {tables[part].source}"
+        return f"{known[part].row_name(index - starts[part])} of {known[part].source}"
 
     notes = (f"{name}: {len(tables)} files", *(note for table in tables for note in table.notes))
-    return Table(frame, name, notes=notes, is_text=all(table.is_text for table in tables), namer=row_name)
+    return Table(frame, name, notes=notes, is_text=is_text, namer=row_name)
 
 
 def _difference(first: Table, other: Table, first_path: Path, path: Path) -> str:
@@ -279,6 +282,13 @@ def _difference(first: Table, other: Table, first_path: Path, path: Path) -> str
         f"{path} has other columns than {first_path}: it {' and '.join(parts)}. Files read together need the "
         "same columns."
     )
+
+
+def _write_numbers(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Columns that are numbers in some text files, which were large, and text in others: as text in all."""
+    schemas = [frame.schema for frame in frames]
+    mixed = [name for name in schemas[0] if len({schema[name] for schema in schemas}) > 1]
+    return [frame.cast(dict.fromkeys(mixed, pl.String)) for frame in frames]
 
 
 def _align_types(frames: Sequence[pl.DataFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:

@@ -12,7 +12,7 @@ WHITESPACE = " "
 NO_DELIMITER = "\x1f"  # the unit separator: a table of one column
 _SAMPLE_CHARACTERS = 1 << 17
 _SAMPLE_ROWS = 500
-_SAMPLE_LINES, _MOST_CHARACTERS = 4, 1 << 24  # of lines that are longer than the sample
+_SAMPLE_LINES, MOST_CHARACTERS = 4, 1 << 24  # of lines that are longer than the sample
 _SAMPLE_FIELDS = 1 << 16
 _END = "\x1e"  # a last record of our own shows whether a quote was left open before it
 
@@ -114,9 +114,9 @@ def _sample_size(text: str) -> int:
     """Characters that hold some lines of the widest tables."""
     end = 0
     for _ in range(_SAMPLE_LINES):
-        end = text.find("\n", end, _MOST_CHARACTERS) + 1
+        end = text.find("\n", end, MOST_CHARACTERS) + 1
         if not end:
-            return _SAMPLE_CHARACTERS if len(text) > _MOST_CHARACTERS else max(_SAMPLE_CHARACTERS, len(text))
+            return _SAMPLE_CHARACTERS if len(text) > MOST_CHARACTERS else max(_SAMPLE_CHARACTERS, len(text))
     return max(_SAMPLE_CHARACTERS, end)
 
 

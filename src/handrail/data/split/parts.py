@@ -24,12 +24,19 @@ _SAMPLE, _MOST_VALUES = 200_000, 32_768
 
 @dataclass(frozen=True)
 class RawRows:
-    """Rows of one part as they were read."""
+    """Rows of one part as they were read.
+
+    Arguments:
+        rows: their places in the table.
+        table: what is known of it; its frame is empty, for the rows stand in those of the parts.
+        total: how many rows it had.
+    """
 
     name: str
     frame: pl.DataFrame
     rows: np.ndarray
     table: Table
+    total: int
 
     @cached_property
     def hashes(self) -> np.ndarray:
@@ -108,17 +115,17 @@ def divide(
     parts = _draw_codes(recipe, table, targets, others)
     rows = []
     for code, name in enumerate(PARTS):
-        other, places = others.get(name), np.flatnonzero(parts == code)
-        if other is None:
-            rows.append(RawRows(name, rows_at(table.frame, places), places, table))
-        else:
-            rows.append(RawRows(name, other.frame, np.arange(len(other.frame)), other))
-        if not len(rows[-1].frame):
+        own = others.get(name)
+        places = np.flatnonzero(parts == code) if own is None else np.arange(len(own.frame))
+        whole = own or table
+        frame = rows_at(whole.frame, places) if own is None else own.frame
+        rows.append(RawRows(name, frame, places, whole.without_rows(), len(whole.frame)))
+        if not len(frame):
             raise DataError(f"the {name} part has no rows; expected some in each of {', '.join(PARTS)}.")
     train, validation, test = (_drop_unlabelled(part, targets) for part in rows)
     missing = len(rows[TRAIN].rows) - len(train.rows) + len(rows[VALIDATION].rows) - len(validation.rows)
     notes = _describe_shares(recipe.split, parts, [name for name in others if others[name] is None])
-    return Drawn(table, targets, train, validation, test, parts, missing, season, notes)
+    return Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes)
 
 
 def _describe_shares(split: Split, parts: np.ndarray, drawn: Sequence[str]) -> tuple[str, ...]:
@@ -340,7 +347,7 @@ def take_samples(recipe: DataRecipe, drawn: Drawn, task: TaskSpec) -> Drawn:
 def _take_sample(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
     if recipe.sample is None:
         return part
-    share = recipe.sample if recipe.sample <= 1 else recipe.sample / len(part.table.frame)
+    share = recipe.sample if recipe.sample <= 1 else recipe.sample / part.total
     if share >= 1:
         return part
     classes = part.frame[task.targets[0]] if task.is_classification else None

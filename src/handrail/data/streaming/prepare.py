@@ -118,12 +118,10 @@ def _draw_parts(recipe: DataRecipe, source: ParquetRows) -> Drawn:
     frame = slim_columns(source, [*targets, *keys], as_text=keys if recipe.split.method == "time" else [])
     table = Table(frame, source.name, namer=source.row_name, streamed=True)
     drawn = divide(recipe, table, targets, {"validation": None, "test": None})
-    empty = replace(table, frame=frame.clear())
     train, validation, test = (
-        replace(part, frame=part.frame.select(targets), table=table if recipe.sample else empty)
-        for part in drawn.by_code.values()
+        replace(part, frame=part.frame.select(targets)) for part in drawn.by_code.values()
     )
-    drawn = replace(drawn, table=empty, train=train, validation=validation, test=test)
+    drawn = replace(drawn, train=train, validation=validation, test=test)
     if recipe.duplicates == "keep":
         return drawn
     rows = {part: raw.rows for part, raw in drawn.by_code.items()}
@@ -179,7 +177,7 @@ def _make_parts(
             sample.features.clear(),
             _encode_targets(task, rows)[torch.from_numpy(order)],
             places,
-            replace(rows.table, frame=rows.table.frame.clear()),
+            rows.table,
             source=source,
             schema=schema,
             known=sample,
