@@ -33,7 +33,7 @@ class World(ABC):
 
     sizes: Sequence[int] = (30, 100, 300, 1000, 10_000)
     fresh = 1_000_000
-    "How many fresh rows the truth is measured on."
+    "How many fresh rows the truth is measured on at a time."
 
     @abstractmethod
     def draw(self, rng: Rng, rows: int, *, who: Sequence[str] = ("network",)) -> list[Outcome]:
@@ -376,5 +376,7 @@ WORLDS: dict[str, World] = {
     "boxes": Boxes(),
     "tokens": Tokens(),
     "sequence": Texts(),
-    "very rare, large": Classes((0.0, -15.0), fitted_on=40_000, sizes=(600_000,), threshold=0.25),
+    "very rare, large": Classes(
+        (0.0, -15.0), fitted_on=40_000, sizes=(600_000,), fresh=10_000_000, threshold=0.25
+    ),
 }

@@ -23,7 +23,7 @@ from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 
-_SHORT = 12  # bytes of a text that takes no more memory than its place
+_SHORT = 4  # bytes of a text that may be a label or a code, and stays as it is written
 _EXACT = r"^[+-]?(?:0|[1-9]\d{0,14})?(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # no code, no long whole number
 _COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
 _SURE_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d+,\d+|,\d+)(?:[eE][+-]?\d+)?$"
@@ -34,7 +34,8 @@ RecordsFinder = Callable[[bytes, Dialect], Records]
 def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """A table of text columns, stripped, with missing markers as null.
 
-    In files that are parsed in several pieces, columns of long decimals are held as numbers.
+    In files that are parsed in several pieces, columns of decimals are held as numbers, which take half of the
+    memory or less.
 
     Arguments:
         data: the whole file, in UTF-8.
@@ -159,7 +160,7 @@ def _names(found: Records, name: str, options: ReadOptions, *, header: bool) -> 
 
 
 def _shorten(piece: pl.DataFrame) -> pl.DataFrame:
-    """Long decimals as the numbers that they are, which take a quarter of the memory."""
+    """Decimals as the numbers that they are."""
     return pl.DataFrame([_as_decimals(column) if _is_long(column) else column for column in piece])
 
 

@@ -174,7 +174,8 @@ def _draw_codes(
     frame, split, known = table.frame, recipe.split, table.parts
 
     def classes_of(rows: np.ndarray) -> pl.Series | None:
-        chosen = frame[rows] if len(rows) < len(frame) else frame
+        known = frame[list(targets)]
+        chosen = known[rows] if len(rows) < len(frame) else known
         task = task_of(recipe, chosen, targets, table)
         return chosen[targets[0]] if task.is_classification else None
 
