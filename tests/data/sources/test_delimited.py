@@ -278,6 +278,8 @@ def test_a_file_of_several_pieces_holds_the_values_of_one(monkeypatch, file):
     assert kinds == dict.fromkeys(pieces.frame.columns, "String") | {"x": "Float64"}
     assert row_hashes(pieces.frame).tolist() == row_hashes(whole.frame).tolist()
     assert pieces.frame["x"].to_list() == [0.123456789012345678, None, 1e-15]
+    assert "decimals held as numbers in 1 column" in pieces.notes[0]
+    assert "decimals" not in whole.notes[0]
     assert [pieces.row_name(row) for row in range(3)] == ["line 2", "line 3", "line 4"]
 
 

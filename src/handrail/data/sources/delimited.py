@@ -22,6 +22,7 @@ from handrail.data.sources.records import IrregularError, RaggedError, Records, 
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
+from handrail.tools.words import plural
 
 _SHORT = 4  # bytes of a text that may be a label or a code, and stays as it is written
 _EXACT = r"^[+-]?(?:0|[1-9]\d{0,14})?(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # no code, no long whole number
@@ -64,6 +65,9 @@ def _read(head: str, name: str, options: ReadOptions, found: Records, dialect: D
         notes.append("spaces after delimiters removed")
     if commas:
         notes.append(f"decimal commas turned into points in {', '.join(commas)}")
+    held = frame.dtypes.count(pl.Float64())
+    if held:
+        notes.append(f"decimals held as numbers in {plural(held, 'column')}, without zeros at their end")
     lines = found.lines[int(header) :]
     return Table(
         frame,
