@@ -35,8 +35,7 @@ RecordsFinder = Callable[[bytes, Dialect], Records]
 def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """A table of text columns, stripped, with missing markers as null.
 
-    In files that are parsed in several pieces, columns of decimals are held as numbers, which take half of the
-    memory or less.
+    In files that are parsed in several pieces, columns of decimals are held as numbers: half the memory.
 
     Arguments:
         data: the whole file, in UTF-8.
