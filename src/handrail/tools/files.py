@@ -77,9 +77,7 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     Raises: `HandrailError` for a full disk, a read-only or missing folder, a lack of permission.
     """
     path = Path(path)
-    # cut, so that the temporary name is not too long where the real one is not
-    name = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-200:]}"
-    temporary = path.with_name(name)
+    temporary = temporary_beside(path)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
@@ -97,6 +95,12 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name for what is to become `path`, which says who writes it."""
+    # cut, so that the temporary name is not too long where the real one is not
+    return path.with_name(f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-200:]}")
 
 
 def _sync(path: Path) -> None:
