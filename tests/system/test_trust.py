@@ -24,6 +24,7 @@ from handrail.errors import DataError, RecipeError
 from handrail.recipe import Recipe
 from handrail.recipe.reading import ReadOptions
 from handrail.run import Run
+from handrail.tools.trust import only_named
 from handrail.tuning.executors.worker import _prepare
 
 MARK = "it-ran"
@@ -445,6 +446,17 @@ def test_the_current_folder_is_not_looked_into(folder: Path) -> None:
     done = _python("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert nothing_ran()
+
+
+def test_no_python_that_a_library_starts_looks_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch does while it compiles."""
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    with only_named(None):
+        command = [sys.executable, "-c", "import intruder"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert "No module named 'intruder'" in done.stderr
+    assert nothing_ran()
+    assert "PYTHONSAFEPATH" not in os.environ
 
 
 @pytest.mark.slow
