@@ -304,6 +304,21 @@ def test_each_file_of_a_run_is_checked(their_run: Path) -> None:
         Run(their_run).refit()
 
 
+def test_a_run_of_a_former_version_is_trusted_or_refused_as_any(their_run: Path, cli: Cli) -> None:
+    """What was registered then needs no trust by its former path; what was not does."""
+    old = {"handrail.learning.gradient:Gradient": {"optimizer": "adam"}}
+    for file in ("recipe.yaml", "resolved.yaml"):
+        write(their_run / file, {**yaml.safe_load((their_run / file).read_text()), "learning": old})
+    (their_run / "checkpoints" / "recipe.json").unlink()
+    summary = json.loads((their_run / "validation.json").read_text())
+    (their_run / "validation.json").write_text(json.dumps({**summary, "replicas": None}))
+    with pytest.raises(RecipeError, match=r"'nets_of_theirs:Tree' stands in.*--trust"):
+        handrail.load(their_run)
+    assert len(handrail.load(their_run, trust=True).predict(table()).frame) == 120
+    assert cli("test", their_run, "-q")[0] == 2
+    assert cli("test", their_run, "-q", "--trust", "--refit") == (0, "", "")
+
+
 def test_trust_is_of_one_call(their_run: Path) -> None:
     run = handrail.load(their_run, trust=True)
     assert len(run.predict(table()).frame) == 120
