@@ -28,6 +28,7 @@ _REASONS = {
     errno.EPERM: "permission is denied; choose a folder that you may write to",
     errno.ENOENT: "the folder does not exist; make it first, or correct the path",
     errno.ENOTDIR: "a part of the path is a file, not a folder; correct the path",
+    errno.EEXIST: "something of that name is in the way; choose another name",
     errno.EISDIR: "a folder of that name is in the way; choose another name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     errno.ELOOP: "it is a symbolic link; remove it, or put a file in its place",
@@ -60,6 +61,11 @@ def explain_damage(path: Path | str) -> Iterator[None]:
 def expand_user(path: Path | str) -> Path:
     """The path with `~` as the home folder; as it is where nobody has that name."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises RuntimeError
+
+
+def is_taken(path: Path) -> bool:
+    """Whether anything has this name, a link that leads nowhere included, which a new file would replace."""
+    return os.path.lexists(path)
 
 
 def cannot_write(path: Path | str, error: OSError) -> HandrailError:
