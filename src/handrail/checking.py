@@ -8,6 +8,7 @@ from handrail.data.checks import check_drift
 from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare_with_test
+from handrail.errors import visible
 from handrail.recipe import Recipe, compose
 from handrail.runs.assembly import check_start
 from handrail.tools.notebook import Printable
@@ -35,7 +36,7 @@ class Check(NamedTuple):
     def __str__(self) -> str:
         from handrail.report.console import findings_text
 
-        return findings_text(self.data, self.findings)
+        return visible(findings_text(self.data, self.findings))
 
     _repr_html_ = Printable._repr_html_
 

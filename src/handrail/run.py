@@ -16,7 +16,7 @@ from handrail.components import is_object
 from handrail.data.part import Part
 from handrail.data.sources import read_expecting
 from handrail.data.table import Table
-from handrail.errors import DataError
+from handrail.errors import DataError, visible
 from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
@@ -49,7 +49,7 @@ class Run(RunRecord):
     def __str__(self) -> str:
         from handrail.report.console import run_text
 
-        return run_text(self)
+        return visible(run_text(self))
 
     @functools.cached_property
     def pipeline(self) -> Pipeline:

@@ -2,6 +2,7 @@
 
 import math
 import multiprocessing
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -299,3 +300,29 @@ def test_the_overlap_is_judged_where_the_opening_is_written():
         _open(ledger, hashes[20:])
     ((_, share),) = _open(ledger, hashes[20:], again=True).shared
     assert share == 0.75
+
+
+@pytest.mark.parametrize("moment", ["os.link", "sqlite3.connect"])
+def test_what_a_kill_leaves_while_the_ledger_is_made_goes(moment: str):
+    """Before it has its name, and while it is written."""
+    folder = Ledger().path.parent
+    script = f"""
+import os, signal, sqlite3
+from handrail.evaluation.ledger import _create, Path
+
+class Killed(sqlite3.Connection):
+    def commit(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if {moment!r} == "os.link":
+    os.link = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+else:
+    connect = sqlite3.connect
+    sqlite3.connect = lambda *of, **how: connect(*of, factory=Killed, **how)
+_create(Path({str(folder / "ledger.sqlite")!r}))
+"""
+    folder.mkdir(parents=True)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    assert len(list(folder.iterdir())) == 1
+    assert _open(Ledger(), _hashes()).number == 1
+    assert [path.name for path in folder.iterdir()] == ["ledger.sqlite"]

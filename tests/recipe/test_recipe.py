@@ -90,6 +90,7 @@ def test_mistakes_of_three_sorts_are_all_reported_with_their_places(tmp_path: Pa
         ({"data": {"columns": {"age": 3}}}, "data.columns.age: found 3; expected a valid string."),
         ({"data": {"drop": "age"}}, "data.drop: found 'age'; expected a valid list."),
         ({"data": 5}, "data: found 5; expected settings, each as NAME: VALUE."),
+        ({"transfer": {"start": 5}}, "transfer.start: found 5; expected a valid string or a path."),
         (
             {"data": {"split": "random"}},
             "data.split: found 'random'; expected settings, each as NAME: VALUE.",

@@ -1,5 +1,6 @@
 """An old run is replaced only by a run, only where that is asked for, and comes back if the new one fails."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 import handrail
 from handrail.errors import HandrailError
+from handrail.run import export_onnx
+from handrail.runs.template import write_starter
 
 ROWS = pl.DataFrame({"x": np.arange(60.0), "z": np.arange(60.0) % 7, "y": ["a", "b"] * 30})
 TINY = {"training.epochs": 2, "evaluation.resamples": 100, "model": "linear"}
@@ -49,3 +52,21 @@ def test_a_check_in_python_prints_its_findings() -> None:
     )
     data, findings = checked
     assert (data, findings) == (checked.data, checked.findings)
+
+
+def test_a_link_that_leads_nowhere_is_something_too(tmp_path: Path) -> None:
+    """A file is never written through a link but in its place, so the link would be lost."""
+    run = handrail.fit(ROWS, "y", changes=TINY, out=tmp_path / "run")
+    writers: dict[str, Callable[[Path], object]] = {
+        "table.csv": lambda out: handrail.convert(ROWS, out),
+        "run.onnx": lambda out: export_onnx(run, out),
+        "starter.yaml": lambda out: write_starter("bundled:iris", "target", out),
+        "folder": lambda out: handrail.fit(ROWS, "y", changes=TINY, out=out),
+    }
+    for name, write in writers.items():
+        link = tmp_path / name
+        link.symlink_to(tmp_path / "nowhere")
+        with pytest.raises(HandrailError, match=r"already exists|in the way"):
+            write(link)
+        assert link.is_symlink()
+        assert not (tmp_path / "nowhere").exists()

@@ -114,11 +114,14 @@ def test_temporary_files_of_the_dead_go_and_those_of_the_living_stay(tmp_path: P
     assert list(tmp_path.iterdir()) == [living]
 
 
-def test_control_characters_reach_neither_log_nor_messages(tmp_path: Path):
-    name = "a\x1b[31m\x9bRED\u202e"
-    frame = TABLE.rename({"a": name})
-    run = handrail.fit(frame, "y", changes=QUICK, out=tmp_path / "run")
-    for text in ((run.path / "log.txt").read_text(), str(RunError(f"no column {name}"))):
+@pytest.mark.pictures
+def test_control_characters_reach_neither_pages_nor_log_nor_messages(tmp_path: Path):
+    name, target = "a\x1b[31m\x9bRED\u202e", "y\x1b[31m\x9bRED\u202e"
+    frame = TABLE.rename({"a": name, "y": target})
+    run = handrail.fit(frame, target, changes=QUICK, out=tmp_path / "run")
+    pages = [(run.path / page).read_text() for page in ("log.txt", "model/card.md", "report.html")]
+    assert r"a\x1b[31m\x9bRED\u202e" in pages[2]
+    for text in (*pages, str(run), str(handrail.check(frame, target)), str(RunError(f"no column {name}"))):
         assert not {"\x1b", "\x9b", "\u202e"} & set(text)
     assert str(RunError(name)) == r"a\x1b[31m\x9bRED\u202e"
 

@@ -29,6 +29,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pl.DataFrame({"x": x, "z": x[::-1], "y": np.where(x > 0, "yes", "no")}).write_csv(folder / "t.csv")
     (folder / "bad.yaml").write_text("data: {source: t.csv, target: y}\ntraining: {epoch: 3}\n")
     (folder / "norun").mkdir()
+    for name in ("holes.csv", "holes.parquet", "holes.csv.gz"):
+        with (folder / name).open("wb") as file:
+            file.truncate(10**10)
+    pl.DataFrame({"x": x, "t": ["a word or two"] * 60}).write_csv(folder / "large.csv")
     changes = {"training.epochs": 2, "evaluation.resamples": 100}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDRAIL_HOME", str(folder / "home"))
@@ -53,7 +57,13 @@ def answer(folder: Path, *arguments: str) -> tuple[int, str, set[str]]:
         ("tune t.csv -t y -s data.split.method=group", "needs split.column"),
         ("predict norun t.csv", "no run folder"),
         ("predict run nofile.csv", "there is no file"),
-        ("fit *.parquet -t y", "no file matches"),
+        ("fit *.parquet.old -t y", "no file matches"),
+        ("fit holes.csv -t y", "is mostly holes"),
+        ("fit t.csv -t y -s data.test=holes.parquet", "is mostly holes"),
+        ("check holes.parquet -t y", "is mostly holes"),
+        ("predict run holes.csv.gz", "is mostly holes"),
+        ("predict run large.csv -r limits.unpacked=1e-6", "of a file that is read whole"),
+        ("tune large.csv -t x -s data.read.limits.unpacked=1e-6", "of a file that is read whole"),
     ],
 )
 def test_mistakes_are_told_before_torch_is_imported(folder: Path, command: str, message: str) -> None:

@@ -24,6 +24,7 @@ from handrail.errors import DataError, RecipeError
 from handrail.recipe import Recipe
 from handrail.recipe.reading import ReadOptions
 from handrail.run import Run
+from handrail.tools.trust import only_named
 from handrail.tuning.executors.worker import _prepare
 
 MARK = "it-ran"
@@ -303,6 +304,21 @@ def test_each_file_of_a_run_is_checked(their_run: Path) -> None:
         Run(their_run).refit()
 
 
+def test_a_run_of_a_former_version_is_trusted_or_refused_as_any(their_run: Path, cli: Cli) -> None:
+    """What was registered then needs no trust by its former path; what was not does."""
+    old = {"handrail.learning.gradient:Gradient": {"optimizer": "adam"}}
+    for file in ("recipe.yaml", "resolved.yaml"):
+        write(their_run / file, {**yaml.safe_load((their_run / file).read_text()), "learning": old})
+    (their_run / "checkpoints" / "recipe.json").unlink()
+    summary = json.loads((their_run / "validation.json").read_text())
+    (their_run / "validation.json").write_text(json.dumps({**summary, "replicas": None}))
+    with pytest.raises(RecipeError, match=r"'nets_of_theirs:Tree' stands in.*--trust"):
+        handrail.load(their_run)
+    assert len(handrail.load(their_run, trust=True).predict(table()).frame) == 120
+    assert cli("test", their_run, "-q")[0] == 2
+    assert cli("test", their_run, "-q", "--trust", "--refit") == (0, "", "")
+
+
 def test_trust_is_of_one_call(their_run: Path) -> None:
     run = handrail.load(their_run, trust=True)
     assert len(run.predict(table()).frame) == 120
@@ -445,6 +461,17 @@ def test_the_current_folder_is_not_looked_into(folder: Path) -> None:
     done = _python("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert nothing_ran()
+
+
+def test_no_python_that_a_library_starts_looks_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch does while it compiles."""
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    with only_named(None):
+        command = [sys.executable, "-c", "import intruder"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert "No module named 'intruder'" in done.stderr
+    assert nothing_ran()
+    assert "PYTHONSAFEPATH" not in os.environ
 
 
 @pytest.mark.slow

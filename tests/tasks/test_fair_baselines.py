@@ -97,6 +97,22 @@ def test_text_goes_to_the_linear_model_as_words_and_pairs_of_words() -> None:
     assert ((expected > 0) == data.validation.target.numpy()).mean() > 0.9
 
 
+def test_many_embedded_levels_take_the_room_of_one_number_a_row() -> None:
+    """The linear model sees one column a level, of which nearly all numbers are zero."""
+    levels = [f"level {number}" for number in range(30_000)] * 2
+    x = np.random.default_rng(0).normal(size=60_000)
+    frame = pl.DataFrame({"c": levels, "x": x, "y": np.where(x > 0, "yes", "no")})
+    changes = {"data.columns": {"c": "category"}, "data.encoding.categories": "embedding"}
+    fitted, data = baselines_of(frame, "y", **changes, **{"data.encoding.rare": 1})
+    some = data.validation.pick(np.arange(50))
+    rows = some.encode_with(fitted.maker.encoder)
+    features = fitted.maker.make(some, rows, np.arange(50))
+    assert features.nnz == 100
+    assert np.array_equal(features.toarray(), fitted.maker.encoder.simple(rows).numpy())
+    scores = fitted.scores(data.validation)["linear"].ravel()
+    assert ((scores > 0) == data.validation.target.numpy().astype(bool)).mean() > 0.97
+
+
 def test_the_work_of_trees_is_counted_and_too_much_of_it_is_a_sample() -> None:
     assert nominal_seconds(rows=500, epochs=10, parameters=100) == 2.0
     assert nominal_seconds(rows=10**7, epochs=100, parameters=10**5) == 60.0

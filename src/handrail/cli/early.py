@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from handrail.data.raw_files import refuse_special_file
-from handrail.data.sources import PREFIX, matching, read
+from handrail.data.sources import PREFIX, look_at_file, matching, read
 from handrail.data.sources.sql import is_url
 from handrail.recipe import SOURCES, Recipe, absolute, compose
+from handrail.recipe.reading import Limits
 from handrail.recipe.sections import DataRecipe
 
 _SMALL = 2_000_000  # bytes: read in a fraction of the time that importing torch takes
@@ -31,7 +32,7 @@ def look_early(
         return asked
     for name in SOURCES:
         if isinstance(place := getattr(asked.data, name), str):
-            look_at(place)
+            look_at(place, asked.data.read.limits)
     if _is_small(asked.data):
         from handrail.data.split.parts import draw_parts, task_of_parts
 
@@ -39,8 +40,15 @@ def look_early(
     return asked
 
 
-def look_at(source: str) -> None:
-    """Raises: `DataError` for a source of which nothing is there, and for devices and the like."""
+def look_at(source: str, limits: Limits | None = None) -> None:
+    """A first look at what a source names, from outside.
+
+    Arguments:
+        limits: of its files; without, their sizes are not looked at.
+
+    Raises: `DataError` for a source of which nothing is there, for devices and the like, and for files that
+        are too large.
+    """
     if is_url(source) or source.startswith(PREFIX):
         return
     paths = matching(source)
@@ -48,6 +56,8 @@ def look_at(source: str) -> None:
         read(absolute(source))
     for path in paths:
         refuse_special_file(path)
+        if limits is not None:
+            look_at_file(path, limits)
 
 
 def _is_small(recipe: DataRecipe) -> bool:

@@ -77,10 +77,10 @@ def _split(value: Any) -> list[str]:
 
 
 def make_read_options(reading: dict[str, Any]) -> Any:
-    """The settings as `read` takes them; None if there are none."""
+    """The settings as `read` takes them."""
     from handrail.recipe import read_options
 
-    return read_options(reading) if reading else None
+    return read_options(reading)
 
 
 def parse_changes(settings: list[str] | None, reading: dict[str, Any]) -> dict[str, Any]:

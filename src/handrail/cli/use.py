@@ -59,13 +59,13 @@ def predict(
     """Answers for new rows; columns are found by name, in any order."""
     from handrail.cli.early import look_at
 
-    reading = parse_reading(read, allow_pickle)
-    look_at(source)
+    options = make_read_options(parse_reading(read, allow_pickle))
+    look_at(source, options.limits)
     from handrail.run import load, predict_into, predict_source
 
     if out is not None and out.exists() and Path(source).exists() and out.samefile(source):
         raise HandrailError(f"'{out}' is the table itself; choose another --out.")
-    how: Any = {"options": make_read_options(reading), "keep": keep, "strict": strict, "skip_bad": skip_bad}
+    how: Any = {"options": options, "keep": keep, "strict": strict, "skip_bad": skip_bad}
     ready = load(run, trust=trust)
     written = None if out is None else predict_into(ready, source, out, overwrite=overwrite, **how)
     answers: Any = predict_source(ready, source, **how) if written is None else None

@@ -52,14 +52,20 @@ def read_unpacked(stream: BinaryIO | Any, packed: int, name: str, limits: Limits
 
 
 def check_file(path: Path, limits: Limits | None) -> None:
-    """Raises: `DataError` for files that are too large to be read whole, or nearly all holes (sparse)."""
-    limits, facts = limits or DEFAULT, path.stat()
-    if facts.st_size > limits.unpacked * _GB:
+    """Raises: `DataError` for files that are nearly all holes (sparse), or too large to be read whole."""
+    check_holes(path, limits)
+    limits, size = limits or DEFAULT, path.stat().st_size
+    if size > limits.unpacked * _GB:
         raise DataError(
-            f"{path} has {facts.st_size:,} bytes; expected at most {int(limits.unpacked * _GB):,}, for it is "
-            "read whole. Save it as Parquet, which is read in blocks, or raise data.read.limits.unpacked "
-            "(gigabytes)."
+            f"{path} has {size:,} bytes; expected at most {int(limits.unpacked * _GB):,} of a file that is "
+            "read whole. Raise data.read.limits.unpacked (gigabytes); or have the table as Parquet, which "
+            "data.stream=true reads in blocks."
         )
+
+
+def check_holes(path: Path, limits: Limits | None) -> None:
+    """Raises: `DataError` for a large file that is nearly all holes (sparse), as its end was not written."""
+    limits, facts = limits or DEFAULT, path.stat()
     on_disk = getattr(facts, "st_blocks", facts.st_size) * 512
     if facts.st_size > _FLOOR and on_disk * limits.expansion < facts.st_size:
         raise DataError(

@@ -9,7 +9,6 @@ written, complete and on disk, before anything is measured.
 import hashlib
 import json
 import os
-import secrets
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 from jaxtyping import UInt64
 
 from handrail.errors import SealError
+from handrail.tools.files import sweep_beside, temporary_beside
 
 SAME = 0.5  # a set that shares this part of its rows with an opened one counts as opened
 _MOST_HASHES = 2_000_000
@@ -215,6 +215,7 @@ class Ledger:
         """A connection to write inside one exclusive transaction; any error undoes it."""
         with self._explain(consequence):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sweep_beside(self.path)
             if not self.path.exists():
                 _create(self.path)
             address = f"{self.path.resolve().as_uri()}?mode=rw"
@@ -315,9 +316,10 @@ def _note_moments(connection: sqlite3.Connection, fingerprint: str, shared: Sequ
 
 def _create(path: Path) -> None:
     """A ledger without openings, whole from the start: an empty file means damage."""
-    temporary = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
+    temporary = temporary_beside(path)
     try:
         with closing(sqlite3.connect(temporary, timeout=_WAIT)) as connection:
+            connection.execute("PRAGMA journal_mode = OFF")  # nobody else knows it; a kill leaves one file
             for statement in _TABLES:
                 connection.execute(statement)
             connection.commit()

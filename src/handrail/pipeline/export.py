@@ -17,7 +17,7 @@ from handrail.pipeline import Pipeline
 from handrail.pipeline.onnx_graph import column_groups, output_names, table_encoder, whole_graph
 from handrail.tasks import ClassTask
 from handrail.tasks.scoring import double_scores
-from handrail.tools.files import write_bytes
+from handrail.tools.files import is_taken, write_bytes
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -60,7 +60,7 @@ def write_onnx(
     if missing:
         packages = ", ".join(missing)
         raise HandrailError(f"export to ONNX needs {packages}; install with: pip install 'handrail[onnx]'")
-    if path.exists() and not overwrite:
+    if is_taken(path) and not overwrite:
         advice = "choose another destination, or overwrite it (overwrite=True, --overwrite)"
         raise RunError(f"'{path}' already exists; {advice}.")
     pipeline = pipeline.to("cpu").eval()

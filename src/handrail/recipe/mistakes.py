@@ -12,6 +12,11 @@ from handrail.errors import RecipeError, did_you_mean
 from handrail.recipe.dotted import component_sections
 from handrail.recipe.sections import TransferRecipe
 
+_EXPECTED = {  # by pydantic's name of a mistake
+    "model_type": "expected settings, each as NAME: VALUE",
+    "path_type": "expected a path",
+}
+
 
 def section_mistakes(
     root: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()
@@ -22,8 +27,8 @@ def section_mistakes(
         if item["type"] == "extra_forbidden":
             unknown.append(_unknown(root, [*inside, *(str(part) for part in item["loc"])]))
             continue
-        if item["type"] == "model_type":
-            item["msg"] = "expected settings, each as NAME: VALUE"
+        if item["type"] in _EXPECTED:
+            item["msg"] = _EXPECTED[item["type"]]
         others.append(item)
     return [*unknown, *explain(others, lambda loc: _place(root, (*inside, *loc)))]
 

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from handrail.errors import visible
 from handrail.evaluation.metric_names import DESCRIPTIONS, higher_is_better
 from handrail.report import wording
 from handrail.report.console import remarks
@@ -51,7 +52,8 @@ def render(run: RunRecord) -> str:
     resolved = read_yaml(run.folder.resolved_recipe)
     samples = read_samples(run.folder, "validation")
     parts = {"validation": summary} if tested is None else {"validation": summary, "test": tested}
-    return load_template("report.html.j2").render(
+    return fill_template(
+        "report.html.j2",
         name=run.recipe.name,
         folder_argument=shlex.quote(run.path.resolve().name),
         folder_text=repr(run.path.resolve().name),
@@ -77,15 +79,18 @@ def render(run: RunRecord) -> str:
     )
 
 
-def load_template(name: str) -> jinja2.Template:
-    """A template of this folder; an undefined variable in it is an error, and text from data is escaped."""
+def fill_template(template: str, **values: Any) -> str:
+    """A page from a template of this folder; text from data is escaped, and shown without control characters.
+
+    An undefined variable in it is an error.
+    """
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     helpers = (plural, list_some, variable, colour_of)
     environment.globals |= {"words": wording} | {helper.__name__: helper for helper in helpers}
-    return environment.get_template(name)
+    return visible(environment.get_template(template).render(**values))
 
 
 def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from handrail.report import wording
 from handrail.report.figures.search_plots import parallel_coordinates, slices
-from handrail.report.page import load_template
+from handrail.report.page import fill_template
 from handrail.report.sections.verdict import Tile
 from handrail.report.wording import setting_value, short_names
 from handrail.tools.words import list_some, plural
@@ -25,7 +25,8 @@ def render_search(summary: Mapping[str, Any], *, recipe: str) -> str:
     """The page as HTML text, from `search.json` and the text of `search.yaml`; the same, byte for byte."""
     sentence, look = headline(summary)
     names = list(summary["space"])
-    return load_template("search.html.j2").render(
+    return fill_template(
+        "search.html.j2",
         name=summary["name"],
         headline=sentence,
         look=look,

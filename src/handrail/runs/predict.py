@@ -19,7 +19,7 @@ from handrail.data.task import TaskSpec
 from handrail.errors import DataError, HandrailError
 from handrail.pipeline import Pipeline
 from handrail.tasks.scoring import scores_of
-from handrail.tools.files import write_bytes
+from handrail.tools.files import is_taken, write_bytes
 from handrail.tools.words import list_some
 
 _IN_NAMES = 10
@@ -201,7 +201,7 @@ def write_maps(answers: Answers, folder: Path) -> list[Path]:
 
     frame = answers.frame
     names = frame["file"].to_list() if "file" in frame.columns else range(1, len(answers.maps) + 1)
-    if folder.exists():
+    if is_taken(folder):
         raise HandrailError(f"'{folder}' already exists; choose another --out.")
     paths = [folder / f"{Path(str(name)).with_suffix('')}.png" for name in names]
     for path, codes in zip(paths, answers.maps, strict=True):

@@ -25,7 +25,7 @@ from handrail.runs.predict import (
     predict_columns,
     without_bad,
 )
-from handrail.tools.files import sweep_beside, write_atomically
+from handrail.tools.files import is_taken, sweep_beside, write_atomically
 
 _LINES, _PARQUET = (".csv", ".tsv", ".jsonl", ".ndjson"), (".parquet", ".pq")
 
@@ -65,7 +65,7 @@ def write_large(
 
     Raises: as `handrail.runs.predict.predict_table`, and `DataError` when the file already exists.
     """
-    if out.exists() and not overwrite:
+    if is_taken(out) and not overwrite:
         raise DataError(f"{out} exists; choose another name, or overwrite it (overwrite=True, --overwrite).")
     blocks = PredictedBlocks(pipeline, source, keep=keep)
     sweep_beside(out)

@@ -10,7 +10,7 @@ from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
 from handrail.errors import RunError
 from handrail.recipe import compose
-from handrail.tools.files import write_text
+from handrail.tools.files import is_taken, write_text
 from handrail.tools.words import without_password
 
 
@@ -20,7 +20,7 @@ def write_starter(source: Any, target: Any, out: str | Path, *, overwrite: bool 
     Raises: `DataError` as `fit`; `RunError` when the file already exists.
     """
     path = Path(out)
-    if path.exists() and not overwrite:
+    if is_taken(path) and not overwrite:
         raise RunError(f"'{path}' already exists; choose another --out, or replace it with --overwrite.")
     asked = compose(source, target)
     write_text(path, starter(asked.name, asked.data.source, prepare(asked.data)))

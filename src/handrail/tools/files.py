@@ -28,6 +28,7 @@ _REASONS = {
     errno.EPERM: "permission is denied; choose a folder that you may write to",
     errno.ENOENT: "the folder does not exist; make it first, or correct the path",
     errno.ENOTDIR: "a part of the path is a file, not a folder; correct the path",
+    errno.EEXIST: "something of that name is in the way; choose another name",
     errno.EISDIR: "a folder of that name is in the way; choose another name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     errno.ELOOP: "it is a symbolic link; remove it, or put a file in its place",
@@ -62,6 +63,11 @@ def expand_user(path: Path | str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's raises RuntimeError
 
 
+def is_taken(path: Path) -> bool:
+    """Whether anything has this name, a link that leads nowhere included, which a new file would replace."""
+    return os.path.lexists(path)
+
+
 def cannot_write(path: Path | str, error: OSError) -> HandrailError:
     """The error for a file that the operating system refuses to write."""
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
@@ -77,9 +83,7 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     Raises: `HandrailError` for a full disk, a read-only or missing folder, a lack of permission.
     """
     path = Path(path)
-    # cut, so that the temporary name is not too long where the real one is not
-    name = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-200:]}"
-    temporary = path.with_name(name)
+    temporary = temporary_beside(path)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
@@ -97,6 +101,12 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name for what is to become `path`, which says who writes it."""
+    # cut, so that the temporary name is not too long where the real one is not
+    return path.with_name(f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}-{path.name[-200:]}")
 
 
 def _sync(path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from handrail.tools.moved import current_path
 
+_SAFE_PATH = "PYTHONSAFEPATH"  # as the option -P
 _PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
@@ -105,13 +106,21 @@ def naming() -> Iterator[None]:
 
 @contextmanager
 def only_named(folder: Path | None) -> Iterator[None]:
-    """While open, in the whole process: only what is named counts, and modules may also lie in `folder`."""
-    before = replace(_process, named=set(_process.named))
+    """While open, in the whole process: only what is named counts, and modules may also lie in `folder`.
+
+    Pythons that libraries start meanwhile (torch does to compile) do not look into the current folder.
+    """
+    before, safe = replace(_process, named=set(_process.named)), os.environ.get(_SAFE_PATH)
     _process.only_named, _process.folder = True, folder
+    os.environ[_SAFE_PATH] = "1"
     try:
         yield
     finally:
         vars(_process).update(vars(before))
+        if safe is None:
+            os.environ.pop(_SAFE_PATH, None)
+        else:
+            os.environ[_SAFE_PATH] = safe
 
 
 def inherit(values: Any, folder: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from handrail.data.dataset import Dataset
-from handrail.errors import RunError
+from handrail.errors import RunError, visible
 from handrail.fitting import fit, resume
 from handrail.recipe import Recipe
 from handrail.run import Run
@@ -94,7 +94,7 @@ class Search(Printable):
 
         if not self.folder.summary.exists():
             return f"{self!r}: it has not ended; continue it with: handrail tune --resume {self.path}"
-        return search_text(self.summary)
+        return visible(search_text(self.summary))
 
     @property
     def path(self) -> Path:

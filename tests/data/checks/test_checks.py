@@ -432,7 +432,11 @@ def test_drift_names_the_columns_and_how_far_they_moved() -> None:
 def test_a_target_that_drifts_is_called_the_target() -> None:
     columns = plain()
     columns["y"][ROWS:] = ["yes"] * (VALIDATION - 20) + ["no"] * 20
-    assert check(columns)["drift"].column == "the target"
+    assert check(columns)["drift"].seen.startswith("The target (distance ")
+    columns["x"] = [value + (3 if number >= ROWS else 0) for number, value in enumerate(columns["x"])]
+    seen = check(columns)["drift"].seen
+    assert seen.startswith("2 columns: 'x' (")
+    assert ", the target (distance " in seen
 
 
 def test_random_parts_seldom_drift() -> None:

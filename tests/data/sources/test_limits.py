@@ -138,15 +138,34 @@ def test_special_files_are_not_opened(tmp_path: Path) -> None:
         read("/dev/zero")
 
 
-@pytest.mark.parametrize(
-    ("size", "message"), [(10**10, "expected at most 8,000"), (10**9, "is mostly holes")]
-)
-def test_sparse_files_are_not_read(size: int, message: str, tmp_path: Path) -> None:
-    with (tmp_path / "t.csv").open("wb") as file:
+@pytest.mark.parametrize("size", [10**10, 10**9])
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_sparse_files_are_not_read(name: str, size: int, tmp_path: Path) -> None:
+    with (tmp_path / name).open("wb") as file:
         file.write(b"a,b\n1,2\n")
         file.truncate(size)
-    with pytest.raises(DataError, match=message):
-        read(tmp_path / "t.csv")
+    with pytest.raises(DataError, match="is mostly holes"):
+        read(tmp_path / name)
+
+
+def test_a_file_too_large_to_be_read_whole_may_be_streamed(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"x": np.random.default_rng(0).normal(size=200_000), "y": [1.5, 2] * 100_000})
+    frame.write_csv(tmp_path / "t.csv")
+    frame.write_parquet(tmp_path / "t.parquet")
+    for name in ("t.csv", "t.parquet"):
+        with pytest.raises(
+            DataError, match=r"of a file that is read whole.*data.stream=true reads in blocks"
+        ):
+            read(tmp_path / name, options=_SMALL)
+    recipe = DataRecipe(source=str(tmp_path / "t.parquet"), target="x", read=_SMALL, stream=True)
+    assert len(prepare(recipe).train) == 140_000
+
+
+def test_a_large_damaged_parquet_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handrail.data.streaming.parquet.LARGE", 10**5)
+    (tmp_path / "t.parquet").write_bytes(b"PAR1" + os.urandom(1_100_000))
+    with pytest.raises(DataError, match=r"cannot be read as Parquet.*cut short or damaged"):
+        prepare(DataRecipe(source=str(tmp_path / "t.parquet"), target="x", read=_SMALL))
 
 
 def test_columns_levels_classes_and_answers_are_limited(tmp_path: Path) -> None:

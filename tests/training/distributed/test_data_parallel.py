@@ -172,6 +172,26 @@ def test_a_mistake_is_told_once_and_leaves_nothing_behind(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_every_process_trusts_what_the_command_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.py").write_text(
+        "import os\nfrom torch import nn\nopen(f'imported-{os.getpid()}', 'w').close()\n"
+        "class Net(nn.Linear):\n"
+        "    def __init__(self, inputs, outputs):\n        super().__init__(inputs, outputs)\n"
+    )
+    training = {**NO_CHANCE["training"], "epochs": 2}
+    path = recipe(tmp_path, {**NO_CHANCE, "model": "theirs:Net", "training": training})
+    code, _, (error,) = ended(begun("fit", path, "--out", "run"))
+    assert code != 0
+    assert "'theirs:Net' stands in" in error
+    assert not list(tmp_path.glob("imported-*"))
+    assert ended(begun("fit", path, "--out", "run", "--trust", "-q")) == (0, "", [])
+    assert len(list(tmp_path.glob("imported-*"))) == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("disturbance", ["one killed", "all killed", "ended"])
 def test_as_many_processes_go_on_to_the_same_bits(disturbance: str, tmp_path: Path) -> None:
     """Dropout included: each process has chance of its own, and all of it is in the checkpoint."""

@@ -19,7 +19,7 @@ _MOST_ROWS = 20_000
 
 @dataclass(frozen=True)
 class _Difference:
-    column: str
+    column: str | None  # None is the target
     distance: float
     chance: float
     detail: str
@@ -49,7 +49,7 @@ def check_drift(
         differences += _compare_target(first, other, every)
     limit = _CHANCE / max(len(differences), 1)
     beyond = [item for item in differences if item.chance < limit and item.distance >= _SMALLEST]
-    details: dict[str, str] = {}
+    details: dict[str | None, str] = {}
     for item in sorted(beyond, key=lambda item: -item.distance):
         details[item.column] = "; ".join(filter(None, (details.get(item.column), item.detail)))
     return report_columns(
@@ -82,7 +82,7 @@ def _compare_target(first: Part, other: Part, every: int) -> list[_Difference]:
     pairs = zip(*(_target_columns(part, every) for part in (first, other)), strict=True)
     has_values = isinstance(first.target, TargetWindows) or first.target.is_floating_point()
     compare = _compare_numbers if has_values else _compare_levels
-    return [compare(pl.Series(ours), pl.Series(theirs), "the target") for ours, theirs in pairs]
+    return [compare(pl.Series(ours), pl.Series(theirs), None) for ours, theirs in pairs]
 
 
 def _target_columns(part: Part, every: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def _target_columns(part: Part, every: int) -> np.ndarray:
 
 
 def _compare_numbers(
-    first: pl.Series, other: pl.Series, name: str, *, is_moment: bool = False
+    first: pl.Series, other: pl.Series, name: str | None, *, is_moment: bool = False
 ) -> _Difference:
     distance, chance = kolmogorov_smirnov(_sample(first), _sample(other))
     middles = [float(np.median(values.to_numpy())) for values in (first, other)]
@@ -104,7 +104,7 @@ def _compare_numbers(
     return _Difference(name, distance, chance, f"distance {distance:.2f}, middle {ours} against {theirs}")
 
 
-def _compare_levels(first: pl.Series, other: pl.Series, name: str) -> _Difference:
+def _compare_levels(first: pl.Series, other: pl.Series, name: str | None) -> _Difference:
     values = pl.concat([first, other])
     levels = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     size = int(levels.max()) + 1

@@ -9,6 +9,7 @@ from handrail.tools.words import list_some
 
 _MOST_NAMES = 5
 Level = Literal["error", "warning", "note"]
+Details = Mapping[str, str] | Mapping[str | None, str]
 
 
 class Finding(BaseModel):
@@ -31,19 +32,22 @@ class Finding(BaseModel):
 
 
 def report_columns(
-    level: Level, name: str, details: Mapping[str, str], *, seen: str, why: str, action: str
+    level: Level, name: str, details: Details, *, seen: str, why: str, action: str
 ) -> list[Finding]:
     """One finding about all columns, `Column 'a' (detail): seen` or `7 columns: 'a' (detail), …: seen`.
 
     Arguments:
-        details: what to say of each column; where there are none, there is no finding.
+        details: what to say of each column, None for the target; where there are none, there is no finding.
     """
     if not details:
         return []
-    items = [f"'{column}' ({detail})" if detail else f"'{column}'" for column, detail in details.items()]
-    several = len(items) > 1
-    columns = f"{len(items):,} columns: {list_some(items)}" if several else f"Column {items[0]}"
-    column = None if several else next(iter(details))
+    column, several = next(iter(details)), len(details) > 1
+    names = {each: "the target" if each is None else f"'{each}'" for each in details}
+    items = [f"{names[each]} ({detail})" if detail else names[each] for each, detail in details.items()]
+    if several:
+        column, columns = None, f"{len(items):,} columns: {list_some(items)}"
+    else:
+        columns = items[0].replace("the", "The", 1) if column is None else f"Column {items[0]}"
     return [Finding(level=level, name=name, column=column, seen=f"{columns}: {seen}", why=why, action=action)]
 
 

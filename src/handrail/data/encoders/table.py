@@ -183,13 +183,14 @@ class TableEncoder(nn.Module):
 
     def simple(self, rows: Float[Tensor, "rows width"]) -> Float[Tensor, "rows wide"]:
         """One column a level, where codes are to be embedded: a linear model cannot look up vectors."""
-        if not self.embedding_sizes:
-            return rows
-        start = self.width - len(self.embedding_sizes)
-        parts = [rows[:, :start]]
+        start, parts = self.width - len(self.embedding_sizes), [self.numbers(rows)]
         for column, size in enumerate(self.embedding_sizes, start=start):
             parts.append(functional.one_hot(rows[:, column].long(), size).float())
         return torch.cat(parts, dim=1)
+
+    def numbers(self, rows: Float[Tensor, "rows width"]) -> Float[Tensor, "rows numbers"]:
+        """The columns before the codes that are to be embedded."""
+        return rows[:, : self.width - len(self.embedding_sizes)]
 
     @property
     def embedding_sizes(self) -> list[int]:

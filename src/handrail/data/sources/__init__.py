@@ -11,8 +11,16 @@ from typing import Any
 
 import polars as pl
 
-from handrail.data.limits import check_columns
-from handrail.data.raw_files import as_utf8, decode, kind_of, read_bytes, refuse_special_file, unpack
+from handrail.data.limits import check_columns, check_file, check_holes
+from handrail.data.raw_files import (
+    COMPRESSED,
+    as_utf8,
+    decode,
+    kind_of,
+    read_bytes,
+    refuse_special_file,
+    unpack,
+)
 from handrail.data.sources.cells import rename_columns
 from handrail.data.sources.columnar import (
     read_arrow,
@@ -28,7 +36,7 @@ from handrail.data.sources.objects import from_object, read_pickle
 from handrail.data.sources.sql import is_url, read_sql, sqlite_url
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
-from handrail.recipe.reading import ReadOptions
+from handrail.recipe.reading import Limits, ReadOptions
 from handrail.tools.files import expand_user
 
 Reader = Callable[..., Table]
@@ -206,6 +214,15 @@ def parquet_in(folder: Path) -> list[Path]:
         return []
     is_parquet = (path.is_file() and FORMATS.get(path.suffix.lower()) == "parquet" for path in inside)
     return inside if all(is_parquet) else []
+
+
+def look_at_file(path: Path, limits: Limits) -> None:
+    """A look at a file from outside. Raises: `DataError` for a table that is too large, or mostly holes."""
+    suffix = path.suffix.lower()
+    if not path.is_file() or (suffix not in FORMATS and suffix not in COMPRESSED):
+        return  # pictures and the like have limits of their own
+    check = check_holes if FORMATS.get(suffix) in ("parquet", "sqlite") else check_file
+    check(path, limits)
 
 
 def read_file(path: Path, *, options: ReadOptions) -> Table:

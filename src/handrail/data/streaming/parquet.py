@@ -226,7 +226,9 @@ def find_streamable(recipe: DataRecipe) -> ParquetRows | None:
         try:
             rows = ParquetRows(paths, _name(recipe.source, paths), recipe.read)
         except DataError:
-            return None  # reading it whole says what is the matter
+            if sum(path.stat().st_size for path in paths) > LARGE:
+                raise
+            return None  # reading it whole says better what is the matter
         return rows if rows.size > LARGE and not _names_pictures(rows) else None
     if not paths:
         expected = "expected Parquet files, or a folder of them."

@@ -53,16 +53,15 @@ class FeatureMaker:
 
     def make(self, part: Part, rows: Rows, places: Int[np.ndarray, " n"]) -> Features:
         """All features of the rows at these places of a part, whose encoded rows are given."""
-        numbers = self._numbers(rows, places)
-        if not self.texts:
+        numbers = _in_chunks(rows, places, lambda chunk: _simple(self.encoder, chunk, without=self.texts))
+        codes = _codes(self.encoder, rows, places)
+        if not self.texts and codes is None:
             return numbers
         terms = [model.transform(_strings(part.features[name][places])) for name, model in self.texts.items()]
         from scipy.sparse import csr_array, hstack
 
-        return csr_array(hstack([csr_array(numbers), *terms]))
-
-    def _numbers(self, rows: Rows, places: np.ndarray) -> Float[np.ndarray, "n width"]:
-        return _in_chunks(rows, places, lambda chunk: _simple(self.encoder, chunk, without=self.texts))
+        levels = [] if codes is None else [codes]
+        return csr_array(hstack([csr_array(numbers), *levels, *terms]))
 
     def table(self, rows: Rows, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n width"]:
         """The numbers and categories alone."""
@@ -76,7 +75,11 @@ def work_of(encoder: RowEncoder, part: Part, rows: Rows) -> int:
     """How many numbers of a row are not zero: what a linear model has to look at."""
     names = _text_columns(encoder) if _in_memory(part) else []
     numbers = _in_chunks(rows, np.arange(1), lambda chunk: _simple(encoder, chunk, without=names))
-    return numbers.shape[1] + sum(_usual_terms(part.features[name].head(_LOOKED_AT)) for name in names)
+    table = table_of(encoder)
+    levels = 0 if table is None else len(table.embedding_sizes)
+    return (
+        numbers.shape[1] + levels + sum(_usual_terms(part.features[name].head(_LOOKED_AT)) for name in names)
+    )
 
 
 def table_of(encoder: RowEncoder) -> TableEncoder | None:
@@ -125,15 +128,33 @@ def _usual_terms(column: pl.Series) -> int:
 
 
 def _simple(encoder: RowEncoder, rows: Any, *, without: Collection[str]) -> Tensor:
-    """The encoder's simple numbers, but for some columns."""
-    if not without:
-        return encoder.simple(rows)
-    if not isinstance(encoder, Mixed):
-        return torch.zeros(count(rows), 0)  # the one column that there is
+    """The encoder's simple numbers, but for some columns, and for categories that are codes."""
+    if isinstance(encoder, TableEncoder):
+        return encoder.numbers(rows)
+    if not isinstance(encoder, Mixed):  # the one column that there is, or windows
+        return torch.zeros(count(rows), 0) if without else encoder.simple(rows)
     parts: list[Any] = [*([] if encoder.table is None else [encoder.table]), *encoder.columns]
-    pairs = zip(parts, rows, strict=True)
-    kept = [part.simple(of_part) for part, of_part in pairs if getattr(part, "name", None) not in without]
+    kept = [
+        part.numbers(of_part) if isinstance(part, TableEncoder) else part.simple(of_part)
+        for part, of_part in zip(parts, rows, strict=True)
+        if getattr(part, "name", None) not in without
+    ]
     return torch.cat(kept, dim=1) if kept else torch.zeros(count(rows), 0)
+
+
+def _codes(encoder: RowEncoder, rows: Rows, places: np.ndarray) -> Features | None:
+    """One column a level of categories that are to be embedded, of which few numbers are not zero."""
+    table = table_of(encoder)
+    if table is None or not table.embedding_sizes:
+        return None
+    from scipy.sparse import csr_array
+
+    of_table: Any = take(rows[0] if isinstance(rows, tuple) else rows, torch.from_numpy(places))
+    codes = of_table[:, -len(table.embedding_sizes) :].cpu().numpy()
+    starts = np.cumsum([0, *table.embedding_sizes])
+    columns = (codes.astype(np.int64) + starts[:-1]).ravel()
+    ends = np.arange(0, len(columns) + 1, codes.shape[1])
+    return csr_array((np.ones(len(columns), np.float32), columns, ends), shape=(len(codes), starts[-1]))
 
 
 @torch.inference_mode()
