@@ -13,10 +13,11 @@ import polars as pl
 import torch
 
 from handrail.components import is_object
+from handrail.data.columns.names import without
 from handrail.data.part import Part
 from handrail.data.sources import read_expecting
 from handrail.data.table import Table
-from handrail.errors import DataError
+from handrail.errors import DataError, RunError
 from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
@@ -212,8 +213,15 @@ class Run(RunRecord):
 
     @property
     def _replicas(self) -> list[Replica]:
-        """How each network was trained by the fit."""
+        """How each network was trained by the fit. Raises: `RunError` for figures of another number."""
         replicas = self.summary.get("replicas")  # nothing in runs of a version without them
+        known, asked = len(replicas["members"]) if replicas else 1, self.recipe.training.replicas
+        if known != asked:
+            what = f"found the figures of {known} networks, the recipe asks for {asked}"
+            raise RunError(
+                f"'{self.folder.validation}' is damaged: {what}; take it from a copy of the folder, or train "
+                "again."
+            )
         if replicas:
             return replicas_from(replicas["members"])
         done = self.summary["training"]
@@ -342,7 +350,7 @@ def predict_source(
         raise DataError(
             "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
         )
-    columns = table.frame.drop(list(table.stores))
+    columns = without(table.frame, table.stores)
     names = free_names(answers.frame.columns, columns.columns)
     frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
     return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps)

@@ -256,7 +256,7 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
     for path, table in zip(paths, tables, strict=True):
         if set(table.frame.columns) != set(tables[0].frame.columns):
             raise DataError(_difference(tables[0], table, paths[0], path))
-    frames = [table.frame.select(tables[0].frame.columns) for table in tables]
+    frames = [table.frame[tables[0].frame.columns] for table in tables]
     frame = pl.concat(_align_types(frames, paths), how="vertical")
     starts = [0]
     for part in frames:
@@ -297,7 +297,9 @@ def _align_types(frames: Sequence[pl.DataFrame], paths: Sequence[Path]) -> list[
                 what = f"column '{name}' holds {kind}, and {known} in the files before it"
                 raise DataError(f"{paths[index]}: {what}; expected one type.")
     return [
-        frame.cast({name: kind for name, kind in target.items() if frame.schema[name] != kind})
+        frame.with_columns(
+            [frame[name].cast(kind) for name, kind in target.items() if frame.schema[name] != kind]
+        )
         for frame in frames
     ]
 

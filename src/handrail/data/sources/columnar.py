@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.values import empty_where
 from handrail.data.limits import check_columns, check_footer, check_npy, check_unpacked
 from handrail.data.raw_files import decode, kind_of
-from handrail.data.sources.cells import check_distinct, column_of, columns_frame, length_problems, normalise
+from handrail.data.sources.cells import column_of, columns_frame, frame_of, length_problems, normalise
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Limits, ReadOptions
@@ -263,10 +264,9 @@ def arrays_frame(arrays: Mapping[str, Any], name: str, *, options: ReadOptions) 
     if problems:
         raise DataError(problems)
     columns = [series for key, array in by_name.items() for series in _columns(key, array, name)]
-    check_distinct([column.name for column in columns], name)
     stems = {key.removesuffix(MASK): mask for key, mask in masks.items()}
-    hidden = [pl.when(pl.lit(pl.Series(~mask))).then(pl.col(key)).alias(key) for key, mask in stems.items()]
-    return normalise(pl.DataFrame(columns).with_columns(hidden), name, options)
+    columns = [empty_where(each, stems[each.name]) if each.name in stems else each for each in columns]
+    return normalise(frame_of(columns, name), name, options)
 
 
 def _is_mask(key: str, arrays: Mapping[str, np.ndarray]) -> bool:

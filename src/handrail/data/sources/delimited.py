@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64, UInt8
 
+from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.sources.cells import MISSING, check_distinct, check_names, clean_text
 from handrail.data.sources.dialect import (
     NO_DELIMITER,
@@ -278,9 +279,8 @@ def _name_columns(
 ) -> tuple[pl.DataFrame, np.ndarray]:
     """The data rows under their names."""
     frame, lines, names = parsed.frame, parsed.lines, options.names
-    numbered = [f"column_{i}" for i in range(1, frame.width + 1)]
     if header:
-        first = [(value or "").strip() or spare for value, spare in zip(frame.row(0), numbered, strict=True)]
+        first = name_all([(value or "").strip() for value in frame.row(0)])
         frame, lines = frame.slice(1), lines[1:]
         if names is None:
             check_distinct(first, name)
@@ -289,7 +289,8 @@ def _name_columns(
         raise DataError(f"{name} has a header but no rows; expected at least one row of data below it.")
     if names is not None:
         check_names(names, frame.width, name)
-    frame.columns = names or numbered
+    frame.columns = names or name_all([""] * frame.width)
+    refuse_patterns(frame.columns, name)
     return frame, lines
 
 
@@ -306,9 +307,9 @@ def _decimal_points(
     form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
     names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
     changed = frame.columns if decimal == "," else names
-    return frame.with_columns(_use_point(pl.col(name), form) for name in changed), names
+    return frame.with_columns([_use_point(frame[name], form) for name in changed]), names
 
 
-def _use_point(column: pl.Expr, form: str) -> pl.Expr:
+def _use_point(column: pl.Series, form: str) -> pl.Series:
     plain = column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    return pl.when(column.str.contains(form)).then(plain).otherwise(column)
+    return plain.zip_with(column.str.contains(form).fill_null(value=False), column)

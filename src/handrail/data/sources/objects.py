@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from handrail.data.sources.cells import check_distinct, column_of, columns_frame, normalise, rename_columns
+from handrail.data.sources.cells import (
+    check_distinct,
+    column_of,
+    columns_frame,
+    frame_of,
+    normalise,
+    rename_columns,
+)
 from handrail.data.sources.columnar import array_frame, arrays_frame, records_frame
 from handrail.data.table import Table
 from handrail.errors import DataError
@@ -92,9 +99,8 @@ def _from_pandas(source: Any) -> pl.DataFrame:
     if not hasattr(frame, "columns") or getattr(frame.columns, "nlevels", 1) > 1:
         kind = type(source).__name__
         raise DataError(f"found a pandas {kind}; expected a data frame with one row of column names.")
-    names = [str(name) for name in frame.columns]
-    check_distinct(names, "data frame")
-    return pl.DataFrame([_pandas_column(name, frame.iloc[:, i]) for i, name in enumerate(names)])
+    columns = [_pandas_column(str(name), frame.iloc[:, i]) for i, name in enumerate(frame.columns)]
+    return frame_of(columns, "data frame")
 
 
 def _pandas_column(name: str, column: Any) -> pl.Series:
