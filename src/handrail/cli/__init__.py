@@ -295,8 +295,9 @@ def main() -> None:
         _fail("interrupted.", 130)
     except MemoryError:
         _fail("the memory is used up; take a sample (--set data.sample=100000) or smaller batches.", 2)
-    except Exception as error:
-        if os.environ.get("HANDRAIL_DEBUG"):
+    except BaseException as error:
+        is_panic = type(error).__name__ == "PanicException"  # of a library in Rust, outside of `Exception`
+        if os.environ.get("HANDRAIL_DEBUG") or not (isinstance(error, Exception) or is_panic):
             raise
         if type(error).__name__ == "Interrupted":
             _fail(str(error), getattr(error, "exit_code", 130))

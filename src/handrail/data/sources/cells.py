@@ -4,7 +4,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import polars as pl
 
@@ -210,13 +210,6 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
     if problems:
         raise DataError(problems)
     return frame_of([column_of(name, values, source) for name, values in columns.items()], source)
-
-
-def arrow_frame(table: Any) -> pl.DataFrame:
-    """The columns of an Arrow table or record batch."""
-    frame = pl.DataFrame(pl.from_arrow(table))
-    frame.columns = name_all(table.schema.names)
-    return frame
 
 
 def frame_of(columns: Sequence[pl.Series], source: str) -> pl.DataFrame:

@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.names import name_all
-from handrail.data.sources.cells import arrow_frame, check_distinct, convert_types, rename_columns
+from handrail.data.sources.cells import check_distinct, convert_types, rename_columns
 from handrail.data.sources.columnar import check_parquet
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
+from handrail.tools.arrow_files import to_polars
+from handrail.tools.panics import PanicError
 
 LARGE = 128 * 2**20  # bytes of the table at eight a cell: a fit in memory takes some ten times that
 BLOCK = 65_536  # rows at once
@@ -103,7 +105,7 @@ class ParquetRows:
         names = None if columns is None else [self._own_name(file, name) for name in columns]
         try:
             for batch in file.iter_batches(BLOCK, row_groups=groups, columns=names, use_threads=False):
-                frame = arrow_frame(batch)
+                frame = to_polars(batch)
                 if columns is not None:
                     places = [batch.schema.names.index(name) for name in names or ()]
                     frame = frame[:, places]
@@ -111,7 +113,7 @@ class ParquetRows:
                 yield self._cast(self._as_type(frame, path, named=names is not None))
                 seen += len(frame)
             pa.default_memory_pool().release_unused()
-        except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        except (pa.ArrowException, OSError, pl.exceptions.PolarsError, PanicError) as error:
             raise _damage_error(path, error, seen) from error
 
     def _own_name(self, file: Any, name: str) -> str:
@@ -132,8 +134,8 @@ class ParquetRows:
 def _empty_frame(file: Any, path: Path) -> pl.DataFrame:
     """The columns of a file without rows. Raises: `DataError` for names that are no text."""
     try:
-        return arrow_frame(file.schema_arrow.empty_table())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        return to_polars(file.schema_arrow.empty_table())
+    except (pl.exceptions.PolarsError, PanicError) as error:
         raise _damage_error(path, error, 0) from error
 
 
@@ -154,7 +156,7 @@ def _open(path: Path) -> Any:
         raise _damage_error(path, error, 0) from error
 
 
-def _damage_error(path: Path, error: BaseException, seen: int) -> DataError:
+def _damage_error(path: Path, error: Exception, seen: int) -> DataError:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     where = f" behind row {seen:,}" if seen else ""
     return DataError(
