@@ -120,6 +120,9 @@ def test_figures_of_another_number_of_networks_are_refused(tmp_path: Path) -> No
     run.folder.validation.write_text(json.dumps(summary))
     with pytest.raises(RunError, match=r"validation\.json' is damaged: found the figures of 2 networks"):
         run.refit()
+    with pytest.raises(RunError, match=r"validation\.json' is damaged"):
+        run.test()
+    assert not run.openings(), "the seal is not spent on it"
 
 
 @pytest.mark.parametrize("settings", [{}, {"replicas": 2}, {"replicas": 2, "together": True}])
