@@ -13,10 +13,11 @@ import polars as pl
 import torch
 
 from handrail.components import is_object
+from handrail.data.columns.names import without
 from handrail.data.part import Part
 from handrail.data.sources import read_expecting
 from handrail.data.table import Table
-from handrail.errors import DataError, visible
+from handrail.errors import DataError, RunError, visible
 from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
@@ -148,7 +149,8 @@ class Run(RunRecord):
             seal.check()
         train, validation, part = self.parts(source=source)
         seal = self._seal(part)
-        pipeline, training = self._fit_pipeline, self.summary["training"]
+        # All that may be damaged is read before the seal is opened.
+        pipeline, training, fitted = self._fit_pipeline, self.summary["training"], self._replicas
         from handrail.runs.assessment import make_choice
 
         encoder = pipeline.encoder
@@ -159,9 +161,9 @@ class Run(RunRecord):
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
         from handrail.runs.refit import refit_failures, with_failures
 
-        replicas = with_failures(self.folder, self._replicas) if refit else self._replicas
+        replicas = with_failures(self.folder, fitted) if refit else fitted
         results = {**self._measure(pipeline, train, part, replicas, choice=choice), **opened.facts}
-        failures = refit_failures(self._replicas, replicas)
+        failures = refit_failures(fitted, replicas)
         results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"], *failures]}
         write_json(self.folder.test, results)
         opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
@@ -212,7 +214,18 @@ class Run(RunRecord):
 
     @property
     def _replicas(self) -> list[Replica]:
-        """How each network was trained by the fit."""
+        """How each network was trained by the fit. Raises: `RunError` for figures of another number."""
+        with explain_damage(self.folder.validation):
+            known = self._read_replicas()
+        if len(known) != self.recipe.training.replicas:
+            what = f"found the figures of {len(known)} networks"
+            raise RunError(
+                f"'{self.folder.validation}' is damaged: {what}, the recipe asks for "
+                f"{self.recipe.training.replicas}; take it from a copy of the folder, or train again."
+            )
+        return known
+
+    def _read_replicas(self) -> list[Replica]:
         replicas = self.summary.get("replicas")  # nothing in runs of a version without them
         if replicas:
             return replicas_from(replicas["members"])
@@ -342,7 +355,7 @@ def predict_source(
         raise DataError(
             "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
         )
-    columns = table.frame.drop(list(table.stores))
+    columns = without(table.frame, table.stores)
     names = free_names(answers.frame.columns, columns.columns)
     frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
     return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps)

@@ -18,7 +18,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_
 _TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(_TESTS)] if os.environ.get("PYTHONPATH") else [str(_TESTS), str(_TESTS.parent / "src")]
 _LATE = (  # what commands import inside functions
-    "torch", "torch._dynamo", "scipy.signal", "scipy.stats", "sklearn.datasets", "sklearn.linear_model",
+    "torch", "torch._dynamo", "torch._inductor.codecache",  # this one looks for a folder for its cache
+    "scipy.signal", "scipy.stats", "sklearn.datasets", "sklearn.linear_model",
     "sklearn.ensemble", "PIL.Image",
     "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "matplotlib.figure", "matplotlib.backends.backend_svg",
     "jinja2",

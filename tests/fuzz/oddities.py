@@ -13,7 +13,7 @@ NAMES = (
     "a.b", "a/b", "../up", "'", '"', "null", "NaN", "1", "-1", "prediction", "probability_yes", "row",
     "\ufeffx",
     "\u202ex", "e\u0301", "{x}", "%s", "<b>", "[0]", "\\", "#", "~", "$HOME", "*", "?", "\u2028",
-    "__index__", "\r",
+    "__index__", "\r", "^a.*$", "^.*$", "^[$", " a ", "count", "value", "level",
 )  # fmt: skip
 CELLS = (
     "", " ", "NA", "nan", "inf", "-inf", "1e400", "1e308", "-1e308", "1e-320", "9" * 25,

@@ -1,5 +1,6 @@
 """Tables in every format, with cells, columns, lines and bytes that are not what they should be."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -284,6 +285,24 @@ def target_of(case: Case, grid: Grid) -> list[str]:
     return [f"--target={name}" for name in names]
 
 
+def name_a_column(rng: Random, grid: Grid) -> list[str]:
+    """Settings that name columns, which may be called anything."""
+    name = rng.choice([*grid.names, *NAMES[:1], rng.choice(NAMES)])
+    key = json.dumps(name)
+    kind = rng.choice(("numeric", "category", "text", "datetime", "boolean", "ignore"))
+    method = rng.choice(("group", "time", "column"))
+    return rng.choice(
+        (
+            [f"data.drop=[{key}]"],
+            [f"data.drop={json.dumps(rng.choices(grid.names, k=2))}"],
+            [f"data.columns={{{key}: {kind}}}"],
+            [f"data.split={{method: {method}, column: {key}}}"],
+            [f"data.drop=[{key}]", "data.task=forecast", "data.forecast={history: 2, horizon: 1}"],
+            [f"data.target={key}"],
+        )
+    )
+
+
 def generate(case: Case) -> None:
     """A command on a table."""
     rng = case.rng
@@ -302,6 +321,8 @@ def generate(case: Case) -> None:
         if rng.random() < 0.35
         else []
     )
+    if rng.random() < 0.15:
+        changes += [f"--set={change}" for change in name_a_column(rng, grid)]
     target = target_of(case, grid)
     if rng.random() < 0.06:
         changes.append("--trust")

@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -735,3 +736,25 @@ def test_the_fingerprint_changes_with_each_setting() -> None:
         *(Recipe().with_values({path.strip(): value}).fingerprint() for path, value in changes.items()),
     }
     assert len(fingerprints) == len(changes) + 1
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "section",
+    [
+        lambda number: {"training": {"min_delta": number}},
+        lambda number: {"training": {"checkpoint_seconds": number}},
+        lambda number: {"data": {"positive": number}},
+        lambda number: {"data": {"encoding": {"missing": "constant", "fill": number}}},
+        lambda number: {"data": {"read": {"limits": {"unpacked": number}}}},
+        lambda number: {"model": {"torch.nn:Dropout": {"p": number}}},
+        lambda number: {
+            "learning": {"gradient": {"optimizer": {"torch.optim:Adam": {"betas": [0.9, number]}}}}
+        },
+    ],
+)
+def test_a_number_that_json_cannot_write_is_refused(
+    section: Callable[[float], dict[str, Any]], number: float
+) -> None:
+    with pytest.raises(RecipeError, match=r"found .*(nan|inf).*(finite number|expected)"):
+        Recipe.parse(section(number))

@@ -11,7 +11,7 @@ import torch
 
 import handrail
 import handrail.training.callbacks
-from handrail.errors import TrainingError
+from handrail.errors import RecipeError, RunError, TrainingError
 from handrail.runs import refit as refitting
 from handrail.training.engine import Engine
 from handrail.training.job import Job
@@ -101,3 +101,33 @@ def test_a_refit_that_comes_to_nothing_is_refused(tmp_path: Path, monkeypatch: p
     with pytest.raises(TrainingError, match="the refit failed: after the last epoch the loss"):
         run.refit()
     assert not (run.folder.refit / "pipeline.json").exists()
+
+
+def test_figures_of_another_number_of_networks_are_refused(tmp_path: Path) -> None:
+    """As where validation.json is that of another run."""
+    run = _fit(tmp_path, epochs=1)
+    summary = json.loads(run.folder.validation.read_text())
+    member = {
+        "replica": 1,
+        "seed": 0,
+        "epochs": 1,
+        "best_epoch": 1,
+        "best_loss": 0.5,
+        "stopped": "",
+        "seconds": 1,
+    }
+    summary["replicas"] = {"members": [{**member, "failure": ""}] * 2}
+    run.folder.validation.write_text(json.dumps(summary))
+    with pytest.raises(RunError, match=r"validation\.json' is damaged: found the figures of 2 networks"):
+        run.refit()
+    with pytest.raises(RunError, match=r"validation\.json' is damaged"):
+        run.test()
+    assert not run.openings(), "the seal is not spent on it"
+
+
+@pytest.mark.parametrize("settings", [{}, {"replicas": 2}, {"replicas": 2, "together": True}])
+def test_networks_with_nothing_to_train_are_refused(settings: dict[str, Any], tmp_path: Path) -> None:
+    table = pl.DataFrame({"x": [row / 7 for row in range(60)], "y": [row % 5 / 3 for row in range(60)]})
+    changes = {f"training.{name}": value for name, value in settings.items()}
+    with pytest.raises(RecipeError, match="no parameters to train"):
+        handrail.fit(table, "y", changes={"model": "torch.nn:Identity", **changes}, out=tmp_path / "run")

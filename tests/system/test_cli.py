@@ -326,3 +326,15 @@ def test_no_torch_before_it_is_needed(statement: str) -> None:
     heavy = "{'torch', 'polars', 'sklearn', 'matplotlib', 'pydantic'}"
     code = f"{statement}; import sys; found = {heavy} & set(sys.modules); assert not found, found"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_panic_of_a_library_is_an_internal_error_without_a_traceback(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic() -> None:
+        raise type("PanicException", (BaseException,), {})("index out of range")
+
+    monkeypatch.setattr("handrail.cli.app", panic)
+    code, _, err = cli("list")
+    assert code == 70
+    assert err.startswith("handrail: internal error; please report it: PanicException: index out of range")

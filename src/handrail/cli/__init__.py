@@ -39,6 +39,11 @@ from handrail.tools.trust import only_named
 
 _SOURCE = typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False)
 
+_NO_MEMORY = (
+    "the memory is used up; take a sample (--set data.sample=100000), smaller batches or a smaller model."
+)
+_TOO_LARGE = ("can't allocate memory", "Storage size calculation overflowed", "out of memory")  # by torch
+
 app = typer.Typer(
     name="handrail",
     help="Deep learning with something to hold on to: from a table to a network whose figures can be "
@@ -294,10 +299,13 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted.", 130)
     except MemoryError:
-        _fail("the memory is used up; take a sample (--set data.sample=100000) or smaller batches.", 2)
-    except Exception as error:
-        if os.environ.get("HANDRAIL_DEBUG"):
+        _fail(_NO_MEMORY, 2)
+    except BaseException as error:
+        is_panic = type(error).__name__ == "PanicException"  # of a library in Rust, outside of `Exception`
+        if os.environ.get("HANDRAIL_DEBUG") or not (isinstance(error, Exception) or is_panic):
             raise
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _TOO_LARGE):
+            _fail(_NO_MEMORY, 2)
         if type(error).__name__ == "Interrupted":
             _fail(str(error), getattr(error, "exit_code", 130))
         first = (str(error).splitlines() or [""])[0]

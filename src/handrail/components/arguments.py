@@ -14,7 +14,7 @@ class Slot:
     many: bool = False
 
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, lt=2**31)]
 "A whole number from 1: units, channels, layers, steps."
 Rate = Annotated[float, Field(ge=0, lt=1)]
 "From 0 up to, but not, 1: dropout, label smoothing, momentum."

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import typing
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import nullcontext
@@ -173,7 +174,10 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
             # `model.layers[3]`, not `model.layers.layers[3]`
             place = path if key == name else f"{path}.{key}"
             with nullcontext() if key in given else naming():
+                known_problems = len(problems)
                 values[key] = _resolve_value(value, annotations.get(key, Any), place, problems)
+                if key in given and len(problems) == known_problems and not _is_finite(values[key]):
+                    problems.append(f"{place}: found {show_value(value)}; expected finite numbers.")
     return {name: values}
 
 
@@ -209,6 +213,15 @@ def _resolve_value(value: Any, annotation: Any, where: str, problems: list[str])
             error.errors(), lambda loc: where + "".join(f"[{part}]" for part in loc if isinstance(part, int))
         )
         return value
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether plain data hold no NaN and no infinite number, which JSON cannot write."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 @_memoize

@@ -12,6 +12,7 @@ from handrail.data.checks import check_parts
 from handrail.data.checks.finding import Finding
 from handrail.data.checks.limits import check_limits
 from handrail.data.checks.repeats import HashedRows
+from handrail.data.columns.names import without
 from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
@@ -68,7 +69,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         key = recipe.split.column if recipe.split.method in ("group", "column") else None
         # A forecast's table of windows is without what was dropped.
         dropped = [name for name in recipe.drop if not task.is_forecast or name in train.columns]
-        features = train.drop([*task.targets, *dropped, *([key] if key else [])])
+        features = without(train, [*task.targets, *dropped, *([] if key is None else [key])])
     if task.name == "sequence" and features.dtypes == [pl.String]:
         # A text is written from a text: a lone column is one, though its values may look like dates or names.
         kinds = {**dict.fromkeys(features.columns, "text"), **kinds}

@@ -64,7 +64,7 @@ def _kind_of_zip(data: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, ValueError):  # it seeks before the beginning
         return "zip"
     if any(name.startswith("xl/") for name in names):
         return "Excel workbook"
@@ -140,7 +140,11 @@ def unpack(data: bytes, path: Path, limits: Any = None) -> tuple[bytes, str]:
         openers = {".gz": _open_gzip, ".bz2": bz2.BZ2File, ".xz": lzma.LZMAFile}
         stream = _zstd(data) if suffix == ".zst" else openers[suffix](io.BytesIO(data))
         content = read_unpacked(stream, len(data), str(path), limits)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+    except DataError:
+        raise
+    except (
+        OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError,
+    ) as error:  # fmt: skip
         kind = kind_of(data)
         seems = f" Its first bytes are those of {kind}." if kind else ""
         text = f"{path} cannot be decompressed: {error}.{seems} Check that the file is whole."

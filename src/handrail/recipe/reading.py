@@ -24,7 +24,7 @@ class Limits(BaseModel):
         classes: of a target.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     unpacked: Positive = 8.0
     expansion: Positive = 100.0
@@ -52,7 +52,7 @@ class ReadOptions(BaseModel):
         limits: what a source may hold at most.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     delimiter: str | None = None
     header: bool | None = None
@@ -109,7 +109,7 @@ class Split(BaseModel):
     one moment stay together; it names the part.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Literal["auto", "random", "stratified", "order", "group", "time", "column"] = "auto"
     column: str | None = None

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,9 +15,9 @@ from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
 from handrail.data.part import Part
 from handrail.data.prepare import prepare
-from handrail.data.rows import Rows, row_bytes, to_device
+from handrail.data.rows import Rows, Values, row_bytes, take, to_device
 from handrail.data.task import TaskSpec, sort_classes
-from handrail.errors import DataError, RecipeError
+from handrail.errors import DataError, HandrailError, RecipeError
 from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network
 from handrail.pipeline.ensemble import join_replicas
@@ -188,7 +188,36 @@ def make_training_data(
 
     held_out = None if validation is None else Batch(*encode(validation), None, device)
     names, metrics, facts = encoder.feature_names, task.batch_metrics, encoder.facts()
-    return TrainingData(recipe, pipeline.task, *encode(part), names, held_out, metrics, device, facts)
+    inputs, targets = encode(part)
+    if _is_from_elsewhere(recipe.model):
+        _try_out(pipeline.network, take(inputs, torch.arange(min(2, len(part)))), device)
+    return TrainingData(recipe, pipeline.task, inputs, targets, names, held_out, metrics, device, facts)
+
+
+def _is_from_elsewhere(model: Any) -> bool:
+    """Whether a model, or a layer of it, is an object or named by import path."""
+    if isinstance(model, Mapping):
+        return any(map(_is_from_elsewhere, [*model, *model.values()]))
+    if isinstance(model, list | tuple):
+        return any(map(_is_from_elsewhere, model))
+    return ":" in model if isinstance(model, str) else isinstance(model, torch.nn.Module)
+
+
+@torch.no_grad()
+def _try_out(network: torch.nn.Module, inputs: Values, device: torch.device) -> None:
+    """Raises: `RecipeError` when the network cannot take rows such as these."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            copy.deepcopy(network).eval()(to_device(inputs, device))
+        except (HandrailError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            shapes = [list(each.shape) for each in (inputs if isinstance(inputs, tuple) else (inputs,))]
+            first = (str(error).splitlines() or [""])[0]
+            raise RecipeError(
+                f"model: it cannot take {' and '.join(map(str, shapes))}, rows as it is given them "
+                f"({type(error).__name__}: {first}). Correct its arguments, or choose another model."
+            ) from error
 
 
 def _place(rows: Rows, device: torch.device) -> Rows:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from handrail.data.columns.schema import Trouble, read_frame
+from handrail.data.columns.values import empty_where
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError, HandrailError
@@ -96,8 +97,8 @@ def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFram
     bad = sorted({row for trouble in troubles for row in trouble.rows})
     if not bad:
         return frame
-    empty = pl.Series(range(len(frame))).is_in(bad)
-    return frame.with_columns(pl.when(~empty).then(pl.col(name)).alias(name) for name in frame.columns)
+    empty = np.isin(np.arange(len(frame)), bad)
+    return frame.with_columns([empty_where(column, empty) for column in frame])
 
 
 def predict_columns(

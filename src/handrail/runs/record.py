@@ -13,6 +13,7 @@ from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
 from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, find_folder, read_json
+from handrail.tools.arrow_files import DamageError, parquet_frame
 from handrail.tools.files import explain_damage
 from handrail.tools.notebook import Printable
 from handrail.tools.trust import reading
@@ -88,8 +89,8 @@ class RunRecord(Printable):
     @functools.cached_property
     def _hashes(self) -> np.ndarray:
         try:
-            return pl.read_parquet(self.folder.sealed_hashes)["hash"].cast(pl.UInt64).to_numpy()
-        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            return parquet_frame(self.folder.sealed_hashes)["hash"].cast(pl.UInt64).to_numpy()
+        except (DamageError, pl.exceptions.PolarsError) as error:
             reason = (str(error).splitlines() or [""])[0]
             raise RunError(f"'{self.folder.sealed_hashes}' is missing or damaged ({reason}).") from error
 

@@ -131,9 +131,9 @@ class SequenceTask(Task):
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
     ) -> dict[str, Outcome]:
         target = self.spec.targets[0]
-        counts = train.raw[target].drop_nulls().value_counts()
-        counts = counts.sort(["count", target], descending=[True, False])
-        common = self.tokenizer.normalise(str(counts[target][0]))
+        counts = train.raw[target].drop_nulls().alias("text").value_counts()
+        counts = counts.sort(["count", "text"], descending=[True, False])
+        common = self.tokenizer.normalise(str(counts["text"][0]))
         truth = self._write(part.raw[target])
         baselines: dict[str, Outcome] = {
             "most common": SequenceOutcome(truth, [common] * len(truth), self.tokenizer)

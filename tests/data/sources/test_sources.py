@@ -348,3 +348,13 @@ def test_no_heavy_library_is_imported_for_a_file(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("lost", [1, 4, 8])
+def test_a_zip_file_without_its_first_bytes_is_damaged(lost, tmp_path):
+    """Its directory, at the end, then leads to places before the beginning."""
+    with zipfile.ZipFile(tmp_path / "t.csv.zip", "w") as archive:
+        archive.writestr("t.csv", "a,b\n" + "1,2\n" * 30)
+    (tmp_path / "t.csv.zip").write_bytes((tmp_path / "t.csv.zip").read_bytes()[lost:])
+    with pytest.raises(DataError, match=r"t\.csv\.zip cannot be decompressed"):
+        read(tmp_path / "t.csv.zip")

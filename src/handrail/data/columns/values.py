@@ -1,6 +1,8 @@
 """One column in one form: numbers, labels, yes or no, seconds. No value is read by the rows beside it."""
 
+import numpy as np
 import polars as pl
+from jaxtyping import Bool
 
 BOOLEANS = {"false": 0.0, "true": 1.0}  # as programs write truth values
 YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))  # words that belong together
@@ -64,6 +66,11 @@ def _format_numbers(numbers: pl.Series) -> pl.Series:
     digits = numbers.cast(pl.Int64, strict=False).cast(pl.String)
     spelled = pl.select(pl.when(whole).then(digits).otherwise(numbers.cast(pl.String)))
     return spelled.to_series().alias(numbers.name)
+
+
+def empty_where(series: pl.Series, rows: Bool[np.ndarray, " rows"]) -> pl.Series:
+    """The column without its values in these rows."""
+    return pl.select(pl.when(pl.Series(~rows)).then(series)).to_series().alias(series.name)
 
 
 def _format_times(series: pl.Series) -> pl.Series:

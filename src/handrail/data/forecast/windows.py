@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from handrail.data.columns.names import without
 from handrail.data.columns.schema import Column, infer_column, read_column
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION, cut_between
@@ -52,7 +53,7 @@ def window_table(
         )
     everything = table.frame
     place = pl.Series(_PLACE, np.arange(len(everything)))
-    kept = everything.drop(recipe.drop, strict=False).with_columns(place)
+    kept = without(everything, recipe.drop).with_columns(place)
     ordered, times = sort_in_time(replace(table, frame=kept))
     everything = everything[ordered.frame[_PLACE].to_numpy()]
     ordered = replace(ordered, frame=ordered.frame.drop(_PLACE))

@@ -272,7 +272,7 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
     for path, table in zip(paths, tables, strict=True):
         if set(table.frame.columns) != set(tables[0].frame.columns):
             raise DataError(_difference(tables[0], table, paths[0], path))
-    frames = [table.frame.select(tables[0].frame.columns) for table in tables]
+    frames = [table.frame[tables[0].frame.columns] for table in tables]
     is_text = all(table.is_text for table in tables)
     aligned = _write_numbers(frames) if is_text else _align_types(frames, paths)
     frame = pl.concat(aligned, how="vertical")
@@ -305,7 +305,7 @@ def _write_numbers(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
     """Columns that are numbers in some text files, which were large, and text in others: as text in all."""
     schemas = [frame.schema for frame in frames]
     mixed = [name for name in schemas[0] if len({schema[name] for schema in schemas}) > 1]
-    return [frame.cast(dict.fromkeys(mixed, pl.String)) for frame in frames]
+    return [frame.with_columns([frame[name].cast(pl.String) for name in mixed]) for frame in frames]
 
 
 def _align_types(frames: Sequence[pl.DataFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:
@@ -324,7 +324,9 @@ def _align_types(frames: Sequence[pl.DataFrame], paths: Sequence[Path]) -> list[
                 what = f"column '{name}' holds {kind}, and {known} in the files before it"
                 raise DataError(f"{paths[index]}: {what}; expected one type.")
     return [
-        frame.cast({name: kind for name, kind in target.items() if frame.schema[name] != kind})
+        frame.with_columns(
+            [frame[name].cast(kind) for name, kind in target.items() if frame.schema[name] != kind]
+        )
         for frame in frames
     ]
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.together import MANY_COLUMNS, map_columns
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -208,7 +209,14 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
     problems = length_problems({name: len(values) for name, values in columns.items()}, source, "columns")
     if problems:
         raise DataError(problems)
-    return pl.DataFrame([column_of(name, values, source) for name, values in columns.items()])
+    return frame_of([column_of(name, values, source) for name, values in columns.items()], source)
+
+
+def frame_of(columns: Sequence[pl.Series], source: str) -> pl.DataFrame:
+    """Columns as a table. Raises: `DataError` for a name that occurs twice."""
+    names = name_all([column.name for column in columns])
+    check_distinct(names, source)
+    return pl.DataFrame([column.alias(name) for column, name in zip(columns, names, strict=True)])
 
 
 def length_problems(lengths: dict[str, int], source: str, what: str) -> list[str]:
@@ -220,10 +228,14 @@ def length_problems(lengths: dict[str, int], source: str, what: str) -> list[str
 
 
 def rename_columns(frame: pl.DataFrame, names: list[str] | None, source: str) -> pl.DataFrame:
-    """The table under the user's names. Raises: `DataError` when there are too many or too few."""
+    """The table under the user's names. Raises: `DataError` for too many or too few, and for patterns."""
     if names is None:
-        return frame
+        names = name_all(frame.columns)
+        check_distinct(names, source)
     check_names(names, frame.width, source)
+    refuse_patterns(names, source)
+    if names == frame.columns:
+        return frame
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 

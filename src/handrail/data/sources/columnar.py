@@ -1,27 +1,29 @@
 """Formats of typed columns: JSON, JSON lines, Parquet, Arrow, and arrays (NPZ, NPY, NumPy objects)."""
 
+import contextlib
 import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.values import empty_where
 from handrail.data.limits import check_columns, check_footer, check_npy, check_unpacked
 from handrail.data.raw_files import decode, kind_of
-from handrail.data.sources.cells import check_distinct, column_of, columns_frame, length_problems, normalise
+from handrail.data.sources.cells import column_of, columns_frame, frame_of, length_problems, normalise
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Limits, ReadOptions
+from handrail.tools.arrow_files import arrow_frame, parquet_frame
 
 # An array `age.missing` of booleans marks what is missing in `age`, where its type cannot.
 MASK = ".missing"
 _MATRICES = ("x", "data", "array")
 _PICTURES = (3, 4)  # dimensions
-# Polars panics where a damaged file breaks a promise, and a panic is no `Exception`.
 
 
 def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -96,26 +98,17 @@ def records_frame(records: Sequence[Any], name: str, *, rows: Sequence[int] | No
 
 def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """A Parquet file. Raises: `DataError` for anything else, saying what it seems to be."""
-    try:
+    with _explain_damage(data, name, "Parquet"):
         _check_footer(data, name, options)
-        frame = pl.read_parquet(io.BytesIO(data))
-    except BaseException as error:
-        if not _is_damage(error):
-            raise
-        raise _damage_error(data, name, "Parquet", error) from error
+        frame = parquet_frame(data)
     return Table(normalise(frame, name, options), name)
 
 
 def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """An Arrow (Feather 2) file or stream. Raises: `DataError` for anything else, as `read_parquet`."""
-    try:
+    with _explain_damage(data, name, "Arrow"):
         _check_arrow(data, name, options)
-        reader = pl.read_ipc if kind_of(data) == "Arrow" else pl.read_ipc_stream
-        frame = reader(io.BytesIO(data))
-    except BaseException as error:
-        if not _is_damage(error):
-            raise
-        raise _damage_error(data, name, "Arrow", error) from error
+        frame = arrow_frame(data, stream=kind_of(data) != "Arrow")
     return Table(normalise(frame, name, options), name)
 
 
@@ -165,22 +158,24 @@ def _check_time_zones(schema: Any, name: str) -> None:
             ) from error
 
 
-def _is_damage(error: BaseException) -> bool:
-    """Whether a reader has failed; polars panics, outside of `Exception`, for some damaged files."""
+@contextlib.contextmanager
+def _explain_damage(data: bytes, name: str, expected: str) -> Iterator[None]:
+    """Raises: `DataError` for what a reader raises, of whatever kind."""
     import pyarrow as pa
 
-    if isinstance(error, DataError | MemoryError):
-        return False
-    expected = isinstance(error, pl.exceptions.PolarsError | OSError | pa.ArrowException | ValueError)
-    return expected or type(error).__name__ == "PanicException"
-
-
-def _damage_error(data: bytes, name: str, expected: str, error: BaseException) -> DataError:
-    kind = kind_of(data)
-    if kind is not None and not kind.startswith(expected):
-        return DataError(f"{name} is not {expected}: it seems to be {kind}. Give it the ending that fits.")
-    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return DataError(f"{name} cannot be read as {expected}: {reason}. The file may be cut short or damaged.")
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, pa.ArrowException, ValueError) as error:
+        kind = kind_of(data)
+        if kind is not None and not kind.startswith(expected):
+            hint = "Give it the ending that fits."
+            raise DataError(f"{name} is not {expected}: it seems to be {kind}. {hint}") from error
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DataError(
+            f"{name} cannot be read as {expected}: {reason}. The file may be cut short or damaged."
+        ) from error
 
 
 def read_npz(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -263,10 +258,9 @@ def arrays_frame(arrays: Mapping[str, Any], name: str, *, options: ReadOptions) 
     if problems:
         raise DataError(problems)
     columns = [series for key, array in by_name.items() for series in _columns(key, array, name)]
-    check_distinct([column.name for column in columns], name)
     stems = {key.removesuffix(MASK): mask for key, mask in masks.items()}
-    hidden = [pl.when(pl.lit(pl.Series(~mask))).then(pl.col(key)).alias(key) for key, mask in stems.items()]
-    return normalise(pl.DataFrame(columns).with_columns(hidden), name, options)
+    columns = [empty_where(each, stems[each.name]) if each.name in stems else each for each in columns]
+    return normalise(frame_of(columns, name), name, options)
 
 
 def _is_mask(key: str, arrays: Mapping[str, np.ndarray]) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 
 import polars as pl
 
+from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.values import as_numbers
 from handrail.data.sources.cells import MISSING, check_distinct, check_names, clean_text
 from handrail.data.sources.dialect import (
@@ -148,10 +149,8 @@ def _read_columns(
 
 def _names(found: Records, name: str, options: ReadOptions, *, header: bool) -> list[str]:
     names = options.names
-    numbered = [f"column_{i}" for i in range(1, found.width + 1)]
     if header:
-        first = next(found.pieces(0, 1)).row(0)
-        first = [(value or "").strip() or spare for value, spare in zip(first, numbered, strict=True)]
+        first = name_all([(value or "").strip() for value in next(found.pieces(0, 1)).row(0)])
         if names is None:
             check_distinct(first, name)
             names = first
@@ -159,7 +158,9 @@ def _names(found: Records, name: str, options: ReadOptions, *, header: bool) -> 
         raise DataError(f"{name} has a header but no rows; expected at least one row of data below it.")
     if names is not None:
         check_names(names, found.width, name)
-    return names or numbered
+    names = names or name_all([""] * found.width)
+    refuse_patterns(names, name)
+    return names
 
 
 def _shorten(piece: pl.DataFrame) -> pl.DataFrame:
@@ -206,9 +207,9 @@ def _decimal_points(
     form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
     names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
     changed = frame.columns if decimal == "," else names
-    return frame.with_columns(_use_point(pl.col(name), form) for name in changed), names
+    return frame.with_columns([_use_point(frame[name], form) for name in changed]), names
 
 
-def _use_point(column: pl.Expr, form: str) -> pl.Expr:
+def _use_point(column: pl.Series, form: str) -> pl.Series:
     plain = column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    return pl.when(column.str.contains(form)).then(plain).otherwise(column)
+    return plain.zip_with(column.str.contains(form).fill_null(value=False), column)

@@ -12,11 +12,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from handrail.data.sources.cells import check_distinct, column_of, columns_frame, normalise, rename_columns
+from handrail.data.sources.cells import (
+    check_distinct,
+    column_of,
+    columns_frame,
+    frame_of,
+    normalise,
+    rename_columns,
+)
 from handrail.data.sources.columnar import array_frame, arrays_frame, records_frame
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
+from handrail.tools.arrow_files import to_polars
+from handrail.tools.panics import PanicError, catch_panics
 
 _ARRAYS = ("numpy", "torch")
 _FRAMES = ("polars", "pandas", "pyarrow")
@@ -76,8 +85,9 @@ def _library(source: Any) -> str:
 def _from_polars(source: Any) -> pl.DataFrame:
     if isinstance(source, pl.LazyFrame):
         try:
-            return source.collect()
-        except pl.exceptions.PolarsError as error:
+            with catch_panics():
+                return source.collect()
+        except (pl.exceptions.PolarsError, PanicError) as error:
             raise DataError(f"the lazy frame cannot be computed: {error}") from error
     if isinstance(source, pl.Series):
         return source.to_frame()
@@ -92,9 +102,8 @@ def _from_pandas(source: Any) -> pl.DataFrame:
     if not hasattr(frame, "columns") or getattr(frame.columns, "nlevels", 1) > 1:
         kind = type(source).__name__
         raise DataError(f"found a pandas {kind}; expected a data frame with one row of column names.")
-    names = [str(name) for name in frame.columns]
-    check_distinct(names, "data frame")
-    return pl.DataFrame([_pandas_column(name, frame.iloc[:, i]) for i, name in enumerate(names)])
+    columns = [_pandas_column(str(name), frame.iloc[:, i]) for i, name in enumerate(frame.columns)]
+    return frame_of(columns, "data frame")
 
 
 def _pandas_column(name: str, column: Any) -> pl.Series:
@@ -121,10 +130,9 @@ def _is_nan(value: object) -> bool:
 def _from_arrow(source: Any) -> pl.DataFrame:
     check_distinct(list(source.schema.names) if hasattr(source, "schema") else [], "Arrow table")
     try:
-        frame = pl.from_arrow(source)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        return to_polars(source)
+    except (TypeError, ValueError, pl.exceptions.PolarsError, PanicError) as error:
         raise DataError(f"the {type(source).__name__} of pyarrow cannot be used: {error}") from error
-    return frame.to_frame() if isinstance(frame, pl.Series) else frame
 
 
 _FRAME_READERS: dict[str, tuple[Callable[[Any], pl.DataFrame], str]] = {

@@ -12,8 +12,9 @@ from urllib.parse import quote, quote_plus, unquote
 
 import polars as pl
 
+from handrail.data.columns.names import refuse_patterns
 from handrail.data.raw_files import kind_of, missing_file
-from handrail.data.sources.cells import check_distinct, column_of, normalise
+from handrail.data.sources.cells import column_of, frame_of, normalise
 from handrail.data.sources.sql_guard import check_query, connect_sqlite
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
@@ -277,12 +278,12 @@ def _whole_table(database: "Connection", table: str, name: str) -> pl.DataFrame:
 def _fetch(result: Any, name: str) -> pl.DataFrame:
     """All rows as columns, a chunk at a time."""
     names = list(result.keys())
-    check_distinct(names, name)
+    refuse_patterns(names, name)
     columns: list[list[object]] = [[] for _ in names]
     for chunk in result.partitions(_CHUNK):
         for column, values in zip(columns, zip(*chunk, strict=True), strict=True):
             column.extend(values)
-    return pl.DataFrame([column_of(key, values, name) for key, values in zip(names, columns, strict=True)])
+    return frame_of([column_of(key, values, name) for key, values in zip(names, columns, strict=True)], name)
 
 
 def _cast_as_in_schema(frame: pl.DataFrame, declared: Sequence[Any]) -> pl.DataFrame:

@@ -188,7 +188,7 @@ def _draw_codes(
         return draw(
             split,
             len(frame),
-            keys=frame[split.column] if split.column else None,
+            keys=None if split.column is None else frame[split.column],
             classes_of=classes_of,
             with_validation=others["validation"] is None,
             with_test=others["test"] is None,
@@ -229,7 +229,8 @@ def task_of(
     """What the targets ask for, by rows outside the sealed part; `train` are those that are learned from."""
     positive = recipe.positive if recipe.positive is None else str(recipe.positive)
     name = "regression" if recipe.task == "forecast" else recipe.task
-    known = _representative(known.select(targets)) if table.streamed else known.select(targets)
+    known = known[list(targets)]
+    known = _representative(known) if table.streamed else known
     return infer_task(
         known,
         targets,
@@ -244,10 +245,10 @@ def task_of(
 def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
     """What the targets ask for, by training and validation rows."""
     known = pl.concat(
-        [part.frame.select(drawn.targets) for part in (drawn.train, drawn.validation)],
+        [part.frame[list(drawn.targets)] for part in (drawn.train, drawn.validation)],
         how="vertical_relaxed",
     )
-    train = drawn.train.frame.select(drawn.targets)
+    train = drawn.train.frame[list(drawn.targets)]
     task = task_of(recipe, known, drawn.targets, drawn.table, train=train)
     if recipe.task == "forecast":
         return task.model_copy(update={"horizon": recipe.forecast.horizon, "season": drawn.season})
@@ -297,7 +298,7 @@ def _share_stores(table: Table, others: dict[str, Table | None]) -> tuple[Table,
     }
     shifted, start = [], dict.fromkeys(stores, 0)
     for each in tables:
-        frame = each.frame.with_columns(pl.col(name) + start[name] for name in stores)
+        frame = each.frame.with_columns([each.frame[name] + start[name] for name in stores])
         start = {name: start[name] + len(each.stores[name]) for name in stores}
         shifted.append(replace(each, frame=frame, stores=stores))
     rest = iter(shifted[1:])
@@ -306,8 +307,8 @@ def _share_stores(table: Table, others: dict[str, Table | None]) -> tuple[Table,
 
 def check_names(recipe: DataRecipe, columns: Sequence[str], targets: Sequence[str]) -> None:
     """Raises: `DataError` with every setting that names a column that is not there, or the target."""
-    column = recipe.split.column
-    named = {"drop": recipe.drop, "columns": recipe.columns, "split.column": [column] if column else []}
+    key = [] if recipe.split.column is None else [recipe.split.column]
+    named = {"drop": recipe.drop, "columns": recipe.columns, "split.column": key}
     present = set(columns)
     absent = [(setting, name) for setting, names in named.items() for name in names if name not in present]
     problems = [

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.names import name_all
 from handrail.data.sources.cells import check_distinct, convert_types, rename_columns
 from handrail.data.sources.columnar import check_parquet
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
+from handrail.tools.arrow_files import to_polars
+from handrail.tools.panics import PanicError
 
 LARGE = 128 * 2**20  # bytes of the table at eight a cell: a fit in memory takes some ten times that
 BLOCK = 65_536  # rows at once
@@ -102,19 +105,20 @@ class ParquetRows:
         names = None if columns is None else [self._own_name(file, name) for name in columns]
         try:
             for batch in file.iter_batches(BLOCK, row_groups=groups, columns=names, use_threads=False):
-                frame = pl.DataFrame(pl.from_arrow(batch))
-                if names is not None:
-                    frame = frame.select(names).rename(dict(zip(names, columns or (), strict=True)))
+                frame = to_polars(batch)
+                if columns is not None:
+                    places = [batch.schema.names.index(name) for name in names or ()]
+                    frame = frame[:, places]
+                    frame.columns = list(columns)
                 yield self._cast(self._as_type(frame, path, named=names is not None))
                 seen += len(frame)
             pa.default_memory_pool().release_unused()
-        except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        except (pa.ArrowException, OSError, pl.exceptions.PolarsError, PanicError) as error:
             raise _damage_error(path, error, seen) from error
 
     def _own_name(self, file: Any, name: str) -> str:
-        if not self.options.names:
-            return name
-        return file.schema_arrow.names[self.options.names.index(name)]
+        own = file.schema_arrow.names
+        return own[(self.options.names or name_all(own)).index(name)]
 
     def _as_type(self, frame: pl.DataFrame, path: Path, *, named: bool = False) -> pl.DataFrame:
         frame = frame if named else rename_columns(frame, self.options.names, path.name)
@@ -124,15 +128,14 @@ class ParquetRows:
         """In the order of the first file, and in the types that suit all files."""
         names = [name for name in self.types if name in frame.columns]
         other = {name: self.types[name] for name in names if frame.schema[name] != self.types[name]}
-        frame = frame.select(names)
-        return frame.with_columns(pl.col(name).cast(kind) for name, kind in other.items()) if other else frame
+        return frame[names].with_columns([frame[name].cast(kind) for name, kind in other.items()])
 
 
 def _empty_frame(file: Any, path: Path) -> pl.DataFrame:
     """The columns of a file without rows. Raises: `DataError` for names that are no text."""
     try:
-        return pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        return to_polars(file.schema_arrow.empty_table())
+    except (pl.exceptions.PolarsError, PanicError) as error:
         raise _damage_error(path, error, 0) from error
 
 
@@ -153,7 +156,7 @@ def _open(path: Path) -> Any:
         raise _damage_error(path, error, 0) from error
 
 
-def _damage_error(path: Path, error: BaseException, seen: int) -> DataError:
+def _damage_error(path: Path, error: Exception, seen: int) -> DataError:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     where = f" behind row {seen:,}" if seen else ""
     return DataError(

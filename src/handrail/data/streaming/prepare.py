@@ -114,12 +114,12 @@ def _draw_parts(recipe: DataRecipe, source: ParquetRows) -> Drawn:
     """The three parts by row number, each with its targets alone."""
     targets = find_targets(source.columns, recipe.target)
     check_names(recipe, source.columns, targets)
-    keys = [recipe.split.column] if recipe.split.column else []
+    keys = [] if recipe.split.column is None else [recipe.split.column]
     frame = slim_columns(source, [*targets, *keys], as_text=keys if recipe.split.method == "time" else [])
     table = Table(frame, source.name, namer=source.row_name, streamed=True)
     drawn = divide(recipe, table, targets, {"validation": None, "test": None})
     train, validation, test = (
-        replace(part, frame=part.frame.select(targets)) for part in drawn.by_code.values()
+        replace(part, frame=part.frame[list(targets)]) for part in drawn.by_code.values()
     )
     drawn = replace(drawn, train=train, validation=validation, test=test)
     if recipe.duplicates == "keep":

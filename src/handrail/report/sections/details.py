@@ -22,6 +22,7 @@ from handrail.report.figures.texts import excerpt
 from handrail.report.samples import read_samples
 from handrail.report.sections.pictures import answer_pictures, thumbnails
 from handrail.runs.record import RunRecord
+from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
@@ -168,7 +169,7 @@ def read_answers(path: Path, task: Mapping[str, Any]) -> Predictions:
     """
     classes = tuple(task["classes"])
     try:
-        frame = pl.read_parquet(path)
+        frame = parquet_frame(path)
         if task["name"] == "regression":
             truth, values = (
                 _columns(frame, kind, range(len(task["targets"]))) for kind in ("truth", "value")
@@ -182,7 +183,7 @@ def read_answers(path: Path, task: Mapping[str, Any]) -> Predictions:
         else:
             truth, labels = spec.codes(frame["truth"]), spec.codes(frame["label"])
         return Predictions(task["name"], truth, probabilities=probabilities, labels=labels, classes=classes)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (DamageError, pl.exceptions.PolarsError) as error:
         raise _damage(path, error) from error
 
 
@@ -197,8 +198,8 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
     Raises: `RunError` when the file is missing or damaged.
     """
     try:
-        return {column.name: column.to_numpy() for column in pl.read_parquet(path)}
-    except (OSError, pl.exceptions.PolarsError) as error:
+        return {column.name: column.to_numpy() for column in parquet_frame(path)}
+    except (DamageError, pl.exceptions.PolarsError) as error:
         raise _damage(path, error) from error
 
 

@@ -109,6 +109,8 @@ def _networks(jobs: Sequence[Job]) -> str:
     if len({kind_of(job) for job in jobs}) > 1:
         return "they differ in their layers or in the size of a batch"
     network = jobs[0].network
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        return "they have no parameters to train"
     if getattr(network, "augment", None):
         return "their rows are changed at random in training"
     if any(value.device.type == "meta" or not value.is_floating_point() for value in network.parameters()):
