@@ -17,9 +17,13 @@ _FEWEST_ROWS = 20  # a loss or an error, or the difference of two
 _FEWEST_ERRORS = 5  # rows whose loss is not 0
 _FEWEST_BLOCKS, _FEWEST_BLOCKS_R2 = 12, 25  # independent ones; R² needs the series' own variance as well
 _DRAWS = 2000
+_LEAST = 1e-9  # a corrected value stays inside 0 and 1
 # The share of the tails below and above at which the bootstrap-t is read, by the power of the ratio: bounds
 # of RMSE are taken further out, since squares have heavy tails, and miss otherwise (benchmarks/coverage.py).
+# Above a thousand rows less of it is needed: it goes down with the root of the rows.
 _TAILS = {1.0: (1.0, 0.8), 0.5: (0.8, 0.4)}
+_TAILS_UP_TO = 1000
+_FEWEST_OF_TWO = 20  # rows of the smaller class, for the difference of two areas under a curve
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,10 @@ def bound(form: Form, value: float, left_out: np.ndarray | None, setting: Settin
 
 
 def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setting: Setting) -> Result:
+    """Student's t in log-odds around the value, corrected where it is biased.
+
+    Source: Quenouille 1956 (the correction)
+    """
     if setting.rows < _FEWEST_ROWS:
         return NoInterval(f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed")
     if not np.isfinite(left_out).all():
@@ -85,7 +93,15 @@ def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setti
     error, freedom = jackknife(left_out)
     if error == 0 and 0 < value < 1:
         return NoInterval("it is the same whichever rows are left out")
-    return logistic(value, error, setting.quantile(freedom), form.total)
+    # Of n values, n·value − (n − 1)·(mean without each) is free of the bias that goes down with the rows.
+    bias = freedom * (float(left_out.mean()) - value) if form.biased else 0.0
+    centre = min(max(value - bias, _LEAST), 1 - _LEAST) if 0 < value < 1 else value
+    return logistic(centre, error, setting.quantile(_freedom(form, freedom)), form.total)
+
+
+def _freedom(form: Bounded, freedom: float) -> float:
+    """The degrees of freedom of an error, which are no more than its rows of the smaller class give it."""
+    return freedom if form.smaller is None else min(freedom, form.smaller - 1)
 
 
 def jackknife(left_out: Float[np.ndarray, " groups"]) -> tuple[float, float]:
@@ -181,7 +197,9 @@ def _bootstrap_t(form: Ratio, setting: Setting) -> tuple[float, float] | NoInter
     with np.errstate(all="ignore"):
         variance = tt / t**2 - 2 * tb / (t * b) + bb / b**2
         scaled = np.log(t / b * (bottom.mean() / top.mean())) / np.sqrt(np.maximum(variance, 0) / (rows - 1))
-    return _quantiles(scaled, error, _TAILS[form.power], setting)
+    shrunk = min(1.0, np.sqrt(_TAILS_UP_TO / setting.rows))
+    low, high = (1 - (1 - tail) * shrunk for tail in _TAILS[form.power])
+    return _quantiles(scaled, error, (low, high), setting)
 
 
 def _sums(columns: Float[np.ndarray, "columns rows"], setting: Setting) -> np.ndarray:
@@ -243,17 +261,22 @@ def bound_difference(
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         return _bound_ratio_difference(a, b, values, setting)
     assert left_out is not None
-    return _bound_difference_by_jackknife(values, left_out[0] - left_out[1], setting)
+    return _bound_difference_by_jackknife(a, values, left_out[0] - left_out[1], setting)
 
 
 def _bound_difference_by_jackknife(
-    values: tuple[float, float], moved: np.ndarray, setting: Setting
+    form: Form, values: tuple[float, float], moved: np.ndarray, setting: Setting
 ) -> Result:
     if setting.rows < _FEWEST_ROWS:
         return NoInterval(f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed")
+    if isinstance(form, Bounded) and form.smaller is not None and form.smaller < _FEWEST_OF_TWO:
+        return NoInterval(
+            f"the smaller class has {form.smaller} rows; a difference needs at least {_FEWEST_OF_TWO}"
+        )
     if not np.isfinite(moved).all():
         return NoInterval("one of them hangs on a single row: without it, it is not defined")
     error, freedom = jackknife(moved)
+    freedom = _freedom(form, freedom) if isinstance(form, Bounded) else freedom
     if not error > 0:
         return NoInterval("their difference is the same whichever rows are left out")
     gap, reach = values[0] - values[1], setting.quantile(freedom) * error

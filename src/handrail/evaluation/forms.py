@@ -58,9 +58,13 @@ class Bounded:
 
     Arguments:
         total: of how many independent trials it is the share, at most, where it is 0 or 1.
+        smaller: of an area under a curve, the rows of the smaller of two classes, which its error hangs on.
+        biased: whether it comes out too high on few rows, as the area under precision and recall does.
     """
 
     total: float
+    smaller: int | None = None
+    biased: bool = False
 
 
 @dataclass(frozen=True, eq=False)

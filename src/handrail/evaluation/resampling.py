@@ -8,8 +8,9 @@ from jaxtyping import Float
 from handrail.evaluation.outcomes import Outcome
 
 _CHUNK = 2**18  # weights held at once: two megabytes stay in a core's cache
-_SINGLE = 128  # up to so many rows each is left out by itself
-_GROUPS, _FEWEST_GROUPS, _WORK = 100, 40, 30_000_000  # of more rows, groups are; fewer above 300,000 rows
+# Rows left out together: fewer groups would make a worse estimate of the error, and of more a mean average
+# precision hardly moves, which is made of steps.
+_GROUPS = 40
 _SUMS = 1000  # sums of groups of rows stand for more rows than that in a bootstrap
 
 
@@ -41,17 +42,14 @@ def _draw(
 def leave_out(
     outcome: Outcome, names: Iterable[str], *, seed: int
 ) -> dict[str, Float[np.ndarray, " groups"]]:
-    """The named metrics without each row, or of more than 128 rows without each of 100 random groups.
-
-    Above 300,000 rows there are fewer groups, at least 40.
+    """The named metrics without each row, or of more than 40 rows without each of 40 random groups.
 
     Source: Quenouille 1949; Tukey 1958 (jackknife)
     """
     functions = outcome.statistics(names)
     if not functions:
         return {}
-    few = min(_GROUPS, max(_FEWEST_GROUPS, _WORK // max(outcome.rows, 1)))
-    groups = group_rows(outcome.rows, outcome.rows if outcome.rows <= _SINGLE else few, seed=seed)
+    groups = group_rows(outcome.rows, min(outcome.rows, _GROUPS), seed=seed)
     count, step = int(groups.max()) + 1, int(np.clip(_CHUNK // outcome.rows, 4, 1024))
     chunks: list[dict[str, np.ndarray]] = []
     with np.errstate(all="ignore"):  # 0/0 marks a metric that is undefined without the group

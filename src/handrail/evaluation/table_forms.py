@@ -1,6 +1,7 @@
 """What kind of quantity each metric of a table's predictions is."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
@@ -90,15 +91,18 @@ def _f1_micro(predictions: Predictions) -> Form:
     return Bounded(float(max(either.sum(), 1)))
 
 
-def _area(predictions: Predictions) -> Form:
-    counts = [min(int(true.sum()), int((~true).sum())) for true, _, _ in predictions.sides()]
-    fewest = _FEWEST_OF_TWO if predictions.task == "binary" else FEWEST_OF_A_CLASS
-    return _bounded(predictions, np.array(counts), fewest)
-
-
-def _bounded(predictions: Predictions, counts: np.ndarray, fewest: int = FEWEST_OF_A_CLASS) -> Form:
-    if counts.min() < fewest:
+def _area(predictions: Predictions, *, biased: bool = False) -> Form:
+    counts = np.array([min(int(true.sum()), int((~true).sum())) for true, _, _ in predictions.sides()])
+    of_two, smaller = predictions.task == "binary", int(counts.min())
+    fewest = _FEWEST_OF_TWO if of_two else FEWEST_OF_A_CLASS
+    if smaller < fewest:
         return _too_few(predictions, counts, fewest=fewest)
+    return Bounded(float(smaller), smaller=smaller if of_two else None, biased=biased)
+
+
+def _bounded(predictions: Predictions, counts: np.ndarray) -> Form:
+    if counts.min() < FEWEST_OF_A_CLASS:
+        return _too_few(predictions, counts)
     return Bounded(float(counts.min()))
 
 
@@ -170,7 +174,7 @@ _CLASSES: dict[str, Maker] = {
     "f1": _f1,
     "f1_micro": _f1_micro,
     "roc_auc": _area,
-    "pr_auc": _area,
+    "pr_auc": partial(_area, biased=True),
     "log_loss": _log_loss,
     "calibration_error": _calibration,
 }
