@@ -124,3 +124,14 @@ def test_the_work_of_trees_is_counted_and_too_much_of_it_is_a_sample() -> None:
     assert sample.rows < 100_000
     assert sample.seconds <= 2.0
     assert plan_trees(10_000, width=50_000, outputs=10, seconds=2.0) is None
+
+
+def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("handrail.tasks.baselines.affine._MOST_SCORES", 10)
+    monkeypatch.setattr("handrail.tasks.baselines.table.plan_trees", lambda *_, **__: None)
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=120), "y": [f"c{code % 40}" for code in range(120)]})
+    run = handrail.fit(frame, "y", changes=QUICK | {"training.epochs": 1}, out=tmp_path / "run")
+    assert set(run.summary["baselines"]) == {"majority"}
+    assert "The linear baseline was left out: with 40 outputs it would need too much memory." in str(run)
+    assert "The boosted trees baseline was left out: they would take longer than the network." in str(run)

@@ -96,7 +96,7 @@ def _figures(part: str, task: dict[str, Any], results: dict[str, Any]) -> list[s
     positive, decided = wording.positive_class(task), wording.decision(task, results)
     lines = metrics_table(part, task["name"], results, positive)
     lines += [f"Decided: {decided}."] if decided else []
-    return [*lines, *_spread(results, positive), comparison(results, positive)]
+    return [*lines, *remarks(results), *_spread(results, positive), comparison(results, positive)]
 
 
 def _spread(results: dict[str, Any], positive: str | None) -> list[str]:
@@ -143,7 +143,7 @@ def number(value: float | None) -> str:
 
 
 def remarks(results: dict[str, Any]) -> list[str]:
-    """What has to be said of baselines: that one was fitted on a sample."""
+    """What has to be said of baselines: that one was fitted on a sample, or left out."""
     said = results.get("baseline_remarks", {})  # nothing in runs of earlier versions
     return [f"The {name} baseline was {remark}." for name, remark in said.items()]
 

@@ -153,7 +153,7 @@ def measure_beside(
     metric = pipeline.decoder.fair_metric or outcome.names()[0]
     return figures(outcome, recipe.evaluation), {
         "baselines": measured,
-        "baseline_remarks": {name: other.remark for name, other in others.items() if other.remark},
+        "baseline_remarks": others.remarks,
         "comparison": compare(outcome, others, recipe.evaluation, metric=metric),
     }
 

@@ -19,7 +19,7 @@ from handrail.layers.anchors import pairwise_iou
 from handrail.shapes import BoxShape, ImageShape, InputShape
 from handrail.tasks.masks import codes_of
 from handrail.tasks.scoring import scores_of
-from handrail.tasks.task import Choice, Task, threshold_reason
+from handrail.tasks.task import Baselines, Choice, Task, threshold_reason
 
 _CANDIDATES = 600  # pairs of anchor and class of an image, by the highest scores
 _MOST = 100  # boxes an image
@@ -86,7 +86,7 @@ class BoxTask(Task):
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
-    ) -> dict[str, Outcome]:
+    ) -> Baselines:
         """usual boxes: the same in every image, where training images have theirs most often.
 
         The cut is a number as given, else that with the best F1 on validation images, as the network's.
@@ -94,11 +94,11 @@ class BoxTask(Task):
         usual = self._usual(train)
         outcome = self._outcome(usual.expand(len(part), -1, -1), part)
         if choice is not None and isinstance(choice.settings.threshold, float | int):
-            return {"usual boxes": replace(outcome, cut=float(choice.settings.threshold))}
+            return Baselines({"usual boxes": replace(outcome, cut=float(choice.settings.threshold))})
         rows = train if choice is None else choice.validation
         first = usual if choice is None or choice.train is train else self._usual(choice.train)
         cut = self._outcome(first.expand(len(rows), -1, -1), rows).best_cut()
-        return {"usual boxes": replace(outcome, cut=cut)}
+        return Baselines({"usual boxes": replace(outcome, cut=cut)})
 
     def _usual(self, train: Part) -> Float[Tensor, "1 usual 6"]:
         return usual_boxes(self.targets(train), classes=len(self.spec.classes))

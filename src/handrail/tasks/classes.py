@@ -19,7 +19,7 @@ from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.shapes import InputShape
 from handrail.tasks.baselines import MOST_SECONDS, best_constant, fit_table_baselines
 from handrail.tasks.scoring import all_scores, mean_of_sigmoid, mean_of_softmax
-from handrail.tasks.task import Choice, Task, threshold_reason
+from handrail.tasks.task import Baselines, Choice, Task, threshold_reason
 
 _FOLDS = 10  # in which thresholds are chosen on other rows than those they decide
 _RARE = 0.2  # below this share of the rarer class, accuracy at one half means little
@@ -194,7 +194,7 @@ class ClassTask(Task):
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
-    ) -> dict[str, Outcome]:
+    ) -> Baselines:
         """Guess, linear model and trees; each chooses its temperature and threshold as the network does."""
         seconds = MOST_SECONDS if choice is None else choice.seconds
         fitted = fit_table_baselines(self.spec, train, encoder, seconds=seconds)
@@ -215,7 +215,7 @@ class ClassTask(Task):
             if choice is not None and choice.held_out:
                 outcome = task._hold_out(outcome, choice.settings)
             outcomes[name] = outcome
-        return outcomes | self._constant(train, part, choice)
+        return Baselines(outcomes | self._constant(train, part, choice), left_out=fitted.left_out)
 
     def _plain_task(self, *, weighted: bool) -> "ClassTask":
         """One without any choices; `weighted`: classes count in decisions as they do in this one's."""

@@ -16,7 +16,7 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.masks import MaskOutcome, Tally
 from handrail.shapes import ImageShape, InputShape, MapShape
 from handrail.tasks.scoring import mean_of_sigmoid, mean_of_softmax, rows_at_once, scores_of
-from handrail.tasks.task import Choice, Task, threshold_reason
+from handrail.tasks.task import Baselines, Choice, Task, threshold_reason
 
 Maps = Float[Tensor, "rows channels height width"]
 
@@ -138,7 +138,7 @@ class MaskTask(Task):
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
-    ) -> dict[str, Outcome]:
+    ) -> Baselines:
         """constant: one class everywhere. threshold: class by grey value.
 
         Of two classes both are cut as the network is, by the same metric on validation pixels: the constant
@@ -165,7 +165,7 @@ class MaskTask(Task):
             for name, table in tables.items():
                 masks = torch.from_numpy(table.astype(np.uint8))[greys.long()]
                 tallies[name].append(Tally.of(masks, codes, classes=len(classes)))
-        return {name: MaskOutcome(classes, Tally.join(parts)) for name, parts in tallies.items()}
+        return Baselines({name: MaskOutcome(classes, Tally.join(parts)) for name, parts in tallies.items()})
 
     def _grey_counts(self, part: Part) -> Int[np.ndarray, "greys classes"]:
         """How many pixels of each grey value have each class."""

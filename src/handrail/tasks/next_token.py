@@ -16,11 +16,10 @@ from handrail.data.part import Part
 from handrail.data.rows import Rows, Values, Windows, cut
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
-from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.tokens import TokenOutcome
 from handrail.shapes import InputShape, StepShape, TokenShape
 from handrail.tasks.scoring import scores_of, steps_at_once
-from handrail.tasks.task import Choice, Task
+from handrail.tasks.task import Baselines, Choice, Task
 
 Scores = Float[Tensor, "rows length vocabulary"]
 
@@ -71,12 +70,12 @@ class NextTokenTask(Task):
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
-    ) -> dict[str, Outcome]:
+    ) -> Baselines:
         seen, rows = (encoder.rows(each.features, each.stores) for each in (train, part))
         assert isinstance(seen, Windows)
         assert isinstance(rows, Windows)
         tokenizer = _column(encoder).tokenizer
-        return dict(ngram_outcomes(seen, rows, vocabulary=self.vocabulary, tokenizer=tokenizer))
+        return Baselines(ngram_outcomes(seen, rows, vocabulary=self.vocabulary, tokenizer=tokenizer))
 
     def facts(self) -> dict[str, Any]:
         return {"tokenizer": None if self.tokenizer is None else self.tokenizer.facts()}

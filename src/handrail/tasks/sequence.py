@@ -20,7 +20,7 @@ from handrail.recipe.sections import Text
 from handrail.shapes import InputShape, StepShape, TokenShape
 from handrail.tasks.next_token import token_accuracy
 from handrail.tasks.scoring import scores_of, steps_at_once
-from handrail.tasks.task import Choice, Task
+from handrail.tasks.task import Baselines, Choice, Task
 
 _LONGEST = 512
 _NEVER = (PADDING, UNKNOWN)  # codes that no answer holds
@@ -129,7 +129,7 @@ class SequenceTask(Task):
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
-    ) -> dict[str, Outcome]:
+    ) -> Baselines:
         target = self.spec.targets[0]
         counts = train.raw[target].drop_nulls().alias("text").value_counts()
         counts = counts.sort(["count", "text"], descending=[True, False])
@@ -141,7 +141,7 @@ class SequenceTask(Task):
         if isinstance(encoder.shape, TokenShape):
             copies = self._write(part.raw[encoder.schema.used[0].name])
             baselines["copy"] = SequenceOutcome(truth, copies, self.tokenizer)
-        return baselines
+        return Baselines(baselines)
 
     def facts(self) -> dict[str, Any]:
         return {"tokenizer": self.tokenizer.facts(), "length": self.length}

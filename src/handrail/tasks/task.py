@@ -1,6 +1,6 @@
 """The interface of a task: what it asks of the network, in training and in use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +23,23 @@ def threshold_reason(setting: Any, *, best: str) -> str:
         return "as evaluation.threshold says"
     what, _, where = best.partition(" on ")
     return f"the best {what if setting == 'auto' else _METRICS[setting]} on {where}"
+
+
+class Baselines(dict[str, Outcome]):
+    """The answers of baselines by name.
+
+    Arguments:
+        left_out: the baselines that were not fitted, and why.
+    """
+
+    def __init__(self, outcomes: Mapping[str, Outcome], *, left_out: Mapping[str, str] | None = None) -> None:
+        super().__init__(outcomes)
+        self.left_out = dict(left_out or {})
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What has to be said of them."""
+        return {name: other.remark for name, other in self.items() if other.remark} | self.left_out
 
 
 @dataclass(frozen=True)
@@ -141,7 +158,7 @@ class Task(nn.Module):
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
-    ) -> dict[str, Outcome]:
+    ) -> Baselines:
         """The answers for `part` of simple models fitted on the training rows.
 
         Arguments:

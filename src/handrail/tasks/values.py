@@ -16,7 +16,7 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape
 from handrail.tasks.baselines import MOST_SECONDS, fit_table_baselines, naive_outcomes, value_outcome
 from handrail.tasks.scoring import all_scores
-from handrail.tasks.task import Choice, Task
+from handrail.tasks.task import Baselines, Choice, Task
 
 _AT_ONCE = 4_000_000  # numbers: of a long forecast some steps at a time
 
@@ -76,7 +76,7 @@ class ValueTask(Task):
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
-    ) -> dict[str, Outcome]:
+    ) -> Baselines:
         """Mean, linear and trees; for forecasts the last value and the last season in the place of trees."""
         seconds = MOST_SECONDS if choice is None else choice.seconds
         fitted = fit_table_baselines(self.spec, train, encoder, seconds=seconds)
@@ -84,4 +84,5 @@ class ValueTask(Task):
             name: replace(value_outcome(self.spec, part, values), remark=fitted.remarks.get(name, ""))
             for name, values in fitted.scores(part).items()
         }
-        return {**(naive_outcomes(self.spec, part) if self.spec.is_forecast else {}), **simple}
+        naive = naive_outcomes(self.spec, part) if self.spec.is_forecast else {}
+        return Baselines({**naive, **simple}, left_out=fitted.left_out)

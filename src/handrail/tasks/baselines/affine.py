@@ -15,6 +15,7 @@ from handrail.tasks.baselines.features import Features
 
 _MOST_ROWS = 100_000
 _WORK = 100_000_000  # rows × features × outputs: some seconds
+_MOST_SCORES = 20_000_000  # rows × outputs, which are held several times while it is fitted
 _ITERATIONS = 100
 
 
@@ -69,6 +70,7 @@ def fit_baselines(
     classes: tuple[str, ...] = (),
     *,
     rows: Int[np.ndarray, " n"] | None = None,
+    linear: bool = True,
 ) -> dict[str, Baseline]:
     """The baselines of a task: "majority" (or "mean" for regression) and "linear", fitted on train rows.
 
@@ -84,6 +86,7 @@ def fit_baselines(
         features: scaled, finite.
         target: class codes `[rows]`, 0/1 `[rows, labels]` or numbers `[rows, outputs]`.
         rows: given where the features are those of `fitting_rows` alone; majority and mean use all targets.
+        linear: whether the linear model is fitted at all.
 
     Raises: `DataError` for no rows, or numbers that are not finite; `RecipeError` for an unknown task.
 
@@ -99,9 +102,11 @@ def fit_baselines(
         raise DataError("The target holds numbers that are not finite; baselines cannot be fitted.")
     constant = constant_scores(task, target, classes)
     flat = np.zeros((features.shape[1], len(constant)))
-    maps = {"mean" if task == "regression" else "majority": (flat, constant), "linear": (flat, constant)}
-    if flat.size:
-        chosen = np.arange(len(targets)) if rows is not None else _some_rows(task, target, flat.size)
+    maps = {"mean" if task == "regression" else "majority": (flat, constant)}
+    if linear:
+        maps["linear"] = (flat, constant)
+    if linear and flat.size:
+        chosen = np.arange(len(targets)) if rows is not None else _some_rows(task, target, *flat.shape)
         subset = features if len(chosen) == features.shape[0] else features[chosen]
         maps["linear"] = _linear(task, subset, targets[chosen], constant)
     return {name: Baseline(name, task, tuple(classes), *arrays) for name, arrays in maps.items()}
@@ -111,7 +116,12 @@ def fitting_rows(
     task: str, target: Num[np.ndarray, "rows ..."], classes: tuple[str, ...], *, width: int
 ) -> Int[np.ndarray, " n"]:
     """The rows that "linear" is fitted on; features of the others need not be made."""
-    return _some_rows(task, target, width * len(constant_scores(task, target, classes)))
+    return _some_rows(task, target, width, len(constant_scores(task, target, classes)))
+
+
+def can_be_linear(rows: int, outputs: int) -> bool:
+    """Whether a linear model of so many rows and outputs is fitted in a memory that is at hand."""
+    return rows * outputs <= 2 * _MOST_SCORES
 
 
 def _check_features(features: Features, *, width: int) -> None:
@@ -142,9 +152,10 @@ def constant_scores(task: str, target: np.ndarray, classes: tuple[str, ...]) -> 
         return np.log(np.bincount(target.astype(np.int64), minlength=size) / len(target))
 
 
-def _some_rows(task: str, target: np.ndarray, cost: int) -> np.ndarray:
+def _some_rows(task: str, target: np.ndarray, width: int, outputs: int) -> np.ndarray:
     """A number of rows that is quick to fit, with every class among them."""
-    limit = int(np.clip(_WORK // max(cost, 1), 2000, _MOST_ROWS))
+    limit = int(np.clip(_WORK // max(width * outputs, 1), 2000, _MOST_ROWS))
+    limit = min(limit, _MOST_SCORES // max(outputs, 1))
     if len(target) <= limit:
         return np.arange(len(target))
     rows = np.random.default_rng(0).choice(len(target), size=limit, replace=False)

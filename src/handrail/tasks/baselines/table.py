@@ -10,7 +10,13 @@ from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, count
 from handrail.data.task import TaskSpec
-from handrail.tasks.baselines.affine import Baseline, constant_scores, fit_baselines, fitting_rows
+from handrail.tasks.baselines.affine import (
+    Baseline,
+    can_be_linear,
+    constant_scores,
+    fit_baselines,
+    fitting_rows,
+)
 from handrail.tasks.baselines.features import FeatureMaker, table_of, work_of
 from handrail.tasks.baselines.trees import TreePlan, Trees, fit_trees, plan_trees
 from handrail.tasks.scoring import rows_at_once
@@ -24,7 +30,7 @@ class TableBaselines:
     """Fitted baselines.
 
     Arguments:
-        remarks: by baseline, what has to be said: that it was fitted on a sample.
+        remarks: by baseline, what has to be said: that it was fitted on a sample, or left out.
     """
 
     spec: TaskSpec
@@ -32,6 +38,12 @@ class TableBaselines:
     affine: Mapping[str, Baseline]
     trees: Trees | None = None
     remarks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The remarks on baselines that were not fitted."""
+        fitted = {*self.affine, *([] if self.trees is None else [TREES])}
+        return {name: remark for name, remark in self.remarks.items() if name not in fitted}
 
     def scores(self, part: Part) -> Scores:
         """Scores as a network would give them (one for two classes), a chunk of rows at a time."""
@@ -65,14 +77,17 @@ def fit_table_baselines(
     """
     rows, target = train.encode_with(encoder), train.target.numpy()
     chosen = fitting_rows(spec.name, target, spec.classes, width=work_of(encoder, train, rows))
+    constant = constant_scores(spec.name, target, spec.classes)
+    linear = can_be_linear(len(chosen), len(constant))
     maker = FeatureMaker.of(encoder, train, chosen)
     features = maker.make(train, rows, chosen)
-    affine = fit_baselines(spec.name, features, target, spec.classes, rows=chosen)
+    affine = fit_baselines(spec.name, features, target, spec.classes, rows=chosen, linear=linear)
     remarks = {"linear": _sample(len(chosen), len(target))} if len(chosen) < len(target) else {}
+    if not linear:
+        remarks["linear"] = f"left out: with {len(constant):,} outputs it would need too much memory"
     table = table_of(encoder)
     if table is None or spec.is_forecast:
         return TableBaselines(spec, maker, affine, None, remarks)
-    constant = constant_scores(spec.name, target, spec.classes)
     width = maker.table(rows, np.arange(1)).shape[1]
     outputs = 1 if spec.name == "binary" else len(constant)
     plan = plan_trees(len(target), width=width, outputs=outputs, seconds=seconds) if width else None
