@@ -21,7 +21,7 @@ from handrail.cli import main
 from handrail.components import KINDS, find
 from handrail.data.sources import read
 from handrail.errors import DataError, RecipeError
-from handrail.recipe import Recipe
+from handrail.recipe import Recipe, compose
 from handrail.recipe.reading import ReadOptions
 from handrail.run import Run
 from handrail.tools.trust import only_named
@@ -367,6 +367,23 @@ def test_a_search_folder_names_no_path(cli: Cli) -> None:
             assert (code, out) == (2, "")
             assert "'intruder:Model' stands in 'search/search.yaml'" in err
             assert nothing_ran()
+
+
+def test_a_file_joins_no_cluster(cli: Cli) -> None:
+    """What comes back from one is unpickled."""
+    values = {
+        "data": {"source": "bundled:iris", "target": "target"},
+        "tuning": {"cluster": "intruder.example:10001", "space": {"training.batch_size": [16, 32]}},
+    }
+    file = write("recipe.yaml", values)
+    code, out, err = cli("tune", str(file))
+    assert (code, out) == (2, "")
+    assert "tuning.cluster: 'intruder.example:10001' stands in 'recipe.yaml'" in err
+    assert "--trust" in err
+    assert sorted(path.name for path in Path().iterdir()) == ["intruder.py", "recipe.yaml"]
+    assert Recipe.load(file, trust=True).tuning.cluster == "intruder.example:10001"
+    changes = {"tuning.cluster": "mine.example:10001"}
+    assert compose(recipe=file, changes=changes).tuning.cluster == "mine.example:10001"
 
 
 def test_a_worker_may_import_what_its_job_names(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,7 @@ def test_the_work_of_trees_is_counted_and_too_much_of_it_is_a_sample() -> None:
     assert plan_trees(10_000, width=50_000, outputs=10, seconds=2.0) is None
 
 
+@pytest.mark.trees
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("handrail.tasks.baselines.affine._MOST_SCORES", 10)
     monkeypatch.setattr("handrail.tasks.baselines.table.plan_trees", lambda *_, **__: None)

@@ -38,7 +38,7 @@ from handrail.recipe.sections import (
     TuningRecipe,
 )
 from handrail.tools.files import expand_user
-from handrail.tools.trust import name_paths, naming, reading
+from handrail.tools.trust import name_one, name_paths, naming, reading, refusal
 from handrail.tools.words import without_password
 from handrail.tools.yaml import read_yaml
 
@@ -110,6 +110,7 @@ class Recipe(Section):
         """
         with reading(file, trust=trust):
             recipe = cls.parse(values)
+            _refuse_cluster(recipe.tuning.cluster)
             allowed = recipe.data.read.allow_pickle
             changes = {"data.read.allow_pickle": allow_pickle}
             return recipe if allowed == allow_pickle else recipe.with_values(changes)
@@ -205,6 +206,18 @@ def _name_given(recipe: Any, changes: Mapping[str, Any]) -> None:
         for path, value in changes.items():
             values = set_setting(values, path, _open_sections(value))
         name_paths([component_sections(_open_sections(recipe)), component_sections(values)])
+    for given in (recipe, values):
+        tuning = given.get("tuning") if isinstance(given, Mapping) else None
+        if isinstance(tuning, Mapping) and isinstance(tuning.get("cluster"), str):
+            name_one(tuning["cluster"])
+
+
+def _refuse_cluster(address: str | None) -> None:
+    """Raises: `RecipeError` for a cluster that only a file names: what it sends back is unpickled."""
+    if address not in (None, "local"):
+        reason = refusal(address, "a cluster that is joined can run any code here; none was joined")
+        if reason:
+            raise RecipeError(f"tuning.cluster: {reason}")
 
 
 def absolute(source: Any) -> Any:

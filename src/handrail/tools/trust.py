@@ -48,8 +48,12 @@ _process = _Process()
 _origin: ContextVar[_Origin | None] = ContextVar("origin of import paths", default=None)
 
 
-def refusal(path: str) -> str:
-    """Why this path must not be imported; empty where it may be."""
+def refusal(path: str, does: str = "to import it can run any code; nothing was imported") -> str:
+    """Why this path must not be imported; empty where it may be.
+
+    Arguments:
+        does: what else would be done with what stands there, if it is no import path.
+    """
     origin, now = _origin.get(), current_path(path)
     if now in _process.named:
         return ""
@@ -58,15 +62,17 @@ def refusal(path: str) -> str:
             _process.named.add(now)
         return ""
     where = f"in '{origin.name}'" if origin else "in a file"
-    return (
-        f"'{path}' stands {where}, and to import it can run any code; nothing was imported. "
-        "If you trust whoever wrote it, add --trust (trust=True)."
-    )
+    return f"'{path}' stands {where}, and {does}. If you trust whoever wrote it, add --trust (trust=True)."
 
 
 def name_paths(values: Any) -> None:
     """From now on, the import paths in these values count as named by the user of this process."""
     _process.named |= set(paths_in(values))
+
+
+def name_one(address: str) -> None:
+    """From now on, this counts as named by the user of this process, whatever it is."""
+    _process.named.add(address)
 
 
 def paths_in(values: Any) -> Iterator[str]:
