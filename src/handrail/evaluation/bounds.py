@@ -15,7 +15,8 @@ from handrail.evaluation.resampling import draw_counts, sum_groups
 
 _FEWEST_ROWS = 20  # a loss or an error, or the difference of two
 _FEWEST_ERRORS = 5  # rows whose loss is not 0
-_FEWEST_BLOCKS, _FEWEST_BLOCKS_R2 = 12, 25  # independent ones; R² needs the series' own variance as well
+_FEWEST_BLOCKS, _FEWEST_BLOCKS_R2 = 12, 30  # independent ones; R² needs the series' own variance as well,
+_BLOCKS_R2 = 1000  # and so many in all: of fewer, those that seem independent are not any
 _DRAWS = 2000
 _LEAST = 1e-9  # a corrected value stays inside 0 and 1
 # The share of the tails below and above at which the bootstrap-t is read, by the power of the ratio: bounds
@@ -172,6 +173,11 @@ def _reach_in_time(terms: np.ndarray, form: Ratio, setting: Setting) -> tuple[fl
             f"the {setting.rows:,} overlapping windows are worth about {int(blocks)} independent blocks; "
             f"at least {fewest} are needed"
         )
+    if form.target is not None and setting.rows < _BLOCKS_R2 * setting.block:
+        return NoInterval(
+            f"R² needs the variance of the series itself, and {_BLOCKS_R2:,} times the horizon in rows; "
+            f"there are {setting.rows:,}"
+        )
     spread = dependent_spread(terms, blocks)
     if not spread.error:
         return NoInterval("the error is the same on every row")
@@ -291,6 +297,8 @@ def _slope(form: Ratio, value: float) -> float:
 
 def _bound_ratio_difference(a: Ratio, b: Ratio, values: tuple[float, float], setting: Setting) -> Result:
     reason = next((lack for form in (a, b) if (lack := _lack(form, setting))), "")
+    if not reason and setting.rows < a.fewest:
+        reason = f"there are only {setting.rows} rows; a difference needs at least {a.fewest}"
     if reason:
         return NoInterval(reason)
     terms = _slope(a, values[0]) * influence(a) - _slope(b, values[1]) * influence(b)
@@ -307,9 +315,16 @@ def _bound_ratio_difference(a: Ratio, b: Ratio, values: tuple[float, float], set
 
 
 def _reach_of_mean(terms: np.ndarray, setting: Setting) -> tuple[float, float]:
-    """How far a mean reaches; in simulations Student's t holds for differences where a bootstrap-t misses.
+    """How far a mean reaches by Student's t, whose freedom is that of the error itself: 2·rows / (κ − 1).
 
-    Source: Student 1908
+    κ is the fourth moment over the square of the second, 3 for normal terms; where few rows hold most of the
+    error, the error is not well known. In simulations it holds for differences where a bootstrap-t misses.
+
+    Source: Student 1908; Satterthwaite 1946; Box 1953 (the error of a variance)
     """
-    reach = setting.quantile(len(terms) - 1) * float(terms.std(ddof=1)) / np.sqrt(len(terms))
+    rows, moved = len(terms), terms - terms.mean()
+    variance = float((moved**2).mean())
+    kurtosis = float((moved**4).mean()) / variance**2 if variance else 3.0
+    freedom = min(rows - 1.0, max(2.0, 2 * rows / max(kurtosis - 1, 1.0)))
+    reach = setting.quantile(freedom) * float(terms.std(ddof=1)) / np.sqrt(rows)
     return reach, reach

@@ -43,6 +43,7 @@ class Ratio:
     Arguments:
         outer: the metric is the quantity, 1 minus it (R²), or its exponential (perplexity).
         target: of R² in forecasts, the true values in time, whose own memory counts.
+        fewest: rows below which a difference of two has no bounds: log losses are small but for a few rows.
     """
 
     top: Float[np.ndarray, " rows"]
@@ -50,6 +51,7 @@ class Ratio:
     power: float = 1.0
     outer: Literal["same", "complement", "exponential"] = "same"
     target: Float[np.ndarray, " rows"] | None = None
+    fewest: int = 20
 
 
 @dataclass(frozen=True)

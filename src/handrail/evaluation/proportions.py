@@ -38,20 +38,17 @@ def wilson(share: float, total: float, quantile: float) -> Bounds:
 def mean_share(
     hits: Float[np.ndarray, " classes"], totals: Float[np.ndarray, " classes"], quantile: float
 ) -> Bounds:
-    """The interval of a mean of independent shares, from the score interval of each.
+    """The interval of a mean of independent shares, symmetric in log-odds.
 
-    With shares p and bounds l and u of each class, the mean's bounds lie √Σ(p − l)² / classes below it and
-    √Σ(u − p)² / classes above it.
+    With h hits of n in each class, error² = Σ s·(1 − s) / n / classes², where s = (h + ½) / (n + 1) is the
+    share with half a hit and half a miss more: a class without a miss is not taken for one that never fails.
 
-    Source: Zou & Donner 2008 (MOVER)
+    Source: Haldane 1956 (the halves); as `logistic`
     """
-    shares = hits / totals
-    ends = [wilson(share, total, quantile) for share, total in zip(shares, totals, strict=True)]
-    below, above = shares - [end.low for end in ends], [end.high for end in ends] - shares
-    mean, classes = float(shares.mean()), len(shares)
-    return Bounds(
-        mean - float(np.sqrt((below**2).sum())) / classes, mean + float(np.sqrt((above**2).sum())) / classes
-    )
+    classes = len(hits)
+    likely = (hits + 0.5) / (totals + 1)
+    error = float(np.sqrt((likely * (1 - likely) / totals).sum())) / classes
+    return logistic(float((hits / totals).mean()), error, quantile, classes**2 / float((1 / totals).sum()))
 
 
 def paired_shares(only_a: float, only_b: float, rows: int, quantile: float) -> Bounds:

@@ -16,6 +16,7 @@ from handrail.evaluation.metrics import (
 )
 
 FEWEST_OF_A_CLASS = 5  # below, ROC-AUC and means over classes miss their interval (benchmarks/coverage.py)
+_FEWEST_LOSSES = 50  # rows for a difference of log losses
 _FEWEST_OF_TWO = 10  # where no mean over classes helps
 
 
@@ -26,7 +27,7 @@ def table_forms(predictions: Predictions, names: Iterable[str]) -> dict[str, For
 
 
 def _log_loss(predictions: Predictions) -> Form:
-    return Ratio(row_losses(predictions), np.ones(predictions.rows))
+    return Ratio(row_losses(predictions), np.ones(predictions.rows), fewest=_FEWEST_LOSSES)
 
 
 def _accuracy(predictions: Predictions) -> Form:
