@@ -87,8 +87,8 @@ def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setti
 
     Source: Quenouille 1956 (the correction)
     """
-    if setting.rows < _FEWEST_ROWS:
-        return NoInterval(f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed")
+    if setting.rows < form.fewest:
+        return NoInterval(f"there are only {setting.rows} rows; at least {form.fewest} are needed")
     if not np.isfinite(left_out).all():
         return NoInterval("it hangs on a single row: without it, it is not defined")
     error, freedom = jackknife(left_out)

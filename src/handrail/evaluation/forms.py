@@ -62,11 +62,13 @@ class Bounded:
         total: of how many independent trials it is the share, at most, where it is 0 or 1.
         smaller: of an area under a curve, the rows of the smaller of two classes, which its error hangs on.
         biased: whether it comes out too high on few rows, as the area under precision and recall does.
+        fewest: rows below which it has no bounds.
     """
 
     total: float
     smaller: int | None = None
     biased: bool = False
+    fewest: int = 20
 
 
 @dataclass(frozen=True, eq=False)

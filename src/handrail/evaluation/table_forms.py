@@ -57,8 +57,10 @@ def _balanced_accuracy(predictions: Predictions) -> Form:
     if predictions.task != "binary":
         return _mean_over_classes(predictions, of_calls=False)
     true, right = predictions.truth == 1, predictions.label_codes == predictions.truth
-    hits, totals = ((right & ~true).sum(), (right & true).sum()), ((~true).sum(), true.sum())
-    return MeanShare(np.array(hits, dtype=float), np.array(totals, dtype=float))
+    hits, totals = ((right & ~true).sum(), (right & true).sum()), np.array([(~true).sum(), true.sum()])
+    if totals.min() < FEWEST_OF_A_CLASS:
+        return _too_few(predictions, totals)
+    return MeanShare(np.array(hits, dtype=float), totals.astype(float))
 
 
 def _mean_over_classes(predictions: Predictions, *, of_calls: bool) -> Form:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from handrail.evaluation.forms import Bounded, Form
 from handrail.evaluation.metrics import nan_mean
 from handrail.evaluation.outcomes import Outcome, Statistic
 
@@ -19,6 +20,7 @@ OVERLAPS = np.linspace(0.5, 0.95, 10)
 _RECALLS = np.linspace(0.0, 1.0, 101)
 _MOST = 100  # boxes of a class in an image that are matched, those of the highest score
 _IMAGES = 256  # matched at a time
+_FEWEST_IMAGES = 50  # for bounds of mean average precision (benchmarks/coverage.py)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,11 @@ class BoxOutcome(Outcome):
             return {name: values for name, values in metrics.items() if name in selected}
 
         return [statistic] if selected else []
+
+    def forms(self, names: Iterable[str]) -> dict[str, Form]:
+        """All have an error by a jackknife; mean average precision comes out too high on few images."""
+        few = {"recall_50": 20}
+        return {name: Bounded(float(self.rows), fewest=few.get(name, _FEWEST_IMAGES)) for name in names}
 
     @cached_property
     def _rankings(self) -> list[_Ranking]:
