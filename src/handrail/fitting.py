@@ -33,6 +33,7 @@ from handrail.runs.assembly import (
     make_training_data,
     resolve_recipe,
     threads_for,
+    try_network,
 )
 from handrail.runs.assessment import summarise, write_predictions
 from handrail.runs.environment import check_same_recipe, record_choices, settle_environment
@@ -209,6 +210,7 @@ def _choose(
 def _train(recipe: Recipe, data: Dataset, pipeline: Pipeline, context: FitContext) -> list[Replica]:
     """Train the network or all its replicas."""
     training_data = make_training_data(recipe, pipeline, data.train, data.validation)
+    try_network(pipeline, training_data)
     team = context.team
     team.from_first(lambda: (data.fingerprint, torch.get_num_threads()))
     with resumable(context.folder.path), listening(patient=team.size > 1) as stop_request:

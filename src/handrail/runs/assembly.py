@@ -15,7 +15,7 @@ from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
 from handrail.data.part import Part
 from handrail.data.prepare import prepare
-from handrail.data.rows import Rows, Values, row_bytes, take, to_device
+from handrail.data.rows import Rows, Values, count, row_bytes, take, to_device
 from handrail.data.task import TaskSpec, sort_classes
 from handrail.errors import DataError, HandrailError, RecipeError
 from handrail.learning.rule import Batch, Team
@@ -188,10 +188,14 @@ def make_training_data(
 
     held_out = None if validation is None else Batch(*encode(validation), None, device)
     names, metrics, facts = encoder.feature_names, task.batch_metrics, encoder.facts()
-    inputs, targets = encode(part)
-    if _is_from_elsewhere(recipe.model):
-        _try_out(pipeline.network, take(inputs, torch.arange(min(2, len(part)))), device)
-    return TrainingData(recipe, pipeline.task, inputs, targets, names, held_out, metrics, device, facts)
+    return TrainingData(recipe, pipeline.task, *encode(part), names, held_out, metrics, device, facts)
+
+
+def try_network(pipeline: Pipeline, data: TrainingData) -> None:
+    """Raises: `RecipeError` when a network from elsewhere cannot take rows such as these."""
+    if _is_from_elsewhere(data.recipe.model):
+        first = torch.arange(min(2, count(data.inputs)))
+        _try_out(pipeline.network, take(data.inputs, first), pipeline.device)
 
 
 def _is_from_elsewhere(model: Any) -> bool:
@@ -264,6 +268,7 @@ def refit(
     weigh_classes(recipe, task, part)
     pipeline = with_network(recipe, encoder, task).to(device)
     training_data = make_training_data(recipe, pipeline, part, None)
+    try_network(pipeline, training_data)
     with restore_threads():
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
         failures = retrain(training_data, pipeline, before, fitted=fitted, folder=folder, progress=progress)

@@ -17,7 +17,7 @@ from jaxtyping import Int64, UInt8
 from handrail.data.sources.dialect import WHITESPACE, Dialect, records
 
 _BLOCK = 1 << 24  # bytes looked at together
-_PIECE = 1 << 25  # bytes parsed together
+_PIECE = 1 << 24  # bytes parsed together
 _NEWLINE, _RETURN, _SPACE = 10, 13, 32
 
 
