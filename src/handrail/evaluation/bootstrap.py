@@ -36,7 +36,7 @@ def measure_with_intervals(
 ) -> dict[str, Interval]:
     """Every metric with its interval, by the method that was seen to hold for it.
 
-    Shares of rows have Wilson's interval, means of them one made of these. Errors and losses have that of a
+    Shares of rows have Wilson's interval, means of them one in log-odds. Errors and losses have that of a
     bootstrap-t in logarithms; of forecasts, whose windows overlap, Student's t on slow swings. Other metrics
     between 0 and 1 have Student's t in log-odds, by a jackknife. The interval covers the randomness of the
     sample, not that of training.
