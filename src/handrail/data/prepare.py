@@ -106,7 +106,8 @@ def _content(recipe: DataRecipe, drawn: Drawn) -> Content:
     whole = len(columns) == frame.width
     parts = drawn.by_code.values()
     hashes = tuple(part.hashes if whole else content_hashes(part, columns) for part in parts)
-    return Content(hashes, tuple(name for name in frame.columns if name not in columns))
+    counted = set(columns)
+    return Content(hashes, tuple(name for name in frame.columns if name not in counted))
 
 
 def reopen(

@@ -249,6 +249,7 @@ def parse(text):
 def test_files_of_several_blocks_are_counted_as_one(monkeypatch):
     text = 'a,b\n1,"x,\ny"\n2,"p""q"\n\n3,z\n'
     whole = parse(text)
+    monkeypatch.setattr("handrail.data.sources.records._TALL", 1)
     assert whole[0] == [1, 2, 4, 6]
     for size in range(1, len(text) + 1):
         for name in ("_BLOCK", "_PIECE"):
@@ -273,6 +274,7 @@ def test_a_file_of_several_pieces_holds_the_values_of_one(monkeypatch, file):
     path = file(LONG)
     whole = read(path)
     monkeypatch.setattr("handrail.data.sources.records._PIECE", 130)
+    monkeypatch.setattr("handrail.data.sources.records._TALL", 2)
     pieces = read(path)
     kinds = {name: str(kind) for name, kind in pieces.frame.schema.items()}
     assert kinds == dict.fromkeys(pieces.frame.columns, "String") | {"x": "Float64"}
@@ -289,6 +291,7 @@ def test_large_and_small_files_together(monkeypatch, file):
         for small, rows, name in ((False, 9, "large.csv"), (True, 2, "small.csv"))
     ]
     monkeypatch.setattr("handrail.data.sources.records._PIECE", 100)
+    monkeypatch.setattr("handrail.data.sources.records._TALL", 4)
     table = read([str(path) for path in paths])
     assert table.frame["x"].to_list() == ["0.1234567890123"] * 11
     assert table.frame["y"].to_list() == ["1.2345678901234"] * 9 + ["1.50"] * 2

@@ -17,7 +17,7 @@ from jaxtyping import Int64, UInt8
 from handrail.data.sources.dialect import WHITESPACE, Dialect, records
 
 _BLOCK = 1 << 24  # bytes looked at together
-_PIECE = 1 << 24  # bytes parsed together
+_PIECE, _TALL = 1 << 24, 1 << 14  # bytes parsed together, in texts of so many records
 _NEWLINE, _RETURN, _SPACE = 10, 13, 32
 
 
@@ -69,13 +69,13 @@ class PlainRecords(Records):
 
     @property
     def large(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return len(self.data) > _PIECE
+        return len(self.data) > _PIECE and len(self.ends) >= _TALL
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
         stop = len(self.ends) if stop is None else stop
         while start < stop:
             begin = int(self.ends[start - 1]) + 1 if start else 0
-            until = int(np.searchsorted(self.ends, begin + _PIECE, side="right"))
+            until = int(np.searchsorted(self.ends, begin + _PIECE, side="right")) if self.large else stop
             until = min(max(until, start + 1), stop)
             frame = self._parse(self.data[begin : int(self.ends[until - 1]) + 1])
             if frame.shape != (until - start, self.width):

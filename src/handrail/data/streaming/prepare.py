@@ -63,7 +63,8 @@ def prepare_stream(recipe: DataRecipe, source: ParquetRows, *, cache_in: Path | 
     task = task_of_parts(recipe, drawn)
     drawn = take_samples(recipe, drawn, task)
     columns = _columns_that_count(recipe, source, drawn)
-    ignored = tuple(name for name in source.columns if name not in columns)
+    counted = set(columns)
+    ignored = tuple(name for name in source.columns if name not in counted)
     samples, seen = _look(recipe, source, drawn, [TRAIN, VALIDATION], columns)
     schema = schema_of(samples[TRAIN].frame, task, recipe, drawn.table)
     typed = [make_part(rows, schema, task) for rows in samples.values()]
