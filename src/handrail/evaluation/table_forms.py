@@ -16,6 +16,7 @@ from handrail.evaluation.metrics import (
 )
 
 FEWEST_OF_A_CLASS = 5  # below, ROC-AUC and means over classes miss their interval (benchmarks/coverage.py)
+_FEWEST_CALLS = 8  # of a class, for means over classes of precision and of its area
 _FEWEST_LOSSES = 50  # rows for a difference of log losses
 _FEWEST_OF_TWO = 10  # where no mean over classes helps
 
@@ -67,8 +68,9 @@ def _mean_over_classes(predictions: Predictions, *, of_calls: bool) -> Form:
     """Rows of different classes are independent; labels share their rows."""
     sides = predictions.sides()
     totals = np.array([(called if of_calls else true).sum() for true, called, _ in sides])
-    if totals.min() < FEWEST_OF_A_CLASS:
-        return _too_few(predictions, totals, "called" if of_calls else "")
+    fewest = _FEWEST_CALLS if of_calls else FEWEST_OF_A_CLASS
+    if totals.min() < fewest:
+        return _too_few(predictions, totals, "called" if of_calls else "", fewest=fewest)
     if predictions.task == "multi-label":
         return Bounded(float(totals.min()))
     hits = np.array([(true & called).sum() for true, called, _ in sides])
@@ -97,7 +99,7 @@ def _f1_micro(predictions: Predictions) -> Form:
 def _area(predictions: Predictions, *, biased: bool = False) -> Form:
     counts = np.array([min(int(true.sum()), int((~true).sum())) for true, _, _ in predictions.sides()])
     of_two, smaller = predictions.task == "binary", int(counts.min())
-    fewest = _FEWEST_OF_TWO if of_two else FEWEST_OF_A_CLASS
+    fewest = _FEWEST_OF_TWO if of_two else _FEWEST_CALLS if biased else FEWEST_OF_A_CLASS
     if smaller < fewest:
         return _too_few(predictions, counts, fewest=fewest)
     return Bounded(float(smaller), smaller=smaller if of_two else None, biased=biased)
