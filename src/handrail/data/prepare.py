@@ -48,9 +48,13 @@ def prepare_with_test(recipe: DataRecipe) -> tuple[Dataset, Part]:
 
     Raises: as `prepare`.
     """
-    if find_streamable(recipe) is not None:
-        dataset = prepare(recipe)
-        return dataset, reopen(recipe, dataset.schema, dataset.task, expected=dataset.fingerprint)[2]
+    source = find_streamable(recipe)
+    if source is not None:
+        from handrail.data.streaming.prepare import prepare_stream, reopen_stream
+
+        dataset = prepare_stream(recipe, source)
+        known = dataset.schema, dataset.task
+        return dataset, reopen_stream(recipe, source, *known, expected=dataset.fingerprint)[2]
     drawn, task = _draw_samples(recipe, None)
     dataset = _prepare(recipe, drawn, task)
     return dataset, _open_test(drawn.test, dataset.schema, task)
