@@ -174,8 +174,8 @@ def _draw_codes(
     frame, split, known = table.frame, recipe.split, table.parts
 
     def classes_of(rows: np.ndarray) -> pl.Series | None:
-        known = frame[list(targets)]
-        chosen = known[rows] if len(rows) < len(frame) else known
+        labels = frame[list(targets)]
+        chosen = labels[rows] if len(rows) < len(frame) else labels
         task = task_of(recipe, chosen, targets, table)
         return chosen[targets[0]] if task.is_classification else None
 
