@@ -8,12 +8,20 @@ from jaxtyping import Float
 from scipy.special import ndtri, stdtrit
 
 from handrail.evaluation.dependence import dependent_spread, independent_blocks
-from handrail.evaluation.forms import Bounded, CalibrationGaps, Form, MeanShare, NoInterval, Ratio, Share
+from handrail.evaluation.forms import (
+    FEWEST_ROWS,
+    Bounded,
+    CalibrationGaps,
+    Form,
+    MeanShare,
+    NoInterval,
+    Ratio,
+    Share,
+)
 from handrail.evaluation.metrics import CALIBRATION_BINS
 from handrail.evaluation.proportions import Bounds, logistic, mean_share, paired_shares, wilson
 from handrail.evaluation.resampling import draw_counts, sum_groups
 
-_FEWEST_ROWS = 20  # a loss or an error, or the difference of two
 _FEWEST_ERRORS = 5  # rows whose loss is not 0
 _FEWEST_BLOCKS, _FEWEST_BLOCKS_R2 = 12, 30  # independent ones; R² needs the series' own variance as well,
 _BLOCKS_R2 = 1000  # and so many in all: of fewer, those that seem independent are not any
@@ -97,12 +105,12 @@ def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setti
     # Of n values, n·value − (n − 1)·(mean without each) is free of the bias that goes down with the rows.
     bias = freedom * (float(left_out.mean()) - value) if form.biased else 0.0
     centre = min(max(value - bias, _LEAST), 1 - _LEAST) if 0 < value < 1 else value
-    return logistic(centre, error, setting.quantile(_freedom(form, freedom)), form.total)
+    return logistic(centre, error, setting.quantile(_freedom(form.smaller, freedom)), form.total)
 
 
-def _freedom(form: Bounded, freedom: float) -> float:
-    """The degrees of freedom of an error, which are no more than its rows of the smaller class give it."""
-    return freedom if form.smaller is None else min(freedom, form.smaller - 1)
+def _freedom(smaller: int | None, freedom: float) -> float:
+    """The degrees of freedom of an error, which are no more than the rows of the smaller class give it."""
+    return freedom if smaller is None else min(freedom, smaller - 1)
 
 
 def jackknife(left_out: Float[np.ndarray, " groups"]) -> tuple[float, float]:
@@ -147,8 +155,8 @@ def _bound_ratio(form: Ratio, value: float, setting: Setting) -> Result:
 
 
 def _lack(form: Ratio, setting: Setting) -> str:
-    if setting.rows < _FEWEST_ROWS and setting.block == 1:
-        return f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed"
+    if setting.rows < FEWEST_ROWS and setting.block == 1:
+        return f"there are only {setting.rows} rows; at least {FEWEST_ROWS} are needed"
     wrong = int((form.top > 0).sum())
     if wrong < min(_FEWEST_ERRORS, setting.rows):
         return f"only {wrong} rows have an error; at least {_FEWEST_ERRORS} are needed"
@@ -273,19 +281,19 @@ def bound_difference(
 def _bound_difference_by_jackknife(
     form: Form, values: tuple[float, float], moved: np.ndarray, setting: Setting
 ) -> Result:
-    if setting.rows < _FEWEST_ROWS:
-        return NoInterval(f"there are only {setting.rows} rows; at least {_FEWEST_ROWS} are needed")
-    if isinstance(form, Bounded) and form.smaller is not None and form.smaller < _FEWEST_OF_TWO:
+    if setting.rows < FEWEST_ROWS:
+        return NoInterval(f"there are only {setting.rows} rows; at least {FEWEST_ROWS} are needed")
+    smaller = form.smaller if isinstance(form, Bounded) else None
+    if smaller is not None and smaller < _FEWEST_OF_TWO:
         return NoInterval(
-            f"the smaller class has {form.smaller} rows; a difference needs at least {_FEWEST_OF_TWO}"
+            f"the smaller class has {smaller} rows; a difference needs at least {_FEWEST_OF_TWO}"
         )
     if not np.isfinite(moved).all():
         return NoInterval("one of them hangs on a single row: without it, it is not defined")
     error, freedom = jackknife(moved)
-    freedom = _freedom(form, freedom) if isinstance(form, Bounded) else freedom
     if not error > 0:
         return NoInterval("their difference is the same whichever rows are left out")
-    gap, reach = values[0] - values[1], setting.quantile(freedom) * error
+    gap, reach = values[0] - values[1], setting.quantile(_freedom(smaller, freedom)) * error
     return Bounds(gap - reach, gap + reach)
 
 

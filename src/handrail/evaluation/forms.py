@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+FEWEST_ROWS = 20  # that carry bounds of a loss, an error or a jackknife, or of the difference of two
+
 
 @dataclass(frozen=True, eq=False)
 class Share:
@@ -51,7 +53,7 @@ class Ratio:
     power: float = 1.0
     outer: Literal["same", "complement", "exponential"] = "same"
     target: Float[np.ndarray, " rows"] | None = None
-    fewest: int = 20
+    fewest: int = FEWEST_ROWS
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Bounded:
     total: float
     smaller: int | None = None
     biased: bool = False
-    fewest: int = 20
+    fewest: int = FEWEST_ROWS
 
 
 @dataclass(frozen=True, eq=False)

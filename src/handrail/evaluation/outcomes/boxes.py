@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from handrail.evaluation.forms import Bounded, Form
+from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form
 from handrail.evaluation.metrics import nan_mean
 from handrail.evaluation.outcomes import Outcome, Statistic
 
@@ -106,7 +106,7 @@ class BoxOutcome(Outcome):
 
     def forms(self, names: Iterable[str]) -> dict[str, Form]:
         """All have an error by a jackknife; mean average precision comes out too high on few images."""
-        few = {"recall_50": 20}
+        few = {"recall_50": FEWEST_ROWS}
         return {name: Bounded(float(self.rows), fewest=few.get(name, _FEWEST_IMAGES)) for name in names}
 
     @cached_property
