@@ -33,6 +33,7 @@ class IrregularError(ValueError):
     """Polars reads other records than stand there: the csv module has to."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Records(ABC):
     """All records of a text, equally wide.
 
@@ -56,20 +57,13 @@ class Records(ABC):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlainRecords(Records):
     """Records that Polars parses; `ends` are the places of the line breaks behind them."""
 
     data: bytes
     dialect: Dialect
     ends: np.ndarray
-    lines: np.ndarray
-    width: int
-    spans_lines: bool
-
-    @property
-    def large(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return len(self.data) > _PIECE and len(self.ends) >= _TALL
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
         stop = len(self.ends) if stop is None else stop
@@ -96,20 +90,11 @@ class PlainRecords(Records):
             raise IrregularError from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OddRecords(Records):
     """Records that Python's csv module parses: quotes after spaces or inside fields, or among white space."""
 
     rows: list[list[str]]
-    lines: np.ndarray
-
-    @property
-    def width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return len(self.rows[0])
-
-    @property
-    def spans_lines(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return any("\n" in value for row in self.rows for value in row)
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
         columns = enumerate(zip(*self.rows[start:stop], strict=True))
@@ -133,7 +118,9 @@ def find_odd(data: bytes, dialect: Dialect) -> OddRecords:
     numbered = list(records(data.decode("utf-8"), dialect))
     lines = np.array([line for line, _ in numbered])
     _check_counts(np.array([len(fields) for _, fields in numbered]), lines)
-    return OddRecords([fields for _, fields in numbered], lines)
+    rows = [fields for _, fields in numbered]
+    spans_lines = any("\n" in value for row in rows for value in row)
+    return OddRecords(rows=rows, lines=lines, width=len(rows[0]), spans_lines=spans_lines)
 
 
 def _find_plain(data: bytes, dialect: Dialect) -> PlainRecords | None:
@@ -157,7 +144,16 @@ def _find_plain(data: bytes, dialect: Dialect) -> PlainRecords | None:
         sizes = (ends + 1 - starts)[~blank]
         counts, lines, ends = counts[~blank], lines[~blank], np.cumsum(sizes) - 1
     _check_counts(counts, lines)
-    return PlainRecords(data, dialect, ends, lines, int(counts[0]), spans_lines)
+    large = len(data) > _PIECE and len(ends) >= _TALL
+    return PlainRecords(
+        data=data,
+        dialect=dialect,
+        ends=ends,
+        lines=lines,
+        width=int(counts[0]),
+        spans_lines=spans_lines,
+        large=large,
+    )
 
 
 def _blocks(buffer: UInt8[np.ndarray, " bytes"]) -> Iterator[tuple[int, UInt8[np.ndarray, " block"]]]:
