@@ -45,6 +45,16 @@ def test_a_biased_figure_is_corrected_and_held():
     np.testing.assert_allclose(1 / (1 + np.exp(-np.array(middle))), [0.7, 0.65], atol=1e-6)
 
 
+def test_an_area_of_one_but_for_rounding_has_the_interval_of_one():
+    setting = Setting(confidence=0.95, resamples=100, seed=0, rows=30)
+    exact, rounded = (
+        bound(Bounded(14.0, smaller=14, biased=True), value, np.full(30, value), setting)
+        for value in (1.0, 1 - 2e-16)
+    )
+    assert exact == rounded
+    assert 0.7 < exact[0] < 0.9  # type: ignore[index]
+
+
 def test_areas_rest_on_the_smaller_class():
     setting = Setting(confidence=0.95, resamples=100, seed=0, rows=400)
     left_out = 0.9 + 0.002 * np.sin(np.arange(40))

@@ -26,7 +26,7 @@ _FEWEST_ERRORS = 5  # rows whose loss is not 0
 _FEWEST_BLOCKS, _FEWEST_BLOCKS_R2 = 12, 30  # independent ones; R² needs the series' own variance as well,
 _BLOCKS_R2 = 1000  # and so many in all: of fewer, those that seem independent are not any
 _DRAWS = 2000
-_LEAST = 1e-9  # a corrected value stays inside 0 and 1
+_LEAST = 1e-9  # so near to 0 and 1 a value is there, but for rounding; a corrected one stays inside
 # The share of the tails below and above at which the bootstrap-t is read, by the power of the ratio: bounds
 # of RMSE are taken further out, since squares have heavy tails, and miss otherwise (benchmarks/coverage.py).
 # Above a thousand rows less of it is needed: it goes down with the root of the rows.
@@ -100,11 +100,12 @@ def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setti
     if not np.isfinite(left_out).all():
         return NoInterval("it hangs on a single row: without it, it is not defined")
     error, freedom = jackknife(left_out)
-    if error == 0 and 0 < value < 1:
+    inside = _LEAST < value < 1 - _LEAST
+    if error == 0 and inside:
         return NoInterval("it is the same whichever rows are left out")
     # Of n values, n·value − (n − 1)·(mean without each) is free of the bias that goes down with the rows.
     bias = freedom * (float(left_out.mean()) - value) if form.biased else 0.0
-    centre = min(max(value - bias, _LEAST), 1 - _LEAST) if 0 < value < 1 else value
+    centre = min(max(value - bias, _LEAST), 1 - _LEAST) if inside else round(value)
     return logistic(centre, error, setting.quantile(_freedom(form.smaller, freedom)), form.total)
 
 
