@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handrail.data.checks import check_drift
-from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
+from handrail.data.finding import Finding
 from handrail.data.prepare import prepare_with_test
 from handrail.errors import visible
 from handrail.recipe import Recipe, compose

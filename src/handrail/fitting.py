@@ -11,8 +11,8 @@ import torch
 
 from handrail.components import is_object
 from handrail.data.checks import check_size
-from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
+from handrail.data.finding import Finding
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.data.writers.formats import write_parts

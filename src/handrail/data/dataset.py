@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from handrail.data.checks import check_parts
-from handrail.data.checks.finding import Finding
 from handrail.data.checks.limits import check_limits
 from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.names import without
 from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
+from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
 from handrail.data.split.parts import Drawn, RawRows

@@ -7,7 +7,6 @@ of them is in what it returns. `reopen` reads them again, when the seal is opene
 from dataclasses import replace
 from pathlib import Path
 
-from handrail.data.checks.finding import Finding
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import (
     Dataset,
@@ -18,6 +17,7 @@ from handrail.data.dataset import (
     make_part,
     schema_of,
 )
+from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.split.parts import Drawn, RawRows, draw_parts, take_samples, task_of_parts
 from handrail.data.split.repeats import Content, columns_that_count, content_hashes, drop_repeats
@@ -90,7 +90,7 @@ def _prepare(recipe: DataRecipe, drawn: Drawn, task: TaskSpec) -> Dataset:
         content=_content(recipe, drawn),
         schema=schema,
         task=task,
-        remarks=odd_files,
+        remarks=(*drawn.table.findings, *odd_files),
         notes=(*drawn.table.notes, *drawn.notes),
     )
 

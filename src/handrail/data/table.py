@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
+from handrail.data.finding import Finding
 from handrail.data.stores.store import Stores
 from handrail.tools.moved import forward
 
@@ -22,7 +23,8 @@ class Table:
         frame: the columns as found.
         source: what a person would call it: a file's name, a URL without its password, 'data frame'.
         first_row: the number that a person gives to the first data row; in a text file with a header, 2.
-        notes: what was found out while reading.
+        notes: how it was read, in a line a file.
+        findings: what was odd while reading, and what was made of it.
         is_text: whether every column is text as it was written, because the format knows no types.
         namer: gives the name of a row by index where rows do not simply count up from `first_row`.
         stores: by column, what no cell can hold (images, series); the cells are places in the store.
@@ -36,6 +38,7 @@ class Table:
     source: str
     first_row: int = 1
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     is_text: bool = False
     namer: Callable[[int], str] | None = field(default=None, repr=False)
     stores: Stores = field(default_factory=dict, repr=False)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from handrail.components import KINDS, available, settings
-from handrail.data.checks.finding import Finding
 from handrail.data.columns.schema import Column
 from handrail.data.dataset import Dataset
+from handrail.data.finding import Finding
 from handrail.errors import RecipeError, did_you_mean
 from handrail.evaluation.ledger import Opening
 from handrail.report import wording
@@ -61,10 +61,9 @@ def run_summary(run: RunRecord) -> str:
     ]
     lines += failure_lines(replicas) if replicas else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
-    if task.get("horizon"):  # what was chosen for the series: history and season
-        lines += [f"note: {note}" for note in summary["notes"]]
-    notes = [finding for finding in summary["findings"] if finding["level"] != "note"]
-    lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in notes]
+    lines += [f"note: {note}" for note in summary["notes"]]  # how the source was read and divided
+    findings = [each for each in summary["findings"] if each["level"] != "note" or each.get("decided")]
+    lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in findings]
     lines += ["", *_figures("validation", task, summary)]
     return "\n".join(lines)
 

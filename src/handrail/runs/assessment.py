@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from handrail.data.checks.finding import Finding
 from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals

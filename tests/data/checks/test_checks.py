@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from handrail.data import checks
 from handrail.data.checks.columns import outlying
 from handrail.data.checks.drift import chi_square, kolmogorov_smirnov
-from handrail.data.checks.finding import Finding
 from handrail.data.columns.schema import Schema, infer, read_frame
+from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.prepare import prepare
 from handrail.data.split.row_hashes import row_hashes

@@ -13,11 +13,11 @@ import numpy as np
 
 from handrail.data.checks.columns import check_columns
 from handrail.data.checks.drift import check_drift
-from handrail.data.checks.finding import Finding
 from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
 from handrail.data.columns.schema import Schema
+from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.tools.words import list_some, plural

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from handrail.data.checks.finding import Finding, advise_drop, report_columns, share
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
 from handrail.data.columns.together import number_blocks, sorted_quantiles
+from handrail.data.finding import Finding, advise_drop, report_columns, share
 from handrail.data.part import Part
 from handrail.tools.words import plural
 
@@ -46,6 +46,7 @@ def _find_set_aside(schema: Schema) -> list[Finding]:
             why=why,
             action=f"Set aside; data.columns.{next(iter(details), '')} gives another kind (numeric, "
             "category, boolean or datetime).",
+            decided=True,
         )
     return findings
 

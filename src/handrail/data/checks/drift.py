@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from handrail.data.checks.finding import Finding, report_columns
 from handrail.data.columns.schema import Column, Schema
+from handrail.data.finding import Finding, report_columns
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from handrail.data.checks.finding import Finding, advise_drop, report_columns
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import as_numbers
+from handrail.data.finding import Finding, advise_drop, report_columns
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.tools.words import plural

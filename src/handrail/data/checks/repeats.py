@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handrail.data.checks.finding import Finding, share
+from handrail.data.finding import Finding, share
 from handrail.data.table import Table
 from handrail.tools.words import list_some, plural
 

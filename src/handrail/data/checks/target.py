@@ -3,8 +3,8 @@
 import numpy as np
 
 from handrail.data.checks.columns import outlying
-from handrail.data.checks.finding import Finding, share
 from handrail.data.columns.values import as_numbers
+from handrail.data.finding import Finding, share
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.tools.words import list_some, plural

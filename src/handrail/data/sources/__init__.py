@@ -287,7 +287,8 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         return f"{known[part].row_name(index - starts[part])} of {known[part].source}"
 
     notes = (f"{name}: {len(tables)} files", *(note for table in tables for note in table.notes))
-    return Table(frame, name, notes=notes, is_text=is_text, namer=row_name)
+    findings = tuple(dict.fromkeys(finding for table in tables for finding in table.findings))
+    return Table(frame, name, notes=notes, findings=findings, is_text=is_text, namer=row_name)
 
 
 def _difference(first: Table, other: Table, first_path: Path, path: Path) -> str:

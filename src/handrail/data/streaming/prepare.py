@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handrail.data.checks.finding import Finding
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import (
     Dataset,
@@ -24,6 +23,7 @@ from handrail.data.dataset import (
     report_unreadable,
     schema_of,
 )
+from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION
 from handrail.data.split.parts import (

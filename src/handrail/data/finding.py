@@ -1,4 +1,4 @@
-"""What the checks have to say about a table, and how they name columns and shares."""
+"""What readers and checks have to say about a table, and how they name columns and shares."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -15,7 +15,11 @@ Details = Mapping[str, str] | Mapping[str | None, str]
 class Finding(BaseModel):
     """One finding: what was seen, why it matters, what handrail does about it.
 
-    Errors stop a fit, warnings stand in the report, notes are for information.
+    Errors stop a fit; warnings and notes stand in the report.
+
+    Arguments:
+        decided: whether handrail left something out, guessed it or set it aside. A fit prints that as it does
+            warnings, with the setting that decides otherwise; other notes stand in `check` and the report.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,13 +30,14 @@ class Finding(BaseModel):
     why: str
     action: str
     column: str | None = None
+    decided: bool = False
 
     def __str__(self) -> str:
         return f"{self.seen} {self.why} {self.action}"
 
 
 def report_columns(
-    level: Level, name: str, details: Details, *, seen: str, why: str, action: str
+    level: Level, name: str, details: Details, *, seen: str, why: str, action: str, decided: bool = False
 ) -> list[Finding]:
     """One finding about all columns, `Column 'a' (detail): seen` or `7 columns: 'a' (detail), …: seen`.
 
@@ -48,7 +53,17 @@ def report_columns(
         column, columns = None, f"{len(items):,} columns: {list_some(items)}"
     else:
         columns = items[0].replace("the", "The", 1) if column is None else f"Column {items[0]}"
-    return [Finding(level=level, name=name, column=column, seen=f"{columns}: {seen}", why=why, action=action)]
+    return [
+        Finding(
+            level=level,
+            name=name,
+            column=column,
+            seen=f"{columns}: {seen}",
+            why=why,
+            action=action,
+            decided=decided,
+        )
+    ]
 
 
 def share(part: int, whole: int) -> str:
