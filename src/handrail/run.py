@@ -99,7 +99,9 @@ class Run(RunRecord):
         """
         task = self.pipeline.task
         names = [] if task.is_forecast else [column.name for column in self.pipeline.encoder.schema.used]
-        table = read_expecting(source, names, options=options, labelled=False)
+        options = options or ReadOptions()
+        known = {"notations": {**self.pipeline.encoder.schema.notations, **options.notations}}
+        table = read_expecting(source, names, options=options.model_copy(update=known), labelled=False)
         return with_training_names(table, self.recipe.data.read.names, task.targets)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:

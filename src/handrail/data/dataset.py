@@ -80,7 +80,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
             f"no column is left to learn from: {reasons}. data.columns.NAME=numeric, category or text takes "
             "a column as such."
         )
-    return schema
+    return schema.model_copy(update={"notations": dict(table.notations)})
 
 
 def make_part(

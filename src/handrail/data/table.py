@@ -4,7 +4,7 @@ The schema infers kinds later, from training rows only, so that a test row canno
 understood.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ import polars as pl
 
 from handrail.data.finding import Finding
 from handrail.data.stores.store import Stores
+from handrail.recipe.reading import Notation
 from handrail.tools.moved import forward
 
 
@@ -25,6 +26,7 @@ class Table:
         first_row: the number that a person gives to the first data row; in a text file with a header, 2.
         notes: how it was read, in a line a file.
         findings: what was odd while reading, and what was made of it.
+        notations: how the numbers of columns were written; they stand in the frame plainly.
         is_text: whether every column is text as it was written, because the format knows no types.
         namer: gives the name of a row by index where rows do not simply count up from `first_row`.
         stores: by column, what no cell can hold (images, series); the cells are places in the store.
@@ -39,6 +41,7 @@ class Table:
     first_row: int = 1
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    notations: Mapping[str, Notation] = field(default_factory=dict)
     is_text: bool = False
     namer: Callable[[int], str] | None = field(default=None, repr=False)
     stores: Stores = field(default_factory=dict, repr=False)

@@ -34,6 +34,35 @@ class Limits(BaseModel):
     classes: Count = 10_000
 
 
+Sign = Literal["", ",", ".", " ", "'"]
+
+
+class Notation(BaseModel):
+    """How the numbers of one column are written.
+
+    Arguments:
+        decimal: the sign before the decimals.
+        thousands: the sign between groups of digits; empty for none.
+        prefix, suffix: the currency, or the sign for percent, that stands at each number; none changes its
+            value: 16 % is 16.
+        sure: whether the column itself shows it, or it is given; else other columns, or what is usual.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    decimal: Literal[".", ","] = "."
+    thousands: Sign = ""
+    prefix: str = ""
+    suffix: str = ""
+    sure: bool = True
+
+    @model_validator(mode="after")
+    def _two_signs(self) -> "Notation":
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both '{self.decimal}'; expected two signs")
+        return self
+
+
 class ReadOptions(BaseModel):
     """How a table is to be read; whatever is left out is found out.
 
@@ -43,7 +72,12 @@ class ReadOptions(BaseModel):
         names: the column names, in the order of the columns; they replace those of the source.
         quote: the character around fields of a text file; the empty text for none.
         encoding: of a text file, such as `utf-8`, `cp1252` or `utf-16`.
-        decimal: the decimal sign of a text file.
+        decimal: the sign before decimals.
+        thousands: the sign between thousands: a comma, a point, a space (narrow ones, too), an apostrophe, or
+            the empty text for none.
+        numbers: `auto` reads numbers with such signs, with currencies, percent or brackets, each column in
+            its own notation; `plain` takes them as text.
+        notations: by column, how its numbers are written.
         missing: markers for missing values beside the usual ones.
         table: the table of a database.
         query: a query to be sent to a database, instead of `table`.
@@ -60,12 +94,21 @@ class ReadOptions(BaseModel):
     quote: str | None = None
     encoding: str | None = None
     decimal: Literal[".", ","] | None = None
+    thousands: Sign | None = None
+    numbers: Literal["auto", "plain"] = "auto"
+    notations: dict[str, Notation] = Field(default_factory=dict)
     missing: list[str] | None = None
     table: str | None = None
     query: str | None = None
     allow_pickle: bool = False
     key: str | None = None
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _two_signs(self) -> "ReadOptions":
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both '{self.decimal}'; expected two signs")
+        return self
 
     @field_validator("delimiter")
     @classmethod
@@ -95,8 +138,8 @@ class ReadOptions(BaseModel):
 
     def given(self) -> dict[str, object]:
         """The settings that differ from "find out"; limits hold for every source, and are not among them."""
-        fields = type(self).model_fields
-        return {key: value for key, value in self if key != "limits" and value != fields[key].default}
+        usual = type(self)()
+        return {key: value for key, value in self if key != "limits" and value != getattr(usual, key)}
 
 
 class Split(BaseModel):

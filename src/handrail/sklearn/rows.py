@@ -17,6 +17,7 @@ from handrail.data.encoders.table import TableEncoder
 from handrail.data.sources import read
 from handrail.data.split.draw import spread_by_class
 from handrail.errors import DataError, RecipeError
+from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import Encoding
 
 Rows = np.ndarray | pl.DataFrame
@@ -36,7 +37,7 @@ def as_frame(rows: Any) -> pl.DataFrame:
     if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
         expected = "expected a data frame with the columns of `fit`, which had words or dates."
         raise DataError(f"found {type(rows).__name__}; {expected}")
-    return read(rows).frame
+    return read(rows, options=ReadOptions(numbers="plain")).frame
 
 
 def hold_out(

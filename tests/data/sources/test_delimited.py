@@ -137,20 +137,20 @@ def test_decimal_comma(file):
     table = read(file("size;label;count\n3,14;a,b;1\n-2,5;c,d;2\n;e;3\n1.234,5;f;4\n"))
     assert table.frame["size"].to_list() == ["3.14", "-2.5", None, "1234.5"]
     assert table.frame["label"].to_list() == ["a,b", "c,d", "e", "f"]
-    assert "decimal commas turned into points in size" in table.notes[0]
+    assert "'size' ('3,14' is 3.14)" in table.findings[0].seen
 
 
 def test_decimal_comma_can_be_refused_or_demanded(file):
     path = file("size;count\n3,14;1\n2,50;2\n")
     assert rows(path, decimal=".") == [("3,14", "1"), ("2,50", "2")]
     quoted = file('size,count\n"3,14",1\n"2,50",2\n', "quoted.csv")
-    assert rows(quoted) == [("3,14", "1"), ("2,50", "2")]
-    assert rows(quoted, decimal=",") == [("3.14", "1"), ("2.50", "2")]
+    assert rows(quoted) == rows(quoted, decimal=",") == [("3.14", "1"), ("2.50", "2")]
+    assert rows(quoted, decimal=".") == rows(quoted, numbers="plain") == [("3,14", "1"), ("2,50", "2")]
 
 
 def test_thousands_are_not_decimals(file):
     path = file("size;count\n1,234,567;1\n2,500,000;2\n")
-    assert rows(path) == [("1,234,567", "1"), ("2,500,000", "2")]
+    assert rows(path) == [("1234567", "1"), ("2500000", "2")]
 
 
 @pytest.mark.parametrize(

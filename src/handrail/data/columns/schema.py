@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from handrail.data.columns.together import MANY_COLUMNS, join_columns, split_columns
 from handrail.data.columns.values import (
@@ -35,6 +35,7 @@ from handrail.data.columns.values import (
     moments,
 )
 from handrail.errors import DataError, did_you_mean
+from handrail.recipe.reading import Notation
 from handrail.tools.words import list_some
 
 ColumnKind = Literal[
@@ -81,11 +82,16 @@ class Column(BaseModel):
 
 
 class Schema(BaseModel):
-    """The columns that a fitted encoder may use, in the order of the table, without the target."""
+    """The columns that a fitted encoder may use, in the order of the table, without the target.
+
+    Arguments:
+        notations: how the numbers of the table's columns are written, where not plainly.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     columns: tuple[Column, ...]
+    notations: dict[str, Notation] = Field(default_factory=dict)
 
     def of_kind(self, *kinds: str) -> list[Column]:
         """The columns of the given kinds, in order."""

@@ -221,7 +221,8 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Win
     columns = [place_column(HISTORY, len(store)), *_target_columns(truth, plan, first_rows)]
     notes = (*table.notes, *notes, *_describe(plan))
     frame = pl.DataFrame(columns)
-    return Windowed(Table(frame, table.source, notes=notes, namer=namer, stores={HISTORY: store}), first_rows)
+    windows = replace(table.without_rows(), frame=frame, notes=notes, namer=namer, stores={HISTORY: store})
+    return Windowed(windows, first_rows)
 
 
 def _input_columns(plan: WindowPlan) -> list[str]:

@@ -32,6 +32,7 @@ from handrail.data.sources.columnar import (
 )
 from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.media import has_items, read_items, with_pictures
+from handrail.data.sources.numbers import decide, gather, notations_of, report_decisions, write_plainly
 from handrail.data.sources.objects import from_object, read_pickle
 from handrail.data.sources.sql import is_url, read_sql, sqlite_url
 from handrail.data.table import Table
@@ -65,9 +66,9 @@ _READERS: dict[str, Reader] = {
     "npy": read_npy,
     "pickle": read_pickle,
 }
-_ALWAYS = frozenset(("names", "missing"))
+_ALWAYS = frozenset(("names", "missing", "decimal", "thousands", "numbers", "notations"))
 _USED: dict[str, frozenset[str]] = {
-    "text": _ALWAYS | {"delimiter", "header", "quote", "encoding", "decimal"},
+    "text": _ALWAYS | {"delimiter", "header", "quote", "encoding"},
     "json": _ALWAYS | {"encoding"},
     "json lines": _ALWAYS | {"encoding"},
     "npz": _ALWAYS | {"key"},
@@ -97,6 +98,7 @@ def read(
     """
     options = options or ReadOptions()
     table = _read(source, options, cache_in, labelled)
+    table = table if table.is_text else _with_plain_numbers(table, options)
     check_columns(table.frame.width, table.source, options.limits)
     if table.frame.height == 0 or table.frame.width == 0:
         what = f"{table.frame.width} columns and no rows" if table.frame.width else "no columns"
@@ -124,6 +126,23 @@ def read_expecting(
     if set(names) <= set(table.frame.columns) or not set(names) <= first:
         return table
     return read(source, options=options.model_copy(update={"header": True}))
+
+
+def as_written(options: ReadOptions) -> ReadOptions:
+    """Options by which a table is kept as it is, so that it can be read again by `options`."""
+    update = {"decimal": None, "thousands": None, "numbers": "plain", "notations": {}}
+    return options.model_copy(update=update)
+
+
+def _with_plain_numbers(table: Table, options: ReadOptions) -> Table:
+    """A typed table with the numbers in its texts written plainly."""
+    if table.stores or pl.String not in table.frame.dtypes:
+        return table
+    decisions = decide(gather(table.frame), options)
+    notations = notations_of(decisions)
+    findings = (*table.findings, *report_decisions(decisions))
+    frame = write_plainly(table.frame, notations) if notations else table.frame
+    return replace(table, frame=frame, findings=findings, notations=notations)
 
 
 def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:
@@ -269,6 +288,7 @@ def _format_of(data: bytes, path: Path, options: ReadOptions) -> str:
 def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table:
     """Several files with the same columns, one below the other."""
     tables = [read_file(path, options=options) for path in paths]
+    tables = [_read_alike(path, own, tables, options) for path, own in zip(paths, tables, strict=True)]
     for path, table in zip(paths, tables, strict=True):
         if set(table.frame.columns) != set(tables[0].frame.columns):
             raise DataError(_difference(tables[0], table, paths[0], path))
@@ -287,8 +307,26 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         return f"{known[part].row_name(index - starts[part])} of {known[part].source}"
 
     notes = (f"{name}: {len(tables)} files", *(note for table in tables for note in table.notes))
-    findings = tuple(dict.fromkeys(finding for table in tables for finding in table.findings))
-    return Table(frame, name, notes=notes, findings=findings, is_text=is_text, namer=row_name)
+    return Table(
+        frame,
+        name,
+        notes=notes,
+        findings=tuple(dict.fromkeys(finding for table in tables for finding in table.findings)),
+        notations={column: notation for table in tables for column, notation in table.notations.items()},
+        is_text=is_text,
+        namer=row_name,
+    )
+
+
+def _read_alike(path: Path, table: Table, tables: Sequence[Table], options: ReadOptions) -> Table:
+    """One of several files, read again where others show how numbers are written and it does not."""
+    own = table.notations
+    shown = {name: each for other in tables for name, each in other.notations.items() if each.sure}
+    unsure = {name: each for name, each in shown.items() if name not in own or not own[name].sure}
+    if not table.is_text or all(own.get(name) == each for name, each in unsure.items()):
+        return table
+    known = {"notations": {**unsure, **options.notations}}
+    return read_file(path, options=options.model_copy(update=known))
 
 
 def _difference(first: Table, other: Table, first_path: Path, path: Path) -> str:

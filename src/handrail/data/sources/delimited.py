@@ -1,7 +1,7 @@
 """Delimited text (CSV, TSV, columns by white space) as a table of text."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import polars as pl
@@ -19,6 +19,16 @@ from handrail.data.sources.dialect import (
     has_header,
     sample_rows,
 )
+from handrail.data.sources.numbers import (
+    Decisions,
+    Evidence,
+    add,
+    decide,
+    gather,
+    notations_of,
+    report_decisions,
+    write_plainly,
+)
 from handrail.data.sources.records import IrregularError, RaggedError, Records, find_odd, find_records
 from handrail.data.table import Table
 from handrail.errors import DataError
@@ -27,14 +37,12 @@ from handrail.tools.words import plural
 
 _SHORT = 4  # bytes of a text that may be a label or a code, and stays as it is written
 _EXACT = r"^[+-]?(?:0|[1-9]\d{0,14})?(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # no code, no long whole number
-_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
-_SURE_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d+,\d+|,\d+)(?:[eE][+-]?\d+)?$"
 
 RecordsFinder = Callable[[bytes, Dialect], Records]
 
 
 def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
-    """A table of text columns, stripped, with missing markers as null.
+    """A table of text columns, stripped, with missing markers as null and numbers written plainly.
 
     In files that are parsed in several pieces, columns of decimals are held as numbers: half the memory.
 
@@ -58,13 +66,11 @@ def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
 
 def _read(head: str, name: str, options: ReadOptions, found: Records, dialect: Dialect) -> Table:
     header = _has_header(sample_rows(head, dialect), options, _suffix(name))
-    frame, commas = _read_columns(found, dialect, name, options, header=header)
+    frame, decisions = _read_columns(found, dialect, name, options, header=header)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}"]
     has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
     if has_delimiter and dialect.delimiter + " " in head.split("\n", 1)[0]:
         notes.append("spaces after delimiters removed")
-    if commas:
-        notes.append(f"decimal commas turned into points in {', '.join(commas)}")
     held = frame.dtypes.count(pl.Float64())
     if held:
         notes.append(f"decimals held as numbers in {plural(held, 'column')}, without zeros at their end")
@@ -74,6 +80,8 @@ def _read(head: str, name: str, options: ReadOptions, found: Records, dialect: D
         name,
         first_row=int(lines[0]),
         notes=(", ".join(notes),),
+        findings=tuple(report_decisions(decisions)),
+        notations=notations_of(decisions),
         is_text=True,
         namer=lambda index: f"line {lines[index]}",
     )
@@ -132,19 +140,35 @@ def _has_header(rows: list[list[str]], options: ReadOptions, suffix: str) -> boo
 
 def _read_columns(
     found: Records, dialect: Dialect, name: str, options: ReadOptions, *, header: bool
-) -> tuple[pl.DataFrame, list[str]]:
-    """The data rows under their names, and the columns with decimal commas."""
+) -> tuple[pl.DataFrame, Decisions]:
+    """The data rows under their names, and the notation of numbers that are not written plainly."""
     names = _names(found, name, options, header=header)
-    pieces: list[pl.DataFrame] = []
-    commas: set[str] = set()
-    for raw in found.pieces(int(header)):
-        raw.columns = names
-        cleaned = clean_text(raw, options.missing or ())
-        piece, changed = _decimal_points(cleaned, options.decimal, dialect.delimiter)
-        commas.update(changed)
-        pieces.append(_shorten(piece) if found.large else piece)
-    frame = pieces[0] if len(pieces) == 1 else _join(pieces)
-    return frame, [column for column in names if column in commas]
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        for raw in found.pieces(int(header)):
+            raw.columns = names
+            yield clean_text(raw, options.missing or ())
+
+    def decide_by(evidence: Mapping[str, Evidence]) -> Decisions:
+        return decide(evidence, options, delimiter=dialect.delimiter)
+
+    evidence: dict[str, Evidence] = {}
+    decisions: Decisions | None = None
+    read = []
+    for piece in pieces():
+        evidence = add(evidence, gather(piece))
+        decisions = decide_by(evidence) if decisions is None else decisions
+        read.append(_write_plainly(piece, decisions, found))
+    decided = decide_by(evidence)
+    if decided != decisions:  # the first piece did not show what the file does
+        read.clear()
+        read.extend(_write_plainly(piece, decided, found) for piece in pieces())
+    return read[0] if len(read) == 1 else _join(read), decided
+
+
+def _write_plainly(piece: pl.DataFrame, decisions: Decisions, found: Records) -> pl.DataFrame:
+    plain = write_plainly(piece, notations_of(decisions))
+    return _shorten(plain) if found.large else plain
 
 
 def _names(found: Records, name: str, options: ReadOptions, *, header: bool) -> list[str]:
@@ -192,24 +216,3 @@ def _join_column(parts: list[pl.Series]) -> pl.Series:
     kinds = {part.dtype for part in parts if part.null_count() < len(part)}
     kind = pl.Float64() if kinds == {pl.Float64()} else pl.String()
     return pl.concat([part.cast(kind) for part in parts], rechunk=False)
-
-
-def _decimal_points(
-    frame: pl.DataFrame, decimal: str | None, delimiter: str
-) -> tuple[pl.DataFrame, list[str]]:
-    """Values written 3,14 or 1.234,5 with a point instead, and the names of the columns that hold such.
-
-    Where the comma is not given, a file with semicolons is taken to use it. Each value is judged by itself,
-    so that no row can change how another is read; 1.234 alone is left as it is, unless the comma is given.
-    """
-    if decimal == "." or (decimal is None and delimiter != ";"):
-        return frame, []
-    form = _COMMA_NUMBER if decimal == "," else _SURE_COMMA_NUMBER
-    names = [column.name for column in frame.iter_columns() if column.str.contains(_SURE_COMMA_NUMBER).any()]
-    changed = frame.columns if decimal == "," else names
-    return frame.with_columns([_use_point(frame[name], form) for name in changed]), names
-
-
-def _use_point(column: pl.Series, form: str) -> pl.Series:
-    plain = column.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    return plain.zip_with(column.str.contains(form).fill_null(value=False), column)

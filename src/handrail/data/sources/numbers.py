@@ -1,0 +1,317 @@
+"""Which notation the numbers of a table are written in: decided by the column and the file as a whole.
+
+Evidence is counted piece by piece, so that a file of any size is judged by all its rows.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from handrail.data.columns.notation import Written, as_written_plainly, grouped
+from handrail.data.columns.values import as_numbers
+from handrail.data.finding import Finding, Level, report_columns
+from handrail.recipe.reading import Notation, ReadOptions, Sign
+
+KNOWN = "as is known"
+_SAMPLE = 512  # values of a column that tell words from numbers
+_LEAST = 0.95  # share of values that are numbers in a column of numbers
+_PERCENT = frozenset("%‰")
+_SPACE, _APOSTROPHE = grouped(" "), grouped("'")
+# What the digits and signs of a number show, the first that fits: `t` a sign between thousands, `d` a decimal
+# sign, `?` one that could be either.
+_SHAPES: tuple[tuple[str, str], ...] = (
+    ("digits", r"^\d+$"),
+    ("d.", r"^\d*\.\d*$"),
+    ("t, d.", rf"^{grouped(',')}\.\d*$"),
+    ("t. d,", rf"^{grouped('.')},\d*$"),
+    ("?,", r"^[1-9]\d{0,2},\d{3}$"),
+    ("d,", r"^\d*,\d*$"),
+    ("t,", rf"^{grouped(',')}$"),
+    ("t.", rf"^{grouped('.')}$"),
+    ("t_", rf"^{_SPACE}$"),
+    ("t_ d,", rf"^{_SPACE},\d*$"),
+    ("t_ d.", rf"^{_SPACE}\.\d*$"),
+    ("t'", rf"^{_APOSTROPHE}$"),
+    ("t' d,", rf"^{_APOSTROPHE},\d*$"),
+    ("t' d.", rf"^{_APOSTROPHE}\.\d*$"),
+)
+_DOUBTFUL_POINT = r"^[1-9]\d{0,2}\.\d{3}$"  # of 'd.'
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the values of one column show, as counts of values.
+
+    Arguments:
+        values: that are not missing. numbers: those that are numbers in some notation.
+        shapes: of numbers; where all are plain, those of a sample.
+        units: of numbers, by (prefix, suffix).
+        long: whether a number has four digits and more before the decimals and no sign between them.
+        plain: whether all values are numbers as computers write them.
+        example: the first number that is not, or that could be another one.
+    """
+
+    values: int = 0
+    numbers: int = 0
+    shapes: Counter[str] = field(default_factory=Counter)
+    units: Counter[tuple[str, str]] = field(default_factory=Counter)
+    long: bool = False
+    plain: bool = True
+    example: str = ""
+
+    def __add__(self, other: "Evidence") -> "Evidence":
+        return Evidence(
+            self.values + other.values,
+            self.numbers + other.numbers,
+            self.shapes + other.shapes,
+            self.units + other.units,
+            self.long or other.long,
+            self.plain and other.plain,
+            self.example or other.example,
+        )
+
+    def shows(self, mark: str) -> bool:
+        """Whether a number has this mark, such as `d,` (a decimal comma)."""
+        return any(count and mark in shape.split() for shape, count in self.shapes.items())
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether this is a column of numbers."""
+        return self.numbers > 0 and self.numbers >= _LEAST * self.values
+
+
+class Decision(NamedTuple):
+    """What a column of numbers is written in.
+
+    Arguments:
+        notation: None where the numbers are written in several ways, and stay as they are.
+        why: what decided, or what stands against it.
+        doubt: whether nothing in the file decides.
+        example: a number of the column.
+    """
+
+    notation: Notation | None
+    why: str
+    doubt: bool
+    example: str
+
+
+Decisions = dict[str, Decision]
+Signs = tuple[Literal[".", ","], Sign, str]
+
+
+def gather(frame: pl.DataFrame) -> dict[str, Evidence]:
+    """The evidence of each column of texts."""
+    return {column.name: _look(column) for column in frame.iter_columns() if column.dtype == pl.String}
+
+
+def add(total: Mapping[str, Evidence], more: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """The evidence of two pieces of a table."""
+    return {name: total.get(name, Evidence()) + more.get(name, Evidence()) for name in {**total, **more}}
+
+
+def _look(column: pl.Series) -> Evidence:
+    texts = column.drop_nulls()
+    step = max(1, len(texts) // _SAMPLE)
+    sampled = _count(texts.gather_every(step))
+    if sampled.numbers < 0.5 * sampled.values or not len(texts):
+        return Evidence(values=len(texts), plain=False)
+    if step == 1:
+        return sampled
+    doubtful = sampled.shows("?.") and not sampled.shows("d.")
+    if doubtful or not sampled.plain or as_numbers(texts).null_count():
+        return _count(texts)
+    return Evidence(len(texts), len(texts), sampled.shapes, sampled.units, sampled.long)
+
+
+def _count(texts: pl.Series) -> Evidence:
+    written = Written(texts)
+    bodies = written.bodies
+    doubtful = bodies.str.contains(_DOUBTFUL_POINT)
+    chain = pl.when(bodies.str.contains(_SHAPES[0][1])).then(pl.lit(_SHAPES[0][0]))
+    chain = chain.when(doubtful).then(pl.lit("?."))
+    for shape, pattern in _SHAPES[1:]:
+        chain = chain.when(bodies.str.contains(pattern)).then(pl.lit(shape))
+    shapes = pl.select(chain).to_series()
+    fits = shapes.is_not_null()
+    odd = texts.filter(fits & as_numbers(texts).is_null())
+    telling = odd if len(odd) else texts.filter(shapes == "?.")
+    units = written.parts.filter(fits).group_by("prefix", "suffix").len()
+    return Evidence(
+        values=len(texts),
+        numbers=int(fits.sum()),
+        shapes=Counter(dict(shapes.drop_nulls().value_counts().iter_rows())),
+        units=Counter({(row[0], row[1]): row[2] for row in units.iter_rows()}),
+        long=bool(bodies.filter(fits).str.contains(r"^\d{4,}").any()),
+        plain=not len(odd) and bool(fits.all()),
+        example=str(telling[0]) if len(telling) else "",
+    )
+
+
+def decide(
+    evidence: Mapping[str, Evidence],
+    options: ReadOptions,
+    *,
+    delimiter: str = ",",
+) -> Decisions:
+    """The notation of each column of numbers that are not plain, and what decided.
+
+    A comma or point is sure where it stands twice, beside the other, or not before three last digits. Where
+    all of a column's could be either, other columns decide, and where these show nothing, what is usual: a
+    comma stands between thousands, unless fields are parted by semicolons and longer numbers have none.
+    """
+    if options.numbers == "plain":
+        return {}
+    votes = Counter(vote for each in evidence.values() if each.are_numbers for vote in _votes(each))
+    decisions = {}
+    for name, each in evidence.items():
+        if name in options.notations:
+            decisions[name] = Decision(options.notations[name], KNOWN, False, each.example)
+        elif each.are_numbers and _is_in_question(each, options):
+            decision = _decide_column(each, votes, options, delimiter)
+            if not each.plain or decision.notation != Notation():
+                decisions[name] = decision
+    return decisions
+
+
+def _votes(column: Evidence) -> list[str]:
+    """The decimal sign of a column that shows it."""
+    comma, point = column.shows("d,") or column.shows("t."), column.shows("d.") or column.shows("t,")
+    return [] if comma == point else ["," if comma else "."]
+
+
+def _is_in_question(column: Evidence, options: ReadOptions) -> bool:
+    if not column.plain:
+        return True
+    return column.shows("?.") and (options.decimal == "," or not column.shows("d."))
+
+
+def _decide_column(column: Evidence, votes: Counter[str], options: ReadOptions, delimiter: str) -> Decision:
+    units = [unit for unit in column.units if unit != ("", "")]
+    is_share = len(units) == 1 and not _PERCENT.isdisjoint("".join(units[0]))
+    if len(units) > 1:
+        listed = " and ".join(f"'{''.join(unit)}' ({column.units[unit]:,})" for unit in sorted(units)[:4])
+        return Decision(None, f"amounts in {listed}", True, column.example)
+    if is_share and column.units["", ""]:
+        without = f"{column.units['', '']:,} of {column.numbers:,} numbers stand without '%'"
+        return Decision(None, without, True, column.example)
+    if options.decimal or options.thousands in (",", "."):
+        signs, against = _given(column, options), "not as data.read.decimal and data.read.thousands say"
+    else:
+        signs = _shown(column) or _by_others(column, votes, delimiter)
+        against = "commas and points are used in several ways"
+    if signs is None:
+        return Decision(None, against, True, column.example)
+    decimal, thousands, why = signs
+    prefix, suffix = units[0] if units else ("", "")
+    notation = Notation(decimal=decimal, thousands=thousands, prefix=prefix, suffix=suffix, sure=not why)
+    return Decision(notation, why, why.startswith("as is usual"), column.example)
+
+
+def _given(column: Evidence, options: ReadOptions) -> Signs | None:
+    """As the settings say."""
+    opposite: dict[str, Literal[".", ","]] = {",": ".", ".": ","}
+    decimal = options.decimal or opposite.get(options.thousands or "")
+    if decimal is None:
+        return None
+    other = opposite[decimal]
+    if column.shows(f"d{other}"):
+        return None
+    usual: Sign = other if column.shows(f"t{other}") or column.shows(f"?{other}") else _spaces(column)
+    return decimal, usual if options.thousands is None else options.thousands, ""
+
+
+def _spaces(column: Evidence) -> Sign:
+    return " " if column.shows("t_") else "'" if column.shows("t'") else ""
+
+
+def _shown(column: Evidence) -> Signs | None:
+    """As the column itself shows."""
+    comma, point = (column.shows(f"d{sign}") for sign in ",.")
+    between = [sign for sign in ",." if column.shows(f"t{sign}")]
+    doubtful = [sign for sign in ",." if column.shows(f"?{sign}")]
+    if comma and point:
+        in_order = not between and not doubtful
+        return (",", _spaces(column), "decimal commas stand beside decimal points") if in_order else None
+    if len(between) > 1 or (comma and "," in between) or (point and "." in between):
+        return None
+    if comma or "." in between:
+        return (",", "." if between or "." in doubtful else _spaces(column), "")
+    if point or "," in between:
+        return (".", "," if between or "," in doubtful else _spaces(column), "")
+    return None if doubtful else (".", _spaces(column), "")
+
+
+def _by_others(column: Evidence, votes: Counter[str], delimiter: str) -> Signs | None:
+    """As other columns show, or as is usual; of a column whose signs could be either."""
+    doubtful = [sign for sign in ",." if column.shows(f"?{sign}")]
+    if len(doubtful) != 1 or _is_mixed(column):
+        return None
+    shown = "," if votes[","] > votes["."] else "." if votes["."] else ""
+    if doubtful == ["."]:
+        points_between = shown == "," and not column.long
+        return (",", ".", "as other columns have decimal commas") if points_between else (".", "", "")
+    if shown == ",":
+        return ",", "", "as other columns have decimal commas"
+    if shown == ".":
+        return ".", ",", "as other columns have decimal points"
+    if delimiter == ";" and column.long:
+        return ",", "", "as is usual where longer numbers have none"
+    return ".", ",", "as is usual"
+
+
+def _is_mixed(column: Evidence) -> bool:
+    return any(column.shows(mark) for mark in ("d,", "d.", "t,", "t."))
+
+
+def write_plainly(frame: pl.DataFrame, notations: Mapping[str, Notation]) -> pl.DataFrame:
+    """The columns of texts that have a notation as computers write numbers."""
+    return pl.DataFrame(
+        [
+            as_written_plainly(column, notations[column.name])
+            if column.name in notations and column.dtype == pl.String
+            else column
+            for column in frame.iter_columns()
+        ]
+    )
+
+
+def notations_of(decisions: Mapping[str, Decision]) -> dict[str, Notation]:
+    """The notations alone."""
+    return {name: each.notation for name, each in decisions.items() if each.notation is not None}
+
+
+def report_decisions(decisions: Decisions) -> list[Finding]:
+    """How numbers were read that are not plain, where nothing decided, and what was left as it is."""
+    found = {name: each for name, each in decisions.items() if each.why != KNOWN}
+    sure, guessed, left = {}, {}, {}
+    for name, (notation, why, doubt, example) in found.items():
+        if notation is None:
+            left[name] = f"such as '{example}': {why}"
+        else:
+            plain = as_written_plainly(pl.Series([example]), notation)[0]
+            details = guessed if doubt else sure
+            details[name] = f"'{example}' is {plain}{f', {why}' if why else ''}"
+    return [
+        *_report("note", "written-numbers", sure, "numbers that are written with signs, and read by value."),
+        *_report("warning", "guessed-numbers", guessed, "numbers whose sign could be the decimal one, too."),
+        *_report("warning", "odd-numbers", left, "look like numbers, and are taken as they are written."),
+    ]
+
+
+def _report(level: Level, name: str, details: dict[str, str], seen: str) -> list[Finding]:
+    column = next(iter(details), "")
+    return report_columns(
+        level,
+        name,
+        details,
+        seen=seen,
+        why="A network learns from what a number is worth, not from how it is written.",
+        action="data.read.decimal and data.read.thousands say which sign is which, "
+        f"data.read.notations.{column}={{decimal: ',', thousands: '.'}} for one column; "
+        "data.read.numbers=plain takes such cells as text.",
+        decided=True,
+    )
