@@ -155,12 +155,13 @@ def test_where_nothing_decides_the_guess_is_a_warning_with_the_setting():
 
 def test_a_column_is_judged_by_all_its_rows(monkeypatch):
     """Also where only a late piece of a large file shows the notation."""
-    monkeypatch.setattr("handrail.data.sources.records.PIECE", 1 << 10, raising=False)
-    rows = [f"{number}.5;{number}" for number in range(1, 600)] + ['1.234,5;"1,234"'] * 3
-    text = "a;b\n" + "\n".join(row.replace(".5;", ",5;") for row in rows) + "\n"
-    frame = read_text(text)
+    monkeypatch.setattr("handrail.data.sources.records._PIECE", 1 << 10)
+    monkeypatch.setattr("handrail.data.sources.records._TALL", 1)
+    rows = [f"{number}.125,{number / 10}" for number in range(1, 600)] + ['"1.234,5","1,234.75"'] * 3
+    frame = read_text("a,b\n" + "\n".join(rows) + "\n")
     assert numbers_of(frame, "a")[-1] == 1234.5
-    assert numbers_of(frame, "a")[0] == 1.5
+    assert numbers_of(frame, "a")[0] == 1125
+    assert numbers_of(frame, "b")[-1] == 1234.75
 
 
 def test_files_agree_on_what_a_sign_means(tmp_path):

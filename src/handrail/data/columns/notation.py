@@ -16,16 +16,22 @@ _CODES = (
 )
 _SYMBOLS = "$€£¥₹₩₽₺₪₫฿₴₦₱₡₲₵₸₼₾¢"
 _UNIT = rf"(?:[A-Z]{{0,3}}[{_SYMBOLS}]|{'|'.join(_CODES.split())}|kr\.?|zł|Kč|Ft|Fr\.|руб\.?|%|‰)"
-# Parts of a written number, in both regular expression engines.
+_SPACES, _MINUS, _APOSTROPHES = "\u00a0\u202f\u2009", "\u2212\u2013", "\u2019\u02bc"
+# The parts of a written number.
 VALUE = (
     r"^(?P<open>\()? ?(?P<before>[+-])? ?"
     rf"(?P<prefix>{_UNIT})? ?(?P<inside>[+-])? ?"
     r"(?P<body>\d[\d.,' ]*|[.,]\d+)(?P<exponent>[eE][+-]?\d+)? ?"
     rf"(?P<suffix>{_UNIT})? ?(?P<after>-)?(?P<close>\))?$"
 )
-_VALUE = re.compile(VALUE)
-_SPACES, _MINUS, _APOSTROPHES = "[\u00a0\u202f\u2009]", "[\u2212\u2013]", "[\u2019\u02bc]"
-_UNLIKE = f"[^\\d.,+ '\\-]|{_SPACES}"  # in a text that is more than digits and signs
+_SPACE, _SIGN = f"[ {_SPACES}]?", rf"[+\-{_MINUS}]?"
+# The same, quick, and without its parts.
+LIKE_A_NUMBER = (
+    rf"^\(?{_SPACE}{_SIGN}{_SPACE}{_UNIT}?{_SPACE}{_SIGN}{_SPACE}"
+    rf"(?:\d[\d.,' {_SPACES}{_APOSTROPHES}]*|[.,]\d+)"
+    rf"(?:[eE][+-]?\d+)?{_SPACE}{_UNIT}?{_SPACE}-?\)?$"
+)
+_UNLIKE = rf"[^\d.,+ '\-]|[{_SPACES}]"  # in a text that is more than digits and signs
 _WHOLE = r"[1-9]\d{0,2}"
 
 
@@ -34,16 +40,6 @@ def grouped(sign: str) -> str:
     mark = re.escape(sign)
     usual = rf"{_WHOLE}(?:{mark}\d{{3}})+"
     return rf"(?:{usual}|[1-9]\d?(?:,\d{{2}})+,\d{{3}})" if sign == "," else usual
-
-
-def is_number(text: str) -> bool:
-    """Whether a text looks like a number in any notation."""
-    return _VALUE.match(_clean(text)) is not None
-
-
-def _clean(text: str) -> str:
-    text = re.sub(_SPACES, " ", text)
-    return re.sub(_APOSTROPHES, "'", re.sub(_MINUS, "-", text))
 
 
 class Written:
@@ -57,8 +53,8 @@ class Written:
             columns = {"body": body, "negative": negative, "exponent": pl.lit("")}
             self.parts = frame.select(**columns, prefix=pl.lit(""), suffix=pl.lit(""))
             return
-        clean = pl.col("text").str.replace_all(_SPACES, " ").str.replace_all(_MINUS, "-")
-        clean = clean.str.replace_all(_APOSTROPHES, "'")
+        clean = pl.col("text").str.replace_all(f"[{_SPACES}]", " ").str.replace_all(f"[{_MINUS}]", "-")
+        clean = clean.str.replace_all(f"[{_APOSTROPHES}]", "'")
         parts = frame.select(clean.str.extract_groups(VALUE)).unnest("text")
         minus = [(pl.col(name) == "-").fill_null(value=False) for name in ("before", "inside", "after")]
         bracketed = pl.col("open").is_not_null()

@@ -156,9 +156,11 @@ def _read_columns(
     decisions: Decisions | None = None
     read = []
     for piece in pieces():
-        evidence = add(evidence, gather(piece))
+        short = _shorten(piece) if found.large else piece
+        held = {column.name for column in short.iter_columns() if column.dtype == pl.Float64}
+        evidence = add(evidence, gather(piece, plain=held))
         decisions = decide_by(evidence) if decisions is None else decisions
-        read.append(_write_plainly(piece, decisions, found))
+        read.append(_write_plainly(piece, decisions, found) if decisions else short)
     decided = decide_by(evidence)
     if decided != decisions:  # the first piece did not show what the file does
         read.clear()

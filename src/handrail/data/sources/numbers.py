@@ -4,13 +4,16 @@ Evidence is counted piece by piece, so that a file of any size is judged by all 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import numpy as np
 import polars as pl
+from jaxtyping import Int
 
-from handrail.data.columns.notation import Written, as_written_plainly, grouped
+from handrail.data.columns.notation import LIKE_A_NUMBER, Written, as_written_plainly, grouped
+from handrail.data.columns.together import join_columns
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, Level, report_columns
 from handrail.recipe.reading import Notation, ReadOptions, Sign
@@ -39,6 +42,7 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("t' d.", rf"^{_APOSTROPHE}\.\d*$"),
 )
 _DOUBTFUL_POINT = r"^[1-9]\d{0,2}\.\d{3}$"  # of 'd.'
+_SIGNED_DOUBTFUL_POINT = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,20 @@ Decisions = dict[str, Decision]
 Signs = tuple[Literal[".", ","], Sign, str]
 
 
-def gather(frame: pl.DataFrame) -> dict[str, Evidence]:
-    """The evidence of each column of texts."""
-    return {column.name: _look(column) for column in frame.iter_columns() if column.dtype == pl.String}
+def gather(frame: pl.DataFrame, *, plain: Collection[str] = ()) -> dict[str, Evidence]:
+    """The evidence of each column of texts.
+
+    Arguments:
+        plain: columns that are known to be numbers as computers write them.
+    """
+    columns = [column for column in frame.iter_columns() if column.dtype == pl.String]
+    known, found = set(plain), {}
+    for places, long in join_columns(columns) if len(frame) else ():
+        names = [columns[place].name for place in places]
+        seen = _glance(long, len(places), is_plain=len(places) == 1 and names[0] in known)
+        for place, name, evidence in zip(places, names, seen, strict=True):
+            found[name] = _count(columns[place].drop_nulls()) if evidence is None else evidence
+    return found
 
 
 def add(total: Mapping[str, Evidence], more: Mapping[str, Evidence]) -> dict[str, Evidence]:
@@ -113,18 +128,32 @@ def add(total: Mapping[str, Evidence], more: Mapping[str, Evidence]) -> dict[str
     return {name: total.get(name, Evidence()) + more.get(name, Evidence()) for name in {**total, **more}}
 
 
-def _look(column: pl.Series) -> Evidence:
-    texts = column.drop_nulls()
-    step = max(1, len(texts) // _SAMPLE)
-    sampled = _count(texts.gather_every(step))
-    if sampled.numbers < 0.5 * sampled.values or not len(texts):
-        return Evidence(values=len(texts), plain=False)
-    if step == 1:
-        return sampled
-    doubtful = sampled.shows("?.") and not sampled.shows("d.")
-    if doubtful or not sampled.plain or as_numbers(texts).null_count():
-        return _count(texts)
-    return Evidence(len(texts), len(texts), sampled.shapes, sampled.units, sampled.long)
+def _glance(long: pl.Series, columns: int, *, is_plain: bool) -> list[Evidence | None]:
+    """Of columns one below the other, the evidence of words and of plain numbers; None where it takes a look.
+
+    A tall column stands alone, and a sample shows whether it is of words and has points.
+    """
+    sample = long if columns > 1 else long.gather_every(max(1, len(long) // _SAMPLE))
+    known = _counts(sample.is_not_null(), columns)
+    like = _counts(sample.str.contains(LIKE_A_NUMBER), columns)
+    of_words = like < np.maximum(0.5 * known, 1)
+    lost = np.zeros(columns)
+    if not (is_plain or of_words.all()):
+        lost = _counts(as_numbers(long).is_null() & long.is_not_null(), columns)
+    points = _counts(sample.str.contains(".", literal=True), columns)
+    doubtful = _counts(sample.str.contains(_SIGNED_DOUBTFUL_POINT), columns)
+    needs_a_look = ~of_words & ((lost > 0) | ((points > 0) & (points == doubtful)))
+    found: list[Evidence | None] = []
+    for place, values in enumerate(_counts(long.is_not_null(), columns).tolist()):
+        shapes = Counter(["d." if points[place] else "digits"])
+        plain = Evidence(values, plain=False) if of_words[place] else Evidence(values, values, shapes)
+        found.append(None if needs_a_look[place] else plain)
+    return found
+
+
+def _counts(mask: pl.Series, columns: int) -> Int[np.ndarray, " columns"]:
+    """How many values of each of the columns, one below the other."""
+    return mask.fill_null(value=False).to_numpy().reshape(columns, -1).sum(axis=1)
 
 
 def _count(texts: pl.Series) -> Evidence:
