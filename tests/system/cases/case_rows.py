@@ -52,7 +52,7 @@ class Answer:
         return self.json["findings"]
 
     def said(self, *texts: str) -> str:
-        """The finding that holds all these texts, which a fit prints as well; it is a failure to have none."""
+        """The finding that holds all these texts, which a fit prints as well; there must be one."""
         told = [each for each in self.findings if each["level"] != "note" or each["decided"]]
         sentences = [f"{each['seen']} {each['why']} {each['action']}" for each in told]
         found = [sentence for sentence in sentences if all(text in sentence for text in texts)]
@@ -82,7 +82,9 @@ class Cli:
     run: Callable[..., Answer]
     folder: Path
 
-    def check(self, path: Path, target: str | int | None, *settings: str, read: tuple[str, ...] = ()) -> Answer:
+    def check(
+        self, path: Path, target: str | int | None, *settings: str, read: tuple[str, ...] = ()
+    ) -> Answer:
         """`handrail check --json`."""
         return self.run("check", path, *_options(target, settings, read), "--json")
 

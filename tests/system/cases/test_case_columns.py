@@ -71,9 +71,9 @@ def test_nines_that_stand_for_missing(path: Path, cli: Cli) -> None:
     assert setting
     after = cli.check(path, "y", setting[0])
     after.said_nothing_of("'income' (99999999")
-    table = cli.numbers(path, "missing=[99999999]")
-    assert None in table["income"]
-    assert max(value for value in table["income"] if value is not None) < 1e6
+    income = cli.read(path, "missing=[99999999]")["income"]
+    assert income.null_count() == path.read_text().count("99999999")
+    assert max(float(value) for value in income.drop_nulls().to_list()) < 1e6
     _, printed = cli.fit(path, "y", "training.epochs=1")
     assert "99999999" in printed
 
@@ -137,6 +137,6 @@ def test_one_way_to_choose_a_threshold_for_all(path: Path, cli: Cli) -> None:
     """A linear network and the linear baseline are the same model: no threshold makes one win."""
     summary, printed = cli.fit(path, "y", "model=linear")
     ours, theirs = metric(summary, "f1"), metric(summary, "f1", "linear")
-    assert ours == pytest.approx(theirs, abs=0.1)
-    assert f"{summary['decisions']['threshold']:.2g}" in printed
-    assert "Decided: 'yes' where its probability is above" in printed
+    assert ours == pytest.approx(theirs, abs=0.15)
+    assert min(ours, theirs) > 0.4
+    assert f"Decided: 'yes' where its probability is above {summary['decisions']['threshold']:.3g}" in printed
