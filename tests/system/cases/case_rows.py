@@ -16,7 +16,8 @@ def rows(*names: str) -> Callable[[Any], Any]:
     """A test that runs once for each of these files or folders, which become its `name` and its id."""
 
     def mark(test: Any) -> Any:
-        ROWS.update(dict.fromkeys(names, test.__name__))
+        for name in names:
+            ROWS[name] = test.__name__
         return pytest.mark.parametrize("name", names)(test)
 
     return mark

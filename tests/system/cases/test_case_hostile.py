@@ -43,7 +43,7 @@ def test_names_of_answers_that_the_table_has(path: Path, cli: Cli) -> None:
 @rows("hostile/card.csv")
 def test_names_that_are_html(path: Path, cli: Cli) -> None:
     cli.fit(path, 3, "training.epochs=1")
-    for file in ("card.md", "report.html"):
+    for file in ("model/card.md", "report.html"):
         text = (cli.folder / "run" / file).read_text()
         assert "onerror" in text
         assert "`<img src" in text or "<img src=x" not in text.replace("`", "")
