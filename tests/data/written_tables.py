@@ -71,6 +71,7 @@ class WrittenColumn:
     values: list[Cell]
     style: str
     digits: int = 0
+    unit: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def number_column(draw: Any, name: str, rows: int, random: Random, signs: tuple[
     if digits > 1 and unit == ("", "") and minus != "({})" and draw(st.booleans()):
         cells = [cell.rstrip("0").rstrip(signs[0]) for cell in cells]  # as spreadsheets write them
     style = f"{signs} {unit} {minus} {digits} digits to {largest}"
-    return WrittenColumn(name, "number", cells, [*values], style, digits)
+    return WrittenColumn(name, "number", cells, [*values], style, digits, unit)
 
 
 def decisive_column(name: str, rows: int, random: Random, signs: tuple[str, str]) -> WrittenColumn:
@@ -154,7 +155,8 @@ def date_column(draw: Any, name: str, rows: int, random: Random, order: str) -> 
         pool = {"days": DAYS, "ordered": ORDERED[order], "short": SHORT[order], "periods": PERIODS}[family]
         time = draw(st.sampled_from(TIMES)) if family in ("days", "ordered") else ""
         styles = [draw(st.sampled_from(pool))]
-        styles = [styles[0] + time if styles[0] != "%Y%m%d" else styles[0]]
+        named = styles[0] == "%Y%m%d" or ("{b}" in styles[0] and time.startswith("T"))
+        styles = [styles[0] + time * (not named)]
     start, span = datetime(1995, 1, 1, tzinfo=UTC), draw(st.sampled_from([400, 4000, 12000]))
     moments = [start + timedelta(days=random.uniform(0, span)) for _ in range(rows)]
     moments[:4] = [start + timedelta(days=random.choice((14, 20, 27))) for _ in range(4)]  # no month 13
@@ -301,7 +303,7 @@ def _surround(
         last = [""] * len(table[0])
         for at in numbers:
             total = sum(value for value in columns[at].values if isinstance(value, float | int))
-            last[at] = write_number(total, signs, ("", ""), "-{}", columns[at].digits)
+            last[at] = write_number(total, signs, columns[at].unit, "-{}", columns[at].digits)
         words = [at for at, column in enumerate(columns) if column.kind == "word"]
         last[words[0] if words else -1] = "Total"
         table, how["totals"] = [*table, last], True
