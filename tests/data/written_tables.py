@@ -280,7 +280,8 @@ def _encodable(column: WrittenColumn, encoding: str) -> WrittenColumn:
         return text.replace("€", "$") if encoding == "latin-1" else text
 
     cells, values = [plain(cell) for cell in column.cells], [plain(value) for value in column.values]
-    return replace(column, cells=cells, values=values)
+    unit = plain(column.unit[0]), plain(column.unit[1])
+    return replace(column, cells=cells, values=values, unit=unit)
 
 
 def _surround(
