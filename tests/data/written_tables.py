@@ -99,6 +99,8 @@ def write_number(value: float, signs: tuple[str, str], unit: tuple[str, str], mi
 
 def number_column(draw: Any, name: str, rows: int, random: Random, signs: tuple[str, str]) -> WrittenColumn:
     """Numbers of one notation."""
+    if draw(st.integers(0, 9)) == 0:
+        return scientific_column(name, rows, random, signs)
     digits = draw(st.sampled_from([0, 0, 1, 2, 2, 3]))
     unit, minus = draw(st.sampled_from(UNITS)), draw(st.sampled_from(MINUS))
     largest = draw(st.sampled_from([10**2, 10**4, 10**6, 10**8]))
@@ -109,6 +111,13 @@ def number_column(draw: Any, name: str, rows: int, random: Random, signs: tuple[
         cells = [cell.rstrip("0").rstrip(signs[0]) for cell in cells]  # as spreadsheets write them
     style = f"{signs} {unit} {minus} {digits} digits to {largest}"
     return WrittenColumn(name, "number", cells, [*values], style, digits, unit)
+
+
+def scientific_column(name: str, rows: int, random: Random, signs: tuple[str, str]) -> WrittenColumn:
+    """Numbers with a power of ten."""
+    values = [float(f"{random.uniform(-9, 9):.3f}e{random.randrange(-9, 9)}") for _ in range(rows)]
+    cells = [f"{value:.3e}".replace(".", signs[0]) for value in values]
+    return WrittenColumn(name, "number", cells, [*values], f"{signs} scientific", 3)
 
 
 def decisive_column(name: str, rows: int, random: Random, signs: tuple[str, str]) -> WrittenColumn:
@@ -246,9 +255,14 @@ def written_tables(draw: Any) -> WrittenTable:
     table = [[column.name for column in columns] + ["target"]]
     table += [list(row) for row in zip(*(column.cells for column in columns), targets, strict=True)]
     table, columns, how = _surround(draw, table, columns, signs, settings)
+    if draw(st.integers(0, 7)) == 0:
+        how["padded"] = True
+        table = [[cell if "\n" in cell or '"' in cell else f"{cell} " for cell in row] for row in table]
     text = quote_rows(table, delimiter, quoting, end)
     text = _around(draw, text, end, settings, how)
-    if draw(st.integers(0, 3)) == 0:
+    if how["above"] is None and draw(st.integers(0, 9)) == 0:
+        how["above"], text = "sep", f"sep={delimiter}{end}{text}"
+    elif draw(st.integers(0, 3)) == 0:
         settings["data.read.delimiter"] = delimiter
     how |= {"quoting": quoting, "encoding": encoding, "delimiter": delimiter}
     return WrittenTable(text.encode(encoding), settings, columns, how)
@@ -293,7 +307,8 @@ def _surround(
 ) -> tuple[list[list[str]], list[WrittenColumn], dict[str, Any]]:
     """Rows that are no data, and names that stand twice."""
     how: dict[str, Any] = {}
-    numbers = [at for at, column in enumerate(columns) if column.kind == "number"]
+    exact = [column.kind == "number" and "scientific" not in column.style for column in columns]
+    numbers = [at for at, is_exact in enumerate(exact) if is_exact]
     extra = draw(st.sampled_from([None] * 6 + ["units", "header", "totals", "twice", "names"]))
     if extra == "units" and numbers:
         units = ["kg" if at in numbers else "" for at in range(len(table[0]))]
