@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.data.sources import read
+from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.dialect import Dialect, records
 from handrail.data.sources.records import IrregularError, RaggedError, find_odd, find_records
 from handrail.data.split.row_hashes import row_hashes
@@ -41,6 +42,18 @@ def test_adult_has_no_header_and_spaces_after_commas(shared_data):
     assert "no header" in table.notes[0]
     assert "spaces after delimiters removed" in table.notes[0]
     assert (table.row_name(0), table.first_row) == ("line 1", 1)
+
+
+def test_spaces_between_tabs_are_within_values():
+    """Also where each row has equally many, so that white space would fit as well."""
+
+    def read_columns(text: str) -> list[str]:
+        return read_delimited(text.encode(), "t.csv", options=ReadOptions()).frame.columns
+
+    names = "full name\tage\n" + "John Smith\t30\nAnn Miller\t40\n" * 3
+    assert read_columns(names) == ["full name", "age"]
+    rates = "unit price\trate\tn\n" + "2,5\t5,1 %\t3\n" * 3
+    assert read_columns(rates) == ["unit price", "rate", "n"]
 
 
 def test_white_space_columns_with_tabs_and_quotes(shared_data):

@@ -132,7 +132,10 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
     delimiters = [delimiter] if delimiter else tabs or [*",;\t|", WHITESPACE]
     quotes = [quote] if quote is not None else ['"', ""]
     best, best_score = None, (0.0, 0.0, 0.0)
+    single_spaces = WHITESPACE in delimiters and _has_words_between_tabs(text)
     for candidate in (Dialect(d, q) for q in quotes for d in delimiters):
+        if candidate.delimiter == WHITESPACE and single_spaces:
+            continue
         score = _score(sample_rows(text, candidate), candidate)
         # Quotes are plain text only where that makes the rows even: ragged rows may have other reasons.
         if score > best_score and (candidate.quote == quotes[0] or score[0] == 1.0):
@@ -144,6 +147,16 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
     first = next((line for line in text.splitlines() if line.strip()), "")
     likely = next((d for d in ",;\t|" if d in first), NO_DELIMITER)
     return Dialect(likely, quotes[0])
+
+
+def _has_words_between_tabs(text: str) -> bool:
+    """Whether tabs alone divide the lines evenly, and what stands between them has single spaces at most.
+
+    Such spaces are within names and numbers (`full name`, `12 %`), also where each row has equally many.
+    """
+    dialect = Dialect("\t", "")
+    rows = sample_rows(text, dialect)
+    return _score(rows, dialect)[0] == 1.0 and not any("  " in value for row in rows for value in row)
 
 
 def _score(rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[float, float, float]:
