@@ -69,7 +69,7 @@ def differences(table: WrittenTable, folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("examples", [60, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [40, pytest.param(2000, marks=pytest.mark.slow)])
 def test_what_was_written_is_read_back(examples: int, tmp_path: Path) -> None:
     @given(table=written_tables())
     @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])

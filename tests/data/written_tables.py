@@ -46,7 +46,7 @@ MIXED = ["%Y-%m-%d", "%d.%m.%Y", "%d {b} %Y", "{b} %d, %Y"]
 USUAL = ["", "NA", "N/A", "n/a", "null", "NULL", "NaN", "None", "?", "-", "."]
 OWN = ["-999", "99999999", "k.A.", "missing", "#N/V", "--", "n.d."]
 PLAIN = ["red", "blue", "green", "north", "south", "oak tree", "two words", "O'Brien", "x-ray", "5 km away"]
-AWKWARD = ["a, b", "c; d", 'say "hi"', "one\ntwo", "p | q", "'quoted'", "tab\there", '"', "ends with ,"]
+AWKWARD = ["a, b", "c; d", 'say "hi"', "one\ntwo", "p | q", "it's 'so' then", "tab\there", '"', "ends with ,"]
 FOREIGN = ["Zoë", "größer", "naïve", "señor", "Ærø"]
 DECOYS: list[Callable[[Random], str]] = [
     lambda random: f"{random.randrange(1000, 99999):06d}",  # a code with leading zeros
