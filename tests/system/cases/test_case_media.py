@@ -68,7 +68,6 @@ def test_nested_columns_may_be_dropped(path: Path, cli: Cli) -> None:
     cli.check(path, "label").refused("'meta'", "'tags'", "data.drop=[meta, tags]")
     checked = cli.check(path, "label", "data.drop=[meta,tags]")
     assert checked.kinds == {"text": "text"}
-    cli.fit(path, "label", "data.drop=[meta,tags]", "training.epochs=1")
 
 
 @rows("text/nul.csv")

@@ -13,11 +13,12 @@ def test_thousands_among_the_features(name: str, path: Path, cli: Cli, shared_ca
     plain = cli.numbers(shared_cases / "tables" / "features2_numbers.csv")
     assert plain["area"][:2] == [4469, 4801]
     assert cli.numbers(path) == plain
+    if "numbers" in name:
+        return
+    cli.check(path, "price").said("'4,469' is 4469", "data.read.")
     summary, printed = cli.fit(path, "price")
     assert metric(summary, "r2") == pytest.approx(0.996, abs=0.002)
-    if "numbers" not in name:
-        cli.check(path, "price").said("'4,469' is 4469", "data.read.")
-        assert "'4,469' is 4469" in printed
+    assert "'4,469' is 4469" in printed
 
 
 @rows("tables/houses.csv", "tables/houses_space.csv")
@@ -39,10 +40,11 @@ def test_percent_and_money(name: str, path: Path, cli: Cli, shared_cases: Path) 
     assert values == {column: plain[column].cast(float).to_list() for column in values}
     assert (values["discount"][0], values["cost"][0]) == (16.0, 1403.06)
     assert -56.51 in values["profit"]
+    if "numbers" in name:
+        return
     summary, printed = cli.fit(path, "churned")
     assert metric(summary, "accuracy") == pytest.approx(0.778, abs=0.001)
-    if "numbers" not in name:
-        assert "'16.0%' is 16.0" in printed
+    assert "'16.0%' is 16.0" in printed
 
 
 @rows("tables/orders_target.csv")

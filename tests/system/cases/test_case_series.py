@@ -51,14 +51,15 @@ def test_several_series_in_one_table_wait(path: Path, cli: Cli) -> None:
 
 
 @rows("series/mname.csv", "series/ym.csv", "series/newest_first.csv")
-def test_months_are_read_and_put_in_order(path: Path, cli: Cli) -> None:
+def test_months_are_read_and_put_in_order(name: str, path: Path, cli: Cli) -> None:
     settings = (FORECAST, "data.forecast.horizon=6", "training.epochs=1")
     summary, printed = cli.fit(path, "y", *settings)
     assert "in the order of 'month'" in printed
     assert summary["task"]["season"] == 12
-    twin, _ = cli.fit(path.with_name("ym.csv"), "y", *settings, out="twin")
-    assert summary["metrics"] == twin["metrics"]
-    assert summary["baselines"] == twin["baselines"]
+    if "ym" not in name:
+        twin, _ = cli.fit(path.with_name("ym.csv"), "y", *settings, out="twin")
+        assert summary["metrics"] == twin["metrics"]
+        assert summary["baselines"] == twin["baselines"]
     assert cli.run("predict", "run", path, "-o", "answers.csv").code == 0
     answers = pl.read_csv(cli.folder / "answers.csv", infer_schema=False)
     assert answers["date"].to_list()[0].startswith("2020-01")
