@@ -215,8 +215,12 @@ HARMLESS = "\t|"  # delimiters that no number and no word here holds
 
 
 @st.composite
-def written_tables(draw: Any) -> WrittenTable:
-    """A table of three to six columns and a target, with all that may stand around it."""
+def written_tables(draw: Any, *, open_questions: bool = False) -> WrittenTable:
+    """A table of three to six columns and a target, with all that may stand around it.
+
+    Arguments:
+        open_questions: whether nothing in the file or the settings need say what signs and orders mean.
+    """
     random = Random(draw(st.integers(0, 2**32)))
     rows = draw(st.integers(24, 40))
     signs, order = draw(st.sampled_from(SIGNS)), draw(st.sampled_from(["dmy", "mdy", "ymd"]))
@@ -238,9 +242,12 @@ def written_tables(draw: Any) -> WrittenTable:
     for column in dates:
         if "%Y%m%d" in column.style:  # else a number
             settings["data.columns"] = settings.get("data.columns", {}) | {column.name: "datetime"}
-    if any("%y" in column.style for column in dates) or (dates and draw(st.booleans())):
+    is_short = any("%y" in column.style for column in dates)
+    if not open_questions and (is_short or (dates and draw(st.booleans()))):
         settings["data.dates.order"] = order
-    if signs != (".", "") and draw(st.booleans()):
+    if open_questions:
+        pass
+    elif signs != (".", "") and draw(st.booleans()):
         settings |= {"data.read.decimal": signs[0], "data.read.thousands": signs[1].replace("\u00a0", " ")}
     elif signs != (".", ""):
         columns.append(decisive_column("decisive", rows, random, signs))
@@ -327,6 +334,9 @@ def _surround(
         one, other = columns[:2]
         table[0][:2] = [one.name, one.name]
         columns = [one, replace(other, name=f"{one.name}.1"), *columns[2:]]
+        kinds = settings.get("data.columns", {})
+        if other.name in kinds:
+            kinds[columns[1].name] = kinds.pop(other.name)
         how["twice"] = one.name
     elif extra == "names":
         settings |= {"data.read.header": False, "data.read.names": table[0]}
