@@ -141,10 +141,11 @@ def refuse_title(
         return
     line, first = int(lines[place]), int(lines[0])
     title = ", ".join(cell for row in rows[:place] for cell in row if cell)
+    what = f"a title ({title[:80]})" if title else "nothing"
     above = f"line {first} holds" if place == 1 else f"lines {first} to {line - 1} hold"
     shown = list_some((f"'{cell}'" for cell in names), most=8)
     raise DataError(
-        f"{name}: {above} {f'a title ({title[:80]})' if title else 'nothing'} above the table, and line {line} the "
-        f"names of the {plural(width, 'column')} ({shown}). --read skip={line - 1} (data.read.skip: {line - 1}) "
-        f"leaves what is above out; --read header={first} takes line {first} for the names."
+        f"{name}: {above} {what} above the table, and line {line} the names of the {plural(width, 'column')} "
+        f"({shown}). --read skip={line - 1} (data.read.skip: {line - 1}) leaves what is above out; "
+        f"--read header={first} takes line {first} for the names."
     )

@@ -75,7 +75,8 @@ def _head_of(data: bytes) -> str:
 def _read_as(data: bytes, name: str, options: ReadOptions, find: RecordsFinder) -> Table:
     laid_out = lay_out(data, name, options)
     head = _head_of(laid_out.data)
-    return _read(head, name, options, *_find(laid_out, head, name, options, find), laid_out.notes)
+    found, dialect = _find(laid_out, head, name, options, find)
+    return _read(head, name, options, found, dialect, remarks=laid_out.notes)
 
 
 def _attempt(data: bytes, name: str, options: ReadOptions) -> tuple[Records, Dialect]:
@@ -93,7 +94,7 @@ def _find(
 
 
 def _read(
-    head: str, name: str, options: ReadOptions, found: Records, dialect: Dialect, remarks: tuple[str, ...]
+    head: str, name: str, options: ReadOptions, found: Records, dialect: Dialect, *, remarks: Sequence[str]
 ) -> Table:
     rows = sample_rows(head, dialect)
     quotes = Quotes() if options.quote is not None else find_quotes(rows, found)
@@ -103,14 +104,7 @@ def _read(
     sift = RowSifter(cells, options.missing or (), active=options.rows == "auto")
     frame, commas = _read_columns(found, dialect, name, options, cells=cells, prepare=quotes, sift=sift)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}", *remarks]
-    has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
-    if has_delimiter and dialect.delimiter + " " in head.lstrip("\n").split("\n", 1)[0]:
-        notes.append("spaces after delimiters removed")
-    if commas:
-        notes.append(f"decimal commas turned into points in {', '.join(commas)}")
-    held = frame.dtypes.count(pl.Float64())
-    if held:
-        notes.append(f"decimals held as numbers in {plural(held, 'column')}, without zeros at their end")
+    notes += _remarks(head, dialect, frame, commas)
     lines = found.lines[int(header) :]
     findings = [*quotes.findings(frame.columns, name), *sift.findings(lines, name)]
     findings += [] if options.quote is not None else quote_findings(dialect, name)
@@ -128,6 +122,20 @@ def _read(
         is_text=True,
         namer=lambda index: f"line {lines[index]}",
     )
+
+
+def _remarks(head: str, dialect: Dialect, frame: pl.DataFrame, commas: list[str]) -> list[str]:
+    """What else was done with the text, each in a few words."""
+    notes = []
+    has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
+    if has_delimiter and dialect.delimiter + " " in head.lstrip("\n").split("\n", 1)[0]:
+        notes.append("spaces after delimiters removed")
+    if commas:
+        notes.append(f"decimal commas turned into points in {', '.join(commas)}")
+    held = frame.dtypes.count(pl.Float64())
+    if held:
+        notes.append(f"decimals held as numbers in {plural(held, 'column')}, without zeros at their end")
+    return notes
 
 
 def _suffix(name: str) -> str:

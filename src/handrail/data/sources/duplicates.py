@@ -36,12 +36,12 @@ def report_duplicates(names: Sequence[str], frame: pl.DataFrame, source: str) ->
         names: as they stand in the source.
         frame: the columns under their numbered names.
     """
+    if len(set(names)) == len(names):
+        return ()
     groups: dict[str, list[str]] = {}
     for name, numbered in zip(names, frame.columns, strict=True):
         groups.setdefault(name, []).append(numbered)
     groups = {name: columns for name, columns in groups.items() if len(columns) > 1}
-    if not groups:
-        return ()
     pairs = [(columns[0], other) for columns in groups.values() for other in columns[1:]]
     equal = [pair for pair in pairs if frame[pair[0]].equals(frame[pair[1]], check_names=False)]
     words = (

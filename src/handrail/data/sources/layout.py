@@ -80,7 +80,7 @@ def _check_header(data: bytes, line: int, name: str, comment: str | None) -> byt
         data = data[:start] + text + data[end:]
     if not text.strip():
         raise DataError(
-            f"{name}: line {line} is blank; expected the names of the columns there (data.read.header: {line})."
+            f"{name}: line {line} is blank; expected the names of the columns (data.read.header: {line})."
         )
     return data
 

@@ -22,8 +22,15 @@ _LONGEST_UNIT = 16
 NUMBER = r"^[(+\-−–$€£¥₹\s]*[.,]?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?[\s%‰$€£¥₹)\-]*(?:[A-Z]{3})?$"
 _NUMBER = re.compile(NUMBER)
 _SYMBOL = re.compile(r"[°%‰$€£¥₹Ωµμ²³⁻]|^[(\[{].{0,14}[)\]}]$")
-_WORDS = frozenset(
-    ["m", "cm", "mm", "km", "nm", "um", "in", "ft", "yd", "mi", "kg", "g", "mg", "t", "lb", "lbs", "oz", "s", "sec", "secs", "ms", "us", "ns", "min", "mins", "h", "hr", "hrs", "hour", "hours", "day", "days", "week", "weeks", "month", "months", "year", "years", "yr", "yrs", "second", "seconds", "minute", "minutes", "hz", "khz", "mhz", "ghz", "w", "kw", "mw", "gw", "wh", "kwh", "mwh", "j", "kj", "mj", "cal", "kcal", "ev", "v", "mv", "kv", "a", "ma", "ohm", "f", "c", "k", "degc", "degf", "deg", "degree", "degrees", "celsius", "fahrenheit", "kelvin", "rad", "pa", "hpa", "kpa", "mpa", "bar", "mbar", "psi", "atm", "mmhg", "n", "kn", "nm", "l", "ml", "dl", "cl", "ha", "acre", "acres", "mol", "mmol", "umol", "ppm", "ppb", "db", "lx", "lm", "cd", "usd", "eur", "gbp", "chf", "jpy", "cny", "inr", "aud", "cad", "sek", "nok", "dkk", "pln", "czk", "huf", "rub", "brl", "euro", "euros", "dollars", "percent", "pct", "count", "counts", "pcs", "pieces", "byte", "bytes", "kb", "mb", "gb", "bit", "bits", "rpm", "mph", "kmh", "kph", "knots", "px", "pixel", "pixels", "m2", "m3", "cm2", "cm3", "km2", "meter", "meters", "metre", "metres", "gram", "grams", "liter", "litre", "liters", "litres", "watt", "watts", "volt", "volts", "ampere", "unitless", "dimensionless"]
+_UNIT = re.compile(
+    r"m|cm|mm|km|nm|um|in|ft|yd|mi|kg|g|mg|t|lb|lbs|oz|s|sec|secs|ms|us|ns|min|mins|h|hr|hrs|hour|hours|"
+    r"day|days|week|weeks|month|months|year|years|yr|yrs|second|seconds|minute|minutes|hz|khz|mhz|ghz|w|"
+    r"kw|mw|gw|wh|kwh|mwh|j|kj|mj|cal|kcal|ev|v|mv|kv|a|ma|ohm|f|c|k|degc|degf|deg|degree|degrees|"
+    r"celsius|fahrenheit|kelvin|rad|pa|hpa|kpa|mpa|bar|mbar|psi|atm|mmhg|n|kn|nm|l|ml|dl|cl|ha|acre|"
+    r"acres|mol|mmol|umol|ppm|ppb|db|lx|lm|cd|usd|eur|gbp|chf|jpy|cny|inr|aud|cad|sek|nok|dkk|pln|czk|"
+    r"huf|rub|brl|euro|euros|dollars|percent|pct|count|counts|pcs|pieces|byte|bytes|kb|mb|gb|bit|bits|"
+    r"rpm|mph|kmh|kph|knots|px|pixel|pixels|m2|m3|cm2|cm3|km2|meter|meters|metre|metres|gram|grams|"
+    r"liter|litre|liters|litres|watt|watts|volt|volts|ampere|unitless|dimensionless"
 )
 
 
@@ -139,7 +146,9 @@ def is_unit(cell: str) -> bool:
     if _SYMBOL.search(cell):
         return len(cell) <= _LONGEST_UNIT
     parts = [part for part in re.split(r"[\s/*·^.()\[\]]+|\b-?\d+\b", cell.lower()) if part]
-    return bool(parts) and all(part in _WORDS or part.rstrip("-0123456789") in _WORDS for part in parts)
+    return bool(parts) and all(
+        _UNIT.fullmatch(part) or _UNIT.fullmatch(part.rstrip("-0123456789")) for part in parts
+    )
 
 
 def _lines(rows: Sequence[int], lines: Sequence[int]) -> str:

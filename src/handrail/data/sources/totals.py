@@ -20,7 +20,10 @@ _SUMS = (
     r"totals?|totale|totaal|totalt|sums?|summe|suma|soma|somme|gesamt|gesamtsumme|insgesamt|all|overall|Σ|∑"
     r"|итого|всего|сумма|合计|总计|總計|合計"
 )
-_MEANS = r"averages?|avg|means?|mittelwert|mittel|durchschnitt|schnitt|moyenne|media|promedio|gemiddelde|среднее|平均|Ø|⌀"
+_MEANS = (
+    r"averages?|avg|means?|mittelwert|mittel|durchschnitt|schnitt|moyenne|media|promedio|gemiddelde|среднее"
+    r"|平均|Ø|⌀"
+)
 _WORD = re.compile(rf"\W*(?:(?:grand|sub|over)[ -]?)?(?:{_SUMS}|{_MEANS})[\W_]*", re.IGNORECASE)
 _LABEL = re.compile(
     rf"{_WORD.pattern}|(?:grand )?(?:total|sum|summe|gesamt|mean|average)[\s=:(].{{0,24}}", re.IGNORECASE
@@ -94,8 +97,8 @@ def _suspect_label(frame: pl.DataFrame, lines: np.ndarray, source: str) -> list[
         Finding(
             level="warning",
             name="totals",
-            seen=f"{source}: line {line:,}, the last one, says '{label}', but does not hold the sums or means of "
-            "those above; it was read as a row.",
+            seen=f"{source}: line {line:,}, the last one, says '{label}', but does not hold the sums or "
+            "means of those above; it was read as a row.",
             why="A row that sums up others is none of them.",
             action="Take it out of the file if it is no row.",
         )
