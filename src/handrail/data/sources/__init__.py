@@ -32,7 +32,7 @@ from handrail.data.sources.columnar import (
 )
 from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.duplicates import number_names
-from handrail.data.sources.guessed_encoding import report_guess
+from handrail.data.sources.layout.guessed_encoding import report_guess
 from handrail.data.sources.media import has_items, read_items, with_pictures
 from handrail.data.sources.objects import from_object, read_pickle
 from handrail.data.sources.sql import is_url, read_sql, sqlite_url

@@ -9,7 +9,6 @@ import polars as pl
 
 from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.values import as_numbers
-from handrail.data.sources.advice import advise, refuse_title
 from handrail.data.sources.cells import MISSING, check_names, clean_text
 from handrail.data.sources.dialect import (
     MOST_CHARACTERS,
@@ -22,11 +21,12 @@ from handrail.data.sources.dialect import (
     sample_rows,
 )
 from handrail.data.sources.duplicates import number_names, report_duplicates
-from handrail.data.sources.layout import Layout, lay_out
-from handrail.data.sources.odd_rows import RowSifter
-from handrail.data.sources.quotes import Quotes, find_quotes, quote_findings
+from handrail.data.sources.layout.advice import advise, advise_one_column, refuse_title
+from handrail.data.sources.layout.lines import Layout, lay_out
+from handrail.data.sources.layout.odd_rows import RowSifter
+from handrail.data.sources.layout.quotes import Quotes, find_quotes, quote_findings
+from handrail.data.sources.layout.totals import leave_out_totals
 from handrail.data.sources.records import IrregularError, RaggedError, Records, find_odd, find_records
-from handrail.data.sources.totals import leave_out_totals
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -37,6 +37,7 @@ _EXACT = r"^[+-]?(?:0|[1-9]\d{0,14})?(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # no code, n
 _COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
 _SURE_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d+,\d+|,\d+)(?:[eE][+-]?\d+)?$"
 
+_USUAL_ADVICE = "Correct that line, or give the delimiter if it was found wrongly."
 RecordsFinder = Callable[[bytes, Dialect], Records]
 
 
@@ -65,7 +66,7 @@ def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
         if not isinstance(error.__cause__, RaggedError):
             raise
         advice = advise(data, options, error.__cause__, partial(_attempt, data, name))
-        raise DataError(f"{error} {advice}".strip()) from error.__cause__
+        raise DataError(f"{error} {advice or _USUAL_ADVICE}") from error.__cause__
 
 
 def _head_of(data: bytes) -> str:
@@ -76,6 +77,13 @@ def _read_as(data: bytes, name: str, options: ReadOptions, find: RecordsFinder) 
     laid_out = lay_out(data, name, options)
     head = _head_of(laid_out.data)
     found, dialect = _find(laid_out, head, name, options, find)
+    if dialect.delimiter == NO_DELIMITER and options.delimiter is None and options.header is None:
+        advice = advise_one_column(data, options, partial(_attempt, data, name))
+        if advice:
+            raise DataError(
+                f"{name}: its first lines fit no delimiter, and as one column its rows would be texts. "
+                f"{advice} Where it is one column all the same, --read header=true or header=false says so."
+            )
     return _read(head, name, options, found, dialect, remarks=laid_out.notes)
 
 
@@ -177,8 +185,7 @@ def _explain(error: Exception, name: str, dialect: Dialect) -> str:
         )
     if isinstance(error, RaggedError):
         expected = f"expected {error.expected}, as in line {error.first_line} ({dialect})"
-        advice = "Correct that line, or give the delimiter if it was found wrongly."
-        return f"{name}: line {error.line} has {error.fields} fields; {expected}. {advice}"
+        return f"{name}: line {error.line} has {plural(error.fields, 'field')}; {expected}."
     return f"{name} cannot be split into fields: {error}. Check delimiter and quotes ({dialect})."
 
 

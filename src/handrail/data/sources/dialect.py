@@ -15,6 +15,7 @@ _SAMPLE_ROWS = 500
 _SAMPLE_LINES, MOST_CHARACTERS = 4, 1 << 24  # of lines that are longer than the sample
 _SAMPLE_FIELDS = 1 << 16
 _FEWEST = 3  # rows, of which the first may hold units
+_LONGEST_NAME = 32
 _END = "\x1e"  # a last record of our own shows whether a quote was left open before it
 
 _NUMBER = re.compile(
@@ -185,10 +186,7 @@ def has_header(rows: Sequence[Sequence[str]], *, missing: Collection[str], suffi
     if not body:
         return names
     columns = [[row[i] for row in body if i < len(row) and row[i] not in missing] for i in range(len(first))]
-    # The header may stand among the rows again, and units may stand below it.
-    below = [row for row in body if row != first] if len(first) > 1 else body
-    if len(below) > _FEWEST and not any(map(is_number, below[0])):
-        below = below[1:]
+    below = _without_odd_rows(first, body)
     values = [[row[i] for row in below if i < len(row) and row[i] not in missing] for i in range(len(first))]
     votes = Counter(
         is_number(value)
@@ -200,4 +198,16 @@ def has_header(rows: Sequence[Sequence[str]], *, missing: Collection[str], suffi
     # A list of names in a text file has no header; nothing in it could tell.
     if len(first) == 1 and suffix not in (".csv", ".tsv"):
         return False
+    if len(body) > len(below) > 0 and all(len(value) <= _LONGEST_NAME for value in first):
+        columns = values  # the whole row stands there again: names, for no value of it stands alone
     return names and not any(value in column for value, column in zip(first, columns, strict=True))
+
+
+def _without_odd_rows(first: Sequence[str], body: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The rows without those that are the first again, and without units below it."""
+    if len(first) == 1:
+        return list(body)
+    below = [row for row in body if row != first]
+    if len(below) > _FEWEST and not any(map(is_number, below[0])):
+        below = [row for row in below if row != below[0]]
+    return below

@@ -68,7 +68,7 @@ def from_object(source: Any, *, options: ReadOptions) -> Table:
     if library in _FRAMES:
         reader, name = _FRAME_READERS[library]
         frame = reader(source)
-        findings = report_duplicates(_names_of(source), frame, name) if not options.names else ()
+        findings = () if options.names else report_duplicates(_names_of(source), frame, name)
         return typed_table(frame, name, options, findings=findings)
     if library in _ARRAYS:
         return _from_array(_as_numpy(source), options, "array" if library == "numpy" else "tensor")
@@ -114,7 +114,7 @@ def _from_pandas(source: Any) -> pl.DataFrame:
 def _names_of(source: Any) -> list[str]:
     """The names of the columns as they stand in a frame of pandas or pyarrow; others have distinct ones."""
     if _library(source) == "pandas":
-        return name_all([str(name) for name in getattr(source, "columns", [source.name])])
+        return name_all([str(name) for name in source.columns]) if hasattr(source, "columns") else []
     return (
         name_all(list(source.schema.names))
         if _library(source) == "pyarrow" and hasattr(source, "schema")

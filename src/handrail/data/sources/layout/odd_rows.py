@@ -23,7 +23,7 @@ NUMBER = r"^[(+\-−–$€£¥₹\s]*[.,]?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?[\s%�
 _NUMBER = re.compile(NUMBER)
 _SYMBOL = re.compile(r"[°%‰$€£¥₹Ωµμ²³⁻]|^[(\[{].{0,14}[)\]}]$")
 _UNIT = re.compile(
-    r"m|cm|mm|km|nm|um|in|ft|yd|mi|kg|g|mg|t|lb|lbs|oz|s|sec|secs|ms|us|ns|min|mins|h|hr|hrs|hour|hours|"
+    r"m|cm|mm|km|nm|um|in|ft|yd|mi|kg|g|mg|t|lb|lbs|oz|s|sec|secs|ms|us|ns|min|mins|h|hr|hrs|hour|d|hours|"
     r"day|days|week|weeks|month|months|year|years|yr|yrs|second|seconds|minute|minutes|hz|khz|mhz|ghz|w|"
     r"kw|mw|gw|wh|kwh|mwh|j|kj|mj|cal|kcal|ev|v|mv|kv|a|ma|ohm|f|c|k|degc|degf|deg|degree|degrees|"
     r"celsius|fahrenheit|kelvin|rad|pa|hpa|kpa|mpa|bar|mbar|psi|atm|mmhg|n|kn|nm|l|ml|dl|cl|ha|acre|"
@@ -101,7 +101,7 @@ class RowSifter:
         if 0 in repeats or not any(first) or any(_is_number(cell) for cell in first if cell and cell != "1"):
             return
         keep = np.ones(rows.height, bool)
-        keep[[0, *(i for i in repeats if i < rows.height)]] = False
+        keep[[*_equal_rows(rows, first), *(i for i in repeats if i < rows.height)]] = False
         below = rows.filter(pl.Series(keep))
         numeric = [i for i in range(rows.width) if are_numbers(below[:, i])]
         above = [first[i] for i in numeric if first[i]]
@@ -110,8 +110,12 @@ class RowSifter:
         others = [i for i, cell in enumerate(first) if cell and i not in set(numeric)]
         if any((below[:, i] == first[i]).any() for i in others):
             return  # a value, as others below it
-        sure = sum(map(is_unit, above))
-        if 2 * sure >= len(above) and all(len(cell) <= _LONGEST_UNIT for cell in first if cell):
+        units = [cell for cell in above if is_unit(cell)]
+        # Letters may be labels: A, B, C.
+        sure = 2 * len(units) >= len(above) and (
+            len(units) == len(above) or any(len(cell) > 1 for cell in units)
+        )
+        if sure and all(len(cell) <= _LONGEST_UNIT for cell in first if cell):
             self.units = first
         elif len(above) == len(numeric) > 1 and len(set(above)) == len(above):
             self.second_names = first

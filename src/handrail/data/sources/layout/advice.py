@@ -8,7 +8,7 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 
-from handrail.data.sources.dialect import WHITESPACE, Dialect, has_header, is_number
+from handrail.data.sources.dialect import NO_DELIMITER, WHITESPACE, Dialect, has_header, is_number
 from handrail.data.sources.records import RaggedError, Records
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -17,6 +17,7 @@ from handrail.tools.words import list_some, plural
 _SIGN = re.compile(r"\s*(#+|%+|//+|;+|!+|--+|\*+|>+|rem\b)", re.IGNORECASE)
 _MOST_TRIES, _MOST_LINES = 8, 100
 _FEWEST_ROWS = 2
+_TAIL, _LAST_ROWS, _MOST_TITLE = 4096, 3, 12  # bytes; rows at the end; lines of a title
 _TITLE_ROWS = 20
 
 Attempt = Callable[[ReadOptions], tuple[Records, Dialect]]
@@ -36,6 +37,7 @@ def advise(data: bytes, options: ReadOptions, error: RaggedError, attempt: Attem
         tried = _next(tried, error, lines)
         if tried is None:
             return ""
+        tried = _without_idle_comment(tried, options, lines)
         try:
             found, dialect = attempt(tried)
         except DataError as failure:
@@ -45,6 +47,44 @@ def advise(data: bytes, options: ReadOptions, error: RaggedError, attempt: Attem
             continue
         return _words(options, tried) if _is_sound(found, dialect, tried, options, lines) else ""
     return ""
+
+
+def advise_one_column(data: bytes, options: ReadOptions, attempt: Attempt) -> str:
+    """As `advise`, for a text that was read as one column, as its first lines fit no delimiter.
+
+    Only texts whose last lines are rows with numbers are tried: lists and prose have one column.
+    """
+    last = [line.strip() for line in data[-_TAIL:].split(b"\n")[1:] if line.strip()][-_LAST_ROWS:]
+    parts = [[part for part in re.split(rb"[,;\t| ]+", line) if part] for line in last]
+    widths = {len(part) for part in parts}
+    if len(last) < _LAST_ROWS or len(widths) > 1 or widths <= {1} or not all(map(_has_number, parts)):
+        return ""
+    lines = data.split(b"\n", _MOST_LINES)
+    sign = _SIGN.match(_line(lines, 1))
+    tries = [{"comment": sign[1]}] if sign else []
+    tries += [{"skip": count} for count in range(1, min(_MOST_TITLE, len(lines) // 2) + 1)]
+    for settings in tries:
+        tried = options.model_copy(update=settings)
+        try:
+            found, dialect = attempt(tried)
+        except DataError:
+            continue
+        if dialect.delimiter != NO_DELIMITER and _is_sound(found, dialect, tried, options, data.split(b"\n")):
+            return _words(options, tried)
+    return ""
+
+
+def _has_number(parts: Sequence[bytes]) -> bool:
+    return any(is_number(part.decode("utf-8", "replace")) for part in parts)
+
+
+def _without_idle_comment(tried: ReadOptions, given: ReadOptions, lines: Sequence[bytes]) -> ReadOptions:
+    """Without a sign of comments that all stand among the lines that are skipped."""
+    if tried.comment == given.comment or not tried.comment or not tried.skip:
+        return tried
+    below = (_line(lines, i + 1) for i in range(tried.skip, len(lines)))
+    idle = not any(text.startswith(tried.comment) for text in below)
+    return tried.model_copy(update={"comment": given.comment}) if idle else tried
 
 
 def _next(options: ReadOptions, error: RaggedError, lines: Sequence[bytes]) -> ReadOptions | None:
@@ -93,9 +133,10 @@ def _width(line: str, dialect: Dialect) -> int:
 def _words(given: ReadOptions, tried: ReadOptions) -> str:
     parts = []
     if tried.skip != given.skip and tried.skip:
-        what = "line 1 does" if tried.skip == 1 else f"lines 1 to {tried.skip} do"
+        joint = "and" if tried.skip == 2 else "to"
+        what = "Line 1 does" if tried.skip == 1 else f"Lines 1 {joint} {tried.skip} do"
         parts.append(
-            f"{what[0].upper()}{what[1:]} not look like the table: --read skip={tried.skip} "
+            f"{what} not look like the table: --read skip={tried.skip} "
             f"(data.read.skip: {tried.skip}) leaves {'it' if tried.skip == 1 else 'them'} out."
         )
     if tried.comment != given.comment:
@@ -142,7 +183,11 @@ def refuse_title(
     line, first = int(lines[place]), int(lines[0])
     title = ", ".join(cell for row in rows[:place] for cell in row if cell)
     what = f"a title ({title[:80]})" if title else "nothing"
-    above = f"line {first} holds" if place == 1 else f"lines {first} to {line - 1} hold"
+    above = (
+        f"line {first} holds"
+        if place == 1
+        else f"lines {first} {'and' if place == 2 else 'to'} {line - 1} hold"
+    )
     shown = list_some((f"'{cell}'" for cell in names), most=8)
     raise DataError(
         f"{name}: {above} {what} above the table, and line {line} the names of the {plural(width, 'column')} "

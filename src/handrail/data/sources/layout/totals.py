@@ -13,7 +13,7 @@ import polars as pl
 
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding
-from handrail.data.sources.odd_rows import KEEP_ROWS
+from handrail.data.sources.layout.odd_rows import KEEP_ROWS
 from handrail.tools.words import list_some, plural
 
 _SUMS = (
@@ -25,6 +25,7 @@ _MEANS = (
     r"|平均|Ø|⌀"
 )
 _WORD = re.compile(rf"\W*(?:(?:grand|sub|over)[ -]?)?(?:{_SUMS}|{_MEANS})[\W_]*", re.IGNORECASE)
+_SURE = re.compile(r"\W*(?:grand[ -]?)?(?:totals?|sum|summe|gesamt|average|mean|Σ|∑)[\W_]*", re.IGNORECASE)
 _LABEL = re.compile(
     rf"{_WORD.pattern}|(?:grand )?(?:total|sum|summe|gesamt|mean|average)[\s=:(].{{0,24}}", re.IGNORECASE
 )
@@ -67,7 +68,7 @@ def _finding(totals: _Totals, lines: list[int], above: int, source: str) -> Find
     return Finding(
         level="warning",
         name="totals",
-        seen=f"{source}: {where}{word} {'hold' if several else 'holds'} totals of the "
+        seen=f"{source}: {where}{word} {'sum' if several else 'sums'} up the "
         f"{plural(above, 'row')} above (in {listed}) and {'were' if several else 'was'} left out.",
         why="A row that sums up all others is none of them, and would weigh as much as all.",
         action=f"{KEEP_ROWS} keeps {'them as rows' if several else 'it as a row'}.",
@@ -90,7 +91,7 @@ def _find_totals(frame: pl.DataFrame) -> _Totals | None:
 def _suspect_label(frame: pl.DataFrame, lines: np.ndarray, source: str) -> list[Finding]:
     """A warning where the last row is called a total, but its numbers are none."""
     label = _label_of(frame, frame.height - 1) if frame.height > 1 else None
-    if label is None or not _WORD.fullmatch(label):
+    if label is None or not _SURE.fullmatch(label):
         return []
     line = int(lines[-1])
     return [
@@ -109,19 +110,34 @@ def _label_of(frame: pl.DataFrame, place: int) -> str | None:
     """The word that calls a row a total; it is none where it is a value, as in rows above."""
     for i, cell in enumerate(frame.row(place)):
         if isinstance(cell, str) and _LABEL.fullmatch(cell):
-            above = frame[: max(place - _MOST, 0), i]
-            return None if (above == cell).any() else cell
+            return None if (frame[:, i] == cell).sum() > 1 else cell
     return None
 
 
 def _labelled(frame: pl.DataFrame, above: int, label: str) -> _Totals | None:
-    """Where at least half of the columns of numbers hold sums or means in one of the rows with a word."""
+    """Where at least half of the columns of numbers hold sums or means in one of the rows with a word.
+
+    A single one counts if it is beyond all values above, as sums are, or if the word is a plain one.
+    """
     best: list[str] = []
     for place in range(above, frame.height):
         matched, other = _compare(frame, above, place, means=True)
-        if len(matched) >= max(other, 1) and len(matched) > len(best):
+        sure = (
+            len(matched) > 1
+            or _SURE.fullmatch(label)
+            or any(_is_beyond(frame, above, place, name) for name in matched)
+        )
+        if sure and len(matched) >= max(other, 1) and len(matched) > len(best):
             best = matched
     return _Totals(frame.height - above, label, best) if best else None
+
+
+def _is_beyond(frame: pl.DataFrame, above: int, place: int, name: str) -> bool:
+    value, largest = (
+        as_numbers(frame[name][place : place + 1])[0],
+        as_numbers(frame[name][:above]).abs().max(),
+    )
+    return abs(value) > float(largest or 0)  # pyright: ignore[reportArgumentType]
 
 
 def _unlabelled(frame: pl.DataFrame, above: int) -> _Totals | None:
