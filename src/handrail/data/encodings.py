@@ -40,7 +40,8 @@ def refuse_nul(data: bytes, source: str) -> None:
     place = data.index(b"\0")
     column = place - data.rfind(b"\n", 0, place)
     lines = [number for number, line in enumerate(data.split(b"\n"), start=1) if b"\0" in line]
-    more = f"; {count:,} in all, in lines {list_some(lines, most=_MOST_NAMED)}" if count > 1 else ""
+    where = f", in lines {list_some(lines, most=_MOST_NAMED)}" if len(lines) > 1 else ""
+    more = f"; {count:,} in all{where}" if count > 1 else ""
     raise DataError(
         f"{source}: line {lines[0]} holds a NUL byte (byte {column} of the line{more}), which is no text. "
         "The file may be damaged there: correct it, or take the byte out."

@@ -32,7 +32,7 @@ def report_guess(data: bytes, encoding: str, source: str) -> list[Finding]:
             name="encoding",
             seen=f"{source} is not UTF-8, and was read as {encoding}: line {line} holds '{found[0]}'.{doubt}",
             why="Every encoding gives letters, but only one gives the right ones.",
-            action="If they are wrong: --read encoding=NAME (data.read.encoding), such as cp1250, cp1251, "
+            action="If that is wrong: --read encoding=NAME (data.read.encoding), such as cp1250, cp1251, "
             "cp437, mac_roman or shift_jis.",
             decided=True,
         )

@@ -1,7 +1,7 @@
 """Quotes that stand around every value of a column, and are no part of it: 'red', “red”.
 
 Double quotes are taken off by the parser. Others may be apostrophes; so they count only where they stand
-around all values of a column.
+around most values of a column, and at no end of the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from handrail.tools.words import list_some
 
 _PAIRS = (("'", "'"), ("“", "”"), ("„", "“"), ("„", "”"), ("«", "»"), ("»", "«"), ("‘", "’"), ("`", "`"))
 _OPENING = frozenset(left for left, _ in _PAIRS)
-_FEWEST, _LOOKED_AT = 2, 20  # values in quotes; rows
+_FEWEST, _LOOKED_AT, _SHARE = 2, 20, 0.5  # values; rows; of the values that are quoted
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Quotes:
         )
         columns = list_some(f"'{names[place]}'" for place in self.columns)
         return [
-            _finding(f"{source}: all values of {columns} stand in quotes ({signs}), which were taken off.")
+            _finding(f"{source}: the values of {columns} stand in quotes ({signs}), which were taken off.")
         ]
 
 
@@ -73,7 +73,7 @@ def quote_findings(dialect: Dialect, source: str) -> list[Finding]:
 
 
 def find_quotes(rows: Sequence[Sequence[str]], found: Records) -> Quotes:
-    """The columns of text whose values all stand in a pair of quotes other than the parser's.
+    """The columns of text whose values stand in a pair of quotes other than the parser's.
 
     Arguments:
         rows: the first rows, stripped; only columns that are quoted there are looked at.
@@ -95,8 +95,18 @@ def _pair_of(column: pl.Series) -> tuple[str, str] | None:
     values = values.filter(values.str.len_bytes() > 0)
     if len(values) < _FEWEST:
         return None
-    likely = [pair for pair in _PAIRS if _bare(values[0], pair) != values[0]]
-    return next((pair for pair in likely if values.str.contains(_form(pair)).all()), None)
+    sample = values.head(_LOOKED_AT).to_list()
+    likely = [pair for pair in _PAIRS if any(_bare(value, pair) != value for value in sample)]
+    return next((pair for pair in likely if _are_quoted(values, pair)), None)
+
+
+def _are_quoted(values: pl.Series, pair: tuple[str, str]) -> bool:
+    """Whether most values are quoted, and the others neither begin nor end with such a sign."""
+    quoted = values.str.contains(_form(pair))
+    if float(quoted.mean() or 0) < _SHARE:  # pyright: ignore[reportArgumentType]
+        return False
+    others = values.filter(~quoted)
+    return not (others.str.starts_with(pair[0]) | others.str.ends_with(pair[1])).any()
 
 
 def _form(pair: tuple[str, str]) -> str:
