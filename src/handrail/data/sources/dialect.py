@@ -187,7 +187,11 @@ def has_header(rows: Sequence[Sequence[str]], *, missing: Collection[str], suffi
         return names
     columns = [[row[i] for row in body if i < len(row) and row[i] not in missing] for i in range(len(first))]
     below = _without_odd_rows(first, body)
-    values = [[row[i] for row in below if i < len(row) and row[i] not in missing] for i in range(len(first))]
+    values = columns
+    if len(below) < len(body):
+        values = [
+            [row[i] for row in below if i < len(row) and row[i] not in missing] for i in range(len(first))
+        ]
     votes = Counter(
         is_number(value)
         for value, column in zip(first, values, strict=True)

@@ -30,7 +30,8 @@ _LABEL = re.compile(
     rf"{_WORD.pattern}|(?:grand )?(?:total|sum|summe|gesamt|mean|average)[\s=:(].{{0,24}}", re.IGNORECASE
 )
 _MOST, _FEWEST, _TAIL = 4, 4, 1000  # rows at the end; above a row without a word; looked at first
-_LOOKED_AT = 64  # columns
+_LOOKED_AT = 16  # columns
+_DIGITS = frozenset("0123456789+-.")
 _LOOSEST = 0.02  # of a sum, the error of rounding
 _PARTS = 0.95  # of a column that can be read as numbers
 
@@ -109,7 +110,7 @@ def _suspect_label(frame: pl.DataFrame, lines: np.ndarray, source: str) -> list[
 def _label_of(frame: pl.DataFrame, place: int) -> str | None:
     """The word that calls a row a total; it is none where it is a value, as in rows above."""
     for i, cell in enumerate(frame.row(place)):
-        if isinstance(cell, str) and _LABEL.fullmatch(cell):
+        if isinstance(cell, str) and cell[:1] not in _DIGITS and _LABEL.fullmatch(cell):
             return None if (frame[:, i] == cell).sum() > 1 else cell
     return None
 
@@ -231,8 +232,11 @@ def _is_total(value: float, cell: object, numbers: pl.Series, *, means: bool) ->
 
 
 def _number(cell: object) -> float | None:
-    value = as_numbers(pl.Series([cell]))[0]
-    return value if value is not None and math.isfinite(value) else None
+    try:
+        value = float(cell) if "_" not in str(cell) else math.nan  # pyright: ignore[reportArgumentType]
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _decimals(value: object) -> int:
