@@ -101,7 +101,8 @@ class Run(RunRecord):
         names = [] if task.is_forecast else [column.name for column in self.pipeline.encoder.schema.used]
         options = options or ReadOptions()
         known = {"notations": {**self.pipeline.encoder.schema.notations, **options.notations}}
-        table = read_expecting(source, names, options=options.model_copy(update=known), labelled=False)
+        options = options.model_copy(update=known)
+        table = read_expecting(source, names, options=options, labelled=False, drop=None)
         return with_training_names(table, self.recipe.data.read.names, task.targets)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
@@ -357,7 +358,7 @@ def predict_source(
         raise DataError(
             "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
         )
-    columns = without(table.frame, table.stores)
+    columns = without(table.frame, {*table.stores, *table.unusable})
     names = free_names(answers.frame.columns, columns.columns)
     frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
     return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps)

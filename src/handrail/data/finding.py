@@ -72,8 +72,8 @@ def share(part: int, whole: int) -> str:
     return "less than 0.1%" if 0 < ratio < 0.0005 else f"{ratio:.1%}"
 
 
-def advise_drop(columns: Sequence[str]) -> str:
-    """The setting that leaves columns out."""
-    if len(columns) > _MOST_NAMES:
+def advise_drop(columns: Sequence[str], *, most: int = _MOST_NAMES) -> str:
+    """The setting that leaves columns out, in full where they are not more than `most`."""
+    if len(columns) > most:
         return "data.drop leaves them out."
     return f"data.drop=[{', '.join(columns)}] leaves {'it' if len(columns) == 1 else 'them'} out."

@@ -33,6 +33,7 @@ class Table:
         parts: the part that the source itself gives each row (0 train, 1 validation, 2 test).
         target: the column that is meant, where the user names none.
         moments: of a table of windows, a hash of each test row of the table that they were cut from.
+        unusable: by column, what it holds where that is of no use to a network; the column itself is empty.
         streamed: whether the frame holds a few columns only, since the rows are read block by block.
     """
 
@@ -48,6 +49,7 @@ class Table:
     parts: np.ndarray | None = field(default=None, repr=False)
     target: str | None = None
     moments: np.ndarray | None = field(default=None, repr=False)
+    unusable: Mapping[str, str] = field(default_factory=dict)
     streamed: bool = False
 
     def row_name(self, index: int) -> str:

@@ -72,14 +72,20 @@ def predict_table(
     if pipeline.task.name == "next-token":
         raise DataError("a language model has no answer per row; `handrail sample RUN` lets it write.")
     if pipeline.task.is_forecast:
-        return Answers(_forecast(pipeline, table), [])
+        return Answers(_forecast(pipeline, table), _remarks(table))
     features, troubles = read_frame(table.frame, pipeline.encoder.schema)
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
     warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
     frame, maps = predict_columns(pipeline, features, table)
-    return Answers(_with_files(without_bad(frame, troubles), table), warnings, maps)
+    return Answers(_with_files(without_bad(frame, troubles), table), [*_remarks(table), *warnings], maps)
+
+
+def _remarks(table: Table) -> list[str]:
+    """What the reader left out or guessed: there may be fewer answers than lines."""
+    told = [finding for finding in table.findings if finding.decided or finding.level != "note"]
+    return [f"{finding.seen} {finding.action}" for finding in told]
 
 
 def check_warnings(unseen: list[str], unreadable: list[str], *, strict: bool, skip_bad: bool) -> list[str]:

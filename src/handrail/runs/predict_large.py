@@ -34,7 +34,8 @@ def large_source(source: Any, options: ReadOptions | None, pipeline: Pipeline) -
     """The files of a table to predict block by block; None for other tables."""
     if not pipeline.task.has_values or pipeline.task.is_forecast:
         return None
-    return find_streamable(DataRecipe(source=source, read=options or ReadOptions()))
+    recipe = DataRecipe(source=source, read=options or ReadOptions())
+    return find_streamable(recipe, needed_only=True)
 
 
 def writes_blocks(out: Path) -> bool:

@@ -4,12 +4,15 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
 from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.together import MANY_COLUMNS, map_columns
+from handrail.data.sources.duplicates import number_names
+from handrail.data.sources.unusable import NESTED, empty_unusable
+from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.tools.words import list_some
@@ -33,6 +36,18 @@ def clean_text(data: Frame, markers: Iterable[str] = ()) -> Frame:
         return map_columns(data, pl.String, lambda column: clean_text(column, markers))
     stripped = pl.col(pl.String).str.strip_chars()
     return data.with_columns(pl.when(~stripped.is_in(known)).then(stripped).name.keep())
+
+
+def typed_table(frame: pl.DataFrame, source: str, options: ReadOptions, **known: Any) -> Table:
+    """The table of a typed source, under the user's names, in the types of `convert_types`.
+
+    Arguments:
+        known: what else is known of the table.
+    """
+    plain, unusable = empty_unusable(rename_columns(frame, options.names, source))
+    return Table(
+        convert_types(plain, source, markers=options.missing or ()), source, unusable=unusable, **known
+    )
 
 
 def normalise(frame: pl.DataFrame, source: str, options: ReadOptions) -> pl.DataFrame:
@@ -116,6 +131,18 @@ def _numeric_markers(frame: pl.DataFrame, markers: Iterable[str]) -> pl.DataFram
     return frame
 
 
+class NestedError(DataError):
+    """A list or a record in a cell."""
+
+
+def column_or_nested(name: str, values: Sequence[object], source: str) -> pl.Series:
+    """As `column_of`, but a column with lists or records is one of the type `NESTED`, without its values."""
+    try:
+        return column_of(name, values, source)
+    except NestedError:
+        return pl.Series(name, [None] * len(values), dtype=NESTED)
+
+
 def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
     """A column of plain Python values: one type where they agree, text where they do not.
 
@@ -190,8 +217,12 @@ def _as_text(value: object, name: str, row: int, source: str) -> str | None:
         return str(value).lower()
     if isinstance(value, _SCALARS):
         return str(value)
-    is_nested = isinstance(value, dict | list | tuple | set)
-    what = "a nested value" if is_nested else f"a value of type {type(value).__name__}"
+    if isinstance(value, dict | list | tuple | set):
+        raise NestedError(
+            f"{source}: column '{name}' holds a nested value in row {row}; expected numbers, text, booleans "
+            "or times. Turn it into plain columns, or leave it out."
+        )
+    what = f"a value of type {type(value).__name__}"
     raise DataError(
         f"{source}: column '{name}' holds {what} in row {row}; expected numbers, text, booleans or times. "
         "Turn it into plain columns, or leave it out."
@@ -201,7 +232,8 @@ def _as_text(value: object, name: str, row: int, source: str) -> str | None:
 def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataFrame:
     """A table of plain Python lists by column.
 
-    Raises: `DataError` for lists of different lengths and for values that no column can hold.
+    Raises: `DataError` for lists of different lengths and for values that no column can hold; those that
+        hold lists or records stay, as columns of the type `NESTED`.
     """
     broken = [_shown(name) for name in columns if not _is_text(name)]
     if broken:
@@ -209,13 +241,12 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
     problems = length_problems({name: len(values) for name, values in columns.items()}, source, "columns")
     if problems:
         raise DataError(problems)
-    return frame_of([column_of(name, values, source) for name, values in columns.items()], source)
+    return frame_of([column_or_nested(name, values, source) for name, values in columns.items()], source)
 
 
 def frame_of(columns: Sequence[pl.Series], source: str) -> pl.DataFrame:
-    """Columns as a table. Raises: `DataError` for a name that occurs twice."""
-    names = name_all([column.name for column in columns])
-    check_distinct(names, source)
+    """Columns as a table; those that have the name of another are numbered."""
+    names = number_names(name_all([column.name for column in columns]))
     return pl.DataFrame([column.alias(name) for column, name in zip(columns, names, strict=True)])
 
 
@@ -230,8 +261,7 @@ def length_problems(lengths: dict[str, int], source: str, what: str) -> list[str
 def rename_columns(frame: pl.DataFrame, names: list[str] | None, source: str) -> pl.DataFrame:
     """The table under the user's names. Raises: `DataError` for too many or too few, and for patterns."""
     if names is None:
-        names = name_all(frame.columns)
-        check_distinct(names, source)
+        names = number_names(name_all(frame.columns))
     check_names(names, frame.width, source)
     refuse_patterns(names, source)
     if names == frame.columns:

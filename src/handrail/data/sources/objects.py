@@ -7,20 +7,23 @@ A pickle can run any code when it is opened: only with the user's word, and then
 import pickle
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.names import name_all
 from handrail.data.sources.cells import (
     check_distinct,
-    column_of,
+    column_or_nested,
     columns_frame,
     frame_of,
-    normalise,
     rename_columns,
+    typed_table,
 )
 from handrail.data.sources.columnar import array_frame, arrays_frame, records_frame
+from handrail.data.sources.duplicates import number_names, report_duplicates
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -53,7 +56,7 @@ def read_pickle(data: bytes, name: str, *, options: ReadOptions) -> Table:
     except Exception as error:  # anything can go wrong here, for the content is a program
         raise DataError(f"{name} cannot be unpickled: {type(error).__name__}: {error}.") from error
     table = from_object(content, options=options)
-    return Table(table.frame, name, first_row=table.first_row, notes=table.notes)
+    return replace(table, source=name)
 
 
 def from_object(source: Any, *, options: ReadOptions) -> Table:
@@ -64,7 +67,9 @@ def from_object(source: Any, *, options: ReadOptions) -> Table:
     library = _library(source)
     if library in _FRAMES:
         reader, name = _FRAME_READERS[library]
-        return Table(normalise(reader(source), name, options), name)
+        frame = reader(source)
+        findings = () if options.names else report_duplicates(_names_of(source), frame, name)
+        return typed_table(frame, name, options, findings=findings)
     if library in _ARRAYS:
         return _from_array(_as_numpy(source), options, "array" if library == "numpy" else "tensor")
     if isinstance(source, Mapping):
@@ -73,7 +78,7 @@ def from_object(source: Any, *, options: ReadOptions) -> Table:
         return _from_pair(source[0], source[1], options)
     if isinstance(source, list) and source and all(isinstance(record, Mapping) for record in source):
         frame = records_frame([dict(record) for record in source], "records", rows=None)
-        return Table(normalise(frame, "records", options), "records")
+        return typed_table(frame, "records", options)
     raise DataError(f"found an object of type {type(source).__name__}; expected {_EXPECTED}.")
 
 
@@ -106,11 +111,23 @@ def _from_pandas(source: Any) -> pl.DataFrame:
     return frame_of(columns, "data frame")
 
 
+def _names_of(source: Any) -> list[str]:
+    """The names of the columns as they stand in a frame of pandas or pyarrow; others have distinct ones."""
+    if _library(source) == "pandas":
+        return name_all([str(name) for name in source.columns]) if hasattr(source, "columns") else []
+    return (
+        name_all(list(source.schema.names))
+        if _library(source) == "pyarrow" and hasattr(source, "schema")
+        else []
+    )
+
+
 def _pandas_column(name: str, column: Any) -> pl.Series:
     if type(column.dtype).__name__ == "CategoricalDtype":
         column = column.astype(column.cat.categories.dtype if not column.hasnans else object)
     if column.dtype == object:
-        return column_of(name, [None if _is_nan(value) else value for value in column.tolist()], "data frame")
+        values = [None if _is_nan(value) else value for value in column.tolist()]
+        return column_or_nested(name, values, "data frame")
     try:
         # Polars would take their inner numbers.
         if type(column.dtype).__name__ in ("PeriodDtype", "IntervalDtype"):
@@ -128,8 +145,9 @@ def _is_nan(value: object) -> bool:
 
 
 def _from_arrow(source: Any) -> pl.DataFrame:
-    check_distinct(list(source.schema.names) if hasattr(source, "schema") else [], "Arrow table")
     try:
+        if hasattr(source, "schema") and hasattr(source, "rename_columns"):
+            source = source.rename_columns(number_names(name_all(source.schema.names)))
         return to_polars(source)
     except (TypeError, ValueError, pl.exceptions.PolarsError, PanicError) as error:
         raise DataError(f"the {type(source).__name__} of pyarrow cannot be used: {error}") from error
@@ -163,7 +181,7 @@ def _from_mapping(source: Mapping[Any, Any], options: ReadOptions) -> Table:
         arrays = {str(key): _array_of(str(key), value) for key, value in source.items()}
         return Table(arrays_frame(arrays, name, options=options), name)
     columns = {str(key): _values(str(key), value) for key, value in source.items()}
-    return Table(normalise(columns_frame(columns, name), name, options), name)
+    return typed_table(columns_frame(columns, name), name, options)
 
 
 def _array_of(key: str, value: Any) -> np.ndarray:

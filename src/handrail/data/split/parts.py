@@ -157,7 +157,8 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
         return table, find_targets(table.frame.columns, table.target, alone=True), 0
     chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
     names = [name for name in chosen if isinstance(name, str)]
-    table = read_expecting(recipe.source, names, options=recipe.read, cache_in=cache_in)
+    known = {"options": recipe.read, "cache_in": cache_in, "drop": recipe.drop}
+    table = read_expecting(recipe.source, names, **known)
     targets = find_targets(table.frame.columns, table.target if recipe.target is None else recipe.target)
     if recipe.task != "forecast":
         return table, targets, 0
@@ -277,7 +278,7 @@ def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | N
         )
     drop = set(recipe.drop)
     expected = [name for name in table.frame.columns if name not in drop]
-    other = read_expecting(source, expected, options=recipe.read, cache_in=cache_in)
+    other = read_expecting(source, expected, options=recipe.read, cache_in=cache_in, drop=drop)
     present = set(other.frame.columns)
     absent = [name for name in expected if name not in present]
     if absent:
