@@ -50,6 +50,7 @@ from handrail.runs.lock import hold
 from handrail.runs.record import load_recipe
 from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
 from handrail.tools.files import write_atomically, write_text
+from handrail.tools.interface import call
 from handrail.tools.moved import forward
 from handrail.tools.trust import reading
 from handrail.training.callbacks import Callback
@@ -101,7 +102,7 @@ def fit(
     check_start(asked)
     if asked.tuning.space:
         raise RecipeError(
-            "tuning.space: has no effect in a fit; search it with handrail tune, or leave it out."
+            f"tuning.space: has no effect in a fit; search it with {call('tune', '…')}, or leave it out."
         )
     with join_processes(asked) as team:
         if not team.is_first:
@@ -154,7 +155,7 @@ def _fit(asked: Recipe, context: FitContext) -> Run:
             _take_steps(asked, context)
         except KeyboardInterrupt:
             _log.error("interrupted")
-            text = f"interrupted. Continue with: handrail resume {context.folder.path}"
+            text = f"interrupted. Continue with: {call('resume', context.folder.path)}"
             raise Interrupted(text, signal.SIGINT) from None
         except Exception as stop:
             _log.error("stopped: %s", stop)

@@ -23,6 +23,7 @@ from handrail.report.replicas import (
 )
 from handrail.report.wording import align
 from handrail.runs.record import RunRecord
+from handrail.tools.interface import call
 from handrail.tools.words import list_some, plural
 
 _SHOWN = {
@@ -42,7 +43,7 @@ _FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
 def run_text(run: RunRecord) -> str:
     """The summary of a run with its test, if it was tested; one line while its fit has not ended."""
     if not run.folder.validation.exists():
-        return f"{run!r}: the fit has not ended; continue it with: handrail resume {run.path}"
+        return f"{run!r}: the fit has not ended; continue it with: {call('resume', run.path)}"
     return run_summary(run) + (f"\n{test_summary(run, run.tested)}" if run.tested else "")
 
 
