@@ -37,6 +37,7 @@ from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
 from handrail.tasks.task import Choice
 from handrail.tools.files import explain_damage, write_atomically
+from handrail.tools.interface import argument_name
 from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 
@@ -356,7 +357,8 @@ def predict_source(
         return answers
     if len(answers.frame) != len(table.frame):
         raise DataError(
-            "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
+            f"{argument_name('keep')}: a forecast has a row for each step ahead, not for each row of the "
+            "table; leave it out."
         )
     columns = without(table.frame, {*table.stores, *table.unusable})
     names = free_names(answers.frame.columns, columns.columns)

@@ -259,7 +259,7 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
 
     whole = fit(source, "label", changes=changes, out=tmp_path / "whole")
-    with pytest.raises(Interrupted, match="handrail resume"):
+    with pytest.raises(Interrupted, match=r"handrail\.resume"):
         fit(source, "label", changes=changes, out=tmp_path / "stopped", callbacks=(Stop(),))
     assert fitted(resume(tmp_path / "stopped")) == fitted(whole)
 

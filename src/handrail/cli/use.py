@@ -74,12 +74,22 @@ def predict(
         say(f"warning: {warning}", error=True)
     if out is not None:
         what = f"{rows:,} rows" if answers is None else _write_answers(answers, out, overwrite)
-        say(f"{what} written to {out}", quiet or as_json)
+        say(f"{what} written to {out}{_decided(ready)}", quiet or as_json)
     if as_json:
         rest = {"out": str(out)} if out or answers is None else {"answers": answers.frame.to_dicts()}
         print_json({"rows": rows, "warnings": warnings, **rest})
     elif answers is not None and out is None:
         print_data(answers.frame.write_csv())
+
+
+def _decided(run: Any) -> str:
+    """By which threshold classes were decided, where there is one."""
+    from handrail.report.wording import decision
+
+    pipeline = run.pipeline
+    task = {"name": pipeline.task.name, "classes": list(pipeline.task.classes)}
+    decided = decision(task, {"decisions": pipeline.decoder.decisions})
+    return f"; decided: {decided}" if decided else ""
 
 
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
@@ -194,20 +204,22 @@ class ListCommand(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from handrail.components import KINDS
 
-        kind: Any = self.params[0]
-        kind.help = f"One of {', '.join(KINDS)}; by default all."
+        name: Any = self.params[0]
+        kinds = ", ".join(KINDS)
+        name.help = f"A component, such as mlp or adam, or a kind: {kinds}. By default all."
         super().format_help(ctx, formatter)
 
 
-def list_components(kind: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False) -> None:
-    """List all components with their settings, defaults and sources."""
-    from handrail.report.console import catalogue, catalogue_text
+def list_components(name: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False) -> None:
+    """List components with their settings, defaults and sources; one of them in full."""
+    from handrail.components import KINDS
+    from handrail.report.catalogue import catalogue, catalogue_text
 
-    entries = catalogue(kind)
+    entries = catalogue(name)
     if as_json:
         print_json(entries)
     else:
-        say(catalogue_text(entries))
+        say(catalogue_text(entries, full=name is not None and name not in KINDS))
 
 
 def export(

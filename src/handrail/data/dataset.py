@@ -23,6 +23,7 @@ from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
+from handrail.tools.interface import argument
 from handrail.tools.moved import forward
 
 Located = Sequence[tuple[Trouble, Sequence[int]]]
@@ -172,7 +173,7 @@ def describe_change(source: str) -> str:
     """The message for a source that does not give the same rows again."""
     return (
         f"'{source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name "
-        "its place (--source), or fit again."
+        f"its place ({argument('source', 'PATH')}), or fit again."
     )
 
 

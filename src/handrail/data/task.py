@@ -13,6 +13,7 @@ from handrail.data.columns.values import BOOLEANS, as_booleans, as_labels, as_nu
 from handrail.data.labels import Value, find_positive, written_answers, written_values
 from handrail.data.stores.store import Classed, Store, Stores
 from handrail.errors import DataError, did_you_mean
+from handrail.tools.interface import argument
 from handrail.tools.moved import forward
 
 if TYPE_CHECKING:  # mistakes in tables are told before torch is imported
@@ -163,7 +164,8 @@ def find_targets(
     """
     if target is None:
         listed = ", ".join(columns[:20])
-        raise DataError(f"no target was named; expected one of the columns {listed} (data.target, --target).")
+        how = f"name it with {argument('target', 'COLUMN')} (data.target)"
+        raise DataError(f"no target was named; expected one of the columns {listed}; {how}.")
     targets = [target] if isinstance(target, str | int) else target
     names = tuple(_find_target(columns, item) for item in targets)
     if len(set(names)) < len(names):

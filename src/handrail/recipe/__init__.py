@@ -79,7 +79,7 @@ class Recipe(Section):
             problems += [*recipe.data.encoding.mistakes(), *transfer_mistakes(recipe)]
             problems += idle_settings(recipe)
         except ValidationError as error:
-            problems += section_mistakes(cls, error)
+            problems += section_mistakes(cls, error, recipe=given)
         problems += [*component_mistakes(given), *space_mistakes(given)]
         if problems or recipe is None:
             raise RecipeError(problems)

@@ -21,6 +21,7 @@ from handrail.errors import DataError, HandrailError
 from handrail.pipeline import Pipeline
 from handrail.tasks.scoring import scores_of
 from handrail.tools.files import is_taken, write_bytes
+from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import list_some
 
 _IN_NAMES = 10
@@ -40,11 +41,12 @@ def free_names(answers: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
 
 
 def describe_names(names: dict[str, str]) -> list[str]:
-    """A warning for answers that `--keep` gives another name."""
+    """A warning for answers that `keep` gives another name."""
     if not names:
         return []
     listed = list_some((f"'{name}' is called '{other}'" for name, other in names.items()), most=10)
-    return [f"--keep: the table has columns of the answers' names, so of the answers {listed}."]
+    keep = argument_name("keep")
+    return [f"{keep}: the table has columns of the answers' names, so of the answers {listed}."]
 
 
 class Answers:
@@ -91,7 +93,8 @@ def _remarks(table: Table) -> list[str]:
 def check_warnings(unseen: list[str], unreadable: list[str], *, strict: bool, skip_bad: bool) -> list[str]:
     """Both lists together. Raises: `DataError` for unseen values if `strict`, and for unreadable ones."""
     if unreadable and not skip_bad:
-        hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
+        skip = argument("skip_bad")
+        hint = f"Nothing was predicted; mend the rows, or leave their answers empty with {skip}."
         raise DataError([*unreadable[:-1], f"{unreadable[-1]} {hint}"])
     if unseen and strict:
         raise DataError(unseen)
@@ -209,7 +212,7 @@ def write_maps(answers: Answers, folder: Path) -> list[Path]:
     frame = answers.frame
     names = frame["file"].to_list() if "file" in frame.columns else range(1, len(answers.maps) + 1)
     if is_taken(folder):
-        raise HandrailError(f"'{folder}' already exists; choose another --out.")
+        raise HandrailError(f"'{folder}' already exists; choose another folder.")
     paths = [folder / f"{Path(str(name)).with_suffix('')}.png" for name in names]
     for path, codes in zip(paths, answers.maps, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -283,8 +286,8 @@ def generate_text(
     codes = [int(code) for code in tokenizer.encode([start or "\n"])[0]]
     if not any(code > 1 for code in codes):
         raise DataError(
-            f"--start: found '{start}', of which no token occurred in training; expected text like the "
-            "training text."
+            f"{argument_name('start')}: found '{start}', of which no token occurred in training; "
+            "expected text like the training text."
         )
     tokens = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
     generator = torch.Generator(device=pipeline.device).manual_seed(seed)

@@ -19,6 +19,7 @@ from handrail.runs.assembly import check_data, check_start
 from handrail.runs.folder import set_aside, write_yaml
 from handrail.runs.lock import hold
 from handrail.tools.files import write_atomically
+from handrail.tools.interface import argument, call
 from handrail.tools.machine import cores
 from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
@@ -157,7 +158,7 @@ def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, trust: bool,
             fit_winner(folder, data, trust=trust, allow_pickle=allow_pickle, progress=progress)
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.exit_code - 128 if isinstance(stop, Interrupted) else signal.SIGINT
-        advice = f"Continue with: handrail resume {folder.path}"
+        advice = f"Continue with: {call('resume', folder.path, function='resume_search')}"
         raise Interrupted(f"interrupted; every finished trial is stored. {advice}", number) from None
     return Search(folder.path, trust=trust)
 
@@ -178,7 +179,8 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
     if known and known["data"] != data.fingerprint:
         raise RunError(
             f"'{data.source}' has changed since the search began: its rows, or their order, are not the same."
-            " Restore it, name its new place (resume --source), or search again into another folder."
+            f" Restore it, name its new place ({argument('source', 'PATH')}), or search again into another "
+            "folder."
         )
     if not known:
         store.note({"recipe": plain, "data": data.fingerprint, "threads": max(1, cores() // _workers(asked))})

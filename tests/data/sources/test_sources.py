@@ -182,7 +182,7 @@ def test_a_pickle_does_not_run_without_the_flag(tmp_path, name):
         read(path)
     assert not trace.exists()
     if name in ("bomb.pkl", "bomb"):
-        with pytest.raises(DataError, match=r"Nothing was run.*--allow-pickle"):
+        with pytest.raises(DataError, match=r"Nothing was run.*allow_pickle=True"):
             read(path)
 
 

@@ -62,7 +62,13 @@ def check_parts(
 
 
 def check_size(
-    rows: int, parameters: int, task: TaskSpec, schema: Schema, class_counts: Sequence[int]
+    rows: int,
+    parameters: int,
+    task: TaskSpec,
+    schema: Schema,
+    class_counts: Sequence[int],
+    *,
+    chosen: bool = False,
 ) -> list[Finding]:
     """The lectures' rules of thumb: 10 rows a parameter, 1000 rows a class, 10 rows a predictor (regression).
 
@@ -70,19 +76,11 @@ def check_size(
         rows: training rows.
         parameters: of the network, those that are learned.
         class_counts: training rows of each class of `task.classes`, in order; empty where rows have no class.
+        chosen: whether handrail chose the network: then its size is a note, not for the user to mend.
     """
     findings, predictors = [], len(schema.used)
     if rows < ROWS_PER_PARAMETER * parameters:
-        findings.append(
-            Finding(
-                level="warning" if rows < parameters else "note",
-                name="rows-per-parameter",
-                seen=_describe_shortage(rows, parameters, "parameter", ROWS_PER_PARAMETER),
-                why="A network with so much freedom can learn its rows by heart.",
-                action="Training stops when validation no longer improves (training.patience); a smaller "
-                "network, dropout or a penalty (model, objective.penalties) leaves less freedom.",
-            )
-        )
+        findings.append(_find_freedom(rows, parameters, chosen=chosen))
     if task.name == "regression" and rows < ROWS_PER_PREDICTOR * predictors:
         findings.append(
             Finding(
@@ -94,6 +92,21 @@ def check_size(
             )
         )
     return findings + (_find_small_classes(task, class_counts) if class_counts else [])
+
+
+def _find_freedom(rows: int, parameters: int, *, chosen: bool) -> Finding:
+    """More parameters than the rule of thumb allows."""
+    less = "a smaller network, dropout or a penalty (model, objective.penalties) leaves less freedom."
+    action = f"Training stops when validation no longer improves (training.patience); {less}"
+    if chosen:
+        action = "Handrail chose this network, and keeps its weights of the best epoch (model names another)."
+    return Finding(
+        level="warning" if rows < parameters and not chosen else "note",
+        name="rows-per-parameter",
+        seen=_describe_shortage(rows, parameters, "parameter", ROWS_PER_PARAMETER),
+        why="A network with so much freedom can learn its rows by heart.",
+        action=action,
+    )
 
 
 def _describe_shortage(rows: int, number: int, noun: str, each: int) -> str:

@@ -28,6 +28,7 @@ from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.tools.arrow_files import to_polars
+from handrail.tools.interface import argument
 from handrail.tools.panics import PanicError, catch_panics
 
 _ARRAYS = ("numpy", "torch")
@@ -44,9 +45,10 @@ def read_pickle(data: bytes, name: str, *, options: ReadOptions) -> Table:
     Raises: `DataError` unless `allow_pickle` is set (nothing is run then), and when it cannot be opened.
     """
     if not options.allow_pickle:
+        how = argument("allow_pickle")
         raise DataError(
             f"{name} is a pickle, and opening a pickle can run any code. Nothing was run. If you trust its "
-            "maker, give --allow-pickle (allow_pickle=True) each time it is read, as what a recipe or a run "
+            f"maker, give {how} each time it is read, as what a recipe or a run "
             "says of it does not count; better, save the table as Parquet or CSV."
         )
     text = f"opening {name}: a pickle can run any code on this computer; open only what you made or trust."

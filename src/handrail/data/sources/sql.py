@@ -237,7 +237,7 @@ def _table_name(database: "Connection", table: str | None, name: str) -> str:
         if len(known) == 1:
             return known[0]
         tables = f"{len(known)} tables: {', '.join(known[:24])}" if known else "no tables"
-        raise DataError(f"{name} holds {tables}; expected the name of one (table=…, --table) or a query.")
+        raise DataError(f"{name} holds {tables}; expected the name of one (data.read.table) or a query.")
     schema, _, plain = table.rpartition(".")
     if table not in known and not (schema and _has_table(database, plain, schema)):
         raise DataError(f"{name} has no table '{table}'.{did_you_mean(table, known)}")

@@ -21,6 +21,7 @@ from handrail.data.writers.sql import write_sql
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
 from handrail.tools.files import expand_user, is_taken, sweep_beside, write_bytes
+from handrail.tools.interface import argument
 from handrail.tools.words import without_password
 
 _WHOLE = r"^(?:0|-?[1-9]\d{0,17})$"
@@ -113,7 +114,7 @@ def _table_name(source: object, options: ReadOptions | None) -> str:
 def _writer(path: Path, *, overwrite: bool) -> Callable[[pl.DataFrame], bytes]:
     """What turns the table into the file's bytes, checked before anything is read."""
     if is_taken(path) and not overwrite:
-        raise DataError(f"{path} already exists; choose another name, or say --overwrite (overwrite=True).")
+        raise DataError(f"{path} already exists; choose another name, or say {argument('overwrite')}.")
     packing = path.suffix.lower() if path.suffix.lower() in COMPRESSED else ""
     inner = Path(path.stem) if packing else path
     suffix = inner.suffix.lower()
