@@ -85,10 +85,12 @@ def predict(
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     """Write a table, or masks into a folder. Returns: how much, for the message."""
     from handrail.data.writers import convert as write
-    from handrail.runs.predict import write_maps
+    from handrail.runs.mask_files import describe_maps, write_maps
 
     if answers.maps and not out.suffix:
-        return f"{len(write_maps(answers, out)):,} masks"
+        if overwrite:
+            raise HandrailError("--overwrite has no effect on a folder of masks; choose a new --out.")
+        return describe_maps(write_maps(answers, out), answers)
     write(answers.frame, out, overwrite=overwrite)
     return f"{len(answers.frame):,} rows"
 

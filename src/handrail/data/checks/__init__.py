@@ -14,6 +14,7 @@ import numpy as np
 from handrail.data.checks.columns import check_columns
 from handrail.data.checks.drift import check_drift
 from handrail.data.checks.leaks import check_leaks
+from handrail.data.checks.masks import check_masks
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
 from handrail.data.columns.schema import Schema
@@ -56,6 +57,7 @@ def check_parts(
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
+        *check_masks(train, validation, task=task),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])

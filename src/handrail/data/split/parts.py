@@ -239,6 +239,7 @@ def task_of(
         stores=table.stores,
         train=train,
         is_text=table.is_text,
+        ignore=recipe.masks.ignored,
     )
 
 
