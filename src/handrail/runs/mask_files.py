@@ -28,7 +28,9 @@ def write_maps(answers: Answers, folder: Path) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         data, image = io.BytesIO(), Image.fromarray(values)
         if answers.palette:
-            image.putpalette(answers.palette)
+            image.putpalette(
+                [*answers.palette, *[0] * (768 - len(answers.palette))]
+            )  # a shorter one: fewer bits
         image.save(data, format="PNG")
         write_bytes(path, data.getvalue())
     return paths

@@ -8,22 +8,26 @@ import numpy as np
 from handrail.data.finding import Finding, share
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-from handrail.data.void import find_void, small_codes
+from handrail.data.void import small_codes
 from handrail.tools.words import list_some, plural
 
 
-def check_masks(train: Part, validation: Part, *, task: TaskSpec) -> list[Finding]:
-    """Ignored values, a 255 that may be one, and masks without a pixel that counts."""
+def check_masks(train: Part, validation: Part, *, task: TaskSpec, asked: bool) -> list[Finding]:
+    """Ignored values, a 255 that may be one, and masks without a pixel that counts.
+
+    Arguments:
+        asked: whether `data.masks.ignore` says what is ignored.
+    """
     if task.name != "mask":
         return []
     return [
-        *_report_ignored(train, validation, task),
-        *_find_likely_void(task),
+        *_report_ignored(train, validation, task, asked=asked),
+        *([] if asked else _find_likely_void(task)),
         *(finding for part in (train, validation) for finding in _find_empty(part, task)),
     ]
 
 
-def _report_ignored(train: Part, validation: Part, task: TaskSpec) -> list[Finding]:
+def _report_ignored(train: Part, validation: Part, task: TaskSpec, *, asked: bool) -> list[Finding]:
     if not task.ignored:
         return []
     pixels, names = _pixels(train), list_some(task.ignored, last=" and ")
@@ -42,7 +46,6 @@ def _report_ignored(train: Part, validation: Part, task: TaskSpec) -> list[Findi
                 action="Nothing is left out for it.",
             )
         ]
-    usual = set(task.ignored) == set(find_void([*task.classes, *task.ignored]))
     return [
         Finding(
             level="note",
@@ -50,12 +53,12 @@ def _report_ignored(train: Part, validation: Part, task: TaskSpec) -> list[Findi
             column=task.targets[0],
             seen=f"Masks: {names} in {share(ignored, sum(pixels.values()))} of the training pixels, beside "
             f"the {plural(len(task.classes), 'class', 'classes')} {list_some(task.classes, most=8)}.",
-            why="By convention it marks pixels that nobody has labelled (void)."
-            if usual
-            else "It is no class, as data.masks.ignore says.",
+            why="It is no class, as data.masks.ignore says."
+            if asked
+            else "By convention it marks pixels that nobody has labelled (void).",
             action="These pixels count neither in the loss nor in any figure, and no answer holds the value; "
             "data.masks.ignore=none makes it a class.",
-            decided=usual,
+            decided=not asked,
         )
     ]
 
