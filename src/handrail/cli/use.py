@@ -84,9 +84,12 @@ def predict(
 
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     """Write a table, or masks into a folder. Returns: how much, for the message."""
+    from handrail.data.stores.pixels.decode import SUFFIXES
     from handrail.data.writers import convert as write
     from handrail.runs.mask_files import describe_maps, write_maps
 
+    if answers.maps and out.suffix.lower() in SUFFIXES:
+        raise HandrailError(f"--out {out}: masks are written into a folder, which has no ending, a PNG each.")
     if answers.maps and not out.suffix:
         if overwrite:
             raise HandrailError("--overwrite has no effect on a folder of masks; choose a new --out.")

@@ -44,8 +44,9 @@ def describe_maps(paths: Sequence[Path], answers: Answers) -> str:
     plain = [PurePath(name).stem for name in _names(answers)]
     renamed = [path.name for path, name in zip(paths, plain, strict=True) if path.stem != name]
     if renamed:
-        several = "the ending of its picture in the name, or a number, as the pictures' names are alike"
-        text += f", {len(renamed):,} of them with {several} ({list_some(renamed, most=3)}),"
+        alike = "without it, or a number, some would have the same name"
+        how = f"with the picture's ending in the name ({list_some(renamed, most=2)}; {alike})"
+        text += f", {len(renamed):,} of them {how},"
     return text
 
 
