@@ -59,7 +59,7 @@ def mask_names(names: Sequence[str]) -> list[str]:
     short = [str(PurePath(name).with_suffix("")) for name in inside]
     counts = Counter(name.lower() for name in short)
     wanted = [name if counts[stem.lower()] > 1 else stem for name, stem in zip(inside, short, strict=True)]
-    free = {name.lower() for name, count in Counter(wanted).items() if count == 1}
+    free = {name for name, count in Counter(name.lower() for name in wanted).items() if count == 1}
     taken: set[str] = set(free)
     for place, name in enumerate(wanted):
         if name.lower() in free:

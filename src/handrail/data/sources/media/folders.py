@@ -119,7 +119,7 @@ def _join(folder: Path, layouts: dict[int, Layout]) -> tuple[Layout, np.ndarray 
     items = [item for part in order for item in layouts[part].items]
     counts = ", ".join(f"{_PARTS[part]} {len(layouts[part].items):,}" for part in order)
     notes.insert(0, f"parts as the folders give them: {counts}")
-    notes += [note for part in order for note in layouts[part].notes]
+    notes += dict.fromkeys(note for part in order for note in layouts[part].notes)
     parts = np.concatenate([np.full(len(layouts[part].items), part, dtype=np.int64) for part in order])
     findings = list({finding.seen: finding for part in order for finding in layouts[part].findings}.values())
     whole = Layout(train.kind, train.how, train.target, items, notes, findings)

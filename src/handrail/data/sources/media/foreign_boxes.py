@@ -1,4 +1,4 @@
-"""Boxes in the formats of COCO and YOLO, and VOC's files beside pictures: named, and refused."""
+"""Boxes in the formats of COCO, YOLO and LabelMe, and VOC's files beside pictures: named, and refused."""
 
 import itertools
 import os
@@ -19,6 +19,7 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _YOLO_LINE = re.compile(rf"\d+(?:\s+{_NUMBER}){{4,}}\s*")
 _WORDS = {
     "COCO": "one JSON file with lists of images, annotations and categories",
+    "LabelMe": "a JSON file a picture, with the corners of its shapes",
     "YOLO": "a text file a picture, a line an object: class, centre and size as shares of the picture",
 }
 
@@ -39,6 +40,9 @@ def refuse_foreign_boxes(folder: Path) -> None:
     coco = next((path for path in others[".json"][:_EXAMPLES] if _is_coco(path)), None)
     if coco is not None:
         raise DataError(_describe("COCO", folder, coco))
+    polygons = [path for path in others[".json"] if path.stem in pictures][:_EXAMPLES]
+    if polygons and all(b'"shapes"' in _start(path) for path in polygons):
+        raise DataError(_describe("LabelMe", folder, polygons[0]))
     beside = [path for path in others[".txt"] if path.stem in pictures or "labels" in path.parts]
     if beside and _are_yolo(beside):
         raise DataError(_describe("YOLO", folder, beside[0]))
@@ -94,7 +98,7 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
     for place, folders, names in itertools.islice(os.walk(folder), _MOST_FOLDERS):
         deep = len(Path(place).relative_to(folder).parts) >= _MOST_DEPTH
         folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
-        for name in itertools.islice(names, _MOST_OF_A_FOLDER):
+        for name in itertools.islice(sorted(names), _MOST_OF_A_FOLDER):
             if not name.startswith("."):
                 yield place, name
 

@@ -17,8 +17,8 @@ MASK_FOLDERS = (
 _LOOKED_AT = 4  # files of a folder
 _FEW, _MANY = 16, 64  # different values: of most masks, and of any
 _ONE_FILE = (
-    "write one mask a picture with a value a class (images/1.png beside masks/1.png, where 0 is no class, 1 the "
-    "first and 2 the second)"
+    "write one mask a picture with a value a class (images/1.png beside masks/1.png, where 0 is no class, 1 "
+    "the first and 2 the second)"
 )
 _CLASSES = (
     "If they are classes of pictures after all, write a table with a column of paths and one of classes."
