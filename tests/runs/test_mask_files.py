@@ -19,7 +19,8 @@ SMALL = {
     "training.epochs": 1,
     "model.unet.depth": 1,
     "model.unet.width": 4,
-    "training.compile": False,
+    "training.precision": "float32",
+    "evaluation.resamples": 100,
 }
 RNG = np.random.default_rng(0)
 

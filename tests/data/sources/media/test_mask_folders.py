@@ -172,6 +172,15 @@ def test_classes_whose_files_have_the_same_names_stay_classes(tmp_path: Path, fo
     assert sorted(set(read(tmp_path).frame["class"])) == sorted(folders)
 
 
+def test_pictures_of_16_bits_with_the_same_names_are_classes(tmp_path: Path) -> None:
+    for name in ("bright", "dark"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            deep = RNG.integers(0, 65536, (8, 16)).astype(np.uint16)
+            Image.fromarray(deep).save(tmp_path / name / f"{number}.png")
+    assert read(tmp_path).frame["class"].n_unique() == 2
+
+
 def test_a_photo_and_a_sketch_of_other_names_or_sizes_are_classes(tmp_path: Path) -> None:
     for number in range(5):
         picture(tmp_path / "names" / "photo" / f"p{number}.png")

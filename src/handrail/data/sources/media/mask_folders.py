@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from handrail.data.sources.media.mask_pairs import match
 from handrail.data.stores.pixels.decode import UnreadableError, look, open_picture
 from handrail.errors import DataError
@@ -106,9 +108,12 @@ def _some(paths: Sequence[str]) -> Sequence[str]:
 def _levels(path: str) -> int:
     """How many different values a file has; more than a mask may have where it is none, or cannot be read."""
     try:
-        colours = open_picture(path)[0].getcolors(_MANY)
+        image = open_picture(path)[0]
     except UnreadableError:
         return _MANY + 1
+    if image.mode.startswith(("I", "F")):  # which Pillow does not count
+        return len(np.unique(np.asarray(image)))
+    colours = image.getcolors(_MANY)
     return _MANY + 1 if colours is None else len(colours)
 
 
