@@ -363,7 +363,8 @@ def predict_source(
     columns = without(table.frame, {*table.stores, *table.unusable})
     names = free_names(answers.frame.columns, columns.columns)
     frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
-    return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps)
+    warnings = [*answers.warnings, *describe_names(names)]
+    return Answers(frame, warnings, answers.maps, answers.palette)
 
 
 def predict_into(

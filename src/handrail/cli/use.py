@@ -94,11 +94,16 @@ def _decided(run: Any) -> str:
 
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     """Write a table, or masks into a folder. Returns: how much, for the message."""
+    from handrail.data.stores.pixels.decode import SUFFIXES
     from handrail.data.writers import convert as write
-    from handrail.runs.predict import write_maps
+    from handrail.runs.mask_files import describe_maps, write_maps
 
+    if answers.maps and out.suffix.lower() in SUFFIXES:
+        raise HandrailError(f"--out {out}: masks are written into a folder, which has no ending, a PNG each.")
     if answers.maps and not out.suffix:
-        return f"{len(write_maps(answers, out)):,} masks"
+        if overwrite:
+            raise HandrailError("--overwrite has no effect on a folder of masks; choose a new --out.")
+        return describe_maps(write_maps(answers, out), answers)
     write(answers.frame, out, overwrite=overwrite)
     return f"{len(answers.frame):,} rows"
 

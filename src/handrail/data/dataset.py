@@ -225,6 +225,7 @@ def make_dataset(
         sealed=content.hashes[2],
         hashed=(train, validation),
         ignored=content.ignored,
+        ignore_asked=recipe.masks.ignored is not None,
     )
     return Dataset(
         source=drawn.table.source,

@@ -12,6 +12,7 @@ from handrail.data.columns.schema import infer_column
 from handrail.data.columns.values import BOOLEANS, as_booleans, as_labels, as_numbers
 from handrail.data.labels import Value, find_positive, written_answers, written_values
 from handrail.data.stores.store import Classed, Store, Stores
+from handrail.data.void import find_void
 from handrail.errors import DataError, did_you_mean
 from handrail.tools.interface import argument
 from handrail.tools.moved import forward
@@ -32,7 +33,8 @@ class TaskSpec(BaseModel):
     """The kind of answer, its columns and its classes; of two classes the second is the positive one.
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
-    in runs of earlier versions, whose answers are the classes as text.
+    in runs of earlier versions, whose answers are the classes as text. ignored: values of masks that are no
+    class, and count nowhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +43,7 @@ class TaskSpec(BaseModel):
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
+    ignored: tuple[str, ...] = ()
     why: str = ""
     horizon: int = 0
     season: int = 0
@@ -200,6 +203,7 @@ def infer_task(
     stores: Stores | None = None,
     train: pl.DataFrame | None = None,
     is_text: bool = False,
+    ignore: Sequence[str] | None = None,
 ) -> TaskSpec:
     """What the targets ask for, by the rows outside the sealed part.
 
@@ -212,12 +216,15 @@ def infer_task(
         stores: of the columns that hold places in a store, such as masks.
         train: the training rows, whose rarer class is the positive one; by default `frame`.
         is_text: whether the format knows no types, so that its answers are written by what they look like.
+        ignore: the values of masks that are no class; by default those that usually are none.
 
     Raises: `DataError` when a target is missing everywhere, has a single value, or does not fit the task.
     """
     store = (stores or {}).get(targets[0])
     if store is not None or task in (*STORED_TASKS, *TEXT_TASKS):
         spec = _infer_for_items(frame[targets[0]], store, task=task, several=len(targets) > 1)
+        if spec.name == "mask":
+            spec = _without_ignored(spec, ignore)
     else:
         for name in targets:
             _check_target(frame[name])
@@ -284,6 +291,19 @@ def _infer_for_items(series: pl.Series, store: Store | None, *, task: str, sever
         classes=classes,
         why=f"a column of {kind or 'texts'}",
     )
+
+
+def _without_ignored(spec: TaskSpec, ignore: Sequence[str] | None) -> TaskSpec:
+    """Masks without the values that are no class. Raises: `DataError` when no class is left."""
+    ignored = tuple(find_void(spec.classes) if ignore is None else ignore)
+    classes = tuple(name for name in spec.classes if name not in ignored)
+    if ignored and not classes:
+        raise DataError(
+            f"data.masks.ignore: training and validation masks hold nothing but {', '.join(ignored)}; "
+            "expected at least one value that is a class."
+        )
+    why = f"{spec.why}; {', '.join(ignored)} is no class" if ignored else spec.why
+    return spec.model_copy(update={"classes": classes, "ignored": ignored, "why": why})
 
 
 def _infer_for_one(series: pl.Series, task: str) -> TaskSpec:

@@ -22,6 +22,7 @@ from handrail.recipe.dotted import component_sections, set_setting
 from handrail.recipe.idle import idle_settings
 from handrail.recipe.mistakes import (
     component_mistakes,
+    refuse_yolo,
     section_mistakes,
     slots,
     space_mistakes,
@@ -109,6 +110,7 @@ class Recipe(Section):
         Raises: `RecipeError` as `parse`, and for import paths in a file that is not trusted.
         """
         with reading(file, trust=trust):
+            refuse_yolo(values, file)
             recipe = cls.parse(values)
             _refuse_cluster(recipe.tuning.cluster)
             allowed = recipe.data.read.allow_pickle

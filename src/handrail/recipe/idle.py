@@ -38,6 +38,12 @@ def idle_sections(data: Any, kinds: Collection[str]) -> Iterator[str]:
                 yield f"data.{name}.{setting}: has no effect without columns of {what}; leave it out."
 
 
+def idle_masks(data: Any, task: str) -> Iterator[str]:
+    """Settings of masks where none are learned."""
+    for setting in _given(data.masks) if task != "mask" else ():
+        yield f"data.masks.{setting}: has no effect on {task}; leave it out."
+
+
 def idle_for_rule(optimizer: str, schedule: Any, clip: Any) -> Iterator[str]:
     """What an optimizer ignores that goes by the signs of the gradient alone."""
     if optimizer != "rprop":

@@ -112,6 +112,18 @@ def _argument_as_component(kind: str, spec: Any, where: str) -> str:
     return f"{where}.{name}: unknown setting.{hint}" if hint else ""
 
 
+def refuse_yolo(values: Any, file: Any) -> None:
+    """Raises: `RecipeError` for a file that says where YOLO's pictures are, which is no recipe."""
+    if not isinstance(values, Mapping) or "data" in values or "model" in values:
+        return
+    if values.keys() & {"names", "nc"} and values.keys() & {"train", "val", "path"}:
+        raise RecipeError(
+            f"{file} is no recipe: it says where pictures with boxes in the format of YOLO are, which is not "
+            "read yet. Boxes are read in the layout of Pascal VOC: pictures in JPEGImages, an XML file for "
+            "each in Annotations; convert the files to it, and name that folder."
+        )
+
+
 def space_mistakes(values: Mapping[str, Any]) -> list[str]:
     """The import paths among the values to try that must not be imported; all else is checked by a search."""
     tried = component_sections({"tuning": values.get("tuning")})

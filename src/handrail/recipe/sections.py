@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from handrail.components.arguments import Count, Fraction, Positive, Share
 from handrail.recipe.reading import ReadOptions, Split
 
+Ignored = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 _Side = Annotated[int, Field(ge=4)]
 
 
@@ -50,6 +51,26 @@ class Images(_Settings):
 
     size: _Side | tuple[_Side, _Side] | Literal["auto"] = "auto"
     channels: Literal["auto", "grey", "colour"] = "auto"
+
+
+class Masks(_Settings):
+    """How masks are read.
+
+    ignore: the value of pixels that nobody has labelled, as the masks have it: a grey level, an index of a
+    palette, or a colour as '#e0e0c0'; several as a list. Such pixels count neither in the loss nor in any
+    figure, and are never an answer. `auto` is 255 beside two or more small codes (0, 1, 2 …), and Pascal
+    VOC's colour for void; `none` makes every value a class.
+    """
+
+    ignore: Literal["auto", "none"] | Ignored | list[Ignored] = "auto"
+
+    @property
+    def ignored(self) -> tuple[str, ...] | None:
+        """The names of the values that are ignored; None where they are to be found."""
+        if self.ignore == "auto":
+            return None
+        given = self.ignore if isinstance(self.ignore, list) else [self.ignore]
+        return tuple(str(value).lower() for value in given if value != "none")
 
 
 class Text(_Settings):
@@ -160,6 +181,7 @@ class DataRecipe(Section):
     balance: Literal["none", "class_weights", "oversample", "undersample"] = "none"
     encoding: Encoding = Encoding()
     images: Images = Images()
+    masks: Masks = Masks()
     text: Text = Text()
     series: Series = Series()
     audio: Audio = Audio()

@@ -22,7 +22,7 @@ from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network
 from handrail.pipeline.ensemble import join_replicas
 from handrail.recipe import SOURCES, Recipe
-from handrail.recipe.idle import idle_sections
+from handrail.recipe.idle import idle_masks, idle_sections
 from handrail.recipe.sections import DataRecipe
 from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
@@ -99,6 +99,7 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
         raise DataError(errors)
     check_balance(recipe.data.balance, data.task)
     problems = list(idle_sections(recipe.data, {column.kind for column in data.schema.used}))
+    problems += idle_masks(recipe.data, data.task.name)
     if (
         not recipe.evaluation.calibrate
         and not data.task.is_classification
@@ -133,6 +134,9 @@ def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]
     plain["data"]["task"] = data.task.name
     plain["data"]["positive"] = data.task.positive
     plain["data"]["target"] = list(data.task.targets)
+    if data.task.name == "mask":
+        ignored = [int(name) if name.isdecimal() else name for name in data.task.ignored]
+        plain["data"]["masks"]["ignore"] = ignored or "none"
     plain["data"]["stream"] = data.train.sample is not data.train
     if recipe.objective.loss == "auto":
         settled_loss = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})

@@ -1,11 +1,9 @@
 """Predict new rows: read as the training rows were, refused or warned about where they differ."""
 
-import io
 import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +15,9 @@ from handrail.data.columns.schema import Trouble, read_frame
 from handrail.data.columns.values import empty_where
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
-from handrail.errors import DataError, HandrailError
+from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.tasks.scoring import scores_of
-from handrail.tools.files import is_taken, write_bytes
 from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import list_some
 
@@ -56,12 +53,19 @@ class Answers:
     data writes them, and `probability_<class>`; for values `prediction` (one target) or
     `prediction_<target>`; for masks `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON
     list of class, score and box in pixels; for sequences `prediction`, the text. A forecast has a row for
-    each step ahead. warnings: sentences about unusual rows. maps: for masks the class codes of the pixels of
-    each row.
+    each step ahead. warnings: sentences about unusual rows. maps: for masks the pixels of each row, with the
+    values that the training masks have for their classes, as `MaskTask.as_written` gives them. palette: the
+    colours of these values, where the training masks had some.
     """
 
-    def __init__(self, frame: pl.DataFrame, warnings: list[str], maps: Sequence[np.ndarray] = ()) -> None:
-        self.frame, self.warnings, self.maps = frame, warnings, list(maps)
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        warnings: list[str],
+        maps: Sequence[np.ndarray] = (),
+        palette: Sequence[int] = (),
+    ) -> None:
+        self.frame, self.warnings, self.maps, self.palette = frame, warnings, list(maps), list(palette)
 
 
 def predict_table(
@@ -81,7 +85,13 @@ def predict_table(
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
     warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
     frame, maps = predict_columns(pipeline, features, table)
-    return Answers(_with_files(without_bad(frame, troubles), table), [*_remarks(table), *warnings], maps)
+    frame, palette = _with_files(without_bad(frame, troubles), table), _palette(pipeline)
+    return Answers(frame, [*_remarks(table), *warnings], maps, palette)
+
+
+def _palette(pipeline: Pipeline) -> Sequence[int]:
+    """Of the masks that the network was trained on, if they had one."""
+    return getattr(pipeline.decoder, "written_as", {}).get("palette", ())
 
 
 def _remarks(table: Table) -> list[str]:
@@ -161,11 +171,13 @@ def _forecast(pipeline: Pipeline, table: Table) -> pl.DataFrame:
 def _masks(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:
     mask_task: Any = pipeline.decoder
     rows, maps = pipeline.encoder.rows(features, table.stores), []
+    shares: dict[str, list[float]] = {f"share_{name}": [] for name in pipeline.task.classes}
     for scores in scores_of(pipeline.network, rows):
-        maps += list(mask_task.masks(mask_task(scores)).cpu().numpy())
-    classes = pipeline.task.classes
-    shares = {name: [float((one == code).mean()) for one in maps] for code, name in enumerate(classes)}
-    return pl.DataFrame({f"share_{name}": values for name, values in shares.items()}), maps
+        codes = mask_task.masks(mask_task(scores)).cpu().numpy()
+        for code, name in enumerate(shares):
+            shares[name] += (codes == code).mean(axis=(1, 2)).tolist()
+        maps += list(mask_task.as_written(codes))
+    return pl.DataFrame(shares), maps
 
 
 def _boxes(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -200,26 +212,6 @@ def _objects(boxes: Tensor, pipeline: Pipeline, size: Any) -> list[dict[str, Any
         }
         for (code, score), box in zip(objects[:, :2], corners, strict=True)
     ]
-
-
-def write_maps(answers: Answers, folder: Path) -> list[Path]:
-    """Write each mask as a PNG of class codes, named after its picture, into a new folder.
-
-    Raises: `HandrailError` when the folder already exists, or cannot be written.
-    """
-    from PIL import Image
-
-    frame = answers.frame
-    names = frame["file"].to_list() if "file" in frame.columns else range(1, len(answers.maps) + 1)
-    if is_taken(folder):
-        raise HandrailError(f"'{folder}' already exists; choose another folder.")
-    paths = [folder / f"{Path(str(name)).with_suffix('')}.png" for name in names]
-    for path, codes in zip(paths, answers.maps, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data = io.BytesIO()
-        Image.fromarray(codes).save(data, format="PNG")
-        write_bytes(path, data.getvalue())
-    return paths
 
 
 def _with_files(frame: pl.DataFrame, table: Table) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 from handrail.data.checks.columns import check_columns
 from handrail.data.checks.drift import check_drift
 from handrail.data.checks.leaks import check_leaks
+from handrail.data.checks.masks import check_masks
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
 from handrail.data.columns.schema import Schema
@@ -38,6 +39,7 @@ def check_parts(
     sealed: np.ndarray,
     hashed: tuple[HashedRows, HashedRows] | None = None,
     ignored: Sequence[str] = (),
+    ignore_asked: bool = False,
 ) -> list[Finding]:
     """All checks that need no look at test rows; errors first, then warnings, then notes.
 
@@ -47,6 +49,7 @@ def check_parts(
         sealed: the hashes of the test rows by the columns that tell rows apart.
         hashed: training and validation rows by the same columns; by default `train` and `validation`, by all.
         ignored: the columns that do not tell rows apart, such as a running number.
+        ignore_asked: whether `data.masks.ignore` says which values of masks are no class.
     """
     ours, theirs = hashed or [
         HashedRows(part.name, part.rows, part.table, part.hashes) for part in (train, validation)
@@ -56,6 +59,7 @@ def check_parts(
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
+        *check_masks(train, validation, task=task, asked=ignore_asked),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])

@@ -34,6 +34,7 @@ from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.duplicates import number_names
 from handrail.data.sources.layout.guessed_encoding import report_guess
 from handrail.data.sources.media import has_items, read_items, with_pictures
+from handrail.data.sources.media.foreign_boxes import refuse_boxes_file
 from handrail.data.sources.numbers import decide, gather, notations_of, report_decisions, write_plainly
 from handrail.data.sources.objects import from_object, read_pickle
 from handrail.data.sources.sql import is_url, read_sql, sqlite_url
@@ -202,6 +203,8 @@ def _read_paths(
     if has_items(paths):
         refuse_idle_options(options, frozenset({"encoding"}), paths[0].name)
         return read_items(paths, options=options, cache_in=cache_in, labelled=labelled)
+    if len(paths) == 1:
+        refuse_boxes_file(paths[0])
     table = read_file(paths[0], options=options) if len(paths) == 1 else _read_files(paths, name, options)
     return with_pictures(table, paths[0].parent, cache_in=cache_in)
 

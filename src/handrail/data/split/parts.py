@@ -240,6 +240,7 @@ def task_of(
         stores=table.stores,
         train=train,
         is_text=table.is_text,
+        ignore=recipe.masks.ignored,
     )
 
 
