@@ -16,6 +16,14 @@ _EXPECTED = {  # by pydantic's name of a mistake
     "model_type": "expected settings, each as NAME: VALUE",
     "path_type": "expected a path",
 }
+_WAITING = {  # by dotted name: what people look for and does not exist yet
+    "data.forecast.known": "what is known of the future (holidays, prices, plans) cannot be given to a "
+    "forecast yet; other columns are seen up to the last row of the history. Leave the setting out.",
+    "data.forecast.series": "several series in one table cannot be learned from yet. Give a table for each, "
+    "or one with a column for each and these as targets, and leave the setting out.",
+    "data.forecast.quantiles": "a forecast gives one value for each step, and no quantiles yet. Leave the "
+    "setting out.",
+}
 
 
 def section_mistakes(
@@ -34,6 +42,8 @@ def section_mistakes(
 
 
 def _unknown(root: type[BaseModel], path: list[str]) -> str:
+    if reason := _WAITING.get(".".join(path)):
+        return f"{'.'.join(path)}: {reason}"
     section = _section(root, path[:-1])
     elsewhere = [name for name in _all_settings(root) if name.endswith(f".{path[-1]}")]
     hint = did_you_mean(path[-1], section.model_fields if section else ())

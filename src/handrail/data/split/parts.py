@@ -158,7 +158,8 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
     chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
     names = [name for name in chosen if isinstance(name, str)]
     table = read_expecting(recipe.source, names, options=recipe.read, cache_in=cache_in)
-    targets = find_targets(table.frame.columns, table.target if recipe.target is None else recipe.target)
+    target = table.target if recipe.target is None else recipe.target
+    targets = find_targets(table.frame.columns, target, alone=recipe.task == "forecast")
     if recipe.task != "forecast":
         return table, targets, 0
     from handrail.data.forecast.windows import window_table
