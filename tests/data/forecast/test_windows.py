@@ -16,7 +16,7 @@ from handrail.data.dataset import make_part
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.forecast.plan import plan_windows
 from handrail.data.forecast.season import find_season
-from handrail.data.forecast.timeline import in_time_order
+from handrail.data.forecast.timeline import order_rows
 from handrail.data.forecast.windows import divide, make_windows, stretches, window_table
 from handrail.data.prepare import prepare, reopen
 from handrail.data.rows import TargetWindows, Windows
@@ -115,16 +115,16 @@ def test_gaps_are_filled_from_before_and_missing_truth_stays_missing() -> None:
 
 def test_rows_are_sorted_by_their_dates_and_keep_their_names() -> None:
     frame = ramp(30).frame.reverse()
-    ordered = in_time_order(Table(frame, "toy.csv"))
+    ordered = order_rows(Table(frame, "toy.csv"), ()).table
     assert ordered.frame["y"].to_list() == list(range(30))
     assert ordered.row_name(0) == "row 30"
     assert "sorted by 'when'" in ordered.notes[-1]
-    assert in_time_order(ramp()).notes == ()
+    assert order_rows(ramp(), ()).table.notes == ()
     gap = frame.with_columns(pl.when(pl.col("y") == 3).then(None).otherwise("when").alias("when"))
-    with pytest.raises(DataError, match=r"column 'when' of 'toy.csv' has no date in 1 rows \(row 27\)"):
-        in_time_order(Table(gap, "toy.csv"))
+    with pytest.raises(DataError, match=r"column 'when' of 'toy.csv' has no date in 1 row \(row 27\)"):
+        order_rows(Table(gap, "toy.csv"), ())
     with pytest.raises(DataError, match="30 different dates in 60 rows; expected one row for each moment"):
-        in_time_order(Table(pl.concat([frame, frame]), "toy.csv"))
+        order_rows(Table(pl.concat([frame, frame.with_columns(y=pl.col("y") + 1)]), "toy.csv"), ())
 
 
 @settings(deadline=None)

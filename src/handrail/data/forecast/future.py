@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.schema import read_column
 from handrail.data.forecast.gaps import end_with_target, fill_steps
 from handrail.data.forecast.plan import WindowPlan
 from handrail.data.forecast.spacing import DAY, Spacing
@@ -12,6 +13,7 @@ from handrail.data.forecast.timeline import Timeline, order_rows, show_moment
 from handrail.data.forecast.windows import make_windows
 from handrail.data.table import Table
 from handrail.errors import DataError
+from handrail.tools.words import list_some
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,11 @@ def read_future(table: Table, plan: WindowPlan) -> Future:
     Raises: `DataError` for columns that are missing, too few rows, several series, and another step than that
         of the training rows.
     """
-    timeline = order_rows(table, plan.targets, known=(plan.date, plan.clock))
+    timeline = order_rows(table, plan.targets, known=(plan.date, plan.clock), keep=not plan.fills_steps)
     warnings = _describe_order(timeline, plan)
+    timeline, unread = _read_numbers(timeline, plan)
+    warnings += unread
+    _require_targets(timeline, plan)
     timeline = end_with_target(timeline, plan.targets)
     if plan.spacing is not None and timeline.seconds is not None:
         _require_step(timeline, plan.spacing)
@@ -40,6 +45,30 @@ def read_future(table: Table, plan: WindowPlan) -> Future:
     warnings += _describe_end(timeline, plan)
     windows = make_windows(timeline.table, plan, future=True).table
     return Future(windows, _dates(timeline, plan), warnings)
+
+
+def _read_numbers(timeline: Timeline, plan: WindowPlan) -> tuple[Timeline, list[str]]:
+    """With the channels as numbers, and a sentence about each column with values that are none."""
+    table, known = timeline.table, {column.name: column for column in plan.columns}
+    columns, problems = [], []
+    for series in table.frame:
+        read, troubles = read_column(series, known[series.name]) if series.name in known else (series, [])
+        columns.append(read)
+        for trouble in troubles:
+            rows = list_some(table.row_name(row) for row in trouble.rows)
+            problems.append(
+                f"{trouble}, expected a number ({rows} of '{table.source}'); it counts as missing."
+            )
+    return replace(timeline, table=replace(table, frame=pl.DataFrame(columns))), problems
+
+
+def _require_targets(timeline: Timeline, plan: WindowPlan) -> None:
+    table = timeline.table
+    empty = [name for name in plan.targets if name in table.frame.columns and not table.frame[name].count()]
+    if empty:
+        raise DataError(
+            f"'{table.source}': column '{empty[0]}' has no value; a forecast needs the past of what it says."
+        )
 
 
 def _describe_order(timeline: Timeline, plan: WindowPlan) -> list[str]:
@@ -69,7 +98,8 @@ def _require_step(timeline: Timeline, spacing: Spacing) -> None:
 def _describe(name: str, seen: str, action: str) -> str:
     """A finding of the table, with what is done now."""
     if name == "missing-steps":
-        action = "They are put in as rows without values, as in training."
+        action = "Each is put in as a row without values, as in training."
+    action = action.replace("; data.forecast.gaps=keep takes all rows as they stand", "")
     return f"{seen} {action}"
 
 

@@ -146,8 +146,8 @@ def _report_missing_steps(
     seen += f"; at most {longest} on end)." if missing.max() > 1 else ")."
     if fill:
         action = (
-            "They are put in as rows without values: the network sees the last value before them, and no "
-            "figure asks for them; data.forecast.gaps=keep takes the rows as they stand."
+            "Each is put in as a row without values: the network sees the last value before it, and no "
+            "figure asks for it; data.forecast.gaps=keep takes the rows as they stand."
         )
     elif keep:
         action = "The rows are taken as they stand, as data.forecast.gaps says."

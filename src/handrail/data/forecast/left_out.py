@@ -49,8 +49,8 @@ def report_left_out(train: pl.DataFrame, plan: WindowPlan, recipe: DataRecipe) -
             _kinds(telling),
             seen="no numbers, and left out of the forecast.",
             why="A forecast sees numbers, 0 and 1, and one column of dates.",
-            action="Written as numbers (a column of 0 and 1 for each level) they are seen; "
-            + advise_drop([each.name for each in telling]),
+            action="As numbers (a column of 0 and 1 for each level, say) they would be seen. "
+            + _advise_drop(telling),
             decided=True,
         ),
         *report_columns(
@@ -59,10 +59,14 @@ def report_left_out(train: pl.DataFrame, plan: WindowPlan, recipe: DataRecipe) -
             _kinds(silent),
             seen="left out of the forecast.",
             why="A forecast sees numbers, 0 and 1, and one column of dates.",
-            action=advise_drop([each.name for each in silent]).replace("leaves", "says so, and leaves"),
+            action=_advise_drop(silent),
             decided=True,
         ),
     ]
+
+
+def _advise_drop(columns: Sequence[Column]) -> str:
+    return advise_drop([each.name for each in columns]).removesuffix(".") + " without a word."
 
 
 def _kinds(columns: Sequence[Column]) -> dict[str, str]:

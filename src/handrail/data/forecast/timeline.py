@@ -63,26 +63,20 @@ class Timeline:
         return replace(self, table=replace(self.table, findings=(*self.table.findings, *findings)))
 
 
-def in_time_order(table: Table) -> Table:
-    """The table sorted by its first column of dates if it has one, with a note where it was not sorted.
-
-    Raises: as `order_rows`.
-    """
-    return order_rows(table, ()).table
-
-
 def order_rows(
     table: Table,
     targets: Collection[str],
     *,
     kinds: Mapping[str, str] | None = None,
     known: tuple[Column | None, Clock | None] | None = None,
+    keep: bool = False,
 ) -> Timeline:
     """The rows in the order of their first column of dates, or of numbers that tell the time.
 
     Arguments:
         kinds: kinds of columns that the user gives.
         known: the column of dates, and how it is read, where that is known already.
+        keep: rows that stand there twice; else they are left out.
 
     Raises: `DataError` for rows without a date, for several series, and where most rows share their date with
         others.
@@ -93,7 +87,9 @@ def order_rows(
         return timeline
     timeline = _without_empty_rows(timeline, date.name, targets)
     seconds = _read_dates(timeline.table.frame[date.name], date, clock)
-    _require_dates(timeline.table, seconds)
+    _require_dates(timeline.table, seconds, date)
+    if not keep and seconds.n_unique() < len(seconds):
+        timeline, seconds = _without_repeats(timeline, seconds)
     refuse_several_series(timeline.table.frame, seconds, targets, table.source)
     timeline = replace(timeline, date=date, clock=clock, seconds=seconds.to_numpy())
     if clock is not None:
@@ -155,6 +151,28 @@ def _without_empty_rows(timeline: Timeline, date: str, targets: Collection[str])
     return timeline.pick(np.flatnonzero(~empty), findings=[finding])
 
 
+def _without_repeats(timeline: Timeline, seconds: pl.Series) -> tuple[Timeline, pl.Series]:
+    """Without rows that equal a former one in date and all columns: they were sent twice."""
+    table = timeline.table
+    first = table.frame.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
+    if first.all():
+        return timeline, seconds
+    again = np.flatnonzero(~first)
+    rows, equal = plural(len(again), "row"), "equals" if len(again) == 1 else "equal"
+    finding = Finding(
+        level="warning",
+        name="repeated-rows",
+        column=seconds.name,
+        seen=f"{rows} of '{table.source}' {equal} another one in all columns, '{seconds.name}' as well (the "
+        f"first is {table.row_name(int(again[0]))}).",
+        why="A forecast expects one row for each moment.",
+        action="One of each is kept; data.forecast.gaps=keep takes all rows as they stand.",
+        decided=True,
+    )
+    kept = np.flatnonzero(first)
+    return timeline.pick(kept, findings=[finding]), seconds.gather(kept)
+
+
 def is_missing(frame: pl.DataFrame, targets: Collection[str]) -> np.ndarray:
     """Whether a row has a value of none of the targets."""
     missing = np.ones(len(frame), dtype=bool)
@@ -165,15 +183,18 @@ def is_missing(frame: pl.DataFrame, targets: Collection[str]) -> np.ndarray:
     return missing
 
 
-def _require_dates(table: Table, seconds: pl.Series) -> None:
+def _require_dates(table: Table, seconds: pl.Series, date: Column) -> None:
     if not seconds.null_count():
         return
     rows = np.flatnonzero(seconds.is_null().to_numpy())
     places = ", ".join(table.row_name(int(row)) for row in rows[:5])
+    found = table.frame[seconds.name][int(rows[0])]
+    word = "" if found is None else f", the first is '{found}'"
+    expected = f"; dates are read as {date.date_format}" if word and date.date_format else ""
     raise DataError(
-        f"column '{seconds.name}' of '{table.source}' has no date in {len(rows):,} rows "
-        f"({places}{' …' if len(rows) > 5 else ''}); a forecast needs the order of time. Mend or remove "
-        "these rows, or drop the column (data.drop)."
+        f"column '{seconds.name}' of '{table.source}' has no date in {plural(len(rows), 'row')} "
+        f"({places}{' …' if len(rows) > 5 else ''}{word}){expected}. A forecast needs the order of time: "
+        "mend or remove these rows, or drop the column (data.drop)."
     )
 
 

@@ -93,10 +93,11 @@ def window_table(
 
 def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timeline:
     """The rows in the order of time, without those behind the end of the targets, and with missing steps."""
-    timeline = order_rows(table, targets, kinds=recipe.columns)
+    keep = recipe.forecast.gaps == "keep"
+    timeline = order_rows(table, targets, kinds=recipe.columns, keep=keep)
     if timeline.date is None:
         timeline = timeline.say(report_no_dates(table.source))
-    return fill_steps(end_with_target(timeline, targets), keep=recipe.forecast.gaps == "keep")
+    return fill_steps(end_with_target(timeline, targets), keep=keep)
 
 
 def stretches(
