@@ -62,7 +62,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
 
     Raises: `DataError` when none is left to learn from.
     """
-    kinds: Mapping[str, str] = recipe.columns
+    kinds: Mapping[str, str] = {} if task.is_forecast else recipe.columns  # its columns are channels by now
     stored: dict[str, Any] = {name: store.kind for name, store in table.stores.items()}
     if task.name == "next-token":  # a text is predicted from itself
         features, stored[task.targets[0]] = train[list(task.targets)], "stream"

@@ -161,7 +161,7 @@ def find_targets(
     """The names of the target columns, given by name or by position (1 is the first column, -1 the last).
 
     Arguments:
-        alone: whether the target may be the only column (a text is predicted from itself).
+        alone: whether the target may be the only column (texts and series are predicted from themselves).
 
     Raises: `DataError` when there is no such column or no target was named.
     """
@@ -174,7 +174,10 @@ def find_targets(
     if len(set(names)) < len(names):
         raise DataError(f"data.target names a column twice: {', '.join(names)}.")
     if len(names) >= len(columns) and not alone:
-        raise DataError("every column is a target; nothing is left to predict it from.")
+        raise DataError(
+            "every column is a target; nothing is left to predict it from. A series whose rows stand in the "
+            "order of time is forecast from its own past with data.task=forecast."
+        )
     return names
 
 

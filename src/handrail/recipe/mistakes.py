@@ -16,6 +16,14 @@ _EXPECTED = {  # by pydantic's name of a mistake
     "model_type": "expected settings, each as NAME: VALUE",
     "path_type": "expected a path",
 }
+_WAITING = {  # by dotted name: what people look for and does not exist yet
+    "data.forecast.known": "what is known of the future (holidays, prices, plans) cannot be given to a "
+    "forecast yet; other columns are seen up to the last row of the history. Leave the setting out.",
+    "data.forecast.series": "several series in one table cannot be learned from yet. Give a table for each, "
+    "or one with a column for each and these as targets, and leave the setting out.",
+    "data.forecast.quantiles": "a forecast gives one value for each step, and no quantiles yet. Leave the "
+    "setting out.",
+}
 
 
 def section_mistakes(
@@ -43,6 +51,8 @@ def section_mistakes(
 
 
 def _unknown(root: type[BaseModel], path: list[str], value: Any, recipe: Mapping[str, Any]) -> str:
+    if reason := _WAITING.get(".".join(path)):
+        return f"{'.'.join(path)}: {reason}"
     hint = suggest(root, path, value, recipe)
     if not hint:
         section = section_at(root, path[:-1])

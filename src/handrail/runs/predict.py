@@ -53,9 +53,10 @@ class Answers:
     data writes them, and `probability_<class>`; for values `prediction` (one target) or
     `prediction_<target>`; for masks `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON
     list of class, score and box in pixels; for sequences `prediction`, the text. A forecast has a row for
-    each step ahead. warnings: sentences about unusual rows. maps: for masks the pixels of each row, with the
-    values that the training masks have for their classes, as `MaskTask.as_written` gives them. palette: the
-    colours of these values, where the training masks had some.
+    each step ahead, with its `date` where the training rows were evenly spaced. warnings: sentences about
+    unusual rows. maps: for masks the pixels of each row, with the values that the training masks have for
+    their classes, as `MaskTask.as_written` gives them. palette: the colours of these values, where the
+    training masks had some.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ def predict_table(
     if pipeline.task.name == "next-token":
         raise DataError("a language model has no answer per row; `handrail sample RUN` lets it write.")
     if pipeline.task.is_forecast:
-        return Answers(_forecast(pipeline, table), _remarks(table))
+        return _forecast(pipeline, table)
     features, troubles = read_frame(table.frame, pipeline.encoder.schema)
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
@@ -155,17 +156,19 @@ def _values(answers: np.ndarray, task: TaskSpec) -> pl.DataFrame:
     return pl.DataFrame({name: answers[:, index] for index, name in enumerate(names)})
 
 
-def _forecast(pipeline: Pipeline, table: Table) -> pl.DataFrame:
+def _forecast(pipeline: Pipeline, table: Table) -> Answers:
     """Forecast what follows the last row of a table: a row for each step ahead."""
-    from handrail.data.forecast.windows import in_time_order, make_windows
+    from handrail.data.forecast.future import read_future
 
     plan = pipeline.encoder.column.plan  # pyright: ignore[reportAttributeAccessIssue]
-    windows = make_windows(in_time_order(table), plan, future=True).table
-    features, _ = read_frame(windows.frame.tail(1), pipeline.encoder.schema)
-    values = pipeline.answers(features, windows.stores)[0].reshape(len(plan.targets), plan.horizon)
+    future = read_future(table, plan)
+    features, _ = read_frame(future.windows.frame.tail(1), pipeline.encoder.schema)
+    values = pipeline.answers(features, future.windows.stores)[0].reshape(len(plan.targets), plan.horizon)
     names = [f"prediction_{name}" if len(plan.targets) > 1 else "prediction" for name in plan.targets]
-    steps = {"step": np.arange(1, plan.horizon + 1)}
-    return pl.DataFrame(steps | {name: values[index] for index, name in enumerate(names)})
+    steps: dict[str, Any] = {"step": np.arange(1, plan.horizon + 1)}
+    steps |= {} if future.dates is None else {"date": future.dates}
+    frame = pl.DataFrame(steps | {name: values[index] for index, name in enumerate(names)})
+    return Answers(frame, [*_remarks(table), *future.warnings])
 
 
 def _masks(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:

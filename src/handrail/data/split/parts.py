@@ -159,7 +159,8 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
     names = [name for name in chosen if isinstance(name, str)]
     known = {"options": recipe.read, "cache_in": cache_in, "drop": recipe.drop}
     table = read_expecting(recipe.source, names, **known)
-    targets = find_targets(table.frame.columns, table.target if recipe.target is None else recipe.target)
+    target = table.target if recipe.target is None else recipe.target
+    targets = find_targets(table.frame.columns, target, alone=recipe.task == "forecast")
     if recipe.task != "forecast":
         return table, targets, 0
     from handrail.data.forecast.windows import window_table
