@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from handrail.components.arguments import Count, Fraction, Positive, Share
 from handrail.recipe.reading import ReadOptions, Split
 
-Ignored = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Ignored = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern=r"^#?[0-9a-fA-F]{6}$")]
 _Side = Annotated[int, Field(ge=4)]
 
 
@@ -57,7 +57,7 @@ class Masks(_Settings):
     """How masks are read.
 
     ignore: the value of pixels that nobody has labelled, as the masks have it: a grey level, an index of a
-    palette, or a colour as '#e0e0c0'; several as a list. Such pixels count neither in the loss nor in any
+    palette, or a colour as e0e0c0; several as a list. Such pixels count neither in the loss nor in any
     figure, and are never an answer. `auto` is 255 beside two or more small codes (0, 1, 2 …), and Pascal
     VOC's colour for void; `none` makes every value a class.
     """
@@ -70,7 +70,8 @@ class Masks(_Settings):
         if self.ignore == "auto":
             return None
         given = self.ignore if isinstance(self.ignore, list) else [self.ignore]
-        return tuple(str(value).lower() for value in given if value != "none")
+        names = [str(value) if isinstance(value, int) else f"#{value.strip('#').lower()}" for value in given]
+        return tuple(name for name in names if name != "#none")
 
 
 class Text(_Settings):

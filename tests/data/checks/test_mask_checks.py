@@ -85,6 +85,18 @@ def test_the_setting_decides_otherwise(tmp_path: Path) -> None:
     )
 
 
+def test_colours_are_named_as_the_setting_takes_them(tmp_path: Path) -> None:
+    folder = written(tmp_path, [0])
+    colours = np.array([[0, 0, 0], [128, 0, 0], [1, 2, 3]], dtype=np.uint8)
+    for place in range(10):
+        mask = colours[np.resize([0, 1, 2], (6, 6))]
+        Image.fromarray(mask).save(folder / "masks" / f"{place}.png")
+    assert prepared(folder)[0].task.classes == ("0", "#010203", "#800000")
+    for setting in ("#010203", "010203"):
+        data, _ = prepared(folder, setting)
+        assert (data.task.classes, data.task.ignored) == (("0", "#800000"), ("#010203",))
+
+
 def test_two_values_are_two_classes_and_gaps_are_asked_about(tmp_path: Path) -> None:
     for name in ("two", "gaps", "even"):
         (tmp_path / name).mkdir()

@@ -129,7 +129,7 @@ def test_pictures_beside_masks(tmp_path: Path, images: str, masks: str) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path)
     assert caught.value.problems == [
-        f"1 picture in {images} without a mask (2.png) and 1 mask in {masks} without a picture (7.png); "
+        f"1 picture without a mask ({images}/2.png) and 1 mask without a picture ({masks}/7.png); "
         "2 pairs were found that have the same name, apart from the ending. Add or remove what is missing, "
         "or give pictures and masks the same names."
     ]

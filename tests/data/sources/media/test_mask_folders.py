@@ -87,9 +87,9 @@ def test_what_has_no_partner_is_counted_with_the_guessed_rule(tmp_path: Path) ->
     with pytest.raises(DataError) as caught:
         read(tmp_path)
     assert caught.value.problems == [
-        "1 picture in images without a mask (3.png) and 4 masks in masks without a picture (5_mask.png, "
-        "6_mask.png, 7_mask.png and 1 more); 25 pairs were found by their names (NAME and NAME_mask). Add or "
-        "remove what is missing, or give pictures and masks the same names."
+        "1 picture without a mask (images/3.png) and 4 masks without a picture (masks/5_mask.png, "
+        "masks/6_mask.png, masks/7_mask.png and 1 more); 25 pairs were found by their names (NAME and "
+        "NAME_mask). Add or remove what is missing, or give pictures and masks the same names."
     ]
 
 

@@ -75,11 +75,11 @@ def require_all(pairs: Pairs, pictures: str, masks: str) -> None:
         return
     found = []
     if pairs.bare:
-        where = f"{plural(len(pairs.bare), 'picture')} in {pictures}"
-        found.append(f"{where} without a mask ({list_some(pairs.bare, most=_FEW)})")
+        names = list_some((f"{pictures}/{name}" for name in pairs.bare), most=_FEW)
+        found.append(f"{plural(len(pairs.bare), 'picture')} without a mask ({names})")
     if pairs.alone:
-        where = f"{plural(len(pairs.alone), 'mask')} in {masks}"
-        found.append(f"{where} without a picture ({list_some(pairs.alone, most=_FEW)})")
+        names = list_some((f"{masks}/{name}" for name in pairs.alone), most=_FEW)
+        found.append(f"{plural(len(pairs.alone), 'mask')} without a picture ({names})")
     several = _several(pairs)
     how = "that have the same name, apart from the ending"
     if pairs.rule:
