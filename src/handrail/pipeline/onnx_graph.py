@@ -66,7 +66,7 @@ def table_encoder(pipeline: Pipeline) -> TableEncoder:
         reason = f" {listed} cannot be written as operations of ONNX." if special else ""
         raise RunError(
             "only networks for tables of numbers, categories and dates are exported to ONNX as a whole: the "
-            f"file takes raw cells.{reason} Answer with {call('predict', '…', function='load(…).predict')}."
+            f"file takes raw cells.{reason} Answer with {call('predict RUN', 'SOURCE', function='load(RUN).predict')}."
         )
     return pipeline.encoder
 
