@@ -64,9 +64,10 @@ def table_encoder(pipeline: Pipeline) -> TableEncoder:
         special = [each for each in pipeline.encoder.schema.used if each.kind in _OUTSIDE]
         listed = list_some(f"'{each.name}' ({each.kind}: {_OUTSIDE[each.kind]})" for each in special)
         reason = f" {listed} cannot be written as operations of ONNX." if special else ""
+        answer = call("predict RUN", "SOURCE", function="load(RUN).predict")
         raise RunError(
             "only networks for tables of numbers, categories and dates are exported to ONNX as a whole: the "
-            f"file takes raw cells.{reason} Answer with {call('predict RUN', 'SOURCE', function='load(RUN).predict')}."
+            f"file takes raw cells.{reason} Answer with {answer}."
         )
     return pipeline.encoder
 
@@ -157,7 +158,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The layer that torch was in: ` In Tree (nets.py, line 12).`; empty where it was in none of the model's."""
+    """The layer that torch was in: ` In Tree (nets.py, line 12).`; empty where it was in none of these."""
     while error.__cause__ is not None:
         error = error.__cause__
     place, trace = "", error.__traceback__
