@@ -91,11 +91,11 @@ def _digits(value: float) -> str:
 
 def test_the_command_line_shows_the_spread_of_both_parts(ensemble: Run):
     tested = ensemble.test()
-    for text, figures in (
+    for printed, figures in (
         (run_summary(ensemble), ensemble.summary),
         (summarise_test(ensemble, tested), tested),
     ):
-        text = " ".join(text.split())
+        text = " ".join(printed.split())
         both = [figures["replicas"]["figures"][key]["accuracy"] for key in ("ensemble", "best")]
         best = figures["replicas"]["best"]
         spread = spread_of(figures, "accuracy")
