@@ -110,8 +110,8 @@ def fill_steps(timeline: Timeline, *, horizon: int = 0, gaps: Gaps = "fill") -> 
     elif gaps == "auto" and _whole_stretches(missing, horizon) < _FEWEST_WHOLE:
         reason = (
             f"Nearly every stretch of {horizon} steps lacks one, and could not be measured: the rows are "
-            "taken as they stand, and a step is a row, however long it took. data.forecast.gaps=fill puts the "
-            "missing ones in; a shorter data.forecast.horizon leaves more stretches whole."
+            "taken as they stand, and a step is a row, however long it took. data.forecast.gaps=fill puts "
+            "the missing ones in; a shorter data.forecast.horizon leaves more stretches whole."
         )
     timeline = timeline.say(_report_missing_steps(timeline, spacing, missing, reason))
     return timeline if reason else replace(_insert(timeline, spacing, missing), filled=True)
