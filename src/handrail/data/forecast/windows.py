@@ -204,15 +204,9 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False, learne
     )
     columns = [place_column(HISTORY, len(store)), *_target_columns(truth, plan, first_rows)]
     notes = (*table.notes, *notes, *_describe(plan))
-    made = Table(
-        pl.DataFrame(columns),
-        table.source,
-        notes=notes,
-        findings=table.findings,
-        namer=namer,
-        stores={HISTORY: store},
-    )
-    return Windowed(made, first_rows)
+    frame = pl.DataFrame(columns)
+    windows = replace(table.without_rows(), frame=frame, notes=notes, namer=namer, stores={HISTORY: store})
+    return Windowed(windows, first_rows)
 
 
 def _input_columns(plan: WindowPlan) -> list[str]:
