@@ -115,15 +115,15 @@ class Forecast(_Settings):
     history: rows that the network sees. horizon: rows ahead that it predicts. season: rows after which the
     series repeats itself (24 for hours, 7 for days, 12 for months); `auto` finds it in the training rows.
     stride: rows between two training windows. gaps: `fill` puts a row without values in the place of each
-    step that is missing between two dates, and lets training pass over gaps of up to three rows in a target;
-    `keep` takes the rows as they stand.
+    step that is missing between two dates; `auto` does where that leaves enough windows without one. Both let
+    training pass over gaps of up to three rows in a target; `keep` takes the rows as they stand.
     """
 
     history: Count | Literal["auto"] = "auto"
     horizon: Count = 24
     season: Count | Literal["auto"] = "auto"
     stride: Count = 1
-    gaps: Literal["fill", "keep"] = "fill"
+    gaps: Literal["auto", "fill", "keep"] = "auto"
 
 
 class Section(BaseModel):

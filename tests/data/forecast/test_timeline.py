@@ -86,6 +86,19 @@ def test_nothing_is_said_of_a_table_in_order() -> None:
     assert "a step is 1 business day" in data.notes[-1]
 
 
+def test_steps_are_not_put_in_where_hardly_a_window_would_be_left() -> None:
+    days = [datetime(2023, 1, 2) + timedelta(days=day) for day in range(400)]
+    shop = HOURLY.with_columns(at=pl.Series([day for day in days if day.weekday() < 6][:ROWS]))
+    data = prepare(recipe(shop, forecast={"horizon": 12}))
+    assert "a step is 1 open day (never on Sunday)" in data.notes[-1]
+    assert not said(data)
+    odd = HOURLY.with_columns(at=pl.Series([day for row, day in enumerate(days) if row % 5 != 3][:ROWS]))
+    data = prepare(recipe(odd, forecast={"horizon": 12}))
+    assert len(store_of(data).matrix) == ROWS
+    assert "data.forecast.gaps=fill puts the missing ones in" in said(data)["missing-steps"]
+    assert not store_of(data).plan.fills_steps
+
+
 def test_more_missing_steps_than_rows_and_uneven_ones_are_said() -> None:
     mornings = [datetime(2024, 1, 1 + row // 24, 9, row % 24) for row in range(ROWS)]
     data = prepare(recipe(HOURLY.with_columns(at=pl.Series(mornings))))

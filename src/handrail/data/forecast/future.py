@@ -31,7 +31,7 @@ def read_future(table: Table, plan: WindowPlan) -> Future:
     Raises: `DataError` for columns that are missing, too few rows, several series, and another step than that
         of the training rows.
     """
-    timeline = order_rows(table, plan.targets, known=(plan.date, plan.clock), keep=not plan.fills_steps)
+    timeline = order_rows(table, plan.targets, known=(plan.date, plan.clock))
     warnings = _describe_order(timeline, plan)
     timeline, unread = _read_numbers(timeline, plan)
     warnings += unread

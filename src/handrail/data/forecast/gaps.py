@@ -6,6 +6,7 @@ the findings of the table.
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,8 @@ from handrail.data.forecast.timeline import Timeline, is_missing, show_moment
 from handrail.tools.words import plural
 
 INSERTED = -1
+Gaps = Literal["auto", "fill", "keep"]
+_FEWEST_WHOLE = 0.25  # of the stretches of a horizon
 LONGEST_BRIDGE = 3  # rows without a target that training passes over
 
 
@@ -77,26 +80,48 @@ def _last_known(timeline: Timeline, name: str) -> int:
     return int(known[-1]) if len(known) else -1
 
 
-def fill_steps(timeline: Timeline, *, keep: bool = False) -> Timeline:
+def fill_steps(timeline: Timeline, *, horizon: int = 0, gaps: Gaps = "fill") -> Timeline:
     """With a row without values for each step that is missing between two rows; findings say what was seen.
 
-    Steps are put in where they are evenly spaced, and no more are missing than there are rows.
+    Steps are put in where rows are evenly spaced, and no more are missing than there are rows; with `auto`,
+    moreover where at least a quarter of the stretches of `horizon` steps are whole.
 
     Arguments:
-        keep: leave the rows as they stand, and say what is missing.
+        horizon: how many steps are forecast.
+        gaps: `keep` leaves the rows as they stand, and says what is missing.
     """
+    spacing = timeline.spacing
     if timeline.seconds is None or timeline.date is None or len(timeline.seconds) < 2:
         return timeline
-    spacing = timeline.spacing
     if spacing is None:
         return timeline.say(*_report_uneven(timeline))
     missing = np.maximum(np.rint(spacing.counts(timeline.seconds)).astype(np.int64) - 1, 0)
-    total, rows = int(missing.sum()), len(timeline.places)
+    total = int(missing.sum())
     if not total:
-        return timeline
-    fill = total <= rows and not keep
-    timeline = timeline.say(_report_missing_steps(timeline, spacing, missing, fill=fill, keep=keep))
-    return _insert(timeline, spacing, missing) if fill else timeline
+        return replace(timeline, filled=gaps != "keep")
+    reason = ""
+    if gaps == "keep":
+        reason = "The rows are taken as they stand, as data.forecast.gaps says."
+    elif total > len(timeline.places):
+        reason = (
+            "That is more than there are rows, which are taken as they stand: a step is a row, however long "
+            "it took. Bring the table to a wider step, or to one stretch without breaks."
+        )
+    elif gaps == "auto" and _whole_stretches(missing, horizon) < _FEWEST_WHOLE:
+        reason = (
+            f"Nearly every stretch of {horizon} steps lacks one, and could not be measured: the rows are "
+            "taken as they stand, and a step is a row, however long it took. data.forecast.gaps=fill puts "
+            "the missing ones in; a shorter data.forecast.horizon leaves more stretches whole."
+        )
+    timeline = timeline.say(_report_missing_steps(timeline, spacing, missing, reason))
+    return timeline if reason else replace(_insert(timeline, spacing, missing), filled=True)
+
+
+def _whole_stretches(missing: Int[np.ndarray, " neighbours"], horizon: int) -> float:
+    """The share of the stretches of `horizon` steps that no missing one lies in, once these are put in."""
+    runs = np.diff(np.flatnonzero(np.concatenate([[1], missing, [1]]))).astype(np.int64)  # rows on end
+    steps = len(missing) + 1 + int(missing.sum())
+    return float(np.maximum(runs - horizon + 1, 0).sum() / max(1, steps - horizon + 1))
 
 
 def _insert(timeline: Timeline, spacing: Spacing, missing: Int[np.ndarray, " neighbours"]) -> Timeline:
@@ -132,7 +157,7 @@ def _insert(timeline: Timeline, spacing: Spacing, missing: Int[np.ndarray, " nei
 
 
 def _report_missing_steps(
-    timeline: Timeline, spacing: Spacing, missing: np.ndarray, *, fill: bool, keep: bool
+    timeline: Timeline, spacing: Spacing, missing: Int[np.ndarray, " neighbours"], reason: str
 ) -> Finding:
     assert timeline.seconds is not None
     assert timeline.date is not None
@@ -144,18 +169,10 @@ def _report_missing_steps(
     verb = "is" if total == 1 else "are"
     seen = f"Column '{timeline.date.name}': {total:,} of {of[0]} {of[2]} {verb} missing (the first is {when}"
     seen += f"; at most {longest} on end)." if missing.max() > 1 else ")."
-    if fill:
-        action = (
-            "Each is put in as a row without values: the network sees the last value before it, and no "
-            "figure asks for it; data.forecast.gaps=keep takes the rows as they stand."
-        )
-    elif keep:
-        action = "The rows are taken as they stand, as data.forecast.gaps says."
-    else:
-        action = (
-            "That is more than there are rows, which are taken as they stand: a step is a row, however long "
-            "it took. Bring the table to a wider step, or to one stretch without breaks."
-        )
+    action = reason or (
+        "Each is put in as a row without values: the network sees the last value before it, and no "
+        "figure asks for it; data.forecast.gaps=keep takes the rows as they stand."
+    )
     return Finding(
         level="warning",
         name="missing-steps",

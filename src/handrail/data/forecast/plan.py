@@ -115,7 +115,7 @@ def plan_windows(
         ),
         clock=times and times.clock,
         spacing=times and times.spacing,
-        fills_steps=settings.gaps == "fill",
+        fills_steps=times is not None and times.filled,
         last_row=None if times is None or times.seconds is None else float(times.seconds[train_rows - 1]),
     )
     if train_rows < plan.history + plan.horizon:

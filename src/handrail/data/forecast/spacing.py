@@ -14,6 +14,9 @@ _EVEN = 0.95  # of the distances are whole steps
 _HALF = 0.5
 _EXACT = 1e-3  # of a step
 _FEWEST = 3  # rows
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONDAY_TO_FRIDAY, _FRIDAY, _FEWEST_WEEKDAYS = "1111100", 4, 4
+_THREE_WEEKS = 21 * DAY
 _SHORTEST_MONTH = 28 * DAY
 
 Seconds = Float[np.ndarray, " rows"]
@@ -23,9 +26,10 @@ class Spacing(BaseModel):
     """One step of a series.
 
     Arguments:
-        unit: a step is so many seconds, business days (Monday to Friday) or calendar months, which differ in
-            length but not in number.
+        unit: a step is so many seconds, business days (Monday to Friday, or the weekdays that occur) or
+            calendar months, which differ in length but not in number.
         size: how many units a step is.
+        weekdays: of business days, `1` for each weekday that has rows, Monday first.
         month_end: whether the dates are the last days of months.
         about: whether some distances are only nearly whole steps.
     """
@@ -34,12 +38,15 @@ class Spacing(BaseModel):
 
     unit: Literal["second", "business day", "month"]
     size: float
+    weekdays: str = _MONDAY_TO_FRIDAY
     month_end: bool = False
     about: bool = False
 
     def __str__(self) -> str:
         """As people call it: `1 hour`, `15 minutes`, `1 quarter`, `about 30 seconds`."""
-        return f"{'about ' if self.about else ''}{self.name(1)}"
+        closed = [day for day, has_rows in zip(_DAYS, self.weekdays, strict=True) if has_rows == "0"]
+        never = "" if self.weekdays == _MONDAY_TO_FRIDAY else f" (never on {' or '.join(closed)})"
+        return f"{'about ' if self.about else ''}{self.name(1)}{never}"
 
     def name(self, steps: int) -> str:
         """So many steps: `108 hours`, `3 quarters`, `5 steps of 15 minutes`."""
@@ -47,6 +54,8 @@ class Spacing(BaseModel):
         if unit == "second":
             length, unit = next((each for each in UNITS if self.size % each[0] == 0), UNITS[-1])
             number = self.size / length
+        elif unit == "business day" and self.weekdays != _MONDAY_TO_FRIDAY:
+            unit = "open day"
         elif unit == "month" and self.size in _MONTHS:
             number, unit = 1, _MONTHS[int(self.size)]
         if number != 1 and steps != 1:
@@ -59,7 +68,7 @@ class Spacing(BaseModel):
             return np.diff(seconds) / self.size
         if self.unit == "business day":
             days = _days(seconds)
-            return np.busday_count(days[:-1], days[1:]).astype(np.float64)
+            return np.busday_count(days[:-1], days[1:], weekmask=self.weekdays).astype(np.float64)
         return np.diff(_months(seconds)) / self.size
 
     def after(self, moment: float, steps: int) -> Float[np.ndarray, " steps"]:
@@ -69,7 +78,7 @@ class Spacing(BaseModel):
             return moment + ahead * self.size
         time = moment % DAY
         if self.unit == "business day":
-            days = np.busday_offset(_days(np.array([moment])), ahead, roll="backward")
+            days = np.busday_offset(_days(np.array([moment])), ahead, roll="backward", weekmask=self.weekdays)
             return days.astype("datetime64[D]").astype(np.float64) * DAY + time
         months = _as_time(np.array([moment])).astype("datetime64[M]") + (ahead * int(self.size))
         first, last = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]") - 1
@@ -151,13 +160,18 @@ def _nearly_monthly(moments: Seconds) -> Spacing | None:
 
 
 def _business_days(moments: Seconds) -> Spacing | None:
-    """A row a day but for weekends, of which at least one lies between the rows."""
+    """A row a day but for weekends, or for other weekdays that never have one in three weeks."""
     days = _days(moments)
     weekdays = (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
-    if (weekdays > 4).any() or len(np.unique(moments % DAY)) > 1:
+    if len(np.unique(moments % DAY)) > 1:
         return None
-    crossed = weekdays[1:] < weekdays[:-1]
-    return Spacing(unit="business day", size=1) if crossed.any() else None
+    if weekdays.max() <= _FRIDAY:
+        crossed = weekdays[1:] < weekdays[:-1]
+        return Spacing(unit="business day", size=1) if crossed.any() else None
+    occur = np.isin(np.arange(7), weekdays)
+    if occur.all() or occur.sum() < _FEWEST_WEEKDAYS or moments[-1] - moments[0] < _THREE_WEEKS:
+        return None
+    return Spacing(unit="business day", size=1, weekdays="".join("01"[int(has_rows)] for has_rows in occur))
 
 
 def _count(number: float, unit: str) -> str:

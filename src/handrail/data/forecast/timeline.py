@@ -32,6 +32,7 @@ class Timeline:
         clock: how its numbers tell the moment; None for dates.
         seconds: the moments of the rows.
         spacing: the step; None where rows are not evenly spaced.
+        filled: whether missing steps are put in.
     """
 
     table: Table
@@ -40,6 +41,7 @@ class Timeline:
     clock: Clock | None = None
     seconds: Float[np.ndarray, " rows"] | None = None
     spacing: Spacing | None = None
+    filled: bool = False
 
     def pick(self, rows: Int[np.ndarray, " picked"], *, findings: Sequence[Finding] = ()) -> "Timeline":
         """Some of the rows, under the names that they had, and what is to be said of that."""

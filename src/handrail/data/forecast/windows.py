@@ -65,7 +65,7 @@ def window_table(
     plan = plan_windows(
         ordered, targets, settings, train_rows=validation_row, kinds=recipe.columns, times=timeline
     )
-    windows = make_windows(ordered, plan, learned=plan.fills_steps)
+    windows = make_windows(ordered, plan, learned=settings.gaps != "keep")
     parts = divide(
         windows.first_target_row,
         horizon=plan.horizon,
@@ -93,11 +93,11 @@ def window_table(
 
 def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timeline:
     """The rows in the order of time, without those behind the end of the targets, and with missing steps."""
-    keep = recipe.forecast.gaps == "keep"
-    timeline = order_rows(table, targets, kinds=recipe.columns, keep=keep)
+    settings = recipe.forecast
+    timeline = order_rows(table, targets, kinds=recipe.columns, keep=settings.gaps == "keep")
     if timeline.date is None:
         timeline = timeline.say(report_no_dates(table.source))
-    return fill_steps(end_with_target(timeline, targets), keep=keep)
+    return fill_steps(end_with_target(timeline, targets), horizon=settings.horizon, gaps=settings.gaps)
 
 
 def stretches(
@@ -205,8 +205,8 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False, learne
     columns = [place_column(HISTORY, len(store)), *_target_columns(truth, plan, first_rows)]
     notes = (*table.notes, *notes, *_describe(plan))
     frame = pl.DataFrame(columns)
-    made = replace(table.without_rows(), frame=frame, notes=notes, namer=namer, stores={HISTORY: store})
-    return Windowed(made, first_rows)
+    windows = replace(table.without_rows(), frame=frame, notes=notes, namer=namer, stores={HISTORY: store})
+    return Windowed(windows, first_rows)
 
 
 def _input_columns(plan: WindowPlan) -> list[str]:
