@@ -21,6 +21,7 @@ _LONGEST_UNIT = 16
 # Loose on purpose: a sign or a currency, digits with any marks between them, percent or a currency.
 NUMBER = r"^[(+\-−–$€£¥₹\s]*[.,]?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?[\s%‰$€£¥₹)\-]*(?:[A-Z]{3})?$"
 _NUMBER = re.compile(NUMBER)
+_NO_UNIT = re.compile(r"n\W?[adk]\W?", re.IGNORECASE)  # n/a, n.d.: not available, no data
 _SYMBOL = re.compile(r"[°%‰$€£¥₹Ωµμ²³⁻]|^[(\[{].{0,14}[)\]}]$")
 _UNIT = re.compile(
     r"m|cm|mm|km|nm|um|in|ft|yd|mi|kg|g|mg|t|lb|lbs|oz|s|sec|secs|ms|us|ns|min|mins|h|hr|hrs|hour|d|hours|"
@@ -92,7 +93,8 @@ class RowSifter:
 
     def _find_repeats(self, piece: pl.DataFrame) -> np.ndarray:
         header = self.header or ()
-        if len(header) == 1 and not are_numbers(piece[:_SAMPLE, 0]):
+        first = piece[:_SAMPLE, 0]
+        if len(header) == 1 and not are_numbers(first.filter(first != header[0])):
             return np.array([], np.int64)  # a word of a list
         return _equal_rows(piece, header)
 
@@ -110,11 +112,10 @@ class RowSifter:
         others = [i for i, cell in enumerate(first) if cell and i not in set(numeric)]
         if any((below[:, i] == first[i]).any() for i in others):
             return  # a value, as others below it
-        units = [cell for cell in above if is_unit(cell)]
-        # Letters may be labels: A, B, C.
-        sure = 2 * len(units) >= len(above) and (
-            len(units) == len(above) or any(len(cell) > 1 for cell in units)
-        )
+        units = [cell for cell in above if is_unit(cell) or cell == "1"]
+        # Single letters may be labels: A, B, C.
+        plain = any(len(cell) > 1 or _SYMBOL.search(cell) for cell in units)
+        sure = 2 * len(units) >= len(above) if plain else len(units) == len(above) > 1
         if sure and all(len(cell) <= _LONGEST_UNIT for cell in first if cell):
             self.units = first
         elif len(above) == len(numeric) > 1 and len(set(above)) == len(above):
@@ -147,6 +148,8 @@ def _is_number(cell: str) -> bool:
 
 def is_unit(cell: str) -> bool:
     """Whether a text is a unit: °C, %, kg, m/s², (m), [-]."""
+    if _NO_UNIT.fullmatch(cell):
+        return False
     if _SYMBOL.search(cell):
         return len(cell) <= _LONGEST_UNIT
     parts = [part for part in re.split(r"[\s/*·^.()\[\]]+|\b-?\d+\b", cell.lower()) if part]
