@@ -155,9 +155,9 @@ def test_settings_that_leave_no_table_are_refused(options, message):
 
 def test_other_formats_have_no_lines_to_skip(tmp_path):
     (tmp_path / "t.json").write_text('[{"a": 1}]')
-    for given_settings in ({"skip": 1}, {"comment": "#"}, {"rows": "all"}):
+    for options in (ReadOptions(skip=1), ReadOptions(comment="#"), ReadOptions(rows="all")):
         with pytest.raises(DataError, match=r"would have no effect on t\.json"):
-            read(tmp_path / "t.json", options=ReadOptions(**given_settings))
+            read(tmp_path / "t.json", options=options)
 
 
 @given(

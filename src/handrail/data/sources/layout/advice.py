@@ -8,6 +8,8 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from handrail.data.sources.dialect import NO_DELIMITER, WHITESPACE, Dialect, has_header, is_number
 from handrail.data.sources.records import RaggedError, Records
 from handrail.errors import DataError
@@ -158,7 +160,7 @@ def _words(given: ReadOptions, tried: ReadOptions) -> str:
 
 def refuse_title(
     rows: Sequence[Sequence[str]],
-    lines: Sequence[int],
+    lines: np.ndarray,
     name: str,
     *,
     options: ReadOptions,

@@ -76,7 +76,7 @@ class RowSifter:
         """The rows that are no data, counted from 0 below the header."""
         return [*self.repeats, *self.more_units]
 
-    def findings(self, lines: Sequence[int], source: str) -> list[Finding]:
+    def findings(self, lines: np.ndarray, source: str) -> list[Finding]:
         """What was left out, or may not be data.
 
         Arguments:
@@ -158,7 +158,7 @@ def is_unit(cell: str) -> bool:
     )
 
 
-def _lines(rows: Sequence[int], lines: Sequence[int]) -> str:
+def _lines(rows: Sequence[int], lines: np.ndarray) -> str:
     """`line 5`, `lines 5, 9 and 12`."""
     named = list_some((f"{lines[row]:,}" for row in rows), most=8, last=" and ")
     return f"line{'s' if len(rows) > 1 else ''} {named}"
