@@ -1,7 +1,7 @@
 """Delimited text (CSV, TSV, columns by white space) as a table of text."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -109,15 +109,15 @@ def _read(
     rows = [[cell or "" for cell in quotes.take_off_row(row)] for row in rows]
     header = _has_header(rows, found, name, options)
     cells = quotes.take_off_row(next(found.pieces(0, 1)).row(0)) if header else None
-    sift = RowSifter(cells, options.missing or (), active=options.rows == "auto")
-    frame, commas = _read_columns(found, dialect, name, options, cells=cells, prepare=quotes, sift=sift)
+    sifter = RowSifter(cells, options.missing or (), active=options.rows == "auto")
+    frame, commas = _read_columns(found, dialect, name, options, cells=cells, prepare=quotes, sifter=sifter)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}", *remarks]
     notes += _remarks(head, dialect, frame, commas)
     lines = found.lines[int(header) :]
-    findings = [*quotes.findings(frame.columns, name), *sift.findings(lines, name)]
+    findings = [*quotes.findings(frame.columns, name), *sifter.findings(lines, name)]
     findings += [] if options.quote is not None else quote_findings(dialect, name)
     findings += report_duplicates(_names_of(cells), frame, name) if cells and not options.names else ()
-    lines = np.delete(lines, sift.left_out) if sift.left_out else lines
+    lines = np.delete(lines, sifter.left_out) if sifter.left_out else lines
     if options.rows == "auto":
         frame, lines, totals = leave_out_totals(frame, lines, name)
         findings += totals
@@ -205,7 +205,7 @@ def _read_columns(
     *,
     cells: Sequence[str | None] | None,
     prepare: Quotes,
-    sift: RowSifter,
+    sifter: RowSifter,
 ) -> tuple[pl.DataFrame, list[str]]:
     """The data rows under their names, and the columns with decimal commas.
 
@@ -213,11 +213,15 @@ def _read_columns(
         cells: the header as it stands there, if any.
     """
     names = _names(found, name, options, cells)
+
+    def clean() -> Iterator[pl.DataFrame]:
+        for raw in found.pieces(int(cells is not None)):
+            raw.columns = names
+            yield clean_text(prepare.take_off(raw), options.missing or ())
+
     pieces: list[pl.DataFrame] = []
     commas: set[str] = set()
-    for raw in found.pieces(int(cells is not None)):
-        raw.columns = names
-        cleaned = sift(clean_text(prepare.take_off(raw), options.missing or ()))
+    for cleaned in sifter.sift(clean()):
         piece, changed = _decimal_points(cleaned, options.decimal, dialect.delimiter)
         commas.update(changed)
         pieces.append(_shorten(piece) if found.large else piece)

@@ -5,7 +5,7 @@ that numbers may be written in any way.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -36,7 +36,7 @@ _UNIT = re.compile(
 
 
 class RowSifter:
-    """Takes the rows of a table, a piece at a time, and gives back those that are data.
+    """Takes the rows of a table, a piece at a time, and gives back those that are data, as often as asked.
 
     Arguments:
         header: the cells of the header as they stand there; None without a header.
@@ -49,13 +49,22 @@ class RowSifter:
     ) -> None:
         cells = None if header is None or not active else pl.Series(header, dtype=pl.String)
         self.header = None if cells is None else tuple(clean_text(cells, markers).to_list())
+        self._begin()
+
+    def _begin(self) -> None:
         self.units: tuple[str | None, ...] | None = None
         self.second_names: tuple[str | None, ...] | None = None
         self.repeats: list[int] = []
         self.more_units: list[int] = []
         self._seen = 0
 
-    def __call__(self, piece: pl.DataFrame) -> pl.DataFrame:
+    def sift(self, pieces: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """All pieces of a table, from its first row on, without the rows that are no data."""
+        self._begin()
+        for piece in pieces:
+            yield self._sift_piece(piece)
+
+    def _sift_piece(self, piece: pl.DataFrame) -> pl.DataFrame:
         start, self._seen = self._seen, self._seen + piece.height
         if self.header is None or not piece.height:
             return piece
