@@ -4,6 +4,7 @@ May import tables, stores, tasks and `recipe`. A new format is a reader, entered
 """
 
 import glob
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +138,17 @@ def read_expecting(
     if set(names) <= set(table.frame.columns) or not set(names) <= first:
         return table
     return read(source, options=options.model_copy(update={"header": True}))
+
+
+def keep_table(source: object, path: Path, *, options: ReadOptions, drop: Collection[str]) -> None:
+    """Write a table that lies in memory as Parquet, to be read again; what was odd is a `UserWarning`.
+
+    Raises: as `read`.
+    """
+    table = read(source, options=options, drop=drop)
+    table.frame.write_parquet(path)
+    for finding in table.findings:
+        warnings.warn(f"{finding.seen} {finding.action}", UserWarning, stacklevel=2)
 
 
 def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:

@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 import handrail
@@ -62,6 +63,15 @@ def test_a_file_with_the_same_names_is_predicted(tmp_path):
     assert len(answers.frame) == 60
     assert any("names columns twice" in warning for warning in answers.warnings)
     assert read_expecting(path, ["x", "z", "x.1"]).frame.columns == ["x", "z", "x.1", "y"]
+
+
+def test_a_frame_with_equal_names_is_fitted_with_a_warning(tmp_path):
+    rows = [(i % 7, i % 5, i * 3 % 11, ["list"], i % 7 > 3) for i in range(60)]
+    frame = pd.DataFrame(rows, columns=["x", "z", "x", "nested", "y"])
+    changes = {"training.epochs": 2, "data.drop": ["nested"]}
+    with pytest.warns(UserWarning, match="names columns twice: 'x'"):
+        run = handrail.fit(frame, "y", changes=changes, out=tmp_path / "run", progress="none")
+    assert len(run.predict(frame).frame) == 60
 
 
 def test_a_copy_of_the_target_is_refused_together_with_where_it_comes_from(tmp_path):
