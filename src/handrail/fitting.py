@@ -14,7 +14,7 @@ from handrail.data.checks import check_size
 from handrail.data.dataset import Dataset
 from handrail.data.finding import Finding
 from handrail.data.prepare import prepare
-from handrail.data.sources import as_written, read
+from handrail.data.sources import keep_table
 from handrail.data.writers.formats import write_parts
 from handrail.errors import RecipeError
 from handrail.pipeline import Pipeline
@@ -263,7 +263,7 @@ def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
         if _is_path(source):
             continue
         with write_atomically(folder.data(name)) as path:
-            read(source, options=as_written(asked.data.read)).frame.write_parquet(path)
+            keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
         plain["data"][name] = folder.data(name).name
         places[f"data.{name}"] = str(folder.data(name))
     if not folder.recipe.exists():

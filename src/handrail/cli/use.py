@@ -196,10 +196,14 @@ def convert(
 ) -> None:
     """Read a table and write it in another format."""
     reading = parse_reading(read, allow_pickle)
-    from handrail.data.writers import convert as convert_table
+    from handrail.data.writers import convert_and_tell
 
     options = make_read_options(reading)
-    written = convert_table(source, destination, options=options, table=table, overwrite=overwrite)
+    written, remarks = convert_and_tell(
+        source, destination, options=options, table=table, overwrite=overwrite
+    )
+    for remark in remarks:
+        say(f"warning: {remark}", quiet, error=True)
     say(f"written: {written}", quiet)
 
 

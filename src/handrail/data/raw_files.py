@@ -63,6 +63,7 @@ _SPREADSHEET = "Save the sheet with the table as CSV first, and name that file."
 _UNPACK = "Unpack it, and name the table that was in it."
 _WAYS = {
     **dict.fromkeys(("Excel workbook", "OpenDocument spreadsheet"), _SPREADSHEET),
+    "Word document": "Save its table as CSV first, with a spreadsheet.",
     "old Excel or Word document": "If it is a spreadsheet, save the sheet with the table as CSV first.",
     **dict.fromkeys(("tar archive", "7-Zip archive", "RAR archive"), _UNPACK),
     "HDF5": "Save its table as Parquet or CSV first (with pandas: read_hdf, to_parquet).",

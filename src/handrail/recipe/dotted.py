@@ -7,7 +7,7 @@ import yaml
 
 from handrail.components import available, find, hints, slot_of
 from handrail.errors import RecipeError
-from handrail.recipe.reading import as_written
+from handrail.recipe.reading import written_value
 from handrail.tools.yaml import LimitError, parse_yaml
 
 _SLOTS = {"model": "model", "objective.loss": "loss", "learning": "rule"}
@@ -93,7 +93,7 @@ def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
     if not sign or not path.strip():
         raise RecipeError(f"{flag} {text}: expected NAME=VALUE.")
     name = path.strip().removeprefix(_READ) if path.strip().startswith(_READ) or flag == "--read" else ""
-    written = as_written(name, value)
+    written = written_value(name, value)
     if written is not None:
         return path.strip(), written
     try:

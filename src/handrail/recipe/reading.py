@@ -15,7 +15,7 @@ _MOST_SIGNS = 8  # of a comment
 _ITEM = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
 
 
-def as_written(key: str, text: str) -> Any:
+def written_value(key: str, text: str) -> Any:
     """The value of a setting of signs, which YAML would read as something else, or not at all.
 
     `decimal=,`, `quote='`, `comment=#` and `missing=[-999,?]` mean what stands there; quotes around a longer

@@ -96,7 +96,8 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
     """
     errors = [str(finding) for finding in data.findings if finding.level == "error"]
     if errors:
-        raise DataError(errors)
+        names = [str(finding) for finding in data.findings if finding.name == "duplicate-names"]
+        raise DataError([*names, *errors])  # a copy of the target may be one by its name
     check_balance(recipe.data.balance, data.task)
     problems = list(idle_sections(recipe.data, {column.kind for column in data.schema.used}))
     problems += idle_masks(recipe.data, data.task.name)

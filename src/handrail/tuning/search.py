@@ -12,7 +12,7 @@ import torch
 
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
-from handrail.data.sources import as_written, read
+from handrail.data.sources import keep_table
 from handrail.errors import RecipeError, RunError, TrainingError, did_you_mean
 from handrail.recipe import SOURCES, Recipe, compose
 from handrail.runs.assembly import check_data, check_start
@@ -196,7 +196,7 @@ def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
         if source is None or isinstance(source, str | Path) or several:
             continue
         with write_atomically(folder.data(name)) as path:
-            read(source, options=as_written(asked.data.read)).frame.write_parquet(path)
+            keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
         written["data"][name] = folder.data(name).name
         changes[f"data.{name}"] = str(folder.data(name).absolute())
     if not folder.recipe.exists():

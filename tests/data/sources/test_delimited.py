@@ -206,7 +206,7 @@ def test_a_blank_row_is_no_row_but_a_pair_of_quotes_is(file):
         (b"PAR1" + bytes(50), r"seems to be Parquet.*Rename it"),
         (b"\x1f\x8b\x08" + bytes(50), r"seems to be gzip.*\.gz"),
         (b"PK\x03\x04" + bytes(50), r"seems to be zip"),
-        (b"a,b\n1,\0\n", r"is not text: it holds binary data"),
+        (b"a,b\n1,\0\n", r"line 2 holds a NUL byte \(byte 3 of the line\)"),
         (bytes(range(1, 32)) * 20, r"is not text"),
     ],
 )

@@ -4,6 +4,7 @@ May import tables, stores, tasks and `recipe`. A new format is a reader, entered
 """
 
 import glob
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +158,17 @@ def _with_plain_numbers(table: Table, options: ReadOptions) -> Table:
     findings = (*table.findings, *report_decisions(decisions))
     frame = write_plainly(table.frame, notations) if notations else table.frame
     return replace(table, frame=frame, findings=findings, notations=notations)
+
+
+def keep_table(source: object, path: Path, *, options: ReadOptions, drop: Collection[str]) -> None:
+    """Write a table that lies in memory as Parquet, to be read again; what was odd is a `UserWarning`.
+
+    Raises: as `read`.
+    """
+    table = read(source, options=as_written(options), drop=drop)
+    table.frame.write_parquet(path)
+    for finding in table.findings:
+        warnings.warn(f"{finding.seen} {finding.action}", UserWarning, stacklevel=2)
 
 
 def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -117,14 +118,16 @@ def _read(
     rows = [[cell or "" for cell in quotes.take_off_row(row)] for row in rows]
     header = _has_header(rows, found, name, options)
     cells = quotes.take_off_row(next(found.pieces(0, 1)).row(0)) if header else None
-    frame, decisions, sift = _read_columns(found, dialect, name, options, cells=cells, prepare=quotes)
+    sifter = RowSifter(cells, options.missing or (), active=options.rows == "auto")
+    how: Any = {"cells": cells, "prepare": quotes, "sifter": sifter}
+    frame, decisions = _read_columns(found, dialect, name, options, **how)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}", *remarks]
     notes += _remarks(head, dialect, frame)
     lines = found.lines[int(header) :]
-    findings = [*quotes.findings(frame.columns, name), *sift.findings(lines, name)]
+    findings = [*quotes.findings(frame.columns, name), *sifter.findings(lines, name)]
     findings += [] if options.quote is not None else quote_findings(dialect, name)
     findings += report_duplicates(_names_of(cells), frame, name) if cells and not options.names else ()
-    lines = np.delete(lines, sift.left_out) if sift.left_out else lines
+    lines = np.delete(lines, sifter.left_out) if sifter.left_out else lines
     if options.rows == "auto":
         frame, lines, totals = leave_out_totals(frame, lines, name)
         findings += totals
@@ -211,24 +214,24 @@ def _read_columns(
     *,
     cells: Sequence[str | None] | None,
     prepare: Quotes,
-) -> tuple[pl.DataFrame, Decisions, RowSifter]:
-    """The data rows under their names, how their numbers are written, and which rows are no data.
+    sifter: RowSifter,
+) -> tuple[pl.DataFrame, Decisions]:
+    """The data rows under their names, and how their numbers are written.
 
     Arguments:
         cells: the header as it stands there, if any.
     """
     names = _names(found, name, options, cells)
 
-    def pieces(sift: RowSifter) -> Iterator[pl.DataFrame]:
+    def clean() -> Iterator[pl.DataFrame]:
         for raw in found.pieces(int(cells is not None)):
             raw.columns = names
-            yield sift(clean_text(prepare.take_off(raw), options.missing or ()))
+            yield clean_text(prepare.take_off(raw), options.missing or ())
 
-    sift = RowSifter(cells, options.missing or (), active=options.rows == "auto")
     evidence: dict[str, Evidence] = {}
     decisions: Decisions | None = None
     read = []
-    for piece in pieces(sift):
+    for piece in sifter.sift(clean()):
         short = _shorten(piece) if found.large else piece
         held = {column.name for column in short.iter_columns() if column.dtype == pl.Float64}
         evidence = add(evidence, gather(piece, plain=held))
@@ -237,9 +240,8 @@ def _read_columns(
     decided = decide(evidence, options, delimiter=dialect.delimiter)
     if decided != decisions:  # the first piece did not show what the file does
         read.clear()
-        sift = RowSifter(cells, options.missing or (), active=options.rows == "auto")
-        read.extend(_write_plainly(piece, decided, found) for piece in pieces(sift))
-    return read[0] if len(read) == 1 else _join(read), decided, sift
+        read.extend(_write_plainly(piece, decided, found) for piece in sifter.sift(clean()))
+    return read[0] if len(read) == 1 else _join(read), decided
 
 
 def _write_plainly(piece: pl.DataFrame, decisions: Decisions, found: Records) -> pl.DataFrame:

@@ -7,9 +7,11 @@ import bz2
 import gzip
 import io
 import lzma
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -52,8 +54,25 @@ def convert(
     Returns: the path, or the URL without its password.
 
     Raises: `DataError` when the source cannot be read, when the format is unknown, or when the destination
-    exists; `HandrailError` when the file cannot be written.
+    exists; `HandrailError` when the file cannot be written. What the reader left out or guessed is a
+    `UserWarning`.
     """
+    how: Any = {"options": options, "table": table, "overwrite": overwrite}
+    written, remarks = convert_and_tell(source, destination, **how)
+    for remark in remarks:
+        warnings.warn(remark, UserWarning, stacklevel=2)
+    return written
+
+
+def convert_and_tell(
+    source: object,
+    destination: str | Path,
+    *,
+    options: ReadOptions | None = None,
+    table: str | None = None,
+    overwrite: bool = False,
+) -> tuple[Path | str, list[str]]:
+    """As `convert`, with what the reader left out or guessed."""
     url = _destination_url(destination)
     if url is None and table is not None:
         advice = "it names a table of a database"
@@ -61,15 +80,18 @@ def convert(
     path = expand_user(destination) if url is None else None
     writer = _writer(path, overwrite=overwrite) if path is not None else None
     content = read(source, options=options)
+    told = [finding for finding in content.findings if finding.decided or finding.level != "note"]
+    remarks = [f"{finding.seen} {finding.action}" for finding in told]
     frame = infer_types(content.frame) if content.is_text else content.frame
     if url is not None:
         write_sql(frame, url, table=table or _table_name(source, options), overwrite=overwrite)
-        return expand_user(destination) if not is_url(str(destination)) else without_password(url)
+        name = str(destination)
+        return expand_user(destination) if not is_url(name) else without_password(url), remarks
     assert path is not None
     assert writer is not None
     sweep_beside(path)
     write_bytes(path, writer(frame))
-    return path
+    return path, remarks
 
 
 def infer_types(frame: pl.DataFrame) -> pl.DataFrame:

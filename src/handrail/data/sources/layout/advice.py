@@ -8,6 +8,8 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from handrail.data.sources.dialect import NO_DELIMITER, WHITESPACE, Dialect, has_header, is_number
 from handrail.data.sources.records import RaggedError, Records
 from handrail.errors import DataError
@@ -111,14 +113,21 @@ def _is_sound(
     if found.width < 2 or len(found.lines) < _FEWEST_ROWS:
         return False
     skipped = range(given.skip or 0, tried.skip or 0)
-    if any(_width(_line(lines, i + 1), dialect) == found.width for i in skipped):
-        return False
+    widths = [_width(line, dialect) for i in skipped if (line := _line(lines, i + 1))]
+    if found.width in widths or (
+        widths and abs(widths[-1] - found.width) == 1 and _begins_with_numbers(found)
+    ):
+        return False  # rows, or the names with one too many or too few
     if tried.comment == given.comment:
         return True
     texts = (_line(lines, i + 1) for i in range(tried.skip or 0, len(lines)))
     comments = [text for text in texts if text.startswith(tried.comment or "")]
     alike = sum(_width(text, dialect) == found.width for text in comments)
     return 2 * alike < len(comments)
+
+
+def _begins_with_numbers(found: Records) -> bool:
+    return any(is_number((cell or "").strip()) for cell in next(found.pieces(0, 1)).row(0))
 
 
 def _width(line: str, dialect: Dialect) -> int:
@@ -151,7 +160,7 @@ def _words(given: ReadOptions, tried: ReadOptions) -> str:
 
 def refuse_title(
     rows: Sequence[Sequence[str]],
-    lines: Sequence[int],
+    lines: np.ndarray,
     name: str,
     *,
     options: ReadOptions,

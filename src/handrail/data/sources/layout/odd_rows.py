@@ -5,7 +5,7 @@ that numbers may be written in any way.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ _LONGEST_UNIT = 16
 # Loose on purpose: a sign or a currency, digits with any marks between them, percent or a currency.
 NUMBER = r"^[(+\-−–$€£¥₹\s]*[.,]?\d[\d.,'’\s]*(?:[eE][+-]?\d+)?[\s%‰$€£¥₹)\-]*(?:[A-Z]{3})?$"
 _NUMBER = re.compile(NUMBER)
+_NO_UNIT = re.compile(r"n\W?[adk]\W?", re.IGNORECASE)  # n/a, n.d.: not available, no data
 _SYMBOL = re.compile(r"[°%‰$€£¥₹Ωµμ²³⁻]|^[(\[{].{0,14}[)\]}]$")
 _UNIT = re.compile(
     r"m|cm|mm|km|nm|um|in|ft|yd|mi|kg|g|mg|t|lb|lbs|oz|s|sec|secs|ms|us|ns|min|mins|h|hr|hrs|hour|d|hours|"
@@ -35,7 +36,7 @@ _UNIT = re.compile(
 
 
 class RowSifter:
-    """Takes the rows of a table, a piece at a time, and gives back those that are data.
+    """Takes the rows of a table, a piece at a time, and gives back those that are data, as often as asked.
 
     Arguments:
         header: the cells of the header as they stand there; None without a header.
@@ -48,13 +49,22 @@ class RowSifter:
     ) -> None:
         cells = None if header is None or not active else pl.Series(header, dtype=pl.String)
         self.header = None if cells is None else tuple(clean_text(cells, markers).to_list())
+        self._begin()
+
+    def _begin(self) -> None:
         self.units: tuple[str | None, ...] | None = None
         self.second_names: tuple[str | None, ...] | None = None
         self.repeats: list[int] = []
         self.more_units: list[int] = []
         self._seen = 0
 
-    def __call__(self, piece: pl.DataFrame) -> pl.DataFrame:
+    def sift(self, pieces: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """All pieces of a table, from its first row on, without the rows that are no data."""
+        self._begin()
+        for piece in pieces:
+            yield self._sift_piece(piece)
+
+    def _sift_piece(self, piece: pl.DataFrame) -> pl.DataFrame:
         start, self._seen = self._seen, self._seen + piece.height
         if self.header is None or not piece.height:
             return piece
@@ -75,7 +85,7 @@ class RowSifter:
         """The rows that are no data, counted from 0 below the header."""
         return [*self.repeats, *self.more_units]
 
-    def findings(self, lines: Sequence[int], source: str) -> list[Finding]:
+    def findings(self, lines: np.ndarray, source: str) -> list[Finding]:
         """What was left out, or may not be data.
 
         Arguments:
@@ -92,7 +102,8 @@ class RowSifter:
 
     def _find_repeats(self, piece: pl.DataFrame) -> np.ndarray:
         header = self.header or ()
-        if len(header) == 1 and not are_numbers(piece[:_SAMPLE, 0]):
+        first = piece[:_SAMPLE, 0]
+        if len(header) == 1 and not are_numbers(first.filter(first != header[0])):
             return np.array([], np.int64)  # a word of a list
         return _equal_rows(piece, header)
 
@@ -110,11 +121,10 @@ class RowSifter:
         others = [i for i, cell in enumerate(first) if cell and i not in set(numeric)]
         if any((below[:, i] == first[i]).any() for i in others):
             return  # a value, as others below it
-        units = [cell for cell in above if is_unit(cell)]
-        # Letters may be labels: A, B, C.
-        sure = 2 * len(units) >= len(above) and (
-            len(units) == len(above) or any(len(cell) > 1 for cell in units)
-        )
+        units = [cell for cell in above if is_unit(cell) or cell == "1"]
+        # Single letters may be labels: A, B, C.
+        plain = any(len(cell) > 1 or _SYMBOL.search(cell) for cell in units)
+        sure = 2 * len(units) >= len(above) if plain else len(units) == len(above) > 1
         if sure and all(len(cell) <= _LONGEST_UNIT for cell in first if cell):
             self.units = first
         elif len(above) == len(numeric) > 1 and len(set(above)) == len(above):
@@ -147,6 +157,8 @@ def _is_number(cell: str) -> bool:
 
 def is_unit(cell: str) -> bool:
     """Whether a text is a unit: °C, %, kg, m/s², (m), [-]."""
+    if _NO_UNIT.fullmatch(cell):
+        return False
     if _SYMBOL.search(cell):
         return len(cell) <= _LONGEST_UNIT
     parts = [part for part in re.split(r"[\s/*·^.()\[\]]+|\b-?\d+\b", cell.lower()) if part]
@@ -155,7 +167,7 @@ def is_unit(cell: str) -> bool:
     )
 
 
-def _lines(rows: Sequence[int], lines: Sequence[int]) -> str:
+def _lines(rows: Sequence[int], lines: np.ndarray) -> str:
     """`line 5`, `lines 5, 9 and 12`."""
     named = list_some((f"{lines[row]:,}" for row in rows), most=8, last=" and ")
     return f"line{'s' if len(rows) > 1 else ''} {named}"
