@@ -24,6 +24,7 @@ from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 from handrail.tools.moved import forward
+from handrail.tools.words import list_some
 
 Located = Sequence[tuple[Trouble, Sequence[int]]]
 
@@ -242,16 +243,24 @@ def make_dataset(
 def _report_missing_targets(drawn: Drawn) -> list[Finding]:
     if not drawn.missing:
         return []
-    target = drawn.targets[0]
+    gaps = {name: each for name, each in drawn.gaps.items() if each.rows}
+    where = [
+        f"'{name}' is missing {'there' if len(gaps) == 1 else f'in {each.rows:,}'}"
+        + (f" ({each})" if each.words else "")
+        for name, each in gaps.items()
+    ]
+    words = any(each.words for each in gaps.values())
     return [
         Finding(
             level="warning",
             name="no-target",
-            column=target,
-            seen=f"{drawn.missing:,} training and validation rows have no target: '{target}' is missing "
-            "there (blank, or a usual word for missing such as NA).",
+            column=next(iter(gaps)) if len(gaps) == 1 else None,
+            seen=f"{drawn.missing:,} training and validation rows have no target: "
+            f"{list_some(where, most=8)}.",
             why="There is nothing to learn from them, and nothing to measure on them.",
-            action="They are left out.",
+            action="They are left out."
+            + (" data.read.missing=[] keeps such words as classes." if words else ""),
+            decided=True,
         )
     ]
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.finding import Finding
+from handrail.data.missing_words import WordsByColumn
 from handrail.data.stores.store import Stores
 from handrail.tools.moved import forward
 
@@ -32,6 +33,7 @@ class Table:
         target: the column that is meant, where the user names none.
         moments: of a table of windows, a hash of each test row of the table that they were cut from.
         streamed: whether the frame holds a few columns only, since the rows are read block by block.
+        words: by column, where a word of a text file counts as missing, and which.
     """
 
     frame: pl.DataFrame
@@ -46,6 +48,7 @@ class Table:
     target: str | None = None
     moments: np.ndarray | None = field(default=None, repr=False)
     streamed: bool = False
+    words: WordsByColumn = field(default_factory=dict, repr=False)
 
     def row_name(self, index: int) -> str:
         """What a person would call the row at this index (from 0): 'row 17', or 'line 18' of a text file."""

@@ -44,7 +44,9 @@ class ReadOptions(BaseModel):
         quote: the character around fields of a text file; the empty text for none.
         encoding: of a text file, such as `utf-8`, `cp1252` or `utf-16`.
         decimal: the decimal sign of a text file.
-        missing: markers for missing values beside the usual ones.
+        missing: words for missing values beside the usual ones (?, NA, null, None, - …); the empty list for
+            none, not even the usual ones, except among numbers and dates. Typed sources say themselves what
+            is missing: of them only '?', '.' and the words given here count.
         table: the table of a database.
         query: a query to be sent to a database, instead of `table`.
         allow_pickle: read a pickle although it can run any code.

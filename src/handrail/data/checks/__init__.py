@@ -16,6 +16,7 @@ from handrail.data.checks.drift import check_drift
 from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
+from handrail.data.checks.words import check_words
 from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
 from handrail.data.part import Part
@@ -56,6 +57,7 @@ def check_parts(
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
+        *check_words(train, schema=schema, task=task),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from handrail.data.limits import check_columns, check_file, check_holes
+from handrail.data.missing_words import join_words
 from handrail.data.raw_files import (
     COMPRESSED,
     as_utf8,
@@ -286,9 +287,10 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         part = next(i for i, end in enumerate(starts[1:]) if index < end)
         return f"{known[part].row_name(index - starts[part])} of {known[part].source}"
 
+    words = join_words([table.words for table in tables], starts)
     notes = (f"{name}: {len(tables)} files", *(note for table in tables for note in table.notes))
     findings = tuple(dict.fromkeys(finding for table in tables for finding in table.findings))
-    return Table(frame, name, notes=notes, findings=findings, is_text=is_text, namer=row_name)
+    return Table(frame, name, notes=notes, findings=findings, is_text=is_text, namer=row_name, words=words)
 
 
 def _difference(first: Table, other: Table, first_path: Path, path: Path) -> str:

@@ -8,7 +8,14 @@ import polars as pl
 
 from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.values import as_numbers
-from handrail.data.sources.cells import MISSING, check_distinct, check_names, clean_text
+from handrail.data.missing_words import WordCollector, WordsByColumn
+from handrail.data.sources.cells import (
+    MISSING,
+    check_distinct,
+    check_names,
+    clean_text,
+    drop_words_among_numbers,
+)
 from handrail.data.sources.dialect import (
     MOST_CHARACTERS,
     NO_DELIMITER,
@@ -58,7 +65,7 @@ def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
 
 def _read(head: str, name: str, options: ReadOptions, found: Records, dialect: Dialect) -> Table:
     header = _has_header(sample_rows(head, dialect), options, _suffix(name))
-    frame, commas = _read_columns(found, dialect, name, options, header=header)
+    frame, commas, words = _read_columns(found, dialect, name, options, header=header)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}"]
     has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
     if has_delimiter and dialect.delimiter + " " in head.split("\n", 1)[0]:
@@ -76,6 +83,7 @@ def _read(head: str, name: str, options: ReadOptions, found: Records, dialect: D
         notes=(", ".join(notes),),
         is_text=True,
         namer=lambda index: f"line {lines[index]}",
+        words=words,
     )
 
 
@@ -132,19 +140,23 @@ def _has_header(rows: list[list[str]], options: ReadOptions, suffix: str) -> boo
 
 def _read_columns(
     found: Records, dialect: Dialect, name: str, options: ReadOptions, *, header: bool
-) -> tuple[pl.DataFrame, list[str]]:
-    """The data rows under their names, and the columns with decimal commas."""
+) -> tuple[pl.DataFrame, list[str], WordsByColumn]:
+    """The data rows under their names, the columns with decimal commas, and what counts as missing."""
     names = _names(found, name, options, header=header)
     pieces: list[pl.DataFrame] = []
     commas: set[str] = set()
+    words = WordCollector()
     for raw in found.pieces(int(header)):
         raw.columns = names
-        cleaned = clean_text(raw, options.missing or ())
+        cleaned = clean_text(raw, options.missing or (), usual=() if options.missing == [] else MISSING)
+        words.add(raw, cleaned)
         piece, changed = _decimal_points(cleaned, options.decimal, dialect.delimiter)
         commas.update(changed)
         pieces.append(_shorten(piece) if found.large else piece)
     frame = pieces[0] if len(pieces) == 1 else _join(pieces)
-    return frame, [column for column in names if column in commas]
+    if options.missing == []:
+        frame = drop_words_among_numbers(frame)
+    return frame, [column for column in names if column in commas], words.by_column()
 
 
 def _names(found: Records, name: str, options: ReadOptions, *, header: bool) -> list[str]:

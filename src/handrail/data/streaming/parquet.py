@@ -122,7 +122,9 @@ class ParquetRows:
 
     def _as_type(self, frame: pl.DataFrame, path: Path, *, named: bool = False) -> pl.DataFrame:
         frame = frame if named else rename_columns(frame, self.options.names, path.name)
-        return convert_types(frame, path.name, markers=self.options.missing or ())
+        return convert_types(
+            frame, path.name, markers=self.options.missing or (), signs=self.options.missing != []
+        )
 
     def _cast(self, frame: pl.DataFrame) -> pl.DataFrame:
         """In the order of the first file, and in the types that suit all files."""
