@@ -12,7 +12,7 @@ import torch
 from handrail.components import is_object
 from handrail.data.checks import check_size
 from handrail.data.dataset import Dataset
-from handrail.data.finding import Finding
+from handrail.data.finding import REMARKS, Finding, pack_remarks
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.data.writers.formats import write_parts
@@ -251,13 +251,17 @@ def _test(
 def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
     """Save the recipe and tables given in memory, so that the run can be continued and tested."""
     plain = asked.asked()
-    places = {}
+    places: dict[str, Any] = {}
     for name in SOURCES:
         source = getattr(asked.data, name)
         if _is_path(source):
             continue
+        table = read(source, options=asked.data.read)
+        remarks = {REMARKS: pack_remarks(table.notes, table.findings)}
         with write_atomically(folder.data(name)) as path:
-            read(source, options=asked.data.read).frame.write_parquet(path)
+            table.frame.write_parquet(path, metadata=remarks)
+        if name == "source" and asked.data.target is None and table.target is not None:
+            places["data.target"] = plain["data"]["target"] = table.target
         plain["data"][name] = folder.data(name).name
         places[f"data.{name}"] = str(folder.data(name))
     if not folder.recipe.exists():

@@ -87,7 +87,7 @@ class Run(RunRecord):
             needs them, with the rows by number.
         """
         how: Any = {"strict": strict, "skip_bad": skip_bad}
-        large = large_source(source, read_options, self.pipeline)
+        large = large_source(source, self.reading_of(source, read_options), self.pipeline)
         if large is not None:
             return predict_large(self.pipeline, large, keep=False, **how)
         return predict_table(self.pipeline, self.read(source, options=read_options), **how)
@@ -99,8 +99,17 @@ class Run(RunRecord):
         """
         task = self.pipeline.task
         names = [] if task.is_forecast else [column.name for column in self.pipeline.encoder.schema.used]
+        options = self.reading_of(source, options)
         table = read_expecting(source, names, options=options, labelled=False)
         return with_training_names(table, self.recipe.data.read.names, task.targets)
+
+    def reading_of(self, source: Any, options: ReadOptions | None) -> ReadOptions:
+        """The options for new rows; without words for missing, with those of the training rows."""
+        missing, options = self.recipe.data.read.missing, options or ReadOptions()
+        takes_none = isinstance(source, Table) or str(source).startswith("bundled:")
+        if missing is None or options.missing is not None or takes_none:
+            return options
+        return options.model_copy(update={"missing": missing})
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
         """Let a language model continue `start`; see `handrail.runs.predict.generate_text`.
@@ -344,7 +353,7 @@ def predict_source(
     Raises: as `Run.predict`.
     """
     run = run if isinstance(run, Run) else load(run, trust=trust)
-    large = large_source(source, options, run.pipeline)
+    large = large_source(source, run.reading_of(source, options), run.pipeline)
     if large is not None:
         return predict_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
     table = run.read(source, options=options)
@@ -380,6 +389,7 @@ def predict_into(
     Raises: as `Run.predict`; then nothing is written.
     """
     run = run if isinstance(run, Run) else load(run, trust=trust)
+    options = run.reading_of(source, options)
     large = large_source(source, options, run.pipeline) if writes_blocks(out) else None
     if large is None:
         return None

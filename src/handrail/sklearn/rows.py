@@ -36,7 +36,7 @@ def as_frame(rows: Any) -> pl.DataFrame:
     if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
         expected = "expected a data frame with the columns of `fit`, which had words or dates."
         raise DataError(f"found {type(rows).__name__}; {expected}")
-    return read(rows).frame
+    return read(rows.reset_index(drop=True) if hasattr(rows, "iloc") else rows).frame
 
 
 def hold_out(
