@@ -20,6 +20,7 @@ from handrail.data.split.parts import Drawn, RawRows
 from handrail.data.split.repeats import Content
 from handrail.data.stores.series import WindowStore
 from handrail.data.table import Table
+from handrail.data.targets.texts import report_source, source_kinds
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
@@ -71,9 +72,8 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         # A forecast's table of windows is without what was dropped.
         dropped = [name for name in recipe.drop if not task.is_forecast or name in train.columns]
         features = without(train, [*task.targets, *dropped, *([] if key is None else [key])])
-    if task.name == "sequence" and features.dtypes == [pl.String]:
-        # A text is written from a text: a lone column is one, though its values may look like dates or names.
-        kinds = {**dict.fromkeys(features.columns, "text"), **kinds}
+    if task.name == "sequence":
+        kinds = {**source_kinds(features, kinds), **kinds}
     schema = infer(features, kinds=kinds, stored=stored)
     if not schema.used:
         reasons = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
@@ -217,6 +217,7 @@ def make_dataset(
     check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
     findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
+    findings += report_source(schema, task, recipe.columns)
     findings += check_parts(
         *(part for part, _ in typed),
         schema=schema,

@@ -18,6 +18,12 @@ _EXPECTED = {  # by pydantic's name of a mistake
 }
 
 
+_NOT_YET = {  # settings that many ask for
+    "data.weight": "weights of rows are not supported yet, and every row counts alike; data.balance evens out "
+    "classes, and data.drop leaves the column out.",
+}
+
+
 def section_mistakes(
     root: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()
 ) -> list[str]:
@@ -34,6 +40,8 @@ def section_mistakes(
 
 
 def _unknown(root: type[BaseModel], path: list[str]) -> str:
+    if ".".join(path) in _NOT_YET:
+        return f"{'.'.join(path)}: {_NOT_YET['.'.join(path)]}"
     section = _section(root, path[:-1])
     elsewhere = [name for name in _all_settings(root) if name.endswith(f".{path[-1]}")]
     hint = did_you_mean(path[-1], section.model_fields if section else ())

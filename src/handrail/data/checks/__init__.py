@@ -16,6 +16,7 @@ from handrail.data.checks.drift import check_drift
 from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
+from handrail.data.checks.weights import check_weights
 from handrail.data.checks.words import check_words
 from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
@@ -58,6 +59,7 @@ def check_parts(
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
         *check_words(train, schema=schema, task=task),
+        *check_weights(train, schema=schema, task=task),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
