@@ -19,8 +19,8 @@ _EXPECTED = {  # by pydantic's name of a mistake
 
 
 _NOT_YET = {  # settings that many ask for
-    "data.weight": "weights of rows are not supported yet, and every row counts alike; data.balance evens out "
-    "classes, and data.drop leaves the column out.",
+    "data.weight": "weights of rows are not supported yet, and every row counts alike; data.balance evens "
+    "out classes, and data.drop leaves the column out.",
 }
 
 

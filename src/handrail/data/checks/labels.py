@@ -67,7 +67,7 @@ def _find_apart(counts: Mapping[str, int], task: TaskSpec) -> list[Finding]:
             column=task.targets[0],
             seen=f"Target '{task.targets[0]}': classes that differ in case alone, by rows: "
             f"{list_some(groups)}.",
-            why="In labels so short, or where one class alone would be left, case may be meaning.",
+            why="In single letters, or where one class alone would be left, case may be meaning.",
             action="They are different classes; data.labels=fold makes one of them.",
             decided=True,
         )

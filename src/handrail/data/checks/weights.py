@@ -17,8 +17,8 @@ _FEWEST_ROWS = 50
 
 
 def check_weights(train: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]:
-    """Positive numbers called like weights of rows; where the name may mean how heavy something is, only those
-    that hang together with nothing else: neither a number nor the target.
+    """Positive numbers called like weights of rows; where the name may mean how heavy something is, only
+    those that hang together with nothing else: neither a number nor the target.
     """
     found = [
         column.name
@@ -46,7 +46,7 @@ def _is_positive(values: np.ndarray) -> bool:
 
 
 def _stands_alone(column: Column, train: Part, schema: Schema, task: TaskSpec) -> bool:
-    """Whether no correlation with another column or the target is more than three standard errors of chance."""
+    """Whether no correlation with another number or the target is beyond three standard errors of chance."""
     if len(train) < _FEWEST_ROWS or not task.has_values or task.is_forecast:
         return False
     others = [train.features[other.name].to_numpy() for other in schema.of_kind("numeric") if other != column]

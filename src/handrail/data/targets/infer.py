@@ -135,7 +135,7 @@ def _infer_for_one(series: pl.Series, task: str, spelling: Spelling) -> TaskSpec
             f"out, or set it to {name_of_task}."
         )
     if by_values:
-        why = f"{len(classes)} different values" + why
+        why = why.format(len(classes))
     as_written = spelling == "as_written" or bool(spellings.apart)
     return TaskSpec(name=name_of_task, targets=(name,), classes=classes, why=why, as_written=as_written)
 
@@ -156,7 +156,7 @@ def _check_target(series: pl.Series) -> None:
 
 
 def _classes_or_regression(series: pl.Series) -> tuple[str, str]:
-    """Which of the two a target asks for, and why (of classes, what is to be said behind their number)."""
+    """Which of the two a target asks for, and why (of classes, with {} for their number)."""
     column = infer_column(series)
     distinct = series.n_unique()
     numbers = as_numbers(series)
@@ -164,12 +164,12 @@ def _classes_or_regression(series: pl.Series) -> tuple[str, str]:
     if is_words or (column.kind == "datetime" and distinct > MOST_CLASSES):
         raise DataError(_describe_texts(series, numbers, is_date=column.kind == "datetime"))
     if column.kind not in ("numeric", "identifier"):
-        return "classes", ""
+        return "classes", "{} different values"
     numbers = numbers.drop_nulls()
     distinct = numbers.n_unique()
     if distinct > MOST_CLASSES or not bool(((numbers == numbers.floor()) & numbers.is_finite()).all()):
         return "regression", f"numbers with {distinct:,} different values"
-    return "classes", " of whole numbers; data.task=regression takes them as quantities"
+    return "classes", "whole numbers with {} different values; data.task=regression takes them as quantities"
 
 
 def _describe_texts(series: pl.Series, numbers: pl.Series, *, is_date: bool) -> str:

@@ -7,8 +7,7 @@ from typing import Literal, NamedTuple
 from handrail.data.columns.values import YES_NO
 
 Spelling = Literal["auto", "fold", "as_written"]
-_SHORT = 2  # characters: case may be meaning in 'a' and 'A', in 'Co' and 'CO'
-_USUAL = 0.9  # of the rows of a short label: beside a spelling of so many the others are slips
+_USUAL = 0.9  # of the rows of a letter: beside a spelling of so many the others are slips
 
 
 class Spellings(NamedTuple):
@@ -23,8 +22,8 @@ class Spellings(NamedTuple):
 def merge_spellings(counts: Mapping[str, int], how: Spelling = "auto") -> Spellings:
     """Which labels are the same class: each group is read as its most frequent spelling.
 
-    Where case may be meaning, `auto` keeps labels apart: those of one or two characters (but yes and no)
-    unless nine in ten rows are spelled one way, and all where one class alone would be left (AA, Aa, aa).
+    Where case may be meaning, `auto` keeps labels apart: single letters (a, A, b, B; not y, Y, n, N) unless
+    nine in ten rows are spelled one way, and all where one class alone would be left (AA, Aa, aa).
 
     Arguments:
         counts: rows of each label as it is written.
@@ -37,9 +36,9 @@ def merge_spellings(counts: Mapping[str, int], how: Spelling = "auto") -> Spelli
     several, apart = [group for group in groups if len(group) > 1], []
     if how == "auto" and not are_words:
         in_case = [group for group in several if _differ_in_case(group)]
-        codes = in_case if len(groups) == 1 else [group for group in in_case if len(_key(group[0])) <= _SHORT]
-        if len(groups) == 1 or any(_is_doubtful(group, counts) for group in codes):
-            apart = codes
+        are_letters = all(len(_key(group[0])) == 1 for group in groups)
+        doubtful = are_letters and any(_is_doubtful(group, counts) for group in in_case)
+        apart = in_case if len(groups) == 1 or doubtful else []
     several = [group for group in several if group not in apart]
     for group in several:
         usual = min(group, key=lambda label: (-counts[label], label))
