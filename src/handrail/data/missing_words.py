@@ -17,7 +17,7 @@ class Words(NamedTuple):
     rows: np.ndarray
     words: pl.Series
 
-    def count(self, rows: np.ndarray) -> Counter[str]:
+    def count_in(self, rows: np.ndarray) -> Counter[str]:
         """How often each word stands in some rows of the table."""
         return Counter(self.words.filter(pl.Series(np.isin(self.rows, rows))).to_list())
 
@@ -87,5 +87,5 @@ def count_gaps(parts: Iterable[tuple[pl.Series, np.ndarray, Words | None]]) -> G
     for values, places, known in parts:
         rows += values.null_count()
         if known is not None and values.null_count():
-            words += known.count(places[values.is_null().to_numpy()])
+            words += known.count_in(places[values.is_null().to_numpy()])
     return Gaps(rows, dict(words))

@@ -36,7 +36,9 @@ def as_frame(rows: Any) -> pl.DataFrame:
     if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
         expected = "expected a data frame with the columns of `fit`, which had words or dates."
         raise DataError(f"found {type(rows).__name__}; {expected}")
-    return read(rows.reset_index(drop=True) if hasattr(rows, "iloc") else rows).frame
+    if isinstance(rows, pl.DataFrame):
+        return read(rows).frame
+    return read(rows.reset_index(drop=True)).frame  # scikit-learn knows no index
 
 
 def hold_out(

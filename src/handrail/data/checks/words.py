@@ -26,7 +26,9 @@ def check_words(train: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]
         names += list(task.targets) if task.is_classification else []
         kept = {name: _find_kept(train.raw[name]) for name in names if name in train.raw.columns}
         return _report_kept({name: words for name, words in kept.items() if words})
-    known = {name: train.table.words[name].count(train.rows) for name in names if name in train.table.words}
+    known = {
+        name: train.table.words[name].count_in(train.rows) for name in names if name in train.table.words
+    }
     many = _MANY * len(train)
     lost = {name: {word: n for word, n in words.items() if n >= many} for name, words in known.items()}
     levels = {name: words for name, words in lost.items() if words.keys() - {*_SIGNS}}

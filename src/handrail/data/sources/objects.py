@@ -191,7 +191,9 @@ def _from_part(part: Any, options: ReadOptions) -> Table:
             raise DataError(
                 f"(X, y): a list has rows of {min(widths)} to {max(widths)} values; expected as many."
             )
-        columns = {f"x_{i}": list(values) for i, values in enumerate(zip(*part, strict=True), start=1)}
+        columns: dict[str, Sequence[object]] = {
+            f"x_{i}": list(values) for i, values in enumerate(zip(*part, strict=True), start=1)
+        }
         return Table(normalise(columns_frame(columns, "(X, y)"), "(X, y)", options), "(X, y)")
     if any(_library(row) for row in part) or not part:
         return from_object(np.asarray(part), options=options)
