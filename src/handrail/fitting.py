@@ -12,10 +12,10 @@ import torch
 from handrail.components import is_object
 from handrail.data.checks import check_size
 from handrail.data.dataset import Dataset
-from handrail.data.finding import REMARKS, Finding, pack_remarks
+from handrail.data.finding import Finding
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
-from handrail.data.writers.formats import write_parts
+from handrail.data.writers.formats import write_parts, write_table
 from handrail.errors import RecipeError
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
@@ -257,9 +257,8 @@ def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
         if _is_path(source):
             continue
         table = read(source, options=asked.data.read)
-        remarks = {REMARKS: pack_remarks(table.notes, table.findings)}
         with write_atomically(folder.data(name)) as path:
-            table.frame.write_parquet(path, metadata=remarks)
+            write_table(table, path)
         if name == "source" and asked.data.target is None and table.target is not None:
             places["data.target"] = plain["data"]["target"] = table.target
         plain["data"][name] = folder.data(name).name

@@ -13,6 +13,7 @@ import torch
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
 from handrail.data.sources import read
+from handrail.data.writers.formats import write_table
 from handrail.errors import RecipeError, RunError, TrainingError, did_you_mean
 from handrail.recipe import SOURCES, Recipe, compose
 from handrail.runs.assembly import check_data, check_start
@@ -187,14 +188,18 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
 
 def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
     """Write the recipe, and tables that lie in memory, for workers and a later resume to read."""
-    written, changes = asked.asked(), {}
+    written = asked.asked()
+    changes: dict[str, Any] = {}
     for name in SOURCES:
         source = getattr(asked.data, name)
         several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
         if source is None or isinstance(source, str | Path) or several:
             continue
+        table = read(source, options=asked.data.read)
         with write_atomically(folder.data(name)) as path:
-            read(source, options=asked.data.read).frame.write_parquet(path)
+            write_table(table, path)
+        if name == "source" and asked.data.target is None and table.target is not None:
+            changes["data.target"] = written["data"]["target"] = table.target
         written["data"][name] = folder.data(name).name
         changes[f"data.{name}"] = str(folder.data(name).absolute())
     if not folder.recipe.exists():
