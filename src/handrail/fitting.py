@@ -14,7 +14,7 @@ from handrail.data.checks import check_size
 from handrail.data.dataset import Dataset
 from handrail.data.finding import Finding
 from handrail.data.prepare import prepare
-from handrail.data.sources import keep_table
+from handrail.data.writers import keep_table
 from handrail.data.writers.formats import write_parts
 from handrail.errors import RecipeError
 from handrail.pipeline import Pipeline
@@ -257,13 +257,15 @@ def _test(
 def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
     """Save the recipe and tables given in memory, so that the run can be continued and tested."""
     plain = asked.asked()
-    places = {}
+    places: dict[str, Any] = {}
     for name in SOURCES:
         source = getattr(asked.data, name)
         if _is_path(source):
             continue
         with write_atomically(folder.data(name)) as path:
-            keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
+            table = keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
+        if name == "source" and asked.data.target is None and table.target is not None:
+            places["data.target"] = plain["data"]["target"] = table.target
         plain["data"][name] = folder.data(name).name
         places[f"data.{name}"] = str(folder.data(name))
     if not folder.recipe.exists():

@@ -20,11 +20,13 @@ from handrail.data.split.parts import Drawn, RawRows
 from handrail.data.split.repeats import Content
 from handrail.data.stores.series import WindowStore
 from handrail.data.table import Table
+from handrail.data.targets.texts import report_source, source_kinds
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 from handrail.tools.interface import argument
 from handrail.tools.moved import forward
+from handrail.tools.words import list_some
 
 Located = Sequence[tuple[Trouble, Sequence[int]]]
 
@@ -71,9 +73,8 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         # A forecast's table of windows is without what was dropped.
         dropped = [name for name in recipe.drop if not task.is_forecast or name in train.columns]
         features = without(train, [*task.targets, *dropped, *([] if key is None else [key])])
-    if task.name == "sequence" and features.dtypes == [pl.String]:
-        # A text is written from a text: a lone column is one, though its values may look like dates or names.
-        kinds = {**dict.fromkeys(features.columns, "text"), **kinds}
+    if task.name == "sequence":
+        kinds = {**source_kinds(features, kinds), **kinds}
     schema = infer(features, kinds=kinds, stored=stored)
     if not schema.used:
         reasons = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
@@ -217,6 +218,7 @@ def make_dataset(
     check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
     findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
+    findings += report_source(schema, task, recipe.columns)
     findings += check_parts(
         *(part for part, _ in typed),
         schema=schema,
@@ -244,16 +246,24 @@ def make_dataset(
 def _report_missing_targets(drawn: Drawn) -> list[Finding]:
     if not drawn.missing:
         return []
-    target = drawn.targets[0]
+    gaps = {name: each for name, each in drawn.gaps.items() if each.rows}
+    where = [
+        f"'{name}' is missing {'there' if len(gaps) == 1 else f'in {each.rows:,}'}"
+        + (f" ({each})" if each.words else "")
+        for name, each in gaps.items()
+    ]
+    words = any(each.words for each in gaps.values())
     return [
         Finding(
             level="warning",
             name="no-target",
-            column=target,
-            seen=f"{drawn.missing:,} training and validation rows have no target: '{target}' is missing "
-            "there (blank, or a usual word for missing such as NA).",
+            column=next(iter(gaps)) if len(gaps) == 1 else None,
+            seen=f"{drawn.missing:,} training and validation rows have no target: "
+            f"{list_some(where, most=8)}.",
             why="There is nothing to learn from them, and nothing to measure on them.",
-            action="They are left out.",
+            action="They are left out."
+            + (" data.read.missing=[] keeps such words as classes." if words else ""),
+            decided=True,
         )
     ]
 

@@ -17,6 +17,8 @@ _EXPECTED = {  # by pydantic's name of a mistake
     "path_type": "expected a path",
 }
 _WAITING = {  # by dotted name: what people look for and does not exist yet
+    "data.weight": "weights of rows are not supported yet, and every row counts alike; data.balance evens "
+    "out classes, and data.drop leaves the column out.",
     "data.forecast.known": "what is known of the future (holidays, prices, plans) cannot be given to a "
     "forecast yet; other columns are seen up to the last row of the history. Leave the setting out.",
     "data.forecast.series": "several series in one table cannot be learned from yet. Give a table for each, "

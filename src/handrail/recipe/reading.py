@@ -111,7 +111,9 @@ class ReadOptions(BaseModel):
         numbers: `auto` reads numbers with such signs, with currencies, percent or brackets, each column in
             its own notation; `plain` takes them as text.
         notations: by column, how its numbers are written.
-        missing: markers for missing values beside the usual ones.
+        missing: words for missing values beside the usual ones (?, NA, null, None, - …); the empty list for
+            none, not even the usual ones, except among numbers and dates. Typed sources say themselves what
+            is missing: of them only '?', '.' and the words given here count.
         table: the table of a database.
         query: a query to be sent to a database, instead of `table`.
         allow_pickle: read a pickle although it can run any code.

@@ -13,10 +13,11 @@ from handrail.data.balance import balanced_weights, check_balance
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
+from handrail.data.labels import sort_classes
 from handrail.data.part import Part
 from handrail.data.prepare import prepare
 from handrail.data.rows import Rows, Values, count, row_bytes, take, to_device
-from handrail.data.task import TaskSpec, sort_classes
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError, HandrailError, RecipeError
 from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network

@@ -37,7 +37,8 @@ def as_frame(rows: Any) -> pl.DataFrame:
     if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
         expected = "expected a data frame with the columns of `fit`, which had words or dates."
         raise DataError(f"found {type(rows).__name__}; {expected}")
-    return read(rows, options=ReadOptions(numbers="plain")).frame
+    frame = rows if isinstance(rows, pl.DataFrame) else rows.reset_index(drop=True)  # there is no index
+    return read(frame, options=ReadOptions(numbers="plain")).frame
 
 
 def hold_out(

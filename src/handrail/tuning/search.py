@@ -12,7 +12,7 @@ import torch
 
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
-from handrail.data.sources import keep_table
+from handrail.data.writers import keep_table
 from handrail.errors import RecipeError, RunError, TrainingError, did_you_mean
 from handrail.recipe import SOURCES, Recipe, compose
 from handrail.runs.assembly import check_data, check_start
@@ -189,14 +189,17 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
 
 def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
     """Write the recipe, and tables that lie in memory, for workers and a later resume to read."""
-    written, changes = asked.asked(), {}
+    written = asked.asked()
+    changes: dict[str, Any] = {}
     for name in SOURCES:
         source = getattr(asked.data, name)
         several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
         if source is None or isinstance(source, str | Path) or several:
             continue
         with write_atomically(folder.data(name)) as path:
-            keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
+            table = keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
+        if name == "source" and asked.data.target is None and table.target is not None:
+            changes["data.target"] = written["data"]["target"] = table.target
         written["data"][name] = folder.data(name).name
         changes[f"data.{name}"] = str(folder.data(name).absolute())
     if not folder.recipe.exists():

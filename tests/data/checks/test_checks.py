@@ -18,7 +18,8 @@ from handrail.data.part import Part
 from handrail.data.prepare import prepare
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.table import Table
-from handrail.data.task import TaskSpec, infer_task
+from handrail.data.targets.infer import infer_task
+from handrail.data.task import TaskSpec
 from handrail.recipe.sections import DataRecipe
 
 Values = Sequence | np.ndarray

@@ -156,3 +156,56 @@ def test_nested_columns_may_be_dropped_but_not_needed(kind):
     assert set(table.unusable) == {"tags", "meta"}
     with pytest.raises(DataError, match=r"'meta' holds nested.*cannot be left out"):
         read_expecting(source, ["meta"], drop=["tags", "meta"])
+
+
+HEIGHTS = pd.DataFrame({"age": [3, 4, 5], "sex": ["f", "m", "f"]})
+TALL = pd.Series(["no", "yes", "yes"], name="tall")
+
+
+@pytest.mark.parametrize(
+    ("features", "target", "names"),
+    [
+        (HEIGHTS, TALL, "tall"),
+        (pl.from_pandas(HEIGHTS), pl.Series("tall", ["no", "yes", "yes"]), "tall"),
+        (HEIGHTS, TALL.to_frame(), "tall"),
+        (HEIGHTS, TALL.rename(None), "target"),
+        (HEIGHTS, TALL.rename("age"), "target"),
+        (HEIGHTS, {"a": [1, 2, 3], "b": [4, 5, 6]}, ["a", "b"]),
+        (HEIGHTS.to_dict("records"), list(TALL), "target"),
+        ([[3, "f"], [4, "m"], (5, "f")], list(TALL), "target"),
+    ],
+)
+def test_a_pair_names_its_target(features, target, names):
+    table = read((features, target))
+    assert table.target == names
+    assert table.frame.rows()[1][:2] == (4, "m")
+    assert table.frame[names].to_numpy().tolist() == pd.DataFrame(target).to_numpy().squeeze().tolist()
+
+
+def test_rows_of_pandas_objects_are_not_paired_in_another_order():
+    with pytest.raises(DataError, match=r"same labels in another order \(row 1 is '0' in X and '2' in y\)"):
+        read((HEIGHTS, TALL[::-1]))
+    (finding,) = read((HEIGHTS, TALL.set_axis([7, 8, 9]))).findings
+    assert finding.decided
+    assert "y.loc[X.index]" in finding.action
+    shuffled = [2, 0, 1]
+    assert read((HEIGHTS.iloc[shuffled], TALL.iloc[shuffled])).frame["tall"].to_list() == ["yes", "no", "yes"]
+    with pytest.raises(DataError, match=r"a list has rows of 1 to 2 values"):
+        read(([[1, 2], [3]], [0, 1]))
+
+
+def test_an_index_of_dates_is_a_column_and_others_are_named():
+    days = pd.date_range("2024-03-01", periods=3)
+    months = pd.period_range("2024-03", periods=3, freq="M", name="month")
+    table = read(HEIGHTS.set_axis(days))
+    assert (table.frame.columns, table.notes) == (
+        ["date", "age", "sex"],
+        ("data frame: its index of dates is the column 'date'",),
+    )
+    assert read(HEIGHTS.set_axis(months)).frame["month"].to_list()[1] == datetime(2024, 4, 1)
+    assert read(HEIGHTS["age"].set_axis(days)).frame.columns == ["date", "age"]
+    assert read((HEIGHTS.set_axis(days), TALL.set_axis(days))).frame.columns == ["date", "age", "sex", "tall"]
+    (finding,) = read(HEIGHTS.set_axis(pd.Index(["a", "b", "c"], name="who"))).findings
+    assert finding.decided
+    assert "index (who) is left out" in finding.seen
+    assert not read(HEIGHTS.iloc[[2, 0]]).findings

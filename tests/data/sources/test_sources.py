@@ -113,7 +113,7 @@ def test_parquet_and_arrow(tmp_path):
         result = read(tmp_path / name).frame
         assert result.rows() == [
             (1.0, "a", "x", 1.5, datetime(2020, 1, 2), 1, None),
-            (None, None, None, None, None, 2, None),
+            (None, "NA", None, None, None, 2, None),
             (float("inf"), "b", "y", 2.0, datetime(2021, 1, 2), None, None),
         ]
         assert result["decimal"].dtype == pl.Float64

@@ -17,6 +17,8 @@ from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.masks import check_masks
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
+from handrail.data.checks.weights import check_weights
+from handrail.data.checks.words import check_words
 from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
 from handrail.data.part import Part
@@ -60,6 +62,8 @@ def check_parts(
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
         *check_masks(train, validation, task=task, asked=ignore_asked),
+        *check_words(train, schema=schema, task=task),
+        *check_weights(train, schema=schema, task=task),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])

@@ -37,7 +37,7 @@ def check_columns(train: Part, validation: Part, *, schema: Schema) -> list[Find
 def _find_set_aside(schema: Schema) -> list[Finding]:
     findings = []
     for kind, why in _WHY_SET_ASIDE.items():
-        details = {column.name: column.why for column in schema.of_kind(kind)}
+        details = {column.name: column.why for column in schema.of_kind(kind) if column.why != "as given"}
         findings += report_columns(
             "note",
             kind,

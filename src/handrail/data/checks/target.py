@@ -3,6 +3,7 @@
 import numpy as np
 
 from handrail.data.checks.columns import outlying
+from handrail.data.checks.labels import check_labels
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, share
 from handrail.data.part import Part
@@ -25,7 +26,11 @@ def check_target(train: Part, validation: Part, *, task: TaskSpec, balance: str)
     if not task.is_classification:
         return []
     sizes = [np.bincount(part.target.numpy(), minlength=len(task.classes)) for part in (train, validation)]
-    return _find_imbalance(sizes[0], task, balance) + _find_rare_classes(sizes[0], sizes[1], task)
+    return [
+        *check_labels(train, validation, task=task),
+        *_find_imbalance(sizes[0], task, balance),
+        *_find_rare_classes(sizes[0], sizes[1], task),
+    ]
 
 
 def _find_imbalance(sizes: np.ndarray, task: TaskSpec, balance: str) -> list[Finding]:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from handrail.data.columns.together import MANY_COLUMNS, join_columns, split_columns
 from handrail.data.columns.values import (
     FALSE,
+    MISSING_WORDS,
     TRUE,
     YES_NO,
     are_numbers,
@@ -363,6 +364,8 @@ def _read_alike(
     if column.kind not in ("numeric", "boolean", "datetime"):
         return split_columns(read, names), []
     unread = read.is_null() & values.is_not_null()
+    if values.dtype == pl.String and unread.any():
+        unread &= ~values.is_in(MISSING_WORDS)  # typed sources keep them
     infinite = read.is_infinite().fill_null(False)
     if infinite.any():
         read = pl.select(pl.when(~infinite).then(read)).to_series()

@@ -8,6 +8,7 @@ BOOLEANS = {"false": 0.0, "true": 1.0}  # as programs write truth values
 YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))  # words that belong together
 TRUE = tuple(word for yes, _ in YES_NO for word in yes)
 FALSE = tuple(word for _, no in YES_NO for word in no)
+MISSING_WORDS = ("?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", ".")
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
 # What a date of each style looks like: chrono alone would take '1.2.3' for the year 3. Where day and month
 # could be either, month first comes first.

@@ -4,7 +4,6 @@ May import tables, stores, tasks and `recipe`. A new format is a reader, entered
 """
 
 import glob
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from handrail.data.limits import check_columns, check_file, check_holes
+from handrail.data.missing_words import join_words
 from handrail.data.raw_files import (
     COMPRESSED,
     as_utf8,
@@ -158,17 +158,6 @@ def _with_plain_numbers(table: Table, options: ReadOptions) -> Table:
     findings = (*table.findings, *report_decisions(decisions))
     frame = write_plainly(table.frame, notations) if notations else table.frame
     return replace(table, frame=frame, findings=findings, notations=notations)
-
-
-def keep_table(source: object, path: Path, *, options: ReadOptions, drop: Collection[str]) -> None:
-    """Write a table that lies in memory as Parquet, to be read again; what was odd is a `UserWarning`.
-
-    Raises: as `read`.
-    """
-    table = read(source, options=as_written(options), drop=drop)
-    table.frame.write_parquet(path)
-    for finding in table.findings:
-        warnings.warn(f"{finding.seen} {finding.action}", UserWarning, stacklevel=2)
 
 
 def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bool) -> Table:
@@ -335,6 +324,7 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         part = next(i for i, end in enumerate(starts[1:]) if index < end)
         return f"{known[part].row_name(index - starts[part])} of {known[part].source}"
 
+    words = join_words([table.words for table in tables], starts)
     notes = (f"{name}: {len(tables)} files", *(note for table in tables for note in table.notes))
     return Table(
         frame,
@@ -345,6 +335,7 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         unusable={column: what for table in tables for column, what in table.unusable.items()},
         is_text=is_text,
         namer=row_name,
+        words=words,
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import polars as pl
 
 from handrail.data.columns.names import name_all, refuse_patterns
+from handrail.data.columns.notation import LIKE_A_NUMBER
 from handrail.data.columns.together import MANY_COLUMNS, map_columns
+from handrail.data.columns.values import MISSING_WORDS, as_numbers, date_format_of
 from handrail.data.sources.duplicates import number_names
 from handrail.data.sources.unusable import NESTED, empty_unusable
 from handrail.data.table import Table
@@ -17,25 +19,50 @@ from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.tools.words import list_some
 
-MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "."))
+MISSING = frozenset(("", *MISSING_WORDS))
+_NO_WORDS = frozenset(("", "?", "."))  # nothing is called so, not even in a typed source
 _SCALARS = int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.Series)
 
 
-def clean_text(data: Frame, markers: Iterable[str] = ()) -> Frame:
-    """Text without white space around it, and missing markers (the usual ones and `markers`) as null.
+def clean_text(data: Frame, markers: Iterable[str] = (), *, usual: Iterable[str] = MISSING) -> Frame:
+    """Text without white space around it, and as null what is empty, a marker, or a usual word for missing.
 
     Columns that are not text come back as they are.
+
+    Arguments:
+        usual: the usual words that count; where they are fewer, see `drop_words_among_numbers`.
     """
     if isinstance(data, pl.Series):
-        return clean_text(data.to_frame(), markers).to_series()
-    known = sorted(MISSING | {marker.strip() for marker in markers})
+        return clean_text(data.to_frame(), markers, usual=usual).to_series()
+    known = sorted({"", *usual, *(marker.strip() for marker in markers)})
     if data.width > MANY_COLUMNS:
-        return map_columns(data, pl.String, lambda column: clean_text(column, markers))
+        return map_columns(data, pl.String, lambda column: clean_text(column, markers, usual=usual))
     stripped = pl.col(pl.String).str.strip_chars()
     return data.with_columns(pl.when(~stripped.is_in(known)).then(stripped).name.keep())
+
+
+def drop_words_among_numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    """The usual words for missing as null in columns of text that hold nothing but numbers or dates beside
+    them. In columns of words they stay: there 'NA' may be a region, and '-' a sign.
+    """
+    columns = [column for column in frame.iter_columns() if column.dtype == pl.String]
+    changed = [column for column in map(_without_words, columns) if column is not None]
+    return frame.with_columns(changed) if changed else frame
+
+
+def _without_words(column: pl.Series) -> pl.Series | None:
+    """None where the column stays as it is."""
+    is_word = column.is_in(MISSING_WORDS).fill_null(value=False)
+    if not is_word.any():
+        return None
+    others = column.filter(~is_word).drop_nulls()
+    are_numbers = not as_numbers(others).null_count() or others.str.contains(LIKE_A_NUMBER).all()
+    if not len(others) or not (are_numbers or date_format_of(others)):
+        return None
+    return pl.select(pl.when(~is_word).then(column)).to_series().alias(column.name)
 
 
 def typed_table(frame: pl.DataFrame, source: str, options: ReadOptions, **known: Any) -> Table:
@@ -45,21 +72,26 @@ def typed_table(frame: pl.DataFrame, source: str, options: ReadOptions, **known:
         known: what else is known of the table.
     """
     plain, unusable = empty_unusable(rename_columns(frame, options.names, source))
-    return Table(
-        convert_types(plain, source, markers=options.missing or ()), source, unusable=unusable, **known
-    )
+    return Table(normalise(plain, source, options), source, unusable=unusable, **known)
 
 
 def normalise(frame: pl.DataFrame, source: str, options: ReadOptions) -> pl.DataFrame:
     """The columns of a typed source under the user's names, in the types of `convert_types`."""
-    return convert_types(rename_columns(frame, options.names, source), source, markers=options.missing or ())
+    renamed = rename_columns(frame, options.names, source)
+    return convert_types(renamed, source, markers=options.missing or (), signs=options.missing != [])
 
 
-def convert_types(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = ()) -> pl.DataFrame:
+def convert_types(
+    frame: pl.DataFrame, source: str, *, markers: Iterable[str] = (), signs: bool = True
+) -> pl.DataFrame:
     """The columns of a typed source in the few types that handrail knows, with cleaned text and NaN as null.
 
+    Such a source says itself what is missing, so that words such as NA stay in columns of words.
     Integers, floats, booleans and text stay; decimals become floats, categories text, dates datetimes (in UTC
     where they have a time zone), durations seconds.
+
+    Arguments:
+        signs: whether '?' and '.' count as missing all the same.
 
     Raises: `DataError` naming the columns that are nested or binary.
     """
@@ -71,7 +103,8 @@ def convert_types(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = 
             problems.extend(error.problems)
     if problems:
         raise DataError(problems)
-    cleaned = clean_text(pl.DataFrame(columns), markers)
+    usual = _NO_WORDS if signs else ()
+    cleaned = drop_words_among_numbers(clean_text(pl.DataFrame(columns), markers, usual=usual))
     return _numeric_markers(_fill_nan(cleaned), markers)
 
 

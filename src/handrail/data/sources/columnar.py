@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.values import empty_where
+from handrail.data.finding import REMARKS, unpack_remarks
 from handrail.data.limits import check_columns, check_footer, check_npy, check_unpacked
 from handrail.data.raw_files import decode, kind_of
 from handrail.data.sources.cells import (
@@ -107,9 +108,10 @@ def records_frame(records: Sequence[Any], name: str, *, rows: Sequence[int] | No
 def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """A Parquet file. Raises: `DataError` for anything else, saying what it seems to be."""
     with _explain_damage(data, name, "Parquet"):
-        _check_footer(data, name, options)
+        remarks = _check_footer(data, name, options).get(REMARKS.encode(), b"")
         frame = parquet_frame(data)
-    return typed_table(frame, name, options)
+    notes, findings = unpack_remarks(remarks)
+    return typed_table(frame, name, options, notes=notes, findings=findings)
 
 
 def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -120,11 +122,13 @@ def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
     return typed_table(frame, name, options)
 
 
-def _check_footer(data: bytes, name: str, options: ReadOptions) -> None:
+def _check_footer(data: bytes, name: str, options: ReadOptions) -> Mapping[bytes, bytes]:
+    """The words that lie beside the table."""
     from pyarrow import parquet
 
     file = parquet.ParquetFile(io.BytesIO(data))
     check_parquet(file, name, len(data), options.limits)
+    return file.metadata.metadata or {}
 
 
 def check_parquet(file: Any, name: str, size: int, limits: Limits) -> None:

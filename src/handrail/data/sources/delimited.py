@@ -10,7 +10,8 @@ import polars as pl
 
 from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.values import as_numbers
-from handrail.data.sources.cells import MISSING, check_names, clean_text
+from handrail.data.missing_words import WordCollector, WordsByColumn, leave_out
+from handrail.data.sources.cells import MISSING, check_names, clean_text, drop_words_among_numbers
 from handrail.data.sources.dialect import (
     MOST_CHARACTERS,
     NO_DELIMITER,
@@ -120,7 +121,7 @@ def _read(
     cells = quotes.take_off_row(next(found.pieces(0, 1)).row(0)) if header else None
     sifter = RowSifter(cells, options.missing or (), active=options.rows == "auto")
     how: Any = {"cells": cells, "prepare": quotes, "sifter": sifter}
-    frame, decisions = _read_columns(found, dialect, name, options, **how)
+    frame, decisions, words = _read_columns(found, dialect, name, options, **how)
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}", *remarks]
     notes += _remarks(head, dialect, frame)
     lines = found.lines[int(header) :]
@@ -140,6 +141,7 @@ def _read(
         notations=notations_of(decisions),
         is_text=True,
         namer=lambda index: f"line {lines[index]}",
+        words=words,
     )
 
 
@@ -215,23 +217,28 @@ def _read_columns(
     cells: Sequence[str | None] | None,
     prepare: Quotes,
     sifter: RowSifter,
-) -> tuple[pl.DataFrame, Decisions]:
-    """The data rows under their names, and how their numbers are written.
+) -> tuple[pl.DataFrame, Decisions, WordsByColumn]:
+    """The data rows under their names, how their numbers are written, and what counts as missing.
 
     Arguments:
         cells: the header as it stands there, if any.
     """
     names = _names(found, name, options, cells)
+    usual = () if options.missing == [] else MISSING
 
-    def clean() -> Iterator[pl.DataFrame]:
+    def clean(words: WordCollector | None) -> Iterator[pl.DataFrame]:
         for raw in found.pieces(int(cells is not None)):
             raw.columns = names
-            yield clean_text(prepare.take_off(raw), options.missing or ())
+            bare = prepare.take_off(raw)
+            cleaned = clean_text(bare, options.missing or (), usual=usual)
+            if words is not None:
+                words.add(bare, cleaned)
+            yield cleaned
 
     evidence: dict[str, Evidence] = {}
     decisions: Decisions | None = None
-    read = []
-    for piece in sifter.sift(clean()):
+    read, words = [], WordCollector()
+    for piece in sifter.sift(clean(words)):
         short = _shorten(piece) if found.large else piece
         held = {column.name for column in short.iter_columns() if column.dtype == pl.Float64}
         evidence = add(evidence, gather(piece, plain=held))
@@ -240,8 +247,10 @@ def _read_columns(
     decided = decide(evidence, options, delimiter=dialect.delimiter)
     if decided != decisions:  # the first piece did not show what the file does
         read.clear()
-        read.extend(_write_plainly(piece, decided, found) for piece in sifter.sift(clean()))
-    return read[0] if len(read) == 1 else _join(read), decided
+        read.extend(_write_plainly(piece, decided, found) for piece in sifter.sift(clean(None)))
+    frame = read[0] if len(read) == 1 else _join(read)
+    frame = drop_words_among_numbers(frame) if options.missing == [] else frame
+    return frame, decided, leave_out(words.by_column(), sifter.left_out)
 
 
 def _write_plainly(piece: pl.DataFrame, decisions: Decisions, found: Records) -> pl.DataFrame:

@@ -127,7 +127,9 @@ class ParquetRows:
         frame = frame if named else rename_columns(frame, self.options.names, path.name)
         frame, unusable = empty_unusable(frame)
         refuse_unusable(unusable, path.name, drop=self.drop)
-        return convert_types(frame, path.name, markers=self.options.missing or ())
+        return convert_types(
+            frame, path.name, markers=self.options.missing or (), signs=self.options.missing != []
+        )
 
     def _cast(self, frame: pl.DataFrame) -> pl.DataFrame:
         """In the order of the first file, and in the types that suit all files."""

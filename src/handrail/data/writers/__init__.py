@@ -9,16 +9,17 @@ import io
 import lzma
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from handrail.data.raw_files import COMPRESSED
-from handrail.data.sources import FORMATS, read
+from handrail.data.sources import FORMATS, as_written, read
 from handrail.data.sources.sql import is_url, sqlite_path, sqlite_url
-from handrail.data.writers.formats import WRITERS
+from handrail.data.table import Table
+from handrail.data.writers.formats import WRITERS, write_table
 from handrail.data.writers.sql import write_sql
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
@@ -29,6 +30,16 @@ from handrail.tools.words import without_password
 _WHOLE = r"^(?:0|-?[1-9]\d{0,17})$"
 _NUMBER = r"(?i)^(?:-?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d+)?|-?\.\d+(?:e[+-]?\d+)?|[+-]?inf(?:inity)?)$"
 _TEXT_FORMATS = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson"))
+
+
+def keep_table(source: object, path: Path, *, options: ReadOptions, drop: Collection[str]) -> Table:
+    """Write a table that lies in memory as Parquet, with what its reader had to say, to be read again.
+
+    Raises: as `read`.
+    """
+    table = read(source, options=as_written(options), drop=drop)
+    write_table(table, path)
+    return table
 
 
 def convert(
