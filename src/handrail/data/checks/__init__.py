@@ -12,14 +12,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from handrail.data.checks.columns import check_columns
+from handrail.data.checks.dates import check_dates
 from handrail.data.checks.drift import check_drift
+from handrail.data.checks.identifiers import check_identifiers
 from handrail.data.checks.leaks import check_leaks
+from handrail.data.checks.markers import check_markers
 from handrail.data.checks.repeats import HashedRows, check_repeats
+from handrail.data.checks.spellings import check_spellings
 from handrail.data.checks.target import check_target
 from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
+from handrail.recipe.reading import Split
 from handrail.tools.words import list_some, plural
 
 __all__ = ["check_drift", "check_parts", "check_size"]
@@ -38,6 +43,8 @@ def check_parts(
     sealed: np.ndarray,
     hashed: tuple[HashedRows, HashedRows] | None = None,
     ignored: Sequence[str] = (),
+    split: Split = Split(),
+    fold: bool | str = "auto",
 ) -> list[Finding]:
     """All checks that need no look at test rows; errors first, then warnings, then notes.
 
@@ -47,6 +54,8 @@ def check_parts(
         sealed: the hashes of the test rows by the columns that tell rows apart.
         hashed: training and validation rows by the same columns; by default `train` and `validation`, by all.
         ignored: the columns that do not tell rows apart, such as a running number.
+        split: how the parts were drawn.
+        fold: `data.encoding.fold_case`.
     """
     ours, theirs = hashed or [
         HashedRows(part.name, part.rows, part.table, part.hashes) for part in (train, validation)
@@ -56,6 +65,10 @@ def check_parts(
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
+        *check_identifiers(train, schema, task),
+        *check_dates(train, validation, schema=schema, task=task, split=split),
+        *check_markers(train, schema),
+        *check_spellings(train, schema, fold),
         *check_columns(train, validation, schema=schema),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])

@@ -5,74 +5,27 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
+from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.together import number_blocks, sorted_quantiles
 from handrail.data.finding import Finding, advise_drop, report_columns, share
 from handrail.data.part import Part
-from handrail.tools.words import plural
+from handrail.tools.words import number, plural
 
 _MOSTLY = 0.5
 _MANY_LEVELS = 50
 _NEARLY_ALWAYS, _FEWEST_ROWS = 0.99, 100
 _FENCE = 10  # interquartile ranges beyond the quartiles; of normal values, none in 10⁴⁰
-_WHY_SET_ASIDE = {
-    "identifier": "Identifiers name rows and say nothing about them; a network would learn them by heart.",
-    "constant": "A column that does not change cannot tell rows apart.",
-}
 
 
 def check_columns(train: Part, validation: Part, *, schema: Schema) -> list[Finding]:
-    """Columns set aside, identifiers in use, gaps, outliers, near constants, many levels, unseen levels."""
+    """Gaps, outliers, near constants, many levels, unseen levels."""
     return [
-        *_find_set_aside(schema),
-        *_find_identifiers(train, schema),
         *_find_gaps(train, schema),
         *_find_near_constants(train, schema),
         *_find_outliers(train, schema),
         *_find_many_levels(train, schema),
         *_find_unseen_levels(train, validation, schema),
     ]
-
-
-def _find_set_aside(schema: Schema) -> list[Finding]:
-    findings = []
-    for kind, why in _WHY_SET_ASIDE.items():
-        details = {column.name: column.why for column in schema.of_kind(kind)}
-        findings += report_columns(
-            "note",
-            kind,
-            details,
-            seen=f"taken as {kind}.",
-            why=why,
-            action=f"Set aside; data.columns.{next(iter(details), '')} gives another kind (numeric, "
-            "category, boolean or datetime).",
-            decided=True,
-        )
-    return findings
-
-
-def _find_identifiers(train: Part, schema: Schema) -> list[Finding]:
-    names = [column.name for column in schema.cells if _is_identifier(train.raw[column.name], column)]
-    return report_columns(
-        "warning",
-        "identifier-in-use",
-        {name: f"{train.raw[name].n_unique():,} different values in {len(train):,} rows" for name in names},
-        seen="identifier by the look of it.",
-        why="Identifiers are learned by heart and teach nothing about new ones; rows that share one "
-        "should be in one part.",
-        action=f"Nothing is changed; {advise_drop(names)} data.split.method=group with "
-        f"data.split.column={''.join(names[:1])} keeps rows that share one in one part.",
-    )
-
-
-def _is_identifier(raw: pl.Series, column: Column) -> bool:
-    """Kept although it would have been set aside, or named like an identifier with numbers that are codes."""
-    if column.why == "as given":
-        return infer_column(raw).kind == "identifier"
-    if column.kind not in ("numeric", "category") or not IDENTIFIER_NAME.search(column.name):
-        return False
-    distinct = raw.drop_nulls().n_unique()
-    return distinct >= 20 and distinct >= 0.2 * len(raw)
 
 
 def _find_gaps(train: Part, schema: Schema) -> list[Finding]:
@@ -127,7 +80,7 @@ def _find_near_constants(train: Part, schema: Schema) -> list[Finding]:
     for values in [column for column in cells if column.name in names]:
         value, rows = values.rename("value").value_counts(sort=True, name="rows").row(0)
         if value is not None and rows >= _NEARLY_ALWAYS * len(train):
-            shown = f"{value:g}" if isinstance(value, float) else f"'{value}'"
+            shown = number(value) if isinstance(value, float) else f"'{value}'"
             details[values.name] = f"{shown} in {share(rows, len(train))}"
     return report_columns(
         "note",
@@ -160,7 +113,9 @@ def _find_outliers(train: Part, schema: Schema) -> list[Finding]:
         if len(places):
             farthest = int(places[np.abs(values[places] - np.nanmedian(values)).argmax()])
             where = train.table.row_name(int(train.rows[farthest]))
-            details[column.name] = f"{plural(len(places), 'row')}, such as {values[farthest]:g} in {where}"
+            details[column.name] = (
+                f"{plural(len(places), 'row')}, such as {number(values[farthest])} in {where}"
+            )
     return report_columns(
         "note",
         "outliers",
