@@ -30,6 +30,7 @@ from handrail.tools.words import list_some, plural
 __all__ = ["check_drift", "check_parts", "check_size"]
 
 ROWS_PER_PARAMETER, ROWS_PER_CLASS, ROWS_PER_PREDICTOR = 10, 1000, 10
+_AS_USUAL = Split()
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -43,7 +44,7 @@ def check_parts(
     sealed: np.ndarray,
     hashed: tuple[HashedRows, HashedRows] | None = None,
     ignored: Sequence[str] = (),
-    split: Split = Split(),
+    split: Split = _AS_USUAL,
     fold: bool | str = "auto",
 ) -> list[Finding]:
     """All checks that need no look at test rows; errors first, then warnings, then notes.

@@ -176,7 +176,8 @@ def _find_order_of_time(
     """Rows that stand in the order of a date, neighbours alike in the target, and parts drawn at random."""
     if split.method != "auto" or task.is_forecast or not task.has_values:
         return []
-    if train.table is not validation.table or train.table.parts is not None or len(train) < _FEWEST_ROWS:
+    divided = train.table.source != validation.table.source or train.table.parts is not None
+    if divided or len(train) < _FEWEST_ROWS:
         return []
     for column in dates:
         times = train.features[column.name].to_numpy()

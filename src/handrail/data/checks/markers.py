@@ -77,24 +77,23 @@ def _is_marker(level: float, rows: int, low: float, high: float, usual: float) -
 
 
 def _report_markers(markers: dict[str, dict[float, int]], train: Part) -> list[Finding]:
-    findings = []
+    details, words, own = {}, {}, []
     for name, found in markers.items():
-        words = {level: _as_written(level, train.raw[name]) for level in found}
-        listed = list_some(f"{words[level]} in {plural(rows, 'row')}" for level, rows in found.items())
-        pasted = ", ".join(f"'{word}'" for word in words.values())
-        findings.append(
-            Finding(
-                level="warning",
-                name="marker",
-                column=name,
-                seen=f"Column '{name}': {listed}, far outside all other values: by its look a marker for "
-                "'missing'.",
-                why="Taken as a quantity, it sets the scale, and what is learned of all other values drowns.",
-                action=f"Nothing is changed; data.read.missing=[{pasted}] is missing then in all columns, "
-                f"data.missing.{name}=[{', '.join(words.values())}] in this one.",
-            )
-        )
-    return findings
+        written = {level: _as_written(level, train.raw[name]) for level in found}
+        rows = (f"{written[level]} in {plural(count, 'row')}" for level, count in found.items())
+        details[name] = list_some(rows)
+        words |= dict.fromkeys(written.values())
+        own.append(f"data.missing.{name}=[{', '.join(written.values())}]")
+    pasted = ", ".join(f"'{word}'" for word in words)
+    return report_columns(
+        "warning",
+        "marker",
+        details,
+        seen="far outside all other values, and repeated: by its look a marker for 'missing' or for 'more'.",
+        why="Taken as a quantity, it sets the scale, and what is learned of all other values drowns.",
+        action=f"Nothing is changed; data.read.missing=[{pasted}] takes it as missing in all columns, "
+        f"{list_some(own, most=3)} in {'this one' if len(own) == 1 else 'these'}.",
+    )
 
 
 def _as_written(level: float, raw: pl.Series) -> str:

@@ -115,7 +115,8 @@ def _find_mixture(raw: pl.Series, column: Column) -> Finding | None:
     values = raw.drop_nulls()
     sample = values.head(1000)
     numbers = as_numbers(sample)
-    if _is_part(numbers) and not has_leading_zeros(sample):
+    codes = column.kind == "identifier" and bool((numbers == numbers.floor()).all())
+    if _is_part(numbers) and not codes and not has_leading_zeros(sample):
         return _report_mixture(values, as_numbers(values), kind=column.kind, what="numbers", other="numeric")
     looks = sample.str.contains(LOOKS_DATED)
     if len(sample) >= _FEWEST and int(looks.sum()) >= _SEVERAL * len(sample):

@@ -101,7 +101,8 @@ def _check_values(train: Part, name: str) -> list[Finding]:
     values = as_numbers(train.raw[name]).to_numpy()
     findings = []
     levels, counts = np.unique(values, return_counts=True)
-    usual = f"{share(int(counts.max()), len(values))} of training rows have the value {number(levels[counts.argmax()])}"
+    level, rows = number(levels[counts.argmax()]), share(int(counts.max()), len(values))
+    usual = f"{rows} of training rows have the value {level}"
     if counts.max() >= _NEARLY_ALWAYS * len(values):
         findings.append(
             Finding(
