@@ -38,6 +38,7 @@ ISO_FORMATS = tuple(date_format for date_format in _LOOKS if date_format.startsw
 ORDERS = {"mdy": "%m{0}%d{0}%", "dmy": "%d{0}%m{0}%", "ymd": "%y{0}%m{0}%d"}
 _SAMPLE = 200
 _LIKELY, _READ, _FEWEST = 0.8, 0.95, 8  # shares of values that look like dates, are read; dates at least
+_YEAR, _WIDER = 365.25 * 86400, 3
 _FEWER_FALLS, _SMALLER_GAP = 0.5, 0.25  # of the other order, so that it is taken for the order of the rows
 # No day, or one that stands for 'no date'. `9999-12-31` is a day, and stays one.
 ZERO_DATE = (
@@ -114,7 +115,7 @@ def _find_several(values: pl.Series, order: str) -> tuple[str, ...]:
     for family in _families(order):
         read = {form: days_of(dates, form).is_not_null() & left for form in family}
         sums = {form: int(rows.filter(mask).sum()) for form, mask in read.items()}
-        form = max(sums, key=lambda each: sums[each])
+        form = max(sums, key=lambda each: sums[each])  # of several, `_settle_order` chooses
         if sums[form]:
             timed = bool((times.is_not_null() & read[form]).any())
             found.append((sums[form], form + ANY_TIME * timed))
@@ -160,27 +161,49 @@ def swap_order(date_format: str, order: str) -> str | None:
 def _settle_order(
     values: pl.Series, formats: tuple[str, ...], order: str, markers: tuple[str, ...] = ()
 ) -> DateStyle:
-    """The style, with the other order where it reads as much; the order of the rows may decide."""
+    """The style with the order that is asked for, else the likeliest of those that read as much.
+
+    An order that spreads the dates over far more years than another is out: 20-10-24 to 22-03-05 are not
+    the years 2001 to 2031. Then the order of the rows decides, then habit.
+    """
     place = next((at for at, each in enumerate(formats) if order_of(each) and each[2:3] != "."), None)
-    if place is None or order == order_of(formats[place]):
+    if place is None:
         return DateStyle(formats, markers=markers)
-    chosen = formats[place]
-    ours = moments(values, chosen)
+
+    def style(chosen: str, other: str | None = None, reason: str = "") -> DateStyle:
+        return DateStyle((*formats[:place], chosen, *formats[place + 1 :]), other, reason, markers)
+
+    read = _readings(values, formats[place])
+    asked = next((each for each in read if order_of(each) == order), None)
+    if asked is not None:
+        return style(asked)
+    if len(read) == 1:
+        return style(formats[place])
+    spans = {each: _span(seconds) for each, seconds in read.items()}
+    near = [each for each in read if spans[each] <= _WIDER * min(spans.values()) + 2 * _YEAR]
+    first, *others = near
+    if not others:
+        return style(first)
+    for one, other in ((first, others[0]), (others[0], first)):
+        if _is_steadier(read[one], read[other]):
+            return style(one, other, "by which the rows follow each other in time")
+    return style(first, others[0])
+
+
+def _readings(values: pl.Series, chosen: str) -> dict[str, pl.Series]:
+    """The moments by a format, and by those with day, month and year in another order that read as many."""
+    read = {chosen: moments(values, chosen)}
     for name in ("dmy", "mdy", "ymd"):
         other = swap_order(chosen, name)
-        if other is None:
-            continue
-        theirs = moments(values, other)
-        if theirs.null_count() > ours.null_count():
-            continue
-        if order == "auto" and _is_steadier(theirs, ours):
-            reason = "by which the rows follow each other in time"
-            swapped = (*formats[:place], other, *formats[place + 1 :])
-            return DateStyle(swapped, chosen, reason, markers)
-        steadier = order == "auto" and _is_steadier(ours, theirs)
-        reason = "by which the rows follow each other in time" if steadier else ""
-        return DateStyle(formats, other, reason, markers)
-    return DateStyle(formats, markers=markers)
+        seconds = None if other is None else moments(values, other)
+        if other is not None and seconds is not None and seconds.null_count() <= read[chosen].null_count():
+            read[other] = seconds
+    return read
+
+
+def _span(seconds: pl.Series) -> float:
+    known = seconds.drop_nulls().to_numpy()
+    return float(np.ptp(known)) if len(known) else 0.0
 
 
 def _is_steadier(one: pl.Series, other: pl.Series) -> bool:
@@ -204,7 +227,7 @@ def date_format_of(values: pl.Series, order: str = "auto") -> str | None:
     for look, formats in _DATE_STYLES:
         if bool(sample.str.contains(look).all()):
             for date_format in _in_order(formats, order):
-                if not any(moments(texts, date_format).null_count() for texts in (sample, values)):
+                if not any(_strict_moments(each, date_format).null_count() for each in (sample, values)):
                     return date_format
     return None
 
@@ -222,7 +245,7 @@ def best_date_format(values: pl.Series, order: str = "auto") -> str | None:
     if not len(values):
         return None
     formats = _in_order(tuple(_LOOKS), order)
-    unread = {date_format: moments(values, date_format).null_count() for date_format in formats}
+    unread = {date_format: _strict_moments(values, date_format).null_count() for date_format in formats}
     best = min(unread, key=lambda date_format: unread[date_format])
     return best if unread[best] < len(values) else None
 
@@ -232,10 +255,17 @@ def moments(texts: pl.Series, date_format: str) -> pl.Series:
 
     Raises: `DataError` for a format that chrono does not know.
     """
-    look = _LOOKS.get(date_format)
-    if look is None and date_format.removesuffix(ANY_TIME) in FORMS:
+    known, form = date_format in _LOOKS, date_format.removesuffix(ANY_TIME) in FORMS
+    if form and not known:
         return read_form(texts, date_format)
-    fitting = texts
+    seconds = _strict_moments(texts, date_format)
+    if form and "%b" in date_format and seconds.null_count() > texts.null_count():
+        return seconds.fill_null(read_form(texts, date_format))  # other languages, a day of the week
+    return seconds
+
+
+def _strict_moments(texts: pl.Series, date_format: str) -> pl.Series:
+    look, fitting = _LOOKS.get(date_format), texts
     if look is not None:
         fitting = pl.select(pl.when(texts.str.contains(look)).then(texts)).to_series()
     try:
