@@ -17,6 +17,7 @@ from handrail.data.checks.drift import check_drift
 from handrail.data.checks.identifiers import check_identifiers
 from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.markers import check_markers
+from handrail.data.checks.numbers import look_at_numbers
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.spellings import check_spellings
 from handrail.data.checks.target import check_target
@@ -61,16 +62,17 @@ def check_parts(
     ours, theirs = hashed or [
         HashedRows(part.name, part.rows, part.table, part.hashes) for part in (train, validation)
     ]
+    numbers = look_at_numbers(train, schema)
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
-        *check_identifiers(train, schema, task),
+        *check_identifiers(train, schema, task, numbers),
         *check_dates(train, validation, schema=schema, task=task, split=split),
-        *check_markers(train, schema),
+        *check_markers(train, schema, numbers),
         *check_spellings(train, schema, fold),
-        *check_columns(train, validation, schema=schema),
+        *check_columns(train, validation, schema=schema, numbers=numbers),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
 

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from handrail.data.checks.numbers import Numbers
 from handrail.data.checks.wording import counted_columns
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
-from handrail.data.columns.together import number_blocks
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, advise_drop, report_columns
 from handrail.data.part import Part
@@ -44,12 +44,12 @@ _MOMENTS = ((9.4e8, 2.2e9), (9.4e11, 2.2e12))  # seconds and milliseconds since 
 _RELATED = 4.0  # deviations of a rank correlation by chance
 
 
-def check_identifiers(train: Part, schema: Schema, task: TaskSpec) -> list[Finding]:
+def check_identifiers(train: Part, schema: Schema, task: TaskSpec, numbers: Numbers) -> list[Finding]:
     """Columns set aside by their kind, and those in use that look like identifiers."""
     return [
         *_find_set_aside(train, schema),
         *_find_in_use(train, schema),
-        *_find_numberings(train, schema, task),
+        *_find_numberings(train, schema, task, numbers),
     ]
 
 
@@ -139,20 +139,19 @@ def _is_identifier(raw: pl.Series, column: Column) -> bool:
     return distinct >= 20 and distinct >= 0.2 * len(raw)
 
 
-def _find_numberings(train: Part, schema: Schema, task: TaskSpec) -> list[Finding]:
+def _find_numberings(train: Part, schema: Schema, task: TaskSpec, numbers: Numbers) -> list[Finding]:
     """Unique whole numbers without order, spread over a range that nobody counts up to."""
-    columns = [
-        train.features[column.name]
+    free = [
+        column.name
         for column in schema.of_kind("numeric")
         if column.why != "as given" and not IDENTIFIER_NAME.search(column.name)
     ]
-    details: dict[str, str] = {}
-    for places, values in number_blocks(columns):
-        whole = (np.isnan(values) | (values == np.floor(values))).all(axis=1)
-        for row in np.flatnonzero(whole & (np.nanmin(values, axis=1, initial=np.inf) >= 0)):
-            name = columns[places[row]].name
-            if _is_numbering(name, values[row], train, schema, task):
-                details[name] = f"{len(train):,} whole numbers, each one once"
+    enough = numbers.known >= max(_FEWEST, 0.95 * len(train))
+    details = {
+        name: f"{len(train):,} whole numbers, each one once"
+        for name in numbers.which(enough & numbers.whole & numbers.once & (numbers.least >= 0), free)
+        if _is_numbering(name, train, schema, task, numbers)
+    }
     names = list(details)
     return report_columns(
         "warning",
@@ -164,13 +163,10 @@ def _find_numberings(train: Part, schema: Schema, task: TaskSpec) -> list[Findin
     )
 
 
-def _is_numbering(
-    name: str, values: Float[np.ndarray, " rows"], train: Part, schema: Schema, task: TaskSpec
-) -> bool:
+def _is_numbering(name: str, train: Part, schema: Schema, task: TaskSpec, numbers: Numbers) -> bool:
     """By its name; else where the numbers are large, evenly spread, and rank with no other column."""
+    values = numbers.values(name)
     known = values[~np.isnan(values)]
-    if len(known) < _FEWEST or len(known) < 0.95 * len(values) or _has_repeats(known):
-        return False
     if _NUMBERING.search(name):
         return True
     low, high = float(known.min()), float(known.max())
@@ -181,11 +177,6 @@ def _is_numbering(
     if high < max(_DIGITS, _WIDE * len(known)) or not _looks_drawn(known, unnamed=bool(_UNNAMED.match(name))):
         return False
     return not _ranks_with_others(name, values, train, schema, task)
-
-
-def _has_repeats(known: Float[np.ndarray, " rows"]) -> bool:
-    ordered = np.sort(known)
-    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _looks_drawn(known: Float[np.ndarray, " rows"], *, unnamed: bool) -> bool:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from handrail.data.checks.numbers import Numbers
 from handrail.data.checks.wording import counted_columns
 from handrail.data.columns.schema import Schema
-from handrail.data.columns.together import number_blocks
 from handrail.data.finding import Finding, report_columns, share
 from handrail.data.part import Part
 from handrail.tools.words import list_some, number, plural
@@ -26,29 +26,31 @@ _MOST_ZEROS, _FEWEST_VALUES = 0.35, 10
 _NEAREST, _SPREAD = 0.2, 1.5  # of the median: the smallest other value; interquartile ranges below the median
 
 
-def check_markers(train: Part, schema: Schema) -> list[Finding]:
+def check_markers(train: Part, schema: Schema, numbers: Numbers) -> list[Finding]:
     """Markers among the numbers, and zeros that can hardly be measured."""
-    columns = [train.features[column.name] for column in schema.of_kind("numeric")]
-    if len(train) < _FEWEST_ROWS or not columns:
+    if len(train) < _FEWEST_ROWS:
         return []
     markers: dict[str, dict[float, int]] = {}
     zeros: dict[str, str] = {}
-    for places, values in number_blocks(columns):
-        block = [columns[place] for place in places]
-        for row in np.flatnonzero(_may_be_marked(values)):
-            markers.update(_find_markers(block[row].name, values[row]))
-        for row in np.flatnonzero(_may_hide_zeros(values)):
-            zeros.update(_find_zeros(block[row].name, values[row]))
+    names = [column.name for column in schema.of_kind("numeric")]
+    for name in numbers.which(np.isin([numbers.least, numbers.most], _TELLING).any(axis=0), names):
+        if _is_apart(numbers.values(name)):
+            markers.update(_find_markers(name, numbers.values(name)))
+    few = (numbers.zeros >= 2) & (numbers.zeros <= _MOST_ZEROS * numbers.known)
+    # The median of the others is at least the first quartile of all.
+    far = numbers.positive >= _NEAREST * numbers.quartiles[0] * numbers.most
+    for name in numbers.which((numbers.least == 0) & few & far, names):
+        zeros.update(_find_zeros(name, numbers.values(name)))
     return [*_report_markers(markers, train), *_report_zeros(zeros)]
 
 
-def _may_be_marked(values: Float[np.ndarray, "columns rows"]) -> Bool[np.ndarray, " columns"]:
-    ends = _ends(values)
-    return np.isin(ends, _TELLING).any(axis=0)
-
-
-def _ends(values: Float[np.ndarray, "columns rows"]) -> Float[np.ndarray, "2 columns"]:
-    return np.stack([np.nanmin(values, axis=1, initial=np.inf), np.nanmax(values, axis=1, initial=-np.inf)])
+def _is_apart(values: Float[np.ndarray, " rows"]) -> bool:
+    """Whether the least or the largest value has a gap beside it; most columns are done with here."""
+    low, high = np.nanmin(values), np.nanmax(values)
+    inner = values[(values > low) & (values < high)]
+    if not len(inner) or low < 0:
+        return True
+    return high - inner.max() > 0.1 * (inner.max() - inner.min())
 
 
 def _find_markers(name: str, values: Float[np.ndarray, " rows"]) -> Iterator[tuple[str, dict[float, int]]]:
@@ -103,13 +105,6 @@ def _as_written(level: float, raw: pl.Series) -> str:
         if len(spelled):
             return str(spelled[0])
     return number(level)
-
-
-def _may_hide_zeros(values: Float[np.ndarray, "columns rows"]) -> Bool[np.ndarray, " columns"]:
-    known = (~np.isnan(values)).sum(axis=1)
-    zeros = (values == 0).sum(axis=1)
-    least = np.nanmin(values, axis=1, initial=np.inf)
-    return (least == 0) & (zeros >= 2) & (zeros <= _MOST_ZEROS * known)
 
 
 def _find_zeros(name: str, values: Float[np.ndarray, " rows"]) -> Iterator[tuple[str, str]]:

@@ -62,9 +62,9 @@ def spelling_key(values: pl.Series) -> pl.Series:
 
 def spellings(values: pl.Series) -> dict[str, list[tuple[str, int]]]:
     """Levels that differ in case and white space alone: by what they share, with their rows, most first."""
-    if values.n_unique() > _MOST_LEVELS:
-        return {}
     counts = values.drop_nulls().rename("level").value_counts(name="rows")
+    if len(counts) > _MOST_LEVELS:
+        return {}
     keys = spelling_key(counts["level"])
     if keys.n_unique() == len(keys):
         return {}
