@@ -88,6 +88,8 @@ def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
     path, sign, value = text.partition("=")
     if not sign or not path.strip():
         raise RecipeError(f"{flag} {text}: expected NAME=VALUE.")
+    if value.strip().startswith("%"):  # the format of a date; in YAML, a directive
+        return path.strip(), value.strip()
     try:
         return path.strip(), parse_yaml(value)
     except LimitError as error:

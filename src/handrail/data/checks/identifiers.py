@@ -159,7 +159,8 @@ def _find_numberings(train: Part, schema: Schema, task: TaskSpec, numbers: Numbe
         details,
         seen="looks like an identifier, and is taken as a quantity.",
         why="A number that names a row says nothing about it; a network learns it by heart.",
-        action=f"Nothing is changed; {advise_drop(names)}",
+        action=f"Nothing is changed; {advise_drop(names)} "
+        + counted_columns(names, "data.columns.{name}=numeric says no more."),
     )
 
 
