@@ -33,7 +33,8 @@ def check_markers(train: Part, schema: Schema, numbers: Numbers) -> list[Finding
     markers: dict[str, dict[float, int]] = {}
     zeros: dict[str, str] = {}
     names = [column.name for column in schema.of_kind("numeric")]
-    for name in numbers.which(np.isin([numbers.least, numbers.most], _TELLING).any(axis=0), names):
+    telling = np.isin(numbers.least, _TELLING) | np.isin(numbers.most, _TELLING)
+    for name in numbers.which(telling, names):
         if _is_apart(numbers.values(name)):
             markers.update(_find_markers(name, numbers.values(name)))
     few = (numbers.zeros >= 2) & (numbers.zeros <= _MOST_ZEROS * numbers.known)
