@@ -96,7 +96,7 @@ def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     """Write a table, or masks into a folder. Returns: how much, for the message."""
     from handrail.data.stores.pixels.decode import SUFFIXES
     from handrail.data.writers import convert as write
-    from handrail.runs.mask_files import describe_maps, write_maps
+    from handrail.data.writers.masks import describe_maps, write_maps
 
     if answers.maps and out.suffix.lower() in SUFFIXES:
         raise HandrailError(f"--out {out}: masks are written into a folder, which has no ending, a PNG each.")

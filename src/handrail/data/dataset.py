@@ -12,7 +12,7 @@ from handrail.data.checks import check_parts
 from handrail.data.checks.limits import check_limits
 from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.names import without
-from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
+from handrail.data.columns.schema import Conventions, Schema, Trouble, infer, read_frame
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
@@ -26,7 +26,7 @@ from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 from handrail.tools.interface import argument
 from handrail.tools.moved import forward
-from handrail.tools.words import list_some
+from handrail.tools.words import list_some, plural
 
 Located = Sequence[tuple[Trouble, Sequence[int]]]
 
@@ -75,7 +75,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         features = without(train, [*task.targets, *dropped, *([] if key is None else [key])])
     if task.name == "sequence":
         kinds = {**source_kinds(features, kinds), **kinds}
-    schema = infer(features, kinds=kinds, stored=stored)
+    schema = infer(features, kinds=kinds, stored=stored, conventions=_conventions(recipe, task))
     if not schema.used:
         reasons = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
         raise DataError(
@@ -83,6 +83,16 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
             "a column as such."
         )
     return schema.model_copy(update={"notations": dict(table.notations)})
+
+
+def _conventions(recipe: DataRecipe, task: TaskSpec) -> Conventions:
+    """What the recipe says about values; a forecast's table of windows has no dates any more."""
+    formats = {} if task.is_forecast else {**recipe.dates.formats}
+    formats.pop(recipe.split.column or "", None)
+    missing = {name: tuple(map(str, words)) for name, words in recipe.missing.items()}
+    if task.is_forecast:
+        missing = {}
+    return Conventions(recipe.dates.order, formats, missing, recipe.encoding.fold_case)
 
 
 def make_part(
@@ -133,9 +143,10 @@ def report_unreadable(troubles: Located, name: str, table: Table) -> list[Findin
             level="warning",
             name="unreadable",
             column=trouble.column,
-            seen=f"{trouble} in {len(rows):,} {name} rows ({_name_rows(rows, table)}).",
+            seen=f"{trouble} in {plural(len(rows), f'{name} row')} ({_name_rows(rows, table)}).",
             why="The column was understood from training rows, and these values do not fit.",
-            action="They count as missing.",
+            action="They count as missing; mend them in the source, or "
+            f"data.columns.{trouble.column}=category keeps all values as words.",
         )
         for trouble, rows in troubles
     ]
@@ -228,6 +239,8 @@ def make_dataset(
         hashed=(train, validation),
         ignored=content.ignored,
         ignore_asked=recipe.masks.ignored is not None,
+        split=recipe.split,
+        fold=recipe.encoding.fold_case,
     )
     return Dataset(
         source=drawn.table.source,
@@ -275,7 +288,8 @@ def _report_odd_words(schema: Schema) -> list[Finding]:
             level="warning",
             name="odd-words",
             column=column.name,
-            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among numbers.",
+            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among "
+            f"{'dates' if column.kind == 'datetime' else 'numbers'}.",
             why="A word there may be a slip, or stand for missing.",
             action="It counts as missing, in new rows too; mend the rows, or "
             f"data.columns.{column.name}=category keeps the words.",

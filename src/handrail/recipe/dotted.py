@@ -96,6 +96,8 @@ def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
     written = written_value(name, value)
     if written is not None:
         return path.strip(), written
+    if value.strip().startswith("%"):  # the format of a date; in YAML, a directive
+        return path.strip(), value.strip()
     try:
         return path.strip(), parse_yaml(value)
     except LimitError as error:

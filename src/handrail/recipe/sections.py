@@ -23,6 +23,8 @@ class Encoding(_Settings):
     missing: what fills the gaps of numeric columns. indicator: whether a column with gaps in training rows
     also gets a 0/1 column that marks them. scaling: of numeric columns. categories: one column a level, or a
     learned vector. rare: levels with fewer training rows than this share one level with those never seen.
+    fold_case: whether levels that differ in case and spaces alone (`New York`, `new york`) are one; `auto` is
+    where they are words of which one spelling is the usual one.
     """
 
     missing: Literal["mean", "median", "constant"] = "median"
@@ -31,6 +33,7 @@ class Encoding(_Settings):
     scaling: Literal["standard", "minmax", "robust", "quantile", "none"] = "standard"
     categories: Literal["onehot", "embedding"] = "onehot"
     rare: Count = 5
+    fold_case: Literal["auto"] | bool = "auto"
 
     def mistakes(self) -> list[str]:
         """Settings that would do nothing, or that lack what they need."""
@@ -40,6 +43,17 @@ class Encoding(_Settings):
             problem = f"has no effect with missing: {self.missing}; expected missing: constant"
             return [f"data.encoding.fill: {problem}."]
         return []
+
+
+class Dates(_Settings):
+    """How columns of dates are written.
+
+    order: of day, month and year where the values leave it open (04/05/2024); `auto` goes by other columns,
+    by the order of the rows, else the month comes first. formats: by column, such as `%d/%m/%Y %H:%M`.
+    """
+
+    order: Literal["auto", "dmy", "mdy", "ymd"] = "auto"
+    formats: dict[str, str] = {}
 
 
 class Images(_Settings):
@@ -153,7 +167,8 @@ class DataRecipe(Section):
     and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …, else the one that
     is rarer in training rows. labels: what becomes of classes that differ in case, white space or a final dot
     alone (Yes, yes): `fold` makes them one, `as_written` keeps them apart, and `auto` folds them unless case
-    may be meaning, as in a and A. validation, test: separate sources for those parts; what is
+    may be meaning, as in a and A. missing: by column, words and numbers that stand for missing there
+    (`{bmi: [0]}`). validation, test: separate sources for those parts; what is
     not given is drawn from `source`. sample: train and validate on that many rows (or that share), class by
     class. duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
     either. stream: read Parquet files block by block instead of whole; `auto` does from 128 MB on, at eight
@@ -178,6 +193,8 @@ class DataRecipe(Section):
     labels: Literal["auto", "fold", "as_written"] = "auto"
     read: ReadOptions = ReadOptions()
     columns: dict[str, str] = {}
+    missing: dict[str, list[str | int | float]] = {}
+    dates: Dates = Dates()
     drop: list[str] = []
     validation: Any = None
     test: Any = None

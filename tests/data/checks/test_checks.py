@@ -256,9 +256,11 @@ def test_columns_that_were_set_aside_are_named_with_the_setting_that_takes_them_
     columns["version"] = ["v1"] * rows
     findings = check(columns)
     assert {name: (finding.level, finding.column) for name, finding in findings.items()} == {
-        "identifier": ("note", None),
+        "identifier": ("note", "id"),
+        "text-set-aside": ("warning", "note"),
         "constant": ("note", "version"),
     }
+    assert "data.columns.note=text" in findings["text-set-aside"].action
     assert "data.columns.id" in findings["identifier"].action
 
 
@@ -550,8 +552,8 @@ def test_any_table_can_be_checked(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("path", "target", "expected"),
     [
-        ("adult-census/adult-train.csv", -1, {"duplicates", "repeats", "missing", "outliers"}),
-        ("titanic/titanic.csv", "Survived", {"identifier", "missing", "outliers"}),
+        ("adult-census/adult-train.csv", -1, {"duplicates", "repeats", "missing", "outliers", "marker"}),
+        ("titanic/titanic.csv", "Survived", {"identifier", "text-set-aside", "missing", "outliers"}),
         ("california-housing/housing.csv", "median_house_value", {"missing", "outliers"}),
         (
             "wine-quality/winequality-red.csv",

@@ -12,10 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from handrail.data.checks.columns import check_columns
+from handrail.data.checks.dates import check_dates
 from handrail.data.checks.drift import check_drift
+from handrail.data.checks.identifiers import check_identifiers
 from handrail.data.checks.leaks import check_leaks
+from handrail.data.checks.markers import check_markers
 from handrail.data.checks.masks import check_masks
+from handrail.data.checks.numbers import look_at_numbers
 from handrail.data.checks.repeats import HashedRows, check_repeats
+from handrail.data.checks.spellings import check_spellings
 from handrail.data.checks.target import check_target
 from handrail.data.checks.weights import check_weights
 from handrail.data.checks.words import check_words
@@ -23,11 +28,13 @@ from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
+from handrail.recipe.reading import Split
 from handrail.tools.words import list_some, plural
 
 __all__ = ["check_drift", "check_parts", "check_size"]
 
 ROWS_PER_PARAMETER, ROWS_PER_CLASS, ROWS_PER_PREDICTOR = 10, 1000, 10
+_AS_USUAL = Split()
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -42,6 +49,8 @@ def check_parts(
     hashed: tuple[HashedRows, HashedRows] | None = None,
     ignored: Sequence[str] = (),
     ignore_asked: bool = False,
+    split: Split = _AS_USUAL,
+    fold: bool | str = "auto",
 ) -> list[Finding]:
     """All checks that need no look at test rows; errors first, then warnings, then notes.
 
@@ -52,10 +61,13 @@ def check_parts(
         hashed: training and validation rows by the same columns; by default `train` and `validation`, by all.
         ignored: the columns that do not tell rows apart, such as a running number.
         ignore_asked: whether `data.masks.ignore` says which values of masks are no class.
+        split: how the parts were drawn.
+        fold: `data.encoding.fold_case`.
     """
     ours, theirs = hashed or [
         HashedRows(part.name, part.rows, part.table, part.hashes) for part in (train, validation)
     ]
+    numbers = look_at_numbers(train, schema)
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
@@ -64,7 +76,11 @@ def check_parts(
         *check_masks(train, validation, task=task, asked=ignore_asked),
         *check_words(train, schema=schema, task=task),
         *check_weights(train, schema=schema, task=task),
-        *check_columns(train, validation, schema=schema),
+        *check_identifiers(train, schema, task, numbers),
+        *check_dates(train, validation, schema=schema, task=task, split=split),
+        *check_markers(train, schema, numbers),
+        *check_spellings(train, schema, fold),
+        *check_columns(train, validation, schema=schema, numbers=numbers),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
 

@@ -8,7 +8,7 @@ from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, share
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-from handrail.tools.words import list_some, plural
+from handrail.tools.words import list_some, number, plural
 
 _RARE_SHARE = 0.10
 _FEW_ROWS = 10
@@ -106,9 +106,8 @@ def _check_values(train: Part, name: str) -> list[Finding]:
     values = as_numbers(train.raw[name]).to_numpy()
     findings = []
     levels, counts = np.unique(values, return_counts=True)
-    usual = (
-        f"{share(int(counts.max()), len(values))} of training rows have the value {levels[counts.argmax()]:g}"
-    )
+    level, rows = number(levels[counts.argmax()]), share(int(counts.max()), len(values))
+    usual = f"{rows} of training rows have the value {level}"
     if counts.max() >= _NEARLY_ALWAYS * len(values):
         findings.append(
             Finding(
@@ -130,7 +129,7 @@ def _check_values(train: Part, name: str) -> list[Finding]:
                 name="target-outliers",
                 column=name,
                 seen=f"Target '{name}': {plural(len(far), 'training row')} more than 10 interquartile ranges "
-                f"from the quartiles, such as {values[place]:g} in "
+                f"from the quartiles, such as {number(values[place])} in "
                 f"{train.table.row_name(int(train.rows[place]))}.",
                 why="Squared errors of a few such rows outweigh all others.",
                 action="They stay; objective.loss=huber or mae weakens them.",

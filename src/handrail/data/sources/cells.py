@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from handrail.data.columns.dates import find_dates
 from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.notation import LIKE_A_NUMBER
 from handrail.data.columns.together import MANY_COLUMNS, map_columns
-from handrail.data.columns.values import MISSING_WORDS, as_numbers, date_format_of
+from handrail.data.columns.values import MISSING_WORDS, as_numbers
 from handrail.data.sources.duplicates import number_names
 from handrail.data.sources.unusable import NESTED, empty_unusable
 from handrail.data.table import Table
@@ -60,7 +61,7 @@ def _without_words(column: pl.Series) -> pl.Series | None:
         return None
     others = column.filter(~is_word).drop_nulls()
     are_numbers = not as_numbers(others).null_count() or others.str.contains(LIKE_A_NUMBER).all()
-    if not len(others) or not (are_numbers or date_format_of(others)):
+    if not len(others) or not (are_numbers or find_dates(others)):
         return None
     return pl.select(pl.when(~is_word).then(column)).to_series().alias(column.name)
 

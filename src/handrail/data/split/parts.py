@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.values import as_seconds
 from handrail.data.missing_words import Gaps, count_gaps
 from handrail.data.sources import read_expecting
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
@@ -221,7 +222,7 @@ def _draw_codes(
         return draw(
             split,
             len(frame),
-            keys=None if split.column is None else frame[split.column],
+            keys=None if split.column is None else _split_keys(frame[split.column], recipe),
             classes_of=classes_of,
             with_validation=others["validation"] is None,
             with_test=others["test"] is None,
@@ -256,6 +257,15 @@ def _classes(target: pl.Series, task: TaskSpec) -> pl.Series | None:
     if not task.is_classification:
         return None
     return target if target.n_unique() == len(task.classes) else task.labels(target)
+
+
+def _split_keys(keys: pl.Series, recipe: DataRecipe) -> pl.Series:
+    """The column that divides the rows; its dates are read as `data.dates` says, where they can be."""
+    date_format = recipe.dates.formats.get(keys.name)
+    if recipe.split.method != "time" or (date_format is None and recipe.dates.order == "auto"):
+        return keys
+    seconds = as_seconds(keys, date_format, order=recipe.dates.order)
+    return keys if seconds.null_count() > keys.null_count() else seconds
 
 
 def task_of(

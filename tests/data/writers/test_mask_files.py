@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 import handrail
 from handrail.cli import app
+from handrail.data.writers.masks import describe_maps, mask_names, write_maps
 from handrail.errors import HandrailError
 from handrail.run import Run, predict_source
-from handrail.runs.mask_files import describe_maps, mask_names, write_maps
 from handrail.runs.predict import Answers
 
 SMALL = {

@@ -5,14 +5,25 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from typing import Protocol
+
+import numpy as np
+import polars as pl
 
 from handrail.errors import HandrailError
-from handrail.runs.predict import Answers
 from handrail.tools.files import is_taken, write_bytes
 from handrail.tools.words import list_some, plural
 
 
-def write_maps(answers: Answers, folder: Path) -> list[Path]:
+class Masks(Protocol):
+    """Predicted masks: the rows that they belong to, the values of their pixels, and colours of these."""
+
+    frame: pl.DataFrame
+    maps: list[np.ndarray]
+    palette: list[int]
+
+
+def write_maps(answers: Masks, folder: Path) -> list[Path]:
     """Write each mask as a PNG with the values (and colours) of the training masks into a new folder.
 
     A mask is named after its picture, with the picture's ending where two would else have one name.
@@ -36,7 +47,7 @@ def write_maps(answers: Answers, folder: Path) -> list[Path]:
     return paths
 
 
-def describe_maps(paths: Sequence[Path], answers: Answers) -> str:
+def describe_maps(paths: Sequence[Path], answers: Masks) -> str:
     """How many masks were written, of which size, and which have other names than their pictures."""
     height, width = answers.maps[0].shape[:2]
     values = f"{width} × {height} pixels as the network sees pictures, with the values of the training masks"
@@ -75,7 +86,7 @@ def _parts(name: str) -> list[str]:
     return [part for part in path.parts if part not in ("..", path.anchor)]
 
 
-def _names(answers: Answers) -> list[str]:
+def _names(answers: Masks) -> list[str]:
     """The names of the pictures, or the numbers of the rows."""
     if "file" in answers.frame.columns:
         return [str(name) for name in answers.frame["file"]]
