@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.data import checks
-from handrail.data.checks.columns import outlying
+from handrail.data.checks.columns.values import outlying
 from handrail.data.checks.drift import chi_square, kolmogorov_smirnov
 from handrail.data.columns.schema import Schema, infer, read_frame
 from handrail.data.finding import Finding

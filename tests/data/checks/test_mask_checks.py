@@ -10,7 +10,7 @@ from PIL import Image
 from handrail.data.dataset import Dataset
 from handrail.data.finding import Finding
 from handrail.data.prepare import prepare
-from handrail.data.void import find_void
+from handrail.data.targets.void import find_void
 from handrail.errors import DataError
 from handrail.recipe import Recipe
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import torch
 
-from handrail.data.checks.columns import _may_have_outliers, outlying
-from handrail.data.checks.numbers import look_at_numbers
+from handrail.data.checks.columns.numbers import look_at_numbers
+from handrail.data.checks.columns.values import _may_have_outliers, outlying
 from handrail.data.columns.schema import Column, Schema, infer, infer_column, read_column, read_frame
 from handrail.data.columns.together import sorted_quantiles
 from handrail.data.part import Part

@@ -11,19 +11,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handrail.data.checks.columns import check_columns
-from handrail.data.checks.dates import check_dates
+from handrail.data.checks.columns.dates import check_dates
+from handrail.data.checks.columns.identifiers import check_identifiers
+from handrail.data.checks.columns.markers import check_markers
+from handrail.data.checks.columns.numbers import look_at_numbers
+from handrail.data.checks.columns.spellings import check_spellings
+from handrail.data.checks.columns.values import check_columns
+from handrail.data.checks.columns.words import check_words
 from handrail.data.checks.drift import check_drift
-from handrail.data.checks.identifiers import check_identifiers
 from handrail.data.checks.leaks import check_leaks
-from handrail.data.checks.markers import check_markers
 from handrail.data.checks.masks import check_masks
-from handrail.data.checks.numbers import look_at_numbers
 from handrail.data.checks.repeats import HashedRows, check_repeats
-from handrail.data.checks.spellings import check_spellings
 from handrail.data.checks.target import check_target
 from handrail.data.checks.weights import check_weights
-from handrail.data.checks.words import check_words
 from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
 from handrail.data.part import Part

@@ -7,8 +7,8 @@ import numpy as np
 
 from handrail.data.finding import Finding, share
 from handrail.data.part import Part
+from handrail.data.targets.void import small_codes
 from handrail.data.task import TaskSpec
-from handrail.data.void import small_codes
 from handrail.tools.words import list_some, plural
 
 

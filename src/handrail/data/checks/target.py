@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handrail.data.checks.columns import outlying
+from handrail.data.checks.columns.values import outlying
 from handrail.data.checks.labels import check_labels
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, share

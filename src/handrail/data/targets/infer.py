@@ -10,8 +10,8 @@ from handrail.data.labels import Value, find_positive, sort_classes, written_ans
 from handrail.data.stores.store import Classed, Store, Stores
 from handrail.data.targets.lists import describe_lists, find_lists
 from handrail.data.targets.spellings import Spelling, merge_spellings
+from handrail.data.targets.void import find_void
 from handrail.data.task import STORED_TASKS, TEXT_TASKS, TaskName, TaskSpec
-from handrail.data.void import find_void
 from handrail.errors import DataError, did_you_mean
 
 MOST_CLASSES = 20  # whole numbers with more different values than this are taken as quantities

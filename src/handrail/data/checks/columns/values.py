@@ -1,10 +1,10 @@
-"""What is odd about single columns of the training rows."""
+"""Values that are missing, nearly always the same, far out, many, or unseen."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from handrail.data.checks.numbers import NEARLY_ALWAYS, Numbers
+from handrail.data.checks.columns.numbers import NEARLY_ALWAYS, Numbers
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.finding import Finding, advise_drop, report_columns, share
 from handrail.data.part import Part

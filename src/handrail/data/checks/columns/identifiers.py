@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from handrail.data.checks.numbers import Numbers
-from handrail.data.checks.wording import counted_columns
+from handrail.data.checks.columns.numbers import Numbers
+from handrail.data.checks.columns.wording import counted_columns
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, advise_drop, report_columns

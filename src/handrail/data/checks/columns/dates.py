@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from handrail.data.checks.wording import counted_columns
+from handrail.data.checks.columns.wording import counted_columns
 from handrail.data.columns.date_forms import FORMS, read_form
 from handrail.data.columns.dates import order_of
 from handrail.data.columns.schema import Column, Schema
