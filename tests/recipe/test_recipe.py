@@ -78,7 +78,7 @@ def test_mistakes_of_three_sorts_are_all_reported_with_their_places(tmp_path: Pa
         ("train.epochs", 3, "'training.epochs'"),
         ("training.batchsize", 3, "'training.batch_size'"),
         ("training.seed", 3, "'seed' or 'data.split.seed'"),
-        ("missing", ["?"], "'data.read.missing' or 'data.encoding.missing'"),
+        ("missing", ["?"], "'data.missing', 'data.read.missing' or 'data.encoding.missing'"),
         ("learning_rate", 0.1, "'learning.gradient.optimizer.adamw.learning_rate'"),
         ("lr", 0.1, "'learning.gradient.optimizer.adamw.learning_rate'"),
         ("learning.learning_rate", 0.1, "'learning.gradient.optimizer.adamw.learning_rate'"),

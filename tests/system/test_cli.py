@@ -103,7 +103,7 @@ def test_all_mistakes_of_a_recipe_at_once(cli: Cli, tmp_path: Path) -> None:
         cli("fit", "recipe.yaml"),
         "4 mistakes",
         "data.targt",
-        "'target'",
+        "'data.target'",
         "model.mlp.hiden",
         "'hidden'",
         "training.epochs: found -1",

@@ -145,8 +145,13 @@ def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_pa
     ]
     one, other = (json.loads(run.folder.environment.read_text())["data"] for run in (streamed, whole))
     assert one == other
-    for name in ("task", "rows", "columns", "findings"):
+    for name in ("task", "rows", "columns"):
         assert streamed.summary[name] == whole.summary[name]
+    one, other = (  # batches are drawn in another order, and so the end of the training is not the same
+        [each for each in run.summary["findings"] if each["name"] != "still-improving"]
+        for run in (streamed, whole)
+    )
+    assert one == other
     facts = [
         json.loads((run.folder.model / "pipeline.json").read_text())["encoder"] for run in (streamed, whole)
     ]
