@@ -105,7 +105,7 @@ def test_all_mistakes_of_a_recipe_at_once(cli: Cli, tmp_path: Path) -> None:
         "data.targt",
         "'data.target'",
         "model.mlp.hiden",
-        "'hidden'",
+        "'model.mlp.hidden'",
         "training.epochs: found -1",
         "'adam'",
     )
