@@ -157,7 +157,7 @@ def test_unknown_arguments_are_refused_with_the_nearest_name(entry: Component) -
         build(entry.kind, {entry.name: {wrong: 1}}, where="here")
     assert f"here.{entry.name}.{wrong}: unknown argument." in str(caught.value)
     if known:
-        assert f"Did you mean '{known}'?" in str(caught.value)
+        assert f"Did you mean 'here.{entry.name}.{known}'?" in str(caught.value)
 
 
 @entries()

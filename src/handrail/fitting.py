@@ -14,7 +14,7 @@ from handrail.data.checks import check_size
 from handrail.data.dataset import Dataset
 from handrail.data.finding import Finding
 from handrail.data.prepare import prepare
-from handrail.data.sources import as_written, read
+from handrail.data.writers import keep_table
 from handrail.data.writers.formats import write_parts
 from handrail.errors import RecipeError
 from handrail.pipeline import Pipeline
@@ -49,10 +49,12 @@ from handrail.runs.folder import (
 from handrail.runs.lock import hold
 from handrail.runs.record import load_recipe
 from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
+from handrail.runs.unfinished import find_unfinished
 from handrail.tools.files import write_atomically, write_text
+from handrail.tools.interface import call
 from handrail.tools.moved import forward
 from handrail.tools.trust import reading
-from handrail.training.callbacks import Callback
+from handrail.training.callbacks import Callback, read_records
 from handrail.training.distributed.join import join_processes, resumable
 from handrail.training.signals import Interrupted, listening
 from handrail.training.speed.threads import restore_threads
@@ -101,7 +103,7 @@ def fit(
     check_start(asked)
     if asked.tuning.space:
         raise RecipeError(
-            "tuning.space: has no effect in a fit; search it with handrail tune, or leave it out."
+            f"tuning.space: has no effect in a fit; search it with {call('tune', '…')}, or leave it out."
         )
     with join_processes(asked) as team:
         if not team.is_first:
@@ -154,7 +156,7 @@ def _fit(asked: Recipe, context: FitContext) -> Run:
             _take_steps(asked, context)
         except KeyboardInterrupt:
             _log.error("interrupted")
-            text = f"interrupted. Continue with: handrail resume {context.folder.path}"
+            text = f"interrupted. Continue with: {call('resume', context.folder.path)}"
             raise Interrupted(text, signal.SIGINT) from None
         except Exception as stop:
             _log.error("stopped: %s", stop)
@@ -170,6 +172,9 @@ def _take_steps(asked: Recipe, context: FitContext) -> None:
     data, recipe = _massage(asked, context)
     recipe, reasons, pipeline, findings = _choose(recipe, data, context)
     replicas = _train(recipe, data, pipeline, context)
+    records = read_records(context.folder.metrics)
+    rows = len(data.train)
+    findings += find_unfinished(records, replicas, pipeline, asked=asked, recipe=recipe, rows=rows)
     _test(recipe, data, pipeline, replicas, context, reasons=reasons, findings=findings)
     _log.info("done")
 
@@ -194,13 +199,14 @@ def _choose(
     Returns: the recipe without any `auto`, the reasons, the untrained pipeline, and the findings.
     """
     folder, device, schema = context.folder, choose_device(recipe.training.device), data.schema
+    chosen = not is_object(recipe.model) and recipe.model == "auto"
     recipe, reasons, pipeline = assemble(recipe, data.train, schema=schema, task=data.task, device=device)
     check_keep(recipe, pipeline)
     threads = threads_for(recipe, pipeline, len(data.train))
     settle_environment(folder, data, device=str(device), threads=threads, processes=context.team.size)
     write_yaml(folder.resolved_recipe, resolve_recipe(recipe, data, str(device)))
     _write_split(folder, data)
-    findings = [*data.findings, *_check_size(pipeline, data)]
+    findings = [*data.findings, *_check_size(pipeline, data, chosen=chosen)]
     for finding in findings:
         level = logging.WARNING if finding.level == "warning" else logging.INFO
         _log.log(level, "%s: %s", finding.name, finding)
@@ -251,13 +257,15 @@ def _test(
 def _keep_tables(folder: Folder, asked: Recipe) -> Recipe:
     """Save the recipe and tables given in memory, so that the run can be continued and tested."""
     plain = asked.asked()
-    places = {}
+    places: dict[str, Any] = {}
     for name in SOURCES:
         source = getattr(asked.data, name)
         if _is_path(source):
             continue
         with write_atomically(folder.data(name)) as path:
-            read(source, options=as_written(asked.data.read)).frame.write_parquet(path)
+            table = keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
+        if name == "source" and asked.data.target is None and table.target is not None:
+            places["data.target"] = plain["data"]["target"] = table.target
         plain["data"][name] = folder.data(name).name
         places[f"data.{name}"] = str(folder.data(name))
     if not folder.recipe.exists():
@@ -272,13 +280,13 @@ def _is_path(source: Any) -> bool:
     return source is None or isinstance(source, str | Path) or several
 
 
-def _check_size(pipeline: Pipeline, data: Dataset) -> list[Finding]:
+def _check_size(pipeline: Pipeline, data: Dataset, *, chosen: bool) -> list[Finding]:
     target, task = data.train.target, data.task
     counts = torch.bincount(target, minlength=len(task.classes)).tolist() if task.is_classification else []
     if task.name == "multi-label":
         counts = target.sum(dim=0).long().tolist()
     parameters = count_parameters(first_of(pipeline.network))
-    return check_size(len(data.train), parameters, task, data.schema, counts)
+    return check_size(len(data.train), parameters, task, data.schema, counts, chosen=chosen)
 
 
 def _write_split(folder: Folder, data: Dataset) -> None:

@@ -67,8 +67,14 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
     if problems:
         models = available("model").items()
         fitting = [entry for entry, model in models if fits(model.target, inputs, outputs)]
-        problems[-1] += f" Expected one of {', '.join(fitting)}." if fitting else ""
+        takes, gives = (_describe_shape(shape) for shape in (inputs, outputs))
+        none = f"No registered model takes {takes} and gives {gives}: choose another task, or write a module."
+        problems[-1] += f" Expected one of {', '.join(fitting)}." if fitting else f" {none}"
         raise RecipeError(problems)
+
+
+def _describe_shape(shape: InputShape | OutputShape) -> str:
+    return "a number of values" if isinstance(shape, int) else shape_name(type(shape))
 
 
 def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpec) -> None:

@@ -37,6 +37,7 @@ from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
 from handrail.tasks.task import Choice
 from handrail.tools.files import explain_damage, write_atomically
+from handrail.tools.interface import argument_name
 from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 
@@ -87,7 +88,7 @@ class Run(RunRecord):
             needs them, with the rows by number.
         """
         how: Any = {"strict": strict, "skip_bad": skip_bad}
-        large = large_source(source, read_options, self.pipeline)
+        large = large_source(source, self.reading_of(source, read_options), self.pipeline)
         if large is not None:
             return predict_large(self.pipeline, large, keep=False, **how)
         return predict_table(self.pipeline, self.read(source, options=read_options), **how)
@@ -99,10 +100,20 @@ class Run(RunRecord):
         """
         task = self.pipeline.task
         names = [] if task.is_forecast else [column.name for column in self.pipeline.encoder.schema.used]
-        options = options or ReadOptions()
-        known = {"notations": {**self.pipeline.encoder.schema.notations, **options.notations}}
-        table = read_expecting(source, names, options=options.model_copy(update=known), labelled=False)
+        options = self.reading_of(source, options)
+        table = read_expecting(source, names, options=options, labelled=False, drop=None)
         return with_training_names(table, self.recipe.data.read.names, task.targets)
+
+    def reading_of(self, source: Any, options: ReadOptions | None) -> ReadOptions:
+        """The options for new rows, whose numbers and words for missing are those of the training rows."""
+        options = options or ReadOptions()
+        if isinstance(source, Table) or str(source).startswith("bundled:"):
+            return options
+        known: dict[str, Any] = {
+            "notations": {**self.pipeline.encoder.schema.notations, **options.notations},
+            "missing": self.recipe.data.read.missing if options.missing is None else options.missing,
+        }
+        return options.model_copy(update=known)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
         """Let a language model continue `start`; see `handrail.runs.predict.generate_text`.
@@ -346,7 +357,7 @@ def predict_source(
     Raises: as `Run.predict`.
     """
     run = run if isinstance(run, Run) else load(run, trust=trust)
-    large = large_source(source, options, run.pipeline)
+    large = large_source(source, run.reading_of(source, options), run.pipeline)
     if large is not None:
         return predict_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
     table = run.read(source, options=options)
@@ -355,12 +366,14 @@ def predict_source(
         return answers
     if len(answers.frame) != len(table.frame):
         raise DataError(
-            "--keep: a forecast has a row for each step ahead, not for each row of the table; leave it out."
+            f"{argument_name('keep')}: a forecast has a row for each step ahead, not for each row of the "
+            "table; leave it out."
         )
-    columns = without(table.frame, table.stores)
+    columns = without(table.frame, {*table.stores, *table.unusable})
     names = free_names(answers.frame.columns, columns.columns)
     frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
-    return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps)
+    warnings = [*answers.warnings, *describe_names(names)]
+    return Answers(frame, warnings, answers.maps, answers.palette)
 
 
 def predict_into(
@@ -382,6 +395,7 @@ def predict_into(
     Raises: as `Run.predict`; then nothing is written.
     """
     run = run if isinstance(run, Run) else load(run, trust=trust)
+    options = run.reading_of(source, options)
     large = large_source(source, options, run.pipeline) if writes_blocks(out) else None
     if large is None:
         return None

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from handrail.data.task import TaskSpec, infer_task
+from handrail.data.targets.infer import infer_task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 
 

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.data.prepare import prepare
-from handrail.data.task import TaskSpec, find_targets, infer_task
+from handrail.data.targets.find import find_targets
+from handrail.data.targets.infer import infer_task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 

@@ -75,7 +75,7 @@ def test_a_second_opening_is_refused_and_says_what_happened_before():
     ledger.record(ticket, {"accuracy": 1.0})
     with pytest.raises(SealError) as refusal:
         _open(ledger, hashes[::-1].copy(), run="runs/two")
-    for part in ("100 test rows", "opened once", ticket.when, "'digits'", "'runs/one'", "`--again`"):
+    for part in ("100 test rows", "opened once", ticket.when, "'digits'", "'runs/one'", "`again=True`"):
         assert part in str(refusal.value)
     assert len(ledger.openings(fingerprint(hashes))) == 1
 

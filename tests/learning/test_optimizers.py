@@ -285,7 +285,7 @@ def test_lbfgs_minimises_a_quadratic() -> None:
         ({"sgd": {"learning_rate": float("inf")}}, "learning_rate: found inf; expected a finite number"),
         ({"momentum": {"momentum": 1.0}}, "momentum: found 1.0; expected less than 1"),
         ({"momentum": {"form": "mean"}}, "expected 'accelerating' or 'average'"),
-        ({"adam": {"beta1": 0.9}}, "beta1: unknown argument. Did you mean 'beta_1'"),
+        ({"adam": {"beta1": 0.9}}, "beta1: unknown argument. Did you mean 'optimizer.adam.beta_1'"),
         ({"rprop": {"smallest": 1.0, "largest": 0.1}}, "rprop: found smallest = 1.0 above largest = 0.1"),
         ({"lbfgs": {"iterations": 0}}, "iterations: found 0"),
     ],

@@ -190,7 +190,7 @@ def test_all_unknown_names_and_arguments_come_at_once() -> None:
         ROW,
     ) == [
         "model.layers[0]: there is no layer 'dens'. Did you mean 'dense'?",
-        "model.layers[1].dense.unit: unknown argument. Did you mean 'units'?",
+        "model.layers[1].dense.unit: unknown argument. Did you mean 'model.layers[1].dense.units'?",
         "model.layers[2]: there is no layer 'tahn'. Did you mean 'tanh'?",
         "model.layers[3].residual.layers[0].dropout.rate: found 2; expected less than 1.",
     ]

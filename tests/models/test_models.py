@@ -218,7 +218,7 @@ def test_an_activation_given_as_a_class() -> None:
         ),
         ({"activation": None}, r"model\.mlp\.activation: found None, expected the name of an activation"),
         ({"initialisation": "xaver"}, r"model\.mlp\.initialisation: .* Did you mean 'xavier'"),
-        ({"hiden": [3]}, r"model\.mlp\.hiden: unknown argument\. Did you mean 'hidden'"),
+        ({"hiden": [3]}, r"model\.mlp\.hiden: unknown argument\. Did you mean 'model.mlp.hidden'"),
         ({"hidden": [], "dropout": 0.1}, r"model\.mlp\.dropout: has no effect without hidden layers"),
         (
             {"hidden": [], "normalisation": "batch"},

@@ -233,7 +233,8 @@ class Undecided(nn.Module):
 
 def test_a_network_that_torch_cannot_export(tmp_path: Path) -> None:
     run = fit_run(tmp_path, "bundled:iris", "target", model=f"{__name__}:Undecided")
-    with pytest.raises(RunError, match=r"torch cannot export .*Undecided.* to ONNX: .+\. Write its forward"):
+    layer = r"In Undecided \(test_export\.py, line \d+\)\. Write its forward"
+    with pytest.raises(RunError, match=rf"torch cannot export .*Undecided.* to ONNX: .+ {layer}"):
         export_onnx(run)
     assert not (run.folder.model / "model.onnx").exists()
 

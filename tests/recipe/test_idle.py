@@ -100,6 +100,7 @@ def test_a_section_needs_columns_of_its_kind(section: str, settings: dict[str, A
     ("changes", "text"),
     [
         ({"data.images.size": 16, "data.text.length": 5}, r"data\.images\.size(.|\n)*data\.text\.length"),
+        ({"data.masks.ignore": 255}, "data.masks.ignore: has no effect on "),
         ({"learning": Gradient(optimizer="rprop", schedule="cosine")}, "no effect under rprop"),
         ({"data.source": "bundled:diabetes", "evaluation.calibrate": False}, "evaluation.calibrate: has no"),
     ],

@@ -64,11 +64,48 @@ def test_mistakes_of_three_sorts_are_all_reported_with_their_places(tmp_path: Pa
     with pytest.raises(RecipeError) as caught:
         Recipe.load(path)
     assert caught.value.problems == [
-        "data.split.metod: unknown setting. Did you mean 'method'?",
+        "data.split.metod: unknown setting. Did you mean 'data.split.method'?",
         "training.epochs: found 0; expected greater than 0 or 'auto'.",
-        "model.mlp.hiden: unknown argument. Did you mean 'hidden'?",
+        "model.mlp.hiden: unknown argument. Did you mean 'model.mlp.hidden'?",
     ]
     assert str(caught.value).startswith("3 mistakes:\n  1. data.split.metod")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "meant"),
+    [
+        ("epoch", 3, "'training.epochs'"),
+        ("train.epochs", 3, "'training.epochs'"),
+        ("training.batchsize", 3, "'training.batch_size'"),
+        ("training.seed", 3, "'seed' or 'data.split.seed'"),
+        ("missing", ["?"], "'data.missing', 'data.read.missing' or 'data.encoding.missing'"),
+        ("learning_rate", 0.1, "'learning.gradient.optimizer.adamw.learning_rate'"),
+        ("lr", 0.1, "'learning.gradient.optimizer.adamw.learning_rate'"),
+        ("learning.learning_rate", 0.1, "'learning.gradient.optimizer.adamw.learning_rate'"),
+        ("learning.gradient.learning_rate", 0.1, "'learning.gradient.optimizer.adamw.learning_rate'"),
+        ("learning.adam.beta_1", 0.1, "'learning.gradient.optimizer.adam.beta_1'"),
+        ("hidden", [8], "'model.mlp.hidden'"),
+        ("mlp.hidden", [8], "'model.mlp.hidden'"),
+        ("model.hidden", [8], "'model.mlp.hidden'"),
+        ("heads", 2, "'model.gpt.heads' or 'model.transformer.heads'"),
+        ("objective.los", "mse", "'objective.loss'"),
+    ],
+)
+def test_the_dotted_name_of_an_unknown_setting(setting: str, value: Any, meant: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe().with_values({setting: value})
+    (problem,) = caught.value.problems
+    assert problem.endswith(f". Did you mean {meant}?")
+
+
+def test_the_components_of_the_recipe_are_suggested_before_others() -> None:
+    recipe = {"model": {"highway": {}}, "learning": {"gradient": {"optimizer": "sgd"}}}
+    with pytest.raises(RecipeError) as caught:
+        Recipe.parse({**recipe, "depth": 3, "learning_rate": 0.1, "nothing": 1})
+    said = " ".join(caught.value.problems)
+    assert "depth: unknown setting. Did you mean 'model.highway.depth'?" in said
+    assert "Did you mean 'learning.gradient.optimizer.sgd.learning_rate'?" in said
+    assert "nothing: unknown setting. Known: data, evaluation" in said
 
 
 @pytest.mark.parametrize(
@@ -78,7 +115,7 @@ def test_mistakes_of_three_sorts_are_all_reported_with_their_places(tmp_path: Pa
         ({"epochs": 3}, "epochs: unknown setting. Did you mean 'training.epochs'?"),
         (
             {"training": {"scaling": "none"}},
-            "training.scaling: unknown setting. Did you mean 'data.encoding.scaling'?",
+            "training.scaling: unknown setting. Did you mean 'data.encoding.scaling' or 'data.series.scaling",
         ),
         (
             {"data": {"target": 1.5}},
@@ -302,7 +339,7 @@ def test_settings_of_reading() -> None:
     with pytest.raises(RecipeError) as caught:
         read_options({"delimeter": ";", "decimal": "x"})
     assert caught.value.problems == [
-        "data.read.delimeter: unknown setting. Did you mean 'delimiter'?",
+        "data.read.delimeter: unknown setting. Did you mean 'data.read.delimiter'?",
         "data.read.decimal: found 'x'; expected '.' or ','.",
     ]
 
@@ -540,9 +577,9 @@ def test_changes_are_checked_and_leave_the_recipe_alone() -> None:
                 "model.mlp..x": 1,
             }
         )
-    assert "model.mlp.drpout: unknown argument. Did you mean 'dropout'?" in caught.value.problems
-    assert "training.epoch: unknown setting. Did you mean 'epochs'?" in caught.value.problems
-    assert "lerning: unknown setting. Did you mean 'learning'?" in caught.value.problems
+    assert "model.mlp.drpout: unknown argument. Did you mean 'model.mlp.dropout'?" in caught.value.problems
+    assert "training.epoch: unknown setting. Did you mean 'training.epochs'?" in caught.value.problems
+    assert "lerning: unknown setting. Did you mean 'learning.gradient.clip'?" in caught.value.problems
 
 
 def test_data_in_memory_passes_through_changes_untouched() -> None:

@@ -91,10 +91,11 @@ def _digits(value: float) -> str:
 
 def test_the_command_line_shows_the_spread_of_both_parts(ensemble: Run):
     tested = ensemble.test()
-    for text, figures in (
+    for printed, figures in (
         (run_summary(ensemble), ensemble.summary),
         (summarise_test(ensemble, tested), tested),
     ):
+        text = " ".join(printed.split())
         both = [figures["replicas"]["figures"][key]["accuracy"] for key in ("ensemble", "best")]
         best = figures["replicas"]["best"]
         spread = spread_of(figures, "accuracy")
@@ -129,7 +130,7 @@ def test_best_epochs_are_a_range_where_replicas_differ(ensemble: Run):
 
 def test_a_failed_replica_is_named_and_counts_for_nothing(ensemble: Run):
     run = with_failure(ensemble)
-    text = run_summary(run)
+    text = " ".join(run_summary(run).split())
     assert f"replica 2 failed: {REASON}" in text
     assert "3 replicas (seeds differ), 1 of them failed: accuracy" in text
     assert "the ensemble of the 2 others answers" in text

@@ -20,7 +20,7 @@ SPACE = {"training.batch_size": [8, 16]}
 def test_a_run_is_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
     out = tmp_path / "run"
     first = handrail.fit(ROWS, "y", changes=TINY, out=out)
-    with pytest.raises(HandrailError, match="--overwrite"):
+    with pytest.raises(HandrailError, match="overwrite=True"):
         handrail.fit(ROWS, "y", changes=TINY, out=out)
     with pytest.raises(HandrailError, match="no column 'nothing'"):
         handrail.fit(ROWS, "nothing", changes=TINY, out=out, overwrite=True)

@@ -91,7 +91,7 @@ def test_a_fit_takes_over_what_a_kill_left_before_the_recipe(tmp_path: Path, fil
     for name in names[:files]:
         (run / name).write_text("cut off")
     if files:
-        with pytest.raises(RunError, match="begin again: handrail fit"):
+        with pytest.raises(RunError, match=r"begin again, into the same folder \(out="):
             handrail.resume(run)
     assert handrail.fit(TABLE, "y", changes=QUICK, out=run).summary
 

@@ -133,7 +133,7 @@ def test_pictures_on_disk_resume_to_the_same_bits(
 def test_the_seal_opens_once(name: str, clean: Any) -> None:
     run = clean(name)
     result = run.test(again=True)  # the ledger is each test's own
-    with pytest.raises(SealError, match=r"have been opened once.*--again"):
+    with pytest.raises(SealError, match=r"have been opened once.*again=True"):
         run.test()
     again = run.test(again=True)
     assert (result["again"], again["again"], again["opening"]) == (False, True, 2)

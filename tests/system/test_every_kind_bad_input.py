@@ -311,7 +311,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
     "a sound with a broken header": (broken_sound, ("calm/003.wav", "header")),
     "a sound that is cut short": (sound_cut_short, ("loud/020.wav", "cut short")),
     "a mask of another size": (mask_of_another_size, ("image/07.png", "16 × 16", "16 × 12")),
-    "a missing mask": (mask_missing, ("image/07.png", "no mask")),
+    "a missing mask": (mask_missing, ("image/07.png", "without a mask")),
     "VOC without a picture": (voc_without_picture, ("03.xml", "no picture")),
     "VOC that is no XML": (voc_broken, ("04.xml", "cannot be read as XML")),
     "VOC without a corner": (voc_without_corner, ("05.xml", "object 1", "xmin")),

@@ -93,7 +93,7 @@ def test_a_run_prints_its_summary(folder: Path) -> None:
 
 def test_a_run_that_has_not_ended_says_so(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("data: {source: t.csv}\n")
-    assert f"handrail resume {tmp_path}" in str(Run(tmp_path))
+    assert f"handrail.resume('{tmp_path}')" in str(Run(tmp_path))
 
 
 @pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="there is no /proc")

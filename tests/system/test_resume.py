@@ -144,7 +144,7 @@ class StopAt:
 def test_a_signal_in_the_middle_of_an_epoch_saves_and_says_how_to_go_on(number: int, tmp_path: Path) -> None:
     table, changes = a_table(tmp_path), {**COMMON, **RULES["gradient"], "training.epochs": 5}
     do_fit(table, changes, tmp_path / "whole")
-    with pytest.raises(Interrupted, match=r"epoch 3, after step 77.*handrail resume") as stop:
+    with pytest.raises(Interrupted, match=r"epoch 3, after step 77.*handrail.resume") as stop:
         fit(
             table,
             "label",

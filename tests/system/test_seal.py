@@ -28,7 +28,7 @@ def test_fit_twice_test_once_and_then_only_again(tmp_path: Path) -> None:
     assert (result["opening"], result["again"], result["rows"]) == (1, False, 45)
     for run in (first, second):
         with pytest.raises(
-            SealError, match=r"(?s)45 test rows have been opened once.*recipe 'first'.*--again"
+            SealError, match=r"(?s)45 test rows have been opened once.*recipe 'first'.*again=True"
         ):
             run.test()
     assert second.tested is None

@@ -145,8 +145,13 @@ def test_a_streamed_table_is_understood_as_it_is_in_memory(changes: dict, tmp_pa
     ]
     one, other = (json.loads(run.folder.environment.read_text())["data"] for run in (streamed, whole))
     assert one == other
-    for name in ("task", "rows", "columns", "findings"):
+    for name in ("task", "rows", "columns"):
         assert streamed.summary[name] == whole.summary[name]
+    one, other = (  # batches are drawn in another order, and so the end of the training is not the same
+        [each for each in run.summary["findings"] if each["name"] != "still-improving"]
+        for run in (streamed, whole)
+    )
+    assert one == other
     facts = [
         json.loads((run.folder.model / "pipeline.json").read_text())["encoder"] for run in (streamed, whole)
     ]
@@ -259,7 +264,7 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
 
     whole = fit(source, "label", changes=changes, out=tmp_path / "whole")
-    with pytest.raises(Interrupted, match="handrail resume"):
+    with pytest.raises(Interrupted, match=r"handrail\.resume"):
         fit(source, "label", changes=changes, out=tmp_path / "stopped", callbacks=(Stop(),))
     assert fitted(resume(tmp_path / "stopped")) == fitted(whole)
 

@@ -389,7 +389,7 @@ def test_features_refuse_what_acts_by_chance(place: Path, tmp_path: Path) -> Non
         ),
         (
             {"transfer": {"rate_decay": 1.5, "feeze": 1, "freeze": True}},
-            ["rate_decay: ", "Did you mean 'freeze'", "transfer.freeze: "],
+            ["rate_decay: ", "Did you mean 'transfer.freeze'", "transfer.freeze: "],
         ),
     ],
 )

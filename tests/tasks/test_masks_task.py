@@ -19,6 +19,7 @@ from handrail.data.stores.masks import MaskStore
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.evaluation.outcomes.masks import MaskOutcome
+from handrail.objectives.maps import IGNORED
 from handrail.shapes import ImageShape, MapShape
 from handrail.tasks.masks import MaskTask, best_threshold, class_of_grey, masks_of
 
@@ -141,6 +142,26 @@ def test_losses_of_half_precision_are_summed_in_single(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "loss",
+    ["pixel_cross_entropy", {"pixel_cross_entropy": {"class_weights": "balanced"}}, "dice_loss"],
+)
+def test_ignored_pixels_count_in_no_loss(channels: int, loss: Any) -> None:
+    """What stands right of the middle is ignored: as if the pictures ended there, slopes included."""
+    scores, labels = random_scores(channels).requires_grad_(), random_labels(max(2, channels))
+    half, partly = SIDE // 2, labels.clone()
+    partly[:, :, half:] = IGNORED
+    values = build("loss", loss)(scores, partly)
+    expected = build("loss", loss)(scores[..., :half], labels[..., :half])
+    torch.testing.assert_close(values, expected)
+    (slopes,) = torch.autograd.grad(values.sum(), scores)
+    assert not slopes[..., half:].any()
+    assert slopes[..., :half].any()
+    nothing = build("loss", loss)(scores, torch.full_like(labels, IGNORED))
+    assert not nothing.any(), "a picture without a pixel that counts is worth nothing"
+
+
 def test_a_loss_of_maps_refuses_scores_of_rows() -> None:
     with pytest.raises(RecipeError, match="Does the model give a map"):
         build("loss", "dice_loss")(torch.zeros(5, 2), random_labels(2))
@@ -258,6 +279,37 @@ def test_the_stores_of_real_files_fit(tmp_path: Path) -> None:
         outcome = task_of(classes).baselines(part, part, None)["threshold"]  # type: ignore[arg-type]
         assert outcome.measure()["dice"] == 1
     assert torch.equal(task_of(("255", "0")).targets(part), 1 - task_of(("0", "255")).targets(part))
+
+
+def test_ignored_values_are_marked_and_count_in_no_figure() -> None:
+    labels, scores = random_labels(3, rows=6), random_scores(1, rows=6).float()
+    spec = TaskSpec(name="mask", targets=("mask",), classes=("0", "1"), ignored=("255",))
+    task = MaskTask(spec, ImageShape(1, SIDE, SIDE))
+    part = part_of(torch.zeros(6, 1, SIDE, SIDE, dtype=torch.uint8), labels, ("0", "1", "255"))
+    assert torch.equal(task.targets(part), torch.tensor([0, 1, IGNORED], dtype=torch.uint8)[labels.long()])
+    task.settle(Fixed(), scores, part, SimpleNamespace(threshold=0.5))
+    counted = labels != 2
+    truth, said = labels[counted].numpy(), (scores[:, 0] > 0)[counted].numpy()
+    figures = task.outcome(Fixed(), scores, part).measure()
+    assert figures["dice"] == pytest.approx(f1_score(truth, said))
+    assert figures["pixel_accuracy"] == pytest.approx((truth == said).mean())
+    total, weight = task.batch_metrics(scores, task.targets(part))["dice"]
+    assert total / weight == pytest.approx(figures["dice"])
+    assert task.class_counts(part).sum() == counted.sum()
+    constant = task.baselines(part, part, None)["constant"]  # type: ignore[arg-type]
+    assert constant.measure()["pixel_accuracy"] == pytest.approx(
+        max((truth == code).mean() for code in (0, 1))
+    )
+
+
+def test_answers_have_the_values_of_the_masks() -> None:
+    codes = random_labels(2).numpy()
+    assert set(np.unique(task_of(("0", "255")).as_written(codes))) == {0, 255}
+    colours = task_of(("0", "#ff0000")).as_written(codes)
+    np.testing.assert_array_equal(colours, np.stack([255 * codes, 0 * codes, 0 * codes], axis=-1))
+    deep = task_of(("7", "300"))
+    deep.restore({"written_as": {"kind": "deep", "palette": []}})
+    assert set(np.unique(deep.as_written(codes))) == {7, 300}
 
 
 def test_several_classes_take_the_most_probable() -> None:

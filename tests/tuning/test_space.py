@@ -87,7 +87,7 @@ def test_all_mistakes_are_said_at_once() -> None:
     )
     text = "\n".join(texts)
     for part in (
-        "model.mlp.dropuot: unknown argument. Did you mean 'dropout'?",
+        "model.mlp.dropuot: unknown argument. Did you mean 'model.mlp.dropout'?",
         "seed: a lucky seed is no setting; tuning.replicas",
         "data.split.seed: decides which rows are trained and judged on",
         "evaluation.calibrate: is decided when training is over",

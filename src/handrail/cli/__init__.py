@@ -35,6 +35,7 @@ from handrail.cli.options import (
 )
 from handrail.errors import HandrailError, VisibleFormatter, visible
 from handrail.tools.files import explain_damage
+from handrail.tools.interface import command_line
 from handrail.tools.trust import only_named
 
 _SOURCE = typer.Argument(help="A table or a folder to learn from, or a recipe (.yaml).", show_default=False)
@@ -287,7 +288,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _on_sigterm)
     _show_visibly()
     try:
-        with only_named(_current_folder()):  # `-s model=mynets:Tree` finds mynets.py in the current folder
+        # `-s model=mynets:Tree` finds mynets.py in the current folder
+        with command_line(), only_named(_current_folder()):
             app()
     except HandrailError as error:
         _fail(str(error), 2)

@@ -39,8 +39,8 @@ Reading = Annotated[
     typer.Option(
         "--read",
         "-r",
-        help="How to read: NAME=VALUE with delimiter, header, names, quote, encoding, decimal, missing, "
-        "table or query; detected otherwise.",
+        help="How to read: NAME=VALUE with delimiter, header, skip, comment, rows, names, quote, encoding, "
+        "decimal, missing, table or query; detected otherwise.",
     ),
 ]
 AllowPickle = Annotated[

@@ -74,7 +74,7 @@ def predict(
         say(f"warning: {warning}", error=True)
     if out is not None:
         what = f"{rows:,} rows" if answers is None else _write_answers(answers, out, overwrite)
-        say(f"{what} written to {out}", quiet or as_json)
+        say(f"{what} written to {out}{_decided(ready)}", quiet or as_json)
     if as_json:
         rest = {"out": str(out)} if out or answers is None else {"answers": answers.frame.to_dicts()}
         print_json({"rows": rows, "warnings": warnings, **rest})
@@ -82,13 +82,28 @@ def predict(
         print_data(answers.frame.write_csv())
 
 
+def _decided(run: Any) -> str:
+    """By which threshold classes were decided, where there is one."""
+    from handrail.report.wording import decision
+
+    pipeline = run.pipeline
+    task = {"name": pipeline.task.name, "classes": list(pipeline.task.classes)}
+    decided = decision(task, {"decisions": pipeline.decoder.decisions})
+    return f"; decided: {decided}" if decided else ""
+
+
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     """Write a table, or masks into a folder. Returns: how much, for the message."""
+    from handrail.data.stores.pixels.decode import SUFFIXES
     from handrail.data.writers import convert as write
-    from handrail.runs.predict import write_maps
+    from handrail.data.writers.masks import describe_maps, write_maps
 
+    if answers.maps and out.suffix.lower() in SUFFIXES:
+        raise HandrailError(f"--out {out}: masks are written into a folder, which has no ending, a PNG each.")
     if answers.maps and not out.suffix:
-        return f"{len(write_maps(answers, out)):,} masks"
+        if overwrite:
+            raise HandrailError("--overwrite has no effect on a folder of masks; choose a new --out.")
+        return describe_maps(write_maps(answers, out), answers)
     write(answers.frame, out, overwrite=overwrite)
     return f"{len(answers.frame):,} rows"
 
@@ -181,10 +196,14 @@ def convert(
 ) -> None:
     """Read a table and write it in another format."""
     reading = parse_reading(read, allow_pickle)
-    from handrail.data.writers import convert as convert_table
+    from handrail.data.writers import convert_and_tell
 
     options = make_read_options(reading)
-    written = convert_table(source, destination, options=options, table=table, overwrite=overwrite)
+    written, remarks = convert_and_tell(
+        source, destination, options=options, table=table, overwrite=overwrite
+    )
+    for remark in remarks:
+        say(f"warning: {remark}", quiet, error=True)
     say(f"written: {written}", quiet)
 
 
@@ -194,20 +213,22 @@ class ListCommand(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from handrail.components import KINDS
 
-        kind: Any = self.params[0]
-        kind.help = f"One of {', '.join(KINDS)}; by default all."
+        name: Any = self.params[0]
+        kinds = ", ".join(KINDS)
+        name.help = f"A component, such as mlp or adam, or a kind: {kinds}. By default all."
         super().format_help(ctx, formatter)
 
 
-def list_components(kind: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False) -> None:
-    """List all components with their settings, defaults and sources."""
-    from handrail.report.console import catalogue, catalogue_text
+def list_components(name: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False) -> None:
+    """List components with their settings, defaults and sources; one of them in full."""
+    from handrail.components import KINDS
+    from handrail.report.catalogue import catalogue, catalogue_text
 
-    entries = catalogue(kind)
+    entries = catalogue(name)
     if as_json:
         print_json(entries)
     else:
-        say(catalogue_text(entries))
+        say(catalogue_text(entries, full=name is not None and name not in KINDS))
 
 
 def export(

@@ -13,9 +13,10 @@ In a recipe, and in Python alike, a component is written in one of four ways:
 
 A class or function that can be imported is stored as its import path, so that a recipe file can hold it.
 
-registry: the slots of a recipe, names and import paths; `tools.trust` says which may be imported. resolve:
-from a specification to the object, and the mistakes. arguments: the types of settings. May import `tools`
-and `errors`, and never torch. A new kind of component is an entry of `registry.KINDS`.
+registry: the slots of a recipe, names and import paths; `tools.trust` says which may be imported.
+specification: what is written of a component, and the settings of its signature. dotted: their names.
+resolve: from a specification to the object, and the mistakes. arguments: the types of settings. May import
+`tools` and `errors`, and never torch. A new kind of component is an entry of `registry.KINDS`.
 """
 
 from handrail.components.arguments import Slot
@@ -29,14 +30,12 @@ from handrail.components.registry import (
     import_path,
     snake_case,
 )
-from handrail.components.resolve import (
-    build,
-    explain,
+from handrail.components.resolve import build, explain, resolve
+from handrail.components.specification import (
     hints,
     is_object,
     is_placeholder,
     parse,
-    resolve,
     settings,
     show_value,
     slot_of,

@@ -12,7 +12,7 @@ from handrail.data.checks import check_parts
 from handrail.data.checks.limits import check_limits
 from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.names import without
-from handrail.data.columns.schema import Schema, Trouble, infer, read_frame
+from handrail.data.columns.schema import Conventions, Schema, Trouble, infer, read_frame
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
@@ -20,10 +20,13 @@ from handrail.data.split.parts import Drawn, RawRows
 from handrail.data.split.repeats import Content
 from handrail.data.stores.series import WindowStore
 from handrail.data.table import Table
+from handrail.data.targets.texts import report_source, source_kinds
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
+from handrail.tools.interface import argument
 from handrail.tools.moved import forward
+from handrail.tools.words import list_some, plural
 
 Located = Sequence[tuple[Trouble, Sequence[int]]]
 
@@ -61,7 +64,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
 
     Raises: `DataError` when none is left to learn from.
     """
-    kinds: Mapping[str, str] = recipe.columns
+    kinds: Mapping[str, str] = {} if task.is_forecast else recipe.columns  # its columns are channels by now
     stored: dict[str, Any] = {name: store.kind for name, store in table.stores.items()}
     if task.name == "next-token":  # a text is predicted from itself
         features, stored[task.targets[0]] = train[list(task.targets)], "stream"
@@ -70,10 +73,9 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         # A forecast's table of windows is without what was dropped.
         dropped = [name for name in recipe.drop if not task.is_forecast or name in train.columns]
         features = without(train, [*task.targets, *dropped, *([] if key is None else [key])])
-    if task.name == "sequence" and features.dtypes == [pl.String]:
-        # A text is written from a text: a lone column is one, though its values may look like dates or names.
-        kinds = {**dict.fromkeys(features.columns, "text"), **kinds}
-    schema = infer(features, kinds=kinds, stored=stored)
+    if task.name == "sequence":
+        kinds = {**source_kinds(features, kinds), **kinds}
+    schema = infer(features, kinds=kinds, stored=stored, conventions=_conventions(recipe, task))
     if not schema.used:
         reasons = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
         raise DataError(
@@ -81,6 +83,16 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
             "a column as such."
         )
     return schema.model_copy(update={"notations": dict(table.notations)})
+
+
+def _conventions(recipe: DataRecipe, task: TaskSpec) -> Conventions:
+    """What the recipe says about values; a forecast's table of windows has no dates any more."""
+    formats = {} if task.is_forecast else {**recipe.dates.formats}
+    formats.pop(recipe.split.column or "", None)
+    missing = {name: tuple(map(str, words)) for name, words in recipe.missing.items()}
+    if task.is_forecast:
+        missing = {}
+    return Conventions(recipe.dates.order, formats, missing, recipe.encoding.fold_case)
 
 
 def make_part(
@@ -131,9 +143,10 @@ def report_unreadable(troubles: Located, name: str, table: Table) -> list[Findin
             level="warning",
             name="unreadable",
             column=trouble.column,
-            seen=f"{trouble} in {len(rows):,} {name} rows ({_name_rows(rows, table)}).",
+            seen=f"{trouble} in {plural(len(rows), f'{name} row')} ({_name_rows(rows, table)}).",
             why="The column was understood from training rows, and these values do not fit.",
-            action="They count as missing.",
+            action="They count as missing; mend them in the source, or "
+            f"data.columns.{trouble.column}=category keeps all values as words.",
         )
         for trouble, rows in troubles
     ]
@@ -172,7 +185,7 @@ def describe_change(source: str) -> str:
     """The message for a source that does not give the same rows again."""
     return (
         f"'{source}' has changed since the fit: its rows, or their order, are not the same. Restore it, name "
-        "its place (--source), or fit again."
+        f"its place ({argument('source', 'PATH')}), or fit again."
     )
 
 
@@ -216,6 +229,7 @@ def make_dataset(
     check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
     findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
+    findings += report_source(schema, task, recipe.columns)
     findings += check_parts(
         *(part for part, _ in typed),
         schema=schema,
@@ -224,6 +238,9 @@ def make_dataset(
         sealed=content.hashes[2],
         hashed=(train, validation),
         ignored=content.ignored,
+        ignore_asked=recipe.masks.ignored is not None,
+        split=recipe.split,
+        fold=recipe.encoding.fold_case,
     )
     return Dataset(
         source=drawn.table.source,
@@ -242,16 +259,24 @@ def make_dataset(
 def _report_missing_targets(drawn: Drawn) -> list[Finding]:
     if not drawn.missing:
         return []
-    target = drawn.targets[0]
+    gaps = {name: each for name, each in drawn.gaps.items() if each.rows}
+    where = [
+        f"'{name}' is missing {'there' if len(gaps) == 1 else f'in {each.rows:,}'}"
+        + (f" ({each})" if each.words else "")
+        for name, each in gaps.items()
+    ]
+    words = any(each.words for each in gaps.values())
     return [
         Finding(
             level="warning",
             name="no-target",
-            column=target,
-            seen=f"{drawn.missing:,} training and validation rows have no target: '{target}' is missing "
-            "there (blank, or a usual word for missing such as NA).",
+            column=next(iter(gaps)) if len(gaps) == 1 else None,
+            seen=f"{drawn.missing:,} training and validation rows have no target: "
+            f"{list_some(where, most=8)}.",
             why="There is nothing to learn from them, and nothing to measure on them.",
-            action="They are left out.",
+            action="They are left out."
+            + (" data.read.missing=[] keeps such words as classes." if words else ""),
+            decided=True,
         )
     ]
 
@@ -263,7 +288,8 @@ def _report_odd_words(schema: Schema) -> list[Finding]:
             level="warning",
             name="odd-words",
             column=column.name,
-            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among numbers.",
+            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among "
+            f"{'dates' if column.kind == 'datetime' else 'numbers'}.",
             why="A word there may be a slip, or stand for missing.",
             action="It counts as missing, in new rows too; mend the rows, or "
             f"data.columns.{column.name}=category keeps the words.",

@@ -1,5 +1,6 @@
 """What readers and checks have to say about a table, and how they name columns and shares."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from handrail.tools.words import list_some
 
+REMARKS = "handrail.remarks"  # where a file holds what its reader had to say
 _MOST_NAMES = 5
 Level = Literal["error", "warning", "note"]
 Details = Mapping[str, str] | Mapping[str | None, str]
@@ -34,6 +36,20 @@ class Finding(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.seen} {self.why} {self.action}"
+
+
+def pack_remarks(notes: Sequence[str], findings: Sequence[Finding]) -> str:
+    """What a reader has to say, as text that can lie beside a table in a file."""
+    return json.dumps({"notes": list(notes), "findings": [finding.model_dump() for finding in findings]})
+
+
+def unpack_remarks(text: str | bytes) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Notes and findings of `pack_remarks`; none of any other text."""
+    try:
+        plain = json.loads(text)
+        return tuple(map(str, plain["notes"])), tuple(Finding(**each) for each in plain["findings"])
+    except (ValueError, TypeError, KeyError):
+        return (), ()
 
 
 def report_columns(
@@ -72,8 +88,8 @@ def share(part: int, whole: int) -> str:
     return "less than 0.1%" if 0 < ratio < 0.0005 else f"{ratio:.1%}"
 
 
-def advise_drop(columns: Sequence[str]) -> str:
-    """The setting that leaves columns out."""
-    if len(columns) > _MOST_NAMES:
+def advise_drop(columns: Sequence[str], *, most: int = _MOST_NAMES) -> str:
+    """The setting that leaves columns out, in full where they are not more than `most`."""
+    if len(columns) > most:
         return "data.drop leaves them out."
     return f"data.drop=[{', '.join(columns)}] leaves {'it' if len(columns) == 1 else 'them'} out."

@@ -1,6 +1,6 @@
 """Classes as the data writes them, and which of two is the positive one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -14,6 +14,15 @@ _PAIRS = frozenset(
         *((no, yes) for yes_words, no_words in YES_NO for yes in yes_words for no in no_words),
     ]
 )
+
+
+def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels by number where all are numbers, else by letter."""
+    labels = tuple(labels)
+    try:
+        return tuple(sorted(labels, key=lambda label: (float(label), label)))
+    except ValueError:
+        return tuple(sorted(labels))
 
 
 def find_positive(classes: Sequence[str], train: pl.Series) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from handrail.data.encodings import CONTROLS, refuse_mixed, refuse_nul, wide_encoding
 from handrail.errors import DataError, did_you_mean
 from handrail.tools.file_kinds import special_kind
 
@@ -34,8 +35,18 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "executable program"),
     (b"\x89HDF", "HDF5"),
     (b"\xd0\xcf\x11\xe0", "old Excel or Word document"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip archive"),
+    (b"Rar!\x1a\x07", "RAR archive"),
+    (b"RDX", "R data"),
+    (b"X\n\0\0\0", "R data"),
+    (b"<stata_dta>", "Stata file"),
+    (b"$FL2", "SPSS file"),
+    (b"$FL3", "SPSS file"),
+    (b"HEADER RECORD*******LIBRARY HEADER RECORD", "SAS transport file"),
+    (b"\0" * 12 + b"\xc2\xea\x81\x60", "SAS file"),
     *((b"\x80" + bytes([protocol]), "pickle") for protocol in range(2, 6)),
 )
+_TAR_PLACE = 257  # of the name of the format
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\0\0", "utf-32"),
@@ -45,10 +56,25 @@ _BOMS = (
 )
 _MARKS = tuple(mark for mark, _ in _BOMS)
 _BLOCK = 1 << 24  # bytes looked at together
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1a")) + b"\x7f"
 # What a file should be called, by the kind that its first bytes show.
 _ENDINGS = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst", "zip": ".zip", "NPZ": ".npz"}
 _ENDINGS |= {"NPY": ".npy", "Parquet": ".parquet", "Arrow": ".arrow", "Arrow stream": ".arrow"}
+_SPREADSHEET = "Save the sheet with the table as CSV first, and name that file."
+_UNPACK = "Unpack it, and name the table that was in it."
+_WAYS = {
+    **dict.fromkeys(("Excel workbook", "OpenDocument spreadsheet"), _SPREADSHEET),
+    "Word document": "Save its table as CSV first, with a spreadsheet.",
+    "old Excel or Word document": "If it is a spreadsheet, save the sheet with the table as CSV first.",
+    **dict.fromkeys(("tar archive", "7-Zip archive", "RAR archive"), _UNPACK),
+    "HDF5": "Save its table as Parquet or CSV first (with pandas: read_hdf, to_parquet).",
+    "R data": "Save its table as CSV first (in R: write.csv(readRDS(file), 'table.csv', row.names = FALSE)).",
+    "Stata file": "Save it as Parquet or CSV first (with pandas: read_stata, to_parquet).",
+    "SPSS file": "Save it as CSV first (with pandas: read_spss, to_csv).",
+    **dict.fromkeys(
+        ("SAS file", "SAS transport file"),
+        "Save it as Parquet or CSV first (with pandas: read_sas, to_parquet).",
+    ),
+}
 _ENDINGS |= {"SQLite": ".db", "pickle": ".pkl"}
 
 
@@ -56,8 +82,18 @@ def kind_of(data: bytes) -> str | None:
     """What the first bytes say: 'Parquet', 'SQLite', 'NPZ', 'PNG image' …; `None` for text or the unknown."""
     for start, kind in _MAGIC:
         if data.startswith(start):
-            return _kind_of_zip(data) if kind == "zip" else kind
-    return None
+            return _INSIDE[kind](data) if kind in _INSIDE else kind
+    return "tar archive" if data[_TAR_PLACE : _TAR_PLACE + 5] == b"ustar" else None
+
+
+def _kind_of_gzip(data: bytes) -> str:
+    """What is packed, where that is no table: R's data and archives are packed so."""
+    try:
+        packed = zlib.decompressobj(31).decompress(data[:4096], 512)
+    except zlib.error:
+        return "gzip"
+    inner = kind_of(packed) if packed[:2] != b"\x1f\x8b" else None
+    return inner if inner in ("tar archive", "R data") else "gzip"
 
 
 def _kind_of_zip(data: bytes) -> str:
@@ -68,7 +104,14 @@ def _kind_of_zip(data: bytes) -> str:
         return "zip"
     if any(name.startswith("xl/") for name in names):
         return "Excel workbook"
+    if data[30:38] == b"mimetype" and b"opendocument.spreadsheet" in data[38:120]:
+        return "OpenDocument spreadsheet"
+    if any(name.startswith("word/") for name in names):
+        return "Word document"
     return "NPZ" if names and all(name.endswith(".npy") for name in names) else "zip"
+
+
+_INSIDE = {"zip": _kind_of_zip, "gzip": _kind_of_gzip}
 
 
 def missing_file(path: Path) -> DataError:
@@ -167,6 +210,9 @@ def _zstd(data: bytes) -> Any:
 def _single_member(data: bytes, path: Path, limits: Any) -> tuple[bytes, str]:
     from handrail.data.limits import check_unpacked, read_unpacked
 
+    kind = kind_of(data)
+    if kind in _WAYS:
+        raise DataError(f"{path} is not a packed table: it seems to be {kind}.{_advice(kind or '')}")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         members = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX")]
@@ -185,7 +231,7 @@ def as_utf8(data: bytes, source: str, *, encoding: str | None = None) -> tuple[b
 
     Raises: as `decode`.
     """
-    if encoding is None and not data.startswith(_MARKS):
+    if encoding is None and not data.startswith(_MARKS) and wide_encoding(data) is None:
         _refuse_binary(data, source)
         if _is_utf8(data):
             return data, "utf-8"
@@ -212,21 +258,26 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def decode(data: bytes, source: str, *, encoding: str | None = None) -> tuple[str, str]:
-    """The text and its encoding: as given, by byte order mark, UTF-8, or else Windows-1252.
+    """The text and its encoding: as given, by byte order mark, UTF-16, UTF-8, or else Windows-1252.
 
-    Raises: `DataError` for binary content (saying what it seems to be) and bytes outside the encoding.
+    Raises: `DataError` for binary content (saying what it seems to be), NUL bytes, bytes outside the encoding
+        and text that is UTF-8 but for some lines; the last three by line.
     """
     if encoding is not None:
-        return _decode_as(data, source, encoding), encoding
-    _refuse_binary(data, source)
+        return _decode_as(data, source, encoding).removeprefix("\ufeff"), encoding
     for mark, name in _BOMS:
         if data.startswith(mark):
             return _decode_as(data, source, name).removeprefix("\ufeff"), name
+    wide = wide_encoding(data)
+    if wide is not None:
+        return _decode_as(data, source, wide), wide
+    _refuse_binary(data, source)
     for name in ("utf-8", "cp1252"):
         try:
             return data.decode(name), name
         except UnicodeDecodeError:
-            continue
+            if name == "utf-8":
+                refuse_mixed(data, source)
     return data.decode("latin-1"), "latin-1"
 
 
@@ -237,8 +288,9 @@ def _refuse_binary(data: bytes, source: str) -> None:
     if data.startswith(_MARKS):
         return
     sample = data[:65536]
-    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    controls = len(sample) - len(sample.translate(None, CONTROLS))
     if b"\0" in data or controls * 100 > len(sample):
+        refuse_nul(data, source)
         hint = " If it is UTF-16 text, give its encoding (encoding: utf-16-le)." if b"\0" in data else ""
         raise DataError(f"{source} is not text: it holds binary data of an unknown kind.{hint}")
 
@@ -258,4 +310,4 @@ def _decode_as(data: bytes, source: str, encoding: str) -> str:
 def _advice(kind: str) -> str:
     if kind in _ENDINGS:
         return f" Rename it so that its name ends in {_ENDINGS[kind]}."
-    return " Save it as CSV first." if "Excel" in kind else " Expected a table."
+    return f" {_WAYS[kind]}" if kind in _WAYS else " Expected a table."

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.finding import Finding
+from handrail.data.missing_words import WordsByColumn
 from handrail.data.stores.store import Stores
 from handrail.recipe.reading import Notation
 from handrail.tools.moved import forward
@@ -31,9 +32,11 @@ class Table:
         namer: gives the name of a row by index where rows do not simply count up from `first_row`.
         stores: by column, what no cell can hold (images, series); the cells are places in the store.
         parts: the part that the source itself gives each row (0 train, 1 validation, 2 test).
-        target: the column that is meant, where the user names none.
+        target: the column or columns that are meant, where the user names none.
         moments: of a table of windows, a hash of each test row of the table that they were cut from.
+        unusable: by column, what it holds where that is of no use to a network; the column itself is empty.
         streamed: whether the frame holds a few columns only, since the rows are read block by block.
+        words: by column, where a word of a text file counts as missing, and which.
     """
 
     frame: pl.DataFrame
@@ -46,9 +49,11 @@ class Table:
     namer: Callable[[int], str] | None = field(default=None, repr=False)
     stores: Stores = field(default_factory=dict, repr=False)
     parts: np.ndarray | None = field(default=None, repr=False)
-    target: str | None = None
+    target: str | list[str] | None = None
     moments: np.ndarray | None = field(default=None, repr=False)
+    unusable: Mapping[str, str] = field(default_factory=dict)
     streamed: bool = False
+    words: WordsByColumn = field(default_factory=dict, repr=False)
 
     def row_name(self, index: int) -> str:
         """What a person would call the row at this index (from 0): 'row 17', or 'line 18' of a text file."""

@@ -1,6 +1,6 @@
-"""The target and what is asked of it: classes or values, one or several."""
+"""What is asked of the target: classes or values, one or several, and its way to numbers and back."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -8,11 +8,10 @@ import polars as pl
 from jaxtyping import Int
 from pydantic import BaseModel, ConfigDict
 
-from handrail.data.columns.schema import infer_column
 from handrail.data.columns.values import BOOLEANS, as_booleans, as_labels, as_numbers
-from handrail.data.labels import Value, find_positive, written_answers, written_values
-from handrail.data.stores.store import Classed, Store, Stores
-from handrail.errors import DataError, did_you_mean
+from handrail.data.labels import Value
+from handrail.data.targets.spellings import read_spellings
+from handrail.errors import DataError
 from handrail.tools.moved import forward
 
 if TYPE_CHECKING:  # mistakes in tables are told before torch is imported
@@ -24,14 +23,15 @@ TaskName = Literal[
 STORED_TASKS = {"mask": "mask", "boxes": "boxes"}  # by the kind of the target's store
 TEXT_TASKS = ("next-token", "sequence")
 _LARGEST = float(np.finfo(np.float32).max)
-MOST_CLASSES = 20  # whole numbers with more different values than this are taken as quantities
 
 
 class TaskSpec(BaseModel):
     """The kind of answer, its columns and its classes; of two classes the second is the positive one.
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
-    in runs of earlier versions, whose answers are the classes as text.
+    in runs of earlier versions, whose answers are the classes as text. as_written: whether labels that differ
+    in case, white space or a final dot are different classes. ignored: values of masks that are no class, and
+    count nowhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,9 +40,11 @@ class TaskSpec(BaseModel):
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
+    ignored: tuple[str, ...] = ()
     why: str = ""
     horizon: int = 0
     season: int = 0
+    as_written: bool = False
 
     @property
     def is_forecast(self) -> bool:
@@ -137,266 +139,22 @@ class TaskSpec(BaseModel):
 
     def labels(self, series: pl.Series) -> pl.Series:
         """The target as class names: as it stands, else by its number (3.0 for '3'), else true and false in
-        another case, else without a final dot ('>50K.').
+        another case, else without a final dot ('>50K.'), else, unless `as_written`, in another spelling.
         """
         texts = as_labels(series, numbers=False)
         in_lower_case = {name.lower(): name for name in self.classes if name.lower() in BOOLEANS}
-        candidates = (
+        candidates = [
             texts,
             as_labels(series, numbers=True),
             texts.str.to_lowercase().replace_strict(in_lower_case, default=None, return_dtype=pl.String),
             texts.str.strip_suffix("."),
-        )
+        ]
+        if not self.as_written:
+            unknown = texts.filter(~texts.is_in(list(self.classes))).unique().drop_nulls()
+            spelled = read_spellings(unknown.to_list(), self.classes)
+            candidates.append(texts.replace_strict(spelled, default=None, return_dtype=pl.String))
         known = [pl.when(labels.is_in(list(self.classes))).then(labels) for labels in candidates]
         return pl.select(pl.coalesce(*known, texts)).to_series().alias(series.name)
-
-
-def find_targets(
-    columns: Sequence[str], target: str | int | Sequence[str | int] | None, *, alone: bool = False
-) -> tuple[str, ...]:
-    """The names of the target columns, given by name or by position (1 is the first column, -1 the last).
-
-    Arguments:
-        alone: whether the target may be the only column (a text is predicted from itself).
-
-    Raises: `DataError` when there is no such column or no target was named.
-    """
-    if target is None:
-        listed = ", ".join(columns[:20])
-        raise DataError(f"no target was named; expected one of the columns {listed} (data.target, --target).")
-    targets = [target] if isinstance(target, str | int) else target
-    names = tuple(_find_target(columns, item) for item in targets)
-    if len(set(names)) < len(names):
-        raise DataError(f"data.target names a column twice: {', '.join(names)}.")
-    if len(names) >= len(columns) and not alone:
-        raise DataError("every column is a target; nothing is left to predict it from.")
-    return names
-
-
-def _find_target(columns: Sequence[str], target: str | int) -> str:
-    if str(target) in columns:
-        return str(target)
-    try:
-        position = int(target)
-    except ValueError:
-        hint = did_you_mean(target, columns)
-        raise DataError(f"data.target: the table has no column '{target}'.{hint}") from None
-    if position == 0 or not -len(columns) <= position <= len(columns):
-        raise DataError(
-            f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the "
-            "last)."
-        )
-    return columns[position - 1 if position > 0 else position]
-
-
-def infer_task(
-    frame: pl.DataFrame,
-    targets: Sequence[str],
-    *,
-    task: str = "auto",
-    positive: str | None = None,
-    stores: Stores | None = None,
-    train: pl.DataFrame | None = None,
-    is_text: bool = False,
-) -> TaskSpec:
-    """What the targets ask for, by the rows outside the sealed part.
-
-    Arguments:
-        frame: training and validation rows.
-        targets: the names of the target columns.
-        task: "auto" or the task that the user gives.
-        positive: for two classes, the one that counts as positive; by default see `find_positive`, and of
-            masks the second in order.
-        stores: of the columns that hold places in a store, such as masks.
-        train: the training rows, whose rarer class is the positive one; by default `frame`.
-        is_text: whether the format knows no types, so that its answers are written by what they look like.
-
-    Raises: `DataError` when a target is missing everywhere, has a single value, or does not fit the task.
-    """
-    store = (stores or {}).get(targets[0])
-    if store is not None or task in (*STORED_TASKS, *TEXT_TASKS):
-        spec = _infer_for_items(frame[targets[0]], store, task=task, several=len(targets) > 1)
-    else:
-        for name in targets:
-            _check_target(frame[name])
-        if len(targets) > 1 or task == "multi-label":
-            spec = _infer_for_several(frame, tuple(targets), task)
-        else:
-            spec = _infer_for_one(frame[targets[0]], task)
-    if positive is not None and spec.positive is None:
-        raise DataError(
-            f"data.positive: '{positive}' has no effect on {spec.name}; expected a target with two classes."
-        )
-    if spec.positive is not None:
-        spec = _order_classes(spec, positive, (frame if train is None else train)[spec.targets[0]])
-    return _with_values(spec, frame, is_text=is_text)
-
-
-def _order_classes(spec: TaskSpec, positive: str | None, train: pl.Series) -> TaskSpec:
-    """The spec with the positive class behind the other, and the reason."""
-    if positive is not None:
-        chosen, reason = _find_class(spec.classes, positive), "as data.positive says"
-    elif spec.name == "mask":
-        chosen, reason = spec.classes[1], "the second"
-    else:
-        chosen, reason = find_positive(spec.classes, spec.labels(train))
-    other = next(name for name in spec.classes if name != chosen)
-    why = f"{spec.why}; the positive class is '{chosen}', {reason}"
-    return spec.model_copy(update={"classes": (other, chosen), "why": why})
-
-
-def _with_values(spec: TaskSpec, frame: pl.DataFrame, *, is_text: bool) -> TaskSpec:
-    values: tuple[Value, ...] = ()
-    if spec.is_classification:
-        series = frame[spec.targets[0]].drop_nulls()
-        values = written_values(series, spec.labels(series), spec.classes, is_text=is_text)
-    elif spec.name == "multi-label":
-        answers = [written_answers(frame[name].drop_nulls(), is_text=is_text) for name in spec.targets]
-        values = tuple(value for pair in answers for value in pair)
-    return spec.model_copy(update={"values": values})
-
-
-def _infer_for_items(series: pl.Series, store: Store | None, *, task: str, several: bool) -> TaskSpec:
-    """For masks and boxes, and for texts that the network writes."""
-    kind = None if store is None else store.kind
-    name = next((name for name, stored in STORED_TASKS.items() if stored == kind), task)
-    if (
-        several
-        or task not in ("auto", name)
-        or (name in STORED_TASKS) != (kind is not None)
-        or kind not in (None, *STORED_TASKS.values())
-    ):
-        target = "several targets" if several else f"a target of {kind or 'plain values'}"
-        raise DataError(
-            f"data.task: found '{task}' with {target} ('{series.name}'), which do not fit each other; leave "
-            "data.task out."
-        )
-    if name in TEXT_TASKS and series.dtype != pl.String:
-        raise DataError(
-            f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}."
-        )
-    classes = tuple(store.classes_of(series.drop_nulls().to_numpy())) if isinstance(store, Classed) else ()
-    return TaskSpec(
-        name=name,  # pyright: ignore[reportArgumentType]
-        targets=(series.name,),
-        classes=classes,
-        why=f"a column of {kind or 'texts'}",
-    )
-
-
-def _infer_for_one(series: pl.Series, task: str) -> TaskSpec:
-    series, name, why = series.drop_nulls(), series.name, "as given"
-    if task == "auto":
-        task, why = _classes_or_regression(series)
-    if task == "regression":
-        _require_numbers(series)
-        return TaskSpec(name="regression", targets=(name,), why=why)
-    classes = _classes(series)
-    name_of_task: TaskName = "binary" if len(classes) == 2 else "multi-class"
-    if task in ("binary", "multi-class") and task != name_of_task:
-        raise DataError(
-            f"data.task: found '{task}', but the target '{name}' has {len(classes)} classes; leave data.task "
-            f"out, or set it to {name_of_task}."
-        )
-    return TaskSpec(name=name_of_task, targets=(name,), classes=classes, why=why)
-
-
-def _check_target(series: pl.Series) -> None:
-    values = series.drop_nulls()
-    if not len(values):
-        raise DataError(
-            f"the target '{series.name}': all {len(series):,} values are missing; expected at least two "
-            "different ones."
-        )
-    varies = values.dtype.is_numeric() and bool(values.min() != values.max())  # quick: no texts are made
-    if not varies and as_labels(values).n_unique() == 1:
-        raise DataError(
-            f"the target '{series.name}': every row has the value '{values[0]}'; expected at least two "
-            "different ones. There is nothing to learn."
-        )
-
-
-def _classes_or_regression(series: pl.Series) -> tuple[str, str]:
-    """Which of the two a target asks for, and why."""
-    column = infer_column(series)
-    distinct = series.n_unique()
-    numbers = as_numbers(series)
-    is_words = column.kind == "text" or (column.kind == "identifier" and numbers.null_count())
-    if is_words or (column.kind == "datetime" and distinct > MOST_CLASSES):
-        values = "dates" if column.kind == "datetime" else "texts"
-        raise DataError(
-            f"the target '{series.name}' has {distinct:,} different {values} in {len(series):,} rows; "
-            "expected classes that repeat, or numbers."
-        )
-    if column.kind not in ("numeric", "identifier"):
-        return "classes", f"{as_labels(series).n_unique()} different values"
-    numbers = numbers.drop_nulls()
-    distinct = numbers.n_unique()
-    if distinct > MOST_CLASSES or not bool(((numbers == numbers.floor()) & numbers.is_finite()).all()):
-        return "regression", f"numbers with {distinct:,} different values"
-    why = f"whole numbers with {distinct} different values; data.task=regression takes them as quantities"
-    return "classes", why
-
-
-def _classes(series: pl.Series) -> tuple[str, ...]:
-    """The labels in order; 'a.' beside 'a' is the same."""
-    labels = set(as_labels(series).unique().to_list())
-    return sort_classes(
-        label for label in labels if not (label.endswith(".") and label.removesuffix(".") in labels)
-    )
-
-
-def sort_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """Labels by number where all are numbers, else by letter."""
-    labels = tuple(labels)
-    try:
-        return tuple(sorted(labels, key=lambda label: (float(label), label)))
-    except ValueError:
-        return tuple(sorted(labels))
-
-
-def _find_class(classes: tuple[str, ...], positive: str) -> str:
-    """The class that the user means: as it stands, else by its number, else in another case."""
-    spellings = (positive, as_labels(pl.Series([positive]))[0])
-    found = next((name for name in classes if name in spellings), None)
-    in_case = [name for name in classes if name.lower() == positive.lower()]
-    if found is None and len(in_case) != 1:
-        hint = did_you_mean(positive, classes)
-        raise DataError(
-            f"data.positive: found '{positive}', expected one of the classes {', '.join(classes)}.{hint}"
-        )
-    return found or in_case[0]
-
-
-def _infer_for_several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSpec:
-    others = [name for name in targets if as_booleans(frame[name].drop_nulls()).null_count()]
-    if task == "multi-label" or (task == "auto" and not others):
-        if others:
-            raise DataError(
-                f"data.task: found 'multi-label', but the target '{others[0]}' has other values than 0 and 1 "
-                "(or yes and no); expected targets of these only."
-            )
-        return TaskSpec(
-            name="multi-label", targets=targets, classes=targets, why=f"{len(targets)} columns of 0 and 1"
-        )
-    if task not in ("auto", "regression"):
-        raise DataError(
-            f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or "
-            "'regression'."
-        )
-    for name in targets:
-        _require_numbers(frame[name].drop_nulls())
-    return TaskSpec(name="regression", targets=targets, why=f"{len(targets)} columns of numbers")
-
-
-def _require_numbers(series: pl.Series) -> None:
-    odd = series.filter(as_numbers(series).is_null())
-    if len(odd):
-        raise DataError(
-            f"the target '{series.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no "
-            "number), expected numbers for regression; several targets together are all numbers, or all yes "
-            "and no."
-        )
 
 
 __getattr__ = forward(__name__)

@@ -23,6 +23,7 @@ from jaxtyping import UInt64
 
 from handrail.errors import SealError
 from handrail.tools.files import sweep_beside, temporary_beside
+from handrail.tools.interface import argument
 
 SAME = 0.5  # a set that shares this part of its rows with an opened one counts as opened
 _MOST_HASHES = 2_000_000
@@ -291,7 +292,7 @@ def refuse_shared(shared: Sequence[tuple[Opening, float]], rows: int) -> None:
             raise SealError(
                 f"{share:.0%} of these {rows:,} test rows have been opened before in another "
                 f"set, at {opening.when} by the recipe '{opening.recipe}' in the run '{opening.run}'. "
-                "`--again` measures once more and marks the figures."
+                f"`{argument('again')}` measures once more and marks the figures."
             )
 
 
@@ -365,8 +366,9 @@ def _refusal(before: list[Opening]) -> str:
     unfinished = "" if last.figures is not None else " That measurement recorded no figures."
     return (
         f"These {last.rows} test rows have been opened {times} before, the last time at {last.when} by the "
-        f"recipe '{last.recipe}' ({last.recipe_hash[:12]}) in the run '{last.run}'.{unfinished} `--again` "
-        "measures once more and marks the figures as those of rows that are no longer unseen."
+        f"recipe '{last.recipe}' ({last.recipe_hash[:12]}) in the run '{last.run}'.{unfinished} "
+        f"`{argument('again')}` measures once more and marks the figures as those of rows that are no longer "
+        "unseen."
     )
 
 

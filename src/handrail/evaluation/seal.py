@@ -8,6 +8,7 @@ import numpy as np
 from handrail.errors import SealError
 from handrail.evaluation.ledger import SAME, Ledger, Opening, OpeningTicket, fingerprint, refuse_shared
 from handrail.recipe import Recipe
+from handrail.tools.interface import argument
 from handrail.tools.words import plural
 
 _UNKNOWN = (
@@ -56,7 +57,7 @@ class Seal:
         if self.opened_here:
             raise SealError(
                 "this run has test figures already, although the ledger has no record of them. "
-                "`--again` measures once more and marks the figures."
+                f"`{argument('again')}` measures once more and marks the figures."
             )
 
     def open(self, *, run: str, recipe: Recipe, again: bool) -> Opened:

@@ -1,13 +1,14 @@
 """Losses of maps: every pixel has a class, and every image one value.
 
 Outputs are `[rows, channels, height, width]`: one channel for two classes (its sigmoid is the second's
-probability), else one a class. Targets are class codes `[rows, height, width]`.
+probability), else one a class. Targets are class codes `[rows, height, width]`; pixels of the code `IGNORED`
+count nowhere, and an image of such pixels alone has the value 0.
 """
 
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Float64, Integer
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,14 +18,16 @@ from handrail.errors import RecipeError
 
 Maps = Float[Tensor, "rows channels height width"]
 Codes = Integer[Tensor, "rows height width"]
+Counted = Bool[Tensor, "rows height width"]
 Rows = Float[Tensor, " rows"]
 ClassWeights = Literal["none", "balanced"]
+IGNORED = 254  # the code of pixels that count neither in a loss nor in a figure
 _SMOOTH = 1.0  # pixels: an image without a class whose absence is seen has a Dice of 1
 
 
 @component("loss", tasks=("mask",))
 def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWeights = "none") -> Rows:
-    """Cross-entropy −log p(class of the pixel), mean over the pixels of each image, in nats.
+    """Cross-entropy −log p(class of the pixel), mean over the pixels of each image that count, in nats.
 
     Arguments:
         class_weights: `balanced` weighs a pixel by all pixels / (classes · pixels of its class), counted in
@@ -34,16 +37,31 @@ def pixel_cross_entropy(outputs: Maps, targets: Codes, *, class_weights: ClassWe
 
     Source: Ronneberger, Fischer & Brox 2015
     """
-    outputs, codes = _check_maps(outputs, targets)
+    outputs, codes, counted = _check_maps(outputs, targets)
     if outputs.shape[1] == 1:
         truth = codes.to(outputs.dtype)
         values = functional.binary_cross_entropy_with_logits(outputs[:, 0], truth, reduction="none")
     else:
         values = functional.cross_entropy(outputs, codes, reduction="none")
     if class_weights == "balanced":
-        counts = torch.bincount(codes.flatten(), minlength=max(2, outputs.shape[1])).clamp(min=1)
-        values = values * (codes.numel() / (len(counts) * counts.to(values.dtype)))[codes]
-    return values.mean(dim=(1, 2))
+        weights = _balance(codes, counted, classes=max(2, outputs.shape[1]))
+        values = values * weights.to(values.dtype)[codes]
+    return _mean_of_counted(values, counted)
+
+
+def _balance(codes: Codes, counted: Counted, *, classes: int) -> Float64[Tensor, " classes"]:
+    """All pixels / (classes · pixels of the class), of the pixels that count."""
+    pixels = torch.where(counted, codes, classes).flatten()
+    counts = torch.bincount(pixels, minlength=classes + 1)[:classes].clamp(min=1)
+    return counted.sum().double() / (classes * counts.double())
+
+
+def _mean_of_counted(values: Float[Tensor, "rows height width"], counted: Counted) -> Rows:
+    """The mean of each image over the pixels that count; its very bits are those of a mean where all do."""
+    pixels = counted[0].numel()
+    return torch.where(counted, values, 0).mean(dim=(1, 2)) * (
+        pixels / counted.sum(dim=(1, 2)).clamp(min=1).to(values.dtype)
+    )
 
 
 @component("loss", tasks=("mask",))
@@ -56,11 +74,12 @@ def dice_loss(outputs: Maps, targets: Codes) -> Rows:
 
     Source: Milletari, Navab & Ahmadi 2016 (V-Net)
     """
-    outputs, codes = _check_maps(outputs, targets)
+    outputs, codes, counted = _check_maps(outputs, targets)
     if outputs.shape[1] == 1:
         predicted, true = outputs.sigmoid(), codes.unsqueeze(1)
     else:
         predicted, true = outputs.softmax(dim=1), functional.one_hot(codes, outputs.shape[1]).movedim(3, 1)
+    predicted, true = predicted * counted.unsqueeze(1), true * counted.unsqueeze(1)
     shared = (predicted * true).sum(dim=(2, 3))
     sizes = (predicted.square() + true).sum(dim=(2, 3))  # t² = t
     return (1 - (2 * shared + _SMOOTH) / (sizes + _SMOOTH)).mean(dim=1)
@@ -84,12 +103,17 @@ def pixel_cross_entropy_and_dice(
     return entropy + dice * dice_loss(outputs, targets)
 
 
-def _check_maps(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores in single precision at least (sums over many pixels), and the codes on their device."""
+def _check_maps(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores in single precision at least (sums over many pixels), the codes, and which pixels count.
+
+    Pixels that do not count have the code 0 here.
+    """
     if outputs.ndim != 4 or targets.shape != (outputs.shape[0], *outputs.shape[2:]):
         raise RecipeError(
             f"a loss of maps was given outputs {list(outputs.shape)} and targets {list(targets.shape)}; "
             "expected [rows, channels, height, width] and [rows, height, width] of the same size. "
             "Does the model give a map?"
         )
-    return outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets.to(outputs.device).long()
+    codes = targets.to(outputs.device).long()
+    counted = codes != IGNORED
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32)), codes * counted, counted

@@ -18,6 +18,7 @@ from handrail.pipeline.onnx_graph import column_groups, output_names, table_enco
 from handrail.tasks import ClassTask
 from handrail.tasks.scoring import double_scores
 from handrail.tools.files import is_taken, write_bytes
+from handrail.tools.interface import argument
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -61,7 +62,7 @@ def write_onnx(
         packages = ", ".join(missing)
         raise HandrailError(f"export to ONNX needs {packages}; install with: pip install 'handrail[onnx]'")
     if is_taken(path) and not overwrite:
-        advice = "choose another destination, or overwrite it (overwrite=True, --overwrite)"
+        advice = f"choose another destination, or overwrite it ({argument('overwrite')})"
         raise RunError(f"'{path}' already exists; {advice}.")
     pipeline = pipeline.to("cpu").eval()
     try:

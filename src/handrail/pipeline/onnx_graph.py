@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,9 +21,18 @@ from handrail.data.encoders.table import TableEncoder
 from handrail.errors import RunError
 from handrail.pipeline import Pipeline
 from handrail.tasks import ClassTask
+from handrail.tools.interface import call
+from handrail.tools.words import list_some
 
 _ML = "ai.onnx.ml"
 _ML_VERSION = 2  # the first with a LabelEncoder from words to numbers
+_OUTSIDE = {  # what is done to a cell before the network, by handrail's own code
+    "image": "decoding pictures",
+    "audio": "decoding sounds",
+    "series": "reading and cutting series",
+    "text": "dividing text into tokens",
+    "stream": "dividing text into tokens",
+}
 _GROUPS = ("numbers", "codes", "moments")
 
 
@@ -51,9 +61,14 @@ def table_encoder(pipeline: Pipeline) -> TableEncoder:
     Raises: `RunError` for a pipeline of pictures, series, sounds or text.
     """
     if not isinstance(pipeline.encoder, TableEncoder):
-        kinds = ", ".join(sorted({column.kind for column in pipeline.encoder.schema.used}))
-        found = f"this one takes {kinds}; use handrail predict"
-        raise RunError(f"only networks for tables are exported to ONNX as a whole, and {found}.")
+        special = [each for each in pipeline.encoder.schema.used if each.kind in _OUTSIDE]
+        listed = list_some(f"'{each.name}' ({each.kind}: {_OUTSIDE[each.kind]})" for each in special)
+        reason = f" {listed} cannot be written as operations of ONNX." if special else ""
+        answer = call("predict RUN", "SOURCE", function="load(RUN).predict")
+        raise RunError(
+            "only networks for tables of numbers, categories and dates are exported to ONNX as a whole: the "
+            f"file takes raw cells.{reason} Answer with {answer}."
+        )
     return pipeline.encoder
 
 
@@ -113,7 +128,7 @@ def _torch_graph(pipeline: Pipeline) -> Any:
         return program.model_proto
     except Exception as error:  # torch's exporter raises errors of many kinds, its own and the network's
         raise RunError(
-            f"torch cannot export {_model_name(pipeline)} to ONNX: {_reason(error)} "
+            f"torch cannot export {_model_name(pipeline)} to ONNX: {_reason(error)}{_place(error)} "
             "Write its forward with tensor operations alone, without decisions that depend on values."
         ) from error
 
@@ -140,6 +155,20 @@ def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(deepest).splitlines() if line.strip()]
     text = lines[0] if lines else type(deepest).__name__
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _place(error: BaseException) -> str:
+    """The layer that torch was in: ` In Tree (nets.py, line 12).`; empty where it was in none of these."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code, layer = trace.tb_frame.f_code, trace.tb_frame.f_locals.get("self")
+        own = type(layer).__module__.partition(".")[0] != "torch" and not isinstance(layer, Whole | Pipeline)
+        if isinstance(layer, nn.Module) and own and code.co_name == "forward":
+            place = f" In {type(layer).__name__} ({Path(code.co_filename).name}, line {trace.tb_lineno})."
+        trace = trace.tb_next
+    return place
 
 
 def _model_name(pipeline: Pipeline) -> str:

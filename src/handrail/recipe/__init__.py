@@ -22,6 +22,7 @@ from handrail.recipe.dotted import component_sections, set_setting
 from handrail.recipe.idle import idle_settings
 from handrail.recipe.mistakes import (
     component_mistakes,
+    refuse_yolo,
     section_mistakes,
     slots,
     space_mistakes,
@@ -79,7 +80,7 @@ class Recipe(Section):
             problems += [*recipe.data.encoding.mistakes(), *transfer_mistakes(recipe)]
             problems += idle_settings(recipe)
         except ValidationError as error:
-            problems += section_mistakes(cls, error)
+            problems += section_mistakes(cls, error, recipe=given)
         problems += [*component_mistakes(given), *space_mistakes(given)]
         if problems or recipe is None:
             raise RecipeError(problems)
@@ -109,6 +110,7 @@ class Recipe(Section):
         Raises: `RecipeError` as `parse`, and for import paths in a file that is not trusted.
         """
         with reading(file, trust=trust):
+            refuse_yolo(values, file)
             recipe = cls.parse(values)
             _refuse_cluster(recipe.tuning.cluster)
             allowed = recipe.data.read.allow_pickle

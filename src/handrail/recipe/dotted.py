@@ -7,9 +7,11 @@ import yaml
 
 from handrail.components import available, find, hints, slot_of
 from handrail.errors import RecipeError
+from handrail.recipe.reading import written_value
 from handrail.tools.yaml import LimitError, parse_yaml
 
 _SLOTS = {"model": "model", "objective.loss": "loss", "learning": "rule"}
+_READ = "data.read."
 _COLUMNS = "data.columns"  # its keys are names of columns, which may hold dots
 
 
@@ -83,11 +85,19 @@ def flatten_space(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple
 def parse_setting(text: str, *, flag: str = "--set") -> tuple[str, Any]:
     """`model.mlp.hidden=[64,32]` as (dotted name, value); the value is read as YAML.
 
+    The signs of `data.read` (and those of `--read`) are taken as they are written: `data.read.decimal=,`.
+
     Raises: `RecipeError` when there is no `=` or the value is not YAML.
     """
     path, sign, value = text.partition("=")
     if not sign or not path.strip():
         raise RecipeError(f"{flag} {text}: expected NAME=VALUE.")
+    name = path.strip().removeprefix(_READ) if path.strip().startswith(_READ) or flag == "--read" else ""
+    written = written_value(name, value)
+    if written is not None:
+        return path.strip(), written
+    if value.strip().startswith("%"):  # the format of a date; in YAML, a directive
+        return path.strip(), value.strip()
     try:
         return path.strip(), parse_yaml(value)
     except LimitError as error:

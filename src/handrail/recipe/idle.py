@@ -18,6 +18,7 @@ _KINDS = {
     "text": ("text", ("text", "stream")),
     "series": ("series", ("series",)),
     "audio": ("sounds", ("audio",)),
+    "dates": ("dates", ("datetime", "series")),  # a forecast is put in the order of its dates
     "encoding": ("numbers, categories or dates", ("numeric", "boolean", "category", "datetime")),
 }
 
@@ -33,9 +34,16 @@ def idle_settings(recipe: Any) -> Iterator[str]:
 def idle_sections(data: Any, kinds: Collection[str]) -> Iterator[str]:
     """Settings of `data` about columns of a kind that the table does not have."""
     for name, (what, needed) in _KINDS.items():
-        if not any(kind in kinds for kind in needed):
+        by_time = name == "dates" and data.split.method == "time"
+        if not by_time and not any(kind in kinds for kind in needed):
             for setting in _given(getattr(data, name)):
                 yield f"data.{name}.{setting}: has no effect without columns of {what}; leave it out."
+
+
+def idle_masks(data: Any, task: str) -> Iterator[str]:
+    """Settings of masks where none are learned."""
+    for setting in _given(data.masks) if task != "mask" else ():
+        yield f"data.masks.{setting}: has no effect on {task}; leave it out."
 
 
 def idle_for_rule(optimizer: str, schedule: Any, clip: Any) -> Iterator[str]:
@@ -55,6 +63,9 @@ def _idle_forecast(data: Any) -> Iterator[str]:
         for name in _given(data.forecast):
             advice = "leave it out, or set data.task: forecast"
             yield f"data.forecast.{name}: has no effect on the task {data.task}; {advice}."
+    elif data.missing:
+        advice = "data.read.missing reads words as missing in all columns"
+        yield f"data.missing: has no effect on a forecast; leave it out: {advice}."
 
 
 def _idle_split(data: Any) -> Iterator[str]:

@@ -1,31 +1,50 @@
 """What is wrong with a recipe: every mistake, each with its dotted place and the nearest valid name."""
 
-import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from handrail.components import explain, is_object, parse, resolve
+from handrail.components import available, explain, is_object, parse, resolve
 from handrail.components.registry import refusals
 from handrail.errors import RecipeError, did_you_mean
 from handrail.recipe.dotted import component_sections
 from handrail.recipe.sections import TransferRecipe
+from handrail.recipe.suggestions import section_at, suggest, suggest_argument
 
 _EXPECTED = {  # by pydantic's name of a mistake
     "model_type": "expected settings, each as NAME: VALUE",
     "path_type": "expected a path",
 }
+_WAITING = {  # by dotted name: what people look for and does not exist yet
+    "data.weight": "weights of rows are not supported yet, and every row counts alike; data.balance evens "
+    "out classes, and data.drop leaves the column out.",
+    "data.forecast.known": "what is known of the future (holidays, prices, plans) cannot be given to a "
+    "forecast yet; other columns are seen up to the last row of the history. Leave the setting out.",
+    "data.forecast.series": "several series in one table cannot be learned from yet. Give a table for each, "
+    "or one with a column for each and these as targets, and leave the setting out.",
+    "data.forecast.quantiles": "a forecast gives one value for each step, and no quantiles yet. Leave the "
+    "setting out.",
+}
 
 
 def section_mistakes(
-    root: type[BaseModel], error: ValidationError, inside: tuple[str, ...] = ()
+    root: type[BaseModel],
+    error: ValidationError,
+    inside: tuple[str, ...] = (),
+    *,
+    recipe: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """What pydantic found wrong with the sections of a recipe, each with its dotted place."""
+    """What pydantic found wrong with the sections of a recipe, each with its dotted place.
+
+    Arguments:
+        recipe: its plain data, whose components are suggested first.
+    """
     unknown, others = [], []
     for item in error.errors():
         if item["type"] == "extra_forbidden":
-            unknown.append(_unknown(root, [*inside, *(str(part) for part in item["loc"])]))
+            path = [*inside, *(str(part) for part in item["loc"])]
+            unknown.append(_unknown(root, path, item["input"], recipe or {}))
             continue
         if item["type"] in _EXPECTED:
             item["msg"] = _EXPECTED[item["type"]]
@@ -33,34 +52,14 @@ def section_mistakes(
     return [*unknown, *explain(others, lambda loc: _place(root, (*inside, *loc)))]
 
 
-def _unknown(root: type[BaseModel], path: list[str]) -> str:
-    section = _section(root, path[:-1])
-    elsewhere = [name for name in _all_settings(root) if name.endswith(f".{path[-1]}")]
-    hint = did_you_mean(path[-1], section.model_fields if section else ())
-    if elsewhere:
-        hint = f" Did you mean '{elsewhere[0]}'?"
+def _unknown(root: type[BaseModel], path: list[str], value: Any, recipe: Mapping[str, Any]) -> str:
+    if reason := _WAITING.get(".".join(path)):
+        return f"{'.'.join(path)}: {reason}"
+    hint = suggest(root, path, value, recipe)
+    if not hint:
+        section = section_at(root, path[:-1])
+        hint = did_you_mean("", section.model_fields if section else ())  # all names, where they are few
     return f"{'.'.join(path)}: unknown setting.{hint}"
-
-
-def _section(root: type[BaseModel], path: Iterable[str]) -> type[BaseModel] | None:
-    section: Any = root
-    for part in path:
-        field = section.model_fields.get(part) if _is_section(section) else None
-        section = field.annotation if field else None
-    return section if _is_section(section) else None
-
-
-def _is_section(annotation: Any) -> bool:
-    return inspect.isclass(annotation) and issubclass(annotation, BaseModel)
-
-
-def _all_settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        annotation: Any = field.annotation
-        if _is_section(annotation):
-            yield from _all_settings(annotation, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 def _place(root: type[BaseModel], loc: tuple[int | str, ...]) -> str:
@@ -68,14 +67,14 @@ def _place(root: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     names: list[str] = []
     index = ""
     for part in loc:
-        section = _section(root, names)
+        section = section_at(root, names)
         if section is not None and part in section.model_fields:
             names.append(str(part))
         elif isinstance(part, int):
             index += f"[{part}]"
         elif (
             len(names) > 1
-            and (above := _section(root, names[:-1]))
+            and (above := section_at(root, names[:-1]))
             and get_origin(above.model_fields[names[-1]].annotation) is dict
         ):
             names.append(part)
@@ -104,11 +103,37 @@ def component_mistakes(values: Mapping[str, Any]) -> list[str]:
     """What is wrong with the components that a recipe names."""
     problems: list[str] = []
     for kind, spec, where in slots(values):
+        if hint := _argument_as_component(kind, spec, where):
+            problems.append(hint)
+            continue
         try:
             resolve(kind, spec, where)
         except RecipeError as error:
             problems += error.problems
     return problems
+
+
+def _argument_as_component(kind: str, spec: Any, where: str) -> str:
+    """The message where `model.hidden` stands for `model.mlp.hidden`; empty otherwise."""
+    if not isinstance(spec, Mapping) or len(spec) != 1:
+        return ""
+    name = next(iter(spec))
+    if not isinstance(name, str) or ":" in name or name in available(kind):
+        return ""
+    hint = suggest_argument(kind, name, spec[name], where)
+    return f"{where}.{name}: unknown setting.{hint}" if hint else ""
+
+
+def refuse_yolo(values: Any, file: Any) -> None:
+    """Raises: `RecipeError` for a file that says where YOLO's pictures are, which is no recipe."""
+    if not isinstance(values, Mapping) or "data" in values or "model" in values:
+        return
+    if values.keys() & {"names", "nc"} and values.keys() & {"train", "val", "path"}:
+        raise RecipeError(
+            f"{file} is no recipe: it says where pictures with boxes in the format of YOLO are, which is not "
+            "read yet. Boxes are read in the layout of Pascal VOC: pictures in JPEGImages, an XML file for "
+            "each in Annotations; convert the files to it, and name that folder."
+        )
 
 
 def space_mistakes(values: Mapping[str, Any]) -> list[str]:

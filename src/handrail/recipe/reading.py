@@ -1,7 +1,8 @@
 """How a table is read, and how its rows are divided: `data.read` and `data.split`."""
 
+import re
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -9,6 +10,33 @@ from handrail.components.arguments import Count, Fraction, Positive
 
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";"}
 _DELIMITERS |= {"whitespace": " ", "space": " ", "\\s+": " "}
+_WRITTEN = frozenset(("delimiter", "quote", "comment", "decimal", "missing"))
+_MOST_SIGNS = 8  # of a comment
+_ITEM = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
+
+
+def written_value(key: str, text: str) -> Any:
+    """The value of a setting of signs, which YAML would read as something else, or not at all.
+
+    `decimal=,`, `quote='`, `comment=#` and `missing=[-999,?]` mean what stands there; quotes around a longer
+    text are taken off. Text for one sign, a list of texts for `missing`; None for other settings.
+
+    Arguments:
+        key: the name of the setting within `data.read`.
+        text: what stands behind the sign of equality.
+    """
+    if key not in _WRITTEN or (text == "null" and key != "missing"):
+        return None
+    if key != "missing":
+        return text[1:-1] if _is_quoted(text) else text
+    inside = text.strip()
+    inside = inside[1:-1].strip() if inside.startswith("[") and inside.endswith("]") else inside
+    found = [next(filter(None, match.groups()), "") for match in _ITEM.finditer(inside)] if inside else []
+    return found if inside.endswith(",") or not found else found[:-1] if not found[-1] else found
+
+
+def _is_quoted(text: str) -> bool:
+    return len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
 
 
 class Limits(BaseModel):
@@ -68,8 +96,13 @@ class ReadOptions(BaseModel):
 
     Arguments:
         delimiter: one character, or `tab`, or `whitespace` (any run of spaces and tabs).
-        header: whether the first row of a text file holds the column names.
+        header: whether the first row of a text file holds the column names, or the number of the line that
+            does, counted from 1 in the file; the lines before it are left out.
         names: the column names, in the order of the columns; they replace those of the source.
+        skip: lines of a text file before the table, which are left out.
+        comment: the sign at the beginning of lines of a text file that are left out, such as `#`.
+        rows: `auto` leaves out rows of a text file that are not data: units below the header, the header
+            again, totals at the end; `all` keeps them.
         quote: the character around fields of a text file; the empty text for none.
         encoding: of a text file, such as `utf-8`, `cp1252` or `utf-16`.
         decimal: the sign before decimals.
@@ -78,7 +111,9 @@ class ReadOptions(BaseModel):
         numbers: `auto` reads numbers with such signs, with currencies, percent or brackets, each column in
             its own notation; `plain` takes them as text.
         notations: by column, how its numbers are written.
-        missing: markers for missing values beside the usual ones.
+        missing: words for missing values beside the usual ones (?, NA, null, None, - …); the empty list for
+            none, not even the usual ones, except among numbers and dates. Typed sources say themselves what
+            is missing: of them only '?', '.' and the words given here count.
         table: the table of a database.
         query: a query to be sent to a database, instead of `table`.
         allow_pickle: read a pickle although it can run any code.
@@ -89,8 +124,11 @@ class ReadOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     delimiter: str | None = None
-    header: bool | None = None
+    header: bool | int | None = None
     names: list[str] | None = None
+    skip: Annotated[int, Field(ge=0)] | None = None
+    comment: str | None = None
+    rows: Literal["auto", "all"] = "auto"
     quote: str | None = None
     encoding: str | None = None
     decimal: Literal[".", ","] | None = None
@@ -125,6 +163,30 @@ class ReadOptions(BaseModel):
             raise ValueError("expected one ASCII character, or the empty text for no quoting")
         return value
 
+    @field_validator("header", mode="before")
+    @classmethod
+    def _a_line(cls, value: Any) -> Any:
+        if value is None or isinstance(value, bool) or (isinstance(value, int) and value >= 1):
+            return value
+        expected = "expected true, false, or the number of the line that holds the names, counted from 1"
+        raise ValueError(expected)
+
+    @field_validator("comment")
+    @classmethod
+    def _a_sign(cls, value: str | None) -> str | None:
+        if value is not None and not (0 < len(value) <= _MOST_SIGNS and value == value.strip()):
+            raise ValueError(f"expected a sign such as '#' or '//', of at most {_MOST_SIGNS} characters")
+        return value
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _as_texts(cls, value: Any) -> Any:
+        """Numbers among the markers as text: `missing: [-999]` is how one writes them."""
+        if not isinstance(value, list | tuple):
+            return value
+        is_number = [isinstance(each, int | float) and not isinstance(each, bool) for each in value]
+        return [str(each) if number else each for each, number in zip(value, is_number, strict=True)]
+
     @field_validator("names")
     @classmethod
     def _distinct_names(cls, value: list[str] | None) -> list[str] | None:
@@ -135,6 +197,20 @@ class ReadOptions(BaseModel):
             if not value or not all(name.strip() for name in value):
                 raise ValueError("expected at least one name, none of them empty")
         return value
+
+    @model_validator(mode="after")
+    def _check_lines(self) -> "ReadOptions":
+        line = self.header_line
+        if line is not None and self.skip is not None and self.skip >= line:
+            raise ValueError(f"header: line {line} is among those that skip={self.skip} leaves out")
+        if self.comment and self.comment in (self.delimiter, self.quote):
+            raise ValueError(f"comment: '{self.comment}' is the delimiter or the quote, too")
+        return self
+
+    @property
+    def header_line(self) -> int | None:
+        """The line that holds the names, where one is given."""
+        return None if self.header is None or isinstance(self.header, bool) else self.header
 
     def given(self) -> dict[str, object]:
         """The settings that differ from "find out"; limits hold for every source, and are not among them."""

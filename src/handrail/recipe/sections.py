@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from handrail.components.arguments import Count, Fraction, Positive, Share
 from handrail.recipe.reading import ReadOptions, Split
 
+Ignored = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern=r"^#?[0-9a-fA-F]{6}$")]
 _Side = Annotated[int, Field(ge=4)]
 
 
@@ -22,6 +23,8 @@ class Encoding(_Settings):
     missing: what fills the gaps of numeric columns. indicator: whether a column with gaps in training rows
     also gets a 0/1 column that marks them. scaling: of numeric columns. categories: one column a level, or a
     learned vector. rare: levels with fewer training rows than this share one level with those never seen.
+    fold_case: whether levels that differ in case and spaces alone (`New York`, `new york`) are one; `auto` is
+    where they are words of which one spelling is the usual one.
     """
 
     missing: Literal["mean", "median", "constant"] = "median"
@@ -30,6 +33,7 @@ class Encoding(_Settings):
     scaling: Literal["standard", "minmax", "robust", "quantile", "none"] = "standard"
     categories: Literal["onehot", "embedding"] = "onehot"
     rare: Count = 5
+    fold_case: Literal["auto"] | bool = "auto"
 
     def mistakes(self) -> list[str]:
         """Settings that would do nothing, or that lack what they need."""
@@ -41,6 +45,17 @@ class Encoding(_Settings):
         return []
 
 
+class Dates(_Settings):
+    """How columns of dates are written.
+
+    order: of day, month and year where the values leave it open (04/05/2024); `auto` goes by other columns,
+    by the order of the rows, else the month comes first. formats: by column, such as `%d/%m/%Y %H:%M`.
+    """
+
+    order: Literal["auto", "dmy", "mdy", "ymd"] = "auto"
+    formats: dict[str, str] = {}
+
+
 class Images(_Settings):
     """How pictures become pixels.
 
@@ -50,6 +65,27 @@ class Images(_Settings):
 
     size: _Side | tuple[_Side, _Side] | Literal["auto"] = "auto"
     channels: Literal["auto", "grey", "colour"] = "auto"
+
+
+class Masks(_Settings):
+    """How masks are read.
+
+    ignore: the value of pixels that nobody has labelled, as the masks have it: a grey level, an index of a
+    palette, or a colour as e0e0c0; several as a list. Such pixels count neither in the loss nor in any
+    figure, and are never an answer. `auto` is 255 beside two or more small codes (0, 1, 2 …), and Pascal
+    VOC's colour for void; `none` makes every value a class.
+    """
+
+    ignore: Literal["auto", "none"] | Ignored | list[Ignored] = "auto"
+
+    @property
+    def ignored(self) -> tuple[str, ...] | None:
+        """The names of the values that are ignored; None where they are to be found."""
+        if self.ignore == "auto":
+            return None
+        given = self.ignore if isinstance(self.ignore, list) else [self.ignore]
+        names = [str(value) if isinstance(value, int) else f"#{value.strip('#').lower()}" for value in given]
+        return tuple(name for name in names if name != "#none")
 
 
 class Text(_Settings):
@@ -92,13 +128,16 @@ class Forecast(_Settings):
 
     history: rows that the network sees. horizon: rows ahead that it predicts. season: rows after which the
     series repeats itself (24 for hours, 7 for days, 12 for months); `auto` finds it in the training rows.
-    stride: rows between two training windows.
+    stride: rows between two training windows. gaps: `fill` puts a row without values in the place of each
+    step that is missing between two dates; `auto` does where that leaves enough windows without one. Both let
+    training pass over gaps of up to three rows in a target; `keep` takes the rows as they stand.
     """
 
     history: Count | Literal["auto"] = "auto"
     horizon: Count = 24
     season: Count | Literal["auto"] = "auto"
     stride: Count = 1
+    gaps: Literal["auto", "fill", "keep"] = "auto"
 
 
 class Section(BaseModel):
@@ -126,7 +165,10 @@ class DataRecipe(Section):
     first, −1 the last); folders say it themselves. augment: how training rows are changed at random; `auto`
     is what suits the data, an empty list nothing. positive: of two classes the one that F1, precision, recall
     and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …, else the one that
-    is rarer in training rows. validation, test: separate sources for those parts; what is
+    is rarer in training rows. labels: what becomes of classes that differ in case, white space or a final dot
+    alone (Yes, yes): `fold` makes them one, `as_written` keeps them apart, and `auto` folds them unless case
+    may be meaning, as in a and A. missing: by column, words and numbers that stand for missing there
+    (`{bmi: [0]}`). validation, test: separate sources for those parts; what is
     not given is drawn from `source`. sample: train and validate on that many rows (or that share), class by
     class. duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
     either. stream: read Parquet files block by block instead of whole; `auto` does from 128 MB on, at eight
@@ -148,8 +190,11 @@ class DataRecipe(Section):
         "sequence",
     ] = "auto"
     positive: str | bool | int | float | None = None
+    labels: Literal["auto", "fold", "as_written"] = "auto"
     read: ReadOptions = ReadOptions()
     columns: dict[str, str] = {}
+    missing: dict[str, list[str | int | float]] = {}
+    dates: Dates = Dates()
     drop: list[str] = []
     validation: Any = None
     test: Any = None
@@ -160,6 +205,7 @@ class DataRecipe(Section):
     balance: Literal["none", "class_weights", "oversample", "undersample"] = "none"
     encoding: Encoding = Encoding()
     images: Images = Images()
+    masks: Masks = Masks()
     text: Text = Text()
     series: Series = Series()
     audio: Audio = Audio()

@@ -1,18 +1,15 @@
-"""What the command line prints: runs, findings, the catalogue of components."""
+"""What the command line prints: runs and findings."""
 
-import inspect
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from handrail.components import KINDS, available, settings
 from handrail.data.columns.schema import Column
 from handrail.data.dataset import Dataset
 from handrail.data.finding import Finding
-from handrail.errors import RecipeError, did_you_mean
 from handrail.evaluation.ledger import Opening
 from handrail.report import wording
+from handrail.report.folding import fold, fold_all, table
 from handrail.report.replicas import (
     best_epochs,
     failure_lines,
@@ -21,8 +18,9 @@ from handrail.report.replicas import (
     spread_line,
     stop_reasons,
 )
-from handrail.report.wording import align
+from handrail.report.told import findings_of_a_fit, setting_hint
 from handrail.runs.record import RunRecord
+from handrail.tools.interface import call
 from handrail.tools.words import list_some, plural
 
 _SHOWN = {
@@ -42,7 +40,7 @@ _FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
 def run_text(run: RunRecord) -> str:
     """The summary of a run with its test, if it was tested; one line while its fit has not ended."""
     if not run.folder.validation.exists():
-        return f"{run!r}: the fit has not ended; continue it with: handrail resume {run.path}"
+        return f"{run!r}: the fit has not ended; continue it with: {call('resume', run.path)}"
     return run_summary(run) + (f"\n{test_summary(run, run.tested)}" if run.tested else "")
 
 
@@ -61,11 +59,9 @@ def run_summary(run: RunRecord) -> str:
     ]
     lines += failure_lines(replicas) if replicas else []
     lines += [f"chosen: {reason}" for reason in training["why"]]
-    lines += [f"note: {note}" for note in summary["notes"]]  # how the source was read and divided
-    findings = [each for each in summary["findings"] if each["level"] != "note" or each.get("decided")]
-    lines += [f"{finding['level']}: {finding['seen']} {finding['action']}" for finding in findings]
-    lines += ["", *_figures("validation", task, summary)]
-    return "\n".join(lines)
+    said = findings_of_a_fit(summary)
+    beginning = [*fold_all(lines), *([""] if said else []), *said, ""]
+    return "\n".join([*beginning, *_figures("validation", task, summary)])
 
 
 def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
@@ -74,8 +70,7 @@ def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
     tested = {**{"decisions": run.summary["decisions"]}, **tested}
     ordinal = {2: "second", 3: "third"}.get(number, f"{number}th")
     opened = "for the first time" if number == 1 else f"for the {ordinal} time: these figures flatter"
-    lines = ["", *_figures("test", task, tested)]
-    lines.append(f"The seal of the {tested['rows']:,} test rows was opened {opened}.")
+    lines = [f"The seal of the {tested['rows']:,} test rows was opened {opened}."]
     lines += [
         f"{share:.0%} of these rows were opened before in another set, on {opening['when']} "
         f"by recipe '{opening['recipe']}'."
@@ -87,15 +82,15 @@ def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
             f"These figures are for the {network_name(tested)} refitted on training and validation rows; "
         )
         lines.append(f"{refitted}the run predicts with it from now on.")
-    return "\n".join(lines)
+    return "\n".join(["", *_figures("test", task, tested), *fold_all(lines)])
 
 
 def _figures(part: str, task: dict[str, Any], results: dict[str, Any]) -> list[str]:
     """The metrics of a part, how its rows were decided, and whether the network beats the baselines."""
     positive, decided = wording.positive_class(task), wording.decision(task, results)
-    lines = metrics_table(part, task["name"], results, positive)
-    lines += [f"Decided: {decided}."] if decided else []
-    return [*lines, *remarks(results), *_spread(results, positive), comparison(results, positive)]
+    lines = [f"Decided: {decided}."] if decided else []
+    lines += [*remarks(results), *_spread(results, positive), comparison(results, positive)]
+    return [*metrics_table(part, task["name"], results, positive), *fold_all(lines)]
 
 
 def _spread(results: dict[str, Any], positive: str | None) -> list[str]:
@@ -113,7 +108,7 @@ def metrics_table(part: str, task: str, results: dict[str, Any], positive: str |
     columns = [results["metrics"], *results["baselines"].values()]
     shown = [name for name in _SHOWN[task] if name in results["metrics"]]
     body = [[_label(name, positive), *(interval(column.get(name)) for column in columns)] for name in shown]
-    return [*align([[part, *names], *body]), *_without_interval(shown, results["metrics"])]
+    return [*table([[part, *names], *body]), *fold_all(_without_interval(shown, results["metrics"]))]
 
 
 def _without_interval(names: Sequence[str], metrics: dict[str, Any]) -> list[str]:
@@ -174,21 +169,23 @@ def openings_text(openings: list[Opening]) -> str:
 def findings_text(data: Dataset, findings: Sequence[Finding]) -> str:
     """Columns, then findings, errors first."""
     columns = data.schema.columns[:_MOST_COLUMNS]
+    targets = list_some(data.task.targets, most=6, last=" and ")
     width = max((len(column.name) for column in columns), default=0)
     listed = [f"  {each.name.ljust(width)}  {each.kind.ljust(10)}  {each.why}" for each in columns]
     lines = [
-        f"{data.source}: {data.task.name}, target {', '.join(data.task.targets)} ({data.task.why})",
+        *fold(f"{data.source}: {data.task.name}, target {targets} ({data.task.why})"),
         f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} test rows",
-        *data.notes,
+        *fold_all(data.notes),
         "",
-        *listed,
+        *fold_all(listed),
         *_describe_rest(data.schema.columns[_MOST_COLUMNS:]),
         "",
     ]
     for level in wording.LEVELS:
         for finding in findings:
             if finding.level == level:
-                lines += textwrap.wrap(f"{level}: {finding}", 110, subsequent_indent="    ")
+                lines += fold(f"{level}: {finding}")
+    lines += setting_hint(lines)
     counts = Counter(finding.level for finding in findings)
     lines.append(", ".join(plural(counts[level], level) for level in wording.LEVELS))
     return "\n".join(lines)
@@ -198,38 +195,3 @@ def _describe_rest(columns: Sequence[Column]) -> list[str]:
     """How many columns of each kind are not listed."""
     kinds = [f"{count:,} {kind}" for kind, count in Counter(column.kind for column in columns).items()]
     return [f"  and {len(columns):,} more: {', '.join(kinds)}; --json lists all"] if columns else []
-
-
-def catalogue(kind: str | None = None) -> dict[str, dict[str, dict[str, Any]]]:
-    """Summary, settings with defaults, tasks and source of each component, by kind and name.
-
-    Raises: `RecipeError` for an unknown kind.
-    """
-    if kind is not None and kind not in KINDS:
-        raise RecipeError(f"there is no kind of component '{kind}'.{did_you_mean(kind, KINDS)}")
-    kinds = [kind] if kind else list(KINDS)
-    return {each: {name: _entry(entry) for name, entry in available(each).items()} for each in kinds}
-
-
-def _entry(entry: Any) -> dict[str, Any]:
-    defaults = {
-        name: None if parameter.default is inspect.Parameter.empty else parameter.default
-        for name, parameter in settings(entry).items()
-    }
-    tasks = sorted(entry.tasks)
-    return {"summary": entry.summary, "settings": defaults, "tasks": tasks, "source": entry.source}
-
-
-def catalogue_text(entries_by_kind: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """The catalogue as `handrail list` prints it."""
-    lines = []
-    for kind, entries in entries_by_kind.items():
-        lines += [kind.upper(), ""]
-        for name, entry in entries.items():
-            arguments = ", ".join(f"{key}={value}" for key, value in entry["settings"].items())
-            lines.append(f"  {name}({arguments})")
-            lines.append(f"      {entry['summary']}")
-            lines += [f"      for {', '.join(entry['tasks'])}"] if entry["tasks"] else []
-            lines += [f"      {entry['source']}"] if entry["source"] else []
-        lines.append("")
-    return "\n".join(lines).rstrip()

@@ -65,7 +65,7 @@ def render(run: RunRecord) -> str:
         summary=summary,
         tested=tested,
         columns=_columns(summary),
-        findings=sorted(summary["findings"], key=lambda finding: wording.LEVELS.index(finding["level"])),
+        findings=sorted(summary["findings"], key=_weight),
         training=training_pictures(samples, _augmentation(resolved)),
         inside=inside_pictures(samples),
         curves=_curves(run, summary),
@@ -91,6 +91,11 @@ def fill_template(template: str, **values: Any) -> str:
     helpers = (plural, list_some, variable, colour_of)
     environment.globals |= {"words": wording} | {helper.__name__: helper for helper in helpers}
     return visible(environment.get_template(template).render(**values))
+
+
+def _weight(finding: Mapping[str, Any]) -> tuple[int, bool]:
+    """Errors first; among those of a level, what handrail decided."""
+    return wording.LEVELS.index(finding["level"]), not finding.get("decided")
 
 
 def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,16 +13,17 @@ from handrail.data.balance import balanced_weights, check_balance
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
+from handrail.data.labels import sort_classes
 from handrail.data.part import Part
 from handrail.data.prepare import prepare
 from handrail.data.rows import Rows, Values, count, row_bytes, take, to_device
-from handrail.data.task import TaskSpec, sort_classes
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError, HandrailError, RecipeError
 from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network
 from handrail.pipeline.ensemble import join_replicas
 from handrail.recipe import SOURCES, Recipe
-from handrail.recipe.idle import idle_sections
+from handrail.recipe.idle import idle_masks, idle_sections
 from handrail.recipe.sections import DataRecipe
 from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
@@ -96,9 +97,11 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
     """
     errors = [str(finding) for finding in data.findings if finding.level == "error"]
     if errors:
-        raise DataError(errors)
+        names = [str(finding) for finding in data.findings if finding.name == "duplicate-names"]
+        raise DataError([*names, *errors])  # a copy of the target may be one by its name
     check_balance(recipe.data.balance, data.task)
     problems = list(idle_sections(recipe.data, {column.kind for column in data.schema.used}))
+    problems += idle_masks(recipe.data, data.task.name)
     if (
         not recipe.evaluation.calibrate
         and not data.task.is_classification
@@ -133,6 +136,9 @@ def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]
     plain["data"]["task"] = data.task.name
     plain["data"]["positive"] = data.task.positive
     plain["data"]["target"] = list(data.task.targets)
+    if data.task.name == "mask":
+        ignored = [int(name) if name.isdecimal() else name for name in data.task.ignored]
+        plain["data"]["masks"]["ignore"] = ignored or "none"
     plain["data"]["stream"] = data.train.sample is not data.train
     if recipe.objective.loss == "auto":
         settled_loss = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})

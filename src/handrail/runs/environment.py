@@ -15,6 +15,7 @@ from handrail.errors import RunError
 from handrail.recipe import SOURCES, Recipe
 from handrail.runs.folder import Folder, read_json, write_json
 from handrail.tools.files import explain_damage
+from handrail.tools.interface import argument
 
 _PACKAGES = ("handrail", "torch", "numpy", "polars", "scikit-learn", "scipy", "pyarrow", "safetensors")
 _ELSEWHERE = ("packages", "device", "system", "python", "processes")
@@ -54,7 +55,8 @@ def settle_environment(folder: Folder, data: Dataset, *, device: str, threads: i
     if fingerprint != data.fingerprint:
         raise RunError(
             f"'{data.source}' has changed since the fit began: its rows, or their order, are not the same. "
-            "Restore it, name its new place (resume --source), or fit again into another folder."
+            f"Restore it, name its new place ({argument('source', 'PATH')}), or fit again into another "
+            "folder."
         )
     if changed:
         warning = "continued elsewhere (%s): the last digits may differ from those of one unbroken fit"

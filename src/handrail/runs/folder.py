@@ -17,6 +17,7 @@ from handrail.errors import HandrailError, RunError, TrainingError, VisibleForma
 from handrail.recipe import SOURCES, Recipe
 from handrail.runs.lock import LOCK, hold, lock
 from handrail.tools.files import cannot_write, is_temporary, open_to_append, write_text
+from handrail.tools.interface import argument, argument_name, call
 from handrail.training.signals import Interrupted
 
 _PARTS = (("checkpoints", "last"), ("checkpoints", "best"), ("model",), ("predictions",))
@@ -184,8 +185,8 @@ def _exists(path: Path) -> RunError:
 def exists_error(path: Path) -> RunError:
     """The error for a new folder that would overwrite another."""
     return RunError(
-        f"'{path}' already exists; choose another --out, replace it (--overwrite), or continue it with: "
-        f"handrail resume {path}"
+        f"'{path}' already exists; choose another folder ({argument_name('out')}), replace it "
+        f"({argument('overwrite')}), or continue it with: {call('resume', path)}"
     )
 
 
@@ -279,8 +280,8 @@ def check_folder(path: str | Path, kind: str, marker: str) -> Path:
     if not (folder / marker).exists():
         text = f"'{path}' is no {kind} folder: it has no {marker}."
         if (folder / LOCK).exists() and _is_free(folder):
-            command = "tune" if kind == "search" else "fit"
-            text += f" It was ended before it was written; begin again: handrail {command} … --out {path}"
+            again = f"begin again, into the same folder ({argument('out', str(path))})"
+            text += f" It was ended before it was written; {again}."
         raise RunError(text)
     return folder
 
@@ -301,7 +302,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(
-            f"there is no '{path}': the fit has not ended; continue it with: handrail resume {path.parent}"
+            f"there is no '{path}': the fit has not ended; continue it with: {call('resume', path.parent)}"
         ) from None
     except (ValueError, RecursionError, OSError) as error:
         raise RunError(f"'{path}' is damaged ({error}).") from error

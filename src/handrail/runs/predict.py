@@ -1,11 +1,9 @@
 """Predict new rows: read as the training rows were, refused or warned about where they differ."""
 
-import io
 import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +15,10 @@ from handrail.data.columns.schema import Trouble, read_frame
 from handrail.data.columns.values import empty_where
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
-from handrail.errors import DataError, HandrailError
+from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.tasks.scoring import scores_of
-from handrail.tools.files import is_taken, write_bytes
+from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import list_some
 
 _IN_NAMES = 10
@@ -40,11 +38,12 @@ def free_names(answers: Sequence[str], taken: Sequence[str]) -> dict[str, str]:
 
 
 def describe_names(names: dict[str, str]) -> list[str]:
-    """A warning for answers that `--keep` gives another name."""
+    """A warning for answers that `keep` gives another name."""
     if not names:
         return []
     listed = list_some((f"'{name}' is called '{other}'" for name, other in names.items()), most=10)
-    return [f"--keep: the table has columns of the answers' names, so of the answers {listed}."]
+    keep = argument_name("keep")
+    return [f"{keep}: the table has columns of the answers' names, so of the answers {listed}."]
 
 
 class Answers:
@@ -54,12 +53,20 @@ class Answers:
     data writes them, and `probability_<class>`; for values `prediction` (one target) or
     `prediction_<target>`; for masks `share_<class>` of the picture; for boxes `objects` and `boxes`, a JSON
     list of class, score and box in pixels; for sequences `prediction`, the text. A forecast has a row for
-    each step ahead. warnings: sentences about unusual rows. maps: for masks the class codes of the pixels of
-    each row.
+    each step ahead, with its `date` where the training rows were evenly spaced. warnings: sentences about
+    unusual rows. maps: for masks the pixels of each row, with the values that the training masks have for
+    their classes, as `MaskTask.as_written` gives them. palette: the colours of these values, where the
+    training masks had some.
     """
 
-    def __init__(self, frame: pl.DataFrame, warnings: list[str], maps: Sequence[np.ndarray] = ()) -> None:
-        self.frame, self.warnings, self.maps = frame, warnings, list(maps)
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        warnings: list[str],
+        maps: Sequence[np.ndarray] = (),
+        palette: Sequence[int] = (),
+    ) -> None:
+        self.frame, self.warnings, self.maps, self.palette = frame, warnings, list(maps), list(palette)
 
 
 def predict_table(
@@ -72,20 +79,33 @@ def predict_table(
     if pipeline.task.name == "next-token":
         raise DataError("a language model has no answer per row; `handrail sample RUN` lets it write.")
     if pipeline.task.is_forecast:
-        return Answers(_forecast(pipeline, table), [])
+        return _forecast(pipeline, table)
     features, troubles = read_frame(table.frame, pipeline.encoder.schema)
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
     warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
     frame, maps = predict_columns(pipeline, features, table)
-    return Answers(_with_files(without_bad(frame, troubles), table), warnings, maps)
+    frame, palette = _with_files(without_bad(frame, troubles), table), _palette(pipeline)
+    return Answers(frame, [*_remarks(table), *warnings], maps, palette)
+
+
+def _palette(pipeline: Pipeline) -> Sequence[int]:
+    """Of the masks that the network was trained on, if they had one."""
+    return getattr(pipeline.decoder, "written_as", {}).get("palette", ())
+
+
+def _remarks(table: Table) -> list[str]:
+    """What the reader left out or guessed: there may be fewer answers than lines."""
+    told = [finding for finding in table.findings if finding.decided or finding.level != "note"]
+    return [f"{finding.seen} {finding.action}" for finding in told]
 
 
 def check_warnings(unseen: list[str], unreadable: list[str], *, strict: bool, skip_bad: bool) -> list[str]:
     """Both lists together. Raises: `DataError` for unseen values if `strict`, and for unreadable ones."""
     if unreadable and not skip_bad:
-        hint = "Nothing was predicted; mend the rows, or leave them out with skip_bad (--skip-bad)."
+        skip = argument("skip_bad")
+        hint = f"Nothing was predicted; mend the rows, or leave their answers empty with {skip}."
         raise DataError([*unreadable[:-1], f"{unreadable[-1]} {hint}"])
     if unseen and strict:
         raise DataError(unseen)
@@ -136,27 +156,31 @@ def _values(answers: np.ndarray, task: TaskSpec) -> pl.DataFrame:
     return pl.DataFrame({name: answers[:, index] for index, name in enumerate(names)})
 
 
-def _forecast(pipeline: Pipeline, table: Table) -> pl.DataFrame:
+def _forecast(pipeline: Pipeline, table: Table) -> Answers:
     """Forecast what follows the last row of a table: a row for each step ahead."""
-    from handrail.data.forecast.windows import in_time_order, make_windows
+    from handrail.data.forecast.future import read_future
 
     plan = pipeline.encoder.column.plan  # pyright: ignore[reportAttributeAccessIssue]
-    windows = make_windows(in_time_order(table), plan, future=True).table
-    features, _ = read_frame(windows.frame.tail(1), pipeline.encoder.schema)
-    values = pipeline.answers(features, windows.stores)[0].reshape(len(plan.targets), plan.horizon)
+    future = read_future(table, plan)
+    features, _ = read_frame(future.windows.frame.tail(1), pipeline.encoder.schema)
+    values = pipeline.answers(features, future.windows.stores)[0].reshape(len(plan.targets), plan.horizon)
     names = [f"prediction_{name}" if len(plan.targets) > 1 else "prediction" for name in plan.targets]
-    steps = {"step": np.arange(1, plan.horizon + 1)}
-    return pl.DataFrame(steps | {name: values[index] for index, name in enumerate(names)})
+    steps: dict[str, Any] = {"step": np.arange(1, plan.horizon + 1)}
+    steps |= {} if future.dates is None else {"date": future.dates}
+    frame = pl.DataFrame(steps | {name: values[index] for index, name in enumerate(names)})
+    return Answers(frame, [*_remarks(table), *future.warnings])
 
 
 def _masks(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:
     mask_task: Any = pipeline.decoder
     rows, maps = pipeline.encoder.rows(features, table.stores), []
+    shares: dict[str, list[float]] = {f"share_{name}": [] for name in pipeline.task.classes}
     for scores in scores_of(pipeline.network, rows):
-        maps += list(mask_task.masks(mask_task(scores)).cpu().numpy())
-    classes = pipeline.task.classes
-    shares = {name: [float((one == code).mean()) for one in maps] for code, name in enumerate(classes)}
-    return pl.DataFrame({f"share_{name}": values for name, values in shares.items()}), maps
+        codes = mask_task.masks(mask_task(scores)).cpu().numpy()
+        for code, name in enumerate(shares):
+            shares[name] += (codes == code).mean(axis=(1, 2)).tolist()
+        maps += list(mask_task.as_written(codes))
+    return pl.DataFrame(shares), maps
 
 
 def _boxes(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -191,26 +215,6 @@ def _objects(boxes: Tensor, pipeline: Pipeline, size: Any) -> list[dict[str, Any
         }
         for (code, score), box in zip(objects[:, :2], corners, strict=True)
     ]
-
-
-def write_maps(answers: Answers, folder: Path) -> list[Path]:
-    """Write each mask as a PNG of class codes, named after its picture, into a new folder.
-
-    Raises: `HandrailError` when the folder already exists, or cannot be written.
-    """
-    from PIL import Image
-
-    frame = answers.frame
-    names = frame["file"].to_list() if "file" in frame.columns else range(1, len(answers.maps) + 1)
-    if is_taken(folder):
-        raise HandrailError(f"'{folder}' already exists; choose another --out.")
-    paths = [folder / f"{Path(str(name)).with_suffix('')}.png" for name in names]
-    for path, codes in zip(paths, answers.maps, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data = io.BytesIO()
-        Image.fromarray(codes).save(data, format="PNG")
-        write_bytes(path, data.getvalue())
-    return paths
 
 
 def _with_files(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -277,8 +281,8 @@ def generate_text(
     codes = [int(code) for code in tokenizer.encode([start or "\n"])[0]]
     if not any(code > 1 for code in codes):
         raise DataError(
-            f"--start: found '{start}', of which no token occurred in training; expected text like the "
-            "training text."
+            f"{argument_name('start')}: found '{start}', of which no token occurred in training; "
+            "expected text like the training text."
         )
     tokens = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
     generator = torch.Generator(device=pipeline.device).manual_seed(seed)

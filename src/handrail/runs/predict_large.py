@@ -26,6 +26,7 @@ from handrail.runs.predict import (
     without_bad,
 )
 from handrail.tools.files import is_taken, sweep_beside, write_atomically
+from handrail.tools.interface import argument
 
 _LINES, _PARQUET = (".csv", ".tsv", ".jsonl", ".ndjson"), (".parquet", ".pq")
 
@@ -34,7 +35,8 @@ def large_source(source: Any, options: ReadOptions | None, pipeline: Pipeline) -
     """The files of a table to predict block by block; None for other tables."""
     if not pipeline.task.has_values or pipeline.task.is_forecast:
         return None
-    return find_streamable(DataRecipe(source=source, read=options or ReadOptions()))
+    recipe = DataRecipe(source=source, read=options or ReadOptions())
+    return find_streamable(recipe, needed_only=True)
 
 
 def writes_blocks(out: Path) -> bool:
@@ -66,7 +68,7 @@ def write_large(
     Raises: as `handrail.runs.predict.predict_table`, and `DataError` when the file already exists.
     """
     if is_taken(out) and not overwrite:
-        raise DataError(f"{out} exists; choose another name, or overwrite it (overwrite=True, --overwrite).")
+        raise DataError(f"{out} exists; choose another name, or overwrite it ({argument('overwrite')}).")
     blocks = PredictedBlocks(pipeline, source, keep=keep)
     sweep_beside(out)
     with write_atomically(out) as path:

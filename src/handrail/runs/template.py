@@ -11,6 +11,7 @@ from handrail.data.prepare import prepare
 from handrail.errors import RunError
 from handrail.recipe import compose
 from handrail.tools.files import is_taken, write_text
+from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import without_password
 
 
@@ -21,7 +22,10 @@ def write_starter(source: Any, target: Any, out: str | Path, *, overwrite: bool 
     """
     path = Path(out)
     if is_taken(path) and not overwrite:
-        raise RunError(f"'{path}' already exists; choose another --out, or replace it with --overwrite.")
+        raise RunError(
+            f"'{path}' already exists; choose another ({argument_name('out')}), or replace it with "
+            f"{argument('overwrite')}."
+        )
     asked = compose(source, target)
     write_text(path, starter(asked.name, asked.data.source, prepare(asked.data)))
     return path

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from handrail.data.columns.schema import Column, Schema, Trouble, infer, read_frame
+from handrail.data.columns.schema import Column, Conventions, Schema, Trouble, infer, read_frame
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.sources import read
 from handrail.data.split.draw import spread_by_class
@@ -37,7 +37,8 @@ def as_frame(rows: Any) -> pl.DataFrame:
     if not (isinstance(rows, pl.DataFrame) or hasattr(rows, "iloc")):
         expected = "expected a data frame with the columns of `fit`, which had words or dates."
         raise DataError(f"found {type(rows).__name__}; {expected}")
-    return read(rows, options=ReadOptions(numbers="plain")).frame
+    frame = rows if isinstance(rows, pl.DataFrame) else rows.reset_index(drop=True)  # there is no index
+    return read(frame, options=ReadOptions(numbers="plain")).frame
 
 
 def hold_out(
@@ -73,7 +74,7 @@ def fit_encoder(rows: Rows, encoding: Encoding, names: list[str]) -> TableEncode
 
 def _fit_table(frame: pl.DataFrame, encoding: Encoding) -> TableEncoder:
     numbers = {name: "numeric" for name, dtype in frame.schema.items() if dtype.is_numeric()}
-    inferred = infer(frame, kinds=numbers)
+    inferred = infer(frame, kinds=numbers, conventions=Conventions(fold=encoding.fold_case))
     schema = Schema(
         columns=tuple(
             column.model_copy(update={"kind": "identifier"}) if column.kind == "text" else column

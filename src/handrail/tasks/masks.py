@@ -14,6 +14,7 @@ from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.masks import MaskOutcome, Tally
+from handrail.objectives.maps import IGNORED
 from handrail.shapes import ImageShape, InputShape, MapShape
 from handrail.tasks.scoring import mean_of_sigmoid, mean_of_softmax, rows_at_once, scores_of
 from handrail.tasks.task import Baselines, Choice, Task, threshold_reason
@@ -43,6 +44,13 @@ class MaskTask(Task):
         super().__init__(spec, shape)
         self.register_buffer("threshold", torch.tensor(0.5, dtype=torch.float64))
         self.register_buffer("log_weights", torch.zeros(len(spec.classes)).double(), persistent=False)
+        self.written_as: dict[str, Any] = {"kind": "", "palette": []}
+
+    def fit(self, part: Part) -> None:
+        """Note how the training masks are written."""
+        name = self.spec.targets[0]
+        store: Any = part.stores[name]
+        self.written_as = store.written_as(part.raw[name].to_numpy())
 
     def class_counts(self, part: Part) -> Int64[Tensor, " classes"]:
         targets, classes = self.targets(part), len(self.spec.classes)
@@ -66,10 +74,15 @@ class MaskTask(Task):
         return MapShape(1 if classes == 2 else classes, self.shape.height, self.shape.width)
 
     def targets(self, part: Part) -> UInt8[Tensor, "rows height width"]:
-        """Class codes of the pixels, scaled and cropped as the images are; 255 for an unknown class."""
+        """Class codes of the pixels, scaled and cropped as the images are.
+
+        255 stands for an unknown class, and 254 for pixels that count nowhere.
+        """
         name = self.spec.targets[0]
         store: Any = part.stores[name]
-        codes = codes_of(store.classes_of(np.arange(len(store))), self.spec.classes, unknown=UNKNOWN)
+        names = store.classes_of(np.arange(len(store)))
+        codes = codes_of(names, self.spec.classes, unknown=UNKNOWN)
+        codes[np.isin(names, self.spec.ignored)] = IGNORED
         labels = store.labels(self.shape[1:], part.raw[name].to_numpy())
         same = np.array_equal(codes, np.arange(len(codes)))
         return labels if same else torch.from_numpy(codes.astype(np.uint8))[labels.long()]
@@ -88,12 +101,28 @@ class MaskTask(Task):
             probabilities = probabilities * weights[:, None, None]
         return masks_of(probabilities, threshold=float(self.threshold))
 
+    def as_written(self, masks: UInt8[np.ndarray, "rows height width"]) -> np.ndarray:
+        """Masks of class codes with the values that the data's own masks have.
+
+        They are bytes, for masks of 16 bits such numbers, and for colours `[rows, height, width, 3]`.
+        """
+        names = self.spec.classes
+        if any(name.startswith("#") for name in names):
+            colours = [
+                bytes.fromhex(name[1:]) if name[0] == "#" else bytes([int(name)] * 3) for name in names
+            ]
+            return np.array([list(colour) for colour in colours], dtype=np.uint8)[masks]
+        deep = self.written_as["kind"] == "deep"
+        return np.array([int(name) for name in names], dtype=np.uint16 if deep else np.uint8)[masks]
+
     def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         """Dice at a threshold of one half; for two classes by numbers of pixels, so that batches add up."""
         assert isinstance(targets, Tensor)
         classes = len(self.spec.classes)
         masks, targets = masks_of(probabilities_of(scores.detach().float())), targets.to(scores.device)
-        pairs = [(masks == code, targets == code) for code in ([1] if classes == 2 else range(classes))]
+        counted = targets != IGNORED
+        codes = [1] if classes == 2 else range(classes)
+        pairs = [((masks == code) & counted, targets == code) for code in codes]
         shared = torch.stack([(a & b).sum() for a, b in pairs]).double()
         sizes = torch.stack([a.sum() + b.sum() for a, b in pairs]).double()
         if classes == 2:
@@ -121,11 +150,16 @@ class MaskTask(Task):
         return {"threshold": float(self.threshold)} if len(self.spec.classes) == 2 else {}
 
     def facts(self) -> dict[str, Any]:
-        return {"log_weights": self.log_weights.tolist(), **super().facts()}
+        return {
+            "log_weights": self.log_weights.tolist(),
+            "written_as": self.written_as,
+            **super().facts(),
+        }
 
     def restore(self, facts: dict[str, Any]) -> None:
         if any(facts.get("log_weights", [])):
             self.log_weights.copy_(torch.tensor(facts["log_weights"], dtype=torch.float64))
+        self.written_as = facts.get("written_as", self.written_as)
         super().restore(facts)
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:

@@ -17,6 +17,7 @@ from inspect import isclass, isfunction
 from pathlib import Path
 from typing import Any
 
+from handrail.tools.interface import argument
 from handrail.tools.moved import current_path
 
 _SAFE_PATH = "PYTHONSAFEPATH"  # as the option -P
@@ -62,7 +63,7 @@ def refusal(path: str, does: str = "to import it can run any code; nothing was i
             _process.named.add(now)
         return ""
     where = f"in '{origin.name}'" if origin else "in a file"
-    return f"'{path}' stands {where}, and {does}. If you trust whoever wrote it, add --trust (trust=True)."
+    return f"'{path}' stands {where}, and {does}. If you trust whoever wrote it, add {argument('trust')}."
 
 
 def name_paths(values: Any) -> None:

@@ -22,6 +22,14 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def number(value: float) -> str:
+    """As a person writes it: `99999999` and `5305629.5`, where `g` gives 1e+08; `0.25`, `1e+20`, `1e-07`."""
+    size = abs(value)
+    if not 1e5 <= size < 1e15:
+        return f"{value:g}"
+    return f"{value:.0f}" if value == round(value) else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
 def list_some(items: Iterable[object], *, most: int = 5, last: str = ", ") -> str:
     """`a, b, c`; beyond `most`, how many more there are: `a, b, c, d, e and 7 more`.
 

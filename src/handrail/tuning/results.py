@@ -18,6 +18,7 @@ from handrail.run import Run
 from handrail.runs.folder import check_folder, claim, discard_unless, read_json, write_json
 from handrail.runs.lock import hold
 from handrail.tools.files import write_bytes, write_text
+from handrail.tools.interface import call
 from handrail.tools.notebook import Printable
 from handrail.tuning.space import Choices, Dimension
 from handrail.tuning.trial import TrialStore
@@ -93,7 +94,8 @@ class Search(Printable):
         from handrail.report.search import search_text
 
         if not self.folder.summary.exists():
-            return f"{self!r}: it has not ended; continue it with: handrail tune --resume {self.path}"
+            continues = call("tune --resume", self.path, function="resume_search")
+            return f"{self!r}: it has not ended; continue it with: {continues}"
         return visible(search_text(self.summary))
 
     @property

@@ -12,13 +12,14 @@ import torch
 
 from handrail.data.dataset import Dataset
 from handrail.data.prepare import prepare
-from handrail.data.sources import as_written, read
+from handrail.data.writers import keep_table
 from handrail.errors import RecipeError, RunError, TrainingError, did_you_mean
 from handrail.recipe import SOURCES, Recipe, compose
 from handrail.runs.assembly import check_data, check_start
 from handrail.runs.folder import set_aside, write_yaml
 from handrail.runs.lock import hold
 from handrail.tools.files import write_atomically
+from handrail.tools.interface import argument, call
 from handrail.tools.machine import cores
 from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
@@ -157,7 +158,7 @@ def _search_in(folder: SearchFolder, asked: Recipe, *, refit: bool, trust: bool,
             fit_winner(folder, data, trust=trust, allow_pickle=allow_pickle, progress=progress)
     except (Interrupted, KeyboardInterrupt) as stop:
         number = stop.exit_code - 128 if isinstance(stop, Interrupted) else signal.SIGINT
-        advice = f"Continue with: handrail resume {folder.path}"
+        advice = f"Continue with: {call('resume', folder.path, function='resume_search')}"
         raise Interrupted(f"interrupted; every finished trial is stored. {advice}", number) from None
     return Search(folder.path, trust=trust)
 
@@ -178,7 +179,8 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
     if known and known["data"] != data.fingerprint:
         raise RunError(
             f"'{data.source}' has changed since the search began: its rows, or their order, are not the same."
-            " Restore it, name its new place (resume --source), or search again into another folder."
+            f" Restore it, name its new place ({argument('source', 'PATH')}), or search again into another "
+            "folder."
         )
     if not known:
         store.note({"recipe": plain, "data": data.fingerprint, "threads": max(1, cores() // _workers(asked))})
@@ -187,14 +189,17 @@ def _prepare(folder: SearchFolder, asked: Recipe, store: TrialStore) -> Dataset:
 
 def _with_data_in_folder(folder: SearchFolder, asked: Recipe) -> Recipe:
     """Write the recipe, and tables that lie in memory, for workers and a later resume to read."""
-    written, changes = asked.asked(), {}
+    written = asked.asked()
+    changes: dict[str, Any] = {}
     for name in SOURCES:
         source = getattr(asked.data, name)
         several = isinstance(source, list) and all(isinstance(item, str | Path) for item in source)
         if source is None or isinstance(source, str | Path) or several:
             continue
         with write_atomically(folder.data(name)) as path:
-            read(source, options=as_written(asked.data.read)).frame.write_parquet(path)
+            table = keep_table(source, path, options=asked.data.read, drop=asked.data.drop)
+        if name == "source" and asked.data.target is None and table.target is not None:
+            changes["data.target"] = written["data"]["target"] = table.target
         written["data"][name] = folder.data(name).name
         changes[f"data.{name}"] = str(folder.data(name).absolute())
     if not folder.recipe.exists():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.data import checks
-from handrail.data.checks.columns import outlying
+from handrail.data.checks.columns.values import outlying
 from handrail.data.checks.drift import chi_square, kolmogorov_smirnov
 from handrail.data.columns.schema import Schema, infer, read_frame
 from handrail.data.finding import Finding
@@ -18,7 +18,8 @@ from handrail.data.part import Part
 from handrail.data.prepare import prepare
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.table import Table
-from handrail.data.task import TaskSpec, infer_task
+from handrail.data.targets.infer import infer_task
+from handrail.data.task import TaskSpec
 from handrail.recipe.sections import DataRecipe
 
 Values = Sequence | np.ndarray
@@ -255,9 +256,11 @@ def test_columns_that_were_set_aside_are_named_with_the_setting_that_takes_them_
     columns["version"] = ["v1"] * rows
     findings = check(columns)
     assert {name: (finding.level, finding.column) for name, finding in findings.items()} == {
-        "identifier": ("note", None),
+        "identifier": ("note", "id"),
+        "text-set-aside": ("warning", "note"),
         "constant": ("note", "version"),
     }
+    assert "data.columns.note=text" in findings["text-set-aside"].action
     assert "data.columns.id" in findings["identifier"].action
 
 
@@ -549,8 +552,8 @@ def test_any_table_can_be_checked(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("path", "target", "expected"),
     [
-        ("adult-census/adult-train.csv", -1, {"duplicates", "repeats", "missing", "outliers"}),
-        ("titanic/titanic.csv", "Survived", {"identifier", "missing", "outliers"}),
+        ("adult-census/adult-train.csv", -1, {"duplicates", "repeats", "missing", "outliers", "marker"}),
+        ("titanic/titanic.csv", "Survived", {"identifier", "text-set-aside", "missing", "outliers"}),
         ("california-housing/housing.csv", "median_house_value", {"missing", "outliers"}),
         (
             "wine-quality/winequality-red.csv",

@@ -5,12 +5,16 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
-from handrail.data.checks.columns import _may_have_outliers, outlying
-from handrail.data.columns.schema import Schema, infer, infer_column, read_column, read_frame
+from handrail.data.checks.columns.numbers import look_at_numbers
+from handrail.data.checks.columns.values import _may_have_outliers, outlying
+from handrail.data.columns.schema import Column, Schema, infer, infer_column, read_column, read_frame
 from handrail.data.columns.together import sorted_quantiles
+from handrail.data.part import Part
 from handrail.data.sources.cells import check_distinct, clean_text
 from handrail.data.split.row_hashes import row_hashes
+from handrail.data.table import Table
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +72,19 @@ def test_quantiles_and_outliers_are_those_of_numpy() -> None:
     values[7, 9], values[12] = 1e6, 3.0
     quantiles = sorted_quantiles(np.sort(values, axis=1), [0.25, 0.75])
     np.testing.assert_allclose(quantiles, np.nanquantile(values, [0.25, 0.75], axis=1), rtol=1e-12)
-    columns = [pl.Series(row, dtype=pl.Float64).fill_nan(None) for row in values]
+    frame = pl.DataFrame(values.T, schema=[f"c{place}" for place in range(50)]).fill_nan(None)
+    rows = np.arange(len(frame))
+    part = Part("train", frame, frame, torch.zeros(len(frame)), rows, Table(frame, source="t"))
+    numbers = look_at_numbers(
+        part, Schema(columns=tuple(Column(name=n, kind="numeric") for n in frame.columns))
+    )
+    near = {int(name[1:]) for name in _may_have_outliers(numbers, frame.columns)}
+    np.testing.assert_array_equal(numbers.known, (~np.isnan(values)).sum(axis=1))
+    np.testing.assert_allclose(numbers.least, np.nanmin(values, axis=1))
+    assert numbers.which(~numbers.once) == ["c12"]
     far = [place for place, row in enumerate(values) if len(outlying(row))]
     assert 7 in far
-    assert set(far) <= set(_may_have_outliers(columns)) <= {*far, 12}
+    assert set(far) <= near <= {*far, 12}
 
 
 def test_wide_tables_take_no_step_for_each_pair_of_columns() -> None:

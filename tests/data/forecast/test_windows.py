@@ -16,7 +16,8 @@ from handrail.data.dataset import make_part
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.forecast.plan import plan_windows
 from handrail.data.forecast.season import find_season
-from handrail.data.forecast.windows import divide, in_time_order, make_windows, stretches, window_table
+from handrail.data.forecast.timeline import order_rows
+from handrail.data.forecast.windows import divide, make_windows, stretches, window_table
 from handrail.data.prepare import prepare, reopen
 from handrail.data.rows import TargetWindows, Windows
 from handrail.data.sources import read
@@ -109,21 +110,21 @@ def test_gaps_are_filled_from_before_and_missing_truth_stays_missing() -> None:
     assert store_in(windows.table).matrix[:6, 0].tolist() == pytest.approx([mean, 1, 1, 3, 3, 5])
     assert windows.table.frame["y +1"][0] is None
     assert windows.table.frame["y +2"][0] == 5
-    assert "'other'" in windows.table.notes[-1]
+    assert plan.left_out == ("other",)
 
 
 def test_rows_are_sorted_by_their_dates_and_keep_their_names() -> None:
     frame = ramp(30).frame.reverse()
-    ordered = in_time_order(Table(frame, "toy.csv"))
+    ordered = order_rows(Table(frame, "toy.csv"), ()).table
     assert ordered.frame["y"].to_list() == list(range(30))
     assert ordered.row_name(0) == "row 30"
     assert "sorted by 'when'" in ordered.notes[-1]
-    assert in_time_order(ramp()).notes == ()
+    assert order_rows(ramp(), ()).table.notes == ()
     gap = frame.with_columns(pl.when(pl.col("y") == 3).then(None).otherwise("when").alias("when"))
-    with pytest.raises(DataError, match=r"column 'when' of 'toy.csv' has no date in 1 rows \(row 27\)"):
-        in_time_order(Table(gap, "toy.csv"))
+    with pytest.raises(DataError, match=r"column 'when' of 'toy.csv' has no date in 1 row \(row 27\)"):
+        order_rows(Table(gap, "toy.csv"), ())
     with pytest.raises(DataError, match="30 different dates in 60 rows; expected one row for each moment"):
-        in_time_order(Table(pl.concat([frame, frame]), "toy.csv"))
+        order_rows(Table(pl.concat([frame, frame.with_columns(y=pl.col("y") + 1)]), "toy.csv"), ())
 
 
 @settings(deadline=None)
@@ -168,7 +169,10 @@ def test_nothing_of_the_test_rows_reaches_training_or_validation(
     columns = {
         "when": [str(datetime(2024, 1, 1) + timedelta(hours=row)) for row in range(rows)],
         "y": [f"{value:.2f}" for value in draw.normal(size=rows)],
-        "x": [f"{value:.2f}" if value > 0.5 else None for value in draw.normal(size=rows)],
+        "x": [
+            f"{value:.2f}" if (row not in (5, 12) if two else value > 0.5) else None
+            for row, value in enumerate(draw.normal(size=rows))
+        ],
         "kind": list(draw.choice(["a", "b"], rows)),
     }
     recipe = DataRecipe(forecast=Forecast(horizon=horizon), split=Split(validation=0.2, test=0.2))

@@ -69,7 +69,7 @@ def test_json_of_mixed_types_is_text(tmp_path):
     [
         ("t.json", '[{"a": 1}', r"t.json is not JSON: .* in line 1, column 10"),
         ("t.json", "3", r"found int; expected an array of records"),
-        ("t.json", '[{"a": {"b": 1}}]', r"column 'a' holds a nested value in row 1"),
+        ("t.json", '[{"a": {"b": 1}}]', r"column 'a' holds nested values.*data.drop=\[a\]"),
         ("t.json", '{"a": [1, 2], "b": [1]}', r"columns of different lengths \('a' 2, 'b' 1\)"),
         ("t.json", "[]", r"t.json has no columns"),
         ("t.json", "[1, 2]", r"row 1 holds int; expected a record"),
@@ -113,7 +113,7 @@ def test_parquet_and_arrow(tmp_path):
         result = read(tmp_path / name).frame
         assert result.rows() == [
             (1.0, "a", "x", 1.5, datetime(2020, 1, 2), 1, None),
-            (None, None, None, None, None, 2, None),
+            (None, "NA", None, None, None, 2, None),
             (float("inf"), "b", "y", 2.0, datetime(2021, 1, 2), None, None),
         ]
         assert result["decimal"].dtype == pl.Float64
@@ -182,7 +182,7 @@ def test_a_pickle_does_not_run_without_the_flag(tmp_path, name):
         read(path)
     assert not trace.exists()
     if name in ("bomb.pkl", "bomb"):
-        with pytest.raises(DataError, match=r"Nothing was run.*--allow-pickle"):
+        with pytest.raises(DataError, match=r"Nothing was run.*allow_pickle=True"):
             read(path)
 
 

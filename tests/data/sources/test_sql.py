@@ -68,7 +68,6 @@ def test_views_and_queries(database):
         ({"table": "people", "query": "select 1"}, r"both a table and a query"),
         ({"query": "selct 1"}, r"does not only read; expected a SELECT"),
         ({"query": "delete from people"}, r"does not only read; expected a SELECT"),
-        ({"query": "select id, id from orders"}, r"duplicate column names: 'id' \(columns 1, 2\)"),
         ({"query": "select * from people where age > 99"}, r"3 columns and no rows"),
         ({"table": "people", "delimiter": ";"}, r"'delimiter' would have no effect"),
     ],
@@ -221,8 +220,8 @@ def test_postgres_order_query_and_schema(postgres_url):
             {"query": "create table forbidden (a int)"},
             r"does not only read; expected a SELECT",
         ),
-        ({"query": "select array[1, 2] as a"}, r"column 'a' holds a nested value"),
-        ({"query": "select '{\"a\": 1}'::jsonb as j"}, r"column 'j' holds a nested value"),
+        ({"query": "select array[1, 2] as a"}, r"column 'a' holds nested values"),
+        ({"query": "select '{\"a\": 1}'::jsonb as j"}, r"column 'j' holds nested values"),
     ],
 )
 def test_postgres_mistakes(postgres_url, settings, message):

@@ -155,6 +155,13 @@ def test_pictures_that_are_alike_need_no_remark(tmp_path: Path) -> None:
     assert ImageStore.of_files(files(tmp_path, digits(5))).remarks == ()
 
 
+def test_transparent_pixels_are_said_and_opaque_ones_are_not(tmp_path: Path) -> None:
+    pictures = digits(4, channels=4)
+    pictures[1:, ..., 3] = 255
+    (remark,) = ImageStore.of_files(files(tmp_path, pictures), ["a", "b", "c", "d"]).remarks
+    assert remark == "1 of 4 pictures have transparent pixels, which stand on white: a."
+
+
 def test_places_alone_are_decoded_without_the_rest(tmp_path: Path) -> None:
     paths = [*files(tmp_path / "a", digits(3)), *files(tmp_path / "b", digits(2, side=14))]
     store = ImageStore.join([ImageStore.of_files(paths), ImageStore.of_array(digits(4), "c")])

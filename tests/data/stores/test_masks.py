@@ -86,6 +86,17 @@ def test_joined_masks_share_their_classes(tmp_path: Path) -> None:
     assert both.labels((1, 2)).tolist() == [[[0, 1]], [[0, 2]]]
 
 
+def test_pixels_are_counted_by_class_and_the_palette_is_known(tmp_path: Path) -> None:
+    store = of_values(tmp_path, np.array([[0, 255], [255, 255]], dtype=np.uint8))
+    assert store.pixels_of([0]) == {"0": 1, "255": 3}
+    assert store.pixels_of([0, 0]) == {"0": 2, "255": 6}
+    assert store.written_as([0]) == {"kind": "colour", "palette": []}
+    palette = Image.fromarray(np.array([[0, 1]], dtype=np.uint8))
+    palette.putpalette([9, 9, 9, 200, 0, 0])
+    store = MaskStore.of_files([saved(palette, tmp_path / "p.png")])
+    assert store.written_as([0]) == {"kind": "palette", "palette": [9, 9, 9, 200, 0, 0]}
+
+
 def test_what_is_no_mask_is_named(tmp_path: Path) -> None:
     smooth = np.arange(200, dtype=np.uint8).reshape(10, 20)
     with pytest.raises(

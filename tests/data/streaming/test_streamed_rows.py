@@ -167,6 +167,17 @@ def test_names_of_the_user_replace_those_of_the_file(tmp_path: Path) -> None:
     assert [block.to_dict(as_series=False) for _, block in source.blocks(["y"])] == [{"y": [3, 4]}]
 
 
+def test_nested_columns_may_be_dropped(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": [1, 2], "tags": [["x"], []], "b": [0.5, 1.5]})
+    paths = files(tmp_path, frame)
+    with pytest.raises(DataError, match=r"'tags' holds nested values.*data\.drop=\[tags\]"):
+        read(paths)
+    rows = ParquetRows(paths, "t", ReadOptions(), ["tags"])
+    assert rows.columns == ["a", "tags", "b"]
+    assert next(rows.blocks())[1].rows() == [(1, None, 0.5), (2, None, 1.5)]
+    assert next(rows.blocks(["b"]))[1]["b"].to_list() == [0.5, 1.5]
+
+
 def test_files_that_differ_are_told_at_once(tmp_path: Path) -> None:
     frames = (
         pl.DataFrame({"a": [1], "b": [2]}),

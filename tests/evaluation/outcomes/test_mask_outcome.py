@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from handrail.evaluation.outcomes.masks import MaskOutcome, Tally
+from handrail.objectives.maps import IGNORED
 
 IMAGES, SIDE = 6, 8
 
@@ -72,6 +73,17 @@ def test_pixels_of_a_class_that_training_did_not_have_are_wrong() -> None:
     true = torch.zeros(1, 2, 2, dtype=torch.uint8)
     true[0, 0, 0] = 255
     assert outcome(torch.zeros_like(true), true, 2).measure()["pixel_accuracy"] == 0.75
+
+
+def test_a_picture_without_a_pixel_that_counts_changes_no_figure() -> None:
+    said, true = masks(2, 1), masks(2, 2)
+    without = outcome(said[1:], true[1:], 2).measure()
+    true[0] = IGNORED
+    whole = outcome(said, true, 2)
+    assert whole.measure() == without
+    assert whole.describe(0, truth=True) == "no pixel that counts"
+    assert whole.errors()[0] == 0
+    assert np.isnan(whole.columns()["truth_b"][0])
 
 
 def test_words_and_columns_of_a_row() -> None:

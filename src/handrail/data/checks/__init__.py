@@ -11,20 +11,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from handrail.data.checks.columns import check_columns
+from handrail.data.checks.columns.dates import check_dates
+from handrail.data.checks.columns.identifiers import check_identifiers
+from handrail.data.checks.columns.markers import check_markers
+from handrail.data.checks.columns.numbers import look_at_numbers
+from handrail.data.checks.columns.spellings import check_spellings
+from handrail.data.checks.columns.values import check_columns
+from handrail.data.checks.columns.words import check_words
 from handrail.data.checks.drift import check_drift
 from handrail.data.checks.leaks import check_leaks
+from handrail.data.checks.masks import check_masks
 from handrail.data.checks.repeats import HashedRows, check_repeats
 from handrail.data.checks.target import check_target
+from handrail.data.checks.weights import check_weights
 from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
+from handrail.recipe.reading import Split
 from handrail.tools.words import list_some, plural
 
 __all__ = ["check_drift", "check_parts", "check_size"]
 
 ROWS_PER_PARAMETER, ROWS_PER_CLASS, ROWS_PER_PREDICTOR = 10, 1000, 10
+_AS_USUAL = Split()
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -38,6 +48,9 @@ def check_parts(
     sealed: np.ndarray,
     hashed: tuple[HashedRows, HashedRows] | None = None,
     ignored: Sequence[str] = (),
+    ignore_asked: bool = False,
+    split: Split = _AS_USUAL,
+    fold: bool | str = "auto",
 ) -> list[Finding]:
     """All checks that need no look at test rows; errors first, then warnings, then notes.
 
@@ -47,22 +60,39 @@ def check_parts(
         sealed: the hashes of the test rows by the columns that tell rows apart.
         hashed: training and validation rows by the same columns; by default `train` and `validation`, by all.
         ignored: the columns that do not tell rows apart, such as a running number.
+        ignore_asked: whether `data.masks.ignore` says which values of masks are no class.
+        split: how the parts were drawn.
+        fold: `data.encoding.fold_case`.
     """
     ours, theirs = hashed or [
         HashedRows(part.name, part.rows, part.table, part.hashes) for part in (train, validation)
     ]
+    numbers = look_at_numbers(train, schema)
     findings = [
         *check_leaks(train, validation, schema=schema, task=task),
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
-        *check_columns(train, validation, schema=schema),
+        *check_masks(train, validation, task=task, asked=ignore_asked),
+        *check_words(train, schema=schema, task=task),
+        *check_weights(train, schema=schema, task=task),
+        *check_identifiers(train, schema, task, numbers),
+        *check_dates(train, validation, schema=schema, task=task, split=split),
+        *check_markers(train, schema, numbers),
+        *check_spellings(train, schema, fold),
+        *check_columns(train, validation, schema=schema, numbers=numbers),
     ]
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
 
 
 def check_size(
-    rows: int, parameters: int, task: TaskSpec, schema: Schema, class_counts: Sequence[int]
+    rows: int,
+    parameters: int,
+    task: TaskSpec,
+    schema: Schema,
+    class_counts: Sequence[int],
+    *,
+    chosen: bool = False,
 ) -> list[Finding]:
     """The lectures' rules of thumb: 10 rows a parameter, 1000 rows a class, 10 rows a predictor (regression).
 
@@ -70,19 +100,11 @@ def check_size(
         rows: training rows.
         parameters: of the network, those that are learned.
         class_counts: training rows of each class of `task.classes`, in order; empty where rows have no class.
+        chosen: whether handrail chose the network: then its size is a note, not for the user to mend.
     """
     findings, predictors = [], len(schema.used)
     if rows < ROWS_PER_PARAMETER * parameters:
-        findings.append(
-            Finding(
-                level="warning" if rows < parameters else "note",
-                name="rows-per-parameter",
-                seen=_describe_shortage(rows, parameters, "parameter", ROWS_PER_PARAMETER),
-                why="A network with so much freedom can learn its rows by heart.",
-                action="Training stops when validation no longer improves (training.patience); a smaller "
-                "network, dropout or a penalty (model, objective.penalties) leaves less freedom.",
-            )
-        )
+        findings.append(_find_freedom(rows, parameters, chosen=chosen))
     if task.name == "regression" and rows < ROWS_PER_PREDICTOR * predictors:
         findings.append(
             Finding(
@@ -94,6 +116,21 @@ def check_size(
             )
         )
     return findings + (_find_small_classes(task, class_counts) if class_counts else [])
+
+
+def _find_freedom(rows: int, parameters: int, *, chosen: bool) -> Finding:
+    """More parameters than the rule of thumb allows."""
+    less = "a smaller network, dropout or a penalty (model, objective.penalties) leaves less freedom."
+    action = f"Training stops when validation no longer improves (training.patience); {less}"
+    if chosen:
+        action = "Handrail chose this network, and keeps its weights of the best epoch (model names another)."
+    return Finding(
+        level="warning" if rows < parameters and not chosen else "note",
+        name="rows-per-parameter",
+        seen=_describe_shortage(rows, parameters, "parameter", ROWS_PER_PARAMETER),
+        why="A network with so much freedom can learn its rows by heart.",
+        action=action,
+    )
 
 
 def _describe_shortage(rows: int, number: int, noun: str, each: int) -> str:

@@ -10,6 +10,7 @@ from handrail.data.columns.schema import Column, Schema
 from handrail.data.finding import Finding, report_columns
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
+from handrail.tools.words import number
 
 _CHANCE = 0.001  # of one false alarm among all columns
 _SMALLEST = 0.05  # a distance that is beyond chance but smaller than this is nobody's trouble
@@ -98,7 +99,7 @@ def _compare_numbers(
     distance, chance = kolmogorov_smirnov(_sample(first), _sample(other))
     middles = [float(np.median(values.to_numpy())) for values in (first, other)]
     ours, theirs = (
-        str(np.datetime64(int(value), "s")).split("T")[0] if is_moment else f"{value:.4g}"
+        str(np.datetime64(int(value), "s")).split("T")[0] if is_moment else number(float(f"{value:.4g}"))
         for value in middles
     )
     return _Difference(name, distance, chance, f"distance {distance:.2f}, middle {ours} against {theirs}")
@@ -117,7 +118,7 @@ def _compare_levels(first: pl.Series, other: pl.Series, name: str | None) -> _Di
     if example is None:
         word = "missing"
     else:
-        word = f"'{example:g}'" if isinstance(example, float) else f"'{example}'"
+        word = f"'{number(example)}'" if isinstance(example, float) else f"'{example}'"
     detail = f"distance {gaps.sum() / 2:.2f}, {word} in {shares[0, most]:.1%} against {shares[1, most]:.1%}"
     return _Difference(name, float(gaps.sum() / 2), chi_square(counts), detail)
 

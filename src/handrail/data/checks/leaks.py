@@ -16,7 +16,7 @@ from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, advise_drop, report_columns
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-from handrail.tools.words import plural
+from handrail.tools.words import number, plural
 
 _FEWEST_ROWS = 50  # below, a perfect match is too easily chance
 _FEWEST_OTHERS = 5  # rows outside the largest class: 50 rows with 5 others can be drawn in two million ways
@@ -222,7 +222,7 @@ def _report_sum(names: np.ndarray, weights: np.ndarray, shares: np.ndarray, targ
 
 def _term(weight: float, name: str) -> str:
     """`+ 2 · 'a'`; a weight of 1 is left out."""
-    factor = "" if abs(abs(weight) - 1) < 1e-3 else f"{abs(weight):.4g} · "
+    factor = "" if abs(abs(weight) - 1) < 1e-3 else f"{number(float(f'{abs(weight):.4g}'))} · "
     return f"{'-' if weight < 0 else '+'} {factor}'{name}'"
 
 

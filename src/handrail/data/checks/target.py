@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from handrail.data.checks.columns import outlying
+from handrail.data.checks.columns.values import outlying
+from handrail.data.checks.labels import check_labels
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, share
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-from handrail.tools.words import list_some, plural
+from handrail.tools.words import list_some, number, plural
 
 _RARE_SHARE = 0.10
 _FEW_ROWS = 10
@@ -25,7 +26,11 @@ def check_target(train: Part, validation: Part, *, task: TaskSpec, balance: str)
     if not task.is_classification:
         return []
     sizes = [np.bincount(part.target.numpy(), minlength=len(task.classes)) for part in (train, validation)]
-    return _find_imbalance(sizes[0], task, balance) + _find_rare_classes(sizes[0], sizes[1], task)
+    return [
+        *check_labels(train, validation, task=task),
+        *_find_imbalance(sizes[0], task, balance),
+        *_find_rare_classes(sizes[0], sizes[1], task),
+    ]
 
 
 def _find_imbalance(sizes: np.ndarray, task: TaskSpec, balance: str) -> list[Finding]:
@@ -101,9 +106,8 @@ def _check_values(train: Part, name: str) -> list[Finding]:
     values = as_numbers(train.raw[name]).to_numpy()
     findings = []
     levels, counts = np.unique(values, return_counts=True)
-    usual = (
-        f"{share(int(counts.max()), len(values))} of training rows have the value {levels[counts.argmax()]:g}"
-    )
+    level, rows = number(levels[counts.argmax()]), share(int(counts.max()), len(values))
+    usual = f"{rows} of training rows have the value {level}"
     if counts.max() >= _NEARLY_ALWAYS * len(values):
         findings.append(
             Finding(
@@ -125,7 +129,7 @@ def _check_values(train: Part, name: str) -> list[Finding]:
                 name="target-outliers",
                 column=name,
                 seen=f"Target '{name}': {plural(len(far), 'training row')} more than 10 interquartile ranges "
-                f"from the quartiles, such as {values[place]:g} in "
+                f"from the quartiles, such as {number(values[place])} in "
                 f"{train.table.row_name(int(train.rows[place]))}.",
                 why="Squared errors of a few such rows outweigh all others.",
                 action="They stay; objective.loss=huber or mae weakens them.",

@@ -1,35 +1,19 @@
 """One column in one form: numbers, labels, yes or no, seconds. No value is read by the rows beside it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from jaxtyping import Bool
+
+from handrail.data.columns.dates import ISO_FORMATS, best_date_format, find_dates, moments
 
 BOOLEANS = {"false": 0.0, "true": 1.0}  # as programs write truth values
 YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))  # words that belong together
 TRUE = tuple(word for yes, _ in YES_NO for word in yes)
 FALSE = tuple(word for _, no in YES_NO for word in no)
+MISSING_WORDS = ("?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", ".")
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
-# What a date of each style looks like: chrono alone would take '1.2.3' for the year 3. Where day and month
-# could be either, month first comes first.
-_DATE_STYLES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"^\d{4}[-/]\d{1,2}(?:[-/]|$)", (
-        "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S",
-        "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z",
-        "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m",
-    )),
-    (r"^\d{1,2}[-/. ](?:[[:alpha:]]+|\d{1,2})[-/. ]\d{4}(?:\D|$)", (
-        "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M",
-        "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%d/%m/%Y %I:%M %p",
-        "%m/%d/%Y %I:%M:%S %p", "%d/%m/%Y %I:%M:%S %p", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%d %B %Y",
-        "%d-%b-%Y",
-    )),
-    (r"^(?:\d{1,2}/\d{1,2}/\d\d|\d\d\.\d\d\.\d\d|\d{1,2}-[[:alpha:]]{3}-\d\d)$", (
-        "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y",
-    )),
-    (r"^(?:1[6-9]|20|21)\d{6}$", ("%Y%m%d",)),
-)  # fmt: skip
-_LOOKS = {date_format: look for look, formats in _DATE_STYLES for date_format in formats}
-_ISO_FORMATS = tuple(date_format for date_format in _LOOKS if date_format.startswith("%Y-"))
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
@@ -90,13 +74,17 @@ def as_booleans(series: pl.Series) -> pl.Series:
     return pl.select(pl.when(numbers.is_in([0.0, 1.0])).then(numbers)).to_series().alias(series.name)
 
 
-def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
+def as_seconds(
+    series: pl.Series, date_format: str | None, more: Sequence[str] = (), *, order: str = "auto"
+) -> pl.Series:
     """Dates as seconds since 1970-01-01 UTC, as which numbers count unless the format is one of digits.
 
     Arguments:
         series: any column.
-        date_format: of texts; by default the one that reads the most of them. Dates by ISO 8601 cannot be
+        date_format: of texts; by default those that read the most of them. Dates by ISO 8601 cannot be
             mistaken: they are read too where the format begins with the year or is not known.
+        more: formats of what the first does not read.
+        order: of day, month and year where no format is given and the values leave it open.
     """
     if series.dtype in (pl.Date, pl.Datetime):
         return series.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
@@ -105,15 +93,24 @@ def as_seconds(series: pl.Series, date_format: str | None) -> pl.Series:
     if series.dtype != pl.String and not series.dtype.is_numeric():
         return pl.Series(series.name, [None] * len(series), dtype=pl.Float64)
     texts = as_labels(series, numbers=True)
-    usual = date_format or date_format_of(texts.drop_nulls()) or best_date_format(texts.drop_nulls())
-    if usual is None:
+    formats = (date_format, *more) if date_format else _formats_of(texts.drop_nulls(), order)
+    if not formats:
         return as_numbers(series)
-    seconds = moments(texts, usual)
-    for other in _ISO_FORMATS if usual.startswith("%Y") or date_format is None else ():
+    iso = ISO_FORMATS if formats[0].startswith("%Y") or date_format is None else ()
+    seconds = moments(texts, formats[0])
+    for other in dict.fromkeys((*formats[1:], *iso)):
         if seconds.null_count() == texts.null_count():
             break
         seconds = seconds.fill_null(moments(texts, other))
     return seconds
+
+
+def _formats_of(texts: pl.Series, order: str) -> tuple[str, ...]:
+    style = find_dates(texts, order)
+    if style is not None:
+        return style.formats
+    best = best_date_format(texts, order)
+    return () if best is None else (best,)
 
 
 def has_leading_zeros(values: pl.Series) -> bool:
@@ -124,30 +121,3 @@ def has_leading_zeros(values: pl.Series) -> bool:
 def are_numbers(values: pl.Series) -> bool:
     """Whether all texts are numbers rather than codes or words."""
     return not as_numbers(values).null_count() and not has_leading_zeros(values)
-
-
-def date_format_of(values: pl.Series) -> str | None:
-    """The first format that reads every value."""
-    sample = values.head(200)
-    for look, formats in _DATE_STYLES:
-        if bool(sample.str.contains(look).all()):
-            for date_format in formats:
-                if not any(moments(texts, date_format).null_count() for texts in (sample, values)):
-                    return date_format
-    return None
-
-
-def best_date_format(values: pl.Series) -> str | None:
-    """The format that reads every value, else the one that reads the most."""
-    if not len(values):
-        return None
-    unread = {date_format: moments(values, date_format).null_count() for date_format in _LOOKS}
-    best = min(unread, key=lambda date_format: unread[date_format])
-    return best if unread[best] < len(values) else None
-
-
-def moments(texts: pl.Series, date_format: str) -> pl.Series:
-    """Texts of one format as seconds since 1970-01-01 UTC; null where they are not of it."""
-    fitting = pl.select(pl.when(texts.str.contains(_LOOKS[date_format])).then(texts)).to_series()
-    moments = fitting.str.to_datetime(date_format, time_unit="us", strict=False)
-    return (moments.dt.epoch("us").cast(pl.Float64) / 1e6).alias(texts.name)

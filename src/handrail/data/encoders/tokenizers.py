@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int32, Int64
 
+from handrail.data.columns.words import UNSPACED
 from handrail.errors import DataError, HandrailError
 from handrail.recipe.sections import Text
 
@@ -21,6 +22,7 @@ _NOT_A_WORD = "\n"  # stands for unknown words in the library's table, where no 
 _BYTES = 256
 _TEXTS = 8192  # texts that are encoded at once
 _APART = 0.1
+_LOOKED_AT = 1000  # texts
 
 Kind = Literal["characters", "words", "byte_pairs"]
 
@@ -256,8 +258,15 @@ _MODELS: dict[str, type[Characters] | type[Words] | type[BytePairs]] = {
 
 
 def suitable(texts: pl.Series) -> Kind:
-    """Words; characters where nine in ten texts are single words, such as names, formulas or codes."""
+    """Words; characters where nine in ten texts are single words, or their script has no spaces.
+
+    Single words are names, formulas or codes; Chinese, Japanese and Thai are written without spaces.
+    """
     words = texts.cast(pl.String).drop_nulls().str.strip_chars()
+    sample = words.head(_LOOKED_AT)
+    unspaced, letters = (int(sample.str.count_matches(signs).sum()) for signs in (UNSPACED, r"\p{L}"))
+    if unspaced > letters / 2:
+        return "characters"
     several = words.filter(words != "").str.contains(r"\s").to_numpy()
     return "characters" if len(several) and several.mean() < _APART else "words"
 

@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict
 
 from handrail.data.columns.schema import Column, infer, read_column
 from handrail.data.columns.values import as_numbers
+from handrail.data.forecast.clock import Clock
 from handrail.data.forecast.season import Season, choose_season
+from handrail.data.forecast.spacing import Spacing
+from handrail.data.forecast.timeline import Timeline
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.sections import Forecast
@@ -28,6 +31,10 @@ class WindowPlan(BaseModel):
         history, horizon, season: in rows. season_why: which season was taken, or why none.
         train_rows: how many the plan was learned from.
         left_out: columns that are no numbers.
+        date, clock: the column that orders the rows, and how its numbers tell the moment.
+        spacing: the step; None where rows are not evenly spaced, and in plans of earlier versions.
+        fills_steps: whether missing steps are put in as rows.
+        last_row: when the last training row was, in seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +50,10 @@ class WindowPlan(BaseModel):
     train_rows: int
     season_why: str = ""
     left_out: tuple[str, ...] = ()
+    clock: Clock | None = None
+    spacing: Spacing | None = None
+    fills_steps: bool = False
+    last_row: float | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -63,12 +74,17 @@ def plan_windows(
     *,
     train_rows: int,
     kinds: Mapping[str, str] | None = None,
+    times: Timeline | None = None,
 ) -> WindowPlan:
     """Learn how to make windows from the first `train_rows` rows of a table in the order of time.
 
     Numbers and yes-or-no are channels; of the first column of dates the sine and cosine of those cycles that
     are longer than a step and not longer than the training rows. `history: auto` is 8 horizons or 2 cycles of
     the first target, whichever is more, and at most a third of the training rows.
+
+    Arguments:
+        table: its rows in the order of time.
+        times: their moments, where these are known.
 
     Raises: `DataError` for targets that are no numbers, and for training rows without a single window.
     """
@@ -78,7 +94,7 @@ def plan_windows(
     numbers = {column.name: column for column in schema.of_kind("numeric", "boolean")}
     columns = tuple(numbers[name] for name in dict.fromkeys((*targets, *numbers)))
     read = [read_column(train[column.name], column)[0] for column in columns]
-    date = next(iter(schema.of_kind("datetime")), None)
+    date = next(iter(schema.of_kind("datetime")), None) if times is None else times.date
     if settings.season == "auto":
         season = choose_season(read[0].fill_null(float("nan")).to_numpy(), horizon=settings.horizon)
     else:
@@ -94,7 +110,13 @@ def plan_windows(
         season=season.rows,
         season_why=season.why,
         train_rows=train_rows,
-        left_out=tuple(c.name for c in schema.columns if c.name not in numbers and c != date),
+        left_out=tuple(
+            c.name for c in schema.columns if c.name not in numbers and c.name != (date and date.name)
+        ),
+        clock=times and times.clock,
+        spacing=times and times.spacing,
+        fills_steps=times is not None and times.filled,
+        last_row=None if times is None or times.seconds is None else float(times.seconds[train_rows - 1]),
     )
     if train_rows < plan.history + plan.horizon:
         raise DataError(

@@ -15,8 +15,11 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from handrail.data.columns.names import without
-from handrail.data.columns.schema import Column, infer_column, read_column
+from handrail.data.columns.schema import read_column
+from handrail.data.forecast.gaps import INSERTED, bridge, end_with_target, fill_steps
+from handrail.data.forecast.left_out import LEFT_OUT, leave_out_gaps, report_left_out, report_no_dates
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
+from handrail.data.forecast.timeline import Timeline, order_rows
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION, cut_between
 from handrail.data.split.row_hashes import moment_hashes
 from handrail.data.stores.series import WindowStore
@@ -26,9 +29,7 @@ from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 
 HISTORY = "history"
-LEFT_OUT = 3  # beside the codes of the parts
 _LARGEST = 1e18
-_PLACE = "\0place"  # of a row in the table as read
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,22 +52,20 @@ def window_table(
             f"data.split.method: found '{recipe.split.method}'; a forecast is always divided in time, the "
             "last rows being the test. Leave it out."
         )
-    everything = table.frame
-    place = pl.Series(_PLACE, np.arange(len(everything)))
-    kept = without(everything, recipe.drop).with_columns(place)
-    ordered, times = sort_in_time(replace(table, frame=kept))
-    everything = everything[ordered.frame[_PLACE].to_numpy()]
-    ordered = replace(ordered, frame=ordered.frame.drop(_PLACE))
-    settings = recipe.forecast
+    settings, columns = recipe.forecast, table.frame
+    timeline = _timeline(replace(table, frame=without(columns, recipe.drop)), targets, recipe)
+    ordered = timeline.table
     validation_row, test_row = stretches(
         len(ordered.frame),
         horizon=settings.horizon,
         validation=recipe.split.validation,
         test=recipe.split.test,
-        moments=times,
+        moments=timeline.seconds,
     )
-    plan = plan_windows(ordered, targets, settings, train_rows=validation_row, kinds=recipe.columns)
-    windows = make_windows(ordered, plan)
+    plan = plan_windows(
+        ordered, targets, settings, train_rows=validation_row, kinds=recipe.columns, times=timeline
+    )
+    windows = make_windows(ordered, plan, learned=settings.gaps != "keep")
     parts = divide(
         windows.first_target_row,
         horizon=plan.horizon,
@@ -74,56 +73,31 @@ def window_table(
         test_row=test_row,
         stride=settings.stride,
     )
-    # Columns that are left out count as well: leaving one out does not make rows new.
-    moments = moment_hashes(everything, test_row, stores=table.stores)
-    return replace(windows.table, parts=parts, moments=moments), plan.outputs, plan.season
-
-
-def in_time_order(table: Table) -> Table:
-    """The table sorted by its first column of dates if it has one, with a note where it was not sorted.
-
-    Raises: `DataError` for rows without a date, and where most rows share their date with others.
-    """
-    return sort_in_time(table)[0]
-
-
-def sort_in_time(table: Table) -> tuple[Table, Float[np.ndarray, " rows"] | None]:
-    """As `in_time_order`, with the moments of the rows; None without a column of dates."""
-    date = _date_column(table.frame)
-    if date is None:
-        return table, None
-    seconds = read_column(table.frame[date.name], date)[0]
-    if seconds.null_count():
-        rows = np.flatnonzero(seconds.is_null().to_numpy())
-        places = ", ".join(table.row_name(int(row)) for row in rows[:5])
-        raise DataError(
-            f"column '{date.name}' of '{table.source}' has no date in {len(rows):,} rows "
-            f"({places}{' …' if len(rows) > 5 else ''}); a forecast needs the order of time. Mend or remove "
-            "these rows, or drop the column (data.drop)."
-        )
-    if seconds.n_unique() <= len(seconds) // 2:
-        raise DataError(
-            f"column '{date.name}' of '{table.source}' has {seconds.n_unique():,} different dates in "
-            f"{len(seconds):,} rows; expected one row for each moment. Keep one series, or put the others "
-            "into columns of their own."
-        )
-    if seconds.is_sorted():
-        return table, seconds.to_numpy()
-    order = np.argsort(seconds.to_numpy(), kind="stable")
-    note = f"rows were not in the order of time; they were sorted by '{date.name}'"
-    ordered = replace(
-        table,
-        frame=table.frame[order],
-        notes=(*table.notes, note),
-        namer=lambda row: table.row_name(int(order[row])),
-        parts=None if table.parts is None else table.parts[order],
+    parts, gaps = leave_out_gaps(windows.table, parts, plan, table.source)
+    findings = (
+        *windows.table.findings,
+        *report_left_out(ordered.frame.head(validation_row), plan, recipe),
+        *gaps,
     )
-    return ordered, seconds.to_numpy()[order]
+    # Columns that are left out count as well: leaving one out does not make rows new. Steps that were put in
+    # are no rows.
+    first = int((timeline.places[:test_row] != INSERTED).sum())
+    rows = columns[timeline.places[timeline.places != INSERTED]]
+    moments = moment_hashes(rows, first, stores=table.stores)
+    return (
+        replace(windows.table, parts=parts, moments=moments, findings=findings),
+        plan.outputs,
+        plan.season,
+    )
 
 
-def _date_column(frame: pl.DataFrame) -> Column | None:
-    columns = (infer_column(frame[name]) for name in frame.columns if not frame[name].dtype.is_numeric())
-    return next((column for column in columns if column.kind == "datetime"), None)
+def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timeline:
+    """The rows in the order of time, without those behind the end of the targets, and with missing steps."""
+    settings = recipe.forecast
+    timeline = order_rows(table, targets, kinds=recipe.columns, keep=settings.gaps == "keep")
+    if timeline.date is None:
+        timeline = timeline.say(report_no_dates(table.source))
+    return fill_steps(end_with_target(timeline, targets), horizon=settings.horizon, gaps=settings.gaps)
 
 
 def stretches(
@@ -189,7 +163,7 @@ def divide(
     return parts
 
 
-def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Windowed:
+def make_windows(table: Table, plan: WindowPlan, *, future: bool = False, learned: bool = False) -> Windowed:
     """One row for each place where a window fits: `history` rows, then the `horizon` rows of each target.
 
     The column `history` is backed by a `WindowStore` on one matrix; nothing is copied. Targets that are
@@ -198,6 +172,8 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Win
     Arguments:
         table: in the order of time.
         future: also windows whose targets lie behind the end of the table; the last of these is the forecast.
+        learned: short gaps in the targets of training rows stand on the straight line between their
+            neighbours, both of them training rows.
 
     Raises: `DataError` for columns that are missing, and where not a single window fits.
     """
@@ -211,12 +187,20 @@ def make_windows(table: Table, plan: WindowPlan, *, future: bool = False) -> Win
     if not len(first_rows):
         needed = plan.history + (0 if future else plan.horizon)
         raise DataError(
-            f"'{table.source}' has {rows:,} rows; expected at least {needed:,}, so that one window fits."
+            f"'{table.source}' has {rows:,} rows; expected at least {needed:,}, so that one window fits: a "
+            f"forecast looks back on {plan.history:,} rows."
         )
     matrix, truth, notes = _matrix(table, plan)
     namer = _namer(table, plan, first_rows)
+    observed, seen = truth, plan.train_rows
+    truth = np.concatenate([bridge(truth[:seen]), truth[seen:]]) if learned else truth
     store = WindowStore(
-        matrix, torch.from_numpy(first_rows - plan.history), plan=plan, truth=truth, namer=namer
+        matrix,
+        torch.from_numpy(first_rows - plan.history),
+        plan=plan,
+        truth=truth,
+        observed=observed,
+        namer=namer,
     )
     columns = [place_column(HISTORY, len(store)), *_target_columns(truth, plan, first_rows)]
     notes = (*table.notes, *notes, *_describe(plan))
@@ -285,11 +269,9 @@ def _namer(table: Table, plan: WindowPlan, first_rows: np.ndarray) -> Callable[[
 
 
 def _describe(plan: WindowPlan) -> list[str]:
-    notes = [
-        f"{plan.history} rows of history ({len(plan.channels)} channels), {plan.horizon} rows ahead; "
+    order = "" if plan.date is None else f"rows in the order of '{plan.date.name}'"
+    order += f", a step is {plan.spacing}; " if plan.spacing else "; " if order else ""
+    return [
+        f"{order}{plan.history} rows of history ({len(plan.channels)} channels), {plan.horizon} rows ahead; "
         f"{plan.season_why or f'season {plan.season}'}"
     ]
-    if plan.left_out:
-        names = ", ".join(f"'{name}'" for name in plan.left_out)
-        notes.append(f"columns that are no numbers stay out of the forecast: {names}")
-    return notes

@@ -4,7 +4,7 @@ May import tables, stores, tasks and `recipe`. A new format is a reader, entered
 """
 
 import glob
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from handrail.data.limits import check_columns, check_file, check_holes
+from handrail.data.missing_words import join_words
 from handrail.data.raw_files import (
     COMPRESSED,
     as_utf8,
@@ -31,10 +32,14 @@ from handrail.data.sources.columnar import (
     read_parquet,
 )
 from handrail.data.sources.delimited import read_delimited
+from handrail.data.sources.duplicates import number_names
+from handrail.data.sources.layout.guessed_encoding import report_guess
 from handrail.data.sources.media import has_items, read_items, with_pictures
+from handrail.data.sources.media.foreign_boxes import refuse_boxes_file
 from handrail.data.sources.numbers import decide, gather, notations_of, report_decisions, write_plainly
 from handrail.data.sources.objects import from_object, read_pickle
 from handrail.data.sources.sql import is_url, read_sql, sqlite_url
+from handrail.data.sources.unusable import refuse_unusable
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Limits, ReadOptions
@@ -68,7 +73,7 @@ _READERS: dict[str, Reader] = {
 }
 _ALWAYS = frozenset(("names", "missing", "decimal", "thousands", "numbers", "notations"))
 _USED: dict[str, frozenset[str]] = {
-    "text": _ALWAYS | {"delimiter", "header", "quote", "encoding"},
+    "text": _ALWAYS | {"delimiter", "header", "skip", "comment", "rows", "quote", "encoding"},
     "json": _ALWAYS | {"encoding"},
     "json lines": _ALWAYS | {"encoding"},
     "npz": _ALWAYS | {"key"},
@@ -81,7 +86,12 @@ _USED: dict[str, frozenset[str]] = {
 
 
 def read(
-    source: object, *, options: ReadOptions | None = None, cache_in: Path | None = None, labelled: bool = True
+    source: object,
+    *,
+    options: ReadOptions | None = None,
+    cache_in: Path | None = None,
+    labelled: bool = True,
+    drop: Collection[str] | None = (),
 ) -> Table:
     """The table that a source holds.
 
@@ -92,12 +102,15 @@ def read(
         options: settings of reading; what they leave out is detected.
         cache_in: where decoded pictures are kept while they are used; nothing stays there.
         labelled: whether a folder of files must give their classes or other targets.
+        drop: columns that may hold what no network can take (lists, records, binary values), as they are left
+            out; None for all. They are empty in the table.
 
     Raises: `DataError` for a source that does not exist, is no table or has no rows, and for settings that
         would have no effect on it.
     """
     options = options or ReadOptions()
     table = _read(source, options, cache_in, labelled)
+    refuse_unusable(table.unusable, table.source, drop=drop)
     table = table if table.is_text else _with_plain_numbers(table, options)
     check_columns(table.frame.width, table.source, options.limits)
     if table.frame.height == 0 or table.frame.width == 0:
@@ -113,16 +126,18 @@ def read_expecting(
     options: ReadOptions | None = None,
     cache_in: Path | None = None,
     labelled: bool = True,
+    drop: Collection[str] | None = (),
 ) -> Table:
-    """As `read`, for a table that is known to have columns of these names.
+    """As `read`, for a table that is known to have columns of these names, of use to a network.
 
     A text file whose first line was taken for data, but holds all the names, has a header.
     """
     options = options or ReadOptions()
-    table = read(source, options=options, cache_in=cache_in, labelled=labelled)
+    table = read(source, options=options, cache_in=cache_in, labelled=labelled, drop=None)
+    refuse_unusable(table.unusable, table.source, drop=drop, needed=names)
     if not table.is_text or options.header is not None or options.names or not names or not len(table.frame):
         return table
-    first = {str(value) for value in table.frame.row(0)}
+    first = set(number_names([str(value) for value in table.frame.row(0)]))
     if set(names) <= set(table.frame.columns) or not set(names) <= first:
         return table
     return read(source, options=options.model_copy(update={"header": True}))
@@ -189,6 +204,8 @@ def _read_paths(
     if has_items(paths):
         refuse_idle_options(options, frozenset({"encoding"}), paths[0].name)
         return read_items(paths, options=options, cache_in=cache_in, labelled=labelled)
+    if len(paths) == 1:
+        refuse_boxes_file(paths[0])
     table = read_file(paths[0], options=options) if len(paths) == 1 else _read_files(paths, name, options)
     return with_pictures(table, paths[0].parent, cache_in=cache_in)
 
@@ -261,7 +278,8 @@ def read_file(path: Path, *, options: ReadOptions) -> Table:
         table = read_delimited(data, inner, options=options)
         usual = encoding in ("utf-8", "utf-8-sig")
         notes = table.notes if usual else (f"{table.notes[0]}, encoding {encoding}",)
-        return replace(table, source=path.name, notes=notes)
+        guess = report_guess(data, encoding, path.name) if options.encoding is None else []
+        return replace(table, source=path.name, notes=notes, findings=(*guess, *table.findings))
     return _READERS[kind](data, path.name, options=options)
 
 
@@ -306,6 +324,7 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         part = next(i for i, end in enumerate(starts[1:]) if index < end)
         return f"{known[part].row_name(index - starts[part])} of {known[part].source}"
 
+    words = join_words([table.words for table in tables], starts)
     notes = (f"{name}: {len(tables)} files", *(note for table in tables for note in table.notes))
     return Table(
         frame,
@@ -313,8 +332,10 @@ def _read_files(paths: Sequence[Path], name: str, options: ReadOptions) -> Table
         notes=notes,
         findings=tuple(dict.fromkeys(finding for table in tables for finding in table.findings)),
         notations={column: notation for table in tables for column, notation in table.notations.items()},
+        unusable={column: what for table in tables for column, what in table.unusable.items()},
         is_text=is_text,
         namer=row_name,
+        words=words,
     )
 
 

@@ -4,47 +4,95 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
+from handrail.data.columns.dates import find_dates
 from handrail.data.columns.names import name_all, refuse_patterns
+from handrail.data.columns.notation import LIKE_A_NUMBER
 from handrail.data.columns.together import MANY_COLUMNS, map_columns
+from handrail.data.columns.values import MISSING_WORDS, as_numbers
+from handrail.data.sources.duplicates import number_names
+from handrail.data.sources.unusable import NESTED, empty_unusable
+from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.tools.words import list_some
 
-MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", "."))
+MISSING = frozenset(("", *MISSING_WORDS))
+_NO_WORDS = frozenset(("", "?", "."))  # nothing is called so, not even in a typed source
 _SCALARS = int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.Series)
 
 
-def clean_text(data: Frame, markers: Iterable[str] = ()) -> Frame:
-    """Text without white space around it, and missing markers (the usual ones and `markers`) as null.
+def clean_text(data: Frame, markers: Iterable[str] = (), *, usual: Iterable[str] = MISSING) -> Frame:
+    """Text without white space around it, and as null what is empty, a marker, or a usual word for missing.
 
     Columns that are not text come back as they are.
+
+    Arguments:
+        usual: the usual words that count; where they are fewer, see `drop_words_among_numbers`.
     """
     if isinstance(data, pl.Series):
-        return clean_text(data.to_frame(), markers).to_series()
-    known = sorted(MISSING | {marker.strip() for marker in markers})
+        return clean_text(data.to_frame(), markers, usual=usual).to_series()
+    known = sorted({"", *usual, *(marker.strip() for marker in markers)})
     if data.width > MANY_COLUMNS:
-        return map_columns(data, pl.String, lambda column: clean_text(column, markers))
+        return map_columns(data, pl.String, lambda column: clean_text(column, markers, usual=usual))
     stripped = pl.col(pl.String).str.strip_chars()
     return data.with_columns(pl.when(~stripped.is_in(known)).then(stripped).name.keep())
 
 
+def drop_words_among_numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    """The usual words for missing as null in columns of text that hold nothing but numbers or dates beside
+    them. In columns of words they stay: there 'NA' may be a region, and '-' a sign.
+    """
+    columns = [column for column in frame.iter_columns() if column.dtype == pl.String]
+    changed = [column for column in map(_without_words, columns) if column is not None]
+    return frame.with_columns(changed) if changed else frame
+
+
+def _without_words(column: pl.Series) -> pl.Series | None:
+    """None where the column stays as it is."""
+    is_word = column.is_in(MISSING_WORDS).fill_null(value=False)
+    if not is_word.any():
+        return None
+    others = column.filter(~is_word).drop_nulls()
+    are_numbers = not as_numbers(others).null_count() or others.str.contains(LIKE_A_NUMBER).all()
+    if not len(others) or not (are_numbers or find_dates(others)):
+        return None
+    return pl.select(pl.when(~is_word).then(column)).to_series().alias(column.name)
+
+
+def typed_table(frame: pl.DataFrame, source: str, options: ReadOptions, **known: Any) -> Table:
+    """The table of a typed source, under the user's names, in the types of `convert_types`.
+
+    Arguments:
+        known: what else is known of the table.
+    """
+    plain, unusable = empty_unusable(rename_columns(frame, options.names, source))
+    return Table(normalise(plain, source, options), source, unusable=unusable, **known)
+
+
 def normalise(frame: pl.DataFrame, source: str, options: ReadOptions) -> pl.DataFrame:
     """The columns of a typed source under the user's names, in the types of `convert_types`."""
-    return convert_types(rename_columns(frame, options.names, source), source, markers=options.missing or ())
+    renamed = rename_columns(frame, options.names, source)
+    return convert_types(renamed, source, markers=options.missing or (), signs=options.missing != [])
 
 
-def convert_types(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = ()) -> pl.DataFrame:
+def convert_types(
+    frame: pl.DataFrame, source: str, *, markers: Iterable[str] = (), signs: bool = True
+) -> pl.DataFrame:
     """The columns of a typed source in the few types that handrail knows, with cleaned text and NaN as null.
 
+    Such a source says itself what is missing, so that words such as NA stay in columns of words.
     Integers, floats, booleans and text stay; decimals become floats, categories text, dates datetimes (in UTC
     where they have a time zone), durations seconds.
+
+    Arguments:
+        signs: whether '?' and '.' count as missing all the same.
 
     Raises: `DataError` naming the columns that are nested or binary.
     """
@@ -56,7 +104,8 @@ def convert_types(frame: pl.DataFrame, source: str, *, markers: Iterable[str] = 
             problems.extend(error.problems)
     if problems:
         raise DataError(problems)
-    cleaned = clean_text(pl.DataFrame(columns), markers)
+    usual = _NO_WORDS if signs else ()
+    cleaned = drop_words_among_numbers(clean_text(pl.DataFrame(columns), markers, usual=usual))
     return _numeric_markers(_fill_nan(cleaned), markers)
 
 
@@ -114,6 +163,18 @@ def _numeric_markers(frame: pl.DataFrame, markers: Iterable[str]) -> pl.DataFram
         columns = pl.selectors.numeric()
         frame = frame.with_columns(pl.when(columns.ne_missing(value)).then(columns).name.keep())
     return frame
+
+
+class NestedError(DataError):
+    """A list or a record in a cell."""
+
+
+def column_or_nested(name: str, values: Sequence[object], source: str) -> pl.Series:
+    """As `column_of`, but a column with lists or records is one of the type `NESTED`, without its values."""
+    try:
+        return column_of(name, values, source)
+    except NestedError:
+        return pl.Series(name, [None] * len(values), dtype=NESTED)
 
 
 def column_of(name: str, values: Sequence[object], source: str) -> pl.Series:
@@ -190,8 +251,12 @@ def _as_text(value: object, name: str, row: int, source: str) -> str | None:
         return str(value).lower()
     if isinstance(value, _SCALARS):
         return str(value)
-    is_nested = isinstance(value, dict | list | tuple | set)
-    what = "a nested value" if is_nested else f"a value of type {type(value).__name__}"
+    if isinstance(value, dict | list | tuple | set):
+        raise NestedError(
+            f"{source}: column '{name}' holds a nested value in row {row}; expected numbers, text, booleans "
+            "or times. Turn it into plain columns, or leave it out."
+        )
+    what = f"a value of type {type(value).__name__}"
     raise DataError(
         f"{source}: column '{name}' holds {what} in row {row}; expected numbers, text, booleans or times. "
         "Turn it into plain columns, or leave it out."
@@ -201,7 +266,8 @@ def _as_text(value: object, name: str, row: int, source: str) -> str | None:
 def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataFrame:
     """A table of plain Python lists by column.
 
-    Raises: `DataError` for lists of different lengths and for values that no column can hold.
+    Raises: `DataError` for lists of different lengths and for values that no column can hold; those that
+        hold lists or records stay, as columns of the type `NESTED`.
     """
     broken = [_shown(name) for name in columns if not _is_text(name)]
     if broken:
@@ -209,13 +275,12 @@ def columns_frame(columns: dict[str, Sequence[object]], source: str) -> pl.DataF
     problems = length_problems({name: len(values) for name, values in columns.items()}, source, "columns")
     if problems:
         raise DataError(problems)
-    return frame_of([column_of(name, values, source) for name, values in columns.items()], source)
+    return frame_of([column_or_nested(name, values, source) for name, values in columns.items()], source)
 
 
 def frame_of(columns: Sequence[pl.Series], source: str) -> pl.DataFrame:
-    """Columns as a table. Raises: `DataError` for a name that occurs twice."""
-    names = name_all([column.name for column in columns])
-    check_distinct(names, source)
+    """Columns as a table; those that have the name of another are numbered."""
+    names = number_names(name_all([column.name for column in columns]))
     return pl.DataFrame([column.alias(name) for column, name in zip(columns, names, strict=True)])
 
 
@@ -230,8 +295,7 @@ def length_problems(lengths: dict[str, int], source: str, what: str) -> list[str
 def rename_columns(frame: pl.DataFrame, names: list[str] | None, source: str) -> pl.DataFrame:
     """The table under the user's names. Raises: `DataError` for too many or too few, and for patterns."""
     if names is None:
-        names = name_all(frame.columns)
-        check_distinct(names, source)
+        names = number_names(name_all(frame.columns))
     check_names(names, frame.width, source)
     refuse_patterns(names, source)
     if names == frame.columns:

@@ -12,9 +12,17 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.values import empty_where
+from handrail.data.finding import REMARKS, unpack_remarks
 from handrail.data.limits import check_columns, check_footer, check_npy, check_unpacked
 from handrail.data.raw_files import decode, kind_of
-from handrail.data.sources.cells import column_of, columns_frame, frame_of, length_problems, normalise
+from handrail.data.sources.cells import (
+    column_of,
+    columns_frame,
+    frame_of,
+    length_problems,
+    normalise,
+    typed_table,
+)
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Limits, ReadOptions
@@ -51,7 +59,7 @@ def read_json(data: bytes, name: str, *, options: ReadOptions) -> Table:
         raise DataError(
             f"{name}: found {what}; expected an array of records, or an object with a list for each column."
         )
-    return Table(normalise(frame, name, options), name)
+    return typed_table(frame, name, options)
 
 
 def read_json_lines(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -59,8 +67,9 @@ def read_json_lines(data: bytes, name: str, *, options: ReadOptions) -> Table:
     text, _ = decode(data, name, encoding=options.encoding)
     numbered = [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
     lines = [number for number, _ in numbered]
-    frame = normalise(records_frame(_parse_lines(numbered, name), name, rows=lines), name, options)
-    return Table(frame, name, first_row=lines[0] if lines else 1, namer=lambda i: f"line {lines[i]}")
+    frame = records_frame(_parse_lines(numbered, name), name, rows=lines)
+    first = lines[0] if lines else 1
+    return typed_table(frame, name, options, first_row=first, namer=lambda i: f"line {lines[i]}")
 
 
 def _parse_lines(numbered: Sequence[tuple[int, str]], name: str) -> list[Any]:
@@ -99,9 +108,10 @@ def records_frame(records: Sequence[Any], name: str, *, rows: Sequence[int] | No
 def read_parquet(data: bytes, name: str, *, options: ReadOptions) -> Table:
     """A Parquet file. Raises: `DataError` for anything else, saying what it seems to be."""
     with _explain_damage(data, name, "Parquet"):
-        _check_footer(data, name, options)
+        remarks = _check_footer(data, name, options).get(REMARKS.encode(), b"")
         frame = parquet_frame(data)
-    return Table(normalise(frame, name, options), name)
+    notes, findings = unpack_remarks(remarks)
+    return typed_table(frame, name, options, notes=notes, findings=findings)
 
 
 def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
@@ -109,14 +119,16 @@ def read_arrow(data: bytes, name: str, *, options: ReadOptions) -> Table:
     with _explain_damage(data, name, "Arrow"):
         _check_arrow(data, name, options)
         frame = arrow_frame(data, stream=kind_of(data) != "Arrow")
-    return Table(normalise(frame, name, options), name)
+    return typed_table(frame, name, options)
 
 
-def _check_footer(data: bytes, name: str, options: ReadOptions) -> None:
+def _check_footer(data: bytes, name: str, options: ReadOptions) -> Mapping[bytes, bytes]:
+    """The words that lie beside the table."""
     from pyarrow import parquet
 
     file = parquet.ParquetFile(io.BytesIO(data))
     check_parquet(file, name, len(data), options.limits)
+    return file.metadata.metadata or {}
 
 
 def check_parquet(file: Any, name: str, size: int, limits: Limits) -> None:

@@ -1,14 +1,17 @@
 """Delimited text (CSV, TSV, columns by white space) as a table of text."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.values import as_numbers
-from handrail.data.sources.cells import MISSING, check_distinct, check_names, clean_text
+from handrail.data.missing_words import WordCollector, WordsByColumn, leave_out
+from handrail.data.sources.cells import MISSING, check_names, clean_text, drop_words_among_numbers
 from handrail.data.sources.dialect import (
     MOST_CHARACTERS,
     NO_DELIMITER,
@@ -19,6 +22,12 @@ from handrail.data.sources.dialect import (
     has_header,
     sample_rows,
 )
+from handrail.data.sources.duplicates import number_names, report_duplicates
+from handrail.data.sources.layout.advice import advise, advise_one_column, refuse_title
+from handrail.data.sources.layout.lines import Layout, lay_out
+from handrail.data.sources.layout.odd_rows import RowSifter
+from handrail.data.sources.layout.quotes import Quotes, find_quotes, quote_findings
+from handrail.data.sources.layout.totals import leave_out_totals
 from handrail.data.sources.numbers import (
     Decisions,
     Evidence,
@@ -38,6 +47,7 @@ from handrail.tools.words import plural
 _SHORT = 4  # bytes of a text that may be a label or a code, and stays as it is written
 _EXACT = r"^[+-]?(?:0|[1-9]\d{0,14})?(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # no code, no long whole number
 
+_USUAL_ADVICE = "Correct that line, or give the delimiter if it was found wrongly."
 RecordsFinder = Callable[[bytes, Dialect], Records]
 
 
@@ -50,41 +60,101 @@ def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
         data: the whole file, in UTF-8.
         name: what the file is called, with its suffix.
 
-    Raises: `DataError` for ragged rows, an open quote, duplicate names, or a table without rows.
+    Raises: `DataError` for ragged rows (with the setting that helps, where one does), an open quote, a title
+        above the table, or a table without rows.
     """
     data = data.replace(b"\r", b"\n") if b"\n" not in data else data
-    head = data[: 4 * MOST_CHARACTERS].decode("utf-8", "ignore")[: MOST_CHARACTERS + 1]
+    head = _head_of(data)
     if not head.strip() and not data.decode("utf-8").strip():
         raise DataError(f"{name} is empty: it holds only white space; expected a table.")
-    dialect = find_dialect(head, delimiter=options.delimiter, quote=options.quote, suffix=_suffix(name))
-    find_as = partial(_find_records, data, dialect, name, quote_given=options.quote is not None)
     try:
-        return _read(head, name, options, *find_as(find_records))
-    except IrregularError:
-        return _read(head, name, options, *find_as(find_odd))
+        try:
+            return _read_as(data, name, options, find_records)
+        except IrregularError:
+            return _read_as(data, name, options, find_odd)
+    except DataError as error:
+        if not isinstance(error.__cause__, RaggedError):
+            raise
+        advice = advise(data, options, error.__cause__, partial(_attempt, data, name))
+        raise DataError(f"{error} {advice or _USUAL_ADVICE}") from error.__cause__
 
 
-def _read(head: str, name: str, options: ReadOptions, found: Records, dialect: Dialect) -> Table:
-    header = _has_header(sample_rows(head, dialect), options, _suffix(name))
-    frame, decisions = _read_columns(found, dialect, name, options, header=header)
-    notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}"]
+def _head_of(data: bytes) -> str:
+    return data[: 4 * MOST_CHARACTERS].decode("utf-8", "ignore")[: MOST_CHARACTERS + 1]
+
+
+def _read_as(data: bytes, name: str, options: ReadOptions, find: RecordsFinder) -> Table:
+    laid_out = lay_out(data, name, options)
+    head = _head_of(laid_out.data)
+    found, dialect = _find(laid_out, head, name, options, find)
+    if dialect.delimiter == NO_DELIMITER and options.delimiter is None and options.header is None:
+        advice = advise_one_column(data, options, partial(_attempt, data, name))
+        if advice:
+            raise DataError(
+                f"{name}: its first lines fit no delimiter, and as one column its rows would be texts. "
+                f"{advice} Where it is one column all the same, --read header=true or header=false says so."
+            )
+    return _read(head, name, options, found, dialect, remarks=laid_out.notes)
+
+
+def _attempt(data: bytes, name: str, options: ReadOptions) -> tuple[Records, Dialect]:
+    """The records of a text under other options. Raises: `DataError`."""
+    laid_out = lay_out(data, name, options)
+    return _find(laid_out, _head_of(laid_out.data), name, options, find_records)
+
+
+def _find(
+    laid_out: Layout, head: str, name: str, options: ReadOptions, find: RecordsFinder
+) -> tuple[Records, Dialect]:
+    delimiter = options.delimiter or laid_out.delimiter
+    dialect = find_dialect(head, delimiter=delimiter, quote=options.quote, suffix=_suffix(name))
+    return _find_records(laid_out.data, dialect, name, find, quote_given=options.quote is not None)
+
+
+def _read(
+    head: str, name: str, options: ReadOptions, found: Records, dialect: Dialect, *, remarks: Sequence[str]
+) -> Table:
+    rows = sample_rows(head, dialect)
+    quotes = Quotes() if options.quote is not None else find_quotes(rows, found)
+    rows = [[cell or "" for cell in quotes.take_off_row(row)] for row in rows]
+    header = _has_header(rows, found, name, options)
+    cells = quotes.take_off_row(next(found.pieces(0, 1)).row(0)) if header else None
+    sifter = RowSifter(cells, options.missing or (), active=options.rows == "auto")
+    how: Any = {"cells": cells, "prepare": quotes, "sifter": sifter}
+    frame, decisions, words = _read_columns(found, dialect, name, options, **how)
+    notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}", *remarks]
+    notes += _remarks(head, dialect, frame)
+    lines = found.lines[int(header) :]
+    findings = [*quotes.findings(frame.columns, name), *sifter.findings(lines, name)]
+    findings += [] if options.quote is not None else quote_findings(dialect, name)
+    findings += report_duplicates(_names_of(cells), frame, name) if cells and not options.names else ()
+    lines = np.delete(lines, sifter.left_out) if sifter.left_out else lines
+    if options.rows == "auto":
+        frame, lines, totals = leave_out_totals(frame, lines, name)
+        findings += totals
+    return Table(
+        frame,
+        name,
+        first_row=int(lines[0]) if len(lines) else 1,
+        notes=(", ".join(notes),),
+        findings=(*findings, *report_decisions(decisions)),
+        notations=notations_of(decisions),
+        is_text=True,
+        namer=lambda index: f"line {lines[index]}",
+        words=words,
+    )
+
+
+def _remarks(head: str, dialect: Dialect, frame: pl.DataFrame) -> list[str]:
+    """What else was done with the text, each in a few words."""
+    notes = []
     has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
-    if has_delimiter and dialect.delimiter + " " in head.split("\n", 1)[0]:
+    if has_delimiter and dialect.delimiter + " " in head.lstrip("\n").split("\n", 1)[0]:
         notes.append("spaces after delimiters removed")
     held = frame.dtypes.count(pl.Float64())
     if held:
         notes.append(f"decimals held as numbers in {plural(held, 'column')}, without zeros at their end")
-    lines = found.lines[int(header) :]
-    return Table(
-        frame,
-        name,
-        first_row=int(lines[0]),
-        notes=(", ".join(notes),),
-        findings=tuple(report_decisions(decisions)),
-        notations=notations_of(decisions),
-        is_text=True,
-        namer=lambda index: f"line {lines[index]}",
-    )
+    return notes
 
 
 def _suffix(name: str) -> str:
@@ -126,46 +196,61 @@ def _explain(error: Exception, name: str, dialect: Dialect) -> str:
         )
     if isinstance(error, RaggedError):
         expected = f"expected {error.expected}, as in line {error.first_line} ({dialect})"
-        advice = "Correct that line, or give the delimiter if it was found wrongly."
-        return f"{name}: line {error.line} has {error.fields} fields; {expected}. {advice}"
+        return f"{name}: line {error.line} has {plural(error.fields, 'field')}; {expected}."
     return f"{name} cannot be split into fields: {error}. Check delimiter and quotes ({dialect})."
 
 
-def _has_header(rows: list[list[str]], options: ReadOptions, suffix: str) -> bool:
+def _has_header(rows: list[list[str]], found: Records, name: str, options: ReadOptions) -> bool:
     if not rows or options.header is not None:
         return bool(options.header)
-    missing = MISSING | set(options.missing or ())
+    missing, suffix = MISSING | set(options.missing or ()), _suffix(name)
+    refuse_title(rows, found.lines, name, options=options, missing=missing, suffix=suffix)
     return rows[0] == options.names or has_header(rows, missing=missing, suffix=suffix)
 
 
 def _read_columns(
-    found: Records, dialect: Dialect, name: str, options: ReadOptions, *, header: bool
-) -> tuple[pl.DataFrame, Decisions]:
-    """The data rows under their names, and the notation of numbers that are not written plainly."""
-    names = _names(found, name, options, header=header)
+    found: Records,
+    dialect: Dialect,
+    name: str,
+    options: ReadOptions,
+    *,
+    cells: Sequence[str | None] | None,
+    prepare: Quotes,
+    sifter: RowSifter,
+) -> tuple[pl.DataFrame, Decisions, WordsByColumn]:
+    """The data rows under their names, how their numbers are written, and what counts as missing.
 
-    def pieces() -> Iterator[pl.DataFrame]:
-        for raw in found.pieces(int(header)):
+    Arguments:
+        cells: the header as it stands there, if any.
+    """
+    names = _names(found, name, options, cells)
+    usual = () if options.missing == [] else MISSING
+
+    def clean(words: WordCollector | None) -> Iterator[pl.DataFrame]:
+        for raw in found.pieces(int(cells is not None)):
             raw.columns = names
-            yield clean_text(raw, options.missing or ())
-
-    def decide_by(evidence: Mapping[str, Evidence]) -> Decisions:
-        return decide(evidence, options, delimiter=dialect.delimiter)
+            bare = prepare.take_off(raw)
+            cleaned = clean_text(bare, options.missing or (), usual=usual)
+            if words is not None:
+                words.add(bare, cleaned)
+            yield cleaned
 
     evidence: dict[str, Evidence] = {}
     decisions: Decisions | None = None
-    read = []
-    for piece in pieces():
+    read, words = [], WordCollector()
+    for piece in sifter.sift(clean(words)):
         short = _shorten(piece) if found.large else piece
         held = {column.name for column in short.iter_columns() if column.dtype == pl.Float64}
         evidence = add(evidence, gather(piece, plain=held))
-        decisions = decide_by(evidence) if decisions is None else decisions
+        decisions = decide(evidence, options, delimiter=dialect.delimiter) if decisions is None else decisions
         read.append(_write_plainly(piece, decisions, found) if decisions else short)
-    decided = decide_by(evidence)
+    decided = decide(evidence, options, delimiter=dialect.delimiter)
     if decided != decisions:  # the first piece did not show what the file does
         read.clear()
-        read.extend(_write_plainly(piece, decided, found) for piece in pieces())
-    return read[0] if len(read) == 1 else _join(read), decided
+        read.extend(_write_plainly(piece, decided, found) for piece in sifter.sift(clean(None)))
+    frame = read[0] if len(read) == 1 else _join(read)
+    frame = drop_words_among_numbers(frame) if options.missing == [] else frame
+    return frame, decided, leave_out(words.by_column(), sifter.left_out)
 
 
 def _write_plainly(piece: pl.DataFrame, decisions: Decisions, found: Records) -> pl.DataFrame:
@@ -173,20 +258,21 @@ def _write_plainly(piece: pl.DataFrame, decisions: Decisions, found: Records) ->
     return _shorten(plain) if found.large else plain
 
 
-def _names(found: Records, name: str, options: ReadOptions, *, header: bool) -> list[str]:
+def _names(found: Records, name: str, options: ReadOptions, cells: Sequence[str | None] | None) -> list[str]:
     names = options.names
-    if header:
-        first = name_all([(value or "").strip() for value in next(found.pieces(0, 1)).row(0)])
-        if names is None:
-            check_distinct(first, name)
-            names = first
-    if len(found.lines) == int(header):
+    if cells is not None and names is None:
+        names = number_names(_names_of(cells))
+    if len(found.lines) == int(cells is not None):
         raise DataError(f"{name} has a header but no rows; expected at least one row of data below it.")
     if names is not None:
         check_names(names, found.width, name)
     names = names or name_all([""] * found.width)
     refuse_patterns(names, name)
     return names
+
+
+def _names_of(cells: Sequence[str | None]) -> list[str]:
+    return name_all([(cell or "").strip() for cell in cells])
 
 
 def _shorten(piece: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,8 @@ _SAMPLE_CHARACTERS = 1 << 17
 _SAMPLE_ROWS = 500
 _SAMPLE_LINES, MOST_CHARACTERS = 4, 1 << 24  # of lines that are longer than the sample
 _SAMPLE_FIELDS = 1 << 16
+_FEWEST = 3  # rows, of which the first may hold units
+_LONGEST_NAME = 32
 _END = "\x1e"  # a last record of our own shows whether a quote was left open before it
 
 _NUMBER = re.compile(
@@ -125,12 +127,13 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
 
     Arguments:
         delimiter: as given by the user, or `None` to try comma, semicolon, tab, bar and white space.
-        quote: as given by the user, or `None` to try double quotes and none.
+        quote: as given by the user, or `None` to try double quotes, single ones and none.
         suffix: the file's; a .tsv file is split at tabs if it has any.
     """
     tabs = ["\t"] if suffix == ".tsv" and "\t" in text else []
     delimiters = [delimiter] if delimiter else tabs or [*",;\t|", WHITESPACE]
-    quotes = [quote] if quote is not None else ['"', ""]
+    single = ["'"] if "'" in text[:_SAMPLE_CHARACTERS] else []
+    quotes = [quote] if quote is not None else ['"', *single, ""]
     best, best_score = None, (0.0, 0.0, 0.0)
     single_spaces = WHITESPACE in delimiters and _has_words_between_tabs(text)
     for candidate in (Dialect(d, q) for q in quotes for d in delimiters):
@@ -196,9 +199,15 @@ def has_header(rows: Sequence[Sequence[str]], *, missing: Collection[str], suffi
     if not body:
         return names
     columns = [[row[i] for row in body if i < len(row) and row[i] not in missing] for i in range(len(first))]
+    below = _without_odd_rows(first, body)
+    values = columns
+    if len(below) < len(body):
+        values = [
+            [row[i] for row in below if i < len(row) and row[i] not in missing] for i in range(len(first))
+        ]
     votes = Counter(
         is_number(value)
-        for value, column in zip(first, columns, strict=True)
+        for value, column in zip(first, values, strict=True)
         if value not in missing and column and sum(map(is_number, column)) >= 0.95 * len(column)
     )
     if votes:
@@ -206,4 +215,16 @@ def has_header(rows: Sequence[Sequence[str]], *, missing: Collection[str], suffi
     # A list of names in a text file has no header; nothing in it could tell.
     if len(first) == 1 and suffix not in (".csv", ".tsv"):
         return False
+    if len(body) > len(below) > 0 and all(len(value) <= _LONGEST_NAME for value in first):
+        columns = values  # the whole row stands there again: names, for no value of it stands alone
     return names and not any(value in column for value, column in zip(first, columns, strict=True))
+
+
+def _without_odd_rows(first: Sequence[str], body: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The rows without those that are the first again, and without units below it."""
+    if len(first) == 1:
+        return list(body)
+    below = [row for row in body if row != first]
+    if len(below) > _FEWEST and not any(map(is_number, below[0])):
+        below = [row for row in below if row != below[0]]
+    return below

@@ -201,9 +201,13 @@ def decide(
             decisions[name] = Decision(options.notations[name], KNOWN, False, each.example)
         elif each.are_numbers and _is_in_question(each, options):
             decision = _decide_column(each, votes, options, delimiter)
-            if not each.plain or decision.notation != Notation():
+            if decision.notation != Notation() or not _is_plain(each.example):
                 decisions[name] = decision
     return decisions
+
+
+def _is_plain(example: str) -> bool:
+    return not example or not as_numbers(pl.Series([example])).null_count()
 
 
 def _votes(column: Evidence) -> list[str]:

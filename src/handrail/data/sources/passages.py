@@ -12,7 +12,7 @@ from handrail.data.raw_files import COMPRESSED, decode, read_bytes, unpack
 from handrail.data.sources import FORMATS, PREFIX, matching, read, refuse_idle_options
 from handrail.data.sources.sql import is_url
 from handrail.data.table import Table
-from handrail.data.task import find_targets
+from handrail.data.targets.find import find_targets
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
 

@@ -12,9 +12,11 @@ from urllib.parse import quote, quote_plus, unquote
 
 import polars as pl
 
-from handrail.data.columns.names import refuse_patterns
+from handrail.data.columns.names import name_all, refuse_patterns
+from handrail.data.finding import Finding
 from handrail.data.raw_files import kind_of, missing_file
-from handrail.data.sources.cells import column_of, frame_of, normalise
+from handrail.data.sources.cells import column_or_nested, frame_of, typed_table
+from handrail.data.sources.duplicates import report_duplicates
 from handrail.data.sources.sql_guard import check_query, connect_sqlite
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
@@ -178,12 +180,14 @@ def read_sql(url: str, *, options: ReadOptions, name: str | None = None) -> Tabl
         if _backend(url) in ("mysql", "mariadb"):
             database.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
             database.rollback()
+        findings: tuple[Finding, ...] = ()
         if options.query is not None:
-            frame = _query(database, options.query, url)
+            frame, names = _query(database, options.query, url)
+            findings = () if options.names else report_duplicates(names, frame, name)
         else:
             table = _table_name(database, options.table, name)
             frame, name = _whole_table(database, table, name), f"{name} (table {table})"
-    return Table(normalise(frame, name, options), name)
+    return typed_table(frame, name, options, findings=findings)
 
 
 def _read_only(url: str, name: str) -> dict[str, Any]:
@@ -202,7 +206,8 @@ def _backend(url: str) -> str:
     return parse_url(url).get_backend_name()
 
 
-def _query(database: "Connection", query: str, url: str) -> pl.DataFrame:
+def _query(database: "Connection", query: str, url: str) -> tuple[pl.DataFrame, list[str]]:
+    """The result, its columns under distinct names, and the names as the database gives them."""
     from sqlalchemy.exc import SQLAlchemyError
 
     name = without_password(url)
@@ -214,7 +219,8 @@ def _query(database: "Connection", query: str, url: str) -> pl.DataFrame:
         raise DataError(text) from error
     if not result.returns_rows:
         raise DataError(f"{name}: the query returns no rows; expected a SELECT. The query was: {query}")
-    return _fetch(result, name)
+    names = name_all(list(result.keys()))
+    return _fetch(result, name), names
 
 
 def table_names(database: "Connection") -> list[str]:
@@ -231,7 +237,7 @@ def _table_name(database: "Connection", table: str | None, name: str) -> str:
         if len(known) == 1:
             return known[0]
         tables = f"{len(known)} tables: {', '.join(known[:24])}" if known else "no tables"
-        raise DataError(f"{name} holds {tables}; expected the name of one (table=…, --table) or a query.")
+        raise DataError(f"{name} holds {tables}; expected the name of one (data.read.table) or a query.")
     schema, _, plain = table.rpartition(".")
     if table not in known and not (schema and _has_table(database, plain, schema)):
         raise DataError(f"{name} has no table '{table}'.{did_you_mean(table, known)}")
@@ -283,7 +289,8 @@ def _fetch(result: Any, name: str) -> pl.DataFrame:
     for chunk in result.partitions(_CHUNK):
         for column, values in zip(columns, zip(*chunk, strict=True), strict=True):
             column.extend(values)
-    return frame_of([column_of(key, values, name) for key, values in zip(names, columns, strict=True)], name)
+    named = zip(names, columns, strict=True)
+    return frame_of([column_or_nested(key, values, name) for key, values in named], name)
 
 
 def _cast_as_in_schema(frame: pl.DataFrame, declared: Sequence[Any]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """From a source to the rows of the three parts, as they were read: nothing is computed from them here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.values import as_seconds
+from handrail.data.missing_words import Gaps, count_gaps
 from handrail.data.sources import read_expecting
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
 from handrail.data.split.row_hashes import row_hashes
 from handrail.data.table import Table
-from handrail.data.task import TaskSpec, find_targets, infer_task
+from handrail.data.targets.columns import separator_of, spread_labels
+from handrail.data.targets.find import find_targets
+from handrail.data.targets.infer import infer_task
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe
@@ -63,6 +68,7 @@ class Drawn:
 
     Arguments:
         missing: how many rows have no target, but for the sealed part: what a fit says must not depend on it.
+        gaps: in how many of these rows each target is missing, and the words that stand there.
         notes: what is to be said about the division.
     """
 
@@ -75,6 +81,7 @@ class Drawn:
     missing: int
     season: int = 0
     notes: tuple[str, ...] = ()
+    gaps: Mapping[str, Gaps] = field(default_factory=dict)
 
     @property
     def by_code(self) -> dict[int, RawRows]:
@@ -94,7 +101,25 @@ def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
         name: _read_part(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")
     }
     table, others = _share_stores(table, others)
-    return divide(recipe, table, targets, others, season=season)
+    separator = separator_of(recipe.task, table.frame, targets)
+    if separator is None:
+        return divide(recipe, table, targets, others, season=season)
+    filled = {name: other and _fill_target(other, targets[0]) for name, other in others.items()}
+    return _spread_labels(divide(recipe, _fill_target(table, targets[0]), targets, filled), separator)
+
+
+def _fill_target(table: Table, target: str) -> Table:
+    """An empty list of labels is one, too."""
+    return replace(table, frame=table.frame.with_columns(table.frame[target].fill_null("")))
+
+
+def _spread_labels(drawn: Drawn, separator: str) -> Drawn:
+    """The parts with a target for each label that the one target lists."""
+    parts = (drawn.train, drawn.validation, drawn.test)
+    frames, names, finding = spread_labels([part.frame for part in parts], drawn.targets[0], separator)
+    train, validation, test = (replace(part, frame=frame) for part, frame in zip(parts, frames, strict=True))
+    table = replace(drawn.table, findings=(*drawn.table.findings, finding))
+    return replace(drawn, table=table, targets=names, train=train, validation=validation, test=test)
 
 
 def divide(
@@ -125,7 +150,12 @@ def divide(
     train, validation, test = (_drop_unlabelled(part, targets) for part in rows)
     missing = len(rows[TRAIN].rows) - len(train.rows) + len(rows[VALIDATION].rows) - len(validation.rows)
     notes = _describe_shares(recipe.split, parts, [name for name in others if others[name] is None])
-    return Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes)
+    gaps = {name: _count_gaps(name, [rows[TRAIN], rows[VALIDATION]]) for name in targets}
+    return Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes, gaps)
+
+
+def _count_gaps(target: str, parts: Sequence[RawRows]) -> Gaps:
+    return count_gaps([(part.frame[target], part.rows, part.table.words.get(target)) for part in parts])
 
 
 def _describe_shares(split: Split, parts: np.ndarray, drawn: Sequence[str]) -> tuple[str, ...]:
@@ -157,8 +187,10 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
         return table, find_targets(table.frame.columns, table.target, alone=True), 0
     chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
     names = [name for name in chosen if isinstance(name, str)]
-    table = read_expecting(recipe.source, names, options=recipe.read, cache_in=cache_in)
-    targets = find_targets(table.frame.columns, table.target if recipe.target is None else recipe.target)
+    known = {"options": recipe.read, "cache_in": cache_in, "drop": recipe.drop}
+    table = read_expecting(recipe.source, names, **known)
+    target = table.target if recipe.target is None else recipe.target
+    targets = find_targets(table.frame.columns, target, alone=recipe.task == "forecast")
     if recipe.task != "forecast":
         return table, targets, 0
     from handrail.data.forecast.windows import window_table
@@ -174,10 +206,12 @@ def _draw_codes(
     frame, split, known = table.frame, recipe.split, table.parts
 
     def classes_of(rows: np.ndarray) -> pl.Series | None:
+        if recipe.task == "multi-label":
+            return None
         labels = frame[list(targets)]
         chosen = labels[rows] if len(rows) < len(frame) else labels
         task = task_of(recipe, chosen, targets, table)
-        return chosen[targets[0]] if task.is_classification else None
+        return _classes(chosen[targets[0]], task)
 
     name = f"'{table.source}'"
     if recipe.task == "next-token":
@@ -188,7 +222,7 @@ def _draw_codes(
         return draw(
             split,
             len(frame),
-            keys=None if split.column is None else frame[split.column],
+            keys=None if split.column is None else _split_keys(frame[split.column], recipe),
             classes_of=classes_of,
             with_validation=others["validation"] is None,
             with_test=others["test"] is None,
@@ -218,6 +252,22 @@ def _draw_codes(
     return parts
 
 
+def _classes(target: pl.Series, task: TaskSpec) -> pl.Series | None:
+    """What rows are drawn by, class by class: labels in several spellings are one class."""
+    if not task.is_classification:
+        return None
+    return target if target.n_unique() == len(task.classes) else task.labels(target)
+
+
+def _split_keys(keys: pl.Series, recipe: DataRecipe) -> pl.Series:
+    """The column that divides the rows; its dates are read as `data.dates` says, where they can be."""
+    date_format = recipe.dates.formats.get(keys.name)
+    if recipe.split.method != "time" or (date_format is None and recipe.dates.order == "auto"):
+        return keys
+    seconds = as_seconds(keys, date_format, order=recipe.dates.order)
+    return keys if seconds.null_count() > keys.null_count() else seconds
+
+
 def task_of(
     recipe: DataRecipe,
     known: pl.DataFrame,
@@ -239,6 +289,8 @@ def task_of(
         stores=table.stores,
         train=train,
         is_text=table.is_text,
+        ignore=recipe.masks.ignored,
+        labels=recipe.labels,
     )
 
 
@@ -277,7 +329,7 @@ def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | N
         )
     drop = set(recipe.drop)
     expected = [name for name in table.frame.columns if name not in drop]
-    other = read_expecting(source, expected, options=recipe.read, cache_in=cache_in)
+    other = read_expecting(source, expected, options=recipe.read, cache_in=cache_in, drop=drop)
     present = set(other.frame.columns)
     absent = [name for name in expected if name not in present]
     if absent:
@@ -352,7 +404,7 @@ def _take_sample(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
     share = recipe.sample if recipe.sample <= 1 else recipe.sample / part.total
     if share >= 1:
         return part
-    classes = part.frame[task.targets[0]] if task.is_classification else None
+    classes = _classes(part.frame[task.targets[0]], task)
     everything = np.arange(len(part.frame))
     left_out = spread_by_class(everything, 1 - share, np.random.default_rng([recipe.split.seed, 11]), classes)
     # What is left holds at least a row of each class.

@@ -1,5 +1,6 @@
 """`MaskStore`: for each picture, the class of every pixel."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +11,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from handrail.data.stores.pixels.cache import Shelf
-from handrail.data.stores.pixels.mask_decode import GREY, MOST_LEVELS, SeenMask
+from handrail.data.stores.pixels.decode import UnreadableError
+from handrail.data.stores.pixels.mask_decode import GREY, MOST_LEVELS, SeenMask, palette_of
 from handrail.data.stores.pixels.workers import fit_files, over_files, refuse_unreadable
 from handrail.errors import DataError
 
@@ -59,7 +61,7 @@ class MaskStore:
         seen = [SeenMask()] * len(files)
 
         def use(start: int, batch: list[Any], _: bytes) -> None:
-            masks = [SeenMask(*values[:-1], levels=tuple(values[-1])) for values in batch]
+            masks = [SeenMask(*values[:-2], *map(tuple, values[-2:])) for values in batch]
             seen[start : start + len(batch)] = masks
 
         over_files(files, lambda: {"job": "look at masks"}, use=use)
@@ -92,7 +94,29 @@ class MaskStore:
 
     def classes_of(self, places: Sequence[int]) -> tuple[str, ...]:
         """The classes in some masks, by the values that stand for them."""
-        values = self.values_in(places)
+        return self._names_of(self.values_in(places))
+
+    def pixels_of(self, places: Sequence[int]) -> dict[str, int]:
+        """How many pixels each of the classes of some masks has, in order, in the masks' own size."""
+        counts: Counter[int] = Counter()
+        for place in places:
+            counts.update(dict(zip(self._seen[place].levels, self._seen[place].counts, strict=True)))
+        values = sorted(counts)
+        return {name: counts[value] for name, value in zip(self._names_of(values), values, strict=True)}
+
+    def written_as(self, places: Sequence[int]) -> dict[str, Any]:
+        """How these masks are written, so that answers can be: `kind` and, where they have one, `palette`.
+
+        Raises: `DataError` when the file has become unreadable.
+        """
+        kind = self._seen[0].kind
+        try:
+            palette = palette_of(self._files[places[0]]) if kind == "palette" else []
+        except UnreadableError as error:
+            raise DataError(f"{self._names[places[0]]} {error}.") from None
+        return {"kind": kind, "palette": palette}
+
+    def _names_of(self, values: Sequence[int]) -> tuple[str, ...]:
         return tuple(
             f"#{value:06x}" if self._is_colour(value) else str(written)
             for value, written in zip(values, self.as_written(values), strict=True)

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -106,7 +106,8 @@ class WindowStore:
         matrix: float64, no value missing; the targets are the first channels.
         starts: the first row of each window.
         plan: how the windows were made; `history` is the length.
-        truth: the targets as they are, not a number where they are missing.
+        truth: the targets as they are learned and measured, not a number where they are missing.
+        observed: the targets as they are in the table; by default the truth.
         namer: what a person would call the window at a place.
     """
 
@@ -119,9 +120,11 @@ class WindowStore:
         *,
         plan: WindowPlan,
         truth: Float[np.ndarray, "rows targets"],
+        observed: Float[np.ndarray, "rows targets"] | None = None,
         namer: Callable[[int], str],
     ) -> None:
         self.matrix, self.starts, self.plan, self.truth = matrix, starts, plan, truth
+        self.observed = truth if observed is None else observed
         self.length, self.channels = plan.history, matrix.shape[1]
         self._namer = namer
 
@@ -159,6 +162,14 @@ class WindowStore:
         starts = self.starts[_places(places)] + self.length
         return TargetWindows(torch.from_numpy(self.truth), starts, self.plan.horizon)
 
+    def asks_for_gaps(self) -> Bool[np.ndarray, " items"]:
+        """Whether a target that follows a window is missing; one behind the end of the table is."""
+        gaps = np.isnan(self.truth).any(axis=1)
+        gaps = np.concatenate([gaps, np.ones(self.plan.horizon, dtype=bool)])
+        before = np.concatenate([[0], np.cumsum(gaps)])
+        first = self.starts.numpy() + self.length
+        return before[first + self.plan.horizon] > before[first]
+
     def last_season(self, task: TaskSpec, places: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n outputs"]:
         """The seasonal naive forecast of each window; the first row stands for rows that lie before it."""
         ends = self.starts[_places(places)] + self.length
@@ -170,7 +181,7 @@ class WindowStore:
 
     def naive_errors(self, task: TaskSpec) -> Float[np.ndarray, " outputs"]:
         """What absolute errors are divided by in MASE: a number a target, for each of its outputs."""
-        return mase_scale(self.truth[: self.plan.train_rows], task.season).repeat(task.horizon)
+        return mase_scale(self.observed[: self.plan.train_rows], task.season).repeat(task.horizon)
 
     def covered_rows(self, places: Int[np.ndarray, " n"]) -> Float[Tensor, "rows channels"]:
         """Each row of the matrix that stands in any of these windows, once."""

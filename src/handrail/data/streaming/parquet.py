@@ -1,6 +1,6 @@
 """Parquet files as one table that is read a block of rows at a time, and which sources are read so."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import polars as pl
 from handrail.data.columns.names import name_all
 from handrail.data.sources.cells import check_distinct, convert_types, rename_columns
 from handrail.data.sources.columnar import check_parquet
+from handrail.data.sources.unusable import empty_unusable, refuse_unusable
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
@@ -29,8 +30,10 @@ class ParquetRows:
     Raises: `DataError` for files that cannot be read, or whose columns differ.
     """
 
-    def __init__(self, paths: Sequence[Path], name: str, options: ReadOptions) -> None:
-        self.paths, self.name, self.options = list(paths), name, options
+    def __init__(
+        self, paths: Sequence[Path], name: str, options: ReadOptions, drop: Collection[str] | None = ()
+    ) -> None:
+        self.paths, self.name, self.options, self.drop = list(paths), name, options, drop
         files = [_open(path) for path in self.paths]
         for file, path in zip(files, self.paths, strict=True):
             check_parquet(file, path.name, path.stat().st_size, options.limits)
@@ -122,7 +125,11 @@ class ParquetRows:
 
     def _as_type(self, frame: pl.DataFrame, path: Path, *, named: bool = False) -> pl.DataFrame:
         frame = frame if named else rename_columns(frame, self.options.names, path.name)
-        return convert_types(frame, path.name, markers=self.options.missing or ())
+        frame, unusable = empty_unusable(frame)
+        refuse_unusable(unusable, path.name, drop=self.drop)
+        return convert_types(
+            frame, path.name, markers=self.options.missing or (), signs=self.options.missing != []
+        )
 
     def _cast(self, frame: pl.DataFrame) -> pl.DataFrame:
         """In the order of the first file, and in the types that suit all files."""
@@ -212,8 +219,11 @@ def _common_schema(
     return {name: types.get(name, pl.String()) for name in first}
 
 
-def find_streamable(recipe: DataRecipe) -> ParquetRows | None:
+def find_streamable(recipe: DataRecipe, *, needed_only: bool = False) -> ParquetRows | None:
     """The Parquet files of a recipe whose table is streamed, or nothing where it is read into memory.
+
+    Arguments:
+        needed_only: whether columns that no network can take may be there, as they are not needed.
 
     By itself (`data.stream: auto`) a table is streamed from 128 MB on, counted as eight bytes a cell: not by
     the memory at hand, so that a recipe means the same everywhere.
@@ -223,11 +233,12 @@ def find_streamable(recipe: DataRecipe) -> ParquetRows | None:
     if recipe.stream is False:
         return None
     paths, problems = _parquet_files(recipe.source), _obstacles(recipe)
+    drop = None if needed_only else recipe.drop
     if recipe.stream == "auto":
         if not paths or problems or not all(path.is_file() for path in paths):
             return None
         try:
-            rows = ParquetRows(paths, _name(recipe.source, paths), recipe.read)
+            rows = ParquetRows(paths, _name(recipe.source, paths), recipe.read, drop)
         except DataError:
             if sum(path.stat().st_size for path in paths) > LARGE:
                 raise
@@ -238,7 +249,7 @@ def find_streamable(recipe: DataRecipe) -> ParquetRows | None:
         problems.insert(0, f"data.stream: '{recipe.source}' cannot be streamed; {expected}")
     if problems:
         raise DataError(problems)
-    rows = ParquetRows(paths, _name(recipe.source, paths), recipe.read)
+    rows = ParquetRows(paths, _name(recipe.source, paths), recipe.read, drop)
     if not rows.rows:
         raise DataError(f"{rows.name} has no rows; expected at least one row of data.")
     if _names_pictures(rows):

@@ -47,7 +47,8 @@ from handrail.data.streaming.scan import (
     unreadable_rows,
 )
 from handrail.data.table import Table
-from handrail.data.task import TaskSpec, find_targets
+from handrail.data.targets.find import find_targets
+from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
 

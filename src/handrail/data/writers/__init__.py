@@ -7,25 +7,39 @@ import bz2
 import gzip
 import io
 import lzma
+import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from handrail.data.raw_files import COMPRESSED
-from handrail.data.sources import FORMATS, read
+from handrail.data.sources import FORMATS, as_written, read
 from handrail.data.sources.sql import is_url, sqlite_path, sqlite_url
-from handrail.data.writers.formats import WRITERS
+from handrail.data.table import Table
+from handrail.data.writers.formats import WRITERS, write_table
 from handrail.data.writers.sql import write_sql
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import ReadOptions
 from handrail.tools.files import expand_user, is_taken, sweep_beside, write_bytes
+from handrail.tools.interface import argument
 from handrail.tools.words import without_password
 
 _WHOLE = r"^(?:0|-?[1-9]\d{0,17})$"
 _NUMBER = r"(?i)^(?:-?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d+)?|-?\.\d+(?:e[+-]?\d+)?|[+-]?inf(?:inity)?)$"
 _TEXT_FORMATS = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson"))
+
+
+def keep_table(source: object, path: Path, *, options: ReadOptions, drop: Collection[str]) -> Table:
+    """Write a table that lies in memory as Parquet, with what its reader had to say, to be read again.
+
+    Raises: as `read`.
+    """
+    table = read(source, options=as_written(options), drop=drop)
+    write_table(table, path)
+    return table
 
 
 def convert(
@@ -51,8 +65,25 @@ def convert(
     Returns: the path, or the URL without its password.
 
     Raises: `DataError` when the source cannot be read, when the format is unknown, or when the destination
-    exists; `HandrailError` when the file cannot be written.
+    exists; `HandrailError` when the file cannot be written. What the reader left out or guessed is a
+    `UserWarning`.
     """
+    how: Any = {"options": options, "table": table, "overwrite": overwrite}
+    written, remarks = convert_and_tell(source, destination, **how)
+    for remark in remarks:
+        warnings.warn(remark, UserWarning, stacklevel=2)
+    return written
+
+
+def convert_and_tell(
+    source: object,
+    destination: str | Path,
+    *,
+    options: ReadOptions | None = None,
+    table: str | None = None,
+    overwrite: bool = False,
+) -> tuple[Path | str, list[str]]:
+    """As `convert`, with what the reader left out or guessed."""
     url = _destination_url(destination)
     if url is None and table is not None:
         advice = "it names a table of a database"
@@ -60,15 +91,18 @@ def convert(
     path = expand_user(destination) if url is None else None
     writer = _writer(path, overwrite=overwrite) if path is not None else None
     content = read(source, options=options)
+    told = [finding for finding in content.findings if finding.decided or finding.level != "note"]
+    remarks = [f"{finding.seen} {finding.action}" for finding in told]
     frame = infer_types(content.frame) if content.is_text else content.frame
     if url is not None:
         write_sql(frame, url, table=table or _table_name(source, options), overwrite=overwrite)
-        return expand_user(destination) if not is_url(str(destination)) else without_password(url)
+        name = str(destination)
+        return expand_user(destination) if not is_url(name) else without_password(url), remarks
     assert path is not None
     assert writer is not None
     sweep_beside(path)
     write_bytes(path, writer(frame))
-    return path
+    return path, remarks
 
 
 def infer_types(frame: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +147,7 @@ def _table_name(source: object, options: ReadOptions | None) -> str:
 def _writer(path: Path, *, overwrite: bool) -> Callable[[pl.DataFrame], bytes]:
     """What turns the table into the file's bytes, checked before anything is read."""
     if is_taken(path) and not overwrite:
-        raise DataError(f"{path} already exists; choose another name, or say --overwrite (overwrite=True).")
+        raise DataError(f"{path} already exists; choose another name, or say {argument('overwrite')}.")
     packing = path.suffix.lower() if path.suffix.lower() in COMPRESSED else ""
     inner = Path(path.stem) if packing else path
     suffix = inner.suffix.lower()

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from handrail.data.finding import REMARKS, pack_remarks
 from handrail.data.sources.columnar import MASK
+from handrail.data.table import Table
 
 _TIME = "%Y-%m-%dT%H:%M:%S%.f"
 _BLOCK = 2**20  # rows
@@ -164,3 +166,8 @@ def write_parts(path: Path, parts: np.ndarray, names: list[str]) -> None:
         block(0).write_parquet(path)
     else:
         write_parquet_blocks(path, (block(start) for start in range(0, len(parts), _BLOCK)))
+
+
+def write_table(table: Table, path: Path) -> None:
+    """A table that was read from objects in memory, as Parquet, with what its reader had to say."""
+    table.frame.write_parquet(path, metadata={REMARKS: pack_remarks(table.notes, table.findings)})

@@ -8,6 +8,7 @@ import polars as pl
 from handrail.data.sources.sql import check_sqlite, connection, parse_url, reason, sqlite_path, sqlite_url
 from handrail.errors import DataError
 from handrail.tools.files import write_atomically
+from handrail.tools.interface import argument
 from handrail.tools.words import without_password
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _fill(database: "Connection", frame: pl.DataFrame, *, table: str, overwrite:
     target = Table(plain, MetaData(), *columns, schema=schema or None)
     if inspect(database).has_table(plain, schema=schema or None):
         if not overwrite:
-            advice = "choose another name, or say --overwrite (overwrite=True)"
+            advice = f"choose another name, or say {argument('overwrite')}"
             raise DataError(f"{where} already has a table '{table}'; {advice}.")
         target.drop(database)
     target.create(database)

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from handrail.evaluation.metrics import nan_mean
 from handrail.evaluation.outcomes import Outcome, Statistic
+from handrail.objectives.maps import IGNORED
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Pixels of each class in each image: predicted and true (`shared`), predicted, and true.
+    """Pixels that count of each class in each image: predicted and true (`shared`), predicted, and true.
 
     checksums: one number an image, by which the true masks of two outcomes are compared.
     """
@@ -35,8 +36,9 @@ class Tally:
         *,
         classes: int,
     ) -> "Tally":
-        """Count masks of class codes against each other."""
-        pairs = [(predicted == code, true == code) for code in range(classes)]
+        """Count masks of class codes against each other; true pixels of the code `IGNORED` count nowhere."""
+        counted = true != IGNORED
+        pairs = [((predicted == code) & counted, true == code) for code in range(classes)]
         counts = [torch.stack([mask.sum(dim=(1, 2)) for mask in (a & b, a, b)]) for a, b in pairs]
         shared, in_prediction, in_truth = torch.stack(counts, dim=2).cpu().numpy()
         checksums = [zlib.crc32(image.contiguous().numpy().tobytes()) for image in true.cpu()]
@@ -82,7 +84,7 @@ class MaskOutcome(Outcome):
                 metrics = {
                     "dice": nan_mean(2 * shared[foreground] / (predicted + true)[foreground]),
                     "iou": nan_mean(shared[foreground] / (predicted + true - shared)[foreground]),
-                    # Every pixel has a prediction.
+                    # Every pixel that counts has a prediction.
                     "pixel_accuracy": shared.sum(axis=0) / predicted.sum(axis=0),
                 }
             return {name: values for name, values in metrics.items() if name in selected}
@@ -116,11 +118,14 @@ class MaskOutcome(Outcome):
         """The share of each class that occurs, such as 'cell 78 %, membrane 22 %'."""
         counts = (self.tally.true if truth else self.tally.predicted)[row]
         total = int(self.tally.predicted[row].sum())
+        if not total:
+            return "no pixel that counts"
         pairs = zip(self.classes, counts, strict=True)
         return ", ".join(f"{name} {100 * count / total:.3g} %" for name, count in pairs if count)
 
     def columns(self) -> dict[str, Any]:
-        total = self.tally.predicted.sum(axis=1)  # all pixels
+        pixels = self.tally.predicted.sum(axis=1)  # all that count
+        total = np.where(pixels > 0, pixels, np.nan)
         columns: dict[str, Any] = {"dice": self._row_dice}
         for code, name in enumerate(self.classes):
             columns[f"truth_{name}"] = self.tally.true[:, code] / total

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handrail.objectives.maps import IGNORED
 from handrail.report.figures.style import NETWORK, SERIES, FigureView, Key, figure_view
 from handrail.report.figures.tiles import WIDTH, Layer, Line, Tile, aspect, grid, image, magma, tint
 from handrail.tools.words import list_some, plural
@@ -29,10 +30,14 @@ def mask_grid(
 
     Arguments:
         images: uint8 `[n, channels, height, width]`; the first 4 are shown.
-        truths, answers: class codes `[n, height, width]`; 0 is the background.
+        truths, answers: class codes `[n, height, width]`; 0 is the background. Pixels whose truth is
+            `IGNORED` do not count and bear no colour.
         classes: names of the codes, the background's first; needed if there are more than two.
     """
-    two = max(int(truths.max(initial=0)), int(answers.max(initial=0))) <= 1 and len(classes) <= 2
+    counted = truths != IGNORED
+    largest = max(int((truths * counted).max(initial=0)), int(answers.max(initial=0)))
+    two = largest <= 1 and len(classes) <= 2
+    answers = answers * counted
     tiles = []
     shown = (images[:MOST_MASKS], truths[:MOST_MASKS], answers[:MOST_MASKS])
     for pixels, truth, answer in zip(*shown, strict=True):
@@ -54,18 +59,19 @@ def _class_colour(code: int) -> str:
 
 
 def _class_layers(mask: np.ndarray) -> tuple[Layer, ...]:
-    codes = [int(code) for code in np.unique(mask) if code]
+    codes = [int(code) for code in np.unique(mask) if code not in (0, IGNORED)]
     return tuple(tint(mask == code, _class_colour(code), opacity=_OPACITY) for code in codes)
 
 
 def _comparison_layers(truth: np.ndarray, answer: np.ndarray) -> tuple[Layer, ...]:
-    true, on = truth.astype(bool), answer.astype(bool)
+    true, on = truth == 1, answer.astype(bool)
     pairs = ((true & on, _RIGHT), (true & ~on, _MISSED), (~true & on, _WRONG))
     return tuple(tint(where, colour, opacity=_OPACITY) for where, colour in pairs)
 
 
 def _agreement(truths: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> str:
-    right = float((truths == answers).mean()) if truths.size else float("nan")
+    counted = truths != IGNORED
+    right = float((truths == answers)[counted].mean()) if counted.any() else float("nan")
     names = list_some((f"“{name}”" for name in classes), most=6, last=" and ")
     what = f" of {names}" if classes else ""
     return f"{right:.1%} of these pixels are right. The masks{what} lie over the image."

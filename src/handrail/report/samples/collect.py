@@ -13,6 +13,7 @@ from handrail.data.stores.series import WindowStore
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.network import Network
+from handrail.objectives.maps import IGNORED
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.report.samples.archive import Sections, samples_path, save_sections
@@ -195,7 +196,7 @@ def _masks(pipeline: Pipeline, task: MaskTask, part: Part, outcome: Outcome) -> 
     images, truths = encode(pipeline, rows), task.targets(rows).numpy()
     assert isinstance(images, Tensor)
     answers = task.masks(task(_scores(pipeline, rows))).cpu().numpy()
-    known = np.where(truths < len(pipeline.task.classes), truths, 0)
+    known = np.where((truths < len(pipeline.task.classes)) | (truths == IGNORED), truths, 0)
     return {
         "images": smaller(images.numpy(), LARGE),
         "truths": smaller_codes(known.astype(np.uint8), LARGE),

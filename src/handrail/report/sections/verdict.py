@@ -226,7 +226,7 @@ def _shut_view(
     sentence = (
         f"This run has not looked at its {test_rows}, but they have been opened {times} before, last on "
         f"{moment(last.when)} by the recipe {last.recipe} ({last.recipe_hash}). "
-        "Another test of them needs --again, and its figures will be marked."
+        "Another test of them needs --again (in Python again=True), and its figures will be marked."
     )
     return SealView("Shut here, opened before", False, (sentence, *trouble), openings=table)
 

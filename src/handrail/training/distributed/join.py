@@ -12,6 +12,7 @@ import torch.distributed as dist
 from handrail.errors import RecipeError, RunError, TrainingError
 from handrail.learning.rule import Team
 from handrail.recipe import Recipe
+from handrail.tools.interface import call
 from handrail.tools.machine import cores
 from handrail.training.distributed.processes import LostError, Processes
 from handrail.training.signals import Interrupted
@@ -53,7 +54,7 @@ def join_processes(recipe: Recipe) -> Iterator[Team]:
 @contextmanager
 def resumable(run: Path) -> Iterator[None]:
     """While open, errors after which the run can be resumed say how."""
-    hint = f"Continue with: handrail resume {run}"
+    hint = f"Continue with: {call('resume', run)}"
     try:
         yield
     except Interrupted as stop:

@@ -128,9 +128,10 @@ def test_pictures_beside_masks(tmp_path: Path, images: str, masks: str) -> None:
     picture(tmp_path / masks / "7.png")
     with pytest.raises(DataError) as caught:
         read(tmp_path)
-    assert caught.value.problems[:2] == [
-        f"{images}/2.png has no mask in {masks}.",
-        f"{masks}/7.png has no picture in {images}.",
+    assert caught.value.problems == [
+        f"1 picture without a mask ({images}/2.png) and 1 mask without a picture ({masks}/7.png); "
+        "2 pairs were found that have the same name, apart from the ending. Add or remove what is missing, "
+        "or give pictures and masks the same names."
     ]
 
 

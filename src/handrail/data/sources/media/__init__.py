@@ -4,6 +4,7 @@ May import stores and tables. A new layout is a reader that gives a `Table` with
 `read_items`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +66,7 @@ def read_items(
     from handrail.data.stores.images import ImageStore
 
     if _are_pictures(paths):
-        names = [item.name for item in paths]
+        names = _distinct_names(paths)
         images = ImageStore.of_files(paths, names, cache_in=cache_in)
         source, namer = names[0] if len(names) == 1 else f"{len(names):,} pictures", names.__getitem__
     else:
@@ -73,6 +74,15 @@ def read_items(
         source, namer = path.name, None
     frame = pl.DataFrame([place_column("image", len(images))])
     return Table(frame, source, namer=namer, stores={"image": images})
+
+
+def _distinct_names(paths: Sequence[Path]) -> list[str]:
+    """The names of files, with the folders below the common one where names are alike."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath([path.parent.absolute() for path in paths])
+    return [os.path.relpath(path.absolute(), common).replace(os.sep, "/") for path in paths]
 
 
 def with_pictures(table: Table, base: Path, *, cache_in: Path | None = None) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.raw_files import decode, refuse_special_file
+from handrail.data.sources.media.foreign_boxes import refuse_foreign_boxes
 from handrail.data.sources.media.idx import idx_pairs, read_idx_folder
 from handrail.data.sources.media.layout import PART_FOLDERS, WORDS, Item, Layout, entries, find_layout
 from handrail.data.sources.media.pascal_voc import is_voc, read_voc
@@ -46,6 +47,7 @@ def read_folder(
         raise DataError(f"{folder} cannot be read: {text}")
     if is_voc(folder):
         return read_voc(folder, cache_in=cache_in)
+    refuse_foreign_boxes(folder)
     pairs = idx_pairs(folder)
     if pairs:
         return read_idx_folder(folder, pairs, cache_in=cache_in)
@@ -68,7 +70,8 @@ def _read_parts(folder: Path, labelled: bool) -> tuple[Layout, np.ndarray | None
     folders, files = entries(folder)
     parts = {path: PART_FOLDERS[path.name.lower()] for path in folders if path.name.lower() in PART_FOLDERS}
     if 0 not in parts.values() or len(parts) < len(folders) or files:
-        return _whole_layout(folder, folder, labelled), None
+        whole = _whole_layout(folder, folder, labelled)
+        return whole, _parts_below(whole)
     if len(parts) == 1:
         train = _whole_layout(folders[0], folder, labelled)
         train.notes.insert(0, f"only a folder {folders[0].name}: validation and test rows are drawn from it")
@@ -77,11 +80,19 @@ def _read_parts(folder: Path, labelled: bool) -> tuple[Layout, np.ndarray | None
     if twice:
         names = ", ".join(path.name for path, part in parts.items() if part == twice[0])
         raise DataError(f"{folder} has several folders for the {_PARTS[twice[0]]} part: {names}.")
-    return _join(folder, {part: find_layout(path, folder) for path, part in parts.items()})
+    layouts = {part: find_layout(path, folder) for path, part in parts.items()}
+    _require_target(layouts[0], folder, labelled)
+    return _join(folder, layouts)
 
 
 def _whole_layout(folder: Path, root: Path, labelled: bool) -> Layout:
     files = find_layout(folder, root)
+    _require_target(files, folder, labelled)
+    return files
+
+
+def _require_target(files: Layout, folder: Path, labelled: bool) -> None:
+    """Raises: `DataError` for files without anything to learn about them, unless they are for answers."""
     if files.target is None and labelled and not name_parts([item.name for item in files.items]):
         notes = f" ({'; '.join(files.notes)})" if files.notes else ""
         raise DataError(
@@ -89,7 +100,6 @@ def _whole_layout(folder: Path, root: Path, labelled: bool) -> Layout:
             "what is to be learned about them. Put them into a folder for each class, or write a table with "
             "a column of paths and a column of what is to be learned."
         )
-    return files
 
 
 def _join(folder: Path, layouts: dict[int, Layout]) -> tuple[Layout, np.ndarray | None]:
@@ -109,9 +119,25 @@ def _join(folder: Path, layouts: dict[int, Layout]) -> tuple[Layout, np.ndarray 
     items = [item for part in order for item in layouts[part].items]
     counts = ", ".join(f"{_PARTS[part]} {len(layouts[part].items):,}" for part in order)
     notes.insert(0, f"parts as the folders give them: {counts}")
-    notes += [note for part in order for note in layouts[part].notes]
+    notes += dict.fromkeys(note for part in order for note in layouts[part].notes)
     parts = np.concatenate([np.full(len(layouts[part].items), part, dtype=np.int64) for part in order])
-    return Layout(train.kind, train.how, train.target, items, notes), parts if len(order) > 1 else None
+    findings = list({finding.seen: finding for part in order for finding in layouts[part].findings}.values())
+    whole = Layout(train.kind, train.how, train.target, items, notes, findings)
+    return whole, parts if len(order) > 1 else None
+
+
+def _parts_below(files: Layout) -> np.ndarray | None:
+    """The part of each picture beside masks, where folders train, val and test lie below that of pictures."""
+    folders = [item.name.lower().split("/")[1:2] for item in files.items] if files.target == "mask" else []
+    known = [PART_FOLDERS.get(folder[0]) for folder in folders if folder]
+    if len(known) < len(files.items) or None in known or 0 not in known or len(set(known)) == 1:
+        return None
+    parts = np.array(known, dtype=np.int64)
+    counts = ", ".join(
+        f"{name} {(parts == part).sum():,}" for part, name in enumerate(_PARTS) if part in known
+    )
+    files.notes.insert(0, f"parts as the folders give them: {counts}")
+    return parts
 
 
 def _table(
@@ -138,6 +164,7 @@ def _table(
         pl.DataFrame(columns),
         folder.name,
         notes=(_summary(files, columns), *files.notes, *remarks),
+        findings=tuple(files.findings),
         namer=names.__getitem__,
         stores=stores,
         parts=parts,

@@ -3,11 +3,14 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
+from handrail.data.finding import Finding
+from handrail.data.sources.media.mask_folders import IMAGE_FOLDERS, MASK_FOLDERS, refuse_masks
+from handrail.data.sources.media.mask_pairs import describe, match, require_all, split_one_folder
 from handrail.data.stores.pixels.decode import SUFFIXES
 from handrail.errors import DataError
 from handrail.tools.words import list_some, plural
@@ -23,12 +26,9 @@ _TABLES = frozenset(
     (".csv", ".tsv", ".data", ".json", ".jsonl", ".parquet", ".npz", ".npy", ".db", ".sqlite")
 )
 _TABLES |= {".arrow", ".feather", ".arff"}
-_IMAGE_FOLDERS, _MASK_FOLDERS = ("image", "images"), ("label", "labels", "mask", "masks")
-_SKIPPED = re.compile(
-    r"\.|~|thumbs\.db$|desktop\.ini$|__macosx$|(sha(1|256|512)|md5)(sums?)?(\.txt)?$|checksums?(\.txt)?$"
-    r"|(licen[cs]e|copying|readme|citation|notice|changelog)([-_.][\w.-]*)?$",
-    re.IGNORECASE,
-)
+_SYSTEM = re.compile(r"\.|~|thumbs\.db$|desktop\.ini$|__macosx$", re.IGNORECASE)
+_WORD = r"licen[cs]e|copying|readme|citation|notice|changelog|(?:sha(?:1|256|512)|md5)(?:sums?)?|checksums?"
+_PAPER = re.compile(rf"(?:{_WORD})([-_.][\w.-]*)?$", re.IGNORECASE)
 UNDERSTOOD = (
     "Understood are: a folder a class (cats/1.jpg, dogs/2.jpg; also .wav or .txt), such folders in train, "
     "val and test; images beside masks of the same names (image/1.png, label/1.png); Pascal VOC "
@@ -56,6 +56,7 @@ class Layout:
     target: str | None
     items: list[Item]
     notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -66,7 +67,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 def entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """The folders and files that count, in natural order. Raises: `DataError` when they cannot be read."""
     try:
-        counted = [path for path in folder.iterdir() if not _SKIPPED.match(path.name)]
+        counted = [path for path in folder.iterdir() if not _is_skipped(path.name)]
         counted.sort(key=lambda path: natural_key(path.name))
         return [path for path in counted if path.is_dir()], [path for path in counted if path.is_file()]
     except OSError as error:
@@ -79,10 +80,16 @@ def find_layout(folder: Path, root: Path) -> Layout:
     if not folders and not files:
         raise DataError(f"{folder} holds nothing that can be read. {UNDERSTOOD}")
     by_name = {path.name.lower(): path for path in folders}
-    images = next((by_name[name] for name in _IMAGE_FOLDERS if name in by_name), None)
-    masks = next((by_name[name] for name in _MASK_FOLDERS if name in by_name), None)
-    if images and masks and len(folders) == 2 and not files:
-        return _match_masks(images, masks, root)
+    images = next((by_name[name] for name in IMAGE_FOLDERS if name in by_name), None)
+    masks = next((by_name[name] for name in MASK_FOLDERS if name in by_name), None)
+    if images and masks and not files:
+        others = [path.name for path in folders if path not in (images, masks)]
+        if others:
+            raise DataError(
+                f"{folder} holds pictures in {images.name} and masks in {masks.name}, and besides "
+                f"{list_some(others)}: they are no classes. Leave {images.name} and {masks.name} there alone."
+            )
+        return _match_folders(images, masks, root)
     tables = [path for path in files if path.suffix.lower() in _TABLES or len(files) == 1]
     if tables and not folders and KINDS.get(tables[0].suffix.lower()) not in ("image", "sound"):
         advice = f"To read a table or a text, name the file itself: {tables[0]}."
@@ -91,8 +98,12 @@ def find_layout(folder: Path, root: Path) -> Layout:
         inside = f"{len(folders):,} folders ({list_some(path.name for path in folders)})"
         raise DataError(f"{folder} holds {inside} and beside them {_by_suffix(files)}. {UNDERSTOOD}")
     if not folders:
-        items = [Item(str(path), _relative(str(path), root)) for path in files]
-        kind = _one_kind([item.path for item in items], folder)
+        kind = _one_kind([str(path) for path in files], folder)
+        by_file = {path.name: str(path) for path in files}
+        apart = split_one_folder(list(by_file)) if kind == "image" else None
+        if apart is not None:
+            return _match_masks(*apart, by_file, by_file, root=root, where=(folder.name, folder.name))
+        items = [Item(path, _relative(path, root)) for path in by_file.values()]
         return Layout(kind, "files in one folder", None, items)
     if len(folders) == 1:
         inner = find_layout(folders[0], root)
@@ -108,21 +119,80 @@ def _by_class(folder: Path, folders: Sequence[Path], root: Path) -> Layout:
         raise DataError([f"{problem} {advice}" for problem in empty])
     kind = _one_kind([path for paths in files.values() for path in paths], folder)
     items = [Item(path, _relative(path, root), label) for label, paths in files.items() for path in paths]
-    return Layout(kind, "a folder a class", "class", items)
+    if kind == "image":
+        refuse_masks(folder, files)
+        _refuse_masks_beside(folder, [item.name for item in items])
+    return Layout(kind, "a folder a class", "class", items, findings=_find_alike(list(files)))
 
 
-def _match_masks(images: Path, masks: Path, root: Path) -> Layout:
-    """Pictures and masks with the same names."""
-    pictures, labels = ({Path(path).stem: path for path in _walk(part)} for part in (images, masks))
-    bare = [Path(path).name for stem, path in pictures.items() if stem not in labels]
-    alone = [Path(path).name for stem, path in labels.items() if stem not in pictures]
-    problems = [f"{images.name}/{name} has no mask in {masks.name}." for name in bare]
-    problems += [f"{masks.name}/{name} has no picture in {images.name}." for name in alone]
-    if problems:
-        raise DataError([*problems[:20], "Pictures and masks need the same names, apart from the ending."])
-    _one_kind([*pictures.values(), *labels.values()], images.parent)
-    items = [Item(path, _relative(path, root), mask=labels[stem]) for stem, path in pictures.items()]
-    return Layout("image", f"pictures in {images.name} beside masks in {masks.name}", "mask", items)
+def _refuse_masks_beside(folder: Path, names: Sequence[str]) -> None:
+    """Raises: `DataError` where class folders hold masks beside pictures, which would be learned as such."""
+    apart = split_one_folder(names)
+    if apart is not None:
+        raise DataError(
+            f"{folder} is a folder a class, but {len(apart[1]):,} of its {len(names):,} pictures are by name "
+            f"masks of others ({list_some(apart[1], most=2)}). To learn classes, move the masks "
+            "elsewhere; to learn masks, put all files into one folder."
+        )
+
+
+def _find_alike(classes: Sequence[str]) -> list[Finding]:
+    """Classes whose names differ in case or spaces alone."""
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        groups.setdefault(" ".join(name.lower().split()), []).append(f"'{name}'")
+    alike = [" and ".join(names) for names in groups.values() if len(names) > 1]
+    if not alike:
+        return []
+    return [
+        Finding(
+            level="warning",
+            name="classes-alike",
+            column="class",
+            seen=f"Class folders whose names differ in case or spaces alone: {list_some(alike)}.",
+            why="They may be one class, which the network would have to tell apart.",
+            action="They count as different classes; move their files into one folder if they are one.",
+        )
+    ]
+
+
+def _match_folders(images: Path, masks: Path, root: Path) -> Layout:
+    """Pictures and masks in two folders."""
+    own, theirs = (
+        {path[len(str(part)) + 1 :].replace(os.sep, "/"): path for path in _walk(part)}
+        for part in (images, masks)
+    )
+    if not own or not theirs:
+        expected = f"expected pictures in {images.name}, and masks in {masks.name}"
+        raise DataError(f"{masks if own else images} holds no file; {expected}.")
+    _one_kind([*own.values(), *theirs.values()], images.parent)
+    return _match_masks(list(own), list(theirs), own, theirs, root=root, where=(images.name, masks.name))
+
+
+def _match_masks(
+    pictures: Sequence[str],
+    masks: Sequence[str],
+    own: Mapping[str, str],
+    theirs: Mapping[str, str],
+    *,
+    root: Path,
+    where: tuple[str, str],
+) -> Layout:
+    """Pictures with the masks that belong to them by name.
+
+    Arguments:
+        own, theirs: the paths of pictures and masks, by their names.
+        where: the names of the folders.
+    """
+    pairs = match(pictures, masks)
+    require_all(pairs, *where)
+    items = [
+        Item(own[name], _relative(own[name], root), mask=theirs[mask]) for name, mask in pairs.masks.items()
+    ]
+    together = (
+        f"in {where[0]} beside masks in {where[1]}" if where[0] != where[1] else "and masks in one folder"
+    )
+    return Layout("image", f"pictures {together}", "mask", items, notes=describe(pairs))
 
 
 def _walk(folder: Path) -> list[str]:
@@ -141,7 +211,16 @@ def _walk(folder: Path) -> list[str]:
 
 
 def _usable_names(names: Sequence[str]) -> list[str]:
-    return sorted((name for name in names if not _SKIPPED.match(name)), key=natural_key)
+    return sorted((name for name in names if not _is_skipped(name)), key=natural_key)
+
+
+def _is_skipped(name: str) -> bool:
+    """Whether a file is the system's, or a paper beside the data, which may be a text but no picture."""
+    if _SYSTEM.match(name):
+        return True
+    paper = _PAPER.match(name)
+    kind = KINDS.get(os.path.splitext(name)[1].lower())  # noqa: PTH122 (many files)
+    return paper is not None and (kind is None or (kind == "text" and paper[1] == ".txt"))
 
 
 def _refuse(error: OSError) -> NoReturn:

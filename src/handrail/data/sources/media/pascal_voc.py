@@ -75,9 +75,12 @@ def read_voc(folder: Path, *, cache_in: Path | None = None) -> Table:
 
     Raises: `DataError` with every file that cannot be read or does not fit the others.
     """
-    files = sorted((folder / "JPEGImages").iterdir())
+    files, written = (
+        sorted(path for path in (folder / name).iterdir() if not path.name.startswith("."))
+        for name in ("JPEGImages", "Annotations")
+    )
     pictures = {path.stem: path for path in files if path.suffix.lower() in SUFFIXES}
-    annotations = {path.stem: path for path in sorted((folder / "Annotations").glob("*.xml"))}
+    annotations = {path.stem: path for path in written if path.suffix == ".xml"}
     alone = [path.name for stem, path in annotations.items() if stem not in pictures]
     if alone:
         raise DataError([f"{name} in Annotations has no picture in JPEGImages." for name in alone[:20]])

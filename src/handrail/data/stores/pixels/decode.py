@@ -40,7 +40,10 @@ class UnreadableError(Exception):
 
 
 class Seen(NamedTuple):
-    """What a file holds. problem: why it cannot be used, if so. top: the largest value of 16 bits, else 0."""
+    """What a file holds. problem: why it cannot be used, if so. top: the largest value of 16 bits, else 0.
+
+    transparent: whether some pixel is.
+    """
 
     problem: str = ""
     format: str = ""
@@ -51,6 +54,7 @@ class Seen(NamedTuple):
     hash: int = 0
     animated: bool = False
     top: int = 0
+    transparent: bool = False
 
 
 class Crop(NamedTuple):
@@ -190,7 +194,7 @@ def canonical(image: "Image") -> "Image":
         raise UnreadableError(
             "holds floating-point numbers; expected 8 or 16 bits a pixel. Save it as an 8-bit PNG"
         )
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if _may_be_transparent(image):
         picture = image.convert("RGBA")
         ground = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(ground, picture).convert("RGB")
@@ -209,6 +213,17 @@ def deep_values(image: "Image") -> Any:
             f"holds values from {values.min():,} to {values.max():,}; expected 8 or 16 bits a pixel"
         )
     return values
+
+
+def _is_transparent(image: "Image") -> bool:
+    """Whether a picture that may have transparent pixels has some."""
+    if not _may_be_transparent(image):
+        return False
+    return image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+
+
+def _may_be_transparent(image: "Image") -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
 def bands(image: "Image") -> list[bytes]:
@@ -237,7 +252,7 @@ def look(path: str, keep: tuple[int, int, int] | None = None) -> tuple[Seen, byt
     channels = bands(picture)
     number = content_hash(picture.height, picture.width, channels)
     size, grey = (picture.height, picture.width), len(channels) == 1
-    seen = Seen("", kind, image.mode, *size, grey, number, animated, top)
+    seen = Seen("", kind, image.mode, *size, grey, number, animated, top, _is_transparent(image))
     if keep is None or keep[:2] != size or len(channels) > keep[2]:
         return seen, b""
     return seen, b"".join(channels * (keep[2] // len(channels)))

@@ -16,7 +16,10 @@ UNKNOWN = 255
 
 
 class SeenMask(NamedTuple):
-    """What a file holds. kind: `palette`, `deep` or `colour` (grey too); levels: the different values."""
+    """What a file holds. kind: `palette`, `deep` or `colour` (grey too); levels: the different values.
+
+    counts: how many pixels have each of the levels.
+    """
 
     problem: str = ""
     kind: str = ""
@@ -24,6 +27,7 @@ class SeenMask(NamedTuple):
     width: int = 0
     hash: int = 0
     levels: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
 
 
 def values(image: "Image") -> tuple[str, Any]:
@@ -44,7 +48,7 @@ def look_mask(path: str) -> tuple[SeenMask, bytes]:
         kind, pixels = values(open_picture(path)[0])
     except UnreadableError as error:
         return SeenMask(str(error)), b""
-    levels = np.unique(pixels)
+    levels, counts = np.unique(pixels, return_counts=True)
     if len(levels) > MOST_LEVELS:
         return SeenMask(
             f"has {len(levels):,} different values; a mask has one value a class, at most {MOST_LEVELS}. "
@@ -53,7 +57,15 @@ def look_mask(path: str) -> tuple[SeenMask, bytes]:
     content = f"mask {kind} {pixels.shape} ".encode() + pixels.astype("<i4").tobytes()
     number = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
     height, width = pixels.shape
-    return SeenMask("", kind, height, width, number, tuple(levels.tolist())), b""
+    return SeenMask("", kind, height, width, number, tuple(levels.tolist()), tuple(counts.tolist())), b""
+
+
+def palette_of(path: str) -> list[int]:
+    """The colours of a file with a palette, red, green and blue one after the other; of others nothing.
+
+    Raises: `UnreadableError`.
+    """
+    return open_picture(path)[0].getpalette() or []
 
 
 def fit_mask(path: str, size: tuple[int, int], levels: list[int]) -> tuple[SeenMask, bytes]:

@@ -28,7 +28,7 @@ def remarks_on(names: Sequence[str], seen: Sequence[Seen]) -> tuple[str, ...]:
         if any(remarks):
             files_with.setdefault(tuple(remark for remark in remarks if remark), []).append(name)
     sentences = [f"{list_some(files)}: {'; '.join(remarks)}." for remarks, files in files_with.items()]
-    return (*sentences, *_explain_deep(seen))
+    return (*sentences, *_explain_deep(seen), *_explain_transparent(names, seen))
 
 
 def _check_suffix(name: str, file: Seen) -> str:
@@ -55,6 +55,12 @@ def _check_stand_in(name: str) -> str:
     if not _STAND_IN.search(name.rsplit("/", 1)[-1]):
         return ""
     return "by its name it stands for a picture that was missing: look at it, and remove it if it shows none"
+
+
+def _explain_transparent(names: Sequence[str], seen: Sequence[Seen]) -> list[str]:
+    clear = [name for name, file in zip(names, seen, strict=True) if file.transparent]
+    share = f"{len(clear):,} of {len(seen):,} pictures have transparent pixels, which stand on white"
+    return [f"{share}: {list_some(clear, most=3)}."] if clear else []
 
 
 def _explain_deep(seen: Sequence[Seen]) -> list[str]:

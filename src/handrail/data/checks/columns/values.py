@@ -1,78 +1,30 @@
-"""What is odd about single columns of the training rows."""
+"""Values that are missing, nearly always the same, far out, many, or unseen."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
-from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
-from handrail.data.columns.together import number_blocks, sorted_quantiles
+from handrail.data.checks.columns.numbers import NEARLY_ALWAYS, Numbers
+from handrail.data.columns.schema import Column, Schema
 from handrail.data.finding import Finding, advise_drop, report_columns, share
 from handrail.data.part import Part
-from handrail.tools.words import plural
+from handrail.tools.words import number, plural
 
 _MOSTLY = 0.5
 _MANY_LEVELS = 50
-_NEARLY_ALWAYS, _FEWEST_ROWS = 0.99, 100
+_FEWEST_ROWS = 100
 _FENCE = 10  # interquartile ranges beyond the quartiles; of normal values, none in 10⁴⁰
-_WHY_SET_ASIDE = {
-    "identifier": "Identifiers name rows and say nothing about them; a network would learn them by heart.",
-    "constant": "A column that does not change cannot tell rows apart.",
-}
 
 
-def check_columns(train: Part, validation: Part, *, schema: Schema) -> list[Finding]:
-    """Columns set aside, identifiers in use, gaps, outliers, near constants, many levels, unseen levels."""
+def check_columns(train: Part, validation: Part, *, schema: Schema, numbers: Numbers) -> list[Finding]:
+    """Gaps, outliers, near constants, many levels, unseen levels."""
     return [
-        *_find_set_aside(schema),
-        *_find_identifiers(train, schema),
         *_find_gaps(train, schema),
-        *_find_near_constants(train, schema),
-        *_find_outliers(train, schema),
+        *_find_near_constants(train, schema, numbers),
+        *_find_outliers(train, schema, numbers),
         *_find_many_levels(train, schema),
         *_find_unseen_levels(train, validation, schema),
     ]
-
-
-def _find_set_aside(schema: Schema) -> list[Finding]:
-    findings = []
-    for kind, why in _WHY_SET_ASIDE.items():
-        details = {column.name: column.why for column in schema.of_kind(kind)}
-        findings += report_columns(
-            "note",
-            kind,
-            details,
-            seen=f"taken as {kind}.",
-            why=why,
-            action=f"Set aside; data.columns.{next(iter(details), '')} gives another kind (numeric, "
-            "category, boolean or datetime).",
-            decided=True,
-        )
-    return findings
-
-
-def _find_identifiers(train: Part, schema: Schema) -> list[Finding]:
-    names = [column.name for column in schema.cells if _is_identifier(train.raw[column.name], column)]
-    return report_columns(
-        "warning",
-        "identifier-in-use",
-        {name: f"{train.raw[name].n_unique():,} different values in {len(train):,} rows" for name in names},
-        seen="identifier by the look of it.",
-        why="Identifiers are learned by heart and teach nothing about new ones; rows that share one "
-        "should be in one part.",
-        action=f"Nothing is changed; {advise_drop(names)} data.split.method=group with "
-        f"data.split.column={''.join(names[:1])} keeps rows that share one in one part.",
-    )
-
-
-def _is_identifier(raw: pl.Series, column: Column) -> bool:
-    """Kept although it would have been set aside, or named like an identifier with numbers that are codes."""
-    if column.why == "as given":
-        return infer_column(raw).kind == "identifier"
-    if column.kind not in ("numeric", "category") or not IDENTIFIER_NAME.search(column.name):
-        return False
-    distinct = raw.drop_nulls().n_unique()
-    return distinct >= 20 and distinct >= 0.2 * len(raw)
 
 
 def _find_gaps(train: Part, schema: Schema) -> list[Finding]:
@@ -118,16 +70,18 @@ def _describe_filling(columns: list[Column]) -> str:
     return " ".join(sentences)
 
 
-def _find_near_constants(train: Part, schema: Schema) -> list[Finding]:
+def _find_near_constants(train: Part, schema: Schema, numbers: Numbers) -> list[Finding]:
     if len(train) < _FEWEST_ROWS:
         return []
     details = {}
-    cells = [train.features[column.name] for column in schema.cells]
-    names = _may_be_nearly_constant(cells)
-    for values in [column for column in cells if column.name in names]:
+    names = {*numbers.which(numbers.steady), *(column.name for column in schema.of_kind("category"))}
+    for column in schema.cells:
+        if column.name not in names:
+            continue
+        values = train.features[column.name]
         value, rows = values.rename("value").value_counts(sort=True, name="rows").row(0)
-        if value is not None and rows >= _NEARLY_ALWAYS * len(train):
-            shown = f"{value:g}" if isinstance(value, float) else f"'{value}'"
+        if value is not None and rows >= NEARLY_ALWAYS * len(train):
+            shown = number(value) if isinstance(value, float) else f"'{value}'"
             details[values.name] = f"{shown} in {share(rows, len(train))}"
     return report_columns(
         "note",
@@ -139,28 +93,15 @@ def _find_near_constants(train: Part, schema: Schema) -> list[Finding]:
     )
 
 
-def _may_be_nearly_constant(columns: Sequence[pl.Series]) -> set[str]:
-    """Columns of numbers of which a run of equal ones, once sorted, is long enough; and all others."""
-    numbers = [column for column in columns if column.dtype == pl.Float64]
-    names = {column.name for column in columns} - {column.name for column in numbers}
-    for places, values in number_blocks(numbers):
-        ordered = np.sort(values, axis=1)
-        run = int(np.ceil(_NEARLY_ALWAYS * ordered.shape[1]))
-        same = (ordered[:, run - 1 :] == ordered[:, : ordered.shape[1] - run + 1]).any(axis=1)
-        names.update(numbers[places[place]].name for place in np.flatnonzero(same))
-    return names
-
-
-def _find_outliers(train: Part, schema: Schema) -> list[Finding]:
+def _find_outliers(train: Part, schema: Schema, numbers: Numbers) -> list[Finding]:
     details = {}
-    columns = [train.features[column.name] for column in schema.of_kind("numeric")]
-    for column in [columns[place] for place in _may_have_outliers(columns)]:
-        values = column.to_numpy()
+    for name in _may_have_outliers(numbers, [column.name for column in schema.of_kind("numeric")]):
+        values = numbers.values(name)
         places = outlying(values)
         if len(places):
             farthest = int(places[np.abs(values[places] - np.nanmedian(values)).argmax()])
             where = train.table.row_name(int(train.rows[farthest]))
-            details[column.name] = f"{plural(len(places), 'row')}, such as {values[farthest]:g} in {where}"
+            details[name] = f"{plural(len(places), 'row')}, such as {number(values[farthest])} in {where}"
     return report_columns(
         "note",
         "outliers",
@@ -172,17 +113,11 @@ def _find_outliers(train: Part, schema: Schema) -> list[Finding]:
     )
 
 
-def _may_have_outliers(columns: Sequence[pl.Series]) -> list[int]:
-    """Places of columns with a value near or beyond a fence, or whose quartiles do not tell."""
-    chosen: list[int] = []
-    for places, values in number_blocks(columns):
-        size = np.nanmax(np.abs(values), axis=1, initial=0.0, keepdims=True)
-        ordered = np.sort(values / np.where(size > 0, size, 1.0), axis=1)
-        low, high, least, most = sorted_quantiles(ordered, [0.25, 0.75, 0.0, 1.0])
-        reach = 0.999 * _FENCE * (high - low)  # rounding must not hide a column from `outlying`
-        near = (low == high) | (least < low - reach) | (most > high + reach)
-        chosen += [places[place] for place in np.flatnonzero(near)]
-    return sorted(chosen)
+def _may_have_outliers(numbers: Numbers, among: Sequence[str]) -> list[str]:
+    """Columns with a value near or beyond a fence, or whose quartiles do not tell."""
+    low, high, least, most = numbers.quartiles
+    reach = 0.999 * _FENCE * (high - low)  # rounding must not hide a column from `outlying`
+    return numbers.which((low == high) | (least < low - reach) | (most > high + reach), among)
 
 
 def outlying(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""Words that may stand for missing, where it can be asked whether they do: beside other words."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import polars as pl
+
+from handrail.data.columns.schema import Schema
+from handrail.data.columns.values import MISSING_WORDS
+from handrail.data.finding import Finding, report_columns
+from handrail.data.part import Part
+from handrail.data.task import TaskSpec
+from handrail.tools.words import list_some
+
+_SIGNS = ("?", "-", ".", "NaN", "nan")  # nobody calls a level so in a text file
+_MANY = 0.05  # of the training rows, at least: fewer are slips, or gaps
+
+
+def check_words(train: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]:
+    """Words for missing that were kept, in typed sources, or taken for missing in columns of words, in text.
+
+    Of a target with gaps in a text file see `handrail.data.dataset`.
+    """
+    names = [column.name for column in schema.of_kind("category")]
+    if not train.table.is_text:
+        names += list(task.targets) if task.is_classification else []
+        kept = {name: _find_kept(train.raw[name]) for name in names if name in train.raw.columns}
+        return _report_kept({name: words for name, words in kept.items() if words})
+    known = {
+        name: train.table.words[name].count_in(train.rows) for name in names if name in train.table.words
+    }
+    many = _MANY * len(train)
+    lost = {name: {word: n for word, n in words.items() if n >= many} for name, words in known.items()}
+    levels = {name: words for name, words in lost.items() if words.keys() - {*_SIGNS}}
+    return _report_lost({name: words for name, words in levels.items() if words})
+
+
+def _find_kept(column: pl.Series) -> Counter[str]:
+    if column.dtype != pl.String:
+        return Counter()
+    return Counter(column.filter(column.is_in(MISSING_WORDS).fill_null(value=False)).to_list())
+
+
+def _report_kept(columns: Mapping[str, Counter[str]]) -> list[Finding]:
+    words = {word: None for counts in columns.values() for word in counts}
+    return report_columns(
+        "note",
+        "kept-words",
+        {name: _describe(counts) for name, counts in columns.items()},
+        seen="words that often stand for missing.",
+        why="A typed source has gaps of its own, so that words are words.",
+        action=f"They are values like others; data.read.missing=[{', '.join(map(_quoted, words))}] counts "
+        "them as missing.",
+        decided=True,
+    )
+
+
+def _report_lost(columns: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    return report_columns(
+        "note",
+        "missing-words",
+        {name: _describe(counts) for name, counts in columns.items()},
+        seen="words that count as missing.",
+        why="In text files they mostly stand for a gap, but may be a level.",
+        action="data.read.missing=[] keeps them as values.",
+        decided=True,
+    )
+
+
+def _describe(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return list_some(f"'{word}' in {count:,} training rows" for word, count in ordered)
+
+
+def _quoted(word: str) -> str:
+    """As YAML reads it as a text."""
+    return word if word.isalpha() and word.lower() not in ("null", "nan") else f'"{word}"'

@@ -1,0 +1,48 @@
+"""The columns that are to be predicted, by name or by position."""
+
+from collections.abc import Sequence
+
+from handrail.errors import DataError, did_you_mean
+from handrail.tools.interface import argument
+
+
+def find_targets(
+    columns: Sequence[str], target: str | int | Sequence[str | int] | None, *, alone: bool = False
+) -> tuple[str, ...]:
+    """The names of the target columns, given by name or by position (1 is the first column, -1 the last).
+
+    Arguments:
+        alone: whether the target may be the only column (texts and series are predicted from themselves).
+
+    Raises: `DataError` when there is no such column or no target was named.
+    """
+    if target is None:
+        listed = ", ".join(columns[:20])
+        how = f"name it with {argument('target', 'COLUMN')} (data.target)"
+        raise DataError(f"no target was named; expected one of the columns {listed}; {how}.")
+    targets = [target] if isinstance(target, str | int) else target
+    names = tuple(_find_target(columns, item) for item in targets)
+    if len(set(names)) < len(names):
+        raise DataError(f"data.target names a column twice: {', '.join(names)}.")
+    if len(names) >= len(columns) and not alone:
+        raise DataError(
+            "every column is a target; nothing is left to predict it from. A series whose rows stand in the "
+            "order of time is forecast from its own past with data.task=forecast."
+        )
+    return names
+
+
+def _find_target(columns: Sequence[str], target: str | int) -> str:
+    if str(target) in columns:
+        return str(target)
+    try:
+        position = int(target)
+    except ValueError:
+        hint = did_you_mean(target, columns)
+        raise DataError(f"data.target: the table has no column '{target}'.{hint}") from None
+    if position == 0 or not -len(columns) <= position <= len(columns):
+        raise DataError(
+            f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the "
+            "last)."
+        )
+    return columns[position - 1 if position > 0 else position]
