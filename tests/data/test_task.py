@@ -107,6 +107,8 @@ def test_targets_that_cannot_be_learned() -> None:
     for values in (["a", "a"], [1.0, 1.0], ["1", "1.0"]):
         with pytest.raises(DataError, match=r"every row has the value '[a1]"):
             task_of(values)
+    with pytest.raises(DataError, match=r"but for 2 rows where it is missing.*data\.read\.missing=\[\]"):
+        task_of(["+", None, "+", None])  # as '-' is read
     with pytest.raises(DataError, match=r"all 2 values are missing"):
         task_of([None, None])
     with pytest.raises(DataError, match=r"30 different texts in 30 rows"):

@@ -13,6 +13,7 @@ from handrail.data.targets.spellings import Spelling, merge_spellings
 from handrail.data.targets.void import find_void
 from handrail.data.task import STORED_TASKS, TEXT_TASKS, TaskName, TaskSpec
 from handrail.errors import DataError, did_you_mean
+from handrail.tools.words import plural
 
 MOST_CLASSES = 20  # whole numbers with more different values than this are taken as quantities
 
@@ -167,9 +168,12 @@ def _check_target(series: pl.Series) -> None:
         )
     varies = values.dtype.is_numeric() and bool(values.min() != values.max())  # quick: no texts are made
     if not varies and as_labels(values).n_unique() == 1:
+        gaps = series.null_count()
+        others = f", but for {plural(gaps, 'row')} where it is missing" if gaps else ""
+        keep = " data.read.missing=[] keeps words such as '-', 'NA' or 'None' as classes." if gaps else ""
         raise DataError(
-            f"the target '{series.name}': every row has the value '{values[0]}'; expected at least two "
-            "different ones. There is nothing to learn."
+            f"the target '{series.name}': every row has the value '{values[0]}'{others}; expected at least two "
+            f"different ones. There is nothing to learn.{keep}"
         )
 
 
