@@ -172,8 +172,8 @@ def _check_target(series: pl.Series) -> None:
         others = f", but for {plural(gaps, 'row')} where it is missing" if gaps else ""
         keep = " data.read.missing=[] keeps words such as '-', 'NA' or 'None' as classes." if gaps else ""
         raise DataError(
-            f"the target '{series.name}': every row has the value '{values[0]}'{others}; expected at least two "
-            f"different ones. There is nothing to learn.{keep}"
+            f"the target '{series.name}': every row has the value '{values[0]}'{others}; expected at least "
+            f"two different ones. There is nothing to learn.{keep}"
         )
 
 
