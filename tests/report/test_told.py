@@ -25,7 +25,8 @@ def test_errors_come_first_nothing_twice_and_no_line_is_too_long(monkeypatch: py
         finding("warning", "A long word " * 20),
         finding("error", "Bad."),
     ]
-    lines = findings_of_a_fit({"findings": findings, "notes": ["t.csv: a header"]})
+    lines = findings_of_a_fit({"findings": findings, "notes": ["t.csv: a header", "Bad."]})
+    assert "note: Bad." not in lines
     assert lines[0].startswith("error: Bad.")
     assert lines[1].startswith("warning: A long word")
     text = "\n".join(lines)

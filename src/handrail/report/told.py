@@ -46,7 +46,8 @@ def _texts(summary: Mapping[str, Any], level: str) -> list[str]:
         action = "" if each["action"] in advised else each["action"]
         advised.add(each["action"])
         texts.append(f"{each['seen']} {action}".strip())
-    read: Sequence[str] = summary["notes"] if level == "note" else ()
+    seen = {each["seen"] for each in summary["findings"]}
+    read = [note for note in summary["notes"] if note not in seen] if level == "note" else ()
     return list(dict.fromkeys([*texts, *read]))
 
 
