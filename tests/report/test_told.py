@@ -6,6 +6,7 @@ import pytest
 
 from handrail.errors import RecipeError
 from handrail.report.catalogue import catalogue, catalogue_text
+from handrail.report.console import number
 from handrail.report.folding import table
 from handrail.report.told import findings_of_a_fit
 from handrail.runs.unfinished import _is_falling
@@ -35,6 +36,11 @@ def test_errors_come_first_nothing_twice_and_no_line_is_too_long(monkeypatch: py
     assert text.count("note: Guess") == 8
     assert "and 13 more notes" in text
     assert lines[-1] == 'Settings are given as changes={"NAME": VALUE}.'
+
+
+def test_figures_have_a_few_digits() -> None:
+    values = (0.12345678, 12.345678, 12345.678, 6.679e182, -6.679e182)
+    assert [number(value) for value in values] == ["0.1235", "12.35", "12,346", "6.679e+182", "-6.679e+182"]
 
 
 def test_a_wide_table_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:

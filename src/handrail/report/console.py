@@ -133,7 +133,9 @@ def number(value: float | None) -> str:
     """Four significant digits."""
     if value is None:
         return "–"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
+    if 1e4 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
 
 
 def remarks(results: dict[str, Any]) -> list[str]:
