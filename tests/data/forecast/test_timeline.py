@@ -236,3 +236,19 @@ def test_the_cases(shared_cases: Path) -> None:
     assert "no-dates" in said(prepare(recipe(folder / "only_target.csv")))
     months = prepare(recipe(folder / "ym.csv", "y"))
     assert "a step is 1 month" in months.notes[-1]
+
+
+def test_the_order_of_day_and_month_is_said_and_set() -> None:
+    days = [(day, month) for month in range(1, 8) for day in range(1, 13)]
+    frame = pl.DataFrame(
+        {"when": [f"{day:02d}/{month:02d}/2023" for day, month in days], "load": LOAD[: len(days)]}
+    )
+    assert "data.dates.order=mdy" in said(prepare(recipe(frame)))["date-order"]
+    other = prepare(recipe(frame, dates={"order": "mdy"}))
+    assert "date-order" not in said(other)
+    assert "they were sorted by 'when'" in " ".join(other.notes)
+    given = prepare(recipe(frame, dates={"formats": {"when": "%d/%m/%Y"}}))
+    assert "date-order" not in said(given)
+    assert "sorted" not in " ".join(given.notes)
+    with pytest.raises(DataError, match=r"data\.dates\.formats\.wen: there is no such column"):
+        prepare(recipe(frame, dates={"formats": {"wen": "%d"}}))

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from handrail.data.columns.column import AS_FOUND, Conventions
 from handrail.data.columns.schema import Column, infer, read_column
 from handrail.data.columns.values import as_numbers
 from handrail.data.forecast.clock import Clock
@@ -75,6 +76,7 @@ def plan_windows(
     train_rows: int,
     kinds: Mapping[str, str] | None = None,
     times: Timeline | None = None,
+    conventions: Conventions = AS_FOUND,
 ) -> WindowPlan:
     """Learn how to make windows from the first `train_rows` rows of a table in the order of time.
 
@@ -85,12 +87,15 @@ def plan_windows(
     Arguments:
         table: its rows in the order of time.
         times: their moments, where these are known.
+        conventions: what the user says about how dates are written.
 
     Raises: `DataError` for targets that are no numbers, and for training rows without a single window.
     """
     train = table.frame.head(train_rows)
     _require_numbers(train, targets, table.source)
-    schema = infer(train, kinds={**(kinds or {}), **dict.fromkeys(targets, "numeric")})
+    schema = infer(
+        train, kinds={**(kinds or {}), **dict.fromkeys(targets, "numeric")}, conventions=conventions
+    )
     numbers = {column.name: column for column in schema.of_kind("numeric", "boolean")}
     columns = tuple(numbers[name] for name in dict.fromkeys((*targets, *numbers)))
     read = [read_column(train[column.name], column)[0] for column in columns]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
+from handrail.data.columns.column import AS_FOUND, Conventions
 from handrail.data.columns.schema import Column, infer, infer_column, read_column
 from handrail.data.finding import Finding
 from handrail.data.forecast.clock import CLOCK_NAMES, Clock, find_clock, read_clock
@@ -72,6 +73,7 @@ def order_rows(
     kinds: Mapping[str, str] | None = None,
     known: tuple[Column | None, Clock | None] | None = None,
     keep: bool = False,
+    conventions: Conventions = AS_FOUND,
 ) -> Timeline:
     """The rows in the order of their first column of dates, or of numbers that tell the time.
 
@@ -79,12 +81,13 @@ def order_rows(
         kinds: kinds of columns that the user gives.
         known: the column of dates, and how it is read, where that is known already.
         keep: rows that stand there twice; else they are left out.
+        conventions: what the user says about how dates are written.
 
     Raises: `DataError` for rows without a date, for several series, and where most rows share their date with
         others.
     """
     timeline = Timeline(table, np.arange(len(table.frame)))
-    date, clock = known or _find_date(table.frame, targets, kinds or {})
+    date, clock = known or _find_date(table.frame, targets, kinds or {}, conventions)
     if date is None or date.name not in table.frame.columns:
         return timeline
     timeline = _without_empty_rows(timeline, date.name, targets)
@@ -103,15 +106,17 @@ def order_rows(
 
 
 def _find_date(
-    frame: pl.DataFrame, targets: Collection[str], kinds: Mapping[str, str]
+    frame: pl.DataFrame, targets: Collection[str], kinds: Mapping[str, str], conventions: Conventions
 ) -> tuple[Column | None, Clock | None]:
     names = [name for name in frame.columns if name not in targets and frame[name].dtype not in _NO_DATES]
     for name in names:
-        if kinds.get(name) == "datetime":
-            clock = find_clock(frame[name])
-            return infer(frame[[name]], kinds={name: "datetime"}).columns[0], clock
+        formats = {name: conventions.formats[name]} if name in conventions.formats else {}
+        if formats or kinds.get(name) == "datetime":
+            clock = None if formats else find_clock(frame[name])
+            own = replace(conventions, formats=formats)
+            return infer(frame[[name]], kinds={name: "datetime"}, conventions=own).columns[0], clock
         if name not in kinds and not frame[name].dtype.is_numeric():
-            column = infer_column(frame[name])
+            column = infer_column(frame[name], conventions)
             if column.kind == "datetime":
                 return column, None
     for name in names:

@@ -7,6 +7,7 @@ behind it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from handrail.data.checks.columns.dates import report_style
+from handrail.data.columns.column import Conventions
 from handrail.data.columns.names import without
 from handrail.data.columns.schema import read_column
 from handrail.data.forecast.gaps import INSERTED, bridge, end_with_target, fill_steps
@@ -63,7 +66,13 @@ def window_table(
         moments=timeline.seconds,
     )
     plan = plan_windows(
-        ordered, targets, settings, train_rows=validation_row, kinds=recipe.columns, times=timeline
+        ordered,
+        targets,
+        settings,
+        train_rows=validation_row,
+        kinds=recipe.columns,
+        times=timeline,
+        conventions=_conventions(recipe),
     )
     windows = make_windows(ordered, plan, learned=settings.gaps != "keep")
     parts = divide(
@@ -94,10 +103,17 @@ def window_table(
 def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timeline:
     """The rows in the order of time, without those behind the end of the targets, and with missing steps."""
     settings = recipe.forecast
-    timeline = order_rows(table, targets, kinds=recipe.columns, keep=settings.gaps == "keep")
+    how: Any = {"kinds": recipe.columns, "conventions": _conventions(recipe)}
+    timeline = order_rows(table, targets, keep=settings.gaps == "keep", **how)
     if timeline.date is None:
         timeline = timeline.say(report_no_dates(table.source))
+    elif timeline.clock is None:
+        timeline = timeline.say(*report_style(table.frame[timeline.date.name], timeline.date))
     return fill_steps(end_with_target(timeline, targets), horizon=settings.horizon, gaps=settings.gaps)
+
+
+def _conventions(recipe: DataRecipe) -> Conventions:
+    return Conventions(recipe.dates.order, recipe.dates.formats)
 
 
 def stretches(

@@ -31,13 +31,19 @@ def check_dates(
 ) -> list[Finding]:
     """Guessed orders, several formats, far dates, numbers that look like dates, rows in the order of time."""
     dates = schema.of_kind("datetime")
-    findings = [_report_order(train.raw[column.name], column) for column in dates if column.other_format]
-    findings += [_report_formats(train.raw[column.name], column) for column in dates if column.more_formats]
+    styles = [report_style(train.raw[column.name], column) for column in dates]
+    findings: list[Finding | None] = [finding for style in styles for finding in style]
     findings += [_find_far(train, column) for column in dates]
     findings += [_find_late(train, column) for column in dates]
     findings += _find_digits(train, schema)
     findings += _find_order_of_time(train, validation, dates, task, split)
     return [finding for finding in findings if finding is not None]
+
+
+def report_style(raw: pl.Series, column: Column) -> list[Finding]:
+    """What was decided about how a column of dates is written."""
+    order = [_report_order(raw, column)] if column.other_format else []
+    return [*order, *([_report_formats(raw, column)] if column.more_formats else [])]
 
 
 def _report_order(raw: pl.Series, column: Column) -> Finding:
