@@ -56,6 +56,14 @@ def test_spaces_between_tabs_are_within_values():
     assert read_columns(rates) == ["unit price", "rate", "n"]
 
 
+def test_a_comma_in_single_quotes_divides_nothing():
+    """Also where each row has one, so that the rows would be even without the quotes."""
+    text = "sep=,\n" + "'1,200.50','a','x'\n'3,400.75','b','y'\n'5,600.25','a','x'\n" * 3
+    options = ReadOptions(header=False, names=["n", "k", "t"])
+    frame = read_delimited(text.encode(), "t.csv", options=options).frame
+    assert frame.row(0) == ("1200.50", "a", "x")
+
+
 def test_white_space_columns_with_tabs_and_quotes(shared_data):
     table = read(shared_data / "auto-mpg" / "auto-mpg.data")
     assert table.frame.shape == (398, 9)

@@ -180,7 +180,8 @@ def _is_clean(value: str) -> bool:
     if is_number(value):
         return True
     at_an_end = value.endswith((",", '"')) or value.startswith('"')
-    return not at_an_end and not any(mark in value for mark in ";\t|")
+    is_cut = value.count("'") == 1 and "'" in (value[0], value[-1])  # 'a, b' at its comma
+    return not at_an_end and not is_cut and not any(mark in value for mark in ";\t|")
 
 
 def is_number(value: str) -> bool:
