@@ -10,7 +10,14 @@ Value = bool | int | float | str
 # What is there, or true, is the positive class, whichever is rarer.
 _PAIRS = frozenset(
     [
-        *(("0", "1"), ("-1", "1"), ("neg", "pos"), ("negative", "positive"), ("absent", "present")),
+        *(
+            ("0", "1"),
+            ("-1", "1"),
+            ("-", "+"),
+            ("neg", "pos"),
+            ("negative", "positive"),
+            ("absent", "present"),
+        ),
         *((no, yes) for yes_words, no_words in YES_NO for yes in yes_words for no in no_words),
     ]
 )

@@ -127,6 +127,14 @@ def test_the_series_ends_with_its_last_value() -> None:
     assert "neither a date in 'at' nor a value" in said(prepare(recipe(blank)))["empty-rows"]
 
 
+def test_the_series_begins_with_its_first_value() -> None:
+    empty = [None if row < 10 else value for row, value in enumerate(LOAD)]
+    data = prepare(recipe(HOURLY.with_columns(load=pl.Series(empty))))
+    assert "The first 10 rows" in said(data)["no-start"]
+    assert "begins with row 11 (2024-05-06 10:00)" in said(data)["no-start"]
+    assert float(store_of(data).matrix[0, 0]) == pytest.approx(LOAD[10], rel=1e-6)
+
+
 def test_of_two_targets_the_one_that_ends_early_is_named() -> None:
     frame = HOURLY.with_columns(other=pl.when(pl.int_range(ROWS) < ROWS - 5).then(pl.col("load") * 2))
     text = said(prepare(recipe(frame, ["load", "other"])))["early-end"]

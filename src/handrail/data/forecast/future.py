@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.schema import read_column
-from handrail.data.forecast.gaps import end_with_target, fill_steps
+from handrail.data.forecast.gaps import fill_steps, keep_known
 from handrail.data.forecast.plan import WindowPlan
 from handrail.data.forecast.spacing import DAY, Spacing
 from handrail.data.forecast.timeline import Timeline, order_rows, show_moment
@@ -36,7 +36,7 @@ def read_future(table: Table, plan: WindowPlan) -> Future:
     timeline, unread = _read_numbers(timeline, plan)
     warnings += unread
     _require_targets(timeline, plan)
-    timeline = end_with_target(timeline, plan.targets)
+    timeline = keep_known(timeline, plan.targets)
     if plan.spacing is not None and timeline.seconds is not None:
         _require_step(timeline, plan.spacing)
         timeline = replace(timeline, spacing=plan.spacing)

@@ -23,17 +23,31 @@ _FEWEST_WHOLE = 0.25  # of the stretches of a horizon
 LONGEST_BRIDGE = 3  # rows without a target that training passes over
 
 
-def end_with_target(timeline: Timeline, targets: Collection[str]) -> Timeline:
-    """Without the last rows that have no value of any target: the series ends before them."""
+def keep_known(timeline: Timeline, targets: Collection[str]) -> Timeline:
+    """Without the first and the last rows that have no value of any target: the series lies between them."""
     frame = timeline.table.frame
     known = np.flatnonzero(~is_missing(frame, targets))
     if not len(known):
         return timeline
-    end = int(known[-1]) + 1
-    if end < len(frame):
-        finding = _report_end(timeline, targets, end)
-        timeline = timeline.pick(np.arange(end), findings=[finding])
+    start, end = int(known[0]), int(known[-1]) + 1
+    findings = [_report_start(timeline, targets, start)] if start else []
+    findings += [_report_end(timeline, targets, end)] if end < len(frame) else []
+    timeline = timeline.pick(np.arange(start, end), findings=findings) if findings else timeline
     return timeline.say(*_report_early_ends(timeline, targets))
+
+
+def _report_start(timeline: Timeline, targets: Collection[str], start: int) -> Finding:
+    table, of = timeline.table, "', '".join(targets)
+    when = f" ({timeline.moment(start)})" if timeline.seconds is not None else ""
+    return Finding(
+        level="warning",
+        name="no-start",
+        column=of if len(targets) == 1 else None,
+        seen=f"The first {plural(start, 'row')} of '{table.source}': no value of '{of}'.",
+        why="What is filled in before the first value would be a guess.",
+        action=f"They are left out; the series begins with {table.row_name(start)}{when}.",
+        decided=True,
+    )
 
 
 def _report_end(timeline: Timeline, targets: Collection[str], end: int) -> Finding:

@@ -19,7 +19,7 @@ from handrail.data.checks.columns.dates import report_style
 from handrail.data.columns.column import Conventions
 from handrail.data.columns.names import without
 from handrail.data.columns.schema import read_column
-from handrail.data.forecast.gaps import INSERTED, bridge, end_with_target, fill_steps
+from handrail.data.forecast.gaps import INSERTED, bridge, fill_steps, keep_known
 from handrail.data.forecast.left_out import LEFT_OUT, leave_out_gaps, report_left_out, report_no_dates
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
 from handrail.data.forecast.timeline import Timeline, order_rows
@@ -109,7 +109,7 @@ def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timel
         timeline = timeline.say(report_no_dates(table.source))
     elif timeline.clock is None:
         timeline = timeline.say(*report_style(table.frame[timeline.date.name], timeline.date))
-    return fill_steps(end_with_target(timeline, targets), horizon=settings.horizon, gaps=settings.gaps)
+    return fill_steps(keep_known(timeline, targets), horizon=settings.horizon, gaps=settings.gaps)
 
 
 def _conventions(recipe: DataRecipe) -> Conventions:
