@@ -30,6 +30,7 @@ from handrail.runs.predict import (
     free_names,
     generate_text,
     predict_table,
+    refuse_new_shares,
     with_training_names,
 )
 from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
@@ -102,6 +103,7 @@ class Run(RunRecord):
         names = [] if task.is_forecast else [column.name for column in self.pipeline.encoder.schema.used]
         options = self.reading_of(source, options)
         table = read_expecting(source, names, options=options, labelled=False, drop=None)
+        refuse_new_shares(table, self.pipeline.encoder.schema, known=options.notations)
         return with_training_names(table, self.recipe.data.read.names, task.targets)
 
     def reading_of(self, source: Any, options: ReadOptions | None) -> ReadOptions:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.checks import check_parts
+from handrail.data.checks.columns.words import report_odd_words
 from handrail.data.checks.limits import check_limits
 from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.names import without
@@ -228,7 +229,7 @@ def make_dataset(
     )
     check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
-    findings += [*_report_missing_targets(drawn), *_report_odd_words(schema), *remarks]
+    findings += [*_report_missing_targets(drawn), *report_odd_words(schema.used), *remarks]
     findings += report_source(schema, task, recipe.columns)
     findings += check_parts(
         *(part for part, _ in typed),
@@ -278,24 +279,6 @@ def _report_missing_targets(drawn: Drawn) -> list[Finding]:
             + (" data.read.missing=[] keeps such words as classes." if words else ""),
             decided=True,
         )
-    ]
-
-
-def _report_odd_words(schema: Schema) -> list[Finding]:
-    """Words among numbers that are taken for missing."""
-    return [
-        Finding(
-            level="warning",
-            name="odd-words",
-            column=column.name,
-            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among "
-            f"{'dates' if column.kind == 'datetime' else 'numbers'}.",
-            why="A word there may be a slip, or stand for missing.",
-            action="It counts as missing, in new rows too; mend the rows, or "
-            f"data.columns.{column.name}=category keeps the words.",
-        )
-        for column in schema.used
-        if column.markers
     ]
 
 

@@ -10,7 +10,7 @@ from handrail.components.arguments import Count, Fraction, Positive
 
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";"}
 _DELIMITERS |= {"whitespace": " ", "space": " ", "\\s+": " "}
-_WRITTEN = frozenset(("delimiter", "quote", "comment", "decimal", "missing"))
+_WRITTEN = frozenset(("delimiter", "quote", "comment", "decimal", "thousands", "missing"))
 _MOST_SIGNS = 8  # of a comment
 _ITEM = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
 
@@ -71,8 +71,8 @@ class Notation(BaseModel):
     Arguments:
         decimal: the sign before the decimals.
         thousands: the sign between groups of digits; empty for none.
-        prefix, suffix: the currency, or the sign for percent, that stands at each number; none changes its
-            value: 16 % is 16.
+        unit: the currency, or the sign for percent, that stands before or behind each number; it does not
+            change its value: 16 % is 16.
         sure: whether the column itself shows it, or it is given; else other columns, or what is usual.
     """
 
@@ -80,8 +80,7 @@ class Notation(BaseModel):
 
     decimal: Literal[".", ","] = "."
     thousands: Sign = ""
-    prefix: str = ""
-    suffix: str = ""
+    unit: str = ""
     sure: bool = True
 
     @model_validator(mode="after")

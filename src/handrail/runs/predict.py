@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from handrail.data.columns.schema import Trouble, read_frame
+from handrail.data.columns.schema import Schema, Trouble, read_frame
 from handrail.data.columns.values import empty_where
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
@@ -101,6 +101,26 @@ def _remarks(table: Table) -> list[str]:
     return [f"{finding.seen} {finding.action}" for finding in told]
 
 
+def refuse_new_shares(table: Table, schema: Schema, *, known: Collection[str]) -> None:
+    """Refuse columns in per cent where the training rows had plain numbers: is 50 % then 50, or 0.5?
+
+    Arguments:
+        known: columns whose notation was the training rows', or is given.
+
+    Raises: `DataError` naming them.
+    """
+    problems = [
+        f"{table.source}: column '{name}' is written with '{notation.unit}', and the training rows had plain "
+        f"numbers. Write it as they were, or give --read \"notations.{name}={{unit: '{notation.unit}'}}\" if "
+        "the numbers mean the same."
+        for name, notation in table.notations.items()
+        if notation.unit in ("%", "‰") and name not in known
+        if any(column.name == name for column in schema.used)
+    ]
+    if problems:
+        raise DataError(problems)
+
+
 def check_warnings(unseen: list[str], unreadable: list[str], *, strict: bool, skip_bad: bool) -> list[str]:
     """Both lists together. Raises: `DataError` for unseen values if `strict`, and for unreadable ones."""
     if unreadable and not skip_bad:
@@ -168,7 +188,7 @@ def _forecast(pipeline: Pipeline, table: Table) -> Answers:
     steps: dict[str, Any] = {"step": np.arange(1, plan.horizon + 1)}
     steps |= {} if future.dates is None else {"date": future.dates}
     frame = pl.DataFrame(steps | {name: values[index] for index, name in enumerate(names)})
-    return Answers(frame, [*_remarks(table), *future.warnings])
+    return Answers(frame, list(dict.fromkeys([*_remarks(table), *future.warnings])))
 
 
 def _masks(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[np.ndarray]]:

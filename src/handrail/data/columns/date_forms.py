@@ -4,7 +4,7 @@ A form has the name of a format (`%b %d, %Y`) and a pattern that takes a text ap
 quarter, and ` %X` at the end any time of day (24 hours or AM and PM, fractions, an offset). A form is lenient
 about the signs between the parts, and `%b` is a month's name in English, German, French or Spanish, long or
 short. A month stands for its first day, as quarters and weeks (ISO 8601, from Monday) do. Years of two digits
-are 1969 to 2068, as POSIX has it.
+are 1970 to 2069.
 """
 
 import polars as pl

@@ -85,8 +85,7 @@ def as_written_plainly(column: pl.Series, notation: Notation) -> pl.Series:
     whole = rf"(?:{grouped(notation.thousands)}|\d+)" if mark else r"\d+"
     body = pl.col("body")
     fits = body.str.contains(rf"^(?:{whole}(?:{point}\d*)?|{point}\d+)$")
-    for name, unit in (("prefix", notation.prefix), ("suffix", notation.suffix)):
-        fits = fits & pl.col(name).is_in(sorted({"", unit}))
+    fits = fits & pl.concat_str("prefix", "suffix").is_in(sorted({"", notation.unit}))
     digits = body.str.replace_all(notation.thousands, "", literal=True) if mark else body
     digits = digits.str.replace(notation.decimal, ".", literal=True).str.strip_suffix(".")
     sign = pl.when(pl.col("negative")).then(pl.lit("-")).otherwise(pl.lit(""))

@@ -59,6 +59,7 @@ __all__ = [
     "read_frame",
 ]
 
+_FEWEST_SECONDS, _MOST_SECONDS = 1e8, 7.3e9  # 1973 to 2200, as a column of dates
 _LEADING_ZERO = r"^0\d+$"
 _EXPECTED = {
     "numeric": "a number",
@@ -214,12 +215,26 @@ def _column_as_given(series: pl.Series, kind: str, conventions: Conventions) -> 
     )
     if style is not None:
         column = _with_style(column, style)
+    elif kind == "datetime" and not values.dtype.is_temporal():
+        _require_seconds(series.name, values)
     if len(values) and read_column(values, column)[0].null_count() == len(values):
         raise DataError(
             f"data.columns.{series.name}: found '{_first(values)}', and no training row has "
             f"{_EXPECTED[kind]}; give another kind."
         )
     return column
+
+
+def _require_seconds(name: str, values: pl.Series) -> None:
+    """Raises: `DataError` for numbers that are no seconds of the years since 1973."""
+    numbers = as_numbers(values).drop_nulls()
+    fits = (numbers >= _FEWEST_SECONDS) & (numbers <= _MOST_SECONDS)
+    if not fits.all():
+        raise DataError(
+            f"data.columns.{name}: found '{_first(values)}' among numbers that are no dates: alone, they are "
+            "read as seconds since 1970, and would lie about that year or far from now. Write dates such as "
+            f"2024-12-31 (data.dates.formats.{name} says how they are written), or leave it a number."
+        )
 
 
 def _style_as_given(texts: pl.Series, order: str) -> DateStyle | None:

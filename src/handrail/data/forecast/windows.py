@@ -15,10 +15,12 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from handrail.data.checks.columns.dates import report_style
+from handrail.data.checks.columns.dates import report_late_years, report_style
+from handrail.data.checks.columns.words import report_odd_words
 from handrail.data.columns.column import Conventions
 from handrail.data.columns.names import without
 from handrail.data.columns.schema import read_column
+from handrail.data.finding import Finding
 from handrail.data.forecast.gaps import INSERTED, bridge, fill_steps, keep_known
 from handrail.data.forecast.left_out import LEFT_OUT, leave_out_gaps, report_left_out, report_no_dates
 from handrail.data.forecast.plan import PERIODS, WindowPlan, plan_windows
@@ -30,6 +32,7 @@ from handrail.data.stores.store import place_column
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
+from handrail.tools.words import plural
 
 HISTORY = "history"
 _LARGEST = 1e18
@@ -86,6 +89,7 @@ def window_table(
     findings = (
         *windows.table.findings,
         *report_left_out(ordered.frame.head(validation_row), plan, recipe),
+        *_report_unreadable(ordered, plan, validation_row),
         *gaps,
     )
     # Columns that are left out count as well: leaving one out does not make rows new. Steps that were put in
@@ -108,8 +112,32 @@ def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timel
     if timeline.date is None:
         timeline = timeline.say(report_no_dates(table.source))
     elif timeline.clock is None:
-        timeline = timeline.say(*report_style(table.frame[timeline.date.name], timeline.date))
+        date, seconds = timeline.date, timeline.seconds
+        late = [] if seconds is None else report_late_years(seconds, date)
+        timeline = timeline.say(*report_style(table.frame[date.name], date), *late)
     return fill_steps(keep_known(timeline, targets), horizon=settings.horizon, gaps=settings.gaps)
+
+
+def _report_unreadable(table: Table, plan: WindowPlan, train_rows: int) -> list[Finding]:
+    """What is no number in the columns that a forecast takes, by training rows."""
+    train = table.frame.head(train_rows)
+    troubles = [trouble for each in plan.columns for trouble in read_column(train[each.name], each)[1]]
+    return [
+        *report_odd_words(plan.columns),
+        *(
+            Finding(
+                level="warning",
+                name="unreadable",
+                column=each.column,
+                seen=f"{each} in {plural(len(each.rows), 'training row')}, the first of them "
+                f"{table.row_name(each.rows[0])}.",
+                why="A forecast is of numbers.",
+                action="They count as missing; mend them in the source.",
+                decided=True,
+            )
+            for each in troubles
+        ),
+    ]
 
 
 def _conventions(recipe: DataRecipe) -> Conventions:

@@ -20,6 +20,7 @@ from handrail.recipe.reading import Notation, ReadOptions, Sign
 
 KNOWN = "as is known"
 _SAMPLE = 512  # values of a column that tell words from numbers
+_MANY = 10  # numbers with three digits behind the point, none of which a program would have shortened
 _LEAST = 0.95  # share of values that are numbers in a column of numbers
 _PERCENT = frozenset("%‰")
 _SPACE, _APOSTROPHE = grouped(" "), grouped("'")
@@ -159,9 +160,11 @@ def _counts(mask: pl.Series, columns: int) -> Int[np.ndarray, " columns"]:
 def _count(texts: pl.Series) -> Evidence:
     written = Written(texts)
     bodies = written.bodies
-    doubtful = bodies.str.contains(_DOUBTFUL_POINT)
+    has_power = written.parts["exponent"] != ""  # its digits are never in groups
+    doubtful = bodies.str.contains(_DOUBTFUL_POINT) & ~has_power
     chain = pl.when(bodies.str.contains(_SHAPES[0][1])).then(pl.lit(_SHAPES[0][0]))
     chain = chain.when(doubtful).then(pl.lit("?."))
+    chain = chain.when(has_power & bodies.str.contains(r"^\d*,\d*$")).then(pl.lit("d,"))
     for shape, pattern in _SHAPES[1:]:
         chain = chain.when(bodies.str.contains(pattern)).then(pl.lit(shape))
     shapes = pl.select(chain).to_series()
@@ -223,13 +226,16 @@ def _is_in_question(column: Evidence, options: ReadOptions) -> bool:
 
 
 def _decide_column(column: Evidence, votes: Counter[str], options: ReadOptions, delimiter: str) -> Decision:
-    units = [unit for unit in column.units if unit != ("", "")]
-    is_share = len(units) == 1 and not _PERCENT.isdisjoint("".join(units[0]))
+    units: Counter[str] = Counter()
+    for unit, count in column.units.items():
+        units["".join(unit)] += count
+    plain = units.pop("", 0)
+    is_share = len(units) == 1 and not _PERCENT.isdisjoint(next(iter(units)))
     if len(units) > 1:
-        listed = " and ".join(f"'{''.join(unit)}' ({column.units[unit]:,})" for unit in sorted(units)[:4])
+        listed = " and ".join(f"'{unit}' ({units[unit]:,})" for unit in sorted(units)[:4])
         return Decision(None, f"amounts in {listed}", True, column.example)
-    if is_share and column.units["", ""]:
-        without = f"{column.units['', '']:,} of {column.numbers:,} numbers stand without '%'"
+    if is_share and plain:
+        without = f"{plain:,} of {column.numbers:,} numbers stand without '%'"
         return Decision(None, without, True, column.example)
     if options.decimal or options.thousands in (",", "."):
         signs, against = _given(column, options), "not as data.read.decimal and data.read.thousands say"
@@ -239,8 +245,8 @@ def _decide_column(column: Evidence, votes: Counter[str], options: ReadOptions, 
     if signs is None:
         return Decision(None, against, True, column.example)
     decimal, thousands, why = signs
-    prefix, suffix = units[0] if units else ("", "")
-    notation = Notation(decimal=decimal, thousands=thousands, prefix=prefix, suffix=suffix, sure=not why)
+    unit = next(iter(units), "")
+    notation = Notation(decimal=decimal, thousands=thousands, unit=unit, sure=not why)
     return Decision(notation, why, why.startswith("as is usual"), column.example)
 
 
@@ -285,8 +291,7 @@ def _by_others(column: Evidence, votes: Counter[str], delimiter: str) -> Signs |
         return None
     shown = "," if votes[","] > votes["."] else "." if votes["."] else ""
     if doubtful == ["."]:
-        points_between = shown == "," and not column.long
-        return (",", ".", "as other columns have decimal commas") if points_between else (".", "", "")
+        return _read_points(column, shown)
     if shown == ",":
         return ",", "", "as other columns have decimal commas"
     if shown == ".":
@@ -294,6 +299,14 @@ def _by_others(column: Evidence, votes: Counter[str], delimiter: str) -> Signs |
     if delimiter == ";" and column.long:
         return ",", "", "as is usual where longer numbers have none"
     return ".", ",", "as is usual"
+
+
+def _read_points(column: Evidence, shown: str) -> Signs:
+    if shown == "," and not column.long:
+        return ",", ".", "as other columns have decimal commas"
+    # Decimals that a program wrote would not all have three digits, nor none.
+    bare = column.shapes["digits"] and column.shapes["?."] >= _MANY and not column.long
+    return (",", ".", "as is usual where smaller numbers have none") if bare else (".", "", "")
 
 
 def _is_mixed(column: Evidence) -> bool:
@@ -329,14 +342,30 @@ def report_decisions(decisions: Decisions) -> list[Finding]:
             details = guessed if doubt else sure
             details[name] = f"'{example}' is {plain}{f', {why}' if why else ''}"
     return [
-        *_report("note", "written-numbers", sure, "numbers that are written with signs, and read by value."),
-        *_report("warning", "guessed-numbers", guessed, "numbers whose sign could be the decimal one, too."),
-        *_report("warning", "odd-numbers", left, "look like numbers, and are taken as they are written."),
+        *_report(
+            "note", "written-numbers", sure, "numbers that are written with signs, and read by value.", found
+        ),
+        *_report(
+            "warning", "guessed-numbers", guessed, "numbers whose sign could be the decimal one, too.", found
+        ),
+        *_report("warning", "odd-numbers", left, "look like numbers, taken as they are written.", found),
     ]
 
 
-def _report(level: Level, name: str, details: dict[str, str], seen: str) -> list[Finding]:
-    column = next(iter(details), "")
+def _other_reading(notation: Notation | None) -> str:
+    """The setting of a notation with comma and point the other way round."""
+    decimal, between = (",", ".") if notation is None or notation.decimal == "." else (".", ",")
+    unit = f", unit: '{notation.unit}'" if notation is not None and notation.unit else ""
+    return f"{{decimal: '{decimal}', thousands: '{between}'{unit}}}"
+
+
+def _report(
+    level: Level, name: str, details: dict[str, str], seen: str, decisions: Decisions
+) -> list[Finding]:
+    if not details:
+        return []
+    column = next(iter(details))
+    other = _other_reading(decisions[column].notation)
     return report_columns(
         level,
         name,
@@ -344,7 +373,7 @@ def _report(level: Level, name: str, details: dict[str, str], seen: str) -> list
         seen=seen,
         why="A network learns from what a number is worth, not from how it is written.",
         action="data.read.decimal and data.read.thousands say which sign is which, "
-        f"data.read.notations.{column}={{decimal: ',', thousands: '.'}} for one column; "
+        f'"data.read.notations.{column}={other}" for one column; '
         "data.read.numbers=plain takes such cells as text.",
         decided=True,
     )

@@ -150,6 +150,8 @@ def divide(
     train, validation, test = (_drop_unlabelled(part, targets) for part in rows)
     missing = len(rows[TRAIN].rows) - len(train.rows) + len(rows[VALIDATION].rows) - len(validation.rows)
     notes = _describe_shares(recipe.split, parts, [name for name in others if others[name] is None])
+    if recipe.split.method in ("group", "column"):
+        notes = (*notes, f"'{recipe.split.column}' divides the rows, and is no input of the network")
     gaps = {name: _count_gaps(name, [rows[TRAIN], rows[VALIDATION]]) for name in targets}
     return Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes, gaps)
 

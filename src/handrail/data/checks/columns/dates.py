@@ -34,7 +34,8 @@ def check_dates(
     styles = [report_style(train.raw[column.name], column) for column in dates]
     findings: list[Finding | None] = [finding for style in styles for finding in style]
     findings += [_find_far(train, column) for column in dates]
-    findings += [_find_late(train, column) for column in dates]
+    for column in dates:
+        findings += report_late_years(train.features[column.name].to_numpy(), column)
     findings += _find_digits(train, schema)
     findings += _find_order_of_time(train, validation, dates, task, split)
     return [finding for finding in findings if finding is not None]
@@ -122,26 +123,27 @@ def _report_far(train: Part, column: Column, moment: float, rows: int) -> Findin
     )
 
 
-def _find_late(train: Part, column: Column) -> Finding | None:
+def report_late_years(values: Float[np.ndarray, " rows"], column: Column) -> list[Finding]:
     """Years of two digits that are taken for a far future: a birth in 45 is not of 2045."""
     if not any("%y" in each for each in (column.date_format or "", *column.more_formats)):
-        return None
-    values = train.features[column.name].to_numpy()
+        return []
     known = values[np.isfinite(values)]
     late = known[known > np.median(known) + _AHEAD * _YEAR] if len(known) else known
     if not len(late):
-        return None
+        return []
     years = [str(np.datetime64(int(each), "s"))[:4] for each in (late.min(), late.max())]
-    return Finding(
-        level="warning",
-        name="late-years",
-        column=column.name,
-        seen=f"Column '{column.name}': years of two digits are taken as 1969 to 2068, which puts "
-        f"{plural(len(late), 'row')} into the years {years[0]} to {years[1]}, long after the others.",
-        why="Dates of birth, say, lie a century before.",
-        action="Write years with four digits in the source.",
-        decided=True,
-    )
+    return [
+        Finding(
+            level="warning",
+            name="late-years",
+            column=column.name,
+            seen=f"Column '{column.name}': years of two digits are taken as 1970 to 2069, which puts "
+            f"{plural(len(late), 'row')} into the years {years[0]} to {years[1]}, long after the others.",
+            why="Dates of birth, say, lie a century before.",
+            action="Write years with four digits in the source.",
+            decided=True,
+        )
+    ]
 
 
 def _find_digits(train: Part, schema: Schema) -> list[Finding]:

@@ -1,11 +1,11 @@
 """Words that may stand for missing, where it can be asked whether they do: beside other words."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from handrail.data.columns.schema import Schema
+from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import MISSING_WORDS
 from handrail.data.finding import Finding, report_columns
 from handrail.data.part import Part
@@ -21,7 +21,7 @@ def check_words(train: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]
 
     Of a target with gaps in a text file see `handrail.data.dataset`.
     """
-    names = [column.name for column in schema.of_kind("category")]
+    names = [column.name for column in schema.of_kind("category", "constant")]
     if not train.table.is_text:
         names += list(task.targets) if task.is_classification else []
         kept = {name: _find_kept(train.raw[name]) for name in names if name in train.raw.columns}
@@ -31,8 +31,27 @@ def check_words(train: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]
     }
     many = _MANY * len(train)
     lost = {name: {word: n for word, n in words.items() if n >= many} for name, words in known.items()}
-    levels = {name: words for name, words in lost.items() if words.keys() - {*_SIGNS}}
+    single = {column.name for column in schema.of_kind("constant")}  # all but one value: a sign, too
+    levels = {name: words for name, words in lost.items() if name in single or words.keys() - {*_SIGNS}}
     return _report_lost({name: words for name, words in levels.items() if words})
+
+
+def report_odd_words(columns: Iterable[Column]) -> list[Finding]:
+    """Words among numbers and dates that are taken for missing."""
+    return [
+        Finding(
+            level="warning",
+            name="odd-words",
+            column=column.name,
+            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among "
+            f"{'dates' if column.kind == 'datetime' else 'numbers'}.",
+            why="A word there may be a slip, or stand for missing.",
+            action="It counts as missing, in new rows too; mend the rows, or "
+            f"data.columns.{column.name}=category keeps the words.",
+        )
+        for column in columns
+        if column.markers
+    ]
 
 
 def _find_kept(column: pl.Series) -> Counter[str]:
