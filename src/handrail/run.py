@@ -373,7 +373,8 @@ def predict_source(
         )
     columns = without(table.frame, {*table.stores, *table.unusable})
     names = free_names(answers.frame.columns, columns.columns)
-    frame = pl.concat([columns, answers.frame.rename(names)], how="horizontal")
+    beside = [columns] if columns.width else []  # a folder of pictures has no columns to keep
+    frame = pl.concat([*beside, answers.frame.rename(names)], how="horizontal")
     warnings = [*answers.warnings, *describe_names(names)]
     return Answers(frame, warnings, answers.maps, answers.palette)
 

@@ -1,5 +1,6 @@
 """Options that several commands share, how their values are read, and how results are printed."""
 
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -113,9 +114,15 @@ def print_data(text: str) -> None:
 
 
 def print_json(values: Any) -> None:
-    """Print plain data as JSON; what must not be shown as it is stands there as `\\u009b`."""
-    text = json.dumps(values, ensure_ascii=False, indent=1)
+    """Print plain data as JSON, dates by ISO 8601; what must not be shown stands there as `\\u009b`."""
+    text = json.dumps(values, ensure_ascii=False, indent=1, default=_as_iso)
     typer.echo("".join(_escape(letter) if visible(letter) != letter else letter for letter in text))
+
+
+def _as_iso(value: Any) -> str:
+    if isinstance(value, datetime.date):  # datetimes are dates, too
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no plain data")
 
 
 def _escape(letter: str) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import handrail
+from handrail.data.columns.names import without
 from handrail.data.sources import read
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -150,3 +151,7 @@ def test_a_text_to_write_may_stand_in_any_column(tmp_path: Path) -> None:
         values = {name: ["up", "down"] * 30, "from": [f"{row} {row % 3}" for row in range(60)]}
         changes = {"data.task": "sequence", "training.epochs": 1, "evaluation.resamples": 100}
         handrail.fit(values, name, changes=changes, out=tmp_path / f"run-{len(name)}")
+
+
+def test_without_all_columns_nothing_is_left():
+    assert without(pl.DataFrame({"a": [1, 2]}), ["a"]).shape == (0, 0)

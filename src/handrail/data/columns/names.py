@@ -16,7 +16,8 @@ from handrail.tools.words import list_some
 def without(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
     """The frame without these columns, whether or not it has them."""
     left_out = set(names)
-    return frame[[name for name in frame.columns if name not in left_out]]
+    names = [name for name in frame.columns if name not in left_out]
+    return frame[names] if names else pl.DataFrame()  # an empty list would choose rows
 
 
 def name_all(names: Sequence[str]) -> list[str]:
