@@ -73,13 +73,16 @@ def typed_table(frame: pl.DataFrame, source: str, options: ReadOptions, **known:
         known: what else is known of the table.
     """
     plain, unusable = empty_unusable(rename_columns(frame, options.names, source))
-    return Table(normalise(plain, source, options), source, unusable=unusable, **known)
+    return Table(_convert(plain, source, options), source, unusable=unusable, **known)
 
 
 def normalise(frame: pl.DataFrame, source: str, options: ReadOptions) -> pl.DataFrame:
     """The columns of a typed source under the user's names, in the types of `convert_types`."""
-    renamed = rename_columns(frame, options.names, source)
-    return convert_types(renamed, source, markers=options.missing or (), signs=options.missing != [])
+    return _convert(rename_columns(frame, options.names, source), source, options)
+
+
+def _convert(frame: pl.DataFrame, source: str, options: ReadOptions) -> pl.DataFrame:
+    return convert_types(frame, source, markers=options.missing or (), signs=options.missing != [])
 
 
 def convert_types(
