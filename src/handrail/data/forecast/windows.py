@@ -7,7 +7,6 @@ behind it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -107,8 +106,13 @@ def window_table(
 def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timeline:
     """The rows in the order of time, without those behind the end of the targets, and with missing steps."""
     settings = recipe.forecast
-    how: Any = {"kinds": recipe.columns, "conventions": _conventions(recipe)}
-    timeline = order_rows(table, targets, keep=settings.gaps == "keep", **how)
+    timeline = order_rows(
+        table,
+        targets,
+        kinds=recipe.columns,
+        keep=settings.gaps == "keep",
+        conventions=_conventions(recipe),
+    )
     if timeline.date is None:
         timeline = timeline.say(report_no_dates(table.source))
     elif timeline.clock is None:

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -120,8 +119,9 @@ def _read(
     header = _has_header(rows, found, name, options)
     cells = quotes.take_off_row(next(found.pieces(0, 1)).row(0)) if header else None
     sifter = RowSifter(cells, options.missing or (), active=options.rows == "auto")
-    how: Any = {"cells": cells, "prepare": quotes, "sifter": sifter}
-    frame, decisions, words = _read_columns(found, dialect, name, options, **how)
+    frame, decisions, words = _read_columns(
+        found, dialect, name, options, cells=cells, prepare=quotes, sifter=sifter
+    )
     notes = [f"{name}: {'a header' if header else 'no header'}, {dialect}", *remarks]
     notes += _remarks(head, dialect, frame)
     lines = found.lines[int(header) :]

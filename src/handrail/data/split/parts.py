@@ -189,8 +189,7 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
         return table, find_targets(table.frame.columns, table.target, alone=True), 0
     chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
     names = [name for name in chosen if isinstance(name, str)]
-    known = {"options": recipe.read, "cache_in": cache_in, "drop": recipe.drop}
-    table = read_expecting(recipe.source, names, **known)
+    table = read_expecting(recipe.source, names, options=recipe.read, cache_in=cache_in, drop=recipe.drop)
     target = table.target if recipe.target is None else recipe.target
     targets = find_targets(table.frame.columns, target, alone=recipe.task == "forecast")
     if recipe.task != "forecast":

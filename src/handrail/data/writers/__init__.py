@@ -11,7 +11,6 @@ import warnings
 import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -68,8 +67,9 @@ def convert(
     exists; `HandrailError` when the file cannot be written. What the reader left out or guessed is a
     `UserWarning`.
     """
-    how: Any = {"options": options, "table": table, "overwrite": overwrite}
-    written, remarks = convert_and_tell(source, destination, **how)
+    written, remarks = convert_and_tell(
+        source, destination, options=options, table=table, overwrite=overwrite
+    )
     for remark in remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
     return written
