@@ -43,7 +43,7 @@ _SHAPES: tuple[tuple[str, str], ...] = (
     ("t' d.", rf"^{_APOSTROPHE}\.\d*$"),
 )
 _DOUBTFUL_POINT = r"^[1-9]\d{0,2}\.\d{3}$"  # of 'd.'
-_SIGNED_DOUBTFUL_POINT = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+_SIGNED_DOUBTFUL_POINT = f"^[+-]?{_DOUBTFUL_POINT[1:]}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,15 @@ class Decision(NamedTuple):
 
 
 Decisions = dict[str, Decision]
-Signs = tuple[Literal[".", ","], Sign, str]
+
+
+class Signs(NamedTuple):
+    """The signs of a column; where it does not show them itself, what decided, and whether that is a guess."""
+
+    decimal: Literal[".", ","]
+    thousands: Sign
+    why: str = ""
+    doubt: bool = False
 
 
 def gather(frame: pl.DataFrame, *, plain: Collection[str] = ()) -> dict[str, Evidence]:
@@ -244,10 +252,9 @@ def _decide_column(column: Evidence, votes: Counter[str], options: ReadOptions, 
         against = "commas and points are used in several ways"
     if signs is None:
         return Decision(None, against, True, column.example)
-    decimal, thousands, why = signs
     unit = next(iter(units), "")
-    notation = Notation(decimal=decimal, thousands=thousands, unit=unit, sure=not why)
-    return Decision(notation, why, why.startswith("as is usual"), column.example)
+    notation = Notation(decimal=signs.decimal, thousands=signs.thousands, unit=unit, sure=not signs.why)
+    return Decision(notation, signs.why, signs.doubt, column.example)
 
 
 def _given(column: Evidence, options: ReadOptions) -> Signs | None:
@@ -260,7 +267,7 @@ def _given(column: Evidence, options: ReadOptions) -> Signs | None:
     if column.shows(f"d{other}"):
         return None
     usual: Sign = other if column.shows(f"t{other}") or column.shows(f"?{other}") else _spaces(column)
-    return decimal, usual if options.thousands is None else options.thousands, ""
+    return Signs(decimal, usual if options.thousands is None else options.thousands)
 
 
 def _spaces(column: Evidence) -> Sign:
@@ -274,14 +281,14 @@ def _shown(column: Evidence) -> Signs | None:
     doubtful = [sign for sign in ",." if column.shows(f"?{sign}")]
     if comma and point:
         in_order = not between and not doubtful
-        return (",", _spaces(column), "decimal commas stand beside decimal points") if in_order else None
+        return Signs(",", _spaces(column), "decimal commas stand beside decimal points") if in_order else None
     if len(between) > 1 or (comma and "," in between) or (point and "." in between):
         return None
     if comma or "." in between:
-        return (",", "." if between or "." in doubtful else _spaces(column), "")
+        return Signs(",", "." if between or "." in doubtful else _spaces(column))
     if point or "," in between:
-        return (".", "," if between or "," in doubtful else _spaces(column), "")
-    return None if doubtful else (".", _spaces(column), "")
+        return Signs(".", "," if between or "," in doubtful else _spaces(column))
+    return None if doubtful else Signs(".", _spaces(column))
 
 
 def _by_others(column: Evidence, votes: Counter[str], delimiter: str) -> Signs | None:
@@ -293,20 +300,21 @@ def _by_others(column: Evidence, votes: Counter[str], delimiter: str) -> Signs |
     if doubtful == ["."]:
         return _read_points(column, shown)
     if shown == ",":
-        return ",", "", "as other columns have decimal commas"
+        return Signs(",", "", "as other columns have decimal commas")
     if shown == ".":
-        return ".", ",", "as other columns have decimal points"
+        return Signs(".", ",", "as other columns have decimal points")
     if delimiter == ";" and column.long:
-        return ",", "", "as is usual where longer numbers have none"
-    return ".", ",", "as is usual"
+        return Signs(",", "", "as is usual where longer numbers have none", doubt=True)
+    return Signs(".", ",", "as is usual", doubt=True)
 
 
 def _read_points(column: Evidence, shown: str) -> Signs:
     if shown == "," and not column.long:
-        return ",", ".", "as other columns have decimal commas"
+        return Signs(",", ".", "as other columns have decimal commas")
     # Decimals that a program wrote would not all have three digits, nor none.
     bare = column.shapes["digits"] and column.shapes["?."] >= _MANY and not column.long
-    return (",", ".", "as is usual where smaller numbers have none") if bare else (".", "", "")
+    usual = Signs(",", ".", "as is usual where smaller numbers have none", doubt=True)
+    return usual if bare else Signs(".", "")
 
 
 def _is_mixed(column: Evidence) -> bool:
