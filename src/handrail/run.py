@@ -13,7 +13,6 @@ import polars as pl
 import torch
 
 from handrail.components import is_object
-from handrail.data.columns.names import without
 from handrail.data.part import Part
 from handrail.data.sources import read_expecting
 from handrail.data.table import Table
@@ -26,9 +25,8 @@ from handrail.runs.folder import read_json, write_json
 from handrail.runs.lock import hold
 from handrail.runs.predict import (
     Answers,
-    describe_names,
-    free_names,
     generate_text,
+    keep_columns,
     predict_table,
     refuse_new_shares,
     with_training_names,
@@ -38,7 +36,6 @@ from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
 from handrail.tasks.task import Choice
 from handrail.tools.files import explain_damage, write_atomically
-from handrail.tools.interface import argument_name
 from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 
@@ -364,19 +361,7 @@ def predict_source(
         return predict_large(run.pipeline, large, keep=keep, strict=strict, skip_bad=skip_bad)
     table = run.read(source, options=options)
     answers = predict_table(run.pipeline, table, strict=strict, skip_bad=skip_bad)
-    if not keep:
-        return answers
-    if len(answers.frame) != len(table.frame):
-        raise DataError(
-            f"{argument_name('keep')}: a forecast has a row for each step ahead, not for each row of the "
-            "table; leave it out."
-        )
-    columns = without(table.frame, {*table.stores, *table.unusable})
-    names = free_names(answers.frame.columns, columns.columns)
-    beside = [columns] if columns.width else []  # a folder of pictures has no columns to keep
-    frame = pl.concat([*beside, answers.frame.rename(names)], how="horizontal")
-    warnings = [*answers.warnings, *describe_names(names)]
-    return Answers(frame, warnings, answers.maps, answers.palette)
+    return keep_columns(answers, table) if keep else answers
 
 
 def predict_into(

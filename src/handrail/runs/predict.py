@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from handrail.data.columns.names import without
 from handrail.data.columns.schema import Schema, Trouble, read_frame
 from handrail.data.columns.values import empty_where
 from handrail.data.table import Table
@@ -44,6 +45,20 @@ def describe_names(names: dict[str, str]) -> list[str]:
     listed = list_some((f"'{name}' is called '{other}'" for name, other in names.items()), most=10)
     keep = argument_name("keep")
     return [f"{keep}: the table has columns of the answers' names, so of the answers {listed}."]
+
+
+def keep_columns(answers: "Answers", table: Table) -> "Answers":
+    """The answers behind the columns that were read. Raises: `DataError` for those of a forecast."""
+    if len(answers.frame) != len(table.frame):
+        raise DataError(
+            f"{argument_name('keep')}: a forecast has a row for each step ahead, not for each row of the "
+            "table; leave it out."
+        )
+    columns = without(table.frame, {*table.stores, *table.unusable})
+    names = free_names(answers.frame.columns, columns.columns)
+    beside = [columns] if columns.width else []  # a folder of pictures has no columns to keep
+    frame = pl.concat([*beside, answers.frame.rename(names)], how="horizontal")
+    return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps, answers.palette)
 
 
 class Answers:

@@ -108,7 +108,7 @@ Decisions = dict[str, Decision]
 
 
 class Signs(NamedTuple):
-    """The signs of a column; where it does not show them itself, what decided, and whether that is a guess."""
+    """The signs of a column; where it does not show them, what decided, and whether that is a guess."""
 
     decimal: Literal[".", ","]
     thousands: Sign
