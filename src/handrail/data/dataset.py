@@ -17,7 +17,7 @@ from handrail.data.columns.schema import Conventions, Schema, Trouble, infer, re
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
-from handrail.data.split.parts import Drawn, RawRows
+from handrail.data.split.drawn import Drawn, RawRows
 from handrail.data.split.repeats import Content
 from handrail.data.stores.series import WindowStore
 from handrail.data.table import Table

@@ -19,7 +19,8 @@ from handrail.data.dataset import (
 )
 from handrail.data.finding import Finding
 from handrail.data.part import Part
-from handrail.data.split.parts import Drawn, RawRows, draw_parts, take_samples, task_of_parts
+from handrail.data.split.drawn import Drawn, RawRows
+from handrail.data.split.parts import draw_parts, take_samples, task_of_parts
 from handrail.data.split.repeats import Content, columns_that_count, content_hashes, drop_repeats
 from handrail.data.streaming.parquet import find_streamable
 from handrail.data.task import TaskSpec

@@ -1,8 +1,7 @@
 """From a source to the rows of the three parts, as they were read: nothing is computed from them here."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from handrail.data.columns.values import as_seconds
 from handrail.data.missing_words import Gaps, count_gaps
 from handrail.data.sources import read_expecting
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
-from handrail.data.split.row_hashes import row_hashes
+from handrail.data.split.drawn import Drawn, RawRows, rows_at
 from handrail.data.table import Table
 from handrail.data.targets.columns import separator_of, spread_labels
 from handrail.data.targets.find import find_targets
@@ -23,70 +22,7 @@ from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe
 
-_STRETCHES = 64
 _SAMPLE, _MOST_VALUES = 200_000, 32_768
-
-
-@dataclass(frozen=True)
-class RawRows:
-    """Rows of one part as they were read.
-
-    Arguments:
-        rows: their places in the table.
-        table: what is known of it; its frame is empty, for the rows stand in those of the parts.
-        total: how many rows it had.
-    """
-
-    name: str
-    frame: pl.DataFrame
-    rows: np.ndarray
-    table: Table
-    total: int
-
-    @cached_property
-    def hashes(self) -> np.ndarray:
-        """Of each row, by content."""
-        return row_hashes(self.frame, stores=self.table.stores)
-
-    def pick(self, places: np.ndarray) -> "RawRows":
-        """The rows at some places."""
-        return replace(self, frame=rows_at(self.frame, places), rows=self.rows[places])
-
-
-def rows_at(frame: pl.DataFrame, places: np.ndarray) -> pl.DataFrame:
-    """Rows of a frame; where they are a few stretches, nothing is copied: windows have a column a step."""
-    breaks = np.flatnonzero(np.diff(places) != 1) + 1
-    if not len(places) or len(breaks) > _STRETCHES:
-        return frame[places]
-    pieces = np.split(places, breaks)
-    return pl.concat([frame.slice(int(piece[0]), len(piece)) for piece in pieces], rechunk=False)
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """The three parts, without rows that have no target or repeat what they may not.
-
-    Arguments:
-        missing: how many rows have no target, but for the sealed part: what a fit says must not depend on it.
-        gaps: in how many of these rows each target is missing, and the words that stand there.
-        notes: what is to be said about the division.
-    """
-
-    table: Table
-    targets: tuple[str, ...]
-    train: RawRows
-    validation: RawRows
-    test: RawRows
-    parts: np.ndarray
-    missing: int
-    season: int = 0
-    notes: tuple[str, ...] = ()
-    gaps: Mapping[str, Gaps] = field(default_factory=dict)
-
-    @property
-    def by_code(self) -> dict[int, RawRows]:
-        """The rows by the code of their part."""
-        return {TRAIN: self.train, VALIDATION: self.validation, TEST: self.test}
 
 
 def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:

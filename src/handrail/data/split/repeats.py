@@ -11,7 +11,7 @@ import polars as pl
 
 from handrail.data.columns.schema import IDENTIFIER_NAME, infer_column
 from handrail.data.columns.values import as_numbers
-from handrail.data.split.parts import Drawn, RawRows
+from handrail.data.split.drawn import Drawn, RawRows
 from handrail.data.split.row_hashes import row_hashes
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe

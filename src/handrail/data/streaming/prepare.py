@@ -26,9 +26,8 @@ from handrail.data.dataset import (
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.split.draw import TEST, TRAIN, VALIDATION
+from handrail.data.split.drawn import Drawn, RawRows
 from handrail.data.split.parts import (
-    Drawn,
-    RawRows,
     check_names,
     divide,
     take_samples,
