@@ -57,8 +57,8 @@ def window_table(
             f"data.split.method: found '{recipe.split.method}'; a forecast is always divided in time, the "
             "last rows being the test. Leave it out."
         )
-    settings, columns = recipe.forecast, table.frame
-    timeline = _timeline(replace(table, frame=without(columns, recipe.drop)), targets, recipe)
+    settings = recipe.forecast
+    timeline = _timeline(replace(table, frame=without(table.frame, recipe.drop)), targets, recipe)
     ordered = timeline.table
     validation_row, test_row = stretches(
         len(ordered.frame),
@@ -91,16 +91,18 @@ def window_table(
         *_report_unreadable(ordered, plan, validation_row),
         *gaps,
     )
-    # Columns that are left out count as well: leaving one out does not make rows new. Steps that were put in
-    # are no rows.
+    moments = _hash_test_rows(table, timeline, test_row)
+    made = replace(windows.table, parts=parts, moments=moments, findings=findings)
+    return made, plan.outputs, plan.season
+
+
+def _hash_test_rows(table: Table, timeline: Timeline, test_row: int) -> np.ndarray:
+    """Of the rows from `test_row` on. Columns that are left out count as well: leaving one out does not make
+    rows new. Steps that were put in are no rows.
+    """
     first = int((timeline.places[:test_row] != INSERTED).sum())
-    rows = columns[timeline.places[timeline.places != INSERTED]]
-    moments = moment_hashes(rows, first, stores=table.stores)
-    return (
-        replace(windows.table, parts=parts, moments=moments, findings=findings),
-        plan.outputs,
-        plan.season,
-    )
+    rows = table.frame[timeline.places[timeline.places != INSERTED]]
+    return moment_hashes(rows, first, stores=table.stores)
 
 
 def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timeline:
