@@ -133,10 +133,9 @@ def _is_part(read: pl.Series) -> bool:
 
 def _as_dates(values: pl.Series) -> pl.Series | None:
     """Texts that look like dates, as dates, where they are ones; the others null."""
-    looks = values.str.contains(LOOKS_DATED)
-    if infer_column(values.filter(looks)).kind != "datetime":
+    column = infer_column(values.filter(values.str.contains(LOOKS_DATED)))
+    if column.kind != "datetime":
         return None
-    column = infer_column(values.filter(looks))
     return as_seconds(values, column.date_format, column.more_formats)
 
 
