@@ -61,7 +61,7 @@ def advise_one_column(data: bytes, options: ReadOptions, attempt: Attempt) -> st
     widths = {len(part) for part in parts}
     if len(last) < _LAST_ROWS or len(widths) > 1 or widths <= {1} or not all(map(_has_number, parts)):
         return ""
-    lines = data.split(b"\n", _MOST_LINES)
+    lines = data.split(b"\n")
     sign = _SIGN.match(_line(lines, 1))
     tries = [{"comment": sign[1]}] if sign else []
     tries += [{"skip": count} for count in range(1, min(_MOST_TITLE, len(lines) // 2) + 1)]
@@ -71,7 +71,7 @@ def advise_one_column(data: bytes, options: ReadOptions, attempt: Attempt) -> st
             found, dialect = attempt(tried)
         except DataError:
             continue
-        if dialect.delimiter != NO_DELIMITER and _is_sound(found, dialect, tried, options, data.split(b"\n")):
+        if dialect.delimiter != NO_DELIMITER and _is_sound(found, dialect, tried, options, lines):
             return _words(options, tried)
     return ""
 
