@@ -148,11 +148,7 @@ def swap_order(date_format: str, order: str) -> str | None:
     if own is None or sign == ".":
         return None
     year = "Y" if "%Y" in date_format else "y"
-    whole = {
-        "mdy": f"%m{sign}%d{sign}%{year}",
-        "dmy": f"%d{sign}%m{sign}%{year}",
-        "ymd": f"%y{sign}%m{sign}%d",
-    }
+    whole = {name: start.format(sign) + year * start.endswith("%") for name, start in ORDERS.items()}
     swapped = date_format.replace(whole[own], whole[order])
     known = swapped in _LOOKS or swapped.removesuffix(ANY_TIME) in FORMS
     return swapped if known and swapped != date_format else None
