@@ -47,20 +47,6 @@ def describe_names(names: dict[str, str]) -> list[str]:
     return [f"{keep}: the table has columns of the answers' names, so of the answers {listed}."]
 
 
-def keep_columns(answers: "Answers", table: Table) -> "Answers":
-    """The answers behind the columns that were read. Raises: `DataError` for those of a forecast."""
-    if len(answers.frame) != len(table.frame):
-        raise DataError(
-            f"{argument_name('keep')}: a forecast has a row for each step ahead, not for each row of the "
-            "table; leave it out."
-        )
-    columns = without(table.frame, {*table.stores, *table.unusable})
-    names = free_names(answers.frame.columns, columns.columns)
-    beside = [columns] if columns.width else []  # a folder of pictures has no columns to keep
-    frame = pl.concat([*beside, answers.frame.rename(names)], how="horizontal")
-    return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps, answers.palette)
-
-
 class Answers:
     """Answers for rows: a frame, and what was noticed.
 
@@ -82,6 +68,20 @@ class Answers:
         palette: Sequence[int] = (),
     ) -> None:
         self.frame, self.warnings, self.maps, self.palette = frame, warnings, list(maps), list(palette)
+
+
+def keep_columns(answers: Answers, table: Table) -> Answers:
+    """The answers behind the columns that were read. Raises: `DataError` for those of a forecast."""
+    if len(answers.frame) != len(table.frame):
+        raise DataError(
+            f"{argument_name('keep')}: a forecast has a row for each step ahead, not for each row of the "
+            "table; leave it out."
+        )
+    columns = without(table.frame, {*table.stores, *table.unusable})
+    names = free_names(answers.frame.columns, columns.columns)
+    beside = [columns] if columns.width else []  # a folder of pictures has no columns to keep
+    frame = pl.concat([*beside, answers.frame.rename(names)], how="horizontal")
+    return Answers(frame, [*answers.warnings, *describe_names(names)], answers.maps, answers.palette)
 
 
 def predict_table(
