@@ -8,7 +8,7 @@ from torch import nn
 from handrail.components import available, find, is_object, parse
 from handrail.data.task import STORED_TASKS, TaskSpec
 from handrail.errors import RecipeError
-from handrail.shapes import InputShape, OutputShape, accepted_shapes, shape_name
+from handrail.shapes import InputShape, NoTarget, OutputShape, accepted_shapes, shape_name
 
 
 class Network(nn.Module):
@@ -28,10 +28,24 @@ class Network(nn.Module):
 
     def forward(self, inputs: Any) -> Any:
         """The model's scores for encoded rows."""
+        return self.model(self.before(inputs))
+
+    def before(self, inputs: Any) -> Any:
+        """What the model is given."""
         pixels = self.front(inputs)
         if self.training:  # asked here: augmentations from elsewhere may not know of evaluation
             pixels = self.augment(pixels)
-        return self.model(self.scale(pixels))
+        return self.scale(pixels)
+
+
+def model_in(network: nn.Module) -> nn.Module:
+    """The model within a network, whether or not something stands around it."""
+    return network.model if isinstance(network, Network) else network
+
+
+def model_inputs(network: nn.Module, inputs: Any) -> Any:
+    """What the model within a network is given for encoded rows."""
+    return network.before(inputs) if isinstance(network, Network) else inputs
 
 
 def whole_network(
@@ -53,6 +67,9 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
     name = parse(model, "model")[0]
     target = find("model", name).target
     problems = []
+    alone = getattr(target, "alone", None)
+    if isinstance(outputs, NoTarget) and alone is not None and alone.task != outputs.task:
+        problems.append(f"model: '{name}' learns {alone.task}, but the task is {outputs.task}.")
     for argument, shape, verb in (("inputs", inputs, "takes"), ("outputs", outputs, "gives")):
         kinds = accepted_shapes(target, argument)
         if not isinstance(shape, kinds):
@@ -99,5 +116,8 @@ def check_augmentation(augment: Sequence[Any], inputs: InputShape, task: TaskSpe
 
 def fits(target: Any, inputs: InputShape, outputs: OutputShape) -> bool:
     """Whether a network's annotations accept these shapes."""
+    alone = getattr(target, "alone", None)
+    if isinstance(outputs, NoTarget) and (alone is None or alone.task != outputs.task):
+        return False
     takes, gives = accepted_shapes(target, "inputs"), accepted_shapes(target, "outputs")
     return isinstance(inputs, takes) and isinstance(outputs, gives)

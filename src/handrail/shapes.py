@@ -68,8 +68,14 @@ class BoxShape(NamedTuple):
     classes: int
 
 
+class NoTarget(NamedTuple):
+    """As outputs: what the network makes of its inputs alone, for a task such as "clusters" or "density"."""
+
+    task: str
+
+
 InputShape = int | ImageShape | VolumeShape | SeriesShape | TokenShape
-OutputShape = int | MapShape | StepShape | BoxShape
+OutputShape = int | MapShape | StepShape | BoxShape | NoTarget
 
 _WORDS = {
     int: "numbers",
@@ -80,6 +86,7 @@ _WORDS = {
     MapShape: "a map of scores",
     StepShape: "scores at every step",
     BoxShape: "boxes",
+    NoTarget: "what it finds without a target",
 }
 
 

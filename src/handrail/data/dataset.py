@@ -73,7 +73,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         key = recipe.split.column if recipe.split.method in ("group", "column") else None
         # A forecast's table of windows is without what was dropped.
         dropped = [name for name in recipe.drop if not task.is_forecast or name in train.columns]
-        features = without(train, [*task.targets, *dropped, *([] if key is None else [key])])
+        features = without(train, [*task.set_aside, *dropped, *([] if key is None else [key])])
     if task.name == "sequence":
         kinds = {**source_kinds(features, kinds), **kinds}
     schema = infer(features, kinds=kinds, stored=stored, conventions=_conventions(recipe, task))

@@ -7,6 +7,7 @@ of them is in what it returns. `reopen` reads them again, when the seal is opene
 from dataclasses import replace
 from pathlib import Path
 
+from handrail.data.columns.names import without
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import (
     Dataset,
@@ -107,8 +108,9 @@ def _draw(recipe: DataRecipe, cache_in: Path | None) -> Drawn:
 def _content(recipe: DataRecipe, drawn: Drawn) -> Content:
     """The rows of the three parts by what stands in the columns that tell them apart."""
     frame, stores = drawn.train.frame, drawn.table.stores
+    frame = without(frame, [] if drawn.label is None else [drawn.label])  # it may not change what is learned
     columns = columns_that_count(frame, recipe, drawn.targets, rows=drawn.train.total, stored=stores)
-    whole = len(columns) == frame.width
+    whole = len(columns) == drawn.train.frame.width
     parts = drawn.by_code.values()
     hashes = tuple(part.hashes if whole else content_hashes(part, columns) for part in parts)
     counted = set(columns)

@@ -12,13 +12,25 @@ from handrail.data.columns.values import BOOLEANS, as_booleans, as_labels, as_nu
 from handrail.data.labels import Value
 from handrail.data.targets.spellings import read_spellings
 from handrail.errors import DataError
+from handrail.recipe.alone import LONE_TASKS
 from handrail.tools.moved import forward
 
 if TYPE_CHECKING:  # mistakes in tables are told before torch is imported
     from torch import Tensor
 
 TaskName = Literal[
-    "binary", "multi-class", "multi-label", "regression", "mask", "boxes", "next-token", "sequence"
+    "binary",
+    "multi-class",
+    "multi-label",
+    "regression",
+    "mask",
+    "boxes",
+    "next-token",
+    "sequence",
+    "clusters",
+    "density",
+    "memory",
+    "reconstruction",
 ]
 STORED_TASKS = {"mask": "mask", "boxes": "boxes"}  # by the kind of the target's store
 TEXT_TASKS = ("next-token", "sequence")
@@ -29,7 +41,8 @@ class TaskSpec(BaseModel):
     """The kind of answer, its columns and its classes; of two classes the second is the positive one.
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
-    in runs of earlier versions, whose answers are the classes as text. as_written: whether labels that differ
+    in runs of earlier versions, whose answers are the classes as text. label: of rows that are learned without
+    a target, the column that no rule sees and that helps to judge. as_written: whether labels that differ
     in case, white space or a final dot are different classes. ignored: values of masks that are no class, and
     count nowhere.
     """
@@ -41,10 +54,17 @@ class TaskSpec(BaseModel):
     classes: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
     ignored: tuple[str, ...] = ()
+    label: str | None = None
     why: str = ""
     horizon: int = 0
     season: int = 0
     as_written: bool = False
+
+    @classmethod
+    def alone(cls, name: str, label: str | None) -> "TaskSpec":
+        """The task of a model that learns without a target."""
+        why = "learned without a target" + ("" if label is None else f"; '{label}' is the label")
+        return cls(name=name, targets=(), label=label, why=why)  # pyright: ignore[reportArgumentType]
 
     @property
     def is_forecast(self) -> bool:
@@ -54,7 +74,12 @@ class TaskSpec(BaseModel):
     @property
     def has_values(self) -> bool:
         """Whether the target of a row is classes or numbers, rather than a mask, boxes or a text."""
-        return self.name not in (*STORED_TASKS, *TEXT_TASKS)
+        return self.name not in (*STORED_TASKS, *TEXT_TASKS, *LONE_TASKS)
+
+    @property
+    def set_aside(self) -> tuple[str, ...]:
+        """The columns that are no inputs: the targets, or the label."""
+        return self.targets if self.label is None else (*self.targets, self.label)
 
     @property
     def outputs(self) -> int:
@@ -103,7 +128,7 @@ class TaskSpec(BaseModel):
         name_of = row_name or (lambda row: f"data row {row + 1}")
         if self.name in STORED_TASKS:
             return torch.from_numpy(frame[self.targets[0]].to_numpy().copy())
-        if self.name in TEXT_TASKS:
+        if self.name in (*TEXT_TASKS, *LONE_TASKS):
             return torch.zeros(len(frame), dtype=torch.int64)
         if self.is_classification:
             return torch.from_numpy(self._codes(frame[self.targets[0]], name_of))

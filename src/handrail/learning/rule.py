@@ -134,7 +134,8 @@ class TrainingPlan:
     """What a rule may want to know before the first step.
 
     task: its name, such as "binary" or "regression". steps: how many there are in an epoch. team: the
-    processes that take the same steps.
+    processes that take the same steps. rows: those to be trained on, for a rule that begins with a look at
+    them (centres, sums); on resume it looks again, and then takes its state.
     """
 
     task: str
@@ -144,6 +145,7 @@ class TrainingPlan:
     seed: int
     batch_metrics: BatchMetrics = lambda _scores, _targets: {}
     team: Team = field(default_factory=Team)
+    rows: Batch | None = None
 
 
 class Rule(Protocol):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from handrail.components import import_path, resolve, show_value
 from handrail.errors import RecipeError
+from handrail.recipe.alone import task_without_target
 from handrail.recipe.dotted import component_sections, set_setting
 from handrail.recipe.idle import idle_settings
 from handrail.recipe.mistakes import (
@@ -186,6 +187,8 @@ def compose(
     places = {f"data.{name}": absolute(getattr(composed.data, name)) for name in SOURCES}
     if composed.transfer.start is not None:
         places["transfer.start"] = absolute(composed.transfer.start)
+    if task := task_without_target(composed):
+        places["data.task"] = task
     composed = composed.with_values(places)
     if composed.data.source is None:
         raise RecipeError(

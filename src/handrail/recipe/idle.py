@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from handrail.components import is_object, parse
 from handrail.errors import RecipeError
+from handrail.recipe.alone import idle_alone
 
 # Sections of `data` by the kinds of columns that they are about; next-token reads its text as a stream.
 _KINDS = {
@@ -29,6 +30,7 @@ def idle_settings(recipe: Any) -> Iterator[str]:
     yield from _idle_split(recipe.data)
     yield from _idle_training(recipe)
     yield from _idle_learning(recipe)
+    yield from idle_alone(recipe)
 
 
 def idle_sections(data: Any, kinds: Collection[str]) -> Iterator[str]:

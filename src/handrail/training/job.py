@@ -28,6 +28,10 @@ USUAL_LOSS = {
     "boxes": "detection_loss",
     "next-token": "next_token",
     "sequence": "next_token",
+    "clusters": "distance_to_nearest",
+    "density": "negative_log_density",
+    "memory": "mse",
+    "reconstruction": "mse",
 }
 
 _PROPER = frozenset(
@@ -144,6 +148,7 @@ def make_setup(data: TrainingData, *, epochs: int | None = None) -> Setup:
         steps=-(-len(order(torch.Generator().manual_seed(0))) // size),
         seed=recipe.seed,
         batch_metrics=data.batch_metrics,
+        rows=rows,
     )
     return Setup(rows, _weigh_validation(data, classes), plan, limits, order)
 

@@ -59,7 +59,9 @@ def _levels(train: Part, name: str, recipe: DataRecipe) -> int:
 
 def _check_classes(recipe: DataRecipe, validation: Part, task: TaskSpec) -> list[str]:
     limits, rows = recipe.read.limits, len(validation)
-    classes = max(len(task.classes), len(task.targets)) if task.has_values else 0
+    if not task.has_values:
+        return []
+    classes = max(len(task.classes), len(task.targets))
     what = f"the target '{task.targets[0]}' has {classes:,} classes"
     if len(task.targets) > 1:
         what = f"there are {classes:,} targets"

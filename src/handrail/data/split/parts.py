@@ -15,9 +15,9 @@ from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, sprea
 from handrail.data.split.drawn import Drawn, RawRows, rows_at
 from handrail.data.table import Table
 from handrail.data.targets.columns import separator_of, spread_labels
-from handrail.data.targets.find import find_targets
+from handrail.data.targets.find import find_label, find_targets
 from handrail.data.targets.infer import infer_task
-from handrail.data.task import TaskSpec
+from handrail.data.task import LONE_TASKS, TaskSpec
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Split
 from handrail.recipe.sections import DataRecipe
@@ -37,7 +37,7 @@ def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
         name: _read_part(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")
     }
     table, others = _share_stores(table, others)
-    separator = separator_of(recipe.task, table.frame, targets)
+    separator = separator_of(recipe.task, table.frame, targets) if targets else None
     if separator is None:
         return divide(recipe, table, targets, others, season=season)
     filled = {name: other and _fill_target(other, targets[0]) for name, other in others.items()}
@@ -89,7 +89,14 @@ def divide(
     if recipe.split.method in ("group", "column"):
         notes = (*notes, f"'{recipe.split.column}' divides the rows, and is no input of the network")
     gaps = {name: _count_gaps(name, [rows[TRAIN], rows[VALIDATION]]) for name in targets}
-    return Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes, gaps)
+    drawn = Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes, gaps)
+    return replace(drawn, label=_label(recipe, table))
+
+
+def _label(recipe: DataRecipe, table: Table) -> str | None:
+    if recipe.task not in LONE_TASKS:
+        return None
+    return find_label(table.frame.columns, recipe.label, own=table.target, drop=recipe.drop)
 
 
 def _count_gaps(target: str, parts: Sequence[RawRows]) -> Gaps:
@@ -126,6 +133,8 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
     chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
     names = [name for name in chosen if isinstance(name, str)]
     table = read_expecting(recipe.source, names, options=recipe.read, cache_in=cache_in, drop=recipe.drop)
+    if recipe.task in LONE_TASKS:
+        return table, (), 0
     target = table.target if recipe.target is None else recipe.target
     targets = find_targets(table.frame.columns, target, alone=recipe.task == "forecast")
     if recipe.task != "forecast":
@@ -143,12 +152,12 @@ def _draw_codes(
     frame, split, known = table.frame, recipe.split, table.parts
 
     def classes_of(rows: np.ndarray) -> pl.Series | None:
-        if recipe.task == "multi-label":
+        if recipe.task in ("multi-label", *LONE_TASKS):
             return None
         labels = frame[list(targets)]
         chosen = labels[rows] if len(rows) < len(frame) else labels
         task = task_of(recipe, chosen, targets, table)
-        return _classes(chosen[targets[0]], task)
+        return _classes(chosen, task)
 
     name = f"'{table.source}'"
     if recipe.task == "next-token":
@@ -189,10 +198,11 @@ def _draw_codes(
     return parts
 
 
-def _classes(target: pl.Series, task: TaskSpec) -> pl.Series | None:
+def _classes(frame: pl.DataFrame, task: TaskSpec) -> pl.Series | None:
     """What rows are drawn by, class by class: labels in several spellings are one class."""
     if not task.is_classification:
         return None
+    target = frame[task.targets[0]]
     return target if target.n_unique() == len(task.classes) else task.labels(target)
 
 
@@ -233,6 +243,8 @@ def task_of(
 
 def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
     """What the targets ask for, by training and validation rows."""
+    if recipe.task in LONE_TASKS:
+        return TaskSpec.alone(recipe.task, drawn.label)
     known = pl.concat(
         [part.frame[list(drawn.targets)] for part in (drawn.train, drawn.validation)],
         how="vertical_relaxed",
@@ -341,7 +353,7 @@ def _take_sample(recipe: DataRecipe, part: RawRows, task: TaskSpec) -> RawRows:
     share = recipe.sample if recipe.sample <= 1 else recipe.sample / part.total
     if share >= 1:
         return part
-    classes = _classes(part.frame[task.targets[0]], task)
+    classes = _classes(part.frame, task)
     everything = np.arange(len(part.frame))
     left_out = spread_by_class(everything, 1 - share, np.random.default_rng([recipe.split.seed, 11]), classes)
     # What is left holds at least a row of each class.

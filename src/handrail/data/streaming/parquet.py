@@ -12,6 +12,7 @@ from handrail.data.sources.cells import check_distinct, convert_types, rename_co
 from handrail.data.sources.columnar import check_parquet
 from handrail.data.sources.unusable import empty_unusable, refuse_unusable
 from handrail.errors import DataError
+from handrail.recipe.alone import LONE_TASKS
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
 from handrail.tools.arrow_files import to_polars
@@ -21,7 +22,7 @@ LARGE = 128 * 2**20  # bytes of the table at eight a cell: a fit in memory takes
 BLOCK = 65_536  # rows at once
 _BUFFER = 2**20  # bytes of each column that are read ahead
 _ENDINGS = (".parquet", ".pq")
-_WHOLE = ("mask", "boxes", "forecast", "next-token", "sequence")  # tasks whose table is read into memory
+_WHOLE = ("mask", "boxes", "forecast", "next-token", "sequence", *LONE_TASKS)  # read into memory
 
 
 class ParquetRows:

@@ -32,17 +32,37 @@ def find_targets(
     return names
 
 
-def _find_target(columns: Sequence[str], target: str | int) -> str:
+def find_label(
+    columns: Sequence[str], label: str | int | None, *, own: str | list[str] | None, drop: Sequence[str] = ()
+) -> str | None:
+    """The column that helps to judge what is learned without a target; None where there is none.
+
+    Arguments:
+        label: by name or by position, as a target.
+        own: what the source itself calls its target.
+        drop: the columns that are left out.
+
+    Raises: `DataError` when there is no such column, or it is left out as well.
+    """
+    if label is None:
+        return own if isinstance(own, str) and own in columns and own not in drop else None
+    name = _find_target(columns, label, setting="data.label")
+    if name in drop:
+        raise DataError(f"data.drop: '{name}' is data.label, which is no input anyway; leave one of them out.")
+    return name
+
+
+def _find_target(columns: Sequence[str], target: str | int, *, setting: str = "data.target") -> str:
     if str(target) in columns:
         return str(target)
     try:
         position = int(target)
     except ValueError:
         hint = did_you_mean(target, columns)
-        raise DataError(f"data.target: the table has no column '{target}'.{hint}") from None
+        raise DataError(f"{setting}: the table has no column '{target}'.{hint}") from None
     if position == 0 or not -len(columns) <= position <= len(columns):
         raise DataError(
-            f"data.target: found position {position}; the table has columns 1 to {len(columns)} (-1 is the "
+            f"{setting}: found position {position}; the table has columns 1 to {len(columns)} (-1 is the "
             "last)."
         )
     return columns[position - 1 if position > 0 else position]

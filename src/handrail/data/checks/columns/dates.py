@@ -202,6 +202,8 @@ def _find_order_of_time(
 
 def _likeness(train: Part, task: TaskSpec, order: np.ndarray) -> float:
     """The correlation of the target's ranks in neighbouring rows, in deviations by chance."""
+    if not task.targets:
+        return 0.0
     if task.name == "regression":
         target = as_numbers(train.raw[task.targets[0]]).to_numpy()
     else:

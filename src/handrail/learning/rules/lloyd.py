@@ -1,0 +1,106 @@
+"""Lloyd's rule: each centre to the mean of the rows that are nearest to it."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handrail.components import component
+from handrail.errors import RecipeError
+from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
+from handrail.learning.seeding import sample_rows, seed_centres
+from handrail.models.kmeans import KMeans
+from handrail.network import model_in, model_inputs
+
+_STILL = 1e-6  # of the largest number in a centre: what single precision cannot tell from none
+
+
+@component("rule")
+class Lloyd(Rule):
+    """c_k ← mean of the rows whose nearest centre is c_k, once an epoch; so the inertia never rises.
+
+    The centres begin at rows of a sample of the training rows, chosen by k-means++. A centre without rows
+    goes to the row that is farthest from its own. Training ends when no centre moves. Rows count by their
+    weights where they have some.
+
+    Raises: `RecipeError` for other models than kmeans, for more clusters than training rows, and for
+    penalties, which it does not follow.
+
+    Source: Lloyd 1982; the beginning: Arthur & Vassilvitskii 2007
+    """
+
+    def __init__(self) -> None:
+        self.moved = float("inf")
+
+    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
+        """Place the centres, and begin the sums at zero."""
+        refuse_penalties(plan, "lloyd")
+        inner = model_in(model)
+        if not isinstance(inner, KMeans):
+            raise RecipeError(
+                f"learning.lloyd: found a model that has no centres ({type(inner).__name__}); expected kmeans."
+            )
+        self.centres, clusters = inner.centres, len(inner.centres)
+        assert plan.rows is not None, "the engine gives a rule its rows"
+        if clusters > len(plan.rows):
+            raise RecipeError(
+                f"model.kmeans.clusters: found {clusters:,}, expected at most the number of training rows, "
+                f"{len(plan.rows):,}."
+            )
+        generator = torch.Generator().manual_seed(plan.seed)
+        with torch.no_grad():
+            rows = sample_rows(model, plan.rows, generator)
+            self.centres.copy_(seed_centres(rows, clusters, generator))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Sums and numbers of the rows of each centre; the rows farthest from theirs, as many as centres."""
+        like = {"dtype": torch.float64, "device": self.centres.device}
+        self.sums = torch.zeros(self.centres.shape, **like)
+        self.weights = torch.zeros(len(self.centres), **like)
+        self.far = torch.zeros(0, self.centres.shape[1], device=self.centres.device)
+        self.distances = torch.zeros(0, device=self.centres.device)
+
+    @torch.no_grad()
+    def step(self, model: nn.Module, batch: Batch) -> Measures:
+        """Add the rows of the batch to the sums of their centres."""
+        rows = model_inputs(model, batch.inputs).flatten(1)
+        distances, codes = model_in(model)(rows).min(dim=1)
+        weights = torch.ones_like(distances) if batch.weights is None else batch.weights
+        self.sums.index_add_(0, codes, rows.double() * weights.double().unsqueeze(1))
+        self.weights.index_add_(0, codes, weights.double())
+        self._note_far(rows, distances)
+        return {"loss": (distances * weights).sum() / weights.sum().clamp_min(1e-12)}
+
+    def _note_far(self, rows: Float[Tensor, "rows width"], distances: Float[Tensor, " rows"]) -> None:
+        most = min(len(self.centres), len(rows) + len(self.far))
+        near = distances.topk(min(most, len(rows)))
+        together = torch.cat([self.distances, near.values])
+        self.distances, places = together.topk(most)
+        self.far = torch.cat([self.far, rows[near.indices].float()])[places]
+
+    @torch.no_grad()
+    def end_epoch(self, model: nn.Module) -> None:
+        """Move the centres."""
+        before, empty = self.centres.detach().clone(), self.weights == 0
+        means = self.sums / self.weights.clamp_min(1e-300).unsqueeze(1)
+        self.centres.copy_(torch.where(empty.unsqueeze(1), before.double(), means))
+        if count := int(empty.sum()):
+            self.centres[empty] = self.far[:count].to(self.centres)
+        scale = max(float(before.abs().max()), 1e-30)
+        self.moved = float((self.centres - before).abs().max()) / scale
+        self._begin()
+
+    @property
+    def finished(self) -> bool:
+        return self.moved <= _STILL
+
+    def state_dict(self) -> dict[str, Any]:
+        names = ("sums", "weights", "far", "distances", "moved")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.moved = state["moved"]
+        for name in ("sums", "weights", "far", "distances"):
+            setattr(self, name, state[name].to(self.centres.device))

@@ -1,0 +1,30 @@
+"""Losses of networks that learn without a target: what they give for a row says it all."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from handrail.components import component
+
+Rows = Float[Tensor, " rows"]
+
+
+@component("loss", tasks=("clusters",))
+def distance_to_nearest(outputs: Float[Tensor, "rows clusters"], targets: Tensor) -> Rows:
+    """Squared distance of a row to the nearest centre: min over the clusters of ‖x − c‖², in encoded units.
+
+    Its mean over the rows is the inertia, divided by their number.
+
+    Source: Steinhaus 1956; Lloyd 1982
+    """
+    return outputs.min(dim=1).values
+
+
+@component("loss", tasks=("density",))
+def negative_log_density(outputs: Float[Tensor, "rows figures"], targets: Tensor) -> Rows:
+    """−log p(x) in nats, or what the model offers in its place where p has no known constant.
+
+    The last figure that a model gives for a row is the one that it is judged by in training.
+
+    Source: Fisher 1922
+    """
+    return -outputs[:, -1]
