@@ -114,6 +114,36 @@ class Run(RunRecord):
         }
         return options.model_copy(update=known)
 
+    @property
+    def uses(self) -> list[str]:
+        """What the network can do besides answering, by the names that `use` takes."""
+        from handrail.runs.uses import available_uses
+
+        return list(available_uses(self.pipeline))
+
+    def use(
+        self,
+        name: str,
+        source: Any = None,
+        *,
+        read_options: ReadOptions | None = None,
+        skip_bad: bool = False,
+        **arguments: Any,
+    ) -> Answers:
+        """Use the network otherwise than to predict: encode, reconstruct, generate, recall, score.
+
+        Arguments:
+            name: one of `uses`.
+            source: rows, as `predict` takes them, for a use that needs some.
+            arguments: those of the use (`handrail list use`).
+
+        Raises: `DataError`, `RecipeError` for a use or an argument that there is not, and as `predict`.
+        """
+        from handrail.runs.uses import use_pipeline
+
+        table = None if source is None else self.read(source, options=read_options)
+        return use_pipeline(self.pipeline, name, table, arguments, skip_bad=skip_bad)
+
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
         """Let a language model continue `start`; see `handrail.runs.predict.generate_text`.
 

@@ -275,6 +275,7 @@ def open_seal(
 
 for _command in (use.predict, use.sample, use.report, use.check, use.init, use.convert):
     app.command()(_command)
+app.command(name="use")(use.use_network)
 app.command(name="list", cls=use.ListCommand)(use.list_components)
 app.command()(use.export)
 

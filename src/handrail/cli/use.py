@@ -108,6 +108,60 @@ def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     return f"{len(answers.frame):,} rows"
 
 
+def use_network(
+    run: RunPath,
+    name: Annotated[str | None, typer.Argument(help="What to do; by default what there is.")] = None,
+    source: Annotated[str | None, typer.Argument(help="Rows, for a use that needs some.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="An argument of the use: NAME=VALUE.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File for the result, by suffix; a folder for pictures."),
+    ] = None,
+    overwrite: Overwrite = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Use a network otherwise than to predict: encode, reconstruct, generate, recall, score."""
+    from handrail.cli.early import look_at
+
+    options = make_read_options(parse_reading(read, allow_pickle))
+    if source is not None:
+        look_at(source, options.limits)
+    from handrail.run import load
+
+    ready = load(run, trust=trust)
+    if name is None:
+        _list_uses(ready, as_json=as_json)
+        return
+    answers: Any = ready.use(name, source, read_options=options, **parse_changes(arguments, {}))
+    for warning in answers.warnings:
+        say(f"warning: {warning}", error=True)
+    if out is not None:
+        say(f"{_write_answers(answers, out, overwrite)} written to {out}", quiet or as_json)
+    if as_json:
+        rest = {"out": str(out)} if out else {"answers": answers.frame.to_dicts()}
+        print_json({"rows": len(answers.frame), "warnings": answers.warnings, **rest})
+    elif out is None:
+        print_data(answers.frame.write_csv())
+
+
+def _list_uses(run: Any, *, as_json: bool) -> None:
+    """What a run can do, with the arguments of each use."""
+    from handrail.report.catalogue import catalogue, catalogue_text
+
+    names = run.uses
+    entries = [entry for entry in catalogue("use") if entry["name"] in names]
+    if as_json:
+        print_json(entries)
+    else:
+        say(catalogue_text(entries) if entries else "Nothing but to predict (handrail predict RUN TABLE).")
+
+
 def sample(
     run: RunPath,
     start: Annotated[

@@ -37,12 +37,15 @@ DESCRIPTIONS: dict[str, str] = {
     "token_accuracy": "Share of tokens that are right.",
     "exact_match": "Share of rows whose whole answer is right.",
     "character_error_rate": "Edits from answer to truth over the truth's length, in characters.",
+    "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
+    "silhouette": "How much nearer a row is to its own cluster than to the next, −1 to 1; mean over the rows.",
+    "label_information": "What clusters and labels tell of each other, 0 to 1 (normalised mutual information).",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase"),
-        *("nats", "perplexity", "bits", "character_error_rate"),
+        *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
     )
 )
 _BY_TASK = {
@@ -50,6 +53,7 @@ _BY_TASK = {
     "boxes": ("map_50", "map_50_95", "recall_50"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
+    "clusters": ("inertia", "silhouette", "label_information"),
 }
 
 

@@ -41,3 +41,7 @@ class KMeans(nn.Module):
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows clusters"]:
         return squared_distances(x.flatten(1), self.centres)
+
+    def encode(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows clusters"]:
+        """The distance to each centre, in encoded units."""
+        return self(x).sqrt()

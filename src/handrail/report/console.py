@@ -32,9 +32,10 @@ _SHOWN = {
     "boxes": ("map_50", "map_50_95", "recall_50"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
+    "clusters": ("inertia", "silhouette", "label_information"),
 }
 _MOST_COLUMNS = 100
-_FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match")
+_FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia")
 
 
 def run_text(run: RunRecord) -> str:
@@ -48,10 +49,10 @@ def run_summary(run: RunRecord) -> str:
     """Task, rows, network and training, then metrics beside the baselines'."""
     summary = run.summary
     task, rows, training = summary["task"], summary["rows"], summary["training"]
-    targets, replicas = list_some(task["targets"], most=6, last=" and "), replicas_in(summary)
+    replicas = replicas_in(summary)
     times = f" in each of {len(replicas.members)} replicas" if replicas else ""
     lines = [
-        f"{run.recipe.name}: {task['name']}, target {targets} ({task['why']})",
+        f"{run.recipe.name}: {_task_line(task['name'], task['targets'], task['why'])}",
         f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, "
         f"{rows['test']:,} sealed test rows; {wording.inputs(training['inputs'])}, "
         f"{training['parameters']:,} parameters{times}",
@@ -62,6 +63,11 @@ def run_summary(run: RunRecord) -> str:
     said = findings_of_a_fit(summary)
     beginning = [*fold_all(lines), *([""] if said else []), *said, ""]
     return "\n".join([*beginning, *_figures("validation", task, summary)])
+
+
+def _task_line(name: str, targets: Sequence[str], why: str) -> str:
+    target = f", target {list_some(targets, most=6, last=' and ')}" if targets else ""
+    return f"{name}{target} ({why})"
 
 
 def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
@@ -171,11 +177,10 @@ def openings_text(openings: list[Opening]) -> str:
 def findings_text(data: Dataset, findings: Sequence[Finding]) -> str:
     """Columns, then findings, errors first."""
     columns = data.schema.columns[:_MOST_COLUMNS]
-    targets = list_some(data.task.targets, most=6, last=" and ")
     width = max((len(column.name) for column in columns), default=0)
     listed = [f"  {each.name.ljust(width)}  {each.kind.ljust(10)}  {each.why}" for each in columns]
     lines = [
-        *fold(f"{data.source}: {data.task.name}, target {targets} ({data.task.why})"),
+        *fold(f"{data.source}: {_task_line(data.task.name, data.task.targets, data.task.why)}"),
         f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} test rows",
         *fold_all(data.notes),
         "",

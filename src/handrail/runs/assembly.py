@@ -30,6 +30,7 @@ from handrail.runs.folder import Folder
 from handrail.runs.refit import retrain, write_failures
 from handrail.runs.replicas import Replica
 from handrail.tasks import Task, make_task
+from handrail.tasks.points import refuse_learned_front
 from handrail.tools.files import explain_damage
 from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import Callback
@@ -135,7 +136,8 @@ def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]
     plain = recipe.resolved()
     plain["data"]["task"] = data.task.name
     plain["data"]["positive"] = data.task.positive
-    plain["data"]["target"] = list(data.task.targets)
+    plain["data"]["target"] = list(data.task.targets) or None
+    plain["data"]["label"] = data.task.label
     if data.task.name == "mask":
         ignored = [int(name) if name.isdecimal() else name for name in data.task.ignored]
         plain["data"]["masks"]["ignore"] = ignored or "none"
@@ -156,6 +158,8 @@ def assemble(
 ) -> tuple[Recipe, tuple[str, ...], Pipeline]:
     """The recipe without any `auto`, the reasons for its choices, and an untrained pipeline."""
     encoder, objective = encoders(recipe, part, schema=schema, task=task)
+    if not task.targets:
+        refuse_learned_front(encoder, task.name)
     if recipe.transfer.features and recipe.data.augment == "auto":
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
     outputs = objective.outputs

@@ -10,6 +10,7 @@ from handrail.data.task import TaskSpec
 from handrail.layers.convolution import usual_widths
 from handrail.learning.rules.gradient import Gradient
 from handrail.recipe import Recipe
+from handrail.recipe.alone import alone_of
 from handrail.shapes import (
     BoxShape,
     ImageShape,
@@ -31,6 +32,7 @@ _FEWEST_EPOCHS = 3
 _PATIENCE = 15
 _WITHOUT_END = ("constant", "time_decay")
 _ON_PLATEAU = ("on_plateau", "torch.optim.lr_scheduler:ReduceLROnPlateau")
+_ALONE = {"clusters": ("kmeans", "each row belongs to the nearest of some centres")}
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 
@@ -53,8 +55,18 @@ def _adamw(
     return {"gradient": rule if clip is None else {**rule, "clip": {"by_norm": {"limit": clip}}}}
 
 
+def _for_alone(model: Any, why: str = "") -> Choice:
+    """As the model says of learning without a target."""
+    alone = alone_of("model", model)
+    assert alone is not None
+    return Choice(model, alone.learning, alone.epochs, why, batch=alone.batch_size, patience=alone.patience)
+
+
 def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: int) -> Choice:
     """The network and the training for rows of this shape."""
+    if task.name in _ALONE:
+        model, why = _ALONE[task.name]
+        return _for_alone(model, why)
     if isinstance(inputs, ImageShape):
         return _for_images(inputs, outputs, rows=rows)
     if isinstance(inputs, TokenShape):
@@ -127,7 +139,10 @@ def settle_recipe(
     device: torch.device,
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe with every `auto` that depends on the data resolved, and the reasons."""
-    choice = choose(inputs, outputs, task=task, rows=rows)
+    if recipe.model != "auto" and alone_of("model", recipe.model):
+        choice = _for_alone(recipe.model)
+    else:
+        choice = choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
     reasons: list[str] = []
     if not is_object(recipe.model) and recipe.model == "auto":

@@ -9,6 +9,7 @@ from handrail.recipe.sections import Text
 from handrail.shapes import InputShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
+from handrail.tasks.clusters import ClusterTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.next_token import NextTokenTask
 from handrail.tasks.sequence import SequenceTask
@@ -22,6 +23,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "mask": MaskTask,
     "boxes": BoxTask,
     "next-token": NextTokenTask,
+    "clusters": ClusterTask,
 }
 
 

@@ -13,6 +13,7 @@ from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape, OutputShape
+from handrail.tools.pictures import Picture
 
 _METRICS = {"f1": "F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
@@ -76,6 +77,8 @@ class Task(nn.Module):
 
     joins: ClassVar[bool] = False
     "Whether the answers of several networks have a mean."
+    uses: ClassVar[tuple[str, ...]] = ()
+    "What a network can do besides answering; see `handrail.tasks.uses`."
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         super().__init__()
@@ -100,6 +103,10 @@ class Task(nn.Module):
 
     def forward(self, scores: Any) -> Any:
         """The answers for a batch from the network's scores."""
+        raise NotImplementedError
+
+    def columns(self, scores: Any) -> dict[str, Any]:
+        """Answers without a target, as columns of the table of predictions, from the network's scores."""
         raise NotImplementedError
 
     def join_scores(self, scores: Sequence[Tensor]) -> Tensor:
@@ -150,6 +157,10 @@ class Task(nn.Module):
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         """The network's answers for a part, whose encoded rows are given, beside the truth."""
         raise NotImplementedError
+
+    def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
+        """What the report shows of a part besides; `outcome` are the answers for it."""
+        return []
 
     def held_out_outcome(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> Outcome:
         """As `settle` and `outcome` on the same rows, but no row is decided by a threshold that it chose."""

@@ -117,6 +117,15 @@ class ImageEncoder(ColumnEncoder):
         """`ToUnit`, then `StandardisePixels`; augmentation stands between them."""
         return nn.Sequential(ToUnit(), StandardisePixels(self.mean, self.deviation))
 
+    def pictures(
+        self, points: Float[Tensor, "rows width"]
+    ) -> UInt8[np.ndarray, "rows height width channels"]:
+        """What the model was given as bytes again, channels last."""
+        pixels = points.reshape(len(points), self.channels, *self.size)
+        mean, spread = torch.tensor(self.mean).view(-1, 1, 1), torch.tensor(self.deviation).view(-1, 1, 1)
+        units = pixels * torch.where(spread > 1e-6, spread, 1.0) + mean
+        return units.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+
     def simple(self, rows: Tensor) -> Float[Tensor, "rows width"]:
         """Standardised means over areas, at most 1,000 numbers a row."""
         values = self.front()(rows)

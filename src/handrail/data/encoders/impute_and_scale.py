@@ -108,6 +108,10 @@ class AffineScale(nn.Module):
     def forward(self, numbers: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
         return (numbers - self.shift) / self.spread
 
+    def undo(self, scaled: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+        """x = scaled · spread + shift."""
+        return scaled * self.spread + self.shift
+
 
 class QuantileScale(nn.Module):
     """Each column through its own training distribution, to −1…1, linear between 65 quantiles.
@@ -144,6 +148,18 @@ class QuantileScale(nn.Module):
             )
             columns.append(2 * share.clamp(0, 1).mean(dim=1, keepdim=True) - 1)
         return torch.cat(columns, dim=1) if columns else numbers
+
+    def undo(self, scaled: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+        """The value between two knots whose shares lie around (scaled + 1) / 2."""
+        columns = []
+        for index, is_scaled in enumerate(self.scaled):
+            y = scaled[:, index : index + 1]
+            place = ((y + 1) / 2).clamp(0, 1) * (_KNOTS - 1)
+            below = place.floor().long().clamp(max=_KNOTS - 2)
+            knots = self.knots[:, index]
+            between = knots[below] + (place - below) * (knots[below + 1] - knots[below])
+            columns.append(between if is_scaled else y)
+        return torch.cat(columns, dim=1) if columns else scaled
 
 
 def column_quantiles(numbers: Float[Tensor, "rows n"], shares: Float[Tensor, " q"]) -> Float[Tensor, "q n"]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.components import build
@@ -18,6 +19,8 @@ from handrail.errors import DataError
 from handrail.recipe.sections import Encoding
 from handrail.shapes import ImageShape, InputShape, SeriesShape, TokenShape
 
+Decoded = tuple[pl.DataFrame, list[np.ndarray], list[str]]
+"A table, pictures beside its rows, and the columns that could not be given back."
 FEATURES = 32  # numbers that a column becomes where it stands beside others
 
 
@@ -45,6 +48,10 @@ class RowEncoder(Protocol):
 
     def unseen(self, features: pl.DataFrame, stores: Stores) -> dict[str, np.ndarray]:
         """For each column, the rows with what training did not have."""
+        ...
+
+    def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
+        """Rows as a model was given them, as the data had them. Raises: `DataError` where there is no way."""
         ...
 
     @property
@@ -80,6 +87,14 @@ class OneColumn(nn.Module):
     def unseen(self, features: pl.DataFrame, stores: Stores) -> dict[str, np.ndarray]:
         rows = self.column.unseen(features[self.column.name], stores.get(self.column.name))
         return {self.column.name: rows} if len(rows) else {}
+
+    def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
+        """Pictures, with their number in a column; other items have no way back."""
+        pictures = getattr(self.column, "pictures", None)
+        if pictures is None:
+            raise DataError(f"'{self.column.name}': {self.column.kind} cannot be made of numbers again.")
+        numbers = pl.DataFrame({self.column.name: [f"{row + 1}.png" for row in range(len(points))]})
+        return numbers, list(pictures(points)), []
 
     @property
     def feature_names(self) -> list[str]:
@@ -134,6 +149,9 @@ class Mixed(nn.Module):
             rows = column.unseen(features[column.name], stores.get(column.name))
             unseen |= {column.name: rows} if len(rows) else {}
         return unseen
+
+    def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
+        raise DataError("rows of several kinds of columns cannot be made of numbers again.")
 
     @property
     def feature_names(self) -> list[str]:

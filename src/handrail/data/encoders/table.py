@@ -10,7 +10,7 @@ that it can be traced:
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -191,6 +191,26 @@ class TableEncoder(nn.Module):
     def numbers(self, rows: Float[Tensor, "rows width"]) -> Float[Tensor, "rows numbers"]:
         """The columns before the codes that are to be embedded."""
         return rows[:, : self.width - len(self.embedding_sizes)]
+
+    def decode(self, points: Float[Tensor, "rows width"]) -> tuple[pl.DataFrame, list[np.ndarray], list[str]]:
+        """Encoded rows as values: numbers in their units, the likeliest level of a category; and what is lost.
+
+        Flags of missing values are passed over, and dates have no way back from their phases.
+        """
+        numbers, at = len(self.number_names), len(self.number_names) + len(self.flagged)
+        values = self.scale.undo(points[:, :numbers].double())
+        columns: dict[str, Any] = {}
+        for place, column in enumerate(self.schema.of_kind("numeric", "boolean")):
+            known = values[:, place]
+            columns[column.name] = ((known > 0.5).long() if column.kind == "boolean" else known).numpy()
+        at += sum(len(CyclicTime.parts(daytime)) for daytime in self.daytime)
+        for name in self.category_names:
+            levels = [*self.levels[name], *([None] if self.rare[name] else [])]
+            chosen = points[:, at : at + len(levels)].argmax(dim=1).tolist()
+            columns[name] = [levels[place] for place in chosen]
+            at += len(levels)
+        order = [column.name for column in self.schema.used if column.name in columns]
+        return pl.DataFrame({name: columns[name] for name in order}), [], list(self.moment_names)
 
     @property
     def embedding_sizes(self) -> list[int]:

@@ -192,7 +192,8 @@ def _read_example(source: str, options: ReadOptions) -> Table:
     plain = name in ("digits", "diabetes")
     target = data.target if plain else [str(data.target_names[i]) for i in data.target]
     frame = pl.DataFrame({**columns, "target": target})
-    return Table(rename_columns(frame, options.names, source), source)
+    frame = rename_columns(frame, options.names, source)
+    return Table(frame, source, target=frame.columns[-1])
 
 
 def _read_paths(

@@ -48,7 +48,9 @@ def find_label(
         return own if isinstance(own, str) and own in columns and own not in drop else None
     name = _find_target(columns, label, setting="data.label")
     if name in drop:
-        raise DataError(f"data.drop: '{name}' is data.label, which is no input anyway; leave one of them out.")
+        raise DataError(
+            f"data.drop: '{name}' is data.label, which is no input anyway; leave one of them out."
+        )
     return name
 
 

@@ -1,5 +1,6 @@
 """Collect the samples of a part, section by section, and write them into the run folder."""
 
+from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
@@ -17,7 +18,12 @@ from handrail.objectives.maps import IGNORED
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.report.samples.archive import Sections, samples_path, save_sections
-from handrail.report.samples.inside import attention_section, filter_section, generation_section
+from handrail.report.samples.inside import (
+    attention_section,
+    filter_section,
+    generation_section,
+    own_pictures,
+)
 from handrail.report.samples.items import (
     LARGE,
     ItemColumn,
@@ -33,6 +39,7 @@ from handrail.shapes import ImageShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.scoring import scores_of
+from handrail.tools.pictures import Picture, to_plain
 from handrail.training.seeds import fix_seed
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
@@ -57,6 +64,7 @@ def write_samples(
             "filters": filter_section(pipeline),
             "generated": generation_section(pipeline, validation),
             "attention": attention_section(pipeline, shown, validation),
+            **_numbered("inside", own_pictures(pipeline)),
             **_answers(pipeline, shown, validation, outcome),
         }
     save_sections(samples_path(folder, "validation"), sections)
@@ -71,7 +79,9 @@ def write_test_samples(folder: Folder, pipeline: Pipeline, part: Part, outcome: 
 
 def _answers(pipeline: Pipeline, shown: ItemColumn | None, part: Part, outcome: Outcome) -> Sections:
     pipeline.eval()
-    sections: Sections = {}
+    sections = _numbered(
+        "picture", pipeline.decoder.pictures(pipeline.network, pipeline.rows(part), part, outcome)
+    )
     if isinstance(outcome, TableOutcome) and pipeline.task.is_forecast:
         return {"forecast": _forecast(pipeline, part, outcome)}
     if isinstance(pipeline.decoder, MaskTask):
@@ -83,6 +93,10 @@ def _answers(pipeline: Pipeline, shown: ItemColumn | None, part: Part, outcome: 
     if shown and shown.kind in ("image", "series", "audio"):
         sections["hardest"] = _hardest(pipeline, shown, part, outcome)
     return sections
+
+
+def _numbered(name: str, pictures: Sequence[Picture]) -> Sections:
+    return {f"{name}-{place}": to_plain(picture) for place, picture in enumerate(pictures)}
 
 
 def _samples(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from handrail.report.figures.attention import attention_plot
 from handrail.report.figures.boxes import box_grid
 from handrail.report.figures.forecasts import MOST_PANELS, forecast_plots, horizon_plot, series_plot
 from handrail.report.figures.maps import MOST_SPECTROGRAMS, filters_grid, mask_grid, spectrogram_grid
+from handrail.report.figures.named import named_picture
 from handrail.report.figures.samples import augmentation_grid, mistakes_grid, sample_grid
 from handrail.report.figures.style import FigureView
 from handrail.report.figures.texts import GeneratedText, HardText, hard_texts, text_sample
 from handrail.report.figures.tiles import thumbnail
 from handrail.report.samples.archive import Sections
+from handrail.tools.pictures import from_plain
 from handrail.tools.words import plural
 
 _WIDE = 680
@@ -96,7 +98,7 @@ def _augmentation(section: Section, augmentation: str) -> FigureView:
 
 def inside_pictures(sections: Sections) -> Pictures:
     """Filters, attention, and a text by the language model."""
-    figures: list[FigureView] = []
+    figures = _named(sections, "inside", "model", marked=False)
     if section := sections.get("filters"):
         figures.append(filters_grid(section["weights"].astype(np.float32)))
     if section := sections.get("attention"):
@@ -105,6 +107,15 @@ def inside_pictures(sections: Sections) -> Pictures:
     if section := sections.get("generated"):
         generated = text_sample(section["prompt"], section["text"], temperature=section["temperature"])
     return Pictures(tuple(figures), generated=generated)
+
+
+def _named(sections: Sections, kind: str, part: str, *, marked: bool) -> list[FigureView]:
+    """The pictures that the model or the task handed over."""
+    names = [name for name in sections if name.rpartition("-")[0] == kind]
+    return [
+        named_picture(from_plain(sections[name]), f"{name}-{part}", marked=marked)
+        for name in sorted(names, key=lambda name: int(name.rpartition("-")[2]))
+    ]
 
 
 def _attention(section: Section) -> list[FigureView]:
@@ -127,7 +138,7 @@ def _attention(section: Section) -> list[FigureView]:
 
 def answer_pictures(sections: Sections, part: str, *, marked: bool) -> Pictures:
     """Mistakes, masks, boxes and forecasts of a part."""
-    figures: list[FigureView] = []
+    figures = _named(sections, "picture", part, marked=marked)
     texts: tuple[HardText, ...] = ()
     total = 0
     if section := sections.get("masks"):

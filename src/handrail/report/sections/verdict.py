@@ -29,7 +29,7 @@ _WINNER = {
     "even": "No clear winner",
     "unknown": "No comparison",
 }
-_ARTICLE_AN = ("accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match")
+_ARTICLE_AN = ("inertia", "accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match")
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "boxes": f"finds {_quote(classes)} in images",
         "next-token": f"predicts the next token of {targets}",
         "sequence": f"writes {targets}",
+        "clusters": "divides the rows into clusters",
     }
     classify = f"tells the {len(classes):,} classes of {targets} apart"
     return f"The {who} {actions.get(task['name'], classify)}"

@@ -1,0 +1,173 @@
+"""Rows in clusters: how near they are to their centres, and how clearly they belong there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form, NoInterval, Ratio
+from handrail.evaluation.metric_names import metric_names
+from handrail.evaluation.outcomes import Outcome, Statistic
+
+_REFERENCE = 4000  # rows that silhouettes are measured against
+_AT_ONCE = 1 << 24  # distances
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterOutcome(Outcome):
+    """The cluster of each row.
+
+    Arguments:
+        codes: of the clusters, from 0.
+        distances: squared, from each row to the centre of its cluster, in encoded units.
+        lengths: squared, of each row, by which rows are told apart.
+        silhouettes: of each row, by `silhouettes`; not a number where there is a single cluster.
+        labels: codes of what the label says, −1 where it says nothing; None without a label.
+        classes: the names of the labels.
+    """
+
+    codes: Int[np.ndarray, " rows"]
+    distances: Float[np.ndarray, " rows"]
+    lengths: Float[np.ndarray, " rows"]
+    silhouettes: Float[np.ndarray, " rows"]
+    labels: Int[np.ndarray, " rows"] | None = None
+    classes: tuple[str, ...] = ()
+    task: str = "clusters"
+    remark: str = ""
+
+    @property
+    def rows(self) -> int:
+        return len(self.codes)
+
+    @property
+    def work(self) -> int:
+        return 3 + (0 if self.labels is None else int(self.codes.max()) + 1)
+
+    def names(self) -> list[str]:
+        return [name for name in metric_names(self.task) if name != "label_information" or self._labelled]
+
+    @property
+    def _labelled(self) -> bool:
+        return self.labels is not None and bool((self.labels >= 0).any())
+
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, int, int]:
+        """Of the rows with a label the cell of each in a table of clusters by labels, and its size."""
+        assert self.labels is not None
+        known = self.labels >= 0
+        clusters, labels = int(self.codes.max()) + 1, int(self.labels.max()) + 1
+        return np.where(known, self.codes * labels + self.labels, -1), clusters, labels
+
+    def statistics(self, names: Iterable[str]) -> list[Statistic]:
+        selected = set(names)
+
+        def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
+            total = weights.sum(axis=0)
+            metrics: dict[str, np.ndarray] = {}
+            if "inertia" in selected:
+                metrics["inertia"] = self.distances @ weights / total
+            if "silhouette" in selected:
+                metrics["silhouette"] = self.silhouettes @ weights / total
+            if "label_information" in selected:
+                metrics["label_information"] = self._information(weights)
+            return metrics
+
+        return [statistic]
+
+    def _information(self, weights: np.ndarray) -> np.ndarray:
+        """Normalised mutual information of clusters and labels, for each column of weights."""
+        cells, clusters, labels = self._table
+        known = cells >= 0
+        counts = np.zeros((clusters * labels, weights.shape[1]))
+        np.add.at(counts, cells[known], weights[known])
+        joint = counts.reshape(clusters, labels, -1) / counts.sum(axis=0)
+        own, theirs = _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))
+        shared = own + theirs - _entropy(joint.reshape(clusters * labels, -1))
+        mean = (own + theirs) / 2
+        return np.where(mean > 0, np.maximum(shared, 0) / np.where(mean > 0, mean, 1), 1.0)
+
+    def forms(self, names: Iterable[str]) -> dict[str, Form]:
+        """The inertia is a mean; 1 − silhouette, too, which lies between 0 and 2."""
+        ones = np.ones(self.rows)
+        forms: dict[str, Form] = {
+            "inertia": Ratio(self.distances, ones),
+            "silhouette": Ratio(1 - self.silhouettes, ones, outer="complement"),
+            "label_information": self._label_form(),
+        }
+        return {name: forms[name] for name in names}
+
+    def _label_form(self) -> Form:
+        if not self._labelled:
+            return NoInterval("there is no label")
+        known = int((self._table[0] >= 0).sum())
+        few = f"only {known} rows have a label; at least {FEWEST_ROWS} are needed"
+        return Bounded(float(known), biased=True) if known >= FEWEST_ROWS else NoInterval(few)
+
+    def same_rows(self, other: Outcome) -> bool:
+        return isinstance(other, ClusterOutcome) and np.allclose(self.lengths, other.lengths, rtol=1e-5)
+
+    def errors(self) -> np.ndarray:
+        """The squared distance to the centre."""
+        return self.distances
+
+    def describe(self, row: int, *, truth: bool) -> str:
+        if not truth:
+            return f"cluster {self.codes[row]}"
+        code = -1 if self.labels is None else int(self.labels[row])
+        return self.classes[code] if code >= 0 else "–"
+
+    def columns(self) -> dict[str, Any]:
+        columns: dict[str, Any] = {"cluster": self.codes, "distance": self.distances}
+        columns["silhouette"] = self.silhouettes
+        if self.labels is not None:
+            columns["label"] = [None if code < 0 else self.classes[code] for code in self.labels]
+        return columns
+
+
+def _entropy(shares: Float[np.ndarray, "cells columns"]) -> Float[np.ndarray, " columns"]:
+    return -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=0)
+
+
+def silhouettes(
+    points: Float[np.ndarray, "rows width"], codes: Int[np.ndarray, " rows"], *, seed: int = 0
+) -> Float[np.ndarray, " rows"]:
+    """(b − a) / max(a, b) of each row: its mean distance a to the rows of its own cluster, and b to those of
+    the nearest other one; 0 for a row that is alone, not a number where all are in one cluster.
+
+    Of more than 4,000 rows, distances are measured to 4,000 of them, drawn at random.
+
+    Source: Rousseeuw 1987
+    """
+    import torch
+
+    clusters = np.unique(codes)
+    if len(clusters) < 2:
+        return np.full(len(codes), np.nan)
+    chosen = np.arange(len(codes))
+    if len(codes) > _REFERENCE:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(codes), _REFERENCE, replace=False))
+    places = np.searchsorted(clusters, codes)
+    members = np.eye(len(clusters))[places[chosen]]  # [reference, clusters]
+    sizes, rows = members.sum(axis=0), torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
+    reference, result = rows[torch.from_numpy(chosen)], np.empty(len(codes))
+    inside = np.zeros(len(codes))
+    inside[chosen] = 1
+    step = max(1, _AT_ONCE // len(chosen))
+    for start in range(0, len(codes), step):
+        part = slice(start, start + step)
+        sums = (
+            torch.cdist(rows[part], reference, compute_mode="donot_use_mm_for_euclid_dist").numpy() @ members
+        )
+        own, at = places[part], np.arange(len(sums))
+        others = sizes[own] - inside[part]  # a row is no neighbour of itself
+        a = sums[at, own] / np.maximum(others, 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(sizes > 0, sums / sizes, np.inf)
+        means[at, own] = np.inf
+        b = means.min(axis=1)
+        largest = np.maximum(np.maximum(a, b), 1e-300)
+        result[part] = np.where((others > 0) & np.isfinite(b), (b - a) / largest, 0.0)
+    return result

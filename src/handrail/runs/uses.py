@@ -1,0 +1,88 @@
+"""What a run can do besides answering: its uses, on new rows or without any, and their results as tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from handrail.components import Component, build
+from handrail.data.columns.schema import read_frame
+from handrail.data.table import Table
+from handrail.errors import DataError, did_you_mean
+from handrail.pipeline import Pipeline
+from handrail.pipeline.ensemble import first_of
+from handrail.runs.predict import Answers, check_warnings, describe_unreadable, describe_unseen, without_bad
+from handrail.tasks.points import points_of
+from handrail.tasks.uses import Used, uses_of
+from handrail.tools.interface import argument
+from handrail.tools.words import list_some
+
+
+def available_uses(pipeline: Pipeline) -> dict[str, Component]:
+    """The uses of a run by name."""
+    return uses_of(pipeline.decoder, first_of(pipeline.network))
+
+
+def find_use(pipeline: Pipeline, name: str) -> Component:
+    """Raises: `DataError` for what this network cannot do."""
+    known = available_uses(pipeline)
+    if name not in known:
+        can = f"it can {list_some(known, most=10, last=' and ')}" if known else "there is none beside predict"
+        raise DataError(
+            f"'{name}' is no use of a network for {pipeline.task.name}; {can}.{did_you_mean(name, known)}"
+        )
+    return known[name]
+
+
+def takes_rows(entry: Component) -> bool:
+    """Whether a use needs rows; the others make some."""
+    return type(None) not in _kinds(entry)
+
+
+def _kinds(entry: Component) -> tuple[Any, ...]:
+    annotation = entry.target.__annotations__["points"]
+    return getattr(annotation, "__args__", (annotation,))
+
+
+@torch.inference_mode()
+def use_pipeline(
+    pipeline: Pipeline,
+    name: str,
+    table: Table | None,
+    arguments: Mapping[str, Any],
+    *,
+    skip_bad: bool = False,
+) -> Answers:
+    """The result of a use; of rows that are made, as the training rows were written.
+
+    Raises: `DataError` for a use that there is not, rows where none are wanted or none where some are, and as
+        `Run.predict`; `RecipeError` for arguments that it does not have.
+    """
+    entry, network = find_use(pipeline, name), first_of(pipeline.network)
+    function = build("use", {name: dict(arguments)})
+    if table is None and takes_rows(entry):
+        raise DataError(f"{name} needs rows; name a table ({argument('source', 'TABLE')}).")
+    if table is not None and not takes_rows(entry):
+        raise DataError(f"{name} makes rows of its own and takes none; leave the table out.")
+    if table is None:
+        used: Used = function(pipeline.decoder, network, None)
+        return Answers(*_parts(pipeline, used))
+    features, troubles = read_frame(table.frame, pipeline.encoder.schema)
+    unseen = pipeline.encoder.unseen(features, table.stores)
+    told = [describe_unseen(table, features[column][rows], column, rows) for column, rows in unseen.items()]
+    problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
+    warnings = check_warnings(told, problems, strict=False, skip_bad=skip_bad)
+    points = points_of(network, pipeline.encoder.rows(features, table.stores))
+    frame, more, maps = _parts(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
+    return Answers(without_bad(frame, troubles), [*warnings, *more], maps)
+
+
+def _parts(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[str], list[np.ndarray]]:
+    """Columns as they are; points as the data had them: a table, or pictures beside their numbers."""
+    if used.points is None:
+        return pl.DataFrame(used.columns), [], []
+    frame, maps, left_out = pipeline.encoder.decode(used.points.cpu())
+    warnings = [f"not given back: {list_some(left_out)}"] if left_out else []
+    return frame, warnings, maps

@@ -1,0 +1,104 @@
+"""Clusters: which of several groups a row belongs to, without a target."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.part import Part
+from handrail.data.rows import Rows
+from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcomes.clusters import ClusterOutcome, silhouettes
+from handrail.layers.distances import squared_distances
+from handrail.network import model_in
+from handrail.shapes import NoTarget
+from handrail.tasks.points import label_codes, main_plane, points_before, points_of
+from handrail.tasks.scoring import all_scores
+from handrail.tasks.task import Baselines, Choice, Task
+from handrail.tools.pictures import Picture, Points
+
+_SEED = 17
+_PLANE = (
+    "The rows in the plane of their two main components; groups that overlap here may lie apart elsewhere."
+)
+
+
+class ClusterTask(Task):
+    """Squared distances to the centres `[rows, clusters]` to the number of the nearest one.
+
+    Baselines: one cluster around the mean of the training rows, and as many clusters around training rows
+    that are drawn at random.
+    """
+
+    uses: ClassVar[tuple[str, ...]] = ("encode",)
+    clusters = 1
+
+    @property
+    def outputs(self) -> NoTarget:
+        return NoTarget("clusters")
+
+    def targets(self, part: Part) -> Tensor:
+        return part.target
+
+    def forward(self, scores: Float[Tensor, "rows clusters"]) -> Int64[Tensor, " rows"]:
+        return scores.argmin(dim=1)
+
+    def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
+        """Note how many clusters there are, for the baselines."""
+        self.clusters = all_scores(network, rows).shape[1]
+
+    def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
+        return self._outcome(all_scores(network, rows).cpu(), points_of(network, rows), part)
+
+    def _outcome(self, scores: Tensor, points: Tensor, part: Part) -> ClusterOutcome:
+        nearest = scores.double().min(dim=1)
+        codes = nearest.indices.numpy()
+        labels, classes = label_codes(part, self.spec.label)
+        return ClusterOutcome(
+            codes,
+            nearest.values.numpy(),
+            points.double().square().sum(dim=1).numpy(),
+            silhouettes(points.numpy(), codes),
+            labels,
+            classes,
+        )
+
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> Baselines:
+        """One cluster, and centres at random training rows."""
+        known, points = points_before(encoder, train), points_before(encoder, part)
+        generator = torch.Generator().manual_seed(_SEED)
+        chosen = torch.randperm(len(known), generator=generator)[: self.clusters]
+        centres = {"one cluster": known.mean(dim=0, keepdim=True), "random centres": known[chosen]}
+        outcomes: dict[str, Outcome] = {
+            name: self._outcome(squared_distances(points, each), points, part)
+            for name, each in centres.items()
+        }
+        return Baselines(outcomes)
+
+    def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
+        """The clusters, and the labels beside them, in the plane of the two main components."""
+        assert isinstance(outcome, ClusterOutcome)
+        plane, centres = main_plane(points_of(network, rows), getattr(model_in(network), "centres", None))
+        names = tuple(f"cluster {code}" for code in range(self.clusters))
+        axes = ("first main component", "second main component")
+        shown = [Points("Clusters", plane, outcome.codes, names, _PLANE, centres, axes)]
+        if outcome.labels is not None:
+            note = "The same rows by their label, which no rule has seen."
+            shown.append(Points("The label", plane, outcome.labels, outcome.classes, note, None, axes))
+        return list(shown)
+
+    def facts(self) -> dict[str, Any]:
+        return {"clusters": self.clusters}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        self.clusters = facts["clusters"]
+
+    def columns(self, scores: Float[Tensor, "rows clusters"]) -> dict[str, np.ndarray]:
+        """Of new rows the number of the cluster and the distance to its centre, in encoded units."""
+        nearest = scores.min(dim=1)
+        return {"cluster": nearest.indices.cpu().numpy(), "distance": nearest.values.sqrt().cpu().numpy()}

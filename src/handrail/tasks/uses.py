@@ -1,0 +1,106 @@
+"""What a trained network can do besides answering: each use once, for the run, the command line and all others.
+
+A use is a function of the task, the network and rows as points; what follows the bare `*` is set by the user.
+A task names its uses (`Task.uses`), and a network can do those whose methods its model has.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from handrail.components import Component, available, component
+from handrail.components.arguments import Count
+from handrail.network import model_in
+
+Points = Float[Tensor, "rows width"]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+@dataclass(frozen=True)
+class Used:
+    """What came of a use.
+
+    columns: a table, a row for each row given. points: rows as the model takes them, to be given back as the
+    data has them.
+    """
+
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    points: Points | None = None
+
+
+@component("use")
+def encode(task: Any, network: nn.Module, points: Points) -> Used:
+    """The code of each row: what the model keeps of it, as columns `code_1`, `code_2` …
+
+    Source: Hinton & Salakhutdinov 2006
+    """
+    codes = _model(network).encode(points).cpu().numpy()
+    return Used({f"code_{place}": codes[:, place - 1] for place in range(1, codes.shape[1] + 1)})
+
+
+@component("use")
+def reconstruct(task: Any, network: nn.Module, points: Points) -> Used:
+    """Each row as the model sees it: encoded and decoded again.
+
+    Source: Rumelhart, Hinton & Williams 1986
+    """
+    return Used(points=_model(network).reconstruct(points))
+
+
+@component("use")
+def score(task: Any, network: nn.Module, points: Points) -> Used:
+    """The logarithm of the density of each row, in nats, in encoded units.
+
+    Source: Fisher 1922
+    """
+    return Used({"log_density": task.log_density(network, points).cpu().numpy()})
+
+
+@component("use")
+def generate(
+    task: Any,
+    network: nn.Module,
+    points: Points | None,
+    *,
+    rows: Count = 16,
+    steps: Count = 1000,
+    seed: Seed = 0,
+) -> Used:
+    """New rows drawn from the model.
+
+    Arguments:
+        rows: how many.
+        steps: of the chains that draw them, where the model draws by chains.
+        seed: of the random numbers.
+
+    Source: Geman & Geman 1984
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return Used(points=_model(network).generate(rows, steps=steps, generator=generator))
+
+
+@component("use")
+def recall(task: Any, network: nn.Module, points: Points, *, steps: Count = 100) -> Used:
+    """The stored pattern that each row, a cue, calls up.
+
+    Arguments:
+        steps: passes over the units at most.
+
+    Source: Hopfield 1982
+    """
+    return Used(points=_model(network).recall(points, steps=steps))
+
+
+def uses_of(task: Any, network: nn.Module) -> dict[str, Component]:
+    """The uses of a network by name: those of its task that its model has a method for."""
+    known, model = available("use"), model_in(network)
+    return {name: known[name] for name in task.uses if name == "score" or hasattr(model, name)}
+
+
+def _model(network: nn.Module) -> Any:
+    return model_in(network).eval()

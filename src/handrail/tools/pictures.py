@@ -1,0 +1,97 @@
+"""Pictures as data: what a model or a task wants to show. The report knows how each form is drawn, and no more.
+
+Texts here are the code's own words; names from data stand in `names` alone, which the page escapes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points in the plane, coloured by group.
+
+    Arguments:
+        places: x and y of each point.
+        groups: of each point, from 0; −1 is none.
+        names: of the groups.
+        marks: places that stand out, such as centres.
+        axes: what x and y are.
+        regions: the group of each place of an even grid over the plane, its first row at the bottom.
+        extent: of the regions: left, right, bottom, top.
+    """
+
+    title: str
+    places: Float[np.ndarray, "points 2"]
+    groups: Int[np.ndarray, " points"]
+    names: tuple[str, ...] = ()
+    note: str = ""
+    marks: Float[np.ndarray, "marks 2"] | None = None
+    axes: tuple[str, str] = ("", "")
+    regions: Int[np.ndarray, "height width"] | None = None
+    extent: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """Small grey or coloured pictures in rows: filters, weights, recalled patterns.
+
+    Arguments:
+        pictures: of any range, scaled together from the smallest to the largest; with `signed` from −a to a.
+        columns: how many stand in a row.
+        captions: one for each picture, or none.
+        headings: of the columns, or none.
+    """
+
+    title: str
+    pictures: Float[np.ndarray, "pictures height width"]
+    note: str = ""
+    columns: int = 8
+    captions: tuple[str, ...] = ()
+    headings: tuple[str, ...] = ()
+    signed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Curves over one axis.
+
+    Arguments:
+        x: where the curves are known.
+        curves: by name, of the length of x; not a number where one is not known.
+        axes: what x and y are.
+    """
+
+    title: str
+    x: Float[np.ndarray, " places"]
+    curves: Mapping[str, Float[np.ndarray, " places"]] = field(default_factory=dict)
+    note: str = ""
+    axes: tuple[str, str] = ("", "")
+
+
+Picture = Points | Tiles | Lines
+_FORMS: dict[str, type[Picture]] = {"points": Points, "tiles": Tiles, "lines": Lines}
+
+
+def to_plain(picture: Picture) -> dict[str, Any]:
+    """Arrays and plain data, from which `from_plain` makes the picture again."""
+    form = next(name for name, kind in _FORMS.items() if isinstance(picture, kind))
+    plain = {name: value for name, value in vars(picture).items() if value is not None}
+    if isinstance(picture, Lines):
+        plain["curves"] = list(picture.curves)
+        plain |= {f"curve_{place}": values for place, values in enumerate(picture.curves.values())}
+    return {"form": form, **plain}
+
+
+def from_plain(plain: Mapping[str, Any]) -> Picture:
+    """The picture that `to_plain` took apart. Raises: `KeyError`, `TypeError` for damaged data."""
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+    kind = _FORMS[values.pop("form")]
+    if kind is Lines:
+        names = values.pop("curves")
+        values["curves"] = {name: values.pop(f"curve_{place}") for place, name in enumerate(names)}
+    return kind(**values)
