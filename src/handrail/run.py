@@ -21,9 +21,7 @@ from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
-from handrail.runs.folder import read_json, write_json
-from handrail.runs.lock import hold
-from handrail.runs.predict import (
+from handrail.runs.answers.predict import (
     Answers,
     generate_text,
     keep_columns,
@@ -31,7 +29,9 @@ from handrail.runs.predict import (
     refuse_new_shares,
     with_training_names,
 )
-from handrail.runs.predict_large import large_source, predict_large, write_large, writes_blocks
+from handrail.runs.answers.predict_large import large_source, predict_large, write_large, writes_blocks
+from handrail.runs.folder import read_json, write_json
+from handrail.runs.lock import hold
 from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
 from handrail.tasks.task import Choice
@@ -117,7 +117,7 @@ class Run(RunRecord):
     @property
     def uses(self) -> list[str]:
         """What the network can do besides answering, by the names that `use` takes."""
-        from handrail.runs.uses import available_uses
+        from handrail.runs.answers.uses import available_uses
 
         return list(available_uses(self.pipeline))
 
@@ -139,13 +139,13 @@ class Run(RunRecord):
 
         Raises: `DataError`, `RecipeError` for a use or an argument that there is not, and as `predict`.
         """
-        from handrail.runs.uses import use_pipeline
+        from handrail.runs.answers.uses import use_pipeline
 
         table = None if source is None else self.read(source, options=read_options)
         return use_pipeline(self.pipeline, name, table, arguments, skip_bad=skip_bad)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
-        """Let a language model continue `start`; see `handrail.runs.predict.generate_text`.
+        """Let a language model continue `start`; see `handrail.runs.answers.predict.generate_text`.
 
         Raises: `DataError` when the network is no language model.
         """

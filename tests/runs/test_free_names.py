@@ -1,6 +1,6 @@
 """Answers beside kept columns find a name that is free."""
 
-from handrail.runs.predict import describe_names, free_names
+from handrail.runs.answers.predict import describe_names, free_names
 
 
 def test_answers_find_a_free_name_and_say_it() -> None:

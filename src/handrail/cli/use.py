@@ -117,7 +117,7 @@ def use_network(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File for the result, by suffix; a folder for pictures."),
+        typer.Option("--out", "-o", help="File for the result; for pictures a folder."),
     ] = None,
     overwrite: Overwrite = False,
     read: Reading = None,
@@ -155,11 +155,13 @@ def _list_uses(run: Any, *, as_json: bool) -> None:
     from handrail.report.catalogue import catalogue, catalogue_text
 
     names = run.uses
-    entries = [entry for entry in catalogue("use") if entry["name"] in names]
+    entries = {name: entry for name, entry in catalogue("use")["use"].items() if name in names}
     if as_json:
         print_json(entries)
+    elif entries:
+        say(catalogue_text({"use": entries}))
     else:
-        say(catalogue_text(entries) if entries else "Nothing but to predict (handrail predict RUN TABLE).")
+        say("Nothing but to predict: handrail predict RUN TABLE.")
 
 
 def sample(

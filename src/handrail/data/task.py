@@ -41,8 +41,8 @@ class TaskSpec(BaseModel):
     """The kind of answer, its columns and its classes; of two classes the second is the positive one.
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
-    in runs of earlier versions, whose answers are the classes as text. label: of rows that are learned without
-    a target, the column that no rule sees and that helps to judge. as_written: whether labels that differ
+    in runs of earlier versions, whose answers are the classes as text. label: where no target is learned, the
+    column that no rule sees and that helps to judge. as_written: whether labels that differ
     in case, white space or a final dot are different classes. ignored: values of masks that are no class, and
     count nowhere.
     """

@@ -38,8 +38,8 @@ DESCRIPTIONS: dict[str, str] = {
     "exact_match": "Share of rows whose whole answer is right.",
     "character_error_rate": "Edits from answer to truth over the truth's length, in characters.",
     "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
-    "silhouette": "How much nearer a row is to its own cluster than to the next, −1 to 1; mean over the rows.",
-    "label_information": "What clusters and labels tell of each other, 0 to 1 (normalised mutual information).",
+    "silhouette": "How much nearer rows are to their own cluster than to the next, −1 to 1; mean over them.",
+    "label_information": "What clusters and labels tell of each other (normalised mutual information), 0 to 1.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(

@@ -61,14 +61,14 @@ def idle_alone(recipe: Any) -> Iterator[str]:
         return
     if data.task not in ("auto", task):
         yield (
-            f"data.task: found '{data.task}', but the model or the rule learns {task}; leave data.task out, or "
-            "choose others."
+            f"data.task: found '{data.task}', but the model or the rule learns {task}; leave data.task out, "
+            "or choose others."
         )
     without = f"has no effect on {task}, which is learned without a target"
     if data.target is not None:
         yield (
-            f"data.target: {without}; leave it out. data.label={data.target} keeps the column from the rule and "
-            "judges by it what was learned."
+            f"data.target: {without}; leave it out. data.label={data.target} keeps the column from the rule, "
+            "and judges by it what was learned."
         )
     given = {"positive": data.positive is not None, "labels": data.labels != "auto"}
     given |= {"balance": data.balance != "none"}

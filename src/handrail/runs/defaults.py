@@ -55,18 +55,19 @@ def _adamw(
     return {"gradient": rule if clip is None else {**rule, "clip": {"by_norm": {"limit": clip}}}}
 
 
-def _for_alone(model: Any, why: str = "") -> Choice:
-    """As the model says of learning without a target."""
+def choose_alone(model: Any, *, task: TaskSpec) -> Choice | None:
+    """What a model that learns without a target says of its training; None for one that needs a target."""
+    why = ""
+    if not is_object(model) and model == "auto" and task.name in _ALONE:
+        model, why = _ALONE[task.name]
     alone = alone_of("model", model)
-    assert alone is not None
+    if alone is None:
+        return None
     return Choice(model, alone.learning, alone.epochs, why, batch=alone.batch_size, patience=alone.patience)
 
 
 def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: int) -> Choice:
     """The network and the training for rows of this shape."""
-    if task.name in _ALONE:
-        model, why = _ALONE[task.name]
-        return _for_alone(model, why)
     if isinstance(inputs, ImageShape):
         return _for_images(inputs, outputs, rows=rows)
     if isinstance(inputs, TokenShape):
@@ -139,10 +140,7 @@ def settle_recipe(
     device: torch.device,
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe with every `auto` that depends on the data resolved, and the reasons."""
-    if recipe.model != "auto" and alone_of("model", recipe.model):
-        choice = _for_alone(recipe.model)
-    else:
-        choice = choose(inputs, outputs, task=task, rows=rows)
+    choice = choose_alone(recipe.model, task=task) or choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
     reasons: list[str] = []
     if not is_object(recipe.model) and recipe.model == "auto":

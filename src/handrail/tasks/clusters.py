@@ -21,9 +21,7 @@ from handrail.tasks.task import Baselines, Choice, Task
 from handrail.tools.pictures import Picture, Points
 
 _SEED = 17
-_PLANE = (
-    "The rows in the plane of their two main components; groups that overlap here may lie apart elsewhere."
-)
+_PLANE = "The rows in the plane of their two main components; what overlaps here may lie apart elsewhere."
 
 
 class ClusterTask(Task):

@@ -66,9 +66,9 @@ def refuse_learned_front(encoder: RowEncoder, task: str) -> None:
     front = encoder.front()
     if front is not None and any(parameter.requires_grad for parameter in front.parameters()):
         raise RecipeError(
-            f"data.encoding: {task} is learned without a target, and some columns would become vectors that only "
-            "a target can teach; expected data.encoding.categories=onehot, and pictures, series, sounds or texts "
-            "as the only column (data.drop leaves others out)."
+            f"data.encoding: {task} is learned without a target, and some columns would become vectors that "
+            "only a target can teach; expected data.encoding.categories=onehot, and pictures, series, sounds "
+            "or texts as the only column (data.drop leaves others out)."
         )
 
 

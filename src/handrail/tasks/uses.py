@@ -1,4 +1,4 @@
-"""What a trained network can do besides answering: each use once, for the run, the command line and all others.
+"""What a trained network can do besides answering, each use once, for the run, the command line and others.
 
 A use is a function of the task, the network and rows as points; what follows the bare `*` is set by the user.
 A task names its uses (`Task.uses`), and a network can do those whose methods its model has.

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 MODULES = {
-    "handrail.answering": "handrail.runs.predict",
+    "handrail.answering": "handrail.runs.answers.predict",
     "handrail.assembly": "handrail.runs.assembly",
     "handrail.augmentation.choose": "handrail.augmentation.defaults",
     "handrail.augmentation.warp": "handrail.augmentation.base",
@@ -95,6 +95,8 @@ MODULES = {
     "handrail.objectives.margins": "handrail.objectives.distances",
     "handrail.objectives.tokens": "handrail.objectives.likelihoods",
     "handrail.replicas": "handrail.runs.replicas",
+    "handrail.runs.predict": "handrail.runs.answers.predict",
+    "handrail.runs.predict_large": "handrail.runs.answers.predict_large",
     "handrail.sections": "handrail.recipe.sections",
     "handrail.settings": "handrail.recipe.dotted",
     "handrail.starter": "handrail.runs.template",

@@ -1,4 +1,4 @@
-"""Pictures as data: what a model or a task wants to show. The report knows how each form is drawn, and no more.
+"""Pictures as data: what a model or a task wants to show. The report knows how a form is drawn, and no more.
 
 Texts here are the code's own words; names from data stand in `names` alone, which the page escapes.
 """
@@ -89,7 +89,9 @@ def to_plain(picture: Picture) -> dict[str, Any]:
 
 def from_plain(plain: Mapping[str, Any]) -> Picture:
     """The picture that `to_plain` took apart. Raises: `KeyError`, `TypeError` for damaged data."""
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
+    }
     kind = _FORMS[values.pop("form")]
     if kind is Lines:
         names = values.pop("curves")

@@ -13,7 +13,7 @@ from handrail.cli import app
 from handrail.data.writers.masks import describe_maps, mask_names, write_maps
 from handrail.errors import HandrailError
 from handrail.run import Run, predict_source
-from handrail.runs.predict import Answers
+from handrail.runs.answers.predict import Answers
 
 SMALL = {
     "training.epochs": 1,

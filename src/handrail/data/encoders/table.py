@@ -193,7 +193,7 @@ class TableEncoder(nn.Module):
         return rows[:, : self.width - len(self.embedding_sizes)]
 
     def decode(self, points: Float[Tensor, "rows width"]) -> tuple[pl.DataFrame, list[np.ndarray], list[str]]:
-        """Encoded rows as values: numbers in their units, the likeliest level of a category; and what is lost.
+        """Encoded rows as values, numbers in their units and the likeliest level of a category; what is lost.
 
         Flags of missing values are passed over, and dates have no way back from their phases.
         """

@@ -39,7 +39,7 @@ class Lloyd(Rule):
         inner = model_in(model)
         if not isinstance(inner, KMeans):
             raise RecipeError(
-                f"learning.lloyd: found a model that has no centres ({type(inner).__name__}); expected kmeans."
+                f"learning.lloyd: found a model without centres ({type(inner).__name__}); expected kmeans."
             )
         self.centres, clusters = inner.centres, len(inner.centres)
         assert plan.rows is not None, "the engine gives a rule its rows"

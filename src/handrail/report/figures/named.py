@@ -1,4 +1,4 @@
-"""The pictures that a model or a task hands over (`handrail.tools.pictures`), each form in the page's look."""
+"""The pictures that models and tasks hand over (`handrail.tools.pictures`), each form in the page's look."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from handrail.report.figures.tiles import WIDTH, Line, Tile, grid, image
 from handrail.tools.pictures import Lines, Picture, Points, Tiles
 
 _MOST_POINTS = 1000
+_MOST_KEYS = 20
 _WIDE, _FEW_COLUMNS = 680, 4
 
 
@@ -71,9 +72,7 @@ def _points(shown: Points, name: str, *, marked: bool) -> FigureView:
 def _draw_points(shown: Points, places: np.ndarray, groups: np.ndarray, figure: Figure) -> None:
     axes = axes_in(figure, left=52)
     if shown.regions is not None:
-        for group in np.unique(
-            shown.regions
-        ).tolist():  # as areas: an image would not follow the page's colours
+        for group in np.unique(shown.regions).tolist():  # areas, which follow the page's colours
             inside = (shown.regions == group).astype(float)
             look = {"levels": [0.5, 1.5], "colors": [_colour(group)], "alpha": 0.22}
             axes.contourf(inside, extent=shown.extent, origin="lower", **look)

@@ -13,7 +13,13 @@ from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.runs.predict import Answers, check_warnings, describe_unreadable, describe_unseen, without_bad
+from handrail.runs.answers.predict import (
+    Answers,
+    check_warnings,
+    describe_unreadable,
+    describe_unseen,
+    without_bad,
+)
 from handrail.tasks.points import points_of
 from handrail.tasks.uses import Used, uses_of
 from handrail.tools.interface import argument

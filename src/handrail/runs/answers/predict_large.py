@@ -15,7 +15,7 @@ from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.recipe.sections import DataRecipe
-from handrail.runs.predict import (
+from handrail.runs.answers.predict import (
     Answers,
     check_warnings,
     describe_names,
@@ -47,7 +47,7 @@ def writes_blocks(out: Path) -> bool:
 def predict_large(
     pipeline: Pipeline, source: ParquetRows, *, keep: bool, strict: bool, skip_bad: bool
 ) -> Answers:
-    """Predict with all answers in memory. Raises: as `handrail.runs.predict.predict_table`."""
+    """Predict with all answers in memory. Raises: as `handrail.runs.answers.predict.predict_table`."""
     blocks = PredictedBlocks(pipeline, source, keep=keep)
     frame = pl.concat(list(blocks), rechunk=False)
     return Answers(frame, blocks.warnings(strict=strict, skip_bad=skip_bad))
@@ -65,7 +65,7 @@ def write_large(
 ) -> tuple[int, list[str]]:
     """Write answers block by block, the whole file or nothing. Returns: the number of rows, and warnings.
 
-    Raises: as `handrail.runs.predict.predict_table`, and `DataError` when the file already exists.
+    Raises: as `handrail.runs.answers.predict.predict_table`, and `DataError` when the file already exists.
     """
     if is_taken(out) and not overwrite:
         raise DataError(f"{out} exists; choose another name, or overwrite it ({argument('overwrite')}).")
