@@ -165,8 +165,8 @@ class DataRecipe(Section):
     first, −1 the last); folders say it themselves. label: where the model learns without a target, a column
     that no rule sees and that helps to judge what was learned. augment: how training rows are changed at
     random; `auto` is what suits the data, an empty list nothing. positive: of two classes the one that F1,
-    precision, recall and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …, else the one that
-    is rarer in training rows. labels: what becomes of classes that differ in case, white space or a final dot
+    precision, recall and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …,
+    else the one that is rarer in training rows. labels: what becomes of classes that differ in case, white space or a final dot
     alone (Yes, yes): `fold` makes them one, `as_written` keeps them apart, and `auto` folds them unless case
     may be meaning, as in a and A. missing: by column, words and numbers that stand for missing there
     (`{bmi: [0]}`). validation, test: separate sources for those parts; what is

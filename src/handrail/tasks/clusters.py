@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from handrail.components.pictures import Picture, Points
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows
@@ -18,7 +19,6 @@ from handrail.shapes import NoTarget
 from handrail.tasks.points import label_codes, main_plane, points_before, points_of
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Baselines, Choice, Task
-from handrail.tools.pictures import Picture, Points
 
 _SEED = 17
 _PLANE = "The rows in the plane of their two main components; what overlaps here may lie apart elsewhere."

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from handrail.components.pictures import Picture
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.shapes import InputShape, OutputShape
-from handrail.tools.pictures import Picture
 
 _METRICS = {"f1": "F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 

@@ -1,4 +1,4 @@
-"""The pictures that models and tasks hand over (`handrail.tools.pictures`), each form in the page's look."""
+"""The pictures that models and tasks hand over (`handrail.components.pictures`), each form in the page's look."""
 
 from dataclasses import replace
 from functools import partial
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from handrail.components.pictures import Lines, Picture, Points, Tiles
 from handrail.report.figures.style import (
     INK,
     PLAIN,
@@ -21,7 +22,6 @@ from handrail.report.figures.style import (
     widen,
 )
 from handrail.report.figures.tiles import WIDTH, Line, Tile, grid, image
-from handrail.tools.pictures import Lines, Picture, Points, Tiles
 
 _MOST_POINTS = 1000
 _MOST_KEYS = 20

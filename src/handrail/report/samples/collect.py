@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handrail.components.pictures import Picture, to_plain
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.part import Part
 from handrail.data.stores.series import WindowStore
@@ -39,7 +40,6 @@ from handrail.shapes import ImageShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.scoring import scores_of
-from handrail.tools.pictures import Picture, to_plain
 from handrail.training.seeds import fix_seed
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40

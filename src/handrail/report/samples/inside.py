@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handrail.components.pictures import Picture
 from handrail.data.encoders.text import StreamEncoder, TextEncoder
 from handrail.data.encoders.tokenizers import PADDING
 from handrail.data.part import Part
@@ -16,7 +17,6 @@ from handrail.pipeline.ensemble import first_of
 from handrail.report.samples.items import ItemColumn, find_item_column
 from handrail.shapes import ImageShape
 from handrail.tasks.next_token import sample
-from handrail.tools.pictures import Picture
 from handrail.training.seeds import derive
 
 _TEMPERATURE = 0.8

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from handrail.components.pictures import from_plain
 from handrail.report.figures.attention import attention_plot
 from handrail.report.figures.boxes import box_grid
 from handrail.report.figures.forecasts import MOST_PANELS, forecast_plots, horizon_plot, series_plot
@@ -17,7 +18,6 @@ from handrail.report.figures.style import FigureView
 from handrail.report.figures.texts import GeneratedText, HardText, hard_texts, text_sample
 from handrail.report.figures.tiles import thumbnail
 from handrail.report.samples.archive import Sections
-from handrail.tools.pictures import from_plain
 from handrail.tools.words import plural
 
 _WIDE = 680
