@@ -20,10 +20,12 @@ from handrail.learning.rules.gradient import Gradient
 from handrail.learning.schedules import steps_each_batch
 from handrail.objectives.objective import Objective
 from handrail.objectives.penalties import wants_activity
+from handrail.recipe.alone import LONE_TASKS
 from handrail.shapes import (
     BoxShape,
     ImageShape,
     MapShape,
+    NoTarget,
     SeriesShape,
     StepShape,
     TokenShape,
@@ -79,8 +81,10 @@ def refuses(entry: Component, kind: type, given: type) -> bool:
     return False
 
 
-def outputs_for(kind: type, given: type) -> Any:
+def outputs_for(entry: Component, kind: type, given: type) -> Any:
     """What a network is asked for, which its inputs allow."""
+    if given is NoTarget:
+        return NoTarget(entry.target.alone.task)
     length = {SeriesShape: 16, TokenShape: 9}.get(kind, 7)
     return {int: 3, MapShape: MapShape(3, 12, 12), StepShape: StepShape(length, 13), BoxShape: BoxShape(2)}[
         given
@@ -98,7 +102,9 @@ def rows_for(kind: type, given: type = int, rows: int = ROWS, *, seed: int = 1) 
 
 def network(entry: Component, kind: type, given: type, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return build("model", entry.name, LARGER if given is BoxShape else SHAPES[kind], outputs_for(kind, given))
+    return build(
+        "model", entry.name, LARGER if given is BoxShape else SHAPES[kind], outputs_for(entry, kind, given)
+    )
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -135,8 +141,8 @@ def better(task: str, targets: Tensor) -> Tensor:
 
 
 def tasks_of(entry: Component) -> list[str]:
-    """The tasks whose targets are made here; boxes have tests of their own."""
-    return sorted(set(entry.tasks or OUTPUTS) - {"boxes"})
+    """The tasks whose targets are made here; boxes, and what has no target, have tests of their own."""
+    return sorted(set(entry.tasks or OUTPUTS) - {"boxes", *LONE_TASKS})
 
 
 # All kinds
@@ -189,9 +195,11 @@ def test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(
     entry: Component, kind: type, given: type
 ) -> None:
     module, rows = network(entry, kind, given).eval(), rows_for(kind, given)
-    outputs, asked = module(rows), outputs_for(kind, given)
+    outputs, asked = module(rows), outputs_for(entry, kind, given)
     if given is int:
         assert outputs.shape == (ROWS, 3)
+    elif given is NoTarget:
+        assert len(outputs) == ROWS
     elif given is not BoxShape:
         sizes = (
             size for size in asked if isinstance(size, int)
@@ -554,23 +562,40 @@ def test_clips_leave_small_gradients_alone_and_bound_large_ones(entry: Component
 # Rules
 
 
-def plan_of(task: str, *, steps: int = 1, epochs: int = 1, loss: Any = None) -> TrainingPlan:
-    return TrainingPlan(
-        task=task, objective=Objective(loss or USUAL_LOSS[task]), epochs=epochs, steps=steps, seed=0
-    )
+def plan_of(
+    task: str, *, steps: int = 1, epochs: int = 1, loss: Any = None, rows: Batch | None = None
+) -> TrainingPlan:
+    objective = Objective(loss or USUAL_LOSS[task])
+    return TrainingPlan(task=task, objective=objective, epochs=epochs, steps=steps, seed=0, rows=rows)
 
 
 def rule_on_batches(entry: Component, task: str) -> tuple[nn.Module, Rule, list[Batch]]:
     torch.manual_seed(0)
-    model = build("model", "linear", INPUTS, OUTPUTS[task])
-    rule: Rule = build("rule", entry.name)
-    rule.start(model, plan_of(task, steps=4, epochs=3, loss=rule.losses.get(task)))
-    rows = Batch(inputs_of(4 * ROWS), targets_of(task, 4 * ROWS))
+    model, rule = model_under(entry, task), build("rule", entry.name)
+    inputs = inputs_of(4 * ROWS)
+    alone = getattr(model, "alone", None)
+    if alone is None:
+        rows = Batch(inputs, targets_of(task, 4 * ROWS))
+    else:
+        rows = Batch((inputs > 0).float() if alone.unit else inputs, torch.zeros(4 * ROWS, dtype=torch.int64))
+    rule.start(model, plan_of(task, steps=4, epochs=3, loss=rule.losses.get(task), rows=rows))
     return model, rule, [rows.cut(start, start + ROWS) for start in range(0, 4 * ROWS, ROWS)]
+
+
+def model_under(entry: Component, task: str) -> nn.Module:
+    """A model that the rule can teach: the first that it names, else a single layer."""
+    models = entry.target.models
+    if not models:
+        return build("model", "linear", INPUTS, OUTPUTS[task])
+    return build("model", models[0], INPUTS, NoTarget(task) if task in LONE_TASKS else OUTPUTS[task])
 
 
 def tasks_under(entry: Component) -> list[str]:
     """Tasks that the rule does not refuse."""
+    if models := entry.target.models:
+        alone = getattr(available("model")[models[0]].target, "alone", None)
+        if alone is not None:
+            return [alone.task]
 
     def suits(task: str) -> bool:
         try:

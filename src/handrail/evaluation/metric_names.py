@@ -39,7 +39,7 @@ DESCRIPTIONS: dict[str, str] = {
     "character_error_rate": "Edits from answer to truth over the truth's length, in characters.",
     "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
     "silhouette": "How much nearer rows are to their own cluster than to the next, −1 to 1; mean over them.",
-    "label_information": "What clusters and labels tell of each other: normalised mutual information, 0 to 1.",
+    "label_information": "What clusters and labels tell of each other: mutual information, normalised.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(

@@ -157,6 +157,8 @@ class Rule(Protocol):
 
     losses: ClassVar[Mapping[str, Any]] = {}
     "The loss that `objective.loss: auto` means under this rule, by task; else the task's usual one."
+    models: ClassVar[tuple[str, ...]] = ()
+    "The models that it can teach, by name; any where there are none."
     divides: ClassVar[bool] = False
     "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from handrail.components import find, is_object, parse
 from handrail.errors import RecipeError
+from handrail.tools.words import list_some
 
 LONE_TASKS = ("clusters", "density", "memory", "reconstruction")
 
@@ -33,12 +34,46 @@ class Alone:
 
 def alone_of(kind: str, spec: Any) -> Alone | None:
     """What a model or rule says of learning without a target; None of one that needs a target."""
+    return getattr(spec if is_object(spec) else _target(kind, spec), "alone", None)
+
+
+def unsuited(model: Any, rule: Any) -> str:
+    """Why a rule cannot teach a model; empty where it can, or where nothing is known of either.
+
+    A rule that teaches some models only names them in `models`, a model that some rules alone can teach names
+    these in `rules`.
+    """
+    if any(not is_object(spec) and spec == "auto" for spec in (model, rule)):
+        return ""
+    taught, teachers = _names("rule", rule, "models"), _names("model", model, "rules")
+    names = _name("model", model), _name("rule", rule)
+    if taught and names[0] not in taught:
+        known = list_some(taught, last=" and ")
+        return f"learning.{names[1]}: teaches {known}, and not {names[0]}; choose another."
+    if teachers and names[1] not in teachers:
+        return f"learning.{names[1]}: cannot teach {names[0]}; expected {list_some(teachers, last=' or ')}."
+    return ""
+
+
+def _names(kind: str, spec: Any, attribute: str) -> tuple[str, ...]:
+    target = spec if is_object(spec) else _target(kind, spec)
+    return getattr(target, attribute, ())
+
+
+def _name(kind: str, spec: Any) -> str:
     if is_object(spec):
-        return getattr(spec, "alone", None)
+        return type(spec).__name__
+    try:
+        return parse(spec, kind)[0]
+    except RecipeError:  # said elsewhere
+        return ""
+
+
+def _target(kind: str, spec: Any) -> Any:
     if spec == "auto":
         return None
     try:
-        return getattr(find(kind, parse(spec, kind)[0]).target, "alone", None)
+        return find(kind, parse(spec, kind)[0]).target
     except RecipeError:  # said elsewhere
         return None
 
@@ -54,6 +89,8 @@ def task_without_target(recipe: Any) -> str | None:
 def idle_alone(recipe: Any) -> Iterator[str]:
     """Settings of targets where none is learned, and of labels where one is; tasks that do not fit."""
     data, task = recipe.data, task_without_target(recipe)
+    if problem := unsuited(recipe.model, recipe.learning):
+        yield problem
     if task is None:
         if data.label is not None:
             reason = "has no effect where a target is learned"

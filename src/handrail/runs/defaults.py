@@ -164,7 +164,8 @@ def settle_recipe(
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
         changes["training.precision"] = precision(inputs, device)
-    return recipe.with_values(changes), tuple(reasons)
+    settled = recipe.with_values(changes)  # refuses a rule that cannot teach the model
+    return settled, tuple(reasons)
 
 
 def usual_patience(recipe: Recipe, rows: int) -> int | None:

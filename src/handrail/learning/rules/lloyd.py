@@ -1,6 +1,6 @@
 """Lloyd's rule: each centre to the mean of the rows that are nearest to it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -24,11 +24,12 @@ class Lloyd(Rule):
     goes to the row that is farthest from its own. Training ends when no centre moves. Rows count by their
     weights where they have some.
 
-    Raises: `RecipeError` for other models than kmeans, for more clusters than training rows, and for
-    penalties, which it does not follow.
+    Raises: `RecipeError` for more clusters than training rows, and for penalties, which it does not follow.
 
     Source: Lloyd 1982; the beginning: Arthur & Vassilvitskii 2007
     """
+
+    models: ClassVar[tuple[str, ...]] = ("kmeans",)
 
     def __init__(self) -> None:
         self.moved = float("inf")
@@ -37,10 +38,7 @@ class Lloyd(Rule):
         """Place the centres, and begin the sums at zero."""
         refuse_penalties(plan, "lloyd")
         inner = model_in(model)
-        if not isinstance(inner, KMeans):
-            raise RecipeError(
-                f"learning.lloyd: found a model without centres ({type(inner).__name__}); expected kmeans."
-            )
+        assert isinstance(inner, KMeans)
         self.centres, clusters = inner.centres, len(inner.centres)
         assert plan.rows is not None, "the engine gives a rule its rows"
         if clusters > len(plan.rows):

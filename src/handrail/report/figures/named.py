@@ -1,4 +1,4 @@
-"""The pictures that models and tasks hand over (`handrail.components.pictures`), each form in the page's look."""
+"""The pictures that models and tasks hand over, each form of `handrail.components.pictures` in one look."""
 
 from dataclasses import replace
 from functools import partial
