@@ -81,6 +81,7 @@ def test_uses_that_there_are_not_are_named(run):
         run.use("encode", a_table(), length=3)
 
 
+@pytest.mark.pictures
 def test_the_report_shows_clusters_and_labels(run):
     page = run.report().read_text()
     assert "Clusters" in page
