@@ -12,8 +12,11 @@ import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_regression
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_blobs, make_regression
 from sklearn.exceptions import DataConversionWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -22,7 +25,7 @@ from torch import nn
 
 from handrail.data.encoders.table import TableEncoder
 from handrail.errors import DataError, RecipeError
-from handrail.sklearn import NetworkClassifier, NetworkRegressor
+from handrail.sklearn import NetworkClassifier, NetworkClusterer, NetworkRegressor, NetworkTransformer
 
 SMALL: dict[str, Any] = {"model": {"mlp": {"hidden": [16]}}, "epochs": 15, "random_state": 0}
 
@@ -36,7 +39,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@parametrize_with_checks([NetworkClassifier(), NetworkRegressor()])
+@parametrize_with_checks([NetworkClassifier(), NetworkRegressor(), NetworkClusterer(), NetworkTransformer()])
 def test_scikit_learn_check(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks provoke warnings, and look at those that they want
@@ -44,7 +47,14 @@ def test_scikit_learn_check(estimator: Any, check: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "estimator", [NetworkClassifier(epochs=3), NetworkRegressor(epochs=3)], ids=lambda e: type(e).__name__
+    "estimator",
+    [
+        NetworkClassifier(epochs=3),
+        NetworkRegressor(epochs=3),
+        NetworkClusterer(epochs=3),
+        NetworkTransformer(epochs=3),
+    ],
+    ids=lambda e: type(e).__name__,
 )
 def test_nothing_is_expected_to_fail(estimator: Any) -> None:
     """Of all checks only quality may fail after three epochs: none is skipped but what scikit-learn's own
@@ -276,3 +286,36 @@ def test_verbose_speaks_and_is_silent_otherwise(capfd: pytest.CaptureFixture[str
 def test_one_class_is_not_enough() -> None:
     with pytest.raises(DataError, match=r"y holds one class, .*'a'.*; expected at least two"):
         NetworkClassifier().fit(np.ones((4, 2)), ["a"] * 4)
+
+
+def test_the_clusterer_finds_what_scikit_learns_finds():
+    rows, _ = make_blobs(240, centers=3, cluster_std=0.5, random_state=0)
+    ours = NetworkClusterer(model={"kmeans": {"clusters": 3}}, scaling="none", random_state=0).fit(rows)
+    theirs = KMeans(3, n_init=5, random_state=0).fit(rows)
+    assert adjusted_rand_score(ours.labels_, theirs.labels_) == 1
+    assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-3)
+    centres = ours.cluster_centers_
+    order = [np.linalg.norm(theirs.cluster_centers_ - each, axis=1).argmin() for each in centres]
+    np.testing.assert_allclose(centres, theirs.cluster_centers_[order], atol=1e-3)
+    assert (ours.predict(rows) == ours.labels_).all()
+
+
+def test_centres_are_in_the_units_of_the_rows():
+    rows, _ = make_blobs(240, centers=3, random_state=0)
+    rows = rows * [1, 1000] + [50, -5000]
+    centres = NetworkClusterer(model={"kmeans": {"clusters": 3}}, random_state=0).fit(rows).cluster_centers_
+    assert (centres.min(axis=0) > rows.min(axis=0)).all()
+    assert (centres.max(axis=0) < rows.max(axis=0)).all()
+
+
+def test_the_transformer_feeds_a_pipeline():
+    rows, classes = load_iris(return_X_y=True)
+    steps = make_pipeline(
+        NetworkTransformer(model={"kmeans": {"clusters": 12}}, random_state=0), LogisticRegression()
+    )
+    assert cross_val_score(steps, rows, classes).mean() > 0.9
+
+
+def test_what_needs_a_target_is_no_clusterer():
+    with pytest.raises(RecipeError, match="model: mlp learns from a target"):
+        NetworkClusterer(model="mlp").fit(load_iris().data)
