@@ -13,6 +13,7 @@ YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))  # words
 TRUE = tuple(word for yes, _ in YES_NO for word in yes)
 FALSE = tuple(word for _, no in YES_NO for word in no)
 MISSING_WORDS = ("?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", ".")
+MISSING_SIGNS = ("?", ".")  # nothing is called so, not even in a typed source
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
 
 

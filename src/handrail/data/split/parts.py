@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.values import as_seconds
-from handrail.data.missing_words import Gaps, count_gaps
+from handrail.data.missing_words import Gaps, count_gaps, restore_words, usual_words, without_words
 from handrail.data.sources import read_expecting
+from handrail.data.sources.cells import drop_words_among_numbers
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
 from handrail.data.split.drawn import Drawn, RawRows, rows_at
 from handrail.data.table import Table
@@ -274,7 +275,18 @@ def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | N
             f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has."
             f"{did_you_mean(absent[0], other.frame.columns)}"
         )
-    return other
+    return _with_words_as(table, other, recipe.read.missing)
+
+
+def _with_words_as(table: Table, other: Table, given: Sequence[str] | None) -> Table:
+    """Another part's table, in which 'NA' and the like are missing, or words, as in the first one's."""
+    if table.is_text == other.is_text:
+        return other
+    missing, names = usual_words(is_text=table.is_text, given=given), other.frame.columns
+    if not other.is_text:
+        return replace(other, frame=without_words(other.frame, missing, among=names))
+    restored = restore_words(other.frame, other.words, (*missing, *(given or ())), among=names)
+    return replace(other, frame=drop_words_among_numbers(restored))
 
 
 def _share_stores(table: Table, others: dict[str, Table | None]) -> tuple[Table, dict[str, Table | None]]:
