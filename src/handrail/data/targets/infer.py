@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from handrail.data.columns.schema import infer_column
-from handrail.data.columns.values import as_booleans, as_labels, as_numbers
+from handrail.data.columns.values import are_numbers, as_booleans, as_labels, as_numbers
 from handrail.data.labels import Value, find_positive, sort_classes, written_answers, written_values
 from handrail.data.stores.store import Classed, Store, Stores
 from handrail.data.targets.lists import describe_lists, find_lists
@@ -88,6 +88,9 @@ def _with_values(spec: TaskSpec, frame: pl.DataFrame, *, is_text: bool) -> TaskS
     values: tuple[Value, ...] = ()
     if spec.is_classification:
         series = frame[spec.targets[0]].drop_nulls()
+        if series.dtype == pl.String and not are_numbers(series):  # where a class is spelled as it is called
+            own = series.filter(series.is_in(list(spec.classes)))
+            series = own if own.n_unique() == len(spec.classes) else series
         values = written_values(series, spec.labels(series), spec.classes, is_text=is_text)
     elif spec.name == "multi-label":
         answers = [written_answers(frame[name].drop_nulls(), is_text=is_text) for name in spec.targets]
