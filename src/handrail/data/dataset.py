@@ -231,7 +231,7 @@ def make_dataset(
     )
     check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
-    findings += [*_report_missing_targets(drawn), *report_odd_words(schema.used), *remarks]
+    findings += [*_report_missing_targets(drawn), *report_odd_words(schema.used, typed[0][0]), *remarks]
     findings += report_source(schema, task, recipe.columns)
     findings += check_parts(
         *(part for part, _ in typed),

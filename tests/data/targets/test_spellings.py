@@ -117,5 +117,5 @@ def test_a_target_of_texts_is_refused_with_the_setting_that_may_be_meant() -> No
     with pytest.raises(DataError, match=r"40 different texts .* data.task=sequence"):
         infer_task(pl.DataFrame({"y": texts}), ["y"])
     odd = [str(i) for i in range(40)] + ["low", "high", "mid", "none", "much"]
-    with pytest.raises(DataError, match=r"40 of them are numbers, and 5 are not, such as 'low'"):
+    with pytest.raises(DataError, match=r"40 of them are numbers, and 5 are not: 'low' in 1 row"):
         infer_task(pl.DataFrame({"y": odd}), ["y"])

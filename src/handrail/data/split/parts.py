@@ -1,6 +1,6 @@
 """From a source to the rows of the three parts, as they were read: nothing is computed from them here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def _draw_codes(
             return None
         labels = frame[list(targets)]
         chosen = labels[rows] if len(rows) < len(frame) else labels
-        task = task_of(recipe, chosen, targets, table)
+        task = task_of(recipe, chosen, targets, table, row_name=lambda row: table.row_name(int(rows[row])))
         return _classes(chosen[targets[0]], task)
 
     name = f"'{table.source}'"
@@ -213,8 +213,11 @@ def task_of(
     table: Table,
     *,
     train: pl.DataFrame | None = None,
+    row_name: Callable[[int], str] | None = None,
 ) -> TaskSpec:
-    """What the targets ask for, by rows outside the sealed part; `train` are those that are learned from."""
+    """What the targets ask for, by rows outside the sealed part, as they are called by their places; `train`
+    are those that are learned from.
+    """
     positive = recipe.positive if recipe.positive is None else str(recipe.positive)
     name = "regression" if recipe.task == "forecast" else recipe.task
     known = known[list(targets)]
@@ -229,6 +232,7 @@ def task_of(
         is_text=table.is_text,
         ignore=recipe.masks.ignored,
         labels=recipe.labels,
+        row_name=None if table.streamed else row_name,
     )
 
 
@@ -239,7 +243,12 @@ def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
         how="vertical_relaxed",
     )
     train = drawn.train.frame[list(drawn.targets)]
-    task = task_of(recipe, known, drawn.targets, drawn.table, train=train)
+
+    def row_name(row: int) -> str:
+        part = drawn.train if row < len(train) else drawn.validation
+        return part.table.row_name(int(part.rows[row if row < len(train) else row - len(train)]))
+
+    task = task_of(recipe, known, drawn.targets, drawn.table, train=train, row_name=row_name)
     if recipe.task == "forecast":
         return task.model_copy(update={"horizon": recipe.forecast.horizon, "season": drawn.season})
     return task

@@ -10,7 +10,7 @@ from handrail.data.columns.values import MISSING_WORDS
 from handrail.data.finding import Finding, report_columns
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-from handrail.tools.words import list_some
+from handrail.tools.words import list_some, plural
 
 _SIGNS = ("?", "-", ".", "NaN", "nan")  # nobody calls a level so in a text file
 _MANY = 0.05  # of the training rows, at least: fewer are slips, or gaps
@@ -36,14 +36,14 @@ def check_words(train: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]
     return _report_lost({name: words for name, words in levels.items() if words})
 
 
-def report_odd_words(columns: Iterable[Column]) -> list[Finding]:
-    """Words among numbers and dates that are taken for missing."""
+def report_odd_words(columns: Iterable[Column], train: Part | None = None) -> list[Finding]:
+    """Words among numbers and dates that are taken for missing, with the training rows where they stand."""
     return [
         Finding(
             level="warning",
             name="odd-words",
             column=column.name,
-            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among "
+            seen=f"Column '{column.name}': {_list_markers(column, train)} among "
             f"{'dates' if column.kind == 'datetime' else 'numbers'}.",
             why="A word there may be a slip, or stand for missing.",
             action="It counts as missing, in new rows too; mend the rows, or "
@@ -52,6 +52,19 @@ def report_odd_words(columns: Iterable[Column]) -> list[Finding]:
         for column in columns
         if column.markers
     ]
+
+
+def _list_markers(column: Column, train: Part | None) -> str:
+    """`'tbd' in 4 training rows (the first is line 12), …`."""
+    if train is None or column.name not in train.raw.columns:
+        return ", ".join(repr(word) for word in column.markers)
+    places = {word: (train.raw[column.name] == word).arg_true() for word in column.markers}
+    return list_some(
+        f"'{word}' in {plural(len(rows), 'training row')} "
+        f"({'the first is ' if len(rows) > 1 else ''}{train.table.row_name(int(train.rows[int(rows[0])]))})"
+        for word, rows in places.items()
+        if len(rows)
+    )
 
 
 def _find_kept(column: pl.Series) -> Counter[str]:
