@@ -1,5 +1,7 @@
 """Words among numbers: said with rows and a setting, in a target and in a column."""
 
+from typing import Literal
+
 import pytest
 
 from handrail.data.prepare import prepare
@@ -22,7 +24,7 @@ def table(tmp_path, words: dict[int, str], column: str) -> str:
 @pytest.mark.parametrize("times", [3, 40])
 @pytest.mark.parametrize("task", ["auto", "regression"])
 def test_a_word_in_a_target_is_refused_with_the_setting_that_leaves_it_out(
-    tmp_path, word: str, times: int, task: str
+    tmp_path, word: str, times: int, task: Literal["auto", "regression"]
 ) -> None:
     lines = [2 + 197 * i // times for i in range(times)]
     source = table(tmp_path, dict.fromkeys(lines, word), "y")

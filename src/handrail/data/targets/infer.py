@@ -268,5 +268,6 @@ def _require_numbers(target: pl.Series, row_name: RowName | None, beside: str = 
     if len(odd):
         raise DataError(
             f"the target '{target.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no "
-            f"number), expected numbers for regression{beside}. These are {describe_odd_words(target, row_name)}"
+            f"number), expected numbers for regression{beside}. These are "
+            + describe_odd_words(target, row_name)
         )
