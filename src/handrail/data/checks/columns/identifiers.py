@@ -10,7 +10,7 @@ from handrail.data.checks.columns.numbers import Numbers
 from handrail.data.checks.columns.wording import counted_columns
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
 from handrail.data.columns.values import as_numbers
-from handrail.data.finding import Finding, advise_drop, report_columns
+from handrail.data.finding import Finding, advise_drop, as_pasted, report_columns
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 
@@ -38,8 +38,8 @@ _QUANTITY = re.compile(
 )
 _UNNAMED = re.compile(r"^column_\d+$")
 _FEWEST, _SURE = 20, 50  # rows of a column with a telling name; of any other
-_WIDE = 100  # times the rows that numbers of other columns reach
-_DIGITS = 10_000  # numbers below are too small to be sure
+_WIDE, _DIGITS = 100, 5  # times the rows that numbers reach that fill all that so many digits can write
+_WIDER, _LARGE = 10_000, 1e7  # of others: amounts, areas and prices in cents reach less
 _MOMENTS = ((9.4e8, 2.2e9), (9.4e11, 2.2e12))  # seconds and milliseconds since 1970
 _RELATED = 4.0  # deviations of a rank correlation by chance
 
@@ -117,6 +117,7 @@ def _report_numberlike(columns: list[Column], train: Part) -> list[Finding]:
 
 def _find_in_use(train: Part, schema: Schema) -> list[Finding]:
     names = [column.name for column in schema.cells if _is_identifier(train.raw[column.name], column)]
+    shared = as_pasted(f"data.split.column={''.join(names[:1])}")
     return report_columns(
         "warning",
         "identifier-in-use",
@@ -125,7 +126,7 @@ def _find_in_use(train: Part, schema: Schema) -> list[Finding]:
         why="Identifiers are learned by heart and teach nothing about new ones; rows that share one "
         "should be in one part.",
         action=f"Nothing is changed; {advise_drop(names)} data.split.method=group with "
-        f"data.split.column={''.join(names[:1])} keeps rows that share one in one part.",
+        f"{shared} keeps rows that share one in one part.",
     )
 
 
@@ -175,9 +176,16 @@ def _is_numbering(name: str, train: Part, schema: Schema, task: TaskSpec, number
     round_numbers = len(np.unique(known % 10)) < 8
     if len(known) < _SURE or moment or round_numbers or _QUANTITY.search(name):
         return False
-    if high < max(_DIGITS, _WIDE * len(known)) or not _looks_drawn(known, unnamed=bool(_UNNAMED.match(name))):
+    if not _is_wide(low, high, len(known)) or not _looks_drawn(known, unnamed=bool(_UNNAMED.match(name))):
         return False
     return not _ranks_with_others(name, values, train, schema, task)
+
+
+def _is_wide(low: float, high: float, rows: int) -> bool:
+    """Far more numbers than rows: so many that nothing is measured so, or all those of so many digits."""
+    digits = len(str(int(high)))
+    full = digits >= _DIGITS and 1 <= low / 10 ** (digits - 1) <= 1.5 and high / 10**digits >= 0.95
+    return high >= (_WIDE * rows if full else max(_LARGE, _WIDER * rows))
 
 
 def _looks_drawn(known: Float[np.ndarray, " rows"], *, unnamed: bool) -> bool:
