@@ -139,7 +139,8 @@ def _find_several(values: pl.Series, order: str) -> tuple[str, ...]:
                 left &= ~read[form]
     if sum(found.values()) < enough:
         return ()
-    return tuple(sorted(found, key=lambda form: found[form], reverse=True))
+    forms = tuple(sorted(found, key=lambda form: found[form], reverse=True))
+    return forms if swapped_pair(forms) else (*forms, *_twin_of(forms[0], texts.filter(left)))
 
 
 def _twin_of(date_format: str, unread: pl.Series) -> tuple[str, ...]:

@@ -35,8 +35,8 @@ def _is_sure(values: pl.Series, form: str, pattern: str) -> bool:
     if form == "%m.%Y":
         return padded or different >= 2 or named
     # 2019.1 is January, or October without its zero: only 2019.10 beside it tells.
-    whole = padded != bool((months.str.len_chars() == 1).any()) or bool((months == "10").any())
-    return whole and (different >= 3 or named)
+    single = bool((months.str.len_chars() == 1).any())
+    return (not single or (not padded and bool((months == "10").any()))) and (different >= 3 or named)
 
 
 def spell_months(numbers: pl.Series, form: str | None = None) -> pl.Series | None:

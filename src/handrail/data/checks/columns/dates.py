@@ -28,7 +28,6 @@ _MONTHS_AS_NUMBERS = (
     "As numbers, a December and the next January are far from each other, and no season is seen."
 )
 _FEWEST_MONTHS = 12  # different ones, so that numbers are taken for them
-_FEW_LENGTHS, _LENGTH = 24, r"^-?\d{1,4}:[0-5]\d(?::[0-5]\d)?(?:[.,]\d+)?$"
 _LOOKS = {
     **dict.fromkeys(POINT_MONTHS, ("months", _MONTHS_AS_NUMBERS, "numeric")),
     CLOCK: (
@@ -54,7 +53,7 @@ def check_dates(
     findings += [find_far(train, column) for column in dates]
     for column in dates:
         findings += report_late_years(train.features[column.name].to_numpy(), column)
-    findings += [*_find_digits(train, schema), *_find_lengths(train, schema)]
+    findings += _find_digits(train, schema)
     findings += _find_order_of_time(train, validation, dates, task, split)
     return [finding for finding in findings if finding is not None]
 
@@ -81,11 +80,12 @@ def _is_given(column: Column) -> bool:
 def _report_look(raw: pl.Series, column: Column) -> Finding:
     """Times of day, and months that could be numbers."""
     what, why, other = _LOOKS[column.date_format or ""]
+    example = raw.filter(as_seconds(raw, column.date_format).is_not_null())[0]
     return Finding(
         level="note",
         name="date-look",
         column=column.name,
-        seen=f"Column '{column.name}': '{raw.drop_nulls()[0]}' and the like are read as {what}.",
+        seen=f"Column '{column.name}': '{example}' and the like are read as {what}.",
         why=why,
         action=f"{set_kind(column.name, other)} takes them as "
         f"{'numbers' if other == 'numeric' else 'levels'}; {set_kind(column.name, 'datetime')} says no more.",
@@ -220,27 +220,6 @@ def _as_months(values: pl.Series) -> pl.Series | None:
     """Months with a point in a source whose numbers have no last zeros, such as a data frame."""
     known = values.drop_nulls()
     return spell_months(known) if known.n_unique() >= _FEWEST_MONTHS else None
-
-
-def _find_lengths(train: Part, schema: Schema) -> list[Finding]:
-    """Lengths of time with more hours, or minutes, than a clock shows."""
-    details = {}
-    for column in schema.of_kind("category", "identifier"):
-        raw = train.raw[column.name].drop_nulls()
-        if column.why == "as given" or raw.dtype != pl.String or raw.n_unique() <= _FEW_LENGTHS:
-            continue
-        if int(raw.str.contains(_LENGTH).sum()) >= 0.95 * len(raw):
-            done = "set aside" if column.kind == "identifier" else "taken as category"
-            details[column.name] = f"'{raw[0]}'; {done}"
-    return report_columns(
-        "warning",
-        "lengths-of-time",
-        details,
-        seen="lengths of time by their look, more than a clock shows.",
-        why="As words, they have no size, and each one is learned by itself.",
-        action=f"Write them as numbers of seconds in the source; {advise_drop(list(details))}",
-        decided=True,
-    )
 
 
 def _are_digits(values: pl.Series, form: str) -> bool:

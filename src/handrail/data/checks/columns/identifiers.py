@@ -22,6 +22,7 @@ _NUMBERLIKE = (
     r"^[(\[]?\s*[-+−]?\s*(?:\p{Sc}|[A-Z]{3})?\s*[-+−]?\d[\d.,'’\s]*\s*"
     r"(?:%|‰|\p{Sc}|[[:alpha:]µ°]{1,4}[²³23]?)?\s*[)\]]?$"
 )
+_LENGTHS, _LENGTH = 0.95, r"^-?\d{1,4}:[0-5]\d(?::[0-5]\d)?(?:[.,]\d+)?$"
 _LIKELY = 0.8
 _SAMPLE = 1000
 # Names of numberings, less sure than those of `IDENTIFIER_NAME`.
@@ -56,8 +57,10 @@ def check_identifiers(train: Part, schema: Schema, task: TaskSpec, numbers: Numb
 def _find_set_aside(train: Part, schema: Schema) -> list[Finding]:
     findings, left = [], [column for column in schema.of_kind("identifier") if column.why != "as given"]
     numbers = [column for column in left if _looks_like_numbers(train.raw[column.name])]
+    categories = [column for column in schema.of_kind("category") if column.why != "as given"]
+    lengths = [column for column in (*left, *categories) if _looks_like_lengths(train.raw[column.name])]
     titles = [column for column in left if column not in numbers and " texts of about " in column.why]
-    findings += _report_numberlike(numbers, train)
+    findings += [*_report_numberlike(numbers, train), *_report_lengths(lengths, train)]
     findings += report_columns(
         "warning",
         "text-set-aside",
@@ -71,7 +74,7 @@ def _find_set_aside(train: Part, schema: Schema) -> list[Finding]:
         decided=True,
     )
     plain = {
-        "identifier": [column for column in left if column not in numbers and column not in titles],
+        "identifier": [column for column in left if column not in (*numbers, *titles, *lengths)],
         "constant": [column for column in schema.of_kind("constant") if column.why != "as given"],
     }
     for kind, columns in plain.items():
@@ -111,6 +114,31 @@ def _report_numberlike(columns: list[Column], train: Part) -> list[Finding]:
         seen="like numbers, but written in a way that is not read; set aside.",
         why="Nothing that they say reaches the network.",
         action=f"Write them as plain numbers such as 4469.5 in the source; {advise_drop(names)}",
+        decided=True,
+    )
+
+
+def _looks_like_lengths(raw: pl.Series) -> bool:
+    """Whether texts are lengths of time with more hours, or minutes, than a clock shows."""
+    if raw.dtype != pl.String or raw.n_unique() <= _FEWEST:
+        return False
+    return int(raw.str.contains(_LENGTH).sum()) >= _LENGTHS * (len(raw) - raw.null_count())
+
+
+def _report_lengths(columns: list[Column], train: Part) -> list[Finding]:
+    done = {"identifier": "set aside", "category": "taken as category"}
+    names = [column.name for column in columns]
+    return report_columns(
+        "warning",
+        "lengths-of-time",
+        {
+            column.name: f"such as '{train.raw[column.name].drop_nulls()[0]}'; {done[column.kind]}"
+            for column in columns
+        },
+        seen="lengths of time by their look, with more hours than a clock shows.",
+        why="As words, they have no size, and each one is learned by itself.",
+        action=f"Write them as numbers of seconds in the source; {advise_drop(names)} "
+        + counted_columns(names, "data.columns.{name}=category says no more."),
         decided=True,
     )
 
