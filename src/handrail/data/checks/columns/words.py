@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from handrail.data.checks.columns.wording import set_kind
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import MISSING_WORDS
-from handrail.data.finding import Finding, report_columns
+from handrail.data.finding import Finding, report_columns, set_list
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.tools.words import list_some, plural
@@ -47,7 +48,7 @@ def report_odd_words(columns: Iterable[Column], train: Part | None = None) -> li
             f"{'dates' if column.kind == 'datetime' else 'numbers'}.",
             why="A word there may be a slip, or stand for missing.",
             action="It counts as missing, in new rows too; mend the rows, or "
-            f"data.columns.{column.name}=category keeps the words.",
+            f"{set_kind(column.name, 'category')} keeps the words.",
         )
         for column in columns
         if column.markers
@@ -81,8 +82,7 @@ def _report_kept(columns: Mapping[str, Counter[str]]) -> list[Finding]:
         {name: _describe(counts) for name, counts in columns.items()},
         seen="words that often stand for missing.",
         why="A typed source has gaps of its own, so that words are words.",
-        action=f"They are values like others; data.read.missing=[{', '.join(map(_quoted, words))}] counts "
-        "them as missing.",
+        action=f"They are values like others; {set_list('data.read.missing', words)} counts them as missing.",
         decided=True,
     )
 
@@ -102,8 +102,3 @@ def _report_lost(columns: Mapping[str, Mapping[str, int]]) -> list[Finding]:
 def _describe(counts: Mapping[str, int]) -> str:
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return list_some(f"'{word}' in {count:,} training rows" for word, count in ordered)
-
-
-def _quoted(word: str) -> str:
-    """As YAML reads it as a text."""
-    return word if word.isalpha() and word.lower() not in ("null", "nan") else f'"{word}"'
