@@ -4,6 +4,7 @@ from typing import Literal
 
 import pytest
 
+from handrail.data.finding import set_list
 from handrail.data.prepare import prepare
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
@@ -33,7 +34,7 @@ def test_a_word_in_a_target_is_refused_with_the_setting_that_leaves_it_out(
     message = str(refused.value)
     named = int(message.partition(f"'{word}' in ")[2].partition("line ")[2].partition(")")[0])
     assert named in lines  # not always the first: that may be sealed
-    assert f"data.read.missing=['{word}'] leaves them out" in message
+    assert f"{set_list('data.read.missing', [word])} leaves them out" in message
     data = prepare(DataRecipe(source=source, target="y", task=task, read=ReadOptions(missing=[word])))
     assert data.task.name == "regression"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import polars as pl
 
 from handrail.data.columns.values import as_numbers
+from handrail.data.finding import set_list
 from handrail.tools.words import list_some, plural
 
 RowName = Callable[[int], str]
@@ -28,8 +29,7 @@ def describe_odd_words(series: pl.Series, row_name: RowName | None = None) -> st
     )
     advice = "mend these rows"
     if len(words) <= _MOST_WORDS:
-        pasted = ", ".join(f"'{word}'" for word in words["word"])
-        advice += f", or data.read.missing=[{pasted}] leaves them out"
+        advice += f", or {set_list('data.read.missing', words['word'])} leaves them out"
     return f"{list_some(listed, most=3)}; {advice}."
 
 
