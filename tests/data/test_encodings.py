@@ -132,7 +132,7 @@ def test_spreadsheets_are_named_whatever_their_ending(file, kind, seen, suffix):
     ],
     ids=lambda value: (
         "bytes" if isinstance(value, bytes) else None
-    ),  # an archive holds the time of its making
+    ),  # an archive has its date inside
 )
 def test_archives_and_files_of_other_programs_are_named(file, name, content, message):
     with pytest.raises(DataError, match=message):
