@@ -27,6 +27,7 @@ from handrail.runs.answers.predict import (
     keep_columns,
     predict_table,
     refuse_new_shares,
+    with_trained_words,
     with_training_names,
 )
 from handrail.runs.answers.predict_large import large_source, predict_large, write_large, writes_blocks
@@ -97,10 +98,12 @@ class Run(RunRecord):
         Raises: `DataError` as `handrail.data.sources.read`.
         """
         task = self.pipeline.task
-        names = [] if task.is_forecast else [column.name for column in self.pipeline.encoder.schema.used]
+        schema = self.pipeline.encoder.schema
+        names = [] if task.is_forecast else [column.name for column in schema.used]
         options = self.reading_of(source, options)
         table = read_expecting(source, names, options=options, labelled=False, drop=None)
-        refuse_new_shares(table, self.pipeline.encoder.schema, known=options.notations)
+        refuse_new_shares(table, schema, known=options.notations)
+        table = with_trained_words(table, schema, options.missing)
         return with_training_names(table, self.recipe.data.read.names, task.targets)
 
     def reading_of(self, source: Any, options: ReadOptions | None) -> ReadOptions:

@@ -56,7 +56,7 @@ DECOYS: list[Callable[[Random], str]] = [
     lambda random: f"LOT {random.randrange(100, 999)}",
     lambda random: f"{random.randrange(1, 9)}/{random.randrange(2, 9)}",  # a fraction
     lambda random: f"{random.choice('ABC')}{random.randrange(10, 99)}",
-    lambda random: f"{random.randrange(24):02d}:{random.randrange(60):02d}",
+    lambda random: f"{random.randrange(25, 99)}:{random.randrange(60):02d}",  # a length of time
     lambda random: f"{random.randrange(256)}.{random.randrange(256)}.{random.randrange(9)}.1",
 ]
 

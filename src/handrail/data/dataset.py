@@ -15,6 +15,7 @@ from handrail.data.checks.repeats import HashedRows
 from handrail.data.columns.names import without
 from handrail.data.columns.schema import Conventions, Schema, Trouble, infer, read_frame
 from handrail.data.finding import Finding
+from handrail.data.missing_words import usual_words
 from handrail.data.part import Part
 from handrail.data.rows import TargetWindows
 from handrail.data.split.drawn import Drawn, RawRows
@@ -83,7 +84,8 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
             f"no column is left to learn from: {reasons}. data.columns.NAME=numeric, category or text takes "
             "a column as such."
         )
-    return schema.model_copy(update={"notations": dict(table.notations)})
+    missing = usual_words(is_text=table.is_text, given=recipe.read.missing)
+    return schema.model_copy(update={"notations": dict(table.notations), "missing_words": missing})
 
 
 def _conventions(recipe: DataRecipe, task: TaskSpec) -> Conventions:
@@ -229,7 +231,7 @@ def make_dataset(
     )
     check_limits(recipe, *parts, schema=schema, task=task)
     findings = [finding for _, odd in typed for finding in odd]
-    findings += [*_report_missing_targets(drawn), *report_odd_words(schema.used), *remarks]
+    findings += [*_report_missing_targets(drawn), *report_odd_words(schema.used, typed[0][0]), *remarks]
     findings += report_source(schema, task, recipe.columns)
     findings += check_parts(
         *(part for part, _ in typed),

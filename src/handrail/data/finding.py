@@ -1,15 +1,20 @@
 """What readers and checks have to say about a table, and how they name columns and shares."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 from handrail.tools.words import list_some
+from handrail.tools.yaml import parse_yaml
 
 REMARKS = "handrail.remarks"  # where a file holds what its reader had to say
 _MOST_NAMES = 5
+_PLAIN = re.compile(r"[\w%+:,./@=\[\]-]*")  # no sign of these means something to a shell
 Level = Literal["error", "warning", "note"]
 Details = Mapping[str, str] | Mapping[str | None, str]
 
@@ -92,4 +97,26 @@ def advise_drop(columns: Sequence[str], *, most: int = _MOST_NAMES) -> str:
     """The setting that leaves columns out, in full where they are not more than `most`."""
     if len(columns) > most:
         return "data.drop leaves them out."
-    return f"data.drop=[{', '.join(columns)}] leaves {'it' if len(columns) == 1 else 'them'} out."
+    return f"{set_list('data.drop', columns)} leaves {'it' if len(columns) == 1 else 'them'} out."
+
+
+def set_list(path: str, words: Iterable[str]) -> str:
+    """`data.drop=[a]`, as it is pasted: words in quotes where YAML would not take them for one text each."""
+    return as_pasted(f"{path}=[{', '.join(map(_in_yaml, words))}]")
+
+
+def _in_yaml(word: str) -> str:
+    try:
+        plain = parse_yaml(f"[{word}]") == [word]
+    except yaml.YAMLError:
+        plain = False
+    return word if plain else json.dumps(word, ensure_ascii=False)
+
+
+def as_pasted(setting: str) -> str:
+    """A setting in quotes where a shell would take it apart: `'data.columns.Unit price=category'`."""
+    if _PLAIN.fullmatch(setting):
+        return setting
+    if "'" in setting and not re.search(r'["$`\\!]', setting):
+        return f'"{setting}"'
+    return shlex.quote(setting)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.column import Column
+from handrail.data.columns.values import MISSING_SIGNS, MISSING_WORDS, empty_where
 from handrail.tools.words import list_some, plural
 
 
@@ -23,6 +25,60 @@ class Words(NamedTuple):
 
 
 WordsByColumn = Mapping[str, Words]
+
+
+def usual_words(*, is_text: bool, given: Sequence[str] | None) -> tuple[str, ...]:
+    """The usual words for missing that count as such among words: all in text, two signs in typed sources.
+
+    Arguments:
+        is_text: whether the format knows no types.
+        given: `data.read.missing`; the empty list keeps every word.
+    """
+    if given is not None and not given:
+        return ()
+    return MISSING_WORDS if is_text else MISSING_SIGNS
+
+
+def restore_words(
+    frame: pl.DataFrame, words: WordsByColumn, missing: Sequence[str], *, among: Iterable[str]
+) -> pl.DataFrame:
+    """A table of text with the usual words for missing again where they were levels of the training rows.
+
+    Arguments:
+        words: where a word counts as missing, by column.
+        missing: words that stay missing.
+        among: the columns that may hold levels.
+    """
+    back = [word for word in MISSING_WORDS if word not in missing]
+    restored = []
+    for name in among:
+        known = words.get(name)
+        if known is None or frame.schema.get(name) != pl.String:
+            continue
+        levels = known.words.is_in(back)
+        if levels.any():
+            restored.append(frame[name].scatter(known.rows[levels.to_numpy()], known.words.filter(levels)))
+    return frame.with_columns(restored) if restored else frame
+
+
+def without_words(frame: pl.DataFrame, missing: Sequence[str], *, among: Iterable[str]) -> pl.DataFrame:
+    """A typed table without the words that stood for missing among the levels of the training rows."""
+    emptied = []
+    for name in among:
+        if frame.schema.get(name) == pl.String:
+            gaps = frame[name].is_in(list(missing)).fill_null(value=False)
+            if gaps.any():
+                emptied.append(empty_where(frame[name], gaps.to_numpy()))
+    return frame.with_columns(emptied) if emptied else frame
+
+
+def may_hold_words(columns: Iterable[Column]) -> list[str]:
+    """The columns of words; among numbers and dates such a word is missing anyway."""
+    return [
+        column.name
+        for column in columns
+        if column.kind == "text" or (column.kind == "category" and not column.numbers)
+    ]
 
 
 class Gaps(NamedTuple):

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from handrail.data.columns.schema import infer_column
+from handrail.data.columns.column import Conventions
+from handrail.data.columns.schema import infer_column, read_column
 from handrail.data.encoders.tokenizers import suitable
 from handrail.data.finding import Finding
 from handrail.data.prepare import prepare
@@ -228,3 +229,96 @@ def test_text_without_spaces_is_text(shared_cases: Path) -> None:
     assert (
         infer_column(pl.Series([f"王小{chr(0x4E00 + place)}" for place in range(ROWS)])).kind == "identifier"
     )
+
+
+def test_months_and_times_of_day_are_said_with_a_way_back() -> None:
+    months = [f"{place % 12 + 1}.{2010 + place // 12}" for place in range(ROWS)]
+    finding = found({"m": months})["date-look"]
+    assert (finding.column, finding.decided) == ("m", True)
+    assert "months" in finding.seen
+    assert "data.columns.m=numeric" in finding.action
+    assert "date-look" not in found({"m": months}, columns={"m": "datetime"})
+    assert "data.columns.m=datetime" in found({"m": [float(each) for each in months]})["digit-dates"].action
+    times = [f"{place % 24:02}:{place % 60:02}" for place in range(ROWS)]
+    assert "data.columns.t=category" in found({"t": times})["date-look"].action
+
+
+def test_lengths_of_time_are_said_once() -> None:
+    findings = found({"length": [f"{place}:{place % 60:02}" for place in range(ROWS)]})
+    finding = findings["lengths-of-time"]
+    assert (finding.level, finding.decided) == ("warning", True)
+    assert "set aside" in finding.seen
+    assert "identifier" not in findings
+
+
+@pytest.mark.parametrize(
+    ("marker", "years"),
+    [("1970-01-01", (1995, 2022)), ("1970-01-01", (1950, 2005)), ("1900-01-01", (1880, 2020))],
+)
+def test_days_that_programs_write_for_no_date(marker: str, years: tuple[int, int]) -> None:
+    days = days_between(*years)
+    assert "marker" not in found({"d": days})
+    for share in (3, 2):
+        marked = [marker if place % share == 0 else day for place, day in enumerate(days)]
+        finding = found({"d": marked})["marker"]
+        assert finding.level == "warning"
+        assert f"data.missing.d=['{marker}']" in finding.action
+
+
+def test_several_days_for_no_date() -> None:
+    days = days_between(2000, 2020)
+    days[::4], days[1::4] = ["1900-01-01"] * 50, ["9999-12-31"] * 50
+    assert "'9999-12-31', '1900-01-01'" in found({"d": days})["marker"].action
+    yearly = [f"{1950 + place % 60}-01-01" for place in range(ROWS)]
+    assert "marker" not in found({"d": yearly})
+
+
+def days_between(first: int, last: int) -> list[str]:
+    days = draw(7).integers(0, (last - first) * 365, ROWS)
+    return [f"{dt.date(first, 1, 1) + dt.timedelta(int(day))}" for day in days]
+
+
+@pytest.mark.parametrize("every", [2, 30])
+@pytest.mark.parametrize("form", ["%m/%d/%Y", "%m-%d-%y", "%m/%d/%Y %H:%M"])
+def test_dates_of_two_orders_in_one_column(every: int, form: str) -> None:
+    swapped = form.replace("%m", "%").replace("%d", "%m").replace("%-", "%d-").replace("%/", "%d/")
+    days = [dt.datetime(2018, 1, 1) + dt.timedelta(days=int(day)) for day in draw(8).integers(0, 1000, ROWS)]
+    days[:2] = [dt.datetime(2020, 12, 25), dt.datetime(2020, 12, 25)]
+    texts = [day.strftime(swapped if place % every == 0 else form) for place, day in enumerate(days)]
+    finding = found({"d": texts})["date-orders"]
+    assert (finding.level, finding.decided) == ("warning", True)
+    assert "only with the day first ('" in finding.seen
+    assert "only with the month first ('" in finding.seen
+    assert "in row" in finding.seen
+    assert "data.dates.order=" in finding.action
+
+
+def test_what_is_open_beside_dates_of_two_orders_is_of_the_order_that_is_asked() -> None:
+    texts = pl.Series(["12/25/2020"] * 30 + ["25/12/2020"] * 20 + ["01/02/2020"])
+    for order, month in (("auto", 1), ("mdy", 1), ("dmy", 2)):
+        column = infer_column(texts, Conventions(order=order))
+        seconds = read_column(texts, column)[0]
+        assert np.datetime64(int(seconds[50]), "s").astype("datetime64[M]").astype(int) % 12 + 1 == month
+        assert seconds[0] == seconds[30]
+
+
+@pytest.mark.parametrize(
+    ("least", "most"), [(1, 100_000), (1, 1_000_000), (200, 50_000), (20_000, 80_000), (150_000, 900_000)]
+)
+def test_amounts_do_not_look_like_identifiers(least: int, most: int) -> None:
+    values = draw(3).choice(np.arange(least, most), ROWS, replace=False)
+    assert "looks-like-identifier" not in found({"v": values})
+    assert "looks-like-identifier" in found({"v": draw(3).choice(900_000, ROWS, replace=False) + 100_000})
+
+
+def test_advice_can_be_pasted_whatever_a_column_is_called() -> None:
+    name = "Unit price, net"
+    rng = draw(2)
+    numbers = rng.choice(90_000_000, ROWS, replace=False)
+    action = found({f"{name} nr": numbers, "part nr": numbers[::-1]})["looks-like-identifier"].action
+    assert f"""'data.drop=["{name} nr", part nr]'""" in action
+    assert f"'data.columns.{name} nr=numeric' 'data.columns.part nr=numeric'" in action
+    zeros = np.where(np.arange(ROWS) % 9 == 0, 0, rng.integers(1000, 1300, ROWS))
+    assert "'data.missing.a b=[0]'" in found({"a b": zeros})["hidden-zero"].action
+    texts = [f"{a:02}/{b:02}/{c}" for a, b, c in rng.integers([1, 1, 2015], [13, 13, 2024], (ROWS, 3))]
+    assert "'data.dates.formats.a b=%d/%m/%Y'" in found({"a b": texts})["date-order"].action

@@ -41,10 +41,40 @@ def test_lists_are_known_by_pieces_that_recur() -> None:
         ["[0, 10)", "[10, 20)", "[20, 30)"],
         ["Adm-clerical", "Sales", "Tech/support", "Craft/repair", "Other"],
         ["red", "blue"],
+        ["Smith, John", "Smith, Anna", "James, Henry", "Henry, James", "Doe, John"],
+        ["Seattle, Washington", "Washington, DC", "Portland, Oregon", "Salem, Oregon"],
+        ["New York, NY", "Albany, NY", "New York", "Boston, MA"],
+        ["01/02/2020", "02/01/2020", "03/02/2020", "01/03/2020"],
+        ["1/2", "2/3", "1/3", "3/4"],
+        ["en/de", "de/en", "en/fr", "fr/en"],  # a direction
+        ["A/A", "A/G", "G/G"],
+        ["food|fruit", "food|fruit|apple", "food|herb", "toys|lego", "toys"],  # a tree
+        ["low;male", "high;male", "low;female", "high;female"],
+        ["R&D", "sales", "M&A", "IT"],
+        ["A+", "A", "B+", "B"],
     ],
 )
 def test_other_labels_with_such_signs_are_no_lists(cells: list[str]) -> None:
     assert find_lists(pl.Series(cells)) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        (["red;blue", "red;green", "blue;green"], 3),
+        (["red", "green", "blue", "red;green"], 3),
+        (["red", "blue", "red;blue"], 2),
+        (["a|b", "b|c", "c|d"], 4),
+        (["blue, red", "green, red", "blue, green", "blue, green, red"], 3),
+        (["a/b/c", "a/b/d", "a/c/d", "b/c/d"], 4),
+        (["2;1", "1;3", "2;3"], 3),
+        (["['x', 'y']", "['y', 'z']", "['x', 'z']"], 3),
+    ],
+)
+def test_few_combinations_are_known_by_labels_that_change_places(cells: list[str], labels: int) -> None:
+    lists = find_lists(pl.Series(cells))
+    assert lists is not None
+    assert len(lists.labels) == labels
 
 
 @pytest.fixture

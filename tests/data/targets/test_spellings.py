@@ -24,6 +24,15 @@ from handrail.recipe.sections import DataRecipe
         ({"a": 10, "A": 9, "b": 4, "B": 4}, {"a", "A", "b", "B"}),  # letters
         ({"AA": 9, "Aa": 8, "aa": 4}, {"AA", "Aa", "aa"}),  # genotypes
         ({"etc": 3, "other": 2}, {"etc", "other"}),
+        ({"TRUE": 30, "FALSE": 20, "1": 9, "0": 10}, {"TRUE", "FALSE"}),
+        ({"TRUE": 9, "FALSE": 50, "1": 30, "0": 10}, {"TRUE", "FALSE"}),  # one way for both
+        ({"yes": 3, "No": 2, "no": 4, "1": 30, "0": 20}, {"1", "0"}),
+        ({"T": 3, "F": 2, "1.0": 30, "0.0": 20, "1": 2}, {"1.0", "0.0"}),
+        ({"true": 9, "0": 20, "1": 9}, {"0", "1"}),
+        ({"true": 9, "false": 8, "yes": 4, "n": 3}, {"true", "false"}),
+        ({"F": 9, "0": 20, "1": 9}, {"F", "0", "1"}),  # a mark
+        ({"N": 9, "Y": 9, "T": 9, "F": 9}, {"N", "Y", "T", "F"}),
+        ({"yes": 9, "no": 9, "maybe": 9, "1": 3}, {"yes", "no", "maybe", "1"}),
     ],
 )
 def test_which_labels_are_one_class(counts: dict[str, int], classes: set[str]) -> None:
@@ -38,6 +47,8 @@ def test_later_labels_are_read_as_the_class_that_they_spell() -> None:
     assert read == {"SUNNY": "Sunny", "very  cold": "Very Cold", "Rain.": "rain"}
     assert read_spellings(["C"], ("c", "d")) == {"C": "c"}
     assert read_spellings(["Ab"], ("ab", "AB")) == {}  # which one?
+    assert read_spellings(["true", "No", "2"], ("0", "1")) == {"true": "1", "No": "0"}
+    assert read_spellings(["true"], ("0", "1", "2")) == {}
 
 
 def weather(tmp_path, labels: dict[str, int]) -> str:
@@ -72,6 +83,19 @@ def test_truth_values_in_any_case_are_two_classes(tmp_path) -> None:
     assert (task.name, task.values) == ("binary", (False, True))
 
 
+def test_truth_values_beside_digits_are_two_classes_and_that_is_said(tmp_path) -> None:
+    source = weather(tmp_path, {"TRUE": 20, "FALSE": 45, "1": 35, "0": 10})
+    data, test = prepare_with_test(DataRecipe(source=source, target="sky"))
+    task = data.task
+    assert (task.name, task.classes, task.values) == ("binary", ("FALSE", "TRUE"), (False, True))
+    assert len(test.target) == data.sealed.rows
+    (found,) = [finding for finding in data.findings if finding.name == "spellings"]
+    assert "'TRUE' (" in found.seen
+    assert "= '1' (" in found.seen
+    assert "data.labels=as_written" in found.action
+    assert len(prepare(DataRecipe(source=source, target="sky", labels="as_written")).task.classes) == 4
+
+
 def test_letters_stay_apart_and_that_is_said(tmp_path) -> None:
     source = weather(tmp_path, {"q": 30, "Q": 30, "r": 20, "R": 20})
     data = prepare(DataRecipe(source=source, target="sky"))
@@ -93,5 +117,5 @@ def test_a_target_of_texts_is_refused_with_the_setting_that_may_be_meant() -> No
     with pytest.raises(DataError, match=r"40 different texts .* data.task=sequence"):
         infer_task(pl.DataFrame({"y": texts}), ["y"])
     odd = [str(i) for i in range(40)] + ["low", "high", "mid", "none", "much"]
-    with pytest.raises(DataError, match=r"40 of them are numbers, and 5 are not, such as 'low'"):
+    with pytest.raises(DataError, match=r"40 of them are numbers, and 5 are not: 'low' in 1 row"):
         infer_task(pl.DataFrame({"y": odd}), ["y"])

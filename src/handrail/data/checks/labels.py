@@ -31,7 +31,7 @@ def _find_spellings(series: pl.Series, task: TaskSpec) -> list[Finding]:
         return _find_apart(counts, task) if task.as_written else []
     read = dict(zip(labels.to_list(), task.labels(labels).to_list(), strict=True))
     groups = {name: [label for label in counts if read.get(label) == name] for name in task.classes}
-    merged = [_describe_group(group, counts) for group in groups.values() if len(group) > 1]
+    merged = [_describe_group(name, group, counts) for name, group in groups.items() if len(group) > 1]
     if not merged:
         return []
     return [
@@ -41,16 +41,18 @@ def _find_spellings(series: pl.Series, task: TaskSpec) -> list[Finding]:
             column=task.targets[0],
             seen=f"Target '{task.targets[0]}': {plural(len(merged), 'class', 'classes')} in several "
             f"spellings, by rows: {list_some(merged, last=' and ')}.",
-            why="Labels that differ in case, white space or a final dot alone are most often one class.",
-            action="Each is read as its most frequent spelling, in new rows too; data.labels=as_written "
-            "keeps them apart.",
+            why="Labels that differ in case, white space or a final dot alone, or say yes and no in several "
+            "ways, are most often one class.",
+            action="Each is read as its first spelling here, in new rows too; data.labels=as_written keeps "
+            "them apart.",
             decided=True,
         )
     ]
 
 
-def _describe_group(group: Sequence[str], counts: Mapping[str, int]) -> str:
-    ordered = sorted(group, key=lambda label: (-counts[label], label))
+def _describe_group(name: str, group: Sequence[str], counts: Mapping[str, int]) -> str:
+    """The spellings of a class, its name first."""
+    ordered = sorted(group, key=lambda label: (label != name, -counts[label], label))
     return " = ".join(f"'{label}' ({counts[label]:,})" for label in ordered)
 
 

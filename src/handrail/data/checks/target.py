@@ -4,6 +4,7 @@ import numpy as np
 
 from handrail.data.checks.columns.values import outlying
 from handrail.data.checks.labels import check_labels
+from handrail.data.checks.target_markers import check_target_markers
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, share
 from handrail.data.part import Part
@@ -28,6 +29,7 @@ def check_target(train: Part, validation: Part, *, task: TaskSpec, balance: str)
     sizes = [np.bincount(part.target.numpy(), minlength=len(task.classes)) for part in (train, validation)]
     return [
         *check_labels(train, validation, task=task),
+        *check_target_markers(train, task.targets[0], classes=True),
         *_find_imbalance(sizes[0], task, balance),
         *_find_rare_classes(sizes[0], sizes[1], task),
     ]
@@ -120,6 +122,7 @@ def _check_values(train: Part, name: str) -> list[Finding]:
                 "differs (two classes).",
             )
         )
+    findings += check_target_markers(train, name)
     far = outlying(values)
     if len(far):
         place = int(far[np.abs(values[far] - np.median(values)).argmax()])

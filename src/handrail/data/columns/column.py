@@ -76,12 +76,15 @@ class Schema(BaseModel):
 
     Arguments:
         notations: how the numbers of the table's columns are written, where not plainly.
+        missing_words: the usual words for missing that stood for it among words, too; None where that is not
+            known, as in runs of earlier versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     columns: tuple[Column, ...]
     notations: dict[str, Notation] = Field(default_factory=dict)
+    missing_words: tuple[str, ...] | None = None
 
     def of_kind(self, *kinds: str) -> list[Column]:
         """The columns of the given kinds, in order."""

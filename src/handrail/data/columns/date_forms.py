@@ -4,12 +4,15 @@ A form has the name of a format (`%b %d, %Y`) and a pattern that takes a text ap
 quarter, and ` %X` at the end any time of day (24 hours or AM and PM, fractions, an offset). A form is lenient
 about the signs between the parts, and `%b` is a month's name in English, German, French or Spanish, long or
 short. A month stands for its first day, as quarters and weeks (ISO 8601, from Monday) do. Years of two digits
-are 1970 to 2069.
+are 1970 to 2069. `%H:%M` is a time of day alone, with or without seconds, AM and PM: seconds since midnight.
 """
 
 import polars as pl
 
+from handrail.data.columns.point_months import POINT_FORMS
+
 ANY_TIME = " %X"
+CLOCK = "%H:%M"
 _PIVOT = 69
 _NAMES = (
     "jan january januar jänner janvier janv enero ene",
@@ -75,14 +78,17 @@ _FORMS = {
     "%m-%d-%y": rf"{_MONTH}-(?P<d>\d{{1,2}})-{_SHORT}",
     "%d-%m-%y": rf"(?P<d>\d{{1,2}})-{_MONTH}-{_SHORT}",
     "%y-%m-%d": rf"{_SHORT}-{_MONTH}-(?P<d>\d{{1,2}})",
+    **POINT_FORMS,
+    CLOCK: r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d{1,9})?))?"
+    r"\s*(?:(?P<half>[ap])\.?m\.?)?",
 }
 FORMS = {name: f"^(?:{pattern})$" for name, pattern in _FORMS.items()}
 # One test that a text may be any of them: so most columns of words are known at once not to be dates.
 _WORDS = "|".join(sorted({word[:3] for word in MONTHS}))
 LOOKS_DATED = (
     rf"(?i)\d.{{0,4}}\b(?:{_WORDS})\p{{L}}{{0,7}}\b|\b(?:{_WORDS})\p{{L}}{{0,7}}\b.{{0,4}}\d"
-    r"|^\d{1,4}[-/.]\s?\w{1,2}(?:[-/.]\s?\w{1,4})?(?:\W|T|$)|^\d{1,2}[-/]\d{4}$"
-    r"|^\d{4}[-/ ]?[qw]\d|^q[1-4]\b|^[1-4]\.?\s?q|^\d{8}t"
+    r"|^\d{1,4}[-/.]\s?\w{1,2}(?:[-/.]\s?\w{1,4})?(?:\W|T|$)|^\d{1,2}[-/.]\d{4}$"
+    r"|^\d{4}[-/ ]?[qw]\d|^q[1-4]\b|^[1-4]\.?\s?q|^\d{8}t|^\d{1,2}:\d{2}"
 )
 
 
@@ -94,16 +100,26 @@ def split_time(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     plain = texts.str.strip_chars().str.to_lowercase().str.replace(_WEEKDAY, "")
     frame = plain.str.replace(*_COMPACT).str.extract_groups(_TIME).struct.unnest()
     date, hour, minute, second, fraction, half, zone = (frame[name] for name in frame.columns)
-    hours, minutes = hour.cast(pl.Float64), minute.cast(pl.Float64)
-    seconds = second.cast(pl.Float64).fill_null(0.0)
-    split_second = ("0." + fraction).cast(pl.Float64).fill_null(0.0)
-    of_twelve = half.is_not_null()
-    clock = pl.select(pl.when(of_twelve).then(hours % 12 + 12.0 * (half == "p")).otherwise(hours)).to_series()
-    moment = clock * 3600 + minutes * 60 + seconds + split_second
-    wrong = (minutes > 59) | (seconds > 60) | (moment > 86400) | (of_twelve & ((hours > 12) | (hours < 1)))
+    moment, wrong = _seconds_of_day(hour, minute, second.fill_null("0") + "." + fraction.fill_null("0"), half)
     total = moment - _offset(zone)
     dates = pl.select(pl.when(wrong.fill_null(False)).then(None).otherwise(date)).to_series()
     return dates.alias(texts.name), total.alias(texts.name)
+
+
+def _seconds_of_day(
+    hour: pl.Series, minute: pl.Series, second: pl.Series, half: pl.Series
+) -> tuple[pl.Series, pl.Series]:
+    """Seconds since midnight, and whether there is no such time.
+
+    Arguments:
+        half: `a` or `p`; null on a clock of 24 hours.
+    """
+    hours, minutes, seconds = (part.cast(pl.Float64) for part in (hour, minute, second))
+    of_twelve = half.is_not_null()
+    clock = pl.select(pl.when(of_twelve).then(hours % 12 + 12.0 * (half == "p")).otherwise(hours)).to_series()
+    moment = clock * 3600 + minutes * 60 + seconds
+    wrong = (minutes > 59) | (seconds >= 61) | (moment > 86400) | (of_twelve & ((hours > 12) | (hours < 1)))
+    return moment, wrong
 
 
 def _offset(zone: pl.Series) -> pl.Series:
@@ -122,6 +138,10 @@ def days_of(dates: pl.Series, name: str) -> pl.Series:
     """
     frame = dates.str.extract_groups(FORMS[name]).struct.unnest()
     parts = {key: frame[key] for key in frame.columns}
+    if name == CLOCK:
+        seconds = parts["second"].fill_null("0")
+        moment, wrong = _seconds_of_day(parts["hour"], parts["minute"], seconds, parts["half"])
+        return pl.select(pl.when(~wrong).then(moment)).to_series().alias(dates.name)
     year = parts["y"].cast(pl.Int32)
     if "%y" in name:
         year = year + pl.select(pl.when(year < _PIVOT).then(2000).otherwise(1900)).to_series()

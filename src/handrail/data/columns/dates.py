@@ -11,7 +11,15 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from handrail.data.columns.date_forms import ANY_TIME, FORMS, LOOKS_DATED, days_of, read_form, split_time
+from handrail.data.columns.date_forms import (
+    ANY_TIME,
+    CLOCK,
+    FORMS,
+    LOOKS_DATED,
+    days_of,
+    read_form,
+    split_time,
+)
 from handrail.errors import DataError
 
 # What a date of each style looks like: chrono alone would take '1.2.3' for the year 3. Where day and month
@@ -80,7 +88,7 @@ def find_dates(values: pl.Series, order: str = "auto") -> DateStyle | None:
     words = _markers(values)
     dates = values.filter(~values.is_in(list(words))) if words else values
     date_format = date_format_of(dates, order) if len(dates) >= _FEWEST else None
-    formats = (date_format,) if date_format else _find_several(dates, order)
+    formats = (date_format,) if date_format else _find_clock(dates) or _find_several(dates, order)
     return _settle_order(dates, formats, order, words) if formats else None
 
 
@@ -99,6 +107,12 @@ def _markers(values: pl.Series) -> tuple[str, ...]:
     return (*zeros, *(words if rare else ()))
 
 
+def _find_clock(values: pl.Series) -> tuple[str, ...]:
+    """Times of day alone: beside dates, they would be moments of 1970."""
+    known = len(values) - read_form(values, CLOCK).null_count()
+    return (CLOCK,) if len(values) >= _FEWEST and known >= _READ * len(values) else ()
+
+
 def _find_several(values: pl.Series, order: str) -> tuple[str, ...]:
     """Formats that together read nearly all values, the most frequent first; none where they do not."""
     if len(values) < _FEWEST:
@@ -109,26 +123,36 @@ def _find_several(values: pl.Series, order: str) -> tuple[str, ...]:
     if best is not None:
         read = moments(texts, best).is_not_null()
         if int(rows.filter(read).sum()) >= _READ * len(values):
-            return (best,)
+            return (best, *_twin_of(best, texts.filter(~read)))
     dates, times = split_time(texts)
-    left, found = dates.is_not_null(), []
-    for family in _families(order):
-        read = {form: days_of(dates, form).is_not_null() & left for form in family}
-        sums = {form: int(rows.filter(mask).sum()) for form, mask in read.items()}
-        form = max(sums, key=lambda each: sums[each])  # of several, `_settle_order` chooses
-        if sums[form]:
-            timed = bool((times.is_not_null() & read[form]).any())
-            found.append((sums[form], form + ANY_TIME * timed))
-            left &= ~read[form]
-    if sum(number for number, _ in found) < min(_READ * len(values), len(values) - 1):
+    left, found = dates.is_not_null(), {}
+    families, enough = _families(order), min(_READ * len(values), len(values) - 1)
+    both = [[form for form in family if order_of(form) in ("mdy", "dmy")] for family in families]
+    for some in (families, filter(None, both)):  # again, for dates that exist the other way round alone
+        for family in some if sum(found.values()) < enough else ():
+            read = {form: days_of(dates, form).is_not_null() & left for form in family}
+            sums = {form: int(rows.filter(mask).sum()) for form, mask in read.items()}
+            form = max(sums, key=lambda each: sums[each])  # of several, `_settle_order` chooses
+            if sums[form]:
+                timed = bool((times.is_not_null() & read[form]).any())
+                found[form + ANY_TIME * timed] = sums[form]
+                left &= ~read[form]
+    if sum(found.values()) < enough:
         return ()
-    return tuple(form for _, form in sorted(found, reverse=True))
+    forms = tuple(sorted(found, key=lambda form: found[form], reverse=True))
+    return forms if swapped_pair(forms) else (*forms, *_twin_of(forms[0], texts.filter(left)))
+
+
+def _twin_of(date_format: str, unread: pl.Series) -> tuple[str, ...]:
+    """The format with day and month the other way round, where that is what is unread: several dates, all."""
+    twin = _twin(date_format)
+    return (twin,) if twin and len(unread) >= 2 and not moments(unread, twin).null_count() else ()
 
 
 def _families(order: str) -> list[list[str]]:
     """Forms; those of one look that differ in the order of day and month stand together."""
     families: dict[str, list[str]] = {}
-    for form in FORMS:
+    for form in (form for form in FORMS if form != CLOCK):
         sign, short = form[2:3], form.endswith(("y", "%y/%m/%d", "%y-%m-%d")) and "b" not in form
         swaps = form.startswith(("%d", "%m", "%y")) and form.count("%") == 3 and "b" not in form
         families.setdefault(f"{sign}{short}" if swaps else form, []).append(form)
@@ -154,6 +178,21 @@ def swap_order(date_format: str, order: str) -> str | None:
     return swapped if known and swapped != date_format else None
 
 
+def swapped_pair(formats: Sequence[str]) -> tuple[str, str] | None:
+    """The first two formats that differ in whether the day or the month comes first."""
+    bases = {each.removesuffix(ANY_TIME): each for each in formats}
+    for base, each in bases.items():
+        twin = _twin(base)
+        if twin in bases:
+            return each, bases[twin]
+    return None
+
+
+def _twin(date_format: str) -> str | None:
+    """The format with day and month the other way round."""
+    return swap_order(date_format, "dmy" if order_of(date_format) == "mdy" else "mdy")
+
+
 def _settle_order(
     values: pl.Series, formats: tuple[str, ...], order: str, markers: tuple[str, ...] = ()
 ) -> DateStyle:
@@ -163,8 +202,8 @@ def _settle_order(
     the years 2001 to 2031. Then the order of the rows decides, then habit.
     """
     place = next((at for at, each in enumerate(formats) if order_of(each) and each[2:3] != "."), None)
-    if place is None:
-        return DateStyle(formats, markers=markers)
+    if place is None or swapped_pair(formats):  # of a pair, the order that is asked for reads first
+        return DateStyle(tuple(sorted(formats, key=lambda each: order_of(each) != order)), markers=markers)
 
     def style(chosen: str, other: str | None = None, reason: str = "") -> DateStyle:
         return DateStyle((*formats[:place], chosen, *formats[place + 1 :]), other, reason, markers)

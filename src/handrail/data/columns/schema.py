@@ -29,7 +29,9 @@ from handrail.data.columns.column import (
     Schema,
     Trouble,
 )
+from handrail.data.columns.date_forms import CLOCK
 from handrail.data.columns.dates import DateStyle, best_date_format, find_dates, lend_orders, moments
+from handrail.data.columns.point_months import LIKE_POINT_MONTH, find_point_months
 from handrail.data.columns.reading import (
     missing_columns,
     plain_values,
@@ -38,7 +40,7 @@ from handrail.data.columns.reading import (
     without_marked,
 )
 from handrail.data.columns.together import MANY_COLUMNS, join_columns
-from handrail.data.columns.values import are_numbers, as_labels, as_numbers, has_leading_zeros
+from handrail.data.columns.values import are_numbers, as_date_texts, as_labels, as_numbers, has_leading_zeros
 from handrail.data.columns.words import find_folds, infer_words, is_yes_no
 from handrail.errors import DataError, did_you_mean
 
@@ -60,6 +62,7 @@ __all__ = [
 ]
 
 _FEWEST_SECONDS, _MOST_SECONDS = 1e8, 7.3e9  # 1973 to 2200, as a column of dates
+_FEW_TIMES = 24  # times of day that are levels as well, such as those of a timetable
 _LEADING_ZERO = r"^0\d+$"
 _EXPECTED = {
     "numeric": "a number",
@@ -155,6 +158,7 @@ def _find_plain_numbers(columns: Sequence[pl.Series]) -> set[int]:
         lost = (read.is_null() & values.is_not_null()).to_numpy()
         if is_text:
             lost = lost | values.str.contains(_LEADING_ZERO).fill_null(False).to_numpy()
+        months = values.str.contains(LIKE_POINT_MONTH).fill_null(True) if is_text else None
         numbers = read.fill_null(float("nan")).to_numpy().reshape(len(places), -1)
         ordered = np.sort(numbers, axis=1)
         known = (~np.isnan(ordered)).sum(axis=1)
@@ -162,6 +166,8 @@ def _find_plain_numbers(columns: Sequence[pl.Series]) -> set[int]:
         whole = (np.isnan(numbers) | (numbers == np.floor(numbers))).all(axis=1)
         plain = (known > 0) & (distinct > 2) & ((distinct < known) | ~whole)
         plain &= ~lost.reshape(len(places), -1).any(axis=1)
+        if months is not None:
+            plain &= ~months.to_numpy().reshape(len(places), -1).all(axis=1)
         found.update(places[place] for place in np.flatnonzero(plain))
     return found
 
@@ -184,7 +190,7 @@ def _column(
 
 def _column_of_format(series: pl.Series, date_format: str) -> Column:
     """Dates in the format that the user gave."""
-    values = as_labels(_present(series), numbers=True)
+    values = as_date_texts(_present(series), date_format)
     read = moments(values.cast(pl.String), date_format)
     if len(values) and read.null_count() == len(values):
         found = f"data.dates.formats.{series.name}: found '{date_format}'"
@@ -204,7 +210,7 @@ def _column_as_given(series: pl.Series, kind: str, conventions: Conventions) -> 
     markers = _odd_words(values) if kind == "numeric" and is_text else ()
     style = None
     if kind == "datetime" and (is_text or values.dtype.is_numeric()):
-        style = _style_as_given(as_labels(values), conventions.order)
+        style = _style_as_given(as_date_texts(values), conventions.order)
     column = Column(
         name=series.name,
         kind=kind,  # pyright: ignore[reportArgumentType]
@@ -312,7 +318,8 @@ def _infer_number(name: str, values: pl.Series, markers: tuple[str, ...] = ()) -
 
 def _infer_text(name: str, values: pl.Series, distinct: int, conventions: Conventions) -> Column:
     numbers = as_numbers(values)
-    if numbers.null_count() < len(values) and not has_leading_zeros(values):
+    are_months = find_point_months(values.filter(numbers.is_not_null())) is not None
+    if numbers.null_count() < len(values) and not has_leading_zeros(values) and not are_months:
         markers = _odd_words(values) if numbers.null_count() else ()
         known = numbers.drop_nulls()
         if known.n_unique() > 1 and (markers or len(known) == len(values)):
@@ -322,7 +329,7 @@ def _infer_text(name: str, values: pl.Series, distinct: int, conventions: Conven
     if is_yes_no(values, distinct):
         return Column(name=name, kind="boolean", why="yes or no")
     style = find_dates(values, conventions.order)
-    if style is not None:
+    if style is not None and (style.formats != (CLOCK,) or distinct > _FEW_TIMES):
         return _with_style(Column(name=name, kind="datetime", why=_why_dates(style)), style)
     return infer_words(name, values, distinct, conventions.fold)
 
@@ -338,7 +345,8 @@ def _odd_words(values: pl.Series) -> tuple[str, ...]:
 
 def _why_dates(style: DateStyle) -> str:
     first, *others = style.formats
-    why = f"dates as {first}" + (f" and {', '.join(others)}" if others else "")
+    what = "times of day" if first == CLOCK else "dates"
+    why = f"{what} as {first}" + (f" and {', '.join(others)}" if others else "")
     if style.other is None:
         return why
     reason = f", {style.why_order}" if style.why_order else ""

@@ -7,12 +7,14 @@ import polars as pl
 from jaxtyping import Bool
 
 from handrail.data.columns.dates import ISO_FORMATS, best_date_format, find_dates, moments
+from handrail.data.columns.point_months import LIKE_POINT_MONTH, POINT_MONTHS, spell_months
 
 BOOLEANS = {"false": 0.0, "true": 1.0}  # as programs write truth values
 YES_NO = ((("true", "t"), ("false", "f")), (("yes", "y"), ("no", "n")))  # words that belong together
 TRUE = tuple(word for yes, _ in YES_NO for word in yes)
 FALSE = tuple(word for _, no in YES_NO for word in no)
 MISSING_WORDS = ("?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", ".")
+MISSING_SIGNS = ("?", ".")  # nothing is called so, not even in a typed source
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
 
 
@@ -92,7 +94,7 @@ def as_seconds(
         return as_numbers(series)
     if series.dtype != pl.String and not series.dtype.is_numeric():
         return pl.Series(series.name, [None] * len(series), dtype=pl.Float64)
-    texts = as_labels(series, numbers=True)
+    texts = as_date_texts(series, date_format)
     formats = (date_format, *more) if date_format else _formats_of(texts.drop_nulls(), order)
     if not formats:
         return as_numbers(series)
@@ -103,6 +105,22 @@ def as_seconds(
             break
         seconds = seconds.fill_null(moments(texts, other))
     return seconds
+
+
+def as_date_texts(series: pl.Series, date_format: str | None = None) -> pl.Series:
+    """Numbers and texts as dates of digits are written: 20200131.0 as '20200131', and 10.2020 with its zero.
+
+    Arguments:
+        date_format: of the dates; by default, numbers that are all months with a point are spelled as such.
+    """
+    texts = as_labels(series, numbers=True)
+    if series.dtype == pl.String:
+        months = series.str.contains(LIKE_POINT_MONTH)
+        return pl.select(pl.when(months).then(series).otherwise(texts)).to_series().alias(series.name)
+    if series.dtype.is_numeric() and (date_format is None or date_format in POINT_MONTHS):
+        months = spell_months(series, date_format)
+        return texts if months is None else months
+    return texts
 
 
 def _formats_of(texts: pl.Series, order: str) -> tuple[str, ...]:

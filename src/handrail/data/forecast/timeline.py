@@ -11,6 +11,7 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from handrail.data.columns.column import AS_FOUND, Conventions
+from handrail.data.columns.date_forms import CLOCK
 from handrail.data.columns.schema import Column, infer, infer_column, read_column
 from handrail.data.finding import Finding
 from handrail.data.forecast.clock import CLOCK_NAMES, Clock, find_clock, read_clock
@@ -117,7 +118,7 @@ def _find_date(
             return infer(frame[[name]], kinds={name: "datetime"}, conventions=own).columns[0], clock
         if name not in kinds and not frame[name].dtype.is_numeric():
             column = infer_column(frame[name], conventions)
-            if column.kind == "datetime":
+            if column.kind == "datetime" and column.date_format != CLOCK:
                 return column, None
     for name in names:
         clock = None if name in kinds else find_clock(frame[name])

@@ -12,7 +12,7 @@ from handrail.data.columns.dates import find_dates
 from handrail.data.columns.names import name_all, refuse_patterns
 from handrail.data.columns.notation import LIKE_A_NUMBER
 from handrail.data.columns.together import MANY_COLUMNS, map_columns
-from handrail.data.columns.values import MISSING_WORDS, as_numbers
+from handrail.data.columns.values import MISSING_SIGNS, MISSING_WORDS, as_numbers
 from handrail.data.sources.duplicates import number_names
 from handrail.data.sources.unusable import NESTED, empty_unusable
 from handrail.data.table import Table
@@ -21,7 +21,7 @@ from handrail.recipe.reading import ReadOptions
 from handrail.tools.words import list_some
 
 MISSING = frozenset(("", *MISSING_WORDS))
-_NO_WORDS = frozenset(("", "?", "."))  # nothing is called so, not even in a typed source
+_NO_WORDS = frozenset(("", *MISSING_SIGNS))
 _SCALARS = int | float | decimal.Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from handrail.data.finding import Finding
+from handrail.data.finding import Finding, set_list
 from handrail.tools.words import list_some, plural
 
 
@@ -53,7 +53,6 @@ def report_duplicates(names: Sequence[str], frame: pl.DataFrame, source: str) ->
         copies = list_some(f"'{one}' and '{other}'" for one, other in equal)
         seen += f" Equal in all rows: {copies}."
     drop = [other for _, other in equal] or [other for _, other in pairs]
-    listed = ", ".join(drop[:8])
     what = "the copies" if equal else "those with a number"
     return (
         Finding(
@@ -61,7 +60,7 @@ def report_duplicates(names: Sequence[str], frame: pl.DataFrame, source: str) ->
             name="duplicate-names",
             seen=seen,
             why="One name must mean one column; a copy of the target gives it away.",
-            action=f"data.drop=[{listed}] leaves {what} out; data.read.names gives other names.",
+            action=f"{set_list('data.drop', drop[:8])} leaves {what} out; data.read.names gives other names.",
             decided=True,
         ),
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from handrail.data.columns.point_months import find_point_months
 from handrail.data.columns.values import as_labels, as_numbers, as_seconds
 from handrail.errors import DataError, did_you_mean
 from handrail.recipe.reading import Split
@@ -153,7 +154,8 @@ def _key_error(keys: pl.Series, row: int, expected: str) -> DataError:
 
 def _split_in_order(keys: pl.Series, shares: tuple[float, float]) -> np.ndarray:
     moments = as_numbers(keys)
-    if moments.null_count() > keys.null_count():
+    are_months = keys.dtype == pl.String and find_point_months(keys.drop_nulls()) is not None
+    if are_months or moments.null_count() > keys.null_count():
         moments = as_seconds(keys, None)
     if moments.null_count():
         row = int(moments.is_null().arg_max() or 0)

@@ -1,6 +1,6 @@
 """From a source to the rows of the three parts, as they were read: nothing is computed from them here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.values import as_seconds
-from handrail.data.missing_words import Gaps, count_gaps
+from handrail.data.missing_words import Gaps, count_gaps, restore_words, usual_words, without_words
 from handrail.data.sources import read_expecting
+from handrail.data.sources.cells import drop_words_among_numbers
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
 from handrail.data.split.drawn import Drawn, RawRows, rows_at
 from handrail.data.table import Table
@@ -156,7 +157,7 @@ def _draw_codes(
             return None
         labels = frame[list(targets)]
         chosen = labels[rows] if len(rows) < len(frame) else labels
-        task = task_of(recipe, chosen, targets, table)
+        task = task_of(recipe, chosen, targets, table, row_name=lambda row: table.row_name(int(rows[row])))
         return _classes(chosen, task)
 
     name = f"'{table.source}'"
@@ -222,8 +223,11 @@ def task_of(
     table: Table,
     *,
     train: pl.DataFrame | None = None,
+    row_name: Callable[[int], str] | None = None,
 ) -> TaskSpec:
-    """What the targets ask for, by rows outside the sealed part; `train` are those that are learned from."""
+    """What the targets ask for, by rows outside the sealed part, as they are called by their places; `train`
+    are those that are learned from.
+    """
     positive = recipe.positive if recipe.positive is None else str(recipe.positive)
     name = "regression" if recipe.task == "forecast" else recipe.task
     known = known[list(targets)]
@@ -238,6 +242,7 @@ def task_of(
         is_text=table.is_text,
         ignore=recipe.masks.ignored,
         labels=recipe.labels,
+        row_name=None if table.streamed else row_name,
     )
 
 
@@ -250,7 +255,12 @@ def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
         how="vertical_relaxed",
     )
     train = drawn.train.frame[list(drawn.targets)]
-    task = task_of(recipe, known, drawn.targets, drawn.table, train=train)
+
+    def row_name(row: int) -> str:
+        part = drawn.train if row < len(train) else drawn.validation
+        return part.table.row_name(int(part.rows[row if row < len(train) else row - len(train)]))
+
+    task = task_of(recipe, known, drawn.targets, drawn.table, train=train, row_name=row_name)
     if recipe.task == "forecast":
         return task.model_copy(update={"horizon": recipe.forecast.horizon, "season": drawn.season})
     return task
@@ -286,7 +296,18 @@ def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | N
             f"'{other.source}' has no column '{absent[0]}', which '{table.source}' has."
             f"{did_you_mean(absent[0], other.frame.columns)}"
         )
-    return other
+    return _with_words_as(table, other, recipe.read.missing)
+
+
+def _with_words_as(table: Table, other: Table, given: Sequence[str] | None) -> Table:
+    """Another part's table, in which 'NA' and the like are missing, or words, as in the first one's."""
+    if table.is_text == other.is_text:
+        return other
+    missing, names = usual_words(is_text=table.is_text, given=given), other.frame.columns
+    if not other.is_text:
+        return replace(other, frame=without_words(other.frame, missing, among=names))
+    restored = restore_words(other.frame, other.words, (*missing, *(given or ())), among=names)
+    return replace(other, frame=drop_words_among_numbers(restored))
 
 
 def _share_stores(table: Table, others: dict[str, Table | None]) -> tuple[Table, dict[str, Table | None]]:

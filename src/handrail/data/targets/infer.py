@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from handrail.data.columns.schema import infer_column
-from handrail.data.columns.values import as_booleans, as_labels, as_numbers
+from handrail.data.columns.values import are_numbers, as_booleans, as_labels, as_numbers
 from handrail.data.labels import Value, find_positive, sort_classes, written_answers, written_values
 from handrail.data.stores.store import Classed, Store, Stores
 from handrail.data.targets.lists import describe_lists, find_lists
+from handrail.data.targets.odd_words import RowName, describe_odd_words
 from handrail.data.targets.spellings import Spelling, merge_spellings
 from handrail.data.targets.void import find_void
 from handrail.data.task import STORED_TASKS, TEXT_TASKS, TaskName, TaskSpec
@@ -29,6 +30,7 @@ def infer_task(
     is_text: bool = False,
     labels: Spelling = "auto",
     ignore: Sequence[str] | None = None,
+    row_name: RowName | None = None,
 ) -> TaskSpec:
     """What the targets ask for, by the rows outside the sealed part.
 
@@ -43,6 +45,7 @@ def infer_task(
         is_text: whether the format knows no types, so that its answers are written by what they look like.
         labels: what becomes of classes that differ in case, white space or a final dot (`merge_spellings`).
         ignore: the values of masks that are no class; by default those that usually are none.
+        row_name: what a person would call the row of `frame` at a position.
 
     Raises: `DataError` when a target is missing everywhere, has a single value, or does not fit the task.
     """
@@ -55,9 +58,9 @@ def infer_task(
         for name in targets:
             _check_target(frame[name])
         if len(targets) > 1 or task == "multi-label":
-            spec = _infer_for_several(frame, tuple(targets), task)
+            spec = _infer_for_several(frame, tuple(targets), task, row_name)
         else:
-            spec = _infer_for_one(frame[targets[0]], task, labels)
+            spec = _infer_for_one(frame[targets[0]], task, labels, row_name)
     if labels != "auto" and not spec.is_classification:
         raise DataError(
             f"data.labels: '{labels}' has no effect on {spec.name}; expected a target of classes."
@@ -88,6 +91,9 @@ def _with_values(spec: TaskSpec, frame: pl.DataFrame, *, is_text: bool) -> TaskS
     values: tuple[Value, ...] = ()
     if spec.is_classification:
         series = frame[spec.targets[0]].drop_nulls()
+        if series.dtype == pl.String and not are_numbers(series):  # where a class is spelled as it is called
+            own = series.filter(series.is_in(list(spec.classes)))
+            series = own if own.n_unique() == len(spec.classes) else series
         values = written_values(series, spec.labels(series), spec.classes, is_text=is_text)
     elif spec.name == "multi-label":
         answers = [written_answers(frame[name].drop_nulls(), is_text=is_text) for name in spec.targets]
@@ -136,13 +142,13 @@ def _without_ignored(spec: TaskSpec, ignore: Sequence[str] | None) -> TaskSpec:
     return spec.model_copy(update={"classes": classes, "ignored": ignored, "why": why})
 
 
-def _infer_for_one(series: pl.Series, task: str, spelling: Spelling) -> TaskSpec:
-    series, name, why = series.drop_nulls(), series.name, "as given"
+def _infer_for_one(column: pl.Series, task: str, spelling: Spelling, row_name: RowName | None) -> TaskSpec:
+    series, name, why = column.drop_nulls(), column.name, "as given"
     by_values = task == "auto"
     if by_values:
-        task, why = _classes_or_regression(series)
+        task, why = _classes_or_regression(column, row_name)
     if task == "regression":
-        _require_numbers(series)
+        _require_numbers(column, row_name)
         return TaskSpec(name="regression", targets=(name,), why=why)
     labels = as_labels(series).value_counts(name="rows")
     spellings = merge_spellings(dict(labels.iter_rows()), spelling)
@@ -177,14 +183,15 @@ def _check_target(series: pl.Series) -> None:
         )
 
 
-def _classes_or_regression(series: pl.Series) -> tuple[str, str]:
+def _classes_or_regression(target: pl.Series, row_name: RowName | None) -> tuple[str, str]:
     """Which of the two a target asks for, and why (of classes, with {} for their number)."""
+    series = target.drop_nulls()
     column = infer_column(series)
     distinct = series.n_unique()
     numbers = as_numbers(series)
     is_words = column.kind == "text" or (column.kind == "identifier" and numbers.null_count())
     if is_words or (column.kind == "datetime" and distinct > MOST_CLASSES):
-        raise DataError(_describe_texts(series, numbers, is_date=column.kind == "datetime"))
+        raise DataError(_describe_texts(target, row_name, is_date=column.kind == "datetime"))
     if column.kind not in ("numeric", "identifier"):
         return "classes", "{} different values"
     numbers = numbers.drop_nulls()
@@ -194,21 +201,20 @@ def _classes_or_regression(series: pl.Series) -> tuple[str, str]:
     return "classes", "whole numbers with {} different values; data.task=regression takes them as quantities"
 
 
-def _describe_texts(series: pl.Series, numbers: pl.Series, *, is_date: bool) -> str:
+def _describe_texts(target: pl.Series, row_name: RowName | None, *, is_date: bool) -> str:
     """The message for a target that is neither classes nor numbers, with the setting that may be meant."""
-    what = "dates" if is_date else "texts"
+    series, what = target.drop_nulls(), "dates" if is_date else "texts"
     found = (
         f"the target '{series.name}' has {series.n_unique():,} different {what} in {len(series):,} rows; "
         "expected classes that repeat, or numbers."
     )
     if is_date:
         return f"{found} A date can be predicted as a number, such as days from a fixed day."
-    known = len(series) - numbers.null_count()
-    if known > len(series) / 2:
-        odd = series.filter(numbers.is_null())[0]
+    odd = as_numbers(series).null_count()
+    if odd < len(series) / 2:
         return (
-            f"{found} {known:,} of them are numbers, and {numbers.null_count():,} are not, such as '{odd}': "
-            "mend these, or name the words that stand for missing in data.read.missing."
+            f"{found} {len(series) - odd:,} of them are numbers, and {odd:,} are not: "
+            f"{describe_odd_words(target, row_name)}"
         )
     lists = find_lists(series)
     if lists is not None:
@@ -232,7 +238,9 @@ def _find_class(classes: tuple[str, ...], positive: str) -> str:
     return found or in_case[0]
 
 
-def _infer_for_several(frame: pl.DataFrame, targets: tuple[str, ...], task: str) -> TaskSpec:
+def _infer_for_several(
+    frame: pl.DataFrame, targets: tuple[str, ...], task: str, row_name: RowName | None
+) -> TaskSpec:
     others = [name for name in targets if as_booleans(frame[name].drop_nulls()).null_count()]
     if task == "multi-label" or (task == "auto" and not others):
         if others:
@@ -248,16 +256,18 @@ def _infer_for_several(frame: pl.DataFrame, targets: tuple[str, ...], task: str)
             f"data.task: found '{task}' with {len(targets)} target columns, expected 'multi-label' or "
             "'regression'."
         )
+    beside = "; several targets together are all numbers, or all yes and no" if len(targets) > 1 else ""
     for name in targets:
-        _require_numbers(frame[name].drop_nulls())
+        _require_numbers(frame[name], row_name, beside)
     return TaskSpec(name="regression", targets=targets, why=f"{len(targets)} columns of numbers")
 
 
-def _require_numbers(series: pl.Series) -> None:
+def _require_numbers(target: pl.Series, row_name: RowName | None, beside: str = "") -> None:
+    series = target.drop_nulls()
     odd = series.filter(as_numbers(series).is_null())
     if len(odd):
         raise DataError(
-            f"the target '{series.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no "
-            "number), expected numbers for regression; several targets together are all numbers, or all yes "
-            "and no."
+            f"the target '{target.name}': found '{odd[0]}' ({len(odd):,} of {len(series):,} rows have no "
+            f"number), expected numbers for regression{beside}. These are "
+            + describe_odd_words(target, row_name)
         )

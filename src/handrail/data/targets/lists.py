@@ -1,5 +1,6 @@
 """Several labels in one cell ('red;blue', 'a|b', "['x', 'y']"): when a column holds such lists, and which."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import polars as pl
 from handrail.tools.words import list_some
 
 _SEPARATORS = (";", "|", ",", "/", "+", "&")
+_CLEAR = (";", "|")  # the others stand within labels, too: 'New York, NY', 'Tech/support'
 _AROUND = "[](){} \t"
 _MOST_LABELS = 1000  # more different pieces are words of a text
 
@@ -24,7 +26,8 @@ def find_lists(values: pl.Series, *, surely: bool = True) -> Lists | None:
     """The lists of a column of texts, by its different values; None where they are none.
 
     They are lists where the pieces are fewer than the values, recur in several of them, and values differ in
-    how many they hold: 'Austin, TX' beside 'Boston, MA' is none, nor is 'low/male' beside 'high/female'.
+    how many they hold: 'Austin, TX' beside 'Boston, MA' is none, nor is 'low/male' beside 'high/female'. Few
+    combinations are lists where pieces recur at several places in them: 'a;b' beside 'b;c', or beside 'b'.
 
     Arguments:
         surely: false where the user says so: then the separator in most values counts.
@@ -34,11 +37,11 @@ def find_lists(values: pl.Series, *, surely: bool = True) -> Lists | None:
     cells = values.drop_nulls().unique()
     for separator in sorted(_SEPARATORS, key=lambda sign: -int(cells.str.contains(sign, literal=True).sum())):
         with_it = int(cells.str.contains(separator, literal=True).sum())
-        if not with_it or (surely and with_it < 2):
+        if not with_it:
             return None
         pieces = [split_cell(cell, separator) for cell in cells.sort().to_list()]
         labels = sorted({piece for cell in pieces for piece in cell})
-        if not surely or _are_lists(pieces, labels, separator):
+        if not surely or _are_lists(pieces, labels, separator) or _are_few_lists(pieces, labels, separator):
             return Lists(separator, tuple(labels), len(cells))
     return None
 
@@ -55,13 +58,36 @@ def _are_lists(cells: Sequence[Sequence[str]], labels: Sequence[str], separator:
         return False
     if separator == "," and all(label.isdigit() for label in labels) and max(lengths) < 3:  # decimal commas
         return False
-    counts = dict.fromkeys(labels, 0)
-    for cell in cells:
-        for label in {*cell}:
-            counts[label] += 1
-    is_set = all(len({*cell}) == len(cell) for cell in cells)
+    counts = Counter(label for cell in cells for label in {*cell})
     recurring = sum(count > 1 for count in counts.values())
-    return is_set and recurring >= 0.8 * len(labels)
+    several = sum(len(cell) > 1 for cell in cells) > 1
+    return several and _are_sets(cells) and recurring >= 0.8 * len(labels)
+
+
+def _are_few_lists(cells: Sequence[Sequence[str]], labels: Sequence[str], separator: str) -> bool:
+    """Whether the labels of combinations recur in other cells, and some of them at another place there.
+
+    With a sign that labels may hold as well, four of five recur, none but numbers is no list (fractions,
+    dates), and 'a/b' beside 'b/a' is a direction.
+    """
+    combined = {label for cell in cells if len(cell) > 1 for label in cell}
+    if len(cells) < 3 or not combined or len(labels) > _MOST_LABELS or not _are_sets(cells):
+        return False
+    is_clear = separator in _CLEAR
+    directed = len({frozenset(cell) for cell in cells}) < len(cells)
+    if not is_clear and (directed or all(label.isdigit() for label in labels)):
+        return False
+    places: dict[str, list[int]] = {label: [] for label in labels}
+    for cell in cells:
+        for place, label in enumerate(cell):
+            places[label].append(place)
+    recurring = sum(len(places[label]) > 1 for label in combined)
+    moving = sum(len({*places[label]}) > 1 for label in combined)
+    return recurring >= (0.5 if is_clear else 0.8) * len(combined) and 3 * moving >= len(combined)
+
+
+def _are_sets(cells: Sequence[Sequence[str]]) -> bool:
+    return all(len({*cell}) == len(cell) for cell in cells)
 
 
 def describe_lists(lists: Lists) -> str:

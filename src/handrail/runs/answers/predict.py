@@ -14,6 +14,7 @@ from torch import Tensor
 from handrail.data.columns.names import without
 from handrail.data.columns.schema import Schema, Trouble, read_frame
 from handrail.data.columns.values import empty_where
+from handrail.data.missing_words import may_hold_words, restore_words, without_words
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
@@ -95,7 +96,7 @@ def predict_table(
         raise DataError("a language model has no answer per row; `handrail sample RUN` lets it write.")
     if pipeline.task.is_forecast:
         return _forecast(pipeline, table)
-    features, troubles = read_frame(table.frame, pipeline.encoder.schema)
+    features, troubles = read_frame(_without_words(table, pipeline.encoder.schema), pipeline.encoder.schema)
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
@@ -103,6 +104,26 @@ def predict_table(
     frame, maps = predict_columns(pipeline, features, table)
     frame, palette = _with_files(without_bad(frame, troubles), table), _palette(pipeline)
     return Answers(frame, [*_remarks(table), *warnings], maps, palette)
+
+
+def with_trained_words(table: Table, schema: Schema, given: Sequence[str] | None) -> Table:
+    """A table of text in which 'NA' and the like are levels again, where the training rows had them as such.
+
+    Arguments:
+        given: `data.read.missing` for these rows; the empty list has kept every word.
+    """
+    if schema.missing_words is None or given == []:
+        return table
+    missing = (*schema.missing_words, *(given or ()))
+    frame = restore_words(table.frame, table.words, missing, among=may_hold_words(schema.used))
+    return replace(table, frame=frame)
+
+
+def _without_words(table: Table, schema: Schema) -> pl.DataFrame:
+    """The rows of a typed table without 'NA' and the like, where they were missing in the training rows."""
+    if table.is_text or not schema.missing_words:
+        return table.frame
+    return without_words(table.frame, schema.missing_words, among=may_hold_words(schema.used))
 
 
 def _palette(pipeline: Pipeline) -> Sequence[int]:

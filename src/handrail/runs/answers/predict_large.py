@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.columns.schema import Trouble, missing_columns, read_frame
+from handrail.data.missing_words import may_hold_words, without_words
 from handrail.data.streaming.parquet import ParquetRows, find_streamable
 from handrail.data.table import Table
 from handrail.data.writers.formats import WRITERS, write_parquet_blocks
@@ -109,7 +110,9 @@ class PredictedBlocks:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         for start, frame in self.source.blocks(None if self.keep else self.names):
-            features, troubles = read_frame(frame, self.pipeline.encoder.schema)
+            schema = self.pipeline.encoder.schema
+            known = without_words(frame, schema.missing_words or (), among=may_hold_words(schema.used))
+            features, troubles = read_frame(known, schema)
             self._note(start, features, troubles)
             answers = without_bad(predict_columns(self.pipeline, features, self.table)[0], troubles)
             if self.keep:

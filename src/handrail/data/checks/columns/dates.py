@@ -1,17 +1,19 @@
 """How dates were read, and whether the rows stand in the order of time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from handrail.data.checks.columns.wording import counted_columns
-from handrail.data.columns.date_forms import FORMS, read_form
-from handrail.data.columns.dates import order_of
+from handrail.data.checks.columns.far_dates import find_far
+from handrail.data.checks.columns.wording import counted_columns, set_format, set_kind
+from handrail.data.columns.date_forms import CLOCK, FORMS, read_form
+from handrail.data.columns.dates import order_of, swapped_pair
+from handrail.data.columns.point_months import POINT_MONTHS, find_point_months, spell_months
 from handrail.data.columns.schema import Column, Schema
-from handrail.data.columns.values import as_labels, as_numbers
-from handrail.data.finding import Finding, report_columns
+from handrail.data.columns.values import as_labels, as_numbers, as_seconds
+from handrail.data.finding import Finding, advise_drop, as_pasted, report_columns
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.recipe.reading import Split
@@ -20,9 +22,20 @@ from handrail.tools.words import plural
 _ORDERS = {"dmy": "the day first", "mdy": "the month first", "ymd": "the year first"}
 _FEWEST_ROWS, _IN_ORDER = 30, 0.98
 _RELATED = 4.0  # deviations of a correlation by chance
-_REPEATED = 3  # rows of a date that stands for none
 _AHEAD = 20  # years after the middle date that two digits are taken for
 _YEAR = 365.2425 * 86400
+_MONTHS_AS_NUMBERS = (
+    "As numbers, a December and the next January are far from each other, and no season is seen."
+)
+_FEWEST_MONTHS = 12  # different ones, so that numbers are taken for them
+_LOOKS = {
+    **dict.fromkeys(POINT_MONTHS, ("months", _MONTHS_AS_NUMBERS, "numeric")),
+    CLOCK: (
+        "times of day",
+        "A clock has an order, and begins again at midnight; words have none.",
+        "category",
+    ),
+}
 _DIGITS = {"%Y%m%d": (16000101, 21991231), "%Y%m": (190001, 209912)}
 
 
@@ -31,9 +44,13 @@ def check_dates(
 ) -> list[Finding]:
     """Guessed orders, several formats, far dates, numbers that look like dates, rows in the order of time."""
     dates = schema.of_kind("datetime")
-    styles = [report_style(train.raw[column.name], column) for column in dates]
+
+    def place(row: int) -> str:
+        return train.table.row_name(int(train.rows[row]))
+
+    styles = [report_style(train.raw[column.name], column, place) for column in dates]
     findings: list[Finding | None] = [finding for style in styles for finding in style]
-    findings += [_find_far(train, column) for column in dates]
+    findings += [find_far(train, column) for column in dates]
     for column in dates:
         findings += report_late_years(train.features[column.name].to_numpy(), column)
     findings += _find_digits(train, schema)
@@ -41,10 +58,70 @@ def check_dates(
     return [finding for finding in findings if finding is not None]
 
 
-def report_style(raw: pl.Series, column: Column) -> list[Finding]:
-    """What was decided about how a column of dates is written."""
-    order = [_report_order(raw, column)] if column.other_format else []
-    return [*order, *([_report_formats(raw, column)] if column.more_formats else [])]
+def report_style(raw: pl.Series, column: Column, place: Callable[[int], str] | None = None) -> list[Finding]:
+    """What was decided about how a column of dates is written.
+
+    Arguments:
+        place: the name of a row, where one is to be named.
+    """
+    formats = (column.date_format or "", *column.more_formats)
+    pair = swapped_pair(formats)
+    findings = [_report_order(raw, column)] if column.other_format else []
+    findings += [_report_look(raw, column)] if formats[0] in _LOOKS and not _is_given(column) else []
+    if pair is not None:
+        return [*findings, _report_both_orders(raw, column, pair, place)]
+    return [*findings, *([_report_formats(column)] if column.more_formats else [])]
+
+
+def _is_given(column: Column) -> bool:
+    return column.why.endswith("as given")
+
+
+def _report_look(raw: pl.Series, column: Column) -> Finding:
+    """Times of day, and months that could be numbers."""
+    what, why, other = _LOOKS[column.date_format or ""]
+    example = raw.filter(as_seconds(raw, column.date_format).is_not_null())[0]
+    return Finding(
+        level="note",
+        name="date-look",
+        column=column.name,
+        seen=f"Column '{column.name}': '{example}' and the like are read as {what}.",
+        why=why,
+        action=f"{set_kind(column.name, other)} takes them as "
+        f"{'numbers' if other == 'numeric' else 'levels'}; {set_kind(column.name, 'datetime')} says no more.",
+        decided=True,
+    )
+
+
+def _report_both_orders(
+    raw: pl.Series, column: Column, pair: tuple[str, str], place: Callable[[int], str] | None
+) -> Finding:
+    """Some dates are possible only with the day first, others only with the month first."""
+    masks = [as_seconds(raw, each).is_not_null().to_numpy() for each in pair]
+    alone = [np.flatnonzero(mask & ~masks[1 - at]) for at, mask in enumerate(masks)]
+    orders = [_ORDERS[order_of(each) or ""] for each in pair]
+    counted = [
+        f"{len(rows):,} only with {order}"
+        + (f" ('{raw[int(rows[0])]}'{_in_row(rows, place)})" if len(rows) else "")
+        for rows, order in zip(alone, orders, strict=True)
+    ]
+    both = int((masks[0] & masks[1]).sum())
+    order = order_of(pair[1])
+    return Finding(
+        level="warning",
+        name="date-orders",
+        column=column.name,
+        seen=f"Column '{column.name}': of the dates, {' and '.join(counted)} are possible; {both:,} that "
+        f"could be either are read with {orders[0]}.",
+        why="Dates from two sources stand in one column, and nothing tells which is whose.",
+        action=f"Mend the source; data.dates.order={order} reads what is open with {orders[1]}, "
+        f"{set_format(column.name, pair[0])} takes the others as missing, and {advise_drop([column.name])}",
+        decided=True,
+    )
+
+
+def _in_row(rows: Int[np.ndarray, " rows"], place: Callable[[int], str] | None) -> str:
+    return f" in {place(int(rows[0]))}" if place is not None else ""
 
 
 def _report_order(raw: pl.Series, column: Column) -> Finding:
@@ -64,7 +141,7 @@ def _report_order(raw: pl.Series, column: Column) -> Finding:
         f"with {_ORDERS[other]} all of them would be dates, too.",
         why="Read the wrong way round, dates are other days, and their order is lost.",
         action=f"data.dates.order={other} reads {_ORDERS[other]}, data.dates.order={own} keeps what was "
-        f"taken; data.dates.formats.{column.name}='{column.other_format}' is for this column alone.",
+        f"taken; {set_format(column.name, column.other_format or '')} is for this column alone.",
         decided=True,
     )
 
@@ -76,7 +153,7 @@ def _other_order(date_format: str, column: Column) -> str | None:
     return order_of(date_format) if same else "none"
 
 
-def _report_formats(raw: pl.Series, column: Column) -> Finding:
+def _report_formats(column: Column) -> Finding:
     formats = (column.date_format or "", *column.more_formats)
     listed = ", ".join(f"'{each}'" for each in formats)
     return Finding(
@@ -86,40 +163,8 @@ def _report_formats(raw: pl.Series, column: Column) -> Finding:
         seen=f"Column '{column.name}': dates in {plural(len(formats), 'format')} ({listed}), each value read "
         "by the one that it has.",
         why="Dates from several sources stand in one column.",
-        action=f"data.dates.formats.{column.name}='{formats[0]}' reads this one alone, and takes others as "
-        "missing.",
+        action=f"{set_format(column.name, formats[0])} reads this one alone, and takes others as missing.",
         decided=True,
-    )
-
-
-def _find_far(train: Part, column: Column) -> Finding | None:
-    """A date, repeated, that lies outside all others by more than twice their range, such as 9999-12-31."""
-    values = train.features[column.name].to_numpy()
-    known = values[np.isfinite(values)]
-    if len(known) < _FEWEST_ROWS:
-        return None
-    for end in (known.max(), known.min()):
-        others = known[known != end]
-        rows = len(known) - len(others)
-        if len(others) < _FEWEST_ROWS or rows < _REPEATED:
-            continue
-        gap, reach = np.abs(end - others).min(), np.ptp(others)
-        if gap > max(2 * reach, 10 * _YEAR):
-            return _report_far(train, column, float(end), rows)
-    return None
-
-
-def _report_far(train: Part, column: Column, moment: float, rows: int) -> Finding:
-    raw, read = train.raw[column.name], train.features[column.name]
-    written = str(as_labels(raw.filter((read == moment).fill_null(False)))[0])
-    return Finding(
-        level="warning",
-        name="marker",
-        column=column.name,
-        seen=f"Column '{column.name}': '{written}' in {plural(rows, 'row')}, far outside all other dates: by "
-        "its look a marker for 'no date'.",
-        why="Taken as a day, it sets the scale of time.",
-        action=f"Nothing is changed; data.missing.{column.name}=['{written}'] takes it as missing.",
     )
 
 
@@ -147,10 +192,12 @@ def report_late_years(values: Float[np.ndarray, " rows"], column: Column) -> lis
 
 
 def _find_digits(train: Part, schema: Schema) -> list[Finding]:
-    """Numbers that are all months or days written without signs: 202001, 20200131."""
+    """Numbers that are all months or days written without signs, 202001, 20200131, or months with a point."""
     details = {}
     for column in schema.of_kind("numeric"):
         values = train.features[column.name]
+        if column.why != "as given" and (months := _as_months(values)) is not None:
+            details[column.name] = f"{months[0]} as {find_point_months(months)}"
         low, high = values.min(), values.max()
         for form, (first, last) in _DIGITS.items():
             if low is None or not first <= float(low) <= float(high) <= last:  # pyright: ignore
@@ -161,12 +208,18 @@ def _find_digits(train: Part, schema: Schema) -> list[Finding]:
         "warning",
         "digit-dates",
         details,
-        seen="whole numbers that are all dates without signs; taken as quantities.",
-        why="As numbers, a December and the next January are far from each other, and no season is seen.",
+        seen="numbers that are all dates by their digits; taken as quantities.",
+        why=_MONTHS_AS_NUMBERS,
         action=counted_columns(details, "data.columns.{name}=datetime reads dates;")
-        + f" data.columns.{next(iter(details), '')}=numeric says no more.",
+        + f" {set_kind(next(iter(details), ''), 'numeric')} says no more.",
         decided=True,
     )
+
+
+def _as_months(values: pl.Series) -> pl.Series | None:
+    """Months with a point in a source whose numbers have no last zeros, such as a data frame."""
+    known = values.drop_nulls()
+    return spell_months(known) if known.n_unique() >= _FEWEST_MONTHS else None
 
 
 def _are_digits(values: pl.Series, form: str) -> bool:
@@ -225,7 +278,7 @@ def _report_order_of_time(column: Column, likeness: float) -> Finding:
         "drawn at random.",
         why="Validation and test rows then lie between training rows of nearly the same moment, and figures "
         "look better than they will be for the time to come.",
-        action=f"data.split.method=time data.split.column={column.name} tests on the latest rows; "
-        "data.split.method=random says no more.",
+        action=f"data.split.method=time {as_pasted(f'data.split.column={column.name}')} tests on the latest "
+        "rows; data.split.method=random says no more.",
         decided=hangs,
     )

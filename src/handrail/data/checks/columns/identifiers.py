@@ -10,7 +10,7 @@ from handrail.data.checks.columns.numbers import Numbers
 from handrail.data.checks.columns.wording import counted_columns
 from handrail.data.columns.schema import IDENTIFIER_NAME, Column, Schema, infer_column
 from handrail.data.columns.values import as_numbers
-from handrail.data.finding import Finding, advise_drop, report_columns
+from handrail.data.finding import Finding, advise_drop, as_pasted, report_columns
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 
@@ -22,6 +22,7 @@ _NUMBERLIKE = (
     r"^[(\[]?\s*[-+−]?\s*(?:\p{Sc}|[A-Z]{3})?\s*[-+−]?\d[\d.,'’\s]*\s*"
     r"(?:%|‰|\p{Sc}|[[:alpha:]µ°]{1,4}[²³23]?)?\s*[)\]]?$"
 )
+_LENGTHS, _LENGTH = 0.95, r"^-?\d{1,4}:[0-5]\d(?::[0-5]\d)?(?:[.,]\d+)?$"
 _LIKELY = 0.8
 _SAMPLE = 1000
 # Names of numberings, less sure than those of `IDENTIFIER_NAME`.
@@ -38,8 +39,8 @@ _QUANTITY = re.compile(
 )
 _UNNAMED = re.compile(r"^column_\d+$")
 _FEWEST, _SURE = 20, 50  # rows of a column with a telling name; of any other
-_WIDE = 100  # times the rows that numbers of other columns reach
-_DIGITS = 10_000  # numbers below are too small to be sure
+_WIDE, _DIGITS = 100, 5  # times the rows that numbers reach that fill all that so many digits can write
+_WIDER, _LARGE = 10_000, 1e7  # of others: amounts, areas and prices in cents reach less
 _MOMENTS = ((9.4e8, 2.2e9), (9.4e11, 2.2e12))  # seconds and milliseconds since 1970
 _RELATED = 4.0  # deviations of a rank correlation by chance
 
@@ -56,8 +57,10 @@ def check_identifiers(train: Part, schema: Schema, task: TaskSpec, numbers: Numb
 def _find_set_aside(train: Part, schema: Schema) -> list[Finding]:
     findings, left = [], [column for column in schema.of_kind("identifier") if column.why != "as given"]
     numbers = [column for column in left if _looks_like_numbers(train.raw[column.name])]
+    categories = [column for column in schema.of_kind("category") if column.why != "as given"]
+    lengths = [column for column in (*left, *categories) if _looks_like_lengths(train.raw[column.name])]
     titles = [column for column in left if column not in numbers and " texts of about " in column.why]
-    findings += _report_numberlike(numbers, train)
+    findings += [*_report_numberlike(numbers, train), *_report_lengths(lengths, train)]
     findings += report_columns(
         "warning",
         "text-set-aside",
@@ -71,7 +74,7 @@ def _find_set_aside(train: Part, schema: Schema) -> list[Finding]:
         decided=True,
     )
     plain = {
-        "identifier": [column for column in left if column not in numbers and column not in titles],
+        "identifier": [column for column in left if column not in (*numbers, *titles, *lengths)],
         "constant": [column for column in schema.of_kind("constant") if column.why != "as given"],
     }
     for kind, columns in plain.items():
@@ -115,8 +118,34 @@ def _report_numberlike(columns: list[Column], train: Part) -> list[Finding]:
     )
 
 
+def _looks_like_lengths(raw: pl.Series) -> bool:
+    """Whether texts are lengths of time with more hours, or minutes, than a clock shows."""
+    if raw.dtype != pl.String or raw.n_unique() <= _FEWEST:
+        return False
+    return int(raw.str.contains(_LENGTH).sum()) >= _LENGTHS * (len(raw) - raw.null_count())
+
+
+def _report_lengths(columns: list[Column], train: Part) -> list[Finding]:
+    done = {"identifier": "set aside", "category": "taken as category"}
+    names = [column.name for column in columns]
+    return report_columns(
+        "warning",
+        "lengths-of-time",
+        {
+            column.name: f"such as '{train.raw[column.name].drop_nulls()[0]}'; {done[column.kind]}"
+            for column in columns
+        },
+        seen="lengths of time by their look, with more hours than a clock shows.",
+        why="As words, they have no size, and each one is learned by itself.",
+        action=f"Write them as numbers of seconds in the source; {advise_drop(names)} "
+        + counted_columns(names, "data.columns.{name}=category says no more."),
+        decided=True,
+    )
+
+
 def _find_in_use(train: Part, schema: Schema) -> list[Finding]:
     names = [column.name for column in schema.cells if _is_identifier(train.raw[column.name], column)]
+    shared = as_pasted(f"data.split.column={''.join(names[:1])}")
     return report_columns(
         "warning",
         "identifier-in-use",
@@ -125,7 +154,7 @@ def _find_in_use(train: Part, schema: Schema) -> list[Finding]:
         why="Identifiers are learned by heart and teach nothing about new ones; rows that share one "
         "should be in one part.",
         action=f"Nothing is changed; {advise_drop(names)} data.split.method=group with "
-        f"data.split.column={''.join(names[:1])} keeps rows that share one in one part.",
+        f"{shared} keeps rows that share one in one part.",
     )
 
 
@@ -175,9 +204,16 @@ def _is_numbering(name: str, train: Part, schema: Schema, task: TaskSpec, number
     round_numbers = len(np.unique(known % 10)) < 8
     if len(known) < _SURE or moment or round_numbers or _QUANTITY.search(name):
         return False
-    if high < max(_DIGITS, _WIDE * len(known)) or not _looks_drawn(known, unnamed=bool(_UNNAMED.match(name))):
+    if not _is_wide(low, high, len(known)) or not _looks_drawn(known, unnamed=bool(_UNNAMED.match(name))):
         return False
     return not _ranks_with_others(name, values, train, schema, task)
+
+
+def _is_wide(low: float, high: float, rows: int) -> bool:
+    """Far more numbers than rows: so many that nothing is measured so, or all those of so many digits."""
+    digits = len(str(int(high)))
+    full = digits >= _DIGITS and 1 <= low / 10 ** (digits - 1) <= 1.5 and high / 10**digits >= 0.95
+    return high >= (_WIDE * rows if full else max(_LARGE, _WIDER * rows))
 
 
 def _looks_drawn(known: Float[np.ndarray, " rows"], *, unnamed: bool) -> bool:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from handrail.data.checks.columns.numbers import Numbers
 from handrail.data.checks.columns.wording import counted_columns
 from handrail.data.columns.schema import Schema
-from handrail.data.finding import Finding, report_columns, share
+from handrail.data.finding import Finding, as_pasted, report_columns, share
 from handrail.data.part import Part
 from handrail.tools.words import list_some, number, plural
 
@@ -86,15 +86,16 @@ def _report_markers(markers: dict[str, dict[float, int]], train: Part) -> list[F
         rows = (f"{written[level]} in {plural(count, 'row')}" for level, count in found.items())
         details[name] = list_some(rows)
         words |= dict.fromkeys(written.values())
-        own.append(f"data.missing.{name}=[{', '.join(written.values())}]")
-    pasted = ", ".join(f"'{word}'" for word in words)
+        own.append(as_pasted(f"data.missing.{name}=[{', '.join(written.values())}]"))
+    listed = ", ".join(f"'{word}'" for word in words)
+    everywhere = as_pasted(f"data.read.missing=[{listed}]")
     return report_columns(
         "warning",
         "marker",
         details,
         seen="far outside all other values, and repeated: by its look a marker for 'missing' or for 'more'.",
         why="Taken as a quantity, it sets the scale, and what is learned of all other values drowns.",
-        action=f"Nothing is changed; data.read.missing=[{pasted}] takes it as missing in all columns, "
+        action=f"Nothing is changed; {everywhere} takes it as missing in all columns, "
         f"{list_some(own, most=3)} in {'this one' if len(own) == 1 else 'these'}.",
     )
 

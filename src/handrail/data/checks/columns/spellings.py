@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from handrail.data.checks.columns.wording import set_kind
 from handrail.data.columns.date_forms import LOOKS_DATED
 from handrail.data.columns.schema import Column, Schema, infer_column
 from handrail.data.columns.values import as_numbers, as_seconds, has_leading_zeros
@@ -52,7 +53,7 @@ def _find_yes_no(raw: pl.Series) -> Finding | None:
         column=raw.name,
         seen=f"Column '{raw.name}': {_quote(yes)} count as yes, {_quote(no)} as no.",
         why="Words of one meaning are one value.",
-        action=f"data.columns.{raw.name}=category keeps them apart.",
+        action=f"{set_kind(raw.name, 'category')} keeps them apart.",
         decided=True,
     )
 
@@ -151,7 +152,7 @@ def _report_mixture(values: pl.Series, read: pl.Series, *, kind: str, what: str,
         seen=f"Column '{name}': {known:,} of {len(values):,} values in training rows are {what}, others are "
         f"not, such as {', '.join(repr(word) for word in words)}; {done}.",
         why=f"As words, {what} lose their order: each one is a level by itself.",
-        action=f"data.columns.{name}={other} reads the {what} and takes all else as missing; "
-        f"data.columns.{name}=category says no more.",
+        action=f"{set_kind(name, other)} reads the {what} and takes all else as missing; "
+        f"{set_kind(name, 'category')} says no more.",
         decided=True,
     )

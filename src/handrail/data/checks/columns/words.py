@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from handrail.data.checks.columns.wording import set_kind
 from handrail.data.columns.schema import Column, Schema
 from handrail.data.columns.values import MISSING_WORDS
-from handrail.data.finding import Finding, report_columns
+from handrail.data.finding import Finding, report_columns, set_list
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-from handrail.tools.words import list_some
+from handrail.tools.words import list_some, plural
 
 _SIGNS = ("?", "-", ".", "NaN", "nan")  # nobody calls a level so in a text file
 _MANY = 0.05  # of the training rows, at least: fewer are slips, or gaps
@@ -36,22 +37,35 @@ def check_words(train: Part, *, schema: Schema, task: TaskSpec) -> list[Finding]
     return _report_lost({name: words for name, words in levels.items() if words})
 
 
-def report_odd_words(columns: Iterable[Column]) -> list[Finding]:
-    """Words among numbers and dates that are taken for missing."""
+def report_odd_words(columns: Iterable[Column], train: Part | None = None) -> list[Finding]:
+    """Words among numbers and dates that are taken for missing, with the training rows where they stand."""
     return [
         Finding(
             level="warning",
             name="odd-words",
             column=column.name,
-            seen=f"Column '{column.name}': {', '.join(repr(word) for word in column.markers)} among "
+            seen=f"Column '{column.name}': {_list_markers(column, train)} among "
             f"{'dates' if column.kind == 'datetime' else 'numbers'}.",
             why="A word there may be a slip, or stand for missing.",
             action="It counts as missing, in new rows too; mend the rows, or "
-            f"data.columns.{column.name}=category keeps the words.",
+            f"{set_kind(column.name, 'category')} keeps the words.",
         )
         for column in columns
         if column.markers
     ]
+
+
+def _list_markers(column: Column, train: Part | None) -> str:
+    """`'tbd' in 4 training rows (the first is line 12), …`."""
+    if train is None or column.name not in train.raw.columns:
+        return ", ".join(repr(word) for word in column.markers)
+    places = {word: (train.raw[column.name] == word).arg_true() for word in column.markers}
+    return list_some(
+        f"'{word}' in {plural(len(rows), 'training row')} "
+        f"({'the first is ' if len(rows) > 1 else ''}{train.table.row_name(int(train.rows[int(rows[0])]))})"
+        for word, rows in places.items()
+        if len(rows)
+    )
 
 
 def _find_kept(column: pl.Series) -> Counter[str]:
@@ -68,8 +82,7 @@ def _report_kept(columns: Mapping[str, Counter[str]]) -> list[Finding]:
         {name: _describe(counts) for name, counts in columns.items()},
         seen="words that often stand for missing.",
         why="A typed source has gaps of its own, so that words are words.",
-        action=f"They are values like others; data.read.missing=[{', '.join(map(_quoted, words))}] counts "
-        "them as missing.",
+        action=f"They are values like others; {set_list('data.read.missing', words)} counts them as missing.",
         decided=True,
     )
 
@@ -89,8 +102,3 @@ def _report_lost(columns: Mapping[str, Mapping[str, int]]) -> list[Finding]:
 def _describe(counts: Mapping[str, int]) -> str:
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return list_some(f"'{word}' in {count:,} training rows" for word, count in ordered)
-
-
-def _quoted(word: str) -> str:
-    """As YAML reads it as a text."""
-    return word if word.isalpha() and word.lower() not in ("null", "nan") else f'"{word}"'
