@@ -33,10 +33,11 @@ from handrail.data.sources.columnar import (
 )
 from handrail.data.sources.delimited import read_delimited
 from handrail.data.sources.duplicates import number_names
+from handrail.data.sources.layout.evidence import gather
 from handrail.data.sources.layout.guessed_encoding import report_guess
 from handrail.data.sources.media import has_items, read_items, with_pictures
 from handrail.data.sources.media.foreign_boxes import refuse_boxes_file
-from handrail.data.sources.numbers import decide, gather, notations_of, report_decisions, write_plainly
+from handrail.data.sources.numbers import decide, notations_of, report_decisions, write_plainly
 from handrail.data.sources.objects import from_object, read_pickle
 from handrail.data.sources.sql import is_url, read_sql, sqlite_url
 from handrail.data.sources.unusable import refuse_unusable

@@ -23,20 +23,12 @@ from handrail.data.sources.dialect import (
 )
 from handrail.data.sources.duplicates import number_names, report_duplicates
 from handrail.data.sources.layout.advice import advise, advise_one_column, refuse_title
+from handrail.data.sources.layout.evidence import Evidence, add, gather
 from handrail.data.sources.layout.lines import Layout, lay_out
 from handrail.data.sources.layout.odd_rows import RowSifter
 from handrail.data.sources.layout.quotes import Quotes, find_quotes, quote_findings
 from handrail.data.sources.layout.totals import leave_out_totals
-from handrail.data.sources.numbers import (
-    Decisions,
-    Evidence,
-    add,
-    decide,
-    gather,
-    notations_of,
-    report_decisions,
-    write_plainly,
-)
+from handrail.data.sources.numbers import Decisions, decide, notations_of, report_decisions, write_plainly
 from handrail.data.sources.records import IrregularError, RaggedError, Records, find_odd, find_records
 from handrail.data.table import Table
 from handrail.errors import DataError

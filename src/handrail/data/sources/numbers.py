@@ -4,88 +4,20 @@ Evidence is counted piece by piece, so that a file of any size is judged by all 
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-import numpy as np
 import polars as pl
-from jaxtyping import Int
 
-from handrail.data.columns.notation import LIKE_A_NUMBER, Written, as_written_plainly, grouped
-from handrail.data.columns.together import join_columns
+from handrail.data.columns.notation import as_written_plainly
 from handrail.data.columns.values import as_numbers
 from handrail.data.finding import Finding, Level, report_columns
+from handrail.data.sources.layout.evidence import Evidence
 from handrail.recipe.reading import Notation, ReadOptions, Sign
 
 KNOWN = "as is known"
-_SAMPLE = 512  # values of a column that tell words from numbers
 _MANY = 10  # numbers with three digits behind the point, none of which a program would have shortened
-_LEAST = 0.95  # share of values that are numbers in a column of numbers
 _PERCENT = frozenset("%‰")
-_SPACE, _APOSTROPHE = grouped(" "), grouped("'")
-# What the digits and signs of a number show, the first that fits: `t` a sign between thousands, `d` a decimal
-# sign, `?` one that could be either.
-_SHAPES: tuple[tuple[str, str], ...] = (
-    ("digits", r"^\d+$"),
-    ("d.", r"^\d*\.\d*$"),
-    ("t, d.", rf"^{grouped(',')}\.\d*$"),
-    ("t. d,", rf"^{grouped('.')},\d*$"),
-    ("?,", r"^[1-9]\d{0,2},\d{3}$"),
-    ("d,", r"^\d*,\d*$"),
-    ("t,", rf"^{grouped(',')}$"),
-    ("t.", rf"^{grouped('.')}$"),
-    ("t_", rf"^{_SPACE}$"),
-    ("t_ d,", rf"^{_SPACE},\d*$"),
-    ("t_ d.", rf"^{_SPACE}\.\d*$"),
-    ("t'", rf"^{_APOSTROPHE}$"),
-    ("t' d,", rf"^{_APOSTROPHE},\d*$"),
-    ("t' d.", rf"^{_APOSTROPHE}\.\d*$"),
-)
-_DOUBTFUL_POINT = r"^[1-9]\d{0,2}\.\d{3}$"  # of 'd.'
-_SIGNED_DOUBTFUL_POINT = f"^[+-]?{_DOUBTFUL_POINT[1:]}"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the values of one column show, as counts of values.
-
-    Arguments:
-        values: that are not missing. numbers: those that are numbers in some notation.
-        shapes: of numbers; where all are plain, those of a sample.
-        units: of numbers, by (prefix, suffix).
-        long: whether a number has four digits and more before the decimals and no sign between them.
-        plain: whether all values are numbers as computers write them.
-        example: the first number that is not, or that could be another one.
-    """
-
-    values: int = 0
-    numbers: int = 0
-    shapes: Counter[str] = field(default_factory=Counter)
-    units: Counter[tuple[str, str]] = field(default_factory=Counter)
-    long: bool = False
-    plain: bool = True
-    example: str = ""
-
-    def __add__(self, other: "Evidence") -> "Evidence":
-        return Evidence(
-            self.values + other.values,
-            self.numbers + other.numbers,
-            self.shapes + other.shapes,
-            self.units + other.units,
-            self.long or other.long,
-            self.plain and other.plain,
-            self.example or other.example,
-        )
-
-    def shows(self, mark: str) -> bool:
-        """Whether a number has this mark, such as `d,` (a decimal comma)."""
-        return any(count and mark in shape.split() for shape, count in self.shapes.items())
-
-    @property
-    def are_numbers(self) -> bool:
-        """Whether this is a column of numbers."""
-        return self.numbers > 0 and self.numbers >= _LEAST * self.values
 
 
 class Decision(NamedTuple):
@@ -116,81 +48,6 @@ class Signs(NamedTuple):
     doubt: bool = False
 
 
-def gather(frame: pl.DataFrame, *, plain: Collection[str] = ()) -> dict[str, Evidence]:
-    """The evidence of each column of texts.
-
-    Arguments:
-        plain: columns that are known to be numbers as computers write them.
-    """
-    columns = [column for column in frame.iter_columns() if column.dtype == pl.String]
-    known, found = set(plain), {}
-    for places, long in join_columns(columns) if len(frame) else ():
-        names = [columns[place].name for place in places]
-        seen = _glance(long, len(places), is_plain=len(places) == 1 and names[0] in known)
-        for place, name, evidence in zip(places, names, seen, strict=True):
-            found[name] = _count(columns[place].drop_nulls()) if evidence is None else evidence
-    return found
-
-
-def add(total: Mapping[str, Evidence], more: Mapping[str, Evidence]) -> dict[str, Evidence]:
-    """The evidence of two pieces of a table."""
-    return {name: total.get(name, Evidence()) + more.get(name, Evidence()) for name in {**total, **more}}
-
-
-def _glance(long: pl.Series, columns: int, *, is_plain: bool) -> list[Evidence | None]:
-    """Of columns one below the other, the evidence of words and of plain numbers; None where it takes a look.
-
-    A tall column stands alone, and a sample shows whether it is of words and has points.
-    """
-    sample = long if columns > 1 else long.gather_every(max(1, len(long) // _SAMPLE))
-    known = _counts(sample.is_not_null(), columns)
-    like = _counts(sample.str.contains(LIKE_A_NUMBER), columns)
-    of_words = like < np.maximum(0.5 * known, 1)
-    lost = np.zeros(columns)
-    if not (is_plain or of_words.all()):
-        lost = _counts(as_numbers(long).is_null() & long.is_not_null(), columns)
-    points = _counts(sample.str.contains(".", literal=True), columns)
-    doubtful = _counts(sample.str.contains(_SIGNED_DOUBTFUL_POINT), columns)
-    needs_a_look = ~of_words & ((lost > 0) | ((points > 0) & (points == doubtful)))
-    found: list[Evidence | None] = []
-    for place, values in enumerate(_counts(long.is_not_null(), columns).tolist()):
-        shapes = Counter(["d." if points[place] else "digits"])
-        plain = Evidence(values, plain=False) if of_words[place] else Evidence(values, values, shapes)
-        found.append(None if needs_a_look[place] else plain)
-    return found
-
-
-def _counts(mask: pl.Series, columns: int) -> Int[np.ndarray, " columns"]:
-    """How many values of each of the columns, one below the other."""
-    return mask.fill_null(value=False).to_numpy().reshape(columns, -1).sum(axis=1)
-
-
-def _count(texts: pl.Series) -> Evidence:
-    written = Written(texts)
-    bodies = written.bodies
-    has_power = written.parts["exponent"] != ""  # its digits are never in groups
-    doubtful = bodies.str.contains(_DOUBTFUL_POINT) & ~has_power
-    chain = pl.when(bodies.str.contains(_SHAPES[0][1])).then(pl.lit(_SHAPES[0][0]))
-    chain = chain.when(doubtful).then(pl.lit("?."))
-    chain = chain.when(has_power & bodies.str.contains(r"^\d*,\d*$")).then(pl.lit("d,"))
-    for shape, pattern in _SHAPES[1:]:
-        chain = chain.when(bodies.str.contains(pattern)).then(pl.lit(shape))
-    shapes = pl.select(chain).to_series()
-    fits = shapes.is_not_null()
-    odd = texts.filter(fits & as_numbers(texts).is_null())
-    telling = odd if len(odd) else texts.filter(shapes == "?.")
-    units = written.parts.filter(fits).group_by("prefix", "suffix").len()
-    return Evidence(
-        values=len(texts),
-        numbers=int(fits.sum()),
-        shapes=Counter(dict(shapes.drop_nulls().value_counts().iter_rows())),
-        units=Counter({(row[0], row[1]): row[2] for row in units.iter_rows()}),
-        long=bool(bodies.filter(fits).str.contains(r"^\d{4,}").any()),
-        plain=not len(odd) and bool(fits.all()),
-        example=str(telling[0]) if len(telling) else "",
-    )
-
-
 def decide(
     evidence: Mapping[str, Evidence],
     options: ReadOptions,
@@ -205,12 +62,16 @@ def decide(
     """
     if options.numbers == "plain":
         return {}
-    votes = Counter(vote for each in evidence.values() if each.are_numbers for vote in _votes(each))
+    alike = {id(each): each for each in evidence.values()}  # most columns of a wide table are
+    votes, numbers = Counter[str](), Counter(id(each) for each in evidence.values())
+    for key, each in alike.items():
+        votes.update(dict.fromkeys(_votes(each), numbers[key]) if each.are_numbers else {})
+    asked = {key for key, each in alike.items() if each.are_numbers and _is_in_question(each, options)}
     decisions = {}
     for name, each in evidence.items():
         if name in options.notations:
             decisions[name] = Decision(options.notations[name], KNOWN, False, each.example)
-        elif each.are_numbers and _is_in_question(each, options):
+        elif id(each) in asked:
             decision = _decide_column(each, votes, options, delimiter)
             if decision.notation != Notation() or not _is_plain(each.example):
                 decisions[name] = decision
