@@ -83,7 +83,8 @@ def fit(
     the first goes on, and the others end here, with exit code 0.
 
     Arguments:
-        source: a file, glob, database URL, `bundled:NAME`, data frame or arrays; instead of the recipe's.
+        source: a file, glob, database URL, `bundled:NAME`, `toy:NAME`, data frame or arrays; instead of the
+            recipe's.
         target: the column or columns to predict; instead of the recipe's.
         recipe: a `Recipe`, its settings, or a YAML file; every setting has a default.
         changes: dotted settings on top, for example `{"training.epochs": 20, "model": my_module}`.

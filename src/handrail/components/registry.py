@@ -92,6 +92,7 @@ KINDS: dict[str, Kind] = {
     ),
     "augmentation": Kind("handrail.augmentation", ("inputs",), needs=("forward",)),
     "clip": Kind("handrail.learning", ("parameters",), factory=False),
+    "toy": Kind("handrail.data.sources.toys", factory=False),
 }
 
 

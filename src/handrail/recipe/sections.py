@@ -161,8 +161,8 @@ class DataRecipe(Section):
     """Massage the data: what to read, what to predict, how to divide and encode.
 
     source: a file, a folder of pictures, sounds or texts, a glob, a list of files, a database URL,
-    `bundled:NAME`, or an object in Python. target: one or several columns by name, or by position (1 is the
-    first, −1 the last); folders say it themselves. augment: how training rows are changed at random; `auto`
+    `bundled:NAME`, `toy:NAME`, or an object in Python. target: one or several columns by name, or by position
+    (1 is the first, −1 the last); folders and toys say it themselves. augment: how training rows are changed at random; `auto`
     is what suits the data, an empty list nothing. positive: of two classes the one that F1, precision, recall
     and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …, else the one that
     is rarer in training rows. labels: what becomes of classes that differ in case, white space or a final dot

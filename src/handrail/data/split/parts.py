@@ -116,7 +116,8 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
     """The table, its targets, and for forecasts the season: a row of the table is then a window."""
     if recipe.source is None:
         raise DataError(
-            "no source was given (data.source); expected a file, a folder, a database URL or bundled:NAME."
+            "no source was given (data.source); expected a file, a folder, a database URL, bundled:NAME or "
+            "toy:NAME."
         )
     if recipe.task == "next-token":
         from handrail.data.sources.passages import read_passages
