@@ -29,7 +29,7 @@ def check_target(train: Part, validation: Part, *, task: TaskSpec, balance: str)
     return [
         *check_labels(train, validation, task=task),
         *_find_imbalance(sizes[0], task, balance),
-        *_find_rare_classes(sizes[0], sizes[1], task),
+        *([] if train.table.is_undivided else _find_rare_classes(sizes[0], sizes[1], task)),
     ]
 
 

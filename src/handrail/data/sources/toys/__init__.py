@@ -31,7 +31,8 @@ def read_toy(source: str, options: ReadOptions) -> Table:
     named = dict(zip(toy.frame.columns, frame.columns, strict=True))
     target = named[toy.target] if isinstance(toy.target, str) else [named[name] for name in toy.target]
     arguments = "".join(f",{key}={value}" for key, value in values.items())
-    return Table(frame, source, notes=(f"{TOY}{entry.name}{arguments}",), target=target)
+    notes = (f"{TOY}{entry.name}{arguments}",) if values else ()
+    return Table(frame, source, notes=notes, target=target)
 
 
 def parse_toy(source: str) -> tuple[Component, dict[str, Any]]:
