@@ -168,8 +168,9 @@ class DataRecipe(Section):
     else the one that is rarer in training rows. labels: what becomes of classes that differ in case, white
     space or a final dot alone (Yes, yes): `fold` makes them one, `as_written` keeps them apart, and `auto`
     folds them unless case may be meaning, as in a and A. missing: by column, words and numbers that stand for
-    missing there (`{bmi: [0]}`). validation, test: separate sources for those parts; what is not given is drawn from `source`. sample: train and validate on that many rows (or that share), class by
-    class. duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
+    missing there (`{bmi: [0]}`). validation, test: separate sources for those parts; what is not given is
+    drawn from `source`. sample: train and validate on that many rows (or that share), class by class.
+    duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
     either. stream: read Parquet files block by block instead of whole; `auto` does from 128 MB on, at eight
     bytes a cell.
     """

@@ -32,14 +32,10 @@ def check_repeats(
     ordered = np.sort(train.hashes)
     names = list_some(f"'{name}'" for name in ignored)
     but_for = f", not counting {names} (dropped, or a name of each row)" if ignored else ""
-    return [
-        *(
-            []
-            if train.table.is_undivided
-            else _find_repeats_across(train, validation, sealed, ordered, but_for)
-        ),
-        *_find_repeats_within(train, ordered, but_for),
-    ]
+    within = _find_repeats_within(train, ordered, but_for)
+    if train.table.is_undivided:
+        return within
+    return [*_find_repeats_across(train, validation, sealed, ordered, but_for), *within]
 
 
 def _find_repeats_across(

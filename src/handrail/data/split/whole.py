@@ -70,10 +70,10 @@ def _describe(rows: int, inputs: Sequence[str]) -> Finding:
     return Finding(
         level="note",
         name="truth-table",
-        seen=f"The {rows} rows are the whole truth table of {names}: training, validation and test rows are "
-        "each all of them.",
-        why="No row can be held out without leaving out what is to be learned: the figures say whether the "
-        "table has been learned, not whether what was learned generalises.",
+        seen=f"The {rows} rows are the whole truth table of {names}, and training, validation and test rows "
+        "are each all of them: the figures say whether the table has been learned, not whether what was "
+        "learned generalises.",
+        why="No row can be held out without leaving out what is to be learned.",
         action=action,
         decided=True,
     )
