@@ -70,16 +70,19 @@ def test_what_is_dropped_is_no_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"data.split.method": "random"}, {"data.split.test": 0.25}, {"data.split.seed": 3}, {"data.sample": 2}],
+    "changes", [{"data.split.method": "random"}, {"data.split.test": 0.25}, {"data.split.seed": 3}]
 )
 def test_what_is_asked_of_the_division_goes_first(changes: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="expected at least 10"):
         prepare(compose("toy:xor", changes=changes).data)
-    divided = prepare(compose("toy:parity,inputs=4", changes={**changes, "data.sample": None}).data)
-    if "data.sample" not in changes:
-        assert len(divided.train) + len(divided.validation) + divided.sealed.rows == 16
-        assert "truth-table" not in [finding.name for finding in divided.findings]
+    divided = prepare(compose("toy:parity,inputs=4", changes=changes).data)
+    assert len(divided.train) + len(divided.validation) + divided.sealed.rows == 16
+    assert "truth-table" not in [finding.name for finding in divided.findings]
+
+
+def test_a_sample_is_no_whole_table() -> None:
+    with pytest.raises(DataError, match="expected at least 10"):
+        prepare(compose("toy:xor", changes={"data.sample": 2}).data)
 
 
 def test_sources_of_other_parts_go_first(tmp_path: Path) -> None:
