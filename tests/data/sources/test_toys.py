@@ -1,5 +1,7 @@
 """Generated tables: `toy:NAME,argument=value`."""
 
+import subprocess
+import sys
 from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
@@ -15,6 +17,7 @@ from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe import compose
 from handrail.recipe.reading import ReadOptions
+from handrail.report.catalogue import catalogue, catalogue_text
 
 TOYS = available("toy")
 MOST_ROWS = 60  # more cost time and show nothing else
@@ -32,7 +35,8 @@ def bounds(annotation: Any) -> tuple[type, dict[str, Any]]:
 def values(name: str, annotation: Any) -> st.SearchStrategy[Any]:
     """Any value in range, its ends among them; of rows and the like only small ones."""
     kind, limits = bounds(annotation)
-    low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
+    low = limits["gt"] if "gt" in limits else limits["ge"]
+    high = limits["lt"] if "lt" in limits else limits["le"]
     if kind is int:
         most = {"rows": MOST_ROWS, "inputs": 8}.get(name, high - ("lt" in limits))
         return st.integers(low + ("gt" in limits), most)
@@ -220,3 +224,22 @@ def test_a_recipe_keeps_the_source_as_it_is_and_takes_its_name() -> None:
     recipe = compose("toy:moons,rows=50,noise=0.25")
     assert recipe.data.source == "toy:moons,rows=50,noise=0.25"
     assert recipe.name == "moons"
+
+
+def test_the_catalogue_shows_how_a_toy_is_written() -> None:
+    text = catalogue_text(catalogue("moons"), full=True)
+    assert "handrail fit toy:moons,rows=500" in text
+    assert "whole number from 2 up to 1,000,000" in text
+    assert "handrail fit toy:xor" in catalogue_text(catalogue("xor"), full=True)
+
+
+def test_a_mistake_is_told_before_torch_is_imported() -> None:
+    code = (
+        "import sys\n"
+        "from handrail.cli.early import look_at\n"
+        "from handrail.errors import DataError\n"
+        "try:\n    look_at('toy:mons')\n"
+        "except DataError:\n    sys.exit(3 if 'torch' in sys.modules else 0)\n"
+        "sys.exit(4)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
