@@ -130,9 +130,7 @@ def test_spreadsheets_are_named_whatever_their_ending(file, kind, seen, suffix):
         ("t.sas7bdat", bytes(12) + b"\xc2\xea\x81\x60" + bytes(50), r"SAS file. Save it"),
         ("t.zip", archive("docx"), r"Word document"),
     ],
-    ids=lambda value: (
-        "bytes" if isinstance(value, bytes) else None
-    ),  # an archive holds the time of its making
+    ids=lambda value: "bytes" if isinstance(value, bytes) else None,  # an archive holds the time of its making
 )
 def test_archives_and_files_of_other_programs_are_named(file, name, content, message):
     with pytest.raises(DataError, match=message):
