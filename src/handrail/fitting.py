@@ -83,7 +83,8 @@ def fit(
     the first goes on, and the others end here, with exit code 0.
 
     Arguments:
-        source: a file, glob, database URL, `bundled:NAME`, data frame or arrays; instead of the recipe's.
+        source: a file, glob, database URL, `bundled:NAME`, `toy:NAME`, data frame or arrays; instead of the
+            recipe's.
         target: the column or columns to predict; instead of the recipe's.
         recipe: a `Recipe`, its settings, or a YAML file; every setting has a default.
         changes: dotted settings on top, for example `{"training.epochs": 20, "model": my_module}`.
@@ -281,6 +282,8 @@ def _is_path(source: Any) -> bool:
 
 
 def _check_size(pipeline: Pipeline, data: Dataset, *, chosen: bool) -> list[Finding]:
+    if data.train.table.is_undivided:
+        return []  # more rows there are not
     target, task = data.train.target, data.task
     counts = torch.bincount(target, minlength=len(task.classes)).tolist() if task.is_classification else []
     if task.name == "multi-label":
@@ -292,6 +295,6 @@ def _check_size(pipeline: Pipeline, data: Dataset, *, chosen: bool) -> list[Find
 def _write_split(folder: Folder, data: Dataset) -> None:
     """The part of each row of the source, and the test rows' hashes."""
     with write_atomically(folder.split) as path:
-        write_parts(path, data.parts, ["train", "validation", "test", "left out"])
+        write_parts(path, data.parts, ["train", "validation", "test", "left out", "each"])
     with write_atomically(folder.sealed_hashes) as path:
         pl.DataFrame({"hash": data.sealed.hashes}).write_parquet(path)

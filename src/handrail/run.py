@@ -20,7 +20,7 @@ from handrail.errors import DataError, RunError, visible
 from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
-from handrail.recipe.reading import ReadOptions
+from handrail.recipe.reading import ReadOptions, is_named
 from handrail.runs.answers.predict import (
     Answers,
     generate_text,
@@ -109,7 +109,7 @@ class Run(RunRecord):
     def reading_of(self, source: Any, options: ReadOptions | None) -> ReadOptions:
         """The options for new rows, whose numbers and words for missing are those of the training rows."""
         options = options or ReadOptions()
-        if isinstance(source, Table) or str(source).startswith("bundled:"):
+        if isinstance(source, Table) or is_named(source):
             return options
         known: dict[str, Any] = {
             "notations": {**self.pipeline.encoder.schema.notations, **options.notations},

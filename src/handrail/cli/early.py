@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from handrail.data.raw_files import refuse_special_file
-from handrail.data.sources import PREFIX, look_at_file, matching, read
+from handrail.data.sources import look_at_file, matching, read
 from handrail.data.sources.sql import is_url
+from handrail.data.sources.toys import parse_toy
 from handrail.recipe import SOURCES, Recipe, absolute, compose
-from handrail.recipe.reading import Limits
+from handrail.recipe.reading import TOY, Limits, is_named
 from handrail.recipe.sections import DataRecipe
 
 _SMALL = 2_000_000  # bytes: read in a fraction of the time that importing torch takes
@@ -46,10 +47,12 @@ def look_at(source: str, limits: Limits | None = None) -> None:
     Arguments:
         limits: of its files; without, their sizes are not looked at.
 
-    Raises: `DataError` for a source of which nothing is there, for devices and the like, and for files that
-        are too large.
+    Raises: `DataError` for a source of which nothing is there, for devices and the like, for files that are
+        too large, and for mistakes in what describes a generated table.
     """
-    if is_url(source) or source.startswith(PREFIX):
+    if source.startswith(TOY):
+        parse_toy(source)
+    if is_url(source) or is_named(source):
         return
     paths = matching(source)
     if not any(path.exists() for path in paths):

@@ -11,7 +11,8 @@ import typer
 from handrail.errors import visible
 
 Source = Annotated[
-    str, typer.Argument(help="A file, folder, glob, database URL or bundled:NAME.", show_default=False)
+    str,
+    typer.Argument(help="A file, folder, glob, database URL, bundled:NAME or toy:NAME.", show_default=False),
 ]
 
 

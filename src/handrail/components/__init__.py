@@ -39,8 +39,9 @@ from handrail.components.specification import (
     settings,
     show_value,
     slot_of,
+    type_words,
 )
 
 __all__ = ["KINDS", "Component", "Kind", "Slot", "available", "build", "component", "explain", "find"]
 __all__ += ["hints", "import_path", "is_object", "is_placeholder", "parse", "resolve", "settings"]
-__all__ += ["show_value", "slot_of", "snake_case"]
+__all__ += ["show_value", "slot_of", "snake_case", "type_words"]

@@ -93,6 +93,7 @@ KINDS: dict[str, Kind] = {
     "augmentation": Kind("handrail.augmentation", ("inputs",), needs=("forward",)),
     "clip": Kind("handrail.learning", ("parameters",), factory=False),
     "use": Kind("handrail.tasks", ("task", "network", "points"), factory=False),
+    "toy": Kind("handrail.data.sources.toys", factory=False),
 }
 
 

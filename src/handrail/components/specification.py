@@ -127,3 +127,34 @@ def show_value(value: Any) -> str:
     """A value for a message: one line of at most 78 characters."""
     line, *more = repr(value).splitlines() or [""]
     return f"{line[:76]} …" if more or len(line) > 80 else line
+
+
+def type_words(annotation: Any) -> str:
+    """A type as a person would write it: `number from 0`, `list of whole number above 0`, `a, b or c`."""
+    slot = slot_of(annotation)
+    if slot is not None:
+        return f"list of {slot.kind}s" if slot.many else f"the name of a component: handrail list {slot.kind}"
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        bounds = [words for each in annotation.__metadata__ for words in _bounds(each)]
+        return " ".join([type_words(arguments[0]), *bounds])
+    if str(origin).endswith("Literal"):
+        return " or ".join(str(each) for each in arguments)
+    if origin in (list, tuple):
+        inner = list(dict.fromkeys(type_words(each) for each in arguments if each is not ...))
+        return f"list, each a {' or '.join(inner)}" if inner else "list"
+    if arguments:  # a union
+        return " or ".join(dict.fromkeys(type_words(each) for each in arguments))
+    names = {int: "whole number", float: "number", bool: "true or false", str: "text", type(None): "null"}
+    return names.get(annotation, "anything" if annotation is Any else getattr(annotation, "__name__", ""))
+
+
+def _bounds(mark: Any) -> list[str]:
+    marks = [mark, *getattr(mark, "metadata", ())]
+    words = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
+    return [
+        f"{word} {value:{',' if isinstance(value, int) else 'g'}}"
+        for each in marks
+        for name, word in words.items()
+        if isinstance(value := getattr(each, name, None), int | float) and abs(value) < 2**31 - 1
+    ]

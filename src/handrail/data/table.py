@@ -16,6 +16,8 @@ from handrail.data.stores.store import Stores
 from handrail.recipe.reading import Notation
 from handrail.tools.moved import forward
 
+EACH = 4  # in the place of a part's code: the row is in all three
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -31,7 +33,7 @@ class Table:
         is_text: whether every column is text as it was written, because the format knows no types.
         namer: gives the name of a row by index where rows do not simply count up from `first_row`.
         stores: by column, what no cell can hold (images, series); the cells are places in the store.
-        parts: the part that the source itself gives each row (0 train, 1 validation, 2 test).
+        parts: the part that the source itself gives each row (0 train, 1 validation, 2 test, 4 each of them).
         target: the column or columns that are meant, where the user names none.
         moments: of a table of windows, a hash of each test row of the table that they were cut from.
         unusable: by column, what it holds where that is of no use to a network; the column itself is empty.
@@ -58,6 +60,11 @@ class Table:
     def row_name(self, index: int) -> str:
         """What a person would call the row at this index (from 0): 'row 17', or 'line 18' of a text file."""
         return self.namer(index) if self.namer else f"row {self.first_row + index}"
+
+    @property
+    def is_undivided(self) -> bool:
+        """Whether all rows are in each part, as those of a truth table."""
+        return self.parts is not None and bool((self.parts == EACH).all())
 
     def without_rows(self) -> "Table":
         """What is known of it, without the rows themselves."""

@@ -29,7 +29,7 @@ from handrail.recipe.mistakes import (
     space_mistakes,
     transfer_mistakes,
 )
-from handrail.recipe.reading import ReadOptions
+from handrail.recipe.reading import BUNDLED, TOY, ReadOptions, is_named
 from handrail.recipe.sections import (
     DataRecipe,
     EvaluationRecipe,
@@ -192,7 +192,7 @@ def compose(
     composed = composed.with_values(places)
     if composed.data.source is None:
         raise RecipeError(
-            "no source was given (data.source); expected a file, a database URL or bundled:NAME."
+            "no source was given (data.source); expected a file, a database URL, bundled:NAME or toy:NAME."
         )
     return composed
 
@@ -227,9 +227,7 @@ def _refuse_cluster(address: str | None) -> None:
 
 def absolute(source: Any) -> Any:
     """Local files by their full path, so that a run can be continued from any folder."""
-    if isinstance(source, Path) or (
-        isinstance(source, str) and "://" not in source and not source.startswith("bundled:")
-    ):
+    if isinstance(source, Path) or (isinstance(source, str) and "://" not in source and not is_named(source)):
         return str(expand_user(source).absolute())
     if isinstance(source, list) and all(isinstance(item, str | Path) for item in source):
         return [absolute(item) for item in source]
@@ -237,7 +235,8 @@ def absolute(source: Any) -> Any:
 
 
 def _name_of(source: str) -> str:
-    stem = source.removeprefix("bundled:").split("?")[0].rstrip("/").split("/")[-1].split(".")[0]
+    source = source.removeprefix(BUNDLED).split(",")[0].removeprefix(TOY) if is_named(source) else source
+    stem = source.split("?")[0].rstrip("/").split("/")[-1].split(".")[0]
     name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem)
     return name.strip("-") or "run"
 

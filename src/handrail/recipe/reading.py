@@ -8,11 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from handrail.components.arguments import Count, Fraction, Positive
 
+BUNDLED, TOY = "bundled:", "toy:"
+"What begins the name of a table that comes with handrail, and of one that is generated."
 _DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";"}
 _DELIMITERS |= {"whitespace": " ", "space": " ", "\\s+": " "}
 _WRITTEN = frozenset(("delimiter", "quote", "comment", "decimal", "thousands", "missing"))
 _MOST_SIGNS = 8  # of a comment
 _ITEM = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
+
+
+def is_named(source: object) -> bool:
+    """Whether a source is a name, which says the same everywhere, and no place."""
+    return isinstance(source, str) and source.startswith((BUNDLED, TOY))
 
 
 def written_value(key: str, text: str) -> Any:

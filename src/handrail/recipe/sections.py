@@ -161,17 +161,17 @@ class DataRecipe(Section):
     """Massage the data: what to read, what to predict, how to divide and encode.
 
     source: a file, a folder of pictures, sounds or texts, a glob, a list of files, a database URL,
-    `bundled:NAME`, or an object in Python. target: one or several columns by name, or by position (1 is the
-    first, −1 the last); folders say it themselves. label: where the model learns without a target, a column
-    that no rule sees and that helps to judge what was learned. augment: how training rows are changed at
-    random; `auto` is what suits the data, an empty list nothing. positive: of two classes the one that F1,
-    precision, recall and the threshold are about; by default the second of 0/1, −1/+1, no/yes, false/true …,
-    else the one that is rarer in training rows. labels: what becomes of classes that differ in case, white
-    space or a final dot alone (Yes, yes): `fold` makes them one, `as_written` keeps them apart, and `auto`
-    folds them unless case may be meaning, as in a and A. missing: by column, words and numbers that stand for
-    missing there (`{bmi: [0]}`). validation, test: separate sources for those parts; what is not given is
-    drawn from `source`. sample: train and validate on that many rows (or that share), class by class.
-    duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
+    `bundled:NAME`, `toy:NAME`, or an object in Python. target: one or several columns by name, or by position
+    (1 is the first, −1 the last); folders and toys say it themselves. label: where the model learns without a
+    target, a column that no rule sees and that helps to judge what was learned. augment: how training rows
+    are changed at random; `auto` is what suits the data, an empty list nothing. positive: of two classes the
+    one that F1, precision, recall and the threshold are about; by default the second of 0/1, −1/+1, no/yes,
+    false/true …, else the one that is rarer in training rows. labels: what becomes of classes that differ in
+    case, white space or a final dot alone (Yes, yes): `fold` makes them one, `as_written` keeps them apart,
+    and `auto` folds them unless case may be meaning, as in a and A. missing: by column, words and numbers
+    that stand for missing there (`{bmi: [0]}`). validation, test: separate sources for those parts; what is
+    not given is drawn from `source`. sample: train and validate on that many rows (or that share), class by
+    class. duplicates: `drop` leaves out validation rows that repeat a training row, and test rows that repeat
     either. stream: read Parquet files block by block instead of whole; `auto` does from 128 MB on, at eight
     bytes a cell.
     """

@@ -5,11 +5,11 @@ import re
 import shlex
 import textwrap
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
 
-from handrail.components import KINDS, Component, available, hints, settings, slot_of
+from handrail.components import KINDS, Component, available, hints, settings, type_words
 from handrail.errors import RecipeError, did_you_mean
 from handrail.report.folding import fold
 from handrail.report.wording import align
@@ -59,7 +59,7 @@ def _entry(component: Component) -> dict[str, Any]:
     return {
         "summary": component.summary,
         "settings": {key: None if key in needed else each.default for key, each in parameters.items()},
-        "types": {key: _type_words(annotations.get(key, Any)) for key in parameters},
+        "types": {key: type_words(annotations.get(key, Any)) for key in parameters},
         "required": needed,
         "arguments": {key: arguments[key] for key in parameters if key in arguments},
         "tasks": sorted(component.tasks),
@@ -79,37 +79,6 @@ def _documented(component: Component) -> tuple[list[str], dict[str, str]]:
         arguments |= {name: " ".join(found[2].split()) for name in found[1].split(", ")}
     paragraphs = [" ".join(each.split()) for each in body.split("\n\n")[1:]]
     return [each for each in paragraphs if each], arguments
-
-
-def _type_words(annotation: Any) -> str:
-    """A type as a person would write it: `number from 0`, `list of whole number above 0`, `a, b or c`."""
-    slot = slot_of(annotation)
-    if slot is not None:
-        return f"list of {slot.kind}s" if slot.many else f"the name of a component: handrail list {slot.kind}"
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if hasattr(annotation, "__metadata__"):
-        bounds = [words for each in annotation.__metadata__ for words in _bounds(each)]
-        return " ".join([_type_words(arguments[0]), *bounds])
-    if str(origin).endswith("Literal"):
-        return " or ".join(str(each) for each in arguments)
-    if origin in (list, tuple):
-        inner = list(dict.fromkeys(_type_words(each) for each in arguments if each is not ...))
-        return f"list, each a {' or '.join(inner)}" if inner else "list"
-    if arguments:  # a union
-        return " or ".join(dict.fromkeys(_type_words(each) for each in arguments))
-    names = {int: "whole number", float: "number", bool: "true or false", str: "text", type(None): "null"}
-    return names.get(annotation, "anything" if annotation is Any else getattr(annotation, "__name__", ""))
-
-
-def _bounds(mark: Any) -> list[str]:
-    marks = [mark, *getattr(mark, "metadata", ())]
-    words = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
-    return [
-        f"{word} {value:g}"
-        for each in marks
-        for name, word in words.items()
-        if isinstance(value := getattr(each, name, None), int | float) and abs(value) < 2**31 - 1
-    ]
 
 
 def catalogue_text(entries_by_kind: Catalogue, *, full: bool = False) -> str:
@@ -161,7 +130,10 @@ def _setting_lines(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _how_to_set(kind: str, name: str, entry: Mapping[str, Any]) -> list[str]:
-    """The settings to paste."""
+    """The settings to paste, or the source."""
+    if kind == "toy":
+        first = [f",{key}={_yaml(value)}" for key, value in list(entry["settings"].items())[:1]]
+        return ["  To use it, wherever a source is:", f"    handrail fit toy:{name}{''.join(first)}"]
     if kind in _LISTS:
         return [f"  To use it, name it in the list {_LISTS[kind]}."]
     if kind not in _PLACES:

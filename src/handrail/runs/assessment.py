@@ -29,11 +29,21 @@ from handrail.tools.files import write_atomically
 
 Figures = dict[str, dict[str, Any]]
 _HARDEST = 8
+_WHOLE = "the rows are all that there can be"
 _MOST_READABLE = 100  # columns whose values are kept of such a row
 
 
-def figures(predictions: Outcome, settings: EvaluationRecipe, seed: int = 0) -> Figures:
-    """Every metric with its interval, as JSON holds it: not-a-number becomes null."""
+def figures(
+    predictions: Outcome, settings: EvaluationRecipe, seed: int = 0, *, whole: bool = False
+) -> Figures:
+    """Every metric with its interval, as JSON holds it: not-a-number becomes null.
+
+    Arguments:
+        whole: whether these are all rows that there can be; then no others could give other figures.
+    """
+    if whole:
+        values = predictions.measure().items()
+        return {name: plain_interval(Interval(value, math.nan, math.nan, _WHOLE)) for name, value in values}
     resamples, confidence = settings.resamples, settings.confidence
     intervals = measure_with_intervals(predictions, resamples=resamples, confidence=confidence, seed=seed)
     return {name: plain_interval(interval) for name, interval in intervals.items()}
@@ -47,7 +57,12 @@ def plain_interval(interval: Interval) -> dict[str, Any]:
 
 
 def compare(
-    network: Outcome, baselines: Mapping[str, Outcome], settings: EvaluationRecipe, *, metric: str
+    network: Outcome,
+    baselines: Mapping[str, Outcome],
+    settings: EvaluationRecipe,
+    *,
+    metric: str,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Compare the network with all baselines by one metric, on the same resampled rows.
 
@@ -55,6 +70,9 @@ def compare(
     is worse if one of k beats it by an interval of confidence 1 − (1 − c) / k: the best of k equal baselines
     looks better than it is. The difference shown is that from the baseline with the best metric, or from one
     that is not clearly beaten although the best one is.
+
+    Arguments:
+        whole: whether these are all rows that there can be; then any difference is clear.
 
     Returns: metric, baseline, difference (positive where the network is better), a verdict (better, worse, no
     clear difference, or not comparable), and the reason where the two cannot be compared.
@@ -72,16 +90,18 @@ def compare(
         # Of a baseline that looks better only one thing can be said: that it is, though chosen from several.
         confidence = 1 - (1 - settings.confidence) / len(ranked) if behind else settings.confidence
         resampling = {"resamples": settings.resamples, "confidence": confidence}
-        gaps[name] = _Gap.of(difference(network, baselines[name], metric, **resampling), sign)
+        gap = difference(network, baselines[name], metric, **resampling)
+        gaps[name] = _Gap.of(Interval(gap.value, gap.value, gap.value) if whole else gap, sign)
         if gaps[name].verdict == "no clear difference" and not behind:
             break  # those that follow look worse still, and the network is not better than this one
     order = ("worse", "no clear difference", "not comparable", "better")
     shown = min(gaps, key=lambda name: order.index(gaps[name].verdict))
     gap = gaps[shown]
+    bounds = (math.nan, math.nan) if whole else (gap.low, gap.high)
     return {
         "metric": metric,
         "baseline": shown,
-        "difference": plain_interval(Interval(gap.value, gap.low, gap.high)),
+        "difference": plain_interval(Interval(gap.value, *bounds)),
         "verdict": gap.verdict,
         **({"reason": gap.reason} if gap.verdict == "not comparable" else {}),
     }
@@ -149,12 +169,13 @@ def measure_beside(
         choice: what baselines choose by, as the network did.
     """
     others = pipeline.decoder.baselines(train, part, pipeline.encoder, choice)
-    measured = {name: figures(other, recipe.evaluation) for name, other in others.items()}
+    whole, settings = part.table.is_undivided, recipe.evaluation
+    measured = {name: figures(other, settings, whole=whole) for name, other in others.items()}
     metric = pipeline.decoder.fair_metric or outcome.names()[0]
-    return figures(outcome, recipe.evaluation), {
+    return figures(outcome, settings, whole=whole), {
         "baselines": measured,
         "baseline_remarks": others.remarks,
-        "comparison": compare(outcome, others, recipe.evaluation, metric=metric),
+        "comparison": compare(outcome, others, settings, metric=metric, whole=whole),
     }
 
 

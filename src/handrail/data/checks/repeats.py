@@ -25,14 +25,17 @@ class HashedRows:
 def check_repeats(
     train: HashedRows, validation: HashedRows, *, sealed: np.ndarray, ignored: Sequence[str] = ()
 ) -> list[Finding]:
-    """Duplicates across parts and within the training rows; of test rows only their hashes are used."""
+    """Duplicates across parts and within the training rows; of test rows only their hashes are used.
+
+    Rows that are in each part by decision are no finding.
+    """
     ordered = np.sort(train.hashes)
     names = list_some(f"'{name}'" for name in ignored)
     but_for = f", not counting {names} (dropped, or a name of each row)" if ignored else ""
-    return [
-        *_find_repeats_across(train, validation, sealed, ordered, but_for),
-        *_find_repeats_within(train, ordered, but_for),
-    ]
+    within = _find_repeats_within(train, ordered, but_for)
+    if train.table.is_undivided:
+        return within
+    return [*_find_repeats_across(train, validation, sealed, ordered, but_for), *within]
 
 
 def _find_repeats_across(

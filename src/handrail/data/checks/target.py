@@ -31,7 +31,7 @@ def check_target(train: Part, validation: Part, *, task: TaskSpec, balance: str)
         *check_labels(train, validation, task=task),
         *check_target_markers(train, task.targets[0], classes=True),
         *_find_imbalance(sizes[0], task, balance),
-        *_find_rare_classes(sizes[0], sizes[1], task),
+        *([] if train.table.is_undivided else _find_rare_classes(sizes[0], sizes[1], task)),
     ]
 
 

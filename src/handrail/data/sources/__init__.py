@@ -40,10 +40,11 @@ from handrail.data.sources.media.foreign_boxes import refuse_boxes_file
 from handrail.data.sources.numbers import decide, notations_of, report_decisions, write_plainly
 from handrail.data.sources.objects import from_object, read_pickle
 from handrail.data.sources.sql import is_url, read_sql, sqlite_url
+from handrail.data.sources.toys import read_toy
 from handrail.data.sources.unusable import refuse_unusable
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
-from handrail.recipe.reading import Limits, ReadOptions
+from handrail.recipe.reading import BUNDLED, TOY, Limits, ReadOptions, is_named
 from handrail.tools.files import expand_user
 
 Reader = Callable[..., Table]
@@ -59,7 +60,6 @@ FORMATS: dict[str, str] = {
     **dict.fromkeys((".pkl", ".pickle"), "pickle"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "sqlite"),
 }
-PREFIX = "bundled:"
 _BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 _BY_CONTENT = {"Parquet": "parquet", "Arrow": "arrow", "Arrow stream": "arrow", "NPZ": "npz", "NPY": "npy"}
 _BY_CONTENT |= {"SQLite": "sqlite", "pickle": "pickle"}
@@ -81,7 +81,7 @@ _USED: dict[str, frozenset[str]] = {
     "pickle": _ALWAYS | {"key", "allow_pickle"},
     "sqlite": _ALWAYS | {"table", "query"},
     "sql": _ALWAYS | {"table", "query"},
-    "bundled": frozenset(("names",)),
+    "named": frozenset(("names",)),
     "dictionary": _ALWAYS | {"key"},
 }
 
@@ -98,8 +98,8 @@ def read(
 
     Arguments:
         source: a path, a folder of pictures, sounds or texts, a pattern such as `data/*.csv` or a list of
-            paths (put one below the other), a database URL, `bundled:iris`, or an object: a data frame, an
-            array, a dictionary of columns, a pair (X, y).
+            paths (put one below the other), a database URL, `bundled:iris`, `toy:moons`, or an object: a data
+            frame, an array, a dictionary of columns, a pair (X, y).
         options: settings of reading; what they leave out is detected.
         cache_in: where decoded pictures are kept while they are used; nothing stays there.
         labelled: whether a folder of files must give their classes or other targets.
@@ -165,9 +165,9 @@ def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bo
     if isinstance(source, Table):
         refuse_idle_options(options, frozenset(), source.source)
         return source
-    if isinstance(source, str) and source.startswith(PREFIX):
-        refuse_idle_options(options, _USED["bundled"], source)
-        return _read_example(source, options)
+    if isinstance(source, str) and is_named(source):
+        refuse_idle_options(options, _USED["named"], source)
+        return read_toy(source, options) if source.startswith(TOY) else _read_example(source, options)
     if isinstance(source, str) and is_url(source):
         return _read_url(source, options)
     if isinstance(source, str | Path):
@@ -182,7 +182,7 @@ def _read(source: Any, options: ReadOptions, cache_in: Path | None, labelled: bo
 
 def _read_example(source: str, options: ReadOptions) -> Table:
     """One of scikit-learn's small data sets; the last column is `target`, with the names of the classes."""
-    name = source.removeprefix(PREFIX)
+    name = source.removeprefix(BUNDLED)
     if name not in _BUNDLED:
         raise DataError(f"there is no bundled data set '{name}'.{did_you_mean(name, _BUNDLED)}")
     from sklearn import datasets

@@ -33,8 +33,8 @@ from handrail.tools.panics import PanicError, catch_panics
 _ARRAYS = ("numpy", "torch")
 _FRAMES = ("polars", "pandas", "pyarrow")
 _EXPECTED = (
-    "a path, a URL, 'bundled:NAME', a data frame of polars or pandas, a pyarrow table, a NumPy array, a "
-    "torch tensor, a dictionary of columns, a list of records, or a pair (X, y)"
+    "a path, a URL, 'bundled:NAME', 'toy:NAME', a data frame of polars or pandas, a pyarrow table, a NumPy "
+    "array, a torch tensor, a dictionary of columns, a list of records, or a pair (X, y)"
 )
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from handrail.data.raw_files import COMPRESSED, decode, read_bytes, unpack
-from handrail.data.sources import FORMATS, PREFIX, matching, read, refuse_idle_options
+from handrail.data.sources import FORMATS, matching, read, refuse_idle_options
 from handrail.data.sources.sql import is_url
 from handrail.data.table import Table
 from handrail.data.targets.find import find_targets
 from handrail.errors import DataError, did_you_mean
-from handrail.recipe.reading import ReadOptions
+from handrail.recipe.reading import ReadOptions, is_named
 
 COLUMN = "text"
 _LENGTH = 1000
@@ -45,7 +45,7 @@ def _text_files(source: Any) -> list[Path]:
     listed = source if isinstance(source, list | tuple) else [source]
     if not all(isinstance(part, str | Path) for part in listed):
         return []
-    if any(is_url(str(part)) or str(part).startswith(PREFIX) for part in listed):
+    if any(is_url(str(part)) or is_named(part) for part in listed):
         return []
     paths = [path for part in listed for path in matching(part)]
     files = [file for path in paths for file in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])]

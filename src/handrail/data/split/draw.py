@@ -23,7 +23,7 @@ _ALIASES = {
     **dict.fromkeys(("validation", "val", "valid", "dev"), VALIDATION),
     "test": TEST,
 }
-_FEWEST_ROWS = 10
+FEWEST_ROWS = 10
 
 
 def draw(
@@ -52,9 +52,9 @@ def draw(
     if split.method == "column":
         assert keys is not None
         return _read_parts(keys, with_validation=with_validation, with_test=with_test)
-    if rows < _FEWEST_ROWS and any(shares):
+    if rows < FEWEST_ROWS and any(shares):
         raise DataError(
-            f"{source} has {rows} {'row' if rows == 1 else 'rows'}; expected at least {_FEWEST_ROWS} to draw "
+            f"{source} has {rows} {'row' if rows == 1 else 'rows'}; expected at least {FEWEST_ROWS} to draw "
             "training, validation and test rows from."
         )
     generator = np.random.default_rng([split.seed, 7])

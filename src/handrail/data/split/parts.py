@@ -14,7 +14,8 @@ from handrail.data.sources import read_expecting
 from handrail.data.sources.cells import drop_words_among_numbers
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
 from handrail.data.split.drawn import Drawn, RawRows, rows_at
-from handrail.data.table import Table
+from handrail.data.split.whole import keep_whole
+from handrail.data.table import EACH, Table
 from handrail.data.targets.columns import separator_of, spread_labels
 from handrail.data.targets.find import find_label, find_targets
 from handrail.data.targets.infer import infer_task
@@ -34,6 +35,7 @@ def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     table, targets, season = _read(recipe, cache_in)
     if recipe.task != "forecast":
         check_names(recipe, table.frame.columns, targets)
+        table = keep_whole(recipe, table, targets)
     others = {
         name: _read_part(getattr(recipe, name), table, recipe, cache_in) for name in ("validation", "test")
     }
@@ -78,7 +80,7 @@ def divide(
     rows = []
     for code, name in enumerate(PARTS):
         own = others.get(name)
-        places = np.flatnonzero(parts == code) if own is None else np.arange(len(own.frame))
+        places = np.flatnonzero(np.isin(parts, (code, EACH))) if own is None else np.arange(len(own.frame))
         whole = own or table
         frame = rows_at(whole.frame, places) if own is None else own.frame
         rows.append(RawRows(name, frame, places, whole.without_rows(), len(whole.frame)))
@@ -124,7 +126,8 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
     """The table, its targets, and for forecasts the season: a row of the table is then a window."""
     if recipe.source is None:
         raise DataError(
-            "no source was given (data.source); expected a file, a folder, a database URL or bundled:NAME."
+            "no source was given (data.source); expected a file, a folder, a database URL, bundled:NAME or "
+            "toy:NAME."
         )
     if recipe.task == "next-token":
         from handrail.data.sources.passages import read_passages
@@ -175,7 +178,7 @@ def _draw_codes(
             with_test=others["test"] is None,
             source=name,
         )
-    lacking = {code: not (known == code).any() for code in (VALIDATION, TEST)}
+    lacking = {code: not np.isin(known, (code, EACH)).any() for code in (VALIDATION, TEST)}
     idle = [
         f"data.split.{PARTS[code]}: has no effect on {name}, which says itself what its {PARTS[code]} rows "
         "are; leave it out."

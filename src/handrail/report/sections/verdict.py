@@ -70,7 +70,7 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     sentence = (
         f"{_what(summary['task'], subject)} with {article} {label} of {value}{span} "
         f"on {plural(rows, f'{part} {row}')}; {_standing(results, metric, baseline)} has {other_value}, "
-        f"{_ending(outcome, who, comparison.get('reason'))}{_alone(replicas, metric) if replicas else ''}"
+        f"{_ending(outcome, who, comparison)}{_alone(replicas, metric) if replicas else ''}"
     )
     gap = comparison["difference"]
     gap_texts = difference(metric, gap["value"]), difference_interval(metric, gap)
@@ -141,11 +141,12 @@ def _in_brackets(span: str, confidence: float) -> str:
     return f" ({confidence:.0%} interval {span})".replace("%", "\u202f%", 1) if span else ""
 
 
-def _ending(outcome: str, who: str, reason: str | None) -> str:
+def _ending(outcome: str, who: str, comparison: Mapping[str, Any]) -> str:
+    reason, by_chance = comparison.get("reason"), comparison["difference"]["low"] is not None
     return {
-        "better": f"so the {who} wins by more than chance explains.",
+        "better": f"so the {who} wins{' by more than chance explains' if by_chance else ''}.",
         "worse": f"so the {who} loses to it: use the baseline, or change the recipe.",
-        "even": f"so the {who} does not win beyond noise.",
+        "even": f"so the {who} does not win{' beyond noise' if by_chance else ''}.",
         "unknown": f"and the two cannot be compared{f': {reason}' if reason else ' on these rows'}.",
     }[outcome]
 

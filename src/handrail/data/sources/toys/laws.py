@@ -1,0 +1,61 @@
+"""Numbers that follow a known law."""
+
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from handrail.components import component
+from handrail.data.sources.toys.toy import Rows, Seed, Size, Toy
+
+Coefficient = Annotated[float, Field(ge=-1e6, le=1e6)]
+
+
+@component("toy")
+def line(
+    *,
+    rows: Rows = 200,
+    slope: Coefficient = 2.0,
+    intercept: Coefficient = 1.0,
+    noise: Size = 0.5,
+    seed: Seed = 0,
+) -> Toy:
+    """A noisy line: y = slope·x + intercept + e, x uniform in [−3, 3], e ~ N(0, noise²).
+
+    Arguments:
+        noise: the standard deviation of e, below which no network gets on new rows.
+
+    Source: Gauss 1809
+    """
+    generator = np.random.default_rng(seed)
+    x = generator.uniform(-3, 3, rows)
+    y = slope * x + intercept + noise * generator.standard_normal(rows)
+    return Toy(pl.DataFrame({"x": x, "y": y}), "y")
+
+
+@component("toy")
+def polar(
+    *,
+    rows: Rows = 1000,
+    radius: Annotated[float, Field(gt=0, le=1e6)] = 1.0,
+    noise: Size = 0.0,
+    seed: Seed = 0,
+) -> Toy:
+    """From Cartesian to polar coordinates: r = √(x² + y²), φ = atan2(y, x) in (−π, π], two targets.
+
+    φ jumps by 2π where x < 0 and y changes its sign, which no continuous network follows.
+
+    Arguments:
+        rows: uniform in the disc.
+        radius: of the disc.
+        noise: the standard deviation of Gaussian noise on r and φ.
+
+    Source: Goodfellow, Bengio & Courville 2016 (figure 1.1)
+    """
+    generator = np.random.default_rng(seed)
+    r = radius * np.sqrt(generator.uniform(0, 1, rows))
+    phi = generator.uniform(-np.pi, np.pi, rows)
+    inputs = {"x": r * np.cos(phi), "y": r * np.sin(phi)}
+    drawn = noise * generator.standard_normal((2, rows))
+    return Toy(pl.DataFrame({**inputs, "r": r + drawn[0], "phi": phi + drawn[1]}), ["r", "phi"])
