@@ -180,6 +180,11 @@ class Rule(Protocol):
         """Whether more epochs would change nothing."""
         return False
 
+    @property
+    def ending(self) -> str:
+        """Why the rule has `finished`, for the record."""
+        return "the rule has nothing left to change"
+
     def remark(self) -> str:
         """What to say when all epochs are over and the rule has not `finished`; begins with a separator."""
         return ""
