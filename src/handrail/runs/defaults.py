@@ -186,8 +186,8 @@ def _schedule(learning: Any) -> Any:
     """The schedule of a rule's specification; a rule that knows none keeps its rate."""
     if is_object(learning):
         return learning.specs[1] if isinstance(learning, Gradient) else "constant"
-    name, arguments = parse(learning, "rule")
-    return arguments.get("schedule", "constant") if name == "gradient" else "constant"
+    _, arguments = parse(learning, "rule")
+    return arguments.get("schedule", "constant")
 
 
 def augmentation(inputs: InputShape, *, rows: int, task: TaskSpec) -> tuple[list[Any], str]:

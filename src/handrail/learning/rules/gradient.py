@@ -13,7 +13,7 @@ from handrail.learning.fast.flat_step import FlatSteps
 from handrail.learning.fast.fused_adam import Stepping
 from handrail.learning.optimizers import needs_closure
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
-from handrail.learning.schedules import steps_each_batch
+from handrail.learning.schedules import schedule_state, steps_each_batch
 
 _HERE = "learning.gradient"
 
@@ -122,8 +122,7 @@ class Gradient(Rule):
 
     def state_dict(self) -> dict[str, Any]:
         """The optimizer's and the schedule's."""
-        schedule = {key: value for key, value in self.schedule.state_dict().items() if _is_plain(value)}
-        return {"optimizer": self.optimizer.state_dict(), "schedule": schedule}
+        return {"optimizer": self.optimizer.state_dict(), "schedule": schedule_state(self.schedule)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue the optimizer and the schedule."""
@@ -148,12 +147,3 @@ def _refuse_steps(model: nn.Module) -> None:
 def _keeps_ratios(schedule: Any, steps: int) -> bool:
     """Whether every layer's rate gets the same factor; a peak in numbers (one_cycle) is one for all."""
     return len({factor(steps // 2) for factor in getattr(schedule, "lr_lambdas", ())}) <= 1
-
-
-def _is_plain(value: Any) -> bool:
-    """Numbers, texts and nests of them; functions of a schedule are rebuilt from the recipe."""
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(_is_plain(item) for item in value.values())
-    return value is None or isinstance(value, int | float | str | Tensor)
