@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from handrail.components import is_object, parse
+from handrail.components import find, is_object, parse
 from handrail.data.task import TaskSpec
 from handrail.layers.convolution import usual_widths
 from handrail.learning.rules.gradient import Gradient
@@ -135,7 +135,7 @@ def settle_recipe(
         name = next(iter(choice.model)) if isinstance(choice.model, dict) else choice.model
         reasons.append(f"model {name}: {choice.why}")
     if not is_object(recipe.learning) and recipe.learning == "auto":
-        changes["learning"] = choice.learning
+        changes["learning"] = usual_rule(recipe.model) or choice.learning
     if recipe.training.epochs == "auto":
         changes["training.epochs"] = choice.epochs
     if recipe.training.patience == "auto":
@@ -152,6 +152,13 @@ def settle_recipe(
     if recipe.training.precision == "auto":
         changes["training.precision"] = precision(inputs, device)
     return recipe.with_values(changes), tuple(reasons)
+
+
+def usual_rule(model: Any) -> Any:
+    """What a model that is not trained by gradient says of its rule; None for others."""
+    if is_object(model):
+        return getattr(model, "rule", None)
+    return None if model == "auto" else getattr(find("model", parse(model, "model")[0]).target, "rule", None)
 
 
 def usual_patience(recipe: Recipe, rows: int) -> int | None:

@@ -54,7 +54,7 @@ class Gradient(Rule):
         """Build the optimizer over all parameters to train."""
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not self.parameters:
-            raise RecipeError(f"{_HERE}: the model has no parameters to train.")
+            raise RecipeError(f"{_HERE}: the model has no parameters to train{_other_rule(model)}.")
         _refuse_steps(model)
         self.objective, self.team = plan.objective, plan.team
         self.optimizer: torch.optim.Optimizer = self._optimizer(model)
@@ -129,6 +129,12 @@ class Gradient(Rule):
         self.optimizer.load_state_dict(state["optimizer"])
         self.stepping.forget()
         self.schedule.load_state_dict(state["schedule"])
+
+
+def _other_rule(model: nn.Module) -> str:
+    """What a model without gradients says of its own rule."""
+    names = [name for part in model.modules() if isinstance(name := getattr(part, "rule", None), str)]
+    return f" by gradient; expected learning: {names[0]}" if names else ""
 
 
 def _refuse_steps(model: nn.Module) -> None:
