@@ -81,16 +81,6 @@ def test_with_heaviside_the_steps_are_rosenblatts(gate: str) -> None:
     assert rule.finished == (gate != "xor")
 
 
-def test_what_heaviside_says_at_zero_decides_the_first_step() -> None:
-    """From w = 0: lectures 003 and 004 (> 0) correct a row of class 1, lecture 002 (≥ 0) one of class 0."""
-    for at_zero, target, moved in ((0, 1, 1.0), (0, 0, 0.0), (1, 1, 0.0), (1, 0, -1.0)):
-        model, rule = _model(2), Delta(activation={"heaviside": {"at_zero": at_zero}}, learning_rate=1.0)
-        nn.init.zeros_(model.head.weight)
-        _start(model, rule, "binary")
-        rule.step(model, Batch(torch.ones(1, 2), torch.tensor([target])))
-        assert _parameters(model).tolist() == [[moved] * 3]
-
-
 def _squares(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets).square().sum() / 2
 
@@ -256,6 +246,11 @@ REFUSED = {
     "gaussian": ({"activation": "gaussian"}, "multi-class", "'gaussian' does not tell classes apart"),
     "softmax": ({"activation": "softmax"}, "binary", "'softmax' does not tell classes apart"),
     "relu": ({"activation": "relu"}, "binary", "'relu' is not at its middle where the score is 0"),
+    "zero": (
+        {"activation": {"heaviside": {"at_zero": 1.0}}},
+        "binary",
+        "'heaviside' fires where the score is 0, which is answered with no; leave at_zero out",
+    ),
     "labels": ({"activation": "softplus"}, "multi-label", "'softplus' is not at its middle"),
 }
 

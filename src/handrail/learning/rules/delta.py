@@ -100,6 +100,8 @@ class Delta(Rule):
         if self.task != "multi-class" and abs(around - (low + high) / 2) > _ALIKE:
             text = "is not at its middle where the score is 0, which is where the answer turns"
             self._refuse(f"{text}; expected linear, heaviside, sigmoid or tanh")
+        if self.task != "multi-class" and middle - (low + high) / 2 > _ALIKE:
+            self._refuse("fires where the score is 0, which is answered with no; leave at_zero out")
         return float(low), float(high)
 
     def _refuse(self, why: str) -> None:
