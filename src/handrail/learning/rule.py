@@ -150,10 +150,10 @@ class Rule(Protocol):
     """How one step changes the parameters.
 
     Only `start` and `step` have to be written; the rest has a default that suits rules without state.
-    A rule whose configuration makes sense for some losses only says so in `losses`, by task.
+    A rule whose configuration makes sense for some losses only says so in `losses`, by task, once it is made.
     """
 
-    losses: ClassVar[Mapping[str, Any]] = {}
+    losses: Mapping[str, Any] = {}
     "The loss that `objective.loss: auto` means under this rule, by task; else the task's usual one."
     divides: ClassVar[bool] = False
     "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."

@@ -19,6 +19,8 @@ from handrail.learning.rules.delta import Delta
 from handrail.learning.rules.rosenblatt import Rosenblatt
 from handrail.models.linear import Linear
 from handrail.objectives.objective import Objective
+from handrail.objectives.signs import sign_mse
+from handrail.training.job import usual_loss
 
 GATES = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "xor": [0, 1, 1, 0]}
 FOUR = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -237,6 +239,31 @@ def test_a_rule_that_goes_on_knows_its_schedule(schedule: str) -> None:
     assert rule.learning_rate == successor.learning_rate
     assert rule.learning_rate is not None
     assert rule.learning_rate < 0.002
+
+
+@pytest.mark.parametrize(
+    ("activation", "task", "loss"),
+    [
+        ("linear", "binary", "sign_mse"),
+        ("tanh", "multi-label", "sign_mse"),
+        ("linear", "regression", "mse"),
+        ("heaviside", "multi-class", {"hinge": {"margin": 0.0}}),
+        ("sigmoid", "binary", "binary_cross_entropy"),
+        ("softmax", "multi-class", "cross_entropy"),
+    ],
+)
+def test_epochs_are_compared_by_what_the_rule_descends(activation: str, task: str, loss: Any) -> None:
+    """The loss of the validation rows under `objective.loss: auto`; the scores of ADALINE are no log odds."""
+    assert usual_loss({"delta": {"activation": activation}}, task) == loss
+
+
+def test_the_loss_of_adaline_is_the_squared_error_of_its_scores() -> None:
+    scores, codes = _normal(6, 3), torch.arange(6) % 3
+    signs = 2 * np.eye(3)[codes.numpy()] - 1
+    expected = ((scores.numpy() - signs) ** 2).mean(axis=1)
+    np.testing.assert_allclose(sign_mse(scores, codes).numpy(), expected, rtol=1e-6)
+    expected = (scores[:, 0].numpy() - (2 * (codes.numpy() > 0) - 1)) ** 2
+    np.testing.assert_allclose(sign_mse(scores[:, :1], (codes > 0).long()).numpy(), expected, rtol=1e-6)
 
 
 REFUSED = {

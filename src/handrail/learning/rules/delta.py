@@ -1,7 +1,7 @@
 """The delta rule of a single layer of neurons."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,10 @@ from handrail.learning.schedules import schedule_state, steps_each_batch
 from handrail.learning.single_layer import single_layer
 
 _HERE = "learning.delta"
-_TASKS = ("binary", "multi-class", "multi-label", "regression")
+_CLASSES = ("binary", "multi-class", "multi-label")
+_TASKS = (*_CLASSES, "regression")
+_LOG_ODDS = ("sigmoid", "softmax")  # whose scores minimise the usual losses of classes
+_LOSSES: Mapping[str, Any] = {"heaviside": {"hinge": {"margin": 0.0}}}
 _FAR = 50.0  # a weighted sum at which units that have a limit have reached it
 _NEAR = 1e-3
 _ALIKE = 0.01
@@ -47,8 +50,6 @@ class Delta(Rule):
     Source: Widrow & Hoff 1960
     """
 
-    losses: ClassVar[Mapping[str, Any]] = {"binary": "mse", "multi-class": "mse"}
-
     def __init__(
         self,
         *,
@@ -59,6 +60,8 @@ class Delta(Rule):
         self.rate = learning_rate
         self.activation_spec = resolve("activation", activation, f"{_HERE}.activation")
         self.schedule_spec = resolve("schedule", schedule, f"{_HERE}.schedule")
+        name = next(iter(self.activation_spec)) if isinstance(self.activation_spec, dict) else ""
+        self.losses = {} if name in _LOG_ODDS else dict.fromkeys(_CLASSES, _LOSSES.get(name, "sign_mse"))
         self.changed = self.at_rest = False
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:

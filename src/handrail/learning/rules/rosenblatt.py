@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class Rosenblatt(Rule):
     Duda & Hart 1973 (Kesler's construction)
     """
 
-    losses: ClassVar[Mapping[str, Any]] = {"binary": _LOSS, "multi-class": _LOSS}
+    losses: Mapping[str, Any] = {"binary": _LOSS, "multi-class": _LOSS}
 
     def __init__(self, *, learning_rate: Positive = 1.0) -> None:
         self.rate = learning_rate
