@@ -237,7 +237,7 @@ def test_networks_stay_as_they_are_on_a_single_row(entry: Component, kind: type,
 
 
 def is_trained(module: nn.Module) -> bool:
-    """Whether it learns by gradient; others have a rule of their own, and say which."""
+    """Whether it learns by gradient; others have a rule of their own."""
     return any(parameter.requires_grad for parameter in module.parameters())
 
 
@@ -260,7 +260,7 @@ def test_networks_learn_rows_by_heart(entry: Component, kind: type, given: type)
     if sum(parameter.numel() for parameter in model.parameters()) > LARGE:
         return
     if not is_trained(model):
-        with pytest.raises(RecipeError, match=f"no parameters to train by gradient; .*: {model.rule}"):
+        with pytest.raises(RecipeError, match="the model has no parameters to train"):
             Gradient().start(model, plan_of("multi-class"))
         return
     rule = Gradient(optimizer={"adamw": {"learning_rate": 0.02 if kind is int else 0.003}})

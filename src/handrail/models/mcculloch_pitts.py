@@ -26,7 +26,7 @@ class McCullochPitts(nn.Module):
     Source: McCulloch & Pitts 1943
     """
 
-    rule: ClassVar[str] = "truth_table"
+    own_rule: ClassVar[str] = "truth_table"
     "What `learning: auto` means for this model."
 
     def __init__(

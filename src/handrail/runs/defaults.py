@@ -154,11 +154,12 @@ def settle_recipe(
     return recipe.with_values(changes), tuple(reasons)
 
 
-def usual_rule(model: Any) -> Any:
-    """What a model that is not trained by gradient says of its rule; None for others."""
-    if is_object(model):
-        return getattr(model, "rule", None)
-    return None if model == "auto" else getattr(find("model", parse(model, "model")[0]).target, "rule", None)
+def usual_rule(model: Any) -> str | None:
+    """The rule that a model names as its `own_rule`; None for those that learn by gradient."""
+    if not is_object(model) and model == "auto":
+        return None
+    target = model if is_object(model) else find("model", parse(model, "model")[0]).target
+    return getattr(target, "own_rule", None)
 
 
 def usual_patience(recipe: Recipe, rows: int) -> int | None:

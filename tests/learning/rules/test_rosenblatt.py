@@ -1,5 +1,6 @@
 """The perceptron's rule against the lectures' printed traces, Novikoff's bound and its own promises."""
 
+import copy
 import math
 from typing import Any, cast
 
@@ -144,6 +145,19 @@ def test_weights_that_come_back_are_a_proof_in_any_order_of_rows(seed: int) -> N
         rule, _ = _shuffled(start, _rows(FOUR, gate), most=200, seed=seed)
         assert rule.separated
         assert not rule.came_back
+
+
+def test_weights_before_an_interruption_may_come_back_after_it() -> None:
+    model, rule = _perceptron()
+    rows = _rows(FOUR, [0, 1, 1, 0])
+    _epochs(model, rule, rows, most=2)
+    twin = copy.deepcopy(model)
+    successor = Rosenblatt()
+    successor.start(twin, _plan())
+    successor.load_state_dict(copy.deepcopy(rule.state_dict()))
+    assert _epochs(twin, successor, rows, most=1) == 1
+    assert successor.came_back
+    assert successor.passes == 3
 
 
 def test_rounding_is_never_taken_for_weights_that_come_back() -> None:

@@ -133,7 +133,7 @@ class Gradient(Rule):
 
 def _other_rule(model: nn.Module) -> str:
     """What a model without gradients says of its own rule."""
-    names = [name for part in model.modules() if isinstance(name := getattr(part, "rule", None), str)]
+    names = [name for part in model.modules() if isinstance(name := getattr(part, "own_rule", None), str)]
     return f" by gradient; expected learning: {names[0]}" if names else ""
 
 
