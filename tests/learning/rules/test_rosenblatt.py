@@ -163,7 +163,7 @@ def test_weights_before_an_interruption_may_come_back_after_it() -> None:
 def test_rounding_is_never_taken_for_weights_that_come_back() -> None:
     """Beside w = 10⁸ a change by 1 is rounded away: the weights stay, although the classes are separable."""
     rows = _rows([[1.0], [2.0]], [0, 1])
-    rule, passes = _shuffled((0.0, 1e8), rows, most=30)
+    rule, passes = _shuffled((1e8, 1e8), rows, most=30)
     assert passes == 30
     assert not rule.finished
     assert rule.remark().startswith("; the classes are linearly separable (margin γ = ")
