@@ -18,6 +18,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 FORMULAS = {
     "linear": lambda x: x,
     "heaviside": lambda x: np.where(x > 0, 1.0, 0.0),
+    "gaussian": lambda x: np.exp(-(x**2)),
     "sigmoid": _sigmoid,
     "softplus": lambda x: np.log1p(np.exp(x)),
     "tanh": lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
@@ -66,6 +67,9 @@ def test_settings_change_the_formula() -> None:
     x = inputs.numpy()
     leaky = build("activation", {"leaky_relu": {"negative_slope": 0.3}}, 4)(inputs)
     np.testing.assert_allclose(leaky.numpy(), np.maximum(0.3 * x, x))
+    for at_zero in (0.0, 0.5, 1.0):
+        step = build("activation", {"heaviside": {"at_zero": at_zero}}, 4)(inputs)
+        np.testing.assert_array_equal(step.numpy(), np.heaviside(x, at_zero))
     elu = build("activation", {"elu": {"alpha": 2.0}}, 4)(inputs)
     np.testing.assert_allclose(elu.numpy(), np.where(x >= 0, x, 2 * (np.exp(x) - 1)), atol=1e-12)
     quick = build("activation", {"gelu": {"approximate": "tanh"}}, 4)(inputs)

@@ -28,6 +28,7 @@ RULES = {
     },
     "lbfgs": {"learning.gradient.optimizer": "lbfgs", "data.balance": "undersample"},
     "rosenblatt": {"learning": "rosenblatt", "model": "linear"},
+    "delta": {"learning": "delta", "model": "linear"},
     "least_squares": {"learning": "least_squares", "model": "mlp"},
 }
 

@@ -36,6 +36,7 @@ RULES = {
         "training.together": False,
     },
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 7},
+    "delta": {"learning": "delta", "model": "linear", "training.epochs": 7},
     "least_squares": {"learning": "least_squares", "model": {"mlp": {"hidden": [200]}}, "training.epochs": 1},
 }
 COMMON = {

@@ -21,6 +21,7 @@ RULES = {
         "training.epochs": 4,
     },
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 4},
+    "delta": {"learning": "delta", "model": "linear", "training.epochs": 4},
     "least_squares": {"learning": "least_squares", "model": "linear"},
 }
 SOURCES = [

@@ -6,6 +6,7 @@ Each is a function of `features`, the number of units that it is applied to, and
 
 from typing import Annotated, ClassVar, Literal
 
+import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
@@ -21,12 +22,26 @@ class Identity(nn.Identity):
 
 
 class Heaviside(nn.Module):
-    """y = 1 where x > 0, else 0, in x's shape and type. No gradient flows through it."""
+    """y = 1 where x > 0, `at_zero` where x = 0, else 0, in x's shape and type; no gradient flows through."""
+
+    is_activation: ClassVar[bool] = True
+
+    def __init__(self, at_zero: float = 0.0) -> None:
+        super().__init__()
+        self.at_zero = at_zero
+
+    def forward(self, inputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        above = (inputs > 0).to(inputs.dtype)
+        return above + self.at_zero * (inputs == 0).to(inputs.dtype) if self.at_zero else above
+
+
+class Gaussian(nn.Module):
+    """y = exp(−x²)."""
 
     is_activation: ClassVar[bool] = True
 
     def forward(self, inputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        return (inputs > 0).to(inputs.dtype)
+        return torch.exp(-inputs.square())
 
 
 def is_activation(module: nn.Module) -> bool:
@@ -43,15 +58,27 @@ def linear(features: int) -> nn.Module:
 
 
 @component("activation")
-def heaviside(features: int) -> nn.Module:
+def heaviside(features: int, *, at_zero: Annotated[float, Field(ge=0, le=1)] = 0.0) -> nn.Module:
     """Heaviside step: y = 1 where x > 0, else 0.
 
-    The lectures print both x > 0 and x ≥ 0; a unit whose sum is exactly at its threshold stays silent here.
     The derivative is zero, so that layers below it learn by no gradient; rules without gradients can use it.
+
+    Arguments:
+        at_zero: y where x = 0: a unit whose sum is exactly at its threshold is silent at 0 and fires at 1
+            (McCulloch & Pitts). The lectures print both x > 0 and x ≥ 0.
 
     Source: McCulloch & Pitts 1943
     """
-    return Heaviside()
+    return Heaviside(at_zero)
+
+
+@component("activation")
+def gaussian(features: int) -> nn.Module:
+    """Gaussian: y = exp(−x²), a unit that answers to sums near 0 alone.
+
+    Source: Hartman, Keeler & Kowalski 1990
+    """
+    return Gaussian()
 
 
 @component("activation")

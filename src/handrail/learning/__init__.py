@@ -2,6 +2,8 @@
 
 gradient       `Gradient`: back-propagation and an optimizer, with schedules and clipping
 rosenblatt     `Rosenblatt`: the perceptron's own rule
+delta          `Delta`: ADALINE's rule, with any activation
+truth_table    `TruthTable`: threshold units set from a table
 least_squares  `LeastSquares`: the last layer in closed form
 
 May import `objectives`, `layers` and rows of data. A new rule is a file in `rules/`, a new optimizer or
@@ -9,8 +11,20 @@ schedule a function or class in the file of that name; `fast/` holds quicker way
 """
 
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
+from handrail.learning.rules.delta import Delta
 from handrail.learning.rules.gradient import Gradient
 from handrail.learning.rules.least_squares import LeastSquares
 from handrail.learning.rules.rosenblatt import Rosenblatt
+from handrail.learning.rules.truth_table import TruthTable
 
-__all__ = ["Batch", "Gradient", "LeastSquares", "Measures", "Rosenblatt", "Rule", "TrainingPlan"]
+__all__ = [
+    "Batch",
+    "Delta",
+    "Gradient",
+    "LeastSquares",
+    "Measures",
+    "Rosenblatt",
+    "Rule",
+    "TrainingPlan",
+    "TruthTable",
+]

@@ -152,10 +152,10 @@ class Rule(Protocol):
     """How one step changes the parameters.
 
     Only `start` and `step` have to be written; the rest has a default that suits rules without state.
-    A rule whose configuration makes sense for some losses only says so in `losses`, by task.
+    A rule whose configuration makes sense for some losses only says so in `losses`, by task, once it is made.
     """
 
-    losses: ClassVar[Mapping[str, Any]] = {}
+    losses: Mapping[str, Any] = {}
     "The loss that `objective.loss: auto` means under this rule, by task; else the task's usual one."
     models: ClassVar[tuple[str, ...]] = ()
     "The models that it can teach, by name; any where there are none."
@@ -183,6 +183,11 @@ class Rule(Protocol):
     def finished(self) -> bool:
         """Whether more epochs would change nothing."""
         return False
+
+    @property
+    def ending(self) -> str:
+        """Why the rule has `finished`, for the record."""
+        return "the rule has nothing left to change"
 
     def remark(self) -> str:
         """What to say when all epochs are over and the rule has not `finished`; begins with a separator."""

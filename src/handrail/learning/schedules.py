@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, SupportsFloat
 
 from pydantic import Field
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
@@ -22,6 +23,19 @@ from handrail.errors import RecipeError
 def steps_each_batch(schedule: LRScheduler) -> bool:
     """Whether to call `step()` after each update; a plateau schedule gets each validation's loss instead."""
     return not isinstance(schedule, ReduceLROnPlateau)
+
+
+def schedule_state(schedule: LRScheduler) -> dict[str, Any]:
+    """What a checkpoint can hold of a schedule's state; its functions are rebuilt from the recipe."""
+    return {key: value for key, value in schedule.state_dict().items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.values())
+    return value is None or isinstance(value, int | float | str | Tensor)
 
 
 @component("schedule")

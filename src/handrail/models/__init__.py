@@ -1,6 +1,6 @@
 """Choose the model: networks as plain `torch.nn.Module`s, made for the shapes of their inputs and outputs.
 
-rows of numbers  linear, mlp, highway
+rows of numbers  linear, mlp, highway; mcculloch_pitts for truth tables
 images           lenet5, cnn, alexnet, vgg, resnet, plain_net, local_net; unet for masks, detector for boxes
 volumes          volume_cnn
 series           series_cnn, nlinear (forecasts), rnn, lstm, gru, transformer

@@ -27,7 +27,8 @@ class KMeans(nn.Module):
     Source: Steinhaus 1956; MacQueen 1967; Lloyd 1982
     """
 
-    alone: ClassVar[Alone] = Alone("clusters", learning="lloyd", epochs=300, batch_size=8192)
+    alone: ClassVar[Alone] = Alone("clusters", epochs=300, batch_size=8192)
+    rules: ClassVar[tuple[str, ...]] = ("lloyd", "gradient")
 
     def __init__(
         self,

@@ -17,7 +17,6 @@ class Alone:
 
     Arguments:
         task: the one that it serves, of `LONE_TASKS`.
-        learning: the rule by which it learns; of a rule, nothing.
         epochs: passes over the training rows, at most.
         batch_size: rows a step; None where it does not matter.
         patience: validations without improvement before training stops; None: never.
@@ -25,7 +24,6 @@ class Alone:
     """
 
     task: str
-    learning: Any = None
     epochs: int = 100
     batch_size: int | None = None
     patience: int | None = 15
@@ -37,17 +35,22 @@ def alone_of(kind: str, spec: Any) -> Alone | None:
     return getattr(spec if is_object(spec) else _target(kind, spec), "alone", None)
 
 
+def usual_rule(model: Any) -> str | None:
+    """What `learning: auto` means for a model: the first of its `rules`; None where any teaches it."""
+    return next(iter(_names("model", model, "rules")), None)
+
+
 def unsuited(model: Any, rule: Any) -> str:
     """Why a rule cannot teach a model; empty where it can, or where nothing is known of either.
 
     A rule that teaches some models only names them in `models`, a model that some rules alone can teach names
-    these in `rules`.
+    these in `rules`, the usual one first.
     """
     if any(not is_object(spec) and spec == "auto" for spec in (model, rule)):
         return ""
     taught, teachers = _names("rule", rule, "models"), _names("model", model, "rules")
     names = _name("model", model), _name("rule", rule)
-    if taught and names[0] not in taught:
+    if taught and not is_object(model) and names[0] not in taught:
         known = list_some(taught, last=" and ")
         return f"learning.{names[1]}: teaches {known}, and not {names[0]}; choose another."
     if teachers and names[1] not in teachers:

@@ -114,7 +114,7 @@ def _idle_learning(recipe: Any) -> Iterator[str]:
     if rule == "least_squares" and (is_object(loss) or _name(loss, "loss") not in ("auto", "mse", "")):
         reason = "has no effect under learning.least_squares, which solves for the squared error"
         yield f"objective.loss: {reason}; leave it out, or learn by gradient."
-    if rule in ("rosenblatt", "least_squares") and recipe.training.compile is True:
+    if rule in ("delta", "rosenblatt", "least_squares", "truth_table") and recipe.training.compile is True:
         yield f"training.compile: has no effect under learning.{rule}; leave it out."
 
 

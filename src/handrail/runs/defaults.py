@@ -10,7 +10,7 @@ from handrail.data.task import TaskSpec
 from handrail.layers.convolution import usual_widths
 from handrail.learning.rules.gradient import Gradient
 from handrail.recipe import Recipe
-from handrail.recipe.alone import alone_of
+from handrail.recipe.alone import alone_of, usual_rule
 from handrail.shapes import (
     BoxShape,
     ImageShape,
@@ -63,7 +63,9 @@ def choose_alone(model: Any, *, task: TaskSpec) -> Choice | None:
     alone = alone_of("model", model)
     if alone is None:
         return None
-    return Choice(model, alone.learning, alone.epochs, why, batch=alone.batch_size, patience=alone.patience)
+    return Choice(
+        model, usual_rule(model), alone.epochs, why, batch=alone.batch_size, patience=alone.patience
+    )
 
 
 def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: int) -> Choice:
@@ -148,7 +150,7 @@ def settle_recipe(
         name = next(iter(choice.model)) if isinstance(choice.model, dict) else choice.model
         reasons.append(f"model {name}: {choice.why}")
     if not is_object(recipe.learning) and recipe.learning == "auto":
-        changes["learning"] = choice.learning
+        changes["learning"] = usual_rule(recipe.model) or choice.learning
     if recipe.training.epochs == "auto":
         changes["training.epochs"] = choice.epochs
     if recipe.training.patience == "auto":
@@ -200,8 +202,8 @@ def _schedule(learning: Any) -> Any:
     """The schedule of a rule's specification; a rule that knows none keeps its rate."""
     if is_object(learning):
         return learning.specs[1] if isinstance(learning, Gradient) else "constant"
-    name, arguments = parse(learning, "rule")
-    return arguments.get("schedule", "constant") if name == "gradient" else "constant"
+    _, arguments = parse(learning, "rule")
+    return arguments.get("schedule", "constant")
 
 
 def augmentation(inputs: InputShape, *, rows: int, task: TaskSpec) -> tuple[list[Any], str]:

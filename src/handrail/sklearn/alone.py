@@ -13,7 +13,7 @@ from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.network import model_in, model_inputs
 from handrail.recipe import Recipe
-from handrail.recipe.alone import Alone, alone_of
+from handrail.recipe.alone import Alone, alone_of, usual_rule
 from handrail.sklearn.base import ARRAYS, NetworkEstimator
 from handrail.sklearn.rows import Rows, as_frame, encode, is_mixed
 
@@ -64,7 +64,7 @@ class LoneEstimator(NetworkEstimator):
         recipe, alone = super()._recipe(), self._alone
         changes: dict[str, Any] = {"data.task": alone.task}
         if self.learning == "auto":
-            changes["learning"] = alone.learning
+            changes["learning"] = usual_rule(self.model)
         for name, usual in (("epochs", alone.epochs), ("patience", alone.patience)):
             if getattr(self, name) == "auto":
                 changes[f"training.{name}"] = usual

@@ -183,7 +183,7 @@ class Engine:
             self._compare(number, validation["loss"])
         if self.validation is None and number in self.losses:
             self.rule.observe(self.losses[number])
-        finished = "the rule has nothing left to change" if self.rule.finished else ""
+        finished = self.rule.ending if self.rule.finished else ""
         progress.close(number, seconds, limits, finished=finished, remark=self.rule.remark)
         self.callbacks.notify("on_epoch_end", self, number, figures)
 

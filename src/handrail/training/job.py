@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handrail.components import find, is_object, parse
+from handrail.components import build, is_object, parse
 from handrail.data.balance import class_weights, epoch_order
 from handrail.data.rows import Rows
 from handrail.data.task import TaskSpec
@@ -44,8 +44,7 @@ _PROPER = frozenset(
 
 def usual_loss(rule: Any, task: str) -> Any:
     """What `objective.loss: auto` means: what the rule says, else the task's usual loss."""
-    target = type(rule) if is_object(rule) else find("rule", parse(rule, "rule")[0]).target
-    return getattr(target, "losses", {}).get(task, USUAL_LOSS[task])
+    return getattr(build("rule", rule), "losses", {}).get(task, USUAL_LOSS[task])
 
 
 def loss_of(recipe: Recipe, task: TaskSpec) -> Any:
@@ -56,10 +55,8 @@ def loss_of(recipe: Recipe, task: TaskSpec) -> Any:
 
 def gives_probabilities(recipe: Recipe, task: TaskSpec) -> bool:
     """Whether training minimises a loss whose best scores are log odds (a proper scoring rule)."""
-    rule = recipe.learning
-    target = type(rule) if is_object(rule) else find("rule", parse(rule, "rule")[0]).target
     loss = loss_of(recipe, task)
-    has_own_loss = task.name in getattr(target, "losses", {})
+    has_own_loss = task.name in getattr(build("rule", recipe.learning), "losses", {})
     return not has_own_loss and not is_object(loss) and parse(loss, "loss")[0] in _PROPER
 
 

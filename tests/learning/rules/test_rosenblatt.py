@@ -1,5 +1,6 @@
 """The perceptron's rule against the lectures' printed traces, Novikoff's bound and its own promises."""
 
+import copy
 import math
 from typing import Any, cast
 
@@ -57,7 +58,7 @@ def _epochs(model: nn.Module, rule: Rosenblatt, rows: Batch, *, most: int, size:
 
 
 def test_or_step_by_step_as_printed() -> None:
-    """From w = (0, 1, 0) with η = 1; the weights before each row, and those at the end."""
+    """Lecture 004, from w = (0, 1, 0) with η = 1; the weights before each row, and those at the end."""
     model, rule = _perceptron((0, 1, 0))
     printed = [
         (0, 1, 0),
@@ -76,13 +77,30 @@ def test_or_step_by_step_as_printed() -> None:
     assert _weights(model) == (0, 1, 1)
 
 
+AND_003 = [  # the weights (b, x₁, x₂) after each row of each pass, rows in the lecture's order
+    [(1, 1, 1), (0, 0, 1), (-1, 0, 0), (-1, 0, 0)],
+    [(0, 1, 1), (-1, 0, 1), (-1, 0, 1), (-1, 0, 1)],
+    [(0, 1, 2), (-1, 0, 2), (-2, 0, 1), (-2, 0, 1)],
+    [(-1, 1, 2), (-1, 1, 2), (-2, 1, 1), (-2, 1, 1)],
+    [(-1, 2, 2), (-2, 1, 2), (-2, 1, 2), (-2, 1, 2)],
+    [(-2, 1, 2)] * 4,
+]
+
+
 def test_and_step_by_step_as_printed() -> None:
-    """From w = (0, 0, 0): (1, 1, 1) after the first row, (0, 0, 1) after the second."""
+    """Lecture 003, from w = (0, 0, 0): it prints the first two steps, the others are computed from its rule;
+    the sixth pass changes nothing, and training ends.
+    """
     model, rule = _perceptron()
-    rule.step(model, _rows([[1.0, 1.0]], [1]))
-    assert _weights(model) == (1, 1, 1)
-    rule.step(model, _rows([[1.0, 0.0]], [0]))
-    assert _weights(model) == (0, 0, 1)
+    for number, passed in enumerate(AND_003):
+        assert not rule.finished
+        for x, target, weights in zip(FOUR[::-1], [1, 0, 0, 0], passed, strict=True):
+            # The lecture's order is (1, 1), (1, 0), (0, 1), (0, 0).
+            rule.step(model, _rows([x], [target]))
+            assert _weights(model) == weights, number
+        rule.end_epoch(model)
+    assert rule.finished
+    assert rule.passes == 6
 
 
 @pytest.mark.parametrize(
@@ -94,10 +112,86 @@ def test_separable_truth_tables_are_learned_and_training_ends(name: str, targets
     assert ((model(torch.tensor(FOUR))[:, 0] > 0).int().tolist()) == targets
 
 
-def test_xor_never_ends() -> None:
+def test_xor_ends_when_a_pass_brings_back_weights_that_it_had() -> None:
+    """Minsky & Papert 1969: the weights stay bounded, so that whole numbers come back; here in pass 3."""
     model, rule = _perceptron()
-    assert _epochs(model, rule, _rows(FOUR, [0, 1, 1, 0]), most=200) == 201
+    assert _epochs(model, rule, _rows(FOUR, [0, 1, 1, 0]), most=200) == 3
+    assert not rule.separated
+    proof = "pass 3 brought back weights that an earlier one had"
+    assert rule.ending == f"the classes are not linearly separable (proven: {proof})"
     assert float(rule.step(model, _rows(FOUR, [0, 1, 1, 0]))["errors"]) > 0
+
+
+def _shuffled(
+    start: tuple[float, ...], rows: Batch, *, most: int, seed: int = 0, rate: float = 1.0
+) -> tuple[Rosenblatt, int]:
+    model, rule = _perceptron(start, rate=rate)
+    generator = torch.Generator().manual_seed(seed)
+    for number in range(1, most + 1):
+        rule.step(model, rows.take(torch.randperm(len(rows), generator=generator)))
+        rule.end_epoch(model)
+        if rule.finished:
+            return rule, number
+    return rule, most
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_that_come_back_are_a_proof_in_any_order_of_rows(seed: int) -> None:
+    """Where a hyperplane separates, each change raises w·w*: no order brings weights back."""
+    start = (0.3, -0.7, 0.1)  # rounded at first; whole steps are exact once the last digits are gone
+    rule, _ = _shuffled(start, _rows(FOUR, [0, 1, 1, 0]), most=200, seed=seed)
+    assert rule.came_back
+    for gate in ([0, 1, 1, 1], [0, 0, 0, 1], [1, 0, 0, 0]):
+        rule, _ = _shuffled(start, _rows(FOUR, gate), most=200, seed=seed)
+        assert rule.separated
+        assert not rule.came_back
+
+
+def test_weights_before_an_interruption_may_come_back_after_it() -> None:
+    model, rule = _perceptron()
+    rows = _rows(FOUR, [0, 1, 1, 0])
+    _epochs(model, rule, rows, most=2)
+    twin = copy.deepcopy(model)
+    successor = Rosenblatt()
+    successor.start(twin, _plan())
+    successor.load_state_dict(copy.deepcopy(rule.state_dict()))
+    assert _epochs(twin, successor, rows, most=1) == 1
+    assert successor.came_back
+    assert successor.passes == 3
+
+
+def test_rounding_is_never_taken_for_weights_that_come_back() -> None:
+    """Beside w = 10⁸ a change by 1 is rounded away: the weights stay, although the classes are separable."""
+    rows = _rows([[1.0], [2.0]], [0, 1])
+    rule, passes = _shuffled((1e8, 1e8), rows, most=30)
+    assert passes == 30
+    assert not rule.finished
+    assert rule.remark().startswith("; the classes are linearly separable (margin γ = ")
+
+
+def test_a_row_without_weight_is_no_error_and_changes_nothing() -> None:
+    model, rule = _perceptron()
+    rows = Batch(torch.tensor(FOUR), torch.tensor([0, 1, 1, 0]), torch.tensor([1.0, 1.0, 1.0, 0.0]))
+    _epochs(model, rule, rows, most=50)
+    assert rule.separated
+
+
+def test_what_is_said_after_the_last_pass() -> None:
+    """Not separated after N passes: proven not to be separable, or with the margin, or unknown."""
+    noisy = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
+    model, rule = _perceptron()
+    _epochs(model, rule, Batch(noisy, torch.arange(40) % 2), most=3)
+    proof = "the classes are not linearly separable (proven by a linear programme)"
+    assert rule.remark() == f"; not separated after 3 passes: {proof}"
+    model, rule = _perceptron()
+    _epochs(model, rule, _rows(FOUR, [0, 0, 0, 1]), most=1)
+    margin = "(margin γ = 0.243; from w = 0 at most 51 changes are needed)"
+    text = f"the classes are linearly separable {margin}, but not yet separated after 1 pass: train longer"
+    assert rule.remark() == f"; {text}"
+    rule.load_state_dict(rule.state_dict())
+    rule._rows = None
+    unknown = "perhaps the classes are not linearly separable"
+    assert rule.remark() == f"; not separated after 1 pass: {unknown}"
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,7 +13,7 @@ from handrail.learning.fast.flat_step import FlatSteps
 from handrail.learning.fast.fused_adam import Stepping
 from handrail.learning.optimizers import needs_closure
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
-from handrail.learning.schedules import steps_each_batch
+from handrail.learning.schedules import schedule_state, steps_each_batch
 
 _HERE = "learning.gradient"
 
@@ -54,7 +54,7 @@ class Gradient(Rule):
         """Build the optimizer over all parameters to train."""
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not self.parameters:
-            raise RecipeError(f"{_HERE}: the model has no parameters to train.")
+            raise RecipeError(f"{_HERE}: the model has no parameters to train{_other_rule(model)}.")
         _refuse_steps(model)
         self.objective, self.team = plan.objective, plan.team
         self.optimizer: torch.optim.Optimizer = self._optimizer(model)
@@ -122,14 +122,19 @@ class Gradient(Rule):
 
     def state_dict(self) -> dict[str, Any]:
         """The optimizer's and the schedule's."""
-        schedule = {key: value for key, value in self.schedule.state_dict().items() if _is_plain(value)}
-        return {"optimizer": self.optimizer.state_dict(), "schedule": schedule}
+        return {"optimizer": self.optimizer.state_dict(), "schedule": schedule_state(self.schedule)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue the optimizer and the schedule."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.stepping.forget()
         self.schedule.load_state_dict(state["schedule"])
+
+
+def _other_rule(model: nn.Module) -> str:
+    """What a model without gradients says of its own rule."""
+    names = [rules[0] for part in model.modules() if isinstance(rules := getattr(part, "rules", None), tuple)]
+    return f" by gradient; expected learning: {names[0]}" if names else ""
 
 
 def _refuse_steps(model: nn.Module) -> None:
@@ -148,12 +153,3 @@ def _refuse_steps(model: nn.Module) -> None:
 def _keeps_ratios(schedule: Any, steps: int) -> bool:
     """Whether every layer's rate gets the same factor; a peak in numbers (one_cycle) is one for all."""
     return len({factor(steps // 2) for factor in getattr(schedule, "lr_lambdas", ())}) <= 1
-
-
-def _is_plain(value: Any) -> bool:
-    """Numbers, texts and nests of them; functions of a schedule are rebuilt from the recipe."""
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(_is_plain(item) for item in value.values())
-    return value is None or isinstance(value, int | float | str | Tensor)

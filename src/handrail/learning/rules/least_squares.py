@@ -1,7 +1,7 @@
 """The last layer in closed form."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class LeastSquares(Rule):
     Source: Gauss 1809; ridge: Hoerl & Kennard 1970; random first layers: Huang 2006
     """
 
-    losses: ClassVar[Mapping[str, Any]] = dict.fromkeys(("binary", "multi-class", "regression"), "mse")
+    losses: Mapping[str, Any] = dict.fromkeys(("binary", "multi-class", "regression"), "mse")
 
     def __init__(self, *, ridge: NonNegative = 1e-6) -> None:
         self.ridge = ridge

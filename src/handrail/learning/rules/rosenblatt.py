@@ -1,7 +1,8 @@
 """The perceptron's own rule."""
 
+import hashlib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from handrail.components import component
 from handrail.components.arguments import Positive
 from handrail.errors import RecipeError
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
-from handrail.learning.separability import are_separable
+from handrail.learning.separability import are_separable, widest_separation
+from handrail.learning.single_layer import single_layer
 
 _FEW = 200_000  # numbers in the rows of an epoch
+_PASSES = 1000  # whose weights are remembered
 _LOSS = {"hinge": {"margin": 0.0}}
 
 
@@ -25,8 +28,11 @@ class Rosenblatt(Rule):
     unit of the true class gains η·x and the unit that won loses it. A row's weight multiplies its η.
 
     From w = 0, classes that a hyperplane separates by the margin γ (‖w‖ = 1, rows no longer than R, both with
-    the 1 of the bias) cost at most (R/γ)² changes, and training ends after an epoch without an error. On
-    other classes that never happens, and the weights that were best on validation rows are kept.
+    the 1 of the bias) cost at most (R/γ)² changes, and training ends after a pass without an error. For other
+    classes no end comes by itself. But where hyperplanes separate the classes, every change turns the weights
+    further towards them: weights that come back, in whatever order the rows came, prove that there are none.
+    Then training ends, too. It is taken for a proof only where no change was rounded since, as with truth
+    tables. The weights that were best on validation rows are kept.
 
     Arguments:
         learning_rate: η. From w = 0 it changes the weights' size alone, not what they answer.
@@ -34,15 +40,18 @@ class Rosenblatt(Rule):
     Raises: `RecipeError` for tasks without classes, models of more than a single layer, and penalties, which
     it does not follow.
 
-    Source: Rosenblatt 1958; the bound: Novikoff 1962; classes: Duda & Hart 1973 (Kesler's construction)
+    Source: Rosenblatt 1958; the bound: Novikoff 1962; weights that come back: Minsky & Papert 1969; classes:
+    Duda & Hart 1973 (Kesler's construction)
     """
 
-    losses: ClassVar[Mapping[str, Any]] = {"binary": _LOSS, "multi-class": _LOSS}
+    losses: Mapping[str, Any] = {"binary": _LOSS, "multi-class": _LOSS}
 
     def __init__(self, *, learning_rate: Positive = 1.0) -> None:
         self.rate = learning_rate
-        self.errors = 0
-        self.separated = False
+        self.errors = self.passes = 0
+        self.separated = self.came_back = False
+        self._before: list[str] = []  # digests of the weights at the ends of passes
+        self._exact = True  # no change was rounded in this pass
         self._epoch: list[tuple[np.ndarray, list[int]]] = []
         self._whole = True  # the rows above are those of an epoch from its beginning
         self._few = True
@@ -54,19 +63,23 @@ class Rosenblatt(Rule):
             text = f"found the task '{plan.task}', expected classes (binary or multi-class)."
             raise RecipeError(f"learning.rosenblatt: {text}")
         refuse_penalties(plan, "rosenblatt")
-        self.layer = single_layer(model)
+        self.layer = single_layer(model, "rosenblatt")
+        self._before = [self._digest()]
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """One pass over the rows of the batch, each of which may change the weights."""
         # In the layer's own precision, so that batches of any size give the same bits.
-        parameters = (self.layer.weight, self.layer.bias)
-        weights, bias = (parameter.detach().cpu().numpy().copy() for parameter in parameters)
-        rows, targets = batch.inputs.cpu().numpy(), batch.targets.cpu().tolist()
+        weights, bias = self._weights()
+        rows, targets = batch.inputs.flatten(1).cpu().numpy(), batch.targets.cpu().tolist()
         rates = [self.rate] * len(rows) if batch.weights is None else (self.rate * batch.weights).tolist()
         self._note(rows, targets)
-        change = _one_unit if len(bias) == 1 else _several_units
-        examples = zip(rows, targets, rates, strict=True)
-        errors = sum(change(weights, bias, x, target, rate) for x, target, rate in examples)
+        errors = 0
+        for x, target, rate in zip(rows, targets, rates, strict=True):
+            turns = _turns(weights, bias, x, target) if rate > 0 else ()
+            for unit, sign in turns:
+                exact = _turn(weights, bias, x, unit=unit, by=sign * rate, check=self._exact)
+                self._exact = self._exact and exact
+            errors += bool(turns)
         with torch.no_grad():
             self.layer.weight.copy_(torch.from_numpy(weights))
             self.layer.bias.copy_(torch.from_numpy(bias))
@@ -74,14 +87,29 @@ class Rosenblatt(Rule):
         share = torch.tensor(errors / max(len(batch), 1))
         return {"loss": share, "errors": share}
 
+    def _weights(self) -> tuple[np.ndarray, np.ndarray]:
+        parameters = (self.layer.weight, self.layer.bias)
+        weights, bias = (parameter.detach().cpu().numpy().copy() for parameter in parameters)
+        return weights, bias
+
     def end_epoch(self, model: nn.Module) -> None:
-        """Note whether the epoch passed without an error."""
+        """Note whether the pass had no error, or brought back weights that an earlier one ended with."""
+        self.passes += 1
         self.separated = self.errors == 0
-        self.errors = 0
+        digest = self._digest()
+        earlier = self._before if self._exact else []
+        self.came_back = not self.separated and digest in earlier
+        self._before = [*earlier, digest][-_PASSES:]
+        self.errors, self._exact = 0, True
         if self._epoch and self._few:
             rows, targets = zip(*self._epoch, strict=True)
             self._rows = np.concatenate(rows), np.concatenate([np.array(codes) for codes in targets])
         self._epoch, self._whole = [], True
+
+    def _digest(self) -> str:
+        return hashlib.blake2b(
+            b"".join(part.tobytes() for part in self._weights()), digest_size=16
+        ).hexdigest()
 
     def _note(self, rows: np.ndarray, targets: list[int]) -> None:
         """Keep the rows of one epoch, if they are few, for a proof that no hyperplane separates them."""
@@ -91,62 +119,68 @@ class Rosenblatt(Rule):
 
     @property
     def finished(self) -> bool:
-        """After an epoch without an error nothing changes any more."""
-        return self.separated
+        """After a pass without an error, or one that brought back weights."""
+        return self.separated or self.came_back
+
+    @property
+    def ending(self) -> str:
+        if self.came_back:
+            proof = f"pass {self.passes:,} brought back weights that an earlier one had"
+            return f"the classes are not linearly separable (proven: {proof})"
+        return super().ending
 
     def remark(self) -> str:
         """Rosenblatt's rule stops by itself only where a hyperplane separates the classes.
 
         Of few rows a linear programme tells whether one does.
         """
+        passes = f"{self.passes:,} pass{'es' if self.passes != 1 else ''}"
         separable = None if self._rows is None else are_separable(*self._rows)
+        if separable is False:
+            proof = "the classes are not linearly separable (proven by a linear programme)"
+            return f"; not separated after {passes}: {proof}"
         if separable is None:
-            return "; the classes were not separated: perhaps they are not linearly separable"
-        if separable:
-            return "; the classes are linearly separable, but were not separated yet: train longer"
-        return "; the classes are not linearly separable (proven by a linear programme)"
+            return f"; not separated after {passes}: perhaps the classes are not linearly separable"
+        separated = f"the classes are linearly separable{self._margin()}"
+        return f"; {separated}, but not yet separated after {passes}: train longer"
+
+    def _margin(self) -> str:
+        found = None if self._rows is None else widest_separation(*self._rows)
+        if found is None:
+            return ""
+        return f" (margin γ = {found.margin:.3g}; from w = 0 at most {found.changes:,} changes are needed)"
 
     @property
     def learning_rate(self) -> float | None:
         return self.rate
 
     def state_dict(self) -> dict[str, Any]:
-        return {"errors": self.errors, "separated": self.separated}
+        flags = {"separated": self.separated, "came_back": self.came_back, "exact": self._exact}
+        return {"errors": self.errors, "passes": self.passes, "before": list(self._before), **flags}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.errors, self.separated = state["errors"], state["separated"]
+        self.passes, self.came_back = state.get("passes", 0), state.get("came_back", False)
+        self._before, self._exact = list(state.get("before", [])), state.get("exact", True)
         self._whole = False  # until the next epoch begins
 
 
-def single_layer(model: nn.Module) -> nn.Linear:
-    """The one linear layer of a network that consists of it alone; it has a bias.
-
-    Raises: `RecipeError` for any other network.
-    """
-    idle = (nn.Identity, nn.Sequential)
-    leaves = [part for part in model.modules() if not list(part.children()) and type(part) not in idle]
-    layers = [module for module in leaves if type(module) is nn.Linear and module.bias is not None]
-    if len(layers) != 1 or len(leaves) != 1:
-        names = ", ".join(type(module).__name__ for module in leaves) or "nothing"
-        text = f"found a model of {names}; expected one linear layer with a bias (model: linear)."
-        raise RecipeError(f"learning.rosenblatt: {text}")
-    return layers[0]
-
-
-def _one_unit(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int, rate: float) -> int:
-    error = target - int(weights[0] @ x + bias[0] > 0)
-    if error:
-        weights[0] += rate * error * x
-        bias[0] += rate * error
-    return abs(error)
-
-
-def _several_units(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int, rate: float) -> int:
+def _turns(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, target: int) -> tuple[tuple[int, int], ...]:
+    """The units that a row turns, towards it (+1) or away (−1); none where it is answered rightly."""
+    if len(bias) == 1:
+        error = target - int(weights[0] @ x + bias[0] > 0)
+        return ((0, error),) if error else ()
     winner = int(np.argmax(weights @ x + bias))
-    if winner == target:
-        return 0
-    weights[target] += rate * x
-    bias[target] += rate
-    weights[winner] -= rate * x
-    bias[winner] -= rate
-    return 1
+    return () if winner == target else ((target, 1), (winner, -1))
+
+
+def _turn(weights: np.ndarray, bias: np.ndarray, x: np.ndarray, *, unit: int, by: float, check: bool) -> bool:
+    """Add `by`·(x, 1) to a unit's weights; whether nothing was rounded, if that is to be checked."""
+    before = (weights[unit].astype(np.float64), float(bias[unit])) if check else None
+    weights[unit] += by * x
+    bias[unit] += by
+    if before is None:
+        return False
+    rate = float(weights.dtype.type(by))
+    same = np.array_equal(weights[unit] - before[0], rate * x.astype(np.float64))
+    return same and float(bias[unit]) - before[1] == rate
