@@ -29,6 +29,7 @@ RULES = {
     "lbfgs": {"learning.gradient.optimizer": "lbfgs", "data.balance": "undersample"},
     "rosenblatt": {"learning": "rosenblatt", "model": "linear"},
     "least_squares": {"learning": "least_squares", "model": "mlp"},
+    "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}},
 }
 
 
