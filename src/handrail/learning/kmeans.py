@@ -61,18 +61,15 @@ def seed_centres(rows: Rows, k: int, generator: Generator) -> Centres:
     Source: Arthur & Vassilvitskii 2007
     """
     if not 1 <= k <= len(rows):
-        raise DataError(
-            f"found {len(rows)} rows for {k} centres; expected 1 centre at least, and a row for each."
-        )
+        raise DataError(f"found {len(rows)} rows for {k} centres; expected 1 to {len(rows)} centres.")
     chosen = [int(torch.randint(len(rows), (), generator=generator))]
     closest = squared_distances(rows, rows[chosen])[:, 0]
     draws = 2 + int(math.log(k))
     while len(chosen) < k:
         sums = closest.double().cumsum(dim=0)
         if not sums[-1] > 0:
-            raise DataError(
-                f"found {len(chosen)} different rows for {k} centres; expected a different one for each."
-            )
+            found = len(chosen)
+            raise DataError(f"found {found} different rows for {k} centres; expected 1 to {found} centres.")
         marks = torch.rand(draws, generator=generator, dtype=torch.float64).to(sums.device) * sums[-1]
         candidates = torch.searchsorted(sums, marks, right=True).clamp(max=len(rows) - 1)
         squares = torch.minimum(squared_distances(rows, rows[candidates]), closest.unsqueeze(1))

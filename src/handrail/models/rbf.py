@@ -79,8 +79,9 @@ class RBF(nn.Module):
     """Radial basis network: y = Σₖ wₖ·φ(‖x − cₖ‖/σₖ) + b, or with local lines Σₖ (Aₖ·x + wₖ)·φ(…) + b.
 
     It learns in both ways. `least_squares` places the centres by k-means in a first epoch and solves for w, A
-    and b in a second. `gradient` changes everything, centres and widths included, which begin as draws of
-    N(0, 1), so inputs should be standardised; `transfer.start` lets it begin where least squares ended.
+    and b in a second. `gradient` changes everything, centres and widths included. They begin as draws of
+    N(0, 1), so inputs should be standardised, or where `transfer.start` names a run that placed them. A
+    penalty on weights, or weight decay, draws centres towards 0 too.
 
     Arguments:
         inputs: images, series and volumes are flattened.

@@ -139,5 +139,7 @@ def test_one_epoch_is_too_short_for_both() -> None:
 def test_more_units_than_different_rows_are_refused() -> None:
     model, rows = _network(units=7), _rows(6)
     rule = _started(model)
-    with pytest.raises(RecipeError, match=r"model: .*: found 6 rows for 7 centres; expected .* fewer units"):
+    with pytest.raises(
+        RecipeError, match=r"model: the units .* 6 rows for 7 centres; expected 1 to 6 .* fewer units"
+    ):
         _epoch(rule, model, rows)
