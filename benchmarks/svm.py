@@ -49,13 +49,15 @@ def measured(count: int, columns: int, turns: int) -> str:
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
     found: dict[str, float] = {}
     for _ in range(turns):
-        for name, model in (("ours", network(count)), ("theirs", LinearSVC(random_state=0))):
+        contenders: dict[str, Any] = {"ours": network(count), "theirs": LinearSVC(random_state=0)}
+        for name, model in contenders.items():
             began = time.perf_counter()
             model.fit(rows, codes)
             seconds[name].append(time.perf_counter() - began)
-            head: Any = model.pipeline_.network.head if isinstance(model, NetworkClassifier) else None
-            own = (model.coef_, model.intercept_) if head is None else (head.weight, head.bias)
-            found[name] = objective(rows, codes, *(np.asarray(part.tolist()) for part in own))
+        head = contenders["ours"].pipeline_.network.head
+        weights, bias = (np.asarray(part.tolist()) for part in (head.weight, head.bias))
+        found["ours"] = objective(rows, codes, weights, bias)
+        found["theirs"] = objective(rows, codes, contenders["theirs"].coef_, contenders["theirs"].intercept_)
     ours, theirs = (statistics.median(seconds[name]) for name in ("ours", "theirs"))
     times = f"{ours:.3f} | {theirs:.3f} | {ours / theirs:.2f}"
     return f"| {count:,} | {columns} | {times} | {found['ours']:.6f} | {found['theirs']:.6f} |"
