@@ -44,8 +44,8 @@ def objective(rows: np.ndarray, codes: np.ndarray, weights: np.ndarray, bias: np
 
 def measured(count: int, columns: int, turns: int) -> str:
     """A row of the table."""
-    raw, codes = make_classification(count, columns, n_informative=columns // 2, random_state=0)
-    rows = np.asarray(StandardScaler().fit_transform(raw))
+    raw, drawn = make_classification(count, columns, n_informative=columns // 2, random_state=0)
+    rows, codes = np.asarray(StandardScaler().fit_transform(raw)), np.asarray(drawn)
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
     found: dict[str, float] = {}
     for _ in range(turns):
