@@ -30,6 +30,7 @@ RULES = {
     "rosenblatt": {"learning": "rosenblatt", "model": "linear"},
     "delta": {"learning": "delta", "model": "linear"},
     "least_squares": {"learning": "least_squares", "model": "mlp"},
+    "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}},
 }
 
 

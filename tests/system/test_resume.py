@@ -38,6 +38,7 @@ RULES = {
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 7},
     "delta": {"learning": "delta", "model": "linear", "training.epochs": 7},
     "least_squares": {"learning": "least_squares", "model": {"mlp": {"hidden": [200]}}, "training.epochs": 1},
+    "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}, "training.epochs": 2},
 }
 COMMON = {
     "training.patience": None,

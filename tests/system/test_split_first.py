@@ -23,6 +23,7 @@ RULES = {
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 4},
     "delta": {"learning": "delta", "model": "linear", "training.epochs": 4},
     "least_squares": {"learning": "least_squares", "model": "linear"},
+    "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}},
 }
 SOURCES = [
     "csv",

@@ -9,10 +9,9 @@ import torch
 from sklearn.cluster import KMeans as Reference
 from torch import Tensor
 
-from handrail.errors import RecipeError
+from handrail.errors import DataError, RecipeError
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.lloyd import Lloyd
-from handrail.learning.seeding import seed_centres
 from handrail.models.kmeans import KMeans
 from handrail.objectives.objective import Objective
 from handrail.shapes import NoTarget
@@ -102,26 +101,9 @@ def test_more_clusters_than_rows_are_refused():
         begin(batch_of(torch.randn(5, 2)), 9)
 
 
-def test_centres_begin_at_rows_that_lie_apart():
-    """Arthur & Vassilvitskii 2007: of far groups each gets a centre, where random rows often miss one."""
-    hits, random_hits = 0, 0
-    for seed in range(20):
-        rows = blobs(200, 8, apart=50.0, seed=3)
-        generator = torch.Generator().manual_seed(seed)
-        chosen = seed_centres(rows, 8, generator)
-        assert all((rows == row).all(dim=1).any() for row in chosen)
-        hits += len({int(torch.cdist(rows[:8], row[None]).argmin()) for row in chosen}) == 8
-        drawn = rows[torch.randperm(200, generator=generator)[:8]]
-        random_hits += len({int(torch.cdist(rows[:8], row[None]).argmin()) for row in drawn}) == 8
-    assert hits == 20
-    assert random_hits < 10
-
-
-def test_rows_that_are_all_alike_do_no_harm():
-    rows = batch_of(torch.ones(10, 2))
-    model, rule = begin(rows, 3)
-    learn(model, rule, rows)
-    assert torch.equal(model.centres.detach(), torch.ones(3, 2))
+def test_fewer_different_rows_than_clusters_are_refused():
+    with pytest.raises(DataError, match="found 1 different rows for 3 centres"):
+        begin(batch_of(torch.ones(10, 2)), 3)
 
 
 def test_rows_far_from_zero_keep_their_digits():

@@ -12,6 +12,7 @@ from handrail.components import component
 from handrail.components.arguments import NonNegative
 from handrail.errors import RecipeError
 from handrail.layers.noise import GaussianNoise, NoisyLinear
+from handrail.learning.placing import Placing, layers_to_place
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties, sign_targets
 
 _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
@@ -29,13 +30,18 @@ class LeastSquares(Rule):
     Rows count by their weights where they have some. Directions in which the features do not vary get no
     weight, so that columns which depend on each other do no harm.
 
+    Units that stand at places among the rows (`rbf`) are placed first, by k-means on what their layer is
+    given: one epoch more for each such layer, after which the last layer answers 0 until it is solved for.
+
     Arguments:
         ridge: λ ≥ 0, as a share of the mean diagonal of ΦᵀΦ: scikit-learn's alpha is ridge · mean(diag(ΦᵀΦ)).
 
     Raises: `RecipeError` when the model does not end in a linear layer, or holds what acts in training by
-    gradient alone (dropout, noise, batch normalisation); for penalties, which it does not follow.
+    gradient alone (dropout, noise, batch normalisation); for penalties, which it does not follow; for
+        fewer epochs than it takes, or fewer different rows than there are units to place.
 
-    Source: Gauss 1809; ridge: Hoerl & Kennard 1970; random first layers: Huang 2006
+    Source: Gauss 1809; ridge: Hoerl & Kennard 1970; random first layers: Huang 2006; placed units: Moody &
+    Darken 1989
     """
 
     losses: Mapping[str, Any] = dict.fromkeys(("binary", "multi-class", "regression"), "mse")
@@ -50,6 +56,11 @@ class LeastSquares(Rule):
         _refuse_idle_layers(model)
         self.task = plan.task
         self.head = last_layer(model)
+        self.placing = [Placing(layer, plan.seed) for layer in layers_to_place(model)]
+        passes = len(self.placing) + 1
+        if plan.epochs < passes:
+            why = "least_squares first places the model's units, then solves for its last layer"
+            raise RecipeError(f"training.epochs: found {plan.epochs}, expected {passes} or more: {why}.")
         units = self.head.in_features + 1
         device = self.head.weight.device
         self.gram = torch.zeros(units, units, dtype=torch.float64, device=device)
@@ -57,7 +68,9 @@ class LeastSquares(Rule):
 
     @torch.no_grad()
     def step(self, model: nn.Module, batch: Batch) -> Measures:
-        """Add the rows of the batch to the sums."""
+        """Add the rows of the batch to the sums; before that, to those among which units are placed."""
+        if self.placing:
+            return {"loss": self._watch(model, batch)}
         features, outputs = _features(model, self.head, batch.inputs)
         ones = torch.ones(len(batch), 1, dtype=torch.float64, device=features.device)
         phi = torch.cat([features.double(), ones], dim=1)
@@ -67,9 +80,25 @@ class LeastSquares(Rule):
         self.moment += weighted.T @ targets
         return {"loss": (outputs.double() - targets).square().mean()}
 
+    def _watch(self, model: nn.Module, batch: Batch) -> Tensor:
+        placing = self.placing[0]
+        [(rows, _)], outputs = _pass(model, placing.layer, batch.inputs)
+        placing.add(rows)
+        targets = sign_targets(batch.targets, self.head.out_features, self.task).double()
+        return (outputs.double() - targets).square().mean()
+
     @torch.no_grad()
     def end_epoch(self, model: nn.Module) -> None:
-        """Solve for the last layer's weights and bias."""
+        """Place units where some are not; else solve for the last layer's weights and bias."""
+        if self.placing:
+            self.placing.pop(0).finish()
+            self.head.weight.zero_()
+            if self.head.bias is not None:
+                self.head.bias.zero_()
+            return
+        self._solve()
+
+    def _solve(self) -> None:
         system, moment = self.gram.cpu().clone(), self.moment.cpu()
         system.diagonal()[:-1] += self.ridge * system.diagonal().mean()
         # To a diagonal of ones, so that columns in different units differ from columns that say nothing.
@@ -87,9 +116,14 @@ class LeastSquares(Rule):
         return self.solved
 
     def state_dict(self) -> dict[str, Any]:
-        return {"gram": self.gram, "moment": self.moment, "solved": self.solved}
+        placing = [placing.state_dict() for placing in self.placing]
+        return {"gram": self.gram, "moment": self.moment, "solved": self.solved, "placing": placing}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        states = state.get("placing", [])  # of earlier versions there is none
+        self.placing = self.placing[len(self.placing) - len(states) :]
+        for placing, own in zip(self.placing, states, strict=True):
+            placing.load_state_dict(own)
         self.gram = state["gram"].to(self.gram)
         self.moment = state["moment"].to(self.moment)
         self.solved = state["solved"]
@@ -118,12 +152,22 @@ def _features(model: nn.Module, head: nn.Linear, inputs: Tensor) -> tuple[Tensor
 
     Raises: `RecipeError` when something follows the last linear layer.
     """
+    caught, outputs = _pass(model, head, inputs)
+    same = len(caught) == 1 and caught[0][1].shape == outputs.shape
+    if not same or not torch.allclose(caught[0][1], outputs, rtol=0, atol=0, equal_nan=True):
+        text = "the model's answer is not its last linear layer's; expected it to end there."
+        raise RecipeError(f"learning.least_squares: {text}")
+    return caught[0]
+
+
+def _pass(model: nn.Module, layer: nn.Module, inputs: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    """What the layer is given and gives, each time that it is used, and the model's outputs."""
     caught: list[tuple[Tensor, Tensor]] = []
 
     def catch(_module: nn.Module, layer_inputs: tuple[Tensor, ...], output: Tensor) -> None:
         caught.append((layer_inputs[0], output))
 
-    handle = head.register_forward_hook(catch)
+    handle = layer.register_forward_hook(catch)
     training = model.training
     try:
         model.eval()
@@ -131,8 +175,4 @@ def _features(model: nn.Module, head: nn.Linear, inputs: Tensor) -> tuple[Tensor
     finally:
         handle.remove()
         model.train(training)
-    same = len(caught) == 1 and caught[0][1].shape == outputs.shape
-    if not same or not torch.allclose(caught[0][1], outputs, rtol=0, atol=0, equal_nan=True):
-        text = "the model's answer is not its last linear layer's; expected it to end there."
-        raise RecipeError(f"learning.least_squares: {text}")
-    return caught[0]
+    return caught, outputs

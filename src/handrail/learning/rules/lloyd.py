@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
+from handrail.learning.kmeans import nearest, own_squares, seed_centres
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
-from handrail.learning.seeding import sample_rows, seed_centres
+from handrail.learning.seeding import sample_rows
 from handrail.models.kmeans import KMeans
 from handrail.network import model_in, model_inputs
 
@@ -64,7 +65,8 @@ class Lloyd(Rule):
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """Add the rows of the batch to the sums of their centres."""
         rows = model_inputs(model, batch.inputs).flatten(1)
-        distances, codes = model_in(model)(rows).min(dim=1)
+        codes = nearest(rows, self.centres)
+        distances = own_squares(rows, codes, self.centres)
         weights = torch.ones_like(distances) if batch.weights is None else batch.weights
         self.sums.index_add_(0, codes, rows.double() * weights.double().unsqueeze(1))
         self.weights.index_add_(0, codes, weights.double())
