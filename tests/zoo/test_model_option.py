@@ -44,7 +44,7 @@ def test_what_differs_is_refused(model: str, setting: str) -> None:
 def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """What a command that fails with exit code 2 says."""
     monkeypatch.setattr(sys, "argv", ["handrail", *arguments])
-    with pytest.raises(SystemExit, match="^2$"):
+    with pytest.raises(SystemExit, match=r"^2$"):
         main()
     return capsys.readouterr().err
 
