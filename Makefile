@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint types docs check benchmark format clean
+.PHONY: demo test test-slow lint types docs check benchmark zoo format clean
 
 demo: $(VENV)/.core  ## fit the bundled digits, open the seal once, say where the report is
 	$(BIN)/handrail fit bundled:digits --target target --test
@@ -33,6 +33,9 @@ format: $(VENV)/.dev
 
 benchmark: $(VENV)/.benchmark  ## side by side with others, into benchmarks/results/
 	$(BIN)/python benchmarks/tables.py
+
+zoo: $(VENV)/.core  ## fit the systems of the zoo, into docs/zoo.md
+	$(BIN)/python benchmarks/zoo.py
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

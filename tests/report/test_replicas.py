@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from report_page import Page
 
 import handrail
-from handrail.cli import run_as_json
+from handrail.cli.runs import run_as_json
 from handrail.report.console import run_summary
 from handrail.report.console import test_summary as summarise_test
 from handrail.report.figures.curves import mean_curve

@@ -14,10 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
-from handrail.cli import use
+from handrail.cli import use, zoo
 from handrail.cli.options import (
     AllowPickle,
     AsJson,
+    Model,
     Moved,
     Quiet,
     Reading,
@@ -33,6 +34,7 @@ from handrail.cli.options import (
     say,
     source_or_recipe,
 )
+from handrail.cli.runs import print_run, run_as_json
 from handrail.errors import HandrailError, VisibleFormatter, visible
 from handrail.tools.files import explain_damage
 from handrail.tools.interface import command_line
@@ -60,6 +62,7 @@ app = typer.Typer(
 def fit(
     source: Annotated[str, _SOURCE],
     target: Target = None,
+    model: Model = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")
     ] = None,
@@ -81,7 +84,7 @@ def fit(
     if refit and not test:
         raise HandrailError("--refit has no effect without --test.")
     table, recipe = source_or_recipe(source)
-    changes = parse_changes(settings, parse_reading(read, allow_pickle))
+    changes = parse_changes(settings, parse_reading(read, allow_pickle), model)
     from handrail.cli.early import look_early
 
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
@@ -89,50 +92,7 @@ def fit(
 
     where: Any = {"out": out, "overwrite": overwrite}
     run = fit_table(recipe=asked, **where, trust=trust, progress=progress_style(quiet))
-    _print_run(run, as_json=as_json, quiet=quiet, test=test, refit=refit)
-
-
-def _print_run(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit: bool = False) -> None:
-    """Print a run; with `test` open its seal, unless it was opened before."""
-    from handrail.report.console import openings_text, run_summary, test_summary
-
-    before = run.openings() if test else []
-    if test and not before:
-        run.test(refit=refit, progress=progress_style(quiet))
-    if as_json:
-        print_json(run_as_json(run))
-        return
-    say(run_summary(run), quiet)
-    if run.tested:
-        say(test_summary(run, run.tested), quiet)
-    elif before:
-        again = f"handrail test {run.path} --again"
-        say(f"\n{openings_text(before)}\nIt was not opened now; to measure again, marked: {again}", quiet)
-    else:
-        say(f"The test rows are sealed; open them once, at the end: handrail test {run.path}", quiet)
-    say(f"report: {run.folder.report}", quiet)
-
-
-def run_as_json(run: Any) -> dict[str, Any]:
-    """What `--json` prints of a run."""
-    from handrail.report.wording import positive_class
-
-    tested = run.tested
-    parts = {"validation": run.summary, "test": tested or {}}
-    replicas = {part: figures["replicas"] for part, figures in parts.items() if figures.get("replicas")}
-    plain = {"run": str(run.path), "task": run.summary["task"]["name"], "validation": run.validation}
-    positive = positive_class(run.summary["task"])
-    plain |= {} if positive is None else {"positive": positive}
-    plain["decisions"] = (tested or {}).get("decisions", run.summary["decisions"])
-    plain |= {"replicas": replicas} if replicas else {}
-    if not tested:
-        return plain
-    shared = [
-        {"recipe": opening["recipe"], "when": opening["when"], "share": share}
-        for opening, share in tested["shared"]
-    ]
-    figures = {"test": tested["metrics"], "opening": tested["opening"], "refit": tested["refit"]}
-    return plain | figures | {"shared": shared}
+    print_run(run, as_json=as_json, quiet=quiet, test=test, refit=refit)
 
 
 @app.command()
@@ -153,13 +113,14 @@ def resume(
 
     resumed = resume_run(run, progress=progress_style(quiet), **how)
     with explain_damage(resumed.folder.validation):
-        _print_run(resumed, as_json=as_json, quiet=quiet)
+        print_run(resumed, as_json=as_json, quiet=quiet)
 
 
 @app.command()
 def tune(
     source: Annotated[str | None, _SOURCE] = None,
     target: Target = None,
+    model: Model = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Search folder; by default runs/NAME-search-TIME.")
     ] = None,
@@ -188,8 +149,9 @@ def tune(
 ) -> None:
     """Try settings (tuning.space) on validation rows and say which differences are within noise."""
     if resume is not None:
-        names = ("SOURCE", "--target", "--out", "--overwrite", "--set", "--read")
-        _check_resumed(dict(zip(names, (source, target, out, overwrite, settings, read), strict=True)))
+        names = ("SOURCE", "--target", "--model", "--out", "--overwrite", "--set", "--read")
+        given = (source, target, model, out, overwrite, settings, read)
+        _check_resumed(dict(zip(names, given, strict=True)))
         how: Any = {"refit": refit, "allow_pickle": allow_pickle, "trust": trust}
         _resume_search(resume, as_json=as_json, quiet=quiet, **how)
         return
@@ -198,7 +160,7 @@ def tune(
             "no source was given; expected a table, a folder or a recipe (.yaml), or --resume FOLDER."
         )
     table, recipe = source_or_recipe(source)
-    changes = parse_changes(settings, parse_reading(read, allow_pickle))
+    changes = parse_changes(settings, parse_reading(read, allow_pickle), model)
     from handrail.cli.early import look_early
 
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
@@ -278,6 +240,7 @@ for _command in (use.predict, use.sample, use.report, use.check, use.init, use.c
 app.command(name="use")(use.use_network)
 app.command(name="list", cls=use.ListCommand)(use.list_components)
 app.command()(use.export)
+app.command(name="zoo")(zoo.zoo)
 
 
 def main() -> None:

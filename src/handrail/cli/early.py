@@ -17,7 +17,12 @@ _SMALL = 2_000_000  # bytes: read in a fraction of the time that importing torch
 
 
 def look_early(
-    source: str | None, target: Any, *, recipe: str | None, changes: Mapping[str, Any], trust: bool
+    source: str | None,
+    target: Any,
+    *,
+    recipe: str | Mapping[str, Any] | None,
+    changes: Mapping[str, Any],
+    trust: bool,
 ) -> Recipe:
     """The recipe of a command, composed, after a first look at its source.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handrail.errors import visible
+from handrail.errors import HandrailError, visible
 
 Source = Annotated[
     str,
@@ -31,6 +31,10 @@ Target = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="The network, as -s model=NAME: mlp, or {mlp: {hidden: [64, 32]}}."),
 ]
 Moved = Annotated[str | None, typer.Option("--source", help="Where the run's data is now, if it has moved.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -85,12 +89,35 @@ def make_read_options(reading: dict[str, Any]) -> Any:
     return read_options(reading)
 
 
-def parse_changes(settings: list[str] | None, reading: dict[str, Any]) -> dict[str, Any]:
-    """The dotted settings from `--set`, and those of reading."""
-    from handrail.recipe.dotted import parse_setting
+def parse_changes(
+    settings: list[str] | None, reading: dict[str, Any], model: str | None = None
+) -> dict[str, Any]:
+    """The dotted settings from `--set`, those of reading, and the model from `--model`.
+
+    Raises: `HandrailError` where `--model` and `--set` name different models.
+    """
+    from handrail.recipe.dotted import parse_setting, set_setting
 
     changes = {f"data.read.{key}": value for key, value in reading.items()}
-    return changes | dict(parse_setting(text) for text in settings or [])
+    given = dict(parse_setting(text) for text in settings or [])
+    if model is None:
+        return changes | given
+    _, spec = parse_setting(f"model={model}")
+    for path, value in given.items():
+        within = path.partition(".")[0] == "model"
+        if within and not _agree(spec, set_setting({"model": spec}, path, value)["model"]):
+            raise HandrailError(
+                f"--model {model} and --set {path}={value} name different models; leave one of them out."
+            )
+    return {"model": spec} | changes | given
+
+
+def _agree(spec: Any, changed: Any) -> bool:
+    """Whether a component says all that it said before, or more: `mlp`, then `{mlp: {hidden: [3]}}`."""
+    if isinstance(spec, dict):
+        rest = changed if isinstance(changed, dict) else {}
+        return all(key in rest and _agree(value, rest[key]) for key, value in spec.items())
+    return changed == spec or (isinstance(changed, dict) and list(changed) == [spec])
 
 
 def parse_target(target: list[str] | None) -> Any:

@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 from handrail.cli.options import (
     AllowPickle,
     AsJson,
+    Model,
     Moved,
     Overwrite,
     Quiet,
@@ -195,6 +196,7 @@ def report(run: RunPath, trust: Trust = False, quiet: Quiet = False) -> None:
 def check(
     source: Source,
     target: Target = None,
+    model: Model = None,
     settings: Settings = None,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
@@ -206,7 +208,7 @@ def check(
     reading = parse_reading(read, allow_pickle)
     from handrail.cli.early import look_early
 
-    changes = parse_changes(settings, reading)
+    changes = parse_changes(settings, reading, model)
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
     from handrail.checking import check as check_source
 
