@@ -92,7 +92,7 @@ def test_the_report_shows_clusters_and_labels(run):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.target": "group"}, r"data\.target: has no effect on clusters.*data\.label=group"),
+        ({"data.target": "group"}, r"data\.target: has no effect on clusters.*label='group'"),
         ({"data.task": "regression"}, r"data\.task: found 'regression'.*learns clusters"),
         ({"data.positive": "a"}, r"data\.positive: has no effect on clusters"),
         ({"data.balance": "oversample"}, r"data\.balance: has no effect on clusters"),

@@ -18,6 +18,7 @@ from handrail.cli import use, zoo
 from handrail.cli.options import (
     AllowPickle,
     AsJson,
+    Label,
     Model,
     Moved,
     Quiet,
@@ -63,6 +64,7 @@ def fit(
     source: Annotated[str, _SOURCE],
     target: Target = None,
     model: Model = None,
+    label: Label = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")
     ] = None,
@@ -84,7 +86,7 @@ def fit(
     if refit and not test:
         raise HandrailError("--refit has no effect without --test.")
     table, recipe = source_or_recipe(source)
-    changes = parse_changes(settings, parse_reading(read, allow_pickle), model)
+    changes = parse_changes(settings, parse_reading(read, allow_pickle), model, label=label)
     from handrail.cli.early import look_early
 
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
@@ -121,6 +123,7 @@ def tune(
     source: Annotated[str | None, _SOURCE] = None,
     target: Target = None,
     model: Model = None,
+    label: Label = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Search folder; by default runs/NAME-search-TIME.")
     ] = None,
@@ -149,8 +152,8 @@ def tune(
 ) -> None:
     """Try settings (tuning.space) on validation rows and say which differences are within noise."""
     if resume is not None:
-        names = ("SOURCE", "--target", "--model", "--out", "--overwrite", "--set", "--read")
-        given = (source, target, model, out, overwrite, settings, read)
+        names = ("SOURCE", "--target", "--model", "--label", "--out", "--overwrite", "--set", "--read")
+        given = (source, target, model, label, out, overwrite, settings, read)
         _check_resumed(dict(zip(names, given, strict=True)))
         how: Any = {"refit": refit, "allow_pickle": allow_pickle, "trust": trust}
         _resume_search(resume, as_json=as_json, quiet=quiet, **how)
@@ -160,7 +163,7 @@ def tune(
             "no source was given; expected a table, a folder or a recipe (.yaml), or --resume FOLDER."
         )
     table, recipe = source_or_recipe(source)
-    changes = parse_changes(settings, parse_reading(read, allow_pickle), model)
+    changes = parse_changes(settings, parse_reading(read, allow_pickle), model, label=label)
     from handrail.cli.early import look_early
 
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)

@@ -32,6 +32,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="A setting of the recipe: NAME=VALUE, for example training.epochs=20."),
 ]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        "--label", help="Without a target: a column that no rule sees and that helps to judge (data.label)."
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="The network, as -s model=NAME: mlp, or {mlp: {hidden: [64, 32]}}."),
@@ -90,15 +96,20 @@ def make_read_options(reading: dict[str, Any]) -> Any:
 
 
 def parse_changes(
-    settings: list[str] | None, reading: dict[str, Any], model: str | None = None
+    settings: list[str] | None,
+    reading: dict[str, Any],
+    model: str | None = None,
+    *,
+    label: str | None = None,
 ) -> dict[str, Any]:
-    """The dotted settings from `--set`, those of reading, and the model from `--model`.
+    """The dotted settings from `--set`, those of reading, the model from `--model`, the label from `--label`.
 
     Raises: `HandrailError` where `--model` and `--set` name different models.
     """
     from handrail.recipe.dotted import parse_setting, set_setting
 
     changes = {f"data.read.{key}": value for key, value in reading.items()}
+    changes |= {} if label is None else {"data.label": label}
     given = dict(parse_setting(text) for text in settings or [])
     if model is None:
         return changes | given

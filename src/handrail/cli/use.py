@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 from handrail.cli.options import (
     AllowPickle,
     AsJson,
+    Label,
     Model,
     Moved,
     Overwrite,
@@ -197,6 +198,7 @@ def check(
     source: Source,
     target: Target = None,
     model: Model = None,
+    label: Label = None,
     settings: Settings = None,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
@@ -208,7 +210,7 @@ def check(
     reading = parse_reading(read, allow_pickle)
     from handrail.cli.early import look_early
 
-    changes = parse_changes(settings, reading, model)
+    changes = parse_changes(settings, reading, model, label=label)
     asked = look_early(table, parse_target(target), recipe=recipe, changes=changes, trust=trust)
     from handrail.checking import check as check_source
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from handrail.components import find, is_object, parse
 from handrail.errors import RecipeError
+from handrail.tools.interface import argument
 from handrail.tools.words import list_some
 
 LONE_TASKS = ("clusters", "density", "memory", "reconstruction")
@@ -106,9 +107,10 @@ def idle_alone(recipe: Any) -> Iterator[str]:
         )
     without = f"has no effect on {task}, which is learned without a target"
     if data.target is not None:
+        first = data.target[0] if isinstance(data.target, list) else data.target
         yield (
-            f"data.target: {without}; leave it out. data.label={data.target} keeps the column from the rule, "
-            "and judges by it what was learned."
+            f"data.target: {without}; leave it out. {argument('label', str(first))} (data.label) keeps the "
+            "column from the rule, and judges by it what was learned."
         )
     given = {"positive": data.positive is not None, "labels": data.labels != "auto"}
     given |= {"balance": data.balance != "none"}
