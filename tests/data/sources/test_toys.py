@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,7 +64,9 @@ def test_any_arguments_in_range_give_a_finite_table_of_the_rows_asked_and_the_sa
 ) -> None:
     source, chosen = case
     table, again = read(source), read(source)
-    assert all(np.isfinite(column.to_numpy()).all() for column in table.frame)
+    assert all(
+        np.isfinite(table.frame[name].to_numpy()).all() for name in table.frame.select(cs.numeric()).columns
+    )
     rows = chosen.get("rows", table.frame.height)
     assert table.frame.height == rows
     assert table.frame.equals(again.frame)

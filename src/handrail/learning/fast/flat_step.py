@@ -41,7 +41,7 @@ class FlatSteps:
 
     def __call__(self, batch: Batch) -> Answer | None:
         """The loss, and the gradient of each parameter; None where autograd has to do it."""
-        if not self._fits:
+        if not self._fits or not isinstance(batch.inputs, Tensor):
             return None
         tensors = [part for part in (batch.inputs, batch.targets, batch.weights) if part is not None]
         shape = [(part.shape, part.dtype) for part in tensors if isinstance(part, Tensor)]

@@ -1,13 +1,15 @@
 """What a generated table is, and the types of the settings that many of them have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 from pydantic import Field
+
+from handrail.data.stores.store import Stores
 
 Rows = Annotated[int, Field(ge=2, le=1_000_000)]
 "How many rows are drawn."
@@ -19,10 +21,15 @@ Size = Annotated[float, Field(ge=0, le=1e6)]
 
 @dataclass(frozen=True)
 class Toy:
-    """A generated table, and the columns in it that are meant to be predicted."""
+    """A generated table, and the columns in it that are meant to be predicted.
+
+    Arguments:
+        stores: by column, what no cell can hold, such as pictures; the cells are places in the store.
+    """
 
     frame: pl.DataFrame
     target: str | list[str]
+    stores: Stores = field(default_factory=dict)
 
 
 def classes_in_turn(rows: int, classes: int, generator: np.random.Generator) -> Int[np.ndarray, " rows"]:
