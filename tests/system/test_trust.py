@@ -68,6 +68,7 @@ SLOTS: dict[str, tuple[Callable[[Any], dict[str, Any]], str]] = {
     "clip": (lambda spec: {"learning": {"gradient": {"clip": spec}}}, "learning.gradient.clip"),
     "augmentation": (lambda spec: {"data": {"augment": [spec]}}, "data.augment[0]"),
 }
+NAMED = {"use", "toy"}  # kinds that no slot of a recipe holds: looked up among those that are registered
 NESTED: dict[str, tuple[Callable[[Any], dict[str, Any]], str]] = {
     "a schedule's argument": (
         lambda spec: {"learning": {"gradient": {"schedule": {"warm_up": {"then": spec}}}}},
@@ -138,7 +139,16 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_every_kind_is_covered() -> None:
-    assert set(SLOTS) == set(KINDS)
+    assert set(SLOTS) | NAMED == set(KINDS)
+
+
+@pytest.mark.parametrize("spec", ["intruder:Model", "os:system"])
+def test_a_toy_or_a_use_is_no_import_path(spec: str) -> None:
+    with pytest.raises(DataError):
+        read(f"toy:{spec}")
+    with pytest.raises(DataError, match="is no use of a network"):
+        find_use(a_run().pipeline, spec)
+    assert nothing_ran()
 
 
 def test_what_is_registered_needs_no_trust() -> None:
@@ -166,7 +176,7 @@ def test_a_registered_component_of_another_kind_is_none() -> None:
 # What the user names
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLOTS)
 @pytest.mark.parametrize("trust", [False, True])
 def test_what_is_of_another_kind_is_not_made(kind: str, *, trust: bool) -> None:
     make, where = SLOTS[kind]
@@ -178,7 +188,7 @@ def test_what_is_of_another_kind_is_not_made(kind: str, *, trust: bool) -> None:
         assert nothing_ran()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLOTS)
 def test_classes_of_other_kinds(kind: str) -> None:
     class Local:
         def __init__(self, *context: Any) -> None:

@@ -29,5 +29,6 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Lone
     @torch.no_grad()
     def transform(self, X: Any) -> Float[np.ndarray, "rows codes"]:  # noqa: N803
         """The code of each row."""
-        codes = self._model.encode(self._points(X)).cpu().numpy()
+        points = self._points(X)  # first: it sees whether there is a model
+        codes = self._model.encode(points).cpu().numpy()
         return codes.astype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
