@@ -39,13 +39,20 @@ class Network(nn.Module):
 
 
 def model_in(network: nn.Module) -> nn.Module:
-    """The model within a network, whether or not something stands around it."""
+    """The model within a network, whether or not something stands around it; of replicas, see `_answering`."""
+    network = _answering(network)
     return network.model if isinstance(network, Network) else network
 
 
 def model_inputs(network: nn.Module, inputs: Any) -> Any:
     """What the model within a network is given for encoded rows."""
+    network = _answering(network)
     return network.before(inputs) if isinstance(network, Network) else inputs
+
+
+def _answering(network: nn.Module) -> Any:
+    """Of replicas the first that answers; a single network itself."""
+    return network.members[network.answering[0]] if hasattr(network, "answering") else network  # pyright: ignore
 
 
 def whole_network(

@@ -1,0 +1,97 @@
+"""The modern Hopfield network: real-valued patterns, recalled as attention attends."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handrail.components import component
+from handrail.components.arguments import Count, Fraction, Positive
+from handrail.components.pictures import Lines, Picture
+from handrail.layers.capacity import recall_over_load
+from handrail.layers.memory import Memory, States
+from handrail.recipe.alone import Alone
+from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape
+
+_STILL = 1e-5
+_MOST_UNITS = 32  # in the measurement of the capacity
+
+
+@component("model", name="modern_hopfield")
+class ModernHopfield(Memory):
+    """ξ ← Xᵀ·softmax(β·X·ξ) with the stored patterns as the rows of X: attention with keys and values X.
+
+    Its energy is E = −β⁻¹ ln Σ exp(β·Xξ) + ½ ξᵀξ + β⁻¹ ln M + ½ R², of M patterns no longer than R. It holds
+    a number of random patterns that grows exponentially with their units, and one update mostly does. Where
+    patterns differ much in length, the long ones draw the others to themselves.
+
+    Arguments:
+        inputs: real values; images, series and volumes are flattened.
+        beta: β; the larger, the more the nearest pattern counts, and the fewer are mixed.
+        steps: updates at most, when the memory is judged.
+        damage: the share of units that change their sign in a cue, when the memory is judged: encoded values
+            are mirrored about their mean.
+        tolerance: how near a recalled unit has to be to the stored one, in encoded units.
+
+    Source: Ramsauer et al. 2020
+    """
+
+    alone: ClassVar[Alone] = Alone("memory", learning="store", epochs=1, batch_size=8192, patience=None)
+    rules: ClassVar[tuple[str, ...]] = ("store",)
+
+    def __init__(
+        self,
+        inputs: int | ImageShape | SeriesShape | VolumeShape,
+        outputs: NoTarget,
+        *,
+        beta: Positive = 1.0,
+        steps: Count = 100,
+        damage: Fraction = 0.1,
+        tolerance: Positive = 0.1,
+    ) -> None:
+        super().__init__(inputs, damage=damage, tolerance=tolerance)
+        self.beta, self.steps = beta, steps
+
+    def update(self, states: States) -> States:
+        """Xᵀ·softmax(β·X·ξ)."""
+        return (self.beta * states @ self.patterns.T).softmax(dim=1) @ self.patterns
+
+    def state_energy(self, states: States) -> Float[Tensor, " rows"]:
+        lengths = states.square().sum(dim=1) / 2
+        if not len(self.patterns):
+            return lengths
+        mixed = (self.beta * states @ self.patterns.T).logsumexp(dim=1)
+        count = torch.tensor(float(len(self.patterns)), device=states.device)
+        longest = self.patterns.square().sum(dim=1).max() / 2
+        return lengths + longest + (count.log() - mixed) / self.beta
+
+    def moved(self, states: States) -> Float[Tensor, " rows"]:
+        """The largest change of a unit; what the tolerance allows counts as 0."""
+        change = (self.update(states) - states).abs().amax(dim=1)
+        return torch.where(change <= self.tolerance, torch.zeros_like(change), change)
+
+    def course(self, states: States, steps: int) -> Iterator[States]:
+        yield states
+        for _ in range(steps):
+            before, states = states, self.update(states)
+            yield states
+            if float((states - before).abs().max()) <= _STILL:
+                break
+
+    def pictures(self, shape: InputShape) -> list[Picture]:
+        """How many random patterns of few units would be recalled."""
+        units = min(self.units, _MOST_UNITS)
+        loads = np.array([1, 2, 4, 8, 16, 32, 64, 128], dtype=np.float64)
+        beta, damage = self.beta, self.damage
+        shares = recall_over_load(
+            lambda: ModernHopfield(units, NoTarget("memory"), beta=beta, damage=damage), loads, wrong=0.0
+        )
+        note = (
+            f"Random patterns of {units} units of −1 and +1, recalled from cues with {damage:.0%} of their "
+            f"units flipped; this memory holds {len(self.patterns):,} patterns of {self.units:,} units."
+        )
+        axes = ("patterns a unit", "share of cues recalled")
+        return [Lines("Recall over the load", loads, {"every unit right": shares}, note, axes)]
