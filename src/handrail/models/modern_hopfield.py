@@ -1,7 +1,8 @@
 """The modern Hopfield network: real-valued patterns, recalled as attention attends."""
 
+import math
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -26,17 +27,19 @@ class ModernHopfield(Memory):
 
     Its energy is E = −β⁻¹ ln Σ exp(β·Xξ) + ½ ξᵀξ + β⁻¹ ln M + ½ R², of M patterns no longer than R. It holds
     a number of random patterns that grows exponentially with their units, and one update mostly does. Where
-    patterns differ much in length, the long ones draw the others to themselves.
+    patterns differ in length, as rows of a table do, the long ones draw the others to themselves: `distance`
+    takes ½‖x‖² from each product, which leaves −½‖x − ξ‖² and is the same where all are of one length.
 
     Arguments:
         inputs: real values; images, series and volumes are flattened.
+        similarity: of state and pattern: their `product`, as in the paper, or their `distance`.
         beta: β; the larger, the more the nearest pattern counts, and the fewer are mixed.
         steps: updates at most, when the memory is judged.
         damage: the share of units that change their sign in a cue, when the memory is judged: encoded values
             are mirrored about their mean.
         tolerance: how near a recalled unit has to be to the stored one, in encoded units.
 
-    Source: Ramsauer et al. 2020
+    Source: Ramsauer et al. 2020; similarities: Millidge et al. 2022
     """
 
     alone: ClassVar[Alone] = Alone("memory", learning="store", epochs=1, batch_size=8192, patience=None)
@@ -47,26 +50,33 @@ class ModernHopfield(Memory):
         inputs: int | ImageShape | SeriesShape | VolumeShape,
         outputs: NoTarget,
         *,
+        similarity: Literal["product", "distance"] = "product",
         beta: Positive = 1.0,
         steps: Count = 100,
         damage: Fraction = 0.1,
         tolerance: Positive = 0.1,
     ) -> None:
         super().__init__(inputs, damage=damage, tolerance=tolerance)
-        self.beta, self.steps = beta, steps
+        self.similarity, self.beta, self.steps = similarity, beta, steps
 
     def update(self, states: States) -> States:
         """Xᵀ·softmax(β·X·ξ)."""
-        return (self.beta * states @ self.patterns.T).softmax(dim=1) @ self.patterns
+        return self.logits(states).softmax(dim=1) @ self.patterns
+
+    def logits(self, states: States) -> Float[Tensor, "rows stored"]:
+        """β times the similarity of each state to each pattern."""
+        logits = self.beta * states @ self.patterns.T
+        if self.similarity == "product":
+            return logits
+        return logits - self.beta / 2 * self.patterns.square().sum(dim=1)
 
     def state_energy(self, states: States) -> Float[Tensor, " rows"]:
         lengths = states.square().sum(dim=1) / 2
         if not len(self.patterns):
             return lengths
-        mixed = (self.beta * states @ self.patterns.T).logsumexp(dim=1)
-        count = torch.tensor(float(len(self.patterns)), device=states.device)
-        longest = self.patterns.square().sum(dim=1).max() / 2
-        return lengths + longest + (count.log() - mixed) / self.beta
+        mixed, count = self.logits(states).logsumexp(dim=1), math.log(len(self.patterns))
+        longest = self.patterns.square().sum(dim=1).max() / 2 if self.similarity == "product" else 0
+        return lengths + longest + (count - mixed) / self.beta
 
     def moved(self, states: States) -> Float[Tensor, " rows"]:
         """The largest change of a unit; what the tolerance allows counts as 0."""
