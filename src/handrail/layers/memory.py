@@ -105,3 +105,14 @@ class Memory(nn.Module):
         if saved is not None and saved.ndim == 2 and saved.shape[1] == self.units:
             self.patterns = self.patterns.new_zeros(saved.shape)
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def damaged(states: States, share: float, generator: torch.Generator) -> States:
+    """States of which that share of units, at least one in each, has changed its sign.
+
+    Arguments:
+        generator: of the CPU, as the states are.
+    """
+    number = max(1, round(share * states.shape[1]))
+    wrong = torch.rand(states.shape, generator=generator).topk(number, dim=1).indices
+    return states * torch.ones_like(states).scatter_(1, wrong, -1.0)

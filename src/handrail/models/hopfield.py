@@ -19,7 +19,7 @@ from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, Volum
 from handrail.tools.machine import free_memory
 
 _SEED = 1982
-_MOST_UNITS = 300  # in the measurement of the capacity
+_MOST_UNITS = 200  # in the measurement of the capacity
 
 
 @component("model", name="hopfield")
@@ -128,7 +128,7 @@ class Hopfield(Memory):
         loads = np.linspace(0.02, 0.24, 12)
         exact, nearly = (
             recall_over_load(
-                lambda: Hopfield(units, NoTarget("memory"), **arguments), loads, cues=20, wrong=wrong
+                lambda: Hopfield(units, NoTarget("memory"), **arguments), loads, wrong=wrong
             )
             for wrong in (0.0, 0.05)
         )

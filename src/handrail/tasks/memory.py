@@ -16,7 +16,7 @@ from handrail.data.rows import Rows
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.memory import MemoryOutcome
 from handrail.layers.distances import squared_distances
-from handrail.layers.memory import Memory
+from handrail.layers.memory import Memory, damaged
 from handrail.network import model_in
 from handrail.shapes import NoTarget
 from handrail.tasks.memory_pictures import memory_pictures
@@ -46,10 +46,8 @@ def draw_cues(patterns: Float[Tensor, "stored units"], rows: int, *, damage: flo
     generator = torch.Generator().manual_seed(seed)
     turns = [torch.randperm(len(patterns), generator=generator) for _ in range(-(-rows // len(patterns)))]
     places = torch.cat(turns)[:rows]
-    stored, units = patterns[places], patterns.shape[1]
-    wrong = torch.rand(rows, units, generator=generator).topk(max(1, round(damage * units)), dim=1).indices
-    signs = torch.ones(rows, units).scatter_(1, wrong, -1.0)
-    return Cues(stored * signs, stored, places)
+    stored = patterns[places]
+    return Cues(damaged(stored, damage, generator), stored, places)
 
 
 class MemoryTask(Task):

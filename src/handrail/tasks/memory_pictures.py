@@ -12,7 +12,7 @@ from handrail.components.pictures import Lines, Picture, Tiles
 from handrail.layers.memory import Memory
 from handrail.shapes import ImageShape, InputShape
 
-_SHOWN, _FOLLOWED, _LONGEST = 6, 100, 20
+_SHOWN, _FOLLOWED, _LONGEST = 4, 100, 20
 
 
 def memory_pictures(
