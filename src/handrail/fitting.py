@@ -48,8 +48,8 @@ from handrail.runs.folder import (
     write_yaml,
 )
 from handrail.runs.lock import hold
-from handrail.runs.record import load_recipe
 from handrail.runs.memory import check_memory
+from handrail.runs.record import load_recipe
 from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
 from handrail.runs.unfinished import find_unfinished
 from handrail.tools.files import write_atomically, write_text

@@ -39,9 +39,12 @@ class Network(nn.Module):
 
 
 def model_in(network: nn.Module) -> nn.Module:
-    """The model within a network, whether or not something stands around it; of replicas, see `_answering`."""
+    """The model within a network, whatever stands around it; of replicas, of the first that answers."""
+    from handrail.layers.precision import Lowered
+
     network = _answering(network)
-    return network.model if isinstance(network, Network) else network
+    inner = network.model if isinstance(network, Network) else network
+    return inner.network if isinstance(inner, Lowered) else inner
 
 
 def model_inputs(network: nn.Module, inputs: Any) -> Any:

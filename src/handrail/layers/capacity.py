@@ -16,30 +16,27 @@ def recall_over_load(
     loads: Sequence[float],
     *,
     memories: int = _MEMORIES,
-    wrong: float = 0.0,
+    wrong: Sequence[float] = (0.0,),
     seed: int = 0,
-) -> Float[np.ndarray, " loads"]:
+) -> Float[np.ndarray, "wrong loads"]:
     """The share of cues from which a pattern comes back, for random patterns of −1 and +1.
 
     Arguments:
         make: an empty memory.
         loads: stored patterns, as multiples of the number of units.
         memories: how many of each load are filled and asked for 20 patterns.
-        wrong: the share of units that a recall may get wrong; at the limit of the Hebbian memory it is 1.6 %.
+        wrong: shares of units that a recall may get wrong; at the limit of the Hebbian memory it is 1.6 %.
     """
     generator = torch.Generator().manual_seed(seed)
-    shares = [
-        np.mean([_recalled(make(), load, wrong=wrong, generator=generator) for _ in range(memories)])
-        for load in loads
-    ]
-    return np.array(shares)
+    errors = [np.concatenate([_errors(make(), load, generator) for _ in range(memories)]) for load in loads]
+    return np.array([[(each <= most).mean() for each in errors] for most in wrong])
 
 
-def _recalled(memory: Memory, load: float, *, wrong: float, generator: torch.Generator) -> float:
+def _errors(memory: Memory, load: float, generator: torch.Generator) -> Float[np.ndarray, " cues"]:
+    """The share of wrong units in each recall of a memory that is filled for the purpose."""
     units, stored = memory.units, max(1, round(load * memory.units))
     patterns = torch.randint(0, 2, (stored, units), generator=generator).float() * 2 - 1
     memory.store(patterns)
     chosen = patterns[torch.randperm(stored, generator=generator)[:_CUES]]
     cues = damaged(chosen, memory.damage, generator)
-    errors = 1 - memory.right(memory.recall_states(cues), chosen).double().mean(dim=1)
-    return float((errors <= wrong).double().mean())
+    return (1 - memory.right(memory.recall_states(cues), chosen).double().mean(dim=1)).numpy()

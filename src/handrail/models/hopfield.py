@@ -19,7 +19,7 @@ from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, Volum
 from handrail.tools.machine import free_memory
 
 _SEED = 1982
-_MOST_UNITS = 200  # in the measurement of the capacity
+_MOST_UNITS = 150  # in the measurement of the capacity
 
 
 @component("model", name="hopfield")
@@ -125,12 +125,9 @@ class Hopfield(Memory):
         """How many random patterns of as many units would be recalled."""
         units = min(self.units, _MOST_UNITS)
         arguments: Any = {"updates": self.updates, "damage": self.damage, "bias": self.thresholds is not None}
-        loads = np.linspace(0.02, 0.24, 12)
-        exact, nearly = (
-            recall_over_load(
-                lambda: Hopfield(units, NoTarget("memory"), **arguments), loads, wrong=wrong
-            )
-            for wrong in (0.0, 0.05)
+        loads = np.linspace(0.03, 0.24, 8)
+        exact, nearly = recall_over_load(
+            lambda: Hopfield(units, NoTarget("memory"), **arguments), loads.tolist(), wrong=(0.0, 0.05)
         )
         curves = {"every unit right": exact, "95 % of the units right": nearly}
         note = (

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape
 
 _STILL = 1e-5
-_MOST_UNITS = 32  # in the measurement of the capacity
 
 
 @component("model", name="modern_hopfield")
@@ -93,15 +93,19 @@ class ModernHopfield(Memory):
 
     def pictures(self, shape: InputShape) -> list[Picture]:
         """How many random patterns of few units would be recalled."""
-        units = min(self.units, _MOST_UNITS)
-        loads = np.array([1, 2, 4, 8, 16, 32, 64, 128], dtype=np.float64)
-        beta, damage = self.beta, self.damage
-        shares = recall_over_load(
-            lambda: ModernHopfield(units, NoTarget("memory"), beta=beta, damage=damage), loads, wrong=0.0
-        )
+        doublings = np.arange(1, 13, dtype=np.float64)
+        arguments: Any = {"similarity": self.similarity, "beta": self.beta, "damage": self.damage}
+
+        def shares(units: int) -> Float[np.ndarray, " loads"]:
+            loads = (2**doublings / units).tolist()
+            make = partial(ModernHopfield, units, NoTarget("memory"), **arguments)
+            return recall_over_load(make, loads)[0]
+
         note = (
-            f"Random patterns of {units} units of −1 and +1, recalled from cues with {damage:.0%} of their "
-            f"units flipped; this memory holds {len(self.patterns):,} patterns of {self.units:,} units."
+            f"Random patterns of −1 and +1, recalled whole from cues with {self.damage:.0%} of their units "
+            "flipped: a few units more, and twice as many are held. "
+            f"This memory holds {len(self.patterns):,} patterns of {self.units:,} units."
         )
-        axes = ("patterns a unit", "share of cues recalled")
-        return [Lines("Recall over the load", loads, {"every unit right": shares}, note, axes)]
+        curves = {f"{units} units": shares(units) for units in (8, 12, 16, 20)}
+        axes = ("stored patterns, as a power of 2", "share of cues recalled")
+        return [Lines("Recall over the number of patterns", doublings, curves, note, axes)]

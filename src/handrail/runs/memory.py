@@ -50,8 +50,8 @@ def _refuse(name: str, reals: list[str]) -> Finding:
         seen=f"{plural(len(reals), 'column')} of the data hold{'s' if len(reals) == 1 else ''} real values "
         f"({list_some(reals)}), but the units of {name} have two states.",
         why="Expected columns of 0 and 1, categories, or pictures, which are black and white at one half.",
-        action=f"model=modern_hopfield takes real values; data.columns.NAME=category makes a unit of each value "
-        f"of a column, and {advise_drop(reals, most=10)}",
+        action="model=modern_hopfield takes real values; data.columns.NAME=category makes a unit of each "
+        f"value of a column, and {advise_drop(reals, most=10)}",
     )
 
 

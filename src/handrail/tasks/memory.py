@@ -113,7 +113,10 @@ class MemoryTask(Task):
         """The cue itself, and the nearest stored pattern; neither takes a new row for a stored one."""
         known, states = (self._states(points_before(encoder, rows)) for rows in (train, part))
         patterns, cues = self._cues(known, part)
-        answers = {"the cue itself": cues.states, "nearest pattern": patterns[_nearest(cues.states, patterns)]}
+        answers = {
+            "the cue itself": cues.states,
+            "nearest pattern": patterns[_nearest(cues.states, patterns)],
+        }
         none = np.zeros(len(part), dtype=bool)
         outcomes: dict[str, Outcome] = {
             name: self._outcome(recalled, cues, patterns, states, none) for name, recalled in answers.items()

@@ -43,9 +43,7 @@ class Storkey(StoringRule):
         memory.thresholds.copy_(whole[units, :units])
 
 
-def storkey_step(
-    weights: Float[Tensor, "units units"], pattern: Float[Tensor, " units"], count: int
-) -> None:
+def storkey_step(weights: Float[Tensor, "units units"], pattern: Float[Tensor, " units"], count: int) -> None:
     """Store a pattern in place; the diagonal is 0 before and after.
 
     Arguments:
