@@ -1,5 +1,7 @@
 """Hopfield networks: energy and updates against plain NumPy, and the capacity that the theory says."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -38,12 +40,16 @@ def arrays(model: Hopfield) -> tuple[np.ndarray, np.ndarray]:
     return model.weights.double().numpy(), model.thresholds.double().numpy()
 
 
+def energies(states: np.ndarray, weights: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    return np.array([-0.5 * state @ weights @ state - thresholds @ state for state in states])
+
+
 def test_the_energy_is_that_of_the_formula():
     """Hopfield 1982: E = −½ Σ_ij W_ij x_i x_j − Σ_i θ_i x_i."""
     model, rows = random_network(20), signs(7, 20)
     weights, thresholds = arrays(model)
     states = rows.double().numpy()
-    expected = [-0.5 * state @ weights @ state - thresholds @ state for state in states]
+    expected = energies(states, weights, thresholds)
     np.testing.assert_allclose(model.energy((rows + 1) / 2).numpy(), expected, rtol=1e-5)
     np.testing.assert_allclose(model((rows + 1) / 2)[:, 0].numpy(), expected, rtol=1e-5)
 
@@ -54,7 +60,9 @@ def test_updates_are_those_of_plain_numpy():
     weights, thresholds = arrays(both[0])
     one = states.double().numpy().copy()
     for unit in torch.randperm(16, generator=generator()).tolist():
+        before = energies(one, weights, thresholds)
         one[:, unit] = np.sign(one @ weights[unit] + thresholds[unit])
+        assert (energies(one, weights, thresholds) <= before + 1e-9).all()  # after each single update
     all_at_once = np.sign(states.double().numpy() @ weights + thresholds)
     np.testing.assert_array_equal(both[0].update(states, generator()).numpy(), one)
     np.testing.assert_array_equal(both[1].update(states, generator()).numpy(), all_at_once)
@@ -62,7 +70,7 @@ def test_updates_are_those_of_plain_numpy():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_energy_never_rises(seed):
-    """Hopfield 1982: with symmetric weights and no diagonal, whatever the weights; unit by unit, so each pass."""
+    """Hopfield 1982: with symmetric weights and no diagonal, whatever they are."""
     model = random_network(40, seed=seed)
     course = torch.stack([model.state_energy(each) for each in model.course(signs(50, 40, seed=seed), 100)])
     assert float(course.diff(dim=0).max()) <= 1e-3
@@ -85,7 +93,7 @@ def test_a_unit_without_a_field_stays():
 
 
 def test_few_patterns_come_back_and_more_than_the_limit_do_not():
-    """Amit, Gutfreund & Sompolinsky 1985: retrieval ends at 0.138 N; exactly, N / (2 ln N) patterns come back."""
+    """Amit, Gutfreund & Sompolinsky 1985: retrieval ends at 0.138 N."""
     below, above = recall_over_load(lambda: Hopfield(200, MEMORY), [0.05, 0.25], memories=2)[0]
     assert below == 1
     assert above < 0.1
@@ -93,7 +101,7 @@ def test_few_patterns_come_back_and_more_than_the_limit_do_not():
 
 @pytest.mark.slow
 def test_the_capacity_curve_falls_at_0_138():
-    """Amit, Gutfreund & Sompolinsky 1985: below, up to 1.6 % of the units are wrong; above, recall is lost."""
+    """Amit, Gutfreund & Sompolinsky 1985: below, 1.6 % of the units are wrong; above, recall is lost."""
     loads = [0.08, 0.12, 0.2, 0.22]  # the fall between them is steeper the more units there are
     shares = recall_over_load(lambda: Hopfield(1000, MEMORY, damage=0.05), loads, memories=2, wrong=[0.03])[0]
     assert min(shares[:2]) > 0.9
@@ -117,14 +125,14 @@ def test_more_units_than_fit_are_refused_with_the_numbers(monkeypatch):
 # The modern network
 
 
-def filled(patterns: Tensor, **arguments: float) -> ModernHopfield:
-    model = ModernHopfield(patterns.shape[1], MEMORY, **arguments)  # pyright: ignore[reportArgumentType]
+def filled(patterns: Tensor, **arguments: Any) -> ModernHopfield:
+    model = ModernHopfield(patterns.shape[1], MEMORY, **arguments)
     model.store(patterns)
     return model
 
 
 def test_its_update_is_attention():
-    """Ramsauer et al. 2020: with β = 1/√d, softmax(β·ξXᵀ)·X is attention with queries ξ, keys and values X."""
+    """Ramsauer et al. 2020: with β = 1/√d it is attention with queries ξ, keys and values X."""
     patterns, states = (torch.randn(rows, 16, generator=generator(rows)) for rows in (40, 9))
     ours = filled(patterns, beta=16**-0.5).update(states)
     theirs = torch.nn.functional.scaled_dot_product_attention(states, patterns, patterns)

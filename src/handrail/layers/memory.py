@@ -38,6 +38,7 @@ class Memory(nn.Module):
         self.damage, self.tolerance = damage, tolerance
         dtype = torch.int8 if self.binary else torch.float32
         self.register_buffer("patterns", torch.zeros(0, self.units, dtype=dtype))
+        self.register_load_state_dict_pre_hook(_make_room)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 2"]:
         states = self.states(x)
@@ -99,12 +100,12 @@ class Memory(nn.Module):
         """Add patterns, without learning anything of them."""
         self.patterns = torch.cat([self.patterns, states.to(self.patterns.dtype)])
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        """Make room for as many patterns as were saved."""
-        saved = state_dict.get(f"{prefix}patterns")
-        if saved is not None and saved.ndim == 2 and saved.shape[1] == self.units:
-            self.patterns = self.patterns.new_zeros(saved.shape)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+def _make_room(memory: Any, state: Any, prefix: str, *_: Any) -> None:
+    """For as many patterns as were saved."""
+    saved = state.get(f"{prefix}patterns")
+    if saved is not None and saved.ndim == 2 and saved.shape[1] == memory.units:
+        memory.patterns = memory.patterns.new_zeros(saved.shape)
 
 
 def damaged(states: States, share: float, generator: torch.Generator) -> States:

@@ -48,6 +48,7 @@ class Hopfield(Memory):
     )
     rules: ClassVar[tuple[str, ...]] = ("hebb", "storkey")
     binary: ClassVar[bool] = True
+    thresholds: nn.Parameter | None
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ def check_memory(
         return []
     model = choice.model
     name = type(model).__name__ if is_object(model) else parse(model, "model")[0]
-    target = model if is_object(model) else find("model", name).target
+    target: Any = model if is_object(model) else find("model", name).target
     if target.binary and isinstance(shape, int):
         reals = [column.name for column in schema.used if column.kind in ("numeric", "datetime")]
         if reals:

@@ -43,7 +43,7 @@ def test_hebbs_weights_are_the_mean_outer_product(bias):
     model = Hopfield(30, MEMORY, bias=bias)
     learn(Hebb(), model, rows)
     patterns = 2 * rows.double().numpy() - 1
-    weights = sum(np.outer(pattern, pattern) for pattern in patterns) / 30
+    weights = np.sum([np.outer(pattern, pattern) for pattern in patterns], axis=0) / 30
     np.fill_diagonal(weights, 0)
     np.testing.assert_allclose(model.weights.numpy(), weights, atol=1e-6)
     assert (model.thresholds is not None) == bias

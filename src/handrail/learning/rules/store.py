@@ -89,5 +89,6 @@ def _refuse_reals(model: nn.Module, rows: Batch) -> None:
         if len(others):
             raise RecipeError(
                 f"model: its units have two states, but the encoded rows hold {float(others[0]):.4g}; "
-                "expected columns of 0 and 1 or categories alone, or model=modern_hopfield, which takes real values."
+                "expected columns of 0 and 1 or categories alone, or model=modern_hopfield, which takes "
+                "real values."
             )
