@@ -95,7 +95,7 @@ class Hopfield(Memory):
         self.weights.addmm_(states.T, states, alpha=1 / self.units)
         self.weights.fill_diagonal_(0)
         if self.thresholds is not None:
-            self.thresholds += states.sum(dim=0) / self.units
+            self.thresholds.add_(states.sum(dim=0), alpha=1 / self.units)
 
     def course(self, states: States, steps: int) -> Iterator[States]:
         generator = torch.Generator().manual_seed(_SEED)
