@@ -20,7 +20,8 @@ class Memory(nn.Module):
     """Patterns that were stored, and a dynamics on states that is to lead back to them.
 
     The patterns are kept beside what was learned of them: cues are damaged from them when the memory is
-    judged. Outputs are the energy of each row, and how far one update would move it; 0 is a fixed point.
+    judged. Outputs are the energy of each row, and the share of its units that one update changes; at 0 it
+    is taken for stored.
 
     Arguments:
         inputs: the shape of a pattern, which is flattened.
@@ -58,7 +59,7 @@ class Memory(nn.Module):
 
     @abstractmethod
     def moved(self, states: States) -> Float[Tensor, " rows"]:
-        """How far one update moves each state; 0 where it stays."""
+        """The share of units of each state that one update changes; 0 where it stays."""
 
     @abstractmethod
     def course(self, states: States, steps: int) -> Iterator[States]:

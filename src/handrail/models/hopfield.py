@@ -18,7 +18,7 @@ from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape
 from handrail.tools.machine import free_memory
 
-_SEED = 1982
+_SEED, _ROUNDING = 1982, 1e-5
 _MOST_UNITS = 150  # in the measurement of the capacity
 
 
@@ -85,8 +85,8 @@ class Hopfield(Memory):
         return energy if self.thresholds is None else energy - states @ self.thresholds
 
     def moved(self, states: States) -> Float[Tensor, " rows"]:
-        """The share of units that do not agree with their field."""
-        return (self.fields(states) * states < 0).float().mean(dim=1)
+        """Those that do not agree with their field."""
+        return (self.fields(states) * states < -self._least).float().mean(dim=1)
 
     @torch.no_grad()
     def store(self, states: States) -> None:
@@ -113,14 +113,22 @@ class Hopfield(Memory):
         Arguments:
             generator: of the CPU, for the order of the units, which is one for all rows.
         """
+        fields, least = self.fields(states), self._least
         if self.updates == "synchronous":
-            return _signs(self.fields(states), states)
+            return _signs(fields, states, least)
         states = states.clone()
         for unit in torch.randperm(self.units, generator=generator).tolist():
-            field = states @ self.weights[unit]
-            field = field if self.thresholds is None else field + self.thresholds[unit]
-            states[:, unit] = _signs(field, states[:, unit])
+            after = _signs(fields[:, unit], states[:, unit], least)
+            rows = (after != states[:, unit]).nonzero().squeeze(1)
+            if len(rows):  # the other rows' fields stay as they are
+                states[rows, unit] = after[rows]
+                fields[rows] += 2 * after[rows, None] * self.weights[unit]
         return states
+
+    @property
+    def _least(self) -> Tensor:
+        """Fields that are smaller count as 0: rounding alone is no field."""
+        return _ROUNDING * self.weights.abs().max()
 
     def pictures(self, shape: InputShape) -> list[Picture]:
         """How many random patterns of as many units would be recalled."""
@@ -140,8 +148,8 @@ class Hopfield(Memory):
         return [Lines("Recall over the load", loads, curves, note, axes)]
 
 
-def _signs(fields: Tensor, before: Tensor) -> Tensor:
-    return torch.where(fields > 0, 1.0, torch.where(fields < 0, -1.0, before))
+def _signs(fields: Tensor, before: Tensor, least: Tensor) -> Tensor:
+    return torch.where(fields > least, 1.0, torch.where(fields < -least, -1.0, before))
 
 
 def _refuse_large(units: int) -> None:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -79,9 +78,8 @@ class ModernHopfield(Memory):
         return lengths + longest + (count - mixed) / self.beta
 
     def moved(self, states: States) -> Float[Tensor, " rows"]:
-        """The largest change of a unit; what the tolerance allows counts as 0."""
-        change = (self.update(states) - states).abs().amax(dim=1)
-        return torch.where(change <= self.tolerance, torch.zeros_like(change), change)
+        """Changes within the tolerance count as none."""
+        return (~self.right(self.update(states), states)).float().mean(dim=1)
 
     def course(self, states: States, steps: int) -> Iterator[States]:
         yield states

@@ -92,7 +92,9 @@ class MemoryTask(Task):
         patterns, cues = self._cues(memory.patterns.float().cpu(), part)
         recalled = memory.recall_states(cues.states.to(device), memory.steps).cpu()
         states = memory.states(points_of(network, rows).to(device))
-        return self._outcome(recalled, cues, patterns, states.cpu(), memory.moved(states).cpu().numpy() == 0)
+        return self._outcome(
+            recalled, cues, patterns, states.cpu(), memory.moved(states).double().cpu().numpy()
+        )
 
     def _cues(self, patterns: Tensor, part: Part) -> tuple[Tensor, Cues]:
         """The patterns, each once and in order, and the cues of a part."""
@@ -101,11 +103,11 @@ class MemoryTask(Task):
         return patterns, draw_cues(patterns, len(part), damage=self.damage, seed=seed)
 
     def _outcome(
-        self, recalled: Tensor, cues: Cues, patterns: Tensor, states: Tensor, taken: np.ndarray
+        self, recalled: Tensor, cues: Cues, patterns: Tensor, states: Tensor, moved: np.ndarray
     ) -> MemoryOutcome:
         right = ((recalled - cues.stored).abs() <= self.tolerance).double().mean(dim=1)
         stored = (states - patterns[_nearest(states, patterns)]).abs().amax(dim=1) <= 1e-6
-        return MemoryOutcome(cues.places.numpy(), right.numpy(), taken, ~stored.numpy())
+        return MemoryOutcome(cues.places.numpy(), right.numpy(), moved, ~stored.numpy())
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
@@ -117,9 +119,9 @@ class MemoryTask(Task):
             "the cue itself": cues.states,
             "nearest pattern": patterns[_nearest(cues.states, patterns)],
         }
-        none = np.zeros(len(part), dtype=bool)
+        moved = np.ones(len(part))
         outcomes: dict[str, Outcome] = {
-            name: self._outcome(recalled, cues, patterns, states, none) for name, recalled in answers.items()
+            name: self._outcome(recalled, cues, patterns, states, moved) for name, recalled in answers.items()
         }
         return Baselines(outcomes)
 

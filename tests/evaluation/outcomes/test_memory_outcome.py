@@ -13,8 +13,8 @@ from handrail.tasks.memory import draw_cues
 def outcome(rows: int = 60, *, seed: int = 0, new: bool = True) -> MemoryOutcome:
     chance = np.random.default_rng(seed)
     right = np.where(chance.random(rows) < 0.7, 1.0, 0.9)
-    taken = chance.random(rows) < 0.2
-    return MemoryOutcome(np.arange(rows), right, taken, np.full(rows, new) & (np.arange(rows) % 5 > 0))
+    moved = np.where(chance.random(rows) < 0.2, 0.0, 0.3)
+    return MemoryOutcome(np.arange(rows), right, moved, np.full(rows, new) & (np.arange(rows) % 5 > 0))
 
 
 def test_the_figures_are_shares_of_cues_units_and_new_rows():
@@ -32,7 +32,7 @@ def test_rows_that_repeat_stored_ones_are_no_new_ones():
 def test_weights_are_copies():
     found, copies = outcome(), np.arange(60) % 3
     rows = np.repeat(np.arange(60), copies)
-    repeated = MemoryOutcome(found.places[rows], found.right[rows], found.taken[rows], found.new[rows])
+    repeated = MemoryOutcome(found.places[rows], found.right[rows], found.moved[rows], found.new[rows])
     weighted = found.statistics(found.names())[0](copies[:, None].astype(float))
     for name, value in repeated.measure().items():
         assert math.isclose(weighted[name][0], value)
@@ -58,5 +58,5 @@ def test_cues_are_damaged_patterns_under_a_seed_of_their_own():
 def test_two_memories_with_the_same_cues_are_compared():
     one, other = outcome(), outcome(seed=1)
     assert one.same_rows(other)
-    assert not one.same_rows(MemoryOutcome(one.places[::-1], one.right, one.taken, one.new))
+    assert not one.same_rows(MemoryOutcome(one.places[::-1], one.right, one.moved, one.new))
     assert difference(one, other, "recalled").value is not None

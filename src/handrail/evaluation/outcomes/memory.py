@@ -18,13 +18,13 @@ class MemoryOutcome(Outcome):
     Arguments:
         places: of the patterns that the cues are of.
         right: the share of units of each recall that are right.
-        taken: the rows of the part that are taken for stored.
+        moved: the share of units of each row of the part that one update changes.
         new: the rows of the part that were never stored; some may repeat what was.
     """
 
     places: Int[np.ndarray, " rows"]
     right: Float[np.ndarray, " rows"]
-    taken: Bool[np.ndarray, " rows"]
+    moved: Float[np.ndarray, " rows"]
     new: Bool[np.ndarray, " rows"]
     task: str = "memory"
     remark: str = ""
@@ -36,6 +36,11 @@ class MemoryOutcome(Outcome):
     @property
     def work(self) -> int:
         return 4
+
+    @property
+    def taken(self) -> Bool[np.ndarray, " rows"]:
+        """The rows of the part that are taken for stored."""
+        return self.moved == 0
 
     @property
     def recalled(self) -> Bool[np.ndarray, " rows"]:
@@ -74,13 +79,13 @@ class MemoryOutcome(Outcome):
         return isinstance(other, MemoryOutcome) and np.array_equal(self.places, other.places)
 
     def errors(self) -> np.ndarray:
-        """The share of wrong units."""
-        return 1 - self.right
+        """How near a row that was never stored comes to being taken for stored: its share of kept units."""
+        return np.where(self.new, 1 - self.moved, 0.0)
 
     def describe(self, row: int, *, truth: bool) -> str:
         if truth:
-            return f"pattern {self.places[row] + 1}"
-        return f"{self.right[row]:.0%} of its units"
+            return "never stored" if self.new[row] else "stored"
+        return "taken for stored" if self.taken[row] else "new"
 
     def columns(self) -> dict[str, Any]:
         return {
