@@ -19,6 +19,7 @@ from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, Volum
 from handrail.tools.machine import free_memory
 
 _SEED, _ROUNDING = 1982, 1e-5
+_COPIES = 3  # of the weights: the best, and those before a block of steps
 _MOST_UNITS = 150  # in the measurement of the capacity
 
 
@@ -154,9 +155,10 @@ def _signs(fields: Tensor, before: Tensor, least: Tensor) -> Tensor:
 
 def _refuse_large(units: int) -> None:
     needed, free = 4 * units**2, free_memory()
-    if needed > free:
+    if _COPIES * needed > free:
         raise RecipeError(
             f"model.hopfield: {units:,} units have {units:,}² = {units**2:,} weights, which take "
-            f"{needed / 1e9:,.1f} GB; {free / 1e9:,.1f} GB of memory are free. Expected fewer columns or "
-            "smaller pictures (data.images.size), or model=modern_hopfield, which keeps the patterns alone."
+            f"{needed / 1e9:,.1f} GB, with the copies that training keeps {_COPIES * needed / 1e9:,.1f} GB; "
+            f"{free / 1e9:,.1f} GB of memory are free. Expected fewer columns or smaller pictures "
+            "(data.images.size), or model=modern_hopfield, which keeps the patterns alone."
         )
