@@ -310,9 +310,8 @@ def test_centres_are_in_the_units_of_the_rows():
 
 def test_the_transformer_feeds_a_pipeline():
     rows, classes = load_iris(return_X_y=True)
-    steps = make_pipeline(
-        NetworkTransformer(model={"kmeans": {"clusters": 12}}, random_state=0), LogisticRegression()
-    )
+    codes = NetworkTransformer(model={"kmeans": {"clusters": 12}}, random_state=0)
+    steps = make_pipeline(codes, StandardScaler(), LogisticRegression())
     assert cross_val_score(steps, rows, classes).mean() > 0.9
 
 

@@ -10,7 +10,8 @@ from handrail.data.finding import Finding
 from handrail.data.prepare import prepare_with_test
 from handrail.errors import visible
 from handrail.recipe import Recipe, compose
-from handrail.runs.assembly import check_start
+from handrail.runs.assembly import check_start, encoders
+from handrail.runs.memory import check_memory
 from handrail.tools.notebook import Printable
 from handrail.tools.words import plural
 
@@ -59,4 +60,11 @@ def check(
     check_start(asked)
     data, test = prepare_with_test(asked.data)
     drift = check_drift(data.train.sample, test.sample, schema=data.schema, target=False)
-    return Check(data, [*data.findings, *drift])
+    return Check(data, [*data.findings, *_check_memory(asked, data), *drift])
+
+
+def _check_memory(asked: Recipe, data: Dataset) -> list[Finding]:
+    if data.task.name != "memory":
+        return []
+    encoder, _ = encoders(asked, data.train, schema=data.schema, task=data.task)
+    return check_memory(asked, data.task, data.schema, encoder.shape, rows=len(data.train))

@@ -31,6 +31,7 @@ from handrail.runs.assembly import (
     count_parameters,
     help_train,
     make_training_data,
+    refuse_errors,
     resolve_recipe,
     threads_for,
     try_network,
@@ -47,6 +48,7 @@ from handrail.runs.folder import (
     write_yaml,
 )
 from handrail.runs.lock import hold
+from handrail.runs.memory import check_memory
 from handrail.runs.record import load_recipe
 from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
 from handrail.runs.unfinished import find_unfinished
@@ -202,12 +204,15 @@ def _choose(
     folder, device, schema = context.folder, choose_device(recipe.training.device), data.schema
     chosen = not is_object(recipe.model) and recipe.model == "auto"
     recipe, reasons, pipeline = assemble(recipe, data.train, schema=schema, task=data.task, device=device)
+    shape, rows = pipeline.encoder.shape, len(data.train)
+    memory = check_memory(recipe, data.task, schema, shape, rows=rows)
+    refuse_errors(memory)
     check_keep(recipe, pipeline)
-    threads = threads_for(recipe, pipeline, len(data.train))
+    threads = threads_for(recipe, pipeline, rows)
     settle_environment(folder, data, device=str(device), threads=threads, processes=context.team.size)
     write_yaml(folder.resolved_recipe, resolve_recipe(recipe, data, str(device)))
     _write_split(folder, data)
-    findings = [*data.findings, *_check_size(pipeline, data, chosen=chosen)]
+    findings = [*data.findings, *memory, *_check_size(pipeline, data, chosen=chosen)]
     for finding in findings:
         level = logging.WARNING if finding.level == "warning" else logging.INFO
         _log.log(level, "%s: %s", finding.name, finding)

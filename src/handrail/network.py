@@ -39,13 +39,23 @@ class Network(nn.Module):
 
 
 def model_in(network: nn.Module) -> nn.Module:
-    """The model within a network, whether or not something stands around it."""
-    return network.model if isinstance(network, Network) else network
+    """The model within a network, whatever stands around it; of replicas, of the first that answers."""
+    from handrail.layers.precision import Lowered
+
+    network = _answering(network)
+    inner = network.model if isinstance(network, Network) else network
+    return inner.network if isinstance(inner, Lowered) else inner
 
 
 def model_inputs(network: nn.Module, inputs: Any) -> Any:
     """What the model within a network is given for encoded rows."""
+    network = _answering(network)
     return network.before(inputs) if isinstance(network, Network) else inputs
+
+
+def _answering(network: nn.Module) -> Any:
+    """Of replicas the first that answers; a single network itself."""
+    return network.members[network.answering[0]] if hasattr(network, "answering") else network  # pyright: ignore
 
 
 def whole_network(

@@ -24,6 +24,7 @@ from handrail.errors import DataError, RecipeError
 from handrail.recipe import Recipe, compose
 from handrail.recipe.reading import ReadOptions
 from handrail.run import Run
+from handrail.runs.answers.uses import find_use
 from handrail.tools.trust import only_named
 from handrail.tuning.executors.worker import _prepare
 
@@ -144,10 +145,11 @@ def test_every_kind_is_covered() -> None:
 
 @pytest.mark.parametrize("spec", ["intruder:Model", "os:system"])
 def test_a_toy_or_a_use_is_no_import_path(spec: str) -> None:
-    with pytest.raises(DataError):
+    run = handrail.fit("toy:or", changes={"model": "linear", "training.epochs": 1}, out="run")
+    with pytest.raises(DataError, match="there is no generated table"):
         read(f"toy:{spec}")
     with pytest.raises(DataError, match="is no use of a network"):
-        find_use(a_run().pipeline, spec)
+        find_use(run.pipeline, spec)
     assert nothing_ran()
 
 

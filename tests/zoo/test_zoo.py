@@ -16,6 +16,7 @@ from handrail.cli import main
 from handrail.components import available, find, parse
 from handrail.errors import RecipeError
 from handrail.recipe import Recipe
+from handrail.recipe.alone import usual_rule
 from handrail.zoo import CELLS, Entry, find_entry, load_zoo, overview_text
 
 ROOT = Path(__file__).parents[2]
@@ -49,8 +50,9 @@ FACTS: dict[str, Any] = {
 
 def component_of(entry: Entry, kind: str) -> str:
     """The name of an entry's model or rule."""
-    spec = entry.recipe.get("model", "auto") if kind == "model" else entry.recipe.get("learning", "gradient")
-    return parse(spec, kind)[0]
+    model = entry.recipe.get("model", "auto")
+    learning = entry.recipe.get("learning") or usual_rule(model) or "gradient"
+    return parse(model if kind == "model" else learning, kind)[0]
 
 
 @pytest.mark.parametrize("name", ZOO)

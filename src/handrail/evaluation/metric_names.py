@@ -40,12 +40,16 @@ DESCRIPTIONS: dict[str, str] = {
     "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
     "silhouette": "How much nearer rows are to their own cluster than to the next, −1 to 1; mean over them.",
     "label_information": "What clusters and labels tell of each other: mutual information, normalised.",
+    "recalled": "Share of the damaged cues from which the whole stored pattern comes back.",
+    "unit_accuracy": "Share of the units that are right in what the damaged cues call up.",
+    "false_recall": "Share of rows that were never stored, and that the memory takes for stored.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase"),
         *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
+        "false_recall",
     )
 )
 _BY_TASK = {
@@ -54,6 +58,7 @@ _BY_TASK = {
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "label_information"),
+    "memory": ("recalled", "unit_accuracy", "false_recall"),
 }
 
 

@@ -28,3 +28,12 @@ def negative_log_density(outputs: Float[Tensor, "rows figures"], targets: Tensor
     Source: Fisher 1922
     """
     return -outputs[:, -1]
+
+
+@component("loss", tasks=("memory",))
+def state_energy(outputs: Float[Tensor, "rows 2"], targets: Tensor) -> Rows:
+    """The energy of a row as the memory stands; stored patterns lie in valleys.
+
+    Source: Hopfield 1982
+    """
+    return outputs[:, 0]

@@ -33,9 +33,10 @@ _SHOWN = {
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "label_information"),
+    "memory": ("recalled", "unit_accuracy", "false_recall"),
 }
 _MOST_COLUMNS = 100
-_FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia")
+_FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia", "recalled")
 
 
 def run_text(run: RunRecord) -> str:

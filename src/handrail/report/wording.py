@@ -22,6 +22,7 @@ _NAMES = {
     "iou": "IoU",
     "map_50": "mAP@0.5",
     "map_50_95": "mAP@0.5:0.95",
+    "recalled": "share recalled",
     "recall_50": "recall at overlap 0.5",
     "nats": "loss in nats",
     "bits": "bits a token",

@@ -13,6 +13,7 @@ from handrail.data.balance import balanced_weights, check_balance
 from handrail.data.columns.schema import Schema
 from handrail.data.dataset import Dataset
 from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
+from handrail.data.finding import Finding
 from handrail.data.labels import sort_classes
 from handrail.data.part import Part
 from handrail.data.prepare import prepare
@@ -91,15 +92,20 @@ def check_start(recipe: Recipe) -> None:
         weights_at(Path(str(recipe.transfer.start)))
 
 
+def refuse_errors(findings: Sequence[Finding]) -> None:
+    """Raises: `DataError` for findings that stop a fit."""
+    errors = [str(finding) for finding in findings if finding.level == "error"]
+    if errors:
+        names = [str(finding) for finding in findings if finding.name == "duplicate-names"]
+        raise DataError([*names, *errors])  # a copy of the target may be one by its name
+
+
 def check_data(recipe: Recipe, data: Dataset) -> None:
     """Check what only the data can tell, before anything is trained.
 
     Raises: `DataError` for findings that stop a fit, `RecipeError` for settings that do not suit the task.
     """
-    errors = [str(finding) for finding in data.findings if finding.level == "error"]
-    if errors:
-        names = [str(finding) for finding in data.findings if finding.name == "duplicate-names"]
-        raise DataError([*names, *errors])  # a copy of the target may be one by its name
+    refuse_errors(data.findings)
     check_balance(recipe.data.balance, data.task)
     problems = list(idle_sections(recipe.data, {column.kind for column in data.schema.used}))
     problems += idle_masks(recipe.data, data.task.name)

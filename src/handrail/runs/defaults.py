@@ -32,7 +32,10 @@ _FEWEST_EPOCHS = 3
 _PATIENCE = 15
 _WITHOUT_END = ("constant", "time_decay")
 _ON_PLATEAU = ("on_plateau", "torch.optim.lr_scheduler:ReduceLROnPlateau")
-_ALONE = {"clusters": ("kmeans", "each row belongs to the nearest of some centres")}
+_ALONE = {
+    "clusters": ("kmeans", "each row belongs to the nearest of some centres"),
+    "memory": ("modern_hopfield", "it takes real values and holds many patterns"),
+}
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 
@@ -142,7 +145,8 @@ def settle_recipe(
     device: torch.device,
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe with every `auto` that depends on the data resolved, and the reasons."""
-    choice = choose_alone(recipe.model, task=task) or choose(inputs, outputs, task=task, rows=rows)
+    alone = choose_alone(recipe.model, task=task)
+    choice = alone or choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
     reasons: list[str] = []
     if not is_object(recipe.model) and recipe.model == "auto":
@@ -165,7 +169,7 @@ def settle_recipe(
         changes["data.augment"], why = augmentation(inputs, rows=rows, task=task)
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
-        changes["training.precision"] = precision(inputs, device)
+        changes["training.precision"] = precision(inputs, device) if alone is None else "float32"
     settled = recipe.with_values(changes)  # refuses a rule that cannot teach the model
     return settled, tuple(reasons)
 

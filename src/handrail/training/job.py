@@ -30,7 +30,7 @@ USUAL_LOSS = {
     "sequence": "next_token",
     "clusters": "distance_to_nearest",
     "density": "negative_log_density",
-    "memory": "mse",
+    "memory": "state_energy",
     "reconstruction": "mse",
 }
 

@@ -37,7 +37,8 @@ def write_maps(answers: Masks, folder: Path) -> list[Path]:
     paths = [folder / f"{name}.png" for name in mask_names(_names(answers))]
     for path, values in zip(paths, answers.maps, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        data, image = io.BytesIO(), Image.fromarray(values)
+        grey = values.ndim == 3 and values.shape[2] == 1
+        data, image = io.BytesIO(), Image.fromarray(values[..., 0] if grey else values)
         if answers.palette:
             image.putpalette(
                 [*answers.palette, *[0] * (768 - len(answers.palette))]

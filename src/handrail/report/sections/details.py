@@ -26,13 +26,14 @@ from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
-_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters")
+_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters", "memory")
 # Column, title, axis, what the rows are, and whether the values are counts.
 _HISTOGRAMS = {
     "mask": ("dice", "Dice of each image", "Dice", "images", False),
     "next-token": ("nats", "Loss of each window", "nats a token", "windows", False),
     "sequence": ("edits", "Edits of each answer", "letters changed", "texts", True),
     "clusters": ("silhouette", "Silhouette of each row", "silhouette", "rows", False),
+    "memory": ("right", "Right units of each recall", "share of right units", "cues", False),
 }
 _ERRORS = {
     "regression": "Error",
@@ -42,6 +43,7 @@ _ERRORS = {
     "next-token": "Nats a token",
     "sequence": "Edits a letter",
     "clusters": "Squared distance to the centre",
+    "memory": "Share of units that one update keeps",
 }
 
 

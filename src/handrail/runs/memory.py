@@ -1,0 +1,96 @@
+"""What has to be said of a memory before it learns: how it is judged, its load, and values it cannot hold."""
+
+import math
+from typing import Any
+
+from handrail.components import find, is_object, parse
+from handrail.data.columns.schema import Schema
+from handrail.data.finding import Finding, advise_drop
+from handrail.data.task import TaskSpec
+from handrail.recipe import Recipe
+from handrail.runs.defaults import choose_alone
+from handrail.shapes import InputShape, numbers_in
+from handrail.tools.words import list_some, plural
+
+_LIMIT = 0.138  # patterns a unit, at which recall by Hebb's rule breaks down
+
+
+def check_memory(
+    recipe: Recipe, task: TaskSpec, schema: Schema, shape: InputShape, *, rows: int
+) -> list[Finding]:
+    """Findings about a memory; none for other tasks.
+
+    Arguments:
+        shape: of the encoded rows.
+        rows: training rows, each of which is a pattern.
+    """
+    choice = choose_alone(recipe.model, task=task) if task.name == "memory" else None
+    if choice is None:
+        return []
+    model = choice.model
+    name = type(model).__name__ if is_object(model) else parse(model, "model")[0]
+    target: Any = model if is_object(model) else find("model", name).target
+    if target.binary and isinstance(shape, int):
+        reals = [column.name for column in schema.used if column.kind in ("numeric", "datetime")]
+        if reals:
+            return [_refuse(name, reals)]
+    damage = model.damage if is_object(model) else parse(model, "model")[1].get("damage", 0.1)
+    findings = [_say_how(name, damage)]
+    rule: Any = choice.learning if recipe.learning == "auto" else recipe.learning
+    if target.binary:
+        storkey = not is_object(rule) and parse(rule, "rule")[0] == "storkey"
+        findings += _check_load(name, rows, numbers_in(shape), storkey=storkey)
+    return findings
+
+
+def _refuse(name: str, reals: list[str]) -> Finding:
+    return Finding(
+        level="error",
+        name="real-values",
+        seen=f"{plural(len(reals), 'column')} of the data hold{'s' if len(reals) == 1 else ''} real values "
+        f"({list_some(reals)}), but the units of {name} have two states.",
+        why="Expected columns of 0 and 1, categories, or pictures, which are black and white at one half.",
+        action="model=modern_hopfield takes real values; data.columns.NAME=category makes a unit of each "
+        f"value of a column, and {advise_drop(reals, most=10)}",
+    )
+
+
+def _say_how(name: str, damage: float) -> Finding:
+    return Finding(
+        level="note",
+        name="memory-cues",
+        seen="Every training row is stored; validation and test figures are of stored patterns, called up by "
+        f"cues with {damage:.0%} of their units changed.",
+        why="A row that was never stored cannot be recalled: the held-out rows show only how often something "
+        "new is taken for stored (false_recall).",
+        action=f"model.{name}.damage={damage:g} changes more or fewer units.",
+        decided=True,
+    )
+
+
+def _check_load(name: str, rows: int, units: int, *, storkey: bool) -> list[Finding]:
+    """A warning for more patterns than random ones of so many units could be recalled."""
+    limit = units / math.sqrt(2 * math.log(units)) if storkey else _LIMIT * units
+    if units < 2 or rows <= limit:
+        return []
+    bound = "N / √(2·ln N)" if storkey else "0.138·N"
+    wrong = math.erfc(math.sqrt(units / (2 * rows))) / 2
+    expected = f" Expect to recall {_whole(1 - wrong, units)} of them, were they drawn at random."
+    return [
+        Finding(
+            level="warning",
+            name="memory-load",
+            seen=f"{plural(rows, 'pattern')} for N = {units:,} units, where {name} holds about {bound} = "
+            f"{limit:,.0f}.{'' if storkey else expected}",
+            why="Beyond that, the fields of the other patterns drown a pattern's own; of patterns that are "
+            "alike still fewer are held.",
+            action=f"All are stored. data.sample={max(limit / rows, 0.001):.2g} stores fewer, "
+            + ("" if storkey else "learning=storkey holds more, ")
+            + "and model=modern_hopfield many more.",
+        )
+    ]
+
+
+def _whole(right: float, units: int) -> str:
+    share = right**units
+    return "fewer than 0.1%" if share < 0.001 else f"{share:.1%}"
