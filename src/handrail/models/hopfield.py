@@ -44,9 +44,7 @@ class Hopfield(Memory):
     Source: Hopfield 1982; capacity: Amit, Gutfreund & Sompolinsky 1985
     """
 
-    alone: ClassVar[Alone] = Alone(
-        "memory", learning="hebb", epochs=1, batch_size=8192, patience=None, unit=True
-    )
+    alone: ClassVar[Alone] = Alone("memory", epochs=1, batch_size=8192, patience=None, unit=True)
     rules: ClassVar[tuple[str, ...]] = ("hebb", "storkey")
     binary: ClassVar[bool] = True
     thresholds: nn.Parameter | None

@@ -41,7 +41,7 @@ class ModernHopfield(Memory):
     Source: Ramsauer et al. 2020; similarities: Millidge et al. 2022
     """
 
-    alone: ClassVar[Alone] = Alone("memory", learning="store", epochs=1, batch_size=8192, patience=None)
+    alone: ClassVar[Alone] = Alone("memory", epochs=1, batch_size=8192, patience=None)
     rules: ClassVar[tuple[str, ...]] = ("store",)
 
     def __init__(

@@ -150,7 +150,5 @@ def test_a_fit_chooses_the_rule_and_has_all_rows_right(tmp_path: Path) -> None:
 
 def test_a_gradient_rule_is_refused_with_the_one_that_fits(tmp_path: Path) -> None:
     changes = {"model": "mcculloch_pitts", "learning": "gradient"}
-    with pytest.raises(
-        RecipeError, match=r"learning\.gradient: cannot teach mcculloch_pitts; .* truth_table"
-    ):
+    with pytest.raises(RecipeError, match=r"cannot teach mcculloch_pitts; .* truth_table"):
         handrail.fit(_xor(), "y", changes=changes, out=tmp_path / "run")
