@@ -35,7 +35,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "vgg": f"{GENERATED}pictures",
         "volume_cnn": "no source reads volumes yet",
     },
-    "rule": {},
+    "rule": {"storkey": "another rule of the Hopfield network"},
 }
 FACTS: dict[str, Any] = {
     "title": "A net (N)",

@@ -33,7 +33,7 @@ def read_toy(source: str, options: ReadOptions) -> Table:
     arguments = "".join(f",{key}={value}" for key, value in values.items())
     notes = (f"{TOY}{entry.name}{arguments}",) if values else ()
     stores = {named[name]: store for name, store in toy.stores.items()}
-    return Table(frame, source, notes=notes, target=target, stores=stores)
+    return Table(frame, source, notes=notes, target=target or None, stores=stores)
 
 
 def parse_toy(source: str) -> tuple[Component, dict[str, Any]]:
