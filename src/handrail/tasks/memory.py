@@ -119,7 +119,7 @@ class MemoryTask(Task):
         known, states = (self._states(points_before(encoder, rows)) for rows in (train, part))
         patterns, cues = self._cues(known, part)
         answers = {
-            "the cue itself": cues.states,
+            "cue itself": cues.states,
             "nearest pattern": patterns[_nearest(cues.states, patterns)],
         }
         moved = np.ones(len(part))
