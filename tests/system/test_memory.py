@@ -36,8 +36,8 @@ def test_few_patterns_are_recalled_and_new_rows_are_not_taken_for_them(run):
     assert figures["recalled"] > 0.9
     assert figures["unit_accuracy"] > 0.99
     assert figures["false_recall"] == 0
-    assert set(run.summary["baselines"]) == {"the cue itself", "nearest pattern"}
-    assert run.summary["baselines"]["the cue itself"]["recalled"]["value"] == 0
+    assert set(run.summary["baselines"]) == {"cue itself", "nearest pattern"}
+    assert run.summary["baselines"]["cue itself"]["recalled"]["value"] == 0
     assert run.summary["baselines"]["nearest pattern"]["recalled"]["value"] == 1
 
 

@@ -25,7 +25,7 @@ class Memory(nn.Module):
 
     Arguments:
         inputs: the shape of a pattern, which is flattened.
-        damage: the share of units that a cue gets wrong when the memory is judged.
+        damage: the share of units that are wrong in a cue, when the memory is judged.
         tolerance: how near a recalled unit has to be to the stored one.
     """
 
@@ -109,12 +109,19 @@ def _make_room(memory: Any, state: Any, prefix: str, *_: Any) -> None:
         memory.patterns = memory.patterns.new_zeros(saved.shape)
 
 
-def damaged(states: States, share: float, generator: torch.Generator) -> States:
-    """States of which that share of units, at least one in each, has changed its sign.
+def damaged(
+    states: States, share: float, generator: torch.Generator, *, middle: Float[Tensor, " units"] | float = 0.0
+) -> States:
+    """States of which that share of units, at least one in each, is mirrored; −1 becomes +1 about 0.
+
+    Units that lie in the middle, which mirroring would not change, come last.
 
     Arguments:
         generator: of the CPU, as the states are.
+        middle: of each unit.
     """
     number = max(1, round(share * states.shape[1]))
-    wrong = torch.rand(states.shape, generator=generator).topk(number, dim=1).indices
-    return states * torch.ones_like(states).scatter_(1, wrong, -1.0)
+    chance = torch.rand(states.shape, generator=generator).masked_fill(states == middle, -1.0)
+    wrong = torch.zeros(states.shape, dtype=torch.bool)
+    wrong.scatter_(1, chance.topk(number, dim=1).indices, True)
+    return torch.where(wrong, 2 * middle - states, states)

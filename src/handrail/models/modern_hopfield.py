@@ -34,8 +34,7 @@ class ModernHopfield(Memory):
         similarity: of state and pattern: their `product`, as in the paper, or their `distance`.
         beta: β; the larger, the more the nearest pattern counts, and the fewer are mixed.
         steps: updates at most, when the memory is judged.
-        damage: the share of units that change their sign in a cue, when the memory is judged: encoded values
-            are mirrored about their mean.
+        damage: the share of units that are mirrored about their mean in a cue, when the memory is judged.
         tolerance: how near a recalled unit has to be to the stored one, in encoded units.
 
     Source: Ramsauer et al. 2020; similarities: Millidge et al. 2022

@@ -32,9 +32,10 @@ _FEWEST_EPOCHS = 3
 _PATIENCE = 15
 _WITHOUT_END = ("constant", "time_decay")
 _ON_PLATEAU = ("on_plateau", "torch.optim.lr_scheduler:ReduceLROnPlateau")
-_ALONE = {
+_MEMORY = {"modern_hopfield": {"similarity": "distance", "beta": 16.0}}
+_ALONE: dict[str, tuple[Any, str]] = {
     "clusters": ("kmeans", "each row belongs to the nearest of some centres"),
-    "memory": ("modern_hopfield", "it takes real values and holds many patterns"),
+    "memory": (_MEMORY, "it takes real values and holds many patterns"),
 }
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 

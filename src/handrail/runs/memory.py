@@ -13,6 +13,7 @@ from handrail.shapes import InputShape, numbers_in
 from handrail.tools.words import list_some, plural
 
 _LIMIT = 0.138  # patterns a unit, at which recall by Hebb's rule breaks down
+_FEWEST = 10  # rows of a data set that can be divided
 
 
 def check_memory(
@@ -30,14 +31,16 @@ def check_memory(
     model = choice.model
     name = type(model).__name__ if is_object(model) else parse(model, "model")[0]
     target: Any = model if is_object(model) else find("model", name).target
-    if target.binary and isinstance(shape, int):
+    binary = getattr(target, "binary", False)
+    if binary and isinstance(shape, int):
         reals = [column.name for column in schema.used if column.kind in ("numeric", "datetime")]
         if reals:
             return [_refuse(name, reals)]
-    damage = model.damage if is_object(model) else parse(model, "model")[1].get("damage", 0.1)
+    arguments = vars(model) if is_object(model) else parse(model, "model")[1]
+    damage = arguments.get("damage", 0.1)
     findings = [_say_how(name, damage)]
     rule: Any = choice.learning if recipe.learning == "auto" else recipe.learning
-    if target.binary:
+    if binary:
         storkey = not is_object(rule) and parse(rule, "rule")[0] == "storkey"
         findings += _check_load(name, rows, numbers_in(shape), storkey=storkey)
     return findings
@@ -84,7 +87,8 @@ def _check_load(name: str, rows: int, units: int, *, storkey: bool) -> list[Find
             f"{limit:,.0f}.{'' if storkey else expected}",
             why="Beyond that, the fields of the other patterns drown a pattern's own; of patterns that are "
             "alike still fewer are held.",
-            action=f"All are stored. data.sample={max(limit / rows, 0.001):.2g} stores fewer, "
+            action="All are stored. "
+            + (f"data.sample={limit / rows:.2g} stores fewer, " if limit >= _FEWEST else "")
             + ("" if storkey else "learning=storkey holds more, ")
             + "and model=modern_hopfield many more.",
         )

@@ -35,19 +35,22 @@ class Cues:
     places: Int64[Tensor, " rows"]
 
 
-def draw_cues(patterns: Float[Tensor, "stored units"], rows: int, *, damage: float, seed: int) -> Cues:
+def draw_cues(
+    patterns: Float[Tensor, "stored units"], rows: int, *, damage: float, seed: int, binary: bool = True
+) -> Cues:
     """As many cues as rows, each of a pattern drawn at random, no pattern twice before all were drawn.
 
-    Of each cue that share of units, at least one, changes its sign.
+    Of each cue that share of units, at least one, is mirrored; see `damaged`.
 
     Arguments:
         patterns: in an order that does not depend on when they were stored.
+        binary: whether they are of −1 and +1; else units are mirrored about their mean.
     """
     generator = torch.Generator().manual_seed(seed)
     turns = [torch.randperm(len(patterns), generator=generator) for _ in range(-(-rows // len(patterns)))]
     places = torch.cat(turns)[:rows]
-    stored = patterns[places]
-    return Cues(damaged(stored, damage, generator), stored, places)
+    stored, middle = patterns[places], 0.0 if binary else patterns.mean(dim=0)
+    return Cues(damaged(stored, damage, generator, middle=middle), stored, places)
 
 
 class MemoryTask(Task):
@@ -100,7 +103,7 @@ class MemoryTask(Task):
         """The patterns, each once and in order, and the cues of a part."""
         patterns = patterns.unique(dim=0)
         seed = zlib.crc32(part.name.encode())
-        return patterns, draw_cues(patterns, len(part), damage=self.damage, seed=seed)
+        return patterns, draw_cues(patterns, len(part), damage=self.damage, seed=seed, binary=self.binary)
 
     def _outcome(
         self, recalled: Tensor, cues: Cues, patterns: Tensor, states: Tensor, moved: np.ndarray
@@ -116,7 +119,7 @@ class MemoryTask(Task):
         known, states = (self._states(points_before(encoder, rows)) for rows in (train, part))
         patterns, cues = self._cues(known, part)
         answers = {
-            "the cue itself": cues.states,
+            "cue itself": cues.states,
             "nearest pattern": patterns[_nearest(cues.states, patterns)],
         }
         moved = np.ones(len(part))

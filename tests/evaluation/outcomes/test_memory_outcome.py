@@ -60,3 +60,10 @@ def test_two_memories_with_the_same_cues_are_compared():
     assert one.same_rows(other)
     assert not one.same_rows(MemoryOutcome(one.places[::-1], one.right, one.moved, one.new))
     assert difference(one, other, "recalled").value is not None
+
+
+def test_real_values_are_mirrored_about_their_mean():
+    patterns = torch.tensor([[0.0, -2.0, 5.0], [1.0, 4.0, 5.0], [2.0, 1.0, 5.0]])
+    cues = draw_cues(patterns, 3, damage=0.6, seed=0, binary=False)
+    mirrored = torch.tensor([[2.0, 4.0, 5.0], [1.0, -2.0, 5.0], [0.0, 1.0, 5.0]])
+    assert torch.equal(cues.states, mirrored[cues.places])

@@ -43,7 +43,7 @@ _ERRORS = {
     "next-token": "Nats a token",
     "sequence": "Edits a letter",
     "clusters": "Squared distance to the centre",
-    "memory": "Share of units that one update keeps",
+    "memory": "Units kept by an update",
 }
 
 
