@@ -289,9 +289,10 @@ def test_one_class_is_not_enough() -> None:
 
 
 def test_the_clusterer_finds_what_scikit_learns_finds():
-    rows, _ = make_blobs(240, centers=3, cluster_std=0.5, random_state=0)
+    rows = make_blobs(240, centers=3, cluster_std=0.5, random_state=0)[0]
     ours = NetworkClusterer(model={"kmeans": {"clusters": 3}}, scaling="none", random_state=0).fit(rows)
-    theirs = KMeans(3, n_init=5, random_state=0).fit(rows)
+    starts: Any = 5
+    theirs = KMeans(3, n_init=starts, random_state=0).fit(rows)
     assert adjusted_rand_score(ours.labels_, theirs.labels_) == 1
     assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-3)
     centres = ours.cluster_centers_
@@ -301,8 +302,7 @@ def test_the_clusterer_finds_what_scikit_learns_finds():
 
 
 def test_centres_are_in_the_units_of_the_rows():
-    rows, _ = make_blobs(240, centers=3, random_state=0)
-    rows = rows * [1, 1000] + [50, -5000]
+    rows = np.asarray(make_blobs(240, centers=3, random_state=0)[0]) * [1, 1000] + [50, -5000]
     centres = NetworkClusterer(model={"kmeans": {"clusters": 3}}, random_state=0).fit(rows).cluster_centers_
     assert (centres.min(axis=0) > rows.min(axis=0)).all()
     assert (centres.max(axis=0) < rows.max(axis=0)).all()
@@ -317,4 +317,4 @@ def test_the_transformer_feeds_a_pipeline():
 
 def test_what_needs_a_target_is_no_clusterer():
     with pytest.raises(RecipeError, match="model: mlp learns from a target"):
-        NetworkClusterer(model="mlp").fit(load_iris().data)
+        NetworkClusterer(model="mlp").fit(load_iris(return_X_y=True)[0])

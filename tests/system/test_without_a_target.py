@@ -9,7 +9,8 @@ from test_split_first import fitted
 
 import handrail
 from handrail import fit
-from handrail.errors import DataError, RecipeError
+from handrail.errors import DataError, RecipeError, RunError
+from handrail.run import export_onnx
 
 CHANGES = {"model": {"kmeans": {"clusters": 3}}, "evaluation.resamples": 100}
 
@@ -148,3 +149,8 @@ def test_the_records_say_what_was_chosen(run):
     assert "label: group" in resolved
     assert "lloyd" in resolved
     assert json.loads((run.path / "validation.json").read_text())["task"]["targets"] == []
+
+
+def test_what_has_no_target_is_not_exported(run, tmp_path):
+    with pytest.raises(RunError, match="clusters cannot be exported to ONNX yet"):
+        export_onnx(run, tmp_path / "k.onnx")

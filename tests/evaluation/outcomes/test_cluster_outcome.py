@@ -31,7 +31,7 @@ def test_silhouettes_of_many_rows_are_measured_against_some():
     chance = np.random.default_rng(0)
     codes = chance.integers(0, 3, 9000)
     points = chance.normal(size=(9000, 2)) + 2 * codes[:, None]
-    close = silhouette_samples(points[:9000], codes)
+    close = np.asarray(silhouette_samples(points, codes))
     assert abs(silhouettes(points, codes).mean() - close.mean()) < 0.01
     assert np.corrcoef(silhouettes(points, codes), close)[0, 1] > 0.99
 

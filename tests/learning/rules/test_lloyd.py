@@ -62,7 +62,8 @@ def test_the_inertia_is_scikit_learns_from_the_same_start(seed, size):
     start = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:4]]
     model, rule = begin(batch_of(rows), 4, start=start)
     learn(model, rule, batch_of(rows), size=size)
-    reference = Reference(4, init=start.numpy(), n_init=1, tol=0, max_iter=1000).fit(rows.numpy())
+    settings: Any = {"init": start.numpy(), "n_init": 1, "tol": 0, "max_iter": 1000}
+    reference = Reference(4, **settings).fit(rows.numpy())
     assert inertia_of(model, rows) == pytest.approx(reference.inertia_, rel=1e-4)
     np.testing.assert_allclose(model.centres.detach().numpy(), reference.cluster_centers_, atol=1e-3)
 
