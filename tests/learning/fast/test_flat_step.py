@@ -130,3 +130,10 @@ def test_what_depends_on_values_or_chance_is_not_written():
     assert trace_operations(lambda x: (x * 2,), [rows]) is not None
     assert trace_operations(lambda x: (x * 2 if float(x.sum()) > 0 else x,), [rows]) is None
     assert trace_operations(lambda x: (x + torch.rand(3),), [rows]) is None
+
+
+def test_steps_with_two_inputs_are_left_to_autograd():
+    """An encoder and decoder is given a text and its answer: `(source, targets)`."""
+    steps = FlatSteps(MLP(WIDTH, 1, hidden=[4]), _plan("mse"))
+    batch = Batch((torch.randn(ROWS, WIDTH), torch.zeros(ROWS)), torch.zeros(ROWS, 1))
+    assert [steps(batch) for _ in range(10)] == [None] * 10
