@@ -322,3 +322,23 @@ def test_advice_can_be_pasted_whatever_a_column_is_called() -> None:
     assert "'data.missing.a b=[0]'" in found({"a b": zeros})["hidden-zero"].action
     texts = [f"{a:02}/{b:02}/{c}" for a, b, c in rng.integers([1, 1, 2015], [13, 13, 2024], (ROWS, 3))]
     assert "'data.dates.formats.a b=%d/%m/%Y'" in found({"a b": texts})["date-order"].action
+
+
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [
+        ([2**53 + i % 50 for i in range(ROWS)], "warning"),
+        ([str(2**53 + i % 50) for i in range(ROWS)], "warning"),
+        ([-(10**16) - 1 - 64 * (i % 50) for i in range(ROWS)], "note"),
+        ([2**53 - i % 50 for i in range(ROWS)], None),
+        ([2**60 + 1024 * (i % 50) for i in range(ROWS)], None),
+        ([(i % 50) * 1e18 + 0.5 for i in range(ROWS)], None),
+    ],
+)
+def test_whole_numbers_that_lose_digits_are_named(values: list[Any], level: str | None) -> None:
+    finding = found({"v": values}).get("lost-digits")
+    assert (finding and finding.level) == level
+    if finding is not None:
+        assert "9,007,199,254,740,992" in finding.seen
+        assert "data.columns.v=category" in finding.action
+        assert "lost-digits" not in found({"v": values}, columns={"v": "category"})

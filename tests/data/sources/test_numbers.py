@@ -198,3 +198,27 @@ def test_new_rows_are_read_as_the_training_rows_were(tmp_path: Path, form: str):
     new.write_text('x,k\n"1,234",3\n')
     assert run.read(new).frame["x"].to_list() == ["1.234"]
     assert run.read(pl.DataFrame({"x": ["1,234"], "k": [3]})).frame["x"].to_list() == ["1.234"]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "cells", "doubtful"),
+    [
+        (".", ",", ["10.000", "12.500"], True),
+        (".", ",", ["10.000", "943"], True),
+        (",", ".", ["10,000", "12,500"], True),
+        (".", ",", ["10,000", "12,500"], False),
+        (".", ",", ["10.000", "12.5"], False),
+        (".", "", ["10.000", "12.500"], False),
+    ],
+)
+def test_decimals_that_may_be_thousands_in_new_rows_are_said(decimal, thousands, cells, doubtful):
+    """A column of '10,000' that goes on with '10.000' is read as it was, by 10, but not without a word."""
+    known = Notation(decimal=decimal, thousands=thousands)
+    text = "x;k\n" + "".join(f"{cell};a\n" for cell in cells)
+    table = read_delimited(text.encode(), "new.csv", options=ReadOptions(notations={"x": known}))
+    found = [finding for finding in table.findings if finding.name == "guessed-numbers"]
+    assert bool(found) == doubtful
+    if doubtful:
+        other = f"data.read.notations.x={{decimal: '{thousands}', thousands: '{decimal}'}}"
+        assert (found[0].level, found[0].column) == ("warning", "x")
+        assert other in found[0].action

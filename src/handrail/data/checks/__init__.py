@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handrail.data.checks.columns.dates import check_dates
+from handrail.data.checks.columns.exactness import check_exactness
 from handrail.data.checks.columns.identifiers import check_identifiers
 from handrail.data.checks.columns.markers import check_markers
 from handrail.data.checks.columns.numbers import look_at_numbers
@@ -79,6 +80,7 @@ def check_parts(
         *check_identifiers(train, schema, task, numbers),
         *check_dates(train, validation, schema=schema, task=task, split=split),
         *check_markers(train, schema, numbers),
+        *check_exactness(train, schema, numbers),
         *check_spellings(train, schema, fold),
         *check_columns(train, validation, schema=schema, numbers=numbers),
     ]

@@ -236,7 +236,9 @@ def _read_columns(
         evidence = add(evidence, gather(piece, plain=held))
         decisions = decide(evidence, options, delimiter=dialect.delimiter) if decisions is None else decisions
         read.append(_write_plainly(piece, decisions, found) if decisions else short)
-    decided = decide(evidence, options, delimiter=dialect.delimiter)
+    decided = decisions or {}
+    if len(read) > 1:
+        decided = decide(evidence, options, delimiter=dialect.delimiter)
     if decided != decisions:  # the first piece did not show what the file does
         read.clear()
         read.extend(_write_plainly(piece, decided, found) for piece in sifter.sift(clean(None)))

@@ -70,12 +70,21 @@ def decide(
     decisions = {}
     for name, each in evidence.items():
         if name in options.notations:
-            decisions[name] = Decision(options.notations[name], KNOWN, False, each.example)
+            decisions[name] = _decide_known(each, options.notations[name])
         elif id(each) in asked:
             decision = _decide_column(each, votes, options, delimiter)
             if decision.notation != Notation() or not _is_plain(each.example):
                 decisions[name] = decision
     return decisions
+
+
+def _decide_known(column: Evidence, notation: Notation) -> Decision:
+    """The notation that is known; a doubt where the sign that it has for decimals may part thousands here."""
+    usual = {notation.decimal, notation.thousands} == {",", "."}
+    if usual and column.shows(f"?{notation.decimal}") and not column.shows(f"d{notation.decimal}"):
+        why = f"as is known of the column, which has '{notation.thousands}' between thousands"
+        return Decision(notation, why, True, column.example)
+    return Decision(notation, KNOWN, False, column.example)
 
 
 def _is_plain(example: str) -> bool:
