@@ -40,6 +40,7 @@ DESCRIPTIONS: dict[str, str] = {
     "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
     "silhouette": "How much nearer rows are to their own cluster than to the next, −1 to 1; mean over them.",
     "label_information": "What clusters and labels tell of each other: mutual information, normalised.",
+    "log_likelihood": "Mean logarithm of the density of a row, in nats, in encoded units.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(
@@ -54,6 +55,7 @@ _BY_TASK = {
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "label_information"),
+    "density": ("log_likelihood",),
 }
 
 

@@ -32,7 +32,10 @@ _FEWEST_EPOCHS = 3
 _PATIENCE = 15
 _WITHOUT_END = ("constant", "time_decay")
 _ON_PLATEAU = ("on_plateau", "torch.optim.lr_scheduler:ReduceLROnPlateau")
-_ALONE = {"clusters": ("kmeans", "each row belongs to the nearest of some centres")}
+_ALONE = {
+    "clusters": ("kmeans", "each row belongs to the nearest of some centres"),
+    "density": ("rbm", "hidden units that find what goes together make some rows likely"),
+}
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 

@@ -26,13 +26,14 @@ from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
-_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters")
+_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters", "density")
 # Column, title, axis, what the rows are, and whether the values are counts.
 _HISTOGRAMS = {
     "mask": ("dice", "Dice of each image", "Dice", "images", False),
     "next-token": ("nats", "Loss of each window", "nats a token", "windows", False),
     "sequence": ("edits", "Edits of each answer", "letters changed", "texts", True),
     "clusters": ("silhouette", "Silhouette of each row", "silhouette", "rows", False),
+    "density": ("log_density", "Log-density of each row", "nats", "rows", False),
 }
 _ERRORS = {
     "regression": "Error",
@@ -42,6 +43,7 @@ _ERRORS = {
     "next-token": "Nats a token",
     "sequence": "Edits a letter",
     "clusters": "Squared distance to the centre",
+    "density": "−log density in nats",
 }
 
 

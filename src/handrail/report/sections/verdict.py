@@ -128,6 +128,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "next-token": f"predicts the next token of {targets}",
         "sequence": f"writes {targets}",
         "clusters": "divides the rows into clusters",
+        "density": "tells how likely each row is",
     }
     classify = f"tells the {len(classes):,} classes of {targets} apart"
     return f"The {who} {actions.get(task['name'], classify)}"
