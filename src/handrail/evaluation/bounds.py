@@ -13,6 +13,7 @@ from handrail.evaluation.forms import (
     Bounded,
     CalibrationGaps,
     Form,
+    Mean,
     MeanShare,
     NoInterval,
     Ratio,
@@ -84,6 +85,8 @@ def bound(form: Form, value: float, left_out: np.ndarray | None, setting: Settin
             result = bound_calibration_error(form, value, setting)
         case Ratio():
             result = _bound_ratio(form, value, setting)
+        case Mean():
+            result = _bound_mean(form.values, setting)
         case Bounded():
             assert left_out is not None
             result = _bound_by_jackknife(form, value, left_out, setting)
@@ -275,6 +278,8 @@ def bound_difference(
         return paired_shares(only_a, only_b, int(a.of.sum()), setting.quantile())
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         return _bound_ratio_difference(a, b, values, setting)
+    if isinstance(a, Mean) and isinstance(b, Mean):
+        return _bound_mean(a.values - b.values, setting)
     assert left_out is not None
     return _bound_difference_by_jackknife(a, values, left_out[0] - left_out[1], setting)
 
@@ -321,6 +326,16 @@ def _bound_ratio_difference(a: Ratio, b: Ratio, values: tuple[float, float], set
     if isinstance(reach, NoInterval):
         return reach
     return Bounds(gap - reach[0], gap + reach[1])
+
+
+def _bound_mean(values: Float[np.ndarray, " rows"], setting: Setting) -> Result:
+    """Student's t around a mean of independent rows."""
+    if setting.rows < FEWEST_ROWS:
+        return NoInterval(f"there are only {setting.rows} rows; at least {FEWEST_ROWS} are needed")
+    if not values.std() > 1e-12 * max(float(np.abs(values).max()), 1e-300):
+        return NoInterval("it is the same on every row")
+    mean, reach = float(values.mean()), _reach_of_mean(values, setting)
+    return Bounds(mean - reach[0], mean + reach[1])
 
 
 def _reach_of_mean(terms: np.ndarray, setting: Setting) -> tuple[float, float]:

@@ -56,6 +56,13 @@ class Ratio:
     fewest: int = FEWEST_ROWS
 
 
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """A mean over rows of values of either sign: logarithms of densities."""
+
+    values: Float[np.ndarray, " rows"]
+
+
 @dataclass(frozen=True)
 class Bounded:
     """A smooth quantity from 0 to 1 without a closed interval: ROC-AUC, mean F1, Dice, mAP.
@@ -89,4 +96,4 @@ class NoInterval:
     reason: str
 
 
-Form = Share | MeanShare | Ratio | Bounded | CalibrationGaps | NoInterval
+Form = Share | MeanShare | Ratio | Mean | Bounded | CalibrationGaps | NoInterval

@@ -43,6 +43,7 @@ DESCRIPTIONS: dict[str, str] = {
     "recalled": "Share of the damaged cues from which the whole stored pattern comes back.",
     "unit_accuracy": "Share of the units that are right in what the damaged cues call up.",
     "false_recall": "Share of rows that were never stored, and that the memory takes for stored.",
+    "log_likelihood": "Mean logarithm of the density of a row, in nats, in encoded units.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(
@@ -59,6 +60,7 @@ _BY_TASK = {
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "label_information"),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
+    "density": ("log_likelihood",),
 }
 
 

@@ -57,14 +57,12 @@ def write_onnx(
     Raises: `RunError` when the file exists, the network cannot be exported, or the answers differ;
         `HandrailError` when packages are missing or the file cannot be written. Nothing is written then.
     """
-    if not pipeline.task.targets:
-        raise RunError(
-            f"a network for {pipeline.task.name} cannot be exported to ONNX yet; it has no target."
-        )
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         packages = ", ".join(missing)
         raise HandrailError(f"export to ONNX needs {packages}; install with: pip install 'handrail[onnx]'")
+    if not pipeline.task.targets:
+        raise RunError(f"{pipeline.task.name} cannot be exported to ONNX yet: there is no target.")
     if is_taken(path) and not overwrite:
         advice = f"choose another destination, or overwrite it ({argument('overwrite')})"
         raise RunError(f"'{path}' already exists; {advice}.")

@@ -1,10 +1,10 @@
 """Learning without a target: how such a model learns, which task it serves, and what then has no effect."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handrail.components import find, is_object, parse
+from handrail.components import find, is_object, parse, resolve
 from handrail.errors import RecipeError
 from handrail.tools.interface import argument
 from handrail.tools.words import list_some
@@ -21,19 +21,30 @@ class Alone:
         epochs: passes over the training rows, at most.
         batch_size: rows a step; None where it does not matter.
         patience: validations without improvement before training stops; None: never.
-        unit: whether its inputs lie between 0 and 1.
+        unit: whether its inputs lie between 0 and 1, or a function that tells it from the arguments.
     """
 
     task: str
     epochs: int = 100
     batch_size: int | None = None
     patience: int | None = 15
-    unit: bool = False
+    unit: bool | Callable[[Mapping[str, Any]], bool] = False
 
 
 def alone_of(kind: str, spec: Any) -> Alone | None:
     """What a model or rule says of learning without a target; None of one that needs a target."""
     return getattr(spec if is_object(spec) else _target(kind, spec), "alone", None)
+
+
+def takes_unit(model: Any) -> bool:
+    """Whether a model takes numbers from 0 to 1 alone."""
+    alone = alone_of("model", model)
+    if alone is None or not callable(alone.unit):
+        return alone is not None and bool(alone.unit)
+    if is_object(model):
+        return alone.unit(vars(model))
+    (arguments,) = resolve("model", model, "model").values()
+    return alone.unit(arguments)
 
 
 def usual_rule(model: Any) -> str | None:

@@ -60,11 +60,14 @@ class Images(_Settings):
     """How pictures become pixels.
 
     size: [height, width] in pixels, or one number for both; `auto` is that of the training images where they
-    are alike and not large. channels: `auto` is grey where all training images are grey.
+    are alike and not large. channels: `auto` is grey where all training images are grey. scaling: by the mean
+    and deviation of each channel over training pixels, or `unit`, 0 for black to 1; `auto` is `unit` where
+    the model takes numbers from 0 to 1 alone.
     """
 
     size: _Side | tuple[_Side, _Side] | Literal["auto"] = "auto"
     channels: Literal["auto", "grey", "colour"] = "auto"
+    scaling: Literal["auto", "standard", "unit"] = "auto"
 
 
 class Masks(_Settings):

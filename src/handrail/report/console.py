@@ -34,9 +34,13 @@ _SHOWN = {
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "label_information"),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
+    "density": ("log_likelihood",),
 }
 _MOST_COLUMNS = 100
-_FIRST = ("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia", "recalled")
+_FIRST = (
+    *("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia", "recalled"),
+    "log_likelihood",
+)
 
 
 def run_text(run: RunRecord) -> str:
@@ -95,7 +99,8 @@ def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
 def _figures(part: str, task: dict[str, Any], results: dict[str, Any]) -> list[str]:
     """The metrics of a part, how its rows were decided, and whether the network beats the baselines."""
     positive, decided = wording.positive_class(task), wording.decision(task, results)
-    lines = [f"Decided: {decided}."] if decided else []
+    told = "Decided: " if results.get("decisions") else ""
+    lines = [f"{told}{decided}."] if decided else []
     lines += [*remarks(results), *_spread(results, positive), comparison(results, positive)]
     return [*metrics_table(part, task["name"], results, positive), *fold_all(lines)]
 

@@ -28,6 +28,7 @@ from handrail.recipe.idle import idle_masks, idle_sections
 from handrail.recipe.sections import DataRecipe
 from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
+from handrail.runs.inputs import suit_inputs
 from handrail.runs.refit import retrain, write_failures
 from handrail.runs.replicas import Replica
 from handrail.tasks import Task, make_task
@@ -163,6 +164,7 @@ def assemble(
     recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec, device: torch.device
 ) -> tuple[Recipe, tuple[str, ...], Pipeline]:
     """The recipe without any `auto`, the reasons for its choices, and an untrained pipeline."""
+    recipe = suit_inputs(recipe, part, schema=schema)
     encoder, objective = encoders(recipe, part, schema=schema, task=task)
     if not task.targets:
         refuse_learned_front(encoder, task.name)
@@ -289,6 +291,7 @@ def refit(
         torch.set_num_threads(threads_for(recipe, pipeline, len(part)))
         failures = retrain(training_data, pipeline, before, fitted=fitted, folder=folder, progress=progress)
     pipeline.decoder.take_decisions(before.decoder)
+    pipeline.decoder.settle_network(pipeline.network)
     folder.refit.mkdir(exist_ok=True)
     write_failures(folder, failures)
     pipeline.eval().save(folder.refit)

@@ -36,6 +36,7 @@ _MEMORY = {"modern_hopfield": {"similarity": "distance", "beta": 16.0}}
 _ALONE: dict[str, tuple[Any, str]] = {
     "clusters": ("kmeans", "each row belongs to the nearest of some centres"),
     "memory": (_MEMORY, "it takes real values and holds many patterns"),
+    "density": ("rbm", "hidden units that find what goes together make some rows likely"),
 }
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 

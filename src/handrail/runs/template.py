@@ -122,6 +122,7 @@ _SECTIONS = {
   # images:
   #   size: auto             # pixels a side, or [height, width]
   #   channels: auto         # grey, colour
+  #   scaling: auto          # standard, or unit: 0 for black to 1
 """,
     "text": """\
   # text:

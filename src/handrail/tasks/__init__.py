@@ -10,6 +10,7 @@ from handrail.shapes import InputShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
 from handrail.tasks.clusters import ClusterTask
+from handrail.tasks.density import DensityTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.memory import MemoryTask
 from handrail.tasks.next_token import NextTokenTask
@@ -26,6 +27,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "next-token": NextTokenTask,
     "clusters": ClusterTask,
     "memory": MemoryTask,
+    "density": DensityTask,
 }
 
 

@@ -132,6 +132,9 @@ class Task(nn.Module):
             settings: the recipe's `evaluation`.
         """
 
+    def settle_network(self, network: nn.Module) -> None:
+        """Find what follows from the fitted network alone, such as the constant of its density."""
+
     @property
     def decisions(self) -> dict[str, float]:
         """What was chosen on validation rows."""

@@ -97,7 +97,10 @@ class ImageEncoder(ColumnEncoder):
         places = _places(column, images)
         size, why_size = _size(images.sizes[places.numpy()], settings)
         channels, why_channels = _channels(images.grey[places.numpy()], settings)
-        mean, deviation = _pixel_statistics(images.stored(size, channels, places))
+        if settings.scaling == "unit":
+            mean, deviation = [0.0] * channels, [1.0] * channels
+        else:
+            mean, deviation = _pixel_statistics(images.stored(size, channels, places))
         why = f"{why_size}; {why_channels}"
         return cls(column.name, size=size, channels=channels, mean=mean, deviation=deviation, why=why)
 

@@ -26,7 +26,7 @@ from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
-_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters", "memory")
+_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters", "memory", "density")
 # Column, title, axis, what the rows are, and whether the values are counts.
 _HISTOGRAMS = {
     "mask": ("dice", "Dice of each image", "Dice", "images", False),
@@ -34,6 +34,7 @@ _HISTOGRAMS = {
     "sequence": ("edits", "Edits of each answer", "letters changed", "texts", True),
     "clusters": ("silhouette", "Silhouette of each row", "silhouette", "rows", False),
     "memory": ("right", "Right units of each recall", "share of right units", "cues", False),
+    "density": ("log_density", "Log-density of each row", "nats", "rows", False),
 }
 _ERRORS = {
     "regression": "Error",
@@ -44,6 +45,7 @@ _ERRORS = {
     "sequence": "Edits a letter",
     "clusters": "Squared distance to the centre",
     "memory": "Units kept by an update",
+    "density": "−log density in nats",
 }
 
 

@@ -129,6 +129,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "sequence": f"writes {targets}",
         "clusters": "divides the rows into clusters",
         "memory": "recalls stored patterns from damaged cues",
+        "density": "tells how likely each row is",
     }
     classify = f"tells the {len(classes):,} classes of {targets} apart"
     return f"The {who} {actions.get(task['name'], classify)}"

@@ -1,0 +1,138 @@
+"""Density: how likely rows are, without a target."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handrail.data.columns.values import as_labels
+from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.part import Part
+from handrail.data.rows import Rows
+from handrail.data.task import TaskSpec
+from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcomes.density import DensityOutcome
+from handrail.models.annealing import LogZ, base_biases, log_z
+from handrail.models.rbm import RBM
+from handrail.network import model_in
+from handrail.shapes import InputShape, NoTarget, numbers_in
+from handrail.tasks.baselines.densities import (
+    chow_liu,
+    full_gaussian,
+    independent_bernoulli,
+    independent_gaussian,
+)
+from handrail.tasks.points import points_before, points_of
+from handrail.tasks.scoring import all_scores
+from handrail.tasks.task import Baselines, Choice, Task
+
+Fitted = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_BASELINES: dict[str, dict[str, Fitted]] = {
+    "binary": {"independent columns": independent_bernoulli, "Chow–Liu tree": chow_liu},
+    "gaussian": {"independent columns": independent_gaussian, "Gaussian": full_gaussian},
+}
+
+
+class DensityTask(Task):
+    """Figures of a row `[rows, figures]`, the first log p(x) but for a constant, to log p(x) in nats.
+
+    The constant log Z is a fact of the fitted network, found once when it is settled: exactly where one side
+    has at most 20 binary units, else by annealed importance sampling. Of 0/1 columns the density is a
+    probability; values between 0 and 1 stand for the probability of 1.
+
+    Baselines: independent columns, and a Chow–Liu tree or, for real values, a Gaussian.
+    """
+
+    uses: ClassVar[tuple[str, ...]] = ("score", "generate", "reconstruct", "encode")
+    log_z: Tensor
+    log_z_error: Tensor
+    base: Tensor
+
+    def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
+        super().__init__(spec, shape)
+        self.register_buffer("log_z", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("log_z_error", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("base", torch.zeros(numbers_in(shape)))
+        self.kind, self.method = "binary", ""
+
+    @property
+    def outputs(self) -> NoTarget:
+        return NoTarget("density")
+
+    def targets(self, part: Part) -> Tensor:
+        return part.target
+
+    def forward(self, scores: Float[Tensor, "rows figures"]) -> Float[Tensor, " rows"]:
+        return scores[:, 0] - self.log_z.to(scores)
+
+    def log_density(self, network: nn.Module, points: Float[Tensor, "rows width"]) -> Float[Tensor, " rows"]:
+        """log p(x) of rows as the model is given them."""
+        return self(model_in(network).eval()(points))
+
+    def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
+        """Find log Z; chains begin at independent columns with the means of these rows."""
+        machine = _machine(network)
+        self.kind = machine.visible
+        self.base.copy_(base_biases(points_of(network, rows), machine.visible))
+        self.settle_network(network)
+
+    def settle_network(self, network: nn.Module) -> None:
+        found: LogZ = log_z(_machine(network), self.base)
+        self.log_z.fill_(found.value)
+        self.log_z_error.fill_(found.error)
+        self.method = found.method
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """The constant, its error, and how it was found."""
+        if not self.method:
+            return {}
+        error = f", standard error {float(self.log_z_error):.2g}" if self.log_z_error else ""
+        return {"log_z": f"log Z = {float(self.log_z):.2f}{error} ({self.method})"}
+
+    def take_decisions(self, other: Task) -> None:
+        """Where chains begin; log Z is the network's own (`settle_network`)."""
+        assert isinstance(other, DensityTask)
+        self.base.copy_(other.base)
+        self.kind = other.kind
+
+    def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
+        log_densities = self(all_scores(network, rows).cpu())
+        return self._outcome(log_densities.numpy(), points_of(network, rows).numpy(), part)
+
+    def _outcome(self, log_densities: np.ndarray, points: np.ndarray, part: Part) -> DensityOutcome:
+        labels = None if self.spec.label is None else tuple(as_labels(part.raw[self.spec.label]).to_list())
+        lengths = np.square(points, dtype=np.float64).sum(axis=1)
+        return DensityOutcome(log_densities.astype(np.float64), lengths, labels)
+
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> Baselines:
+        known, points = (points_before(encoder, each).double().numpy() for each in (train, part))
+        outcomes: dict[str, Outcome] = {}
+        left_out: dict[str, str] = {}
+        for name, fitted in _BASELINES[self.kind].items():
+            try:
+                outcomes[name] = self._outcome(fitted(known, points), points, part)
+            except (ValueError, np.linalg.LinAlgError) as error:
+                left_out[name] = f"not fitted: {error}"
+        return Baselines(outcomes, left_out=left_out)
+
+    def facts(self) -> dict[str, Any]:
+        return {"kind": self.kind, "method": self.method}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        self.kind, self.method = facts["kind"], facts["method"]
+
+    def columns(self, scores: Float[Tensor, "rows figures"]) -> dict[str, np.ndarray]:
+        """Of new rows log p(x), in nats, in encoded units."""
+        return {"log_density": self(scores).cpu().numpy()}
+
+
+def _machine(network: nn.Module) -> RBM:
+    machine = model_in(network)
+    assert isinstance(machine, RBM)
+    return machine
