@@ -32,7 +32,7 @@ from handrail.runs.inputs import suit_inputs
 from handrail.runs.refit import retrain, write_failures
 from handrail.runs.replicas import Replica
 from handrail.tasks import Task, make_task
-from handrail.tasks.points import refuse_learned_front
+from handrail.tasks.alone.points import refuse_learned_front
 from handrail.tools.files import explain_damage
 from handrail.tools.yaml import read_yaml
 from handrail.training.callbacks import Callback

@@ -7,12 +7,12 @@ outcome in `handrail.evaluation.outcomes`; CONTRIBUTING names the other places.
 from handrail.data.task import TaskSpec
 from handrail.recipe.sections import Text
 from handrail.shapes import InputShape
+from handrail.tasks.alone.clusters import ClusterTask
+from handrail.tasks.alone.density import DensityTask
+from handrail.tasks.alone.memory import MemoryTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
-from handrail.tasks.clusters import ClusterTask
-from handrail.tasks.density import DensityTask
 from handrail.tasks.masks import MaskTask
-from handrail.tasks.memory import MemoryTask
 from handrail.tasks.next_token import NextTokenTask
 from handrail.tasks.sequence import SequenceTask
 from handrail.tasks.task import Task

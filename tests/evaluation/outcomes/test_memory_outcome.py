@@ -7,7 +7,7 @@ import torch
 
 from handrail.evaluation.bootstrap import difference, measure_with_intervals
 from handrail.evaluation.outcomes.memory import MemoryOutcome
-from handrail.tasks.memory import draw_cues
+from handrail.tasks.alone.memory import draw_cues
 
 
 def outcome(rows: int = 60, *, seed: int = 0, new: bool = True) -> MemoryOutcome:

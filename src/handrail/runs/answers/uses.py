@@ -20,7 +20,7 @@ from handrail.runs.answers.predict import (
     describe_unseen,
     without_bad,
 )
-from handrail.tasks.points import points_of
+from handrail.tasks.alone.points import points_of
 from handrail.tasks.uses import Used, uses_of
 from handrail.tools.interface import argument
 from handrail.tools.words import list_some

@@ -19,13 +19,13 @@ from handrail.models.annealing import LogZ, base_biases, log_z
 from handrail.models.rbm import RBM
 from handrail.network import model_in
 from handrail.shapes import InputShape, NoTarget, numbers_in
+from handrail.tasks.alone.points import points_before, points_of
 from handrail.tasks.baselines.densities import (
     chow_liu,
     full_gaussian,
     independent_bernoulli,
     independent_gaussian,
 )
-from handrail.tasks.points import points_before, points_of
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Baselines, Choice, Task
 

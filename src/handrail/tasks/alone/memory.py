@@ -19,8 +19,8 @@ from handrail.layers.distances import squared_distances
 from handrail.layers.memory import Memory, damaged
 from handrail.network import model_in
 from handrail.shapes import NoTarget
-from handrail.tasks.memory_pictures import memory_pictures
-from handrail.tasks.points import points_before, points_of
+from handrail.tasks.alone.memory_pictures import memory_pictures
+from handrail.tasks.alone.points import points_before, points_of
 from handrail.tasks.task import Baselines, Choice, Task
 
 _AT_ONCE = 1 << 24  # distances

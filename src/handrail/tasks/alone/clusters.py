@@ -16,7 +16,7 @@ from handrail.evaluation.outcomes.clusters import ClusterOutcome, silhouettes
 from handrail.layers.distances import squared_distances
 from handrail.network import model_in
 from handrail.shapes import NoTarget
-from handrail.tasks.points import label_codes, main_plane, points_before, points_of
+from handrail.tasks.alone.points import label_codes, main_plane, points_before, points_of
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Baselines, Choice, Task
 

@@ -1,0 +1,4 @@
+"""Tasks without a target: clusters, densities, memories; rows as points, and the labels that only judge.
+
+May import what `handrail.tasks` may.
+"""
