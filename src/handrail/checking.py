@@ -11,6 +11,7 @@ from handrail.data.prepare import prepare_with_test
 from handrail.errors import visible
 from handrail.recipe import Recipe, compose
 from handrail.runs.assembly import check_start
+from handrail.runs.inputs import suit_inputs
 from handrail.tools.notebook import Printable
 from handrail.tools.words import plural
 
@@ -58,5 +59,6 @@ def check(
     asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
     check_start(asked)
     data, test = prepare_with_test(asked.data)
+    suit_inputs(asked, data.train, schema=data.schema)
     drift = check_drift(data.train.sample, test.sample, schema=data.schema, target=False)
     return Check(data, [*data.findings, *drift])

@@ -39,13 +39,30 @@ class Network(nn.Module):
 
 
 def model_in(network: nn.Module) -> nn.Module:
-    """The model within a network, whether or not something stands around it."""
-    return network.model if isinstance(network, Network) else network
+    """The model within a network, whether or not something stands around it; of replicas the first that
+    answers.
+    """
+    from handrail.layers.precision import Lowered
+
+    single = _answering(network)
+    model = single.model if isinstance(single, Network) else single
+    return model.network if isinstance(model, Lowered) else model
+
+
+def models_in(network: nn.Module) -> list[nn.Module]:
+    """The models within a network: one, or one of each replica."""
+    return [model_in(each) for each in getattr(network, "members", [network])]
 
 
 def model_inputs(network: nn.Module, inputs: Any) -> Any:
     """What the model within a network is given for encoded rows."""
-    return network.before(inputs) if isinstance(network, Network) else inputs
+    single = _answering(network)
+    return single.before(inputs) if isinstance(single, Network) else inputs
+
+
+def _answering(network: nn.Module) -> nn.Module:
+    members = getattr(network, "members", None)
+    return network if members is None else members[network.answering[0]]
 
 
 def whole_network(

@@ -145,7 +145,8 @@ def settle_recipe(
     device: torch.device,
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe with every `auto` that depends on the data resolved, and the reasons."""
-    choice = choose_alone(recipe.model, task=task) or choose(inputs, outputs, task=task, rows=rows)
+    alone = choose_alone(recipe.model, task=task)
+    choice = alone or choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
     reasons: list[str] = []
     if not is_object(recipe.model) and recipe.model == "auto":
@@ -168,7 +169,7 @@ def settle_recipe(
         changes["data.augment"], why = augmentation(inputs, rows=rows, task=task)
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
-        changes["training.precision"] = precision(inputs, device)
+        changes["training.precision"] = "float32" if alone else precision(inputs, device)
     settled = recipe.with_values(changes)  # refuses a rule that cannot teach the model
     return settled, tuple(reasons)
 

@@ -68,6 +68,7 @@ class ContrastiveDivergence(Rule):
         self.generator = torch.Generator(device).manual_seed(plan.seed)
         assert plan.rows is not None, "the engine gives a rule its rows"
         with torch.no_grad():
+            inner.log_z.zero_()  # of other weights
             rows = sample_rows(model, plan.rows, torch.Generator().manual_seed(plan.seed))
             inner.visible_bias.copy_(base_biases(rows, inner.visible))
         self.speed = {name: torch.zeros_like(getattr(inner, name).detach()) for name in _PARTS}
