@@ -8,6 +8,7 @@ from test_split_first import fitted
 
 import handrail
 from handrail import fit
+from handrail.data.writers.masks import describe_maps, write_maps
 from handrail.errors import DataError, RecipeError
 from handrail.network import models_in
 
@@ -117,6 +118,10 @@ def test_pictures_go_in_from_0_to_1_and_filters_are_shown(tmp_path):
     changes = {**CHANGES, "training.epochs": 5, "data.images.size": 8}
     run = fit(tmp_path, changes=changes, out=tmp_path.parent / f"{tmp_path.name}-run")
     assert "scaling: unit" in (run.path / "resolved.yaml").read_text()
-    assert run.use("generate", rows=3, steps=5).maps[0].shape == (8, 8, 1)
+    made = run.use("generate", rows=3, steps=5)
+    assert made.maps[0].shape == (8, 8, 1)
+    paths = write_maps(made, tmp_path.parent / "made")
+    assert describe_maps(paths, made).startswith("3 pictures (8 × 8 pixels")
+    assert Image.open(paths[0]).size == (8, 8)
     with pytest.raises(RecipeError, match=r"data\.images\.scaling: found standard"):
-        fit(tmp_path, changes={**changes, "data.images.scaling": "standard"}, out=tmp_path / "other")
+        fit(tmp_path, changes={**changes, "data.images.scaling": "standard"}, out=tmp_path.parent / "other")
