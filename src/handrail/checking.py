@@ -11,6 +11,7 @@ from handrail.data.prepare import prepare_with_test
 from handrail.errors import visible
 from handrail.recipe import Recipe, compose
 from handrail.runs.assembly import check_start, encoders
+from handrail.runs.inputs import suit_inputs
 from handrail.runs.memory import check_memory
 from handrail.tools.notebook import Printable
 from handrail.tools.words import plural
@@ -59,6 +60,7 @@ def check(
     asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
     check_start(asked)
     data, test = prepare_with_test(asked.data)
+    suit_inputs(asked, data.train, schema=data.schema)
     drift = check_drift(data.train.sample, test.sample, schema=data.schema, target=False)
     return Check(data, [*data.findings, *_check_memory(asked, data), *drift])
 
@@ -67,4 +69,4 @@ def _check_memory(asked: Recipe, data: Dataset) -> list[Finding]:
     if data.task.name != "memory":
         return []
     encoder, _ = encoders(asked, data.train, schema=data.schema, task=data.task)
-    return check_memory(asked, data.task, data.schema, encoder.shape, rows=len(data.train))
+    return check_memory(asked, data.task, encoder.shape, rows=len(data.train))

@@ -205,7 +205,7 @@ def _choose(
     chosen = not is_object(recipe.model) and recipe.model == "auto"
     recipe, reasons, pipeline = assemble(recipe, data.train, schema=schema, task=data.task, device=device)
     shape, rows = pipeline.encoder.shape, len(data.train)
-    memory = check_memory(recipe, data.task, schema, shape, rows=rows)
+    memory = check_memory(recipe, data.task, shape, rows=rows)
     refuse_errors(memory)
     check_keep(recipe, pipeline)
     threads = threads_for(recipe, pipeline, rows)

@@ -47,6 +47,11 @@ def model_in(network: nn.Module) -> nn.Module:
     return inner.network if isinstance(inner, Lowered) else inner
 
 
+def models_in(network: nn.Module) -> list[nn.Module]:
+    """The models within a network: one, or one of each replica."""
+    return [model_in(each) for each in getattr(network, "members", [network])]
+
+
 def model_inputs(network: nn.Module, inputs: Any) -> Any:
     """What the model within a network is given for encoded rows."""
     network = _answering(network)

@@ -117,7 +117,7 @@ def test_calibration_error_of_probabilities_that_are_right_by_known_amounts():
 
 
 def test_every_metric_is_described_and_has_a_direction():
-    tasks = (*TASKS, "mask", "boxes", "next-token", "sequence", "clusters", "memory")
+    tasks = (*TASKS, "mask", "boxes", "next-token", "sequence", "clusters", "memory", "density")
     names = {name for task in tasks for name in metric_names(task, 9)} | {"mase"}  # which forecasts add
     assert names == set(DESCRIPTIONS)
     assert {name for name in names if not higher_is_better(name)} == {

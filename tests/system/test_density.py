@@ -3,11 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 from test_split_first import fitted
 
 import handrail
 from handrail import fit
+from handrail.data.writers.masks import describe_maps, write_maps
 from handrail.errors import DataError, RecipeError
+from handrail.network import models_in
 
 CHANGES = {"model": {"rbm": {"units": 6}}, "training.epochs": 60, "evaluation.resamples": 100}
 
@@ -83,6 +86,8 @@ def test_real_values_for_binary_units_are_refused_with_ways_out(tmp_path):
     with pytest.raises((RecipeError, DataError), match=message):
         fit(table, changes=CHANGES, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    with pytest.raises((RecipeError, DataError), match=message):
+        handrail.check(table, changes=CHANGES)
     for changes in ({"data.encoding.scaling": "minmax"}, {"model": {"rbm": {"visible": "gaussian"}}}):
         assert not handrail.check(table, changes={**CHANGES, **changes}).errors
 
@@ -93,3 +98,30 @@ def test_gaussian_units_take_real_values(tmp_path):
     run = fit(table, changes=changes, out=tmp_path / "run")
     assert set(run.summary["baselines"]) == {"independent columns", "Gaussian"}
     assert run.summary["metrics"]["log_likelihood"]["value"] == pytest.approx(-4.26, abs=0.3)
+
+
+def test_each_replica_has_a_constant_of_its_own(tmp_path):
+    changes = {**CHANGES, "training.replicas": 2, "training.keep": "best", "training.epochs": 5}
+    run = fit(a_table().drop("group"), changes=changes, out=tmp_path / "run")
+    constants = [float(model.log_z) for model in models_in(run.pipeline.network)]
+    assert constants[0] != constants[1]
+    assert min(constants) > 0
+
+
+def test_pictures_go_in_from_0_to_1_and_filters_are_shown(tmp_path):
+    chance = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    for number in range(60):
+        bars = np.repeat(chance.random((1, 8)) < 0.5, 8, axis=0)
+        Image.fromarray((bars * 255).astype(np.uint8)).save(tmp_path / "ab"[number % 2] / f"{number}.png")
+    changes = {**CHANGES, "training.epochs": 5, "data.images.size": 8}
+    run = fit(tmp_path, changes=changes, out=tmp_path.parent / f"{tmp_path.name}-run")
+    assert "scaling: unit" in (run.path / "resolved.yaml").read_text()
+    made = run.use("generate", rows=3, steps=5)
+    assert made.maps[0].shape == (8, 8, 1)
+    paths = write_maps(made, tmp_path.parent / "made")
+    assert describe_maps(paths, made).startswith("3 pictures (8 × 8 pixels")
+    assert Image.open(paths[0]).size == (8, 8)
+    with pytest.raises(RecipeError, match=r"data\.images\.scaling: found standard"):
+        fit(tmp_path, changes={**changes, "data.images.scaling": "standard"}, out=tmp_path.parent / "other")

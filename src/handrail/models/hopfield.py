@@ -44,7 +44,9 @@ class Hopfield(Memory):
     Source: Hopfield 1982; capacity: Amit, Gutfreund & Sompolinsky 1985
     """
 
-    alone: ClassVar[Alone] = Alone("memory", epochs=1, batch_size=8192, patience=None, unit=True)
+    alone: ClassVar[Alone] = Alone(
+        "memory", epochs=1, batch_size=8192, patience=None, unit=True, real="model=modern_hopfield"
+    )
     rules: ClassVar[tuple[str, ...]] = ("hebb", "storkey")
     binary: ClassVar[bool] = True
     thresholds: nn.Parameter | None

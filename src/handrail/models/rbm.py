@@ -30,9 +30,11 @@ class RBM(nn.Module):
     −‖v − b‖²/2 + Σⱼ f(cⱼ + v·Wⱼ) for Gaussian ones of variance 1.
 
     f is log(1 + eˣ) for binary hidden units; rectified ones are normal densities cut off at 0. Values between
-    0 and 1 are probabilities of binary visible units. A row gets −F(v), and the figure that training is
-    validated by, which needs no Z: the pseudo-log-likelihood Σᵢ log p(vᵢ | the others) over 64 units at most,
-    scaled up to all, or for Gaussian units minus Hyvärinen's score Σᵢ ∂ᵢ² log p + (∂ᵢ log p)²/2.
+    0 and 1 are probabilities of binary visible units. log Z is 0 until it is found (`models.annealing`).
+
+    A row gets log p(v), and the figure that training is validated by, which needs no Z: the
+    pseudo-log-likelihood Σᵢ log p(vᵢ | the others) over 64 units at most, scaled up to all, or for Gaussian
+    units minus Hyvärinen's score Σᵢ ∂ᵢ² log p + (∂ᵢ log p)²/2.
 
     Arguments:
         inputs: images, series and volumes are flattened.
@@ -44,9 +46,13 @@ class RBM(nn.Module):
     (pseudo-likelihood); Hyvärinen 2005 (score)
     """
 
-    alone: ClassVar[Alone] = Alone("density", epochs=100, batch_size=50, patience=None, unit=_between_0_and_1)
+    alone: ClassVar[Alone] = Alone(
+        "density", batch_size=50, patience=None, unit=_between_0_and_1, real="model.rbm.visible=gaussian"
+    )
     rules: ClassVar[tuple[str, ...]] = ("contrastive_divergence",)
     judged: Tensor
+    log_z: Tensor
+    log_z_error: Tensor
 
     def __init__(
         self,
@@ -65,10 +71,12 @@ class RBM(nn.Module):
         self.hidden_bias = nn.Parameter(torch.zeros(units))
         chosen = torch.randperm(width, generator=torch.Generator().manual_seed(0))[:_JUDGED]
         self.register_buffer("judged", chosen.sort().values, persistent=False)
+        self.register_buffer("log_z", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("log_z_error", torch.zeros((), dtype=torch.float64))
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 2"]:
         v = x.flatten(1)
-        return torch.stack([-self.free_energy(v), self.judge(v)], dim=1)
+        return torch.stack([-self.free_energy(v) - self.log_z.to(v), self.judge(v)], dim=1)
 
     def judge(
         self, v: Float[Tensor, "rows visible"], units: Sequence[int] | None = None

@@ -22,6 +22,7 @@ class Alone:
         batch_size: rows a step; None where it does not matter.
         patience: validations without improvement before training stops; None: never.
         unit: whether its inputs lie between 0 and 1, or a function that tells it from the arguments.
+        real: where they do, the setting that takes real values instead.
     """
 
     task: str
@@ -29,6 +30,7 @@ class Alone:
     batch_size: int | None = None
     patience: int | None = 15
     unit: bool | Callable[[Mapping[str, Any]], bool] = False
+    real: str = ""
 
 
 def alone_of(kind: str, spec: Any) -> Alone | None:

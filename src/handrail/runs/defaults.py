@@ -161,7 +161,7 @@ def settle_recipe(
         changes["training.epochs"] = choice.epochs
     if recipe.training.patience == "auto":
         chosen = choice.patience
-        if recipe.learning != "auto":
+        if recipe.learning != "auto" and alone is None:
             settled = recipe.with_values({name: value for name, value in changes.items() if "." in name})
             chosen = usual_patience(settled, rows)
         changes["training.patience"] = chosen

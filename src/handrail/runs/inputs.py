@@ -6,7 +6,7 @@ from handrail.data.columns.schema import Schema
 from handrail.data.part import Part
 from handrail.errors import RecipeError
 from handrail.recipe import Recipe
-from handrail.recipe.alone import takes_unit
+from handrail.recipe.alone import alone_of, takes_unit
 from handrail.tools.words import list_some
 
 
@@ -26,12 +26,14 @@ def suit_inputs(recipe: Recipe, part: Part, *, schema: Schema) -> Recipe:
             "data.images.scaling: found standard, but the model's visible units are 0 or 1; expected auto or "
             "unit."
         )
+    alone = alone_of("model", recipe.model)
+    assert alone is not None, "it takes numbers from 0 to 1"
     found = _beyond(part.sample.features, schema, scaled=recipe.data.encoding.scaling == "minmax")
     if found:
         raise RecipeError(
             f"model: its visible units are 0 or 1, but there are other values in {list_some(found, most=5)}; "
-            "expected zeros and ones, yes and no, or words. For real numbers use model.rbm.visible=gaussian; "
-            "if they are grey levels or shares, data.encoding.scaling=minmax makes them lie between 0 and 1."
+            f"expected zeros and ones, yes and no, or words. {alone.real} takes real numbers; if they are grey "
+            "levels or shares, data.encoding.scaling=minmax makes them lie between 0 and 1."
         )
     if recipe.data.encoding.scaling == "standard" and schema.of_kind("numeric"):
         return recipe.with_values({"data.encoding.scaling": "none"})

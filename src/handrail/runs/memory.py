@@ -4,21 +4,18 @@ import math
 from typing import Any
 
 from handrail.components import find, is_object, parse
-from handrail.data.columns.schema import Schema
-from handrail.data.finding import Finding, advise_drop
+from handrail.data.finding import Finding
 from handrail.data.task import TaskSpec
 from handrail.recipe import Recipe
 from handrail.runs.defaults import choose_alone
 from handrail.shapes import InputShape, numbers_in
-from handrail.tools.words import list_some, plural
+from handrail.tools.words import plural
 
 _LIMIT = 0.138  # patterns a unit, at which recall by Hebb's rule breaks down
 _FEWEST = 10  # rows of a data set that can be divided
 
 
-def check_memory(
-    recipe: Recipe, task: TaskSpec, schema: Schema, shape: InputShape, *, rows: int
-) -> list[Finding]:
+def check_memory(recipe: Recipe, task: TaskSpec, shape: InputShape, *, rows: int) -> list[Finding]:
     """Findings about a memory; none for other tasks.
 
     Arguments:
@@ -32,10 +29,6 @@ def check_memory(
     name = type(model).__name__ if is_object(model) else parse(model, "model")[0]
     target: Any = model if is_object(model) else find("model", name).target
     binary = getattr(target, "binary", False)
-    if binary and isinstance(shape, int):
-        reals = [column.name for column in schema.used if column.kind in ("numeric", "datetime")]
-        if reals:
-            return [_refuse(name, reals)]
     arguments = vars(model) if is_object(model) else parse(model, "model")[1]
     damage = arguments.get("damage", 0.1)
     findings = [_say_how(name, damage)]
@@ -44,18 +37,6 @@ def check_memory(
         storkey = not is_object(rule) and parse(rule, "rule")[0] == "storkey"
         findings += _check_load(name, rows, numbers_in(shape), storkey=storkey)
     return findings
-
-
-def _refuse(name: str, reals: list[str]) -> Finding:
-    return Finding(
-        level="error",
-        name="real-values",
-        seen=f"{plural(len(reals), 'column')} of the data hold{'s' if len(reals) == 1 else ''} real values "
-        f"({list_some(reals)}), but the units of {name} have two states.",
-        why="Expected columns of 0 and 1, categories, or pictures, which are black and white at one half.",
-        action="model=modern_hopfield takes real values; data.columns.NAME=category makes a unit of each "
-        f"value of a column, and {advise_drop(reals, most=10)}",
-    )
 
 
 def _say_how(name: str, damage: float) -> Finding:

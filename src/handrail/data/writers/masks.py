@@ -51,8 +51,10 @@ def write_maps(answers: Masks, folder: Path) -> list[Path]:
 def describe_maps(paths: Sequence[Path], answers: Masks) -> str:
     """How many masks were written, of which size, and which have other names than their pictures."""
     height, width = answers.maps[0].shape[:2]
-    values = f"{width} × {height} pixels as the network sees pictures, with the values of the training masks"
-    text = f"{plural(len(paths), 'mask')} ({values})"
+    size = f"{width} × {height} pixels as the network sees pictures"
+    if answers.maps[0].ndim == 3:  # pictures that were made, grey or coloured
+        return f"{plural(len(paths), 'picture')} ({size})"
+    text = f"{plural(len(paths), 'mask')} ({size}, with the values of the training masks)"
     plain = [PurePath(name).stem for name in _names(answers)]
     renamed = [path.name for path, name in zip(paths, plain, strict=True) if path.stem != name]
     if renamed:

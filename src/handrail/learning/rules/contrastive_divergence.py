@@ -15,7 +15,8 @@ from handrail.models.annealing import base_biases
 from handrail.models.rbm import RBM
 from handrail.network import model_in, model_inputs
 
-_RATES = {"binary": 0.1, "gaussian": 0.01}
+_RATES = {("binary", "binary"): 0.1, ("binary", "rectified"): 0.03}
+_RATE = 0.01  # of Gaussian units, whose values have no end
 _LARGEST = 0.99  # norm of the weights between Gaussian and rectified units: from 1 on there is no density
 _PARTS = ("weights", "visible_bias", "hidden_bias")
 
@@ -31,7 +32,7 @@ class ContrastiveDivergence(Rule):
     Arguments:
         steps: k.
         persistent: chains go on from step to step.
-        learning_rate: η at first; `auto` is 0.1, for Gaussian visible units 0.01.
+        learning_rate: η at first; `auto` is 0.1, for rectified units 0.03, for Gaussian ones 0.01.
         final: η falls linearly to this share of itself at the last step.
         momentum: share of the last change that is made again.
         weight_decay: of the weights, η·decay·w a step.
@@ -63,11 +64,14 @@ class ContrastiveDivergence(Rule):
         assert isinstance(inner, RBM)
         self.machine, self.taken, self.planned = inner, 0, plan.epochs * plan.steps
         self.judged_at_once = -(-len(inner.judged) // plan.steps)
-        self.first = _RATES[inner.visible] if self.rate == "auto" else float(self.rate)
+        self.first = (
+            _RATES.get((inner.visible, inner.hidden), _RATE) if self.rate == "auto" else float(self.rate)
+        )
         device = inner.weights.device
         self.generator = torch.Generator(device).manual_seed(plan.seed)
         assert plan.rows is not None, "the engine gives a rule its rows"
         with torch.no_grad():
+            inner.log_z.zero_()  # of other weights
             rows = sample_rows(model, plan.rows, torch.Generator().manual_seed(plan.seed))
             inner.visible_bias.copy_(base_biases(rows, inner.visible))
         self.speed = {name: torch.zeros_like(getattr(inner, name).detach()) for name in _PARTS}

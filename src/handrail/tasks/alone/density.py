@@ -15,9 +15,9 @@ from handrail.data.rows import Rows
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.density import DensityOutcome
-from handrail.models.annealing import LogZ, base_biases, log_z
+from handrail.models.annealing import base_biases, log_z
 from handrail.models.rbm import RBM
-from handrail.network import model_in
+from handrail.network import model_in, models_in
 from handrail.shapes import InputShape, NoTarget, numbers_in
 from handrail.tasks.alone.points import points_before, points_of
 from handrail.tasks.baselines.densities import (
@@ -37,26 +37,22 @@ _BASELINES: dict[str, dict[str, Fitted]] = {
 
 
 class DensityTask(Task):
-    """Figures of a row `[rows, figures]`, the first log p(x) but for a constant, to log p(x) in nats.
+    """Figures of a row `[rows, figures]` to the first, log p(x) in nats.
 
-    The constant log Z is a fact of the fitted network, found once when it is settled: exactly where one side
-    has at most 20 binary units, else by annealed importance sampling. Of 0/1 columns the density is a
+    The constant log Z of a network is a fact of its weights, found once when it is settled: exactly where one
+    side has at most 20 binary units, else by annealed importance sampling. Of 0/1 columns the density is a
     probability; values between 0 and 1 stand for the probability of 1.
 
     Baselines: independent columns, and a Chow–Liu tree or, for real values, a Gaussian.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("score", "generate", "reconstruct", "encode")
-    log_z: Tensor
-    log_z_error: Tensor
     base: Tensor
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         super().__init__(spec, shape)
-        self.register_buffer("log_z", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("log_z_error", torch.zeros((), dtype=torch.float64))
         self.register_buffer("base", torch.zeros(numbers_in(shape)))
-        self.kind, self.method = "binary", ""
+        self.kind, self.told = "binary", ""
 
     @property
     def outputs(self) -> NoTarget:
@@ -66,7 +62,7 @@ class DensityTask(Task):
         return part.target
 
     def forward(self, scores: Float[Tensor, "rows figures"]) -> Float[Tensor, " rows"]:
-        return scores[:, 0] - self.log_z.to(scores)
+        return scores[:, 0]
 
     def log_density(self, network: nn.Module, points: Float[Tensor, "rows width"]) -> Float[Tensor, " rows"]:
         """log p(x) of rows as the model is given them."""
@@ -80,18 +76,19 @@ class DensityTask(Task):
         self.settle_network(network)
 
     def settle_network(self, network: nn.Module) -> None:
-        found: LogZ = log_z(_machine(network), self.base)
-        self.log_z.fill_(found.value)
-        self.log_z_error.fill_(found.error)
-        self.method = found.method
+        for each in models_in(network):
+            machine = _machine(each)
+            found = log_z(machine, self.base)
+            machine.log_z.fill_(found.value)
+            machine.log_z_error.fill_(found.error)
+            if machine is model_in(network):
+                error = f", standard error {found.error:.2g}" if found.error else ""
+                self.told = f"log Z = {found.value:.2f}{error} ({found.method})"
 
     @property
     def reasons(self) -> dict[str, str]:
         """The constant, its error, and how it was found."""
-        if not self.method:
-            return {}
-        error = f", standard error {float(self.log_z_error):.2g}" if self.log_z_error else ""
-        return {"log_z": f"log Z = {float(self.log_z):.2f}{error} ({self.method})"}
+        return {"log_z": self.told} if self.told else {}
 
     def take_decisions(self, other: Task) -> None:
         """Where chains begin; log Z is the network's own (`settle_network`)."""
@@ -122,10 +119,10 @@ class DensityTask(Task):
         return Baselines(outcomes, left_out=left_out)
 
     def facts(self) -> dict[str, Any]:
-        return {"kind": self.kind, "method": self.method}
+        return {"kind": self.kind, "told": self.told}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        self.kind, self.method = facts["kind"], facts["method"]
+        self.kind, self.told = facts["kind"], facts["told"]
 
     def columns(self, scores: Float[Tensor, "rows figures"]) -> dict[str, np.ndarray]:
         """Of new rows log p(x), in nats, in encoded units."""
