@@ -32,8 +32,8 @@ def suit_inputs(recipe: Recipe, part: Part, *, schema: Schema) -> Recipe:
     if found:
         raise RecipeError(
             f"model: its visible units are 0 or 1, but there are other values in {list_some(found, most=5)}; "
-            f"expected zeros and ones, yes and no, or words. {alone.real} takes real numbers; if they are grey "
-            "levels or shares, data.encoding.scaling=minmax makes them lie between 0 and 1."
+            f"expected zeros and ones, yes and no, or words. {alone.real} takes real numbers; grey "
+            "levels and shares are put between 0 and 1 by data.encoding.scaling=minmax."
         )
     if recipe.data.encoding.scaling == "standard" and schema.of_kind("numeric"):
         return recipe.with_values({"data.encoding.scaling": "none"})
