@@ -60,7 +60,7 @@ def model_inputs(network: nn.Module, inputs: Any) -> Any:
     return single.before(inputs) if isinstance(single, Network) else inputs
 
 
-def _answering(network: nn.Module) -> nn.Module:
+def _answering(network: Any) -> nn.Module:
     members = getattr(network, "members", None)
     return network if members is None else members[network.answering[0]]
 
