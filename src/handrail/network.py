@@ -58,9 +58,9 @@ def model_inputs(network: nn.Module, inputs: Any) -> Any:
     return network.before(inputs) if isinstance(network, Network) else inputs
 
 
-def _answering(network: nn.Module) -> Any:
+def _answering(network: Any) -> nn.Module:
     """Of replicas the first that answers; a single network itself."""
-    return network.members[network.answering[0]] if hasattr(network, "answering") else network  # pyright: ignore
+    return network.members[network.answering[0]] if hasattr(network, "answering") else network
 
 
 def whole_network(

@@ -115,7 +115,7 @@ def test_the_components_of_the_recipe_are_suggested_before_others() -> None:
         ({"epochs": 3}, "epochs: unknown setting. Did you mean 'training.epochs'?"),
         (
             {"training": {"scaling": "none"}},
-            "training.scaling: unknown setting. Did you mean 'data.encoding.scaling' or 'data.series.scaling",
+            "training.scaling: unknown setting. Did you mean 'data.encoding.scaling', 'data.images.scaling'",
         ),
         (
             {"data": {"target": 1.5}},

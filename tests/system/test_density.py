@@ -103,7 +103,7 @@ def test_gaussian_units_take_real_values(tmp_path):
 def test_each_replica_has_a_constant_of_its_own(tmp_path):
     changes = {**CHANGES, "training.replicas": 2, "training.keep": "best", "training.epochs": 5}
     run = fit(a_table().drop("group"), changes=changes, out=tmp_path / "run")
-    constants = [float(model.log_z) for model in models_in(run.pipeline.network)]
+    constants = [float(model.get_buffer("log_z")) for model in models_in(run.pipeline.network)]
     assert constants[0] != constants[1]
     assert min(constants) > 0
 
@@ -122,6 +122,7 @@ def test_pictures_go_in_from_0_to_1_and_filters_are_shown(tmp_path):
     assert made.maps[0].shape == (8, 8, 1)
     paths = write_maps(made, tmp_path.parent / "made")
     assert describe_maps(paths, made).startswith("3 pictures (8 × 8 pixels")
-    assert Image.open(paths[0]).size == (8, 8)
+    with Image.open(paths[0]) as image:
+        assert (image.size, image.mode) == ((8, 8), "L")
     with pytest.raises(RecipeError, match=r"data\.images\.scaling: found standard"):
         fit(tmp_path, changes={**changes, "data.images.scaling": "standard"}, out=tmp_path.parent / "other")

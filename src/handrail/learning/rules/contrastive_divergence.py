@@ -63,7 +63,8 @@ class ContrastiveDivergence(Rule):
         inner = model_in(model)
         assert isinstance(inner, RBM)
         self.machine, self.taken, self.planned = inner, 0, plan.epochs * plan.steps
-        self.judged_at_once = -(-len(inner.judged) // plan.steps)
+        self.at_once = -(-len(inner.judged) // plan.steps)
+        self.every, self.loss = max(1, plan.steps // len(inner.judged)), inner.log_z.new_zeros(())
         self.first = (
             _RATES.get((inner.visible, inner.hidden), _RATE) if self.rate == "auto" else float(self.rate)
         )
@@ -87,25 +88,31 @@ class ContrastiveDivergence(Rule):
         """Change weights and biases once."""
         machine, rate = self.machine, self.learning_rate
         rows = model_inputs(model, batch.inputs).flatten(1)
-        loss = -machine.judge(rows, self._judged())
-        shares = _shares(len(rows), batch.weights, rows)
+        weights = None if batch.weights is None else batch.weights.to(rows).unsqueeze(1)
+        self._measure(rows, weights)
         given = machine.hidden_input(rows)
         fantasy, own = self._draw(given)
-        own_shares = _shares(len(fantasy), None, rows) if self.persistent else shares
         for speed in self.speed.values():
             speed.mul_(self.momentum)
-        self._add(rows, machine.kind.mean(given), rate, shares)
-        self._add(fantasy, machine.kind.mean(own), -rate, own_shares)
+        self._add(rows, machine.kind.mean(given), rate, weights)
+        self._add(fantasy, machine.kind.mean(own), -rate, None if self.persistent else weights)
         self.speed["weights"].add_(machine.weights, alpha=-rate * self.weight_decay)
         for name, speed in self.speed.items():
             getattr(machine, name).add_(speed)
         self._keep_density()
         self.taken += 1
-        return {"loss": (loss.unsqueeze(1) * shares).sum()}
+        return {"loss": self.loss}
+
+    def _measure(self, rows: Float[Tensor, "rows visible"], weights: Tensor | None) -> None:
+        """The loss, by a few units every few steps; in between it stays as it is."""
+        if self.taken % self.every == 0:
+            losses = -self.machine.judge(rows, self._judged()).unsqueeze(1)
+            total = 0 if weights is None else weights.sum().clamp_min(1e-12)
+            self.loss = losses.mean() if weights is None else (losses * weights).sum() / total
 
     def _judged(self) -> list[int]:
-        """Units whose pseudo-likelihood is the loss of this step: a few at a time, in an epoch all."""
-        places = torch.arange(self.judged_at_once) + self.taken * self.judged_at_once
+        """Units whose pseudo-likelihood is the loss: in an epoch all."""
+        places = torch.arange(self.at_once) + self.taken // self.every * self.at_once
         units = self.machine.judged
         return units[places.to(units.device) % len(units)].tolist()
 
@@ -123,12 +130,15 @@ class ContrastiveDivergence(Rule):
             self.chains = h
         return v, inputs  # pyright: ignore[reportPossiblyUnboundVariable]
 
-    def _add(self, v: Tensor, h: Tensor, rate: float, shares: Float[Tensor, "rows 1"]) -> None:
+    def _add(self, v: Tensor, h: Tensor, rate: float, weights: Float[Tensor, "rows 1"] | None) -> None:
         """Add what goes together in these rows, times the rate."""
-        weighted = v * shares
-        self.speed["weights"].addmm_(weighted.T, h, alpha=rate)
-        self.speed["visible_bias"].add_(weighted.sum(dim=0), alpha=rate)
-        self.speed["hidden_bias"].add_((h * shares).sum(dim=0), alpha=rate)
+        total = len(v) if weights is None else max(float(weights.sum()), 1e-12)
+        hidden = h
+        if weights is not None:
+            v, hidden = v * weights, h * weights
+        self.speed["weights"].addmm_(v.T, h, alpha=rate / total)
+        self.speed["visible_bias"].add_(v.sum(dim=0), alpha=rate / total)
+        self.speed["hidden_bias"].add_(hidden.sum(dim=0), alpha=rate / total)
 
     def _keep_density(self) -> None:
         if (self.machine.visible, self.machine.hidden) != ("gaussian", "rectified"):
@@ -140,17 +150,12 @@ class ContrastiveDivergence(Rule):
 
     def state_dict(self) -> dict[str, Any]:
         state = {"generator": self.generator.get_state(), "chains": self.chains, "taken": self.taken}
+        state["loss"] = self.loss
         return {**state, "speed": dict(self.speed)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         device = self.machine.weights.device
         self.generator.set_state(state["generator"].cpu())
         self.taken, self.chains = state["taken"], state["chains"].to(device)
+        self.loss = state["loss"].to(device)
         self.speed = {name: state["speed"][name].to(device) for name in _PARTS}
-
-
-def _shares(rows: int, weights: Tensor | None, like: Tensor) -> Float[Tensor, "rows 1"]:
-    """How much each row counts; together 1."""
-    if weights is None:
-        return like.new_full((rows, 1), 1 / rows)
-    return (weights / weights.sum().clamp_min(1e-12)).to(like).unsqueeze(1)
