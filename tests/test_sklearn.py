@@ -25,8 +25,15 @@ from torch import nn
 
 from handrail.data.encoders.table import TableEncoder
 from handrail.errors import DataError, RecipeError
-from handrail.sklearn import NetworkClassifier, NetworkClusterer, NetworkRegressor, NetworkTransformer
+from handrail.sklearn import (
+    NetworkClassifier,
+    NetworkClusterer,
+    NetworkDensity,
+    NetworkRegressor,
+    NetworkTransformer,
+)
 
+FEW_UNITS = {"rbm": {"visible": "gaussian", "units": 8}}  # whose states are counted, which is quick
 SMALL: dict[str, Any] = {"model": {"mlp": {"hidden": [16]}}, "epochs": 15, "random_state": 0}
 
 
@@ -39,7 +46,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@parametrize_with_checks([NetworkClassifier(), NetworkRegressor(), NetworkClusterer(), NetworkTransformer()])
+@parametrize_with_checks(
+    [
+        NetworkClassifier(),
+        NetworkRegressor(),
+        NetworkClusterer(),
+        NetworkDensity(model=FEW_UNITS, epochs=10),
+        NetworkTransformer(),
+    ]
+)
 def test_scikit_learn_check(estimator: Any, check: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks provoke warnings, and look at those that they want
@@ -52,6 +67,7 @@ def test_scikit_learn_check(estimator: Any, check: Any) -> None:
         NetworkClassifier(epochs=3),
         NetworkRegressor(epochs=3),
         NetworkClusterer(epochs=3),
+        NetworkDensity(model=FEW_UNITS, epochs=3),
         NetworkTransformer(epochs=3),
     ],
     ids=lambda e: type(e).__name__,
@@ -318,3 +334,28 @@ def test_the_transformer_feeds_a_pipeline():
 def test_what_needs_a_target_is_no_clusterer():
     with pytest.raises(RecipeError, match="model: mlp learns from a target"):
         NetworkClusterer(model="mlp").fit(load_iris(return_X_y=True)[0])
+
+
+def test_densities_of_all_states_sum_to_one_and_new_rows_look_like_the_old():
+    """Of four 0/1 columns there are sixteen rows."""
+    chance = np.random.default_rng(0)
+    first, other = chance.integers(0, 2, (2, 600))
+    rows = np.stack([first, first, other, 1 - other], axis=1).astype(float)
+    machine = NetworkDensity(model={"rbm": {"units": 8}}, scaling="none", epochs=300, random_state=0).fit(
+        rows
+    )
+    states = np.array([[code >> place & 1 for place in range(4)] for code in range(16)], dtype=float)
+    chances = np.exp(machine.score_samples(states))
+    assert chances.sum() == pytest.approx(1, rel=1e-4)
+    alike = (states[:, 0] == states[:, 1]) & (states[:, 2] != states[:, 3])
+    assert chances[alike].sum() > 0.8
+    new = machine.sample(200)
+    assert ((new[:, 0] == new[:, 1]) & (new[:, 2] != new[:, 3])).mean() > 0.7
+    assert machine.score(rows) == pytest.approx(machine.score_samples(rows).mean())
+
+
+def test_binary_units_take_no_real_values():
+    rows = load_iris(return_X_y=True)[0]
+    for scaling in ("standard", "none"):
+        with pytest.raises(RecipeError, match=r"are 0 or 1.*scaling='minmax'.*visible=gaussian"):
+            NetworkDensity(model="rbm", scaling=scaling).fit(rows)

@@ -421,8 +421,8 @@ def test_every_recipe_survives_the_way_through_a_file(
         recipe = Recipe.parse(values)
     except RecipeError as error:
         assume(
-            "has no effect" not in str(error)
-        )  # settings that do not go together, such as rprop and a clip
+            "has no effect" not in str(error) and "teach" not in str(error)
+        )  # what does not go together, such as rprop and a clip, or a rule and a model of another kind
         raise
     folder = tmp_path_factory.mktemp("recipe")
     back = Recipe.load(_written(recipe, folder))

@@ -142,14 +142,16 @@ class RBM(nn.Module):
         return self.visible_given(self.encode(x))
 
     @torch.no_grad()
-    def generate(self, rows: int, *, steps: int, generator: torch.Generator) -> Float[Tensor, "rows visible"]:
-        """The means of visible units at the ends of chains, which begin without any hidden unit."""
+    def generate(
+        self, rows: int, *, steps: int, generator: torch.Generator, means: bool = False
+    ) -> Float[Tensor, "rows visible"]:
+        """Visible units at the ends of chains that begin without any hidden unit; or their `means` there."""
         bias = self.visible_bias
         given = bias.expand(rows, -1)
         for _ in range(steps):
             h = self.draw_hidden(self.hidden_input(self.draw_visible(given, generator)), generator)
             given = self.visible_input(h)
-        return self.visible_mean(given)
+        return self.visible_mean(given) if means else self.draw_visible(given, generator)
 
     def pictures(self, shape: InputShape) -> Sequence[Picture]:
         """The weights of the strongest hidden units, where rows are pictures."""

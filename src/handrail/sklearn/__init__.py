@@ -7,7 +7,14 @@ NetworkClassifier(model={"mlp": {"hidden": [64, 32]}}).fit(X, y).predict_proba(X
 
 from handrail.sklearn.classifier import NetworkClassifier
 from handrail.sklearn.clusterer import NetworkClusterer
+from handrail.sklearn.density import NetworkDensity
 from handrail.sklearn.regressor import NetworkRegressor
 from handrail.sklearn.transformer import NetworkTransformer
 
-__all__ = ["NetworkClassifier", "NetworkClusterer", "NetworkRegressor", "NetworkTransformer"]
+__all__ = [
+    "NetworkClassifier",
+    "NetworkClusterer",
+    "NetworkDensity",
+    "NetworkRegressor",
+    "NetworkTransformer",
+]

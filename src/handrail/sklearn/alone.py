@@ -1,6 +1,6 @@
 """What the estimators share that learn without a target."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,18 +13,20 @@ from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.network import model_in, model_inputs
 from handrail.recipe import Recipe
-from handrail.recipe.alone import Alone, alone_of, usual_rule
+from handrail.recipe.alone import Alone, alone_of, takes_unit, usual_rule
 from handrail.sklearn.base import ARRAYS, NetworkEstimator
 from handrail.sklearn.rows import Rows, as_frame, encode, is_mixed
 
 
 class LoneEstimator(NetworkEstimator):
-    """Settings and training; `auto` is what the model says of itself."""
+    """Settings and training; `auto` is what the model says of itself, and None the usual model."""
+
+    usual: ClassVar[Any] = "kmeans"
 
     def __init__(
         self,
         *,
-        model: Any = "kmeans",
+        model: Any = None,
         learning: Any = "auto",
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -51,20 +53,25 @@ class LoneEstimator(NetworkEstimator):
         )
 
     @property
+    def _spec(self) -> Any:
+        return self.usual if self.model is None else self.model
+
+    @property
     def _alone(self) -> Alone:
         """Raises: `RecipeError` for a model that needs a target."""
-        alone = alone_of("model", self.model)
+        alone = alone_of("model", self._spec)
         if alone is None:
             raise RecipeError(
-                f"model: {self.model} learns from a target; expected one that learns without, such as kmeans."
+                f"model: {self._spec} learns from a target; expected one that learns without, such as kmeans."
             )
         return alone
 
     def _recipe(self) -> Recipe:
-        recipe, alone = super()._recipe(), self._alone
+        alone = self._alone
+        recipe = super()._recipe()
         changes: dict[str, Any] = {"data.task": alone.task}
         if self.learning == "auto":
-            changes["learning"] = usual_rule(self.model)
+            changes["learning"] = usual_rule(self._spec)
         for name, usual in (("epochs", alone.epochs), ("patience", alone.patience)):
             if getattr(self, name) == "auto":
                 changes[f"training.{name}"] = usual
@@ -81,9 +88,22 @@ class LoneEstimator(NetworkEstimator):
         else:
             # scikit-learn's words for a single row, of which nothing can be learned
             rows = cast(np.ndarray, validate_data(self, X, ensure_min_samples=2, **ARRAYS))
+        self._check_unit(rows)
         nothing = torch.zeros(len(rows), dtype=torch.int64)
         self._train(rows, nothing, TaskSpec.alone(self._alone.task, None))
         return rows
+
+    def _check_unit(self, rows: Rows) -> None:
+        """Raises: `RecipeError` for other numbers where the model takes those from 0 to 1 alone."""
+        if not takes_unit(self._spec) or self.scaling == "minmax":
+            return
+        plain = self.scaling == "none" and not self._mixed
+        values = np.asarray(rows) if plain else np.full(1, np.nan)
+        if not ((values >= 0) & (values <= 1)).all():
+            raise RecipeError(
+                f"model: its visible units are 0 or 1; expected scaling='none' with numbers from 0 to 1, or "
+                f"scaling='minmax'. {self._alone.real} takes real numbers."
+            )
 
     @torch.no_grad()
     def _points(self, X: Any) -> Float[Tensor, "rows width"]:  # noqa: N803

@@ -84,6 +84,11 @@ class NetworkEstimator(BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    @property
+    def _spec(self) -> Any:
+        """The model that is meant."""
+        return self.model
+
     def _recipe(self) -> Recipe:
         """The settings as a recipe, which reports every mistake in them."""
         data = {
@@ -95,7 +100,7 @@ class NetworkEstimator(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         objective = {"loss": self.loss, "penalties": list(self.penalties)}
         sections = {"data": data, "objective": objective, "training": training}
-        return Recipe.parse({"seed": seed, "model": self.model, "learning": self.learning, **sections})
+        return Recipe.parse({"seed": seed, "model": self._spec, "learning": self.learning, **sections})
 
     def _validate(self, X: Any, y: Any, **checks: Any) -> tuple[Rows, np.ndarray]:  # noqa: N803
         """Rows and target of `fit`, checked and recorded as scikit-learn does."""

@@ -18,7 +18,7 @@ class NetworkClusterer(ClusterMixin, NetworkTransformer):
     X: as for `NetworkClassifier`; y is ignored.
 
     Arguments:
-        model: one that learns clusters, `{"kmeans": {"clusters": 3}}`.
+        model: one that learns clusters, `{"kmeans": {"clusters": 3}}`; None is k-means with eight.
         learning, epochs, batch_size: `auto` is what the model says of itself.
         patience, validation_fraction: to stop early by rows that are held out; by default nothing is.
         scaling, device, threads, random_state, verbose: as for `NetworkClassifier`.
@@ -36,7 +36,7 @@ class NetworkClusterer(ClusterMixin, NetworkTransformer):
             unsuitable arrays.
         """
         if self._alone.task != "clusters":
-            raise RecipeError(f"model: {self.model} learns {self._alone.task}; expected one for clusters.")
+            raise RecipeError(f"model: {self._spec} learns {self._alone.task}; expected one for clusters.")
         super().fit(X)
         distances = self.transform(X)
         self.labels_ = distances.argmin(axis=1)

@@ -69,6 +69,7 @@ def generate(
     *,
     rows: Count = 16,
     steps: Count = 1000,
+    means: bool = False,
     seed: Seed = 0,
 ) -> Used:
     """New rows drawn from the model.
@@ -76,12 +77,13 @@ def generate(
     Arguments:
         rows: how many.
         steps: of the chains that draw them, where the model draws by chains.
+        means: what is expected at the end of each chain in place of what is drawn: smoother pictures.
         seed: of the random numbers.
 
     Source: Geman & Geman 1984
     """
     generator = torch.Generator().manual_seed(seed)
-    return Used(points=_model(network).generate(rows, steps=steps, generator=generator))
+    return Used(points=_model(network).generate(rows, steps=steps, means=means, generator=generator))
 
 
 @component("use")

@@ -70,9 +70,13 @@ class DensityTask(Task):
 
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         """Find log Z; chains begin at independent columns with the means of these rows."""
+        self.settle_points(network, points_of(network, rows))
+
+    def settle_points(self, network: nn.Module, points: Float[Tensor, "rows width"]) -> None:
+        """As `settle`, for rows as the model is given them."""
         machine = _machine(network)
         self.kind = machine.visible
-        self.base.copy_(base_biases(points_of(network, rows), machine.visible))
+        self.base.copy_(base_biases(points, machine.visible))
         self.settle_network(network)
 
     def settle_network(self, network: nn.Module) -> None:
