@@ -13,7 +13,7 @@ from handrail.sklearn.alone import LoneEstimator
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoneEstimator):
     """A network that makes a code of each row: of k-means the distances to its centres.
 
-    X: as for `NetworkClassifier`; y is ignored. `inverse_transform` is there where the model can decode.
+    X: as for `NetworkClassifier`; y is ignored.
 
     Arguments: as for `NetworkClusterer`, of any model that learns without a target and encodes.
 
