@@ -43,7 +43,7 @@ class NetworkDensity(DensityMixin, LoneEstimator):
         with torch.no_grad():
             return task.log_density(self.network_, points).cpu().double().numpy()
 
-    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803  # pyright: ignore
         """The mean of log p(x) over the rows, in nats."""
         return float(self.score_samples(X).mean())
 
