@@ -1,6 +1,8 @@
 """Months with a point, 04.2019 and 2019.04, which are decimal numbers by their look."""
 
+import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 POINT_MONTHS = {"%m.%Y": 4, "%Y.%m": 2}  # digits behind the point
 _YEAR, _MONTH = r"(?P<y>(?:1[89]|2[01])\d\d)", r"(?P<m>0?[1-9]|1[0-2])"
@@ -46,6 +48,8 @@ def spell_months(numbers: pl.Series, form: str | None = None) -> pl.Series | Non
         numbers: of any numeric type.
         form: of the months; by default that which all numbers fit.
     """
+    if form is None and not _may_be_months(numbers.head(_FEWEST).to_numpy().astype(np.float64)):
+        return None
     for each in [form] if form else POINT_MONTHS:
         digits = POINT_MONTHS[each]
         moved = numbers.cast(pl.Float64) * 10.0**digits
@@ -55,6 +59,16 @@ def spell_months(numbers: pl.Series, form: str | None = None) -> pl.Series | Non
         if form or _are_all_months(texts, numbers, each):
             return texts.alias(numbers.name)
     return None
+
+
+def _may_be_months(first: Float[np.ndarray, " numbers"]) -> bool:
+    """Whether a column's first numbers could be months by their size, as most columns' are not."""
+    if not np.isfinite(first).all():
+        return False
+    whole, rest = np.floor(first), first - np.floor(first)
+    by_month = (whole >= 1) & (whole <= 12) & (rest > 0.17) & (rest < 0.23)  # 4.2019
+    by_year = (whole >= 1800) & (whole < 2200) & (rest > 0) & (rest < 0.13)  # 2019.04
+    return bool(by_month.all() or by_year.all())
 
 
 def _are_all_months(texts: pl.Series, numbers: pl.Series, form: str) -> bool:
