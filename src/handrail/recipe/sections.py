@@ -195,7 +195,6 @@ class DataRecipe(Section):
         "clusters",
         "density",
         "memory",
-        "reconstruction",
     ] = "auto"
     label: str | int | None = None
     positive: str | bool | int | float | None = None
