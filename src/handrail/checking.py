@@ -60,13 +60,13 @@ def check(
     asked = compose(source, target, recipe=recipe, changes=changes, trust=trust)
     check_start(asked)
     data, test = prepare_with_test(asked.data)
-    suit_inputs(asked, data.train, schema=data.schema)
+    suited = suit_inputs(asked, data.train, schema=data.schema)
     drift = check_drift(data.train.sample, test.sample, schema=data.schema, target=False)
-    return Check(data, [*data.findings, *_check_memory(asked, data), *drift])
+    return Check(data, [*data.findings, *_check_memory(suited, data), *drift])
 
 
-def _check_memory(asked: Recipe, data: Dataset) -> list[Finding]:
+def _check_memory(recipe: Recipe, data: Dataset) -> list[Finding]:
     if data.task.name != "memory":
         return []
-    encoder, _ = encoders(asked, data.train, schema=data.schema, task=data.task)
-    return check_memory(asked, data.task, encoder.shape, rows=len(data.train))
+    encoder, _ = encoders(recipe, data.train, schema=data.schema, task=data.task)
+    return check_memory(recipe, data.task, encoder.shape, rows=len(data.train))

@@ -50,6 +50,17 @@ def test_what_is_judged_is_said_once_in_fit_as_in_check(run):
     assert [finding.name for finding in found.findings].count("memory-cues") == 1
 
 
+def test_grey_levels_between_0_and_1_are_black_and_white_to_units_of_two_states(tmp_path):
+    rows = bits(20, 40)
+    grey = rows.select(pl.all() * 155 + 50)
+    with pytest.raises(RecipeError, match="scaling=minmax"):
+        fit(grey, changes=CHANGES, out=tmp_path / "refused")
+    changes = {**CHANGES, "data.encoding.scaling": "minmax"}
+    both = [fit(each, changes=changes, out=tmp_path / name) for each, name in ((rows, "a"), (grey, "b"))]
+    assert both[0].summary["metrics"] == both[1].summary["metrics"]
+    assert "1 above one half" in str(handrail.check(grey, changes=changes))
+
+
 def test_the_seal_opens_once_and_its_rows_are_new_as_well(run):
     tested = run.test()
     assert tested["opening"] == 1

@@ -35,7 +35,7 @@ class Memory(nn.Module):
 
     def __init__(self, inputs: InputShape, *, damage: float, tolerance: float) -> None:
         super().__init__()
-        self.units, self.takes_numbers = numbers_in(inputs), isinstance(inputs, int)
+        self.units = numbers_in(inputs)
         self.damage, self.tolerance = damage, tolerance
         dtype = torch.int8 if self.binary else torch.float32
         self.register_buffer("patterns", torch.zeros(0, self.units, dtype=dtype))

@@ -31,7 +31,7 @@ class Hopfield(Memory):
     whose field is 0 stays as it is. With patterns drawn at random, `hebb` holds about 0.138 N of them.
 
     Arguments:
-        inputs: columns of 0 and 1; pictures, series and volumes are black and white at one half.
+        inputs: columns of 0 and 1, or numbers between them, as of pictures, that count as 1 above one half.
         updates: `asynchronous`, one unit after the other in a random order, or `synchronous`, all at once,
             which may end in a cycle of two states.
         steps: passes over the units at most, when the memory is judged.

@@ -43,10 +43,15 @@ def takes_unit(model: Any) -> bool:
     alone = alone_of("model", model)
     if alone is None or not callable(alone.unit):
         return alone is not None and bool(alone.unit)
+    return alone.unit(arguments_of(model))
+
+
+def arguments_of(model: Any) -> Mapping[str, Any]:
+    """The arguments of a model, its defaults among them."""
     if is_object(model):
-        return alone.unit(vars(model))
+        return vars(model)
     (arguments,) = resolve("model", model, "model").values()
-    return alone.unit(arguments)
+    return arguments
 
 
 def usual_rule(model: Any) -> str | None:

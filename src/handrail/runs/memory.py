@@ -1,18 +1,19 @@
-"""What has to be said of a memory before it learns: how it is judged, its load, and values it cannot hold."""
+"""What has to be said of a memory before it learns: how it is judged, and its load."""
 
 import math
 from typing import Any
 
-from handrail.components import find, is_object, parse
+from handrail.components import is_object, parse
 from handrail.data.finding import Finding
+from handrail.data.split.draw import FEWEST_ROWS
 from handrail.data.task import TaskSpec
 from handrail.recipe import Recipe
+from handrail.recipe.alone import arguments_of, takes_unit
 from handrail.runs.defaults import choose_alone
 from handrail.shapes import InputShape, numbers_in
 from handrail.tools.words import plural
 
 _LIMIT = 0.138  # patterns a unit, at which recall by Hebb's rule breaks down
-_FEWEST = 10  # rows of a data set that can be divided
 
 
 def check_memory(recipe: Recipe, task: TaskSpec, shape: InputShape, *, rows: int) -> list[Finding]:
@@ -27,11 +28,8 @@ def check_memory(recipe: Recipe, task: TaskSpec, shape: InputShape, *, rows: int
         return []
     model = choice.model
     name = type(model).__name__ if is_object(model) else parse(model, "model")[0]
-    target: Any = model if is_object(model) else find("model", name).target
-    binary = getattr(target, "binary", False)
-    arguments = vars(model) if is_object(model) else parse(model, "model")[1]
-    damage = arguments.get("damage", 0.1)
-    findings = [_say_how(name, damage)]
+    binary = takes_unit(model)
+    findings = [_say_how(name, arguments_of(model)["damage"], binary=binary)]
     rule: Any = choice.learning if recipe.learning == "auto" else recipe.learning
     if binary:
         storkey = not is_object(rule) and parse(rule, "rule")[0] == "storkey"
@@ -39,12 +37,13 @@ def check_memory(recipe: Recipe, task: TaskSpec, shape: InputShape, *, rows: int
     return findings
 
 
-def _say_how(name: str, damage: float) -> Finding:
+def _say_how(name: str, damage: float, *, binary: bool) -> Finding:
+    units = ", its values as 1 above one half and 0 below" if binary else ""
     return Finding(
         level="note",
         name="memory-cues",
-        seen="Every training row is stored; validation and test figures are of stored patterns, called up by "
-        f"cues with {damage:.0%} of their units changed.",
+        seen=f"Every training row is stored{units}; validation and test figures are of stored patterns, "
+        f"called up by cues with {damage:.0%} of their units changed.",
         why="A row that was never stored cannot be recalled: the held-out rows show only how often something "
         "new is taken for stored (false_recall).",
         action=f"model.{name}.damage={damage:g} changes more or fewer units.",
@@ -69,7 +68,7 @@ def _check_load(name: str, rows: int, units: int, *, storkey: bool) -> list[Find
             why="Beyond that, the fields of the other patterns drown a pattern's own; of patterns that are "
             "alike still fewer are held.",
             action="All are stored. "
-            + (f"data.sample={limit / rows:.2g} stores fewer, " if limit >= _FEWEST else "")
+            + (f"data.sample={limit / rows:.2g} stores fewer, " if limit >= FEWEST_ROWS else "")
             + ("" if storkey else "learning=storkey holds more, ")
             + "and model=modern_hopfield many more.",
         )

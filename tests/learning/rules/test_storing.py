@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from handrail.errors import RecipeError
 from handrail.learning.rule import Batch, Rule, TrainingPlan
 from handrail.learning.rules.hebb import Hebb
 from handrail.learning.rules.store import Store
@@ -124,10 +123,3 @@ def test_a_second_pass_stores_nothing_twice():
     rule.step(model, batch_of(rows))
     assert torch.equal(before, model.weights)
     assert len(model.patterns) == 12
-
-
-def test_real_values_are_refused_for_units_of_two_states():
-    rows = bits()
-    rows[11, 3] = 0.25
-    with pytest.raises(RecipeError, match=r"two states.* hold 0\.25; expected .*modern_hopfield"):
-        learn(Hebb(), Hopfield(30, MEMORY), rows)

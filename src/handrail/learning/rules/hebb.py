@@ -2,9 +2,6 @@
 
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
 from handrail.components import component
 from handrail.learning.rules.store import StoringRule
 
@@ -13,12 +10,9 @@ from handrail.learning.rules.store import StoringRule
 class Hebb(StoringRule):
     """W = 1/N · Σ ξξᵀ over the patterns ξ of N units, its diagonal 0, in one pass; thresholds θ = 1/N · Σ ξ.
 
-    Raises: `RecipeError` for penalties, which it does not follow, and real values for units of two states.
+    Raises: `RecipeError` for penalties, which it does not follow.
 
     Source: Hebb 1949; Hopfield 1982
     """
 
     models: ClassVar[tuple[str, ...]] = ("hopfield",)
-
-    def add(self, states: Float[Tensor, "rows units"]) -> None:
-        self.memory.store(states)

@@ -7,12 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.components import component
-from handrail.errors import RecipeError
 from handrail.layers.memory import Memory
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
 from handrail.network import model_in, model_inputs
-
-_ROWS = 8192
 
 
 class StoringRule(Rule):
@@ -28,9 +25,6 @@ class StoringRule(Rule):
         """Forget everything."""
         refuse_penalties(plan, type(self).__name__.lower())
         self.memory = _memory(model)
-        assert plan.rows is not None, "the engine gives a rule its rows"
-        if self.memory.binary and self.memory.takes_numbers:
-            _refuse_reals(model, plan.rows)
         self.memory.forget()
         for parameter in self.memory.parameters():
             nn.init.zeros_(parameter)
@@ -44,8 +38,8 @@ class StoringRule(Rule):
         return {"loss": self.memory.state_energy(states).mean()}
 
     def add(self, states: Float[Tensor, "rows units"]) -> None:
-        """Keep the patterns of a batch, and learn them."""
-        raise NotImplementedError
+        """Keep the patterns of a batch, as they are or in the weights: the memory says which."""
+        self.memory.store(states)
 
     def end_epoch(self, model: nn.Module) -> None:
         self.epochs += 1
@@ -72,23 +66,8 @@ class Store(StoringRule):
 
     models: ClassVar[tuple[str, ...]] = ("modern_hopfield",)
 
-    def add(self, states: Float[Tensor, "rows units"]) -> None:
-        self.memory.store(states)
-
 
 def _memory(model: nn.Module) -> Memory:
     inner = model_in(model)
     assert isinstance(inner, Memory)
     return inner
-
-
-def _refuse_reals(model: nn.Module, rows: Batch) -> None:
-    for start in range(0, len(rows), _ROWS):
-        values = model_inputs(model, rows.cut(start, start + _ROWS).inputs)
-        others = values[(values != 0) & (values != 1)]
-        if len(others):
-            raise RecipeError(
-                f"model: its units have two states, but the encoded rows hold {float(others[0]):.4g}; "
-                "expected columns of 0 and 1 or categories alone, or model=modern_hopfield, which takes "
-                "real values."
-            )

@@ -18,7 +18,7 @@ class Storkey(StoringRule):
     One pass, its diagonal 0; it is local and incremental as Hebb's rule, and holds more patterns, also of
     those that are alike. Thresholds are the weights from a further unit that is always on.
 
-    Raises: `RecipeError` for penalties, which it does not follow, and real values for units of two states.
+    Raises: `RecipeError` for penalties, which it does not follow.
 
     Source: Storkey 1997; Storkey & Valabregue 1999
     """
