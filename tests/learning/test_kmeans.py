@@ -11,10 +11,10 @@ from torch import Tensor
 
 from handrail.errors import DataError
 from handrail.learning.kmeans import (
-    assign,
     kmeans,
     lloyd,
     nearest,
+    own_squares,
     seed_centres,
     squared_distances,
     totals,
@@ -50,7 +50,8 @@ def test_each_row_belongs_to_its_nearest_centre_wherever_the_data_lie() -> None:
     """Far from the origin a squared distance by products alone would have no digit left."""
     rows = _blobs() + 3000
     centres = rows[:9]
-    codes, squares = assign(rows, centres)
+    codes = nearest(rows, centres)
+    squares = own_squares(rows, codes, centres)
     exact = (rows.double().unsqueeze(1) - centres.double()).square().sum(dim=2)
     torch.testing.assert_close(squares.double(), exact.amin(dim=1), rtol=1e-5, atol=1e-6)
     assert torch.equal(codes, exact.argmin(dim=1))

@@ -21,8 +21,11 @@ from handrail.cli.options import (
     Label,
     Model,
     Moved,
+    OpenSeal,
     Quiet,
     Reading,
+    ReplaceRun,
+    RunOut,
     RunPath,
     Settings,
     Target,
@@ -65,14 +68,10 @@ def fit(
     target: Target = None,
     model: Model = None,
     label: Label = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in this folder.")] = False,
+    out: RunOut = None,
+    overwrite: ReplaceRun = False,
     settings: Settings = None,
-    test: Annotated[
-        bool, typer.Option("--test", help="Open the seal afterwards and measure on the test rows.")
-    ] = False,
+    test: OpenSeal = False,
     refit: Annotated[
         bool, typer.Option("--refit", help="With --test: first train on training and validation rows.")
     ] = False,

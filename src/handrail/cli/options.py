@@ -42,6 +42,11 @@ Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="The network, as -s model=NAME: mlp, or {mlp: {hidden: [64, 32]}}."),
 ]
+RunOut = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")]
+ReplaceRun = Annotated[bool, typer.Option("--overwrite", help="Replace the run in this folder.")]
+OpenSeal = Annotated[
+    bool, typer.Option("--test", help="Open the seal afterwards and measure on the test rows.")
+]
 Moved = Annotated[str | None, typer.Option("--source", help="Where the run's data is now, if it has moved.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

@@ -1,5 +1,6 @@
 """The commands that use a run or a source, registered by `handrail.cli`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,17 +71,37 @@ def predict(
     how: Any = {"options": options, "keep": keep, "strict": strict, "skip_bad": skip_bad}
     ready = load(run, trust=trust)
     written = None if out is None else predict_into(ready, source, out, overwrite=overwrite, **how)
-    answers: Any = predict_source(ready, source, **how) if written is None else None
-    rows, warnings = written or (len(answers.frame), answers.warnings)
+    if written is None:
+        where: Any = {"overwrite": overwrite, "as_json": as_json, "quiet": quiet}
+        _print_answers(predict_source(ready, source, **how), out, **where, told=_decided(ready))
+        return
+    rows, warnings = written
+    _warn(warnings)
+    say(f"{rows:,} rows written to {out}{_decided(ready)}", quiet or as_json)
+    if as_json:
+        print_json({"rows": rows, "warnings": warnings, "out": str(out)})
+
+
+def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         say(f"warning: {warning}", error=True)
+
+
+def _print_answers(
+    answers: Any, out: Path | None, *, overwrite: bool, as_json: bool, quiet: bool, told: str = ""
+) -> None:
+    """Print answers, or write them into a file and say so.
+
+    Arguments:
+        told: what is said besides of what was written.
+    """
+    _warn(answers.warnings)
     if out is not None:
-        what = f"{rows:,} rows" if answers is None else _write_answers(answers, out, overwrite)
-        say(f"{what} written to {out}{_decided(ready)}", quiet or as_json)
+        say(f"{_write_answers(answers, out, overwrite)} written to {out}{told}", quiet or as_json)
     if as_json:
-        rest = {"out": str(out)} if out or answers is None else {"answers": answers.frame.to_dicts()}
-        print_json({"rows": rows, "warnings": warnings, **rest})
-    elif answers is not None and out is None:
+        rest = {"out": str(out)} if out else {"answers": answers.frame.to_dicts()}
+        print_json({"rows": len(answers.frame), "warnings": answers.warnings, **rest})
+    elif out is None:
         print_data(answers.frame.write_csv())
 
 
@@ -140,16 +161,8 @@ def use_network(
     if name is None:
         _list_uses(ready, as_json=as_json)
         return
-    answers: Any = ready.use(name, source, read_options=options, **parse_changes(arguments, {}))
-    for warning in answers.warnings:
-        say(f"warning: {warning}", error=True)
-    if out is not None:
-        say(f"{_write_answers(answers, out, overwrite)} written to {out}", quiet or as_json)
-    if as_json:
-        rest = {"out": str(out)} if out else {"answers": answers.frame.to_dicts()}
-        print_json({"rows": len(answers.frame), "warnings": answers.warnings, **rest})
-    elif out is None:
-        print_data(answers.frame.write_csv())
+    answers = ready.use(name, source, read_options=options, **parse_changes(arguments, {}))
+    _print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
 def _list_uses(run: Any, *, as_json: bool) -> None:

@@ -1,13 +1,15 @@
 """`handrail zoo`: the systems that there are, and a fit of any of them by its own recipe."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from handrail.cli.options import (
     AsJson,
+    OpenSeal,
     Quiet,
+    ReplaceRun,
+    RunOut,
     Settings,
     parse_changes,
     print_data,
@@ -29,14 +31,10 @@ def zoo(
     recipe: Annotated[
         bool, typer.Option("--recipe", help="Print the system's recipe instead, to start from.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in this folder.")] = False,
+    out: RunOut = None,
+    overwrite: ReplaceRun = False,
     settings: Settings = None,
-    test: Annotated[
-        bool, typer.Option("--test", help="Open the seal afterwards and measure on the test rows.")
-    ] = False,
+    test: OpenSeal = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

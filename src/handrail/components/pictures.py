@@ -21,8 +21,6 @@ class Points:
         names: of the groups.
         marks: places that stand out, such as centres.
         axes: what x and y are.
-        regions: the group of each place of an even grid over the plane, its first row at the bottom.
-        extent: of the regions: left, right, bottom, top.
     """
 
     title: str
@@ -32,8 +30,6 @@ class Points:
     note: str = ""
     marks: Float[np.ndarray, "marks 2"] | None = None
     axes: tuple[str, str] = ("", "")
-    regions: Int[np.ndarray, "height width"] | None = None
-    extent: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)

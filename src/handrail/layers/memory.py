@@ -65,10 +65,6 @@ class Memory(nn.Module):
     def course(self, states: States, steps: int) -> Iterator[States]:
         """The states, and those after each of at most so many updates, fewer where nothing moves any more."""
 
-    def energy(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, " rows"]:
-        """The energy of each row."""
-        return self.state_energy(self.states(x))
-
     @torch.no_grad()
     def recall(self, cue: Float[Tensor, "rows ..."], steps: int = 100) -> Float[Tensor, "rows units"]:
         """What each row, a cue, calls up, as a row.

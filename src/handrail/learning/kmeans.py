@@ -95,12 +95,6 @@ def squared_distances(rows: Rows, centres: Centres) -> Float[Tensor, "n k"]:
     return squares
 
 
-def assign(rows: Rows, centres: Centres) -> tuple[Codes, Squares]:
-    """The number of each row's nearest centre, the first of equals, and the squared distance to it."""
-    codes = nearest(rows, centres)
-    return codes, own_squares(rows, codes, centres)
-
-
 def own_squares(rows: Rows, codes: Codes, centres: Centres) -> Squares:
     """The squared distance of each row to the centre of its code."""
     squares = rows.new_empty(len(rows))

@@ -75,8 +75,11 @@ class RBM(nn.Module):
         self.register_buffer("log_z_error", torch.zeros((), dtype=torch.float64))
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 2"]:
-        v = x.flatten(1)
-        return torch.stack([-self.free_energy(v) - self.log_z.to(v), self.judge(v)], dim=1)
+        return torch.stack([self.score(x), self.judge(x.flatten(1))], dim=1)
+
+    def score(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, " rows"]:
+        """log p(x) in nats, where log Z has been found."""
+        return -self.free_energy(x.flatten(1)) - self.log_z.to(x)
 
     def judge(
         self, v: Float[Tensor, "rows visible"], units: Sequence[int] | None = None
@@ -87,7 +90,7 @@ class RBM(nn.Module):
             units: those that the pseudo-likelihood is made from; by default the fixed ones.
         """
         if self.visible == "gaussian":
-            return self._score(v)
+            return self._hyvarinen(v)
         return self._pseudo_likelihood(v, self.judged.tolist() if units is None else units)
 
     def hidden_input(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, "rows units"]:
@@ -175,7 +178,7 @@ class RBM(nn.Module):
             total = total + value * odds - functional.softplus(odds)
         return total * (v.shape[1] / len(units))
 
-    def _score(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
+    def _hyvarinen(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
         inputs = self.hidden_input(v)
         first = self.visible_bias - v + self.kind.mean(inputs) @ self.weights.T
         second = self.kind.slope(inputs) @ self.weights.square().sum(dim=0) - v.shape[1]

@@ -39,9 +39,8 @@ class NetworkDensity(DensityMixin, LoneEstimator):
     def score_samples(self, X: Any) -> Float[np.ndarray, " rows"]:  # noqa: N803
         """log p(x) of each row, in nats."""
         points = self._points(X)
-        task: Any = self.pipeline_.decoder
         with torch.no_grad():
-            return task.log_density(self.network_, points).cpu().double().numpy()
+            return self._model.score(points).cpu().double().numpy()
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803  # pyright: ignore
         """The mean of log p(x) over the rows, in nats."""

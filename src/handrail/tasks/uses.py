@@ -58,7 +58,7 @@ def score(task: Any, network: nn.Module, points: Points) -> Used:
 
     Source: Fisher 1922
     """
-    return Used({"log_density": task.log_density(network, points).cpu().numpy()})
+    return Used({"log_density": _model(network).score(points).cpu().numpy()})
 
 
 @component("use")
@@ -101,7 +101,7 @@ def recall(task: Any, network: nn.Module, points: Points, *, steps: Count = 100)
 def uses_of(task: Any, network: nn.Module) -> dict[str, Component]:
     """The uses of a network by name: those of its task that its model has a method for."""
     known, model = available("use"), model_in(network)
-    return {name: known[name] for name in task.uses if name == "score" or hasattr(model, name)}
+    return {name: known[name] for name in task.uses if hasattr(model, name)}
 
 
 def _model(network: nn.Module) -> Any:

@@ -36,7 +36,6 @@ class ClusterOutcome(Outcome):
     labels: Int[np.ndarray, " rows"] | None = None
     classes: tuple[str, ...] = ()
     task: str = "clusters"
-    remark: str = ""
 
     @property
     def rows(self) -> int:

@@ -25,7 +25,6 @@ class DensityOutcome(Outcome):
     lengths: Float[np.ndarray, " rows"]
     labels: tuple[str | None, ...] | None = None
     task: str = "density"
-    remark: str = ""
 
     @property
     def rows(self) -> int:

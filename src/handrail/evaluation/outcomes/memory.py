@@ -27,7 +27,6 @@ class MemoryOutcome(Outcome):
     moved: Float[np.ndarray, " rows"]
     new: Bool[np.ndarray, " rows"]
     task: str = "memory"
-    remark: str = ""
 
     @property
     def rows(self) -> int:

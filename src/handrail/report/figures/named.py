@@ -71,11 +71,6 @@ def _points(shown: Points, name: str, *, marked: bool) -> FigureView:
 
 def _draw_points(shown: Points, places: np.ndarray, groups: np.ndarray, figure: Figure) -> None:
     axes = axes_in(figure, left=52)
-    if shown.regions is not None:
-        for group in np.unique(shown.regions).tolist():  # areas, which follow the page's colours
-            inside = (shown.regions == group).astype(float)
-            look = {"levels": [0.5, 1.5], "colors": [_colour(group)], "alpha": 0.22}
-            axes.contourf(inside, extent=shown.extent, origin="lower", **look)
     for group in np.unique(groups).tolist():
         of = groups == group
         axes.plot(places[of, 0], places[of, 1], "o", color=_colour(group), alpha=0.6, markersize=4.5)

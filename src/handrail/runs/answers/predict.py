@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -96,14 +96,32 @@ def predict_table(
         raise DataError("a language model has no answer per row; `handrail sample RUN` lets it write.")
     if pipeline.task.is_forecast:
         return _forecast(pipeline, table)
-    features, troubles = read_frame(_without_words(table, pipeline.encoder.schema), pipeline.encoder.schema)
+    read = read_rows(pipeline, table, strict=strict, skip_bad=skip_bad)
+    frame, maps = predict_columns(pipeline, read.features, table)
+    frame, palette = _with_files(without_bad(frame, read.troubles), table), _palette(pipeline)
+    return Answers(frame, read.warnings, maps, palette)
+
+
+class ReadRows(NamedTuple):
+    """Rows as the encoder takes them, values that could not be read, and what was noticed."""
+
+    features: pl.DataFrame
+    troubles: Sequence[Trouble]
+    warnings: list[str]
+
+
+def read_rows(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> ReadRows:
+    """Read new rows as the training rows were read.
+
+    Raises: `DataError` for columns that are missing, values that cannot be read, and what `strict` refuses.
+    """
+    schema = pipeline.encoder.schema
+    features, troubles = read_frame(_without_words(table, schema), schema)
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
     warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
-    frame, maps = predict_columns(pipeline, features, table)
-    frame, palette = _with_files(without_bad(frame, troubles), table), _palette(pipeline)
-    return Answers(frame, [*_remarks(table), *warnings], maps, palette)
+    return ReadRows(features, troubles, [*_remarks(table), *warnings])
 
 
 def with_trained_words(table: Table, schema: Schema, given: Sequence[str] | None) -> Table:

@@ -8,18 +8,11 @@ import polars as pl
 import torch
 
 from handrail.components import Component, build
-from handrail.data.columns.schema import read_frame
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.runs.answers.predict import (
-    Answers,
-    check_warnings,
-    describe_unreadable,
-    describe_unseen,
-    without_bad,
-)
+from handrail.runs.answers.predict import Answers, read_rows, without_bad
 from handrail.tasks.alone.points import points_of
 from handrail.tasks.uses import Used, uses_of
 from handrail.tools.interface import argument
@@ -75,14 +68,10 @@ def use_pipeline(
     if table is None:
         used: Used = function(pipeline.decoder, network, None)
         return Answers(*_parts(pipeline, used))
-    features, troubles = read_frame(table.frame, pipeline.encoder.schema)
-    unseen = pipeline.encoder.unseen(features, table.stores)
-    told = [describe_unseen(table, features[column][rows], column, rows) for column, rows in unseen.items()]
-    problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
-    warnings = check_warnings(told, problems, strict=False, skip_bad=skip_bad)
-    points = points_of(network, pipeline.encoder.rows(features, table.stores))
+    read = read_rows(pipeline, table, skip_bad=skip_bad)
+    points = points_of(network, pipeline.encoder.rows(read.features, table.stores))
     frame, more, maps = _parts(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
-    return Answers(without_bad(frame, troubles), [*warnings, *more], maps)
+    return Answers(without_bad(frame, read.troubles), [*read.warnings, *more], maps)
 
 
 def _parts(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[str], list[np.ndarray]]:

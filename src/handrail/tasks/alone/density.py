@@ -64,10 +64,6 @@ class DensityTask(Task):
     def forward(self, scores: Float[Tensor, "rows figures"]) -> Float[Tensor, " rows"]:
         return scores[:, 0]
 
-    def log_density(self, network: nn.Module, points: Float[Tensor, "rows width"]) -> Float[Tensor, " rows"]:
-        """log p(x) of rows as the model is given them."""
-        return self(model_in(network).eval()(points))
-
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         """Find log Z; chains begin at independent columns with the means of these rows."""
         self.settle_points(network, points_of(network, rows))
