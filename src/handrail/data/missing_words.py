@@ -106,11 +106,12 @@ class WordCollector:
     def add(self, raw: pl.DataFrame, cleaned: pl.DataFrame) -> None:
         """The next rows, as they are written and without what counts as missing."""
         found = {}
-        for before, after in zip(raw.iter_columns(), cleaned.iter_columns(), strict=True):
-            if after.null_count() > before.null_count():
-                words = _find(before, after)
-                if len(words.rows):
-                    found[before.name] = words
+        gone = np.array(cleaned.null_count().row(0)) > np.array(raw.null_count().row(0))
+        for place in np.flatnonzero(gone).tolist():
+            before = raw.to_series(place)
+            words = _find(before, cleaned.to_series(place))
+            if len(words.rows):
+                found[before.name] = words
         self.pieces.append(found)
         self.starts.append(self.starts[-1] + raw.height)
 

@@ -1,5 +1,6 @@
 """Columns that are distributed differently in two parts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +24,7 @@ class _Difference:
     column: str | None  # None is the target
     distance: float
     chance: float
-    detail: str
+    describe: Callable[[], str]  # as most differences are not shown
 
 
 def check_drift(
@@ -52,7 +53,7 @@ def check_drift(
     beyond = [item for item in differences if item.chance < limit and item.distance >= _SMALLEST]
     details: dict[str | None, str] = {}
     for item in sorted(beyond, key=lambda item: -item.distance):
-        details[item.column] = "; ".join(filter(None, (details.get(item.column), item.detail)))
+        details[item.column] = "; ".join(filter(None, (details.get(item.column), item.describe())))
     return report_columns(
         "warning",
         "drift",
@@ -72,7 +73,7 @@ def _compare(first: pl.Series, other: pl.Series, column: Column) -> list[_Differ
     if first.null_count() or other.null_count():
         missing = _compare_levels(first.is_null(), other.is_null(), column.name)
         shares = f"missing in {first.is_null().mean():.1%} against {other.is_null().mean():.1%}"
-        differences.append(replace(missing, detail=shares))
+        differences.append(replace(missing, describe=lambda: shares))
     known = first.drop_nulls(), other.drop_nulls()
     if min(len(known[0]), len(known[1])) >= _FEWEST_ROWS:
         differences.append(_compare_numbers(*known, column.name, is_moment=column.kind == "datetime"))
@@ -97,12 +98,16 @@ def _compare_numbers(
     first: pl.Series, other: pl.Series, name: str | None, *, is_moment: bool = False
 ) -> _Difference:
     distance, chance = kolmogorov_smirnov(_sample(first), _sample(other))
-    middles = [float(np.median(values.to_numpy())) for values in (first, other)]
-    ours, theirs = (
-        str(np.datetime64(int(value), "s")).split("T")[0] if is_moment else number(float(f"{value:.4g}"))
-        for value in middles
-    )
-    return _Difference(name, distance, chance, f"distance {distance:.2f}, middle {ours} against {theirs}")
+
+    def describe() -> str:
+        middles = [float(np.median(values.to_numpy())) for values in (first, other)]
+        ours, theirs = (
+            str(np.datetime64(int(value), "s")).split("T")[0] if is_moment else number(float(f"{value:.4g}"))
+            for value in middles
+        )
+        return f"distance {distance:.2f}, middle {ours} against {theirs}"
+
+    return _Difference(name, distance, chance, describe)
 
 
 def _compare_levels(first: pl.Series, other: pl.Series, name: str | None) -> _Difference:
@@ -120,7 +125,7 @@ def _compare_levels(first: pl.Series, other: pl.Series, name: str | None) -> _Di
     else:
         word = f"'{number(example)}'" if isinstance(example, float) else f"'{example}'"
     detail = f"distance {gaps.sum() / 2:.2f}, {word} in {shares[0, most]:.1%} against {shares[1, most]:.1%}"
-    return _Difference(name, float(gaps.sum() / 2), chi_square(counts), detail)
+    return _Difference(name, float(gaps.sum() / 2), chi_square(counts), lambda: detail)
 
 
 def _sample(values: pl.Series) -> Float[np.ndarray, " n"]:

@@ -124,6 +124,8 @@ def _find_giveaways(columns: list[Column], target: _Target, train: Part, validat
         ordered = column.kind != "category"
         score = _score(_as_codes(values), truth, len(known), ordered=ordered, is_class=target.is_class)
         least = _CLASS_SCORE if target.is_class else _VALUE_SCORE
+        if score < min(_FLAG_SCORE, least):
+            continue
         if score >= (_FLAG_SCORE if values.drop_nulls().n_unique() <= few else least):
             details[column.name] = f"{_measure(target)} {score:.3f}"
             timed = timed or column.kind == "datetime"

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 MANY_COLUMNS = 64  # from here on it is worth it
 _CELLS = 1 << 20  # in a series at once
-_TALL = 1 << 14  # rows from which a column stays alone
+TALL = 1 << 14  # rows from which a column stays alone
 
 
 def join_columns(
@@ -26,12 +26,13 @@ def join_columns(
             stay alone.
     """
     groups: dict[Hashable, list[int]] = {}
+    rows = len(columns[0]) if columns else 0
     for place, column in enumerate(columns):
         own, kind = "" if key is None else key(place), repr(column.dtype)  # a type is slow to compare
-        alone = len(column) >= _TALL or own is None or kind.startswith(("Categorical", "Enum"))
+        alone = rows >= TALL or own is None or kind.startswith(("Categorical", "Enum"))
         groups.setdefault(place if alone else (kind, own), []).append(place)
     for places in groups.values():
-        size = max(1, _CELLS // max(len(columns[places[0]]), 1))
+        size = max(1, _CELLS // max(rows, 1))
         for start in range(0, len(places), size):
             some = places[start : start + size]
             if len(some) == 1:
@@ -50,10 +51,10 @@ def map_columns(
     frame: pl.DataFrame, kind: type[pl.DataType], function: Callable[[pl.Series], pl.Series]
 ) -> pl.DataFrame:
     """The frame with a function applied to its columns of a kind; it must look at each value by itself."""
-    columns = frame.get_columns()
+    columns, known = frame.get_columns(), frame.columns
     chosen = [place for place, column in enumerate(columns) if isinstance(column.dtype, kind)]
     for places, long in join_columns([columns[place] for place in chosen]):
-        names = [columns[chosen[place]].name for place in places]
+        names = [known[chosen[place]] for place in places]
         for place, column in zip(places, split_columns(function(long), names), strict=True):
             columns[chosen[place]] = column
     return pl.DataFrame(columns) if chosen else frame

@@ -12,13 +12,13 @@ from handrail.data.columns.values import as_numbers
 from handrail.data.missing_words import WordCollector, WordsByColumn, leave_out
 from handrail.data.sources.cells import MISSING, check_names, clean_text, drop_words_among_numbers
 from handrail.data.sources.dialect import (
-    MOST_CHARACTERS,
     NO_DELIMITER,
     WHITESPACE,
     Dialect,
     OpenQuoteError,
     find_dialect,
     has_header,
+    head_of,
     sample_rows,
 )
 from handrail.data.sources.duplicates import number_names, report_duplicates
@@ -55,7 +55,7 @@ def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
         above the table, or a table without rows.
     """
     data = data.replace(b"\r", b"\n") if b"\n" not in data else data
-    head = _head_of(data)
+    head = head_of(data)
     if not head.strip() and not data.decode("utf-8").strip():
         raise DataError(f"{name} is empty: it holds only white space; expected a table.")
     try:
@@ -70,13 +70,9 @@ def read_delimited(data: bytes, name: str, *, options: ReadOptions) -> Table:
         raise DataError(f"{error} {advice or _USUAL_ADVICE}") from error.__cause__
 
 
-def _head_of(data: bytes) -> str:
-    return data[: 4 * MOST_CHARACTERS].decode("utf-8", "ignore")[: MOST_CHARACTERS + 1]
-
-
 def _read_as(data: bytes, name: str, options: ReadOptions, find: RecordsFinder) -> Table:
     laid_out = lay_out(data, name, options)
-    head = _head_of(laid_out.data)
+    head = head_of(laid_out.data)
     found, dialect = _find(laid_out, head, name, options, find)
     if dialect.delimiter == NO_DELIMITER and options.delimiter is None and options.header is None:
         advice = advise_one_column(data, options, partial(_attempt, data, name))
@@ -91,7 +87,7 @@ def _read_as(data: bytes, name: str, options: ReadOptions, find: RecordsFinder) 
 def _attempt(data: bytes, name: str, options: ReadOptions) -> tuple[Records, Dialect]:
     """The records of a text under other options. Raises: `DataError`."""
     laid_out = lay_out(data, name, options)
-    return _find(laid_out, _head_of(laid_out.data), name, options, find_records)
+    return _find(laid_out, head_of(laid_out.data), name, options, find_records)
 
 
 def _find(
@@ -143,7 +139,7 @@ def _remarks(head: str, dialect: Dialect, frame: pl.DataFrame) -> list[str]:
     has_delimiter = dialect.delimiter not in (WHITESPACE, NO_DELIMITER)
     if has_delimiter and dialect.delimiter + " " in head.lstrip("\n").split("\n", 1)[0]:
         notes.append("spaces after delimiters removed")
-    held = frame.dtypes.count(pl.Float64())
+    held = frame.select(pl.col(pl.Float64)).width
     if held:
         notes.append(f"decimals held as numbers in {plural(held, 'column')}, without zeros at their end")
     return notes
@@ -232,7 +228,7 @@ def _read_columns(
     read, words = [], WordCollector()
     for piece in sifter.sift(clean(words)):
         short = _shorten(piece) if found.large else piece
-        held = {column.name for column in short.iter_columns() if column.dtype == pl.Float64}
+        held = () if short is piece else short.select(pl.col(pl.Float64)).columns
         evidence = add(evidence, gather(piece, plain=held))
         decisions = decide(evidence, options, delimiter=dialect.delimiter) if decisions is None else decisions
         read.append(_write_plainly(piece, decisions, found) if decisions else short)

@@ -2,18 +2,19 @@
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count
 
 WHITESPACE = " "
 NO_DELIMITER = "\x1f"  # the unit separator: a table of one column
 _SAMPLE_CHARACTERS = 1 << 17
 _SAMPLE_ROWS = 500
-_SAMPLE_LINES, MOST_CHARACTERS = 4, 1 << 24  # of lines that are longer than the sample
-_SAMPLE_FIELDS = 1 << 16
+_SAMPLE_LINES, _MOST_CHARACTERS = 4, 1 << 24  # of lines that are longer than the sample
+_SAMPLE_FIELDS = 1 << 12
 _FEWEST = 3  # rows, of which the first may hold units
 _LONGEST_NAME = 32
 _END = "\x1e"  # a last record of our own shows whether a quote was left open before it
@@ -112,13 +113,23 @@ def sample_rows(text: str, dialect: Dialect) -> list[list[str]]:
     return rows
 
 
+def head_of(data: bytes) -> str:
+    """As much of a text in UTF-8 as `find_dialect` and `sample_rows` look at, and a character more."""
+    end, most = 0, 4 * _MOST_CHARACTERS
+    for _ in range(_SAMPLE_LINES):
+        end = data.find(b"\n", end, most) + 1
+        if not end:
+            return data[:most].decode("utf-8", "ignore")[: _MOST_CHARACTERS + 1]
+    return data[: 4 * max(_SAMPLE_CHARACTERS, end) + 4].decode("utf-8", "ignore")
+
+
 def _sample_size(text: str) -> int:
     """Characters that hold some lines of the widest tables."""
     end = 0
     for _ in range(_SAMPLE_LINES):
-        end = text.find("\n", end, MOST_CHARACTERS) + 1
+        end = text.find("\n", end, _MOST_CHARACTERS) + 1
         if not end:
-            return _SAMPLE_CHARACTERS if len(text) > MOST_CHARACTERS else max(_SAMPLE_CHARACTERS, len(text))
+            return _SAMPLE_CHARACTERS if len(text) > _MOST_CHARACTERS else max(_SAMPLE_CHARACTERS, len(text))
     return max(_SAMPLE_CHARACTERS, end)
 
 
@@ -133,7 +144,8 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
     tabs = ["\t"] if suffix == ".tsv" and "\t" in text else []
     delimiters = [delimiter] if delimiter else tabs or [*",;\t|", WHITESPACE]
     single = ["'"] if "'" in text[:_SAMPLE_CHARACTERS] else []
-    quotes = [quote] if quote is not None else ['"', *single, ""]
+    plain = [""] if '"' in text else []  # where there are no double quotes, both read the same
+    quotes = [quote] if quote is not None else ['"', *single, *plain]
     best, best_score = None, (0.0, 0.0, 0.0)
     single_spaces = WHITESPACE in delimiters and _has_words_between_tabs(text)
     for candidate in (Dialect(d, q) for q in quotes for d in delimiters):
@@ -166,12 +178,15 @@ def _score(rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[float, floa
     """(share of rows with the usual number of fields, share of clean fields, that number), or zeros."""
     if not rows:
         return 0.0, 0.0, 0.0
-    width, count = Counter(map(len, rows)).most_common(1)[0]
-    share = count / len(rows)
+    width, usual = Counter(map(len, rows)).most_common(1)[0]
+    share = usual / len(rows)
     # Prose has spaces everywhere, so white space must fit exactly; the user hears of a few ragged rows.
     if width < 2 or share < (1.0 if dialect.delimiter == WHITESPACE else 0.5):
         return 0.0, 0.0, 0.0
-    fields = list(islice(chain.from_iterable(rows), _SAMPLE_FIELDS))
+    fields = list(chain.from_iterable(rows))
+    step = -(-len(fields) // _SAMPLE_FIELDS)
+    step = next(each for each in count(step) if math.gcd(each, width) == 1)  # some of each column
+    fields = fields[::step]
     return share, sum(map(_is_clean, fields)) / len(fields), float(width)
 
 

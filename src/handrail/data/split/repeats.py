@@ -53,10 +53,15 @@ def _numbers_rows(column: pl.Series, rows: int) -> bool:
     """Whether each value stands once, and is a whole number of the size of a numbering or a single word."""
     if not (column.dtype.is_numeric() or column.dtype == pl.String) or len(column) < _FEWEST_ROWS:
         return False
-    if column.null_count() or column.n_unique() < len(column):
+    if column.null_count():
         return False
     numbers = as_numbers(column)
-    if numbers.null_count():
+    are_numbers = not numbers.null_count()
+    if are_numbers and numbers[0] % 1:  # the first value tells it of most columns
+        return False
+    if column.n_unique() < len(column):
+        return False
+    if not are_numbers:
         return infer_column(column).kind == "identifier" and not column.str.contains(r"\S\s+\S").any()
     span = float(numbers.max() - numbers.min())  # pyright: ignore[reportOperatorIssue, reportArgumentType]
     dense = span < _DENSE * max(rows, len(column)) or IDENTIFIER_NAME.search(column.name) is not None

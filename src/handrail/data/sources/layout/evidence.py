@@ -4,13 +4,14 @@ import functools
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int
 
 from handrail.data.columns.notation import LIKE_A_NUMBER, Written, grouped
-from handrail.data.columns.together import join_columns
+from handrail.data.columns.together import TALL, join_columns
 from handrail.data.columns.values import as_numbers
 
 _SAMPLE = 512  # values of a column that tell words from numbers
@@ -87,14 +88,28 @@ def gather(frame: pl.DataFrame, *, plain: Collection[str] = ()) -> dict[str, Evi
     Arguments:
         plain: columns that are known to be numbers as computers write them.
     """
-    columns = [column for column in frame.iter_columns() if column.dtype == pl.String]
+    columns = [column for column in frame.get_columns() if isinstance(column.dtype, pl.String)]
+    step = frame.height // _SAMPLE if frame.height >= TALL else 1
+    samples = columns if step == 1 else [column.gather_every(step) for column in columns]
     known, found = set(plain), {}
-    for places, long in join_columns(columns) if len(frame) else ():
-        names = [columns[place].name for place in places]
-        seen = _glance(long, len(places), is_plain=len(places) == 1 and names[0] in known)
-        for place, name, evidence in zip(places, names, seen, strict=True):
-            found[name] = _count(columns[place].drop_nulls()) if evidence is None else evidence
+    filled = len(frame) - np.array([column.null_count() for column in columns])
+    for places, long in join_columns(samples) if len(frame) else ():
+        some = [columns[place] for place in places]
+        seen = _glance(long, len(places))
+        lost = seen.lost
+        if step > 1:
+            is_known = [column.name in known for column in some] | seen.of_words
+            lost = np.array([_loses(*each) for each in zip(some, is_known, strict=True)])
+        needs_a_look = ~seen.of_words & (lost | seen.doubtful)
+        usual = zip(filled[places].tolist(), seen.of_words.tolist(), seen.points.tolist(), strict=True)
+        for column, looks, kind in zip(some, needs_a_look.tolist(), usual, strict=True):
+            found[column.name] = _count(column.drop_nulls()) if looks else _usual(*kind)
     return found
+
+
+def _loses(column: pl.Series, is_known: bool) -> bool:
+    """Whether a tall column holds values that are no numbers as computers write them."""
+    return not is_known and as_numbers(column).null_count() > column.null_count()
 
 
 def add(total: Mapping[str, Evidence], more: Mapping[str, Evidence]) -> dict[str, Evidence]:
@@ -103,30 +118,24 @@ def add(total: Mapping[str, Evidence], more: Mapping[str, Evidence]) -> dict[str
     return {**total, **more, **both}
 
 
-def _glance(long: pl.Series, columns: int, *, is_plain: bool) -> list[Evidence | None]:
-    """Of columns one below the other, the evidence of words and of plain numbers; None where it takes a look.
+class _Glance(NamedTuple):
+    """Of each column whether it is of words, loses values as plain numbers, has points, and only such points
+    as may stand between thousands."""
 
-    A tall column stands alone, and a sample shows whether it is of words and has points.
-    """
-    sample = long if columns > 1 else long.gather_every(max(1, len(long) // _SAMPLE))
-    known, numbers = _counts(sample.is_not_null(), columns), as_numbers(sample)
+    of_words: Bool[np.ndarray, " columns"]
+    lost: Bool[np.ndarray, " columns"]
+    points: Bool[np.ndarray, " columns"]
+    doubtful: Bool[np.ndarray, " columns"]
+
+
+def _glance(long: pl.Series, columns: int) -> _Glance:
+    """What columns one below the other, or samples of them, show of words and plain numbers."""
+    is_known, numbers = long.is_not_null(), as_numbers(long)
     plain = numbers.is_finite().fill_null(value=False)
     # Patterns are slow, and most numbers are known by being read.
-    like = _counts(plain | _contains(sample, LIKE_A_NUMBER, among=sample.is_not_null() & ~plain), columns)
-    of_words = like < np.maximum(0.5 * known, 1)
-    lost = np.zeros(columns)
-    if not (is_plain or of_words.all()):
-        whole = numbers if sample is long else as_numbers(long)
-        lost = _counts(whole.is_null() & long.is_not_null(), columns)
-    has_point = sample.str.contains(".", literal=True).fill_null(value=False)
-    points = _counts(has_point, columns)
-    doubtful = _all_doubtful(sample, has_point, columns)
-    needs_a_look = ~of_words & ((lost > 0) | doubtful)
-    filled = _counts(long.is_not_null(), columns).tolist()
-    usual = zip(filled, of_words.tolist(), (points > 0).tolist(), strict=True)
-    return [
-        None if looks else _usual(*each) for looks, each in zip(needs_a_look.tolist(), usual, strict=True)
-    ]
+    like = _counts(plain | _contains(long, LIKE_A_NUMBER, among=is_known & ~plain), columns)
+    of_words = like < np.maximum(0.5 * _counts(is_known, columns), 1)
+    return _Glance(of_words, _counts(numbers.is_null() & is_known, columns) > 0, *_points(long, columns))
 
 
 @functools.lru_cache(maxsize=64)  # a wide table has many columns alike
@@ -146,21 +155,38 @@ def _contains(texts: pl.Series, pattern: str, *, among: pl.Series) -> pl.Series:
     return pl.Series(found)
 
 
-def _all_doubtful(texts: pl.Series, has_point: pl.Series, columns: int) -> Bool[np.ndarray, " columns"]:
-    """Whether a column has points, and all of them may stand between thousands.
+def _points(
+    texts: pl.Series, columns: int
+) -> tuple[Bool[np.ndarray, " columns"], Bool[np.ndarray, " columns"]]:
+    """Whether each column has points, and whether all of them may stand between thousands.
 
     Most columns have another one among their first values; only the others are looked at whole.
     """
     rows = len(texts) // columns
-    first = pl.Series(np.tile(np.arange(rows) < _FIRST, columns))
-    clear = has_point & first
-    clear &= ~_contains(texts, _SIGNED_DOUBTFUL_POINT, among=clear)
-    doubtful = (_counts(clear, columns) == 0) & (_counts(has_point, columns) > 0)
-    if not doubtful.any():
-        return doubtful
-    left = has_point & pl.Series(np.repeat(doubtful, rows))
-    clear = left & ~_contains(texts, _SIGNED_DOUBTFUL_POINT, among=left)
-    return doubtful & (_counts(clear, columns) == 0)
+    within = np.arange(rows) < _FIRST
+    has_point, is_clear = _see_points(texts, np.tile(within, columns), columns)
+    rest = ~is_clear
+    if rest.any() and rows > _FIRST:
+        more, clearly = _see_points(texts, np.repeat(rest, rows) & np.tile(~within, columns), columns)
+        has_point, is_clear = has_point | more, is_clear | clearly
+    return has_point, has_point & ~is_clear
+
+
+def _see_points(
+    texts: pl.Series, among: Bool[np.ndarray, " values"], columns: int
+) -> tuple[Bool[np.ndarray, " columns"], Bool[np.ndarray, " columns"]]:
+    """Whether values with a point are `among` those of each column, and such as stand before decimals."""
+    places = np.flatnonzero(among)
+    some = texts.gather(places)
+    has_point = some.str.contains(".", literal=True).fill_null(value=False)
+    some, places = some.filter(has_point), places[has_point.to_numpy()]
+    is_clear = ~some.str.contains(_SIGNED_DOUBTFUL_POINT).to_numpy()
+    columns_of = places // (len(texts) // columns)
+    return _is_in(columns_of, columns), _is_in(columns_of[is_clear], columns)
+
+
+def _is_in(columns_of: Int[np.ndarray, " values"], columns: int) -> Bool[np.ndarray, " columns"]:
+    return np.bincount(columns_of, minlength=columns) > 0
 
 
 def _counts(mask: pl.Series, columns: int) -> Int[np.ndarray, " columns"]:

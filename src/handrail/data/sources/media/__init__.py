@@ -21,6 +21,7 @@ from handrail.tools.files import expand_user
 _SERIES = (".ts", ".arff")
 _PAIRED = (".txt", ".tsv")
 _REPORTED = 20
+_ENDINGS = tuple(SUFFIXES)
 
 
 def has_items(paths: Sequence[Path]) -> bool:
@@ -93,11 +94,24 @@ def with_pictures(table: Table, base: Path, *, cache_in: Path | None = None) -> 
 
     Raises: `DataError` that names rows and files where pictures are missing or cannot be read.
     """
-    for name in [column.name for column in table.frame if holds_paths(column)]:
+    for name in _columns_of_paths(table.frame):
         places, store = path_column_store(table.frame[name], base, cache_in, row_name=table.row_name)
         frame = table.frame.with_columns(places.alias(name))
         table = replace(table, frame=frame, stores={**table.stores, name: store})
     return table
+
+
+def _columns_of_paths(frame: pl.DataFrame) -> list[str]:
+    """The first row tells it of nearly every column, without a search."""
+    first = frame.row(0) if frame.height else ()
+    likely = [
+        name for name, cell in zip(frame.columns, first, strict=False) if cell is None or _is_path(cell)
+    ]
+    return [name for name in likely if holds_paths(frame[name])]
+
+
+def _is_path(cell: object) -> bool:
+    return isinstance(cell, str) and cell.rstrip().lower().endswith(_ENDINGS)
 
 
 def holds_paths(column: pl.Series) -> bool:
@@ -107,8 +121,7 @@ def holds_paths(column: pl.Series) -> bool:
     """
     if column.dtype != pl.String or column.null_count() == len(column):
         return False
-    first = column.item(0)  # which tells it of nearly every column, without a search
-    if first is not None and not first.rstrip().lower().endswith(tuple(SUFFIXES)):
+    if (first := column.item(0)) is not None and not _is_path(first):
         return False
     ends = "|".join(suffix.removeprefix(".") for suffix in SUFFIXES)
     return 2 * int(column.str.contains(rf"(?i)\.({ends})\s*$").sum()) > len(column) - column.null_count()
