@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 
 WHITESPACE = " "
 NO_DELIMITER = "\x1f"  # the unit separator: a table of one column
@@ -211,29 +211,33 @@ def has_header(rows: Sequence[Sequence[str]], *, missing: Collection[str], suffi
     are distinct, look like names and do not occur below.
     """
     first, body = rows[0], rows[1:]
+    below = _without_odd_rows(first, body)
+    votes = _votes(first, below, missing)
+    if not any(map(is_number, first)):
+        votes = islice(votes, 1)  # the others would say the same
+    if counted := Counter(votes):
+        return counted[False] > counted[True]
     names = all(_NAME.fullmatch(value) for value in first) and len(set(first)) == len(first)
     if not body:
         return names
-    columns = [[row[i] for row in body if i < len(row) and row[i] not in missing] for i in range(len(first))]
-    below = _without_odd_rows(first, body)
-    values = columns
-    if len(below) < len(body):
-        values = [
-            [row[i] for row in below if i < len(row) and row[i] not in missing] for i in range(len(first))
-        ]
-    votes = Counter(
-        is_number(value)
-        for value, column in zip(first, values, strict=True)
-        if value not in missing and column and sum(map(is_number, column)) >= 0.95 * len(column)
-    )
-    if votes:
-        return votes[False] > votes[True]
     # A list of names in a text file has no header; nothing in it could tell.
     if len(first) == 1 and suffix not in (".csv", ".tsv"):
         return False
     if len(body) > len(below) > 0 and all(len(value) <= _LONGEST_NAME for value in first):
-        columns = values  # the whole row stands there again: names, for no value of it stands alone
-    return names and not any(value in column for value, column in zip(first, columns, strict=True))
+        body = below  # the whole row stands there again: names, for no value of it stands alone
+    return names and not any(value in _column(body, i, missing) for i, value in enumerate(first))
+
+
+def _votes(first: Sequence[str], body: Sequence[Sequence[str]], missing: Collection[str]) -> Iterator[bool]:
+    """Whether a number stands above each column of numbers."""
+    for i, value in enumerate(first):
+        column = [] if value in missing else _column(body, i, missing)
+        if column and sum(map(is_number, column)) >= 0.95 * len(column):
+            yield is_number(value)
+
+
+def _column(rows: Sequence[Sequence[str]], place: int, missing: Collection[str]) -> list[str]:
+    return [row[place] for row in rows if place < len(row) and row[place] not in missing]
 
 
 def _without_odd_rows(first: Sequence[str], body: Sequence[Sequence[str]]) -> list[Sequence[str]]:

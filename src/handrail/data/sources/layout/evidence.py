@@ -88,7 +88,8 @@ def gather(frame: pl.DataFrame, *, plain: Collection[str] = ()) -> dict[str, Evi
     Arguments:
         plain: columns that are known to be numbers as computers write them.
     """
-    columns = [column for column in frame.get_columns() if isinstance(column.dtype, pl.String)]
+    kinds = zip(frame.get_columns(), frame.dtypes, strict=True)
+    columns = [column for column, kind in kinds if isinstance(kind, pl.String)]
     step = frame.height // _SAMPLE if frame.height >= TALL else 1
     samples = columns if step == 1 else [column.gather_every(step) for column in columns]
     known, found = set(plain), {}
@@ -163,20 +164,19 @@ def _points(
     Most columns have another one among their first values; only the others are looked at whole.
     """
     rows = len(texts) // columns
-    within = np.arange(rows) < _FIRST
-    has_point, is_clear = _see_points(texts, np.tile(within, columns), columns)
-    rest = ~is_clear
-    if rest.any() and rows > _FIRST:
-        more, clearly = _see_points(texts, np.repeat(rest, rows) & np.tile(~within, columns), columns)
+    places = np.arange(len(texts)).reshape(columns, rows)
+    has_point, is_clear = _see_points(texts, places[:, :_FIRST].ravel(), columns)
+    rest = places[~is_clear, _FIRST:].ravel()
+    if len(rest):
+        more, clearly = _see_points(texts, rest, columns)
         has_point, is_clear = has_point | more, is_clear | clearly
     return has_point, has_point & ~is_clear
 
 
 def _see_points(
-    texts: pl.Series, among: Bool[np.ndarray, " values"], columns: int
+    texts: pl.Series, places: Int[np.ndarray, " values"], columns: int
 ) -> tuple[Bool[np.ndarray, " columns"], Bool[np.ndarray, " columns"]]:
-    """Whether values with a point are `among` those of each column, and such as stand before decimals."""
-    places = np.flatnonzero(among)
+    """Whether each column has values with a point at these places, and points that stand before decimals."""
     some = texts.gather(places)
     has_point = some.str.contains(".", literal=True).fill_null(value=False)
     some, places = some.filter(has_point), places[has_point.to_numpy()]

@@ -158,15 +158,14 @@ def _may_be_sums(frame: pl.DataFrame, above: int) -> bool:
 
     A word in the row says that it is one of those above.
     """
-    tail = frame[max(above - _TAIL, 0) : above]
     beyond = seen = 0
-    for column, cell in zip(tail.iter_columns(), frame.row(above), strict=True):
+    for place, cell in enumerate(frame.row(above)):
         if cell is None:
             continue
         value = _number(cell)
         if value is None:
             return False
-        numbers = as_numbers(column).drop_nulls()
+        numbers = as_numbers(frame.to_series(place)[max(above - _TAIL, 0) : above]).drop_nulls()
         low, high = (float(numbers.min() or 0), float(numbers.max() or 0)) if len(numbers) else (0.0, 0.0)  # pyright: ignore
         if (low >= 0 and value < high) or (high <= 0 and value > low):
             return False
