@@ -34,6 +34,10 @@ def run(tmp_path_factory):
 def test_clusters_find_the_groups(run):
     assert run.summary["task"]["name"] == "clusters"
     assert run.summary["metrics"]["label_information"]["value"] > 0.9
+    stability = run.summary["metrics"]["stability"]
+    assert stability["value"] > 0.9
+    assert stability["value"] > run.summary["baselines"]["random centres"]["stability"]["value"] + 0.2
+    assert stability["low"] is None
     assert run.summary["comparison"]["verdict"] == "better"
     assert {"one cluster", "random centres"} == set(run.summary["baselines"])
 

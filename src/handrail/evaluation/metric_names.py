@@ -39,11 +39,17 @@ DESCRIPTIONS: dict[str, str] = {
     "character_error_rate": "Edits from answer to truth over the truth's length, in characters.",
     "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
     "silhouette": "How much nearer rows are to their own cluster than to the next, −1 to 1; mean over them.",
+    "stability": "Agreement with the clusters that k-means finds in resampled training rows: adjusted Rand "
+    "index, 0 as by chance, 1 the same; mean over 10 resamples.",
     "label_information": "What clusters and labels tell of each other: mutual information, normalised.",
     "recalled": "Share of the damaged cues from which the whole stored pattern comes back.",
     "unit_accuracy": "Share of the units that are right in what the damaged cues call up.",
     "false_recall": "Share of rows that were never stored, and that the memory takes for stored.",
     "log_likelihood": "Mean logarithm of the density of a row, in nats, in encoded units.",
+    "linear_probe": "Accuracy of a linear classifier of the label, fitted on the codes of training rows "
+    "(5,000 at most).",
+    "neighbour_probe": "Accuracy of the commonest label of the five nearest codes of training rows (of 5,000 "
+    "at most).",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(
@@ -58,9 +64,9 @@ _BY_TASK = {
     "boxes": ("map_50", "map_50_95", "recall_50"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
-    "clusters": ("inertia", "silhouette", "label_information"),
+    "clusters": ("inertia", "silhouette", "stability", "label_information"),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
-    "density": ("log_likelihood",),
+    "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
 }
 
 

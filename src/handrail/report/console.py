@@ -32,9 +32,9 @@ _SHOWN = {
     "boxes": ("map_50", "map_50_95", "recall_50"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
-    "clusters": ("inertia", "silhouette", "label_information"),
+    "clusters": ("inertia", "silhouette", "stability", "label_information"),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
-    "density": ("log_likelihood",),
+    "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
 }
 _MOST_COLUMNS = 100
 _FIRST = (

@@ -168,10 +168,12 @@ def measure_beside(
     Arguments:
         choice: what baselines choose by, as the network did.
     """
-    others = pipeline.decoder.baselines(train, part, pipeline.encoder, choice)
+    task, encoder, network = pipeline.decoder, pipeline.encoder, pipeline.network
+    outcome = task.judge(outcome, network, train=train, part=part, encoder=encoder)
+    others = task.baselines(train, part, encoder, choice)
     whole, settings = part.table.is_undivided, recipe.evaluation
     measured = {name: figures(other, settings, whole=whole) for name, other in others.items()}
-    metric = pipeline.decoder.fair_metric or outcome.names()[0]
+    metric = task.fair_metric or outcome.names()[0]
     return figures(outcome, settings, whole=whole), {
         "baselines": measured,
         "baseline_remarks": others.remarks,

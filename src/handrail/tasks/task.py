@@ -161,6 +161,12 @@ class Task(nn.Module):
         """The network's answers for a part, whose encoded rows are given, beside the truth."""
         raise NotImplementedError
 
+    def judge(
+        self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
+    ) -> Outcome:
+        """An outcome for `part` with what takes a look at the training rows: what codes are worth, say."""
+        return outcome
+
     def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
         """What the report shows of a part besides; `outcome` are the answers for it."""
         return []

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import normalized_mutual_info_score, silhouette_samples
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_samples
 
 from handrail.evaluation.bootstrap import difference, measure_with_intervals
-from handrail.evaluation.outcomes.clusters import ClusterOutcome, silhouettes
+from handrail.evaluation.outcomes.clusters import ClusterOutcome, adjusted_rand, silhouettes
 
 
 def outcome(rows: int = 200, clusters: int = 3, *, seed: int = 0, labels: bool = True) -> ClusterOutcome:
@@ -47,6 +47,19 @@ def test_the_information_of_labels_is_scikit_learns():
         known = each.labels >= 0
         expected = normalized_mutual_info_score(each.labels[known], each.codes[known])
         assert each.measure()["label_information"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("clusters", [1, 2, 5])
+def test_the_adjusted_rand_index_is_scikit_learns(clusters):
+    """Hubert & Arabie 1985; rows that count twice are two rows."""
+    chance = np.random.default_rng(clusters)
+    codes, others = chance.integers(0, clusters, 80), chance.integers(0, 4, 80)
+    others = np.where(chance.random(80) < 0.5, codes, others)
+    weights = chance.integers(0, 3, (80, 2))
+    found = adjusted_rand(codes, others, weights.astype(float))
+    for column, value in zip(weights.T, found, strict=True):
+        twice = np.repeat(np.arange(80), column)
+        assert value == pytest.approx(adjusted_rand_score(codes[twice], others[twice]))
 
 
 def test_weights_are_copies():

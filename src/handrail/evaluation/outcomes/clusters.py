@@ -27,6 +27,7 @@ class ClusterOutcome(Outcome):
         silhouettes: of each row, by `silhouettes`; not a number where there is a single cluster.
         labels: codes of what the label says, −1 where it says nothing; None without a label.
         classes: the names of the labels.
+        again: the clusters of the rows by centres that were found in resampled training rows.
     """
 
     codes: Int[np.ndarray, " rows"]
@@ -35,6 +36,7 @@ class ClusterOutcome(Outcome):
     silhouettes: Float[np.ndarray, " rows"]
     labels: Int[np.ndarray, " rows"] | None = None
     classes: tuple[str, ...] = ()
+    again: Int[np.ndarray, "refits rows"] | None = None
     task: str = "clusters"
 
     @property
@@ -46,7 +48,8 @@ class ClusterOutcome(Outcome):
         return 3 + (0 if self.labels is None else int(self.codes.max()) + 1)
 
     def names(self) -> list[str]:
-        return [name for name in metric_names(self.task) if name != "label_information" or self._labelled]
+        known = {"label_information": self._labelled, "stability": self.again is not None}
+        return [name for name in metric_names(self.task) if known.get(name, True)]
 
     @property
     def _labelled(self) -> bool:
@@ -70,6 +73,9 @@ class ClusterOutcome(Outcome):
                 metrics["inertia"] = self.distances @ weights / total
             if "silhouette" in selected:
                 metrics["silhouette"] = self.silhouettes @ weights / total
+            if "stability" in selected and self.again is not None:
+                agreed = [adjusted_rand(self.codes, codes, weights) for codes in self.again]
+                metrics["stability"] = np.mean(agreed, axis=0)
             if "label_information" in selected:
                 metrics["label_information"] = self._information(weights)
             return metrics
@@ -94,6 +100,7 @@ class ClusterOutcome(Outcome):
         forms: dict[str, Form] = {
             "inertia": Ratio(self.distances, ones),
             "silhouette": Ratio(1 - self.silhouettes, ones, outer="complement"),
+            "stability": NoInterval("it hangs on the resamples of training rows, not on these rows"),
             "label_information": self._label_form(),
         }
         return {name: forms[name] for name in names}
@@ -124,6 +131,30 @@ class ClusterOutcome(Outcome):
         if self.labels is not None:
             columns["label"] = [None if code < 0 else self.classes[code] for code in self.labels]
         return columns
+
+
+def adjusted_rand(
+    codes: Int[np.ndarray, " rows"],
+    others: Int[np.ndarray, " rows"],
+    weights: Float[np.ndarray, "rows columns"],
+) -> Float[np.ndarray, " columns"]:
+    """(RI − E) / (1 − E) of the Rand index RI, the share of pairs of rows that two divisions agree about, and
+    E, its expectation for random divisions into clusters of these sizes; for each column of weights.
+
+    Source: Hubert & Arabie 1985
+    """
+    width = int(others.max()) + 1
+    counts = np.zeros(((int(codes.max()) + 1) * width, weights.shape[1]))
+    np.add.at(counts, codes * width + others, weights)
+    table = counts.reshape(-1, width, weights.shape[1])
+    both, own, theirs = (_pairs(each).sum(axis=0) for each in (counts, table.sum(axis=1), table.sum(axis=0)))
+    expected = own * theirs / _pairs(weights.sum(axis=0))
+    most = (own + theirs) / 2
+    return np.where(most > expected, (both - expected) / np.where(most > expected, most - expected, 1), 1.0)
+
+
+def _pairs(counts: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    return counts * (counts - 1) / 2
 
 
 def _entropy(shares: Float[np.ndarray, "cells columns"]) -> Float[np.ndarray, " columns"]:

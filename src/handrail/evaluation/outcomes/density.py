@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.evaluation.forms import Form, Mean
+from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome, Statistic
+from handrail.evaluation.outcomes.probes import PROBES, Probes
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +21,13 @@ class DensityOutcome(Outcome):
         log_densities: log p(x).
         lengths: squared, of each row, by which rows are told apart.
         labels: what the label says of each row; None without one.
+        probes: how well the label is told from the codes of the rows, where there are both.
     """
 
     log_densities: Float[np.ndarray, " rows"]
     lengths: Float[np.ndarray, " rows"]
     labels: tuple[str | None, ...] | None = None
+    probes: Probes | None = None
     task: str = "density"
 
     @property
@@ -32,15 +36,25 @@ class DensityOutcome(Outcome):
 
     @property
     def work(self) -> int:
-        return 1
+        return 1 if self.probes is None else 3
+
+    def names(self) -> list[str]:
+        return [name for name in metric_names(self.task) if name not in PROBES or self.probes is not None]
 
     def statistics(self, names: Iterable[str]) -> list[Statistic]:
-        if "log_likelihood" not in set(names):
-            return []
-        return [lambda weights: {"log_likelihood": self.log_densities @ weights / weights.sum(axis=0)}]
+        selected = set(names)
+
+        def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
+            metrics = {} if self.probes is None else self.probes.shares(weights, selected)
+            if "log_likelihood" in selected:
+                metrics["log_likelihood"] = self.log_densities @ weights / weights.sum(axis=0)
+            return metrics
+
+        return [statistic]
 
     def forms(self, names: Iterable[str]) -> dict[str, Form]:
-        return {name: Mean(self.log_densities) for name in names}
+        mean = Mean(self.log_densities)
+        return {name: self.probes.form(name) if self.probes and name in PROBES else mean for name in names}
 
     def same_rows(self, other: Outcome) -> bool:
         return isinstance(other, DensityOutcome) and np.allclose(self.lengths, other.lengths, rtol=1e-5)

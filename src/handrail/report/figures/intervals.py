@@ -67,10 +67,16 @@ Row = tuple[str, list[tuple[str, Interval]]]
 
 
 def _rows(parts: Mapping[str, Any], metric: str) -> list[Row]:
+    """Of the network, and of the baselines for which this metric is defined."""
     who = list(next(iter(parts.values())))
-    return [
+    rows = [
         (name, [(part, parts[part][name][metric]) for part in parts if metric in parts[part].get(name, {})])
         for name in who
+    ]
+    return [
+        (name, pairs)
+        for name, pairs in rows
+        if name == "network" or any(each["value"] is not None for _, each in pairs)
     ]
 
 

@@ -1,5 +1,7 @@
 """Clusters: which of several groups a row belongs to, without a target."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,9 +13,11 @@ from handrail.components.pictures import Picture, Points
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows
+from handrail.errors import DataError
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.clusters import ClusterOutcome, silhouettes
 from handrail.layers.distances import squared_distances
+from handrail.learning.kmeans import kmeans, nearest
 from handrail.network import model_in
 from handrail.shapes import NoTarget
 from handrail.tasks.alone.points import label_codes, main_plane, points_before, points_of
@@ -21,6 +25,8 @@ from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Baselines, Choice, Task
 
 _SEED = 17
+_REFITS, _MOST_ROWS = 10, 10_000  # resamples of training rows, and the rows of each
+Finder = Callable[[Tensor, int, torch.Generator], Tensor]
 _PLANE = "The rows in the plane of their two main components; what overlaps here may lie apart elsewhere."
 
 
@@ -64,18 +70,41 @@ class ClusterTask(Task):
             classes,
         )
 
+    def judge(
+        self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
+    ) -> Outcome:
+        """With the clusters that k-means, with as many centres, finds in resampled training rows."""
+        assert isinstance(outcome, ClusterOutcome)
+        return replace(outcome, again=self._again(*_points(encoder, train, part), find=_find_centres))
+
+    def _again(self, known: Tensor, points: Tensor, *, find: Finder) -> np.ndarray | None:
+        """The clusters of points by centres found in resamples of known ones; None for a single cluster."""
+        if self.clusters < 2:
+            return None
+        codes = []
+        for number in range(_REFITS):
+            generator = torch.Generator().manual_seed(_SEED + number)
+            drawn = torch.randint(len(known), (min(len(known), _MOST_ROWS),), generator=generator)
+            try:
+                centres = find(known[drawn], self.clusters, generator)
+            except DataError:  # fewer different rows than clusters
+                return None
+            codes.append(nearest(points, centres).numpy())
+        return np.stack(codes)
+
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
     ) -> Baselines:
         """One cluster, and centres at random training rows."""
-        known, points = points_before(encoder, train), points_before(encoder, part)
-        generator = torch.Generator().manual_seed(_SEED)
-        chosen = torch.randperm(len(known), generator=generator)[: self.clusters]
-        centres = {"one cluster": known.mean(dim=0, keepdim=True), "random centres": known[chosen]}
-        outcomes: dict[str, Outcome] = {
+        known, points = _points(encoder, train, part)
+        drawn = _draw_centres(known, self.clusters, torch.Generator().manual_seed(_SEED))
+        centres = {"one cluster": known.mean(dim=0, keepdim=True), "random centres": drawn}
+        outcomes = {
             name: self._outcome(squared_distances(points, each), points, part)
             for name, each in centres.items()
         }
+        again = self._again(known, points, find=_draw_centres)
+        outcomes["random centres"] = replace(outcomes["random centres"], again=again)
         return Baselines(outcomes)
 
     def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
@@ -100,3 +129,15 @@ class ClusterTask(Task):
         """Of new rows the number of the cluster and the distance to its centre, in encoded units."""
         nearest = scores.min(dim=1)
         return {"cluster": nearest.indices.cpu().numpy(), "distance": nearest.values.sqrt().cpu().numpy()}
+
+
+def _points(encoder: RowEncoder, train: Part, part: Part) -> tuple[Tensor, Tensor]:
+    return points_before(encoder, train), points_before(encoder, part)
+
+
+def _find_centres(rows: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
+    return kmeans(rows, clusters, generator).centres
+
+
+def _draw_centres(rows: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=generator)[:clusters]]

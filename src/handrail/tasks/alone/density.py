@@ -1,6 +1,8 @@
 """Density: how likely rows are, without a target."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from handrail.models.annealing import base_biases, log_z
 from handrail.models.rbm import RBM
 from handrail.network import model_in, models_in
 from handrail.shapes import InputShape, NoTarget, numbers_in
+from handrail.tasks.alone.codes import ROWS_THEMSELVES, codes_of, probe_label
 from handrail.tasks.alone.points import points_before, points_of
 from handrail.tasks.baselines.densities import (
     chow_liu,
@@ -43,7 +46,8 @@ class DensityTask(Task):
     side has at most 20 binary units, else by annealed importance sampling. Of 0/1 columns the density is a
     probability; values between 0 and 1 stand for the probability of 1.
 
-    Baselines: independent columns, and a Chow–Liu tree or, for real values, a Gaussian.
+    Baselines: independent columns, and a Chow–Liu tree or, for real values, a Gaussian; beside the codes the
+    rows themselves.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("score", "generate", "reconstruct", "encode")
@@ -105,6 +109,17 @@ class DensityTask(Task):
         lengths = np.square(points, dtype=np.float64).sum(axis=1)
         return DensityOutcome(log_densities.astype(np.float64), lengths, labels)
 
+    def judge(
+        self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
+    ) -> Outcome:
+        """With what the codes are worth, where there is a label."""
+        assert isinstance(outcome, DensityOutcome)
+        if not hasattr(model_in(network), "encode"):
+            return outcome
+        encode, label = partial(codes_of, network), self.spec.label
+        probes = probe_label(encode, label, train=train, part=part, encoder=encoder)
+        return replace(outcome, probes=probes)
+
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
     ) -> Baselines:
@@ -116,6 +131,10 @@ class DensityTask(Task):
                 outcomes[name] = self._outcome(fitted(known, points), points, part)
             except (ValueError, np.linalg.LinAlgError) as error:
                 left_out[name] = f"not fitted: {error}"
+        probes = probe_label(lambda rows: rows, self.spec.label, train=train, part=part, encoder=encoder)
+        if probes is not None:
+            unknown = self._outcome(np.full(len(points), np.nan), points, part)
+            outcomes[ROWS_THEMSELVES] = replace(unknown, probes=probes)
         return Baselines(outcomes, left_out=left_out)
 
     def facts(self) -> dict[str, Any]:
