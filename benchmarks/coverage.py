@@ -3,6 +3,7 @@
     python benchmarks/coverage.py             # everything, on two processes: about 25 minutes
     python benchmarks/coverage.py --quick     # 200 simulations, sizes up to 1,000: about two minutes
     python benchmarks/coverage.py --worlds "binary;forecast" --simulations 500 --out -
+    python benchmarks/coverage.py --worlds alone --out benchmarks/results/coverage-alone.md
 
 A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million fresh
 rows or more (forecasts: on long fresh stretches). Then rows are drawn afresh, thousands of times, and
@@ -26,12 +27,14 @@ from typing import Any
 import numpy as np
 
 import handrail
-from _worlds import WORLDS
+from _worlds import WORLDS as WITH_TARGETS
+from _worlds_alone import WORLDS as WITHOUT_TARGETS
 from handrail.evaluation.bootstrap import difference, measure_with_intervals
 from handrail.evaluation.outcomes.table import TableOutcome
 
 OUT = Path(__file__).parent / "results" / "coverage.md"
 SIMULATIONS, FEWER = 2000, 200
+WORLDS = WITH_TARGETS | WITHOUT_TARGETS
 LARGEST_DIFFERENCE = 1000  # rows
 SHARES = tuple(np.round(np.arange(0.5, 0.995, 0.01), 2))
 SHARE_ROWS = (12, 15, 30, 52, 100, 300, 1000, 10_000)
@@ -145,7 +148,8 @@ def share_interval(rows: int, hits: int) -> tuple[float, float]:
 def main() -> None:
     options = parse()
     simulations = options.simulations or (FEWER if options.quick else SIMULATIONS)
-    names = [name.strip() for name in options.worlds.split(";")] if options.worlds else list(WORLDS)
+    names = [name.strip() for name in options.worlds.split(";")] if options.worlds else list(WITH_TARGETS)
+    names = list(WITHOUT_TARGETS) if names == ["alone"] else names
     started = time.time()
     cells = [
         Cell(name, rows, fewer(rows, simulations), options.resamples, options.seed)
@@ -201,7 +205,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--simulations", type=int, help=f"of each cell; {SIMULATIONS} otherwise")
     parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap")
     parser.add_argument("--seed", type=int, default=13, help="of the rows that are drawn")
-    parser.add_argument("--worlds", help=f"some of: {'; '.join(WORLDS)}")
+    parser.add_argument("--worlds", help=f"alone (all without a target), or some of: {'; '.join(WORLDS)}")
     parser.add_argument("--largest", type=int, help="leave out larger sizes")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", default=str(OUT), help="a file, or - for the terminal")

@@ -32,6 +32,7 @@ _LEAST = 1e-9  # so near to 0 and 1 a value is there, but for rounding; a correc
 # of RMSE are taken further out, since squares have heavy tails, and miss otherwise (benchmarks/coverage.py).
 # Above a thousand rows less of it is needed: it goes down with the root of the rows.
 _TAILS = {1.0: (1.0, 0.8), 0.5: (0.8, 0.4)}
+_TAILS_OF_MEAN = (0.8, 0.8)
 _TAILS_UP_TO = 1000
 _FEWEST_OF_TWO = 20  # rows of the smaller class, for the difference of two areas under a curve
 
@@ -109,7 +110,8 @@ def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setti
     # Of n values, n·value − (n − 1)·(mean without each) is free of the bias that goes down with the rows.
     bias = freedom * (float(left_out.mean()) - value) if form.biased else 0.0
     centre = min(max(value - bias, _LEAST), 1 - _LEAST) if inside else round(value)
-    return logistic(centre, error, setting.quantile(_freedom(form.smaller, freedom)), form.total)
+    bounds = logistic(centre, error, setting.quantile(_freedom(form.smaller, freedom)), form.total)
+    return bounds._replace(low=0.0) if form.chance > setting.tail else bounds
 
 
 def _freedom(smaller: int | None, freedom: float) -> float:
@@ -215,9 +217,12 @@ def _bootstrap_t(form: Ratio, setting: Setting) -> tuple[float, float] | NoInter
     with np.errstate(all="ignore"):
         variance = tt / t**2 - 2 * tb / (t * b) + bb / b**2
         scaled = np.log(t / b * (bottom.mean() / top.mean())) / np.sqrt(np.maximum(variance, 0) / (rows - 1))
-    shrunk = min(1.0, np.sqrt(_TAILS_UP_TO / setting.rows))
-    low, high = (1 - (1 - tail) * shrunk for tail in _TAILS[form.power])
-    return _quantiles(scaled, error, (low, high), setting)
+    return _quantiles(scaled, error, _tails(_TAILS[form.power], setting), setting)
+
+
+def _tails(tails: tuple[float, float], setting: Setting) -> tuple[float, float]:
+    low, high = (1 - (1 - tail) * min(1.0, np.sqrt(_TAILS_UP_TO / setting.rows)) for tail in tails)
+    return low, high
 
 
 def _sums(columns: Float[np.ndarray, "columns rows"], setting: Setting) -> np.ndarray:
@@ -279,7 +284,7 @@ def bound_difference(
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         return _bound_ratio_difference(a, b, values, setting)
     if isinstance(a, Mean) and isinstance(b, Mean):
-        return _bound_mean(a.values - b.values, setting)
+        return _bound_mean_difference(a.values - b.values, setting)
     assert left_out is not None
     return _bound_difference_by_jackknife(a, values, left_out[0] - left_out[1], setting)
 
@@ -329,11 +334,35 @@ def _bound_ratio_difference(a: Ratio, b: Ratio, values: tuple[float, float], set
 
 
 def _bound_mean(values: Float[np.ndarray, " rows"], setting: Setting) -> Result:
-    """Student's t around a mean of independent rows."""
+    """A bootstrap-t around a mean of independent rows, whose tails may differ.
+
+    Source: Efron 1981; Hall 1988
+    """
+    if reason := _lack_of_mean(values, setting):
+        return NoInterval(reason)
+    mean = float(values.mean())
+    (sums,) = sum_groups([values - mean], seed=setting.seed)
+    rows = len(sums)
+    terms = sums * (rows / len(values))
+    error = float(terms.std(ddof=1)) / np.sqrt(rows)
+    moved, squares = _sums(np.stack([terms, terms**2]), setting) / rows
+    with np.errstate(all="ignore"):
+        scaled = moved / np.sqrt(np.maximum(squares - moved**2, 0) / (rows - 1))
+    reach = _quantiles(scaled, error, _tails(_TAILS_OF_MEAN, setting), setting)
+    return reach if isinstance(reach, NoInterval) else Bounds(mean - reach[0], mean + reach[1])
+
+
+def _lack_of_mean(values: Float[np.ndarray, " rows"], setting: Setting) -> str:
     if setting.rows < FEWEST_ROWS:
-        return NoInterval(f"there are only {setting.rows} rows; at least {FEWEST_ROWS} are needed")
-    if not values.std() > 1e-12 * max(float(np.abs(values).max()), 1e-300):
-        return NoInterval("it is the same on every row")
+        return f"there are only {setting.rows} rows; at least {FEWEST_ROWS} are needed"
+    same = not values.std() > 1e-12 * max(float(np.abs(values).max()), 1e-300)
+    return "it is the same on every row" if same else ""
+
+
+def _bound_mean_difference(values: Float[np.ndarray, " rows"], setting: Setting) -> Result:
+    """Student's t around the mean of what two differ in."""
+    if reason := _lack_of_mean(values, setting):
+        return NoInterval(reason)
     mean, reach = float(values.mean()), _reach_of_mean(values, setting)
     return Bounds(mean - reach[0], mean + reach[1])
 

@@ -72,12 +72,14 @@ class Bounded:
         smaller: of an area under a curve, the rows of the smaller of two classes, which its error hangs on.
         biased: whether it comes out too high on few rows, as the area under precision and recall does.
         fewest: rows below which it has no bounds.
+        chance: how often it were as large, were it truly 0; unless that is seldom, 0 is within the bounds.
     """
 
     total: float
     smaller: int | None = None
     biased: bool = False
     fewest: int = FEWEST_ROWS
+    chance: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

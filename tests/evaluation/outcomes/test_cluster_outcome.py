@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_samples
 
 from handrail.evaluation.bootstrap import difference, measure_with_intervals
-from handrail.evaluation.outcomes.clusters import ClusterOutcome, adjusted_rand, silhouettes
+from handrail.evaluation.outcomes.clusters import ClusterOutcome, adjusted_rand
+from handrail.evaluation.silhouettes import Silhouettes, silhouettes
 
 
 def outcome(rows: int = 200, clusters: int = 3, *, seed: int = 0, labels: bool = True) -> ClusterOutcome:
@@ -24,7 +25,9 @@ def test_silhouettes_are_scikit_learns(seed):
     chance = np.random.default_rng(seed)
     points, codes = chance.normal(size=(150, 3)), chance.integers(0, 5, 150)
     codes[0] = 7  # alone in its cluster
-    np.testing.assert_allclose(silhouettes(points, codes), silhouette_samples(points, codes), atol=1e-9)
+    np.testing.assert_allclose(
+        silhouettes(points, codes).values, silhouette_samples(points, codes), atol=1e-9
+    )
 
 
 def test_silhouettes_of_many_rows_are_measured_against_some():
@@ -32,12 +35,43 @@ def test_silhouettes_of_many_rows_are_measured_against_some():
     codes = chance.integers(0, 3, 9000)
     points = chance.normal(size=(9000, 2)) + 2 * codes[:, None]
     close = np.asarray(silhouette_samples(points, codes))
-    assert abs(silhouettes(points, codes).mean() - close.mean()) < 0.01
-    assert np.corrcoef(silhouettes(points, codes), close)[0, 1] > 0.99
+    assert abs(silhouettes(points, codes).values.mean() - close.mean()) < 0.01
+    assert np.corrcoef(silhouettes(points, codes).values, close)[0, 1] > 0.99
+
+
+def test_the_error_of_the_silhouettes_counts_rows_as_neighbours_too():
+    """Their influence is the slope of the mean in the weight of each row (Hampel 1974)."""
+    chance = np.random.default_rng(3)
+    codes = chance.integers(0, 3, 40)
+    points = chance.normal(size=(40, 2)) + codes[:, None]
+    found, gap = silhouettes(points, codes), 1e-6
+    apart = np.linalg.norm(points[:, None] - points, axis=2)
+
+    def mean(weights: np.ndarray) -> float:
+        each = np.where(codes == np.arange(3)[:, None], weights, 0.0)  # [clusters, rows]
+        values = []
+        for row, code in enumerate(codes):
+            others = np.where(np.arange(40) == row, 0.0, each)
+            means = others @ apart[row] / others.sum(axis=1)
+            b = np.delete(means, code).min()
+            values.append((b - means[code]) / max(means[code], b))
+        return float(weights @ values / weights.sum())
+
+    ones = np.ones(40)
+    slopes = [(mean(ones + gap * (np.arange(40) == row)) - mean(ones)) / gap for row in range(40)]
+    np.testing.assert_allclose(found.influence, found.values.mean() + 40 * np.array(slopes), atol=1e-3)
+    assert found.influence.mean() == pytest.approx(found.values.mean())
+
+
+def test_of_many_rows_those_that_are_measured_against_pull():
+    chance = np.random.default_rng(0)
+    codes = chance.integers(0, 3, 5000)
+    found = silhouettes(chance.normal(size=(5000, 2)) + 2 * codes[:, None], codes)
+    assert (found.pulls != 0).sum() == 4000
 
 
 def test_a_single_cluster_has_no_silhouette():
-    assert np.isnan(silhouettes(np.ones((4, 2)), np.zeros(4, dtype=int))).all()
+    assert np.isnan(silhouettes(np.ones((4, 2)), np.zeros(4, dtype=int)).values).all()
 
 
 def test_the_information_of_labels_is_scikit_learns():
@@ -71,7 +105,7 @@ def test_weights_are_copies():
         each.codes[places],
         each.distances[places],
         each.lengths[places],
-        each.silhouettes[places],
+        each.silhouettes.take(places),
         each.labels[places],
         each.classes,
     )
@@ -88,6 +122,37 @@ def test_without_a_label_nothing_is_said_of_it():
 def test_every_figure_has_an_interval_around_it():
     for name, interval in measure_with_intervals(outcome()).items():
         assert interval.low < interval.value < interval.high, name
+
+
+@pytest.mark.parametrize("rows", [300, 6000])
+def test_labels_that_tell_nothing_are_within_the_bounds(rows):
+    """By shuffled labels and, of many rows, by χ²; the information itself is never below 0."""
+    chance, held = np.random.default_rng(rows), 0
+    for _ in range(40):
+        codes = chance.integers(0, 3, rows)
+        found = ClusterOutcome(
+            codes,
+            np.ones(rows),
+            np.ones(rows),
+            Silhouettes(np.full(rows, np.nan), np.full(rows, np.nan)),
+            chance.integers(0, 4, rows),
+            ("a", "b", "c", "d"),
+        )
+        held += measure_with_intervals(found, resamples=50)["label_information"].low == 0
+    assert held >= 36
+    low = measure_with_intervals(outcome(rows), resamples=50)["label_information"].low
+    assert low > 0.2
+
+
+def test_labels_that_hardly_any_row_breaks_have_no_interval():
+    each = outcome(60)
+    assert each.labels is not None
+    perfect = ClusterOutcome(
+        each.codes, each.distances, each.lengths, each.silhouettes, each.codes, each.classes
+    )
+    found = measure_with_intervals(perfect, resamples=50)["label_information"]
+    assert found.value == pytest.approx(1)
+    assert "0 rows of another label" in found.reason
 
 
 def test_two_clusterings_of_the_same_rows_are_compared():

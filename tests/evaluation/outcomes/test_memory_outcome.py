@@ -67,3 +67,17 @@ def test_real_values_are_mirrored_about_their_mean():
     cues = draw_cues(patterns, 3, damage=0.6, seed=0, binary=False)
     mirrored = torch.tensor([[2.0, 4.0, 5.0], [1.0, -2.0, 5.0], [0.0, 1.0, 5.0]])
     assert torch.equal(cues.states, mirrored[cues.places])
+
+
+def test_units_that_few_cues_lost_have_no_interval():
+    """Two of forty cues ended elsewhere, and eight lost a unit: the next forty may have none of the two."""
+    right = np.ones(40)
+    right[:2], right[2:10] = 0.4, 0.99
+    found = MemoryOutcome(np.arange(40), right, np.ones(40), np.ones(40, dtype=bool))
+    interval = measure_with_intervals(found)["unit_accuracy"]
+    assert "in the equivalent of 2 cues" in interval.reason
+    even = MemoryOutcome(
+        np.arange(40), right[::-1] * 0 + 0.9 + 0.1 * (np.arange(40) % 2), np.ones(40), np.ones(40, bool)
+    )
+    interval = measure_with_intervals(even)["unit_accuracy"]
+    assert 0.9 < interval.low < 0.95 < interval.high < 1

@@ -1,5 +1,6 @@
 """Rows in clusters: how near they are to their centres, and how clearly they belong there."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,12 +9,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form, NoInterval, Ratio
+from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form, Mean, NoInterval, Ratio
 from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome, Statistic
+from handrail.evaluation.silhouettes import Silhouettes
+from handrail.tools.words import plural
 
-_REFERENCE = 4000  # rows that silhouettes are measured against
-_AT_ONCE = 1 << 24  # distances
+_FEWEST_OTHERS = 3
+_SHUFFLES, _FEW_ROWS = 999, 5_000  # of labels, and rows above which a formula does as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class ClusterOutcome(Outcome):
     codes: Int[np.ndarray, " rows"]
     distances: Float[np.ndarray, " rows"]
     lengths: Float[np.ndarray, " rows"]
-    silhouettes: Float[np.ndarray, " rows"]
+    silhouettes: Silhouettes
     labels: Int[np.ndarray, " rows"] | None = None
     classes: tuple[str, ...] = ()
     again: Int[np.ndarray, "refits rows"] | None = None
@@ -72,7 +75,7 @@ class ClusterOutcome(Outcome):
             if "inertia" in selected:
                 metrics["inertia"] = self.distances @ weights / total
             if "silhouette" in selected:
-                metrics["silhouette"] = self.silhouettes @ weights / total
+                metrics["silhouette"] = self.silhouettes.values @ weights / total
             if "stability" in selected and self.again is not None:
                 agreed = [adjusted_rand(self.codes, codes, weights) for codes in self.again]
                 metrics["stability"] = np.mean(agreed, axis=0)
@@ -95,11 +98,10 @@ class ClusterOutcome(Outcome):
         return np.where(mean > 0, np.maximum(shared, 0) / np.where(mean > 0, mean, 1), 1.0)
 
     def forms(self, names: Iterable[str]) -> dict[str, Form]:
-        """The inertia is a mean; 1 − silhouette, too, which lies between 0 and 2."""
         ones = np.ones(self.rows)
         forms: dict[str, Form] = {
             "inertia": Ratio(self.distances, ones),
-            "silhouette": Ratio(1 - self.silhouettes, ones, outer="complement"),
+            "silhouette": Mean(self.silhouettes.influence),
             "stability": NoInterval("it hangs on the resamples of training rows, not on these rows"),
             "label_information": self._label_form(),
         }
@@ -108,9 +110,16 @@ class ClusterOutcome(Outcome):
     def _label_form(self) -> Form:
         if not self._labelled:
             return NoInterval("there is no label")
-        known = int((self._table[0] >= 0).sum())
-        few = f"only {known} rows have a label; at least {FEWEST_ROWS} are needed"
-        return Bounded(float(known), biased=True) if known >= FEWEST_ROWS else NoInterval(few)
+        cells, clusters, labels = self._table
+        known = cells[cells >= 0]
+        if len(known) < FEWEST_ROWS:
+            return NoInterval(f"only {len(known)} rows have a label; at least {FEWEST_ROWS} are needed")
+        table = np.bincount(known, minlength=clusters * labels).reshape(clusters, labels)
+        others = len(known) - int(table.max(axis=1).sum())
+        if others < _FEWEST_OTHERS:
+            few = f"only {plural(others, 'row')} of another label than most of their cluster"
+            return NoInterval(f"there are {few}; at least {_FEWEST_OTHERS} are needed")
+        return Bounded(float(len(known)), biased=True, chance=_by_chance(table))
 
     def same_rows(self, other: Outcome) -> bool:
         return isinstance(other, ClusterOutcome) and np.allclose(self.lengths, other.lengths, rtol=1e-5)
@@ -127,10 +136,34 @@ class ClusterOutcome(Outcome):
 
     def columns(self) -> dict[str, Any]:
         columns: dict[str, Any] = {"cluster": self.codes, "distance": self.distances}
-        columns["silhouette"] = self.silhouettes
+        columns["silhouette"] = self.silhouettes.values
         if self.labels is not None:
             columns["label"] = [None if code < 0 else self.classes[code] for code in self.labels]
         return columns
+
+
+def _by_chance(table: Int[np.ndarray, "clusters labels"]) -> float:
+    """How often clusters and labels that know nothing of each other tell as much as these.
+
+    Of few rows, by shuffled labels; of many, by 2·rows·(mutual information) as χ².
+
+    Source: Wilks 1938; Fisher 1935 (shuffling)
+    """
+    from scipy.special import chdtrc, xlogy
+
+    rows, shape = int(table.sum()), table.shape
+    told = float(xlogy(table, table).sum())  # all else is the same however the labels are shuffled
+    sums = [table.sum(axis=axis) for axis in (1, 0)]
+    if rows > _FEW_ROWS:
+        apart = sum(float(xlogy(each, each).sum()) for each in sums) - rows * np.log(rows)
+        freedom = math.prod(max(int((each > 0).sum()) - 1, 1) for each in sums)
+        return float(chdtrc(freedom, 2 * (told - apart)))
+    codes, labels = (np.repeat(np.arange(len(each)), each) for each in sums)
+    generator, as_much = np.random.default_rng(0), 0
+    for _ in range(_SHUFFLES):
+        counts = np.bincount(codes * shape[1] + generator.permutation(labels), minlength=table.size)
+        as_much += float(xlogy(counts, counts).sum()) >= told - 1e-9
+    return (1 + as_much) / (1 + _SHUFFLES)
 
 
 def adjusted_rand(
@@ -159,45 +192,3 @@ def _pairs(counts: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
 
 def _entropy(shares: Float[np.ndarray, "cells columns"]) -> Float[np.ndarray, " columns"]:
     return -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=0)
-
-
-def silhouettes(
-    points: Float[np.ndarray, "rows width"], codes: Int[np.ndarray, " rows"], *, seed: int = 0
-) -> Float[np.ndarray, " rows"]:
-    """(b − a) / max(a, b) of each row: its mean distance a to the rows of its own cluster, and b to those of
-    the nearest other one; 0 for a row that is alone, not a number where all are in one cluster.
-
-    Of more than 4,000 rows, distances are measured to 4,000 of them, drawn at random.
-
-    Source: Rousseeuw 1987
-    """
-    import torch
-
-    clusters = np.unique(codes)
-    if len(clusters) < 2:
-        return np.full(len(codes), np.nan)
-    chosen = np.arange(len(codes))
-    if len(codes) > _REFERENCE:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(codes), _REFERENCE, replace=False))
-    places = np.searchsorted(clusters, codes)
-    members = np.eye(len(clusters))[places[chosen]]  # [reference, clusters]
-    sizes, rows = members.sum(axis=0), torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
-    reference, result = rows[torch.from_numpy(chosen)], np.empty(len(codes))
-    inside = np.zeros(len(codes))
-    inside[chosen] = 1
-    step = max(1, _AT_ONCE // len(chosen))
-    for start in range(0, len(codes), step):
-        part = slice(start, start + step)
-        sums = (
-            torch.cdist(rows[part], reference, compute_mode="donot_use_mm_for_euclid_dist").numpy() @ members
-        )
-        own, at = places[part], np.arange(len(sums))
-        others = sizes[own] - inside[part]  # a row is no neighbour of itself
-        a = sums[at, own] / np.maximum(others, 1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = np.where(sizes > 0, sums / sizes, np.inf)
-        means[at, own] = np.inf
-        b = means.min(axis=1)
-        largest = np.maximum(np.maximum(a, b), 1e-300)
-        result[part] = np.where((others > 0) & np.isfinite(b), (b - a) / largest, 0.0)
-    return result

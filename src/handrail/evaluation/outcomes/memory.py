@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form, NoInterval, Share
+from handrail.evaluation.forms import Form, NoInterval, Ratio, Share
 from handrail.evaluation.outcomes import Outcome, Statistic
+from handrail.tools.words import plural
+
+_FEWEST_ERRORS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +67,23 @@ class MemoryOutcome(Outcome):
 
     def forms(self, names: Iterable[str]) -> dict[str, Form]:
         everything = np.ones(self.rows, dtype=bool)
-        few = f"only {self.rows} cues; at least {FEWEST_ROWS} are needed"
         forms: dict[str, Form] = {
             "recalled": Share(self.recalled, everything),
-            "unit_accuracy": Bounded(float(self.rows)) if self.rows >= FEWEST_ROWS else NoInterval(few),
+            "unit_accuracy": self._unit_form(),
             "false_recall": Share(self.taken & self.new, self.new)
             if self.new.any()
             else NoInterval("every row repeats a stored one"),
         }
         return {name: forms[name] for name in names}
+
+    def _unit_form(self) -> Form:
+        """A few cues that lose most of their units may hold nearly all of the error."""
+        wrong = 1 - self.right
+        worth = int(wrong.sum() ** 2 / max(float((wrong**2).sum()), 1e-300))
+        if 0 < worth < _FEWEST_ERRORS:
+            most = f"nearly all wrong units are in the equivalent of {plural(worth, 'cue')}"
+            return NoInterval(f"{most}; at least {_FEWEST_ERRORS} are needed")
+        return Ratio(wrong, np.ones(self.rows), outer="complement")
 
     def same_rows(self, other: Outcome) -> bool:
         return isinstance(other, MemoryOutcome) and np.array_equal(self.places, other.places)

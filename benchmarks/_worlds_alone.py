@@ -1,0 +1,149 @@
+"""Worlds without a target: groups of points, densities, and cues of a memory; see `_worlds`."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.mixture import GaussianMixture
+
+from _worlds import FITTED_ON, Rng, World, swap
+from handrail.evaluation.outcomes.clusters import ClusterOutcome
+from handrail.evaluation.outcomes.density import DensityOutcome
+from handrail.evaluation.outcomes.memory import MemoryOutcome
+from handrail.evaluation.silhouettes import silhouettes
+from handrail.learning.kmeans import kmeans
+
+GROUPS = np.array(
+    [[2.0, -1.0, 0.0, 0.0], [-1.0, 2.0, 0.0, 0.0], [1.5, 1.5, 2.0, 0.0], [-1.5, -1.5, 1.0, 0.0]]
+)
+
+
+def grouped(rng: Rng, rows: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points about four centres, and the number of the centre: 0 and 1 are alike in a mirror."""
+    group = rng.integers(0, 4, rows)
+    return GROUPS[group] + spread * rng.standard_t(8.0, size=(rows, 4)), group
+
+
+@dataclass(frozen=True)
+class Clusters(World):
+    """Four groups that overlap; centres of k-means, and rows at random as the baseline.
+
+    Arguments:
+        spread: of a group about its centre.
+        agree: the share of rows whose label is their group; the others have any.
+    """
+
+    spread: float = 1.0
+    agree: float = 0.8
+    sizes: Sequence[int] = (30, 100, 300, 1000)
+    fresh: int = 20_000
+
+    @functools.cached_property
+    def centres(self) -> dict[str, np.ndarray]:
+        rows = torch.from_numpy(grouped(np.random.default_rng(1), FITTED_ON, self.spread)[0])
+        found = kmeans(rows, 4, torch.Generator().manual_seed(0)).centres.numpy()
+        return {"network": found, "equal": swap(found), "baseline": rows[:4].numpy()}
+
+    def draw(self, rng, rows, *, who=("network",)):
+        points, group = grouped(rng, rows, self.spread)
+        labels = np.where(rng.random(rows) < self.agree, np.maximum(group - 1, 0), rng.integers(-1, 3, rows))
+        lengths, answers = np.square(points).sum(axis=1), []
+        for name in who:
+            squares = np.square(points[:, None] - self.centres[name]).sum(axis=2)
+            codes = squares.argmin(axis=1)
+            shapes = silhouettes(points, codes)
+            answers.append(
+                ClusterOutcome(codes, squares.min(axis=1), lengths, shapes, labels, ("a", "b", "c"))
+            )
+        return answers
+
+
+@dataclass(frozen=True)
+class Points(World):
+    """Points of four groups; the log-density of two Gaussians fitted once, and of a single one."""
+
+    spread: float = 1.0
+
+    @functools.cached_property
+    def networks(self):
+        rows = grouped(np.random.default_rng(1), FITTED_ON, self.spread)[0]
+        each = {"network": GaussianMixture(4, random_state=0), "baseline": GaussianMixture(1)}
+        return {name: network.fit(rows) for name, network in each.items()}
+
+    def draw(self, rng, rows, *, who=("network",)):
+        points, _ = grouped(rng, rows, self.spread)
+        lengths, answers = np.square(points).sum(axis=1), []
+        for name in who:
+            network = self.networks["baseline" if name == "baseline" else "network"]
+            answers.append(
+                DensityOutcome(network.score_samples(swap(points) if name == "equal" else points), lengths)
+            )
+        return answers
+
+
+@dataclass(frozen=True)
+class Bits(World):
+    """Prototypes of 24 bits, one of them rare, with bits turned; the log-density of a model that knows them
+    but for the chance of a turn, and of independent bits."""
+
+    turned: float = 0.08
+
+    @functools.cached_property
+    def prototypes(self):
+        bits = np.random.default_rng(3).integers(0, 2, (5, 24))
+        bits[1] = swap(bits[:1])[0]
+        bits[2:, 1] = bits[2:, 0]
+        return bits, np.array([0.28, 0.28, 0.25, 0.17, 0.02])
+
+    def draw(self, rng, rows, *, who=("network",)):
+        prototypes, shares = self.prototypes
+        which = rng.choice(len(shares), rows, p=shares)
+        points = np.where(rng.random((rows, 24)) < self.turned, 1 - prototypes[which], prototypes[which])
+        lengths, answers = points.sum(axis=1).astype(float), []
+        means = self.turned + (1 - 2 * self.turned) * (shares @ prototypes)
+        for name in who:
+            seen = swap(points) if name == "equal" else points
+            if name == "baseline":
+                logs = np.where(seen, np.log(means), np.log1p(-means)).sum(axis=1)
+            else:
+                wrong = (seen[:, None] != prototypes).sum(axis=2)
+                chance = np.log(0.05) * wrong + np.log(0.95) * (24 - wrong) + np.log(shares)
+                logs = np.logaddexp.reduce(chance, axis=1)
+            answers.append(DensityOutcome(logs, lengths))
+        return answers
+
+
+@dataclass(frozen=True)
+class Cues(World):
+    """Cues of a memory of 100 units, most of which come back whole; some new rows are taken for stored.
+
+    Arguments:
+        whole: the share of cues that come back whole; the others lose some units, or most.
+        taken: the share of new rows that are taken for stored.
+    """
+
+    whole: float = 0.8
+    taken: float = 0.05
+
+    def draw(self, rng, rows, *, who=("network",)):
+        places, new, answers = rng.integers(0, 1000, rows), rng.random(rows) < 0.9, []
+        ease = rng.random(rows)
+        for name in who:
+            whole = self.whole * (0.7 if name == "baseline" else 1.0)
+            hit = 0.5 * ease + 0.5 * rng.random(rows) < whole
+            lost = np.where(rng.random(rows) < 0.3, rng.integers(20, 60, rows), rng.integers(1, 6, rows))
+            moved = np.where(rng.random(rows) < self.taken, 0.0, rng.integers(1, 30, rows) / 100)
+            answers.append(MemoryOutcome(places, np.where(hit, 100, 100 - lost) / 100, moved, new))
+        return answers
+
+
+WORLDS: dict[str, World] = {
+    "clusters": Clusters(),
+    "clusters far apart": Clusters(spread=0.35, agree=0.97),
+    "density of points": Points(),
+    "density of bits": Bits(),
+    "memory": Cues(),
+    "memory, nearly perfect": Cues(whole=0.97, taken=0.005),
+}
