@@ -1,5 +1,7 @@
 """Figures of clusters against scikit-learn's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_samples
@@ -146,10 +148,7 @@ def test_labels_that_tell_nothing_are_within_the_bounds(rows):
 
 def test_labels_that_hardly_any_row_breaks_have_no_interval():
     each = outcome(60)
-    assert each.labels is not None
-    perfect = ClusterOutcome(
-        each.codes, each.distances, each.lengths, each.silhouettes, each.codes, each.classes
-    )
+    perfect = replace(each, labels=each.codes)
     found = measure_with_intervals(perfect, resamples=50)["label_information"]
     assert found.value == pytest.approx(1)
     assert "0 rows of another label" in found.reason

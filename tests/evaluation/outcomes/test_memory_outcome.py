@@ -1,6 +1,7 @@
 """Cues, and the figures of what they call up."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -76,8 +77,6 @@ def test_units_that_few_cues_lost_have_no_interval():
     found = MemoryOutcome(np.arange(40), right, np.ones(40), np.ones(40, dtype=bool))
     interval = measure_with_intervals(found)["unit_accuracy"]
     assert "in the equivalent of 2 cues" in interval.reason
-    even = MemoryOutcome(
-        np.arange(40), right[::-1] * 0 + 0.9 + 0.1 * (np.arange(40) % 2), np.ones(40), np.ones(40, bool)
-    )
+    even = replace(found, right=np.where(np.arange(40) % 2, 1.0, 0.9))
     interval = measure_with_intervals(even)["unit_accuracy"]
     assert 0.9 < interval.low < 0.95 < interval.high < 1
