@@ -116,6 +116,16 @@ def test_more_patterns_than_the_memory_holds_are_told_with_the_expected_recall(t
     assert "memory-load" not in [finding.name for finding in few.findings]
 
 
+def test_more_patterns_than_storkeys_rule_can_take_are_refused(tmp_path):
+    """Its weights grow without end."""
+    changes = {**CHANGES, "learning": "storkey"}
+    message = r"280 patterns for N = 40 units; .* at most 4·N = 160.*learning=hebb takes any number"
+    with pytest.raises(DataError, match=message):
+        fit(bits(400, 40), changes=changes, out=tmp_path / "run")
+    assert handrail.check(bits(400, 40), changes=changes).errors
+    assert not handrail.check(bits(200, 40), changes=changes).errors
+
+
 def test_real_values_are_refused_for_binary_units(tmp_path):
     message = r"visible units are 0 or 1.*x0, x1.*and 15 more.*model=modern_hopfield.*scaling=minmax"
     with pytest.raises(RecipeError, match=message):

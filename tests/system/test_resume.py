@@ -40,6 +40,23 @@ RULES = {
     "least_squares": {"learning": "least_squares", "model": {"mlp": {"hidden": [200]}}, "training.epochs": 1},
     "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}, "training.epochs": 2},
 }
+# Without a target; `label` then only judges.
+ALONE = {
+    "lloyd": {"model": {"kmeans": {"clusters": 40}}, "training.epochs": 8},
+    "contrastive_divergence": {
+        "model": {"rbm": {"visible": "gaussian", "units": 16}},
+        "learning": {"contrastive_divergence": {"persistent": True}},
+        "training.epochs": 4,
+    },
+    "hebb": {"model": "hopfield", "learning": "hebb", "training.epochs": 1},
+    "storkey": {"model": "hopfield", "learning": "storkey", "training.epochs": 1, "data.sample": 0.007},
+    "store": {"model": "modern_hopfield", "training.epochs": 1},
+}
+RULES |= {
+    name: {"data.label": "label", "data.encoding.scaling": "minmax", **changes}
+    for name, changes in ALONE.items()
+}
+QUICK = [rule for rule in RULES if rule == "contrastive_divergence" or rule not in ALONE]
 COMMON = {
     "training.patience": None,
     "training.checkpoint_seconds": 0.0,
@@ -76,7 +93,7 @@ def records(run: Path) -> list[dict]:
 
 
 def do_fit(table: Path, changes: dict, out: Path) -> None:
-    fit(table, "label", changes=changes, out=out)
+    fit(table, None if "data.label" in changes else "label", changes=changes, out=out)
 
 
 def do_resume(out: Path) -> None:
@@ -114,7 +131,7 @@ def check_kills(rule: str, moments: list[float], folder: Path) -> None:
     assert killed, "no process was killed in time; the test shows nothing"
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "replicas one after another"])
+@pytest.mark.parametrize("rule", [rule for rule in QUICK if rule != "replicas one after another"])
 def test_a_killed_fit_resumes_to_the_same_bits(rule: str, tmp_path: Path) -> None:
     check_kills(rule, [0.3, 0.7], tmp_path)
 

@@ -11,8 +11,9 @@ from handrail.recipe import Recipe
 from handrail.recipe.alone import arguments_of, takes_unit
 from handrail.runs.defaults import choose_alone
 from handrail.shapes import InputShape, numbers_in
-from handrail.tools.words import plural
+from handrail.tools.words import list_some, plural
 
+_MOST_BY_STORKEY = 4  # patterns a unit; with random ones the weights have then grown to tens
 _LIMIT = 0.138  # patterns a unit, at which recall by Hebb's rule breaks down
 
 
@@ -52,27 +53,45 @@ def _say_how(name: str, damage: float, *, binary: bool) -> Finding:
 
 
 def _check_load(name: str, rows: int, units: int, *, storkey: bool) -> list[Finding]:
-    """A warning for more patterns than random ones of so many units could be recalled."""
+    """A warning for more patterns than random ones of so many units could be recalled.
+
+    Storkey's rule does not only fail then: its weights grow without end, so that far more are refused.
+    """
     limit = units / math.sqrt(2 * math.log(units)) if storkey else _LIMIT * units
     if units < 2 or rows <= limit:
         return []
     bound = "N / √(2·ln N)" if storkey else "0.138·N"
+    patterns = f"{plural(rows, 'pattern')} for N = {units:,} units"
+    fewer = [f"data.sample={limit / rows:.2g} stores fewer"] if limit >= FEWEST_ROWS else []
+    better = "model=modern_hopfield holds many more"
+    if storkey and rows > _MOST_BY_STORKEY * units:
+        return [
+            Finding(
+                level="error",
+                name="memory-load",
+                seen=f"{patterns}; Storkey's rule takes at most {_MOST_BY_STORKEY}·N = "
+                f"{_MOST_BY_STORKEY * units:,}, and holds about {bound} = {limit:,.0f}.",
+                why="Its weights grow without end when more and more is stored.",
+                action=_list([*fewer, "learning=hebb takes any number", better]),
+            )
+        ]
     wrong = math.erfc(math.sqrt(units / (2 * rows))) / 2
     expected = f" Expect to recall {_whole(1 - wrong, units)} of them, were they drawn at random."
+    other = [] if storkey else ["learning=storkey holds more"]
     return [
         Finding(
             level="warning",
             name="memory-load",
-            seen=f"{plural(rows, 'pattern')} for N = {units:,} units, where {name} holds about {bound} = "
-            f"{limit:,.0f}.{'' if storkey else expected}",
+            seen=f"{patterns}, where {name} holds about {bound} = {limit:,.0f}.{'' if storkey else expected}",
             why="Beyond that, the fields of the other patterns drown a pattern's own; of patterns that are "
             "alike still fewer are held.",
-            action="All are stored. "
-            + (f"data.sample={limit / rows:.2g} stores fewer, " if limit >= FEWEST_ROWS else "")
-            + ("" if storkey else "learning=storkey holds more, ")
-            + "and model=modern_hopfield many more.",
+            action=f"All are stored. {_list([*fewer, *other, better])}",
         )
     ]
+
+
+def _list(remedies: list[str]) -> str:
+    return f"{list_some(remedies, last=' and ')}."
 
 
 def _whole(right: float, units: int) -> str:
