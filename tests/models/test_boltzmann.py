@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from handrail.components.pictures import Tiles
 from handrail.errors import RecipeError
@@ -13,6 +13,7 @@ from handrail.models import boltzmann
 from handrail.models.annealing import anneal, log_z
 from handrail.models.boltzmann import BoltzmannMachine
 from handrail.models.rbm import RBM
+from handrail.runs.assembly import count_parameters
 from handrail.shapes import ImageShape, NoTarget
 
 DENSITY = NoTarget("density")
@@ -207,6 +208,10 @@ def test_too_many_units_are_refused_with_the_numbers(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pairwise, "free_memory", lambda: 10**9)
     with pytest.raises(RecipeError, match=r"boltzmann: 200,000 units .* 160\.0 GB.*model=rbm"):
         BoltzmannMachine(200_000, DENSITY)
+
+
+def test_a_pair_counts_as_one_parameter() -> None:
+    assert count_parameters(nn.Sequential(machine(4, 2))) == 6 * 5 / 2 + 6
 
 
 def test_weights_are_shown() -> None:

@@ -94,6 +94,12 @@ class BoltzmannMachine(EnergyModel):
         self.visible_bias.copy_(bias)
 
     @property
+    def tied_parameters(self) -> int:
+        """The numbers of the weights that repeat others, and the diagonal."""
+        units = len(self.bias)
+        return units * (units + 1) // 2
+
+    @property
     def uses(self) -> tuple[str, ...]:
         """What it can do: without hidden units there is no code."""
         return ("score", "generate", "encode") if self.hidden else ("score", "generate")
