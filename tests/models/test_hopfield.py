@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from handrail.errors import RecipeError
+from handrail.layers import pairwise
 from handrail.layers.capacity import recall_over_load
-from handrail.models import hopfield
 from handrail.models.hopfield import Hopfield
 from handrail.models.modern_hopfield import ModernHopfield
 from handrail.shapes import ImageShape, NoTarget
@@ -115,7 +115,7 @@ def test_pictures_are_black_and_white_at_one_half():
 
 
 def test_more_units_than_fit_are_refused_with_the_numbers(monkeypatch):
-    monkeypatch.setattr(hopfield, "free_memory", lambda: 10**9)
+    monkeypatch.setattr(pairwise, "free_memory", lambda: 10**9)
     with pytest.raises(RecipeError, match=r"200,000² = 40,000,000,000 .* 160\.0 GB, .* 1\.0 GB"):
         Hopfield(200_000, MEMORY)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handrail.components.pictures import Tiles
 from handrail.layers.energies import BinaryUnits, RectifiedUnits
-from handrail.models.annealing import anneal, enumerate_hidden, enumerate_visible, log_z
+from handrail.models.annealing import anneal, log_z
 from handrail.models.rbm import RBM
 from handrail.shapes import ImageShape, NoTarget
 
@@ -33,7 +33,7 @@ def test_probabilities_add_up_to_one():
     v = all_states(6)
     log_p = -model.free_energy(v).double() - log_z(model, model.visible_bias).value
     assert float(log_p.exp().sum().detach()) == pytest.approx(1, abs=1e-5)
-    assert enumerate_hidden(model) == pytest.approx(enumerate_visible(model), abs=1e-5)
+    assert model.enumerate_hidden() == pytest.approx(model.enumerate_visible(), abs=1e-5)
 
 
 def test_the_pseudo_likelihood_is_that_of_the_conditionals():
@@ -87,7 +87,7 @@ def test_annealing_comes_near_to_enumeration(settings):
     """Salakhutdinov & Murray 2008: within 1 nat on 20 hidden units (of rectified ones, 16 visible units)."""
     width = 16 if "hidden" in settings else 40
     model = machine(width, 20, spread=0.3, **settings)
-    exact = enumerate_visible(model) if "hidden" in settings else enumerate_hidden(model)
+    exact = model.enumerate_visible() if "hidden" in settings else model.enumerate_hidden()
     found = anneal(model, torch.zeros(width), chains=100, temperatures=1000)
     assert abs(found.value - exact) < 1
     assert 0 < found.error < 0.5
@@ -98,7 +98,7 @@ def test_gaussian_enumeration_is_an_integral():
     grid = torch.linspace(-20, 20, 40_001).unsqueeze(1)
     with torch.no_grad():
         integral = torch.logsumexp(-model.free_energy(grid).double(), dim=0) + math.log(0.001)
-    assert enumerate_hidden(model) == pytest.approx(float(integral), abs=1e-3)
+    assert model.enumerate_hidden() == pytest.approx(float(integral), abs=1e-3)
 
 
 def test_chains_draw_from_the_machine():

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Fraction
 from handrail.components.pictures import Lines, Picture
-from handrail.errors import RecipeError
 from handrail.layers.capacity import recall_over_load
 from handrail.layers.memory import Memory, States
+from handrail.layers.pairwise import refuse_large
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape
-from handrail.tools.machine import free_memory
 
 _SEED, _ROUNDING = 1982, 1e-5
 _COPIES = 3  # of the weights: the best, and those before a block of steps
+_INSTEAD = "model=modern_hopfield, which keeps the patterns alone"
 _MOST_UNITS = 150  # in the measurement of the capacity
 
 
@@ -63,7 +63,7 @@ class Hopfield(Memory):
     ) -> None:
         super().__init__(inputs, damage=damage, tolerance=0.5)
         self.updates, self.steps = updates, steps
-        _refuse_large(self.units)
+        refuse_large("hopfield", self.units, copies=_COPIES, instead=_INSTEAD)
         self.weights = nn.Parameter(torch.zeros(self.units, self.units), requires_grad=False)
         thresholds = nn.Parameter(torch.zeros(self.units), requires_grad=False) if bias else None
         self.register_parameter("thresholds", thresholds)
@@ -151,14 +151,3 @@ class Hopfield(Memory):
 
 def _signs(fields: Tensor, before: Tensor, least: Tensor) -> Tensor:
     return torch.where(fields > least, 1.0, torch.where(fields < -least, -1.0, before))
-
-
-def _refuse_large(units: int) -> None:
-    needed, free = 4 * units**2, free_memory()
-    if _COPIES * needed > free:
-        raise RecipeError(
-            f"model.hopfield: {units:,} units have {units:,}² = {units**2:,} weights, which take "
-            f"{needed / 1e9:,.1f} GB, with the copies that training keeps {_COPIES * needed / 1e9:,.1f} GB; "
-            f"{free / 1e9:,.1f} GB of memory are free. Expected fewer columns or smaller pictures "
-            "(data.images.size), or model=modern_hopfield, which keeps the patterns alone."
-        )

@@ -1,5 +1,6 @@
 """The restricted Boltzmann machine: visible and hidden units with connections between the two alone."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -12,11 +13,11 @@ from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.components.pictures import Picture, Tiles
 from handrail.layers.energies import HIDDEN
+from handrail.layers.energy_model import MOST_ENUMERATED, AnnealingPath, EnergyModel, binary_states
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape, numbers_in
 
 _SPREAD = 0.01  # of the first weights (Hinton 2012)
-_JUDGED = 64  # visible units that training is validated by
 _SHOWN = 64  # filters
 
 
@@ -25,7 +26,7 @@ def _between_0_and_1(arguments: Mapping[str, Any]) -> bool:
 
 
 @component("model", name="rbm")
-class RBM(nn.Module):
+class RBM(EnergyModel):
     """log p(v) = −F(v) − log Z, with −F(v) = b·v + Σⱼ f(cⱼ + v·Wⱼ) for binary visible units, and
     −‖v − b‖²/2 + Σⱼ f(cⱼ + v·Wⱼ) for Gaussian ones of variance 1.
 
@@ -50,9 +51,6 @@ class RBM(nn.Module):
         "density", batch_size=50, patience=None, unit=_between_0_and_1, real="model.rbm.visible=gaussian"
     )
     rules: ClassVar[tuple[str, ...]] = ("contrastive_divergence",)
-    judged: Tensor
-    log_z: Tensor
-    log_z_error: Tensor
 
     def __init__(
         self,
@@ -63,32 +61,20 @@ class RBM(nn.Module):
         hidden: Literal["binary", "rectified"] = "binary",
         units: Count = 64,
     ) -> None:
-        super().__init__()
         width = numbers_in(inputs)
-        self.visible, self.hidden, self.kind = visible, hidden, HIDDEN[hidden]
+        super().__init__(width, visible=visible)
+        self.hidden, self.kind = hidden, HIDDEN[hidden]
         self.weights = nn.Parameter(torch.randn(width, units) * _SPREAD)
         self.visible_bias = nn.Parameter(torch.zeros(width))
         self.hidden_bias = nn.Parameter(torch.zeros(units))
-        chosen = torch.randperm(width, generator=torch.Generator().manual_seed(0))[:_JUDGED]
-        self.register_buffer("judged", chosen.sort().values, persistent=False)
-        self.register_buffer("log_z", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("log_z_error", torch.zeros((), dtype=torch.float64))
 
-    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 2"]:
-        return torch.stack([self.score(x), self.judge(x.flatten(1))], dim=1)
-
-    def score(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, " rows"]:
-        """log p(x) in nats, where log Z has been found."""
-        return -self.free_energy(x.flatten(1)) - self.log_z.to(x)
+    @torch.no_grad()
+    def set_visible_bias(self, bias: Float[Tensor, " visible"]) -> None:
+        self.visible_bias.copy_(bias)
 
     def judge(
         self, v: Float[Tensor, "rows visible"], units: Sequence[int] | None = None
     ) -> Float[Tensor, " rows"]:
-        """What training is validated by.
-
-        Arguments:
-            units: those that the pseudo-likelihood is made from; by default the fixed ones.
-        """
         if self.visible == "gaussian":
             return self._hyvarinen(v)
         return self._pseudo_likelihood(v, self.judged.tolist() if units is None else units)
@@ -106,7 +92,6 @@ class RBM(nn.Module):
         return v @ bias if self.visible == "binary" else -(v - bias).square().sum(dim=1) / 2
 
     def free_energy(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
-        """F(v): minus the log-density but for a constant."""
         return -self.visible_term(v, self.visible_bias) - self.kind.free(self.hidden_input(v)).sum(dim=1)
 
     def hidden_given(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, "rows units"]:
@@ -166,6 +151,47 @@ class RBM(nn.Module):
         note = f"The weights of {len(strongest)} of {weights.shape[1]:,} hidden units, the strongest first."
         return [Tiles("What the hidden units look for", filters, note=note, signed=True)]
 
+    def exact_log_z(self) -> float | None:
+        """Where one side has at most 20 binary units."""
+        visible, units = self.weights.shape
+        if self.hidden == "binary" and units <= MOST_ENUMERATED:
+            return self.enumerate_hidden()
+        if self.visible == "binary" and visible <= MOST_ENUMERATED:
+            return self.enumerate_visible()
+        return None
+
+    @torch.no_grad()
+    def enumerate_hidden(self) -> float:
+        """log Σ over the states of binary hidden units of the sum, or integral, over the visible ones."""
+        weights, bias, own = self._double()
+        parts = []
+        for h in binary_states(len(own), weights.device):
+            given = h @ weights.T
+            if self.visible == "binary":
+                rest = functional.softplus(given + bias).sum(dim=1)
+            else:
+                rest = given @ bias + given.square().sum(dim=1) / 2 + len(bias) * math.log(2 * math.pi) / 2
+            parts.append(torch.logsumexp(h @ own + rest, dim=0))
+        return float(torch.logsumexp(torch.stack(parts), dim=0))
+
+    @torch.no_grad()
+    def enumerate_visible(self) -> float:
+        """log Σ over the states of binary visible units of exp(−F)."""
+        weights, bias, own = self._double()
+        parts = [
+            torch.logsumexp(v @ bias + self.kind.free(v @ weights + own).sum(dim=1), dim=0)
+            for v in binary_states(len(bias), weights.device)
+        ]
+        return float(torch.logsumexp(torch.stack(parts), dim=0))
+
+    def annealing_path(
+        self, base: Float[Tensor, " visible"], *, chains: int, generator: torch.Generator
+    ) -> "RestrictedPath":
+        return RestrictedPath(self, base.to(self.weights), chains, generator)
+
+    def _double(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.weights.double(), self.visible_bias.double(), self.hidden_bias.double()
+
     def _pseudo_likelihood(
         self, v: Float[Tensor, "rows visible"], units: Sequence[int]
     ) -> Float[Tensor, " rows"]:
@@ -183,6 +209,43 @@ class RBM(nn.Module):
         first = self.visible_bias - v + self.kind.mean(inputs) @ self.weights.T
         second = self.kind.slope(inputs) @ self.weights.square().sum(dim=0) - v.shape[1]
         return -second - first.square().sum(dim=1) / 2
+
+
+class RestrictedPath(AnnealingPath):
+    """log p_β(v) = (1 − β)·term(v, base) + β·term(v, b) + Σⱼ f(β·(cⱼ + v·Wⱼ)), without its constant.
+
+    Source: Salakhutdinov & Murray 2008
+    """
+
+    def __init__(
+        self, model: RBM, base: Float[Tensor, " visible"], chains: int, generator: torch.Generator
+    ) -> None:
+        self.model, self.base, self.generator = model, base, generator
+        self.v = model.draw_visible(base.expand(chains, -1), generator)
+        self.inputs = model.hidden_input(self.v)
+
+    @property
+    def base_log_z(self) -> float:
+        model = self.model
+        free = float(model.kind.free(self.base.new_zeros(1, dtype=torch.float64)))
+        if model.visible == "binary":
+            own = float(functional.softplus(self.base.double()).sum())
+        else:
+            own = len(self.base) * math.log(2 * math.pi) / 2
+        return own + model.weights.shape[1] * free
+
+    def gain(self, before: float, after: float) -> Float[Tensor, " chains"]:
+        model, v, free = self.model, self.v, self.model.kind.free
+        gap = model.visible_term(v, model.visible_bias) - model.visible_term(v, self.base)
+        rest = (free(after * self.inputs) - free(before * self.inputs)).sum(dim=1)
+        return (after - before) * gap.double() + rest.double()
+
+    def step(self, beta: float) -> None:
+        model = self.model
+        h = model.draw_hidden(beta * self.inputs, self.generator)
+        bias = (1 - beta) * self.base + beta * model.visible_bias
+        self.v = model.draw_visible(torch.addmm(bias, beta * h, model.weights.T), self.generator)
+        self.inputs = model.hidden_input(self.v)
 
 
 def _chances(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -257,8 +257,9 @@ def threads_for(recipe: Recipe, pipeline: Pipeline, rows: int) -> int:
 
 
 def count_parameters(network: torch.nn.Module) -> int:
-    """The number of parameters of a network."""
-    return sum(parameter.numel() for parameter in network.parameters())
+    """The number of parameters of a network, without those that its modules call `tied_parameters`."""
+    tied = sum(getattr(module, "tied_parameters", 0) for module in network.modules())
+    return sum(parameter.numel() for parameter in network.parameters()) - tied
 
 
 def refit(

@@ -99,9 +99,12 @@ def recall(task: Any, network: nn.Module, points: Points, *, steps: Count = 100)
 
 
 def uses_of(task: Any, network: nn.Module) -> dict[str, Component]:
-    """The uses of a network by name: those of its task that its model has a method for."""
+    """The uses of a network by name: those of its task that its model has a method for and, where it has a
+    list `uses`, that stand in it.
+    """
     known, model = available("use"), model_in(network)
-    return {name: known[name] for name in task.uses if hasattr(model, name)}
+    able = getattr(model, "uses", task.uses)
+    return {name: known[name] for name in task.uses if hasattr(model, name) and name in able}
 
 
 def _model(network: nn.Module) -> Any:

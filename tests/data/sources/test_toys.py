@@ -80,8 +80,9 @@ def targets(table: Table) -> list[str]:
 
 @pytest.mark.parametrize("entry", [each for each in TOYS.values() if "seed" in arguments_of(each)])
 def test_another_seed_draws_other_rows(entry: Component) -> None:
-    first, other = (read(f"toy:{entry.name},seed={seed}").frame for seed in (0, 1))
-    assert not first.equals(other)
+    first, other = (read(f"toy:{entry.name},seed={seed}") for seed in (0, 1))
+    pictures = any((first.stores[name].hashes != other.stores[name].hashes).any() for name in first.stores)
+    assert pictures or not first.frame.equals(other.frame)
 
 
 def answers(name: str) -> list[int]:
@@ -202,9 +203,9 @@ def test_all_mistakes_are_told_at_once_with_ranges_and_nearest_names() -> None:
     [
         (
             "toy:mons",
-            r"there is no generated table 'toy:mons'. Did you mean 'moons'\? Known: and, blobs, .*xor",
+            r"there is no generated table 'toy:mons'. Did you mean 'moons'\? Known: and, bars, blobs, .*xor",
         ),
-        ("toy:", "there is no generated table 'toy:'. Known: and, blobs"),
+        ("toy:", "there is no generated table 'toy:'. Known: and, bars, blobs"),
         ("toy:os.path:join", "there is no generated table 'toy:os'"),
         ("toy:moons?rows=5&noise=0.1", r"found '\?rows=5&noise=0.1', expected ,argument=value"),
         ("toy:xor,seed=1", "unknown argument 'seed'. It has no arguments"),

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.contrastive_divergence import ContrastiveDivergence
-from handrail.models.annealing import enumerate_hidden
 from handrail.models.rbm import RBM
 from handrail.objectives.objective import Objective
 from handrail.shapes import NoTarget
@@ -64,7 +63,7 @@ def test_the_rows_become_likely(persistent):
     machine, rule = begin(ROWS, spread=0.01, steps=5, persistent=persistent, learning_rate=0.2, final=1.0)
 
     def log_likelihood() -> float:
-        return float(-machine.free_energy(ROWS).mean().detach()) - enumerate_hidden(machine)
+        return float(-machine.free_energy(ROWS).mean().detach()) - machine.enumerate_hidden()
 
     before = log_likelihood()
     for _ in range(600):

@@ -17,8 +17,8 @@ from handrail.data.rows import Rows
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.density import DensityOutcome
+from handrail.layers.energy_model import EnergyModel
 from handrail.models.annealing import base_biases, log_z
-from handrail.models.rbm import RBM
 from handrail.network import model_in, models_in
 from handrail.shapes import InputShape, NoTarget, numbers_in
 from handrail.tasks.alone.codes import ROWS_THEMSELVES, codes_of, probe_label
@@ -42,9 +42,9 @@ _BASELINES: dict[str, dict[str, Fitted]] = {
 class DensityTask(Task):
     """Figures of a row `[rows, figures]` to the first, log p(x) in nats.
 
-    The constant log Z of a network is a fact of its weights, found once when it is settled: exactly where one
-    side has at most 20 binary units, else by annealed importance sampling. Of 0/1 columns the density is a
-    probability; values between 0 and 1 stand for the probability of 1.
+    The constant log Z of a network is a fact of its weights, found once when it is settled: exactly where
+    the states of few enough binary units have to be summed over, else by annealed importance sampling. Of 0/1
+    columns the density is a probability; values between 0 and 1 stand for the probability of 1.
 
     Baselines: independent columns, and a Chow–Liu tree or, for real values, a Gaussian; beside the codes the
     rows themselves.
@@ -148,7 +148,7 @@ class DensityTask(Task):
         return {"log_density": self(scores).cpu().numpy()}
 
 
-def _machine(network: nn.Module) -> RBM:
+def _machine(network: nn.Module) -> EnergyModel:
     machine = model_in(network)
-    assert isinstance(machine, RBM)
+    assert isinstance(machine, EnergyModel)
     return machine
