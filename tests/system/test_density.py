@@ -70,6 +70,11 @@ def test_its_uses(run):
     scores = run.use("score", rows).frame["log_density"].to_numpy()
     np.testing.assert_allclose(scores, run.predict(rows).frame["log_density"].to_numpy(), rtol=1e-5)
     assert run.use("encode", rows).frame.width == 6
+    strange = rows.with_columns(bit_3=pl.when(pl.int_range(len(rows)) == 7).then(2.5).otherwise("bit_3"))
+    for answers in (run.use("score", strange), run.predict(strange)):
+        assert any("values below 0 or above 1, as encoded, in row 8" in told for told in answers.warnings)
+    with pytest.raises(DataError, match="above 1, as encoded"):
+        run.predict(strange, strict=True)
     assert run.use("reconstruct", rows).frame.columns == rows.columns
     assert run.use("generate", rows=5, steps=20).frame.shape == (5, 8)
     loaded = handrail.load(run.path).use("score", rows).frame["log_density"].to_numpy()

@@ -19,11 +19,15 @@ from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
+from handrail.pipeline.ensemble import first_of
+from handrail.recipe.alone import takes_unit
+from handrail.tasks.alone.points import points_of
 from handrail.tasks.scoring import all_scores, scores_of
 from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import list_some
 
 _IN_NAMES = 10
+_NEAR = 1e-5  # to 0 and 1, for what rounding does
 _EXPECTED = {"numeric": "a number", "boolean": "0 or 1, yes or no", "datetime": "a date as in training"}
 
 
@@ -120,8 +124,24 @@ def read_rows(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_ba
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
+    if not problems:
+        warnings += _beyond_units(pipeline, features, table)
     warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
     return ReadRows(features, troubles, [*_remarks(table), *warnings])
+
+
+def _beyond_units(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> list[str]:
+    """A warning for rows with values that a model of units from 0 to 1 was not made for."""
+    if not takes_unit(pipeline.model_spec):
+        return []
+    points = points_of(first_of(pipeline.network), pipeline.encoder.rows(features, table.stores))
+    rows = ((points < -_NEAR) | (points > 1 + _NEAR)).any(dim=1).nonzero().flatten().tolist()
+    if not rows:
+        return []
+    return [
+        f"values below 0 or above 1, as encoded, in {_rows(table, rows)} of '{table.source}': the model's "
+        "units lie between the two, and what it says of these rows means little."
+    ]
 
 
 def with_trained_words(table: Table, schema: Schema, given: Sequence[str] | None) -> Table:
