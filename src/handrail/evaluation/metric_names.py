@@ -44,13 +44,15 @@ DESCRIPTIONS: dict[str, str] = {
     "unit_accuracy": "Share of the units that are right in what the damaged cues call up.",
     "false_recall": "Share of rows that were never stored, and that the memory takes for stored.",
     "log_likelihood": "Mean logarithm of the density of a row, in nats, in encoded units.",
+    "reconstruction_error": "Mean squared error of a row that is given back from its code, in encoded units.",
+    "explained_variance": "Share of the variance about the mean training row that reconstructions keep.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase"),
         *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
-        "false_recall",
+        *("false_recall", "reconstruction_error"),
     )
 )
 _BY_TASK = {
@@ -61,6 +63,7 @@ _BY_TASK = {
     "clusters": ("inertia", "silhouette", "label_information"),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
     "density": ("log_likelihood",),
+    "reconstruction": ("reconstruction_error", "explained_variance"),
 }
 
 

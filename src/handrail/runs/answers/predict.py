@@ -19,7 +19,7 @@ from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
-from handrail.tasks.scoring import all_scores, scores_of
+from handrail.tasks.scoring import scores_of
 from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import list_some
 
@@ -211,7 +211,7 @@ def predict_columns(
         return pl.DataFrame({"prediction": texts}), []
     if not task.targets:
         rows: Any = pipeline.encoder.rows(features, table.stores)
-        return pl.DataFrame(pipeline.decoder.columns(all_scores(pipeline.network, rows))), []
+        return pl.DataFrame(pipeline.decoder.columns(pipeline.network, rows)), []
     answers = pipeline.answers(features, table.stores)
     if task.name == "regression":
         return _values(answers, task), []

@@ -78,7 +78,16 @@ class ClusterTask(Task):
         }
         return Baselines(outcomes)
 
-    def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
+    def pictures(
+        self,
+        network: nn.Module,
+        rows: Rows,
+        part: Part,
+        outcome: Outcome,
+        *,
+        train: Part,
+        encoder: RowEncoder,
+    ) -> list[Picture]:
         """The clusters, and the labels beside them, in the plane of the two main components."""
         assert isinstance(outcome, ClusterOutcome)
         plane, centres = main_plane(points_of(network, rows), getattr(model_in(network), "centres", None))
@@ -96,7 +105,7 @@ class ClusterTask(Task):
     def restore(self, facts: dict[str, Any]) -> None:
         self.clusters = facts["clusters"]
 
-    def columns(self, scores: Float[Tensor, "rows clusters"]) -> dict[str, np.ndarray]:
+    def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
         """Of new rows the number of the cluster and the distance to its centre, in encoded units."""
-        nearest = scores.min(dim=1)
+        nearest = all_scores(network, rows).min(dim=1)
         return {"cluster": nearest.indices.cpu().numpy(), "distance": nearest.values.sqrt().cpu().numpy()}
