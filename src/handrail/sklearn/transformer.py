@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from handrail.components import find, is_object, parse
+from handrail.errors import RecipeError
 from handrail.network import model_in
 from handrail.sklearn.alone import LoneEstimator
 from handrail.sklearn.base import ARRAYS
@@ -20,7 +21,10 @@ def _decodes(estimator: Any) -> bool:
     if hasattr(estimator, "network_"):
         return hasattr(model_in(estimator.network_), "decode")
     spec = estimator._spec
-    return hasattr(spec if is_object(spec) else find("model", parse(spec, "model")[0]).target, "decode")
+    try:
+        return hasattr(spec if is_object(spec) else find("model", parse(spec, "model")[0]).target, "decode")
+    except RecipeError:  # `fit` says what is wrong with it
+        return False
 
 
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoneEstimator):
