@@ -170,8 +170,19 @@ def test_misuse_is_told(changes, message, tmp_path):
 def test_a_code_as_large_as_the_row_is_allowed_and_its_baseline_explained(tmp_path):
     changes = {**CHANGES, "model": {"autoencoder": {"code": 9}}, "training.epochs": 2}
     run = fit(a_table().drop("group"), changes=changes, out=tmp_path / "run")
-    assert run.summary["baseline_remarks"]["PCA"].startswith("given all 5 components of a row")
+    assert run.summary["baseline_remarks"]["PCA"].startswith(
+        "given as many components as a row has numbers (5)"
+    )
     assert run.summary["comparison"]["verdict"] == "worse"
+
+
+@pytest.mark.slow
+def test_a_search_with_a_label_ends(tmp_path):
+    """Codes of several sizes compete, so there is no PCA; labels are not read in a forked process."""
+    changes = {**CHANGES, "training.epochs": 3, "data.label": "group", "tuning.workers": 2}
+    space = {"model.autoencoder.code": [1, 2], "model.autoencoder.tied": [False, True]}
+    search = handrail.tune(a_table(), changes=changes, space=space, out=tmp_path / "search")
+    assert len(search.table) == 4
 
 
 def bars(folder, size: int = 8):

@@ -62,6 +62,13 @@ def test_the_seal_opens_once(run):
     assert tested["metrics"]["label_information"]["value"] > 0.9
 
 
+def test_after_a_refit_baselines_have_as_many_clusters(tmp_path):
+    run = fit(a_table().drop("group"), changes=CHANGES, out=tmp_path / "run")
+    run.refit()
+    beside = run.test(refit=True)["baselines"]
+    assert beside["random centres"]["inertia"]["value"] < beside["one cluster"]["inertia"]["value"]
+
+
 def test_new_rows_get_their_cluster_and_their_distances(run):
     answers = run.predict(a_table().drop("group"))
     assert answers.frame.columns == ["cluster", "distance"]

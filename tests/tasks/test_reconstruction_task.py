@@ -117,7 +117,7 @@ def test_a_code_as_large_as_the_row_leaves_the_baseline_nothing_to_lose():
     points = np.random.default_rng(0).normal(size=(40, 5))
     plane = principal_components(points, 9)
     np.testing.assert_allclose(plane.reconstruct(points), points, atol=1e-12)
-    assert plane.remark == "given all 5 components of a row, with which nothing is lost"
+    assert plane.remark == "given as many components as a row has numbers (5), and so loses nothing"
 
 
 def test_rows_that_are_all_alike_have_components_too():

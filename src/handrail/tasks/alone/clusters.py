@@ -99,6 +99,11 @@ class ClusterTask(Task):
             shown.append(Points("The label", plane, outcome.labels, outcome.classes, note, None, axes))
         return list(shown)
 
+    def take_decisions(self, other: Task) -> None:
+        """How many clusters there are."""
+        assert isinstance(other, ClusterTask)
+        self.clusters = other.clusters
+
     def facts(self) -> dict[str, Any]:
         return {"clusters": self.clusters}
 

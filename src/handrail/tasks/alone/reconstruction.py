@@ -138,10 +138,6 @@ class ReconstructionTask(Task):
         size = plural(self.code, "number")
         return {"code": f"code: {size} for a row of {len(self.mean):,}"} if self.code else {}
 
-    def take_decisions(self, other: Task) -> None:
-        assert isinstance(other, ReconstructionTask)
-        self.code = other.code
-
     def facts(self) -> dict[str, Any]:
         return {"code": self.code}
 

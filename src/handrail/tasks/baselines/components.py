@@ -49,7 +49,7 @@ def principal_components(
         points = points[np.sort(chosen)]
         remarks.append(f"fitted on {len(points):,} of {rows:,} training rows")
     if components >= width:
-        remarks.append(f"given all {width:,} components of a row, with which nothing is lost")
+        remarks.append(f"given as many components as a row has numbers ({width:,}), and so loses nothing")
     kept = min(components, *points.shape)
     with np.errstate(all="ignore"):  # rows that are all alike have no variance to divide by
         fitted = PCA(kept, svd_solver=_solver(points.shape), random_state=seed).fit(points.astype(np.float64))
