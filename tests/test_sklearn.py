@@ -14,7 +14,7 @@ import torch
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_blobs, make_regression
-from sklearn.exceptions import DataConversionWarning
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
@@ -34,6 +34,7 @@ from handrail.sklearn import (
 )
 
 FEW_UNITS = {"rbm": {"visible": "gaussian", "units": 8}}  # whose states are counted, which is quick
+SMALL_CODE = {"autoencoder": {"code": 2, "hidden": [8]}}
 SMALL: dict[str, Any] = {"model": {"mlp": {"hidden": [16]}}, "epochs": 15, "random_state": 0}
 
 
@@ -53,6 +54,7 @@ def one_thread() -> Iterator[None]:
         NetworkClusterer(),
         NetworkDensity(model=FEW_UNITS, epochs=10),
         NetworkTransformer(),
+        NetworkTransformer(model=SMALL_CODE, epochs=10),
     ]
 )
 def test_scikit_learn_check(estimator: Any, check: Any) -> None:
@@ -69,6 +71,7 @@ def test_scikit_learn_check(estimator: Any, check: Any) -> None:
         NetworkClusterer(epochs=3),
         NetworkDensity(model=FEW_UNITS, epochs=3),
         NetworkTransformer(epochs=3),
+        NetworkTransformer(model=SMALL_CODE, epochs=3),
     ],
     ids=lambda e: type(e).__name__,
 )
@@ -329,6 +332,38 @@ def test_the_transformer_feeds_a_pipeline():
     codes = NetworkTransformer(model={"kmeans": {"clusters": 12}}, random_state=0)
     steps = make_pipeline(codes, StandardScaler(), LogisticRegression())
     assert cross_val_score(steps, rows, classes).mean() > 0.9
+
+
+def test_codes_become_rows_again_in_their_units():
+    rows = load_iris(return_X_y=True)[0] * [1, 1, 1, 100] + [0, 0, 0, 5000]
+    linear = {"autoencoder": {"code": 2, "hidden": []}}
+    codes = NetworkTransformer(model=linear, epochs=300, batch_size=32, random_state=0).fit(rows)
+    short = codes.transform(rows)
+    assert short.shape == (150, 2)
+    back = codes.inverse_transform(short)
+    unexplained = ((back - rows) ** 2).sum(axis=0) / ((rows - rows.mean(axis=0)) ** 2).sum(axis=0)
+    assert (unexplained < 0.15).all()  # of the four columns two numbers hold nearly everything
+    assert codes.get_feature_names_out().tolist() == ["networktransformer0", "networktransformer1"]
+    with pytest.raises(ValueError, match="X has 3 features, but the codes of NetworkTransformer have 2"):
+        codes.inverse_transform(np.ones((4, 3)))
+
+
+def test_words_come_back_in_a_data_frame():
+    frame = pl.DataFrame({"x": np.linspace(0, 1, 90), "colour": ["red", "green", "blue"] * 30})
+    codes = NetworkTransformer(model={"autoencoder": {"code": 3}}, epochs=100, random_state=0).fit(frame)
+    back = codes.inverse_transform(codes.transform(frame))
+    assert (back["colour"] == frame["colour"]).mean() > 0.95
+
+
+def test_only_models_with_a_way_back_have_it():
+    rows = load_iris(return_X_y=True)[0]
+    assert not hasattr(NetworkTransformer(), "inverse_transform")
+    assert not hasattr(NetworkTransformer(epochs=2).fit(rows), "inverse_transform")
+    assert not hasattr(NetworkClusterer(), "inverse_transform")
+    assert not hasattr(NetworkTransformer(model="autoencodr"), "inverse_transform")
+    assert hasattr(NetworkTransformer(model="autoencoder"), "inverse_transform")
+    with pytest.raises(NotFittedError):
+        NetworkTransformer(model="autoencoder").inverse_transform(np.ones((3, 2)))
 
 
 def test_what_needs_a_target_is_no_clusterer():

@@ -301,7 +301,7 @@ class Run(RunRecord):
         )
         beside["replicas"] = spread(pipeline, replicas, part) if len(replicas) > 1 else None
         write_predictions(self.folder, "test", predictions, part, pipeline.task)
-        write_test_samples(self.folder, pipeline, part, predictions)
+        write_test_samples(self.folder, pipeline, train, part, predictions)
         names = [column.name for column in pipeline.encoder.schema.columns]
         hard = hardest(predictions, part, names)
         decided = {"decisions": pipeline.decoder.decisions, "reasons": pipeline.decoder.reasons}

@@ -117,13 +117,23 @@ def test_calibration_error_of_probabilities_that_are_right_by_known_amounts():
 
 
 def test_every_metric_is_described_and_has_a_direction():
-    tasks = (*TASKS, "mask", "boxes", "next-token", "sequence", "clusters", "memory", "density")
+    tasks = (
+        *TASKS,
+        "mask",
+        "boxes",
+        "next-token",
+        "sequence",
+        "clusters",
+        "memory",
+        "density",
+        "reconstruction",
+    )
     names = {name for task in tasks for name in metric_names(task, 9)} | {"mase"}  # which forecasts add
     assert names == set(DESCRIPTIONS)
     assert {name for name in names if not higher_is_better(name)} == {
         "false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nats", "bits",
         "perplexity",
-        "character_error_rate", "inertia", "false_recall",
+        "character_error_rate", "inertia", "false_recall", "reconstruction_error",
     }  # fmt: skip
     assert [metric_names(task, 9)[0] for task in TASKS] == ["accuracy", "accuracy", "accuracy", "r2"]
 

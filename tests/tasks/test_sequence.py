@@ -97,7 +97,7 @@ def test_training_data_lead_the_network_by_the_truth() -> None:
     schema = Schema(columns=(Column(name="question", kind="text", why="given"),))
     whole = OneColumn(schema, encoder)
     task = SequenceTask(TASK, encoder.shape)
-    task.fit(part)
+    task.fit(part, whole)
     inputs, targets = task.training_data(whole.rows(part.features, {}), part, whole)
     assert isinstance(inputs, tuple)
     assert inputs[1] is targets
@@ -114,8 +114,8 @@ def test_baselines_repeat_the_question_or_the_most_common_answer() -> None:
     schema = Schema(columns=(Column(name="question", kind="text", why="given"),))
     task = SequenceTask(TASK, TokenShape(5, 9))
     train = _part(pl.DataFrame({"question": ["x", "y", "z"], "answer": ["cc", "a", "cc"]}))
-    task.fit(train)
     encoder = OneColumn(schema, TextEncoder.fit(FRAME["question"], None, Text()))
+    task.fit(train, encoder)
     baselines = task.baselines(train, _part(), encoder)
     assert baselines["copy"].measure()["exact_match"] == 0.5
     assert baselines["most common"].columns()["answer"] == ["cc"] * 4

@@ -4,7 +4,9 @@ The engine asks three things of rows: how many there are, those at some places, 
 classes here make tensors only when they are asked, so that nothing is copied before it is used.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,7 +107,28 @@ class TargetWindows:
         return self.numpy().tolist()
 
 
-OneSet = Tensor | Stored | Windows | TargetWindows | Streamed
+@dataclass(frozen=True, eq=False)
+class FlatRows:
+    """Row i is row i of `rows` behind a front, flat: as a model is given it; made when used.
+
+    Arguments:
+        rows: encoded rows.
+        front: what stands before the model, without anything that training changes.
+    """
+
+    rows: "Rows"
+    front: Callable[[Any], Tensor]
+
+    def __len__(self) -> int:
+        return count(self.rows)
+
+    @torch.no_grad()
+    def take(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+        """The rows at these positions."""
+        return self.front(take(self.rows, rows)).flatten(1).float()
+
+
+OneSet = Tensor | Stored | Windows | TargetWindows | FlatRows | Streamed
 Rows = OneSet | tuple[OneSet, ...]
 Values = Tensor | tuple[Tensor, ...]
 

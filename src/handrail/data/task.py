@@ -30,6 +30,7 @@ TaskName = Literal[
     "clusters",
     "density",
     "memory",
+    "reconstruction",
 ]
 STORED_TASKS = {"mask": "mask", "boxes": "boxes"}  # by the kind of the target's store
 TEXT_TASKS = ("next-token", "sequence")

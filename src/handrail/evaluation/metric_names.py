@@ -50,13 +50,15 @@ DESCRIPTIONS: dict[str, str] = {
     "(5,000 at most).",
     "neighbour_probe": "Accuracy of the commonest label of the five nearest codes of training rows (of 5,000 "
     "at most).",
+    "reconstruction_error": "Mean squared error of a row that is given back from its code, in encoded units.",
+    "explained_variance": "Share of the variance about the mean training row that reconstructions keep.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
 }
 _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase"),
         *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
-        "false_recall",
+        *("false_recall", "reconstruction_error"),
     )
 )
 _BY_TASK = {
@@ -67,6 +69,7 @@ _BY_TASK = {
     "clusters": ("inertia", "silhouette", "stability", "label_information"),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
     "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
+    "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
 }
 
 

@@ -45,12 +45,18 @@ class Batch:
     def take(self, rows: Tensor) -> "Batch":
         """The rows of these positions."""
         weights = None if self.weights is None else self.weights.index_select(0, rows.to(self.weights.device))
-        return self._to_device(take(self.inputs, rows), take(self.targets, rows), weights)
+        inputs = take(self.inputs, rows)
+        return self._to_device(inputs, self._targets(inputs, lambda: take(self.targets, rows)), weights)
 
     def cut(self, start: int, stop: int) -> "Batch":
         """Neighbouring rows, of tensors without a copy."""
         weights = None if self.weights is None else self.weights[start:stop]
-        return self._to_device(cut(self.inputs, start, stop), cut(self.targets, start, stop), weights)
+        inputs = cut(self.inputs, start, stop)
+        return self._to_device(inputs, self._targets(inputs, lambda: cut(self.targets, start, stop)), weights)
+
+    def _targets(self, inputs: Values, read: Callable[[], Values]) -> Values:
+        """Those of some rows; where rows are their own targets, nothing is read twice."""
+        return inputs if self.targets is self.inputs else read()
 
     def _to_device(self, inputs: Values, targets: Values, weights: Tensor | None) -> "Batch":
         if self.device is None:

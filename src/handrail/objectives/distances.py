@@ -16,7 +16,7 @@ Classes = Int64[Tensor, " rows"]
 Rows = Float[Tensor, " rows"]
 
 
-@component("loss", tasks=("binary", "multi-class", "regression"))
+@component("loss", tasks=("binary", "multi-class", "regression", "reconstruction"))
 def mse(outputs: Real, targets: Real | Classes) -> Rows:
     """Squared error: mean over the outputs of (prediction − target)², without the factor ½.
 
@@ -33,7 +33,7 @@ def mse(outputs: Real, targets: Real | Classes) -> Rows:
     return functional.mse_loss(probabilities, zero_one(outputs, targets), reduction="none").mean(dim=1)
 
 
-@component("loss", tasks=("regression",))
+@component("loss", tasks=("regression", "reconstruction"))
 def mae(outputs: Real, targets: Real) -> Rows:
     """Absolute error: mean over the outputs of |prediction − target|; its best constant is the median.
 
@@ -44,7 +44,7 @@ def mae(outputs: Real, targets: Real) -> Rows:
     return functional.l1_loss(outputs, same_shape(outputs, targets), reduction="none").mean(dim=1)
 
 
-@component("loss", tasks=("regression",))
+@component("loss", tasks=("regression", "reconstruction"))
 def huber(outputs: Real, targets: Real, *, delta: Positive = 1.0) -> Rows:
     """Huber: ½e² where |e| ≤ δ, else δ(|e| − ½δ), with e = prediction − target; mean over the outputs.
 

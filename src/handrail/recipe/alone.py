@@ -9,7 +9,7 @@ from handrail.errors import RecipeError
 from handrail.tools.interface import argument
 from handrail.tools.words import list_some
 
-LONE_TASKS = ("clusters", "density", "memory")
+LONE_TASKS = ("clusters", "density", "memory", "reconstruction")
 
 
 @dataclass(frozen=True)
@@ -133,3 +133,8 @@ def idle_alone(recipe: Any) -> Iterator[str]:
     given = {"positive": data.positive is not None, "labels": data.labels != "auto"}
     given |= {"balance": data.balance != "none"}
     yield from (f"data.{name}: {without}; leave it out." for name, is_given in given.items() if is_given)
+    if task == "reconstruction" and data.augment not in ("auto", []):
+        yield (
+            "data.augment: on reconstruction the target is the row as it was read, which a changed row would "
+            "not give back; leave it out."
+        )

@@ -195,6 +195,7 @@ class DataRecipe(Section):
         "clusters",
         "density",
         "memory",
+        "reconstruction",
     ] = "auto"
     label: str | int | None = None
     positive: str | bool | int | float | None = None

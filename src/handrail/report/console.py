@@ -35,11 +35,12 @@ _SHOWN = {
     "clusters": ("inertia", "silhouette", "stability", "label_information"),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
     "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
+    "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
 }
 _MOST_COLUMNS = 100
 _FIRST = (
     *("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia", "recalled"),
-    "log_likelihood",
+    *("log_likelihood", "reconstruction_error"),
 )
 
 

@@ -34,7 +34,7 @@ _OF_POSITIVE = frozenset(
 _ROWS = {"mask": "image", "boxes": "image", "next-token": "passage", "sequence": "text"}
 LEVELS = ("error", "warning", "note")  # of findings, in the order of their weight
 _PERCENT = "\u202f%"  # a narrow space that does not break
-_IN_UNITS = frozenset({"rmse", "mae", "perplexity"})
+_IN_UNITS = frozenset({"rmse", "mae", "perplexity", "reconstruction_error"})
 _SHARES = ("accuracy", "exact_match")
 
 
@@ -55,11 +55,12 @@ def positive_class(task: Mapping[str, Any]) -> str | None:
 
 def decision(task: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """`'fraud' where its probability is above 0.287 (the best F1 on validation rows)`, or the constant of a
-    density; empty without one.
+    density, or the size of a code; empty without one.
     """
     threshold = results.get("decisions", {}).get("threshold")
     if threshold is None:
-        return results.get("reasons", {}).get("log_z", "")
+        reasons = results.get("reasons", {})
+        return next((reasons[name] for name in ("log_z", "code") if name in reasons), "")
     reason = results.get("reasons", {}).get("threshold")
     subject = {
         "binary": f"'{positive_class(task)}' where its probability",

@@ -57,7 +57,7 @@ def encoders(recipe: Recipe, part: Part, *, schema: Schema, task: TaskSpec) -> t
     """Encoder and task, learned from these rows."""
     encoder = fit_encoder(part.sample.features, schema, part.stores, recipe.data, counts=part.level_counts)
     objective = make_task(task, encoder.shape, text=recipe.data.text)
-    objective.fit(part)
+    objective.fit(part, encoder)
     return encoder, objective
 
 
@@ -202,7 +202,8 @@ def make_training_data(
 
     def encode(rows: Part) -> tuple[Rows, Rows]:
         inputs, targets = task.training_data(pipeline.rows(rows), rows, encoder)
-        return _place(inputs, device), _place(targets, device)
+        placed = _place(inputs, device)
+        return placed, placed if targets is inputs else _place(targets, device)
 
     held_out = None if validation is None else Batch(*encode(validation), None, device)
     names, metrics, facts = encoder.feature_names, task.batch_metrics, encoder.facts()

@@ -37,6 +37,7 @@ _ALONE: dict[str, tuple[Any, str]] = {
     "clusters": ("kmeans", "each row belongs to the nearest of some centres"),
     "memory": (_MEMORY, "it takes real values and holds many patterns"),
     "density": ("rbm", "hidden units that find what goes together make some rows likely"),
+    "reconstruction": ("autoencoder", "an encoder and a decoder give each row back from a code"),
 }
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
@@ -68,9 +69,8 @@ def choose_alone(model: Any, *, task: TaskSpec) -> Choice | None:
     alone = alone_of("model", model)
     if alone is None:
         return None
-    return Choice(
-        model, usual_rule(model), alone.epochs, why, batch=alone.batch_size, patience=alone.patience
-    )
+    rule = usual_rule(model) or "gradient"
+    return Choice(model, rule, alone.epochs, why, batch=alone.batch_size, patience=alone.patience)
 
 
 def choose(inputs: InputShape, outputs: OutputShape, *, task: TaskSpec, rows: int) -> Choice:
@@ -161,7 +161,7 @@ def settle_recipe(
         changes["training.epochs"] = choice.epochs
     if recipe.training.patience == "auto":
         chosen = choice.patience
-        if recipe.learning != "auto" and alone is None:
+        if recipe.learning != "auto" and not usual_rule(choice.model):
             settled = recipe.with_values({name: value for name, value in changes.items() if "." in name})
             chosen = usual_patience(settled, rows)
         changes["training.patience"] = chosen

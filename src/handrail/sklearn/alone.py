@@ -71,7 +71,7 @@ class LoneEstimator(NetworkEstimator):
         recipe = super()._recipe()
         changes: dict[str, Any] = {"data.task": alone.task}
         if self.learning == "auto":
-            changes["learning"] = usual_rule(self._spec)
+            changes["learning"] = usual_rule(self._spec) or "gradient"
         for name, usual in (("epochs", alone.epochs), ("patience", alone.patience)):
             if getattr(self, name) == "auto":
                 changes[f"training.{name}"] = usual

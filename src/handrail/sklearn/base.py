@@ -191,5 +191,7 @@ class NetworkEstimator(BaseEstimator):
 
 def _make_batch(pipeline: Pipeline, rows: Rows, target: Tensor) -> Batch:
     target, task = target.to(pipeline.device), pipeline.decoder
+    inputs = encode(cast(TableEncoder, pipeline.encoder), rows)
+    own = task.row_targets(inputs, pipeline.encoder)
     scaled = task.scale(target) if isinstance(task, ValueTask) else target
-    return Batch(encode(cast(TableEncoder, pipeline.encoder), rows), scaled)
+    return Batch(inputs, scaled if own is None else own)

@@ -10,6 +10,7 @@ from handrail.shapes import InputShape
 from handrail.tasks.alone.clusters import ClusterTask
 from handrail.tasks.alone.density import DensityTask
 from handrail.tasks.alone.memory import MemoryTask
+from handrail.tasks.alone.reconstruction import ReconstructionTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
 from handrail.tasks.masks import MaskTask
@@ -28,6 +29,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "clusters": ClusterTask,
     "memory": MemoryTask,
     "density": DensityTask,
+    "reconstruction": ReconstructionTask,
 }
 
 

@@ -46,7 +46,7 @@ class MaskTask(Task):
         self.register_buffer("log_weights", torch.zeros(len(spec.classes)).double(), persistent=False)
         self.written_as: dict[str, Any] = {"kind": "", "palette": []}
 
-    def fit(self, part: Part) -> None:
+    def fit(self, part: Part, encoder: RowEncoder) -> None:
         """Note how the training masks are written."""
         name = self.spec.targets[0]
         store: Any = part.stores[name]

@@ -56,7 +56,7 @@ class SequenceTask(Task):
         """The code that ends an answer."""
         return self.tokenizer.vocabulary
 
-    def fit(self, part: Part) -> None:
+    def fit(self, part: Part, encoder: RowEncoder) -> None:
         """Learn tokens and length of the answers in training rows.
 
         Raises: `HandrailError` without the package tokenizers where needed; `DataError` for empty answers.

@@ -85,8 +85,8 @@ class Task(nn.Module):
         self.spec, self.shape = spec, shape
         self._why = ""  # how the threshold was chosen, where there is one
 
-    def fit(self, part: Part) -> None:
-        """Learn from training rows what targets need: a scale, a vocabulary."""
+    def fit(self, part: Part, encoder: RowEncoder) -> None:
+        """Learn from training rows what targets and figures need: a scale, a vocabulary, a mean row."""
 
     @property
     def outputs(self) -> OutputShape:
@@ -97,16 +97,21 @@ class Task(nn.Module):
         """The targets of a part's rows as the loss takes them."""
         raise NotImplementedError
 
+    def row_targets(self, rows: Rows, encoder: RowEncoder) -> Rows | None:
+        """The targets that encoded rows are by themselves; None where they stand elsewhere, in `targets`."""
+        return None
+
     def training_data(self, rows: Rows, part: Part, encoder: RowEncoder) -> tuple[Rows, Rows]:
         """Inputs and targets for training; by default the encoded rows are the inputs."""
-        return rows, self.targets(part)
+        own = self.row_targets(rows, encoder)
+        return rows, self.targets(part) if own is None else own
 
     def forward(self, scores: Any) -> Any:
         """The answers for a batch from the network's scores."""
         raise NotImplementedError
 
-    def columns(self, scores: Any) -> dict[str, Any]:
-        """Answers without a target, as columns of the table of predictions, from the network's scores."""
+    def columns(self, network: nn.Module, rows: Rows) -> dict[str, Any]:
+        """Of a task without a target, the answers for encoded rows as columns of the table of predictions."""
         raise NotImplementedError
 
     def join_scores(self, scores: Sequence[Tensor]) -> Tensor:
@@ -167,8 +172,23 @@ class Task(nn.Module):
         """An outcome for `part` with what takes a look at the training rows: what codes are worth, say."""
         return outcome
 
-    def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
-        """What the report shows of a part besides; `outcome` are the answers for it."""
+    def pictures(
+        self,
+        network: nn.Module,
+        rows: Rows,
+        part: Part,
+        outcome: Outcome,
+        *,
+        train: Part,
+        encoder: RowEncoder,
+    ) -> list[Picture]:
+        """What the report shows of a part besides.
+
+        Arguments:
+            rows: the encoded rows of the part.
+            outcome: the answers for it.
+            train: the rows that the network was trained on, for what is shown of baselines.
+        """
         return []
 
     def held_out_outcome(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> Outcome:

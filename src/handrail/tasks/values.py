@@ -37,7 +37,7 @@ class ValueTask(Task):
     def outputs(self) -> int:
         return self.spec.outputs
 
-    def fit(self, part: Part) -> None:
+    def fit(self, part: Part, encoder: RowEncoder) -> None:
         self.learn(part.target)
 
     def learn(self, targets: Float[Tensor, "rows outputs"] | TargetWindows) -> None:

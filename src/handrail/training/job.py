@@ -31,6 +31,7 @@ USUAL_LOSS = {
     "clusters": "distance_to_nearest",
     "density": "negative_log_density",
     "memory": "state_energy",
+    "reconstruction": "mse",
 }
 
 _PROPER = frozenset(

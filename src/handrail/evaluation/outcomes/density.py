@@ -8,13 +8,12 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.evaluation.forms import Form, Mean
-from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome, Statistic
-from handrail.evaluation.outcomes.probes import PROBES, Probes
+from handrail.evaluation.outcomes.probes import CodeOutcome, Probes
 
 
 @dataclass(frozen=True, eq=False)
-class DensityOutcome(Outcome):
+class DensityOutcome(CodeOutcome):
     """The log-density of each row, in nats, in encoded units.
 
     Arguments:
@@ -38,14 +37,11 @@ class DensityOutcome(Outcome):
     def work(self) -> int:
         return 1 if self.probes is None else 3
 
-    def names(self) -> list[str]:
-        return [name for name in metric_names(self.task) if name not in PROBES or self.probes is not None]
-
     def statistics(self, names: Iterable[str]) -> list[Statistic]:
         selected = set(names)
 
         def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
-            metrics = {} if self.probes is None else self.probes.shares(weights, selected)
+            metrics = self._shares(weights, selected)
             if "log_likelihood" in selected:
                 metrics["log_likelihood"] = self.log_densities @ weights / weights.sum(axis=0)
             return metrics
@@ -53,8 +49,8 @@ class DensityOutcome(Outcome):
         return [statistic]
 
     def forms(self, names: Iterable[str]) -> dict[str, Form]:
-        mean = Mean(self.log_densities)
-        return {name: self.probes.form(name) if self.probes and name in PROBES else mean for name in names}
+        forms: dict[str, Form] = {"log_likelihood": Mean(self.log_densities), **self._probe_forms()}
+        return {name: forms[name] for name in names}
 
     def same_rows(self, other: Outcome) -> bool:
         return isinstance(other, DensityOutcome) and np.allclose(self.lengths, other.lengths, rtol=1e-5)

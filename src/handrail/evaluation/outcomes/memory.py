@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from handrail.evaluation.forms import Form, NoInterval, Ratio, Share
+from handrail.evaluation.forms import FEWEST_ROWS, Form, NoInterval, Ratio, Share
 from handrail.evaluation.outcomes import Outcome, Statistic
 from handrail.tools.words import plural
 
@@ -79,6 +79,11 @@ class MemoryOutcome(Outcome):
     def _unit_form(self) -> Form:
         """A few cues that lose most of their units may hold nearly all of the error."""
         wrong = 1 - self.right
+        few = int((wrong > 0).sum())
+        if 0 < few < FEWEST_ROWS:
+            return NoInterval(
+                f"only {plural(few, 'cue')} did not come back whole; at least {FEWEST_ROWS} are needed"
+            )
         worth = int(wrong.sum() ** 2 / max(float((wrong**2).sum()), 1e-300))
         if 0 < worth < _FEWEST_ERRORS:
             most = f"nearly all wrong units are in the equivalent of {plural(worth, 'cue')}"

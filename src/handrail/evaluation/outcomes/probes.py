@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from handrail.evaluation.forms import Form, Share
+from handrail.evaluation.metric_names import metric_names
+from handrail.evaluation.outcomes import Outcome
 
 PROBES = ("linear_probe", "neighbour_probe")
 _NEIGHBOURS = 5
@@ -41,6 +43,24 @@ class Probes:
 
     def form(self, name: str) -> Form:
         return Share(self.right[name] & self.known, self.known)
+
+
+class CodeOutcome(Outcome):
+    """An outcome of rows that have codes, which a label may judge."""
+
+    probes: Probes | None = None
+    "How well the label is told from the codes of the rows; None without a label, or without codes."
+
+    def names(self) -> list[str]:
+        return [name for name in metric_names(self.task) if name not in PROBES or self.probes is not None]
+
+    def _shares(
+        self, weights: Float[np.ndarray, "rows columns"], names: Iterable[str]
+    ) -> dict[str, np.ndarray]:
+        return {} if self.probes is None else self.probes.shares(weights, names)
+
+    def _probe_forms(self) -> dict[str, Form]:
+        return {} if self.probes is None else {name: self.probes.form(name) for name in PROBES}
 
 
 def fit_probes(before: Codes, known: Labels, codes: Codes, labels: Labels) -> Probes | None:

@@ -65,23 +65,25 @@ def write_samples(
             "generated": generation_section(pipeline, validation),
             "attention": attention_section(pipeline, shown, validation),
             **_numbered("inside", own_pictures(pipeline)),
-            **_answers(pipeline, shown, validation, outcome),
+            **_answers(pipeline, shown, validation, outcome, train=train),
         }
     save_sections(samples_path(folder, "validation"), sections)
 
 
-def write_test_samples(folder: Folder, pipeline: Pipeline, part: Part, outcome: Outcome) -> None:
+def write_test_samples(folder: Folder, pipeline: Pipeline, train: Part, part: Part, outcome: Outcome) -> None:
     """Write samples of the predictions for test rows, once their seal is open. Raises: `HandrailError`."""
     with torch.no_grad():
-        sections = _answers(pipeline, find_item_column(pipeline), part, outcome)
+        sections = _answers(pipeline, find_item_column(pipeline), part, outcome, train=train)
     save_sections(samples_path(folder, "test"), sections)
 
 
-def _answers(pipeline: Pipeline, shown: ItemColumn | None, part: Part, outcome: Outcome) -> Sections:
+def _answers(
+    pipeline: Pipeline, shown: ItemColumn | None, part: Part, outcome: Outcome, *, train: Part
+) -> Sections:
     pipeline.eval()
-    sections = _numbered(
-        "picture", pipeline.decoder.pictures(pipeline.network, pipeline.rows(part), part, outcome)
-    )
+    network, rows = pipeline.network, pipeline.rows(part)
+    pictures = pipeline.decoder.pictures(network, rows, part, outcome, train=train, encoder=pipeline.encoder)
+    sections = _numbered("picture", pictures)
     if isinstance(outcome, TableOutcome) and pipeline.task.is_forecast:
         return {"forecast": _forecast(pipeline, part, outcome)}
     if isinstance(pipeline.decoder, MaskTask):

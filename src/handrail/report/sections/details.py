@@ -26,7 +26,7 @@ from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
-_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters", "memory", "density")
+_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters", "memory", "density", "reconstruction")
 # Column, title, axis, what the rows are, and whether the values are counts.
 _HISTOGRAMS = {
     "mask": ("dice", "Dice of each image", "Dice", "images", False),
@@ -35,6 +35,7 @@ _HISTOGRAMS = {
     "clusters": ("silhouette", "Silhouette of each row", "silhouette", "rows", False),
     "memory": ("right", "Right units of each recall", "share of right units", "cues", False),
     "density": ("log_density", "Log-density of each row", "nats", "rows", False),
+    "reconstruction": ("reconstruction_error", "Error of each row", "mean squared error", "rows", False),
 }
 _ERRORS = {
     "regression": "Error",
@@ -46,6 +47,7 @@ _ERRORS = {
     "clusters": "Squared distance to the centre",
     "memory": "Units kept by an update",
     "density": "−log density in nats",
+    "reconstruction": "Mean squared error",
 }
 
 

@@ -130,6 +130,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "clusters": "divides the rows into clusters",
         "memory": "recalls stored patterns from damaged cues",
         "density": "tells how likely each row is",
+        "reconstruction": "gives rows back from a code",
     }
     classify = f"tells the {len(classes):,} classes of {targets} apart"
     return f"The {who} {actions.get(task['name'], classify)}"

@@ -22,7 +22,7 @@ from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.recipe.alone import takes_unit
 from handrail.tasks.alone.points import points_of
-from handrail.tasks.scoring import all_scores, scores_of
+from handrail.tasks.scoring import scores_of
 from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import list_some
 
@@ -231,7 +231,7 @@ def predict_columns(
         return pl.DataFrame({"prediction": texts}), []
     if not task.targets:
         rows: Any = pipeline.encoder.rows(features, table.stores)
-        return pl.DataFrame(pipeline.decoder.columns(all_scores(pipeline.network, rows))), []
+        return pl.DataFrame(pipeline.decoder.columns(pipeline.network, rows)), []
     answers = pipeline.answers(features, table.stores)
     if task.name == "regression":
         return _values(answers, task), []

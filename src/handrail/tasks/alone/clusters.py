@@ -108,7 +108,16 @@ class ClusterTask(Task):
         outcomes["random centres"] = replace(outcomes["random centres"], again=again)
         return Baselines(outcomes)
 
-    def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
+    def pictures(
+        self,
+        network: nn.Module,
+        rows: Rows,
+        part: Part,
+        outcome: Outcome,
+        *,
+        train: Part,
+        encoder: RowEncoder,
+    ) -> list[Picture]:
         """The clusters, and the labels beside them, in the plane of the two main components."""
         assert isinstance(outcome, ClusterOutcome)
         plane, centres = main_plane(points_of(network, rows), getattr(model_in(network), "centres", None))
@@ -120,15 +129,20 @@ class ClusterTask(Task):
             shown.append(Points("The label", plane, outcome.labels, outcome.classes, note, None, axes))
         return list(shown)
 
+    def take_decisions(self, other: Task) -> None:
+        """How many clusters there are."""
+        assert isinstance(other, ClusterTask)
+        self.clusters = other.clusters
+
     def facts(self) -> dict[str, Any]:
         return {"clusters": self.clusters}
 
     def restore(self, facts: dict[str, Any]) -> None:
         self.clusters = facts["clusters"]
 
-    def columns(self, scores: Float[Tensor, "rows clusters"]) -> dict[str, np.ndarray]:
+    def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
         """Of new rows the number of the cluster and the distance to its centre, in encoded units."""
-        nearest = scores.min(dim=1)
+        nearest = all_scores(network, rows).min(dim=1)
         return {"cluster": nearest.indices.cpu().numpy(), "distance": nearest.values.sqrt().cpu().numpy()}
 
 

@@ -39,6 +39,7 @@ def probe_label(
 
     None without a label, for one of more than 100 different values, and where too few rows have one.
     """
+    train = train.sample
     known, classes = label_codes(train, label)
     if label is None or known is None or len(classes) > _MOST_LABELS:
         return None

@@ -143,9 +143,9 @@ class DensityTask(Task):
     def restore(self, facts: dict[str, Any]) -> None:
         self.kind, self.told = facts["kind"], facts["told"]
 
-    def columns(self, scores: Float[Tensor, "rows figures"]) -> dict[str, np.ndarray]:
+    def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
         """Of new rows log p(x), in nats, in encoded units."""
-        return {"log_density": self(scores).cpu().numpy()}
+        return {"log_density": self(all_scores(network, rows)).cpu().numpy()}
 
 
 def _machine(network: nn.Module) -> EnergyModel:

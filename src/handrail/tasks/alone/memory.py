@@ -21,6 +21,7 @@ from handrail.network import model_in
 from handrail.shapes import NoTarget
 from handrail.tasks.alone.memory_pictures import memory_pictures
 from handrail.tasks.alone.points import points_before, points_of
+from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Baselines, Choice, Task
 
 _AT_ONCE = 1 << 24  # distances
@@ -131,7 +132,16 @@ class MemoryTask(Task):
     def _states(self, points: Tensor) -> Tensor:
         return torch.where(points > 0.5, 1.0, -1.0) if self.binary else points
 
-    def pictures(self, network: nn.Module, rows: Rows, part: Part, outcome: Outcome) -> list[Picture]:
+    def pictures(
+        self,
+        network: nn.Module,
+        rows: Rows,
+        part: Part,
+        outcome: Outcome,
+        *,
+        train: Part,
+        encoder: RowEncoder,
+    ) -> list[Picture]:
         """Recall beside the cue, the energy over the updates, and recall over the load."""
         memory = _memory(network)
         _, cues = self._cues(memory.patterns.float().cpu(), part)
@@ -144,9 +154,9 @@ class MemoryTask(Task):
         self.damage, self.tolerance = facts["damage"], facts["tolerance"]
         self.binary = facts["binary"]
 
-    def columns(self, scores: Float[Tensor, "rows 2"]) -> dict[str, np.ndarray]:
+    def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
         """Of new rows the energy, and whether the memory takes them for stored."""
-        figures = scores.cpu().numpy()
+        figures = all_scores(network, rows).cpu().numpy()
         return {"energy": figures[:, 0], "taken_for_stored": figures[:, 1] == 0}
 
 

@@ -1,8 +1,5 @@
 """Recall beside the cue, and the energy on the way there."""
 
-import math
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,6 +8,7 @@ from torch import Tensor
 from handrail.components.pictures import Lines, Picture, Tiles
 from handrail.layers.memory import Memory
 from handrail.shapes import ImageShape, InputShape
+from handrail.tasks.alone.points import as_pictures
 
 _SHOWN, _FOLLOWED, _LONGEST = 4, 100, 20
 
@@ -30,7 +28,7 @@ def memory_pictures(
     columns = torch.stack([cues[:_SHOWN], shown.cpu(), stored[:_SHOWN]], dim=1)  # [rows, 3, units]
     tiles = Tiles(
         "Recall beside the cue",
-        _as_pictures(columns.flatten(0, 1), shape),
+        as_pictures(columns.flatten(0, 1), shape),
         note="Stored patterns whose cues were damaged, what they call up, and what was stored."
         + ("" if isinstance(shape, ImageShape) else " Each square is a unit, in the order of the columns."),
         columns=3,
@@ -48,15 +46,3 @@ def _energy(memory: Memory, states: Float[Tensor, "rows units"]) -> Lines:
     axes = ("passes over the units", "energy")
     passes = np.arange(len(values), dtype=np.float64)
     return Lines("Energy over the updates", passes, curves, note, axes)
-
-
-def _as_pictures(states: Tensor, shape: InputShape) -> Float[np.ndarray, "pictures height width"]:
-    """Images as they are, their channels' mean; other patterns as the squarest block that holds them."""
-    values: Any = states.float()
-    if isinstance(shape, ImageShape):
-        return values.reshape(len(states), *shape).mean(dim=1).numpy()
-    units = states.shape[1]
-    width = units if units <= 8 else math.ceil(math.sqrt(units))
-    height = -(-units // width)
-    padded = torch.nn.functional.pad(values, (0, height * width - units))
-    return padded.reshape(len(states), height, width).numpy()

@@ -1,6 +1,7 @@
 """Rows of a part as points: what the model is given, flat, and what the label says of them."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from handrail.data.part import Part
 from handrail.data.rows import Rows, count, cut, to_device
 from handrail.errors import RecipeError
 from handrail.network import model_inputs
+from handrail.shapes import ImageShape, InputShape
 from handrail.tasks.scoring import device_of, rows_at_once
 
 _MOST_LABELS = 1000
@@ -26,22 +28,32 @@ def points_of(network: nn.Module, rows: Rows) -> Float[Tensor, "rows width"]:
     """Encoded rows as the model within a network is given them, flat, on the CPU."""
     network.eval()
     device = device_of(network)
-    return _gather(lambda inputs: model_inputs(network, to_device(inputs, device)), rows)
+    return torch.cat(list(_batches(lambda inputs: model_inputs(network, to_device(inputs, device)), rows)))
 
 
 @torch.inference_mode()
 def points_before(encoder: RowEncoder, part: Part) -> Float[Tensor, "rows width"]:
     """As `points_of`, for whoever has no network: nothing in front of a model is learned here."""
+    return torch.cat(list(_batches(front_of(encoder), part.encode_with(encoder))))
+
+
+@torch.inference_mode()
+def mean_before(encoder: RowEncoder, part: Part) -> Float[Tensor, " width"]:
+    """The mean of a part's rows as a model is given them, in double precision."""
+    sums = [points.double().sum(dim=0) for points in _batches(front_of(encoder), part.encode_with(encoder))]
+    return torch.stack(sums).sum(dim=0) / max(len(part), 1)
+
+
+def front_of(encoder: RowEncoder) -> nn.Module:
+    """What stands before a model, in evaluation; the identity where rows go in as they are."""
     front = encoder.front()
-    before = nn.Identity() if front is None else front.eval()
-    rows = part.encode_with(encoder)
-    return _gather(before, rows)
+    return nn.Identity() if front is None else front.eval()
 
 
-def _gather(before: Callable[[Any], Tensor], rows: Rows) -> Float[Tensor, "rows width"]:
+def _batches(before: Callable[[Any], Tensor], rows: Rows) -> Iterator[Float[Tensor, "batch width"]]:
     size = rows_at_once(rows)
-    parts = [before(cut(rows, start, start + size)) for start in range(0, max(count(rows), 1), size)]
-    return torch.cat([part.flatten(1).float().cpu() for part in parts])
+    for start in range(0, max(count(rows), 1), size):
+        yield before(cut(rows, start, start + size)).flatten(1).float().cpu()
 
 
 def main_plane(
@@ -59,6 +71,20 @@ def main_plane(
     plane = PCA(2, svd_solver="full" if points.shape[1] < 200 else "randomized", random_state=0)
     places = plane.fit_transform(points.numpy())
     return places, None if others is None else plane.transform(others.detach().cpu().numpy())
+
+
+def as_pictures(
+    states: Float[Tensor, "rows width"], shape: InputShape
+) -> Float[np.ndarray, "pictures height width"]:
+    """Images as they are, their channels' mean; other patterns as the squarest block that holds them."""
+    values: Any = states.float()
+    if isinstance(shape, ImageShape):
+        return values.reshape(len(states), *shape).mean(dim=1).numpy()
+    units = states.shape[1]
+    width = units if units <= 8 else math.ceil(math.sqrt(units))
+    height = -(-units // width)
+    padded = torch.nn.functional.pad(values, (0, height * width - units))
+    return padded.reshape(len(states), height, width).numpy()
 
 
 def refuse_learned_front(encoder: RowEncoder, task: str) -> None:

@@ -100,10 +100,15 @@ class ForkedProcesses:
         self.fallback.close()
 
     def _is_in_memory(self, assignment: Assignment) -> bool:
-        """Encode the rows of a group, which a copy could not; whether they lie in memory as numbers."""
+        """Encode the rows of a group, which a copy could not; whether they lie in memory as numbers.
+
+        A label that judges is read from the table after each trial, by polars, which hangs in a copy.
+        """
         recipe = self.workspace.settle_trial(assignment[0].members[0])
         rows = [self.workspace.rows_for(recipe, fold) for fold in range(len(self.workspace.divisions))]
-        return all(isinstance(fold.training_data.inputs, Tensor) for fold in rows)
+        return all(
+            isinstance(fold.training_data.inputs, Tensor) and fold.task.spec.label is None for fold in rows
+        )
 
 
 def make_executor(
