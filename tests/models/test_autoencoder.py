@@ -15,13 +15,13 @@ from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.gradient import Gradient
 from handrail.models.autoencoder import Autoencoder
 from handrail.objectives.objective import Objective
-from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape, numbers_in
+from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
 
 NOTHING = NoTarget("reconstruction")
 
 
 def digits() -> np.ndarray:
-    pixels = load_digits(return_X_y=True)[0] / 16
+    pixels = np.asarray(load_digits(return_X_y=True)[0]) / 16
     return (pixels - pixels.mean(axis=0)).astype(np.float32)
 
 
@@ -48,7 +48,7 @@ def test_without_hidden_layers_it_finds_the_plane_of_the_main_components(tied):
     assert least * (1 - 1e-4) <= error < 1.02 * least
     with torch.no_grad():
         axes = (model.decode(torch.eye(size)) - model.decode(torch.zeros(1, size))).numpy()
-    assert np.degrees(subspace_angles(axes.T, plane.components_.T).max()) < 5
+    assert np.degrees(subspace_angles(axes.T, np.asarray(plane.components_).T).max()) < 5
     codes = model.encode(torch.from_numpy(rows)).detach().numpy()
     assert np.degrees(subspace_angles(codes, plane.transform(rows)).max()) < 5
 
@@ -87,7 +87,7 @@ def test_tied_weights_are_held_once_and_stay_tied_in_a_copy():
 @pytest.mark.parametrize(
     "shape", [12, ImageShape(3, 4, 4), SeriesShape(2, 9), VolumeShape(1, 3, 4, 4)], ids=str
 )
-def test_rows_of_any_shape_are_given_back_flat(shape: InputShape):
+def test_rows_of_any_shape_are_given_back_flat(shape: int | ImageShape | SeriesShape | VolumeShape):
     width = numbers_in(shape)
     model = Autoencoder(shape, NOTHING)
     rows = torch.randn(5, *(shape if isinstance(shape, tuple) else (shape,)))

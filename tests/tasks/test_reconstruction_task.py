@@ -6,9 +6,11 @@ import pytest
 import torch
 from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
+from torch import Tensor
 
 from handrail.data.columns.schema import infer
-from handrail.data.encoders.row_encoder import fit_encoder
+from handrail.data.encoders.row_encoder import RowEncoder, fit_encoder
+from handrail.data.encoders.table import TableEncoder
 from handrail.data.part import Part
 from handrail.data.rows import FlatRows, cut, take
 from handrail.data.table import Table
@@ -30,18 +32,26 @@ def a_part(frame: pl.DataFrame, name: str = "train") -> Part:
     return Part(name, frame, frame, torch.zeros(len(frame), dtype=torch.int64), rows, Table(frame, "memory"))
 
 
-def a_task(frame: pl.DataFrame, **settings):
+def a_task(frame: pl.DataFrame) -> tuple[ReconstructionTask, TableEncoder, Part]:
     schema = infer(frame)
-    recipe = DataRecipe(encoding=settings)
-    encoder = fit_encoder(frame, schema, {}, recipe)
+    encoder = fit_encoder(frame, schema, {}, DataRecipe())
+    assert isinstance(encoder, TableEncoder)
     part = a_part(frame)
     task = ReconstructionTask(SPEC, encoder.shape)
     task.fit(part, encoder)
     return task, encoder, part
 
 
+def encoded(part: Part, encoder: RowEncoder) -> Tensor:
+    rows = part.encode_with(encoder)
+    assert isinstance(rows, Tensor)
+    return rows
+
+
 def wine() -> pl.DataFrame:
-    return pl.DataFrame(load_wine().data, schema=[f"c{place}" for place in range(13)])
+    return pl.DataFrame(
+        np.asarray(load_wine(return_X_y=True)[0]), schema=[f"c{place}" for place in range(13)]
+    )
 
 
 def an_outcome(errors: np.ndarray, spreads: np.ndarray) -> ReconstructionOutcome:
@@ -50,7 +60,7 @@ def an_outcome(errors: np.ndarray, spreads: np.ndarray) -> ReconstructionOutcome
 
 def test_a_table_is_its_own_target_without_a_copy():
     task, encoder, part = a_task(wine())
-    rows = part.encode_with(encoder)
+    rows = encoded(part, encoder)
     inputs, targets = task.training_data(rows, part, encoder)
     assert inputs is rows
     assert targets is rows
@@ -68,7 +78,7 @@ def test_the_target_of_other_rows_is_what_the_model_is_given():
 def test_figures_are_those_of_their_formulas():
     task, encoder, part = a_task(wine())
     model = Autoencoder(13, NoTarget("reconstruction"), code=3).eval()
-    rows = part.encode_with(encoder)
+    rows = encoded(part, encoder)
     task.settle_network(model)
     found = task.outcome(model, rows, part).measure()
     x = rows.double().numpy()
@@ -82,7 +92,7 @@ def test_figures_are_those_of_their_formulas():
 
 def test_the_usual_loss_is_the_error_and_other_losses_of_values_serve():
     task, encoder, part = a_task(wine())
-    rows = part.encode_with(encoder)
+    rows = encoded(part, encoder)
     model = Autoencoder(13, NoTarget("reconstruction"), code=3).eval()
     with torch.no_grad():
         loss, outputs = Objective("mse")(model, rows, rows)
@@ -94,7 +104,7 @@ def test_baselines_are_scikit_learns_components_and_the_mean_row():
     task, encoder, part = a_task(wine())
     task.settle_network(Autoencoder(13, NoTarget("reconstruction"), code=3))
     found = task.baselines(part.pick(np.arange(100)), part.pick(np.arange(100, 178)), encoder)
-    points = part.encode_with(encoder).double().numpy()
+    points = encoded(part, encoder).double().numpy()
     plane = PCA(3, svd_solver="full").fit(points[:100])
     back = plane.inverse_transform(plane.transform(points[100:]))
     expected = np.square(back - points[100:]).mean(axis=1)
@@ -142,7 +152,7 @@ def test_missing_numbers_count_as_filled_and_categories_as_one_of_several():
     frame = pl.DataFrame({"x": [1.0, None, 3.0, 8.0] * 6, "c": ["a", "b", "c", "a"] * 6})
     task, encoder, part = a_task(frame)
     assert encoder.feature_names == ["x", "x is missing", "c = a", "c = b", "c = c"]
-    points = part.encode_with(encoder)
+    points = encoded(part, encoder)
     assert points[1, 1] == 1
     assert points[1, 2:].tolist() == [0, 1, 0]
     back, _, left_out = encoder.decode(points)

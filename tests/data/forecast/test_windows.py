@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from handrail.data.columns.schema import infer
 from handrail.data.dataset import make_part
+from handrail.data.encoders.row_encoder import fit_encoder
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.forecast.plan import plan_windows
 from handrail.data.forecast.season import find_season
@@ -303,7 +304,8 @@ def test_targets_are_those_of_the_table_though_nothing_is_copied(gaps: bool) -> 
         assert torch.equal(part.target.columns(slice(1, 7, 2)), whole[:, 1:7:2])
     whole, plain = data.task.encode(data.train.raw), ValueTask(data.task, 1)
     task = ValueTask(data.task, 1)
-    task.fit(data.train)
+    encoder = fit_encoder(data.train.features, data.schema, data.train.stores, _forecast_recipe(frame))
+    task.fit(data.train, encoder)
     plain.learn(whole)
     assert torch.equal(task.mean, plain.mean)
     assert torch.equal(task.spread, plain.spread)
