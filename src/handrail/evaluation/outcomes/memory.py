@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from handrail.evaluation.forms import FEWEST_ROWS, Form, NoInterval, Ratio, Share
+from handrail.evaluation.forms import Form, NoInterval, Ratio, Share
 from handrail.evaluation.outcomes import Outcome, Statistic
 from handrail.tools.words import plural
 
-_FEWEST_ERRORS = 5
+_FEWEST_WRONG, _FEWEST_ERRORS = 10, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +80,9 @@ class MemoryOutcome(Outcome):
         """A few cues that lose most of their units may hold nearly all of the error."""
         wrong = 1 - self.right
         few = int((wrong > 0).sum())
-        if 0 < few < FEWEST_ROWS:
+        if 0 < few < _FEWEST_WRONG:
             return NoInterval(
-                f"only {plural(few, 'cue')} did not come back whole; at least {FEWEST_ROWS} are needed"
+                f"only {plural(few, 'cue')} did not come back whole; at least {_FEWEST_WRONG} are needed"
             )
         worth = int(wrong.sum() ** 2 / max(float((wrong**2).sum()), 1e-300))
         if 0 < worth < _FEWEST_ERRORS:
