@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from _worlds import FITTED_ON, Rng, World, swap
 from handrail.evaluation.outcomes.clusters import ClusterOutcome
 from handrail.evaluation.outcomes.density import DensityOutcome
 from handrail.evaluation.outcomes.memory import MemoryOutcome
+from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
 from handrail.evaluation.silhouettes import silhouettes
 from handrail.learning.kmeans import kmeans
 
@@ -84,6 +86,29 @@ class Points(World):
 
 
 @dataclass(frozen=True)
+class Planes(World):
+    """Points of four groups, given back from a plane that was fitted once; from a line as the baseline."""
+
+    spread: float = 1.0
+
+    @functools.cached_property
+    def networks(self):
+        rows = grouped(np.random.default_rng(1), FITTED_ON, self.spread)[0]
+        return {"network": PCA(2).fit(rows), "baseline": PCA(1).fit(rows)}, rows.mean(axis=0)
+
+    def draw(self, rng, rows, *, who=("network",)):
+        points, _ = grouped(rng, rows, self.spread)
+        (networks, mean), lengths, answers = self.networks, np.square(points).sum(axis=1), []
+        for name in who:
+            network = networks["baseline" if name == "baseline" else "network"]
+            seen = swap(points) if name == "equal" else points
+            given = network.inverse_transform(network.transform(seen))
+            errors, spreads = (np.square(seen - other).mean(axis=1) for other in (given, mean))
+            answers.append(ReconstructionOutcome(errors, spreads, lengths))
+        return answers
+
+
+@dataclass(frozen=True)
 class Bits(World):
     """Prototypes of 24 bits, one of them rare, with bits turned; the log-density of a model that knows them
     but for the chance of a turn, and of independent bits."""
@@ -143,6 +168,7 @@ WORLDS: dict[str, World] = {
     "clusters": Clusters(),
     "clusters far apart": Clusters(spread=0.35, agree=0.97),
     "density of points": Points(),
+    "reconstruction": Planes(),
     "density of bits": Bits(),
     "memory": Cues(),
     "memory, nearly perfect": Cues(whole=0.97, taken=0.005),
