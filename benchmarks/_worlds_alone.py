@@ -14,7 +14,7 @@ from handrail.evaluation.outcomes.clusters import ClusterOutcome
 from handrail.evaluation.outcomes.density import DensityOutcome
 from handrail.evaluation.outcomes.memory import MemoryOutcome
 from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
-from handrail.evaluation.silhouettes import silhouettes
+from handrail.evaluation.outcomes.silhouettes import silhouettes
 from handrail.learning.kmeans import kmeans
 
 GROUPS = np.array(

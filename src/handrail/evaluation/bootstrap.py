@@ -55,7 +55,7 @@ def measure_with_intervals(
     setting = Setting(confidence, resamples, seed, outcome.rows, outcome.block)
     bounded = [name for name, form in forms.items() if isinstance(form, Bounded)]
     left_out = leave_out(outcome, bounded, seed=seed) if bounded else {}
-    intervals = {name: Interval(np.nan, np.nan, np.nan) for name in values}
+    intervals = {name: Interval(np.nan, np.nan, np.nan, outcome.why_undefined(name)) for name in values}
     for name, form in forms.items():
         intervals[name] = _interval(values[name], bound(form, values[name], left_out.get(name), setting))
     return intervals

@@ -109,9 +109,11 @@ def _bound_by_jackknife(form: Bounded, value: float, left_out: np.ndarray, setti
         return NoInterval("it is the same whichever rows are left out")
     # Of n values, n·value − (n − 1)·(mean without each) is free of the bias that goes down with the rows.
     bias = freedom * (float(left_out.mean()) - value) if form.biased else 0.0
+    quantile = setting.quantile(_freedom(form.smaller, freedom))
+    if inside and (form.chance > setting.tail or value <= bias):  # log-odds of nearly 0 have no error
+        return Bounds(0.0, min(1.0, max(value - bias, 0.0) + quantile * error))
     centre = min(max(value - bias, _LEAST), 1 - _LEAST) if inside else round(value)
-    bounds = logistic(centre, error, setting.quantile(_freedom(form.smaller, freedom)), form.total)
-    return bounds._replace(low=0.0) if form.chance > setting.tail else bounds
+    return logistic(centre, error, quantile, form.total)
 
 
 def _freedom(smaller: int | None, freedom: float) -> float:

@@ -39,8 +39,8 @@ DESCRIPTIONS: dict[str, str] = {
     "character_error_rate": "Edits from answer to truth over the truth's length, in characters.",
     "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
     "silhouette": "How much nearer rows are to their own cluster than to the next, −1 to 1; mean over them.",
-    "stability": "Agreement with the clusters that k-means finds in resampled training rows: adjusted Rand "
-    "index, 0 as by chance, 1 the same; mean over 10 resamples.",
+    "stability": "Agreement with the clusters that k-means finds in resampled training rows (10,000 at "
+    "most): adjusted Rand index, 0 as by chance, 1 the same; mean over 10 resamples.",
     "label_information": "What clusters and labels tell of each other: mutual information, normalised.",
     "recalled": "Share of the damaged cues from which the whole stored pattern comes back.",
     "unit_accuracy": "Share of the units that are right in what the damaged cues call up.",

@@ -146,8 +146,10 @@ class BoltzmannMachine(EnergyModel):
         """The mean of each hidden unit."""
         v = x.flatten(1)
         total = self._log_sum(v).unsqueeze(1)
-        parts = [(terms - total).exp() @ h for h, terms in self._hidden_terms(v)]
-        return torch.stack(parts).sum(dim=0)
+        means = v.new_zeros(len(v), self.hidden)
+        for h, terms in self._hidden_terms(v):
+            means += (terms - total).exp() @ h
+        return means
 
     @torch.no_grad()
     def generate(

@@ -121,10 +121,12 @@ def interval(name: str, bounds: Mapping[str, float | None], *, prose: bool = Fal
 
 
 def no_interval(bounds: Mapping[str, Any]) -> str:
-    """`no interval, because only 3 rows are …`; empty where there is one, or no value."""
-    if bounds["value"] is None or bounds["low"] is not None:
-        return ""
+    """`no interval, because only 3 rows are …`, or why there is no value; or nothing."""
     reason = bounds.get("reason")
+    if bounds["value"] is None:
+        return f"not measured, because {reason}" if reason else ""
+    if bounds["low"] is not None:
+        return ""
     return f"no interval, because {reason}" if reason else "no interval"
 
 

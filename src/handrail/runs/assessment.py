@@ -173,12 +173,18 @@ def measure_beside(
     others = task.baselines(train, part, encoder, choice)
     whole, settings = part.table.is_undivided, recipe.evaluation
     measured = {name: figures(other, settings, whole=whole) for name, other in others.items()}
+    told = outcome.names()
+    measured = {name: each for name, each in measured.items() if any(map(_is_known, map(each.get, told)))}
     metric = task.fair_metric or outcome.names()[0]
     return figures(outcome, settings, whole=whole), {
         "baselines": measured,
         "baseline_remarks": others.remarks,
         "comparison": compare(outcome, others, settings, metric=metric, whole=whole),
     }
+
+
+def _is_known(figure: Mapping[str, Any] | None) -> bool:
+    return figure is not None and figure["value"] is not None
 
 
 def make_choice(

@@ -14,6 +14,7 @@ from handrail.errors import RecipeError
 from handrail.network import model_in
 from handrail.sklearn.alone import LoneEstimator
 from handrail.sklearn.base import ARRAYS
+from handrail.tasks.uses import uses_of
 
 
 def _decodes(estimator: Any) -> bool:
@@ -41,6 +42,10 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Lone
     def fit(self, X: Any, y: Any = None) -> "NetworkTransformer":  # noqa: N803
         """Train from the beginning. Raises: as `NetworkClusterer.fit`."""
         rows = self._fit_alone(X)
+        if "encode" not in uses_of(self.pipeline_.decoder, self.network_):
+            raise RecipeError(
+                f"model: {self._spec} makes no codes of rows; choose another, such as autoencoder."
+            )
         self._n_features_out = self.transform(X[:1] if hasattr(X, "__getitem__") else rows).shape[1]
         return self
 

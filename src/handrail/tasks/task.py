@@ -140,6 +140,9 @@ class Task(nn.Module):
     def settle_network(self, network: nn.Module) -> None:
         """Find what follows from the fitted network alone, such as the constant of its density."""
 
+    def note_size(self, network: nn.Module) -> None:
+        """Note what baselines take over from a network, fitted or not: how many clusters, how long a code."""
+
     @property
     def decisions(self) -> dict[str, float]:
         """What was chosen on validation rows."""

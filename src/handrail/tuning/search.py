@@ -280,7 +280,8 @@ class _Search:
         if all(result.failure for result in ranking):
             reasons = list(dict.fromkeys(result.failure for result in ranking))[:3]
             raise TrainingError([f"every trial failed; the search is in '{self.folder.path}'.", *reasons])
-        baselines = self.workspace.measure_baselines(self.measurement)
+        best = self.trials[ranking[0].number, ranking[0].rung]
+        baselines = self.workspace.measure_baselines(self.measurement, best)
         summary = {"space": self.space, "method": choose_method(self.asked, self.space)}
         summary |= make_summary(self.trials, ranking, baselines, self._criterion)
         summary |= self._choose(summary)

@@ -156,15 +156,19 @@ class Workspace:
         outcome = task.held_out_outcome(network, prepared.rows, prepared.validation, recipe.evaluation)
         return outcome, task.fair_metric or outcome.names()[0]
 
-    def measure_baselines(self, measurement: Measurement) -> dict[str, tuple[float, np.ndarray]]:
+    def measure_baselines(self, measurement: Measurement, best: Trial) -> dict[str, tuple[float, np.ndarray]]:
         """The metric of each baseline and its resamples, as means over the folds.
 
         Baselines are fitted on the training rows of each fold, as the base recipe encodes them, and choose
         thresholds as the trials do. One more always gives the answer that is best by the metric.
+
+        Arguments:
+            best: the trial whose number of clusters or size of code they have.
         """
         prepared = [self.rows_for(self.recipe, fold) for fold in range(len(self.divisions))]
         known = np.concatenate([part.target.numpy() for part in (prepared[0].train, prepared[0].validation)])
-        folds = [self._baselines(rows, measurement.metric, known) for rows in prepared]
+        network = self.network(self.settle_trial(best), 0)
+        folds = [self._baselines(rows, measurement.metric, known, network) for rows in prepared]
         figures = {}
         for name in [name for name in folds[0] if all(name in fold for fold in folds)]:
             value = sum(measurement.measure(fold[name]) for fold in folds) / len(folds)
@@ -178,11 +182,15 @@ class Workspace:
             if not (name.startswith("always ") and figure[0] == usual)  # the same answers under another name
         }
 
-    def _baselines(self, rows: PreparedRows, metric: str, known: np.ndarray) -> dict[str, Outcome]:
+    def _baselines(
+        self, rows: PreparedRows, metric: str, known: np.ndarray, network: nn.Module
+    ) -> dict[str, Outcome]:
         settings = self.recipe.evaluation
         choice = Choice(rows.train, rows.validation, rows.encoder, settings, held_out=True)
-        outcomes = rows.task.baselines(rows.train, rows.validation, rows.encoder, choice)
-        return outcomes | best_constant(rows.task.spec, known, rows.validation.target.numpy(), metric)
+        task = copy.deepcopy(rows.task)
+        task.note_size(network)
+        outcomes = task.baselines(rows.train, rows.validation, rows.encoder, choice)
+        return outcomes | best_constant(task.spec, known, rows.validation.target.numpy(), metric)
 
 
 class _NoNetwork(nn.Module):

@@ -6,8 +6,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from handrail.evaluation.forms import Share
-from handrail.evaluation.outcomes.probes import PROBES, Probes, fit_probes
+from handrail.evaluation.bootstrap import measure_with_intervals
+from handrail.evaluation.forms import NoInterval, Share
+from handrail.evaluation.outcomes.density import DensityOutcome
+from handrail.evaluation.outcomes.probes import PROBES, Probes, draw_labelled, fit_probes
 
 
 def groups(rows: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +20,7 @@ def groups(rows: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def probes(*each: np.ndarray) -> Probes:
     found = fit_probes(*each)
-    assert found is not None
+    assert isinstance(found, Probes)
     return found
 
 
@@ -36,7 +38,9 @@ def test_they_are_logistic_regression_and_five_neighbours():
 def test_rows_without_a_label_count_nowhere_and_new_labels_are_never_right():
     (before, known), (codes, labels) = groups(300, seed=0), groups(200, seed=1)
     part = np.where(np.arange(200) < 50, -1, np.where(np.arange(200) < 80, 3, labels))
-    few = probes(before, np.where(np.arange(300) < 100, -1, known), codes, part)
+    drawn = draw_labelled(np.where(np.arange(300) < 100, -1, known))
+    assert sorted(drawn) == list(range(100, 300))
+    few = probes(before[drawn], known[drawn], codes, part)
     assert few.known.sum() == 150
     for name in PROBES:
         assert not few.right[name][50:80].any()
@@ -46,10 +50,23 @@ def test_rows_without_a_label_count_nowhere_and_new_labels_are_never_right():
         assert few.shares(np.ones((200, 1)), [name])[name] == pytest.approx(form.hits.sum() / 150)
 
 
-@pytest.mark.parametrize("labels", [np.zeros(200, int), np.full(200, -1)])
-def test_where_training_rows_know_fewer_than_two_labels_there_are_none(labels):
-    codes, fresh = groups(200, seed=1)
-    assert fit_probes(codes, labels, codes, fresh) is None
+@pytest.mark.parametrize(
+    ("known", "labels", "codes", "reason"),
+    [
+        (np.zeros(200, int), np.arange(200) % 2, 0.0, "fewer than two different labels"),
+        (np.arange(200) % 2, np.full(200, -1), 0.0, "none of these rows has a label"),
+        (np.arange(200) % 2, np.arange(200) % 2, np.nan, "not finite"),
+    ],
+)
+def test_where_there_are_no_probes_the_reason_is_said(known, labels, codes, reason):
+    rows, _ = groups(200, seed=1)
+    found = fit_probes(rows, known, rows + codes, labels)
+    assert isinstance(found, NoInterval)
+    assert reason in found.reason
+    outcome = DensityOutcome(np.arange(200.0), np.ones(200), probes=found)
+    told = measure_with_intervals(outcome, resamples=50)["linear_probe"]
+    assert np.isnan(told.value)
+    assert reason in told.reason
 
 
 def test_a_code_without_any_sense_is_worth_no_more_than_chance():

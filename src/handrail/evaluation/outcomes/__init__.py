@@ -44,6 +44,10 @@ class Outcome(ABC):
         """The metrics in the order of the report, the main one first; see `metric_names.DESCRIPTIONS`."""
         return metric_names(self.task)
 
+    def why_undefined(self, name: str) -> str:
+        """Why the rows do not define a metric, where more can be said than that; follows “because”."""
+        return ""
+
     def measure(self) -> dict[str, float]:
         """All metrics; not a number where the rows do not define one."""
         names, weights, metrics = self.names(), np.ones((self.rows, 1)), {}

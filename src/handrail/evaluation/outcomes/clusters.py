@@ -12,11 +12,12 @@ from jaxtyping import Float, Int
 from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form, Mean, NoInterval, Ratio
 from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome, Statistic
-from handrail.evaluation.silhouettes import Silhouettes
+from handrail.evaluation.outcomes.silhouettes import Silhouettes
 from handrail.tools.words import plural
 
 _FEWEST_OTHERS = 3
 _SHUFFLES, _FEW_ROWS = 999, 5_000  # of labels, and rows above which a formula does as well
+_FEWEST_EXPECTED = 5  # in each cell, for the formula
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +146,7 @@ class ClusterOutcome(Outcome):
 def _by_chance(table: Int[np.ndarray, "clusters labels"]) -> float:
     """How often clusters and labels that know nothing of each other tell as much as these.
 
-    Of few rows, by shuffled labels; of many, by 2·rows·(mutual information) as χ².
+    By shuffled labels; of many rows, where each cell expects some, by 2·rows·(mutual information) as χ².
 
     Source: Wilks 1938; Fisher 1935 (shuffling)
     """
@@ -154,7 +155,7 @@ def _by_chance(table: Int[np.ndarray, "clusters labels"]) -> float:
     rows, shape = int(table.sum()), table.shape
     told = float(xlogy(table, table).sum())  # all else is the same however the labels are shuffled
     sums = [table.sum(axis=axis) for axis in (1, 0)]
-    if rows > _FEW_ROWS:
+    if rows > _FEW_ROWS and np.outer(*sums).min() >= _FEWEST_EXPECTED * rows:
         apart = sum(float(xlogy(each, each).sum()) for each in sums) - rows * np.log(rows)
         freedom = math.prod(max(int((each > 0).sum()) - 1, 1) for each in sums)
         return float(chdtrc(freedom, 2 * (told - apart)))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from handrail.evaluation.forms import Form, Mean
 from handrail.evaluation.outcomes import Outcome, Statistic
-from handrail.evaluation.outcomes.probes import CodeOutcome, Probes
+from handrail.evaluation.outcomes.probes import CodeOutcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +20,11 @@ class DensityOutcome(CodeOutcome):
         log_densities: log p(x).
         lengths: squared, of each row, by which rows are told apart.
         labels: what the label says of each row; None without one.
-        probes: how well the label is told from the codes of the rows, where there are both.
     """
 
     log_densities: Float[np.ndarray, " rows"]
     lengths: Float[np.ndarray, " rows"]
     labels: tuple[str | None, ...] | None = None
-    probes: Probes | None = None
     task: str = "density"
 
     @property

@@ -80,12 +80,14 @@ class MemoryOutcome(Outcome):
         """A few cues that lose most of their units may hold nearly all of the error."""
         wrong = 1 - self.right
         few = int((wrong > 0).sum())
-        if 0 < few < _FEWEST_WRONG:
+        if few == 0:
+            return NoInterval("every cue came back whole")
+        if few < _FEWEST_WRONG:
             return NoInterval(
                 f"only {plural(few, 'cue')} did not come back whole; at least {_FEWEST_WRONG} are needed"
             )
         worth = int(wrong.sum() ** 2 / max(float((wrong**2).sum()), 1e-300))
-        if 0 < worth < _FEWEST_ERRORS:
+        if worth < _FEWEST_ERRORS:
             most = f"nearly all wrong units are in the equivalent of {plural(worth, 'cue')}"
             return NoInterval(f"{most}; at least {_FEWEST_ERRORS} are needed")
         return Ratio(wrong, np.ones(self.rows), outer="complement")

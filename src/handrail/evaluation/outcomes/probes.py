@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from handrail.evaluation.forms import Form, Share
+from handrail.evaluation.forms import Form, NoInterval, Share
 from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome
 
@@ -45,33 +45,51 @@ class Probes:
         return Share(self.right[name] & self.known, self.known)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CodeOutcome(Outcome):
-    """An outcome of rows that have codes, which a label may judge."""
+    """An outcome of rows that have codes, which a label may judge.
 
-    probes: Probes | None = None
-    "How well the label is told from the codes of the rows; None without a label, or without codes."
+    Arguments:
+        probes: how well the label is told from the codes, or why not; None without a label, or without codes.
+    """
+
+    probes: Probes | NoInterval | None = None
 
     def names(self) -> list[str]:
         return [name for name in metric_names(self.task) if name not in PROBES or self.probes is not None]
 
+    def why_undefined(self, name: str) -> str:
+        unknown = name in PROBES and isinstance(self.probes, NoInterval)
+        return self.probes.reason if unknown and isinstance(self.probes, NoInterval) else ""
+
     def _shares(
         self, weights: Float[np.ndarray, "rows columns"], names: Iterable[str]
     ) -> dict[str, np.ndarray]:
-        return {} if self.probes is None else self.probes.shares(weights, names)
+        if isinstance(self.probes, Probes):
+            return self.probes.shares(weights, names)
+        unknown = np.full(weights.shape[1], np.nan)
+        return dict.fromkeys(set(names) & set(PROBES), unknown) if self.probes else {}
 
     def _probe_forms(self) -> dict[str, Form]:
-        return {} if self.probes is None else {name: self.probes.form(name) for name in PROBES}
+        return {name: self.probes.form(name) for name in PROBES} if isinstance(self.probes, Probes) else {}
 
 
-def fit_probes(before: Codes, known: Labels, codes: Codes, labels: Labels) -> Probes | None:
+def draw_labelled(labels: Labels) -> Int[np.ndarray, " drawn"]:
+    """The places of at most 5,000 rows with a label, drawn at random."""
+    return np.random.default_rng(_SEED).permutation(np.flatnonzero(labels >= 0))[:_MOST_ROWS]
+
+
+def fit_probes(before: Codes, known: Labels, codes: Codes, labels: Labels) -> Probes | NoInterval:
     """A linear classifier (multinomial logistic regression) of standardised codes, and the vote of the five
-    nearest codes; fitted on at most 5,000 rows, drawn at random.
+    nearest codes.
 
     Arguments:
-        before: codes of training rows. known: their labels, −1 where there is none.
-        codes, labels: of the rows to be judged; a label that training rows lack is never right.
+        before: codes of training rows. known: their labels.
+        codes, labels: of the rows to be judged; −1 where there is no label, and a label that training rows
+            lack is never right.
 
-    Returns: None where fewer than two labels are known of training rows, or none of the others.
+    Returns: a reason where fewer than two labels are known of training rows, none of the others, or where
+        codes are not finite.
 
     Source: Alain & Bengio 2017 (linear probes); Fix & Hodges 1951 (nearest neighbours)
     """
@@ -81,17 +99,19 @@ def fit_probes(before: Codes, known: Labels, codes: Codes, labels: Labels) -> Pr
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rows = np.random.default_rng(_SEED).permutation(np.flatnonzero(known >= 0))[:_MOST_ROWS]
-    if len(np.unique(known[rows])) < 2 or not (labels >= 0).any():
-        return None
-    neighbours = min(_NEIGHBOURS, len(rows))
+    if len(np.unique(known)) < 2:
+        return NoInterval("training rows have fewer than two different labels")
+    if not (labels >= 0).any():
+        return NoInterval("none of these rows has a label")
+    if not (np.isfinite(before).all() and np.isfinite(codes).all()):
+        return NoInterval("some codes are not finite")
     probes = {
         "linear_probe": make_pipeline(StandardScaler(), LogisticRegression(max_iter=_ITERATIONS)),
-        "neighbour_probe": KNeighborsClassifier(neighbours),
+        "neighbour_probe": KNeighborsClassifier(min(_NEIGHBOURS, len(before))),
     }
     right = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is near enough
         for name, probe in probes.items():
-            right[name] = probe.fit(before[rows], known[rows]).predict(codes) == labels
+            right[name] = probe.fit(before, known).predict(codes) == labels
     return Probes(labels >= 0, right)

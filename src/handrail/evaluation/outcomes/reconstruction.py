@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from handrail.evaluation.forms import Form, Ratio
 from handrail.evaluation.outcomes import Outcome, Statistic
-from handrail.evaluation.outcomes.probes import CodeOutcome, Probes
+from handrail.evaluation.outcomes.probes import CodeOutcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,6 @@ class ReconstructionOutcome(CodeOutcome):
         spreads: sᵢ, the mean of (x − m)² over the numbers of row i, with m the mean training row.
         lengths: squared, of each row, by which rows are told apart.
         labels: what the label says of each row; None without one.
-        probes: how well the label is told from the codes of the rows, where there is one.
 
     Source: Pearson 1901
     """
@@ -33,7 +32,6 @@ class ReconstructionOutcome(CodeOutcome):
     lengths: Float[np.ndarray, " rows"]
     labels: tuple[str | None, ...] | None = None
     remark: str = ""
-    probes: Probes | None = None
     task: str = "reconstruction"
 
     @property

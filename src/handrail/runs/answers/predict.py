@@ -124,8 +124,7 @@ def read_rows(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_ba
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
-    if not problems:
-        warnings += _beyond_units(pipeline, features, table)
+    warnings += _beyond_units(pipeline, features, table)
     warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
     return ReadRows(features, troubles, [*_remarks(table), *warnings])
 

@@ -16,13 +16,13 @@ from handrail.data.rows import Rows
 from handrail.errors import DataError
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.clusters import ClusterOutcome
-from handrail.evaluation.silhouettes import silhouettes
+from handrail.evaluation.outcomes.silhouettes import silhouettes
 from handrail.layers.distances import squared_distances
 from handrail.learning.kmeans import kmeans, nearest
 from handrail.network import model_in
-from handrail.shapes import NoTarget
+from handrail.shapes import NoTarget, numbers_in
 from handrail.tasks.alone.points import label_codes, main_plane, points_before, points_of
-from handrail.tasks.scoring import all_scores
+from handrail.tasks.scoring import all_scores, device_of
 from handrail.tasks.task import Baselines, Choice, Task
 
 _SEED = 17
@@ -52,8 +52,13 @@ class ClusterTask(Task):
         return scores.argmin(dim=1)
 
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
-        """Note how many clusters there are, for the baselines."""
-        self.clusters = all_scores(network, rows).shape[1]
+        self.note_size(network)
+
+    @torch.inference_mode()
+    def note_size(self, network: nn.Module) -> None:
+        """How many clusters there are."""
+        row = torch.zeros(1, numbers_in(self.shape), device=device_of(network))
+        self.clusters = model_in(network).eval()(row).shape[1]
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         return self._outcome(all_scores(network, rows).cpu(), points_of(network, rows), part)

@@ -1,6 +1,8 @@
 """Codes of rows, and what they are worth: how well the label is told from them."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,15 +14,20 @@ from torch import Tensor, nn
 from handrail.data.columns.values import as_labels
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
-from handrail.evaluation.outcomes.probes import Probes, fit_probes
+from handrail.evaluation.forms import NoInterval
+from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcomes.probes import CodeOutcome, Probes, draw_labelled, fit_probes
 from handrail.network import model_in
 from handrail.tasks.alone.points import label_codes, points_before
 from handrail.tasks.scoring import device_of
+from handrail.tasks.task import Task
+from handrail.tasks.uses import uses_of
+from handrail.tools.words import plural
 
 Points = Float[Tensor, "rows width"]
 Encode = Callable[[Points], Float[Tensor, "rows code"]]
 ROWS_THEMSELVES = "rows as encoded"  # what probes of codes are compared with
-_MOST_LABELS = 100
+MOST_PROBED = 100  # labels
 _ROWS_AT_ONCE = 8192
 
 
@@ -32,19 +39,44 @@ def codes_of(network: nn.Module, points: Points) -> Float[Tensor, "rows code"]:
     return torch.cat([model.encode(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
 
 
+class CodeTask(Task):
+    """A task whose networks may have codes, which the label judges where there is one."""
+
+    def judge(
+        self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
+    ) -> Outcome:
+        """With what the codes are worth."""
+        assert isinstance(outcome, CodeOutcome)
+        if "encode" not in uses_of(self, network):
+            return outcome
+        return self.probed(outcome, partial(codes_of, network), train=train, part=part, encoder=encoder)
+
+    def probed(
+        self, outcome: CodeOutcome, encode: Encode, *, train: Part, part: Part, encoder: RowEncoder
+    ) -> CodeOutcome:
+        """An outcome with probes of these codes, where there is a label."""
+        label = self.spec.label
+        if label is None:
+            return outcome
+        return replace(outcome, probes=probe_label(encode, label, train=train, part=part, encoder=encoder))
+
+
 def probe_label(
-    encode: Encode, label: str | None, *, train: Part, part: Part, encoder: RowEncoder
-) -> Probes | None:
+    encode: Encode, label: str, *, train: Part, part: Part, encoder: RowEncoder
+) -> Probes | NoInterval:
     """How well the label of a part's rows is told from their codes, by probes of those of training rows.
 
-    None without a label, for one of more than 100 different values, and where too few rows have one.
+    They are fitted on at most 5,000 training rows, drawn at random.
     """
     train = train.sample
     known, classes = label_codes(train, label)
-    if label is None or known is None or len(classes) > _MOST_LABELS:
-        return None
-    before, codes = (encode(points_before(encoder, each)).double().numpy() for each in (train, part))
-    return fit_probes(before, known, codes, _as_before(part, label, classes))
+    if known is None or len(classes) > MOST_PROBED:
+        values = plural(train.raw[label].drop_nulls().n_unique(), "different value")
+        return NoInterval(f"'{label}' has {values} in training rows; probes take 2 to {MOST_PROBED}")
+    rows = draw_labelled(known)
+    points = points_before(encoder, train)[rows], points_before(encoder, part)
+    before, codes = (encode(each).double().numpy() for each in points)
+    return fit_probes(before, known[rows], codes, _as_before(part, label, classes))
 
 
 def _as_before(part: Part, label: str, classes: tuple[str, ...]) -> Int[np.ndarray, " rows"]:

@@ -1,8 +1,6 @@
 """Density: how likely rows are, without a target."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +19,7 @@ from handrail.layers.energy_model import EnergyModel
 from handrail.models.annealing import base_biases, log_z
 from handrail.network import model_in, models_in
 from handrail.shapes import InputShape, NoTarget, numbers_in
-from handrail.tasks.alone.codes import ROWS_THEMSELVES, codes_of, probe_label
+from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask
 from handrail.tasks.alone.points import points_before, points_of
 from handrail.tasks.baselines.densities import (
     chow_liu,
@@ -39,7 +37,7 @@ _BASELINES: dict[str, dict[str, Fitted]] = {
 }
 
 
-class DensityTask(Task):
+class DensityTask(CodeTask):
     """Figures of a row `[rows, figures]` to the first, log p(x) in nats.
 
     The constant log Z of a network is a fact of its weights, found once when it is settled: exactly where
@@ -109,17 +107,6 @@ class DensityTask(Task):
         lengths = np.square(points, dtype=np.float64).sum(axis=1)
         return DensityOutcome(log_densities.astype(np.float64), lengths, labels)
 
-    def judge(
-        self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
-    ) -> Outcome:
-        """With what the codes are worth, where there is a label."""
-        assert isinstance(outcome, DensityOutcome)
-        if not hasattr(model_in(network), "encode"):
-            return outcome
-        encode, label = partial(codes_of, network), self.spec.label
-        probes = probe_label(encode, label, train=train, part=part, encoder=encoder)
-        return replace(outcome, probes=probes)
-
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
     ) -> Baselines:
@@ -131,10 +118,11 @@ class DensityTask(Task):
                 outcomes[name] = self._outcome(fitted(known, points), points, part)
             except (ValueError, np.linalg.LinAlgError) as error:
                 left_out[name] = f"not fitted: {error}"
-        probes = probe_label(lambda rows: rows, self.spec.label, train=train, part=part, encoder=encoder)
-        if probes is not None:
+        if self.spec.label is not None:
             unknown = self._outcome(np.full(len(points), np.nan), points, part)
-            outcomes[ROWS_THEMSELVES] = replace(unknown, probes=probes)
+            outcomes[ROWS_THEMSELVES] = self.probed(
+                unknown, lambda rows: rows, train=train, part=part, encoder=encoder
+            )
         return Baselines(outcomes, left_out=left_out)
 
     def facts(self) -> dict[str, Any]:

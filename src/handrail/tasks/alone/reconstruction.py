@@ -1,8 +1,6 @@
 """Reconstruction: rows given back from a code, without a target."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,20 +16,19 @@ from handrail.data.rows import FlatRows, Rows, take
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
-from handrail.network import model_in
 from handrail.shapes import InputShape, NoTarget, numbers_in
-from handrail.tasks.alone.codes import ROWS_THEMSELVES, codes_of, probe_label
+from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask, codes_of
 from handrail.tasks.alone.points import front_of, mean_before, points_before, points_of
 from handrail.tasks.alone.reconstruction_pictures import code_map, reconstruction_pictures, shown_rows
 from handrail.tasks.baselines.components import PrincipalComponents, principal_components
 from handrail.tasks.scoring import all_scores
-from handrail.tasks.task import Baselines, Choice, Task
+from handrail.tasks.task import Baselines, Choice
 from handrail.tools.words import plural
 
 Reconstruct = Callable[[np.ndarray], np.ndarray]
 
 
-class ReconstructionTask(Task):
+class ReconstructionTask(CodeTask):
     """Reconstructions `[rows, width]` of rows as the model is given them, beside the rows.
 
     The target of a row is the row itself, as the model is given it: encoded, standardised and flat. A missing
@@ -69,12 +66,12 @@ class ReconstructionTask(Task):
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         self.settle_network(network)
 
-    @torch.inference_mode()
     def settle_network(self, network: nn.Module) -> None:
-        """Note how many numbers the code has, for the baselines."""
-        model: Any = model_in(network).eval()
-        row = torch.zeros(1, len(self.mean), device=self.mean.device)
-        self.code = model.encode(row).shape[1]
+        self.note_size(network)
+
+    def note_size(self, network: nn.Module) -> None:
+        """How many numbers the code has."""
+        self.code = codes_of(network, torch.zeros(1, len(self.mean))).shape[1]
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         points = points_of(network, rows).numpy()
@@ -92,31 +89,24 @@ class ReconstructionTask(Task):
             remark,
         )
 
-    def judge(
-        self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
-    ) -> Outcome:
-        """With what the codes are worth, where there is a label."""
-        assert isinstance(outcome, ReconstructionOutcome)
-        label, encode = self.spec.label, partial(codes_of, network)
-        return replace(outcome, probes=probe_label(encode, label, train=train, part=part, encoder=encoder))
-
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
     ) -> Baselines:
         """The main components, and the mean row; without a network, the size of the code is not known."""
         points = points_before(encoder, part).numpy()
         mean = self.mean.cpu().numpy()
-        probe = partial(probe_label, label=self.spec.label, train=train, part=part, encoder=encoder)
+        rows: Any = {"train": train, "part": part, "encoder": encoder}
         outcomes: dict[str, Outcome] = {}
         if self.code:
             plane = self._plane(train, encoder)
             outcome = self._outcome(plane.reconstruct(points), points, part, plane.remark)
-            probes = probe(lambda rows: torch.from_numpy(plane.encode(rows.numpy())))
-            outcomes["PCA"] = replace(outcome, probes=probes)
+            outcomes["PCA"] = self.probed(
+                outcome, lambda points: torch.from_numpy(plane.encode(points.numpy())), **rows
+            )
         outcomes["mean row"] = self._outcome(np.broadcast_to(mean, points.shape), points, part)
-        if self.code and (probes := probe(lambda rows: rows)) is not None:
+        if self.code and self.spec.label is not None:
             unknown = self._outcome(np.full(points.shape, np.nan), points, part)
-            outcomes[ROWS_THEMSELVES] = replace(unknown, probes=probes)
+            outcomes[ROWS_THEMSELVES] = self.probed(unknown, lambda points: points, **rows)
         left_out = {} if self.code else {"PCA": "left out: codes of several sizes are compared"}
         return Baselines(outcomes, left_out=left_out)
 
@@ -147,7 +137,7 @@ class ReconstructionTask(Task):
         )  # [rows, 3, width]
         return [
             *reconstruction_pictures(beside, self.shape),
-            code_map(model_in(network), points, part, self.spec.label),
+            code_map(network, points, part, self.spec.label),
         ]
 
     @property

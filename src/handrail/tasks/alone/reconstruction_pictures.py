@@ -1,7 +1,5 @@
 """Rows beside what became of them, and the map of their codes."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -10,11 +8,12 @@ from torch import Tensor, nn
 from handrail.components.pictures import Lines, Picture, Points, Tiles
 from handrail.data.part import Part
 from handrail.shapes import ImageShape, InputShape, SeriesShape, VolumeShape
+from handrail.tasks.alone.codes import codes_of
 from handrail.tasks.alone.points import as_pictures, label_codes, main_plane
 
 _SHOWN, _SERIES = 6, 3
 _FEWEST = 16  # numbers in a row that make a picture
-_HEADINGS = ("row", "autoencoder", "PCA")
+_HEADINGS = ("row", "network", "PCA")
 _NOTE = "From the row with the smallest error to that with the largest."
 
 
@@ -63,11 +62,11 @@ def _series(beside: Float[Tensor, "rows 3 width"], shape: SeriesShape) -> list[P
 
 
 @torch.inference_mode()
-def code_map(model: nn.Module, points: Float[Tensor, "rows width"], part: Part, label: str | None) -> Points:
+def code_map(
+    network: nn.Module, points: Float[Tensor, "rows width"], part: Part, label: str | None
+) -> Points:
     """The codes in the plane, coloured by the label where there is one; larger codes by their main plane."""
-    encoder: Any = model.eval()
-    device = next(model.parameters()).device
-    codes = torch.cat([encoder.encode(batch.to(device)).float().cpu() for batch in points.split(8192)])
+    codes = codes_of(network, points).float()
     axes, note = ("code 1", "code 2"), "The codes themselves."
     if codes.shape[1] > 2:
         axes = ("first main component", "second main component")
