@@ -6,7 +6,7 @@ test pictures alike, as in Salakhutdinov & Murray 2008; by a threshold the figur
 opened when all trainings have ended. log Z is found by annealed importance sampling at the inverse
 temperatures of the paper, from 100 chains.
 
-    HANDRAIL_DATA=folder python experiments/rbm_mnist.py [--epochs 100 250] [--at-once 2] [--threads 1]
+    HANDRAIL_DATA=folder python experiments/rbm_mnist.py [--epochs 60 180] [--at-once 2] [--threads 1]
 
 Each number of epochs is a training of its own, whose rate falls to its end. Writes
 `benchmarks/results/rbm_mnist.md` and a picture of fantasies, at the ends of chains that began at noise.
@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[1]
 RULE = {
     "persistent": True,
     "steps": 1,
-    "learning_rate": 0.05,
+    "learning_rate": 0.1,
     "final": 0.01,
     "momentum": 0.5,
     "weight_decay": 1e-4,
@@ -245,7 +245,7 @@ def as_text(found: Sequence[Found], checked: str, *, rows: int, asked: argparse.
 
 def main(arguments: Sequence[str] | None = None) -> list[Found]:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--epochs", type=int, nargs="+", default=[100, 250], help="one training each")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[60, 180], help="one training each")
     parser.add_argument("--at-once", type=int, default=2, help="trainings side by side, each in a process")
     parser.add_argument("--threads", type=int, default=1, help="of each training")
     parser.add_argument("--units", type=int, default=500)
