@@ -181,12 +181,13 @@ def test_a_code_as_large_as_the_row_is_allowed_and_its_baseline_explained(tmp_pa
 
 
 @pytest.mark.slow
-def test_a_search_with_a_label_ends(tmp_path):
-    """Codes of several sizes compete, so there is no PCA; labels are not read in a forked process."""
+def test_a_search_with_a_label_ends_and_stands_beside_pca(tmp_path):
+    """With a code of the best trial's size; labels are not read in a forked process."""
     changes = {**CHANGES, "training.epochs": 3, "data.label": "group", "tuning.workers": 2}
     space = {"model.autoencoder.code": [1, 2], "model.autoencoder.tied": [False, True]}
     search = handrail.tune(a_table(), changes=changes, space=space, out=tmp_path / "search")
     assert len(search.table) == 4
+    assert {"PCA", "mean row"} <= set(search.summary["baselines"])
 
 
 def bars(folder, size: int = 8):

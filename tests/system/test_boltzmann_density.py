@@ -63,6 +63,19 @@ def fitted(p: np.ndarray, path: Path, *, hidden: int, epochs: int, rows: int = 2
     return fit(drawn_table(p, rows), changes=changes, out=path)
 
 
+def test_without_hidden_units_a_label_judges_no_codes(tmp_path):
+    """There are none; the label still stands beside the rows."""
+    rows = np.random.default_rng(0).integers(0, 2, (120, 4))
+    table = pl.DataFrame({f"bit_{place}": rows[:, place] for place in range(4)}).with_columns(
+        group=np.where(rows[:, 0], "a", "b")
+    )
+    changes = {"model": "boltzmann", "data.label": "group", "training.epochs": 2, **QUICK}
+    run = fit(table, changes=changes, out=tmp_path / "run")
+    assert "linear_probe" not in run.summary["metrics"]
+    assert "rows as encoded" not in run.summary["baselines"]
+    assert run.test()["metrics"]["log_likelihood"]["value"] < 0
+
+
 def test_visible_units_alone_learn_what_pairs_tell(tmp_path: Path) -> None:
     """Ackley, Hinton & Sejnowski 1985: on eight visible units the divergence falls below 0.05 nats."""
     p = pairwise_distribution()

@@ -40,6 +40,7 @@ def test_clusters_find_the_groups(run):
     assert stability["low"] is None
     assert run.summary["comparison"]["verdict"] == "better"
     assert {"one cluster", "random centres"} == set(run.summary["baselines"])
+    assert "Learns clusters, without a target, from 3 columns of" in run.card()
 
 
 def test_shuffled_labels_change_no_fitted_bit(run, tmp_path):

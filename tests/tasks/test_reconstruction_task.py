@@ -141,7 +141,7 @@ def test_many_numbers_are_sampled_and_that_is_said(monkeypatch):
     assert principal_components(points, 2).remark == "fitted on 30 of 100 training rows"
 
 
-def test_where_codes_of_several_sizes_compete_there_is_no_pca():
+def test_before_the_size_of_the_code_is_known_there_is_no_pca():
     task, encoder, part = a_task(wine())
     found = task.baselines(part, part, encoder)
     assert set(found) == {"mean row"}

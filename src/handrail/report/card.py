@@ -1,6 +1,7 @@
 """The model card: what the model is, from what, how good, and what to mind."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from handrail.errors import visible
@@ -37,7 +38,7 @@ def model_card(run: RunRecord) -> str:
     caveats = caveats or "- The checks of the data found nothing to warn of."
     return f"""# {recipe.name}
 
-Predicts {targets} ({task["name"]}) from {len(summary["columns"])} columns of {code(str(summary["source"]))}.
+{_aim(task, targets)} {len(summary["columns"])} columns of {code(str(summary["source"]))}.
 
 - {sizes}
 - {size}, {plain(inputs(training["inputs"]))}, {plain(best_epochs(summary))}
@@ -87,6 +88,15 @@ def code(text: str) -> str:
 
 def _reference(found: re.Match[str] | str) -> str:
     return f"&#{ord(found if isinstance(found, str) else found[0])};"
+
+
+def _aim(task: Mapping[str, Any], targets: str) -> str:
+    """`Predicts y (binary) from`; without a target `Learns clusters, without a target, from`."""
+    return (
+        f"Predicts {targets} ({task['name']}) from"
+        if targets
+        else f"Learns {task['name']}, without a target, from"
+    )
 
 
 def _replicas_line(replicas: Replicas | None) -> str:

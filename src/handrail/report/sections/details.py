@@ -38,6 +38,8 @@ _HISTOGRAMS = {
     "reconstruction": ("reconstruction_error", "Error of each row", "mean squared error", "rows", False),
 }
 _ERRORS = {
+    "binary": "Probability given to the truth",
+    "multi-class": "Probability given to the truth",
     "regression": "Error",
     "multi-label": "Largest error",
     "mask": "1 − Dice",
@@ -85,7 +87,7 @@ def part_view(
         "confusion": matrix,
         "decision": wording.decision(task, {**{"decisions": summary["decisions"]}, **results}),
         "labels": labels,
-        "error_label": _ERRORS.get(task["name"], "Probability given to the truth"),
+        "error_label": _ERRORS[task["name"]],
         "hardest": _hardest(results["hardest"], task["name"], thumbnails(sections, part)),
     }
 

@@ -133,7 +133,8 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "reconstruction": "gives rows back from a code",
     }
     classify = f"tells the {len(classes):,} classes of {targets} apart"
-    return f"The {who} {actions.get(task['name'], classify)}"
+    actions |= {"binary": classify, "multi-class": classify}
+    return f"The {who} {actions[task['name']]}"
 
 
 def _quote(names: Iterable[str]) -> str:

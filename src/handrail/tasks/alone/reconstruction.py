@@ -107,7 +107,7 @@ class ReconstructionTask(CodeTask):
         if self.code and self.spec.label is not None:
             unknown = self._outcome(np.full(points.shape, np.nan), points, part)
             outcomes[ROWS_THEMSELVES] = self.probed(unknown, lambda points: points, **rows)
-        left_out = {} if self.code else {"PCA": "left out: codes of several sizes are compared"}
+        left_out = {} if self.code else {"PCA": "left out: the size of the code is not known"}
         return Baselines(outcomes, left_out=left_out)
 
     def _plane(self, train: Part, encoder: RowEncoder) -> PrincipalComponents:
