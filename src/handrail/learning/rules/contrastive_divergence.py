@@ -30,7 +30,8 @@ class ContrastiveDivergence(Rule):
     independent units. Between Gaussian and rectified units, weights are kept small enough for a density.
 
     Arguments:
-        steps: k.
+        steps: k, at first.
+        final_steps: k at the last step, towards which it grows evenly; without it k stays as it is.
         persistent: chains go on from step to step.
         learning_rate: η at first; `auto` is 0.1, for rectified units 0.03, for Gaussian ones 0.01.
         final: η falls linearly to this share of itself at the last step.
@@ -39,7 +40,8 @@ class ContrastiveDivergence(Rule):
 
     Raises: `RecipeError` for penalties, which it does not follow.
 
-    Source: Hinton 2002; Tieleman 2008 (persistent); Hinton 2012 (settings)
+    Source: Hinton 2002; Tieleman 2008 (persistent); Salakhutdinov & Murray 2008 (growing k);
+    Hinton 2012 (settings)
     """
 
     models: ClassVar[tuple[str, ...]] = ("rbm",)
@@ -48,13 +50,15 @@ class ContrastiveDivergence(Rule):
         self,
         *,
         steps: Count = 1,
+        final_steps: Count | None = None,
         persistent: bool = False,
         learning_rate: Positive | Literal["auto"] = "auto",
         final: Share = 0.1,
         momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5,
         weight_decay: Annotated[float, Field(ge=0)] = 1e-4,
     ) -> None:
-        self.steps, self.persistent, self.rate = steps, persistent, learning_rate
+        self.steps, self.final_steps = steps, steps if final_steps is None else final_steps
+        self.persistent, self.rate = persistent, learning_rate
         self.final, self.momentum, self.weight_decay = final, momentum, weight_decay
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
@@ -79,9 +83,13 @@ class ContrastiveDivergence(Rule):
         self.chains = torch.zeros(0, inner.weights.shape[1], device=device)
 
     @property
+    def _way(self) -> float:
+        """The share of the training that is over."""
+        return min(1.0, self.taken / max(1, self.planned - 1))
+
+    @property
     def learning_rate(self) -> float:
-        way = min(1.0, self.taken / max(1, self.planned - 1))
-        return self.first * (1 - (1 - self.final) * way)
+        return self.first * (1 - (1 - self.final) * self._way)
 
     @torch.no_grad()
     def step(self, model: nn.Module, batch: Batch) -> Measures:
@@ -121,10 +129,11 @@ class ContrastiveDivergence(Rule):
         machine, generator = self.machine, self.generator
         begun = self.persistent and len(self.chains) > 0
         h = self.chains if begun else machine.draw_hidden(given, generator)
-        for step in range(self.steps):
+        steps = round(self.steps + (self.final_steps - self.steps) * self._way)
+        for step in range(steps):
             v = machine.draw_visible(machine.visible_input(h), generator)
             inputs = machine.hidden_input(v)
-            if self.persistent or step < self.steps - 1:
+            if self.persistent or step < steps - 1:
                 h = machine.draw_hidden(inputs, generator)
         if self.persistent:
             self.chains = h
