@@ -97,7 +97,9 @@ def write_parts(mnist: Path, folder: Path, *, most: int) -> dict[str, str]:
     return {name: str(folder / f"{name}.npz") for name in parts}
 
 
-def train(job: tuple[int, int], *, parts: Mapping[str, str], threads: int, runs: Path) -> tuple[Path, float]:
+def train(
+    job: tuple[int, int, int], *, parts: Mapping[str, str], threads: int, runs: Path
+) -> tuple[Path, float]:
     """Fit one machine; the folder of its run, and the seconds that processors were at work for its training.
 
     The last weights count, as the rate has fallen to its end.
