@@ -30,7 +30,20 @@ def test_the_machine_on_mnist(tmp_path, monkeypatch):
     mnist.mkdir(parents=True)
     write_digits(mnist, "train", 120)
     write_digits(mnist, "t10k", 40)
-    settings = ["--epochs", "1", "3", "--at-once", "1", "--units", "4", "--temperatures", "100"]
+    settings = [
+        "--epochs",
+        "1",
+        "3",
+        "--steps",
+        "1",
+        "2",
+        "--at-once",
+        "1",
+        "--units",
+        "4",
+        "--temperatures",
+        "100",
+    ]
     found = rbm_mnist.main([*settings, "--data", str(tmp_path / "data"), "--out", str(tmp_path)])
     assert [each.epochs for each in found] == [1, 3]
     for each in found:

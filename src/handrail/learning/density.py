@@ -56,9 +56,13 @@ class DensityRule(Rule, Generic[Model]):
         self.speed = {name: torch.zeros_like(machine.get_parameter(name).detach()) for name in self.parts}
 
     @property
+    def progress(self) -> float:
+        """The share of the training that is over."""
+        return min(1.0, self.taken / max(1, self.planned - 1))
+
+    @property
     def learning_rate(self) -> float:
-        way = min(1.0, self.taken / max(1, self.planned - 1))
-        return self.first * (1 - (1 - self.final) * way)
+        return self.first * (1 - (1 - self.final) * self.progress)
 
     @torch.no_grad()
     def step(self, model: nn.Module, batch: Batch) -> Measures:

@@ -78,6 +78,17 @@ def test_visible_biases_begin_as_those_of_independent_units():
     torch.testing.assert_close(machine.visible_bias.detach().sigmoid(), shares, atol=0.005, rtol=0)
 
 
+def test_gibbs_steps_grow_to_the_end():
+    machine, rule = begin(ROWS, steps=1, final_steps=5)
+    counts, draw = [], machine.draw_visible
+    machine.draw_visible = lambda *given: counts.append(rule.taken) or draw(*given)  # type: ignore
+    for _ in range(100):
+        rule.step(machine, batch_of(ROWS))
+    steps = [counts.count(step) for step in range(100)]
+    assert steps == sorted(steps)
+    assert (steps[0], steps[50], steps[99]) == (1, 3, 5)
+
+
 def test_it_goes_on_to_the_bit():
     machine, rule = begin(ROWS, persistent=True)
     for _ in range(3):

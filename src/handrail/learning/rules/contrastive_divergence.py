@@ -27,7 +27,8 @@ class ContrastiveDivergence(DensityRule[RBM]):
     independent units. Between Gaussian and rectified units, weights are kept small enough for a density.
 
     Arguments:
-        steps: k.
+        steps: k, at first.
+        final_steps: k at the last step, towards which it grows evenly; without it k stays as it is.
         persistent: chains go on from step to step.
         learning_rate: η at first; `auto` is 0.1, for rectified units 0.03, for Gaussian ones 0.01.
         final: η falls linearly to this share of itself at the last step.
@@ -36,7 +37,8 @@ class ContrastiveDivergence(DensityRule[RBM]):
 
     Raises: `RecipeError` for penalties, which it does not follow.
 
-    Source: Hinton 2002; Tieleman 2008 (persistent); Hinton 2012 (settings)
+    Source: Hinton 2002; Tieleman 2008 (persistent); Salakhutdinov & Murray 2008 (growing k);
+    Hinton 2012 (settings)
     """
 
     models: ClassVar[tuple[str, ...]] = ("rbm",)
@@ -46,6 +48,7 @@ class ContrastiveDivergence(DensityRule[RBM]):
         self,
         *,
         steps: Count = 1,
+        final_steps: Count | None = None,
         persistent: bool = False,
         learning_rate: Positive | Literal["auto"] = "auto",
         final: Share = 0.1,
@@ -53,7 +56,8 @@ class ContrastiveDivergence(DensityRule[RBM]):
         weight_decay: NonNegative = 1e-4,
     ) -> None:
         super().__init__(final=final, momentum=momentum, weight_decay=weight_decay)
-        self.steps, self.persistent, self.rate = steps, persistent, learning_rate
+        self.steps, self.final_steps = steps, steps if final_steps is None else final_steps
+        self.persistent, self.rate = persistent, learning_rate
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Set the visible biases by the rows."""
@@ -78,10 +82,11 @@ class ContrastiveDivergence(DensityRule[RBM]):
         machine, generator = self.machine, self.generator
         begun = self.persistent and len(self.chains) > 0
         h = self.chains if begun else machine.draw_hidden(given, generator)
-        for step in range(self.steps):
+        steps = round(self.steps + (self.final_steps - self.steps) * self.progress)
+        for step in range(steps):
             v = machine.draw_visible(machine.visible_input(h), generator)
             inputs = machine.hidden_input(v)
-            if self.persistent or step < self.steps - 1:
+            if self.persistent or step < steps - 1:
                 h = machine.draw_hidden(inputs, generator)
         if self.persistent:
             self.chains = h
