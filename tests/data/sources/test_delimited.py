@@ -316,3 +316,12 @@ def test_large_and_small_files_together(monkeypatch, file):
     assert table.frame["x"].to_list() == ["0.1234567890123"] * 11
     assert table.frame["y"].to_list() == ["1.2345678901234"] * 9 + ["1.50"] * 2
     assert table.row_name(10) == "line 3 of small.csv"
+
+
+def test_a_tab_within_quotes_does_not_make_columns_by_white_space(tmp_path) -> None:
+    """A name of two words and a value of two words stand evenly by white space, too."""
+    path = tmp_path / "table.csv"
+    path.write_text('when\tplace\tsize (cm)\tx\n21/01/95\t"tab\there"\tc; d\t3.5\n', encoding="utf-8")
+    table = read(path)
+    assert table.frame.columns == ["when", "place", "size (cm)", "x"]
+    assert table.frame.row(0)[1] == "tab\there"

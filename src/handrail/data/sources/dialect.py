@@ -147,7 +147,9 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
     plain = [""] if '"' in text else []  # where there are no double quotes, both read the same
     quotes = [quote] if quote is not None else ['"', *single, *plain]
     best, best_score = None, (0.0, 0.0, 0.0)
-    single_spaces = WHITESPACE in delimiters and _has_words_between_tabs(text)
+    single_spaces = WHITESPACE in delimiters and any(
+        _has_words_between_tabs(text, each) for each in ("", quotes[0])
+    )
     for candidate in (Dialect(d, q) for q in quotes for d in delimiters):
         if candidate.delimiter == WHITESPACE and single_spaces:
             continue
@@ -164,12 +166,12 @@ def find_dialect(text: str, *, delimiter: str | None, quote: str | None, suffix:
     return Dialect(likely, quotes[0])
 
 
-def _has_words_between_tabs(text: str) -> bool:
+def _has_words_between_tabs(text: str, quote: str) -> bool:
     """Whether tabs alone divide the lines evenly, and what stands between them has single spaces at most.
 
     Such spaces are within names and numbers (`full name`, `12 %`), also where each row has equally many.
     """
-    dialect = Dialect("\t", "")
+    dialect = Dialect("\t", quote)
     rows = sample_rows(text, dialect)
     return _score(rows, dialect)[0] == 1.0 and not any("  " in value for row in rows for value in row)
 
