@@ -36,7 +36,6 @@ _LOOKS = {
         "category",
     ),
 }
-_MONTHS = ((1, 13), (1800, 2200))  # as numbers with decimals: 4.2019 and 2019.04
 _DIGITS = {"%Y%m%d": (16000101, 21991231), "%Y%m": (190001, 209912)}
 
 
@@ -197,14 +196,11 @@ def _find_digits(train: Part, schema: Schema) -> list[Finding]:
     details = {}
     for column in schema.of_kind("numeric"):
         values = train.features[column.name]
-        low, high = values.min(), values.max()
-        if low is None:
-            continue
-        within = any(first <= float(low) <= float(high) < end for first, end in _MONTHS)  # pyright: ignore
-        if column.why != "as given" and within and (months := _as_months(values)) is not None:
+        if column.why != "as given" and (months := _as_months(values)) is not None:
             details[column.name] = f"{months[0]} as {find_point_months(months)}"
+        low, high = values.min(), values.max()
         for form, (first, last) in _DIGITS.items():
-            if not first <= float(low) <= float(high) <= last:  # pyright: ignore
+            if low is None or not first <= float(low) <= float(high) <= last:  # pyright: ignore
                 continue
             if column.why != "as given" and _are_digits(values.drop_nulls().unique(), form):
                 details[column.name] = f"{as_labels(values.drop_nulls())[0]} as {form}"
@@ -222,8 +218,8 @@ def _find_digits(train: Part, schema: Schema) -> list[Finding]:
 
 def _as_months(values: pl.Series) -> pl.Series | None:
     """Months with a point in a source whose numbers have no last zeros, such as a data frame."""
-    known = values.drop_nulls()
-    return spell_months(known) if known.n_unique() >= _FEWEST_MONTHS else None
+    months = spell_months(values.drop_nulls())  # which is quick to say no
+    return months if months is not None and months.n_unique() >= _FEWEST_MONTHS else None
 
 
 def _are_digits(values: pl.Series, form: str) -> bool:
