@@ -25,8 +25,10 @@ from handrail.cli.options import (
     Quiet,
     Reading,
     ReplaceRun,
+    ReplaceSearch,
     RunOut,
     RunPath,
+    SearchOut,
     Settings,
     Target,
     Trust,
@@ -123,12 +125,8 @@ def tune(
     target: Target = None,
     model: Model = None,
     label: Label = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Search folder; by default runs/NAME-search-TIME.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the search in this folder.")
-    ] = False,
+    out: SearchOut = None,
+    overwrite: ReplaceSearch = False,
     settings: Settings = None,
     refit: Annotated[
         bool,

@@ -44,6 +44,10 @@ Model = Annotated[
 ]
 RunOut = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")]
 ReplaceRun = Annotated[bool, typer.Option("--overwrite", help="Replace the run in this folder.")]
+SearchOut = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Search folder; by default runs/NAME-search-TIME.")
+]
+ReplaceSearch = Annotated[bool, typer.Option("--overwrite", help="Replace the search in this folder.")]
 OpenSeal = Annotated[
     bool, typer.Option("--test", help="Open the seal afterwards and measure on the test rows.")
 ]
