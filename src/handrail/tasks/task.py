@@ -65,6 +65,24 @@ class Choice:
     seconds: float = 60.0
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A part and the answers for it, for whoever draws them.
+
+    Arguments:
+        rows: the encoded rows of the part.
+        outcome: the answers of the network.
+        train: the rows that it was trained on, for what is shown of baselines.
+    """
+
+    network: nn.Module
+    rows: Rows
+    part: Part
+    outcome: Outcome
+    train: Part
+    encoder: RowEncoder
+
+
 class Task(nn.Module):
     """The last layer of the pipeline, and the task's side of training.
 
@@ -175,23 +193,8 @@ class Task(nn.Module):
         """An outcome for `part` with what takes a look at the training rows: what codes are worth, say."""
         return outcome
 
-    def pictures(
-        self,
-        network: nn.Module,
-        rows: Rows,
-        part: Part,
-        outcome: Outcome,
-        *,
-        train: Part,
-        encoder: RowEncoder,
-    ) -> list[Picture]:
-        """What the report shows of a part besides.
-
-        Arguments:
-            rows: the encoded rows of the part.
-            outcome: the answers for it.
-            train: the rows that the network was trained on, for what is shown of baselines.
-        """
+    def pictures(self, answered: Answered) -> list[Picture]:
+        """What the report shows of a part besides."""
         return []
 
     def held_out_outcome(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> Outcome:

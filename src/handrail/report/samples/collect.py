@@ -40,6 +40,7 @@ from handrail.shapes import ImageShape
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.scoring import scores_of
+from handrail.tasks.task import Answered
 from handrail.training.seeds import fix_seed
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
@@ -82,8 +83,8 @@ def _answers(
 ) -> Sections:
     pipeline.eval()
     network, rows = pipeline.network, pipeline.rows(part)
-    pictures = pipeline.decoder.pictures(network, rows, part, outcome, train=train, encoder=pipeline.encoder)
-    sections = _numbered("picture", pictures)
+    answered = Answered(network, rows, part, outcome, train, pipeline.encoder)
+    sections = _numbered("picture", pipeline.decoder.pictures(answered))
     if isinstance(outcome, TableOutcome) and pipeline.task.is_forecast:
         return {"forecast": _forecast(pipeline, part, outcome)}
     if isinstance(pipeline.decoder, MaskTask):

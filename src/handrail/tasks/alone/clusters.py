@@ -23,7 +23,7 @@ from handrail.network import model_in
 from handrail.shapes import NoTarget, numbers_in
 from handrail.tasks.alone.points import label_codes, main_plane, points_before, points_of
 from handrail.tasks.scoring import all_scores, device_of
-from handrail.tasks.task import Baselines, Choice, Task
+from handrail.tasks.task import Answered, Baselines, Choice, Task
 
 _SEED = 17
 _REFITS, _MOST_ROWS = 10, 10_000  # resamples of training rows, and the rows of each
@@ -113,19 +113,12 @@ class ClusterTask(Task):
         outcomes["random centres"] = replace(outcomes["random centres"], again=again)
         return Baselines(outcomes)
 
-    def pictures(
-        self,
-        network: nn.Module,
-        rows: Rows,
-        part: Part,
-        outcome: Outcome,
-        *,
-        train: Part,
-        encoder: RowEncoder,
-    ) -> list[Picture]:
+    def pictures(self, answered: Answered) -> list[Picture]:
         """The clusters, and the labels beside them, in the plane of the two main components."""
+        network, outcome = answered.network, answered.outcome
         assert isinstance(outcome, ClusterOutcome)
-        plane, centres = main_plane(points_of(network, rows), getattr(model_in(network), "centres", None))
+        centres = getattr(model_in(network), "centres", None)
+        plane, centres = main_plane(points_of(network, answered.rows), centres)
         names = tuple(f"cluster {code}" for code in range(self.clusters))
         axes = ("first main component", "second main component")
         shown = [Points("Clusters", plane, outcome.codes, names, _PLANE, centres, axes)]

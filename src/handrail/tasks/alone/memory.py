@@ -22,7 +22,7 @@ from handrail.shapes import NoTarget
 from handrail.tasks.alone.memory_pictures import memory_pictures
 from handrail.tasks.alone.points import points_before, points_of
 from handrail.tasks.scoring import all_scores
-from handrail.tasks.task import Baselines, Choice, Task
+from handrail.tasks.task import Answered, Baselines, Choice, Task
 
 _AT_ONCE = 1 << 24  # distances
 
@@ -132,19 +132,10 @@ class MemoryTask(Task):
     def _states(self, points: Tensor) -> Tensor:
         return torch.where(points > 0.5, 1.0, -1.0) if self.binary else points
 
-    def pictures(
-        self,
-        network: nn.Module,
-        rows: Rows,
-        part: Part,
-        outcome: Outcome,
-        *,
-        train: Part,
-        encoder: RowEncoder,
-    ) -> list[Picture]:
+    def pictures(self, answered: Answered) -> list[Picture]:
         """Recall beside the cue, the energy over the updates, and recall over the load."""
-        memory = _memory(network)
-        _, cues = self._cues(memory.patterns.float().cpu(), part)
+        memory = _memory(answered.network)
+        _, cues = self._cues(memory.patterns.float().cpu(), answered.part)
         return memory_pictures(memory, self.shape, cues.states, cues.stored)
 
     def facts(self) -> dict[str, Any]:

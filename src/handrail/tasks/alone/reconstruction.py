@@ -22,7 +22,7 @@ from handrail.tasks.alone.points import front_of, mean_before, points_before, po
 from handrail.tasks.alone.reconstruction_pictures import code_map, reconstruction_pictures, shown_rows
 from handrail.tasks.baselines.components import PrincipalComponents, principal_components
 from handrail.tasks.scoring import all_scores
-from handrail.tasks.task import Baselines, Choice
+from handrail.tasks.task import Answered, Baselines, Choice
 from handrail.tools.words import plural
 
 Reconstruct = Callable[[np.ndarray], np.ndarray]
@@ -113,20 +113,11 @@ class ReconstructionTask(CodeTask):
     def _plane(self, train: Part, encoder: RowEncoder) -> PrincipalComponents:
         return principal_components(points_before(encoder, train.sample).numpy(), self.code)
 
-    def pictures(
-        self,
-        network: nn.Module,
-        rows: Rows,
-        part: Part,
-        outcome: Outcome,
-        *,
-        train: Part,
-        encoder: RowEncoder,
-    ) -> list[Picture]:
+    def pictures(self, answered: Answered) -> list[Picture]:
         """Some rows beside their reconstructions and those of the main components; a map of the codes."""
-        points = points_of(network, rows)
-        chosen = shown_rows(outcome.errors())
-        plane = self._plane(train, encoder)
+        network, rows = answered.network, answered.rows
+        points, chosen = points_of(network, rows), shown_rows(answered.outcome.errors())
+        plane = self._plane(answered.train, answered.encoder)
         beside = torch.stack(
             [
                 points[chosen],
@@ -137,7 +128,7 @@ class ReconstructionTask(CodeTask):
         )  # [rows, 3, width]
         return [
             *reconstruction_pictures(beside, self.shape),
-            code_map(network, points, part, self.spec.label),
+            code_map(network, points, answered.part, self.spec.label),
         ]
 
     @property
