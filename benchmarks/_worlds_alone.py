@@ -80,7 +80,9 @@ class Points(World):
         for name in who:
             network = self.networks["baseline" if name == "baseline" else "network"]
             answers.append(
-                DensityOutcome(network.score_samples(swap(points) if name == "equal" else points), lengths)
+                DensityOutcome(
+                    network.score_samples(swap(points) if name == "equal" else points), lengths=lengths
+                )
             )
         return answers
 
@@ -104,7 +106,7 @@ class Planes(World):
             seen = swap(points) if name == "equal" else points
             given = network.inverse_transform(network.transform(seen))
             errors, spreads = (np.square(seen - other).mean(axis=1) for other in (given, mean))
-            answers.append(ReconstructionOutcome(errors, spreads, lengths))
+            answers.append(ReconstructionOutcome(errors, spreads, lengths=lengths))
         return answers
 
 
@@ -136,7 +138,7 @@ class Bits(World):
                 wrong = (seen[:, None] != prototypes).sum(axis=2)
                 chance = np.log(0.05) * wrong + np.log(0.95) * (24 - wrong) + np.log(shares)
                 logs = np.logaddexp.reduce(chance, axis=1)
-            answers.append(DensityOutcome(logs, lengths))
+            answers.append(DensityOutcome(logs, lengths=lengths))
         return answers
 
 

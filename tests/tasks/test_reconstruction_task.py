@@ -55,7 +55,7 @@ def wine() -> pl.DataFrame:
 
 
 def an_outcome(errors: np.ndarray, spreads: np.ndarray) -> ReconstructionOutcome:
-    return ReconstructionOutcome(errors, spreads, np.arange(len(errors), dtype=np.float64))
+    return ReconstructionOutcome(errors, spreads, lengths=np.arange(len(errors), dtype=np.float64))
 
 
 def test_a_table_is_its_own_target_without_a_copy():
@@ -181,7 +181,7 @@ def test_two_outcomes_are_compared_on_the_same_rows():
     good, bad = an_outcome(0.2 * spreads, spreads), an_outcome(0.4 * spreads, spreads)
     gap = difference(good, bad, "reconstruction_error")
     assert gap.high < 0
-    assert not good.same_rows(ReconstructionOutcome(spreads, spreads, spreads))
+    assert not good.same_rows(ReconstructionOutcome(spreads, spreads, lengths=spreads))
     perfect = measure_with_intervals(an_outcome(np.zeros(50), np.ones(50)))["reconstruction_error"]
     assert np.isnan(perfect.low)
     assert "error" in perfect.reason

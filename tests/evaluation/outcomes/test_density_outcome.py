@@ -9,7 +9,7 @@ from handrail.evaluation.outcomes.density import DensityOutcome
 
 
 def outcome(values: np.ndarray) -> DensityOutcome:
-    return DensityOutcome(values, np.arange(len(values), dtype=np.float64))
+    return DensityOutcome(values, lengths=np.arange(len(values), dtype=np.float64))
 
 
 def test_the_interval_of_normal_values_is_nearly_students():

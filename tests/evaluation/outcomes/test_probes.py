@@ -63,7 +63,7 @@ def test_where_there_are_no_probes_the_reason_is_said(known, labels, codes, reas
     found = fit_probes(rows, known, rows + codes, labels)
     assert isinstance(found, NoInterval)
     assert reason in found.reason
-    outcome = DensityOutcome(np.arange(200.0), np.ones(200), probes=found)
+    outcome = DensityOutcome(np.arange(200.0), lengths=np.ones(200), probes=found)
     told = measure_with_intervals(outcome, resamples=50)["linear_probe"]
     assert np.isnan(told.value)
     assert reason in told.reason

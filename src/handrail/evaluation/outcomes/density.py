@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.evaluation.forms import Form, Mean
-from handrail.evaluation.outcomes import Outcome, Statistic
+from handrail.evaluation.outcomes import Statistic
 from handrail.evaluation.outcomes.probes import CodeOutcome
 
 
@@ -18,13 +18,9 @@ class DensityOutcome(CodeOutcome):
 
     Arguments:
         log_densities: log p(x).
-        lengths: squared, of each row, by which rows are told apart.
-        labels: what the label says of each row; None without one.
     """
 
     log_densities: Float[np.ndarray, " rows"]
-    lengths: Float[np.ndarray, " rows"]
-    labels: tuple[str | None, ...] | None = None
     task: str = "density"
 
     @property
@@ -50,19 +46,12 @@ class DensityOutcome(CodeOutcome):
         forms: dict[str, Form] = {"log_likelihood": Mean(self.log_densities), **self._probe_forms()}
         return {name: forms[name] for name in names}
 
-    def same_rows(self, other: Outcome) -> bool:
-        return isinstance(other, DensityOutcome) and np.allclose(self.lengths, other.lengths, rtol=1e-5)
-
     def errors(self) -> np.ndarray:
         """−log p(x)."""
         return -self.log_densities
 
-    def describe(self, row: int, *, truth: bool) -> str:
-        if not truth:
-            return f"{self.log_densities[row]:.1f} nats"
-        label = None if self.labels is None else self.labels[row]
-        return "–" if label is None else label
+    def _describe(self, row: int) -> str:
+        return f"{self.log_densities[row]:.1f} nats"
 
     def columns(self) -> dict[str, Any]:
-        columns: dict[str, Any] = {"log_density": self.log_densities}
-        return columns if self.labels is None else {**columns, "label": list(self.labels)}
+        return {"log_density": self.log_densities, **super().columns()}

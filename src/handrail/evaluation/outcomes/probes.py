@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -50,17 +51,38 @@ class CodeOutcome(Outcome):
     """An outcome of rows that have codes, which a label may judge.
 
     Arguments:
+        lengths: squared, of each row, by which rows are told apart.
+        labels: what the label says of each row; None without one.
         probes: how well the label is told from the codes, or why not; None without a label, or without codes.
     """
 
+    lengths: Float[np.ndarray, " rows"]
+    labels: tuple[str | None, ...] | None = None
     probes: Probes | NoInterval | None = None
 
     def names(self) -> list[str]:
         return [name for name in metric_names(self.task) if name not in PROBES or self.probes is not None]
 
     def why_undefined(self, name: str) -> str:
-        unknown = name in PROBES and isinstance(self.probes, NoInterval)
-        return self.probes.reason if unknown and isinstance(self.probes, NoInterval) else ""
+        if name in PROBES and isinstance(self.probes, NoInterval):
+            return self.probes.reason
+        return ""
+
+    def same_rows(self, other: Outcome) -> bool:
+        return isinstance(other, type(self)) and np.allclose(self.lengths, other.lengths, rtol=1e-5)
+
+    def describe(self, row: int, *, truth: bool) -> str:
+        if not truth:
+            return self._describe(row)
+        label = None if self.labels is None else self.labels[row]
+        return "–" if label is None else label
+
+    def _describe(self, row: int) -> str:
+        """The answer for a row, in words."""
+        raise NotImplementedError
+
+    def columns(self) -> dict[str, Any]:
+        return {} if self.labels is None else {"label": list(self.labels)}
 
     def _shares(
         self, weights: Float[np.ndarray, "rows columns"], names: Iterable[str]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.evaluation.forms import Form, Ratio
-from handrail.evaluation.outcomes import Outcome, Statistic
+from handrail.evaluation.outcomes import Statistic
 from handrail.evaluation.outcomes.probes import CodeOutcome
 
 
@@ -21,16 +21,12 @@ class ReconstructionOutcome(CodeOutcome):
     Arguments:
         squared_errors: eᵢ, the mean of (x̂ − x)² over the numbers of row i.
         spreads: sᵢ, the mean of (x − m)² over the numbers of row i, with m the mean training row.
-        lengths: squared, of each row, by which rows are told apart.
-        labels: what the label says of each row; None without one.
 
     Source: Pearson 1901
     """
 
     squared_errors: Float[np.ndarray, " rows"]
     spreads: Float[np.ndarray, " rows"]
-    lengths: Float[np.ndarray, " rows"]
-    labels: tuple[str | None, ...] | None = None
     remark: str = ""
     task: str = "reconstruction"
 
@@ -65,22 +61,13 @@ class ReconstructionOutcome(CodeOutcome):
         }
         return {name: forms[name] for name in names}
 
-    def same_rows(self, other: Outcome) -> bool:
-        return isinstance(other, ReconstructionOutcome) and np.allclose(
-            self.lengths, other.lengths, rtol=1e-5
-        )
-
     def errors(self) -> np.ndarray:
         """The mean squared error of each row."""
         return self.squared_errors
 
-    def describe(self, row: int, *, truth: bool) -> str:
-        if not truth:
-            share = self.squared_errors[row] / max(float(self.spreads[row]), 1e-300)
-            return f"{min(share, 9.99):.0%} of its squared distance from the mean row lost"
-        label = None if self.labels is None else self.labels[row]
-        return "–" if label is None else label
+    def _describe(self, row: int) -> str:
+        share = self.squared_errors[row] / max(float(self.spreads[row]), 1e-300)
+        return f"{min(share, 9.99):.0%} of its squared distance from the mean row lost"
 
     def columns(self) -> dict[str, Any]:
-        columns: dict[str, Any] = {"reconstruction_error": self.squared_errors}
-        return columns if self.labels is None else {**columns, "label": list(self.labels)}
+        return {"reconstruction_error": self.squared_errors, **super().columns()}

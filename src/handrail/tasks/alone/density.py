@@ -105,7 +105,7 @@ class DensityTask(CodeTask):
     def _outcome(self, log_densities: np.ndarray, points: np.ndarray, part: Part) -> DensityOutcome:
         labels = None if self.spec.label is None else tuple(as_labels(part.raw[self.spec.label]).to_list())
         lengths = np.square(points, dtype=np.float64).sum(axis=1)
-        return DensityOutcome(log_densities.astype(np.float64), lengths, labels)
+        return DensityOutcome(log_densities.astype(np.float64), lengths=lengths, labels=labels)
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None

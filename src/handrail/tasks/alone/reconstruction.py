@@ -84,9 +84,9 @@ class ReconstructionTask(CodeTask):
         return ReconstructionOutcome(
             _mean_square(answers, points),
             _mean_square(points, self.mean.cpu().numpy()),
-            np.square(points, dtype=np.float64).sum(axis=1),
-            labels,
             remark,
+            lengths=np.square(points, dtype=np.float64).sum(axis=1),
+            labels=labels,
         )
 
     def baselines(
