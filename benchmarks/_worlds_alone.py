@@ -79,11 +79,8 @@ class Points(World):
         lengths, answers = np.square(points).sum(axis=1), []
         for name in who:
             network = self.networks["baseline" if name == "baseline" else "network"]
-            answers.append(
-                DensityOutcome(
-                    network.score_samples(swap(points) if name == "equal" else points), lengths=lengths
-                )
-            )
+            seen = swap(points) if name == "equal" else points
+            answers.append(DensityOutcome(network.score_samples(seen), lengths=lengths))
         return answers
 
 

@@ -3,8 +3,9 @@
 import itertools
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,12 +16,13 @@ from handrail.data.columns.names import without
 from handrail.data.columns.schema import Schema, Trouble, read_frame
 from handrail.data.columns.values import empty_where
 from handrail.data.missing_words import may_hold_words, restore_words, without_words
+from handrail.data.rows import Rows
 from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.recipe.alone import takes_unit
+from handrail.recipe.alone import LONE_TASKS, takes_unit
 from handrail.tasks.alone.points import points_of
 from handrail.tasks.scoring import scores_of
 from handrail.tools.interface import argument, argument_name
@@ -101,17 +103,28 @@ def predict_table(
     if pipeline.task.is_forecast:
         return _forecast(pipeline, table)
     read = read_rows(pipeline, table, strict=strict, skip_bad=skip_bad)
-    frame, maps = predict_columns(pipeline, read.features, table)
+    if pipeline.task.name in LONE_TASKS:
+        frame, maps = pl.DataFrame(pipeline.decoder.columns(pipeline.network, read.encoded)), []
+    else:
+        frame, maps = predict_columns(pipeline, read.features, table)
     frame, palette = _with_files(without_bad(frame, read.troubles), table), _palette(pipeline)
     return Answers(frame, read.warnings, maps, palette)
 
 
-class ReadRows(NamedTuple):
+@dataclass(eq=False)
+class ReadRows:
     """Rows as the encoder takes them, values that could not be read, and what was noticed."""
 
+    pipeline: Pipeline
+    table: Table
     features: pl.DataFrame
     troubles: Sequence[Trouble]
     warnings: list[str]
+
+    @cached_property
+    def encoded(self) -> Rows:
+        """The rows as numbers."""
+        return self.pipeline.encoder.rows(self.features, self.table.stores)
 
 
 def read_rows(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_bad: bool = False) -> ReadRows:
@@ -124,16 +137,18 @@ def read_rows(pipeline: Pipeline, table: Table, *, strict: bool = False, skip_ba
     unseen = pipeline.encoder.unseen(features, table.stores)
     warnings = [describe_unseen(table, features[name][rows], name, rows) for name, rows in unseen.items()]
     problems = [describe_unreadable(table, trouble, trouble.rows) for trouble in troubles]
-    warnings += _beyond_units(pipeline, features, table)
-    warnings = check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
-    return ReadRows(features, troubles, [*_remarks(table), *warnings])
+    read = ReadRows(pipeline, table, features, troubles, _remarks(table))
+    warnings += _beyond_units(read)
+    read.warnings += check_warnings(warnings, problems, strict=strict, skip_bad=skip_bad)
+    return read
 
 
-def _beyond_units(pipeline: Pipeline, features: pl.DataFrame, table: Table) -> list[str]:
+def _beyond_units(read: ReadRows) -> list[str]:
     """A warning for rows with values that a model of units from 0 to 1 was not made for."""
-    if not takes_unit(pipeline.model_spec):
+    table = read.table
+    if not takes_unit(read.pipeline.model_spec):
         return []
-    points = points_of(first_of(pipeline.network), pipeline.encoder.rows(features, table.stores))
+    points = points_of(first_of(read.pipeline.network), read.encoded)
     rows = ((points < -_NEAR) | (points > 1 + _NEAR)).any(dim=1).nonzero().flatten().tolist()
     if not rows:
         return []
@@ -217,7 +232,7 @@ def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFram
 def predict_columns(
     pipeline: Pipeline, features: pl.DataFrame, table: Table
 ) -> tuple[pl.DataFrame, list[np.ndarray]]:
-    """The answers for typed rows as columns, and masks where the network gives some."""
+    """The answers to a target for typed rows as columns, and masks where the network gives some."""
     task = pipeline.task
     if task.name == "mask":
         return _masks(pipeline, features, table)
@@ -228,9 +243,6 @@ def predict_columns(
         sequence_task: Any = pipeline.decoder
         texts = [text for scores in scores_of(pipeline.network, rows) for text in sequence_task.texts(scores)]
         return pl.DataFrame({"prediction": texts}), []
-    if not task.targets:
-        rows: Any = pipeline.encoder.rows(features, table.stores)
-        return pl.DataFrame(pipeline.decoder.columns(pipeline.network, rows)), []
     answers = pipeline.answers(features, table.stores)
     if task.name == "regression":
         return _values(answers, task), []

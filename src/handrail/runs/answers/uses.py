@@ -69,7 +69,7 @@ def use_pipeline(
         used: Used = function(pipeline.decoder, network, None)
         return Answers(*_parts(pipeline, used))
     read = read_rows(pipeline, table, skip_bad=skip_bad)
-    points = points_of(network, pipeline.encoder.rows(read.features, table.stores))
+    points = points_of(network, read.encoded)
     frame, more, maps = _parts(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
     return Answers(without_bad(frame, read.troubles), [*read.warnings, *more], maps)
 
