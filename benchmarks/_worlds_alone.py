@@ -109,8 +109,8 @@ class Planes(World):
 
 @dataclass(frozen=True)
 class Bits(World):
-    """Prototypes of 24 bits, one of them rare, with bits turned; the log-density of a model that knows them
-    but for the chance of a turn, and of independent bits."""
+    """Prototypes of 24 bits, one of them rare, with bits turned; the log-density of a model that is wrong
+    about the chance of a turn and two of the shares, and of independent bits."""
 
     turned: float = 0.08
 
@@ -123,6 +123,7 @@ class Bits(World):
 
     def draw(self, rng, rows, *, who=("network",)):
         prototypes, shares = self.prototypes
+        supposed = shares + np.array([0.12, -0.12, 0, 0, 0])  # the equal has them the other way round
         which = rng.choice(len(shares), rows, p=shares)
         points = np.where(rng.random((rows, 24)) < self.turned, 1 - prototypes[which], prototypes[which])
         lengths, answers = points.sum(axis=1).astype(float), []
@@ -133,7 +134,7 @@ class Bits(World):
                 logs = np.where(seen, np.log(means), np.log1p(-means)).sum(axis=1)
             else:
                 wrong = (seen[:, None] != prototypes).sum(axis=2)
-                chance = np.log(0.05) * wrong + np.log(0.95) * (24 - wrong) + np.log(shares)
+                chance = np.log(0.05) * wrong + np.log(0.95) * (24 - wrong) + np.log(supposed)
                 logs = np.logaddexp.reduce(chance, axis=1)
             answers.append(DensityOutcome(logs, lengths=lengths))
         return answers
@@ -166,6 +167,7 @@ class Cues(World):
 WORLDS: dict[str, World] = {
     "clusters": Clusters(),
     "clusters far apart": Clusters(spread=0.35, agree=0.97),
+    "clusters, labels without sense": Clusters(agree=0.0),
     "density of points": Points(),
     "reconstruction": Planes(),
     "density of bits": Bits(),
