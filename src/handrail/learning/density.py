@@ -29,16 +29,24 @@ class DensityRule(Rule, Generic[Model]):
     parts: ClassVar[tuple[str, ...]]
     machine: Model
 
-    def __init__(self, *, final: float, momentum: float, weight_decay: float) -> None:
-        self.final, self.momentum, self.weight_decay = final, momentum, weight_decay
+    def __init__(self, *, final: float, weight_decay: float) -> None:
+        self.final, self.weight_decay = final, weight_decay
 
     def begin(
-        self, network: nn.Module, machine: Model, plan: TrainingPlan, *, rule: str, rate: float
+        self,
+        network: nn.Module,
+        machine: Model,
+        plan: TrainingPlan,
+        *,
+        rule: str,
+        rate: float,
+        momentum: float,
     ) -> None:
         """Set the visible biases by the rows, and forget the constant of other weights.
 
         Arguments:
             rate: η at first.
+            momentum: share of the last change that is made again.
 
         Raises: `RecipeError` for penalties, which no such rule follows.
         """
@@ -46,7 +54,7 @@ class DensityRule(Rule, Generic[Model]):
         self.machine, self.taken, self.planned = machine, 0, plan.epochs * plan.steps
         self.at_once = -(-len(machine.judged) // plan.steps)
         self.every, self.loss = max(1, plan.steps // len(machine.judged)), machine.log_z.new_zeros(())
-        self.first = rate
+        self.first, self.momentum = rate, momentum
         self.generator = torch.Generator(machine.log_z.device).manual_seed(plan.seed)
         assert plan.rows is not None, "the engine gives a rule its rows"
         with torch.no_grad():

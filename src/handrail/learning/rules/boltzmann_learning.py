@@ -56,14 +56,15 @@ class BoltzmannLearning(DensityRule[BoltzmannMachine]):
         momentum: Rate = 0.5,
         weight_decay: NonNegative = 1e-4,
     ) -> None:
-        super().__init__(final=final, momentum=momentum, weight_decay=weight_decay)
+        super().__init__(final=final, weight_decay=weight_decay)
+        self.inertia = momentum
         self.steps, self.count, self.temperatures, self.rate = steps, chains, temperatures, learning_rate
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Set the visible biases by the rows, and begin the free chains at random."""
         inner = model_in(model)
         assert isinstance(inner, BoltzmannMachine)
-        self.begin(model, inner, plan, rule="boltzmann_learning", rate=self.rate)
+        self.begin(model, inner, plan, rule="boltzmann_learning", rate=self.rate, momentum=self.inertia)
         self.chains = inner.begin_states(self.count, self.generator)
 
     def phases(

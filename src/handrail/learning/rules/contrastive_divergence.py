@@ -32,7 +32,8 @@ class ContrastiveDivergence(DensityRule[RBM]):
         persistent: chains go on from step to step.
         learning_rate: η at first; `auto` is 0.1, for rectified units 0.03, for Gaussian ones 0.01.
         final: η falls linearly to this share of itself at the last step.
-        momentum: share of the last change that is made again.
+        momentum: share of the last change that is made again; `auto` is 0.8 between binary units, and 0.5
+            for others or persistent chains, which have to follow.
         weight_decay: of the weights, η·decay·w a step.
 
     Raises: `RecipeError` for penalties, which it does not follow.
@@ -52,20 +53,22 @@ class ContrastiveDivergence(DensityRule[RBM]):
         persistent: bool = False,
         learning_rate: Positive | Literal["auto"] = "auto",
         final: Share = 0.1,
-        momentum: Rate = 0.5,
+        momentum: Rate | Literal["auto"] = "auto",
         weight_decay: NonNegative = 1e-4,
     ) -> None:
-        super().__init__(final=final, momentum=momentum, weight_decay=weight_decay)
+        super().__init__(final=final, weight_decay=weight_decay)
         self.steps, self.final_steps = steps, steps if final_steps is None else final_steps
-        self.persistent, self.rate = persistent, learning_rate
+        self.persistent, self.rate, self.inertia = persistent, learning_rate, momentum
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Set the visible biases by the rows."""
         inner = model_in(model)
         assert isinstance(inner, RBM)
-        usual = _RATES.get((inner.visible, inner.hidden), _RATE)
-        rate = usual if self.rate == "auto" else float(self.rate)
-        self.begin(model, inner, plan, rule="contrastive_divergence", rate=rate)
+        kinds = (inner.visible, inner.hidden)
+        rate = _RATES.get(kinds, _RATE) if self.rate == "auto" else float(self.rate)
+        usual = 0.8 if kinds == ("binary", "binary") and not self.persistent else 0.5
+        momentum = usual if self.inertia == "auto" else float(self.inertia)
+        self.begin(model, inner, plan, rule="contrastive_divergence", rate=rate, momentum=momentum)
         self.chains = torch.zeros(0, inner.weights.shape[1], device=inner.weights.device)
 
     def phases(
