@@ -120,6 +120,7 @@ def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     from handrail.data.stores.pixels.decode import SUFFIXES
     from handrail.data.writers import convert as write
     from handrail.data.writers.masks import describe_maps, write_maps
+    from handrail.recipe.reading import ReadOptions
 
     if answers.maps and out.suffix.lower() in SUFFIXES:
         raise HandrailError(f"--out {out}: masks are written into a folder, which has no ending, a PNG each.")
@@ -127,7 +128,8 @@ def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
         if overwrite:
             raise HandrailError("--overwrite has no effect on a folder of masks; choose a new --out.")
         return describe_maps(write_maps(answers, out), answers)
-    write(answers.frame, out, overwrite=overwrite)
+    as_kept = ReadOptions(numbers="plain")  # columns that are kept have been read
+    write(answers.frame, out, options=as_kept, overwrite=overwrite)
     return f"{len(answers.frame):,} rows"
 
 

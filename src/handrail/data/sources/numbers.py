@@ -184,7 +184,10 @@ def _read_points(column: Evidence, shown: str) -> Signs:
     # Decimals that a program wrote would not all have three digits, nor none.
     bare = column.shapes["digits"] and column.shapes["?."] >= _MANY and not column.long
     usual = Signs(",", ".", "as is usual where smaller numbers have none", doubt=True)
-    return usual if bare else Signs(".", "")
+    if bare:
+        return usual
+    # Where every number has a point before three digits, nothing in the column shows what it is.
+    return Signs(".", "", "as is usual" if column.shapes["?."] == column.numbers else "")
 
 
 def _is_mixed(column: Evidence) -> bool:

@@ -184,12 +184,12 @@ def test_totals_are_found_and_nothing_else_is(seed, decimals, rows):
         [rng.uniform(1, 100, rows), rng.normal(50, 9, rows), rng.exponential(30, rows) + 1]
     )
     lines = ["a,b,c", *(",".join(f"{x:.{decimals}f}" for x in row) for row in values)]
-    plain = parse("\n".join(lines) + "\n")
+    plain = parse("\n".join(lines) + "\n", decimal=".")
     assert plain.frame.height == rows
     assert not plain.findings
     rounded = np.round(values, decimals).sum(axis=0)
     total = ",".join(f"{x:.{decimals}f}" for x in rounded)
-    table = parse("\n".join([*lines, total]) + "\n")
+    table = parse("\n".join([*lines, total]) + "\n", decimal=".")
     assert table.frame.equals(plain.frame)
     assert names_of(table) == ["totals"]
 
