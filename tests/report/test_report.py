@@ -367,3 +367,9 @@ def test_numbers_are_written_for_readers():
     assert metric_value("rmse", 74.7) == "74.70"
     settings = {"hidden": [64, 32], "dropout": 0.0, "activation": {"relu": {}}, "clip": None}
     assert component({"mlp": settings}) == "mlp(hidden=[64, 32], activation=relu)"
+
+
+def test_what_was_chosen_by_measuring_stands_in_words_and_once() -> None:
+    slow, quick = {"compiled": False, "why": "it is small"}, {"compiled": True, "why": "it is quicker"}
+    shown = report._environment({"compile": [slow, quick, slow], "together": [], "device": "cpu"})
+    assert shown == {"steps compiled": "no: it is small; yes: it is quicker", "device": "cpu"}
