@@ -55,6 +55,8 @@ def _unfilled(spec: Any, inputs: Any, outputs: Any) -> nn.Module:
         ("vgg", ImageShape(3, 224, 224), 1000, 138_357_544),
         ({"vgg": {"layers": 19}}, ImageShape(3, 224, 224), 1000, 143_667_240),
         ("resnet", COLOUR, 10, 269_722),
+        ({"resnet": {"width": 4}}, COLOUR, 10, 17_326),
+        ({"alexnet": {"width": 8, "hidden": 16}}, ImageShape(3, 227, 227), 10, 60_146),
         ({"resnet": {"depth": 56}}, COLOUR, 10, 853_018),
         ({"resnet": {"depth": 110}}, COLOUR, 10, 1_727_962),
         ({"resnet": {"depth": 20, "shortcut": "projection"}}, COLOUR, 10, 272_474),

@@ -270,3 +270,12 @@ def test_hard_texts_keep_their_order_and_their_probability() -> None:
     assert (first.row, first.text, first.sure) == ("3", "a b", "97%")
     assert second.text.endswith("…")
     assert hard_texts(["3"], ["a"], ["b"], ["c"])[0].sure == ""
+
+
+def test_names_of_classes_below_small_pictures_are_written_out_where_fewer_columns_do() -> None:
+    images = pixels(36, 1, 16, 16)
+    short, names = (sample_grid(images, [name] * 36, width=640).svg for name in ("cross", "triangle"))
+    assert "…" not in short
+    assert "…" not in names
+    assert short.count("<image") == names.count("<image") == 36
+    assert "…" in sample_grid(images, ["a name of a class without an end"] * 36, width=640).svg

@@ -20,6 +20,7 @@ import handrail
 from handrail.errors import RunError
 from handrail.evaluation.metrics import Predictions, measure
 from handrail.report import page as report
+from handrail.report.figures import intervals
 from handrail.report.figures.calibration import wilson
 from handrail.report.figures.confusion import confusion
 from handrail.report.figures.style import picture, thin
@@ -361,9 +362,33 @@ def test_pictures_keep_their_identifiers_apart():
 def test_numbers_are_written_for_readers():
     assert number(-0.00001234) == "−1.234e−05"
     assert number(12345.6) == "12,346"
+    assert metric_value("log_loss", 6.0771e66) == "6.077e+66"
+    assert metric_value("log_loss", 377.93) == "377.9300"
     assert number(None) == number(float("nan")) == "–"
     assert metric_value("r2", -0.0001) == "0.000"
     assert metric_value("r2", -0.25) == "−0.250"
     assert metric_value("rmse", 74.7) == "74.70"
     settings = {"hidden": [64, 32], "dropout": 0.0, "activation": {"relu": {}}, "clip": None}
     assert component({"mlp": settings}) == "mlp(hidden=[64, 32], activation=relu)"
+
+
+def test_what_was_chosen_by_measuring_stands_in_words_and_once() -> None:
+    slow, quick = {"compiled": False, "why": "it is small"}, {"compiled": True, "why": "it is quicker"}
+    shown = report._environment({"compile": [slow, quick, slow], "together": [], "device": "cpu"})
+    assert shown == {"steps compiled": "no: it is small; yes: it is quicker", "device": "cpu"}
+
+
+def test_a_baseline_whose_interval_has_no_end_leaves_the_scale_to_the_others() -> None:
+    def row(name: str, value: float, low: float, high: float) -> intervals.Row:
+        return name, [("validation", {"value": value, "low": low, "high": high})]
+
+    rows = [
+        row("network", 0.002, 0.001, 0.04),
+        row("linear", 0.69, 0.68, 0.7),
+        row("boosted trees", 0.05, 0.02, 6e66),
+    ]
+    low, high = intervals._limits(rows, "boosted trees")
+    assert low < 0.001
+    assert 0.05 < high < 0.3
+    usual = [*rows[:2], row("boosted trees", 0.05, 0.02, 0.09)]
+    assert 0.09 < intervals._limits(usual, "boosted trees")[1] < 0.1

@@ -21,6 +21,8 @@ class Points:
         names: of the groups.
         marks: places that stand out, such as centres.
         axes: what x and y are.
+        fields: numbers at the places of a grid, row by row from below; a line is drawn where they are 0.
+        corners: the lower left and the upper right corner of that grid.
     """
 
     title: str
@@ -30,6 +32,8 @@ class Points:
     note: str = ""
     marks: Float[np.ndarray, "marks 2"] | None = None
     axes: tuple[str, str] = ("", "")
+    fields: Float[np.ndarray, "lines up across"] | None = None
+    corners: Float[np.ndarray, "2 2"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

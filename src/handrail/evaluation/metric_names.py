@@ -29,7 +29,7 @@ DESCRIPTIONS: dict[str, str] = {
     "pixel_accuracy": "Share of pixels that are right.",
     "map_50": "Mean over the classes of the average precision of boxes that overlap a true one by half or "
     "more (COCO's definition).",
-    "map_50_95": "As map_50, averaged over the overlaps 0.5, 0.55 … 0.95 that a match needs (COCO).",
+    "map_50_95": "As mAP@0.5, averaged over the overlaps 0.5, 0.55 … 0.95 that a match needs (COCO).",
     "recall_50": "Share of the true boxes that are found with an overlap of half or more.",
     "nats": "Mean negative logarithm of the probability given to the next token, in nats.",
     "perplexity": "exp(nats): the effective number of equally likely tokens.",

@@ -22,6 +22,7 @@ class AlexNet(nn.Module):
     with a kernel of 5 pixels and stride 1 in place of 11 and 4; larger last maps are averaged to 6×6.
 
     Arguments:
+        width: maps of the first convolution; the others have 3, 6, 4 and 4 times as many.
         hidden: units of each of the two hidden layers.
         dropout: share of the inputs of the hidden layers set to zero in training.
 
@@ -29,23 +30,31 @@ class AlexNet(nn.Module):
     """
 
     def __init__(
-        self, inputs: ImageShape, outputs: int, *, hidden: Count = 4096, dropout: Rate = 0.5
+        self,
+        inputs: ImageShape,
+        outputs: int,
+        *,
+        width: Count = 64,
+        hidden: Count = 4096,
+        dropout: Rate = 0.5,
     ) -> None:
         super().__init__()
         kernel, stride = (11, 4) if min(inputs[1:]) >= _PHOTO else (5, 1)
         self.features = nn.Sequential(
-            ConvAct(inputs[0], 64, kernel=kernel, stride=stride, padding=2, pooling="max", window=3, step=2),
-            ConvAct(64, 192, kernel=5, pooling="max", window=3, step=2),
-            ConvAct(192, 384),
-            ConvAct(384, 256),
-            ConvAct(256, 256, pooling="max", window=3, step=2),
+            ConvAct(
+                inputs[0], width, kernel=kernel, stride=stride, padding=2, pooling="max", window=3, step=2
+            ),
+            ConvAct(width, 3 * width, kernel=5, pooling="max", window=3, step=2),
+            ConvAct(3 * width, 6 * width),
+            ConvAct(6 * width, 4 * width),
+            ConvAct(4 * width, 4 * width, pooling="max", window=3, step=2),
         )
         sides = [-(-(side + 4 - kernel + 1) // stride) for side in inputs[1:]]
-        height, width = (min(_pool_thrice(side), 6) for side in sides)
-        self.fitted = nn.AdaptiveAvgPool2d((height, width))
+        height, wide = (min(_pool_thrice(side), 6) for side in sides)
+        self.fitted = nn.AdaptiveAvgPool2d((height, wide))
         self.dense = nn.Sequential(
             Dropout(dropout),
-            nn.Linear(256 * height * width, hidden),
+            nn.Linear(4 * width * height * wide, hidden),
             nn.ReLU(),
             Dropout(dropout),
             nn.Linear(hidden, hidden),

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.components import component
+from handrail.components.arguments import Count
 from handrail.layers.convolution import ConvAct
 from handrail.layers.initialisations import initialise
 from handrail.layers.residual import Bottleneck, ResidualBlock, Shortcut
@@ -30,6 +31,8 @@ class ResNet(nn.Module):
 
     Arguments:
         depth: layers with weights.
+        width: maps of the first stage, doubled from stage to stage; by default as in the paper, 16 for small
+            images and 64 for photos.
         shortcut: where a stage begins: `zeros` (option A, no parameters) or `projection` (option B); by
             default as in the paper, zeros for small images and projections for photos.
 
@@ -42,13 +45,14 @@ class ResNet(nn.Module):
         outputs: int,
         *,
         depth: Literal[18, 20, 32, 34, 44, 50, 56, 110] = 20,
+        width: Count | None = None,
         shortcut: Literal["zeros", "projection"] | None = None,
     ) -> None:
         super().__init__()
         if depth in _PHOTOS:
-            self.features, channels = _for_photos(inputs, depth, shortcut or "projection")
+            self.features, channels = _for_photos(inputs, depth, width or 64, shortcut or "projection")
         else:
-            self.features, channels = _for_small_images(inputs, depth, shortcut or "zeros")
+            self.features, channels = _for_small_images(inputs, depth, width or 16, shortcut or "zeros")
         self.head = nn.Linear(channels, outputs)
         initialise(self, "he")
 
@@ -64,13 +68,21 @@ class PlainNet(nn.Module):
 
     Arguments:
         depth: layers with weights.
+        width: maps of the first stage, doubled from stage to stage.
 
     Source: He, Zhang, Ren & Sun 2016 (Deep Residual Learning)
     """
 
-    def __init__(self, inputs: ImageShape, outputs: int, *, depth: Literal[20, 32, 44, 56, 110] = 20) -> None:
+    def __init__(
+        self,
+        inputs: ImageShape,
+        outputs: int,
+        *,
+        depth: Literal[20, 32, 44, 56, 110] = 20,
+        width: Count = 16,
+    ) -> None:
         super().__init__()
-        self.features, channels = _for_small_images(inputs, depth, "none")
+        self.features, channels = _for_small_images(inputs, depth, width, "none")
         self.head = nn.Linear(channels, outputs)
         initialise(self, "he")
 
@@ -78,32 +90,34 @@ class PlainNet(nn.Module):
         return self.head(self.features(x).mean(dim=(2, 3)))
 
 
-def _for_small_images(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tuple[nn.Sequential, int]:
+def _for_small_images(
+    inputs: ImageShape, depth: int, width: int, shortcut: Shortcut
+) -> tuple[nn.Sequential, int]:
     """The paper's network for CIFAR, 6n + 2 layers deep, without its output layer, and its last width."""
-    layers: list[nn.Module] = [ConvAct(inputs[0], 16, normalisation="batch")]
-    channels = 16
-    for width in (16, 32, 64):
+    layers: list[nn.Module] = [ConvAct(inputs[0], width, normalisation="batch")]
+    channels = width
+    for stage in range(3):
         for number in range((depth - 2) // 6):
-            stride = 2 if number == 0 and width > 16 else 1
-            layers.append(ResidualBlock(channels, width, stride=stride, shortcut=shortcut))
-            channels = width
+            stride = 2 if number == 0 and stage > 0 else 1
+            layers.append(ResidualBlock(channels, width * 2**stage, stride=stride, shortcut=shortcut))
+            channels = width * 2**stage
     return nn.Sequential(*layers), channels
 
 
-def _for_photos(inputs: ImageShape, depth: int, shortcut: Shortcut) -> tuple[nn.Sequential, int]:
+def _for_photos(inputs: ImageShape, depth: int, width: int, shortcut: Shortcut) -> tuple[nn.Sequential, int]:
     block, counts = _PHOTOS[depth]
     if min(inputs[1:]) < _LARGE:
-        layers: list[nn.Module] = [ConvAct(inputs[0], 64, normalisation="batch")]
+        layers: list[nn.Module] = [ConvAct(inputs[0], width, normalisation="batch")]
     else:
         layers = [
-            ConvAct(inputs[0], 64, kernel=7, stride=2, normalisation="batch"),
+            ConvAct(inputs[0], width, kernel=7, stride=2, normalisation="batch"),
             nn.MaxPool2d(3, stride=2, padding=1),
         ]
-    channels = 64
+    channels = width
     for stage, count in enumerate(counts):
-        width = 64 * 2**stage * (4 if block is Bottleneck else 1)
+        wide = width * 2**stage * (4 if block is Bottleneck else 1)
         for number in range(count):
             stride = 2 if number == 0 and stage > 0 else 1
-            layers.append(block(channels, width, stride=stride, shortcut=shortcut))
-            channels = width
+            layers.append(block(channels, wide, stride=stride, shortcut=shortcut))
+            channels = wide
     return nn.Sequential(*layers), channels

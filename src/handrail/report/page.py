@@ -35,6 +35,8 @@ from handrail.training.callbacks import read_records
 _UNUSED = ("identifier", "constant")
 _MOST_COLUMNS = 500  # in the table of columns
 _MODEL, _AUGMENTATION = "model ", "Augmentation: "  # how the reasons for automatic choices begin
+# What was chosen by measuring, in `environment.json`: what it is called here, and where the choice stands.
+_CHOICES = {"compile": ("steps compiled", "compiled"), "together": ("trained as one program", "together")}
 
 
 def write_report(run: RunRecord) -> Path:
@@ -175,6 +177,10 @@ def _environment(values: Mapping[str, Any]) -> dict[str, str]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             flat |= {str(key): str(item) for key, item in value.items()}
+        elif name in _CHOICES:
+            label, key = _CHOICES[name]
+            told = [f"{'yes' if choice[key] else 'no'}: {choice['why']}" for choice in value]
+            flat |= {label: "; ".join(dict.fromkeys(told))} if told else {}
         else:
             flat["data fingerprint" if name == "data" else name] = str(value)
     return flat

@@ -97,8 +97,10 @@ def metric_value(name: str, value: float | None) -> str:
     """Shares with three decimals, losses with four, values with a unit with four digits."""
     if value is None or not math.isfinite(value):
         return "–"
+    if abs(value) >= 1e4:
+        return number(value)
     if name in _IN_UNITS:
-        return number(value) if abs(value) >= 1e4 else _minus_sign(f"{value:#.4g}".removesuffix("."))
+        return _minus_sign(f"{value:#.4g}".removesuffix("."))
     return _minus_sign(f"{value:.4f}" if name.endswith(("loss", "nats")) else f"{value:.3f}")
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from handrail.components.pictures import Picture
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
@@ -18,8 +19,9 @@ from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.shapes import InputShape
 from handrail.tasks.baselines import MOST_SECONDS, best_constant, fit_table_baselines
+from handrail.tasks.decision_lines import decision_lines
 from handrail.tasks.scoring import all_scores, mean_of_sigmoid, mean_of_softmax
-from handrail.tasks.task import Baselines, Choice, Task, threshold_reason
+from handrail.tasks.task import Answered, Baselines, Choice, Task, threshold_reason
 
 _FOLDS = 10  # in which thresholds are chosen on other rows than those they decide
 _RARE = 0.2  # below this share of the rarer class, accuracy at one half means little
@@ -101,6 +103,18 @@ class ClassTask(Task):
         if not self._is_weighted:
             return probabilities
         return probabilities * ((self.log_weights - self.log_weights.max()) / self.temperature).exp()
+
+    def pictures(self, answered: Answered) -> list[Picture]:
+        return [] if self.kind == "multi-label" else decision_lines(answered, self._leads)
+
+    def _leads(self, scores: Float[Tensor, "rows outputs"]) -> Float[Tensor, "rows lines"]:
+        """How far each class is ahead of all others; of two classes the second, of its threshold."""
+        probabilities = self(scores)
+        if self.kind == "binary":
+            return probabilities[:, 1:] - self.threshold
+        weighted = self.weighted(probabilities)
+        best = weighted.topk(2, dim=1).values
+        return weighted - torch.where(weighted == best[:, :1], best[:, 1:], best[:, :1])
 
     def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         """Accuracy; with several labels, every label of a row must be right."""

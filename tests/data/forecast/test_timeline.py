@@ -46,7 +46,7 @@ def test_missing_steps_are_put_in_and_no_test_row_is_made_of_them() -> None:
     data, test = prepare_with_test(recipe(frame, split={"validation": 0.2, "test": 0.2}))
     plan = store_of(data).plan
     assert plan.season == 24
-    assert "a step is 1 hour; 47 rows of history" in data.notes[-1]
+    assert "a step is 1 hour; 47 rows of history (3 channels), " in data.notes[-1]
     assert (
         "5 of 240 hours are missing (the first is 2024-05-06 20:00; at most 2 hours on end)"
         in (said(data)["missing-steps"])

@@ -97,6 +97,23 @@ def test_pixels_are_counted_by_class_and_the_palette_is_known(tmp_path: Path) ->
     assert store.written_as([0]) == {"kind": "palette", "palette": [9, 9, 9, 200, 0, 0]}
 
 
+def test_arrays_are_what_grey_files_of_the_same_values_are(tmp_path: Path) -> None:
+    masks = RNG.integers(0, 4, (5, 9, 7)).astype(np.uint8) * 60
+    files, arrays = of_values(tmp_path, *masks), MaskStore.of_array(masks, "drawn masks")
+    np.testing.assert_array_equal(arrays.hashes, files.hashes)
+    assert arrays.pixels_of([1, 3]) == files.pixels_of([1, 3])
+    assert arrays.written_as([0]) == files.written_as([0])
+    assert arrays.name(2) == "mask 3 of drawn masks"
+    joined = MaskStore.join([arrays, files, arrays])
+    for size in ((9, 7), (6, 6)):
+        labels = files.labels(size)
+        assert torch.equal(arrays.labels(size), labels)
+        assert torch.equal(joined.labels(size), torch.cat([labels] * 3))
+        assert torch.equal(joined.labels(size, [7, 2, 14]), labels[[2, 2, 4]])
+    with pytest.raises(DataError, match=r"mask 2 of levels has 65 different values"):
+        MaskStore.of_array(np.stack([np.zeros(65), np.arange(65)]).astype(np.uint8)[:, None], "levels")
+
+
 def test_what_is_no_mask_is_named(tmp_path: Path) -> None:
     smooth = np.arange(200, dtype=np.uint8).reshape(10, 20)
     with pytest.raises(

@@ -322,6 +322,6 @@ def _describe(plan: WindowPlan) -> list[str]:
     order = "" if plan.date is None else f"rows in the order of '{plan.date.name}'"
     order += f", a step is {plan.spacing}; " if plan.spacing else "; " if order else ""
     return [
-        f"{order}{plan.history} rows of history ({len(plan.channels)} channels), {plan.horizon} rows ahead; "
-        f"{plan.season_why or f'season {plan.season}'}"
+        f"{order}{plan.history} rows of history ({plural(len(plan.channels), 'channel')}), "
+        f"{plan.horizon} rows ahead; {plan.season_why or f'season {plan.season}'}"
     ]

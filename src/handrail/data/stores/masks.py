@@ -1,7 +1,7 @@
 """`MaskStore`: for each picture, the class of every pixel."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,31 +12,46 @@ from torch import Tensor
 
 from handrail.data.stores.pixels.cache import Shelf
 from handrail.data.stores.pixels.decode import UnreadableError
-from handrail.data.stores.pixels.mask_decode import GREY, MOST_LEVELS, SeenMask, palette_of
+from handrail.data.stores.pixels.mask_decode import (
+    GREY,
+    MOST_LEVELS,
+    SeenMask,
+    describe,
+    fit_values,
+    grey_values,
+    palette_of,
+)
 from handrail.data.stores.pixels.workers import fit_files, over_files, refuse_unreadable
 from handrail.errors import DataError
 
+Item = str | UInt8[np.ndarray, "h w"]
 _KINDS = {"palette": "with a palette", "deep": "with 16 bits", "colour": "in grey or colour"}
 
 
 class MaskStore:
-    """Mask files: each different value is a class, palette index, grey level or colour.
+    """Masks from files or arrays: each different value is a class, palette index, grey level or colour.
 
     sizes: `[items, 2]`, height and width. hashes: by values in their own size. levels: the different values
     in order, as numbers: `labels` gives their places, so that 0 and 255 become 0 and 1.
+
+    Arguments:
+        items: for each mask the path of its file, or its grey levels.
+        names: what messages call them.
+        seen: what they hold.
+        cache_in: as for `ImageStore.of_files`.
     """
 
     kind: ClassVar[str] = "mask"
 
     def __init__(
         self,
-        files: Sequence[str],
+        items: Sequence[Item],
         names: Sequence[str],
         seen: Sequence[SeenMask],
         *,
         cache_in: Path | None = None,
     ) -> None:
-        self._files, self._names, self._seen, self._cache_in = list(files), list(names), list(seen), cache_in
+        self._items, self._names, self._seen, self._cache_in = list(items), list(names), list(seen), cache_in
         self.sizes = np.array([(mask.height, mask.width) for mask in seen], dtype=np.int64)
         self.remarks: tuple[str, ...] = ()
         self._decoded: tuple[Any, Shelf] | None = None
@@ -69,9 +84,22 @@ class MaskStore:
         return cls(files, names, seen, cache_in=cache_in)
 
     @classmethod
+    def of_array(
+        cls, array: UInt8[np.ndarray, "items h w"], source: str, *, cache_in: Path | None = None
+    ) -> "MaskStore":
+        """Masks of one size, whose values count as grey levels of files do.
+
+        Raises: `DataError` for more values than classes may be.
+        """
+        names = [f"mask {place + 1} of {source}" for place in range(len(array))]
+        seen = [describe("colour", grey_values(mask)) for mask in array]
+        refuse_unreadable(names, [mask.problem for mask in seen], what="masks")
+        return cls(list(array), names, seen, cache_in=cache_in)
+
+    @classmethod
     def join(cls, stores: Sequence["MaskStore"]) -> "MaskStore":
         return cls(
-            [file for store in stores for file in store._files],
+            [item for store in stores for item in store._items],
             [name for store in stores for name in store._names],
             [mask for store in stores for mask in store._seen],
             cache_in=stores[0]._cache_in,
@@ -109,9 +137,9 @@ class MaskStore:
 
         Raises: `DataError` when the file has become unreadable.
         """
-        kind = self._seen[0].kind
+        kind, item = self._seen[0].kind, self._items[places[0]]
         try:
-            palette = palette_of(self._files[places[0]]) if kind == "palette" else []
+            palette = palette_of(item) if kind == "palette" and isinstance(item, str) else []
         except UnreadableError as error:
             raise DataError(f"{self._names[places[0]]} {error}.") from None
         return {"kind": kind, "palette": palette}
@@ -166,15 +194,28 @@ class MaskStore:
 
     def _decode(self, places: Sequence[int] | range, size: tuple[int, int], known: list[int]) -> Shelf:
         shelf = Shelf(len(places), size, folder=self._cache_in)
-        fit_files(
-            [self._files[place] for place in places],
-            [self._names[place] for place in places],
-            {"job": "fit masks", "size": size, "levels": known},
-            shelf.write,
-            item_bytes=size[0] * size[1],
-            what="masks",
-        )
+        files: dict[int, str] = {}  # by row
+        for row, place in enumerate(places):
+            item = self._items[place]
+            if isinstance(item, str):
+                files[row] = item
+            else:
+                shelf.write(row, fit_values(grey_values(item), size, known))
+        if files:
+            names = [self._names[places[row]] for row in files]
+            _fit_into(shelf, files, names, {"job": "fit masks", "size": size, "levels": known})
         return shelf
+
+
+def _fit_into(shelf: Shelf, files: Mapping[int, str], names: Sequence[str], request: dict[str, Any]) -> None:
+    """Have the masks of files written to their rows of a shelf."""
+    rows, item_bytes = list(files), shelf.item_bytes
+
+    def write(first: int, data: bytes) -> None:
+        for start in range(0, len(data), item_bytes):
+            shelf.write(rows[first + start // item_bytes], data[start : start + item_bytes])
+
+    fit_files(list(files.values()), names, request, write, item_bytes=item_bytes, what="masks")
 
 
 def _refuse_mixed(names: Sequence[str], seen: Sequence[SeenMask]) -> None:

@@ -81,16 +81,17 @@ def _rows(parts: Mapping[str, Any], metric: str) -> list[Row]:
 
 
 def _limits(rows: Sequence[Row], baseline: str) -> tuple[float, float]:
-    """The span of the network and the best baseline, and of the others if they are near."""
-    spans = {name: _span(pairs) for name, pairs in rows}
-    near = [span for name, span in spans.items() if name in ("network", baseline) and span] or [
-        span for span in spans.values() if span
-    ]
-    low, high = min(span[0] for span in near), max(span[1] for span in near)
+    """The span of the network and the best baseline's value, and the other spans as far as they are near."""
+    spans = {name: span for name, pairs in rows if (span := _span(pairs))}
+    points = [each["value"] for name, pairs in rows if name == baseline for _, each in pairs]
+    near = [*spans.get("network", ()), *(value for value in points if value is not None)]
+    near = near or [end for span in spans.values() for end in span]
+    low, high = min(near), max(near)
     reach = _FARTHEST * ((high - low) or abs(high) or 1.0)
-    for span in filter(None, spans.values()):
-        if span[0] > low - reach and span[1] < high + reach:
-            low, high = min(low, span[0]), max(high, span[1])
+    least, most = low - reach, high + reach
+    for name, (start, end) in spans.items():
+        if name == baseline or (start > least and end < most):
+            low, high = min(low, max(start, least)), max(high, min(end, most))
     return widen(low, high)
 
 

@@ -23,7 +23,7 @@ from handrail.report.figures.style import (
 )
 from handrail.report.figures.tiles import WIDTH, Line, Tile, grid, image
 
-_MOST_POINTS = 1000
+_MOST_POINTS, _FEW_POINTS = 1000, 30
 _MOST_KEYS = 20
 _WIDE, _FEW_COLUMNS = 680, 4
 
@@ -70,13 +70,25 @@ def _points(shown: Points, name: str, *, marked: bool) -> FigureView:
 
 
 def _draw_points(shown: Points, places: np.ndarray, groups: np.ndarray, figure: Figure) -> None:
-    axes = axes_in(figure, left=52)
+    axes, size = axes_in(figure, left=52), 4.5 if len(places) > _FEW_POINTS else 7.0
     for group in np.unique(groups).tolist():
         of = groups == group
-        axes.plot(places[of, 0], places[of, 1], "o", color=_colour(group), alpha=0.6, markersize=4.5)
+        axes.plot(places[of, 0], places[of, 1], "o", color=_colour(group), alpha=0.6, markersize=size)
     if shown.marks is not None:
         axes.plot(shown.marks[:, 0], shown.marks[:, 1], "D", color=INK, markersize=6)
+    if shown.fields is not None and shown.corners is not None:
+        _draw_lines_between(axes, shown.fields, shown.corners)
     _finish(axes, shown.axes)
+
+
+def _draw_lines_between(axes: Axes, fields: np.ndarray, corners: np.ndarray) -> None:
+    up, across = fields.shape[1:]
+    (left, below), (right, above) = corners.tolist()
+    x, y = np.linspace(left, right, across), np.linspace(below, above, up)
+    for field in fields:
+        if field.min() < 0 < field.max():
+            axes.contour(x, y, field, levels=[0.0], colors=[INK], linewidths=1.2)
+    axes.set(xlim=(left, right), ylim=(below, above))
 
 
 def _finish(axes: Axes, names: tuple[str, str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handrail.report.figures.style import INK, FigureView, figure_view
-from handrail.report.figures.tiles import WIDTH, Line, Tile, aspect, grid, image
+from handrail.report.figures.tiles import GAP, WIDTH, Line, Tile, aspect, cut, grid, image
 from handrail.tools.words import plural
 
 MOST_SAMPLES = 36
@@ -33,7 +33,7 @@ def sample_grid(
     lines = [(Line(text),) for text in titles[:MOST_SAMPLES]] or [()] * len(shown)
     tiles = [Tile((image(pixels),), aspect(pixels), line) for pixels, line in zip(shown, lines, strict=True)]
     label = f"A sample of {plural(len(shown), 'image')}, {size}"
-    columns = _columns_for(images, width)
+    columns = _with_room_for(titles, _columns_for(images, width), width)
     svg = grid(name, tiles, label=label, columns=columns, width=width)
     return figure_view("Training images", svg, note=f"{size}.")
 
@@ -104,6 +104,16 @@ def _columns_for(images: np.ndarray, width: int, *, widest: int = 6) -> int:
     side = images.shape[-1]
     most = widest if side <= 40 else min(widest, 4)
     return max(1, round(most * width / WIDTH))
+
+
+def _with_room_for(titles: Sequence[str], columns: int, width: int) -> int:
+    """As many columns, or fewer where titles are then written out; down to half of them."""
+    fitting = (fewer for fewer in range(columns, columns // 2, -1) if _fit(titles, width / fewer - GAP))
+    return next(fitting, columns)
+
+
+def _fit(titles: Sequence[str], room: float) -> bool:
+    return all(cut(title, room) == title for title in titles)
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -22,6 +22,7 @@ from handrail.report.figures.style import LINE, MUTED, NETWORK, SERIES, variable
 
 WIDTH = 340
 _THUMBNAIL, _SERIES_HEIGHT = 64, 34  # pixels
+GAP = 6  # pixels between tiles
 # The width of a letter, plain and bold, as a share of the font size: a little more than usual.
 _LETTER, _STRONG = 0.6, 0.7
 # Images with longer sides become JPEG: a tenth of PNG's bytes without visible artefacts.
@@ -68,7 +69,7 @@ def grid(
     label: str,
     columns: int,
     width: int = WIDTH,
-    gap: float = 6,
+    gap: float = GAP,
     headings: Sequence[str] = (),
     apart: float = 0,
 ) -> str:

@@ -35,7 +35,7 @@ def fill(folder: Path, pictures: str, masks: str, numbers: Sequence[int] = range
 def pairs(table: Table) -> list[tuple[str, str]]:
     """The name of each picture, and that of its mask's file."""
     store = table.stores["mask"]
-    files = [Path(path).name for path in store._files]  # pyright: ignore[reportAttributeAccessIssue]
+    files = [Path(path).name for path in store._items]  # pyright: ignore[reportAttributeAccessIssue]
     return [(table.row_name(row), files[row]) for row in range(len(table.frame))]
 
 
