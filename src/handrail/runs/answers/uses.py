@@ -12,7 +12,7 @@ from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.runs.answers.predict import Answers, read_rows, without_bad
+from handrail.runs.answers.predict import Answers, read_rows, with_files, without_bad
 from handrail.tasks.alone.points import points_of
 from handrail.tasks.uses import Used, uses_of
 from handrail.tools.interface import argument
@@ -71,7 +71,8 @@ def use_pipeline(
     read = read_rows(pipeline, table, skip_bad=skip_bad)
     points = points_of(network, read.encoded)
     frame, more, maps = _parts(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
-    return Answers(without_bad(frame, read.troubles), [*read.warnings, *more], maps)
+    frame = with_files(without_bad(frame, read.troubles), table)
+    return Answers(frame, [*read.warnings, *more], maps)
 
 
 def _parts(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[str], list[np.ndarray]]:
