@@ -169,7 +169,7 @@ def test_the_task_alone_chooses_the_autoencoder(tmp_path):
 
 
 def test_replicas_answer_by_the_best(tmp_path):
-    changes = {**CHANGES, "training.epochs": 5, "training.replicas": 3, "training.keep": "best"}
+    changes = {**CHANGES, "training.epochs": 5, "training.replicas": 3}
     run = fit(a_table().drop("group"), changes=changes, out=tmp_path / "run")
     losses = [member["best_loss"] for member in run.summary["replicas"]["members"]]
     assert min(losses) == losses[run.summary["replicas"]["best"] - 1]
