@@ -50,7 +50,7 @@ from handrail.runs.folder import (
 from handrail.runs.lock import hold
 from handrail.runs.memory import check_memory
 from handrail.runs.record import load_recipe
-from handrail.runs.replicas import FitContext, Replica, check_keep, train_pipeline
+from handrail.runs.replicas import FitContext, Replica, train_pipeline
 from handrail.runs.unfinished import find_unfinished
 from handrail.tools.files import write_atomically, write_text
 from handrail.tools.interface import call
@@ -207,7 +207,6 @@ def _choose(
     shape, rows = pipeline.encoder.shape, len(data.train)
     memory = check_memory(recipe, data.task, shape, rows=rows)
     refuse_errors(memory)
-    check_keep(recipe, pipeline)
     threads = threads_for(recipe, pipeline, rows)
     settle_environment(folder, data, device=str(device), threads=threads, processes=context.team.size)
     write_yaml(folder.resolved_recipe, resolve_recipe(recipe, data, str(device)))

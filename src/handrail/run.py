@@ -282,7 +282,7 @@ class Run(RunRecord):
     def _settings(self) -> dict[str, Any]:
         """The choices of the fit where the recipe says `auto`."""
         resolved = read_yaml(self.folder.resolved_recipe)
-        names = ("batch_size", "epochs", "patience", "precision")
+        names = ("batch_size", "epochs", "keep", "patience", "precision")
         training = {f"training.{name}": resolved["training"][name] for name in names}
         model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
         rest = {"learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}

@@ -276,6 +276,13 @@ def pairs(folder: Path, others: Others) -> Path:
     return folder / "pairs.csv"
 
 
+def bare_pictures(folder: Path, others: Others) -> Path:
+    """Files in one folder, whose names say what is in none of them."""
+    for item in range(40):
+        save(folder / f"{item:03d}_{'anna' if item % 3 else 'otto'}.png", pixels_of(item, 40, others))
+    return folder
+
+
 def new_pictures(folder: Path) -> Path:
     """Files in one folder, in another format."""
     for item in range(100, 104):
@@ -332,6 +339,9 @@ CNN = {"cnn": {"widths": [4], "convolutions": 1, "dropout": 0.2}}
 SHAKEN = [{"shift": {"share": 0.1}}, "flip", {"noise": {"deviation": 0.05}}]
 KINDS = {
     "pictures": Kind(pictures, 40, {"model": CNN, "data.augment": SHAKEN}, new=new_pictures),
+    "bare pictures": Kind(
+        bare_pictures, 40, {"model": {"autoencoder": {"code": 4, "hidden": [16]}}}, new=new_pictures
+    ),
     "pictures in parts": Kind(
         pictures_in_parts, 48, {"model": CNN, "data.augment": SHAKEN}, test=tuple(range(36, 48))
     ),

@@ -4,12 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from kinds import samples_of, write_sound
 from PIL import Image
 from test_resume import StopAt, records, weights
 from test_split_first import fitted
 
 import handrail
 from handrail import fit, resume
+from handrail.data.writers import convert
 from handrail.errors import DataError, RecipeError
 from handrail.training.signals import Interrupted
 
@@ -46,6 +48,31 @@ def run(tmp_path_factory):
     return fit(
         a_table(), changes={**CHANGES, "data.label": "group"}, out=tmp_path_factory.mktemp("ae") / "run"
     )
+
+
+def test_dates_come_back_and_are_written(tmp_path):
+    rng = np.random.default_rng(0)
+    day = np.datetime64("2019-01-01") + rng.integers(0, 900, 120)
+    table = pl.DataFrame({"day": day, "x": day.astype(float), "paid": rng.choice(["yes", "no"], 120)})
+    changes = {**CHANGES, "model": {"autoencoder": {"code": 8, "hidden": []}}}
+    run = fit(table, changes=changes, out=tmp_path / "run")
+    again = run.use("reconstruct", table).frame
+    assert again.columns == table.columns
+    assert again["day"].dtype == pl.Date
+    assert np.median(np.abs((again["day"].to_numpy() - day).astype(int))) <= 3
+    for ending in (".csv", ".json", ".parquet"):
+        convert(again, tmp_path / f"again{ending}")
+        codes = run.use("encode", tmp_path / f"again{ending}").frame
+        assert len(codes) == 120
+
+
+def test_sounds_are_said_to_have_no_way_back(tmp_path):
+    for item in range(12):
+        write_sound(tmp_path / "sounds" / f"{item}.wav", samples_of(item, 12, ()))
+    changes = {"model": {"autoencoder": {"code": 2, "hidden": []}}, "data.audio.mels": 8}
+    run = fit(tmp_path / "sounds", changes={**changes, "training.epochs": 1}, out=tmp_path / "run")
+    with pytest.raises(DataError, match="column 'audio': audio has no way back from the numbers"):
+        run.use("reconstruct", tmp_path / "sounds")
 
 
 def test_an_arc_fits_one_number_better_than_a_line_does(run):
@@ -142,7 +169,7 @@ def test_the_task_alone_chooses_the_autoencoder(tmp_path):
 
 
 def test_replicas_answer_by_the_best(tmp_path):
-    changes = {**CHANGES, "training.epochs": 5, "training.replicas": 3, "training.keep": "best"}
+    changes = {**CHANGES, "training.epochs": 5, "training.replicas": 3}
     run = fit(a_table().drop("group"), changes=changes, out=tmp_path / "run")
     losses = [member["best_loss"] for member in run.summary["replicas"]["members"]]
     assert min(losses) == losses[run.summary["replicas"]["best"] - 1]

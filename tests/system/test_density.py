@@ -120,7 +120,7 @@ def test_gaussian_units_take_real_values(tmp_path):
 
 
 def test_each_replica_has_a_constant_of_its_own(tmp_path):
-    changes = {**CHANGES, "training.replicas": 2, "training.keep": "best", "training.epochs": 5}
+    changes = {**CHANGES, "training.replicas": 2, "training.epochs": 5}
     run = fit(a_table().drop("group"), changes=changes, out=tmp_path / "run")
     constants = [float(model.get_buffer("log_z")) for model in models_in(run.pipeline.network)]
     assert constants[0] != constants[1]

@@ -146,7 +146,7 @@ def test_real_values_come_back_from_the_modern_network(tmp_path):
 
 
 def test_replicas_agree_on_the_cues(tmp_path):
-    changes = {**CHANGES, "learning": "storkey", "training.replicas": 2, "training.keep": "best"}
+    changes = {**CHANGES, "learning": "storkey", "training.replicas": 2}
     found = fit(bits(), changes=changes, out=tmp_path / "run")
     assert len(found.summary["replicas"]["members"]) == 2
 

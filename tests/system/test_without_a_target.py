@@ -139,10 +139,23 @@ def test_the_task_alone_chooses_a_model(tmp_path):
 
 
 def test_replicas_answer_by_the_best(tmp_path):
-    changes = {**CHANGES, "training.replicas": 3, "training.keep": "best"}
+    changes = {**CHANGES, "training.replicas": 3}
     run = fit(a_table(), changes=changes, out=tmp_path / "run")
+    (why,) = [line for line in run.summary["training"]["why"] if "training.keep" in line]
+    assert why == "training.keep best: answers to clusters have no mean, so one replica answers"
+    assert run.summary["replicas"]["answering"] == [run.summary["replicas"]["best"]]
+    assert "keep: best" in (run.path / "resolved.yaml").read_text()
+    assert run.test(refit=True)["replicas"]["answering"] == [run.summary["replicas"]["best"]]
     losses = [member["best_loss"] for member in run.summary["replicas"]["members"]]
     assert min(losses) == losses[run.summary["replicas"]["best"] - 1]
+
+
+def test_an_ensemble_without_a_mean_is_refused_by_name(tmp_path):
+    changes = {**CHANGES, "training.replicas": 2, "training.keep": "ensemble"}
+    with pytest.raises(
+        RecipeError, match=r"training\.keep: found ensemble.*clusters have no mean; expected best"
+    ):
+        fit(a_table(), changes=changes, out=tmp_path / "run")
 
 
 def test_a_source_that_names_its_target_keeps_it_from_the_rule(tmp_path):

@@ -42,7 +42,7 @@ class DensityRule(Rule, Generic[Model]):
         rate: float,
         momentum: float,
     ) -> None:
-        """Set the visible biases by the rows, and forget the constant of other weights.
+        """Set the visible biases by the rows, unless weights are given; forget the constant of other weights.
 
         Arguments:
             rate: η at first.
@@ -59,8 +59,9 @@ class DensityRule(Rule, Generic[Model]):
         assert plan.rows is not None, "the engine gives a rule its rows"
         with torch.no_grad():
             machine.log_z.zero_()
-            rows = sample_rows(network, plan.rows, torch.Generator().manual_seed(plan.seed))
-            machine.set_visible_bias(base_biases(rows, machine.visible))
+            if not plan.begun:
+                rows = sample_rows(network, plan.rows, torch.Generator().manual_seed(plan.seed))
+                machine.set_visible_bias(base_biases(rows, machine.visible))
         self.speed = {name: torch.zeros_like(machine.get_parameter(name).detach()) for name in self.parts}
 
     @property

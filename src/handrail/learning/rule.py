@@ -141,7 +141,8 @@ class TrainingPlan:
 
     task: its name, such as "binary" or "regression". steps: how many there are in an epoch. team: the
     processes that take the same steps. rows: those to be trained on, for a rule that begins with a look at
-    them (centres, sums); on resume it looks again, and then takes its state.
+    them (centres, sums); on resume it looks again, and then takes its state. begun: whether the network
+    begins with weights of another, which a rule that else chooses a beginning leaves as they are.
     """
 
     task: str
@@ -152,6 +153,7 @@ class TrainingPlan:
     batch_metrics: BatchMetrics = lambda _scores, _targets: {}
     team: Team = field(default_factory=Team)
     rows: Batch | None = None
+    begun: bool = False
 
 
 class Rule(Protocol):
@@ -165,6 +167,8 @@ class Rule(Protocol):
     "The loss that `objective.loss: auto` means under this rule, by task; else the task's usual one."
     models: ClassVar[tuple[str, ...]] = ()
     "The models that it can teach, by name; any where there are none."
+    begins_anew: ClassVar[bool] = False
+    "Whether what it teaches hangs on the rows alone, so that no weights can be begun with."
     divides: ClassVar[bool] = False
     "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from handrail.components import available, explain, is_object, parse, resolve
 from handrail.components.registry import refusals
 from handrail.errors import RecipeError, did_you_mean
+from handrail.recipe.alone import target_of, unsuited, usual_rule
 from handrail.recipe.dotted import component_sections
 from handrail.recipe.sections import TransferRecipe
 from handrail.recipe.suggestions import section_at, suggest, suggest_argument
@@ -147,7 +148,9 @@ def transfer_mistakes(recipe: Any) -> Iterator[str]:
     asked, epochs = recipe.transfer, recipe.training.epochs
     names = [name for name in TransferRecipe.model_fields if name != "start"]
     given = [name for name in names if getattr(asked, name) != getattr(TransferRecipe(), name)]
-    rule, optimizer = _rule_and_optimizer(recipe.learning)
+    automatic = not is_object(recipe.learning) and recipe.learning == "auto"
+    learning = usual_rule(recipe.model) or "gradient" if automatic else recipe.learning
+    rule, optimizer = _rule_and_optimizer(learning)
     if asked.freeze == 0 and not isinstance(asked.freeze, list):
         expected = "names, a number of first layers, or −1 for all but the head"
         yield f"transfer.freeze: 0 freezes nothing; expected {expected}."
@@ -157,9 +160,13 @@ def transfer_mistakes(recipe: Any) -> Iterator[str]:
     if asked.thaw_after is not None and isinstance(epochs, int) and asked.thaw_after >= epochs:
         expected = f"less than training.epochs ({epochs}), or nothing would thaw"
         yield f"transfer.thaw_after: found {asked.thaw_after}, expected {expected}."
+    if asked.start is not None and getattr(target_of("rule", learning), "begins_anew", False):
+        why = f"has no effect under learning.{rule}" if rule else "has no effect under this rule"
+        yield f"transfer.start: {why}, which begins anew whatever the weights are; leave it out."
     if rule not in ("gradient", ""):
+        other = "" if unsuited(recipe.model, "gradient") else ", or learn by gradient"
         for name in given:
-            yield f"transfer.{name}: has no effect under learning.{rule}; leave it out, or learn by gradient."
+            yield f"transfer.{name}: has no effect under learning.{rule}; leave it out{other}."
     if optimizer == "lbfgs":
         for name in [name for name in ("thaw_after", "rate_decay") if name in given]:
             yield f"transfer.{name}: lbfgs takes all layers alike; choose another optimizer, or leave it out."
@@ -180,7 +187,7 @@ def _rule_and_optimizer(learning: Any) -> tuple[str, str]:
     if is_object(learning):
         return "", ""
     try:
-        rule, arguments = parse("gradient" if learning == "auto" else learning, "rule")
+        rule, arguments = parse(learning, "rule")
         optimizer = parse(arguments.get("optimizer", "adamw"), "optimizer")[0] if rule == "gradient" else ""
     except RecipeError:  # said elsewhere
         return "", ""

@@ -238,8 +238,9 @@ class TrainingRecipe(Section):
     without improvement before training stops (null: never; auto: 15, or never under a schedule that ends
     with the training); the best weights are kept. checkpoint_seconds: time between checkpoints. replicas:
     networks to train that differ in their seeds alone; keep: what answers afterwards, the mean of all or the
-    one with the lowest validation loss. together: train replicas as one program; `auto` where it is quicker.
-    compile: translate the steps into machine code; `auto` where the steps ahead repay it.
+    one with the lowest validation loss; `auto` is the mean where answers have one. together: train replicas
+    as one program; `auto` where it is quicker. compile: translate the steps into machine code; `auto` where
+    the steps ahead repay it.
     """
 
     epochs: Count | Literal["auto"] = "auto"
@@ -252,7 +253,7 @@ class TrainingRecipe(Section):
     threads: Count | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     replicas: Count = 1
-    keep: Literal["ensemble", "best"] = "ensemble"
+    keep: Literal["auto", "ensemble", "best"] = "auto"
     together: Literal["auto"] | bool = "auto"
     compile: Literal["auto"] | bool = "auto"
 

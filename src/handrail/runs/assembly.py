@@ -30,7 +30,7 @@ from handrail.runs.defaults import settle_recipe
 from handrail.runs.folder import Folder
 from handrail.runs.inputs import suit_inputs
 from handrail.runs.refit import retrain, write_failures
-from handrail.runs.replicas import Replica
+from handrail.runs.replicas import Replica, settle_keep
 from handrail.tasks import Task, make_task
 from handrail.tasks.alone.points import refuse_learned_front
 from handrail.tools.files import explain_damage
@@ -171,9 +171,10 @@ def assemble(
     if recipe.transfer.features and recipe.data.augment == "auto":
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
     outputs = objective.outputs
+    recipe, why_one = settle_keep(recipe, objective)
     recipe, why = settle_recipe(recipe, encoder.shape, outputs, task=task, rows=len(part), device=device)
     weigh_classes(recipe, objective, part)
-    return recipe, why, with_network(recipe, encoder, objective).to(device)
+    return recipe, (*why, *why_one), with_network(recipe, encoder, objective).to(device)
 
 
 def with_network(recipe: Recipe, encoder: RowEncoder, task: Task) -> Pipeline:

@@ -14,6 +14,7 @@ from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import Ensemble, replicas_of
 from handrail.recipe import Recipe
 from handrail.runs.folder import Folder
+from handrail.tasks import Task
 from handrail.training.callbacks import Callback, Records, make_progress
 from handrail.training.job import Job, TrainingData
 from handrail.training.seeds import replica_seeds
@@ -171,13 +172,23 @@ def _sound(replicas: Sequence[Replica]) -> list[Replica]:
     return [replica for replica in replicas if not replica.failure]
 
 
-def check_keep(recipe: Recipe, pipeline: Pipeline) -> None:
-    """Raises: `RecipeError` for an ensemble of a task whose answers have no mean."""
-    if recipe.training.replicas > 1 and recipe.training.keep == "ensemble" and not pipeline.decoder.joins:
+def settle_keep(recipe: Recipe, task: Task) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with what answers, and why where that is not the usual.
+
+    Raises: `RecipeError` for an ensemble of a task whose answers have no mean.
+    """
+    keep, alone = recipe.training.keep, recipe.training.replicas == 1
+    if keep == "ensemble" and not alone and not task.joins:
         raise RecipeError(
-            f"training.keep: found ensemble, but answers to {pipeline.task.name} have no mean; expected "
-            "best: one replica answers, and the figures of all are reported."
+            f"training.keep: found ensemble, but answers to {task.spec.name} have no mean; expected best: "
+            "one replica answers, and the figures of all are reported."
         )
+    if keep != "auto":
+        return recipe, ()
+    if alone or task.joins:
+        return recipe.with_values({"training.keep": "ensemble"}), ()
+    why = f"training.keep best: answers to {task.spec.name} have no mean, so one replica answers"
+    return recipe.with_values({"training.keep": "best"}), (why,)
 
 
 def spread(pipeline: Pipeline, replicas: Sequence[Replica], part: Part) -> dict[str, Any]:

@@ -146,6 +146,7 @@ def make_setup(data: TrainingData, *, epochs: int | None = None) -> Setup:
         seed=recipe.seed,
         batch_metrics=data.batch_metrics,
         rows=rows,
+        begun=recipe.transfer.start is not None,
     )
     return Setup(rows, _weigh_validation(data, classes), plan, limits, order)
 

@@ -94,6 +94,24 @@ def test_whatever_comes_the_network_gets_finite_numbers_and_rows_do_not_touch_ea
         assert torch.equal(rows_of(encoder, column[row : row + 1], store), rows[row : row + 1])
 
 
+@pytest.mark.parametrize("scaling", ["standard", "none"])
+def test_series_come_back_in_their_units_a_column_a_value(scaling: str) -> None:
+    values = np.random.default_rng(0).normal([[[500.0], [-3.0]]], [[[20.0], [0.4]]], (5, 2, 3))
+    encoder, store, column = fitted(list(values), scaling=scaling)
+    seen = encoder.front()(rows_of(encoder, column, store)).flatten(1)
+    again, pictures = encoder.decode(seen)
+    assert again.columns == [f"series_{channel}_{step}" for channel in (1, 2) for step in (1, 2, 3)]
+    np.testing.assert_allclose(again.to_numpy(), values.reshape(5, 6), rtol=1e-5)
+    assert pictures == []
+
+
+def test_series_that_come_back_are_missing_behind_their_end() -> None:
+    encoder, store, column = fitted([np.array([7.0, 9, 11]), np.array([5.0, 13]), np.array([8.0])])
+    again, _ = encoder.decode(encoder.front()(rows_of(encoder, column, store)).flatten(1))
+    rows = [[value if value is None else round(value, 4) for value in row] for row in again.rows()]
+    assert rows == [[7, 9, 11], [5, 13, None], [8, None, None]]
+
+
 def test_facts_make_the_same_encoder_by_way_of_json() -> None:
     encoder, store, column = fitted([np.random.default_rng(1).normal(size=(3, 7)), np.ones((3, 4)) / 3])
     again = SeriesEncoder.from_facts(json.loads(json.dumps(encoder.facts())))

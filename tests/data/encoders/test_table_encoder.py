@@ -241,6 +241,71 @@ def test_one_moment_alone_and_moments_all_missing() -> None:
         assert np.all(np.abs(encode(encoder, frame_of(t=values))) <= 1)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(-(10**10), 4 * 10**9),
+    st.integers(2, 8),
+    st.sampled_from([3600, 86400 * 3, 86400 * 400, 86400 * 365 * 60]),
+    st.booleans(),
+)
+def test_dates_come_back_from_their_elapsed_time_and_phases(start, count, span, daytime) -> None:
+    seconds = start + np.random.default_rng(count).integers(0, span + 1, count) * 1.0
+    seconds = seconds if daytime else np.floor(seconds / 86400) * 86400
+    encoder = fitted(frame_of(t=seconds), schema_of(t="datetime"))
+    again, pictures = encoder.decode(torch.from_numpy(encode(encoder, frame_of(t=seconds))))
+    assert again["t"].dtype == (pl.Datetime("us") if any(encoder.daytime) else pl.Date)
+    assert again["t"].cast(pl.Datetime("ms")).dt.epoch("s").to_list() == seconds.tolist()
+    assert pictures == []
+
+
+def test_a_date_that_its_parts_disagree_about_lies_between_them() -> None:
+    days = np.arange(0.0, 4000) * 86400
+    encoder = fitted(frame_of(t=days), schema_of(t="datetime"))
+    (row,) = torch.from_numpy(encode(encoder, frame_of(t=[86400.0 * 1000])))
+    later = row.clone()
+    later[0] += 5 * 86400 / float(encoder.time.spread[0])  # five days later by the elapsed time alone
+    plain = later.clone()
+    plain[1:] = 0  # phases that say nothing
+    again = encoder.decode(torch.stack([row, later, plain]))[0]["t"].cast(pl.Int32).to_list()
+    assert again == [1000, 1000, 1005]
+
+
+def test_dates_beyond_the_calendar_end_with_it() -> None:
+    encoder = fitted(frame_of(t=[0, 86400 * 1e4]), schema_of(t="datetime"))
+    points = torch.zeros(2, encoder.width)
+    points[:, 0] = torch.tensor([-1e6, 1e6])
+    assert encoder.decode(points)[0]["t"].cast(pl.String).to_list() == ["0001-01-01", "9999-12-31"]
+
+
+def test_times_of_day_come_back_as_such() -> None:
+    schema = Schema(columns=(Column(name="t", kind="datetime", date_format="%H:%M"),))
+    frame = frame_of(t=[0, 3600 * 14 + 60 * 5, 86340])
+    encoder = fitted(frame, schema)
+    again = encoder.decode(torch.from_numpy(encode(encoder, frame)))[0]
+    assert again["t"].to_list() == ["00:00:00", "14:05:00", "23:59:00"]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust", "none"])
+def test_a_mixed_table_comes_back_in_its_units_and_order(scaling: str) -> None:
+    kinds = {"cx": "category", "nx": "numeric", "t": "datetime", "b": "boolean", "cy": "category"}
+    frame = frame_of(
+        cx=["a", "b", None, "a"],
+        nx=[1e6, 2e6, 3.5e6, 9e6],
+        t=[0, 86400, 864000, 0],
+        b=[1, 0, 0, 1],
+        cy=["u", "u", "v", "v"],
+        ny=[0, None, 5, 7],
+    )
+    encoder = fitted(frame, schema_of(**kinds, ny="numeric"), scaling=scaling, missing="constant", fill=-1)
+    again, _ = encoder.decode(torch.from_numpy(encode(encoder, frame)))
+    assert again.columns == [*kinds, "ny"]
+    assert again["cx"].to_list() == ["a", "b", None, "a"]
+    assert again["b"].to_list() == [1, 0, 0, 1]
+    assert again["t"].cast(pl.Int32).to_list() == [0, 1, 10, 0]
+    np.testing.assert_allclose(again["nx"], frame["nx"], rtol=1e-6)
+    np.testing.assert_allclose(again["ny"], [0, -1, 5, 7], atol=1e-6)
+
+
 numbers = st.none() | st.floats(allow_nan=True, allow_infinity=False)
 any_numbers = st.none() | st.floats()
 texts = st.none() | st.sampled_from(["", "a", "b", "ä ö", "missing", "c" * 50])

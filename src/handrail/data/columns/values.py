@@ -15,6 +15,7 @@ TRUE = tuple(word for yes, _ in YES_NO for word in yes)
 FALSE = tuple(word for _, no in YES_NO for word in no)
 MISSING_WORDS = ("?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", ".")
 MISSING_SIGNS = ("?", ".")  # nothing is called so, not even in a typed source
+_DAY, _CALENDAR = 86400, (-62_135_596_800, 253_402_214_400)  # seconds; years 1 to 9999
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
 
 
@@ -105,6 +106,13 @@ def as_seconds(
             break
         seconds = seconds.fill_null(moments(texts, other))
     return seconds
+
+
+def as_dates(seconds: np.ndarray, *, daytime: bool) -> pl.Series:
+    """Seconds since 1970-01-01 UTC as the nearest second, or day, of the years 1 to 9999."""
+    unit = 1 if daytime else _DAY
+    whole = np.round(np.clip(seconds, *_CALENDAR) / unit).astype(np.int64)
+    return pl.from_epoch(pl.Series(whole), time_unit="s" if daytime else "d")
 
 
 def as_date_texts(series: pl.Series, date_format: str | None = None) -> pl.Series:

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from handrail.data.encoders.impute_and_scale import LARGEST, usable_spread
 from handrail.data.rows import Stored, Windows
 from handrail.data.stores.store import Store
+from handrail.errors import DataError
 from handrail.shapes import InputShape
 
+Decoded = tuple[pl.DataFrame, list[np.ndarray]]
+"A table, and pictures beside its rows."
 _ROUNDING = 1e-3  # of a channel's deviation
 _COUNTS = ("channels", "hop", "length", "mels", "rate", "samples", "size", "window")
 
@@ -58,6 +61,13 @@ class ColumnEncoder(nn.Module):
     def simple(self, rows: Tensor) -> Float[Tensor, "rows width"]:
         """A few hundred finite numbers a row (at most about 1,000), for the linear baseline."""
         raise NotImplementedError
+
+    def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
+        """Rows as a model was given them, as the data had them. Raises: `DataError` where there is no way."""
+        raise DataError(
+            f"column '{self.name}': {self.kind} has no way back from the numbers that a network is given; "
+            "rows of numbers, words and dates, pictures and series have one."
+        )
 
     def unseen(self, column: pl.Series, store: Store | None) -> np.ndarray:
         """Rows that hold what training did not have and the network cannot know."""

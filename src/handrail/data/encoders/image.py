@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.encoders.column import ColumnEncoder
+from handrail.data.encoders.column import ColumnEncoder, Decoded
 from handrail.data.rows import Stored
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.store import Store
@@ -120,14 +120,13 @@ class ImageEncoder(ColumnEncoder):
         """`ToUnit`, then `StandardisePixels`; augmentation stands between them."""
         return nn.Sequential(ToUnit(), StandardisePixels(self.mean, self.deviation))
 
-    def pictures(
-        self, points: Float[Tensor, "rows width"]
-    ) -> UInt8[np.ndarray, "rows height width channels"]:
-        """What the model was given as bytes again, channels last."""
+    def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
+        """Pictures, channels last, and what they are called in a column."""
         pixels = points.reshape(len(points), self.channels, *self.size)
         mean, spread = torch.tensor(self.mean).view(-1, 1, 1), torch.tensor(self.deviation).view(-1, 1, 1)
         units = pixels * torch.where(spread > 1e-6, spread, 1.0) + mean
-        return units.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        pictures = units.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        return pl.DataFrame({self.name: [f"{row + 1}.png" for row in range(len(points))]}), list(pictures)
 
     def simple(self, rows: Tensor) -> Float[Tensor, "rows width"]:
         """Standardised means over areas, at most 1,000 numbers a row."""

@@ -12,7 +12,7 @@ LARGEST = (
 )
 _KNOTS = 65
 _ALL = slice(None)
-_YEAR, _WEEK, _DAY = 365.2425 * 86400, 7 * 86400.0, 86400.0
+_PHASES = (("year", 365.2425 * 86400), ("week", 7 * 86400.0), ("day", 86400.0))
 
 
 def bound(values: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
@@ -213,8 +213,13 @@ class CyclicTime(nn.Module):
     @staticmethod
     def parts(daytime: bool) -> list[str]:
         """What the encoded columns of one moment are."""
-        phases = ["year", "week", *(["day"] if daytime else [])]
+        phases = [name for name, _ in CyclicTime._phases(daytime)]
         return ["elapsed", *(f"{wave} of {phase}" for phase in phases for wave in ("sine", "cosine"))]
+
+    @staticmethod
+    def _phases(daytime: bool) -> tuple[tuple[str, float], ...]:
+        """The periods that a moment has phases of, the longest first."""
+        return _PHASES if daytime else _PHASES[:-1]
 
     def fit(self, moments: Float[Tensor, "rows t"]) -> None:
         if moments.shape[1]:
@@ -231,7 +236,28 @@ class CyclicTime(nn.Module):
             moment = filled[:, index : index + 1]
             there = known[:, index : index + 1].double()
             columns.append((moment - self.middle[index]) / self.spread[index])
-            for period in (_YEAR, _WEEK, *((_DAY,) if daytime else ())):
+            for _, period in self._phases(daytime):
                 angle = (moment / period - torch.floor(moment / period)) * (2 * math.pi)
                 columns += [torch.sin(angle) * there, torch.cos(angle) * there]
         return torch.cat(columns, dim=1) if columns else moments
+
+    def undo(self, columns: Float[Tensor, "rows width"]) -> Float[Tensor, "rows t"]:
+        """The moments that encoded columns are nearest to.
+
+        The elapsed time says when about, and each phase, from the year to the day, moves that to the nearest
+        moment of such a phase: as far as the phase tells moments apart more sharply than what came before.
+        """
+        moments, at = [], 0
+        for index, daytime in enumerate(self.daytime):
+            moment = columns[:, at] * self.spread[index] + self.middle[index]
+            sharpness = self.spread[index] ** -2  # curvature of the squared distance, per second squared
+            at += 1
+            for _, period in self._phases(daytime):
+                sine, cosine = columns[:, at], columns[:, at + 1]
+                turn = (torch.atan2(sine, cosine) / (2 * math.pi) - moment / period + 0.5) % 1 - 0.5
+                more = torch.hypot(sine, cosine) * (2 * math.pi / period) ** 2
+                sharpness = sharpness + more
+                moment = moment + turn * period * more / sharpness
+                at += 2
+            moments.append(moment)
+        return torch.stack(moments, dim=1) if moments else columns[:, :0]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from handrail.components import build
 from handrail.data.columns.schema import COLUMN_KINDS, TABLE_KINDS, Schema
-from handrail.data.encoders.column import ColumnEncoder
+from handrail.data.encoders.column import ColumnEncoder, Decoded
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.rows import Rows
 from handrail.data.stores.store import Stores
@@ -19,8 +19,6 @@ from handrail.errors import DataError
 from handrail.recipe.sections import Encoding
 from handrail.shapes import ImageShape, InputShape, SeriesShape, TokenShape
 
-Decoded = tuple[pl.DataFrame, list[np.ndarray], list[str]]
-"A table, pictures beside its rows, and the columns that could not be given back."
 FEATURES = 32  # numbers that a column becomes where it stands beside others
 
 
@@ -89,12 +87,7 @@ class OneColumn(nn.Module):
         return {self.column.name: rows} if len(rows) else {}
 
     def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
-        """Pictures, with their number in a column; other items have no way back."""
-        pictures = getattr(self.column, "pictures", None)
-        if pictures is None:
-            raise DataError(f"'{self.column.name}': {self.column.kind} cannot be made of numbers again.")
-        numbers = pl.DataFrame({self.column.name: [f"{row + 1}.png" for row in range(len(points))]})
-        return numbers, list(pictures(points)), []
+        return self.column.decode(points)
 
     @property
     def feature_names(self) -> list[str]:

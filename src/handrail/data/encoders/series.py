@@ -1,5 +1,6 @@
 """The encoder of series: their length, and the mean and deviation of each channel."""
 
+import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,7 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.encoders.column import ChannelStatistics, ColumnEncoder, Standardise, fits_single
+from handrail.data.encoders.column import (
+    ChannelStatistics,
+    ColumnEncoder,
+    Decoded,
+    Standardise,
+    fits_single,
+)
 from handrail.data.forecast.plan import WindowPlan
 from handrail.data.rows import Windows
 from handrail.data.stores.series import SeriesStore, WindowStore
@@ -132,6 +139,24 @@ class SeriesEncoder(ColumnEncoder):
         """Standardised values, averaged over neighbours where there are more than about 1,000."""
         steps = max(1, min(self.length, _SIMPLE // self.shape.channels))
         return functional.adaptive_avg_pool1d(self.front()(rows), steps).flatten(1)
+
+    def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
+        """A column a value (`load_1`, of several channels `load_1_1`) in the units of the data.
+
+        It is missing behind the end of a series.
+        """
+        values = points.double().reshape(-1, *self.shape)
+        present = values[:, -1] > (0.5 if self.marked else -math.inf)
+        values = values[:, : self.channels]
+        if self.scaling != "none":
+            mean, deviation = (torch.tensor(each).double()[:, None] for each in (self.mean, self.deviation))
+            values = values * deviation + mean
+        columns = {}
+        for channel, step in np.ndindex(self.channels, self.length):
+            of_channel = f"{self.name}_{channel + 1}" if self.channels > 1 else self.name
+            known = torch.where(present[:, step], values[:, channel, step], math.nan)
+            columns[f"{of_channel}_{step + 1}"] = pl.Series(known.numpy()).fill_nan(None)
+        return pl.DataFrame(columns), []
 
     def facts(self) -> dict[str, Any]:
         return {**super().facts(), "plan": None if self.plan is None else self.plan.model_dump()}

@@ -19,8 +19,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from handrail.data.columns.date_forms import CLOCK
 from handrail.data.columns.schema import Schema
 from handrail.data.columns.together import number_blocks
+from handrail.data.columns.values import as_dates
 from handrail.data.encoders.impute_and_scale import (
     AffineScale,
     CyclicTime,
@@ -192,25 +194,44 @@ class TableEncoder(nn.Module):
         """The columns before the codes that are to be embedded."""
         return rows[:, : self.width - len(self.embedding_sizes)]
 
-    def decode(self, points: Float[Tensor, "rows width"]) -> tuple[pl.DataFrame, list[np.ndarray], list[str]]:
-        """Encoded rows as values, numbers in their units and the likeliest level of a category; what is lost.
+    def decode(self, points: Float[Tensor, "rows width"]) -> tuple[pl.DataFrame, list[np.ndarray]]:
+        """Encoded rows as values: numbers in their units, dates, and the likeliest level of a category.
 
-        Flags of missing values are passed over, and dates have no way back from their phases.
+        Flags of missing values are passed over.
         """
-        numbers, at = len(self.number_names), len(self.number_names) + len(self.flagged)
-        values = self.scale.undo(points[:, :numbers].double())
-        columns: dict[str, Any] = {}
-        for place, column in enumerate(self.schema.of_kind("numeric", "boolean")):
-            known = values[:, place]
-            columns[column.name] = ((known > 0.5).long() if column.kind == "boolean" else known).numpy()
-        at += sum(len(CyclicTime.parts(daytime)) for daytime in self.daytime)
+        numbers = len(self.number_names)
+        moments = sum(len(CyclicTime.parts(daytime)) for daytime in self.daytime)
+        widths = (numbers, len(self.flagged), moments)
+        number, _, moment, level = points.tensor_split(np.cumsum(widths).tolist(), dim=1)
+        columns = self._decode_numbers(number) | self._decode_dates(moment) | self._decode_words(level)
+        return pl.DataFrame({column.name: columns[column.name] for column in self.schema.used}), []
+
+    def _decode_numbers(self, encoded: Float[Tensor, "rows n"]) -> dict[str, Any]:
+        values = self.scale.undo(encoded.double())
+        columns = zip(self.schema.of_kind("numeric", "boolean"), values.unbind(dim=1), strict=True)
+        return {
+            column.name: ((known > 0.5).long() if column.kind == "boolean" else known).numpy()
+            for column, known in columns
+        }
+
+    def _decode_dates(self, encoded: Float[Tensor, "rows width"]) -> dict[str, pl.Series]:
+        moments = self.time.undo(encoded.double()).unbind(dim=1)
+        columns = {}
+        for column, daytime, seconds in zip(
+            self.schema.of_kind("datetime"), self.daytime, moments, strict=True
+        ):
+            dates = as_dates(seconds.numpy(), daytime=daytime)
+            columns[column.name] = dates.dt.strftime("%H:%M:%S") if column.date_format == CLOCK else dates
+        return columns
+
+    def _decode_words(self, encoded: Float[Tensor, "rows width"]) -> dict[str, list[str | None]]:
+        columns, at = {}, 0
         for name in self.category_names:
             levels = [*self.levels[name], *([None] if self.rare[name] else [])]
-            chosen = points[:, at : at + len(levels)].argmax(dim=1).tolist()
-            columns[name] = [levels[place] for place in chosen]
+            chosen = encoded[:, at : at + len(levels)].argmax(dim=1).tolist()
+            columns[name] = [levels[place] or None for place in chosen]  # '' stands for a missing value
             at += len(levels)
-        order = [column.name for column in self.schema.used if column.name in columns]
-        return pl.DataFrame({name: columns[name] for name in order}), [], list(self.moment_names)
+        return columns
 
     @property
     def embedding_sizes(self) -> list[int]:

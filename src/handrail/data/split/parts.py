@@ -16,8 +16,9 @@ from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, sprea
 from handrail.data.split.drawn import Drawn, RawRows, rows_at
 from handrail.data.split.whole import keep_whole
 from handrail.data.table import EACH, Table
+from handrail.data.targets.alone import without_target
 from handrail.data.targets.columns import separator_of, spread_labels
-from handrail.data.targets.find import find_label, find_targets
+from handrail.data.targets.find import find_targets
 from handrail.data.targets.infer import infer_task
 from handrail.data.task import LONE_TASKS, TaskSpec
 from handrail.errors import DataError, did_you_mean
@@ -93,13 +94,8 @@ def divide(
         notes = (*notes, f"'{recipe.split.column}' divides the rows, and is no input of the network")
     gaps = {name: _count_gaps(name, [rows[TRAIN], rows[VALIDATION]]) for name in targets}
     drawn = Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes, gaps)
-    return replace(drawn, label=_label(recipe, table))
-
-
-def _label(recipe: DataRecipe, table: Table) -> str | None:
-    if recipe.task not in LONE_TASKS:
-        return None
-    return find_label(table.frame.columns, recipe.label, own=table.target, drop=recipe.drop)
+    label: Any = table.target if recipe.task in LONE_TASKS else None  # as `without_target` left it
+    return replace(drawn, label=label)
 
 
 def _count_gaps(target: str, parts: Sequence[RawRows]) -> Gaps:
@@ -136,9 +132,11 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
         return table, find_targets(table.frame.columns, table.target, alone=True), 0
     chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
     names = [name for name in chosen if isinstance(name, str)]
-    table = read_expecting(recipe.source, names, options=recipe.read, cache_in=cache_in, drop=recipe.drop)
-    if recipe.task in LONE_TASKS:
-        return table, (), 0
+    alone = recipe.task in LONE_TASKS
+    how: Any = {"options": recipe.read, "cache_in": cache_in, "labelled": not alone, "drop": recipe.drop}
+    table = read_expecting(recipe.source, names, **how)
+    if alone:
+        return without_target(table, recipe), (), 0
     target = table.target if recipe.target is None else recipe.target
     targets = find_targets(table.frame.columns, target, alone=recipe.task == "forecast")
     if recipe.task != "forecast":
@@ -291,7 +289,10 @@ def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | N
         )
     drop = set(recipe.drop)
     expected = [name for name in table.frame.columns if name not in drop]
-    other = read_expecting(source, expected, options=recipe.read, cache_in=cache_in, drop=drop)
+    labelled = recipe.task not in LONE_TASKS
+    other = read_expecting(
+        source, expected, options=recipe.read, cache_in=cache_in, labelled=labelled, drop=drop
+    )
     present = set(other.frame.columns)
     absent = [name for name in expected if name not in present]
     if absent:

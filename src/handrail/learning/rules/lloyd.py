@@ -21,7 +21,8 @@ _STILL = 1e-6  # of the largest number in a centre: what single precision cannot
 class Lloyd(Rule):
     """c_k ← mean of the rows whose nearest centre is c_k, once an epoch; so the inertia never rises.
 
-    The centres begin at rows of a sample of the training rows, chosen by k-means++. A centre without rows
+    The centres begin at rows of a sample of the training rows, chosen by k-means++, or where those of another
+    run ended (`transfer.start`). A centre without rows
     goes to the row that is farthest from its own. Training ends when no centre moves. Rows count by their
     weights where they have some.
 
@@ -47,10 +48,11 @@ class Lloyd(Rule):
                 f"model.kmeans.clusters: found {clusters:,}, expected at most the number of training rows, "
                 f"{len(plan.rows):,}."
             )
-        generator = torch.Generator().manual_seed(plan.seed)
-        with torch.no_grad():
-            rows = sample_rows(model, plan.rows, generator)
-            self.centres.copy_(seed_centres(rows, clusters, generator))
+        if not plan.begun:
+            generator = torch.Generator().manual_seed(plan.seed)
+            with torch.no_grad():
+                rows = sample_rows(model, plan.rows, generator)
+                self.centres.copy_(seed_centres(rows, clusters, generator))
         self._begin()
 
     def _begin(self) -> None:

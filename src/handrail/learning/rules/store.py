@@ -18,6 +18,8 @@ class StoringRule(Rule):
     Rows have no weights here, and the order in which they come is the engine's.
     """
 
+    begins_anew: ClassVar[bool] = True
+
     def __init__(self) -> None:
         self.epochs = 0
 

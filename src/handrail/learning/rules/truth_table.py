@@ -42,6 +42,7 @@ class TruthTable(Rule):
     """
 
     models: ClassVar[tuple[str, ...]] = ("mcculloch_pitts",)
+    begins_anew: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.words = ""

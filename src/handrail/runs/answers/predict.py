@@ -107,7 +107,7 @@ def predict_table(
         frame, maps = pl.DataFrame(pipeline.decoder.columns(pipeline.network, read.encoded)), []
     else:
         frame, maps = predict_columns(pipeline, read.features, table)
-    frame, palette = _with_files(without_bad(frame, read.troubles), table), _palette(pipeline)
+    frame, palette = with_files(without_bad(frame, read.troubles), table), _palette(pipeline)
     return Answers(frame, read.warnings, maps, palette)
 
 
@@ -325,7 +325,8 @@ def _objects(boxes: Tensor, pipeline: Pipeline, size: Any) -> list[dict[str, Any
     ]
 
 
-def _with_files(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+def with_files(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Answers with the file of each row first, where rows are files."""
     if not table.stores or table.namer is None:
         return frame
     return frame.insert_column(0, pl.Series("file", [table.row_name(row) for row in range(len(frame))]))

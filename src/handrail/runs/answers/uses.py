@@ -12,7 +12,7 @@ from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.runs.answers.predict import Answers, read_rows, without_bad
+from handrail.runs.answers.predict import Answers, read_rows, with_files, without_bad
 from handrail.tasks.alone.points import points_of
 from handrail.tasks.uses import Used, uses_of
 from handrail.tools.interface import argument
@@ -67,17 +67,17 @@ def use_pipeline(
         raise DataError(f"{name} makes rows of its own and takes none; leave the table out.")
     if table is None:
         used: Used = function(pipeline.decoder, network, None)
-        return Answers(*_parts(pipeline, used))
+        frame, maps = _decoded(pipeline, used)
+        return Answers(frame, [], maps)
     read = read_rows(pipeline, table, skip_bad=skip_bad)
     points = points_of(network, read.encoded)
-    frame, more, maps = _parts(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
-    return Answers(without_bad(frame, read.troubles), [*read.warnings, *more], maps)
+    frame, maps = _decoded(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
+    frame = with_files(without_bad(frame, read.troubles), table)
+    return Answers(frame, read.warnings, maps)
 
 
-def _parts(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[str], list[np.ndarray]]:
+def _decoded(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[np.ndarray]]:
     """Columns as they are; points as the data had them: a table, or pictures beside their numbers."""
     if used.points is None:
-        return pl.DataFrame(used.columns), [], []
-    frame, maps, left_out = pipeline.encoder.decode(used.points.cpu())
-    warnings = [f"not given back: {list_some(left_out)}"] if left_out else []
-    return frame, warnings, maps
+        return pl.DataFrame(used.columns), []
+    return pipeline.encoder.decode(used.points.cpu())

@@ -21,7 +21,13 @@ from handrail.recipe.sections import TransferRecipe
 from handrail.tools.moved import forward
 from handrail.training.callbacks import Callback, Training
 from handrail.training.checkpoint import copy_state, load_state, save_state
-from handrail.training.transfer.names import by_model_names, first_layers, layers, matches
+from handrail.training.transfer.names import (
+    by_model_names,
+    first_layers,
+    inner_name,
+    layers,
+    matches,
+)
 from handrail.training.transfer.weights import BEGINNING, fill_from, load_weights, misfit, weights_at
 
 __getattr__ = forward(__name__)
@@ -182,10 +188,10 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[str]:
     parameters = by_model_names(network, dict(network.named_parameters()))
     fitting = {pattern: [name for name in parameters if matches(name, pattern)] for pattern in patterns}
     known = [*(name for name in by_model_names(network, dict(network.named_modules())) if name), *parameters]
-    unknown = [pattern for pattern, names in fitting.items() if not names]
+    unknown, inner = [pattern for pattern, names in fitting.items() if not names], inner_name(network)
     if unknown:
         raise RecipeError(
-            f"no layer with weights is named '{pattern}'.{did_you_mean(pattern, known)}"
+            f"no layer with weights is named '{pattern}'.{did_you_mean(pattern.removeprefix(inner), known)}"
             for pattern in unknown
         )
     frozen = list(dict.fromkeys(name for names in fitting.values() for name in names))

@@ -22,9 +22,9 @@ def inner_name(network: nn.Module) -> str:
 
 
 def by_model_names(network: nn.Module, named: Mapping[str, Any]) -> dict[str, Any]:
-    """By the names that the model's code gives; what stands before the model keeps its own."""
+    """By the names that the model's code gives, itself by none; what stands before it keeps its own."""
     inner = inner_name(network)
-    return {name.removeprefix(inner): value for name, value in named.items()}
+    return {f"{name}.".removeprefix(inner).removesuffix("."): value for name, value in named.items()}
 
 
 def within(name: str, modules: Sequence[str]) -> bool:
@@ -39,8 +39,8 @@ def ends_of(network: nn.Module) -> tuple[list[str], list[str], list[str]]:
     own = layers(network)
     names = [list(by_model_names(network, dict.fromkeys(layer))) for layer in own]
     inner = inner_name(network)
-    before = sum(bool(inner) and not layer[0].startswith(inner) for layer in own)
-    *body, head = names
+    before = sum(not f"{layer[0]}.".startswith(inner) for layer in own)
+    *body, head = names or [[]]
     inputs = [name for layer in names[: before + 1] for name in layer]
     return inputs, [name for layer in body for name in layer], head
 

@@ -65,8 +65,8 @@ def load_weights(network: nn.Module, path: Path, *, first: bool = True, head: bo
             fitting = [name for name, mine in names.items() if name not in left_out and within(mine, layer)]
             left_out |= dict.fromkeys(fitting, why)
     filled = {mine: tensors[name] for name, mine in names.items() if name not in left_out}
-    # Biases of a head often have the same size by chance.
-    if not any(within(mine, body or ends) for mine in filled):
+    # Biases often have the same size by chance.
+    if not any(within(mine, body or ends) for mine, tensor in filled.items() if tensor.dim() > 1):
         raise RunError(_nothing_fits(path, tensors, own, left_out))
     return fill_from(own, filled, left_out)
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,8 @@ def read_folder(
     Arguments:
         options: `encoding` is used, for texts.
         cache_in: the folder for decoded pictures when they are many; they are a file without a name.
-        labelled: whether files without classes are a mistake; not where rows are only to be predicted.
+        labelled: whether files without classes are a mistake; not where rows are only to be predicted, or
+            are learned without a target.
 
     Raises: `DataError` for a missing folder, an unknown layout (naming the known ones), and unreadable files.
     """
@@ -56,7 +58,8 @@ def read_folder(
 
         return read_series_files(folder)
     files, parts = _read_parts(folder, labelled)
-    return _table(folder, files, parts, options, cache_in)
+    table = _table(folder, files, parts, options, cache_in)
+    return replace(table, notes=(_summary(files, table, labelled), *table.notes))
 
 
 def _holds_series(folder: Path) -> bool:
@@ -95,10 +98,15 @@ def _require_target(files: Layout, folder: Path, labelled: bool) -> None:
     """Raises: `DataError` for files without anything to learn about them, unless they are for answers."""
     if files.target is None and labelled and not name_parts([item.name for item in files.items]):
         notes = f" ({'; '.join(files.notes)})" if files.notes else ""
+        alone = (
+            " Without a target, a model such as autoencoder, kmeans or rbm learns what they have in common "
+            "(model=autoencoder)."
+        )
+        advice = "" if files.kind == "text" else alone  # no model learns texts without a target
         raise DataError(
             f"{folder} holds {len(files.items):,} {WORDS[files.kind]} in one folder{notes}, and nothing says "
             "what is to be learned about them. Put them into a folder for each class, or write a table with "
-            "a column of paths and a column of what is to be learned."
+            f"a column of paths and a column of what is to be learned.{advice}"
         )
 
 
@@ -146,6 +154,7 @@ def _table(
     """The files of a layout as columns."""
     names = [item.name for item in files.items]
     columns, stores, remarks = _content(files, names, options, cache_in)
+    parts_of_names: list[pl.Series] = []
     if files.target == "class":
         columns.append(pl.Series("class", [item.label for item in files.items], dtype=pl.String))
     elif files.target == "mask":
@@ -159,16 +168,18 @@ def _table(
         stores["mask"] = masks
         remarks = (*remarks, *masks.remarks)
     else:
-        columns += name_parts(names)
+        parts_of_names = name_parts(names)
+        columns += parts_of_names
     return Table(
         pl.DataFrame(columns),
         folder.name,
-        notes=(_summary(files, columns), *files.notes, *remarks),
+        notes=(*files.notes, *remarks),
         findings=tuple(files.findings),
         namer=names.__getitem__,
         stores=stores,
         parts=parts,
         target=files.target,
+        name_parts=tuple(column.name for column in parts_of_names),
     )
 
 
@@ -224,16 +235,14 @@ def name_parts(names: Sequence[str]) -> list[pl.Series]:
     return [pl.Series(f"name_{i}", values, dtype=pl.String) for i, values in enumerate(by_part, start=1)]
 
 
-def _summary(files: Layout, columns: Sequence[pl.Series]) -> str:
+def _summary(files: Layout, table: Table, labelled: bool) -> str:
     text = f"{files.how}: {len(files.items):,} {WORDS[files.kind]}"
     if files.target == "class":
         classes = Counter(item.label for item in files.items)
         shown = ", ".join(f"{label} {count:,}" for label, count in list(classes.items())[:8])
         return f"{text}, {len(classes):,} classes ({shown}{' …' if len(classes) > 8 else ''})"
-    parts = [column.name for column in columns if column.name.startswith("name_")]
-    if not parts:
+    if not table.name_parts:
         return text
-    return (
-        f"{text}; the parts of their names are the columns {', '.join(parts)}: name one as the target, and "
-        "drop those that are unknown for a new file"
-    )
+    use = "name one as the target, and drop those that are unknown for a new file"
+    use = use if labelled else "one of them may be the label (data.label)"
+    return f"{text}; the parts of their names are the columns {', '.join(table.name_parts)}: {use}"
