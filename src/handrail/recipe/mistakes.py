@@ -86,6 +86,11 @@ def slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     data, objective = (
         section if isinstance(section := values.get(name), Mapping) else {} for name in ("data", "objective")
     )
+    stages = values.get("stages")
+    for index, stage in enumerate(stages if isinstance(stages, list) else []):
+        for kind, name in (("model", "model"), ("rule", "learning")):
+            if isinstance(stage, Mapping) and stage.get(name, "auto") != "auto":
+                yield kind, stage[name], f"stages[{index}].{name}"
     if values.get("model", "auto") != "auto":
         yield "model", values["model"], "model"
     if values.get("learning", "auto") != "auto":

@@ -180,7 +180,7 @@ def with_network(recipe: Recipe, encoder: RowEncoder, task: Task) -> Pipeline:
     """Encoder and task with the network of a settled recipe between them, or its replicas."""
     networks = [
         make_network(
-            copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model,
+            copy.deepcopy(recipe.network) if is_object(recipe.network) else recipe.network,
             encoder,
             task,
             augment=recipe.data.augment,
@@ -190,7 +190,7 @@ def with_network(recipe: Recipe, encoder: RowEncoder, task: Task) -> Pipeline:
         for seed in replica_seeds(recipe.seed, recipe.training.replicas)
     ]
     network = join_replicas(networks, task.join_scores)
-    spec = recipe.resolved()["model"]
+    spec = recipe.resolved_network()
     return Pipeline(encoder, task, network, model=spec, precision=recipe.training.precision)
 
 
