@@ -33,6 +33,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "resnet": f"{GENERATED}pictures",
         "unet": f"{GENERATED}pictures with masks",
         "vgg": f"{GENERATED}pictures",
+        "staged": "stands where a recipe has stages, as deep_belief",
         "volume_cnn": "no source reads volumes yet",
     },
     "rule": {"storkey": "another rule of the Hopfield network"},

@@ -22,7 +22,7 @@ class TransposedLinear(nn.Module):
     def untied(self) -> nn.Linear:
         """A dense layer of the same weights, its own."""
         weight = self._source[0].weight
-        layer = nn.Linear(*weight.shape)
+        layer = nn.Linear(weight.shape[0], weight.shape[1])
         layer.load_state_dict({"weight": weight.detach().T, "bias": self.bias.detach()})
         return layer
 

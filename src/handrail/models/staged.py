@@ -1,7 +1,7 @@
 """Coding layers one above the other, and a model on the last code: deep belief networks and their kin."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from jaxtyping import Float
@@ -92,8 +92,8 @@ class Staged(nn.Module):
 
     def encode(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows code"]:
         """The code of each row: the head's, or that of the last stage."""
-        codes = self.codes(x)
-        return self.head.encode(codes) if hasattr(self.head, "encode") else codes.flatten(1)
+        codes, head = self.codes(x), self.head
+        return cast(Any, head).encode(codes) if hasattr(head, "encode") else codes.flatten(1)
 
     def reconstruct(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows width"]:
         """Each row, encoded and decoded."""

@@ -140,7 +140,11 @@ class Recipe(Section):
 
     def asked(self) -> dict[str, Any]:
         """As `plain`, but only what differs from the defaults."""
-        return _difference(self.plain(), Recipe().plain())
+        asked = _difference(self.plain(), Recipe().plain())
+        bare = _plain(StageRecipe(model="auto"))
+        return asked | (
+            {"stages": [_difference(_plain(each), bare) for each in self.stages]} if self.stages else {}
+        )
 
     def resolved(self) -> dict[str, Any]:
         """As `plain`, with every default of every component written out."""

@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -207,7 +208,10 @@ def make_training_data(
 
     held_out = None if validation is None else Batch(*encode(validation), None, device)
     names, metrics, facts = encoder.feature_names, task.batch_metrics, encoder.facts()
-    return TrainingData(recipe, pipeline.task, *encode(part), names, held_out, metrics, device, facts)
+    data = TrainingData(recipe, pipeline.task, *encode(part), names, held_out, metrics, device, facts)
+    if part.unlabelled is None or not recipe.stages:
+        return data
+    return replace(data, unlabelled=encoder.rows(part.unlabelled, part.stores))
 
 
 def try_network(pipeline: Pipeline, data: TrainingData) -> None:

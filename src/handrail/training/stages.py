@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from handrail.components import parse
 from handrail.data.rows import Rows, count, cut, to_device
 from handrail.data.task import TaskSpec
 from handrail.errors import TrainingError
@@ -26,7 +27,7 @@ from handrail.recipe import Recipe
 from handrail.recipe.alone import alone_of
 from handrail.recipe.sections import StageRecipe
 from handrail.tasks.scoring import device_of, rows_at_once
-from handrail.training.callbacks import Records, read_records
+from handrail.training.callbacks import Callback, Records, progress_of_stage, read_records
 from handrail.training.job import TrainingData
 from handrail.training.seeds import derive, fix_seed
 from handrail.training.stopping import Progress
@@ -89,10 +90,14 @@ def _augments(network: nn.Module) -> bool:
 
 
 class _Codes:
-    """Training and validation rows as the next stage takes them."""
+    """Training and validation rows as the next stage takes them.
 
-    def __init__(self, train: Tensor, validation: Tensor | None) -> None:
-        self.train, self.validation = train, validation
+    Arguments:
+        labelled: how many training rows have a target; they come first.
+    """
+
+    def __init__(self, train: Tensor, validation: Tensor | None, *, labelled: int) -> None:
+        self.train, self.validation, self.labelled = train, validation, labelled
 
     @classmethod
     def of(cls, network: nn.Module, data: TrainingData) -> "_Codes":
@@ -103,7 +108,10 @@ class _Codes:
         def before(rows: Rows) -> Tensor:
             return _mapped(lambda some: model_inputs(network, some), rows, device_of(network))
 
-        return cls(before(data.inputs), None if held_out is None else before(held_out.inputs))
+        train, labelled = before(data.inputs), count(data.inputs)
+        if data.unlabelled is not None:
+            train = torch.cat([train, before(data.unlabelled)])
+        return cls(train, None if held_out is None else before(held_out.inputs), labelled=labelled)
 
     def through(self, layers: nn.Module) -> "_Codes":
         """What these layers make of them."""
@@ -113,7 +121,7 @@ class _Codes:
             for rows in (self.train, self.validation)
         )
         assert train is not None
-        return _Codes(train, validation)
+        return _Codes(train, validation, labelled=self.labelled)
 
     def instead_of(self, data: TrainingData) -> TrainingData:
         """Training data with these as inputs."""
@@ -121,7 +129,7 @@ class _Codes:
         if held_out is not None:
             assert self.validation is not None
             held_out = replace(held_out, inputs=self.validation)
-        return replace(data, inputs=self.train, validation=held_out, names=())
+        return replace(data, inputs=self.train[: self.labelled], validation=held_out, names=())
 
     def without_target(self, recipe: Recipe, task: str, device: torch.device | None) -> TrainingData:
         """Training data of a stage."""
@@ -154,6 +162,7 @@ def _train_stage(
     train: Train,
     folder: Path | None,
     begun: Path | None,
+    callbacks: Sequence[Callback],
     **others: Any,
 ) -> nn.Module:
     """The trained model of a stage."""
@@ -165,11 +174,11 @@ def _train_stage(
         below: Sequence[nn.Module] = list(staged.stages)[:number]
         model = stage_of(stage.model, staged.shapes[number], where=where, below=below).to(data.device)
     own = None if folder is None else folder / name
-    listeners: list[Any] = []
+    listeners = progress_of_stage(callbacks, f"stage {number + 1} ({parse(stage.model, 'model')[0]})")
     if own is not None:
         for part in ("last", "best"):
             (own / part).mkdir(parents=True, exist_ok=True)
-        listeners = [Records(own / "metrics.jsonl")]
+        listeners.append(Records(own / "metrics.jsonl"))
     epochs = None if begun is None else _best_epoch(begun / name / "metrics.jsonl")
     training_data = inputs.without_target(recipe, alone.task, data.device)
     try:
@@ -201,13 +210,14 @@ def _best_epoch(records: Path) -> int | None:
 
 
 def stage_facts(recipe: Recipe, folder: Path) -> list[dict[str, Any]]:
-    """What each stage came to, by the records in a folder of checkpoints."""
+    """What each stage came to, by the records below a folder of checkpoints.
+
+    Of replicas the epochs are those of the first, and the seconds those of all.
+    """
     facts = []
     for number, stage in enumerate(recipe.stages, start=1):
-        lines = read_records(folder / f"stage-{number}" / "metrics.jsonl")
-        curves = {
-            name: [line.get(name) for line in lines]
-            for name in ("epoch", "train_loss", "val_loss", "seconds")
-        }
-        facts.append({"model": stage.model, "learning": stage.learning, "frozen": stage.frozen, **curves})
+        known = [read_records(path) for path in sorted(folder.glob(f"**/stage-{number}/metrics.jsonl"))]
+        seconds = sum(line["seconds"] for lines in known for line in lines)
+        name = parse(stage.model, "model")[0]
+        facts.append({"model": name, "frozen": stage.frozen, "seconds": seconds, "records": known[0]})
     return facts

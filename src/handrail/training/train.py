@@ -108,6 +108,7 @@ def train(
         train=train,
         folder=folder,
         begun=None if beginning is None else beginning.parent,
+        callbacks=callbacks,
         stop_request=stop_request,
         team=team,
     )
