@@ -85,7 +85,8 @@ def refuses(entry: Component, kind: type, given: type) -> bool:
 def outputs_for(entry: Component, kind: type, given: type) -> Any:
     """What a network is asked for, which its inputs allow."""
     if given is NoTarget:
-        return NoTarget(entry.target.alone.task)
+        alone = getattr(entry.target, "alone", None)
+        return NoTarget("reconstruction" if alone is None else alone.task)
     length = {SeriesShape: 16, TokenShape: 9}.get(kind, 7)
     return {int: 3, MapShape: MapShape(3, 12, 12), StepShape: StepShape(length, 13), BoxShape: BoxShape(2)}[
         given

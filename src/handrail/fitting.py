@@ -60,6 +60,7 @@ from handrail.training.callbacks import Callback, read_records
 from handrail.training.distributed.join import join_processes, resumable
 from handrail.training.signals import Interrupted, listening
 from handrail.training.speed.threads import restore_threads
+from handrail.training.stages import stage_facts
 from handrail.training.train import choose_device
 from handrail.training.transfer import transfer_facts
 
@@ -211,11 +212,25 @@ def _choose(
     settle_environment(folder, data, device=str(device), threads=threads, processes=context.team.size)
     write_yaml(folder.resolved_recipe, resolve_recipe(recipe, data, str(device)))
     _write_split(folder, data)
-    findings = [*data.findings, *memory, *_check_size(pipeline, data, chosen=chosen)]
+    findings = [*_told_of_stages(recipe, data), *memory, *_check_size(pipeline, data, chosen=chosen)]
     for finding in findings:
         level = logging.WARNING if finding.level == "warning" else logging.INFO
         _log.log(level, "%s: %s", finding.name, finding)
     return recipe, reasons, pipeline, findings
+
+
+def _told_of_stages(recipe: Recipe, data: Dataset) -> list[Finding]:
+    """The findings about the data; where stages learn from rows without a target, that is said."""
+    unlabelled = data.train.unlabelled
+    if not recipe.stages or unlabelled is None:
+        return [*data.findings]
+    changes = {
+        "level": "note",
+        "why": "A stage learns without a target.",
+        "action": f"The stages learn from the {len(unlabelled):,} training rows among them; the network on "
+        "top does not, and nothing is measured on them.",
+    }
+    return [each.model_copy(update=changes) if each.name == "no-target" else each for each in data.findings]
 
 
 def _train(recipe: Recipe, data: Dataset, pipeline: Pipeline, context: FitContext) -> list[Replica]:
@@ -249,6 +264,8 @@ def _test(
     outcome = pipeline.outcome(part)
     summary = summarise(recipe, data, pipeline, outcome, replicas, reasons=reasons, findings=findings)
     summary["training"]["transfer"] = transfer_facts(folder.checkpoints)
+    summary["training"]["stages"] = stages = stage_facts(recipe, folder.checkpoints)
+    summary["training"]["seconds"] += sum(stage["seconds"] for stage in stages)
     pipeline.save(folder.model)
     write_predictions(folder, "validation", outcome, part, data.task)
     write_samples(folder, pipeline, data.train, part, outcome)

@@ -26,6 +26,7 @@ QUICK = [name for name, entry in ZOO.items() if not entry.slow]
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "model": {
         "plain_net": "the twin of the residual network, without its shortcuts",
+        "staged": "stands where a recipe has stages, as deep_belief",
         "volume_cnn": "no source reads volumes yet",
     },
     "rule": {"storkey": "another rule of the Hopfield network"},

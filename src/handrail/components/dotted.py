@@ -41,6 +41,8 @@ def other_arguments(kind: str, where: str) -> Iterator[str]:
             yield f"{where}.{name}.{argument}"
     for name, entry in available(kind).items():
         for argument, slot_kind, _ in _slots(entry):
+            if slot_kind == kind:
+                continue  # they stand above already
             place = f"{where}.{name}.{argument}"
             for inner, component in available(slot_kind).items():
                 yield f"{place}.{inner}"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -102,15 +102,23 @@ def make_part(
     rows: RawRows, schema: Schema, task: TaskSpec, *, strict: bool = True
 ) -> tuple[Part, list[Finding]]:
     """Typed rows; values that cannot be read count as missing, but infinite ones are refused if `strict`."""
-    features, troubles = read_frame(rows.frame, schema)
-    located = locate(troubles, rows.rows)
-    if strict:
-        refuse_infinite(located, rows.table)
+    features, odd = _read_features(rows, schema, strict=strict)
     target = window_targets(rows, task)
     if target is None:
         target = task.encode(rows.frame, row_name=lambda row: rows.table.row_name(int(rows.rows[row])))
     part = Part(rows.name, rows.frame, features, target, rows.rows, rows.table)
-    return part, report_unreadable(located, rows.name, rows.table)
+    if rows.unlabelled is not None:
+        unlabelled, others = _read_features(rows.unlabelled, schema, strict=strict)
+        part, odd = replace(part, unlabelled=unlabelled), [*odd, *others]
+    return part, odd
+
+
+def _read_features(rows: RawRows, schema: Schema, *, strict: bool) -> tuple[pl.DataFrame, list[Finding]]:
+    features, troubles = read_frame(rows.frame, schema)
+    located = locate(troubles, rows.rows)
+    if strict:
+        refuse_infinite(located, rows.table)
+    return features, report_unreadable(located, rows.name, rows.table)
 
 
 def window_targets(rows: RawRows, task: TaskSpec) -> TargetWindows | None:

@@ -19,7 +19,10 @@ from handrail.data.table import Table
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one part: as read, as typed features, as encoded target; `rows` are places in their source."""
+    """Rows of one part: as read, as typed features, as encoded target; `rows` are places in their source.
+
+    unlabelled: of training rows the features of those without a target.
+    """
 
     name: str
     raw: pl.DataFrame
@@ -28,6 +31,7 @@ class Part:
     rows: np.ndarray
     table: Table
     remarks: tuple[str, ...] = ()
+    unlabelled: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -72,6 +76,7 @@ class Part:
             join(self.target, other.target),
             np.concatenate([self.rows, other.rows]),
             self.table,
+            unlabelled=self.unlabelled,
         )
 
     def readable(self, row: int, names: Sequence[str]) -> dict[str, str | None]:

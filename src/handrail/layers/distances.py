@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def squared_distances(
@@ -17,3 +17,21 @@ def squared_distances(
     rows, centres = rows - middle, centres - middle
     lengths = rows.square().sum(dim=1, keepdim=True) + centres.square().sum(dim=1)
     return torch.addmm(lengths, rows, centres.T, alpha=-2).clamp_min(0)
+
+
+class Nearness(nn.Module):
+    """max(0, d̄ − d_k), with d_k the distance of a row to centre k and d̄ the mean over all centres.
+
+    Arguments:
+        centres: where they begin; they are learned like any weights.
+
+    Source: Coates, Lee & Ng 2011 ("triangle")
+    """
+
+    def __init__(self, centres: Float[Tensor, "centres width"]) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(centres)
+
+    def forward(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows centres"]:
+        distances = squared_distances(x, self.centres).clamp_min(1e-12).sqrt()
+        return (distances.mean(dim=1, keepdim=True) - distances).clamp_min(0)

@@ -7,7 +7,7 @@ import math
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 _TAIL = -10.0  # below it the tail of the normal distribution is Rayleigh's, but for a hundredth
@@ -65,6 +65,13 @@ class RectifiedUnits:
         body = inner - torch.special.ndtri(chance * torch.special.ndtr(inner))
         far = x + (x.square() - 2 * chance.log()).sqrt()
         return torch.where(x > _TAIL, body, far).clamp_min(0)
+
+
+class RectifiedMean(nn.Module):
+    """The mean of rectified units by their inputs: a smooth relu, x + φ(x)/Φ(x)."""
+
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        return RectifiedUnits.mean(x)
 
 
 HIDDEN = {"binary": BinaryUnits, "rectified": RectifiedUnits}

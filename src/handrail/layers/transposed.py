@@ -19,5 +19,12 @@ class TransposedLinear(nn.Module):
         self._source = (source,)  # in a tuple, else it would be saved, and counted, twice
         self.bias = nn.Parameter(source.weight.new_zeros(source.in_features))
 
+    def untied(self) -> nn.Linear:
+        """A dense layer of the same weights, its own."""
+        weight = self._source[0].weight
+        layer = nn.Linear(weight.shape[0], weight.shape[1])
+        layer.load_state_dict({"weight": weight.detach().T, "bias": self.bias.detach()})
+        return layer
+
     def forward(self, x: Float[Tensor, "rows units"]) -> Float[Tensor, "rows inputs"]:
         return functional.linear(x, self._source[0].weight.T, self.bias)

@@ -1,5 +1,6 @@
 """The autoencoder: a code between a row and its reconstruction."""
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar
@@ -86,6 +87,19 @@ class Autoencoder(nn.Module):
     def reconstruct(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows width"]:
         """Each row, encoded and decoded."""
         return self.decode(self.encode(x))
+
+    def coding_layers(self) -> nn.Sequential:
+        """The encoder, with weights of its own."""
+        return nn.Sequential(nn.Flatten(), *copy.deepcopy(self.encoder))
+
+    def decoding_layers(self) -> nn.Sequential:
+        """The decoder, with weights of its own, tied or not."""
+        return nn.Sequential(
+            *(
+                layer.untied() if isinstance(layer, TransposedLinear) else copy.deepcopy(layer)
+                for layer in self.decoder
+            )
+        )
 
 
 def _stack(

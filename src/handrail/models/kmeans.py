@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.components.arguments import Count
-from handrail.layers.distances import squared_distances
+from handrail.layers.distances import Nearness, squared_distances
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
 
@@ -42,6 +42,10 @@ class KMeans(nn.Module):
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows clusters"]:
         return squared_distances(x.flatten(1), self.centres)
+
+    def coding_layers(self) -> nn.Sequential:
+        """How much nearer than the mean of all each centre is, or 0: max(0, d̄ − d_k). Source: Coates 2011"""
+        return nn.Sequential(nn.Flatten(), Nearness(self.centres.detach().clone()))
 
     def encode(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows clusters"]:
         """The distance to each centre, in encoded units."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.components.pictures import Picture, Tiles
-from handrail.layers.energies import HIDDEN
+from handrail.layers.energies import HIDDEN, RectifiedMean
 from handrail.layers.energy_model import MOST_ENUMERATED, AnnealingPath, EnergyModel, binary_states
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape, numbers_in
@@ -140,6 +140,21 @@ class RBM(EnergyModel):
             h = self.draw_hidden(self.hidden_input(self.draw_visible(given, generator)), generator)
             given = self.visible_input(h)
         return self.visible_mean(given) if means else self.draw_visible(given, generator)
+
+    def coding_layers(self) -> nn.Sequential:
+        """What `encode` does, as layers with weights of their own."""
+        width, units = self.weights.shape
+        into = nn.Linear(width, units)
+        own = {"weight": self.weights.T, "bias": self.hidden_bias}
+        into.load_state_dict({name: value.detach() for name, value in own.items()})
+        return nn.Sequential(nn.Flatten(), into, nn.Sigmoid() if self.hidden == "binary" else RectifiedMean())
+
+    def decoding_layers(self) -> nn.Sequential:
+        """What `visible_given` does, as layers with weights of their own."""
+        width, units = self.weights.shape
+        back = nn.Linear(units, width)
+        back.load_state_dict({"weight": self.weights.detach(), "bias": self.visible_bias.detach()})
+        return nn.Sequential(back, nn.Sigmoid() if self.visible == "binary" else nn.Identity())
 
     def pictures(self, shape: InputShape) -> Sequence[Picture]:
         """The weights of the strongest hidden units, where rows are pictures."""

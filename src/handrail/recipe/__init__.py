@@ -10,6 +10,7 @@ May import `components`, `tools` and `errors`. A new setting is a field of its c
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ from handrail.recipe.sections import (
     EvaluationRecipe,
     ObjectiveRecipe,
     Section,
+    StageRecipe,
     TrainingRecipe,
     TransferRecipe,
     TuningRecipe,
@@ -53,6 +55,7 @@ class Recipe(Section):
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "run"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataRecipe = DataRecipe()
+    stages: list[StageRecipe] = []  # noqa: RUF012 - pydantic copies it
     model: Any = "auto"
     objective: ObjectiveRecipe = ObjectiveRecipe()
     learning: Any = "auto"
@@ -60,6 +63,14 @@ class Recipe(Section):
     training: TrainingRecipe = TrainingRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
     tuning: TuningRecipe = TuningRecipe()
+
+    @property
+    def network(self) -> Any:
+        """The model, on its stages where there are some."""
+        if not self.stages:
+            return self.model
+        head = None if self.model == "auto" else self.model
+        return {"staged": {"stages": [stage.model for stage in self.stages], "head": head}}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "Recipe":
@@ -71,7 +82,7 @@ class Recipe(Section):
             expected = "expected a recipe's sections, such as data, model, training"
             raise RecipeError(f"found {show_value(values)}, {expected}.")
         given = {
-            name: _name_targets(value) if name in ("model", "objective", "learning") else value
+            name: _name_targets(value) if name in ("model", "objective", "learning", "stages") else value
             for name, value in values.items()
         }
         problems: list[str] = []
@@ -129,22 +140,22 @@ class Recipe(Section):
 
     def asked(self) -> dict[str, Any]:
         """As `plain`, but only what differs from the defaults."""
-        return _difference(self.plain(), Recipe().plain())
+        asked = _difference(self.plain(), Recipe().plain())
+        bare = _plain(StageRecipe(model="auto"))
+        return asked | (
+            {"stages": [_difference(_plain(each), bare) for each in self.stages]} if self.stages else {}
+        )
 
     def resolved(self) -> dict[str, Any]:
         """As `plain`, with every default of every component written out."""
         plain = self.plain()
-        lists = {"penalty": plain["objective"]["penalties"], "augmentation": plain["data"]["augment"]}
-        lists = {kind: specs for kind, specs in lists.items() if isinstance(specs, list)}
-        for specs in lists.values():
-            specs.clear()
         for kind, spec, where in slots(_open_sections(self)):
-            resolved = _plain(resolve(kind, spec, where))
-            if kind in lists:
-                lists[kind].append(resolved)
-            else:
-                plain = set_setting(plain, where, resolved)
+            _put(plain, where, _plain(resolve(kind, spec, where)))
         return plain
+
+    def resolved_network(self) -> Any:
+        """The network with every default written out, as a pipeline is saved."""
+        return _plain(resolve("model", self.network, "model"))
 
     def fingerprint(self) -> str:
         """Twelve characters that change with any setting of the recipe."""
@@ -252,10 +263,21 @@ def read_options(values: Mapping[str, Any]) -> ReadOptions:
         raise RecipeError(section_mistakes(Recipe, error, ("data", "read"))) from None
 
 
+def _put(plain: dict[str, Any], where: str, value: Any) -> None:
+    """Replace what stands at a dotted place, such as `stages[0].model`."""
+    steps = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", where)]
+    inside: Any = plain
+    for step in steps[:-1]:
+        inside = inside[step]
+    inside[steps[-1]] = value
+
+
 def _open_sections(value: Any) -> Any:
     """Sections as mappings of what they hold; all else, objects included, as it is."""
     if isinstance(value, BaseModel):
         return {name: _open_sections(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, list):
+        return [_open_sections(item) for item in value]
     return value
 
 

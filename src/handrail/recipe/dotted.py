@@ -69,7 +69,8 @@ def component_sections(values: Any) -> list[Any]:
     space = tuning.get("space")
     dotted = dict(flatten_space(space)) if isinstance(space, Mapping) else {}
     tried = [set_setting({}, name, value) for name, value in dotted.items()]
-    return [*(values.get(name) for name in ("model", "learning", "objective")), data.get("augment"), *tried]
+    named = ("stages", "model", "learning", "objective")
+    return [*(values.get(name) for name in named), data.get("augment"), *tried]
 
 
 def flatten_space(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from handrail.components import is_object, parse
 from handrail.errors import RecipeError
-from handrail.recipe.alone import idle_alone
+from handrail.recipe.alone import idle_alone, unsuited, usual_rule
 
 # Sections of `data` by the kinds of columns that they are about; next-token reads its text as a stream.
 _KINDS = {
@@ -31,6 +31,7 @@ def idle_settings(recipe: Any) -> Iterator[str]:
     yield from _idle_training(recipe)
     yield from _idle_learning(recipe)
     yield from idle_alone(recipe)
+    yield from _idle_stages(recipe)
 
 
 def idle_sections(data: Any, kinds: Collection[str]) -> Iterator[str]:
@@ -116,6 +117,27 @@ def _idle_learning(recipe: Any) -> Iterator[str]:
         yield f"objective.loss: {reason}; leave it out, or learn by gradient."
     if rule in ("delta", "rosenblatt", "least_squares", "truth_table") and recipe.training.compile is True:
         yield f"training.compile: has no effect under learning.{rule}; leave it out."
+
+
+def _idle_stages(recipe: Any) -> Iterator[str]:
+    """What cannot stand on stages, or beside them."""
+    if not recipe.stages:
+        return
+    rules = (recipe.learning, usual_rule(recipe.model))
+    rule = next((rule for rule in rules if rule not in (None, "auto", "gradient")), None)
+    if rule is not None and not is_object(rule) and _name(rule, "rule") != "gradient":
+        text = "a network on stages learns by gradient; choose another model or rule"
+        yield f"learning.{_name(rule, 'rule')}: {text}."
+    if is_object(recipe.model):
+        yield "model: an object cannot stand on stages; expected a name or an import path."
+    for name in ("start", "features"):
+        if getattr(recipe.transfer, name):
+            yield f"transfer.{name}: has no effect beside stages, with which the network begins; choose one."
+    for index, stage in enumerate(recipe.stages):
+        if is_object(stage.model) or stage.model == "auto":
+            yield f"stages[{index}].model: expected a name or an import path, such as rbm."
+        elif problem := unsuited(stage.model, stage.learning):
+            yield f"stages[{index}]: {problem}"
 
 
 def _name(spec: Any, kind: str) -> str:

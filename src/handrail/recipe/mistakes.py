@@ -11,7 +11,7 @@ from handrail.errors import RecipeError, did_you_mean
 from handrail.recipe.alone import target_of, unsuited, usual_rule
 from handrail.recipe.dotted import component_sections
 from handrail.recipe.sections import TransferRecipe
-from handrail.recipe.suggestions import section_at, suggest, suggest_argument
+from handrail.recipe.suggestions import dotted, section_at, suggest, suggest_argument
 
 _EXPECTED = {  # by pydantic's name of a mistake
     "model_type": "expected settings, each as NAME: VALUE",
@@ -55,12 +55,12 @@ def section_mistakes(
 
 def _unknown(root: type[BaseModel], path: list[str], value: Any, recipe: Mapping[str, Any]) -> str:
     if reason := _WAITING.get(".".join(path)):
-        return f"{'.'.join(path)}: {reason}"
+        return f"{dotted(path)}: {reason}"
     hint = suggest(root, path, value, recipe)
     if not hint:
         section = section_at(root, path[:-1])
         hint = did_you_mean("", section.model_fields if section else ())  # all names, where they are few
-    return f"{'.'.join(path)}: unknown setting.{hint}"
+    return f"{dotted(path)}: unknown setting.{hint}"
 
 
 def _place(root: type[BaseModel], loc: tuple[int | str, ...]) -> str:
@@ -87,6 +87,11 @@ def slots(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     data, objective = (
         section if isinstance(section := values.get(name), Mapping) else {} for name in ("data", "objective")
     )
+    stages = values.get("stages")
+    for index, stage in enumerate(stages if isinstance(stages, list) else []):
+        for kind, name in (("model", "model"), ("rule", "learning")):
+            if isinstance(stage, Mapping) and stage.get(name, "auto") != "auto":
+                yield kind, stage[name], f"stages[{index}].{name}"
     if values.get("model", "auto") != "auto":
         yield "model", values["model"], "model"
     if values.get("learning", "auto") != "auto":

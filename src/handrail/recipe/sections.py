@@ -258,6 +258,22 @@ class TrainingRecipe(Section):
     compile: Literal["auto"] | bool = "auto"
 
 
+class StageRecipe(Section):
+    """A stage: a model that learns without a target, on the codes of the stage before, and stays below.
+
+    model: one that makes a code (`rbm`, `autoencoder`, `kmeans` …). learning: its rule. epochs, batch_size,
+    patience: as in `training`; `auto` is what the model says of itself. frozen: whether its layers stay as
+    they are when the model on top of all stages is trained.
+    """
+
+    model: Any
+    learning: Any = "auto"
+    epochs: Count | Literal["auto"] = "auto"
+    batch_size: Count | Literal["auto"] = "auto"
+    patience: Count | Literal["auto"] | None = "auto"
+    frozen: bool = False
+
+
 class TransferRecipe(Section):
     """Transfer: begin with what another network has learned, and train all of it or a part.
 

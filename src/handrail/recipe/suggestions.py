@@ -7,7 +7,7 @@ as that imports them.
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -52,7 +52,9 @@ def suggest(root: type[BaseModel], path: list[str], value: Any, recipe: Mapping[
     name = _SYNONYMS.get(name, name)
     known = list(_settings(root))
     section = section_at(root, above) if above else None
-    names = _exact(name, known, besides=path) or _within(section, above, name)
+    in_list = any(part.isdecimal() for part in above)  # its items have settings of their own
+    names = _within(section, above, name) if in_list else []
+    names = names or _exact(name, known, besides=path) or _within(section, above, name)
     for arguments in () if names else (_own, _others):
         found = list(arguments(recipe))
         names = names or _exact(name, found, besides=path)
@@ -74,9 +76,17 @@ def section_at(root: type[BaseModel], path: Iterable[str]) -> type[BaseModel] | 
     """The class of the section at a dotted place."""
     section: Any = root
     for part in path:
+        if get_origin(section) is list and part.isdecimal():
+            (section,) = get_args(section)
+            continue
         field = section.model_fields.get(part) if is_section(section) else None
         section = field.annotation if field else None
     return section if is_section(section) else None
+
+
+def dotted(path: Iterable[str]) -> str:
+    """The dotted name of a place: `stages[0].epochs`."""
+    return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in path).removeprefix(".")
 
 
 def is_section(annotation: Any) -> bool:
@@ -118,7 +128,7 @@ def _exact(name: str, known: Iterable[str], *, besides: Iterable[str] = ()) -> l
 
 def _within(section: type[BaseModel] | None, above: list[str], name: str) -> list[str]:
     near = get_close_matches(name, section.model_fields if section else (), n=1, cutoff=0.6)
-    return [".".join([*above, each]) for each in near]
+    return [dotted([*above, each]) for each in near]
 
 
 def _near(name: str, known: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from handrail.errors import visible
 from handrail.evaluation.metric_names import DESCRIPTIONS, higher_is_better
 from handrail.report import wording
 from handrail.report.console import remarks
-from handrail.report.figures.curves import learning_curves, replica_curves
+from handrail.report.figures.curves import learning_curves, replica_curves, stage_curves
 from handrail.report.figures.intervals import colour_of, interval_plots
 from handrail.report.figures.style import FigureView, variable
 from handrail.report.replicas import best_epochs, replicas_in, span, stop_reasons
@@ -70,7 +70,7 @@ def render(run: RunRecord) -> str:
         findings=sorted(summary["findings"], key=_weight),
         training=training_pictures(samples, _augmentation(resolved)),
         inside=inside_pictures(samples),
-        curves=_curves(run, summary),
+        curves=[*stage_curves(summary["training"].get("stages", [])), *_curves(run, summary)],
         replicas=replica_view(parts, wording.positive_class(summary["task"])),
         metrics=_metric_table(parts, wording.positive_class(summary["task"])),
         remarks={part: remarks(results) for part, results in parts.items() if remarks(results)},
@@ -199,7 +199,7 @@ def _facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, An
         "Task": _task(task),
         "Rows": f"{rows['train']:,} to train, {rows['validation']:,} to validate, {rows['test']:,} to test",
         "Inputs": _inputs_line(encoder, training["inputs"]),
-        "Model": f"{wording.component(resolved['model'])}; {parameters}",
+        "Model": f"{_model(resolved)}; {parameters}",
         "Replicas": f"{len(replicas.members)}, of which answers: {replicas.predictor}" if replicas else "",
         "Why this model": _sentence(_because(reasons, _MODEL).partition(": ")[2]),
         "Augmentation": ". ".join(filter(None, (_augmentation(resolved), _because(reasons, _AUGMENTATION)))),
@@ -215,6 +215,15 @@ def _facts(run: RunRecord, summary: Mapping[str, Any], resolved: Mapping[str, An
         "Chosen on validation rows": ", ".join(f"{name} {value:.3g}" for name, value in decisions),
     }
     return {term: value for term, value in lines.items() if value}
+
+
+def _model(resolved: Mapping[str, Any]) -> str:
+    """The model, behind its stages where there are some."""
+    stages = [wording.component(stage["model"]) for stage in resolved.get("stages", [])]
+    if not stages:
+        return wording.component(resolved["model"])
+    on_top = [] if resolved["model"] == "auto" else [wording.component(resolved["model"])]
+    return " → ".join([*stages, *on_top])
 
 
 def _training(summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:

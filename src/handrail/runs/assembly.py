@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -181,7 +182,7 @@ def with_network(recipe: Recipe, encoder: RowEncoder, task: Task) -> Pipeline:
     """Encoder and task with the network of a settled recipe between them, or its replicas."""
     networks = [
         make_network(
-            copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model,
+            copy.deepcopy(recipe.network) if is_object(recipe.network) else recipe.network,
             encoder,
             task,
             augment=recipe.data.augment,
@@ -191,7 +192,7 @@ def with_network(recipe: Recipe, encoder: RowEncoder, task: Task) -> Pipeline:
         for seed in replica_seeds(recipe.seed, recipe.training.replicas)
     ]
     network = join_replicas(networks, task.join_scores)
-    spec = recipe.resolved()["model"]
+    spec = recipe.resolved_network()
     return Pipeline(encoder, task, network, model=spec, precision=recipe.training.precision)
 
 
@@ -208,7 +209,10 @@ def make_training_data(
 
     held_out = None if validation is None else Batch(*encode(validation), None, device)
     names, metrics, facts = encoder.feature_names, task.batch_metrics, encoder.facts()
-    return TrainingData(recipe, pipeline.task, *encode(part), names, held_out, metrics, device, facts)
+    data = TrainingData(recipe, pipeline.task, *encode(part), names, held_out, metrics, device, facts)
+    if part.unlabelled is None or not recipe.stages:
+        return data
+    return replace(data, unlabelled=encoder.rows(part.unlabelled, part.stores))
 
 
 def try_network(pipeline: Pipeline, data: TrainingData) -> None:

@@ -11,6 +11,7 @@ from handrail.layers.convolution import usual_widths
 from handrail.learning.rules.gradient import Gradient
 from handrail.recipe import Recipe
 from handrail.recipe.alone import alone_of, usual_rule
+from handrail.recipe.sections import StageRecipe
 from handrail.shapes import (
     BoxShape,
     ImageShape,
@@ -151,7 +152,7 @@ def settle_recipe(
     choice = alone or choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
     reasons: list[str] = []
-    if not is_object(recipe.model) and recipe.model == "auto":
+    if not is_object(recipe.model) and recipe.model == "auto" and not recipe.stages:
         changes["model"] = choice.model
         name = next(iter(choice.model)) if isinstance(choice.model, dict) else choice.model
         reasons.append(f"model {name}: {choice.why}")
@@ -172,8 +173,22 @@ def settle_recipe(
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
         changes["training.precision"] = precision(inputs, device) if alone is None else "float32"
+    if recipe.stages:
+        changes["stages"] = [_settle_stage(stage) for stage in recipe.stages]
     settled = recipe.with_values(changes)  # refuses a rule that cannot teach the model
     return settled, tuple(reasons)
+
+
+def _settle_stage(stage: StageRecipe) -> StageRecipe:
+    """The stage as its model wants to be trained, where it says `auto`."""
+    alone = alone_of("model", stage.model)
+    if alone is None:
+        return stage  # refused where the network is made
+    usual = {"learning": usual_rule(stage.model) or "gradient", "epochs": alone.epochs}
+    usual |= {"batch_size": alone.batch_size or "auto", "patience": alone.patience}
+    return stage.model_copy(
+        update={key: value for key, value in usual.items() if getattr(stage, key) == "auto"}
+    )
 
 
 def usual_patience(recipe: Recipe, rows: int) -> int | None:

@@ -15,7 +15,8 @@ def suit_inputs(recipe: Recipe, part: Part, *, schema: Schema) -> Recipe:
 
     Raises: `RecipeError` for other columns where the model takes numbers from 0 to 1 alone.
     """
-    unit = takes_unit(recipe.model)
+    first = recipe.stages[0].model if recipe.stages else recipe.model
+    unit = takes_unit(first)
     images = recipe.data.images.scaling
     if schema.of_kind("image") and images == "auto":
         return recipe.with_values({"data.images.scaling": "unit" if unit else "standard"})
@@ -26,7 +27,7 @@ def suit_inputs(recipe: Recipe, part: Part, *, schema: Schema) -> Recipe:
             "data.images.scaling: found standard, but the model's visible units are 0 or 1; expected auto or "
             "unit."
         )
-    alone = alone_of("model", recipe.model)
+    alone = alone_of("model", first)
     assert alone is not None, "it takes numbers from 0 to 1"
     found = _beyond(part.sample.features, schema, scaled=recipe.data.encoding.scaling == "minmax")
     if found:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -112,7 +112,18 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-class PlainProgress(Callback):
+class ProgressReport(Callback):
+    """What shows how far a training has come.
+
+    Arguments:
+        what: the training, where it is one of several behind each other.
+    """
+
+    def __init__(self, what: str = "") -> None:
+        self.what = what
+
+
+class PlainProgress(ProgressReport):
     """One line on standard error at the first and last epoch and every two seconds between."""
 
     def on_train_begin(self, training: Training) -> None:
@@ -123,10 +134,11 @@ class PlainProgress(Callback):
         if now - self.last >= _LINE_EVERY or training.progress.done:
             self.last = now
             line = _line(training, epoch, figures, now - self.began, self.done)
+            line = f"{self.what}: {line}" if self.what else line
             print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-class BarProgress(Callback):
+class BarProgress(ProgressReport):
     """A bar with the losses and the time left."""
 
     def on_train_begin(self, training: Training) -> None:
@@ -134,7 +146,7 @@ class BarProgress(Callback):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.bar = Progress(
-            TextColumn("training"),
+            TextColumn(self.what or "training"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
@@ -159,6 +171,11 @@ def make_progress(style: str, *, replicas: int = 1) -> list[Callback]:
     if style == "none":
         return []
     return [BarProgress() if sys.stderr.isatty() and replicas == 1 else PlainProgress()]
+
+
+def progress_of_stage(callbacks: Sequence[Callback], what: str) -> list[Callback]:
+    """Of these listeners those that show progress, for a training that comes before theirs."""
+    return [type(each)(what) for each in callbacks if isinstance(each, ProgressReport)]
 
 
 def _shown(figures: Mapping[str, float]) -> str:

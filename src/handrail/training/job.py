@@ -94,7 +94,8 @@ def _wants_whole_batches(learning: Any) -> bool:
 class TrainingData:
     """What one training is given: recipe, task, and rows as the network takes them, to go to `device`.
 
-    encoder: its facts, from which a transfer sees what the inputs mean.
+    encoder: its facts, from which a transfer sees what the inputs mean. unlabelled: the inputs of training
+    rows without a target, from which stages learn, too.
     """
 
     recipe: Recipe
@@ -106,6 +107,7 @@ class TrainingData:
     batch_metrics: BatchMetrics
     device: torch.device | None = None
     encoder: Mapping[str, Any] | None = None
+    unlabelled: Rows | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from handrail.training.speed.compilation import (
     undo_compilation,
 )
 from handrail.training.speed.matmul import quick_products
+from handrail.training.stages import on_stages
 from handrail.training.stopping import Progress
 from handrail.training.transfer import parameter_groups, transfer_weights
 from handrail.training.transfer.features import feature_rows, head_of
@@ -101,8 +102,18 @@ def train(
     transfer = data.recipe.transfer
     kept = folder / BEGINNING if beginning is None and folder is not None else beginning
     began = transfer_weights(network, transfer, task=data.task, encoder=data.encoder, kept=kept)
-    with freeze_garbage(first=len(data.targets) > _LARGE_TABLE), began as listeners:
-        learner, data = _head_alone(network, data) if transfer.features else (network, data)
+    below = on_stages(
+        network,
+        data,
+        train=train,
+        folder=folder,
+        begun=None if beginning is None else beginning.parent,
+        callbacks=callbacks,
+        stop_request=stop_request,
+        team=team,
+    )
+    with freeze_garbage(first=len(data.targets) > _LARGE_TABLE), began as listeners, below as left:
+        learner, data = _head_alone(network, data) if transfer.features else left
         setup = make_setup(data, epochs=epochs)
         engine = Engine(
             learner,

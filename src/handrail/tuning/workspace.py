@@ -100,7 +100,7 @@ class Workspace:
     def network(self, recipe: Recipe, fold: int) -> nn.Module:
         """The untrained network of a settled recipe."""
         prepared = self.rows_for(recipe, fold)
-        model = copy.deepcopy(recipe.model) if is_object(recipe.model) else recipe.model
+        model = copy.deepcopy(recipe.network) if is_object(recipe.network) else recipe.network
         network = make_network(
             model,
             prepared.encoder,

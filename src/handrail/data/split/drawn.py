@@ -23,6 +23,7 @@ class RawRows:
         rows: their places in the table.
         table: what is known of it; its frame is empty, for the rows stand in those of the parts.
         total: how many rows it had.
+        unlabelled: of training rows those without a target, which a model below the network can learn from.
     """
 
     name: str
@@ -30,6 +31,7 @@ class RawRows:
     rows: np.ndarray
     table: Table
     total: int
+    unlabelled: "RawRows | None" = None
 
     @cached_property
     def hashes(self) -> np.ndarray:

@@ -363,7 +363,10 @@ def _drop_unlabelled(part: RawRows, targets: Sequence[str]) -> RawRows:
             f"the target '{targets[0]}': all {len(missing):,} values of the {part.name} rows are missing; "
             "expected at least some."
         )
-    return part.pick(np.flatnonzero(~missing))
+    labelled = part.pick(np.flatnonzero(~missing))
+    if part.name != PARTS[TRAIN]:
+        return labelled
+    return replace(labelled, unlabelled=part.pick(np.flatnonzero(missing)))
 
 
 def take_samples(recipe: DataRecipe, drawn: Drawn, task: TaskSpec) -> Drawn:

@@ -1,6 +1,6 @@
 """Learning curves of a network or its replicas: loss, metrics and learning rate by epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,18 @@ def learning_curves(records: Sequence[dict[str, Any]], best_epoch: int) -> list[
     return views
 
 
+def stage_curves(stages: Sequence[Mapping[str, Any]]) -> list[FigureView]:
+    """The loss of each stage under the network."""
+    views = []
+    for number, stage in enumerate(stages, start=1):
+        records = stage["records"]
+        known = [line for line in records if line.get("val_loss") is not None]
+        best = min(known, key=lambda line: line["val_loss"])["epoch"] if known else records[-1]["epoch"]
+        title = f"Loss of stage {number}, {stage['model']}, by epoch"
+        views.append(_figure(records, "loss", best, title=title, place=f"stage-{number}-"))
+    return views
+
+
 def _curve_names(records: Sequence[dict[str, Any]]) -> list[str]:
     """The first six quantities measured on training or validation rows, the loss first."""
     keys = (key for line in records for key in line if key.startswith(("train_", "val_")))
@@ -51,7 +63,9 @@ def _points(records: Sequence[dict[str, Any]], key: str) -> Curve:
     return table[:, 0], table[:, 1]
 
 
-def _figure(records: Sequence[dict[str, Any]], name: str, best_epoch: int) -> FigureView:
+def _figure(
+    records: Sequence[dict[str, Any]], name: str, best_epoch: int, *, title: str = "", place: str = ""
+) -> FigureView:
     train, validation = _points(records, f"train_{name}"), _points(records, f"val_{name}")
     last = records[-1]["epoch"]
 
@@ -72,9 +86,9 @@ def _figure(records: Sequence[dict[str, Any]], name: str, best_epoch: int) -> Fi
     note = f"Best epoch {best_epoch} of {last}{value}."
     keys = [Key("train rows", LINEAR)] if len(train[0]) else []
     keys += [Key("validation rows", NETWORK)] if len(validation[0]) else []
-    svg = picture(f"curve-{_slug(name)}", draw, label=f"Learning curve over {last} epochs{best_text}")
-    title = metric_label(name)
-    return figure_view(f"{capitalise(title)} by epoch", svg, note=note, keys=tuple(keys))
+    svg = picture(f"curve-{place}{_slug(name)}", draw, label=f"Learning curve over {last} epochs{best_text}")
+    title = title or f"{capitalise(metric_label(name))} by epoch"
+    return figure_view(title, svg, note=note, keys=tuple(keys))
 
 
 def _slug(name: str) -> str:

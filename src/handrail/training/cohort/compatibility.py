@@ -91,7 +91,7 @@ def _settings(jobs: Sequence[Job]) -> str:
     first, from_nothing = jobs[0].data.recipe, TransferRecipe()
     for job in jobs:
         recipe = job.data.recipe
-        if recipe.transfer != from_nothing:
+        if recipe.transfer != from_nothing or recipe.stages:
             return "a network that begins with what another has learned is trained alone"
         rule = build("rule", recipe.learning)
         if type(rule) is not Gradient:
