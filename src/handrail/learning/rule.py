@@ -42,6 +42,13 @@ class Batch:
         """The sum of the rows' weights; without weights, their number."""
         return float(len(self) if self.weights is None else self.weights.double().sum())
 
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of a value a row, by the rows' weights where they have some; 0 where all weights are 0."""
+        if self.weights is None:
+            return values.mean()
+        weights = self.weights.to(values)
+        return torch.dot(weights, values) / weights.sum().clamp_min(torch.finfo(values.dtype).tiny)
+
     def take(self, rows: Tensor) -> "Batch":
         """The rows of these positions."""
         weights = None if self.weights is None else self.weights.index_select(0, rows.to(self.weights.device))
