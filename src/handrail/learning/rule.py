@@ -172,6 +172,8 @@ class Rule(Protocol):
     "The loss that `objective.loss: auto` means under this rule, by task; else the task's usual one."
     models: ClassVar[tuple[str, ...]] = ()
     "The models that it can teach, by name; any where there are none."
+    anneals: ClassVar[bool] = False
+    "Whether it changes less and less by a plan that ends with the training, so that it is at its best there."
     divides: ClassVar[bool] = False
     "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."
 

@@ -35,7 +35,7 @@ class Alone:
 
 def alone_of(kind: str, spec: Any) -> Alone | None:
     """What a model or rule says of learning without a target; None of one that needs a target."""
-    return getattr(spec if is_object(spec) else _target(kind, spec), "alone", None)
+    return getattr(target_of(kind, spec), "alone", None)
 
 
 def takes_unit(model: Any) -> bool:
@@ -78,8 +78,7 @@ def unsuited(model: Any, rule: Any) -> str:
 
 
 def _names(kind: str, spec: Any, attribute: str) -> tuple[str, ...]:
-    target = spec if is_object(spec) else _target(kind, spec)
-    return getattr(target, attribute, ())
+    return getattr(target_of(kind, spec), attribute, ())
 
 
 def _name(kind: str, spec: Any) -> str:
@@ -91,7 +90,10 @@ def _name(kind: str, spec: Any) -> str:
         return ""
 
 
-def _target(kind: str, spec: Any) -> Any:
+def target_of(kind: str, spec: Any) -> Any:
+    """The class or function that a specification names, or the object itself; None of `auto`, and of none."""
+    if is_object(spec):
+        return spec
     if spec == "auto":
         return None
     try:

@@ -10,7 +10,7 @@ from handrail.data.task import TaskSpec
 from handrail.layers.convolution import usual_widths
 from handrail.learning.rules.gradient import Gradient
 from handrail.recipe import Recipe
-from handrail.recipe.alone import alone_of, usual_rule
+from handrail.recipe.alone import alone_of, target_of, usual_rule
 from handrail.shapes import (
     BoxShape,
     ImageShape,
@@ -179,12 +179,14 @@ def settle_recipe(
 def usual_patience(recipe: Recipe, rows: int) -> int | None:
     """Validations without improvement that suit the schedule; None where it ends with the training.
 
-    A schedule that brings the rate down by a plan finds its best weights at its end. `on_plateau` has time to
-    lower the rate and to show what that is worth. Of a warm-up none of it counts.
+    A schedule or a rule that brings the rate down by a plan finds its best weights at its end. `on_plateau`
+    has time to lower the rate and to show what that is worth. Of a warm-up none of it counts.
 
     Arguments:
         recipe: with its number of epochs.
     """
+    if getattr(target_of("rule", recipe.learning), "anneals", False):
+        return None
     schedule, updates = _schedule(recipe.learning), -(-rows // batch_size(recipe, rows))
     warming = 0.0
     while not is_object(schedule):
