@@ -35,6 +35,7 @@ _ON_PLATEAU = ("on_plateau", "torch.optim.lr_scheduler:ReduceLROnPlateau")
 _MEMORY = {"modern_hopfield": {"similarity": "distance", "beta": 16.0}}
 _ALONE: dict[str, tuple[Any, str]] = {
     "clusters": ("kmeans", "each row belongs to the nearest of some centres"),
+    "map": ("kohonen", "prototypes on a grid, of which neighbours are alike, make a map of the rows"),
     "memory": (_MEMORY, "it takes real values and holds many patterns"),
     "density": ("rbm", "hidden units that find what goes together make some rows likely"),
     "reconstruction": ("autoencoder", "an encoder and a decoder give each row back from a code"),

@@ -192,13 +192,18 @@ class TableEncoder(nn.Module):
         """The columns before the codes that are to be embedded."""
         return rows[:, : self.width - len(self.embedding_sizes)]
 
+    def undo_scale(self, points: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+        """Encoded rows with the numbers in the units of their columns; flags and levels stay as they are."""
+        numbers = len(self.number_names)
+        return torch.cat([self.scale.undo(points[:, :numbers].double()), points[:, numbers:].double()], dim=1)
+
     def decode(self, points: Float[Tensor, "rows width"]) -> tuple[pl.DataFrame, list[np.ndarray], list[str]]:
         """Encoded rows as values, numbers in their units and the likeliest level of a category; what is lost.
 
         Flags of missing values are passed over, and dates have no way back from their phases.
         """
-        numbers, at = len(self.number_names), len(self.number_names) + len(self.flagged)
-        values = self.scale.undo(points[:, :numbers].double())
+        at = len(self.number_names) + len(self.flagged)
+        values = self.undo_scale(points)
         columns: dict[str, Any] = {}
         for place, column in enumerate(self.schema.of_kind("numeric", "boolean")):
             known = values[:, place]
