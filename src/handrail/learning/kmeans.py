@@ -140,9 +140,12 @@ class NearestSums:
 
     def add(self, rows: Rows, codes: Codes, weights: Squares | None = None) -> None:
         """Rows of these codes; without weights each counts 1."""
-        each = torch.ones(len(rows), device=rows.device) if weights is None else weights
-        self.sums.index_add_(0, codes, rows.double() * each.double().unsqueeze(1))
-        self.weights.index_add_(0, codes, each.double())
+        if weights is None:
+            self.sums.index_add_(0, codes, rows.double())
+            self.weights += torch.bincount(codes, minlength=len(self.weights))
+        else:
+            self.sums.index_add_(0, codes, rows.double() * weights.double().unsqueeze(1))
+            self.weights.index_add_(0, codes, weights.double())
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"sums": self.sums, "weights": self.weights}

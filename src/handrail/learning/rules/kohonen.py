@@ -105,18 +105,19 @@ class Kohonen(Rule):
         drawn = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(turns)])
         return rows[drawn[: self.grid.units].to(rows.device)]
 
-    def _progress(self, taken: int) -> float:
-        return min(1.0, taken / max(1, self.planned - 1))
+    def _fallen(self, first: float, share: float, taken: Any) -> Any:
+        """What falls by equal factors to a share of itself, after so many changes of the map."""
+        return first * share ** np.minimum(1.0, taken / max(1, self.planned - 1))
 
-    def _sigma(self, taken: int) -> float:
-        return self.first * (self.final_radius / self.first) ** self._progress(taken)
+    def _sigma(self, taken: Any) -> Any:
+        return self._fallen(self.first, self.final_radius / self.first, taken)
 
-    def _eta(self, taken: int) -> float:
-        return self.rate * self.final_rate ** self._progress(taken)
+    def _eta(self, taken: Any) -> Any:
+        return self._fallen(self.rate, self.final_rate, taken)
 
     @property
     def learning_rate(self) -> float | None:
-        return self._eta(self.taken) if self.online else None
+        return float(self._eta(self.taken)) if self.online else None
 
     @torch.no_grad()
     def step(self, model: nn.Module, batch: Batch) -> Measures:
@@ -137,34 +138,37 @@ class Kohonen(Rule):
 
         In NumPy, whose calls cost least of a step that is over in microseconds.
         """
-        prototypes, places = self.prototypes.detach().cpu().numpy(), self.grid.places.float().numpy()
-        points, each = rows.cpu().numpy(), None if weights is None else weights.cpu().numpy()
+        prototypes, points = self.prototypes.detach().cpu().numpy(), rows.cpu().numpy()
+        places = self.grid.places.float().numpy()
+        steps = self.taken + np.arange(len(points))
+        etas, sigmas = (each(steps).astype(np.float32) for each in (self._eta, self._sigma))
         codes, squares = np.empty(len(points), np.int64), np.empty(len(points), np.float32)
         for number, point in enumerate(points):
             gaps = point - prototypes
             lengths = np.einsum("kw,kw->k", gaps, gaps)
-            codes[number] = best = int(lengths.argmin())
+            codes[number] = best = lengths.argmin()
             squares[number] = lengths[best]
-            moves = np.float32(self._eta(self.taken)) * self._near(places, best)
-            if each is not None:
-                moves = 1 - (1 - moves) ** each[number]
+            moves = etas[number] * self._near(places, best, sigmas[number])
+            if weights is not None:
+                moves = 1 - (1 - moves) ** float(weights[number])
             gaps *= moves[:, None]
             prototypes += gaps
-            self.taken += 1
+        self.taken += len(points)
         self.prototypes.copy_(torch.from_numpy(prototypes))
-        self.own.weights += torch.bincount(torch.from_numpy(codes), minlength=self.grid.units).to(
+        self.own.weights += torch.from_numpy(np.bincount(codes, minlength=self.grid.units)).to(
             self.own.weights
         )
         return torch.from_numpy(squares).to(rows)
 
-    def _near(self, places: Float[np.ndarray, "units 2"], best: int) -> Float[np.ndarray, " units"]:
+    def _near(
+        self, places: Float[np.ndarray, "units 2"], best: np.intp, sigma: np.float32
+    ) -> Float[np.ndarray, " units"]:
         """h between a unit and all."""
         gaps = places - places[best]
-        gaps *= gaps
-        squares, sigma = gaps[:, 0] + gaps[:, 1], self._sigma(self.taken)
+        squares = np.einsum("ka,ka->k", gaps, gaps)
         if self.bubble:
-            return (squares <= sigma**2).astype(np.float32)
-        return np.exp(squares * np.float32(-0.5 / sigma**2))
+            return (squares <= sigma * sigma).astype(np.float32)
+        return np.exp(squares * (np.float32(-0.5) / (sigma * sigma)))
 
     @torch.no_grad()
     def end_epoch(self, model: nn.Module) -> None:
@@ -178,7 +182,7 @@ class Kohonen(Rule):
 
     def _average(self, units: Tensor) -> None:
         """The prototypes of some units to the mean of all rows, by the neighbourhood."""
-        squares, sigma = self.grid.squares(units), self._sigma(self.taken)
+        squares, sigma = self.grid.squares(units), float(self._sigma(self.taken))
         near = (squares <= sigma**2).double() if self.bubble else torch.exp(squares * (-0.5 / sigma**2))
         near, where = near.to(self.own.sums.device), units.to(self.own.sums.device)
         weights = (near @ self.own.weights).unsqueeze(1)
