@@ -1,4 +1,4 @@
-"""Worlds without a target: groups of points, densities, and cues of a memory; see `_worlds`."""
+"""Worlds without a target: groups of points, maps, densities, and cues of a memory; see `_worlds`."""
 
 import functools
 from collections.abc import Sequence
@@ -12,10 +12,17 @@ from sklearn.mixture import GaussianMixture
 from _worlds import FITTED_ON, Rng, World, swap
 from handrail.evaluation.outcomes.clusters import ClusterOutcome
 from handrail.evaluation.outcomes.density import DensityOutcome
+from handrail.evaluation.outcomes.map import MapOutcome, Ways
 from handrail.evaluation.outcomes.memory import MemoryOutcome
 from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
 from handrail.evaluation.outcomes.silhouettes import silhouettes
 from handrail.learning.kmeans import kmeans
+from handrail.learning.principal_components import lay_plane
+from handrail.learning.rule import Batch, TrainingPlan
+from handrail.learning.rules.kohonen import Kohonen
+from handrail.models.kohonen import KohonenMap
+from handrail.objectives.objective import Objective
+from handrail.shapes import NoTarget
 
 GROUPS = np.array(
     [[2.0, -1.0, 0.0, 0.0], [-1.0, 2.0, 0.0, 0.0], [1.5, 1.5, 2.0, 0.0], [-1.5, -1.5, 1.0, 0.0]]
@@ -59,6 +66,51 @@ class Clusters(World):
             answers.append(
                 ClusterOutcome(codes, squares.min(axis=1), lengths, shapes, labels, ("a", "b", "c"))
             )
+        return answers
+
+
+@dataclass(frozen=True)
+class Maps(World):
+    """Points of four groups on a Kohonen map that was fitted once; on a grid in their main plane as baseline.
+
+    Arguments:
+        final_radius: of the training; a small one tears the map more often.
+    """
+
+    final_radius: float = 1.0
+    spread: float = 1.0
+    sizes: Sequence[int] = (30, 100, 300, 1000)
+    fresh: int = 100_000
+
+    @functools.cached_property
+    def maps(self) -> dict[str, KohonenMap]:
+        rows = torch.from_numpy(grouped(np.random.default_rng(1), FITTED_ON, self.spread)[0]).float()
+        batch, rule = Batch(rows, torch.zeros(len(rows))), Kohonen(final_radius=self.final_radius)
+        each = {name: KohonenMap(4, NoTarget("map")) for name in ("network", "equal", "baseline")}
+        plan = TrainingPlan("map", Objective("distance_to_nearest"), epochs=30, steps=1, seed=0, rows=batch)
+        rule.start(each["network"], plan)
+        for _ in range(30):
+            rule.step(each["network"], batch)
+            rule.end_epoch(each["network"])
+        with torch.no_grad():
+            each["equal"].prototypes.copy_(
+                torch.from_numpy(swap(each["network"].prototypes.detach().numpy()))
+            )
+            each["baseline"].prototypes.copy_(lay_plane(each["baseline"].grid, rows))
+        return each
+
+    @torch.no_grad()
+    def draw(self, rng, rows, *, who=("network",)):
+        points = grouped(rng, rows, self.spread)[0]
+        lengths, answers = np.square(points).sum(axis=1), []
+        for name in who:
+            fitted = self.maps[name]
+            two = fitted(torch.from_numpy(points).float()).topk(2, largest=False)
+            first, second = two.indices.unbind(dim=1)
+            torn = ~fitted.grid.adjoin(first, second).numpy()
+            ways = Ways(fitted.way_lengths(first, second).numpy(), torn)
+            distances = two.values[:, 0].double().sqrt().numpy()
+            answers.append(MapOutcome(first.numpy(), distances, fitted.grid.width, ways, lengths=lengths))
         return answers
 
 
@@ -168,6 +220,8 @@ WORLDS: dict[str, World] = {
     "clusters": Clusters(),
     "clusters far apart": Clusters(spread=0.35, agree=0.97),
     "clusters, labels without sense": Clusters(agree=0.0),
+    "map": Maps(),
+    "map, torn": Maps(final_radius=0.4),
     "density of points": Points(),
     "reconstruction": Planes(),
     "density of bits": Bits(),

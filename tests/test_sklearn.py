@@ -348,6 +348,18 @@ def test_codes_become_rows_again_in_their_units():
         codes.inverse_transform(np.ones((4, 3)))
 
 
+def test_a_map_gives_places_and_the_prototype_of_a_place():
+    rows = np.asarray(load_iris(return_X_y=True)[0])
+    codes = NetworkTransformer(model={"kohonen": {"height": 4, "width": 6}}, random_state=0).fit(rows)
+    places = codes.transform(rows)
+    assert places.shape == (150, 2)
+    assert (places.max(axis=0) <= [5, 3]).all()
+    lost = ((codes.inverse_transform(places) - rows) ** 2).sum() / ((rows - rows.mean(axis=0)) ** 2).sum()
+    assert lost < 0.15
+    with pytest.raises(RecipeError, match="learns map; expected one for clusters"):
+        NetworkClusterer(model="kohonen").fit(rows)
+
+
 def test_words_come_back_in_a_data_frame():
     frame = pl.DataFrame({"x": np.linspace(0, 1, 90), "colour": ["red", "green", "blue"] * 30})
     codes = NetworkTransformer(model={"autoencoder": {"code": 3}}, epochs=100, random_state=0).fit(frame)

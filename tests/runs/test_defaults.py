@@ -44,3 +44,8 @@ def test_a_schedule_runs_to_its_end_unless_a_patience_is_set(schedule: Any, pati
 def test_a_rule_without_a_schedule_has_the_usual_patience() -> None:
     recipe = Recipe.parse({"learning": "rosenblatt", "training": {"epochs": 100}})
     assert usual_patience(recipe, 90) == 15
+
+
+def test_a_rule_that_anneals_waits_for_its_end() -> None:
+    recipe = Recipe().with_values({"model": "kohonen", "learning": "kohonen", "training.epochs": 20})
+    assert usual_patience(recipe, 90) is None

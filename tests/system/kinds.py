@@ -283,6 +283,18 @@ def bare_pictures(folder: Path, others: Others) -> Path:
     return folder
 
 
+def points(folder: Path, others: Others) -> Path:
+    """Numbers and a word, which nothing is predicted from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for item in range(80):
+        rng = generator_of(item, others)
+        x, y = rng.normal(size=2) * (1e4 if item in others else 1) + 3 * (item % 3)
+        rows.append((x, y, rng.choice(["red", "green"]), label_of(item, 80, others)))
+    pl.DataFrame(rows, schema=["x", "y", "colour", "label"], orient="row").write_csv(folder / "points.csv")
+    return folder / "points.csv"
+
+
 def new_pictures(folder: Path) -> Path:
     """Files in one folder, in another format."""
     for item in range(100, 104):
@@ -382,6 +394,12 @@ KINDS = {
         target="load",
         test=tuple(range(136, 160)),
         new=later_days,
+    ),
+    "map": Kind(
+        points,
+        80,
+        {"model": {"kohonen": {"height": 3, "width": 4}}, "data.label": "label"},
+        new=without(points, "label"),
     ),
     "sounds": Kind(sounds, 32, {"model": CNN, "data.audio.mels": 8}, new=new_sounds),
     "masks": Kind(masks, 24, {"model": {"unet": {"depth": 1, "width": 4, "dropout": 0.2}}}, new=new_grey),

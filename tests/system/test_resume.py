@@ -48,6 +48,12 @@ ALONE = {
         "learning": {"contrastive_divergence": {"persistent": True}},
         "training.epochs": 4,
     },
+    "kohonen": {"model": {"kohonen": {"height": 5, "width": 6}}, "training.epochs": 8},
+    "kohonen online": {
+        "model": {"kohonen": {"height": 5, "width": 6}},
+        "learning": {"kohonen": {"mode": "online"}},
+        "training.epochs": 4,
+    },
     "hebb": {"model": "hopfield", "learning": "hebb", "training.epochs": 1},
     "storkey": {"model": "hopfield", "learning": "storkey", "training.epochs": 1, "data.sample": 0.007},
     "store": {"model": "modern_hopfield", "training.epochs": 1},

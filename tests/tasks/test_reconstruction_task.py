@@ -17,12 +17,12 @@ from handrail.data.table import Table
 from handrail.data.task import TaskSpec
 from handrail.evaluation.bootstrap import difference, measure_with_intervals
 from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
+from handrail.learning.principal_components import principal_components
 from handrail.models.autoencoder import Autoencoder
 from handrail.objectives.objective import Objective
 from handrail.recipe.sections import DataRecipe
 from handrail.shapes import NoTarget
 from handrail.tasks.alone.reconstruction import ReconstructionTask
-from handrail.tasks.baselines.components import principal_components
 
 SPEC = TaskSpec(name="reconstruction", targets=())
 
@@ -136,7 +136,7 @@ def test_rows_that_are_all_alike_have_components_too():
 
 
 def test_many_numbers_are_sampled_and_that_is_said(monkeypatch):
-    monkeypatch.setattr("handrail.tasks.baselines.components._NUMBERS", 300)
+    monkeypatch.setattr("handrail.learning.principal_components._NUMBERS", 300)
     points = np.random.default_rng(0).normal(size=(100, 10))
     assert principal_components(points, 2).remark == "fitted on 30 of 100 training rows"
 

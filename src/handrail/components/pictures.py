@@ -1,6 +1,7 @@
 """Pictures as data: what a model or a task wants to show. The report knows how a form is drawn, and no more.
 
-Texts here are the code's own words; names from data stand in `names` alone, which the page escapes.
+Texts here are the code's own words; names from data stand in `names` and `captions` alone, which the page
+escapes.
 """
 
 from collections.abc import Mapping
@@ -73,8 +74,30 @@ class Lines:
     axes: tuple[str, str] = ("", "")
 
 
-Picture = Points | Tiles | Lines
-_FORMS: dict[str, type[Picture]] = {"points": Points, "tiles": Tiles, "lines": Lines}
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Values of the units of a map, or of several maps, each with a scale of its own.
+
+    Arguments:
+        values: of the units, rows from the top; not a number where there is none. With `names`, groups from
+            0, and −1 is none.
+        hexagonal: whether every second row is moved by half a unit, as on a hexagonal grid.
+        columns: how many maps stand in a row.
+        captions: one for each map, or none.
+        names: of the groups, where values are groups.
+    """
+
+    title: str
+    values: Float[np.ndarray, "maps height width"]
+    note: str = ""
+    hexagonal: bool = False
+    columns: int = 4
+    captions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+Picture = Points | Tiles | Lines | Cells
+_FORMS: dict[str, type[Picture]] = {"points": Points, "tiles": Tiles, "lines": Lines, "cells": Cells}
 
 
 def to_plain(picture: Picture) -> dict[str, Any]:

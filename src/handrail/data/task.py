@@ -29,6 +29,7 @@ TaskName = Literal[
     "sequence",
     "clusters",
     "density",
+    "map",
     "memory",
     "reconstruction",
 ]

@@ -42,6 +42,11 @@ DESCRIPTIONS: dict[str, str] = {
     "stability": "Agreement with the clusters that k-means finds in resampled training rows (10,000 at "
     "most): adjusted Rand index, 0 as by chance, 1 the same; mean over 10 resamples.",
     "label_information": "What clusters and labels tell of each other: mutual information, normalised.",
+    "map_error": "Mean distance from a row to its nearest prototype, and from there along the map to its "
+    "second-nearest one (Kaski & Lagus), in encoded units.",
+    "quantisation_error": "Mean distance of a row to its nearest prototype, in encoded units.",
+    "topographic_error": "Share of rows whose nearest and second-nearest prototypes are no neighbours "
+    "on the map.",
     "recalled": "Share of the damaged cues from which the whole stored pattern comes back.",
     "unit_accuracy": "Share of the units that are right in what the damaged cues call up.",
     "false_recall": "Share of rows that were never stored, and that the memory takes for stored.",
@@ -58,7 +63,7 @@ _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase"),
         *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
-        *("false_recall", "reconstruction_error"),
+        *("false_recall", "reconstruction_error", "map_error", "quantisation_error", "topographic_error"),
     )
 )
 _BY_TASK = {
@@ -67,6 +72,10 @@ _BY_TASK = {
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "stability", "label_information"),
+    "map": (
+        *("map_error", "quantisation_error", "topographic_error"),
+        *("linear_probe", "neighbour_probe"),
+    ),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
     "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
     "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),

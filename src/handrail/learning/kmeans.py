@@ -128,6 +128,33 @@ def totals(rows: Rows, codes: Codes, k: int) -> tuple[Float[Tensor, "k width"], 
     return sums, torch.bincount(codes, minlength=k).double()
 
 
+class NearestSums:
+    """Of each centre the sum of the rows that are nearest to it, and their weight, gathered batch by batch.
+
+    In double precision, so that the order of the rows does not show in the means.
+    """
+
+    def __init__(self, centres: Centres) -> None:
+        self.sums = torch.zeros(centres.shape, dtype=torch.float64, device=centres.device)
+        self.weights = self.sums.new_zeros(len(centres))
+
+    def add(self, rows: Rows, codes: Codes, weights: Squares | None = None) -> None:
+        """Rows of these codes; without weights each counts 1."""
+        if weights is None:
+            self.sums.index_add_(0, codes, rows.double())
+            self.weights += torch.bincount(codes, minlength=len(self.weights))
+        else:
+            self.sums.index_add_(0, codes, rows.double() * weights.double().unsqueeze(1))
+            self.weights.index_add_(0, codes, weights.double())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"sums": self.sums, "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on with these, on the device of the centres."""
+        self.sums, self.weights = (state[name].to(self.sums.device) for name in ("sums", "weights"))
+
+
 def update(rows: Rows, codes: Codes, centres: Centres) -> Centres:
     """The mean of each centre's rows; a centre without rows takes the row that is farthest from its own."""
     sums, counts = totals(rows, codes, len(centres))

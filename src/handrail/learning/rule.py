@@ -42,6 +42,13 @@ class Batch:
         """The sum of the rows' weights; without weights, their number."""
         return float(len(self) if self.weights is None else self.weights.double().sum())
 
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of a value a row, by the rows' weights where they have some; 0 where all weights are 0."""
+        if self.weights is None:
+            return values.mean()
+        weights = self.weights.to(values)
+        return torch.dot(weights, values) / weights.sum().clamp_min(torch.finfo(values.dtype).tiny)
+
     def take(self, rows: Tensor) -> "Batch":
         """The rows of these positions."""
         weights = None if self.weights is None else self.weights.index_select(0, rows.to(self.weights.device))
@@ -169,6 +176,8 @@ class Rule(Protocol):
     "The models that it can teach, by name; any where there are none."
     begins_anew: ClassVar[bool] = False
     "Whether what it teaches hangs on the rows alone, so that no weights can be begun with."
+    anneals: ClassVar[bool] = False
+    "Whether it changes less and less by a plan that ends with the training, so that it is at its best there."
     divides: ClassVar[bool] = False
     "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."
 

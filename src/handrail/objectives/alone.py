@@ -8,7 +8,7 @@ from handrail.components import component
 Rows = Float[Tensor, " rows"]
 
 
-@component("loss", tasks=("clusters",))
+@component("loss", tasks=("clusters", "map"))
 def distance_to_nearest(outputs: Float[Tensor, "rows clusters"], targets: Tensor) -> Rows:
     """Squared distance of a row to the nearest centre: min over the clusters of ‖x − c‖², in encoded units.
 

@@ -194,6 +194,7 @@ class DataRecipe(Section):
         "sequence",
         "clusters",
         "density",
+        "map",
         "memory",
         "reconstruction",
     ] = "auto"

@@ -33,6 +33,10 @@ _SHOWN = {
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "stability", "label_information"),
+    "map": (
+        *("map_error", "quantisation_error", "topographic_error"),
+        *("linear_probe", "neighbour_probe"),
+    ),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
     "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
     "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
@@ -40,7 +44,7 @@ _SHOWN = {
 _MOST_COLUMNS = 100
 _FIRST = (
     *("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia", "recalled"),
-    *("log_likelihood", "reconstruction_error"),
+    *("log_likelihood", "reconstruction_error", "map_error"),
 )
 
 

@@ -34,7 +34,9 @@ _OF_POSITIVE = frozenset(
 _ROWS = {"mask": "image", "boxes": "image", "next-token": "passage", "sequence": "text"}
 LEVELS = ("error", "warning", "note")  # of findings, in the order of their weight
 _PERCENT = "\u202f%"  # a narrow space that does not break
-_IN_UNITS = frozenset({"rmse", "mae", "perplexity", "reconstruction_error"})
+_IN_UNITS = frozenset(
+    {"rmse", "mae", "perplexity", "reconstruction_error", "map_error", "quantisation_error"}
+)
 _SHARES = ("accuracy", "exact_match")
 
 
@@ -55,12 +57,12 @@ def positive_class(task: Mapping[str, Any]) -> str | None:
 
 def decision(task: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """`'fraud' where its probability is above 0.287 (the best F1 on validation rows)`, or the constant of a
-    density, or the size of a code; empty without one.
+    density, or the size of a code or a map; empty without one.
     """
     threshold = results.get("decisions", {}).get("threshold")
     if threshold is None:
         reasons = results.get("reasons", {})
-        return next((reasons[name] for name in ("log_z", "code") if name in reasons), "")
+        return next((reasons[name] for name in ("log_z", "code", "map") if name in reasons), "")
     reason = results.get("reasons", {}).get("threshold")
     subject = {
         "binary": f"'{positive_class(task)}' where its probability",

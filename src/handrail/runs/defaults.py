@@ -10,7 +10,7 @@ from handrail.data.task import TaskSpec
 from handrail.layers.convolution import usual_widths
 from handrail.learning.rules.gradient import Gradient
 from handrail.recipe import Recipe
-from handrail.recipe.alone import alone_of, usual_rule
+from handrail.recipe.alone import alone_of, target_of, usual_rule
 from handrail.recipe.sections import StageRecipe
 from handrail.shapes import (
     BoxShape,
@@ -36,6 +36,7 @@ _ON_PLATEAU = ("on_plateau", "torch.optim.lr_scheduler:ReduceLROnPlateau")
 _MEMORY = {"modern_hopfield": {"similarity": "distance", "beta": 16.0}}
 _ALONE: dict[str, tuple[Any, str]] = {
     "clusters": ("kmeans", "each row belongs to the nearest of some centres"),
+    "map": ("kohonen", "prototypes on a grid, of which neighbours are alike, make a map of the rows"),
     "memory": (_MEMORY, "it takes real values and holds many patterns"),
     "density": ("rbm", "hidden units that find what goes together make some rows likely"),
     "reconstruction": ("autoencoder", "an encoder and a decoder give each row back from a code"),
@@ -194,12 +195,14 @@ def _settle_stage(stage: StageRecipe) -> StageRecipe:
 def usual_patience(recipe: Recipe, rows: int) -> int | None:
     """Validations without improvement that suit the schedule; None where it ends with the training.
 
-    A schedule that brings the rate down by a plan finds its best weights at its end. `on_plateau` has time to
-    lower the rate and to show what that is worth. Of a warm-up none of it counts.
+    A schedule or a rule that brings the rate down by a plan finds its best weights at its end. `on_plateau`
+    has time to lower the rate and to show what that is worth. Of a warm-up none of it counts.
 
     Arguments:
         recipe: with its number of epochs.
     """
+    if getattr(target_of("rule", recipe.learning), "anneals", False):
+        return None
     schedule, updates = _schedule(recipe.learning), -(-rows // batch_size(recipe, rows))
     warming = 0.0
     while not is_object(schedule):

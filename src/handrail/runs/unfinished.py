@@ -7,7 +7,7 @@ from typing import Any
 from handrail.data.finding import Finding
 from handrail.pipeline import Pipeline
 from handrail.recipe import Recipe
-from handrail.runs.defaults import choose, usual_patience
+from handrail.runs.defaults import choose, choose_alone, usual_patience
 from handrail.runs.replicas import Replica
 
 _LAST = 0.1  # the end of a training: this share of its epochs
@@ -26,8 +26,8 @@ def find_unfinished(
 ) -> list[Finding]:
     """A finding where all epochs were done and the loss fell by more than noise to the end.
 
-    A schedule that brings the learning rate down to nothing is best at its end by design: then it is said
-    only of fewer epochs than handrail would have taken.
+    A schedule that brings the learning rate down to nothing, or a rule that changes less and less by a plan,
+    is best at its end by design: then it is said only of fewer epochs than handrail would have taken.
 
     Arguments:
         records: the lines of `metrics.jsonl`.
@@ -40,7 +40,8 @@ def find_unfinished(
     if not trained or any(each.epochs < epochs for each in trained):
         return []
     task, outputs = pipeline.task, pipeline.decoder.outputs
-    usual = choose(pipeline.encoder.shape, outputs, task=task, rows=rows).epochs
+    alone = choose_alone(recipe.model, task=task)
+    usual = (alone or choose(pipeline.encoder.shape, outputs, task=task, rows=rows)).epochs
     by_design = usual_patience(recipe, rows) is None
     if by_design and (asked.training.epochs == "auto" or epochs >= usual):
         return []

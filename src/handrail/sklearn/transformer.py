@@ -30,7 +30,7 @@ def _decodes(estimator: Any) -> bool:
 
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoneEstimator):
     """A network that makes a code of each row: of k-means the distances to its centres, of an autoencoder the
-    units in its middle.
+    units in its middle, of a Kohonen map the place x, y of the nearest unit.
 
     X: as for `NetworkClassifier`; y is ignored.
 
@@ -61,7 +61,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Lone
     def inverse_transform(self, X: Any) -> Any:  # noqa: N803
         """The row of each code, in the units of `fit`; where that had words, a data frame of polars.
 
-        Only models with a way back have it, such as `autoencoder`.
+        Only models with a way back have it, such as `autoencoder`; of a map it is the nearest prototype.
 
         Raises: `ValueError` for codes of another size.
         """

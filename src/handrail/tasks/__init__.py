@@ -9,6 +9,7 @@ from handrail.recipe.sections import Text
 from handrail.shapes import InputShape
 from handrail.tasks.alone.clusters import ClusterTask
 from handrail.tasks.alone.density import DensityTask
+from handrail.tasks.alone.map import MapTask
 from handrail.tasks.alone.memory import MemoryTask
 from handrail.tasks.alone.reconstruction import ReconstructionTask
 from handrail.tasks.boxes import BoxTask
@@ -27,6 +28,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "boxes": BoxTask,
     "next-token": NextTokenTask,
     "clusters": ClusterTask,
+    "map": MapTask,
     "memory": MemoryTask,
     "density": DensityTask,
     "reconstruction": ReconstructionTask,

@@ -13,6 +13,7 @@ from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
+from handrail.network import model_in
 from handrail.shapes import InputShape, OutputShape
 
 _METRICS = {"f1": "F1", "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
@@ -196,6 +197,11 @@ class Task(nn.Module):
     def pictures(self, answered: Answered) -> list[Picture]:
         """What the report shows of a part besides."""
         return []
+
+    def network_pictures(self, network: nn.Module, encoder: RowEncoder) -> list[Picture]:
+        """What the report shows of the network itself: what its model shows by a method `pictures(shape)`."""
+        model: Any = model_in(network)
+        return list(model.pictures(encoder.shape)) if hasattr(model, "pictures") else []
 
     def held_out_outcome(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> Outcome:
         """As `settle` and `outcome` on the same rows, but no row is decided by a threshold that it chose."""

@@ -100,6 +100,7 @@ MODULES = {
     "handrail.sections": "handrail.recipe.sections",
     "handrail.settings": "handrail.recipe.dotted",
     "handrail.starter": "handrail.runs.template",
+    "handrail.tasks.baselines.components": "handrail.learning.principal_components",
     "handrail.training.compilation": "handrail.training.speed.compilation",
     "handrail.training.features": "handrail.training.transfer.features",
     "handrail.training.freezing": "handrail.training.transfer",

@@ -30,6 +30,7 @@ USUAL_LOSS = {
     "sequence": "next_token",
     "clusters": "distance_to_nearest",
     "density": "negative_log_density",
+    "map": "distance_to_nearest",
     "memory": "state_energy",
     "reconstruction": "mse",
 }

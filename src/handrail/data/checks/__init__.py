@@ -29,6 +29,7 @@ from handrail.data.columns.schema import Schema
 from handrail.data.finding import Finding
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
+from handrail.recipe.alone import LONE_TASKS
 from handrail.recipe.reading import Split
 from handrail.tools.words import list_some, plural
 
@@ -106,7 +107,8 @@ def check_size(
     """
     findings, predictors = [], len(schema.used)
     if rows < ROWS_PER_PARAMETER * parameters and task.name != "memory":  # which has room to spare so
-        findings.append(_find_freedom(rows, parameters, chosen=chosen))
+        alone = task.name in LONE_TASKS
+        findings.append(_find_freedom(rows, parameters, alone=alone, chosen=chosen))
     if task.name == "regression" and rows < ROWS_PER_PREDICTOR * predictors:
         findings.append(
             Finding(
@@ -120,10 +122,12 @@ def check_size(
     return findings + (_find_small_classes(task, class_counts) if class_counts else [])
 
 
-def _find_freedom(rows: int, parameters: int, *, chosen: bool) -> Finding:
-    """More parameters than the rule of thumb allows."""
+def _find_freedom(rows: int, parameters: int, *, alone: bool, chosen: bool) -> Finding:
+    """More parameters than the rule of thumb allows; without a target, not every rule knows penalties."""
     less = "a smaller network, dropout or a penalty (model, objective.penalties) leaves less freedom."
     action = f"Training stops when validation no longer improves (training.patience); {less}"
+    if alone:
+        action = "The weights of the best epoch are kept; a smaller network (model) leaves less freedom."
     if chosen:
         action = "Handrail chose this network, and keeps its weights of the best epoch (model names another)."
     return Finding(

@@ -194,6 +194,11 @@ class TableEncoder(nn.Module):
         """The columns before the codes that are to be embedded."""
         return rows[:, : self.width - len(self.embedding_sizes)]
 
+    def undo_scale(self, points: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+        """Encoded rows with the numbers in the units of their columns; flags and levels stay as they are."""
+        numbers = len(self.number_names)
+        return torch.cat([self.scale.undo(points[:, :numbers].double()), points[:, numbers:].double()], dim=1)
+
     def decode(self, points: Float[Tensor, "rows width"]) -> tuple[pl.DataFrame, list[np.ndarray]]:
         """Encoded rows as values: numbers in their units, dates, and the likeliest level of a category.
 

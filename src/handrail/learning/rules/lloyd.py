@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
-from handrail.learning.kmeans import nearest, own_squares, seed_centres
+from handrail.learning.kmeans import NearestSums, nearest, own_squares, seed_centres
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import sample_rows
 from handrail.models.kmeans import KMeans
@@ -56,10 +56,8 @@ class Lloyd(Rule):
         self._begin()
 
     def _begin(self) -> None:
-        """Sums and numbers of the rows of each centre; the rows farthest from theirs, as many as centres."""
-        like = {"dtype": torch.float64, "device": self.centres.device}
-        self.sums = torch.zeros(self.centres.shape, **like)
-        self.weights = torch.zeros(len(self.centres), **like)
+        """Sums of the rows of each centre; the rows farthest from theirs, as many as centres."""
+        self.own = NearestSums(self.centres)
         self.far = torch.zeros(0, self.centres.shape[1], device=self.centres.device)
         self.distances = torch.zeros(0, device=self.centres.device)
 
@@ -69,11 +67,9 @@ class Lloyd(Rule):
         rows = model_inputs(model, batch.inputs).flatten(1)
         codes = nearest(rows, self.centres)
         distances = own_squares(rows, codes, self.centres)
-        weights = torch.ones_like(distances) if batch.weights is None else batch.weights
-        self.sums.index_add_(0, codes, rows.double() * weights.double().unsqueeze(1))
-        self.weights.index_add_(0, codes, weights.double())
+        self.own.add(rows, codes, batch.weights)
         self._note_far(rows, distances)
-        return {"loss": (distances * weights).sum() / weights.sum().clamp_min(1e-12)}
+        return {"loss": batch.mean(distances)}
 
     def _note_far(self, rows: Float[Tensor, "rows width"], distances: Float[Tensor, " rows"]) -> None:
         most = min(len(self.centres), len(rows) + len(self.far))
@@ -85,8 +81,8 @@ class Lloyd(Rule):
     @torch.no_grad()
     def end_epoch(self, model: nn.Module) -> None:
         """Move the centres."""
-        before, empty = self.centres.detach().clone(), self.weights == 0
-        means = self.sums / self.weights.clamp_min(1e-300).unsqueeze(1)
+        before, empty = self.centres.detach().clone(), self.own.weights == 0
+        means = self.own.sums / self.own.weights.clamp_min(1e-300).unsqueeze(1)
         self.centres.copy_(torch.where(empty.unsqueeze(1), before.double(), means))
         if count := int(empty.sum()):
             self.centres[empty] = self.far[:count].to(self.centres)
@@ -99,10 +95,11 @@ class Lloyd(Rule):
         return self.moved <= _STILL
 
     def state_dict(self) -> dict[str, Any]:
-        names = ("sums", "weights", "far", "distances", "moved")
-        return {name: getattr(self, name) for name in names}
+        own = {name: getattr(self, name) for name in ("far", "distances", "moved")}
+        return {**self.own.state_dict(), **own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.moved = state["moved"]
-        for name in ("sums", "weights", "far", "distances"):
+        self.own.load_state_dict(state)
+        for name in ("far", "distances"):
             setattr(self, name, state[name].to(self.centres.device))

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from handrail.components.pictures import Lines, Picture, Points, Tiles
+from handrail.components.pictures import Cells, Lines, Picture, Points, Tiles
+from handrail.report.figures.cells import cells_figure
 from handrail.report.figures.style import (
     INK,
     PLAIN,
@@ -42,6 +43,8 @@ def named_picture(shown: Picture, name: str, *, marked: bool = False) -> FigureV
             return _tiles(shown, name, marked=marked)
         case Lines():
             return _lines(shown, name, marked=marked)
+        case Cells():
+            return cells_figure(shown, name, marked=marked)
 
 
 def _colour(group: int) -> str:

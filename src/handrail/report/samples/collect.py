@@ -23,7 +23,6 @@ from handrail.report.samples.inside import (
     attention_section,
     filter_section,
     generation_section,
-    own_pictures,
 )
 from handrail.report.samples.items import (
     LARGE,
@@ -65,7 +64,7 @@ def write_samples(
             "filters": filter_section(pipeline),
             "generated": generation_section(pipeline, validation),
             "attention": attention_section(pipeline, shown, validation),
-            **_numbered("inside", own_pictures(pipeline)),
+            **_numbered("inside", _network_pictures(pipeline)),
             **_answers(pipeline, shown, validation, outcome, train=train),
         }
     save_sections(samples_path(folder, "validation"), sections)
@@ -96,6 +95,11 @@ def _answers(
     if shown and shown.kind in ("image", "series", "audio"):
         sections["hardest"] = _hardest(pipeline, shown, part, outcome)
     return sections
+
+
+def _network_pictures(pipeline: Pipeline) -> list[Picture]:
+    """Those of the network; of replicas, of the first that answers."""
+    return pipeline.decoder.network_pictures(first_of(pipeline.network), pipeline.encoder)
 
 
 def _numbered(name: str, pictures: Sequence[Picture]) -> Sections:

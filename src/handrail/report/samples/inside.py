@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handrail.components.pictures import Picture
 from handrail.data.encoders.text import StreamEncoder, TextEncoder
 from handrail.data.encoders.tokenizers import PADDING
 from handrail.data.part import Part
 from handrail.data.rows import Windows, cut
-from handrail.network import Network, model_in
+from handrail.network import Network
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.report.samples.items import ItemColumn, find_item_column
@@ -24,12 +23,6 @@ _STEPS = {"characters": 400, "words": 100, "byte_pairs": 130}
 _PROMPT = 60  # letters of the prompt's end that are shown
 _TOKENS, _HEADS, _LAYERS = 24, 4, 2
 _FILTERS = 64
-
-
-def own_pictures(pipeline: Pipeline) -> list[Picture]:
-    """What the model shows of itself by a method `pictures(shape)`; of replicas, the first that answers."""
-    model: Any = model_in(first_of(pipeline.network))
-    return model.pictures(pipeline.encoder.shape) if hasattr(model, "pictures") else []
 
 
 def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:

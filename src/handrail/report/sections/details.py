@@ -11,6 +11,7 @@ import polars as pl
 from handrail.data.task import TaskSpec
 from handrail.errors import RunError
 from handrail.evaluation.metrics import Predictions
+from handrail.recipe.alone import LONE_TASKS
 from handrail.report import wording
 from handrail.report.figures.calibration import reliability_plot
 from handrail.report.figures.confusion import Confusion, LabelRow, confusion, label_table
@@ -26,13 +27,14 @@ from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
-_ITEMS = ("mask", "boxes", "next-token", "sequence", "clusters", "memory", "density", "reconstruction")
+_ITEMS = ("mask", "boxes", "next-token", "sequence", *LONE_TASKS)
 # Column, title, axis, what the rows are, and whether the values are counts.
 _HISTOGRAMS = {
     "mask": ("dice", "Dice of each image", "Dice", "images", False),
     "next-token": ("nats", "Loss of each window", "nats a token", "windows", False),
     "sequence": ("edits", "Edits of each answer", "letters changed", "texts", True),
     "clusters": ("silhouette", "Silhouette of each row", "silhouette", "rows", False),
+    "map": ("distance", "Distance of each row to its prototype", "distance", "rows", False),
     "memory": ("right", "Right units of each recall", "share of right units", "cues", False),
     "density": ("log_density", "Log-density of each row", "nats", "rows", False),
     "reconstruction": ("reconstruction_error", "Error of each row", "mean squared error", "rows", False),
@@ -47,6 +49,7 @@ _ERRORS = {
     "next-token": "Nats a token",
     "sequence": "Edits a letter",
     "clusters": "Squared distance to the centre",
+    "map": "Distance to the nearest prototype",
     "memory": "Units kept by an update",
     "density": "−log density in nats",
     "reconstruction": "Mean squared error",

@@ -128,6 +128,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "next-token": f"predicts the next token of {targets}",
         "sequence": f"writes {targets}",
         "clusters": "divides the rows into clusters",
+        "map": "lays the rows out on a map",
         "memory": "recalls stored patterns from damaged cues",
         "density": "tells how likely each row is",
         "reconstruction": "gives rows back from a code",

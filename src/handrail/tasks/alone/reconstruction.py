@@ -16,11 +16,11 @@ from handrail.data.rows import FlatRows, Rows, take
 from handrail.data.task import TaskSpec
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
+from handrail.learning.principal_components import PrincipalComponents, principal_components
 from handrail.shapes import InputShape, NoTarget, numbers_in
 from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask, codes_of
 from handrail.tasks.alone.points import front_of, mean_before, points_before, points_of
 from handrail.tasks.alone.reconstruction_pictures import code_map, reconstruction_pictures, shown_rows
-from handrail.tasks.baselines.components import PrincipalComponents, principal_components
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Answered, Baselines, Choice
 from handrail.tools.words import plural

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
+
+from handrail.layers.grids import Grid
 
 _NUMBERS = 1 << 26  # that components are found from: half a gigabyte in double precision
 _WIDEST = 2048  # numbers in a row, or rows, up to which all components are found exactly
@@ -66,3 +70,20 @@ def _solver(shape: tuple[int, ...]) -> str:
     if width <= _WIDEST and rows > width:
         return "covariance_eigh"
     return "full" if min(rows, width) <= _WIDEST else "randomized"
+
+
+def lay_plane(grid: Grid, rows: Float[Tensor, "rows width"]) -> Float[Tensor, "units width"]:
+    """The units of a grid in the plane of the two main components of rows, its longer side along the first.
+
+    m_k = m + Σ_a s_a·z_ka·v_a, with the units' places z standardised, the components v and the standard
+    deviations s of the rows along them: units have the mean of the rows, and their variances in the plane.
+
+    Source: Kohonen 2001
+    """
+    plane = principal_components(rows.cpu().numpy(), 2)
+    spreads = np.nan_to_num(plane.encode(rows.cpu().double().numpy()).std(axis=0))
+    places = grid.places - grid.places.mean(dim=0)
+    places = places[:, places.square().mean(dim=0).argsort(descending=True, stable=True)]
+    places = places / places.square().mean(dim=0).sqrt().clamp_min(1e-12)
+    moves = places[:, : len(spreads)].numpy() * spreads
+    return torch.from_numpy(plane.mean + moves @ np.nan_to_num(plane.axes)).to(rows)
