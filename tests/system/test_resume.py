@@ -38,6 +38,13 @@ RULES = {
     "rosenblatt": {"learning": "rosenblatt", "model": "linear", "training.epochs": 7},
     "delta": {"learning": "delta", "model": "linear", "training.epochs": 7},
     "least_squares": {"learning": "least_squares", "model": {"mlp": {"hidden": [200]}}, "training.epochs": 1},
+    "feedback_alignment": {
+        "learning": "feedback_alignment",
+        "model": {"mlp": {"hidden": [16, 8], "dropout": 0.2}},
+        "training.epochs": 4,
+    },
+    "forward_forward": {"model": {"forward_forward_net": {"hidden": [16]}}, "training.epochs": 3},
+    "equilibrium_propagation": {"model": {"equilibrium_net": {"hidden": [8]}}, "training.epochs": 3},
     "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}, "training.epochs": 2},
 }
 # Without a target; `label` then only judges.
@@ -56,6 +63,8 @@ ALONE = {
     },
     "hebb": {"model": "hopfield", "learning": "hebb", "training.epochs": 1},
     "storkey": {"model": "hopfield", "learning": "storkey", "training.epochs": 1, "data.sample": 0.007},
+    "oja": {"model": {"linear_code": {"code": 1}}, "learning": "oja", "training.epochs": 5},
+    "sanger": {"model": "linear_code", "training.epochs": 5},
     "store": {"model": "modern_hopfield", "training.epochs": 1},
 }
 RULES |= {

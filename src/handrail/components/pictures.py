@@ -1,4 +1,4 @@
-"""Pictures as data: what a model or a task wants to show. The report knows how a form is drawn, and no more.
+"""Pictures as data: what a model, a rule or a task wants to show. The report knows how a form is drawn.
 
 Texts here are the code's own words; names from data stand in `names` and `captions` alone, which the page
 escapes.

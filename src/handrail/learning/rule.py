@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from handrail.components.pictures import Picture
 from handrail.data.rows import Values, count, cut, take, to_device
 from handrail.errors import RecipeError
 from handrail.objectives.objective import Objective
@@ -16,6 +18,10 @@ from handrail.tools.moved import forward
 __getattr__ = forward(__name__)
 
 Measures = Mapping[str, Tensor]
+"""What a step measured, by name; the mean over the steps that measured it is recorded as `train_NAME`. A name
+with a slash, such as `angle/layer 1`, is drawn by the rule's `pictures`; any other as a learning curve."""
+Records = Sequence[Mapping[str, Any]]
+"The figures of each epoch, from the first."
 BatchMetrics = Callable[[Any, Any], Mapping[str, tuple[float, float]]]
 "Quick figures of a batch of scores and targets, each as (sum, weight); see `Task.batch_metrics`."
 RngState = list[Tensor]
@@ -48,6 +54,13 @@ class Batch:
             return values.mean()
         weights = self.weights.to(values)
         return torch.dot(weights, values) / weights.sum().clamp_min(torch.finfo(values.dtype).tiny)
+
+    def shares(self, like: Tensor) -> Float[Tensor, "rows 1"]:
+        """What each row counts, all together 1, on the device and in the type of `like`."""
+        if self.weights is None:
+            return like.new_full((len(self), 1), 1 / len(self))
+        weights = self.weights.to(like).unsqueeze(1)
+        return weights / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
     def take(self, rows: Tensor) -> "Batch":
         """The rows of these positions."""
@@ -216,6 +229,11 @@ class Rule(Protocol):
     def learning_rate(self) -> float | None:
         """The current step size, where there is one."""
         return None
+
+    @classmethod
+    def pictures(cls, records: Records) -> list[Picture]:
+        """What the report draws of a training besides its learning curves; of replicas, of their means."""
+        return []
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on exactly: tensors, numbers, texts, lists, mappings."""

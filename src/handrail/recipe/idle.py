@@ -49,16 +49,16 @@ def idle_masks(data: Any, task: str) -> Iterator[str]:
         yield f"data.masks.{setting}: has no effect on {task}; leave it out."
 
 
-def idle_for_rule(optimizer: str, schedule: Any, clip: Any) -> Iterator[str]:
+def idle_for_rule(optimizer: str, schedule: Any, clip: Any, *, rule: str = "gradient") -> Iterator[str]:
     """What an optimizer ignores that goes by the signs of the gradient alone."""
     if optimizer != "rprop":
         return
     if is_object(schedule) or _name(schedule, "schedule") not in ("constant", ""):
         reason = "has no effect under rprop, which finds the size of each step itself"
-        yield f"learning.gradient.schedule: {reason}; leave it out, or choose another optimizer."
+        yield f"learning.{rule}.schedule: {reason}; leave it out, or choose another optimizer."
     if clip is not None:
         reason = "has no effect under rprop, which goes by the sign of the gradient"
-        yield f"learning.gradient.clip: {reason}; leave it out, or choose another optimizer."
+        yield f"learning.{rule}.clip: {reason}; leave it out, or choose another optimizer."
 
 
 def _idle_forecast(data: Any) -> Iterator[str]:
@@ -105,17 +105,16 @@ def _idle_learning(recipe: Any) -> Iterator[str]:
         return
     try:
         rule, arguments = parse(recipe.learning, "rule")
-        optimizer = arguments.get("optimizer", "adamw")
-        name = "" if rule != "gradient" or is_object(optimizer) else parse(optimizer, "optimizer")[0]
+        optimizer = arguments.get("optimizer")
+        name = "" if optimizer is None or is_object(optimizer) else parse(optimizer, "optimizer")[0]
     except RecipeError:  # said elsewhere
         return
-    if rule == "gradient":
-        yield from idle_for_rule(name, arguments.get("schedule", "constant"), arguments.get("clip"))
+    yield from idle_for_rule(name, arguments.get("schedule", "constant"), arguments.get("clip"), rule=rule)
     loss = recipe.objective.loss
     if rule == "least_squares" and (is_object(loss) or _name(loss, "loss") not in ("auto", "mse", "")):
         reason = "has no effect under learning.least_squares, which solves for the squared error"
         yield f"objective.loss: {reason}; leave it out, or learn by gradient."
-    if rule in ("delta", "rosenblatt", "least_squares", "truth_table") and recipe.training.compile is True:
+    if rule != "gradient" and ":" not in rule and recipe.training.compile is True:
         yield f"training.compile: has no effect under learning.{rule}; leave it out."
 
 

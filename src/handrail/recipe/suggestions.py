@@ -55,7 +55,7 @@ def suggest(root: type[BaseModel], path: list[str], value: Any, recipe: Mapping[
     in_list = any(part.isdecimal() for part in above)  # its items have settings of their own
     names = _within(section, above, name) if in_list else []
     names = names or _exact(name, known, besides=path) or _within(section, above, name)
-    for arguments in () if names else (_own, _others):
+    for arguments in () if names else (_own, _usual, _others):
         found = list(arguments(recipe))
         names = names or _exact(name, found, besides=path)
         known += found
@@ -68,7 +68,8 @@ def suggest_argument(kind: str, name: str, value: Any, where: str) -> str:
     name = _SYNONYMS.get(name, name)
     own = [each for usual in _USUAL.get(kind, ()) for each in own_arguments(kind, usual, where)]
     others = list(other_arguments(kind, where))
-    names = _exact(name, own) or _exact(name, others)
+    usual = _of_usual(kind, where, others)
+    names = _exact(name, own) or _exact(name, usual) or _exact(name, others)
     return _as_question([_with_rest(each, value, others) for each in names[:_MOST]])
 
 
@@ -114,6 +115,17 @@ def _own(recipe: Mapping[str, Any]) -> Iterator[str]:
         where = _SLOTS[kind]
         usual = (each for name in _USUAL[kind] for each in own_arguments(kind, name, where))
         yield from list(own_arguments(kind, spec, where)) or usual
+
+
+def _usual(_recipe: Mapping[str, Any]) -> Iterator[str]:
+    for kind, where in _SLOTS.items():
+        yield from _of_usual(kind, where, other_arguments(kind, where))
+
+
+def _of_usual(kind: str, where: str, known: Iterable[str]) -> list[str]:
+    """Those of the usual components, whatever stands in their slots: several rules take an optimizer."""
+    usual = tuple(f"{where}.{name}." for name in _USUAL.get(kind, ()))
+    return [each for each in known if each.startswith(usual)]
 
 
 def _others(_recipe: Mapping[str, Any]) -> Iterator[str]:

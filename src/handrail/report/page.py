@@ -12,12 +12,15 @@ from typing import Any
 import jinja2
 import yaml
 
-from handrail.errors import visible
+from handrail.components import find, parse
+from handrail.components.pictures import Picture
+from handrail.errors import RecipeError, visible
 from handrail.evaluation.metric_names import DESCRIPTIONS, higher_is_better
 from handrail.report import wording
 from handrail.report.console import remarks
-from handrail.report.figures.curves import learning_curves, replica_curves, stage_curves
+from handrail.report.figures.curves import learning_curves, mean_records, replica_curves, stage_curves
 from handrail.report.figures.intervals import colour_of, interval_plots
+from handrail.report.figures.named import named_picture
 from handrail.report.figures.style import FigureView, variable
 from handrail.report.replicas import best_epochs, replicas_in, span, stop_reasons
 from handrail.report.samples import read_samples
@@ -70,7 +73,10 @@ def render(run: RunRecord) -> str:
         findings=sorted(summary["findings"], key=_weight),
         training=training_pictures(samples, _augmentation(resolved)),
         inside=inside_pictures(samples),
-        curves=[*stage_curves(summary["training"].get("stages", [])), *_curves(run, summary)],
+        curves=[
+            *stage_curves(summary["training"].get("stages", [])),
+            *_curves(run, summary, resolved["learning"]),
+        ],
         replicas=replica_view(parts, wording.positive_class(summary["task"])),
         metrics=_metric_table(parts, wording.positive_class(summary["task"])),
         remarks={part: remarks(results) for part, results in parts.items() if remarks(results)},
@@ -109,13 +115,26 @@ def _columns(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {"sentence": sentence, "rows": rows, "more": number - len(rows)}
 
 
-def _curves(run: RunRecord, summary: Mapping[str, Any]) -> list[FigureView]:
+def _curves(run: RunRecord, summary: Mapping[str, Any], rule: Any) -> list[FigureView]:
+    """What the rule draws of the training, and learning curves."""
     records = read_records(run.folder.metrics)
     if len({line["epoch"] for line in records}) < 2:
         return []
     if replicas := replicas_in(summary):
-        return replica_curves(records, replicas)
-    return learning_curves(records, summary["training"]["best_epoch"])
+        views, records = replica_curves(records, replicas), mean_records(records, replicas)
+    else:
+        views = learning_curves(records, summary["training"]["best_epoch"])
+    own = enumerate(_rule_pictures(rule, records))
+    return [*(named_picture(each, f"rule-{place}") for place, each in own), *views]
+
+
+def _rule_pictures(rule: Any, records: Sequence[Mapping[str, Any]]) -> list[Picture]:
+    """Of a rule that was given as an object, or that is no longer to be found, there are none."""
+    try:
+        target: Any = find("rule", parse(rule, "rule")[0]).target
+    except RecipeError:
+        return []
+    return target.pictures(records) if hasattr(target, "pictures") else []
 
 
 def _by_model(results: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from handrail.components import is_object, parse
 from handrail.data.task import TaskSpec
 from handrail.layers.convolution import usual_widths
-from handrail.learning.rules.gradient import Gradient
+from handrail.learning.directed import DirectedRule
 from handrail.recipe import Recipe
 from handrail.recipe.alone import alone_of, target_of, usual_rule
 from handrail.recipe.sections import StageRecipe
@@ -225,7 +225,7 @@ def usual_patience(recipe: Recipe, rows: int) -> int | None:
 def _schedule(learning: Any) -> Any:
     """The schedule of a rule's specification; a rule that knows none keeps its rate."""
     if is_object(learning):
-        return learning.specs[1] if isinstance(learning, Gradient) else "constant"
+        return learning.specs[1] if isinstance(learning, DirectedRule) else "constant"
     _, arguments = parse(learning, "rule")
     return arguments.get("schedule", "constant")
 

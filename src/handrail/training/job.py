@@ -84,8 +84,7 @@ def batch_size(recipe: Recipe, rows: int) -> int:
 def _wants_whole_batches(learning: Any) -> bool:
     if is_object(learning):
         return False
-    name, arguments = parse(learning, "rule")
-    optimizer = arguments.get("optimizer") if name == "gradient" else None
+    optimizer = parse(learning, "rule")[1].get("optimizer")
     if optimizer is None or is_object(optimizer):
         return False
     return parse(optimizer, "optimizer")[0] in WHOLE_BATCHES

@@ -21,6 +21,7 @@ FAMILIES = (
     "prototypes",
     "reservoir",
     "memory",
+    "without back-propagation",
     "behaviour",
 )
 

@@ -6,20 +6,19 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from handrail.components import Slot, build, component, resolve
+from handrail.components import Slot, build, component
 from handrail.errors import RecipeError
-from handrail.layers.activations import Heaviside
+from handrail.learning.directed import DirectedRule, refuse_steps
 from handrail.learning.fast.flat_step import FlatSteps
 from handrail.learning.fast.fused_adam import Stepping
 from handrail.learning.optimizers import needs_closure
-from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan
-from handrail.learning.schedules import schedule_state, steps_each_batch
+from handrail.learning.rule import Batch, Measures, TrainingPlan
 
 _HERE = "learning.gradient"
 
 
 @component("rule")
-class Gradient(Rule):
+class Gradient(DirectedRule):
     """θ ← θ + Δθ(∇J(θ)): the objective's gradient by back-propagation, turned into a change by an optimizer.
 
     Arguments:
@@ -44,10 +43,7 @@ class Gradient(Rule):
         schedule: Annotated[Any, Slot("schedule")] = "constant",
         clip: Annotated[Any, Slot("clip")] = None,
     ) -> None:
-        self.specs = (
-            resolve("optimizer", optimizer, f"{_HERE}.optimizer"),
-            resolve("schedule", schedule, f"{_HERE}.schedule"),
-        )
+        super().__init__(_HERE, optimizer=optimizer, schedule=schedule)
         self.clip = None if clip is None else build("clip", clip, where=f"{_HERE}.clip")
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
@@ -55,16 +51,14 @@ class Gradient(Rule):
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not self.parameters:
             raise RecipeError(f"{_HERE}: the model has no parameters to train{_other_rule(model)}.")
-        _refuse_steps(model)
+        refuse_steps(model, _HERE)
         self.objective, self.team = plan.objective, plan.team
-        self.optimizer: torch.optim.Optimizer = self._optimizer(model)
+        self.optimizer = self._optimizer(model)
         self.stepping = Stepping(self.optimizer)
-        steps = plan.epochs * plan.steps
-        self.schedule = build("schedule", self.specs[1], self.optimizer, steps, where=f"{_HERE}.schedule")
-        if self.groups is not None and not _keeps_ratios(self.schedule, steps):
+        self.make_schedule(plan)
+        if self.groups is not None and not _keeps_ratios(self.schedule, plan.epochs * plan.steps):
             text = "brings all layers to one learning rate, so that rates by depth have no effect."
             raise RecipeError(f"{_HERE}.schedule: {text}")
-        self.steps_schedule = steps_each_batch(self.schedule)
         self.repeats = needs_closure(self.optimizer)
         self.flat = FlatSteps(model, plan)
         if self.repeats and self.clip is not None:
@@ -72,14 +66,14 @@ class Gradient(Rule):
             raise RecipeError(f"{_HERE}.clip: {text}")
 
     def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        optimizer = build("optimizer", self.specs[0], self.parameters, where=f"{_HERE}.optimizer")
+        optimizer = self.make_optimizer(self.parameters)
         if self.groups is None:
             return optimizer
         rate = optimizer.param_groups[0].get("lr")
         if rate is None or needs_closure(optimizer):
             text = "takes no rates by depth; choose another, or leave transfer.rate_decay out."
             raise RecipeError(f"{_HERE}.optimizer: {type(optimizer).__name__} {text}")
-        return build("optimizer", self.specs[0], self.groups(model, float(rate)), where=f"{_HERE}.optimizer")
+        return self.make_optimizer(self.groups(model, float(rate)))
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """One forward pass, one backward pass, one change (L-BFGS: several)."""
@@ -109,45 +103,15 @@ class Gradient(Rule):
             self.clip(self.parameters)
         return loss
 
-    def observe(self, loss: float) -> None:
-        """Plateau schedules follow the validation loss."""
-        if not self.steps_schedule:
-            self.schedule.step(loss)
-
-    @property
-    def learning_rate(self) -> float | None:
-        """Of the first group of parameters."""
-        rate = self.optimizer.param_groups[0].get("lr")
-        return None if rate is None else float(rate)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The optimizer's and the schedule's."""
-        return {"optimizer": self.optimizer.state_dict(), "schedule": schedule_state(self.schedule)}
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue the optimizer and the schedule."""
-        self.optimizer.load_state_dict(state["optimizer"])
+        super().load_state_dict(state)
         self.stepping.forget()
-        self.schedule.load_state_dict(state["schedule"])
 
 
 def _other_rule(model: nn.Module) -> str:
     """What a model without gradients says of its own rule."""
     names = [rules[0] for part in model.modules() if isinstance(rules := getattr(part, "rules", None), tuple)]
     return f" by gradient; expected learning: {names[0]}" if names else ""
-
-
-def _refuse_steps(model: nn.Module) -> None:
-    """No gradient flows back through a step function: layers before one would silently never be trained."""
-    before = False
-    for module in model.modules():
-        before = before or any(parameter.requires_grad for parameter in module.parameters(recurse=False))
-        if before and isinstance(module, Heaviside):
-            raise RecipeError(
-                f"{_HERE}: layers before a heaviside activation get no gradient and would never be trained; "
-                "choose another activation, such as sigmoid, or learning: least_squares, which trains the "
-                "last layer alone."
-            )
 
 
 def _keeps_ratios(schedule: Any, steps: int) -> bool:

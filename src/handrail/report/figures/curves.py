@@ -50,8 +50,11 @@ def stage_curves(stages: Sequence[Mapping[str, Any]]) -> list[FigureView]:
 
 
 def _curve_names(records: Sequence[dict[str, Any]]) -> list[str]:
-    """The first six quantities measured on training or validation rows, the loss first."""
-    keys = (key for line in records for key in line if key.startswith(("train_", "val_")))
+    """The first six quantities measured on training or validation rows, the loss first.
+
+    Those with a slash in their name are the business of the rule's own pictures.
+    """
+    keys = (key for line in records for key in line if key.startswith(("train_", "val_")) and "/" not in key)
     names = dict.fromkeys(key.partition("_")[2] for key in keys)
     return sorted(names, key=lambda name: name != "loss")[:_MOST_PANELS]
 
@@ -148,6 +151,21 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
     epochs = np.array(sorted(shared))
     values = [values[np.isin(own, epochs)] for own, values in curves]
     return epochs, np.mean(values, axis=0) if values else epochs
+
+
+def mean_records(records: Sequence[dict[str, Any]], replicas: Replicas) -> list[dict[str, Any]]:
+    """The mean of the figures of the replicas that finished, in each epoch that all of them have."""
+    lines = [{line["epoch"]: line for line in _lines(records, member)} for member in replicas.sound]
+    shared = sorted(set.intersection(*(set(each) for each in lines))) if lines else []
+    together = [[each[epoch] for each in lines] for epoch in shared]
+    return [
+        {
+            name: float(np.mean([each[name] for each in own]))
+            for name in own[0]
+            if all(name in each for each in own)
+        }
+        for own in together
+    ]
 
 
 def _replica_figure(records: Sequence[dict[str, Any]], name: str, replicas: Replicas) -> FigureView:

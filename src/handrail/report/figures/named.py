@@ -1,4 +1,4 @@
-"""The pictures that models and tasks hand over, each form of `handrail.components.pictures` in one look."""
+"""The pictures that models, rules and tasks hand over: one look for each form of `components.pictures`."""
 
 from dataclasses import replace
 from functools import partial
@@ -108,6 +108,8 @@ def _lines(shown: Lines, name: str, *, marked: bool) -> FigureView:
             axes.plot(shown.x, values, color=_colour(place))
         axes.set_xlim(*widen(float(np.min(shown.x)), float(np.max(shown.x)), 0.02))
         _finish(axes, shown.axes)
+        if np.array_equal(shown.x, np.round(shown.x)):  # epochs and the like
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
     plot = picture(name, draw, label=f"{shown.title}: {len(shown.curves)} curves")
     keys = tuple(Key(label, _colour(place)) for place, label in enumerate(shown.curves))
