@@ -20,12 +20,11 @@ import handrail
 from handrail.errors import RunError
 from handrail.evaluation.metrics import Predictions, measure
 from handrail.report import page as report
-from handrail.report.figures import intervals
 from handrail.report.figures.calibration import wilson
 from handrail.report.figures.confusion import confusion
 from handrail.report.figures.style import picture, thin
 from handrail.report.sections.details import read_answers
-from handrail.report.sections.verdict import verdict
+from handrail.report.sections.verdict import best_of, verdict
 from handrail.report.wording import component, metric_value, number
 from handrail.run import Run
 
@@ -378,17 +377,9 @@ def test_what_was_chosen_by_measuring_stands_in_words_and_once() -> None:
     assert shown == {"steps compiled": "no: it is small; yes: it is quicker", "device": "cpu"}
 
 
-def test_a_baseline_whose_interval_has_no_end_leaves_the_scale_to_the_others() -> None:
-    def row(name: str, value: float, low: float, high: float) -> intervals.Row:
-        return name, [("validation", {"value": value, "low": low, "high": high})]
+def test_a_tie_has_no_winner_even_where_rounding_parts_it() -> None:
+    def figures(*values: float) -> dict[str, dict[str, dict[str, float | None]]]:
+        return {name: {"pr_auc": {"value": value}} for name, value in zip("abc", values, strict=False)}
 
-    rows = [
-        row("network", 0.002, 0.001, 0.04),
-        row("linear", 0.69, 0.68, 0.7),
-        row("boosted trees", 0.05, 0.02, 6e66),
-    ]
-    low, high = intervals._limits(rows, "boosted trees")
-    assert low < 0.001
-    assert 0.05 < high < 0.3
-    usual = [*rows[:2], row("boosted trees", 0.05, 0.02, 0.09)]
-    assert 0.09 < intervals._limits(usual, "boosted trees")[1] < 0.1
+    assert best_of("pr_auc", figures(1.0, 1.0 - 1e-15)) == ""
+    assert best_of("pr_auc", figures(1.0, 0.999)) == "a"

@@ -82,11 +82,11 @@ def row_word(task: Mapping[str, Any]) -> str:
     return "window" if task.get("horizon") else _ROWS.get(task["name"], "row")
 
 
-def number(value: float | None) -> str:
+def number(value: float | None, *, digits: int = 4) -> str:
     """Four significant digits with a true minus sign; a dash where the value is not defined."""
     if value is None or not math.isfinite(value):
         return "–"
-    return _minus_sign(f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}")
+    return _minus_sign(f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.{digits}g}")
 
 
 def _minus_sign(digits: str) -> str:

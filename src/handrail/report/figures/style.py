@@ -8,7 +8,7 @@ captions, where they wrap, can be read aloud, and need none of matplotlib's font
 import html
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,14 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import Formatter
 
 from handrail.report.wording import number
 
 INK, MUTED, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
 NETWORK, LINEAR, PLAIN = "#010105", "#010106", "#010107"
 SERIES = tuple(f"#0102{number:02d}" for number in range(10))
+_MOST_DIGITS = 10  # of a number at an axis
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -128,9 +129,22 @@ def _own_identifiers(body: str, name: str) -> str:
     return re.sub(r'(url\(#|xlink:href="#)', rf"\g<1>{name}-", body).replace("xlink:href", "href")
 
 
-def number_format() -> FuncFormatter:
+class _NumberFormat(Formatter):
+    """Writes the ticks of an axis as the page writes numbers, with more digits where two would be alike."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return number(round(x, 12))
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        ticks = [round(float(value), 12) for value in values]
+        several = ([number(tick, digits=digits) for tick in ticks] for digits in range(4, _MOST_DIGITS))
+        apart = (texts for texts in several if len(set(texts)) == len(set(ticks)))
+        return next(apart, [number(tick, digits=_MOST_DIGITS) for tick in ticks])
+
+
+def number_format() -> Formatter:
     """Writes the ticks of an axis as the page writes numbers."""
-    return FuncFormatter(lambda value, _: number(round(value, 12)))
+    return _NumberFormat()
 
 
 def axes_in(

@@ -1,5 +1,6 @@
 """The head of a page: the result in a sentence, the figures beside it, and what the seal says."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +30,7 @@ _WINNER = {
     "even": "No clear winner",
     "unknown": "No comparison",
 }
+_SAME = 1e-12  # so far apart two values are equal but for rounding
 _ARTICLE_AN = ("inertia", "accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match")
 
 
@@ -163,7 +165,7 @@ def best_of(name: str, figures: Mapping[str, Mapping[str, Mapping[str, float | N
     if len(values) < 2:
         return ""
     best = (max if higher_is_better(name) else min)(values.values())
-    winners = [who for who, value in values.items() if value == best]
+    winners = [who for who, value in values.items() if math.isclose(value, best, abs_tol=_SAME)]
     return winners[0] if len(winners) == 1 else ""
 
 
