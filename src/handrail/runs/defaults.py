@@ -66,7 +66,7 @@ def choose_alone(model: Any, *, task: TaskSpec) -> Choice | None:
     why = ""
     if not is_object(model) and model == "auto" and task.name in _ALONE:
         model, why = _ALONE[task.name]
-    alone = alone_of("model", model)
+    alone = alone_of(model)
     if alone is None:
         return None
     rule = usual_rule(model) or "gradient"
