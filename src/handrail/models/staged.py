@@ -133,7 +133,7 @@ def stage_of(spec: Any, shape: InputShape, *, where: str, below: Any = ()) -> An
 
     Raises: `RecipeError` for a model that makes no code, or does not fit the stage before.
     """
-    alone = alone_of("model", spec)
+    alone = alone_of(spec)
     target = None if is_object(spec) else find("model", parse(spec, "model")[0]).target
     if alone is None or not hasattr(target, "coding_layers"):
         name = type(spec).__name__ if is_object(spec) else parse(spec, "model")[0]

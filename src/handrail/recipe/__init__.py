@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from handrail.components import import_path, resolve, show_value
 from handrail.errors import RecipeError
-from handrail.recipe.alone import task_without_target
+from handrail.recipe.alone import meant_model, task_without_target
 from handrail.recipe.dotted import component_sections, set_setting
 from handrail.recipe.idle import idle_settings
 from handrail.recipe.mistakes import (
@@ -200,6 +200,8 @@ def compose(
         places["transfer.start"] = absolute(composed.transfer.start)
     if task := task_without_target(composed):
         places["data.task"] = task
+    if (model := meant_model(composed)) is not composed.model:
+        places["model"] = model
     composed = composed.with_values(places)
     if composed.data.source is None:
         raise RecipeError(

@@ -14,7 +14,7 @@ LONE_TASKS = ("clusters", "density", "map", "memory", "reconstruction")
 
 @dataclass(frozen=True)
 class Alone:
-    """What a model or a rule that needs no target says of itself, as its attribute `alone`.
+    """What a model that needs no target says of itself, as its attribute `alone`.
 
     Arguments:
         task: the one that it serves, of `LONE_TASKS`.
@@ -33,14 +33,14 @@ class Alone:
     real: str = ""
 
 
-def alone_of(kind: str, spec: Any) -> Alone | None:
-    """What a model or rule says of learning without a target; None of one that needs a target."""
-    return getattr(target_of(kind, spec), "alone", None)
+def alone_of(model: Any) -> Alone | None:
+    """What a model says of learning without a target; None of one that needs a target."""
+    return getattr(target_of("model", model), "alone", None)
 
 
 def takes_unit(model: Any) -> bool:
     """Whether a model takes numbers from 0 to 1 alone."""
-    alone = alone_of("model", model)
+    alone = alone_of(model)
     if alone is None or not callable(alone.unit):
         return alone is not None and bool(alone.unit)
     return alone.unit(arguments_of(model))
@@ -102,11 +102,17 @@ def target_of(kind: str, spec: Any) -> Any:
         return None
 
 
+def meant_model(recipe: Any) -> Any:
+    """The recipe's model; where it is `auto` and the rule teaches some models only, the first of these."""
+    if is_object(recipe.model) or recipe.model != "auto":
+        return recipe.model
+    return next(iter(_names("rule", recipe.learning, "models")), "auto")
+
+
 def task_without_target(recipe: Any) -> str | None:
-    """The task that the recipe's model, its rule or `data.task` names, where it needs no target."""
-    for kind, spec in (("model", recipe.model), ("rule", recipe.learning)):
-        if found := alone_of(kind, spec):
-            return found.task
+    """The task that the recipe's model, also by its rule, or `data.task` names, where it needs no target."""
+    if found := alone_of(meant_model(recipe)):
+        return found.task
     return recipe.data.task if recipe.data.task in LONE_TASKS else None
 
 

@@ -68,7 +68,7 @@ def choose_alone(model: Any, *, task: TaskSpec) -> Choice | None:
     why = ""
     if not is_object(model) and model == "auto" and task.name in _ALONE:
         model, why = _ALONE[task.name]
-    alone = alone_of("model", model)
+    alone = alone_of(model)
     if alone is None:
         return None
     rule = usual_rule(model) or "gradient"
@@ -182,7 +182,7 @@ def settle_recipe(
 
 def _settle_stage(stage: StageRecipe) -> StageRecipe:
     """The stage as its model wants to be trained, where it says `auto`."""
-    alone = alone_of("model", stage.model)
+    alone = alone_of(stage.model)
     if alone is None:
         return stage  # refused where the network is made
     usual = {"learning": usual_rule(stage.model) or "gradient", "epochs": alone.epochs}

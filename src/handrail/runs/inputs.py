@@ -27,7 +27,7 @@ def suit_inputs(recipe: Recipe, part: Part, *, schema: Schema) -> Recipe:
             "data.images.scaling: found standard, but the model's visible units are 0 or 1; expected auto or "
             "unit."
         )
-    alone = alone_of("model", first)
+    alone = alone_of(first)
     assert alone is not None, "it takes numbers from 0 to 1"
     found = _beyond(part.sample.features, schema, scaled=recipe.data.encoding.scaling == "minmax")
     if found:

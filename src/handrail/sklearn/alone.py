@@ -59,7 +59,7 @@ class LoneEstimator(NetworkEstimator):
     @property
     def _alone(self) -> Alone:
         """Raises: `RecipeError` for a model that needs a target."""
-        alone = alone_of("model", self._spec)
+        alone = alone_of(self._spec)
         if alone is None:
             raise RecipeError(
                 f"model: {self._spec} learns from a target; expected one that learns without, such as kmeans."

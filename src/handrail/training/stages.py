@@ -168,7 +168,7 @@ def _train_stage(
     """The trained model of a stage."""
     name, where = f"stage-{number + 1}", f"stages[{number}]"
     recipe = _recipe_of(stage, data.recipe, number)
-    alone = alone_of("model", stage.model)
+    alone = alone_of(stage.model)
     assert alone is not None, "it was refused else"
     with fix_seed(recipe.seed, "initialise"):
         below: Sequence[nn.Module] = list(staged.stages)[:number]
