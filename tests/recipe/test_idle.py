@@ -37,6 +37,11 @@ def _with(section: str, **values: Any) -> dict[str, Any]:
             "learning.gradient.schedule",
         ),
         (
+            _with("learning", feedback_alignment={"optimizer": "rprop", "schedule": "cosine"}),
+            "learning.feedback_alignment.schedule",
+        ),
+        ({"learning": "oja", "model": "linear_code", "training": {"compile": True}}, "training.compile"),
+        (
             _with("learning", gradient={"optimizer": {"rprop": {}}, "clip": "by_norm"}),
             "learning.gradient.clip",
         ),
