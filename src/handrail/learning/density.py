@@ -32,6 +32,8 @@ class DensityRule(Rule, Generic[Model]):
     def __init__(self, *, final: float, weight_decay: float) -> None:
         self.final, self.weight_decay = final, weight_decay
 
+    first: float  # η at first
+
     def begin(
         self,
         network: nn.Module,
@@ -39,14 +41,14 @@ class DensityRule(Rule, Generic[Model]):
         plan: TrainingPlan,
         *,
         rule: str,
-        rate: float,
         momentum: float,
-    ) -> None:
+    ) -> Float[Tensor, "rows visible"]:
         """Set the visible biases by the rows, unless weights are given; forget the constant of other weights.
 
         Arguments:
-            rate: η at first.
             momentum: share of the last change that is made again.
+
+        Returns: a sample of the rows.
 
         Raises: `RecipeError` for penalties, which no such rule follows.
         """
@@ -54,15 +56,16 @@ class DensityRule(Rule, Generic[Model]):
         self.machine, self.taken, self.planned = machine, 0, plan.epochs * plan.steps
         self.at_once = -(-len(machine.judged) // plan.steps)
         self.every, self.loss = max(1, plan.steps // len(machine.judged)), machine.log_z.new_zeros(())
-        self.first, self.momentum = rate, momentum
+        self.momentum = momentum
         self.generator = torch.Generator(machine.log_z.device).manual_seed(plan.seed)
         assert plan.rows is not None, "the engine gives a rule its rows"
         with torch.no_grad():
             machine.log_z.zero_()
+            rows = sample_rows(network, plan.rows, torch.Generator().manual_seed(plan.seed))
             if not plan.begun:
-                rows = sample_rows(network, plan.rows, torch.Generator().manual_seed(plan.seed))
                 machine.set_visible_bias(base_biases(rows, machine.visible))
         self.speed = {name: torch.zeros_like(machine.get_parameter(name).detach()) for name in self.parts}
+        return rows
 
     @property
     def progress(self) -> float:

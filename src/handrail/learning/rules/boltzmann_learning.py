@@ -64,7 +64,8 @@ class BoltzmannLearning(DensityRule[BoltzmannMachine]):
         """Set the visible biases by the rows, and begin the free chains at random."""
         inner = model_in(model)
         assert isinstance(inner, BoltzmannMachine)
-        self.begin(model, inner, plan, rule="boltzmann_learning", rate=self.rate, momentum=self.inertia)
+        self.begin(model, inner, plan, rule="boltzmann_learning", momentum=self.inertia)
+        self.first = self.rate
         self.chains = inner.begin_states(self.count, self.generator)
 
     def phases(

@@ -15,6 +15,7 @@ from handrail.network import model_in
 
 _RATES = {("binary", "binary"): 0.1, ("binary", "rectified"): 0.03}
 _RATE = 0.01  # of Gaussian units, whose values have no end
+_LONG = 0.5  # rectified units answer without end to long rows: on 784 pixels 1 / ‖v‖² may explode
 _LARGEST = 0.99  # norm of the weights between Gaussian and rectified units: from 1 on there is no density
 
 
@@ -30,7 +31,8 @@ class ContrastiveDivergence(DensityRule[RBM]):
         steps: k, at first.
         final_steps: k at the last step, towards which it grows evenly; without it k stays as it is.
         persistent: chains go on from step to step.
-        learning_rate: η at first; `auto` is 0.1, for rectified units 0.03, for Gaussian ones 0.01.
+        learning_rate: η at first; `auto` is 0.1, for rectified units 0.03, or 0.5 by the mean ‖v‖² of the
+            rows where that is less, with Gaussian ones 0.01.
         final: η falls linearly to this share of itself at the last step.
         momentum: share of the last change that is made again; `auto` is 0.8 between binary units, and 0.5
             for others or persistent chains, which have to follow.
@@ -64,11 +66,10 @@ class ContrastiveDivergence(DensityRule[RBM]):
         """Set the visible biases by the rows."""
         inner = model_in(model)
         assert isinstance(inner, RBM)
-        kinds = (inner.visible, inner.hidden)
-        rate = _RATES.get(kinds, _RATE) if self.rate == "auto" else float(self.rate)
-        usual = 0.8 if kinds == ("binary", "binary") and not self.persistent else 0.5
+        usual = 0.8 if (inner.visible, inner.hidden) == ("binary", "binary") and not self.persistent else 0.5
         momentum = usual if self.inertia == "auto" else float(self.inertia)
-        self.begin(model, inner, plan, rule="contrastive_divergence", rate=rate, momentum=momentum)
+        rows = self.begin(model, inner, plan, rule="contrastive_divergence", momentum=momentum)
+        self.first = _usual_rate(inner, rows) if self.rate == "auto" else float(self.rate)
         self.chains = torch.zeros(0, inner.weights.shape[1], device=inner.weights.device)
 
     def phases(
@@ -119,3 +120,11 @@ class ContrastiveDivergence(DensityRule[RBM]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.chains = state["chains"].to(self.machine.weights.device)
+
+
+def _usual_rate(machine: RBM, rows: Float[Tensor, "rows visible"]) -> float:
+    kinds = machine.visible, machine.hidden
+    usual = _RATES.get(kinds, _RATE)
+    if kinds != ("binary", "rectified"):
+        return usual
+    return min(usual, _LONG / max(float(rows.square().sum(dim=1).mean()), 1e-12))
