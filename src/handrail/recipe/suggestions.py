@@ -144,11 +144,12 @@ def _within(section: type[BaseModel] | None, above: list[str], name: str) -> lis
 
 
 def _near(name: str, known: Iterable[str]) -> list[str]:
-    """The nearest of all last parts, wherever it stands first."""
+    """The nearest of all last parts, wherever it stands first: one of the same letters, else one like it."""
     ends: dict[str, str] = {}
     for each in known:
         ends.setdefault(each.rpartition(".")[2], each)
-    return [ends[each] for each in get_close_matches(name, ends, n=1, cutoff=_CLOSE)]
+    swapped = [each for each in ends if sorted(each) == sorted(name)]
+    return [ends[each] for each in swapped[:1] or get_close_matches(name, ends, n=1, cutoff=_CLOSE)]
 
 
 def _with_rest(name: str, value: Any, known: Iterable[str]) -> str:
