@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from handrail.evaluation.bootstrap import Interval
+from handrail.evaluation.metrics import rounding_of
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.recipe.sections import EvaluationRecipe
+from handrail.report.sections.verdict import best_of
 from handrail.runs.assessment import compare
 
 ROWS, REPEATED, NAMES = 80, 250, "abcde"
@@ -78,3 +80,42 @@ def test_without_an_interval_there_is_no_verdict(monkeypatch: pytest.MonkeyPatch
     assert said["verdict"] == "not comparable"
     assert said["difference"] == {"value": 0.1, "low": None, "high": None}
     assert said["reason"]
+
+
+def chances(shift: float = 0.0, rows: int = 100) -> TableOutcome:
+    """Probabilities of two classes; those of all rows are nearer to the truth by a shift."""
+    truth = np.arange(rows) % 2
+    right = np.random.default_rng(0).uniform(0.3, 0.9, rows) + shift
+    p = np.where(truth == 1, right, 1 - right)
+    return TableOutcome("binary", truth, np.stack([1 - p, p], 1), labels=truth, classes=("a", "b"))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["rows of many", "all rows that there can be"])
+@pytest.mark.parametrize(
+    ("shift", "verdict"),
+    [
+        (5e-7, "no clear difference"),
+        (-5e-7, "no clear difference"),
+        (1e-3, "better"),
+        (-1e-3, "worse"),
+    ],
+)
+def test_what_rounding_makes_is_no_win(shift: float, verdict: str, whole: bool) -> None:
+    """The shift is the same in each row, so that its interval, too, is as narrow as rounding."""
+    said = compare(chances(shift), {"x": chances()}, SETTINGS, metric="log_loss", whole=whole)
+    assert said["verdict"] == verdict
+    assert (said["difference"]["low"] is None) == whole
+
+
+def test_figures_that_are_level_are_none_the_best() -> None:
+    figures = {"network": {"r2": {"value": 0.5}}, "x": {"r2": {"value": 0.5 + 4e-6}}}
+    assert best_of("r2", figures) == ""
+    figures["x"]["r2"]["value"] = 0.50001
+    assert best_of("r2", figures) == "x"
+    assert best_of("rmse", {who: {"rmse": each["r2"]} for who, each in figures.items()}) == "network"
+
+
+def test_rounding_is_a_share_of_the_larger_figure() -> None:
+    assert rounding_of(2.0, -400.0) == pytest.approx(4e-3)
+    assert rounding_of(0.0, 0.0) == 0
+    np.testing.assert_allclose(rounding_of(np.array([1.0, -3.0]), np.array(2.0)), [2e-5, 3e-5])

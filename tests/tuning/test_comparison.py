@@ -87,3 +87,15 @@ def test_the_simplest_has_the_fewest_parameters_and_of_equal_ones_the_better_ran
     assert find_simplest(summary, {4: 900, 2: 30, 7: 30}) == 2
     assert find_simplest(summary, {7: 30, 2: 30, 4: 30}) == 4
     assert find_simplest(summary, {4: 10}) == 4
+
+
+def test_what_rounding_makes_is_neither_better_nor_beyond_noise() -> None:
+    weights = np.random.default_rng(0).multinomial(ROWS, np.full(ROWS, 1 / ROWS), size=RESAMPLES).T
+    errors = np.random.default_rng(1).random(ROWS)
+    baseline = -float(errors.mean()), -errors @ weights / ROWS
+    for gain, is_better in ((2e-6, False), (1e-3, True)):
+        trials = np.stack([errors - gain, errors])
+        values, draws = -trials.mean(axis=1), -trials @ weights / ROWS
+        compared = compare_with(values, draws, *baseline, confidence=0.95)
+        assert compared.better.tolist() == [is_better, False]
+        assert find_within_noise(values, draws, confidence=0.95).tolist() == [True, not is_better]

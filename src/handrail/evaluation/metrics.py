@@ -18,6 +18,17 @@ from handrail.tools.moved import forward
 __getattr__ = forward(__name__)
 
 CALIBRATION_BINS = 15
+_ROUNDING = 1e-5
+
+
+def rounding_of(*figures: float | np.ndarray) -> float | np.ndarray:
+    """How far apart equal figures may be: 10⁻⁵ of the largest, by size, of those that are compared.
+
+    Scores have single precision. Each sum rounds to 6·10⁻⁸ of itself, and after some layers, in another order
+    or on another machine, to some 10⁻⁶; so far from each other are answers that are equal but for rounding.
+    Figures are shown with four digits, in which that is not seen.
+    """
+    return _ROUNDING * np.max(np.abs(np.broadcast_arrays(*figures)), axis=0)
 
 
 @dataclass(frozen=True)

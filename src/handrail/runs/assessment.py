@@ -15,6 +15,7 @@ from handrail.data.part import Part
 from handrail.data.task import TaskSpec
 from handrail.evaluation.bootstrap import Interval, difference, measure_with_intervals
 from handrail.evaluation.metric_names import higher_is_better
+from handrail.evaluation.metrics import rounding_of
 from handrail.evaluation.outcomes import Outcome
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
@@ -72,7 +73,7 @@ def compare(
     that is not clearly beaten although the best one is.
 
     Arguments:
-        whole: whether these are all rows that there can be; then any difference is clear.
+        whole: whether these are all rows that there can be; then any difference beyond rounding is clear.
 
     Returns: metric, baseline, difference (positive where the network is better), a verdict (better, worse, no
     clear difference, or not comparable), and the reason where the two cannot be compared.
@@ -91,7 +92,8 @@ def compare(
         confidence = 1 - (1 - settings.confidence) / len(ranked) if behind else settings.confidence
         resampling = {"resamples": settings.resamples, "confidence": confidence}
         gap = difference(network, baselines[name], metric, **resampling)
-        gaps[name] = _Gap.of(Interval(gap.value, gap.value, gap.value) if whole else gap, sign)
+        gap = Interval(gap.value, gap.value, gap.value) if whole else gap
+        gaps[name] = _Gap.of(gap, sign, rounding_of(own, values[name]))
         if gaps[name].verdict == "no clear difference" and not behind:
             break  # those that follow look worse still, and the network is not better than this one
     order = ("worse", "no clear difference", "not comparable", "better")
@@ -109,24 +111,30 @@ def compare(
 
 @dataclass(frozen=True)
 class _Gap:
-    """How much better the network is than a baseline; the bounds are not numbers where there are none."""
+    """How much better the network is than a baseline; the bounds are not numbers where there are none.
+
+    The interval decides, and where there is none the difference itself, once they are beyond `rounding`.
+    """
 
     value: float
     low: float
     high: float
     reason: str
+    rounding: Any
 
     @classmethod
-    def of(cls, interval: Interval, sign: int) -> "_Gap":
+    def of(cls, interval: Interval, sign: int, rounding: Any) -> "_Gap":
         low, high = sorted((sign * interval.low, sign * interval.high))
         reason = interval.reason or "the rows do not define the difference"
-        return cls(sign * interval.value, low, high, reason)
+        return cls(sign * interval.value, low, high, reason, rounding)
 
     @property
     def verdict(self) -> str:
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             return "not comparable"
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "no clear difference"
+        if self.low > self.rounding:
+            return "better"
+        return "worse" if self.high < -self.rounding else "no clear difference"
 
 
 def _value_or_worst(value: float) -> float:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 
 from handrail.evaluation.bootstrap import draw_counts
 from handrail.evaluation.metric_names import higher_is_better
+from handrail.evaluation.metrics import rounding_of
 from handrail.evaluation.outcomes import Outcome
 from handrail.training.seeds import derive
 from handrail.tuning.trial import Result, Trial, settings_text
@@ -35,11 +36,12 @@ class Comparison:
 
     gaps: Values
     at_least: Values
+    rounding: Values
 
     @property
     def better(self) -> Bool[np.ndarray, " trials"]:
-        """Which trials are better than the baseline beyond noise."""
-        return self.at_least > 0
+        """Which trials are better than the baseline beyond noise, and beyond what rounding makes."""
+        return self.at_least > self.rounding
 
 
 def compare_with(
@@ -79,9 +81,9 @@ def compare_with_all(
         # never 0: a trial whose answers equal the baseline's is not better, and not surely equal
         error = np.maximum(resampled.std(axis=1), 1e-12)
         most = np.maximum(most, ((resampled - gaps[:, None]) / error[:, None]).max(axis=0))
-        pairs.append((gaps, error))
+        pairs.append((gaps, error, np.asarray(rounding_of(values, np.array(baseline)))))
     limit = max(float(np.quantile(most, confidence)), 0.0)
-    return [Comparison(gaps, gaps - limit * error) for gaps, error in pairs]
+    return [Comparison(gaps, gaps - limit * error, rounding) for gaps, error, rounding in pairs]
 
 
 def find_within_noise(

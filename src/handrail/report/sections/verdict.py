@@ -1,6 +1,5 @@
 """The head of a page: the result in a sentence, the figures beside it, and what the seal says."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from handrail.errors import SealError
 from handrail.evaluation.ledger import Opening
 from handrail.evaluation.metric_names import higher_is_better
+from handrail.evaluation.metrics import rounding_of
 from handrail.report.replicas import Replicas, network_name, replicas_in
 from handrail.report.wording import (
     capitalise,
@@ -30,7 +30,6 @@ _WINNER = {
     "even": "No clear winner",
     "unknown": "No comparison",
 }
-_SAME = 1e-12  # so far apart two values are equal but for rounding
 _ARTICLE_AN = ("inertia", "accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match")
 
 
@@ -159,13 +158,13 @@ def _ending(outcome: str, who: str, comparison: Mapping[str, Any]) -> str:
 
 
 def best_of(name: str, figures: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
-    """The model with the best value of a metric; empty where none or several are best."""
+    """The model with the best value of a metric; empty where none or several are best, but for rounding."""
     known = {who: metrics.get(name, {}).get("value") for who, metrics in figures.items()}
     values = {who: value for who, value in known.items() if value is not None}
     if len(values) < 2:
         return ""
     best = (max if higher_is_better(name) else min)(values.values())
-    winners = [who for who, value in values.items() if math.isclose(value, best, abs_tol=_SAME)]
+    winners = [who for who, value in values.items() if abs(value - best) <= rounding_of(value, best)]
     return winners[0] if len(winners) == 1 else ""
 
 
