@@ -46,6 +46,13 @@ RULES = {
     "forward_forward": {"model": {"forward_forward_net": {"hidden": [16]}}, "training.epochs": 3},
     "equilibrium_propagation": {"model": {"equilibrium_net": {"hidden": [8]}}, "training.epochs": 3},
     "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}, "training.epochs": 2},
+    "stages": {
+        "stages": [
+            {"model": {"rbm": {"visible": "gaussian", "units": 16}}, "epochs": 3, "batch_size": 16},
+            {"model": {"rbm": {"units": 8}}, "epochs": 3, "batch_size": 16},
+        ],
+        "training.epochs": 3,
+    },
 }
 # Without a target; `label` then only judges.
 ALONE = {

@@ -24,6 +24,10 @@ RULES = {
     "delta": {"learning": "delta", "model": "linear", "training.epochs": 4},
     "least_squares": {"learning": "least_squares", "model": "linear"},
     "placed units": {"learning": "least_squares", "model": {"rbf": {"units": 20}}},
+    "stages": {
+        "stages": [{"model": {"rbm": {"visible": "gaussian", "units": 8}}, "epochs": 2}],
+        "training.epochs": 3,
+    },
 }
 SOURCES = [
     "csv",
