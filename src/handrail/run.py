@@ -220,7 +220,7 @@ class Run(RunRecord):
         """The seal of the test rows; of a forecast by the rows of its table, once they have been read."""
         opened_here = self.folder.test.exists()
         if part is None or part.table.moments is None:
-            return Seal(self._hashes, opened_here=opened_here)
+            return Seal(self._hashes, opened_here=opened_here, whole=self.is_whole)
         moments = part.table.moments
         if fingerprint(moments) != fingerprint(self._hashes):  # a run of a version that knew windows alone
             with write_atomically(self.folder.sealed_hashes) as path:

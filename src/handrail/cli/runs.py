@@ -9,7 +9,7 @@ def print_run(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit
     """Print a run; with `test` open its seal, unless it was opened before."""
     from handrail.report.console import openings_text, run_summary, test_summary
 
-    before = run.openings() if test else []
+    before = run.openings() if test and not run.is_whole else []
     if test and not before:
         run.test(refit=refit, progress=progress_style(quiet))
     if as_json:
@@ -21,6 +21,8 @@ def print_run(run: Any, *, as_json: bool, quiet: bool, test: bool = False, refit
     elif before:
         again = f"handrail test {run.path} --again"
         say(f"\n{openings_text(before)}\nIt was not opened now; to measure again, marked: {again}", quiet)
+    elif run.is_whole:
+        say(f"The test rows are the same truth table, so nothing is sealed: handrail test {run.path}", quiet)
     else:
         say(f"The test rows are sealed; open them once, at the end: handrail test {run.path}", quiet)
     say(f"report: {run.folder.report}", quiet)

@@ -37,12 +37,19 @@ class Seal:
         hashes: one `uint64` a row.
         windows: of a forecast, one a window: former versions knew its rows by these.
         opened_here: whether the run itself has test metrics already, whatever the ledger says.
+        whole: whether these are all rows that there can be, the training rows as well: nobody's eyes are kept
+            from them, so that nothing is refused or marked.
     """
 
     def __init__(
-        self, hashes: np.ndarray, *, windows: np.ndarray | None = None, opened_here: bool = False
+        self,
+        hashes: np.ndarray,
+        *,
+        windows: np.ndarray | None = None,
+        opened_here: bool = False,
+        whole: bool = False,
     ) -> None:
-        self.hashes, self.windows, self.opened_here = hashes, windows, opened_here
+        self.hashes, self.windows, self.opened_here, self.whole = hashes, windows, opened_here, whole
         self.ledger, self.key = Ledger(), fingerprint(hashes)
 
     def openings(self) -> list[Opening]:
@@ -52,6 +59,8 @@ class Seal:
 
     def check(self) -> None:
         """Raises: `SealError` when these rows, or at least half of them, have been opened before."""
+        if self.whole:
+            return
         self.ledger.check_seal(self.key)
         refuse_shared(self.ledger.overlap(self.hashes), len(self.hashes))
         if self.opened_here:
@@ -73,15 +82,15 @@ class Seal:
             rows=len(self.hashes),
             row_hashes=self.hashes,
             window_hashes=self.windows,
-            again=again,
+            again=again or self.whole,
         )
         before = ticket.number - 1 + sum(share >= SAME for _, share in ticket.shared)
         before = max(before, int(self.opened_here))
         facts = {
             "opened": ticket.when,
             "opening": before + 1,
-            "again": before > 0,
-            "shared": [(asdict(opening), share) for opening, share in ticket.shared],
+            "again": before > 0 and not self.whole,
+            "shared": [] if self.whole else [(asdict(opening), share) for opening, share in ticket.shared],
             "remarks": [_UNKNOWN.format(plural(ticket.unknown, "opening"))] if ticket.unknown else [],
         }
         return Opened(self.ledger, ticket, facts)

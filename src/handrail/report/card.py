@@ -26,7 +26,7 @@ def model_card(run: RunRecord) -> str:
     targets = ", ".join(code(name) for name in task["targets"])
     size = f"{training['parameters']:,} parameters{' in each network' if replicas else ''}"
     sizes = f"trained on {rows['train']:,} rows, validated on {rows['validation']:,}"
-    sizes += f"; {rows['test']:,} test rows were sealed"
+    sizes += "; all of them the whole table" if run.is_whole else f"; {rows['test']:,} test rows were sealed"
     column = " replicas: mean ± standard deviation |" if replicas else ""
     positive = positive_class(task)
     metrics = "\n".join(

@@ -63,8 +63,8 @@ def run_summary(run: RunRecord) -> str:
     times = f" in each of {len(replicas.members)} replicas" if replicas else ""
     lines = [
         f"{run.recipe.name}: {_task_line(task['name'], task['targets'], task['why'])}",
-        f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, "
-        f"{rows['test']:,} sealed test rows; {wording.inputs(training['inputs'])}, "
+        f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} "
+        f"{'' if run.is_whole else 'sealed '}test rows; {wording.inputs(training['inputs'])}, "
         f"{training['parameters']:,} parameters{times}",
         f"{best_epochs(summary)} ({stop_reasons(summary)}), {training['seconds']:.1f} s",
     ]
@@ -87,6 +87,10 @@ def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
     ordinal = {2: "second", 3: "third"}.get(number, f"{number}th")
     opened = "for the first time" if number == 1 else f"for the {ordinal} time: these figures flatter"
     lines = [f"The seal of the {tested['rows']:,} test rows was opened {opened}."]
+    if run.is_whole:
+        lines = [
+            "The test rows are the truth table that was learned: nothing was sealed, and nothing is unseen."
+        ]
     lines += [
         f"{share:.0%} of these rows were opened before in another set, on {opening['when']} "
         f"by recipe '{opening['recipe']}'."

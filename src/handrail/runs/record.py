@@ -82,6 +82,11 @@ class RunRecord(Printable):
             _ = tested["metrics"], tested["opening"], tested["refit"]  # what everybody who asks reads
             return tested
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each part is a whole truth table, all rows that there can be: then nothing is sealed."""
+        return any(finding["name"] == "truth-table" for finding in self.summary["findings"])
+
     def openings(self) -> list[Opening]:
         """When these test rows, or most of them, were opened, by this run or any other; oldest first."""
         return Seal(self._hashes).openings()

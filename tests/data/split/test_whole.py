@@ -11,7 +11,7 @@ import handrail
 from handrail.checking import check
 from handrail.data.prepare import prepare, reopen
 from handrail.data.split.whole import is_truth_table
-from handrail.errors import DataError
+from handrail.errors import DataError, SealError
 from handrail.recipe import compose
 
 XOR = "a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n"
@@ -137,3 +137,30 @@ def test_a_fit_learns_it_and_the_seal_opens(tmp_path: Path) -> None:
     assert (tested["rows"], tested["opening"], tested["again"]) == (4, 1, False)
     assert tested["metrics"]["accuracy"]["value"] == 1.0
     assert "chance" not in (tmp_path / "run/report.html").read_text().split("What was asked")[0]
+
+
+@pytest.mark.pictures
+def test_a_whole_table_is_measured_as_often_as_one_likes_and_never_marked(tmp_path: Path) -> None:
+    runs = [
+        handrail.fit(write(tmp_path, XOR), "y", changes={"training.epochs": 2}, out=tmp_path / name)
+        for name in ("one", "two")
+    ]
+    for run in (*runs, runs[0]):
+        tested = run.test()
+        assert (tested["again"], tested["shared"]) == (False, [])
+        assert "nothing was sealed, and nothing is unseen" in str(run).replace("\n    ", " ")
+        page = run.report().read_text()
+        assert "Nothing to seal" in page
+        assert "likely to flatter" not in page
+        assert "honest estimate" not in page
+
+
+def test_the_same_rows_as_a_test_part_of_their_own_have_been_opened_by_it(tmp_path: Path) -> None:
+    whole = write(tmp_path, XOR)
+    handrail.fit(whole, "y", changes={"training.epochs": 2}, out=tmp_path / "whole").test()
+    (tmp_path / "many.csv").write_text("a,b,y\n" + "0,1,1\n1,1,0\n0,0,0\n1,0,1\n0,1,0\n" * 8)
+    changes = {"training.epochs": 2, "data.test": str(whole)}
+    run = handrail.fit(tmp_path / "many.csv", "y", changes=changes, out=tmp_path / "divided")
+    with pytest.raises(SealError, match="These 4 test rows have been opened once before"):
+        run.test()
+    assert run.test(again=True)["again"]

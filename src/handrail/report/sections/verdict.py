@@ -179,6 +179,12 @@ class OpeningRow:
     figure: str
 
 
+_WHOLE = (
+    "Training, validation and test rows are each the whole truth table: no row is unseen, and figures say "
+    "whether the table has been learned. However often they are measured, none is marked."
+)
+
+
 @dataclass(frozen=True)
 class SealView:
     """The seal in words.
@@ -188,6 +194,7 @@ class SealView:
         mark: stands beside each test figure of rows that were opened before.
         shared: a sentence for each other set of test rows that holds some of these.
         metric: shown in the table of openings.
+        whole: whether there is nothing to seal, since the rows are all that there can be.
     """
 
     state: str
@@ -197,11 +204,14 @@ class SealView:
     openings: tuple[OpeningRow, ...] = ()
     shared: tuple[str, ...] = ()
     metric: str = ""
+    whole: bool = False
 
 
 def seal_view(run: RunRecord, summary: Mapping[str, Any], tested: Mapping[str, Any] | None) -> SealView:
     """The state of the seal from `test.json` and the ledger, which may be unreadable."""
     trouble: tuple[str, ...] = ()
+    if run.is_whole:
+        return SealView("Nothing to seal", True, (_WHOLE,), whole=True)
     try:
         openings = run.openings()
     except SealError as error:
