@@ -14,8 +14,7 @@ CHANGES = {
     "data.label": "target",
     "evaluation.resamples": 100,
 }
-BOUND = {"binary": 0.82, "rectified": 0.89}
-MAJORITY = 0.15  # at most, of ten classes of nearly equal size
+BOUND = 0.89
 
 
 def probe(hidden: str, seed: int, out: Path) -> float:
@@ -28,24 +27,23 @@ def probe(hidden: str, seed: int, out: Path) -> float:
 
 @pytest.mark.slow
 def test_a_linear_classifier_on_rectified_units_beside_one_on_binary_units(tmp_path: Path) -> None:
-    """Rectified units keep an order of intensities that binary ones cut off, and are told apart more easily.
+    """Codes of both kinds tell digits apart alike, once both are trained.
 
     The paper compares max(0, x + N(0, σ(x))), for which there is no density, with binary units; ours are
     normal densities cut off at 0. Measured here, on scikit-learn's digits with 64 hidden units, 20 epochs and
-    269 rows held out, divisions and seeds 0 to 4 (accuracy, binary then rectified): 0.922 0.955, 0.859 0.926,
-    0.885 0.929, 0.911 0.963, 0.892 0.955. The difference is 0.052 (95 % interval of its mean over these five:
-    0.035 to 0.069). It shrinks with training: with 128 units after 60 epochs it is 0.005 (−0.014 to 0.024,
-    seeds 0 to 2), which is none. A classifier on the pixels has 0.97 to 0.98: at this size neither code is
-    better than the picture.
+    269 rows held out, divisions and seeds 0 to 4 (accuracy, binary then rectified): 0.955 0.955, 0.926 0.926,
+    0.937 0.929, 0.944 0.963, 0.952 0.955. The difference is 0.003 (95 % interval of its mean over these five:
+    −0.009 to 0.015), which is none. Binary units that learn more slowly (momentum 0.5) are behind after as
+    many epochs, by 0.052 (0.035 to 0.069). A classifier on the pixels has 0.97 to 0.98: at this size neither
+    code is better than the picture.
 
-    The bounds lie about two standard errors of one division (0.02 and 0.015) below the least of these.
+    The bound lies about two standard errors of one division (0.015) below the least of these.
 
     Source: Nair & Hinton 2010
     """
     found = {
         hidden: np.array([probe(hidden, seed, tmp_path / f"{hidden}-{seed}") for seed in SEEDS])
-        for hidden in BOUND
+        for hidden in ("binary", "rectified")
     }
-    for hidden, values in found.items():
-        assert values.min() > BOUND[hidden] > 5 * MAJORITY
-    assert (found["rectified"] - found["binary"]).mean() > 0
+    assert min(values.min() for values in found.values()) > BOUND
+    assert abs((found["rectified"] - found["binary"]).mean()) < 0.03
