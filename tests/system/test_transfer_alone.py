@@ -20,6 +20,13 @@ BITS = {"data.encoding.scaling": "minmax"}
 BEGUN: dict[str, tuple[Any, dict[str, Any], Any]] = {
     "contrastive_divergence": ({"rbm": {"units": 6}}, BITS, {"learning_rate": STILL}),
     "boltzmann_learning": ({"boltzmann": {"hidden": 2}}, BITS, {"learning_rate": STILL}),
+    "kohonen": (
+        {"kohonen": {"height": 2, "width": 3}},
+        {},
+        {"mode": "online", "learning_rate": STILL},
+    ),
+    "oja": ({"linear_code": {"code": 2}}, {"learning": "oja"}, {"learning_rate": STILL}),
+    "sanger": ({"linear_code": {"code": 2}}, {}, {"learning_rate": STILL}),
     "gradient": (
         {"autoencoder": {"code": 2, "hidden": [4]}},
         {},
@@ -69,13 +76,13 @@ def test_what_learns_in_steps_begins_with_the_weights_of_a_run(
     first = run_of(source, tmp_path / "first", **changes)
     assert first.summary["training"]["transfer"] is None
     start = {"transfer.start": first.path, "learning": {rule: still}}
-    second = run_of(source, tmp_path / "second", **changes, **start)
+    second = run_of(source, tmp_path / "second", **{**changes, **start})
     assert second.summary["training"]["transfer"]["begun_anew"] == []
     before, after = weights_of(first), weights_of(second)
     assert before.keys() == after.keys()
     for name in before:
         np.testing.assert_allclose(after[name], before[name], atol=1e-4)
-    other = run_of(source, tmp_path / "other", **changes, learning={rule: still}, seed=1)
+    other = run_of(source, tmp_path / "other", **{**changes, "learning": {rule: still}, "seed": 1})
     assert any(not np.allclose(weights_of(other)[name], before[name], atol=1e-2) for name in before)
 
 

@@ -89,10 +89,11 @@ class Kohonen(Rule):
                 f"learning.kohonen.final_radius: found {self.final_radius:g}, expected at most radius, "
                 f"{self.first:g}."
             )
-        generator = torch.Generator().manual_seed(plan.seed)
-        rows = sample_rows(model, plan.rows, generator, most=_SAMPLE)
-        with torch.no_grad():
-            self.prototypes.copy_(self._begin_at(rows, generator))
+        if not plan.begun:
+            generator = torch.Generator().manual_seed(plan.seed)
+            rows = sample_rows(model, plan.rows, generator, most=_SAMPLE)
+            with torch.no_grad():
+                self.prototypes.copy_(self._begin_at(rows, generator))
         self.own, self.empty, self.taken = NearestSums(self.prototypes), 0, 0
         self.planned = plan.epochs * (self.count if self.online else 1)  # changes of the map
 
