@@ -120,11 +120,12 @@ def theirs(rows: np.ndarray, work: Work, way: str) -> tuple[float, tuple[float, 
     start = begin(torch.from_numpy(rows), work, "batch")[0].prototypes.detach().double().numpy()
     side, form = work.side, {"square": "rectangular", "hexagonal": "hexagonal"}[work.grid]
     options: Any = {"sigma_decay_function": "linear_decay_to_one", "topology": form, "random_seed": 0}
+    options["sigma"] = side / 2
     if way == "train_batch_offline":
         options["decay_function"] = lambda rate, *_: (
             rate
         )  # each prototype to the mean, as Kohonen 2013 has it
-    model = MiniSom(side, side, rows.shape[1], sigma=side / 2, learning_rate=0.5, **options)
+    model = MiniSom(side, side, rows.shape[1], learning_rate=0.5, **options)
     if way == "train_batch_offline":
         model._learning_rate = 1.0
     model._weights = start.reshape(side, side, -1)
