@@ -98,3 +98,25 @@ def test_a_difference_that_hangs_on_few_rows_reaches_further():
         widths.append(found[1] - found[0])  # type: ignore[index,operator]
     assert widths[1] > 1.1 * widths[0]
     np.testing.assert_allclose(widths[0], 2 * 2.001 * even.std(ddof=1) / np.sqrt(60), rtol=1e-3)
+
+
+def test_no_bound_of_a_log_loss_lies_above_what_one_row_can_lose():
+    """Answers that are sure but for a few rows: the loss hangs on how wrong the next sure answer will be."""
+    truth = np.tile([0, 1], 100)
+    chance = np.where(truth == 1, 1 - 1e-9, 1e-9)
+    chance[:5] = (1e-3, 1 - 1e-14, 1e-4, 1e-15, 0.02)
+    outcome = TableOutcome(
+        "binary", truth, np.stack([1 - chance, chance], 1), labels=(chance > 0.5) * 1, classes=("no", "yes")
+    )
+    found = measure_with_intervals(outcome)["log_loss"]
+    assert found.low < found.value < found.high <= -np.log(np.finfo(float).eps)
+    assert found.high > 10  # without the bound it would be far beyond
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [(0, "no row has an error"), (1, "only 1 row has"), (3, "only 3 rows have")]
+)
+def test_too_few_errors_are_said_in_words(wrong: int, said: str):
+    setting = Setting(confidence=0.95, resamples=100, seed=0, rows=60)
+    found = bound(Ratio((np.arange(60) < wrong) * 1.0, np.ones(60)), wrong / 60, None, setting)
+    assert found.reason.startswith(said)  # type: ignore[union-attr]

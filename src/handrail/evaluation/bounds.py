@@ -22,6 +22,7 @@ from handrail.evaluation.forms import (
 from handrail.evaluation.metrics import CALIBRATION_BINS
 from handrail.evaluation.proportions import Bounds, logistic, mean_share, paired_shares, wilson
 from handrail.evaluation.resampling import draw_counts, sum_groups
+from handrail.tools.words import only
 
 _FEWEST_ERRORS = 5  # rows whose loss is not 0
 _FEWEST_BLOCKS, _FEWEST_BLOCKS_R2 = 12, 30  # independent ones; R² needs the series' own variance as well,
@@ -159,7 +160,7 @@ def _bound_ratio(form: Ratio, value: float, setting: Setting) -> Result:
     if isinstance(reach, NoInterval):
         return reach
     low, high = _outer(form, inner * np.exp([-reach[0], reach[1]]))
-    return Bounds(float(low), float(high))
+    return Bounds(float(low), min(float(high), form.most))
 
 
 def _lack(form: Ratio, setting: Setting) -> str:
@@ -167,7 +168,8 @@ def _lack(form: Ratio, setting: Setting) -> str:
         return f"there are only {setting.rows} rows; at least {FEWEST_ROWS} are needed"
     wrong = int((form.top > 0).sum())
     if wrong < min(_FEWEST_ERRORS, setting.rows):
-        return f"only {wrong} rows have an error; at least {_FEWEST_ERRORS} are needed"
+        have = f"{only(wrong, 'row')} {'have' if wrong > 1 else 'has'} an error"
+        return f"{have}; at least {_FEWEST_ERRORS} are needed"
     return ""
 
 

@@ -46,6 +46,7 @@ class Ratio:
         outer: the metric is the quantity, 1 minus it (R²), or its exponential (perplexity).
         target: of R² in forecasts, the true values in time, whose own memory counts.
         fewest: rows below which a difference of two has no bounds: log losses are small but for a few rows.
+        most: what no value can exceed, as a log loss of clipped probabilities; no bound lies above it.
     """
 
     top: Float[np.ndarray, " rows"]
@@ -54,6 +55,7 @@ class Ratio:
     outer: Literal["same", "complement", "exponential"] = "same"
     target: Float[np.ndarray, " rows"] | None = None
     fewest: int = FEWEST_ROWS
+    most: float = np.inf
 
 
 @dataclass(frozen=True, eq=False)

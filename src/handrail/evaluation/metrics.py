@@ -18,6 +18,7 @@ from handrail.tools.moved import forward
 __getattr__ = forward(__name__)
 
 CALIBRATION_BINS = 15
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)  # that a log loss takes the truth to have had
 _ROUNDING = 1e-5
 
 
@@ -241,7 +242,7 @@ def row_losses(predictions: Predictions) -> Float[np.ndarray, " rows"]:
     """Each row's log loss in nats: −ln p(truth), p clipped to [ε, 1 − ε]; of several labels, their mean."""
     probabilities = predictions.probabilities
     assert probabilities is not None
-    limit = np.finfo(np.float64).eps
+    limit = SMALLEST_PROBABILITY
     probabilities = probabilities.astype(np.float64)
     if predictions.task == "multi-label":
         of_truth = np.where(predictions.truth == 1, probabilities, 1.0 - probabilities)

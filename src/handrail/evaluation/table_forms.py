@@ -1,5 +1,6 @@
 """What kind of quantity each metric of a table's predictions is."""
 
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -8,12 +9,14 @@ import numpy as np
 from handrail.evaluation.forms import Bounded, CalibrationGaps, Form, MeanShare, NoInterval, Ratio, Share
 from handrail.evaluation.metrics import (
     CALIBRATION_BINS,
+    SMALLEST_PROBABILITY,
     Predictions,
     bin_of,
     confidences,
     row_losses,
     top_hits,
 )
+from handrail.tools.words import only
 
 FEWEST_OF_A_CLASS = 5  # below, ROC-AUC and means over classes miss their interval (benchmarks/coverage.py)
 _FEWEST_CALLS = 8  # of a class, for means over classes of precision and of its area
@@ -28,7 +31,8 @@ def table_forms(predictions: Predictions, names: Iterable[str]) -> dict[str, For
 
 
 def _log_loss(predictions: Predictions) -> Form:
-    return Ratio(row_losses(predictions), np.ones(predictions.rows), fewest=_FEWEST_LOSSES)
+    most = -math.log(SMALLEST_PROBABILITY)
+    return Ratio(row_losses(predictions), np.ones(predictions.rows), fewest=_FEWEST_LOSSES, most=most)
 
 
 def _accuracy(predictions: Predictions) -> Form:
@@ -117,11 +121,11 @@ def _too_few(
     place, count = int(counts.argmin()), int(counts.min())
     code = 1 if predictions.task == "binary" else place
     name = f"“{predictions.classes[code]}”" if code < len(predictions.classes) else f"class {code}"
-    rows = "row is" if count == 1 else "rows are"
+    rows = only(count, "row is", "rows are")
     what = f"{rows} called {name}" if verb else f"{rows} of {name} or of the other side"
     if not verb and predictions.task == "multi-class":
         what = f"{rows} of {name}"
-    return NoInterval(f"only {count} {what}; at least {fewest} are needed")
+    return NoInterval(f"{what}; at least {fewest} are needed")
 
 
 def _calibration(predictions: Predictions) -> Form:

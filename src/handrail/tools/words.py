@@ -22,6 +22,11 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def only(number: int, one: str, many: str | None = None) -> str:
+    """`no row`, `only 1 row`, `only 3 rows`."""
+    return f"only {plural(number, one, many)}" if number else f"no {one}"
+
+
 def number(value: float) -> str:
     """As a person writes it: `99999999` and `5305629.5`, where `g` gives 1e+08; `0.25`, `1e+20`, `1e-07`."""
     size = abs(value)

@@ -13,7 +13,7 @@ from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form, Mean, NoInterv
 from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome, Statistic
 from handrail.evaluation.outcomes.silhouettes import Silhouettes
-from handrail.tools.words import plural
+from handrail.tools.words import only
 
 _FEWEST_OTHERS = 3
 _SHUFFLES, _FEW_ROWS = 999, 5_000  # of labels, and rows above which a formula does as well
@@ -118,8 +118,9 @@ class ClusterOutcome(Outcome):
         table = np.bincount(known, minlength=clusters * labels).reshape(clusters, labels)
         others = len(known) - int(table.max(axis=1).sum())
         if others < _FEWEST_OTHERS:
-            few = f"only {plural(others, 'row')} of another label than most of their cluster"
-            return NoInterval(f"there are {few}; at least {_FEWEST_OTHERS} are needed")
+            are = "are" if others > 1 else "is"
+            few = f"there {are} {only(others, 'row')} of another label than most of their cluster"
+            return NoInterval(f"{few}; at least {_FEWEST_OTHERS} are needed")
         return Bounded(float(len(known)), biased=True, chance=_by_chance(table))
 
     def same_rows(self, other: Outcome) -> bool:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from handrail.evaluation.forms import Form, NoInterval, Ratio, Share
 from handrail.evaluation.outcomes import Outcome, Statistic
-from handrail.tools.words import plural
+from handrail.tools.words import only, plural
 
 _FEWEST_WRONG, _FEWEST_ERRORS = 10, 5
 
@@ -84,7 +84,7 @@ class MemoryOutcome(Outcome):
             return NoInterval("every cue came back whole")
         if few < _FEWEST_WRONG:
             return NoInterval(
-                f"only {plural(few, 'cue')} did not come back whole; at least {_FEWEST_WRONG} are needed"
+                f"{only(few, 'cue')} did not come back whole; at least {_FEWEST_WRONG} are needed"
             )
         worth = int(wrong.sum() ** 2 / max(float((wrong**2).sum()), 1e-300))
         if worth < _FEWEST_ERRORS:
