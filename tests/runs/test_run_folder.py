@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from safetensors.torch import load_file, save_file
 
 import handrail
 from handrail.errors import HandrailError, RunError
@@ -132,3 +133,25 @@ def test_a_card_holds_no_markup_of_names(tmp_path: Path):
     card = (run.path / "model" / "card.md").read_text()
     assert "&#60;img" in card
     assert not any(markup in card for markup in ("<img", "[x]", "javascript:", "|`"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_damage_and_open_no_seal(
+    finished: Path, tmp_path: Path, value: float
+):
+    run = shutil.copytree(finished, tmp_path / "run")
+    weights = run / "model" / "weights.safetensors"
+    tensors = load_file(weights)
+    next(tensor for name, tensor in tensors.items() if name.startswith("network"))[0] = value
+    save_file(tensors, weights)
+    with pytest.raises(RunError, match=r"weights\.safetensors' is damaged: .* not finite"):
+        handrail.load(run).test()
+    assert not handrail.load(finished).openings()
+
+
+@pytest.mark.parametrize("column", [[1, None, 3], [1.5, 2.0, 3.0], ["1", "2", "3"]])
+def test_hashes_of_sealed_rows_that_are_no_numbers_are_damage(finished: Path, tmp_path: Path, column: list):
+    run = shutil.copytree(finished, tmp_path / "run")
+    pl.DataFrame({"hash": column}).write_parquet(run / "sealed.parquet")
+    with pytest.raises(RunError, match=r"sealed\.parquet' is missing or damaged"):
+        handrail.load(run).test()

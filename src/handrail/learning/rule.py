@@ -191,6 +191,8 @@ class Rule(Protocol):
     "Whether what it teaches hangs on the rows alone, so that no weights can be begun with."
     anneals: ClassVar[bool] = False
     "Whether it changes less and less by a plan that ends with the training, so that it is at its best there."
+    solves: ClassVar[bool] = False
+    "Whether it solves for weights, so that half the bits would cost more than they save."
     divides: ClassVar[bool] = False
     "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."
 

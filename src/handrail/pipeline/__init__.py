@@ -146,6 +146,7 @@ class Pipeline(nn.Module):
         except (SafetensorError, RuntimeError, OSError) as error:
             path, first = folder / "weights.safetensors", str(error).splitlines()[0]
             raise RunError(f"'{path}' is damaged or does not fit the model ({first}).") from error
+        _refuse_infinite(pipeline.network, folder / "weights.safetensors")
         return pipeline.eval()
 
 
@@ -163,6 +164,13 @@ def _read_facts(path: Path) -> dict[str, Any]:
         found = f"'{path}' has format {facts.get('format')}, expected {FORMAT}"
         raise RunError(f"{found}; it was written by another version.")
     return facts
+
+
+def _refuse_infinite(network: nn.Module, path: Path) -> None:
+    """Raises: `RunError` for weights that are not finite, which no fit keeps."""
+    for name, weights in network.named_parameters():
+        if not bool(weights.isfinite().all()):
+            raise RunError(f"'{path}' is damaged: '{name}' holds values that are not finite.")
 
 
 def _count_replicas(facts: dict[str, Any], weights: Path) -> int:

@@ -154,7 +154,7 @@ def hardest(outcome: Outcome, part: Part, features: list[str]) -> list[dict[str,
                 "place": int(row),
                 "truth": outcome.describe(int(row), truth=True),
                 "answer": outcome.describe(int(row), truth=False),
-                "error": float(error[row]),
+                "error": float(error[row]) if math.isfinite(error[row]) else None,
                 "values": values,
                 **({"more": more} if more else {}),
             }

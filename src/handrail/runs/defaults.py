@@ -173,7 +173,9 @@ def settle_recipe(
         changes["data.augment"], why = augmentation(inputs, rows=rows, task=task)
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
-        changes["training.precision"] = precision(inputs, device) if alone is None else "float32"
+        rule = target_of("rule", changes.get("learning", recipe.learning))
+        exact = alone is not None or getattr(rule, "solves", False)
+        changes["training.precision"] = "float32" if exact else precision(inputs, device)
     if recipe.stages:
         changes["stages"] = [_settle_stage(stage) for stage in recipe.stages]
     settled = recipe.with_values(changes)  # refuses a rule that cannot teach the model

@@ -94,7 +94,10 @@ class RunRecord(Printable):
     @functools.cached_property
     def _hashes(self) -> np.ndarray:
         try:
-            return parquet_frame(self.folder.sealed_hashes)["hash"].cast(pl.UInt64).to_numpy()
+            hashes = parquet_frame(self.folder.sealed_hashes)["hash"]
+            if not hashes.dtype.is_integer() or hashes.has_nulls():
+                raise DamageError(f"the hashes are {hashes.dtype}, {hashes.null_count()} of them missing")
+            return hashes.cast(pl.UInt64).to_numpy()
         except (DamageError, pl.exceptions.PolarsError) as error:
             reason = (str(error).splitlines() or [""])[0]
             raise RunError(f"'{self.folder.sealed_hashes}' is missing or damaged ({reason}).") from error

@@ -1,7 +1,7 @@
 """The last layer in closed form."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,7 @@ class LeastSquares(Rule):
     """
 
     losses: Mapping[str, Any] = dict.fromkeys(("binary", "multi-class", "regression"), "mse")
+    solves: ClassVar[bool] = True
 
     def __init__(self, *, ridge: NonNegative = 1e-6) -> None:
         self.ridge = ridge
@@ -154,7 +155,7 @@ def _features(model: nn.Module, head: nn.Linear, inputs: Tensor) -> tuple[Tensor
     """
     caught, outputs = _pass(model, head, inputs)
     same = len(caught) == 1 and caught[0][1].shape == outputs.shape
-    if not same or not torch.allclose(caught[0][1], outputs, rtol=0, atol=0, equal_nan=True):
+    if not same or not torch.allclose(caught[0][1].to(outputs), outputs, rtol=0, atol=0, equal_nan=True):
         text = "the model's answer is not its last linear layer's; expected it to end there."
         raise RecipeError(f"learning.least_squares: {text}")
     return caught[0]

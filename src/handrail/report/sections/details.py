@@ -1,5 +1,6 @@
 """The predictions for a part in detail: pictures, figures, tables, the hardest rows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -158,7 +159,7 @@ def _hard(row: Mapping[str, Any], task: str) -> dict[str, Any]:
     one_class = task in ("binary", "multi-class")
     values = [(name, value) for name, value in row["values"].items() if value != row["row"]]
     longest = 3 * _LONGEST_VALUE if len(values) == 1 else _LONGEST_VALUE
-    error = row["error"]
+    error = math.nan if row["error"] is None else row["error"]
     error = wording.metric_value("probability", 1 - error) if one_class else wording.number(error)
     return {
         **row,
