@@ -73,6 +73,12 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def resident() -> float:
+    """The memory that this process holds now, in MB."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmRSS"].split()[0]) / 1024
+
+
 def facts(*packages: str) -> str:
     """The machine, and the versions of what was compared."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)

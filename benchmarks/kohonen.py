@@ -24,7 +24,7 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits, load_iris, load_wine, make_blobs
 from sklearn.preprocessing import StandardScaler
 
-from _common import Job, facts, in_turns, peak_memory, write_result
+from _common import Job, facts, in_turns, peak_memory, resident, write_result
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.kohonen import Kohonen
 from handrail.models.kohonen import KohonenMap
@@ -157,12 +157,6 @@ def measured(name: str, work: Work, turns: int) -> tuple[str, str]:
     found = [f"{reached[way][0]:.3f} / {reached[way][1]:.3f}" for way in ways]
     size = f"{name}: {len(rows):,} × {rows.shape[1]}, {work.side} × {work.side}, {work.passes}"
     return f"| {size} | {' | '.join(times)} |", f"| {name} | {' | '.join(found)} |"
-
-
-def resident() -> float:
-    """The memory that this process holds now, in MB."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]) / 1024
 
 
 def many_rows() -> dict[str, float]:

@@ -219,7 +219,8 @@ def test_every_parameter_of_a_network_gets_a_gradient(entry: Component, kind: ty
     if "gradient" not in getattr(entry.target, "rules", ("gradient",)):
         return  # others alone can teach it
     module, rows = network(entry, kind, given), rows_for(kind, given, 64)
-    inputs = [] if rows.dtype == torch.int64 else [("inputs", rows.requires_grad_())]
+    smooth = rows.dtype != torch.int64 and getattr(entry.target, "smooth", True)
+    inputs = [("inputs", rows.requires_grad_())] if smooth else []
     outputs = module(rows)
     if not is_trained(module):
         assert not outputs.requires_grad

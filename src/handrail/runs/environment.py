@@ -75,12 +75,15 @@ def record_choices(folder: Folder, recipe: Recipe) -> None:
 def check_same_recipe(folder: Folder, recipe: Recipe) -> None:
     """Refuse to continue a fit by another recipe; only the places of the sources may have changed.
 
-    Raises: `RunError` with the settings that have changed.
+    Raises: `RunError` with the settings that have changed, or for a damaged file.
     """
     if not folder.first_recipe.exists():
         return
     first = read_json(folder.first_recipe)
-    first["data"]["read"]["allow_pickle"] = False  # as `Recipe.plain` writes it
+    try:
+        first["data"]["read"]["allow_pickle"] = False  # as `Recipe.plain` writes it
+    except (KeyError, TypeError) as error:
+        raise RunError(f"'{folder.first_recipe}' is damaged: it holds no recipe.") from error
     before, now = _flatten(first), _flatten(recipe.plain())
     may_move = {f"data.{name}" for name in SOURCES}
     changed = [name for name in now if now[name] != before.get(name) and name not in may_move]

@@ -126,8 +126,8 @@ def test_classes_are_minus_one_and_one(task: str, outputs: int) -> None:
 
 @pytest.mark.parametrize("activation", ["sigmoid", "heaviside", "relu"])
 def test_random_features_then_ridge_is_the_extreme_learning_machine(activation: str) -> None:
-    """The hidden layer keeps its first weights; the last is ridge regression on what it gives. No gradient is
-    needed.
+    """Huang, Zhu & Siew 2006: the hidden layer keeps its first weights; the last is ridge regression on what
+    it gives. No gradient is needed.
     """
     inputs = _inputs()
     targets = _values(inputs)

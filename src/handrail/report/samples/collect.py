@@ -14,7 +14,7 @@ from handrail.data.part import Part
 from handrail.data.stores.series import WindowStore
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
-from handrail.network import Network
+from handrail.network import Network, model_in, model_inputs
 from handrail.objectives.maps import IGNORED
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
@@ -46,6 +46,7 @@ _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
 _AUGMENTED, _VERSIONS = 4, 4
 _MISTAKES, _HARDEST, _TEXTS, _PICTURES, _FORECASTS = 16, 8, 6, 3, 6
 _THUMBNAIL = 64
+_WATCHED = 3
 
 
 def write_samples(
@@ -64,7 +65,7 @@ def write_samples(
             "filters": filter_section(pipeline),
             "generated": generation_section(pipeline, validation),
             "attention": attention_section(pipeline, shown, validation),
-            **_numbered("inside", _network_pictures(pipeline)),
+            **_numbered("inside", _network_pictures(pipeline, validation)),
             **_answers(pipeline, shown, validation, outcome, train=train),
         }
     save_sections(samples_path(folder, "validation"), sections)
@@ -97,9 +98,17 @@ def _answers(
     return sections
 
 
-def _network_pictures(pipeline: Pipeline) -> list[Picture]:
-    """Those of the network; of replicas, of the first that answers."""
-    return pipeline.decoder.network_pictures(first_of(pipeline.network), pipeline.encoder)
+def _network_pictures(pipeline: Pipeline, part: Part) -> list[Picture]:
+    """Those of the network, and of what its model does in some rows by a method `activity(rows)`.
+
+    Of replicas, those of the first that answers.
+    """
+    shown = pipeline.decoder.network_pictures(first_of(pipeline.network), pipeline.encoder)
+    model: Any = model_in(first_of(pipeline.network))
+    rows = encode(pipeline, part.pick(np.arange(min(len(part), _WATCHED))))
+    if hasattr(model, "activity") and isinstance(rows, Tensor):
+        shown += model.activity(model_inputs(pipeline.network, rows.to(pipeline.device)))
+    return shown
 
 
 def _numbered(name: str, pictures: Sequence[Picture]) -> Sections:
