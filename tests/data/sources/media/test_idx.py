@@ -147,3 +147,12 @@ def test_npz_without_parts_or_labels() -> None:
         images_from_npz({"x": PIXELS, "z": CLASSES}, "a.npz")
     with pytest.raises(DataError, match="expected one label a picture"):
         images_from_npz({"x": PIXELS, "y": CLASSES[:3]}, "a.npz")
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array(["a", "", "b", " ", "a", "?"]), np.array([1.0, np.nan, 2.0, np.nan, 1.0, np.nan])]
+)
+def test_an_empty_label_of_an_npz_is_missing_and_no_class(labels: np.ndarray) -> None:
+    table = images_from_npz({"x": PIXELS[:6], "y": labels}, "a.npz")
+    assert table is not None
+    assert table.frame["class"].is_null().to_list() == [False, True, False, True, False, True]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from handrail.data.raw_files import read_bytes, unpack
+from handrail.data.sources.cells import convert_types
 from handrail.data.sources.media.layout import PART_FOLDERS
 from handrail.data.stores.images import ImageStore
 from handrail.data.stores.store import place_column
@@ -188,7 +189,8 @@ def _table(
     columns = [place_column("image", len(store))]
     labelled = [classes for _, _, classes, _ in arrays if classes is not None]
     if len(labelled) == len(arrays):
-        columns.append(pl.Series("class", np.concatenate(labelled)).cast(pl.String))
+        classes = pl.DataFrame({"class": np.concatenate(labelled)})
+        columns.append(convert_types(classes, source)["class"].cast(pl.String))
     parts = None
     if len(arrays) > 1 and all(part is not None for part, *_ in arrays):
         parts = np.concatenate([np.full(len(pixels), part, dtype=np.int64) for part, pixels, _, _ in arrays])
