@@ -83,6 +83,27 @@ def test_rules_without_back_propagation(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_training_without_a_target_first(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import deep_belief
+
+    for name, small in {"LABELS": 40, "HELD": 20, "CODE": 4}.items():
+        monkeypatch.setattr(deep_belief, name, small)
+    mnist = tmp_path / "data" / "mnist"
+    mnist.mkdir(parents=True)
+    for name, pictures in (("train", 150), ("t10k", 40)):
+        write_digits(mnist, name, pictures)
+        write_labels(mnist, name, pictures)
+    settings = ["--most", "120", "--epochs", "1", "--tuning", "60", "--seeds", "2"]
+    found = deep_belief.main([*settings, "--data", str(tmp_path / "data"), "--out", str(tmp_path)])
+    assert list(found["classes"]) == ["pretrained", "random weights", "linear"]
+    assert list(found["reconstruction"]) == ["pretrained", "random weights", "PCA"]
+    assert all(len(values) == 2 for each in found.values() for values in each.values())
+    assert found["classes"]["linear"].min() > 0.9  # bars that lie or stand
+    assert "| PCA |" in (tmp_path / "deep_belief.md").read_text()
+
+
+@pytest.mark.slow
 def test_all_rules_learn_digits_of_mnist(tmp_path, monkeypatch, shared_data):
     """5,000 training pictures, one hidden layer, one seed; bounds are a little below what came."""
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
