@@ -354,6 +354,18 @@ KINDS = {
     "bare pictures": Kind(
         bare_pictures, 40, {"model": {"autoencoder": {"code": 4, "hidden": [16]}}}, new=new_pictures
     ),
+    "pictures on stages": Kind(
+        pictures,
+        40,
+        {
+            "stages": [
+                {"model": {"conv_rbm": {"filters": 4, "kernel": 3}}, "epochs": 2, "batch_size": 8},
+                {"model": {"conv_rbm": {"filters": 3, "kernel": 2}}, "epochs": 2, "batch_size": 8},
+            ],
+            "model": "linear",
+        },
+        new=new_pictures,
+    ),
     "pictures in parts": Kind(
         pictures_in_parts, 48, {"model": CNN, "data.augment": SHAKEN}, test=tuple(range(36, 48))
     ),

@@ -13,7 +13,8 @@ from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.components.pictures import Picture, Tiles
 from handrail.layers.energies import HIDDEN, RectifiedMean
-from handrail.layers.energy_model import MOST_ENUMERATED, AnnealingPath, EnergyModel, binary_states
+from handrail.layers.energy_model import MOST_ENUMERATED, binary_states
+from handrail.layers.restricted import RestrictedMachine, Slopes, uniform_like
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape, numbers_in
 
@@ -26,7 +27,7 @@ def _between_0_and_1(arguments: Mapping[str, Any]) -> bool:
 
 
 @component("model", name="rbm")
-class RBM(EnergyModel):
+class RBM(RestrictedMachine):
     """log p(v) = −F(v) − log Z, with −F(v) = b·v + Σⱼ f(cⱼ + v·Wⱼ) for binary visible units, and
     −‖v − b‖²/2 + Σⱼ f(cⱼ + v·Wⱼ) for Gaussian ones of variance 1.
 
@@ -63,7 +64,7 @@ class RBM(EnergyModel):
     ) -> None:
         width = numbers_in(inputs)
         super().__init__(width, visible=visible)
-        self.hidden, self.kind = hidden, HIDDEN[hidden]
+        self.hidden, self.kind, self.units = hidden, HIDDEN[hidden], units
         self.weights = nn.Parameter(torch.randn(width, units) * _SPREAD)
         self.visible_bias = nn.Parameter(torch.zeros(width))
         self.hidden_bias = nn.Parameter(torch.zeros(units))
@@ -82,64 +83,44 @@ class RBM(EnergyModel):
     def hidden_input(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, "rows units"]:
         return torch.addmm(self.hidden_bias, v, self.weights)
 
-    def visible_input(self, h: Float[Tensor, "rows units"]) -> Float[Tensor, "rows visible"]:
-        return torch.addmm(self.visible_bias, h, self.weights.T)
+    def visible_input(
+        self, h: Float[Tensor, "rows units"], bias: Float[Tensor, " visible"] | None = None
+    ) -> Float[Tensor, "rows visible"]:
+        return torch.addmm(self.visible_bias if bias is None else bias, h, self.weights.T)
 
-    def visible_term(
-        self, v: Float[Tensor, "rows visible"], bias: Float[Tensor, " visible"]
-    ) -> Float[Tensor, " rows"]:
-        """What the visible units add to the log-density by themselves."""
-        return v @ bias if self.visible == "binary" else -(v - bias).square().sum(dim=1) / 2
+    @property
+    def visible_biases(self) -> Float[Tensor, " visible"]:
+        return self.visible_bias
 
-    def free_energy(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
-        return -self.visible_term(v, self.visible_bias) - self.kind.free(self.hidden_input(v)).sum(dim=1)
+    def hidden_free(self, given: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
+        return self.kind.free(given)
 
-    def hidden_given(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, "rows units"]:
-        """The mean of each hidden unit; of binary ones the probability of 1."""
-        return self.kind.mean(self.hidden_input(v))
-
-    def visible_mean(self, given: Float[Tensor, "rows visible"]) -> Float[Tensor, "rows visible"]:
-        """The mean of each visible unit by its input."""
-        return torch.sigmoid(given) if self.visible == "binary" else given
-
-    def visible_given(self, h: Float[Tensor, "rows units"]) -> Float[Tensor, "rows visible"]:
-        """The mean of each visible unit; of binary ones the probability of 1."""
-        return self.visible_mean(self.visible_input(h))
+    def hidden_mean(self, given: Float[Tensor, "rows units"]) -> Float[Tensor, "rows units"]:
+        return self.kind.mean(given)
 
     def draw_hidden(
         self, given: Float[Tensor, "rows units"], generator: torch.Generator
     ) -> Float[Tensor, "rows units"]:
-        """Hidden units by their inputs."""
-        return self.kind.draw(given, _chances(given, generator))
+        return self.kind.draw(given, uniform_like(given, generator))
 
-    def draw_visible(
-        self, given: Float[Tensor, "rows visible"], generator: torch.Generator
-    ) -> Float[Tensor, "rows visible"]:
-        """Visible units by their inputs."""
-        if self.visible == "binary":
-            return (_chances(given, generator) < torch.sigmoid(given)).to(given.dtype)
-        noise = torch.randn(given.shape, generator=generator, device=generator.device)
-        return given + noise.to(given)
+    def add_slopes(
+        self,
+        into: Slopes,
+        v: Float[Tensor, "rows visible"],
+        h: Float[Tensor, "rows units"],
+        *,
+        scale: float,
+        weights: Float[Tensor, "rows 1"] | None = None,
+    ) -> None:
+        hidden = h
+        if weights is not None:
+            v, hidden = v * weights, h * weights
+        into["weights"].addmm_(v.T, h, alpha=scale)
+        into["visible_bias"].add_(v.sum(dim=0), alpha=scale)
+        into["hidden_bias"].add_(self.bias_sums(hidden), alpha=scale)
 
-    def encode(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows units"]:
-        """The mean of each hidden unit."""
-        return self.hidden_given(x.flatten(1))
-
-    def reconstruct(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows visible"]:
-        """The mean of each visible unit, given the means of the hidden ones."""
-        return self.visible_given(self.encode(x))
-
-    @torch.no_grad()
-    def generate(
-        self, rows: int, *, steps: int, generator: torch.Generator, means: bool = False
-    ) -> Float[Tensor, "rows visible"]:
-        """Visible units at the ends of chains that begin without any hidden unit; or their `means` there."""
-        bias = self.visible_bias
-        given = bias.expand(rows, -1)
-        for _ in range(steps):
-            h = self.draw_hidden(self.hidden_input(self.draw_visible(given, generator)), generator)
-            given = self.visible_input(h)
-        return self.visible_mean(given) if means else self.draw_visible(given, generator)
+    def bias_sums(self, h: Float[Tensor, "rows units"]) -> Float[Tensor, " units"]:
+        return h.sum(dim=0)
 
     def coding_layers(self) -> nn.Sequential:
         """What `encode` does, as layers with weights of their own."""
@@ -199,11 +180,6 @@ class RBM(EnergyModel):
         ]
         return float(torch.logsumexp(torch.stack(parts), dim=0))
 
-    def annealing_path(
-        self, base: Float[Tensor, " visible"], *, chains: int, generator: torch.Generator
-    ) -> "RestrictedPath":
-        return RestrictedPath(self, base.to(self.weights), chains, generator)
-
     def _double(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.weights.double(), self.visible_bias.double(), self.hidden_bias.double()
 
@@ -224,44 +200,3 @@ class RBM(EnergyModel):
         first = self.visible_bias - v + self.kind.mean(inputs) @ self.weights.T
         second = self.kind.slope(inputs) @ self.weights.square().sum(dim=0) - v.shape[1]
         return -second - first.square().sum(dim=1) / 2
-
-
-class RestrictedPath(AnnealingPath):
-    """log p_β(v) = (1 − β)·term(v, base) + β·term(v, b) + Σⱼ f(β·(cⱼ + v·Wⱼ)), without its constant.
-
-    Source: Salakhutdinov & Murray 2008
-    """
-
-    def __init__(
-        self, model: RBM, base: Float[Tensor, " visible"], chains: int, generator: torch.Generator
-    ) -> None:
-        self.model, self.base, self.generator = model, base, generator
-        self.v = model.draw_visible(base.expand(chains, -1), generator)
-        self.inputs = model.hidden_input(self.v)
-
-    @property
-    def base_log_z(self) -> float:
-        model = self.model
-        free = float(model.kind.free(self.base.new_zeros(1, dtype=torch.float64)))
-        if model.visible == "binary":
-            own = float(functional.softplus(self.base.double()).sum())
-        else:
-            own = len(self.base) * math.log(2 * math.pi) / 2
-        return own + model.weights.shape[1] * free
-
-    def gain(self, before: float, after: float) -> Float[Tensor, " chains"]:
-        model, v, free = self.model, self.v, self.model.kind.free
-        gap = model.visible_term(v, model.visible_bias) - model.visible_term(v, self.base)
-        rest = (free(after * self.inputs) - free(before * self.inputs)).sum(dim=1)
-        return (after - before) * gap.double() + rest.double()
-
-    def step(self, beta: float) -> None:
-        model = self.model
-        h = model.draw_hidden(beta * self.inputs, self.generator)
-        bias = (1 - beta) * self.base + beta * model.visible_bias
-        self.v = model.draw_visible(torch.addmm(bias, beta * h, model.weights.T), self.generator)
-        self.inputs = model.hidden_input(self.v)
-
-
-def _chances(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(like.shape, generator=generator, device=generator.device).to(like)

@@ -1,5 +1,6 @@
 """Coding layers one above the other, and a model on the last code: deep belief networks and their kin."""
 
+import copy
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
@@ -11,6 +12,7 @@ from handrail.components import Slot, available, build, component, find, is_obje
 from handrail.components.arguments import Initialisation
 from handrail.components.pictures import Picture, Tiles
 from handrail.errors import RecipeError
+from handrail.layers.back_projection import unit_pictures
 from handrail.layers.initialisations import initialise
 from handrail.recipe.alone import alone_of, takes_unit
 from handrail.shapes import (
@@ -32,10 +34,10 @@ class Staged(nn.Module):
     """y = head(f_n(… f_1(x))), with f_k the coding layers of the k-th stage.
 
     A stage is a model that learns without a target, of which the layers that make a code are taken: of a
-    restricted Boltzmann machine a dense layer with sigmoid units. The weights begin at random, unless a
-    recipe names the models as its `stages`: then each is trained first, on the codes of the one below. Where
-    rows are reconstructed, the stages' decoding layers follow in reverse, with weights of their own: the
-    network is unrolled.
+    restricted Boltzmann machine a dense layer with sigmoid units, of a convolutional one a convolution and
+    its pooling. The weights begin at random, unless a recipe names the models as its `stages`: then each is
+    trained first, on the codes of the one below. Where rows are reconstructed, the stages' decoding layers
+    follow in reverse, with weights of their own: the network is unrolled.
 
     Arguments:
         inputs: as the first stage takes them.
@@ -109,15 +111,11 @@ class Staged(nn.Module):
         """What the units of each stage look for, where rows are pictures: weights, times those below."""
         if not isinstance(shape, ImageShape):
             return []
-        shown, seen = [], torch.eye(0)
-        for number, layers in enumerate(self.stages, start=1):
-            dense = next((layer for layer in layers.children() if isinstance(layer, nn.Linear)), None)
-            if dense is None:
-                break
-            weights = dense.weight.detach().cpu().float()
-            seen = weights @ seen if len(seen) else weights
-            strongest = seen.norm(dim=1).argsort(descending=True)[:_SHOWN]
-            filters = seen[strongest].reshape(-1, *shape).mean(dim=1).numpy()
+        shown = []
+        stages = copy.deepcopy(self.stages).cpu().float()
+        for number, pictures in enumerate(unit_pictures(stages, shape), start=1):
+            strongest = pictures.flatten(1).norm(dim=1).argsort(descending=True)[:_SHOWN]
+            filters = pictures[strongest].mean(dim=1).numpy()
             note = (
                 "Weights, the strongest first." if number == 1 else "Weights times those of the stages below."
             )
