@@ -536,6 +536,24 @@ def test_resolving_changes_no_recipe() -> None:
         ),
         ({}, "objective.penalties", ["l1"], {"objective": {"penalties": ["l1"]}}),
         (
+            {"stages": [{"model": {"rbm": {"units": 8}}}, {"model": "kmeans"}]},
+            "stages.0.epochs",
+            3,
+            {"stages": [{"model": {"rbm": {"units": 8}}, "epochs": 3}, {"model": "kmeans"}]},
+        ),
+        (
+            {"stages": [{"model": "kmeans"}, {"model": {"rbm": {"units": 8}}}]},
+            "stages.1.model.rbm.hidden",
+            "rectified",
+            {"stages": [{"model": "kmeans"}, {"model": {"rbm": {"units": 8, "hidden": "rectified"}}}]},
+        ),
+        (
+            {"model": {"layers": {"layers": [{"dense": {"units": 8}}, "relu"]}}},
+            "model.layers.layers.0.dense.units",
+            9,
+            {"model": {"layers": {"layers": [{"dense": {"units": 9}}, "relu"]}}},
+        ),
+        (
             {"data": {"target": "y"}},
             "data.split.method",
             "random",
@@ -561,6 +579,14 @@ def test_dotted_settings(values: dict[str, Any], path: str, value: Any, expected
     before = copy.deepcopy(values)
     assert set_setting(values, path, value) == expected
     assert values == before
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"), [(["rbm", "rbm"], "0 to 1"), ([], "none, as the list is empty")]
+)
+def test_a_place_that_a_list_does_not_have_is_told(stages: list[str], expected: str) -> None:
+    with pytest.raises(RecipeError, match=rf"stages\.2: found the place 2, expected {expected}"):
+        set_setting({"stages": stages}, "stages.2.epochs", 3)
 
 
 def test_changes_are_checked_and_leave_the_recipe_alone() -> None:

@@ -1,6 +1,7 @@
 """Dotted settings: `training.epochs=20`, `model.mlp.hidden=[64, 32]`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import yaml
@@ -10,7 +11,13 @@ from handrail.errors import RecipeError
 from handrail.recipe.reading import written_value
 from handrail.tools.yaml import LimitError, parse_yaml
 
-_SLOTS = {"model": "model", "objective.loss": "loss", "learning": "rule"}
+_SLOTS = {
+    "model": "model",
+    "objective.loss": "loss",
+    "learning": "rule",
+    "stages.*.model": "model",
+    "stages.*.learning": "rule",
+}
 _READ = "data.read."
 _COLUMNS = "data.columns"  # its keys are names of columns, which may hold dots
 
@@ -19,12 +26,17 @@ def set_setting(values: Mapping[str, Any], path: str, value: Any) -> dict[str, A
     """A copy of a recipe's settings with one dotted setting changed; a new component replaces the old one.
 
     Where the path leads through components, their signatures say what lies below: `model.mlp.hidden`,
-    `learning.gradient.optimizer.adam.learning_rate`.
+    `learning.gradient.optimizer.adam.learning_rate`. Places of a list count from 0: `stages.0.epochs`.
+
+    Raises: `RecipeError` for a place that a list does not have.
     """
     return _with(values, path.split("."), value, prefix="")
 
 
-def _with(values: Any, path: list[str], value: Any, *, prefix: str) -> dict[str, Any]:
+def _with(values: Any, path: list[str], value: Any, *, prefix: str) -> Any:
+    if isinstance(values, list) and path[0].isdecimal():
+        below = partial(_with, prefix=f"{prefix}*.")
+        return _with_place(values, path, value, below, where=prefix.removeprefix("-."))
     values = dict(values) if isinstance(values, Mapping) else {}
     head, *rest = path if prefix != f"{_COLUMNS}." else [".".join(path)]
     place = f"{prefix}{head}"
@@ -37,7 +49,21 @@ def _with(values: Any, path: list[str], value: Any, *, prefix: str) -> dict[str,
     return values
 
 
-def _with_component(spec: Any, path: list[str], value: Any, *, kind: str) -> dict[str, Any]:
+def _with_place(
+    values: list[Any], path: list[str], value: Any, below: Callable[..., Any], *, where: str
+) -> list[Any]:
+    place, rest = int(path[0]), path[1:]
+    if place >= len(values):
+        expected = f"expected 0 to {len(values) - 1}" if values else "expected none, as the list is empty"
+        raise RecipeError(f"{where}{place}: found the place {place}, {expected}.")
+    changed = list(values)
+    changed[place] = below(values[place], rest, value) if rest else value
+    return changed
+
+
+def _with_component(spec: Any, path: list[str], value: Any, *, kind: str) -> Any:
+    if isinstance(spec, list) and path[0].isdecimal():
+        return _with_place(spec, path, value, partial(_with_component, kind=kind), where="")
     # The name is the first part, or, where that is none of ours, an import path, which holds dots itself.
     colons = [index for index, part in enumerate(path) if ":" in part and path[0] not in available(kind)]
     length = colons[0] + 1 if colons else 1
