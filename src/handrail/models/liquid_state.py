@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice, pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -44,6 +44,7 @@ class LiquidState(nn.Module):
     """
 
     rules: ClassVar[tuple[str, ...]] = ("least_squares", "gradient")
+    usual: ClassVar[Any] = {"least_squares": {"ridge": "auto"}}
     smooth: ClassVar[bool] = False
     "Smooth: an answer has a derivative by the inputs. Spikes have none."
 

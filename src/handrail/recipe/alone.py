@@ -54,8 +54,13 @@ def arguments_of(model: Any) -> Mapping[str, Any]:
     return arguments
 
 
-def usual_rule(model: Any) -> str | None:
-    """What `learning: auto` means for a model: the first of its `rules`; None where any teaches it."""
+def usual_rule(model: Any) -> Any:
+    """What `learning: auto` means for a model: what it names as `usual`, or the first of its `rules`.
+
+    None where any rule teaches it.
+    """
+    if usual := getattr(target_of("model", model), "usual", None):
+        return usual
     return next(iter(_names("model", model, "rules")), None)
 
 

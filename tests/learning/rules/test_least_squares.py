@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from handrail.components import build
 from handrail.errors import RecipeError
+from handrail.layers.precision import Lowered
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.least_squares import LeastSquares
 from handrail.models.linear import Linear
@@ -255,3 +256,56 @@ def test_a_value_that_is_no_number_is_not_blamed_on_the_model() -> None:
     inputs[3, 1] = torch.nan
     rule.start(model, _plan())
     assert rule.step(model, Batch(inputs, targets))["loss"].isnan()
+
+
+def test_a_ridge_for_each_epoch_from_the_strongest_on() -> None:
+    """Each solution is scikit-learn's; the loss is that of the solution before, without another pass."""
+    inputs = _inputs()
+    targets = _values(inputs)
+    weights = torch.rand(ROWS, generator=torch.Generator().manual_seed(2), dtype=torch.float64) + 0.1
+    model = _linear(4, 3).double()
+    rule = LeastSquares(ridge="auto")
+    rule.start(model, _plan())
+    before = None
+    for power in range(13):
+        assert not rule.finished
+        measured = rule.step(model, Batch(inputs, targets, weights))
+        if before is not None:
+            np.testing.assert_allclose(float(measured["loss"]), before, rtol=1e-9)
+        rule.end_epoch(model)
+        theirs = _ridge(inputs.numpy(), targets.numpy(), 10.0**-power, weights.numpy())
+        np.testing.assert_allclose(model(inputs).detach().numpy(), theirs.predict(inputs.numpy()), atol=1e-8)
+        errors = (model(inputs) - targets).detach().square()
+        before = float((errors * weights[:, None]).sum() / (3 * weights.sum()))
+    assert rule.finished
+
+
+def test_it_goes_on_where_it_was_among_the_ridges() -> None:
+    inputs = _inputs()
+    batch = Batch(inputs, _values(inputs))
+    rules = [LeastSquares(ridge="auto"), LeastSquares(ridge="auto")]
+    models = [_linear(4, 3).double(), _linear(4, 3).double()]
+    for rule, model in zip(rules, models, strict=True):
+        rule.start(model, _plan())
+    for _ in range(3):
+        rules[0].step(models[0], batch)
+        rules[0].end_epoch(models[0])
+    rules[1].load_state_dict(rules[0].state_dict())
+    models[1].load_state_dict(models[0].state_dict())
+    for rule, model in zip(rules, models, strict=True):
+        rule.step(model, batch)
+        rule.end_epoch(model)
+    assert torch.equal(models[0].head.weight, models[1].head.weight)
+
+
+def test_features_in_half_the_bits_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that computes in bfloat16 still ends in its last layer."""
+    monkeypatch.setattr("handrail.layers.precision.has_fast_bfloat16", lambda *_: True)
+    torch.manual_seed(0)
+    model = Lowered(build("model", {"mlp": {"hidden": [20]}}, 4, 3))
+    inputs = _inputs().float()
+    rule = LeastSquares(ridge=1e-2)
+    rule.start(model, _plan())
+    rule.step(model, Batch(inputs, _values(inputs.double()).float()))
+    rule.end_epoch(model)
+    assert model(inputs).isfinite().all()

@@ -1,8 +1,10 @@
 """The last layer in closed form."""
 
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -10,13 +12,26 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from handrail.components import component
 from handrail.components.arguments import NonNegative
+from handrail.components.pictures import Lines, Picture
 from handrail.errors import RecipeError
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.learning.placing import Placing, layers_to_place
-from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties, sign_targets
+from handrail.learning.rule import (
+    Batch,
+    Measures,
+    Records,
+    Rule,
+    TrainingPlan,
+    refuse_penalties,
+    sign_targets,
+)
 
 _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
-_NOTHING = 1e-12  # of the largest eigenvalue: features in single precision are alike to 10⁻⁶ of their size
+# Of the largest eigenvalue, what counts as none: features are alike to 10⁻⁶ or 10⁻¹⁵ of their size.
+_NOTHING = {torch.float32: 1e-12, torch.float64: 1e-15}
+_RIDGES = tuple(10.0**-power for power in range(13))  # that `auto` tries, the strongest first
+_NAME = "ridge/exponent"
+_SUMS = ("gram", "moment", "squares", "total")
 
 
 @component("rule")
@@ -27,6 +42,9 @@ class LeastSquares(Rule):
     alone; T holds the values, or −1 and +1 for classes. Layers before the last keep their first weights. Each
     step adds its rows to ΦᵀΦ and ΦᵀT in double precision; the end of the epoch solves.
 
+    With `ridge: auto`, λ goes down from 1 to 10⁻¹² by tenths, an epoch each, without another pass over the
+    features; as always the weights of the best epoch on validation rows are kept.
+
     Rows count by their weights where they have some. Directions in which the features do not vary get no
     weight, so that columns which depend on each other do no harm.
 
@@ -34,7 +52,8 @@ class LeastSquares(Rule):
     given: one epoch more for each such layer, after which the last layer answers 0 until it is solved for.
 
     Arguments:
-        ridge: λ ≥ 0, as a share of the mean diagonal of ΦᵀΦ: scikit-learn's alpha is ridge · mean(diag(ΦᵀΦ)).
+        ridge: λ ≥ 0, as a share of the mean diagonal of ΦᵀΦ: scikit-learn's alpha is ridge · mean(diag(ΦᵀΦ));
+            or `auto`.
 
     Raises: `RecipeError` when the model does not end in a linear layer, or holds what acts in training by
     gradient alone (dropout, noise, batch normalisation); for penalties, which it does not follow; for
@@ -47,9 +66,9 @@ class LeastSquares(Rule):
     losses: Mapping[str, Any] = dict.fromkeys(("binary", "multi-class", "regression"), "mse")
     solves: ClassVar[bool] = True
 
-    def __init__(self, *, ridge: NonNegative = 1e-6) -> None:
-        self.ridge = ridge
-        self.solved = False
+    def __init__(self, *, ridge: NonNegative | Literal["auto"] = 1e-6) -> None:
+        self.ridges = _RIDGES if ridge == "auto" else (ridge,)
+        self.tried = 0
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Find the last layer and begin the sums at zero."""
@@ -66,12 +85,17 @@ class LeastSquares(Rule):
         device = self.head.weight.device
         self.gram = torch.zeros(units, units, dtype=torch.float64, device=device)
         self.moment = torch.zeros(units, self.head.out_features, dtype=torch.float64, device=device)
+        self.squares = torch.zeros((), dtype=torch.float64, device=device)  # of the targets, summed
+        self.total = torch.zeros((), dtype=torch.float64, device=device)  # how many they are
+        self.nothing = _NOTHING[torch.float32]
 
     @torch.no_grad()
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """Add the rows of the batch to the sums; before that, to those among which units are placed."""
         if self.placing:
             return {"loss": self._watch(model, batch)}
+        if self.tried:
+            return self._measures(self._loss())
         features, outputs = _features(model, self.head, batch.inputs)
         ones = torch.ones(len(batch), 1, dtype=torch.float64, device=features.device)
         phi = torch.cat([features.double(), ones], dim=1)
@@ -79,7 +103,24 @@ class LeastSquares(Rule):
         weighted = phi if batch.weights is None else phi * batch.weights.double().unsqueeze(1)
         self.gram += weighted.T @ phi
         self.moment += weighted.T @ targets
-        return {"loss": (outputs.double() - targets).square().mean()}
+        ones = ones if batch.weights is None else batch.weights.double().unsqueeze(1)
+        self.squares += (ones * targets.square()).sum()
+        self.total += ones.sum() * targets.shape[1]
+        self.nothing = _NOTHING.get(features.dtype, _NOTHING[torch.float32])
+        return self._measures((outputs.double() - targets).square().mean())
+
+    def _measures(self, loss: Tensor) -> Measures:
+        if len(self.ridges) == 1:
+            return {"loss": loss}
+        return {"loss": loss, _NAME: loss.new_tensor(math.log10(self.ridges[self.tried]))}
+
+    def _loss(self) -> Tensor:
+        """Of the training rows by the present weights: Σt² − 2·Wᵀm + WᵀΦᵀΦW, over their number."""
+        weights = self.head.weight.detach().double().T
+        bias = self.moment[-1:] * 0 if self.head.bias is None else self.head.bias.detach().double()[None]
+        solution = torch.cat([weights, bias])
+        error = self.squares - 2 * (solution * self.moment).sum() + (solution * (self.gram @ solution)).sum()
+        return error.clamp_min(0) / self.total
 
     def _watch(self, model: nn.Module, batch: Batch) -> Tensor:
         placing = self.placing[0]
@@ -101,33 +142,62 @@ class LeastSquares(Rule):
 
     def _solve(self) -> None:
         system, moment = self.gram.cpu().clone(), self.moment.cpu()
-        system.diagonal()[:-1] += self.ridge * system.diagonal().mean()
+        system.diagonal()[:-1] += self.ridges[self.tried] * system.diagonal().mean()
         # To a diagonal of ones, so that columns in different units differ from columns that say nothing.
         size = system.diagonal().sqrt().unsqueeze(1)
         size = torch.where(size > 0, size, torch.ones_like(size))
-        scaled = system / (size * size.T)
-        solution = torch.linalg.lstsq(scaled, moment / size, rcond=_NOTHING, driver="gelsd").solution / size
+        solution = _solution(system / (size * size.T), moment / size, self.nothing) / size
         self.head.weight.copy_(solution[:-1].T)
         if self.head.bias is not None:
             self.head.bias.copy_(solution[-1])
-        self.solved = True
+        self.tried += 1
 
     @property
     def finished(self) -> bool:
-        return self.solved
+        return self.tried == len(self.ridges)
+
+    @classmethod
+    def pictures(cls, records: Records) -> list[Picture]:
+        """The losses by ridge, where several were tried."""
+        name = f"train_{_NAME}"
+        if not any(name in line for line in records):
+            return []
+        exponents = np.array([line[name] for line in records])
+        validation = np.array([line.get("val_loss", np.nan) for line in records])
+        # An epoch measures the training rows before it solves.
+        training = np.array([*(line["train_loss"] for line in records[1:]), np.nan])
+        with np.errstate(divide="ignore"):
+            curves = {"training rows": np.log10(training), "validation rows": np.log10(validation)}
+        note = ""
+        if np.isfinite(validation).any():
+            note = f"The loss on validation rows is lowest at 10^{exponents[np.nanargmin(validation)]:.0f}."
+        axes = ("exponent of the ridge", "exponent of the loss")
+        return [Lines("Loss by the strength of the ridge", exponents, curves, note=note, axes=axes)]
 
     def state_dict(self) -> dict[str, Any]:
+        sums = {name: getattr(self, name) for name in _SUMS}
         placing = [placing.state_dict() for placing in self.placing]
-        return {"gram": self.gram, "moment": self.moment, "solved": self.solved, "placing": placing}
+        return {**sums, "tried": self.tried, "nothing": self.nothing, "placing": placing}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        states = state.get("placing", [])  # of earlier versions there is none
+        states = state["placing"]
         self.placing = self.placing[len(self.placing) - len(states) :]
         for placing, own in zip(self.placing, states, strict=True):
             placing.load_state_dict(own)
-        self.gram = state["gram"].to(self.gram)
-        self.moment = state["moment"].to(self.moment)
-        self.solved = state["solved"]
+        for name in _SUMS:
+            setattr(self, name, state[name].to(getattr(self, name)))
+        self.tried, self.nothing = state["tried"], state["nothing"]
+
+
+def _solution(system: Tensor, moment: Tensor, nothing: float) -> Tensor:
+    """The least squares of a symmetric system; directions in which it is as good as 0 get no weight."""
+    factor, failed = torch.linalg.cholesky_ex(system)
+    if not failed and bool(factor.diagonal().square().min() > 1e3 * nothing):
+        return torch.cholesky_solve(moment, factor)
+    values, vectors = torch.linalg.eigh(system)
+    kept = values > nothing * values[-1]
+    inverse = torch.where(kept, 1 / torch.where(kept, values, 1.0), 0.0)
+    return vectors @ (inverse.unsqueeze(1) * (vectors.T @ moment))
 
 
 def last_layer(model: nn.Module) -> nn.Linear:

@@ -1,0 +1,126 @@
+"""A reservoir: units that are connected at random, remember what was put in, and are never taught."""
+
+import warnings
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor, nn
+
+from handrail.errors import RecipeError
+
+_WATCHED = 1000  # steps within which states that began apart have to come together
+_APART = 1e-6  # how far they may still be, as a share of how far they were
+_DENSE = 300  # units, up to which all eigenvalues are found rather than the largest alone
+
+
+class Reservoir(nn.Module):
+    """x(t) = (1 − a)·x(t−1) + a·tanh(W_in·u(t) + W·x(t−1) + b), in double precision, from x = 0.
+
+    Each unit hears `degree` others. W, W_in and b are uniform around 0; W is then scaled to its spectral
+    radius, the size of its largest eigenvalue. Below 1 the states forget how they began, whatever was put in;
+    above they may or may not (echo state property), so that it is tried: two states that begin apart have to
+    come together under noise as input.
+
+    Arguments:
+        channels: numbers of an input step.
+        leak: a; the smaller, the slower the units.
+        input_scale, bias_scale: the largest weight from an input, and the largest bias.
+
+    Raises: `RecipeError` for states that do not forget how they began.
+
+    Source: Jaeger 2001; leaky units: Jaeger et al. 2007
+    """
+
+    input_weights: Tensor
+    senders: Tensor
+    weights: Tensor
+    biases: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        units: int,
+        *,
+        spectral_radius: float,
+        leak: float,
+        input_scale: float,
+        bias_scale: float,
+        degree: int,
+    ) -> None:
+        super().__init__()
+        self.units, self.leak = units, leak
+        degree = min(degree, units)
+        self.register_buffer("input_weights", _uniform(units, channels) * input_scale)
+        self.register_buffer("biases", _uniform(units, 1) * bias_scale)
+        self.register_buffer("senders", torch.rand(units, units).argsort(dim=1)[:, :degree].contiguous())
+        self.register_buffer("weights", _uniform(units, degree))
+        radius = largest_eigenvalue(self.matrix())
+        self.weights.mul_(spectral_radius / radius if radius else 0.0)
+        if spectral_radius >= 1:
+            self._refuse_long_memory(channels, spectral_radius)
+
+    def forward(
+        self, x: Float[Tensor, "rows channels steps"], state: Float[Tensor, "units rows"] | None = None
+    ) -> Float[Tensor, "units rows"]:
+        """The state after all steps; `state`: to begin with."""
+        state = x.new_zeros(self.units, len(x), dtype=torch.float64) if state is None else state
+        matrix = self.matrix()
+        for step in range(x.shape[2]):
+            state = self.step(state, x[:, :, step].double(), matrix)
+        return state
+
+    def step(
+        self, state: Float[Tensor, "units rows"], u: Float[Tensor, "rows channels"], matrix: Tensor
+    ) -> Float[Tensor, "units rows"]:
+        """One step on; `matrix` as `matrix()` gives it."""
+        inner = torch.addmm(self.biases, self.input_weights, u.T).add_(matrix @ state).tanh_()
+        return inner if self.leak == 1 else torch.lerp(state, inner, self.leak)
+
+    def matrix(self) -> Tensor:
+        """W `[units, units]` as its few connections, by which a step is several times as quick."""
+        degree = self.senders.shape[1]
+        starts = torch.arange(0, self.units * degree + 1, degree, device=self.senders.device)
+        order = self.senders.argsort(dim=1)  # a row's columns rise
+        columns, values = (each.gather(1, order).flatten() for each in (self.senders, self.weights))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+            return torch.sparse_csr_tensor(
+                starts, columns, values, (self.units, self.units), check_invariants=True
+            )
+
+    def eigenvalues(self) -> Complex[np.ndarray, " units"]:
+        """Those of W."""
+        return np.linalg.eigvals(self.matrix().to_dense().cpu().numpy()).astype(np.complex128)
+
+    def _refuse_long_memory(self, channels: int, spectral_radius: float) -> None:
+        noise = torch.randn(1, channels, _WATCHED, generator=torch.Generator().manual_seed(0))
+        begun = torch.ones(self.units, 1, dtype=torch.float64)
+        apart = float((self(noise, begun) - self(noise, -begun)).abs().max()) / 2
+        if apart > _APART:
+            raise RecipeError(
+                f"model.echo_state.spectral_radius: found {spectral_radius:g}, at which the network does not "
+                f"forget how it began: after {_WATCHED:,} steps of noise two states are still {apart:.2g} of "
+                "their first distance apart. Expected less; below 1 is safe."
+            )
+
+
+def _uniform(*shape: int) -> Float[Tensor, "..."]:
+    """Between −1 and 1."""
+    return torch.rand(*shape, dtype=torch.float64) * 2 - 1
+
+
+def largest_eigenvalue(matrix: Tensor) -> float:
+    """The spectral radius: the absolute value of the largest eigenvalue of a sparse matrix."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import ArpackNoConvergence, eigs
+
+    parts = (matrix.values(), matrix.col_indices(), matrix.crow_indices())
+    sparse = csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(matrix.shape))
+    if matrix.shape[0] > _DENSE:
+        try:
+            start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+            return float(np.abs(eigs(sparse, k=1, v0=start, return_eigenvectors=False)).max())
+        except ArpackNoConvergence:
+            pass
+    return float(np.abs(np.linalg.eigvals(sparse.toarray())).max())
