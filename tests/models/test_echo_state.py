@@ -47,6 +47,7 @@ def test_mackey_glass_follows_its_equation():
     assert 0.2 < y.std() < 0.25
 
 
+@pytest.mark.pictures
 def test_a_forecast_chooses_its_ridge_on_validation_rows(tmp_path):
     source = "toy:mackey_glass,rows=800,noise=0.05"
     changes = {

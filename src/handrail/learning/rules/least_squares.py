@@ -138,7 +138,8 @@ class LeastSquares(Rule):
             if self.head.bias is not None:
                 self.head.bias.zero_()
             return
-        self._solve()
+        if not self.finished:
+            self._solve()
 
     def _solve(self) -> None:
         system, moment = self.gram.cpu().clone(), self.moment.cpu()
