@@ -367,6 +367,17 @@ KINDS = {
         },
         new=new_pictures,
     ),
+    "pictures in patches": Kind(
+        pictures,
+        40,
+        {
+            "stages": [
+                {"model": {"patch_kmeans": {"clusters": 6, "patch": 4}}, "epochs": 3, "batch_size": 8},
+            ],
+            "model": "linear",
+        },
+        new=new_pictures,
+    ),
     "pictures in parts": Kind(
         pictures_in_parts, 48, {"model": CNN, "data.augment": SHAKEN}, test=tuple(range(36, 48))
     ),

@@ -40,6 +40,15 @@ class KMeans(nn.Module):
         super().__init__()
         self.centres = nn.Parameter(torch.randn(clusters, numbers_in(inputs)))
 
+    places = 1  # points in a row
+
+    def begin(self, rows: Float[Tensor, "rows width"]) -> None:
+        """Learn from a sample of rows what `points` needs."""
+
+    def points(self, rows: Float[Tensor, "rows ..."]) -> Float[Tensor, "points width"]:
+        """What centres are placed among: the rows, flat."""
+        return rows.flatten(1)
+
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows clusters"]:
         return squared_distances(x.flatten(1), self.centres)
 
