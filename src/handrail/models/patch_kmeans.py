@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Count, Positive
 from handrail.errors import RecipeError
+from handrail.layers.distances import squared_distances
 from handrail.layers.patches import PatchCodes, WhitePatches
-from handrail.learning.kmeans import nearest, own_squares
 from handrail.models.kmeans import KMeans
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, NoTarget, describe
 
+_AT_ONCE = 1 << 22  # distances
 _PLACES = 8  # along a side, at most: patches that it learns from overlap by half or less
 
 
@@ -66,8 +67,8 @@ class PatchKMeans(KMeans):
         self.places = (-(-positions[0] // self.step)) * (-(-positions[1] // self.step))
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 1"]:
-        points = self.points(x)
-        squares = own_squares(points, nearest(points, self.centres), self.centres)
+        parts = self.points(x).split(max(1, _AT_ONCE // len(self.centres)))
+        squares = torch.cat([squared_distances(part, self.centres).amin(dim=1) for part in parts])
         return squares.view(len(x), -1).mean(dim=1, keepdim=True)
 
     def begin(self, rows: Float[Tensor, "rows width"]) -> None:
