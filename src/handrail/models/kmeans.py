@@ -29,6 +29,8 @@ class KMeans(nn.Module):
 
     alone: ClassVar[Alone] = Alone("clusters", epochs=300, batch_size=8192)
     rules: ClassVar[tuple[str, ...]] = ("lloyd", "gradient")
+    setting: ClassVar[str] = "model.kmeans.clusters"  # as messages name it
+    places = 1  # points in a row
 
     def __init__(
         self,
@@ -39,8 +41,6 @@ class KMeans(nn.Module):
     ) -> None:
         super().__init__()
         self.centres = nn.Parameter(torch.randn(clusters, numbers_in(inputs)))
-
-    places = 1  # points in a row
 
     def begin(self, rows: Float[Tensor, "rows width"]) -> None:
         """Learn from a sample of rows what `points` needs."""

@@ -42,6 +42,7 @@ class PatchKMeans(KMeans):
 
     alone: ClassVar[Alone] = Alone("clusters", epochs=30, batch_size=512, only_stage=True)
     rules: ClassVar[tuple[str, ...]] = ("lloyd",)
+    setting: ClassVar[str] = "model.patch_kmeans.clusters"
 
     def __init__(
         self,

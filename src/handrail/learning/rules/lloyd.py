@@ -47,7 +47,7 @@ class Lloyd(Rule):
         if clusters > points:
             several = f" times the {inner.places:,} patches of each" if inner.places > 1 else ""
             raise RecipeError(
-                f"model.kmeans.clusters: found {clusters:,}, expected at most the number of training rows"
+                f"{inner.setting}: found {clusters:,}, expected at most the number of training rows"
                 f"{several}, {points:,}."
             )
         if not plan.begun:
