@@ -14,7 +14,7 @@ MODELS = {name: entry.target for name, entry in available("model").items()}
 RULES = {name: entry.target for name, entry in available("rule").items()}
 TAUGHT = {name: rules for name, model in MODELS.items() if (rules := getattr(model, "rules", ()))}
 WITHOUT_GRADIENT = [name for name, rules in TAUGHT.items() if "gradient" not in rules]
-ALONE = [name for name in MODELS if alone_of(name) is not None]
+ALONE = [name for name in MODELS if (alone := alone_of(name)) is not None and not alone.only_stage]
 
 
 def pairs_without_a_target() -> Iterator[tuple[str, str | None]]:

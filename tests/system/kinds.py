@@ -348,6 +348,7 @@ def later_days(folder: Path) -> Path:
 
 
 CNN = {"cnn": {"widths": [4], "convolutions": 1, "dropout": 0.2}}
+STOCHASTIC = {"cnn": {"widths": [4], "convolutions": 1, "pooling": "stochastic"}}
 SHAKEN = [{"shift": {"share": 0.1}}, "flip", {"noise": {"deviation": 0.05}}]
 KINDS = {
     "pictures": Kind(pictures, 40, {"model": CNN, "data.augment": SHAKEN}, new=new_pictures),
@@ -366,11 +367,22 @@ KINDS = {
         },
         new=new_pictures,
     ),
+    "pictures in patches": Kind(
+        pictures,
+        40,
+        {
+            "stages": [
+                {"model": {"patch_kmeans": {"clusters": 6, "patch": 4}}, "epochs": 3, "batch_size": 8},
+            ],
+            "model": "linear",
+        },
+        new=new_pictures,
+    ),
     "pictures in parts": Kind(
         pictures_in_parts, 48, {"model": CNN, "data.augment": SHAKEN}, test=tuple(range(36, 48))
     ),
     "idx": Kind(idx, 64, {"model": CNN, "data.augment": SHAKEN[:1]}, test=tuple(range(48, 64))),
-    "npz": Kind(npz, 64, {"model": CNN}, test=tuple(range(48, 64))),
+    "npz": Kind(npz, 64, {"model": STOCHASTIC}, test=tuple(range(48, 64))),
     "series": Kind(
         ts_pair,
         56,

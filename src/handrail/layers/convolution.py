@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.components import build
+from handrail.errors import RecipeError
 from handrail.layers.activations import Heaviside, Identity, Maxout
 from handrail.layers.normalisation import BatchNorm
-from handrail.layers.pooling import Pool, convolve_and_pool
+from handrail.layers.pooling import PoolKind, convolve_and_pool, make_pool
 
 Normalisation = Literal["none", "batch"]
-Pooling = Literal["none", "max", "average"]
+Pooling = Literal["none"] | PoolKind
 
 CONVOLUTIONS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _MONOTONE = (Identity, Heaviside, nn.Sigmoid, nn.Softplus, nn.Tanh, nn.ReLU, nn.ELU)
@@ -35,6 +36,8 @@ class ConvAct(nn.Module):
         groups: of channels that are convolved by themselves; `inputs` for a depthwise convolution.
         activation: anything that the slot `activation` takes.
         pooling, window, step: of the values after the activation; windows do not overlap by default.
+
+    Raises: `RecipeError` for stochastic pooling after an activation that can be negative.
 
     Source: LeCun et al. 1998; batch normalisation: Ioffe & Szegedy 2015
     """
@@ -69,7 +72,9 @@ class ConvAct(nn.Module):
         )
         self.normalisation = BatchNorm(outputs) if normalisation == "batch" else nn.Identity()
         self.activation = activation_of_channels(activation, outputs)
-        self.pool = nn.Identity() if pooling == "none" else Pool(pooling, window=window, stride=step)
+        self.pool = nn.Identity() if pooling == "none" else make_pool(pooling, window=window, stride=step)
+        if pooling == "stochastic":
+            _refuse_negative(self.activation, outputs)
         self.pools_first = pooling == "max" and never_falls(self.activation)
         plain = dimensions == 2 and stride == dilation == groups == 1 and normalisation == "none"
         few = inputs == 1 or outputs < _FEW
@@ -113,6 +118,18 @@ class ConvAct(nn.Module):
         assert isinstance(norm, BatchNorm)
         scale, shift = norm.scale_and_shift()
         return layer._conv_forward(x, layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1)), shift)
+
+
+@torch.no_grad()
+def _refuse_negative(activation: nn.Module, channels: int) -> None:
+    """Raises: `RecipeError` where an activation is negative for some number, the same in all channels."""
+    numbers = torch.linspace(-6, 6, 49).view(-1, 1, 1).expand(-1, channels, 1)
+    lowest = float(activation(numbers).min())
+    if lowest < 0:
+        raise RecipeError(
+            "pooling: stochastic pooling draws by the size of activations, which must not be negative; these "
+            f"go down to {lowest:.2g}. Choose an activation such as relu, or pool by max or average."
+        )
 
 
 class OverChannels(nn.Module):

@@ -1,5 +1,6 @@
-"""Pooling: the largest or the mean of each window, and convolution with 2×2 max pooling in one pass."""
+"""Pooling: the largest, the mean or a random one of each window; convolution with max pooling in one pass."""
 
+import itertools
 from typing import Any, Literal
 
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional
 from handrail.tools.moved import forward
 
 __getattr__ = forward(__name__)
+
+PoolKind = Literal["max", "average", "stochastic"]
 
 _MAX: dict[int, Any] = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 _MEAN: dict[int, Any] = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
@@ -50,6 +53,88 @@ class Pool(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.kind}, window={self.window}, stride={self.stride}"
+
+
+class StochasticPool(nn.Module):
+    """y = xᵢ with probability pᵢ = xᵢ / Σ x of its window while training; y = Σ pᵢ·xᵢ otherwise.
+
+    Of a window without any activation it is 0. Values below 0 count as 0, as after a rectifier. Windows are
+    cut at the far border, as by `Pool`. Random numbers come from torch's global generator, as for dropout.
+
+    Arguments:
+        window, stride: as for `Pool`.
+
+    Source: Zeiler & Fergus 2013
+    """
+
+    def __init__(self, *, window: int = 2, stride: int | None = None) -> None:
+        super().__init__()
+        self.window = window
+        self.stride = window if stride is None else stride
+
+    def forward(self, x: Float[Tensor, "rows channels *size"]) -> Float[Tensor, "rows channels *smaller"]:
+        if not self.training:
+            return mean_by_share(x, window=self.window, stride=self.stride)
+        chance = torch.rand(self.shape_after(x.shape), device=x.device)
+        return draw_by_share(x, chance, window=self.window, stride=self.stride)
+
+    def shape_after(self, shape: torch.Size) -> tuple[int, ...]:
+        """The shape of what it makes of values of this shape."""
+        options = {"window": self.window, "stride": self.stride}
+        return (*shape[:2], *(Pool.size_after(side, **options) for side in shape[2:]))
+
+    def extra_repr(self) -> str:
+        return f"window={self.window}, stride={self.stride}"
+
+
+def mean_by_share(
+    x: Float[Tensor, "rows channels *size"], *, window: int, stride: int
+) -> Float[Tensor, "rows channels *smaller"]:
+    """Σ x² / Σ x of each window, of values from 0."""
+    mean = Pool("average", window=window, stride=stride)
+    x = functional.relu(x)
+    return mean(x * x) / mean(x).clamp_min(torch.finfo(x.dtype).tiny)
+
+
+def draw_by_share(
+    x: Float[Tensor, "rows channels *size"],
+    chance: Float[Tensor, "..."],
+    *,
+    window: int,
+    stride: int,
+) -> Float[Tensor, "rows channels *smaller"]:
+    """A value of each window, in proportion to it: the first whose running sum is above chance · Σ x.
+
+    Arguments:
+        chance: from 0 up to, but not, 1, for each window.
+    """
+    values = _members(functional.relu(x), window=window, stride=stride)
+    sums = values.detach().float().cumsum(dim=0)  # lower precisions have too few digits for a share
+    below = (sums <= chance * sums[-1]).sum(dim=0, keepdim=True)
+    return values.gather(0, below.clamp_max(len(values) - 1))[0]
+
+
+def _members(x: Tensor, *, window: int, stride: int) -> Float[Tensor, "members rows channels *smaller"]:
+    """The first values of all windows, their second ones, …; 0 beyond the far border."""
+    sides = x.shape[2:]
+    counts = [Pool.size_after(side, window=window, stride=stride) for side in sides]
+    lengths = [min(window, side) for side in sides]
+    room: list[int] = []
+    for side, count, length in zip(sides, counts, lengths, strict=True):
+        room = [0, max(0, (count - 1) * stride + length - side), *room]
+    x = functional.pad(x, room)
+    steps = [
+        [slice(first, first + (count - 1) * stride + 1, stride) for first in range(length)]
+        for count, length in zip(counts, lengths, strict=True)
+    ]
+    return torch.stack([x[:, :, *place] for place in itertools.product(*steps)])
+
+
+def make_pool(kind: PoolKind, *, window: int = 2, stride: int | None = None) -> nn.Module:
+    """The pooling of that kind."""
+    if kind == "stochastic":
+        return StochasticPool(window=window, stride=stride)
+    return Pool(kind, window=window, stride=stride)
 
 
 def convolve_and_pool(

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from handrail.learning.rule import Batch
 from handrail.network import model_inputs
 
-_ROWS = 65_536
+MOST_ROWS = 65_536
 _NUMBERS = 1 << 26  # in a sample
 
 
 @torch.no_grad()
 def sample_rows(
-    network: nn.Module, rows: Batch, generator: torch.Generator, *, most: int = _ROWS
+    network: nn.Module, rows: Batch, generator: torch.Generator, *, most: int = MOST_ROWS
 ) -> Float[Tensor, "sample width"]:
     """Training rows as the model is given them, flat: all of them, or a random sample of at most `most`."""
     width = model_inputs(network, rows.cut(0, 1).inputs).numel()

@@ -1,6 +1,6 @@
 """Plain convolutional networks for images and volumes of any size."""
 
-from typing import Any, Literal
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from handrail.errors import RecipeError
 from handrail.layers.convolution import ConvAct, Normalisation, usual_widths
 from handrail.layers.initialisations import initialise
 from handrail.layers.noise import Dropout
+from handrail.layers.pooling import PoolKind
 from handrail.shapes import ImageShape, VolumeShape
 
 
@@ -45,14 +46,16 @@ class CNN(_Stages):
         depthwise: split all but the first convolution into one for each map and a 1×1 one across the maps.
         activation: after every convolution.
         normalisation: before each activation.
-        pooling: at the end of each stage.
+        pooling: at the end of each stage; stochastic after activations that are not negative.
         dropout: share of the last maps' means set to zero in training.
         initialisation: how the weights begin.
 
-    Raises: `RecipeError` for a kernel of even size or an empty list of widths.
+    Raises: `RecipeError` for a kernel of even size, an empty list of widths, or stochastic pooling after
+    activations that can be negative.
 
     Source: LeCun et al. 1998; 3×3 stages: Simonyan & Zisserman 2014; global average: Lin, Chen & Yan 2013;
-    depthwise: Chollet 2017; dilation: Yu & Koltun 2016
+    depthwise: Chollet 2017; dilation: Yu & Koltun 2016;
+    stochastic pooling: Zeiler & Fergus 2013
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class CNN(_Stages):
         depthwise: bool = False,
         activation: Activation = "relu",
         normalisation: Normalisation = "batch",
-        pooling: Literal["max", "average"] = "max",
+        pooling: PoolKind = "max",
         dropout: Rate = 0.0,
         initialisation: Initialisation = "he",
     ) -> None:
@@ -98,9 +101,10 @@ class VolumeCNN(_Stages):
         widths: maps of each stage; by default 16, 32, 64, …, until height and width are about 4 voxels.
         convolutions, activation, normalisation, dropout, initialisation: as for `cnn`.
         kernel: side of the kernels, in voxels, an odd number.
-        pooling: at the end of each stage; a side of one voxel stays one.
+        pooling: as for `cnn`; a side of one voxel stays one.
 
-    Raises: `RecipeError` for a kernel of even size or an empty list of widths.
+    Raises: `RecipeError` for a kernel of even size, an empty list of widths, or stochastic pooling after
+    activations that can be negative.
 
     Source: Ji et al. 2010; Tran et al. 2015
     """
@@ -115,7 +119,7 @@ class VolumeCNN(_Stages):
         kernel: Count = 3,
         activation: Activation = "relu",
         normalisation: Normalisation = "batch",
-        pooling: Literal["max", "average"] = "max",
+        pooling: PoolKind = "max",
         dropout: Rate = 0.0,
         initialisation: Initialisation = "he",
     ) -> None:

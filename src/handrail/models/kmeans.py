@@ -29,6 +29,8 @@ class KMeans(nn.Module):
 
     alone: ClassVar[Alone] = Alone("clusters", epochs=300, batch_size=8192)
     rules: ClassVar[tuple[str, ...]] = ("lloyd", "gradient")
+    setting: ClassVar[str] = "model.kmeans.clusters"  # as messages name it
+    places = 1  # points in a row
 
     def __init__(
         self,
@@ -39,6 +41,13 @@ class KMeans(nn.Module):
     ) -> None:
         super().__init__()
         self.centres = nn.Parameter(torch.randn(clusters, numbers_in(inputs)))
+
+    def begin(self, rows: Float[Tensor, "rows width"]) -> None:
+        """Learn from a sample of rows what `points` needs."""
+
+    def points(self, rows: Float[Tensor, "rows ..."]) -> Float[Tensor, "points width"]:
+        """What centres are placed among: the rows, flat."""
+        return rows.flatten(1)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows clusters"]:
         return squared_distances(x.flatten(1), self.centres)

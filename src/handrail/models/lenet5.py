@@ -1,7 +1,5 @@
 """LeNet-5."""
 
-from typing import Literal
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -10,6 +8,7 @@ from handrail.components.arguments import Activation, Initialisation, Rate
 from handrail.layers.convolution import ConvAct
 from handrail.layers.initialisations import initialise
 from handrail.layers.noise import Dropout
+from handrail.layers.pooling import PoolKind
 from handrail.shapes import ImageShape
 
 _DRAWN_FOR = 32  # pixels; MNIST's 28 stand in the middle of them
@@ -27,7 +26,7 @@ class LeNet5(nn.Module):
 
     Arguments:
         activation: of all hidden layers; the paper's is `tanh`.
-        pooling: the paper's is `average`.
+        pooling: the paper's is `average`; `stochastic` needs an activation that is not negative.
         dropout: share of the 120 and 84 units set to zero in training.
         initialisation: how the weights begin.
 
@@ -40,7 +39,7 @@ class LeNet5(nn.Module):
         outputs: int,
         *,
         activation: Activation = "relu",
-        pooling: Literal["max", "average"] = "max",
+        pooling: PoolKind = "max",
         dropout: Rate = 0.0,
         initialisation: Initialisation = "he",
     ) -> None:

@@ -23,6 +23,7 @@ class Alone:
         patience: validations without improvement before training stops; None: never.
         unit: whether its inputs lie between 0 and 1, or a function that tells it from the arguments.
         real: where they do, the setting that takes real values instead.
+        only_stage: whether it only makes codes for a network on top, and is no network by itself.
     """
 
     task: str
@@ -31,11 +32,24 @@ class Alone:
     patience: int | None = 15
     unit: bool | Callable[[Mapping[str, Any]], bool] = False
     real: str = ""
+    only_stage: bool = False
 
 
 def alone_of(model: Any) -> Alone | None:
     """What a model says of learning without a target; None of one that needs a target."""
     return getattr(target_of("model", model), "alone", None)
+
+
+def only_stage(model: Any) -> str:
+    """Why a model cannot be fitted by itself; empty where it can."""
+    alone = alone_of(model)
+    if alone is None or not alone.only_stage:
+        return ""
+    name = _name("model", model)
+    return (
+        f"model: '{name}' makes codes for a network on top, and is none by itself; name it as a stage: "
+        f"stages: [{{model: {name}}}]."
+    )
 
 
 def takes_unit(model: Any) -> bool:
@@ -126,6 +140,8 @@ def idle_alone(recipe: Any) -> Iterator[str]:
     data, task = recipe.data, task_without_target(recipe)
     if problem := unsuited(recipe.model, recipe.learning):
         yield problem
+    if only_stage(recipe.model):  # said where the recipe is to be fitted: a stage has a recipe, too
+        return
     if task is None:
         if data.label is not None:
             reason = "has no effect where a target is learned"

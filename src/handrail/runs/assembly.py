@@ -25,6 +25,7 @@ from handrail.learning.rule import Batch, Team
 from handrail.pipeline import Pipeline, make_network
 from handrail.pipeline.ensemble import join_replicas
 from handrail.recipe import SOURCES, Recipe
+from handrail.recipe.alone import only_stage
 from handrail.recipe.idle import idle_masks, idle_sections
 from handrail.recipe.sections import DataRecipe
 from handrail.runs.defaults import settle_recipe
@@ -111,6 +112,8 @@ def check_data(recipe: Recipe, data: Dataset) -> None:
     check_balance(recipe.data.balance, data.task)
     problems = list(idle_sections(recipe.data, {column.kind for column in data.schema.used}))
     problems += idle_masks(recipe.data, data.task.name)
+    if problem := only_stage(recipe.model):
+        problems.append(problem)
     if (
         not recipe.evaluation.calibrate
         and not data.task.is_classification

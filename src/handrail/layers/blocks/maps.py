@@ -11,7 +11,7 @@ from handrail.components.arguments import Count
 from handrail.errors import RecipeError
 from handrail.layers.blocks.stack import Maps
 from handrail.layers.convolution import CONVOLUTIONS, LocallyConnected
-from handrail.layers.pooling import Pool
+from handrail.layers.pooling import PoolKind, make_pool
 from handrail.layers.residual import Bottleneck, ResidualBlock
 from handrail.shapes import ImageShape, describe
 
@@ -62,18 +62,19 @@ def convolution(
 
 @component("layer")
 def pool(
-    inputs: Maps, *, kind: Literal["max", "average"] = "max", window: Count = 2, stride: Count | None = None
+    inputs: Maps, *, kind: PoolKind = "max", window: Count = 2, stride: Count | None = None
 ) -> nn.Module:
-    """Pooling: the largest or the mean of the values in each window, channel by channel.
+    """Pooling: the largest, the mean or a random one of the values in each window, channel by channel.
 
     Arguments:
-        kind: which of both.
+        kind: which of them; `stochastic` draws a value in proportion to it while training, and takes the mean
+            weighted so otherwise. It counts values below 0 as 0, and so belongs after a rectifier.
         window: side of the window, in positions; windows are cut at the far border.
         stride: from one window to the next; the window's side where not given.
 
-    Source: Fukushima 1980; LeCun et al. 1998
+    Source: Fukushima 1980; LeCun et al. 1998; Zeiler & Fergus 2013 (stochastic)
     """
-    return Pool(kind, window=window, stride=stride)
+    return make_pool(kind, window=window, stride=stride)
 
 
 class GlobalPool(nn.Module):

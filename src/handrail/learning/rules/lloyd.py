@@ -10,7 +10,7 @@ from handrail.components import component
 from handrail.errors import RecipeError
 from handrail.learning.kmeans import NearestSums, nearest, own_squares, seed_centres
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
-from handrail.learning.seeding import sample_rows
+from handrail.learning.seeding import MOST_ROWS, sample_rows
 from handrail.models.kmeans import KMeans
 from handrail.network import model_in, model_inputs
 
@@ -24,14 +24,14 @@ class Lloyd(Rule):
     The centres begin at rows of a sample of the training rows, chosen by k-means++, or where those of another
     run ended (`transfer.start`). A centre without rows
     goes to the row that is farthest from its own. Training ends when no centre moves. Rows count by their
-    weights where they have some.
+    weights where they have some. Of pictures that are cut into patches, each patch is a row.
 
     Raises: `RecipeError` for more clusters than training rows, and for penalties, which it does not follow.
 
     Source: Lloyd 1982; the beginning: Arthur & Vassilvitskii 2007
     """
 
-    models: ClassVar[tuple[str, ...]] = ("kmeans",)
+    models: ClassVar[tuple[str, ...]] = ("kmeans", "patch_kmeans")
 
     def __init__(self) -> None:
         self.moved = float("inf")
@@ -41,18 +41,21 @@ class Lloyd(Rule):
         refuse_penalties(plan, "lloyd")
         inner = model_in(model)
         assert isinstance(inner, KMeans)
-        self.centres, clusters = inner.centres, len(inner.centres)
+        self.model, self.centres, clusters = inner, inner.centres, len(inner.centres)
         assert plan.rows is not None, "the engine gives a rule its rows"
-        if clusters > len(plan.rows):
+        points = len(plan.rows) * inner.places
+        if clusters > points:
+            several = f" times the {inner.places:,} patches of each" if inner.places > 1 else ""
             raise RecipeError(
-                f"model.kmeans.clusters: found {clusters:,}, expected at most the number of training rows, "
-                f"{len(plan.rows):,}."
+                f"{inner.setting}: found {clusters:,}, expected at most the number of training rows"
+                f"{several}, {points:,}."
             )
         if not plan.begun:
             generator = torch.Generator().manual_seed(plan.seed)
             with torch.no_grad():
-                rows = sample_rows(model, plan.rows, generator)
-                self.centres.copy_(seed_centres(rows, clusters, generator))
+                rows = sample_rows(model, plan.rows, generator, most=MOST_ROWS // inner.places)
+                inner.begin(rows)
+                self.centres.copy_(seed_centres(inner.points(rows), clusters, generator))
         self._begin()
 
     def _begin(self) -> None:
@@ -64,12 +67,13 @@ class Lloyd(Rule):
     @torch.no_grad()
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """Add the rows of the batch to the sums of their centres."""
-        rows = model_inputs(model, batch.inputs).flatten(1)
+        rows, places = self.model.points(model_inputs(model, batch.inputs)), self.model.places
         codes = nearest(rows, self.centres)
         distances = own_squares(rows, codes, self.centres)
-        self.own.add(rows, codes, batch.weights)
+        weights = batch.weights
+        self.own.add(rows, codes, None if weights is None else weights.repeat_interleave(places))
         self._note_far(rows, distances)
-        return {"loss": batch.mean(distances)}
+        return {"loss": batch.mean(distances.view(-1, places).mean(dim=1) if places > 1 else distances)}
 
     def _note_far(self, rows: Float[Tensor, "rows width"], distances: Float[Tensor, " rows"]) -> None:
         most = min(len(self.centres), len(rows) + len(self.far))

@@ -25,6 +25,7 @@ from handrail.layers.noise import (
     words_for,
 )
 from handrail.layers.normalisation import BatchNormRows
+from handrail.layers.pooling import StochasticPool, draw_by_share, mean_by_share
 from handrail.objectives import likelihoods
 from handrail.objectives.objective import Objective, are_classes, zero_one
 
@@ -166,6 +167,29 @@ class TorchDrop(Drop):
         return raw / vectors[0]
 
 
+class StochasticPooling(Drawing):
+    """For `handrail.layers.pooling.StochasticPool`: `drawn` says which value of each window is taken."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(layer)
+        pool = cast(StochasticPool, layer)
+        self.shape_after, self.options = pool.shape_after, {"window": pool.window, "stride": pool.stride}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return mean_by_share(x, **self.options)
+        self.shape = self.shape_after(x.shape)
+        return draw_by_share(x, self.drawn, **self.options)
+
+    def _fill(self, part: Tensor, level: float, generator: Generator) -> None:
+        part.uniform_(generator=generator)
+
+    @staticmethod
+    def level(layer: nn.Module) -> float:
+        """It has no setting, and always draws."""
+        return 1.0
+
+
 class Noise(Drawing):
     """y = x + drawn."""
 
@@ -248,6 +272,7 @@ STAND_INS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Dropout: TorchDrop,
     GaussianNoise: Noise,
     NoisyLinear: NoisyWeights,
+    StochasticPool: StochasticPooling,
     nn.BatchNorm1d: BatchNorm,
     nn.BatchNorm2d: BatchNorm,
     nn.BatchNorm3d: BatchNorm,
