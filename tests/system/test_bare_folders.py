@@ -27,9 +27,15 @@ RBM = {"rbm": {"units": 8}}
 MODELS: dict[str, Any] = {
     "kmeans": {"kmeans": {"clusters": 2}},
     "rbm": RBM,
+    "conv_rbm": {"conv_rbm": {"filters": 2, "kernel": 9}},
     "autoencoder": {"autoencoder": {"code": 3, "hidden": [8]}},
 }
-ANSWERS = {"kmeans": "cluster", "rbm": "log_density", "autoencoder": "reconstruction_error"}
+ANSWERS = {
+    "kmeans": "cluster",
+    "rbm": "log_density",
+    "conv_rbm": "log_density",
+    "autoencoder": "reconstruction_error",
+}
 
 
 def fit_alone(source: Any, out: Path, model: Any = RBM, **changes: Any) -> Run:
@@ -44,7 +50,10 @@ def inputs_of(run: Run) -> list[str]:
     return [column["name"] for column in run.summary["columns"] if column["kind"] in ("image", "audio")]
 
 
-@pytest.mark.parametrize("model", ANSWERS)
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(name, marks=[pytest.mark.slow] if name == "conv_rbm" else []) for name in ANSWERS],
+)
 def test_a_bare_folder_is_learned_sealed_and_used(model: str, tmp_path: Path) -> None:
     run = fit_alone(bare_pictures(tmp_path / "bare", ()), tmp_path / "run", MODELS[model])
     assert [run.summary["rows"][part] for part in ("train", "validation", "test")] == [28, 6, 6]

@@ -78,7 +78,23 @@ RULES |= {
     name: {"data.label": "label", "data.encoding.scaling": "minmax", **changes}
     for name, changes in ALONE.items()
 }
+# On generated pictures.
+PICTURES = {
+    "stages of pictures": {
+        "stages": [
+            {"model": {"conv_rbm": {"filters": 4, "kernel": 3}}, "epochs": 3, "batch_size": 16},
+            {"model": {"patch_kmeans": {"clusters": 8, "patch": 2}}, "epochs": 4},
+        ],
+        "model": "linear",
+        "training.epochs": 3,
+    },
+    "stochastic pooling": {
+        "model": {"cnn": {"widths": [3], "convolutions": 1, "pooling": "stochastic"}},
+        "training.epochs": 4,
+    },
+}
 QUICK = [rule for rule in RULES if rule == "contrastive_divergence" or rule not in ALONE]
+RULES |= PICTURES
 COMMON = {
     "training.patience": None,
     "training.checkpoint_seconds": 0.0,
@@ -114,8 +130,9 @@ def records(run: Path) -> list[dict]:
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
-def do_fit(table: Path, changes: dict, out: Path) -> None:
-    fit(table, None if "data.label" in changes else "label", changes=changes, out=out)
+def do_fit(table: Path | str, changes: dict, out: Path) -> None:
+    known = isinstance(table, str) or "data.label" in changes
+    fit(table, None if known else "label", changes=changes, out=out)
 
 
 def do_resume(out: Path) -> None:
@@ -135,7 +152,8 @@ def kill_after(seconds: float, target, *arguments) -> bool:
 
 
 def check_kills(rule: str, moments: list[float], folder: Path) -> None:
-    table, changes = a_table(folder), {**COMMON, **RULES[rule]}
+    table = "toy:shapes,rows=900,side=8" if rule in PICTURES else a_table(folder)
+    changes = {**COMMON, **RULES[rule]}
     whole = folder / "whole"
     began = time.monotonic()
     do_fit(table, changes, whole)

@@ -17,6 +17,9 @@ from handrail.layers.energy_model import MOST_ENUMERATED, binary_states
 from handrail.layers.restricted import RestrictedMachine, Slopes, uniform_like
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget, SeriesShape, VolumeShape, numbers_in
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
 
 _SPREAD = 0.01  # of the first weights (Hinton 2012)
 _SHOWN = 64  # filters

@@ -170,6 +170,7 @@ NAMES = {
     "handrail.layers.pooling:convolved_and_pooled": "handrail.layers.pooling:convolve_and_pool",
     "handrail.layers.steps:summed_up": "handrail.layers.steps:summarise",
     "handrail.learning.clipping:Limit": "handrail.components.arguments:Positive",
+    "handrail.models.rbm:RestrictedPath": "handrail.layers.restricted:RestrictedPath",
     "handrail.objectives.margins:Labels": "handrail.objectives.distances:Real",
     "handrail.objectives.margins:Scores": "handrail.objectives.distances:Real",
     "handrail.sections:Positive": "handrail.components.arguments:Positive",
