@@ -182,7 +182,7 @@ def test_replicas_answer_by_the_best(tmp_path):
         ({"data.target": "group"}, r"data\.target: has no effect on reconstruction.*label='group'"),
         ({"data.augment": ["flip"]}, r"data\.augment: on reconstruction the target is the row"),
         ({"learning": "least_squares"}, r"cannot learn the task reconstruction"),
-        ({"learning": "lloyd"}, r"learning\.lloyd: teaches kmeans, and not autoencoder"),
+        ({"learning": "lloyd"}, r"learning\.lloyd: teaches kmeans and patch_kmeans, and not autoencoder"),
         ({"learning": "rosenblatt"}, r"learning\.rosenblatt: found the task 'reconstruction'"),
         ({"objective.loss": "cross_entropy"}, r"objective\.loss: 'cross_entropy' serves multi-class"),
         ({"model": {"autoencoder": {"code": 0}}}, r"model\.autoencoder\.code: found 0"),

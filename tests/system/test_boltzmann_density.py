@@ -116,7 +116,7 @@ def test_misuse_is_refused_with_a_way_out(tmp_path: Path) -> None:
         (
             table,
             {"model": "boltzmann", "learning": "contrastive_divergence"},
-            r"contrastive_divergence: (teaches rbm, and not boltzmann|cannot teach boltzmann)",
+            r"contrastive_divergence: (teaches rbm and conv_rbm, and not boltzmann|cannot teach boltzmann)",
         ),
         (
             table,

@@ -95,7 +95,7 @@ def test_more_units_than_rows_are_said_and_leave_k_means_out(tmp_path):
     ("changes", "message"),
     [
         ({"model": {"kohonen": {"height": 1, "width": 1}}}, r"expected at least 2 units"),
-        ({"learning": "lloyd"}, r"learning\.lloyd: teaches kmeans, and not kohonen"),
+        ({"learning": "lloyd"}, r"learning\.lloyd: teaches kmeans and patch_kmeans, and not kohonen"),
         ({"learning": "gradient"}, r"learning\.gradient: cannot teach kohonen; expected kohonen"),
         ({"data.task": "clusters"}, r"data\.task: found 'clusters'.*learns map"),
         ({"data.target": "group"}, r"data\.target: has no effect on map"),

@@ -155,7 +155,7 @@ def test_replicas_agree_on_the_cues(tmp_path):
     ("changes", "message"),
     [
         ({"learning": "gradient"}, r"learning\.gradient: cannot teach hopfield; expected hebb or storkey"),
-        ({"learning": "lloyd"}, r"learning\.lloyd: teaches kmeans, and not hopfield"),
+        ({"learning": "lloyd"}, r"learning\.lloyd: teaches kmeans and patch_kmeans, and not hopfield"),
         ({"model": "modern_hopfield", "learning": "hebb"}, r"learning\.hebb: teaches hopfield"),
         ({"data.target": "unit_1"}, r"data\.target: has no effect on memory"),
         ({"model": {"hopfield": {"damage": 0}}}, r"damage"),

@@ -126,7 +126,7 @@ def test_misuse_is_told(changes, message, tmp_path):
 def test_what_learns_a_target_takes_no_label_and_no_rule_for_others(tmp_path):
     with pytest.raises(RecipeError, match=r"data\.label: has no effect where a target is learned"):
         fit(a_table(), "group", changes={"data.label": "colour"}, out=tmp_path / "run")
-    with pytest.raises(RecipeError, match=r"learning\.lloyd: teaches kmeans, and not mlp"):
+    with pytest.raises(RecipeError, match=r"learning\.lloyd: teaches kmeans and patch_kmeans, and not mlp"):
         fit(a_table(), "group", changes={"model": "mlp", "learning": "lloyd"}, out=tmp_path / "run")
 
 

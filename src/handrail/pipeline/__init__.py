@@ -167,10 +167,12 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _refuse_infinite(network: nn.Module, path: Path) -> None:
-    """Raises: `RunError` for weights that are not finite, which no fit keeps."""
-    for name, weights in network.named_parameters():
-        if not bool(weights.isfinite().all()):
-            raise RunError(f"'{path}' is damaged: '{name}' holds values that are not finite.")
+    """Raises: `RunError` for weights that are not finite, which no fit keeps in a network that answers."""
+    several = isinstance(network, Ensemble)
+    for each in [network.members[place] for place in network.answering] if several else [network]:
+        for name, weights in each.named_parameters():
+            if not bool(weights.isfinite().all()):
+                raise RunError(f"'{path}' is damaged: '{name}' holds values that are not finite.")
 
 
 def _count_replicas(facts: dict[str, Any], weights: Path) -> int:
