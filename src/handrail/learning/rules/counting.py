@@ -24,6 +24,7 @@ class Counting(Rule):
 
     models: ClassVar[tuple[str, ...]] = ("markov_chain",)
     begins_anew: ClassVar[bool] = True
+    solves: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.counted = False
