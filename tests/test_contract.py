@@ -591,7 +591,10 @@ def rule_on_batches(entry: Component, task: str) -> tuple[nn.Module, Rule, list[
     torch.manual_seed(0)
     model, rule = model_under(entry, task), build("rule", entry.name)
     inputs, alone = inputs_of(4 * ROWS), getattr(model, "alone", None)
-    if alone is not None:
+    if task == "next-token":
+        codes = torch.randint(1, 13, (4 * ROWS, 10), generator=generator(5))
+        rows = Batch(codes[:, :-1], codes[:, 1:])
+    elif alone is not None:
         rows = Batch((inputs > 0).float() if alone.unit else inputs, torch.zeros(4 * ROWS, dtype=torch.int64))
     elif entry.name in LOGICAL:
         numbers = torch.arange(2 * ROWS).repeat(2)
@@ -608,15 +611,20 @@ def model_under(entry: Component, task: str) -> nn.Module:
     models = entry.target.models
     if not models:
         return build("model", "linear", INPUTS, OUTPUTS[task])
+    if task == "next-token":
+        return build("model", models[0], TokenShape(9, 13), StepShape(9, 13))
     return build("model", models[0], INPUTS, NoTarget(task) if task in LONE_TASKS else OUTPUTS[task])
 
 
 def tasks_under(entry: Component) -> list[str]:
     """Tasks that the rule does not refuse."""
     if models := entry.target.models:
-        alone = getattr(available("model")[models[0]].target, "alone", None)
+        target = available("model")[models[0]].target
+        alone = getattr(target, "alone", None)
         if alone is not None:
             return [alone.task]
+        if accepted_shapes(target, "inputs") == (TokenShape,):
+            return ["next-token"]
 
     def suits(task: str) -> bool:
         try:

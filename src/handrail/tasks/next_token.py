@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, Int32
 from torch import Tensor, nn
 from torch.nn import functional
 
+from handrail.components.pictures import Cells, Picture
 from handrail.data.encoders.row_encoder import OneColumn, RowEncoder
 from handrail.data.encoders.text import StreamEncoder, following, windows
 from handrail.data.encoders.tokenizers import PADDING, Tokenizer
@@ -17,10 +18,13 @@ from handrail.data.rows import Rows, Values, Windows, cut
 from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError
 from handrail.evaluation.outcomes.tokens import TokenOutcome
+from handrail.models.markov_chain import MarkovChain
+from handrail.network import model_in
 from handrail.shapes import InputShape, StepShape, TokenShape
 from handrail.tasks.scoring import scores_of, steps_at_once
 from handrail.tasks.task import Baselines, Choice, Task
 
+_SHOWN = 30  # tokens in a picture
 Scores = Float[Tensor, "rows length vocabulary"]
 
 
@@ -51,6 +55,13 @@ class NextTokenTask(Task):
 
     def forward(self, scores: Scores) -> Scores:
         return scores.double().softmax(dim=-1)
+
+    def network_pictures(self, network: nn.Module, encoder: RowEncoder) -> list[Picture]:
+        """Those of the model; of a chain, from which token to which it goes."""
+        shown, model = super().network_pictures(network, encoder), model_in(network)
+        if isinstance(model, MarkovChain) and model.order:
+            shown += chain_pictures(model, _column(encoder).tokenizer)
+        return shown
 
     def batch_metrics(self, scores: Tensor, targets: Values) -> dict[str, tuple[float, float]]:
         assert isinstance(targets, Tensor)
@@ -115,6 +126,17 @@ def _sums(scores: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
 
 NgramModel = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From tokens and their successors to the probability of each successor, and the most probable one."""
+
+
+def chain_pictures(chain: MarkovChain, tokenizer: Tokenizer) -> list[Picture]:
+    """The transitions among the tokens that come most often in the long run."""
+    often = chain.stationary()
+    shown = often.argsort(descending=True)[: min(_SHOWN, int((often > 0).sum()))]
+    matrix = chain.transitions()[shown][:, shown].numpy()[None]
+    names = " ".join(f"“{tokenizer.decode([code])}”" for code in shown.tolist())
+    what = "From a row's token to a column's, by the counts alone, in the order of how often they come: "
+    note = f"{what}{names}."
+    return [Cells("Transitions from token to token", matrix, note=note.replace("\n", "↵"), columns=1)]
 
 
 def ngram_outcomes(
