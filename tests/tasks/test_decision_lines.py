@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -26,6 +27,12 @@ def pictures_of(task: Any, network: nn.Module, rows: torch.Tensor) -> list[Point
         return task.pictures(Answered(network, rows, part, outcome, part, part))
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """The networks of all tests are drawn."""
+    torch.manual_seed(0)
+
+
 def task_of(name: Any, classes: tuple[str, ...]) -> Any:
     return make_task(TaskSpec(name=name, targets=("y",), classes=classes), 2)
 
@@ -42,6 +49,8 @@ def grid_of(shown: Points) -> torch.Tensor:
 
 def test_the_line_of_two_classes_lies_at_the_threshold() -> None:
     task, network = task_of("binary", ("a", "b")), nn.Linear(2, 1)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[1.5, -1.0]]))  # so that the line crosses the rows
     task.threshold.fill_(0.8)
     rows = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     (shown,) = pictures_of(task, network, rows)
