@@ -155,3 +155,15 @@ def test_hashes_of_sealed_rows_that_are_no_numbers_are_damage(finished: Path, tm
     pl.DataFrame({"hash": column}).write_parquet(run / "sealed.parquet")
     with pytest.raises(RunError, match=r"sealed\.parquet' is missing or damaged"):
         handrail.load(run).test()
+
+
+@pytest.mark.parametrize(
+    "content", ['{"epoch": 1, "val_loss": 0.3}', '{"metrics": {}, "findings": [3], "training": {}}']
+)
+def test_figures_of_validation_rows_that_are_something_else_are_damage(
+    finished: Path, tmp_path: Path, content: str
+):
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "validation.json").write_text(content)
+    with pytest.raises(RunError, match=r"validation\.json' is damaged"):
+        handrail.load(run).test()

@@ -65,7 +65,10 @@ class RunRecord(Printable):
     @property
     def summary(self) -> dict[str, Any]:
         """Figures on validation rows, findings, how training went: `validation.json`."""
-        return read_json(self.folder.validation)
+        summary = read_json(self.folder.validation)
+        with explain_damage(self.folder.validation):
+            _ = summary["metrics"], summary["findings"], summary["training"]  # what everybody who asks reads
+        return summary
 
     @property
     def validation(self) -> dict[str, dict[str, float | None]]:
@@ -85,7 +88,8 @@ class RunRecord(Printable):
     @property
     def is_whole(self) -> bool:
         """Whether each part is a whole truth table, all rows that there can be: then nothing is sealed."""
-        return any(finding["name"] == "truth-table" for finding in self.summary["findings"])
+        with explain_damage(self.folder.validation):
+            return any(finding["name"] == "truth-table" for finding in self.summary["findings"])
 
     def openings(self) -> list[Opening]:
         """When these test rows, or most of them, were opened, by this run or any other; oldest first."""
