@@ -38,6 +38,15 @@ ANEW = {
     "storkey": "hopfield",
     "store": "modern_hopfield",
     "truth_table": "mcculloch_pitts",
+    "counting": "markov_chain",
+}
+# What they learn, and the settings for it, where it is no table of bits.
+SOURCES = {
+    "truth_table": ("toy:xor", {}),
+    "counting": (
+        "toy:chain,rows=60",
+        {"data.target": "text", "data.task": "next-token", "data.text.length": 9},
+    ),
 }
 
 
@@ -99,13 +108,8 @@ def test_lloyd_goes_on_from_the_centres_of_a_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rule", ANEW)
 def test_what_begins_anew_in_any_case_is_refused(rule: str, tmp_path: Path) -> None:
-    source = "toy:xor" if rule == "truth_table" else bits()
-    changes = {
-        "model": ANEW[rule],
-        "learning": rule,
-        "transfer.start": "elsewhere",
-        **(BITS if rule != "truth_table" else {}),
-    }
+    source, settings = SOURCES.get(rule, (bits(), BITS))
+    changes = {"model": ANEW[rule], "learning": rule, "transfer.start": "elsewhere", **settings}
     with pytest.raises(
         RecipeError, match=rf"transfer\.start: has no effect under learning\.{rule}, which begins anew"
     ):
@@ -117,7 +121,7 @@ def test_what_begins_anew_in_any_case_is_refused(rule: str, tmp_path: Path) -> N
     assert not (tmp_path / "run").exists()
 
 
-def test_the_two_lists_name_every_rule_that_needs_no_target() -> None:
+def test_the_two_lists_name_every_rule_that_begins_anew_or_needs_no_target() -> None:
     anew = {name for name, entry in available("rule").items() if getattr(entry.target, "begins_anew", False)}
     assert anew == set(ANEW)
     alone = {entry.name for entry in available("model").values() if hasattr(entry.target, "alone")}
