@@ -80,10 +80,8 @@ def check_same_recipe(folder: Folder, recipe: Recipe) -> None:
     if not folder.first_recipe.exists():
         return
     first = read_json(folder.first_recipe)
-    try:
+    with explain_damage(folder.first_recipe):
         first["data"]["read"]["allow_pickle"] = False  # as `Recipe.plain` writes it
-    except (KeyError, TypeError) as error:
-        raise RunError(f"'{folder.first_recipe}' is damaged: it holds no recipe.") from error
     before, now = _flatten(first), _flatten(recipe.plain())
     may_move = {f"data.{name}" for name in SOURCES}
     changed = [name for name in now if now[name] != before.get(name) and name not in may_move]
