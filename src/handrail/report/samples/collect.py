@@ -103,11 +103,13 @@ def _network_pictures(pipeline: Pipeline, part: Part) -> list[Picture]:
 
     Of replicas, those of the first that answers.
     """
-    shown = pipeline.decoder.network_pictures(first_of(pipeline.network), pipeline.encoder)
-    model: Any = model_in(first_of(pipeline.network))
-    rows = encode(pipeline, part.pick(np.arange(min(len(part), _WATCHED))))
-    if hasattr(model, "activity") and isinstance(rows, Tensor):
-        shown += model.activity(model_inputs(pipeline.network, rows.to(pipeline.device)))
+    network = first_of(pipeline.network)
+    shown = pipeline.decoder.network_pictures(network, pipeline.encoder)
+    model: Any = model_in(network)
+    if hasattr(model, "activity"):
+        rows = encode(pipeline, part.pick(np.arange(min(len(part), _WATCHED))))
+        assert isinstance(rows, Tensor)
+        shown += model.activity(model_inputs(network, rows.to(pipeline.device)))
     return shown
 
 
