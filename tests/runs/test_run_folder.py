@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import handrail
 from handrail.errors import HandrailError, RunError
+from handrail.runs.environment import check_same_recipe
 from handrail.runs.lock import LOCK, hold
 from handrail.tools.files import sweep
 
@@ -167,3 +168,12 @@ def test_figures_of_validation_rows_that_are_something_else_are_damage(
     (run / "validation.json").write_text(content)
     with pytest.raises(RunError, match=r"validation\.json' is damaged"):
         handrail.load(run).test()
+
+
+@pytest.mark.parametrize("content", ["[]", '{"epoch": 1}', '{"data": "elsewhere"}'])
+def test_a_first_recipe_that_is_none_is_damage(finished: Path, tmp_path: Path, content: str):
+    run = handrail.load(shutil.copytree(finished, tmp_path / "run"))
+    run.folder.first_recipe.parent.mkdir(exist_ok=True)
+    run.folder.first_recipe.write_text(content)
+    with pytest.raises(RunError, match=r"recipe\.json' is damaged"):
+        check_same_recipe(run.folder, run.recipe)
