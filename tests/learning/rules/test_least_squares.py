@@ -278,6 +278,9 @@ def test_a_ridge_for_each_epoch_from_the_strongest_on() -> None:
         errors = (model(inputs) - targets).detach().square()
         before = float((errors * weights[:, None]).sum() / (3 * weights.sum()))
     assert rule.finished
+    rule.step(model, Batch(inputs, targets, weights))  # a step more changes nothing
+    rule.end_epoch(model)
+    assert rule.tried == 13
 
 
 def test_it_goes_on_where_it_was_among_the_ridges() -> None:

@@ -112,13 +112,15 @@ class LeastSquares(Rule):
     def _measures(self, loss: Tensor) -> Measures:
         if len(self.ridges) == 1:
             return {"loss": loss}
-        return {"loss": loss, _NAME: loss.new_tensor(math.log10(self.ridges[self.tried]))}
+        ridge = self.ridges[min(self.tried, len(self.ridges) - 1)]  # the last one, once all were tried
+        return {"loss": loss, _NAME: loss.new_tensor(math.log10(ridge))}
 
     def _loss(self) -> Tensor:
         """Of the training rows by the present weights: Σt² − 2·Wᵀm + WᵀΦᵀΦW, over their number."""
-        weights = self.head.weight.detach().double().T
-        bias = self.moment[-1:] * 0 if self.head.bias is None else self.head.bias.detach().double()[None]
-        solution = torch.cat([weights, bias])
+        solution = torch.zeros_like(self.moment)
+        solution[:-1] = self.head.weight.T
+        if self.head.bias is not None:
+            solution[-1] = self.head.bias
         error = self.squares - 2 * (solution * self.moment).sum() + (solution * (self.gram @ solution)).sum()
         return error.clamp_min(0) / self.total
 
