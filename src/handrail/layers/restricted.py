@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -78,6 +79,23 @@ class RestrictedMachine(EnergyModel):
     @abstractmethod
     def bias_sums(self, h: Float[Tensor, "rows units"]) -> Tensor:
         """The sum over the rows, and over the places that share a bias, for each hidden bias."""
+
+    @abstractmethod
+    def pseudo_likelihood(
+        self, v: Float[Tensor, "rows visible"], units: Sequence[int]
+    ) -> Float[Tensor, " rows"]:
+        """Σᵢ log p(vᵢ | the others) over these binary visible units, scaled up to all."""
+
+    @abstractmethod
+    def hyvarinen(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
+        """Minus Hyvärinen's score, of Gaussian visible units."""
+
+    def judge(
+        self, v: Float[Tensor, "rows visible"], units: Sequence[int] | None = None
+    ) -> Float[Tensor, " rows"]:
+        if self.visible == "gaussian":
+            return self.hyvarinen(v)
+        return self.pseudo_likelihood(v, self.judged.tolist() if units is None else units)
 
     def visible_term(
         self, v: Float[Tensor, "rows visible"], bias: Float[Tensor, " visible"]

@@ -178,14 +178,7 @@ class ConvRBM(RestrictedMachine):
         parts = [torch.logsumexp(-double.free_energy(some), dim=0) for some in states]
         return float(torch.logsumexp(torch.stack(parts), dim=0))
 
-    def judge(
-        self, v: Float[Tensor, "rows visible"], units: Sequence[int] | None = None
-    ) -> Float[Tensor, " rows"]:
-        if self.visible == "gaussian":
-            return self._hyvarinen(v)
-        return self._pseudo_likelihood(v, self.judged.tolist() if units is None else units)
-
-    def _pseudo_likelihood(
+    def pseudo_likelihood(
         self, v: Float[Tensor, "rows visible"], units: Sequence[int]
     ) -> Float[Tensor, " rows"]:
         maps, biases = self._maps(self.hidden_input(v)), self.visible_biases
@@ -218,7 +211,7 @@ class ConvRBM(RestrictedMachine):
         start = kernel - 1 - (place - first)
         return slice(begin, end), first - begin, slice(start, start + last - first + 1)
 
-    def _hyvarinen(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
+    def hyvarinen(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
         """Units of a block exclude each other, so that their inputs' covariances count, too."""
         inputs = self.hidden_input(v)
         means = self.hidden_mean(inputs)

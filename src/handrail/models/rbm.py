@@ -76,13 +76,6 @@ class RBM(RestrictedMachine):
     def set_visible_bias(self, bias: Float[Tensor, " visible"]) -> None:
         self.visible_bias.copy_(bias)
 
-    def judge(
-        self, v: Float[Tensor, "rows visible"], units: Sequence[int] | None = None
-    ) -> Float[Tensor, " rows"]:
-        if self.visible == "gaussian":
-            return self._hyvarinen(v)
-        return self._pseudo_likelihood(v, self.judged.tolist() if units is None else units)
-
     def hidden_input(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, "rows units"]:
         return torch.addmm(self.hidden_bias, v, self.weights)
 
@@ -186,7 +179,7 @@ class RBM(RestrictedMachine):
     def _double(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.weights.double(), self.visible_bias.double(), self.hidden_bias.double()
 
-    def _pseudo_likelihood(
+    def pseudo_likelihood(
         self, v: Float[Tensor, "rows visible"], units: Sequence[int]
     ) -> Float[Tensor, " rows"]:
         inputs, total = self.hidden_input(v), v.new_zeros(len(v))
@@ -198,7 +191,7 @@ class RBM(RestrictedMachine):
             total = total + value * odds - functional.softplus(odds)
         return total * (v.shape[1] / len(units))
 
-    def _hyvarinen(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
+    def hyvarinen(self, v: Float[Tensor, "rows visible"]) -> Float[Tensor, " rows"]:
         inputs = self.hidden_input(v)
         first = self.visible_bias - v + self.kind.mean(inputs) @ self.weights.T
         second = self.kind.slope(inputs) @ self.weights.square().sum(dim=0) - v.shape[1]
