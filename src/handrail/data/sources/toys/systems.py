@@ -42,19 +42,17 @@ def mackey_glass(
 
 def _integrate(start: Float[np.ndarray, " past"], tau: int, rows: int) -> Float[np.ndarray, " rows"]:
     delay, size = tau * _INNER, 1 / _INNER
-    y = np.empty(len(start) + rows * _INNER)
-    y[: len(start)] = start
-    values = y.tolist()  # plain numbers are quicker one by one
+    values = start.tolist()  # plain numbers are quicker one by one
 
     def slope(now: float, past: float) -> float:
         return 0.2 * past / (1 + past**10) - 0.1 * now
 
-    for place in range(len(start) - 1, len(y) - 1):
-        now, past, next_past = values[place], values[place - delay], values[place - delay + 1]
+    for _ in range(rows * _INNER):
+        now, past, next_past = values[-1], values[-1 - delay], values[-delay]
         middle = (past + next_past) / 2
         first = slope(now, past)
         second = slope(now + size / 2 * first, middle)
         third = slope(now + size / 2 * second, middle)
         fourth = slope(now + size * third, next_past)
-        values[place + 1] = now + size / 6 * (first + 2 * second + 2 * third + fourth)
+        values.append(now + size / 6 * (first + 2 * second + 2 * third + fourth))
     return np.array(values[len(start) - 1 + _INNER :: _INNER])
