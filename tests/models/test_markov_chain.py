@@ -98,14 +98,6 @@ def test_counts_come_back_with_the_weights():
     assert torch.equal(model(x), other(x))
 
 
-def test_the_share_of_contexts_that_were_never_seen():
-    model = counted(4, stream())
-    shares = model.unseen(stream(43)[40:, :-1])
-    assert shares[0] == shares[1] == 0
-    assert bool((shares.diff() >= 0).all())
-    assert shares[4] > 0.3
-
-
 @pytest.mark.parametrize(
     ("order", "length", "tokens", "message"),
     [

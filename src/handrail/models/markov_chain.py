@@ -147,14 +147,6 @@ class MarkovChain(nn.Module):
         found = vectors[:, (values - 1).abs().argmin()].real
         return found / found.sum()
 
-    def unseen(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, " sizes"]:
-        """For each size of context the share of steps whose context was never seen."""
-        shares = []
-        for size, (contexts, there) in enumerate(self._contexts(x)):
-            _, kinds, _ = self._found(size, contexts.flatten(), there.flatten())
-            shares.append(1 - (kinds > 0).double().sum() / there.sum().clamp_min(1))
-        return torch.stack(shares)
-
 
 def _check(inputs: TokenShape, outputs: StepShape, order: int) -> None:
     problems = []
