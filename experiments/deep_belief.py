@@ -7,7 +7,7 @@ machines and unrolled, beside the same network from random weights and PCA with 
 learned once for each seed, which draws the labels and the weights; the 10,000 test pictures are sealed, and
 are opened when all trainings have ended. Differences are paired by seed, with Student's interval of 95 %.
 
-    HANDRAIL_DATA=folder python experiments/deep_belief.py [--most 20000 --epochs 10 --tuning 40 --seeds 5]
+    HANDRAIL_DATA=folder python experiments/deep_belief.py [--most 20000 --epochs 10 --tuning 30 --seeds 4]
 
 Writes `benchmarks/results/deep_belief.md`.
 
@@ -15,7 +15,6 @@ Sources: Hinton, Osindero & Teh 2006; Hinton & Salakhutdinov 2006
 """
 
 import argparse
-import gzip
 import os
 import platform
 import tempfile
@@ -26,26 +25,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from scipy.stats import t
 
 import handrail
+from handrail.data.sources.media.idx import read_idx_pair
 
 ROOT = Path(__file__).parents[1]
 LABELS, HELD, CODE = 500, 500, 30
 Results = Mapping[str, Float[np.ndarray, " seeds"]]
 
 
-def read_idx(path: Path, offset: int) -> UInt8[np.ndarray, " bytes"]:
-    """The bytes of an IDX file behind its head."""
-    with gzip.open(path) as file:
-        return np.frombuffer(file.read(), np.uint8, offset=offset)
-
-
 def mnist(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Pictures and labels of a part."""
-    pictures = read_idx(folder / f"{name}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
-    return pictures, read_idx(folder / f"{name}-labels-idx1-ubyte.gz", 8)
+    return read_idx_pair(*(folder / f"{name}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")))
 
 
 def write_parts(data: Path, folder: Path, *, most: int, seed: int) -> dict[str, str]:

@@ -15,7 +15,6 @@ Sources: Lillicrap et al. 2016; Nøkland 2016; Scellier & Bengio 2017; Hinton 20
 """
 
 import argparse
-import gzip
 import os
 import platform
 import statistics
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 
 import handrail
+from handrail.data.sources.media.idx import read_idx_pair
 from handrail.training.callbacks import read_records
 
 ROOT = Path(__file__).parents[1]
@@ -75,19 +75,13 @@ class Found:
     angles: np.ndarray
 
 
-def read_idx(path: Path, offset: int) -> np.ndarray:
-    """The bytes of an IDX file behind its head."""
-    with gzip.open(path) as file:
-        return np.frombuffer(file.read(), np.uint8, offset=offset)
-
-
 def write_parts(mnist: Path, folder: Path, *, most: int) -> dict[str, str]:
     """Pictures and labels of each part, as files by the names of a recipe."""
     parts = {}
     for part, name in (("source", "train"), ("test", "t10k")):
-        pictures = read_idx(mnist / f"{name}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)[:most]
-        labels = read_idx(mnist / f"{name}-labels-idx1-ubyte.gz", 8)[:most].astype(np.int64)
-        parts[part] = (pictures, labels)
+        files = (mnist / f"{name}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1"))
+        pictures, labels = read_idx_pair(*files)
+        parts[part] = (pictures[:most], labels[:most].astype(np.int64))
     pictures, labels = parts["source"]
     held = min(VALIDATION, len(labels) // 6)
     parts |= {"source": (pictures[:-held], labels[:-held]), "validation": (pictures[-held:], labels[-held:])}
