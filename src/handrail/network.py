@@ -42,7 +42,7 @@ def model_in(network: nn.Module) -> nn.Module:
     """The model within a network, whatever stands around it; of replicas, of the first that answers."""
     from handrail.layers.precision import Lowered
 
-    network = _answering(network)
+    network = answering_in(network)[0]
     inner = network.model if isinstance(network, Network) else network
     return inner.network if isinstance(inner, Lowered) else inner
 
@@ -52,15 +52,16 @@ def models_in(network: nn.Module) -> list[nn.Module]:
     return [model_in(each) for each in getattr(network, "members", [network])]
 
 
+def answering_in(network: nn.Module) -> list[nn.Module]:
+    """The networks whose scores are the answers: a single one itself, or the replicas that answer."""
+    whole: Any = network
+    return [whole.members[place] for place in whole.answering] if hasattr(whole, "answering") else [network]
+
+
 def model_inputs(network: nn.Module, inputs: Any) -> Any:
     """What the model within a network is given for encoded rows."""
-    network = _answering(network)
+    network = answering_in(network)[0]
     return network.before(inputs) if isinstance(network, Network) else inputs
-
-
-def _answering(network: Any) -> nn.Module:
-    """Of replicas the first that answers; a single network itself."""
-    return network.members[network.answering[0]] if hasattr(network, "answering") else network
 
 
 def whole_network(

@@ -72,12 +72,12 @@ def test_a_forecast_chooses_its_ridge_on_validation_rows(tmp_path):
 
 def free_run(model: EchoState, x: torch.Tensor, steps: int) -> torch.Tensor:
     """What comes next by its own answers `[rows, steps]`, in double precision."""
-    state, last, matrix = model.reservoir(x), x[:, :, -1].double(), model.reservoir.matrix()
+    state, last = model.reservoir(x), x[:, :, -1].double()
     answers = []
     for _ in range(steps):
         last = model.head(torch.cat([state.T, last], dim=1))
         answers.append(last[:, 0])
-        state = model.reservoir.step(state, last, matrix)
+        state = model.reservoir(last.unsqueeze(2), state)
     return torch.stack(answers, dim=1)
 
 

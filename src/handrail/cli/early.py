@@ -71,5 +71,5 @@ def look_at(source: str, limits: Limits | None = None) -> None:
 def _is_small(recipe: DataRecipe) -> bool:
     """Whether all sources are small tables in files, whose rows are no windows, pictures or passages."""
     sources = [Path(str(place)) for name in SOURCES if (place := getattr(recipe, name)) is not None]
-    usual = recipe.task not in ("forecast", "next-token") and recipe.stream is not True
+    usual = not recipe.is_forecast and recipe.task != "next-token" and recipe.stream is not True
     return usual and all(path.is_file() and path.stat().st_size <= _SMALL for path in sources)

@@ -43,7 +43,8 @@ class TaskSpec(BaseModel):
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
     in runs of earlier versions, whose answers are the classes as text. label: where no target is learned, the
-    column that no rule sees and that helps to judge. as_written: whether labels that differ
+    column that no rule sees and that helps to judge. free_run: whether a forecast goes on from its own
+    answers, one step after the other. as_written: whether labels that differ
     in case, white space or a final dot are different classes. ignored: values of masks that are no class, and
     count nowhere.
     """
@@ -59,6 +60,7 @@ class TaskSpec(BaseModel):
     why: str = ""
     horizon: int = 0
     season: int = 0
+    free_run: bool = False
     as_written: bool = False
 
     @classmethod

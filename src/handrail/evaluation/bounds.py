@@ -193,7 +193,7 @@ def _reach_in_time(terms: np.ndarray, form: Ratio, setting: Setting) -> tuple[fl
         )
     if form.target is not None and setting.rows < _BLOCKS_R2 * setting.block:
         return NoInterval(
-            f"R² needs the variance of the series itself, and {_BLOCKS_R2:,} times the horizon in rows; "
+            f"the variance of the series itself is needed, and {_BLOCKS_R2:,} times the horizon in rows; "
             f"there are {setting.rows:,}"
         )
     spread = dependent_spread(terms, blocks)

@@ -23,6 +23,8 @@ DESCRIPTIONS: dict[str, str] = {
     "mae": "Mean absolute error, in the target's units; mean over outputs.",
     "mase": "Mean absolute error over that of repeating the last season (without one, the last value) on "
     "training rows; below 1 is better.",
+    "nrmse": "Root of the mean squared error at the last step of a free run over the variance there; "
+    "1 as the mean; root of the mean over targets.",
     "dice": "Overlap: twice the shared area over the sum of the predicted and the true area; "
     "mean over the classes.",
     "iou": "Shared area over the area of both together (Jaccard); mean over the classes.",
@@ -61,7 +63,7 @@ DESCRIPTIONS: dict[str, str] = {
 }
 _LOWER_IS_BETTER = frozenset(
     (
-        *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase"),
+        *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nrmse"),
         *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
         *("false_recall", "reconstruction_error", "map_error", "quantisation_error", "topographic_error"),
     )

@@ -45,6 +45,7 @@ class Predictions:
         labels: decided class codes `[rows]` or 0/1 `[rows, labels]`; the threshold is already applied.
         scale: for forecasts, what the absolute errors of each output are divided by (MASE).
         block: how many neighbouring rows belong together.
+        free_run: steps of each target that a forecast went on by itself; the error at the last is measured.
 
     Raises: `DataError` when the shapes or codes do not fit each other.
     """
@@ -57,6 +58,7 @@ class Predictions:
     classes: tuple[str, ...] = ()
     scale: np.ndarray | None = None
     block: int = 1
+    free_run: int = 0
 
     def __post_init__(self) -> None:
         check_task(self.task)
@@ -96,7 +98,15 @@ class Predictions:
 
     def names(self) -> list[str]:
         names = metric_names(self.task, self.width)
+        names = ["nrmse", *names] if self.free_run else names
         return names if self.scale is None else ["mase", *names]
+
+    @property
+    def at_the_end(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a free run the truth and the values at its last step `[rows, targets]`."""
+        assert self.values is not None
+        last = slice(self.free_run - 1, None, self.free_run)
+        return self.truth[:, last].astype(np.float64), self.values[:, last].astype(np.float64)
 
     def sides(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         """Each class against the others, or each label: (true?, predicted?, probability or None).
@@ -162,6 +172,9 @@ def _regression(predictions: Predictions) -> dict[str, float]:
     }
     if predictions.scale is not None:
         metrics["mase"] = float((np.abs(values - truth) / predictions.scale).mean())
+    if predictions.free_run:
+        r2 = sk.r2_score(*predictions.at_the_end) if varies else np.nan
+        metrics["nrmse"] = float(np.sqrt(1 - r2))
     return metrics
 
 

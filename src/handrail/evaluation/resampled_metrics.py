@@ -79,6 +79,8 @@ def _regression(predictions: Predictions) -> Statistic:
     error = np.ascontiguousarray((predictions.values - truth).T)  # [outputs, rows]
     centred = np.ascontiguousarray((truth - truth.mean(axis=0)).T)
     absolute, squared, centred_squared = np.abs(error), error**2, centred**2
+    ahead = predictions.free_run
+    last = slice(ahead - 1, None, ahead) if ahead else slice(0)
     in_scale = None if predictions.scale is None else absolute / predictions.scale[:, None]
 
     def statistic(weights: Weights) -> Metrics:
@@ -87,10 +89,12 @@ def _regression(predictions: Predictions) -> Statistic:
         power = centred_squared @ weights
         variance = power - (centred @ weights) ** 2 / total
         variance[variance <= 1e-12 * power] = np.nan  # a single value was drawn: R² is undefined
+        unexplained = residual / variance
         return {
             "mae": (absolute @ weights / total).mean(axis=0),
             "rmse": np.sqrt(residual / total).mean(axis=0),
-            "r2": (1.0 - residual / variance).mean(axis=0),
+            "r2": 1.0 - unexplained.mean(axis=0),
+            **({"nrmse": np.sqrt(unexplained[last].mean(axis=0))} if ahead else {}),
             **({} if in_scale is None else {"mase": (in_scale @ weights / total).mean(axis=0)}),
         }
 

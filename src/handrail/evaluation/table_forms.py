@@ -159,19 +159,31 @@ def _rmse(predictions: Predictions) -> Form:
 
 
 def _r2(predictions: Predictions) -> Form:
+    """The complement of the unexplained share."""
+    top, bottom = _unexplained(*_errors(predictions))
+    target = None
+    if predictions.block > 1 or predictions.scale is not None:
+        target = predictions.truth[:, 0].astype(np.float64)
+    return Ratio(top, bottom, outer="complement", target=target)
+
+
+def _nrmse(predictions: Predictions) -> Form:
+    """The root of the unexplained share at the last step."""
+    truth, values = predictions.at_the_end
+    return Ratio(*_unexplained(truth, values - truth), power=0.5, target=truth[:, 0])
+
+
+def _unexplained(truth: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """1 − R² is the mean over outputs of S / T, which moves as Σ_o e² / T over Σ_o S·(y − ȳ)² / T² does."""
-    truth, error = _errors(predictions)
     squared, spread = error**2, (truth - truth.mean(axis=0)) ** 2
     residual, variance = squared.mean(axis=0), spread.mean(axis=0)
     unexplained = float((residual / variance).mean())
     top = (squared / variance).mean(axis=1)
-    bottom = (spread * residual / variance**2).mean(axis=1) / max(unexplained, 1e-300)
-    target = truth[:, 0] if predictions.block > 1 or predictions.scale is not None else None
-    return Ratio(top, bottom, outer="complement", target=target)
+    return top, (spread * residual / variance**2).mean(axis=1) / max(unexplained, 1e-300)
 
 
 Maker = Callable[[Predictions], Form]
-_REGRESSION: dict[str, Maker] = {"mae": _mae, "mase": _mase, "rmse": _rmse, "r2": _r2}
+_REGRESSION: dict[str, Maker] = {"mae": _mae, "mase": _mase, "rmse": _rmse, "nrmse": _nrmse, "r2": _r2}
 _CLASSES: dict[str, Maker] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,

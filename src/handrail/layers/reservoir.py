@@ -1,6 +1,7 @@
 """A reservoir: units that are connected at random, remember what was put in, and are never taught."""
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -58,24 +59,28 @@ class Reservoir(nn.Module):
         radius = largest_eigenvalue(self.matrix())
         self.weights.mul_(spectral_radius / radius if radius else 0.0)
         if spectral_radius >= 1:
-            self._refuse_long_memory(channels, spectral_radius)
+            self._refuse_long_memory(spectral_radius)
 
     def forward(
         self, x: Float[Tensor, "rows channels steps"], state: Float[Tensor, "units rows"] | None = None
     ) -> Float[Tensor, "units rows"]:
         """The state after all steps; `state`: to begin with."""
-        state = x.new_zeros(self.units, len(x), dtype=torch.float64) if state is None else state
-        matrix = self.matrix()
-        for step in range(x.shape[2]):
-            state = self.step(state, x[:, :, step].double(), matrix)
-        return state
+        *_, last = self.states(x, state)
+        return last
 
-    def step(
-        self, state: Float[Tensor, "units rows"], u: Float[Tensor, "rows channels"], matrix: Tensor
-    ) -> Float[Tensor, "units rows"]:
-        """One step on; `matrix` as `matrix()` gives it."""
-        inner = torch.addmm(self.biases, self.input_weights, u.T).add_(matrix @ state).tanh_()
-        return inner if self.leak == 1 else torch.lerp(state, inner, self.leak)
+    def states(
+        self, x: Float[Tensor, "rows channels steps"], state: Float[Tensor, "units rows"] | None = None
+    ) -> Iterator[Float[Tensor, "units rows"]]:
+        """The state after each step; `state`: to begin with."""
+        matrix = self.matrix()
+        for u in x.double().unbind(dim=2):
+            inner = torch.addmm(self.biases, self.input_weights, u.T)
+            if state is not None:
+                inner.add_(matrix @ state)
+            inner.tanh_()
+            rest = torch.zeros_like(inner) if state is None else state
+            state = inner if self.leak == 1 else torch.lerp(rest, inner, self.leak)
+            yield state
 
     def matrix(self) -> Tensor:
         """W `[units, units]` as its few connections, by which a step is several times as quick."""
@@ -93,10 +98,16 @@ class Reservoir(nn.Module):
         """Those of W."""
         return np.linalg.eigvals(self.matrix().to_dense().cpu().numpy()).astype(np.complex128)
 
-    def _refuse_long_memory(self, channels: int, spectral_radius: float) -> None:
-        noise = torch.randn(1, channels, _WATCHED, generator=torch.Generator().manual_seed(0))
-        begun = torch.ones(self.units, 1, dtype=torch.float64)
-        apart = float((self(noise, begun) - self(noise, -begun)).abs().max()) / 2
+    def remembers(self, steps: int) -> float:
+        """How far two states are apart after so many steps of noise, as a share of their first distance."""
+        units, channels = self.input_weights.shape
+        noise = torch.randn(1, channels, steps, generator=torch.Generator().manual_seed(0))
+        begun = torch.ones(units, 1, dtype=torch.float64, device=self.input_weights.device)
+        noise = noise.to(begun.device)
+        return float((self(noise, begun) - self(noise, -begun)).abs().max()) / 2
+
+    def _refuse_long_memory(self, spectral_radius: float) -> None:
+        apart = self.remembers(_WATCHED)
         if apart > _APART:
             raise RecipeError(
                 f"model.echo_state.spectral_radius: found {spectral_radius:g}, at which the network does not "

@@ -1,5 +1,6 @@
 """The echo state network: a reservoir that is never taught, and a linear readout of its state."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +15,9 @@ from handrail.components.pictures import Lines, Picture, Points
 from handrail.layers.reservoir import Reservoir
 from handrail.shapes import InputShape, SeriesShape
 
+Carried = tuple[Float[Tensor, "units rows"], Float[Tensor, "rows channels"]]
+
+_FORGOTTEN = 1e-3
 _ROWS_AT_ONCE = 1024
 _SHOWN = 8  # units
 _CIRCLE = 200  # points
@@ -68,7 +72,7 @@ class EchoState(nn.Module):
             bias_scale=bias_scale,
             degree=degree,
         )
-        self.summary = summary
+        self.summary, self.length = summary, inputs.length
         self.head = nn.Linear(units + inputs.channels, outputs, dtype=torch.float64)
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows outputs"]:
@@ -78,13 +82,29 @@ class EchoState(nn.Module):
         """What the readout is given: states, then inputs."""
         if self.summary == "last":
             return torch.cat([self.reservoir(x).T, x[:, :, -1].double()], dim=1)
-        total, matrix = 0.0, self.reservoir.matrix()
-        state = x.new_zeros(self.reservoir.units, len(x), dtype=torch.float64)
-        for step in range(x.shape[2]):
-            state = self.reservoir.step(state, x[:, :, step].double(), matrix)
-            total = total + state
-        assert isinstance(total, Tensor)
+        total = functools.reduce(torch.add, self.reservoir.states(x))
         return torch.cat([total.T / x.shape[2], x.double().mean(dim=2)], dim=1)
+
+    @functools.cached_property
+    def carries(self) -> bool:
+        """Whether a state after a series is as it would be after a longer one, so that it can go on from it.
+
+        That is, whether nothing that came before is remembered beyond 10⁻³; see `handrail.tasks.dynamics`.
+        """
+        return self.summary == "last" and self.reservoir.remembers(self.length) < _FORGOTTEN
+
+    def begin(self, x: Float[Tensor, "rows channels length"]) -> Carried:
+        """The state after a series, and its last input."""
+        return self.reservoir(x), x[:, :, -1]
+
+    def go_on(self, state: Carried, x: Float[Tensor, "rows channels steps"]) -> Carried:
+        """As `begin`, after further steps."""
+        return self.reservoir(x, state[0]), x[:, :, -1]
+
+    def read(self, state: Carried) -> Float[Tensor, "rows outputs"]:
+        """Scores of a state."""
+        units, last = state
+        return self.head(torch.cat([units.T, last.double()], dim=1)).to(last.dtype)
 
     def pictures(self, shape: InputShape) -> Sequence[Picture]:
         """The eigenvalues of the connections."""
@@ -101,11 +121,7 @@ class EchoState(nn.Module):
     @torch.no_grad()
     def activity(self, x: Float[Tensor, "rows channels length"]) -> Sequence[Picture]:
         """The states of some units over the first row."""
-        matrix, states = self.reservoir.matrix(), []
-        state = x.new_zeros(self.reservoir.units, 1, dtype=torch.float64)
-        for step in range(x.shape[2]):
-            state = self.reservoir.step(state, x[:1, :, step].double(), matrix)
-            states.append(state[:_SHOWN, 0])
+        states = [state[:_SHOWN, 0] for state in self.reservoir.states(x[:1])]
         curves = torch.stack(states, dim=1).cpu().numpy()
         named = {f"unit {number}": curve for number, curve in enumerate(curves, start=1)}
         note = f"{len(curves)} of {self.reservoir.units:,} units, from rest, while the first row is read."

@@ -65,9 +65,10 @@ class Pipeline(nn.Module):
 
     def forward(self, *raw: Tensor) -> Any:
         """Answers for raw rows: a table's numbers, codes and moments, or encoded rows of another kind."""
+        network = self.decoder.in_use(self.network)
         if isinstance(self.encoder, TableEncoder):
-            return self.decoder(self.network(self.encoder(*raw)))
-        return self.decoder(self.network(raw[0] if len(raw) == 1 else raw))
+            return self.decoder(network(self.encoder(*raw)))
+        return self.decoder(network(raw[0] if len(raw) == 1 else raw))
 
     @property
     def task(self) -> TaskSpec:
@@ -86,7 +87,7 @@ class Pipeline(nn.Module):
     def answers(self, features: pl.DataFrame, stores: Stores | None = None) -> np.ndarray:
         """Probabilities `[rows, classes]` or values `[rows, outputs]` of typed features."""
         rows = self.encoder.rows(features, stores or {})
-        return self.decoder(all_scores(self.network, rows)).cpu().numpy()
+        return self.decoder(all_scores(self.decoder.in_use(self.network), rows)).cpu().numpy()
 
     def outcome(self, part: Part) -> Outcome:
         return self.decoder.outcome(self.network, self.rows(part), part)

@@ -62,9 +62,9 @@ def idle_for_rule(optimizer: str, schedule: Any, clip: Any, *, rule: str = "grad
 
 
 def _idle_forecast(data: Any) -> Iterator[str]:
-    if data.task != "forecast":
+    if not data.is_forecast:
         for name in _given(data.forecast):
-            advice = "leave it out, or set data.task: forecast"
+            advice = "leave it out, or set data.task: forecast or dynamics"
             yield f"data.forecast.{name}: has no effect on the task {data.task}; {advice}."
     elif data.missing:
         advice = "data.read.missing reads words as missing in all columns"
@@ -85,8 +85,8 @@ def _idle_split(data: Any) -> Iterator[str]:
 
 def _without_chance(data: Any) -> str:
     """Why no row is drawn at random; empty where some are."""
-    if data.task == "forecast":
-        return "on the task forecast, which is divided in time"
+    if data.is_forecast:
+        return f"on the task {data.task}, which is divided in time"
     if data.split.method in ("order", "time", "column"):
         return f"with method: {data.split.method}"
     if data.validation is not None and data.test is not None:

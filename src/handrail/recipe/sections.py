@@ -129,7 +129,8 @@ class Audio(_Settings):
 class Forecast(_Settings):
     """What a forecast sees and says, counted in rows of the table, which stand in the order of time.
 
-    history: rows that the network sees. horizon: rows ahead that it predicts. season: rows after which the
+    history: rows that the network sees. horizon: rows ahead that it predicts; in the task `dynamics` it says
+    one row, and goes on from its own answers so far. season: rows after which the
     series repeats itself (24 for hours, 7 for days, 12 for months); `auto` finds it in the training rows.
     stride: rows between two training windows. gaps: `fill` puts a row without values in the place of each
     step that is missing between two dates; `auto` does where that leaves enough windows without one. Both let
@@ -190,6 +191,7 @@ class DataRecipe(Section):
         "mask",
         "boxes",
         "forecast",
+        "dynamics",
         "next-token",
         "sequence",
         "clusters",
@@ -221,6 +223,11 @@ class DataRecipe(Section):
     audio: Audio = Audio()
     forecast: Forecast = Forecast()
     augment: Literal["auto"] | list[Any] = "auto"
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether a row is a window on a series: the tasks `forecast` and `dynamics`."""
+        return self.task in ("forecast", "dynamics")
 
 
 class ObjectiveRecipe(Section):

@@ -1,7 +1,7 @@
 """What the command line prints: runs and findings."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handrail.data.columns.schema import Column
@@ -27,7 +27,7 @@ _SHOWN = {
     "binary": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
     "multi-class": ("accuracy", "balanced_accuracy", "f1", "log_loss"),
     "multi-label": ("accuracy", "f1", "roc_auc", "log_loss"),
-    "regression": ("mase", "r2", "rmse", "mae"),
+    "regression": ("mase", "nrmse", "r2", "rmse", "mae"),
     "mask": ("dice", "iou", "pixel_accuracy"),
     "boxes": ("map_50", "map_50_95", "recall_50"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
@@ -62,7 +62,7 @@ def run_summary(run: RunRecord) -> str:
     replicas = replicas_in(summary)
     times = f" in each of {len(replicas.members)} replicas" if replicas else ""
     lines = [
-        f"{run.recipe.name}: {_task_line(task['name'], task['targets'], task['why'])}",
+        f"{run.recipe.name}: {_task_line(task)}",
         f"{rows['train']:,} training rows, {rows['validation']:,} validation rows, {rows['test']:,} "
         f"{'' if run.is_whole else 'sealed '}test rows; {wording.inputs(training['inputs'])}, "
         f"{training['parameters']:,} parameters{times}",
@@ -75,9 +75,11 @@ def run_summary(run: RunRecord) -> str:
     return "\n".join([*beginning, *_figures("validation", task, summary)])
 
 
-def _task_line(name: str, targets: Sequence[str], why: str) -> str:
-    target = f", target {list_some(targets, most=6, last=' and ')}" if targets else ""
-    return f"{name}{target} ({why})"
+def _task_line(task: Mapping[str, Any]) -> str:
+    if task.get("horizon"):
+        return f"{wording.forecast_of(task)}, {plural(task['horizon'], 'row')} ahead"
+    names = list_some(task["targets"], most=6, last=" and ")
+    return f"{task['name']}{', target ' if names else ''}{names} ({task['why']})"
 
 
 def test_summary(run: RunRecord, tested: dict[str, Any]) -> str:
@@ -195,7 +197,7 @@ def findings_text(data: Dataset, findings: Sequence[Finding]) -> str:
     width = max((len(column.name) for column in columns), default=0)
     listed = [f"  {each.name.ljust(width)}  {each.kind.ljust(10)}  {each.why}" for each in columns]
     lines = [
-        *fold(f"{data.source}: {_task_line(data.task.name, data.task.targets, data.task.why)}"),
+        *fold(f"{data.source}: {_task_line(data.task.model_dump())}"),
         f"{len(data.train):,} training, {len(data.validation):,} validation, {data.sealed.rows:,} test rows",
         *fold_all(data.notes),
         "",

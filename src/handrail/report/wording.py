@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from handrail.tools.words import plural
+from handrail.tools.words import list_some, plural
 
 _NAMES = {
     "top_3_accuracy": "top-3 accuracy",
@@ -18,6 +18,7 @@ _NAMES = {
     "rmse": "RMSE",
     "mae": "MAE",
     "mase": "MASE",
+    "nrmse": "NRMSE at the end",
     "dice": "Dice",
     "iou": "IoU",
     "map_50": "mAP@0.5",
@@ -53,6 +54,12 @@ def of_positive(name: str, label: str, positive: str | None) -> str:
 def positive_class(task: Mapping[str, Any]) -> str | None:
     """The positive one of two classes, also in runs of earlier versions."""
     return task["classes"][1] if task["name"] in ("binary", "mask") and len(task["classes"]) == 2 else None
+
+
+def forecast_of(task: Mapping[str, Any]) -> str:
+    """`forecast of load and price`, or `free run of` them."""
+    series = dict.fromkeys(name.rpartition(" +")[0] for name in task["targets"])
+    return f"{'free run' if task.get('free_run') else 'forecast'} of {list_some(series, last=' and ')}"
 
 
 def decision(task: Mapping[str, Any], results: Mapping[str, Any]) -> str:

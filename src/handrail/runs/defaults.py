@@ -131,6 +131,9 @@ def _for_tokens(outputs: OutputShape, task: TaskSpec) -> Choice:
 
 
 def _for_series(task: TaskSpec) -> Choice:
+    if task.free_run:
+        why = "a random recurrent network with a linear readout follows the law of a series"
+        return Choice("echo_state", {"least_squares": {"ridge": "auto"}}, 30, why)
     if task.is_forecast:
         model = {"nlinear": {"targets": task.outputs // task.horizon}}
         why = "a linear map of the last values, less the latest one, is hard to beat in forecasting"

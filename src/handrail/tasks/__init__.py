@@ -14,6 +14,7 @@ from handrail.tasks.alone.memory import MemoryTask
 from handrail.tasks.alone.reconstruction import ReconstructionTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
+from handrail.tasks.dynamics import DynamicsTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.next_token import NextTokenTask
 from handrail.tasks.sequence import SequenceTask
@@ -39,4 +40,6 @@ def make_task(spec: TaskSpec, shape: InputShape, *, text: Text | None = None) ->
     """The task for inputs of this shape; `text` says how written answers become tokens."""
     if spec.name == "sequence":
         return SequenceTask(spec, shape, settings=text)
+    if spec.free_run:
+        return DynamicsTask(spec, shape)
     return _TASKS[spec.name](spec, shape)

@@ -125,8 +125,12 @@ class Task(nn.Module):
         own = self.row_targets(rows, encoder)
         return rows, self.targets(part) if own is None else own
 
+    def in_use(self, network: nn.Module) -> nn.Module:
+        """What gives the scores of answers: by default the network, once."""
+        return network
+
     def forward(self, scores: Any) -> Any:
-        """The answers for a batch from the network's scores."""
+        """The answers for a batch from the scores."""
         raise NotImplementedError
 
     def columns(self, network: nn.Module, rows: Rows) -> dict[str, Any]:

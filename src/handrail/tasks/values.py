@@ -30,8 +30,8 @@ class ValueTask(Task):
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
         super().__init__(spec, shape)
-        self.register_buffer("mean", torch.zeros(spec.outputs, dtype=torch.float64))
-        self.register_buffer("spread", torch.ones(spec.outputs, dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(self.outputs, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(self.outputs, dtype=torch.float64))
 
     @property
     def outputs(self) -> int:
@@ -72,7 +72,7 @@ class ValueTask(Task):
         return {"r2": (float(power - (scores.double() - targets.double()).square().sum()), float(power))}
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
-        return value_outcome(self.spec, part, self(all_scores(network, rows)).cpu().numpy())
+        return value_outcome(self.spec, part, self(all_scores(self.in_use(network), rows)).cpu().numpy())
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None

@@ -8,15 +8,17 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from handrail.data.columns.column import AS_FOUND, Conventions
+from handrail.data.columns.names import without
 from handrail.data.columns.schema import Column, infer, read_column
 from handrail.data.columns.values import as_numbers
 from handrail.data.forecast.clock import Clock
 from handrail.data.forecast.season import Season, choose_season
 from handrail.data.forecast.spacing import Spacing
-from handrail.data.forecast.timeline import Timeline
+from handrail.data.forecast.timeline import Timeline, find_date
 from handrail.data.table import Table
 from handrail.errors import DataError
-from handrail.recipe.sections import Forecast
+from handrail.recipe.sections import DataRecipe, Forecast
+from handrail.tools.words import list_some
 
 PERIODS = {"day": 86400.0, "week": 7 * 86400.0, "year": 365.2425 * 86400}
 
@@ -77,6 +79,7 @@ def plan_windows(
     kinds: Mapping[str, str] | None = None,
     times: Timeline | None = None,
     conventions: Conventions = AS_FOUND,
+    free_run: bool = False,
 ) -> WindowPlan:
     """Learn how to make windows from the first `train_rows` rows of a table in the order of time.
 
@@ -88,8 +91,10 @@ def plan_windows(
         table: its rows in the order of time.
         times: their moments, where these are known.
         conventions: what the user says about how dates are written.
+        free_run: whether nothing is seen but the targets, which is all that such a run can go on from.
 
-    Raises: `DataError` for targets that are no numbers, and for training rows without a single window.
+    Raises: `DataError` for targets that are no numbers, for training rows without a single window, and for
+        columns that a free run does not know the future of.
     """
     train = table.frame.head(train_rows)
     _require_numbers(train, targets, table.source)
@@ -98,6 +103,8 @@ def plan_windows(
     )
     numbers = {column.name: column for column in schema.of_kind("numeric", "boolean")}
     columns = tuple(numbers[name] for name in dict.fromkeys((*targets, *numbers)))
+    if free_run:
+        _refuse_others(columns[len(targets) :], table.source)
     read = [read_column(train[column.name], column)[0] for column in columns]
     date = next(iter(schema.of_kind("datetime")), None) if times is None else times.date
     if settings.season == "auto":
@@ -108,7 +115,7 @@ def plan_windows(
         targets=tuple(targets),
         columns=columns,
         date=date,
-        phases=_phases(train, date),
+        phases=() if free_run else _phases(train, date),
         fills=tuple(float(series.mean() or 0.0) for series in read),  # pyright: ignore[reportArgumentType]
         history=_history(settings, season.cycle, train_rows),
         horizon=settings.horizon,
@@ -130,6 +137,33 @@ def plan_windows(
             "or data.forecast.horizon."
         )
     return plan
+
+
+def find_state(table: Table, recipe: DataRecipe) -> list[str]:
+    """The columns of numbers, which together are the state of a system: what a free run goes on from.
+
+    Only the first rows are looked at, as many as training rows. Raises: `DataError` where there is none.
+    """
+    split, rows = recipe.split, len(table.frame)
+    frame = without(table.frame, recipe.drop).head(rows - round((split.validation + split.test) * rows))
+    conventions = Conventions(recipe.dates.order, recipe.dates.formats)
+    schema = infer(frame, kinds=recipe.columns, conventions=conventions)
+    date, _ = find_date(frame, (), recipe.columns, conventions)
+    found = [c.name for c in schema.of_kind("numeric", "boolean") if date is None or c.name != date.name]
+    if not found:
+        raise DataError(f"'{table.source}' has no column of numbers; expected some, which make up the state.")
+    return found
+
+
+def _refuse_others(others: Sequence[Column], source: str) -> None:
+    if not others:
+        return
+    names = list_some((f"'{column.name}'" for column in others), last=" and ")
+    raise DataError(
+        f"'{source}': {names} would be seen and not predicted; a run that goes on from its own answers "
+        "(data.task: dynamics) does not know what they will be. Name them as targets too (data.target), or "
+        "leave them out (data.drop)."
+    )
 
 
 def _require_numbers(train: pl.DataFrame, targets: Sequence[str], source: str) -> None:

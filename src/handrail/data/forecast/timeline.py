@@ -88,7 +88,7 @@ def order_rows(
         others.
     """
     timeline = Timeline(table, np.arange(len(table.frame)))
-    date, clock = known or _find_date(table.frame, targets, kinds or {}, conventions)
+    date, clock = known or find_date(table.frame, targets, kinds or {}, conventions)
     if date is None or date.name not in table.frame.columns:
         return timeline
     timeline = _without_empty_rows(timeline, date.name, targets)
@@ -106,9 +106,10 @@ def order_rows(
     return replace(timeline, spacing=find_spacing(seconds.sort().to_numpy()))
 
 
-def _find_date(
+def find_date(
     frame: pl.DataFrame, targets: Collection[str], kinds: Mapping[str, str], conventions: Conventions
 ) -> tuple[Column | None, Clock | None]:
+    """The first column that tells when a row was, and how its numbers do where they are no dates."""
     names = [name for name in frame.columns if name not in targets and frame[name].dtype not in _NO_DATES]
     for name in names:
         formats = {name: conventions.formats[name]} if name in conventions.formats else {}

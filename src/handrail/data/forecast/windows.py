@@ -75,6 +75,7 @@ def window_table(
         kinds=recipe.columns,
         times=timeline,
         conventions=_conventions(recipe),
+        free_run=recipe.task == "dynamics",
     )
     windows = make_windows(ordered, plan, learned=settings.gaps != "keep")
     parts = divide(

@@ -34,7 +34,7 @@ def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     Raises: `DataError` when source, target or split do not serve.
     """
     table, targets, season = _read(recipe, cache_in)
-    if recipe.task != "forecast":
+    if not recipe.is_forecast:
         check_names(recipe, table.frame.columns, targets)
         table = keep_whole(recipe, table, targets)
     others = {
@@ -138,8 +138,12 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
     if alone:
         return without_target(table, recipe), (), 0
     target = table.target if recipe.target is None else recipe.target
-    targets = find_targets(table.frame.columns, target, alone=recipe.task == "forecast")
-    if recipe.task != "forecast":
+    if target is None and recipe.task == "dynamics":
+        from handrail.data.forecast.plan import find_state
+
+        target = find_state(table, recipe)
+    targets = find_targets(table.frame.columns, target, alone=recipe.is_forecast)
+    if not recipe.is_forecast:
         return table, targets, 0
     from handrail.data.forecast.windows import window_table
 
@@ -181,7 +185,7 @@ def _draw_codes(
         f"data.split.{PARTS[code]}: has no effect on {name}, which says itself what its {PARTS[code]} rows "
         "are; leave it out."
         for code, lacks in lacking.items()
-        if recipe.task != "forecast"
+        if not recipe.is_forecast
         and not lacks
         and getattr(split, PARTS[code]) != getattr(Split(), PARTS[code])
     ]
@@ -230,7 +234,7 @@ def task_of(
     are those that are learned from.
     """
     positive = recipe.positive if recipe.positive is None else str(recipe.positive)
-    name = "regression" if recipe.task == "forecast" else recipe.task
+    name = "regression" if recipe.is_forecast else recipe.task
     known = known[list(targets)]
     known = _representative(known) if table.streamed else known
     return infer_task(
@@ -262,9 +266,10 @@ def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
         return part.table.row_name(int(part.rows[row if row < len(train) else row - len(train)]))
 
     task = task_of(recipe, known, drawn.targets, drawn.table, train=train, row_name=row_name)
-    if recipe.task == "forecast":
-        return task.model_copy(update={"horizon": recipe.forecast.horizon, "season": drawn.season})
-    return task
+    if not recipe.is_forecast:
+        return task
+    horizon, free = recipe.forecast.horizon, recipe.task == "dynamics"
+    return task.model_copy(update={"horizon": horizon, "season": drawn.season, "free_run": free})
 
 
 def _representative(frame: pl.DataFrame) -> pl.DataFrame:
@@ -282,7 +287,7 @@ def _read_part(source: Any, table: Table, recipe: DataRecipe, cache_in: Path | N
     """A part with a source of its own: the same columns, by name or, without a header, by position."""
     if source is None:
         return None
-    if recipe.task in ("forecast", "next-token"):
+    if recipe.is_forecast or recipe.task == "next-token":
         raise DataError(
             f"data.validation and data.test have no effect on {recipe.task}: the parts are stretches of one "
             "source."

@@ -42,6 +42,7 @@ def forecast_plots(
     names: Sequence[str],
     *,
     name: str = "forecast",
+    kind: str = "forecast",
     marked: bool = False,
 ) -> list[FigureView]:
     """A figure for each of the first six series: history, truth, the network's and the baseline's forecast.
@@ -50,11 +51,12 @@ def forecast_plots(
         history: `[steps, series]` before the forecast; the end of a long one is shown.
         truth, answer, baseline: `[horizon, series]`.
         names: of the series.
+        kind: `forecast` or `free run`.
     """
     return [
         _forecast(
             *(part[:, place].astype(np.float64) for part in (history, truth, answer, baseline)),
-            title=f"Forecast of {names[place]}",
+            title=f"{kind.capitalize()} of {names[place]}",
             name=f"{name}-{place}",
             marked=marked,
         )

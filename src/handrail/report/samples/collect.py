@@ -280,6 +280,7 @@ def _forecast(pipeline: Pipeline, part: Part, outcome: TableOutcome) -> dict[str
         "network_error": np.abs(by_series(outcome.values - outcome.truth)).mean(axis=0).astype(np.float32),
         "naive_error": np.abs(by_series(naive - outcome.truth)).mean(axis=0).astype(np.float32),
         "names": list(store.plan.targets),
+        "kind": "free run" if task.free_run else "forecast",
         "windows": [store.name(int(places[row])) for row in chosen],
     }
 

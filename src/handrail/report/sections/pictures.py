@@ -194,7 +194,8 @@ def _forecasts(section: Section, part: str, *, marked: bool) -> list[FigureView]
     for place, window in enumerate(section["windows"]):
         curves = (section[key][place] for key in ("history", "truth", "answer", "naive"))
         name = f"forecast-{part}-{place}"
-        for view in forecast_plots(*curves, names=section["names"], name=name, marked=marked):
+        look = {"name": name, "kind": section.get("kind", "forecast"), "marked": marked}
+        for view in forecast_plots(*curves, names=section["names"], **look):
             views.append(replace(view, note=f"{window[0].upper()}{window[1:]}. {view.note}"))
     if section["network_error"].shape[1] > 1:
         pairs = zip(section["names"], section["network_error"], section["naive_error"], strict=True)

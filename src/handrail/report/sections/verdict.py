@@ -120,7 +120,8 @@ def _what(task: Mapping[str, Any], who: str) -> str:
     targets, classes = _quote(task["targets"]), task["classes"]
     if task.get("horizon"):
         series = _quote(dict.fromkeys(name.rpartition(" +")[0] for name in task["targets"]))
-        return f"The {who} forecasts {series} {plural(task['horizon'], 'step')} ahead"
+        how = ", each from its own answers before," if task.get("free_run") else ""
+        return f"The {who} forecasts {series} {plural(task['horizon'], 'step')} ahead{how}"
     actions = {
         "regression": f"predicts {targets}",
         "multi-label": f"gives the labels {targets}",

@@ -29,7 +29,8 @@ def value_outcome(spec: TaskSpec, part: Part, values: Float[np.ndarray, "rows ou
     """Predicted values for a part beside the truth."""
     truth, scale = part.target.numpy(), naive_errors(spec, part)
     block = max(spec.horizon, 1)  # windows of a forecast share predicted values
-    return TableOutcome("regression", truth, values=values, scale=scale, block=block)
+    free = spec.horizon if spec.free_run else 0
+    return TableOutcome("regression", truth, values=values, scale=scale, block=block, free_run=free)
 
 
 def naive_errors(spec: TaskSpec, part: Part) -> np.ndarray | None:
