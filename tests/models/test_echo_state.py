@@ -1,5 +1,7 @@
 """The echo state network: its readout, and how far it goes on by itself."""
 
+import unittest.mock
+
 import numpy as np
 import pytest
 import torch
@@ -35,6 +37,25 @@ def test_means_of_states_are_means_over_the_steps():
 def test_rows_do_not_know_of_each_other():
     model, x = network(SeriesShape(2, 9)), torch.randn(5, 2, 9)
     torch.testing.assert_close(model(x), torch.cat([model(row[None]) for row in x]), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [16, 40, 301])
+def test_neighbouring_windows_share_their_steps(rows: int):
+    """The states of each window by itself are the same, and so are those of windows in another order."""
+    model, series = network(SeriesShape(2, 300)), torch.randn(2, 299 + rows)
+    windows = series.unfold(1, 300, 1).transpose(0, 1)
+    with unittest.mock.patch.object(model.reservoir, "states", wraps=model.reservoir.states) as read:
+        together = model.reservoir(windows)
+        assert read.call_count == 1  # the pass was not in vain
+    backwards = model.reservoir(windows.flip(0)).flip(1)
+    torch.testing.assert_close(together, backwards, rtol=0, atol=1e-9)
+
+
+def test_windows_too_short_to_forget_are_read_by_themselves():
+    model, series = network(SeriesShape(1, 20)), torch.randn(1, 119)
+    windows = series.unfold(1, 20, 1).transpose(0, 1)
+    *_, expected = model.reservoir.states(windows)
+    torch.testing.assert_close(model.reservoir(windows), expected, rtol=0, atol=0)
 
 
 def test_mackey_glass_follows_its_equation():

@@ -31,12 +31,13 @@ def balanced_weights(counts: Int[Tensor, " classes"]) -> Float[Tensor, " classes
 
 
 def epoch_order(
-    codes: Rows, balance: str, inputs: Rows | None = None
+    codes: Rows, balance: str, inputs: Rows | None = None, *, in_turn: bool = False
 ) -> Callable[[torch.Generator], Int[Tensor, " n"]]:
     """How the rows of an epoch are drawn.
 
-    none, class_weights: every row once, in random order. oversample: every class as often as the largest, its
-    rows as equally often as can be. undersample: every class as often as the smallest, other rows each epoch.
+    none, class_weights: every row once, in random order, or one after the other (`in_turn`). oversample:
+    every class as often as the largest, its rows as equally often as can be. undersample: every class as
+    often as the smallest, other rows each epoch.
 
     Arguments:
         inputs: encoded rows; where they are streamed from a file, rows of a block stay near each other.
@@ -46,6 +47,8 @@ def epoch_order(
     if balance in ("none", "class_weights"):
         if streamed is not None:
             return block_order(streamed)
+        if in_turn:
+            return lambda generator: torch.arange(count(codes))
         return lambda generator: torch.randperm(count(codes), generator=generator)
     assert isinstance(codes, Tensor), "only classes are balanced"
     members = [torch.nonzero(codes == code).flatten() for code in codes.unique()]

@@ -192,7 +192,8 @@ class Rule(Protocol):
     anneals: ClassVar[bool] = False
     "Whether it changes less and less by a plan that ends with the training, so that it is at its best there."
     solves: ClassVar[bool] = False
-    "Whether it solves for weights, so that half the bits would cost more than they save."
+    "Whether it solves for weights from sums over all rows: half the bits would cost more than they save, and"
+    " rows are taken as they stand, since their order is nothing to it."
     divides: ClassVar[bool] = False
     "Whether several processes, each given a share of the batch, can take the same step through `plan.team`."
 
@@ -222,6 +223,11 @@ class Rule(Protocol):
     def ending(self) -> str:
         """Why the rule has `finished`, for the record."""
         return "the rule has nothing left to change"
+
+    @property
+    def changing(self) -> nn.Module | None:
+        """The last layer, where it alone changes from now on: what it is given can be computed once."""
+        return None
 
     def remark(self) -> str:
         """What to say when all epochs are over and the rule has not `finished`; begins with a separator."""

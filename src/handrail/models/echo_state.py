@@ -18,7 +18,7 @@ from handrail.shapes import InputShape, SeriesShape
 Carried = tuple[Float[Tensor, "units rows"], Float[Tensor, "rows channels"]]
 
 _FORGOTTEN = 1e-3
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 4096
 _SHOWN = 8  # units
 _CIRCLE = 200  # points
 

@@ -41,6 +41,7 @@ _ALONE: dict[str, tuple[Any, str]] = {
     "density": ("rbm", "hidden units that find what goes together make some rows likely"),
     "reconstruction": ("autoencoder", "an encoder and a decoder give each row back from a code"),
 }
+_SUMMED, _FEWEST_SUMMED, _MOST_SUMMED = 2**20, 32, 4096  # numbers, and rows
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough
 
 
@@ -170,19 +171,28 @@ def settle_recipe(
             settled = recipe.with_values({name: value for name, value in changes.items() if "." in name})
             chosen = usual_patience(settled, rows)
         changes["training.patience"] = chosen
+    rule = target_of("rule", changes.get("learning", recipe.learning))
+    solves = getattr(rule, "solves", False)
     if recipe.training.batch_size == "auto" and choice.batch is not None:
         changes["training.batch_size"] = choice.batch
+    elif recipe.training.batch_size == "auto" and solves and isinstance(outputs, int):
+        changes["training.batch_size"] = min(rows, summed_at_once(inputs))
     if recipe.data.augment == "auto":
         changes["data.augment"], why = augmentation(inputs, rows=rows, task=task)
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
-        rule = target_of("rule", changes.get("learning", recipe.learning))
-        exact = alone is not None or getattr(rule, "solves", False)
+        exact = alone is not None or solves
         changes["training.precision"] = "float32" if exact else precision(inputs, device)
     if recipe.stages:
         changes["stages"] = [_settle_stage(stage) for stage in recipe.stages]
     settled = recipe.with_values(changes)  # refuses a rule that cannot teach the model
     return settled, tuple(reasons)
+
+
+def summed_at_once(inputs: InputShape) -> int:
+    """How many rows a rule takes in one step that only adds them up: 4 MB of inputs, 4,096 at most."""
+    numbers = inputs if isinstance(inputs, int) else math.prod(inputs)
+    return max(_FEWEST_SUMMED, min(_MOST_SUMMED, _SUMMED // numbers))
 
 
 def _settle_stage(stage: StageRecipe) -> StageRecipe:

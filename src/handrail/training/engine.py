@@ -25,6 +25,9 @@ from handrail.training.diagnosis import describe_validation_loss, explain_fault
 from handrail.training.seeds import derive, fix_seed, generator, rng_states, set_rng_states
 from handrail.training.signals import Interrupted, StopRequest
 from handrail.training.stopping import BLOCK, Limits, Progress, rows_to_gather, weighted_mean
+from handrail.training.transfer.features import feature_rows
+
+_MOST_FEATURES = 2**28  # bytes of validation rows before the last layer that are kept
 
 
 class Engine:
@@ -61,6 +64,7 @@ class Engine:
     ) -> None:
         self.model, self.rule = model, rule
         self.train, self.validation = train, validation
+        self._features: Batch | None = None  # of validation rows, before a last layer that alone changes
         self.plan, self.limits, self.order = plan, limits, order
         self.team, self.losses = plan.team, losses or {}
         self.folder, self.names = folder, names
@@ -189,7 +193,16 @@ class Engine:
 
     def _validate(self) -> dict[str, float]:
         assert self.validation is not None
-        return validate(self.model, self.plan.objective, self.validation, self.plan.batch_metrics)
+        last, rows, width = self.rule.changing, self.validation, 0
+        if isinstance(last, nn.Linear):
+            width = last.in_features * last.weight.element_size()
+        if last is None or not 0 < len(rows) * width <= _MOST_FEATURES:
+            return validate(self.model, self.plan.objective, rows, self.plan.batch_metrics)
+        if self._features is None:
+            name = next(name for name, module in self.model.named_modules() if module is last)
+            features = feature_rows(self.model, rows.inputs, name, batch_size=rows_at_once(rows.inputs))
+            self._features = Batch(features, rows.targets, rows.weights, rows.device)
+        return validate(last, self.plan.objective, self._features, self.plan.batch_metrics)
 
     def _compare(self, number: int, loss: float) -> None:
         if not math.isfinite(loss):

@@ -16,6 +16,7 @@ from handrail.learning.optimizers import WHOLE_BATCHES
 from handrail.learning.rule import Batch, BatchMetrics, TrainingPlan
 from handrail.objectives.objective import Objective
 from handrail.recipe import Recipe
+from handrail.recipe.alone import target_of
 from handrail.training.callbacks import Callback
 from handrail.training.stopping import Limits, Progress
 
@@ -131,7 +132,8 @@ def make_setup(data: TrainingData, *, epochs: int | None = None) -> Setup:
     weights = class_weights(data.targets, classes) if balance == "class_weights" else None
     rows = Batch(data.inputs, data.targets, weights, data.device)
     size = batch_size(recipe, len(rows))
-    order = epoch_order(data.targets, balance, data.inputs)
+    in_turn = getattr(target_of("rule", recipe.learning), "solves", False)
+    order = epoch_order(data.targets, balance, data.inputs, in_turn=in_turn)
     limits = Limits(
         epochs=epochs or settings.epochs,
         batch_size=size,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
@@ -30,6 +31,7 @@ _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
 # Of the largest eigenvalue, what counts as none: features are alike to 10⁻⁶ or 10⁻¹⁵ of their size.
 _NOTHING = {torch.float32: 1e-12, torch.float64: 1e-15}
 _RIDGES = tuple(10.0**-power for power in range(13))  # that `auto` tries, the strongest first
+_STRIPE = 256
 _NAME = "ridge/exponent"
 _SUMS = ("gram", "moment", "squares", "total")
 
@@ -101,7 +103,7 @@ class LeastSquares(Rule):
         phi = torch.cat([features.double(), ones], dim=1)
         targets = sign_targets(batch.targets, self.head.out_features, self.task).double()
         weighted = phi if batch.weights is None else phi * batch.weights.double().unsqueeze(1)
-        self.gram += weighted.T @ phi
+        self.gram += _symmetric_product(weighted, phi)
         self.moment += weighted.T @ targets
         ones = ones if batch.weights is None else batch.weights.double().unsqueeze(1)
         self.squares += (ones * targets.square()).sum()
@@ -159,6 +161,10 @@ class LeastSquares(Rule):
     def finished(self) -> bool:
         return self.tried == len(self.ridges)
 
+    @property
+    def changing(self) -> nn.Module | None:
+        return self.head if len(self.ridges) > 1 and not self.placing else None
+
     @classmethod
     def pictures(cls, records: Records) -> list[Picture]:
         """The losses by ridge, where several were tried."""
@@ -190,6 +196,17 @@ class LeastSquares(Rule):
         for name in _SUMS:
             setattr(self, name, state[name].to(getattr(self, name)))
         self.tried, self.nothing = state["tried"], state["nothing"]
+
+
+def _symmetric_product(
+    weighted: Float[Tensor, "rows units"], phi: Float[Tensor, "rows units"]
+) -> Float[Tensor, "units units"]:
+    """ΦᵀDΦ for a diagonal D, of which only what lies below the diagonal is computed, by stripes."""
+    product = phi.new_zeros(phi.shape[1], phi.shape[1])
+    for start in range(0, phi.shape[1], _STRIPE):
+        stripe = slice(start, start + _STRIPE)
+        product[start:, stripe] = weighted[:, start:].T @ phi[:, stripe]
+    return product.tril() + product.tril(-1).T
 
 
 def _solution(system: Tensor, moment: Tensor, nothing: float) -> Tensor:
