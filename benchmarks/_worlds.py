@@ -214,7 +214,11 @@ class Forecast(World):
                 "baseline": lambda: np.repeat(x[:, -1:], self.horizon, axis=1),
             }[name]()
             scale = np.full(self.horizon, 1.0)
-            answers.append(TableOutcome("regression", truth, values=values, scale=scale, block=self.horizon))
+            ahead = self.horizon
+            outcome = TableOutcome(
+                "regression", truth, values=values, scale=scale, block=ahead, free_run=ahead
+            )
+            answers.append(outcome)
         return answers
 
 
