@@ -105,7 +105,7 @@ def test_pictures_are_coded_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> 
     sizes: list[int] = []
     code: Any = layer._code
     monkeypatch.setattr(patches_file, "_AT_ONCE", 3 * 42 * 18)
-    monkeypatch.setattr(layer, "_code", lambda x: sizes.append(len(x)) or code(x))
+    monkeypatch.setattr(layer, "_code", lambda x, *places: sizes.append(len(x)) or code(x, *places))
     torch.testing.assert_close(layer(ROWS), whole)
     assert max(sizes) == 3
 
