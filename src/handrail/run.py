@@ -205,12 +205,14 @@ class Run(RunRecord):
             train = train.join(validation)
             pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
+        from handrail.data.checks.label_classes import describe_new_classes
         from handrail.runs.refit import refit_failures, with_failures
 
         replicas = with_failures(self.folder, fitted) if refit else fitted
         results = {**self._measure(pipeline, train, part, replicas, choice=choice), **opened.facts}
         failures = refit_failures(fitted, replicas)
-        results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"], *failures]}
+        said = [*part.remarks, *describe_new_classes(train, part, task=pipeline.task)]
+        results |= {"refit": refit, "remarks": [*said, *opened.facts["remarks"], *failures]}
         write_json(self.folder.test, results)
         opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
         self.__dict__.pop("pipeline", None)
