@@ -95,6 +95,11 @@ class PatchCodes(nn.Module):
         parts = x.split(max(1, _AT_ONCE // numbers))
         return torch.cat([self._code(part, height, width) for part in parts])
 
+    def unit_pictures(self) -> Float[Tensor, "centres channels side side"]:
+        """The centres, as whitened patches."""
+        side = self.patches.side
+        return self.nearness.centres.detach().unflatten(1, (-1, side, side))
+
     def _code(self, x: Pictures, height: int, width: int) -> Float[Tensor, "rows centres 2 2"]:
         """The codes of pictures with this many places for a patch."""
         patches = self.patches(x, stride=self.stride)
