@@ -39,6 +39,14 @@ def codes_of(network: nn.Module, points: Points) -> Float[Tensor, "rows code"]:
     return torch.cat([model.encode(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
 
 
+@torch.inference_mode()
+def reconstructions_of(network: nn.Module, points: Points) -> Points:
+    """What the model within a network makes of rows, encoded and decoded again, on the CPU."""
+    device = device_of(network)
+    model: Any = model_in(network).eval()
+    return torch.cat([model.reconstruct(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
+
+
 class CodeTask(Task):
     """A task whose networks may have codes, which the label judges where there is one."""
 
