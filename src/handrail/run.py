@@ -15,15 +15,14 @@ import torch
 from handrail.components import is_object
 from handrail.data.part import Part
 from handrail.data.sources import read_expecting
+from handrail.data.split.hash_sets import fingerprint
 from handrail.data.table import Table
 from handrail.errors import DataError, RunError, visible
-from handrail.evaluation.ledger import fingerprint
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions, is_named
 from handrail.runs.answers.predict import (
     Answers,
-    generate_text,
     keep_columns,
     predict_table,
     refuse_new_shares,
@@ -148,10 +147,12 @@ class Run(RunRecord):
         return use_pipeline(self.pipeline, name, table, arguments, skip_bad=skip_bad)
 
     def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
-        """Let a language model continue `start`; see `handrail.runs.answers.predict.generate_text`.
+        """Let a language model continue `start`; see `handrail.runs.answers.generate.generate_text`.
 
         Raises: `DataError` when the network is no language model.
         """
+        from handrail.runs.answers.generate import generate_text
+
         return generate_text(self.pipeline, start, length=length, temperature=temperature, seed=seed)
 
     def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
@@ -204,12 +205,14 @@ class Run(RunRecord):
             train = train.join(validation)
             pipeline = self._refit(train, progress)
         opened = seal.open(run=str(self.path.absolute()), recipe=self.recipe, again=again)
+        from handrail.data.checks.label_classes import describe_new_classes
         from handrail.runs.refit import refit_failures, with_failures
 
         replicas = with_failures(self.folder, fitted) if refit else fitted
         results = {**self._measure(pipeline, train, part, replicas, choice=choice), **opened.facts}
         failures = refit_failures(fitted, replicas)
-        results |= {"refit": refit, "remarks": [*part.remarks, *opened.facts["remarks"], *failures]}
+        said = [*part.remarks, *describe_new_classes(train, part, task=pipeline.task)]
+        results |= {"refit": refit, "remarks": [*said, *opened.facts["remarks"], *failures]}
         write_json(self.folder.test, results)
         opened.record({name: interval["value"] for name, interval in results["metrics"].items()})
         self.__dict__.pop("pipeline", None)

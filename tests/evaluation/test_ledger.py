@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from handrail.data.split import hash_sets
+from handrail.data.split.hash_sets import fingerprint
 from handrail.errors import SealError
 from handrail.evaluation import ledger as module
 from handrail.evaluation.bootstrap import Interval
-from handrail.evaluation.ledger import Ledger, default_folder, fingerprint
+from handrail.evaluation.ledger import Ledger, default_folder
 
 
 def _hashes(rows: int = 100, *, seed: int = 0) -> np.ndarray:
@@ -132,7 +134,7 @@ def test_other_sets_that_share_rows_are_found_with_their_share():
 
 
 def test_large_sets_are_compared_by_a_sample(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_HASHES", 1000)
+    monkeypatch.setattr(hash_sets, "_MOST_HASHES", 1000)
     rows, ledger = np.arange(20_000, dtype=np.uint64), Ledger()  # not uniform at all
     _open(ledger, rows)
     with sqlite3.connect(ledger.path) as connection:

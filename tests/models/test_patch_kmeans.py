@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from handrail import fit
+from handrail.components.pictures import Tiles
 from handrail.errors import RecipeError
 from handrail.layers import patches as patches_file
 from handrail.learning.kmeans import lloyd, seed_centres
@@ -98,6 +99,19 @@ def test_a_code_is_the_triangle_summed_over_quarters() -> None:
     torch.testing.assert_close(model.encode(ROWS), found.flatten(1))
 
 
+def test_the_centres_are_shown_as_whitened_patches() -> None:
+    """Coates, Lee & Ng 2011, figure 2; of two channels the mean, and nothing of a stage above."""
+    stages = [{"patch_kmeans": {"clusters": 40, "patch": 3}}, {"rbm": {"visible": "gaussian"}}]
+    staged, below = Staged(SHAPE, 2, stages=stages), model_of(clusters=40)
+    staged.adopt(0, below)
+    (shown,) = staged.pictures(SHAPE)
+    assert isinstance(shown, Tiles)
+    assert shown.title == "What stage 1 looks for"
+    centres = below.centres.detach()
+    strongest = centres[centres.norm(dim=1).argsort(descending=True)[:32]]
+    np.testing.assert_array_equal(shown.pictures, strongest.view(32, 2, 3, 3).mean(dim=1).numpy())
+
+
 def test_pictures_are_coded_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of()
     (layer,) = model.coding_layers()
@@ -105,7 +119,7 @@ def test_pictures_are_coded_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> 
     sizes: list[int] = []
     code: Any = layer._code
     monkeypatch.setattr(patches_file, "_AT_ONCE", 3 * 42 * 18)
-    monkeypatch.setattr(layer, "_code", lambda x: sizes.append(len(x)) or code(x))
+    monkeypatch.setattr(layer, "_code", lambda x, *places: sizes.append(len(x)) or code(x, *places))
     torch.testing.assert_close(layer(ROWS), whole)
     assert max(sizes) == 3
 
@@ -185,7 +199,6 @@ def test_it_stands_below_other_stages() -> None:
     staged = Staged(ImageShape(3, 12, 12), 2, stages=["patch_kmeans", {"rbm": {"visible": "gaussian"}}])
     assert staged.shapes[1] == (100, 2, 2)
     assert staged(torch.rand(2, 3, 12, 12)).shape == (2, 2)
-    assert staged.pictures(ImageShape(3, 12, 12)) == []
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ only shares rows with an opened one is found as well. The file holds no data, on
 written, complete and on disk, before anything is measured.
 """
 
-import hashlib
 import json
 import os
 import sqlite3
@@ -21,12 +20,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt64
 
+from handrail.data.split import hash_sets
 from handrail.errors import SealError
 from handrail.tools.files import sweep_beside, temporary_beside
 from handrail.tools.interface import argument
+from handrail.tools.moved import forward
+
+__getattr__ = forward(__name__)
 
 SAME = 0.5  # a set that shares this part of its rows with an opened one counts as opened
-_MOST_HASHES = 2_000_000
 _FORECAST = "mase"  # a figure that only forecasts have
 _WAIT = 30.0  # seconds that another process may hold the ledger
 _VERSION = 1
@@ -95,11 +97,6 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "handrail"
 
 
-def fingerprint(row_hashes: UInt64[np.ndarray, " rows"]) -> str:
-    """The name of a set of rows in any order: 32 hexadecimal digits of SHA-256 over the sorted hashes."""
-    return hashlib.sha256(_sort(row_hashes).tobytes()).hexdigest()[:32]
-
-
 class Ledger:
     """The openings of all sealed test rows.
 
@@ -150,7 +147,7 @@ class Ledger:
         Raises: `SealError` when the rows, or at least half of them, have been opened before and `again` is
             not set, or the opening cannot be written. Nothing may be measured then.
         """
-        thinning, hashes = _thin(row_hashes)
+        thinning, hashes = hash_sets.thin(row_hashes)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction("The seal stays closed and nothing was measured.") as connection:
             before = _openings(connection, fingerprint)
@@ -275,11 +272,12 @@ def _overlap(
     Arguments:
         itself: count the same set, too.
     """
-    own, name = _sort(row_hashes), "" if itself else fingerprint(row_hashes)
+    own = hash_sets.sort_hashes(row_hashes)
+    name = "" if itself else hash_sets.fingerprint(row_hashes)
     shares: list[tuple[Opening, float]] = []
     query = "SELECT fingerprint, thinning, hashes FROM row_hashes WHERE fingerprint != ?"
     for other, thinning, blob in connection.execute(query, (name,)):
-        share = _share(_sample(own, thinning), np.frombuffer(blob, dtype="<u8"))
+        share = hash_sets.share(hash_sets.sample(own, thinning), np.frombuffer(blob, dtype="<u8"))
         if share > 0:
             shares.append((_openings(connection, other)[-1], share))
     return sorted(shares, key=lambda pair: -pair[1])
@@ -370,34 +368,6 @@ def _refusal(before: list[Opening]) -> str:
         f"`{argument('again')}` measures once more and marks the figures as those of rows that are no longer "
         "unseen."
     )
-
-
-def _sort(row_hashes: np.ndarray) -> np.ndarray:
-    """Hashes in rising order, little-endian on every machine."""
-    assert row_hashes.dtype == np.uint64, f"row hashes are uint64, not {row_hashes.dtype}"
-    assert row_hashes.ndim == 1, "row hashes are [rows]"
-    return np.sort(row_hashes).astype("<u8")
-
-
-def _thin(row_hashes: np.ndarray) -> tuple[int, np.ndarray]:
-    """k, and one in 2ᵏ of the sorted hashes, chosen by value, so that two sets keep the same rows."""
-    hashes = _sort(row_hashes)
-    thinning = max(0, int(np.ceil(np.log2(max(len(hashes), 1) / _MOST_HASHES))))
-    return thinning, _sample(hashes, thinning)
-
-
-def _sample(hashes: np.ndarray, thinning: int) -> np.ndarray:
-    if thinning == 0:
-        return hashes
-    mixed = hashes * np.uint64(0x9E3779B97F4A7C15)  # modulo 2⁶⁴; spreads hashes that are not uniform
-    return hashes[mixed >> np.uint64(64 - thinning) == 0]
-
-
-def _share(own: np.ndarray, others: np.ndarray) -> float:
-    if not len(own) or not len(others):
-        return 0.0
-    place = np.minimum(np.searchsorted(others, own), len(others) - 1)
-    return float((others[place] == own).mean())
 
 
 def _plain(value: Any) -> Any:

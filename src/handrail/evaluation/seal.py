@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from handrail.data.split.hash_sets import fingerprint
 from handrail.errors import SealError
-from handrail.evaluation.ledger import SAME, Ledger, Opening, OpeningTicket, fingerprint, refuse_shared
+from handrail.evaluation.ledger import SAME, Ledger, Opening, OpeningTicket, refuse_shared
 from handrail.recipe import Recipe
 from handrail.tools.interface import argument
 from handrail.tools.words import plural

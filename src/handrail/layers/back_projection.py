@@ -27,30 +27,31 @@ def unit_pictures(
 
     Source: Lee et al. 2009 (linear combinations of the filters below)
     """
-    below: list[tuple[nn.Module, torch.Size]] = []  # layers so far, and the shapes that they are given
+    path: list[tuple[nn.Module, torch.Size]] = []  # layers so far, and the shapes that they are given
     x, shown = torch.zeros(1, *shape), []
     for layers in stages:
-        top = 0
+        below = len(path)
         for layer in layers.children():
-            below.append((layer, x.shape[1:]))
+            path.append((layer, x.shape[1:]))
             x = layer(x)
-            if isinstance(layer, _WEIGHTED):
-                top, outputs = len(below), x
-        if not top or any(isinstance(layer, Nearness) for layer, _ in below):
+        weighted = [end for end in range(below, len(path)) if isinstance(path[end][0], _WEIGHTED)]
+        if not weighted or any(isinstance(layer, Nearness) for layer, _ in path):
             break
-        pictures = _one_hot(outputs)  # pyright: ignore[reportPossiblyUnboundVariable]
-        for layer, given in reversed(below[:top]):
+        top = weighted[-1] + 1
+        pictures = _one_hot(path[top][1] if top < len(path) else x.shape[1:])
+        for layer, given in reversed(path[:top]):
             pictures = _back(layer, pictures, given)
         shown.append(_cut(pictures.reshape(-1, *shape)))
     return shown
 
 
-def _one_hot(outputs: Tensor) -> Float[Tensor, "units ..."]:
-    units = outputs.shape[1]
-    if outputs.ndim == 2:
+def _one_hot(outputs: torch.Size) -> Float[Tensor, "units ..."]:
+    """A picture a unit of these outputs, in which it alone, or the one in the middle of its map, is 1."""
+    units = outputs[0]
+    if len(outputs) == 1:
         return torch.eye(units)
-    pictures = torch.zeros(units, *outputs.shape[1:])
-    pictures[range(units), range(units), outputs.shape[2] // 2, outputs.shape[3] // 2] = 1
+    pictures = torch.zeros(units, *outputs)
+    pictures[range(units), range(units), outputs[1] // 2, outputs[2] // 2] = 1
     return pictures
 
 

@@ -88,16 +88,20 @@ class PatchCodes(nn.Module):
         self.patches, self.nearness, self.stride = patches, Nearness(centres), stride
 
     def forward(self, x: Pictures) -> Float[Tensor, "rows centres 2 2"]:
-        if torch.compiler.is_compiling():
-            return self._code(x)
-        places = ((x.shape[2] - self.patches.side) // self.stride + 1) * (
-            (x.shape[3] - self.patches.side) // self.stride + 1
-        )
-        numbers = places * max(self.nearness.centres.shape)
-        return torch.cat([self._code(part) for part in x.split(max(1, _AT_ONCE // numbers))])
-
-    def _code(self, x: Pictures) -> Float[Tensor, "rows centres 2 2"]:
         height, width = ((side - self.patches.side) // self.stride + 1 for side in x.shape[2:])
+        if torch.compiler.is_compiling():
+            return self._code(x, height, width)
+        numbers = height * width * max(self.nearness.centres.shape)
+        parts = x.split(max(1, _AT_ONCE // numbers))
+        return torch.cat([self._code(part, height, width) for part in parts])
+
+    def unit_pictures(self) -> Float[Tensor, "centres channels side side"]:
+        """The centres, as whitened patches."""
+        side = self.patches.side
+        return self.nearness.centres.detach().unflatten(1, (-1, side, side))
+
+    def _code(self, x: Pictures, height: int, width: int) -> Float[Tensor, "rows centres 2 2"]:
+        """The codes of pictures with this many places for a patch."""
         patches = self.patches(x, stride=self.stride)
         codes = self.nearness(patches.flatten(0, 1)).unflatten(0, (-1, height, width))
         down, across = (height + 1) // 2, (width + 1) // 2

@@ -148,7 +148,7 @@ class RestrictedMachine(EnergyModel):
 
     def annealing_path(
         self, base: Float[Tensor, " visible"], *, chains: int, generator: torch.Generator
-    ) -> "RestrictedPath":
+    ) -> AnnealingPath:
         return RestrictedPath(self, base.to(self.visible_biases), chains, generator)
 
 

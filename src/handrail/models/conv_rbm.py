@@ -15,7 +15,8 @@ from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.components.pictures import Picture, Tiles
 from handrail.errors import RecipeError
-from handrail.layers.energy_model import MOST_ENUMERATED, binary_states
+from handrail.layers.convolutional_path import ConvolutionalPath
+from handrail.layers.energy_model import MOST_ENUMERATED, AnnealingPath, binary_states
 from handrail.layers.probabilistic_pooling import LogSumPool, block_free, draw_units, to_blocks, unit_means
 from handrail.layers.restricted import RestrictedMachine, Slopes
 from handrail.recipe.alone import Alone
@@ -166,6 +167,21 @@ class ConvRBM(RestrictedMachine):
         filters = weights[strongest].mean(dim=1).numpy()
         note = f"{len(strongest)} of {len(weights):,} filters, the strongest first."
         return [Tiles("What the filters look for", filters, note=note, signed=True)]
+
+    def annealing_path(
+        self, base: Float[Tensor, " visible"], *, chains: int, generator: torch.Generator
+    ) -> AnnealingPath:
+        return ConvolutionalPath(
+            self.weights.detach(),
+            self.hidden_bias.detach(),
+            visible_bias=self.visible_biases.detach(),
+            base=base.to(self.weights),
+            size=(self.shape.height, self.shape.width),
+            pool=self.pool,
+            gaussian=self.visible == "gaussian",
+            chains=chains,
+            generator=generator,
+        )
 
     @torch.no_grad()
     def exact_log_z(self) -> float | None:

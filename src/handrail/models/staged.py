@@ -14,6 +14,7 @@ from handrail.components.pictures import Picture, Tiles
 from handrail.errors import RecipeError
 from handrail.layers.back_projection import unit_pictures
 from handrail.layers.initialisations import initialise
+from handrail.layers.patches import PatchCodes
 from handrail.recipe.alone import alone_of, takes_unit
 from handrail.shapes import (
     ImageShape,
@@ -108,19 +109,31 @@ class Staged(nn.Module):
             self.back[-1 - number].load_state_dict(model.decoding_layers().state_dict())
 
     def pictures(self, shape: InputShape) -> Sequence[Picture]:
-        """What the units of each stage look for, where rows are pictures: weights, times those below."""
+        """What the units of each stage look for, where rows are pictures: weights, times those below.
+
+        Of a first stage of patches the centres.
+        """
         if not isinstance(shape, ImageShape):
             return []
-        shown = []
         stages = copy.deepcopy(self.stages).cpu().float()
+        shown = [
+            _tiles(1, layer.unit_pictures(), "Centres of whitened patches, the strongest first.")
+            for layer in cast(nn.Sequential, stages[0])
+            if isinstance(layer, PatchCodes)
+        ]
         for number, pictures in enumerate(unit_pictures(stages, shape), start=1):
-            strongest = pictures.flatten(1).norm(dim=1).argsort(descending=True)[:_SHOWN]
-            filters = pictures[strongest].mean(dim=1).numpy()
             note = (
                 "Weights, the strongest first." if number == 1 else "Weights times those of the stages below."
             )
-            shown.append(Tiles(f"What stage {number} looks for", filters, note=note, signed=True))
+            shown.append(_tiles(number, pictures, note))
         return shown
+
+
+def _tiles(number: int, pictures: Float[Tensor, "units channels height width"], note: str) -> Tiles:
+    """The strongest units of a stage, the means of their channels."""
+    strongest = pictures.flatten(1).norm(dim=1).argsort(descending=True)[:_SHOWN]
+    filters = pictures[strongest].mean(dim=1).numpy()
+    return Tiles(f"What stage {number} looks for", filters, note=note, signed=True)
 
 
 def stage_of(spec: Any, shape: InputShape, *, where: str, below: Any = ()) -> Any:

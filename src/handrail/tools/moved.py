@@ -124,6 +124,7 @@ MODULES = {
 # Names that have been changed, or that have not moved with their module.
 NAMES = {
     "handrail.data.rows:moved": "handrail.data.rows:to_device",
+    "handrail.evaluation.ledger:fingerprint": "handrail.data.split.hash_sets:fingerprint",
     "handrail.evaluation.metrics:mean_defined": "handrail.evaluation.metrics:nan_mean",
     "handrail.learning.rule:signed_targets": "handrail.learning.rule:sign_targets",
     "handrail.objectives.boxes:assigned": "handrail.objectives.boxes:assign_anchors",
@@ -173,6 +174,9 @@ NAMES = {
     "handrail.models.rbm:RestrictedPath": "handrail.layers.restricted:RestrictedPath",
     "handrail.objectives.margins:Labels": "handrail.objectives.distances:Real",
     "handrail.objectives.margins:Scores": "handrail.objectives.distances:Real",
+    "handrail.answering:generate_text": "handrail.runs.answers.generate:generate_text",
+    "handrail.runs.answers.predict:generate_text": "handrail.runs.answers.generate:generate_text",
+    "handrail.runs.predict:generate_text": "handrail.runs.answers.generate:generate_text",
     "handrail.sections:Positive": "handrail.components.arguments:Positive",
     "handrail.shapes:accepted": "handrail.shapes:accepted_shapes",
     "handrail.shapes:spoken": "handrail.shapes:shape_name",

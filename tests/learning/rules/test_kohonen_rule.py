@@ -134,7 +134,8 @@ def test_a_unit_without_rows_lies_between_its_neighbours_or_stays():
     learn(model, rule, batch_of(rows), epochs=1)
     assert model.prototypes.flatten().tolist() == [3.0, 3.0, 92.0, 93.0, 94.0]
     assert rule.remark() == (
-        "; no training row belongs to 4 of the 5 units, which are more than the 3 training rows"
+        "; in its last epoch no training row belonged to 4 of the 5 units, which are more than the 3 "
+        "training rows"
     )
 
 

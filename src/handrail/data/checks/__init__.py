@@ -20,6 +20,7 @@ from handrail.data.checks.columns.spellings import check_spellings
 from handrail.data.checks.columns.values import check_columns
 from handrail.data.checks.columns.words import check_words
 from handrail.data.checks.drift import check_drift
+from handrail.data.checks.label_classes import check_label
 from handrail.data.checks.leaks import check_leaks
 from handrail.data.checks.masks import check_masks
 from handrail.data.checks.repeats import HashedRows, check_repeats
@@ -75,6 +76,7 @@ def check_parts(
         *check_repeats(ours, theirs, sealed=sealed, ignored=ignored),
         *check_drift(train, validation, schema=schema, target=task.has_values, every=max(task.horizon, 1)),
         *check_target(train, validation, task=task, balance=balance),
+        *check_label(train, validation, task=task),
         *check_masks(train, validation, task=task, asked=ignore_asked),
         *check_words(train, schema=schema, task=task),
         *check_weights(train, schema=schema, task=task),

@@ -192,12 +192,12 @@ class Kohonen(Rule):
         self.prototypes[where] = torch.where(weights > _NOTHING, means, before).to(self.prototypes)
 
     def remark(self) -> str:
-        """How many units no row belongs to."""
+        """How many units no row belonged to, before the last change of the map."""
         if not self.empty:
             return ""
         units = self.grid.units
         more = f", which are more than the {plural(self.count, 'training row')}" if units > self.count else ""
-        return f"; no training row belongs to {self.empty:,} of the {units:,} units{more}"
+        return f"; in its last epoch no training row belonged to {self.empty:,} of the {units:,} units{more}"
 
     def state_dict(self) -> dict[str, Any]:
         return {**self.own.state_dict(), "taken": self.taken, "empty": self.empty}

@@ -15,7 +15,6 @@ from torch import Tensor
 from handrail.data.columns.names import without
 from handrail.data.columns.schema import Schema, Trouble, read_frame
 from handrail.data.columns.values import empty_where
-from handrail.data.encoders.tokenizers import UNKNOWN
 from handrail.data.missing_words import may_hold_words, restore_words, without_words
 from handrail.data.rows import Rows
 from handrail.data.table import Table
@@ -27,7 +26,10 @@ from handrail.recipe.alone import LONE_TASKS, takes_unit
 from handrail.tasks.alone.points import points_of
 from handrail.tasks.scoring import scores_of
 from handrail.tools.interface import argument, argument_name
+from handrail.tools.moved import forward
 from handrail.tools.words import list_some
+
+__getattr__ = forward(__name__)
 
 _IN_NAMES = 10
 _NEAR = 1e-5  # to 0 and 1, for what rounding does
@@ -365,41 +367,3 @@ def with_training_names(table: Table, names: list[str] | None, targets: tuple[st
     if fitting_names is None:
         return table
     return replace(table, frame=table.frame.rename(dict(zip(unnamed, fitting_names, strict=True))))
-
-
-def generate_text(
-    pipeline: Pipeline, start: str, *, length: int, temperature: float = 0.8, seed: int = 0
-) -> str:
-    """Let a language model continue the text `start`.
-
-    Arguments:
-        length: tokens to add.
-        temperature: sampling temperature; 0 is greedy.
-        seed: random seed.
-
-    Raises: `DataError` when the network is no language model, or knows no token of the start.
-    """
-    from handrail.tasks.next_token import sample
-
-    if pipeline.task.name != "next-token":
-        raise DataError(
-            f"the network answers {pipeline.task.name}, and writes no text; expected one trained with "
-            "data.task=next-token."
-        )
-    encoder: Any = pipeline.encoder
-    tokenizer = encoder.column.tokenizer
-    codes = [int(code) for code in tokenizer.encode([start or "\n"])[0]]
-    pieces = tokenizer.pieces(start or "\n")
-    unseen = dict.fromkeys(piece for piece, code in zip(pieces, codes, strict=False) if code == UNKNOWN)
-    if unseen or not codes:
-        found = list_some([f"'{piece}'" for piece in unseen]) or "nothing"
-        raise DataError(
-            f"{argument_name('start')}: found {found}, which did not occur in training; expected text like "
-            "the training text."
-        )
-    tokens = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
-    generator = torch.Generator(device=pipeline.device).manual_seed(seed)
-    context = pipeline.encoder.shape.length  # pyright: ignore[reportAttributeAccessIssue]
-    how: Any = {"steps": length, "context": context, "temperature": temperature}
-    tokens = sample(pipeline.network, tokens, generator=generator, **how)
-    return tokenizer.decode(tokens[0].tolist())

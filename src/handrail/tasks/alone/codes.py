@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from handrail.data.checks.label_classes import MOST_CLASSES
 from handrail.data.columns.values import as_labels
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
@@ -27,7 +28,6 @@ from handrail.tools.words import plural
 Points = Float[Tensor, "rows width"]
 Encode = Callable[[Points], Float[Tensor, "rows code"]]
 ROWS_THEMSELVES = "rows as encoded"  # what probes of codes are compared with
-MOST_PROBED = 100  # labels
 _ROWS_AT_ONCE = 8192
 
 
@@ -37,6 +37,14 @@ def codes_of(network: nn.Module, points: Points) -> Float[Tensor, "rows code"]:
     device = device_of(network)
     model: Any = model_in(network).eval()
     return torch.cat([model.encode(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
+
+
+@torch.inference_mode()
+def reconstructions_of(network: nn.Module, points: Points) -> Points:
+    """What the model within a network makes of rows, encoded and decoded again, on the CPU."""
+    device = device_of(network)
+    model: Any = model_in(network).eval()
+    return torch.cat([model.reconstruct(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
 
 
 class CodeTask(Task):
@@ -69,10 +77,13 @@ def probe_label(
     They are fitted on at most 5,000 training rows, drawn at random.
     """
     train = train.sample
+    values = train.raw[label].drop_nulls().n_unique()
+    if not values:
+        return NoInterval(f"no training row has a value of the label '{label}'")
     known, classes = label_codes(train, label)
-    if known is None or len(classes) > MOST_PROBED:
-        values = plural(train.raw[label].drop_nulls().n_unique(), "different value")
-        return NoInterval(f"'{label}' has {values} in training rows; probes take 2 to {MOST_PROBED}")
+    if known is None or len(classes) > MOST_CLASSES:
+        counted = plural(values, "different value")
+        return NoInterval(f"'{label}' has {counted} in training rows; probes take 2 to {MOST_CLASSES}")
     rows = draw_labelled(known)
     points = points_before(encoder, train)[rows], points_before(encoder, part)
     before, codes = (encode(each).double().numpy() for each in points)

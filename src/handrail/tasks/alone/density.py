@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from handrail.components.pictures import Picture
 from handrail.data.columns.values import as_labels
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
@@ -19,8 +20,9 @@ from handrail.layers.energy_model import EnergyModel
 from handrail.models.annealing import base_biases, log_z
 from handrail.network import model_in, models_in
 from handrail.shapes import InputShape, NoTarget, numbers_in
-from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask
+from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask, reconstructions_of
 from handrail.tasks.alone.points import points_before, points_of
+from handrail.tasks.alone.reconstruction_pictures import reconstruction_pictures, shown_rows
 from handrail.tasks.baselines.densities import (
     chow_liu,
     full_gaussian,
@@ -28,7 +30,8 @@ from handrail.tasks.baselines.densities import (
     independent_gaussian,
 )
 from handrail.tasks.scoring import all_scores
-from handrail.tasks.task import Baselines, Choice, Task
+from handrail.tasks.task import Answered, Baselines, Choice, Task
+from handrail.tasks.uses import uses_of
 
 Fitted = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _BASELINES: dict[str, dict[str, Fitted]] = {
@@ -124,6 +127,15 @@ class DensityTask(CodeTask):
                 unknown, lambda rows: rows, train=train, part=part, encoder=encoder
             )
         return Baselines(outcomes, left_out=left_out)
+
+    def pictures(self, answered: Answered) -> list[Picture]:
+        """Some rows beside their reconstructions, where the model gives some."""
+        if "reconstruct" not in uses_of(self, answered.network):
+            return []
+        points = points_of(answered.network, answered.rows)
+        given = reconstructions_of(answered.network, points)
+        chosen = shown_rows((given - points).square().mean(dim=1).numpy())
+        return reconstruction_pictures(torch.stack([points, given], dim=1)[chosen], self.shape)
 
     def facts(self) -> dict[str, Any]:
         return {"kind": self.kind, "told": self.told}

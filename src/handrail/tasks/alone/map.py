@@ -24,7 +24,7 @@ from handrail.models.kohonen import KohonenMap
 from handrail.network import model_in
 from handrail.shapes import InputShape, NoTarget
 from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask
-from handrail.tasks.alone.map_pictures import label_pictures, map_pictures, row_pictures
+from handrail.tasks.alone.map_pictures import Labels, label_pictures, map_pictures, row_pictures
 from handrail.tasks.alone.points import label_codes, points_before, points_of
 from handrail.tasks.scoring import scores_of
 from handrail.tasks.task import Answered, Baselines, Choice
@@ -160,10 +160,12 @@ class MapTask(CodeTask):
             _nearest(fitted, points_of(answered.network, answered.rows)),
         ]
         shown: list[Picture] = [row_pictures(self.grid, units)]
-        labels, classes = label_codes(answered.part, label)
-        known, names = label_codes(answered.train.sample, label)
-        if labels is not None and known is not None:
-            shown.append(label_pictures(self.grid, units, [(known, names), (labels, classes)]))
+        if label is None:
+            return shown
+        labels = [_labels(part, label) for part in (answered.train.sample, answered.part)]
+        groups = [each for each in labels if each is not None]
+        if len(groups) == len(labels) and any(names for _, names in groups):
+            shown.append(label_pictures(self.grid, units, groups))
         return shown
 
     def network_pictures(self, network: nn.Module, encoder: RowEncoder) -> list[Picture]:
@@ -189,6 +191,14 @@ class MapTask(CodeTask):
         units = torch.cat([each.indices for each in least]).cpu().numpy()
         distances = torch.cat([each.values for each in least]).sqrt().cpu().numpy()
         return {**place_columns(units, self.grid.width), "distance": distances}
+
+
+def _labels(part: Part, label: str) -> Labels | None:
+    """As `label_codes`; −1 for all rows where none has a label, and None where they are not groups."""
+    if part.raw[label].null_count() == len(part):
+        return np.full(len(part), -1), ()
+    codes, names = label_codes(part, label)
+    return None if codes is None else (codes, names)
 
 
 def _map_in(network: nn.Module) -> KohonenMap:

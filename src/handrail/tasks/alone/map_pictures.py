@@ -14,7 +14,7 @@ from handrail.layers.grids import Grid
 from handrail.models.kohonen import KohonenMap
 from handrail.shapes import ImageShape
 from handrail.tasks.alone.points import as_pictures
-from handrail.tools.words import plural
+from handrail.tools.words import list_some, plural
 
 _MOST_PLANES = 12
 _PARTS = ("training rows", "these rows")
@@ -79,19 +79,28 @@ def row_pictures(grid: Grid, units: Sequence[Tensor]) -> Cells:
 
 
 def label_pictures(grid: Grid, units: Sequence[Tensor], labels: Sequence[Labels]) -> Cells:
-    """The commonest label of each unit's rows, of training rows and of others."""
+    """The commonest label of each unit's rows, of training rows and of others.
+
+    Labels that are commonest nowhere are named, and so is a part without any.
+    """
     names = tuple(dict.fromkeys(name for _, classes in labels for name in classes))
+    note = "The commonest label of each unit's rows, which no rule has seen; units without rows are empty."
     maps = []
-    for each, (codes, classes) in zip(units, labels, strict=True):
-        places = np.array([names.index(name) for name in classes])
+    for part, each, (codes, classes) in zip(_PARTS, units, labels, strict=True):
+        places = np.array([names.index(name) for name in classes], np.int64)
         known = codes >= 0
         table = np.zeros((grid.units, len(names)), np.int64)
         np.add.at(table, (each.numpy()[known], places[codes[known]]), 1)
         maps.append(np.where(table.any(axis=1), table.argmax(axis=1), -1))
+        hidden = [f"'{name}'" for name, place in zip(classes, places, strict=True) if place not in maps[-1]]
+        if not classes:
+            note += f" Of {part} none has a label."
+        elif hidden:
+            note += f" Of {part}, no unit has {list_some(hidden, last=' or ')} as its commonest label."
     return Cells(
         "The label",
         np.stack(maps).reshape(2, grid.height, grid.width).astype(np.float64),
-        note="The commonest label of each unit's rows, which no rule has seen; units without rows are empty.",
+        note=note,
         hexagonal=grid.form == "hexagonal",
         captions=_PARTS,
         names=names,

@@ -12,8 +12,9 @@ from handrail.tasks.alone.codes import codes_of
 from handrail.tasks.alone.points import as_pictures, label_codes, main_plane
 
 _SHOWN, _SERIES = 6, 3
+_ACROSS = 6  # tiles
 _FEWEST = 16  # numbers in a row that make a picture
-_HEADINGS = ("row", "network", "PCA")
+_HEADINGS = ("row", "network", "PCA")  # as many as there are columns
 _NOTE = "From the row with the smallest error to that with the largest."
 
 
@@ -23,8 +24,8 @@ def shown_rows(errors: Float[np.ndarray, " rows"]) -> Int[np.ndarray, " shown"]:
     return order[np.linspace(0, len(order) - 1, min(_SHOWN, len(order))).round().astype(np.int64)]
 
 
-def reconstruction_pictures(beside: Float[Tensor, "rows 3 width"], shape: InputShape) -> list[Picture]:
-    """Rows, their reconstructions and those of the main components, side by side.
+def reconstruction_pictures(beside: Float[Tensor, "rows columns width"], shape: InputShape) -> list[Picture]:
+    """Rows, their reconstructions and, where there is a third column, those of the main components.
 
     Arguments:
         beside: in encoded units.
@@ -40,11 +41,12 @@ def reconstruction_pictures(beside: Float[Tensor, "rows 3 width"], shape: InputS
         "" if isinstance(shape, ImageShape) else " Each square is a number, in the order of the columns."
     )
     pixels = as_pictures(beside.flatten(0, 1), shape)
-    title = "Rows beside their reconstructions"
-    return [Tiles(title, pixels, note=_NOTE + squares, columns=3, headings=_HEADINGS)]
+    title, headings = "Rows beside their reconstructions", _HEADINGS[: beside.shape[1]]
+    headings *= min(len(beside), _ACROSS // len(headings))
+    return [Tiles(title, pixels, note=_NOTE + squares, columns=len(headings), headings=headings)]
 
 
-def _series(beside: Float[Tensor, "rows 3 width"], shape: SeriesShape) -> list[Picture]:
+def _series(beside: Float[Tensor, "rows columns width"], shape: SeriesShape) -> list[Picture]:
     """The first channel of an easy, a middling and a hard series."""
     values = beside.unflatten(2, tuple(shape))[:, :, 0].double().numpy()
     places = np.linspace(0, len(values) - 1, min(_SERIES, len(values))).round().astype(np.int64)
@@ -53,7 +55,7 @@ def _series(beside: Float[Tensor, "rows 3 width"], shape: SeriesShape) -> list[P
         Lines(
             f"A series beside its reconstruction: the {word} error",
             np.arange(shape.length, dtype=np.float64),
-            dict(zip(_HEADINGS, values[place], strict=True)),
+            dict(zip(_HEADINGS, values[place], strict=False)),
             "The first channel, in encoded units.",
             ("step", "value"),
         )
