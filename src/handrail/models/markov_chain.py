@@ -86,7 +86,7 @@ class MarkovChain(nn.Module):
         yield contexts, torch.ones_like(x, dtype=torch.bool)
         for size in range(1, self.order + 1):
             older = torch.zeros_like(x)
-            older[:, size - 1 :] = x[:, : x.shape[1] - size + 1]
+            older[:, size - 1 :] = x[:, : max(0, x.shape[1] - size + 1)]
             contexts = contexts + older * self.vocabulary ** (size - 1)
             yield contexts, (steps >= size - 1).expand_as(x)
 

@@ -13,6 +13,7 @@ from handrail.data.encoders.codes import FIRST, UNKNOWN, UNKNOWN_SIGN, Ragged
 
 MISSING = "missing"  # how a cell without a value is written
 _LINE, _COMMA = "\n", ","
+_EXACT = 17  # digits of a Float64
 
 
 class Cells:
@@ -59,16 +60,18 @@ class Cells:
 class Bins:
     """One token a number: the bin k with eₖ ≤ x < eₖ₊₁, the edges being quantiles of the training rows.
 
-    Edges that coincide are one. What lies beyond all training rows belongs to the first or the last bin.
+    Edges without a training row between them are one. What lies beyond all training rows belongs to the first
+    or the last bin.
 
     Arguments:
         edges: between the bins, rising.
+        digits: that edges are written with.
         gaps: whether a missing number has a token.
     """
 
-    def __init__(self, edges: Sequence[float], *, gaps: bool) -> None:
-        self.edges, self.gaps = np.asarray(edges, dtype=np.float64), gaps
-        self.tokens = (*_names(self.edges), *([MISSING] if gaps else []))
+    def __init__(self, edges: Sequence[float], *, digits: int, gaps: bool) -> None:
+        self.edges, self.digits, self.gaps = np.asarray(edges, dtype=np.float64), digits, gaps
+        self.tokens = (*_names(self.edges, digits), *([MISSING] if gaps else []))
         self._codes = {name: code for code, name in enumerate(self.tokens, start=FIRST)}
         self._written = ("", UNKNOWN_SIGN, *self.tokens)
 
@@ -76,10 +79,11 @@ class Bins:
     def fit(cls, texts: Sequence[str], size: int) -> "Bins":
         """Bins of equal numbers of training rows, `size` at most; a token for gaps comes on top."""
         numbers = _numbers(texts)
-        known = numbers[~np.isnan(numbers)]
-        edges = np.unique(np.quantile(known, np.arange(1, size) / size)) if len(known) else known
-        inner = edges[edges > known.min()] if len(edges) else edges
-        return cls(inner.tolist(), gaps=len(known) < len(numbers))
+        known = np.sort(numbers[~np.isnan(numbers)])
+        edges = np.quantile(known, np.arange(1, size) / size) if len(known) else known
+        below, first = np.unique(np.searchsorted(known, edges), return_index=True)
+        edges = edges[first[below > 0]]
+        return cls(edges.tolist(), digits=_digits(edges, known), gaps=len(known) < len(numbers))
 
     @property
     def opening(self) -> str:
@@ -102,11 +106,11 @@ class Bins:
         return _split(text, _COMMA, self.tokens)
 
     def facts(self) -> dict[str, Any]:
-        return {"edges": self.edges.tolist(), "gaps": self.gaps}
+        return {"edges": self.edges.tolist(), "digits": self.digits, "gaps": self.gaps}
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> "Bins":
-        return cls(facts["edges"], gaps=facts["gaps"])
+        return cls(facts["edges"], digits=facts["digits"], gaps=facts["gaps"])
 
 
 def _cell(text: str) -> str:
@@ -133,17 +137,28 @@ def _numbers(texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
     return cast.fill_null(float("nan")).to_numpy()
 
 
-def _names(edges: np.ndarray) -> list[str]:
-    """With as few digits, from three on, as tell the edges apart."""
+def _digits(edges: np.ndarray, known: np.ndarray) -> int:
+    """As few, from three on, as divide the training rows as the edges themselves do."""
+
+    def divide(digits: int) -> np.ndarray:
+        return np.searchsorted([_rounded(edge, digits) for edge in edges], known, side="right")
+
+    exact = divide(_EXACT)
+    return next(digits for digits in range(3, _EXACT + 1) if np.array_equal(divide(digits), exact))
+
+
+def _names(edges: np.ndarray, digits: int) -> list[str]:
     if not len(edges):
         return ["any number"]
-    digits = next(each for each in range(3, 18) if len({f"{edge:.{each}g}" for edge in edges}) == len(edges))
-    shown = [_plain(edge, digits) for edge in edges]
+    shown = [_plain(_rounded(edge, digits), digits) for edge in edges]
     between = [f"{low} to {high}" for low, high in pairwise(shown)]
     return [f"below {shown[0]}", *between, f"{shown[-1]} or more"]
 
 
+def _rounded(edge: float, digits: int) -> float:
+    return float(f"{edge:.{digits}g}")
+
+
 def _plain(edge: float, digits: int) -> str:
-    """Without a power of ten for a number that is whole and short."""
-    rounded = float(f"{edge:.{digits}g}")
-    return f"{rounded:.0f}" if rounded == int(rounded) and abs(rounded) < 1e9 else f"{edge:.{digits}g}"
+    """Without a power of ten for a whole number that is short."""
+    return f"{edge:.0f}" if abs(edge) < 1e9 and edge == int(edge) else f"{edge:.{digits}g}"
