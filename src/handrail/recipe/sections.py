@@ -99,7 +99,7 @@ class Text(_Settings):
     where cells repeat and where they are numbers. bins: of numbers, at quantiles of the training rows.
     vocabulary: at most so many tokens. length: tokens a row, longer texts are cut; `auto` holds 95 % of the
     training texts whole; of one long text, tokens that the network sees at once (auto: 64; of a series of
-    cells a hundredth of the training rows, 4 to 64). lower: ignore case, but not there.
+    cells every 150th of the training rows, 4 to 64). lower: ignore case, but not there.
     """
 
     tokens: Literal["auto", "characters", "words", "byte_pairs", "cells", "bins"] = "auto"

@@ -83,7 +83,7 @@ def test_tokenizers_of_cells_come_back_from_facts(kind: str) -> None:
 
 
 def test_windows_of_short_series_are_short() -> None:
-    for rows, length in ((50, 4), (1000, 10), (100_000, 64)):
+    for rows, length in ((50, 4), (1500, 10), (100_000, 64)):
         column = pl.Series("x", np.arange(rows, dtype=np.float64))
         encoder = SymbolEncoder.fit(column, None, Text())
         assert (encoder.length, encoder.tokenizer.kind, encoder.tokenizer.vocabulary) == (length, "bins", 12)

@@ -22,7 +22,7 @@ _LONGEST = 512
 _WHOLE = 0.95  # this share of the training texts is held whole
 _COUNTED = 1000
 _STREAM_LENGTH = 64
-_SHORTEST, _WINDOWS = 4, 100  # tokens at once in short series; windows of training rows: 20 validate
+_SHORTEST, _WINDOWS = 4, 150  # tokens at once in short series; windows of training rows: 30 validate
 
 
 class AsCodes(nn.Module):

@@ -26,6 +26,8 @@ class Outcome(ABC):
     "The task's name."
     block: int = 1
     "How many neighbouring rows belong together (overlapping windows)."
+    follow: bool = False
+    "Whether rows follow one another in time, so that what one holds may tell of the next."
 
     remark: str = ""
     "What has to be said of how the answers were made: that a baseline was fitted on a sample."
