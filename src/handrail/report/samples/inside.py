@@ -41,7 +41,9 @@ def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
         temperature=_TEMPERATURE,
     )[0].tolist()
     prompt, whole = tokenizer.decode(tokens[:length]), tokenizer.decode(tokens)
-    return {"prompt": prompt[-_PROMPT:], "text": whole[len(prompt) :], "temperature": _TEMPERATURE}
+    ends = (tokenizer.decode(tokens[begin:length]) for begin in range(length))  # whole tokens
+    end = next((end for end in ends if len(end) <= _PROMPT), "")
+    return {"prompt": end, "text": whole[len(prompt) :], "temperature": _TEMPERATURE}
 
 
 def _first_window(pipeline: Pipeline, part: Part) -> Tensor:
