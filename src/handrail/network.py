@@ -6,9 +6,9 @@ from typing import Any
 from torch import nn
 
 from handrail.components import available, find, is_object, parse
-from handrail.data.task import STORED_TASKS, TaskSpec
+from handrail.data.task import STORED_TASKS, TEXT_TASKS, TaskSpec
 from handrail.errors import RecipeError
-from handrail.shapes import InputShape, NoTarget, OutputShape, accepted_shapes, shape_name
+from handrail.shapes import InputShape, NoTarget, OutputShape, StepShape, accepted_shapes, shape_name
 
 
 class Network(nn.Module):
@@ -97,6 +97,11 @@ def check_shapes(model: Any, inputs: InputShape, outputs: OutputShape, task: Tas
     if task.name == "next-token" and not getattr(target, "causal", True):
         whole = f"model: '{name}' sees the whole text at once, the next token included; it cannot learn to "
         problems.append(f"{whole}predict it.")
+    if problems and accepted_shapes(target, "outputs") == (StepShape,) and task.name not in TEXT_TASKS:
+        raise RecipeError(
+            f"model: '{name}' predicts the next token of a text or of a column, and the task is {task.name}; "
+            "set data.task: next-token, or choose another model."
+        )
     if problems:
         models = available("model").items()
         fitting = [entry for entry, model in models if fits(model.target, inputs, outputs)]

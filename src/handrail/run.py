@@ -220,7 +220,7 @@ class Run(RunRecord):
         return results
 
     def _seal(self, part: Part | None) -> Seal:
-        """The seal of the test rows; of a forecast by the rows of its table, once they have been read."""
+        """The seal of the test rows; of a series by the rows of its table, once they have been read."""
         opened_here = self.folder.test.exists()
         if part is None or part.table.moments is None:
             return Seal(self._hashes, opened_here=opened_here, whole=self.is_whole)
@@ -229,7 +229,8 @@ class Run(RunRecord):
             with write_atomically(self.folder.sealed_hashes) as path:
                 pl.DataFrame({"hash": moments}).write_parquet(path)
             self.__dict__["_hashes"] = moments
-        return Seal(moments, windows=part.hashes, opened_here=opened_here)
+        windows = None if part.table.is_series else part.hashes
+        return Seal(moments, windows=windows, opened_here=opened_here)
 
     def refit(self, *, progress: str = "none") -> None:
         """Train on training and validation rows together, for the best epochs; the seal stays shut.

@@ -91,6 +91,11 @@ def test_order_1_is_the_bigram_that_stands_beside_language_models():
     np.testing.assert_allclose(own, theirs, rtol=1e-3)  # its single tokens count the first one, too
 
 
+def test_a_window_shorter_than_the_order_has_shorter_contexts():
+    model, x = counted(4, stream()), stream(41)[40:, :2]
+    torch.testing.assert_close(model(x), model(stream(41)[40:, :-1])[:, :2])
+
+
 def test_counts_come_back_with_the_weights():
     model, other = counted(3, stream()), chain(3)
     other.load_state_dict(model.state_dict())

@@ -177,6 +177,20 @@ def long_text(folder: Path, others: Others) -> Path:
     return folder / "play.txt"
 
 
+def symbols(folder: Path, others: Others) -> Path:
+    """A row a day, with a symbol and a number; garbage has symbols of its own. Row i is item i."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for item in range(160):
+        rng = generator_of(item, others)
+        sky = "hail" if item in others else str(rng.choice(["sunny", "rainy", "cloudy"]))
+        degrees = "a lot" if item in others else f"{rng.normal(10, 3):.2f}"
+        date = np.datetime64("2021-01-01") + item
+        rows.append(f"{date},{sky},{degrees}")
+    (folder / "sky.csv").write_text("\n".join(["date,sky,degrees", *rows, ""]))
+    return folder / "sky.csv"
+
+
 def timeline(folder: Path, others: Others) -> Path:
     """A row a day: two columns that repeat after six days. Row i is item i."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -405,6 +419,22 @@ KINDS = {
             "data.task": "next-token",
             "data.text.length": 32,
         },
+    ),
+    "next symbol": Kind(
+        symbols,
+        160,
+        {"model": {"gru": {"width": 6}}, "data.task": "next-token"},
+        target="sky",
+    ),
+    "next bin": Kind(
+        symbols,
+        160,
+        {
+            "model": {"gpt": {"width": 8, "layers": 1, "heads": 2, "dropout": 0.2}},
+            "data.task": "next-token",
+            "data.text.bins": 4,
+        },
+        target="degrees",
     ),
     "forecast": Kind(
         timeline,

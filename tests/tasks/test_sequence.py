@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from handrail.data.columns.schema import Column, Schema
+from handrail.data.encoders.codes import UNKNOWN
 from handrail.data.encoders.row_encoder import OneColumn
 from handrail.data.encoders.text import TextEncoder
-from handrail.data.encoders.tokenizers import UNKNOWN
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import Text

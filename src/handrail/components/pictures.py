@@ -85,6 +85,7 @@ class Cells:
         columns: how many maps stand in a row.
         captions: one for each map, or none.
         names: of the groups, where values are groups.
+        sides: of a square matrix, the names of its rows, which are those of its columns.
     """
 
     title: str
@@ -94,6 +95,7 @@ class Cells:
     columns: int = 4
     captions: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
 
 
 Picture = Points | Tiles | Lines | Cells

@@ -66,10 +66,12 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
 
     Raises: `DataError` when none is left to learn from.
     """
-    kinds: Mapping[str, str] = {} if task.is_forecast else recipe.columns  # its columns are channels by now
+    in_order = task.is_forecast or table.is_series
+    kinds: Mapping[str, str] = {} if in_order else recipe.columns  # used up by the ordering
     stored: dict[str, Any] = {name: store.kind for name, store in table.stores.items()}
     if task.name == "next-token":  # a text is predicted from itself
-        features, stored[task.targets[0]] = train[list(task.targets)], "stream"
+        kind = "symbols" if table.is_series else "stream"
+        features, stored[task.targets[0]] = train[list(task.targets)], kind
     else:
         key = recipe.split.column if recipe.split.method in ("group", "column") else None
         # A forecast's table of windows is without what was dropped.
@@ -77,7 +79,7 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         features = without(train, [*task.set_aside, *dropped, *([] if key is None else [key])])
     if task.name == "sequence":
         kinds = {**source_kinds(features, kinds), **kinds}
-    schema = infer(features, kinds=kinds, stored=stored, conventions=_conventions(recipe, task))
+    schema = infer(features, kinds=kinds, stored=stored, conventions=_conventions(recipe, in_order))
     if not schema.used:
         reasons = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)
         raise DataError(
@@ -88,12 +90,12 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
     return schema.model_copy(update={"notations": dict(table.notations), "missing_words": missing})
 
 
-def _conventions(recipe: DataRecipe, task: TaskSpec) -> Conventions:
-    """What the recipe says about values; a forecast's table of windows has no dates any more."""
-    formats = {} if task.is_forecast else {**recipe.dates.formats}
+def _conventions(recipe: DataRecipe, in_order: bool) -> Conventions:
+    """What the recipe says about values; what was put in the order of time has no dates any more."""
+    formats = {} if in_order else {**recipe.dates.formats}
     formats.pop(recipe.split.column or "", None)
     missing = {name: tuple(map(str, words)) for name, words in recipe.missing.items()}
-    if task.is_forecast:
+    if in_order:
         missing = {}
     return Conventions(recipe.dates.order, formats, missing, recipe.encoding.fold_case)
 

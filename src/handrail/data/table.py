@@ -36,9 +36,11 @@ class Table:
         parts: the part that the source itself gives each row (0 train, 1 validation, 2 test, 4 each of them).
         target: the column or columns that are meant, where the user names none.
         name_parts: the columns that are made of the names of files.
-        moments: of a table of windows, a hash of each test row of the table that they were cut from.
+        moments: of a series or a table of windows, a hash of each test row of the table that they were taken
+            from.
         unusable: by column, what it holds where that is of no use to a network; the column itself is empty.
         streamed: whether the frame holds a few columns only, since the rows are read block by block.
+        is_series: whether each row is a step of one series, so that equal rows repeat nothing.
         words: by column, where a word of a text file counts as missing, and which.
     """
 
@@ -57,6 +59,7 @@ class Table:
     moments: np.ndarray | None = field(default=None, repr=False)
     unusable: Mapping[str, str] = field(default_factory=dict)
     streamed: bool = False
+    is_series: bool = False
     words: WordsByColumn = field(default_factory=dict, repr=False)
 
     def row_name(self, index: int) -> str:

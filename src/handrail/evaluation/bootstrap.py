@@ -52,7 +52,7 @@ def measure_with_intervals(
     values = outcome.measure()
     defined = [name for name, value in values.items() if np.isfinite(value)]
     forms = outcome.forms(defined)
-    setting = Setting(confidence, resamples, seed, outcome.rows, outcome.block)
+    setting = Setting(confidence, resamples, seed, outcome.rows, outcome.block, outcome.follow)
     bounded = [name for name, form in forms.items() if isinstance(form, Bounded)]
     left_out = leave_out(outcome, bounded, seed=seed) if bounded else {}
     intervals = {name: Interval(np.nan, np.nan, np.nan, outcome.why_undefined(name)) for name in values}
@@ -82,7 +82,7 @@ def difference(
     if not np.isfinite(values[0] - values[1]):
         return Interval(np.nan, np.nan, np.nan)
     forms = a.forms([metric])[metric], b.forms([metric])[metric]
-    setting = Setting(confidence, resamples, seed, a.rows, a.block)
+    setting = Setting(confidence, resamples, seed, a.rows, a.block, a.follow)
     left_out = None
     if not any(isinstance(form, NoInterval) for form in forms) and _needs_jackknife(forms):
         left_out = _leave_out(a, metric, seed), _leave_out(b, metric, seed)

@@ -46,6 +46,7 @@ class Setting:
         confidence: 0.95 for 95 %.
         resamples: of the bootstrap.
         block: how many neighbouring rows belong together.
+        follow: whether rows follow one another, so that one may tell of the next.
     """
 
     confidence: float
@@ -53,6 +54,12 @@ class Setting:
     seed: int
     rows: int
     block: int = 1
+    follow: bool = False
+
+    @property
+    def in_time(self) -> bool:
+        """Whether rows may depend on those beside them."""
+        return self.block > 1 or self.follow
 
     @property
     def tail(self) -> float:
@@ -153,7 +160,7 @@ def _bound_ratio(form: Ratio, value: float, setting: Setting) -> Result:
     inner = _inner(form, value)
     if reason or inner <= 0:
         return NoInterval(reason or "there is no error on any row")
-    if setting.block > 1 or form.target is not None:
+    if setting.in_time or form.target is not None:
         reach = _reach_in_time(influence(form), form, setting)
     else:
         reach = _bootstrap_t(form, setting)
@@ -187,8 +194,9 @@ def _reach_in_time(terms: np.ndarray, form: Ratio, setting: Setting) -> tuple[fl
             _FEWEST_BLOCKS_R2,
         )
     if blocks < fewest:
+        windows = "overlapping windows" if setting.block > 1 else "windows, one behind the other,"
         return NoInterval(
-            f"the {setting.rows:,} overlapping windows are worth about {int(blocks)} independent blocks; "
+            f"the {setting.rows:,} {windows} are worth about {int(blocks)} independent blocks; "
             f"at least {fewest} are needed"
         )
     if form.target is not None and setting.rows < _BLOCKS_R2 * setting.block:
@@ -328,7 +336,7 @@ def _bound_ratio_difference(a: Ratio, b: Ratio, values: tuple[float, float], set
     if np.abs(terms).max() <= 1e-12 * max(abs(values[0]), abs(values[1]), 1e-300):
         return NoInterval("both have the same error on every row")
     gap = values[0] - values[1]
-    if setting.block > 1 or a.target is not None:
+    if setting.in_time or a.target is not None:
         reach = _reach_in_time(terms, a, setting)
     else:
         reach = _reach_of_mean(terms, setting)

@@ -1,6 +1,6 @@
 """The Markov chain: the next token by how often it followed the last few."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.errors import RecipeError
 from handrail.shapes import StepShape, TokenShape
+from handrail.tools.words import plural
 
 Order = Annotated[int, Field(ge=0, le=60)]
 _LARGEST = 2**62  # of a key
@@ -85,7 +86,7 @@ class MarkovChain(nn.Module):
         yield contexts, torch.ones_like(x, dtype=torch.bool)
         for size in range(1, self.order + 1):
             older = torch.zeros_like(x)
-            older[:, size - 1 :] = x[:, : x.shape[1] - size + 1]
+            older[:, size - 1 :] = x[:, : max(0, x.shape[1] - size + 1)]
             contexts = contexts + older * self.vocabulary ** (size - 1)
             yield contexts, (steps >= size - 1).expand_as(x)
 
@@ -126,6 +127,22 @@ class MarkovChain(nn.Module):
         last = torch.searchsorted(keys, (contexts + 1) * self.vocabulary)
         before = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return first, (last - first) * there, (before[last] - before[first]) * there
+
+    def remark(self, batches: Iterable[Int[Tensor, "rows length"]]) -> str:
+        """How many of the longest contexts in these rows were never seen in training."""
+        new = every = 0
+        for x in batches:
+            for size, (contexts, there) in enumerate(self._contexts(x)):
+                if size and size == self.order:
+                    _, kinds, _ = self._found(size, contexts.flatten(), there.flatten())
+                    every += int(there.sum())
+                    new += int((there.flatten() & (kinds == 0)).sum())
+        if not new:
+            return ""
+        return (
+            f"{new:,} of {every:,} contexts of {plural(self.order, 'token')} ({new / every:.1%}) never "
+            "occurred in training; there the chain goes by shorter ones."
+        )
 
     def transitions(self) -> Float[Tensor, "tokens tokens"]:
         """n(a, b) / n(a), from each token to each, without smoothing; a row of zeros where nothing followed.

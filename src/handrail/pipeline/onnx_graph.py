@@ -32,6 +32,7 @@ _OUTSIDE = {  # what is done to a cell before the network, by handrail's own cod
     "series": "reading and cutting series",
     "text": "dividing text into tokens",
     "stream": "dividing text into tokens",
+    "symbols": "dividing cells into tokens",
 }
 _GROUPS = ("numbers", "codes", "moments")
 

@@ -16,10 +16,10 @@ from handrail.recipe.alone import idle_alone, unsuited, usual_rule
 # Sections of `data` by the kinds of columns that they are about; next-token reads its text as a stream.
 _KINDS = {
     "images": ("images", ("image",)),
-    "text": ("text", ("text", "stream")),
+    "text": ("text", ("text", "stream", "symbols")),
     "series": ("series", ("series",)),
     "audio": ("sounds", ("audio",)),
-    "dates": ("dates", ("datetime", "series")),  # a forecast is put in the order of its dates
+    "dates": ("dates", ("datetime", "series", "symbols")),  # which are put in the order of their dates
     "encoding": ("numbers, categories or dates", ("numeric", "boolean", "category", "datetime")),
 }
 
@@ -27,6 +27,7 @@ _KINDS = {
 def idle_settings(recipe: Any) -> Iterator[str]:
     """What the recipe alone shows to have no effect."""
     yield from _idle_forecast(recipe.data)
+    yield from _idle_cells(recipe.data)
     yield from _idle_split(recipe.data)
     yield from _idle_training(recipe)
     yield from _idle_learning(recipe)
@@ -69,6 +70,15 @@ def _idle_forecast(data: Any) -> Iterator[str]:
     elif data.missing:
         advice = "data.read.missing reads words as missing in all columns"
         yield f"data.missing: has no effect on a forecast; leave it out: {advice}."
+
+
+def _idle_cells(data: Any) -> Iterator[str]:
+    tokens = data.text.tokens
+    if tokens in ("cells", "bins") and data.task != "next-token":
+        advice = "leave it out, or set data.task: next-token"
+        yield f"data.text.tokens: '{tokens}' has no effect on the task {data.task}; {advice}."
+    elif "bins" in _given(data.text) and (data.task != "next-token" or tokens not in ("auto", "bins")):
+        yield "data.text.bins: has no effect without tokens that are bins; leave it out."
 
 
 def _idle_split(data: Any) -> Iterator[str]:

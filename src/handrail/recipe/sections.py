@@ -94,12 +94,16 @@ class Masks(_Settings):
 class Text(_Settings):
     """How text becomes tokens.
 
-    tokens: `auto` is words for columns of a table and characters for one long text. vocabulary: at most so
-    many tokens. length: tokens a row, longer texts are cut; `auto` holds 95 % of the training texts whole;
-    of one long text, tokens that the network sees at once (auto: 64). lower: ignore case, but not there.
+    tokens: `auto` is words for columns of a table and characters for one long text. Where the next token of a
+    column is learned, `cells` takes each cell as a token and `bins` the bin of each number; `auto` does so
+    where cells repeat and where they are numbers. bins: of numbers, at quantiles of the training rows.
+    vocabulary: at most so many tokens. length: tokens a row, longer texts are cut; `auto` holds 95 % of the
+    training texts whole; of one long text, tokens that the network sees at once (auto: 64; of a series of
+    cells every 150th of the training rows, 4 to 64). lower: ignore case, but not there.
     """
 
-    tokens: Literal["auto", "characters", "words", "byte_pairs"] = "auto"
+    tokens: Literal["auto", "characters", "words", "byte_pairs", "cells", "bins"] = "auto"
+    bins: Annotated[int, Field(ge=2, le=1000)] = 10
     vocabulary: Annotated[int, Field(ge=3)] = 8000
     length: Count | Literal["auto"] = "auto"
     lower: bool = True

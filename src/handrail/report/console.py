@@ -162,9 +162,10 @@ def number(value: float | None) -> str:
 
 
 def remarks(results: dict[str, Any]) -> list[str]:
-    """What has to be said of baselines: that one was fitted on a sample, or left out."""
+    """What the model says of the rows; and of baselines, that one was fitted on a sample, or left out."""
     said = results.get("baseline_remarks", {})  # nothing in runs of earlier versions
-    return [f"The {name} baseline was {remark}." for name, remark in said.items()]
+    own = [results["remark"]] if results.get("remark") else []
+    return [*own, *(f"The {name} baseline was {remark}." for name, remark in said.items())]
 
 
 def comparison(results: dict[str, Any], positive: str | None = None) -> str:

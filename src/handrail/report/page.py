@@ -293,7 +293,7 @@ def _inputs_line(encoder: Mapping[str, Any], shape: Any) -> str:
     if kind == "series":
         size = f"{plural(shape[1], 'step')}, {plural(shape[0], 'channel')}"
         return f"series of {size}; scaling: {column['scaling']}"
-    if kind in ("text", "stream"):
+    if kind in ("text", "stream", "symbols"):
         tokens = str(column["tokenizer"]["kind"]).replace("_", " ")
         vocabulary = f"a vocabulary of {shape[1]:,}, learned from training rows"
         return f"{shape[0]:,} tokens at once ({tokens}); {vocabulary}"

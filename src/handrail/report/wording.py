@@ -1,7 +1,7 @@
 """Numbers and names as readers know them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,8 +84,10 @@ def capitalise(label: str) -> str:
     return label if label[1:2].isupper() else f"{label[:1].upper()}{label[1:]}"
 
 
-def row_word(task: Mapping[str, Any]) -> str:
+def row_word(task: Mapping[str, Any], columns: Iterable[Mapping[str, Any]] = ()) -> str:
     """What a row of the task is called: row, image, window, passage, text."""
+    if any(column["kind"] == "symbols" for column in columns):
+        return "row"
     return "window" if task.get("horizon") else _ROWS.get(task["name"], "row")
 
 

@@ -25,6 +25,7 @@ from handrail.runs.assembly import count_parameters
 from handrail.runs.folder import Folder
 from handrail.runs.replicas import Replica, best_of, spread
 from handrail.tasks.baselines import nominal_seconds
+from handrail.tasks.scoring import remark_on
 from handrail.tasks.task import Choice
 from handrail.tools.files import write_atomically
 
@@ -185,6 +186,7 @@ def measure_beside(
     measured = {name: each for name, each in measured.items() if any(map(_is_known, map(each.get, told)))}
     metric = task.fair_metric or outcome.names()[0]
     return figures(outcome, settings, whole=whole), {
+        "remark": remark_on(network, pipeline.rows(part)),
         "baselines": measured,
         "baseline_remarks": others.remarks,
         "comparison": compare(outcome, others, settings, metric=metric, whole=whole),

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from handrail.components.pictures import Cells, Picture
+from handrail.data.encoders.codes import PADDING
 from handrail.data.encoders.row_encoder import OneColumn, RowEncoder
 from handrail.data.encoders.text import StreamEncoder, following, windows
-from handrail.data.encoders.tokenizers import PADDING, Tokenizer
+from handrail.data.encoders.tokenizers import Tokenizer
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values, Windows, cut
 from handrail.data.task import TaskSpec
@@ -129,14 +130,16 @@ NgramModel = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def chain_pictures(chain: MarkovChain, tokenizer: Tokenizer) -> list[Picture]:
-    """The transitions among the tokens that come most often in the long run."""
+    """The transitions among the tokens that come most often in the long run; bins in their order."""
     often = chain.stationary()
     shown = often.argsort(descending=True)[: min(_SHOWN, int((often > 0).sum()))]
+    in_order = tokenizer.kind == "bins"
+    shown = shown.sort().values if in_order else shown
     matrix = chain.transitions()[shown][:, shown].numpy()[None]
-    names = " ".join(f"“{tokenizer.decode([code])}”" for code in shown.tolist())
-    what = "From a row's token to a column's, by the counts alone, in the order of how often they come: "
-    note = f"{what}{names}."
-    return [Cells("Transitions from token to token", matrix, note=note.replace("\n", "↵"), columns=1)]
+    names = tuple(tokenizer.decode([code]).replace("\n", "↵") or "padding" for code in shown.tolist())
+    order = "in the order of the numbers" if in_order else "in the order of how often they come"
+    note = f"From a row's token to that of the column with a number above, by the counts alone, {order}."
+    return [Cells("Transitions from token to token", matrix, note=note, columns=1, sides=names)]
 
 
 def ngram_outcomes(

@@ -11,6 +11,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from handrail.data.rows import Rows, Windows, count, cut, row_bytes, to_device
+from handrail.network import model_in, model_inputs
 from handrail.shapes import StepShape
 
 _BYTES = 4_000_000  # of inputs at once, as float32
@@ -49,6 +50,23 @@ def scores_of(network: nn.Module, rows: Rows, *, at_once: int | None = None) -> 
     device, size = device_of(network), at_once or rows_at_once(rows)
     for start in range(0, max(count(rows), 1), size):
         yield network(to_device(cut(rows, start, start + size), device))
+
+
+@torch.inference_mode()
+def remark_on(network: nn.Module, rows: Rows) -> str:
+    """What the model has to say of rows that it answers, by a method `remark(batches)`; empty without one.
+
+    Of replicas, the first that answers says it.
+    """
+    model: Any = model_in(network)
+    if not hasattr(model, "remark"):
+        return ""
+    device, size = device_of(network), rows_at_once(rows)
+    batches = (
+        model_inputs(network, to_device(cut(rows, start, start + size), device))
+        for start in range(0, count(rows), size)
+    )
+    return model.remark(batches)
 
 
 def all_scores(network: nn.Module, rows: Rows) -> Tensor:

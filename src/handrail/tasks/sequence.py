@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor, nn
 
+from handrail.data.encoders.codes import PADDING, UNKNOWN
 from handrail.data.encoders.row_encoder import RowEncoder
-from handrail.data.encoders.tokenizers import PADDING, UNKNOWN, Tokenizer, suitable
+from handrail.data.encoders.tokenizers import Tokenizer, suitable
 from handrail.data.part import Part
 from handrail.data.rows import Rows, Values
 from handrail.data.task import TaskSpec

@@ -132,7 +132,7 @@ class Measurement:
         Source: Efron 1979
         """
         draw = _cached_counts if outcome.rows * self.resamples <= _CACHED else _draw_counts
-        counts = draw(outcome.rows, self.resamples, outcome.block, self.seed + fold)
+        counts = draw(outcome.rows, self.resamples, outcome.drawn_together, self.seed + fold)
         values = _weighted_values(outcome, self.metric, counts)
         return np.where(np.isfinite(values), values, self.measure(outcome))
 

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.data.encoders.codes import FIRST, PADDING, UNKNOWN
 from handrail.data.encoders.text import AsCodes, StreamEncoder, TextEncoder, following
-from handrail.data.encoders.tokenizers import FIRST, PADDING, UNKNOWN
 from handrail.data.rows import count, take
 from handrail.errors import DataError
 from handrail.recipe.sections import Text

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.data.encoders.tokenizers import FIRST, PADDING, UNKNOWN, Kind, Ragged, Tokenizer, suitable
+from handrail.data.encoders.codes import FIRST, PADDING, UNKNOWN, Ragged
+from handrail.data.encoders.tokenizers import Kind, TextKind, Tokenizer, suitable
 from handrail.errors import DataError, HandrailError
 from handrail.recipe.sections import Text
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[Kind, ...] = get_args(TextKind)
 WRITTEN = Text(lower=False)
 SAYINGS = [
     "To be, or not to be.",

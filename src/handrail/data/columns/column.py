@@ -21,11 +21,13 @@ ColumnKind = Literal[
     "series",
     "audio",
     "stream",
+    "symbols",
 ]
 TABLE_KINDS = ("numeric", "boolean", "category", "datetime")  # one encoder takes all columns of these
-COLUMN_KINDS = ("image", "series", "audio", "text", "stream")  # each column has an encoder of its own
+COLUMN_KINDS = ("image", "series", "audio", "text", "stream", "symbols")  # each has its own encoder
 FEATURE_KINDS = TABLE_KINDS + COLUMN_KINDS
-STORED_KINDS = ("image", "series", "audio", "stream")  # what a column is by its source, not by its cells
+# What a column is by its source, or by the task, and not by its cells.
+STORED_KINDS = ("image", "series", "audio", "stream", "symbols")
 IDENTIFIER_NAME = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|key|index|rownum|row_number)$|[a-z](Id|ID)$|^(id|ID)[_A-Z]", re.ASCII
 )

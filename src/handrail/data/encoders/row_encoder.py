@@ -185,12 +185,21 @@ def column_encoder(kind: str) -> type[ColumnEncoder]:
         from handrail.data.encoders.audio import AudioEncoder as Encoder
     elif kind == "text":
         from handrail.data.encoders.text import TextEncoder as Encoder
-    else:
+    elif kind == "stream":
         from handrail.data.encoders.text import StreamEncoder as Encoder
+    else:
+        from handrail.data.encoders.text import SymbolEncoder as Encoder
     return Encoder
 
 
-SETTINGS = {"image": "images", "series": "series", "audio": "audio", "text": "text", "stream": "text"}
+SETTINGS = {
+    "image": "images",
+    "series": "series",
+    "audio": "audio",
+    "text": "text",
+    "stream": "text",
+    "symbols": "text",
+}
 
 
 def fit_encoder(

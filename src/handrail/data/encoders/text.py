@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Int, Int32, Int64
 from torch import Tensor, nn
 
+from handrail.data.encoders.codes import FIRST, UNKNOWN, Ragged
 from handrail.data.encoders.column import ColumnEncoder
-from handrail.data.encoders.tokenizers import FIRST, UNKNOWN, Ragged, Tokenizer, suitable
+from handrail.data.encoders.tokenizers import Tokenizer, suitable
 from handrail.data.rows import Windows
 from handrail.data.stores.store import Store
 from handrail.errors import DataError
@@ -21,6 +22,7 @@ _LONGEST = 512
 _WHOLE = 0.95  # this share of the training texts is held whole
 _COUNTED = 1000
 _STREAM_LENGTH = 64
+_SHORTEST, _WINDOWS = 4, 150  # tokens at once in short series; windows of training rows: 30 validate
 
 
 class AsCodes(nn.Module):
@@ -133,6 +135,20 @@ class StreamEncoder(_Codes):
     def targets(self, column: pl.Series, store: Store | None = None) -> Windows:
         """At every step the token that follows. Raises: as `windows`."""
         return following(self.rows(column, store))
+
+
+class SymbolEncoder(StreamEncoder):
+    """The cells of a column, a token each, as neighbouring windows; numbers by their bins."""
+
+    kind: ClassVar[str] = "symbols"
+
+    @classmethod
+    def fit(cls, column: pl.Series, store: Store | None, settings: Text) -> Self:
+        """Learn the symbols, or the edges of bins where the column is numbers, from training rows."""
+        kind = "bins" if column.dtype.is_numeric() else "cells"
+        tokenizer = Tokenizer.fit(column, settings.model_copy(update={"lower": False}), kind)
+        length = int(np.clip(len(column) // _WINDOWS, _SHORTEST, _STREAM_LENGTH))
+        return cls(column.name, tokenizer, length=length if settings.length == "auto" else settings.length)
 
 
 def windows(tokenizer: Tokenizer, column: pl.Series, length: int) -> Windows:

@@ -3,20 +3,19 @@
 import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int32, Int64
+from jaxtyping import Int32
 
 from handrail.data.columns.words import UNSPACED
+from handrail.data.encoders.cells import Bins, Cells
+from handrail.data.encoders.codes import FIRST, UNKNOWN, UNKNOWN_SIGN, Ragged
 from handrail.errors import DataError, HandrailError
 from handrail.recipe.sections import Text
+from handrail.tools.words import list_some
 
-PADDING = 0
-UNKNOWN = 1
-FIRST = 2  # the code of the first real token
-UNKNOWN_SIGN = "\ufffd"  # what stands for a token that was never seen when codes are written as text
 _WORD = r"\w+|[^\w\s]"  # a run of letters, digits and underscores, or any other sign by itself
 _NOT_A_WORD = "\n"  # stands for unknown words in the library's table, where no text can be mistaken for it
 _BYTES = 256
@@ -24,37 +23,8 @@ _TEXTS = 8192  # texts that are encoded at once
 _APART = 0.1
 _LOOKED_AT = 1000  # texts
 
-Kind = Literal["characters", "words", "byte_pairs"]
-
-
-class Ragged(NamedTuple):
-    """The codes of several texts, one text behind the other."""
-
-    codes: Int32[np.ndarray, " tokens"]
-    lengths: Int64[np.ndarray, " texts"]
-
-    def texts(self) -> list[list[int]]:
-        """The codes text by text."""
-        ends = np.cumsum(self.lengths)
-        return [
-            self.codes[end - length : end].tolist() for end, length in zip(ends, self.lengths, strict=True)
-        ]
-
-    def pad(self, length: int) -> Int32[np.ndarray, "texts {length}"]:
-        """A row a text, cut at `length` and filled with padding at the end."""
-        rows = np.zeros((len(self.lengths), length), dtype=np.int32)
-        firsts = np.cumsum(self.lengths) - self.lengths
-        place = np.arange(len(self.codes)) - np.repeat(firsts, self.lengths)
-        inside = place < length
-        row = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        rows[row[inside], place[inside]] = self.codes[inside]
-        return rows
-
-    def counts(self, mask: np.ndarray) -> Int64[np.ndarray, " texts"]:
-        """How many tokens of each text are marked in `mask` `[tokens]`."""
-        before = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-        ends = np.cumsum(self.lengths)
-        return before[ends] - before[ends - self.lengths]
+TextKind = Literal["characters", "words", "byte_pairs"]
+Kind = Literal[TextKind, "cells", "bins"]
 
 
 class Tokenizer:
@@ -66,17 +36,21 @@ class Tokenizer:
         lower: whether capital letters count as small ones.
     """
 
-    def __init__(self, kind: Kind, model: "Characters | Words | BytePairs", *, lower: bool) -> None:
+    def __init__(self, kind: Kind, model: "_Model", *, lower: bool) -> None:
         self.kind, self.lower, self._model = kind, lower, model
 
     @classmethod
     def fit(cls, texts: Sequence[str] | pl.Series, settings: Text, kind: Kind) -> "Tokenizer":
         """Learn the tokens of these texts: `settings.vocabulary` at most, padding and unknown among them.
 
+        Of numbers at most `settings.bins` tokens.
+
         Raises: `HandrailError` where the package tokenizers is needed and not installed; `DataError` for byte
             pairs with a vocabulary that does not hold all bytes.
         """
-        model = _MODELS[kind].fit(_as_list(texts, settings.lower), settings.vocabulary - FIRST)
+        size = settings.vocabulary - FIRST
+        size = min(settings.bins, size) if kind == "bins" else size
+        model = _MODELS[kind].fit(_as_list(texts, settings.lower), size)
         return cls(kind, model, lower=settings.lower)
 
     @property
@@ -103,6 +77,21 @@ class Tokenizer:
     def pieces(self, text: str) -> list[str]:
         """The tokens of a text as they are written, known or not."""
         return self._model.pieces(text.lower() if self.lower else text)
+
+    def begin(self, text: str) -> list[int]:
+        """The codes of a text that is to be continued, as `decode` writes it; of none, a usual beginning."""
+        if not isinstance(self._model, Cells | Bins):
+            return self.encode([text or "\n"])[0]
+        return self.ragged(self._model.pieces(text) or [self._model.opening]).codes.tolist()
+
+    @property
+    def expected(self) -> str:
+        """What such a text is made of."""
+        if not isinstance(self._model, Cells | Bins):
+            return "text like the training text"
+        known = list_some([f"'{token}'" for token in self._model.tokens], most=20)
+        what = "numbers, or their bins:" if isinstance(self._model, Bins) else "cells of"
+        return f"{what} {known}"
 
     def normalise(self, text: str) -> str:
         """The text as `decode` would write it were all its tokens known: what an answer is compared with."""
@@ -250,14 +239,17 @@ class BytePairs:
 
 
 # Each offers `fit`, `tokens`, `ragged`, `decode`, `pieces`, `facts` and `from_facts`, as `Tokenizer` says.
-_MODELS: dict[str, type[Characters] | type[Words] | type[BytePairs]] = {
+_Model = Characters | Words | BytePairs | Cells | Bins
+_MODELS: dict[str, type[_Model]] = {
     "characters": Characters,
     "words": Words,
     "byte_pairs": BytePairs,
+    "cells": Cells,
+    "bins": Bins,
 }
 
 
-def suitable(texts: pl.Series) -> Kind:
+def suitable(texts: pl.Series) -> TextKind:
     """Words; characters where nine in ten texts are single words, or their script has no spaces.
 
     Single words are names, formulas or codes; Chinese, Japanese and Thai are written without spaces.

@@ -31,7 +31,7 @@ def read_passages(source: Any, target: Any = None, *, options: ReadOptions | Non
     Raises: `DataError` as `read`, `read_text_files` and `from_table`.
     """
     options = options or ReadOptions()
-    paths = _text_files(source) if target in (None, COLUMN) else []
+    paths = text_files(source, target)
     if paths:
         refuse_idle_options(options, frozenset(("encoding",)), "a text that is read as it stands")
         return read_text_files(paths, encoding=options.encoding)
@@ -40,8 +40,12 @@ def read_passages(source: Any, target: Any = None, *, options: ReadOptions | Non
     return from_table(table, column)
 
 
-def _text_files(source: Any) -> list[Path]:
-    """The files of a source that are plain text by their endings; none where one of them is a table."""
+def text_files(source: Any, target: Any = None) -> list[Path]:
+    """The files of a source that are plain text by their endings; none where one of them is a table, or a
+    column is named.
+    """
+    if target not in (None, COLUMN):
+        return []
     listed = source if isinstance(source, list | tuple) else [source]
     if not all(isinstance(part, str | Path) for part in listed):
         return []
@@ -92,7 +96,7 @@ def from_table(table: Table, column: str | None = None) -> Table:
 
     Raises: `DataError` when the column does not exist or holds no text, or several do and none was named.
     """
-    name = _text_column(table, column)
+    name = text_column(table, column)
     texts = table.frame[name]
     rows = texts.is_not_null().arg_true().to_list()
     if not rows:
@@ -109,7 +113,8 @@ def from_table(table: Table, column: str | None = None) -> Table:
     )
 
 
-def _text_column(table: Table, column: str | None) -> str:
+def text_column(table: Table, column: str | None = None) -> str:
+    """The column of text that is meant; see `from_table`."""
     texts = [name for name, kind in table.frame.schema.items() if kind == pl.String]
     if column is None and len(texts) == 1:
         return texts[0]

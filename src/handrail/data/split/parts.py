@@ -14,6 +14,7 @@ from handrail.data.sources import read_expecting
 from handrail.data.sources.cells import drop_words_among_numbers
 from handrail.data.split.draw import PARTS, TEST, TRAIN, VALIDATION, draw, spread_by_class
 from handrail.data.split.drawn import Drawn, RawRows, rows_at
+from handrail.data.split.names import check_names
 from handrail.data.split.whole import keep_whole
 from handrail.data.table import EACH, Table
 from handrail.data.targets.alone import without_target
@@ -34,7 +35,7 @@ def draw_parts(recipe: DataRecipe, *, cache_in: Path | None = None) -> Drawn:
     Raises: `DataError` when source, target or split do not serve.
     """
     table, targets, season = _read(recipe, cache_in)
-    if not recipe.is_forecast:
+    if not recipe.is_forecast and not table.is_series:
         check_names(recipe, table.frame.columns, targets)
         table = keep_whole(recipe, table, targets)
     others = {
@@ -126,9 +127,9 @@ def _read(recipe: DataRecipe, cache_in: Path | None) -> tuple[Table, tuple[str, 
             "toy:NAME."
         )
     if recipe.task == "next-token":
-        from handrail.data.sources.passages import read_passages
+        from handrail.data.forecast.symbols import read_stream
 
-        table = read_passages(recipe.source, recipe.target, options=recipe.read)
+        table = read_stream(recipe)
         return table, find_targets(table.frame.columns, table.target, alone=True), 0
     chosen = recipe.target if isinstance(recipe.target, list) else [recipe.target]
     names = [name for name in chosen if isinstance(name, str)]
@@ -166,7 +167,7 @@ def _draw_codes(
         return _classes(chosen, task)
 
     name = f"'{table.source}'"
-    if recipe.task == "next-token":
+    if recipe.task == "next-token" and not table.is_series:
         name += ", read as passages of about 1,000 characters,"
     if known is None or split.method != "auto" or any(other is not None for other in others.values()):
         if recipe.task == "next-token" and split.method == "auto":  # neighbouring passages tell of each other
@@ -334,27 +335,6 @@ def _share_stores(table: Table, others: dict[str, Table | None]) -> tuple[Table,
         shifted.append(replace(each, frame=frame, stores=stores))
     rest = iter(shifted[1:])
     return shifted[0], {name: None if other is None else next(rest) for name, other in others.items()}
-
-
-def check_names(recipe: DataRecipe, columns: Sequence[str], targets: Sequence[str]) -> None:
-    """Raises: `DataError` with every setting that names a column that is not there, or the target."""
-    key = [] if recipe.split.column is None else [recipe.split.column]
-    named = {"drop": recipe.drop, "columns": recipe.columns, "split.column": key}
-    present = set(columns)
-    absent = [(setting, name) for setting, names in named.items() for name in names if name not in present]
-    problems = [
-        f"data.{setting}: the table has no column '{name}'."
-        + (did_you_mean(name, columns) if place < 20 else "")  # a search through all names each
-        for place, (setting, name) in enumerate(absent)
-    ]
-    problems += [f"data.drop: '{name}' is the target." for name in recipe.drop if name in targets]
-    problems += [
-        f"data.columns: '{name}' is the target; data.task says what it is."
-        for name in recipe.columns
-        if name in targets
-    ]
-    if problems:
-        raise DataError(problems)
 
 
 def _drop_unlabelled(part: RawRows, targets: Sequence[str]) -> RawRows:

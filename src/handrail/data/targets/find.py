@@ -27,7 +27,8 @@ def find_targets(
     if len(names) >= len(columns) and not alone:
         raise DataError(
             "every column is a target; nothing is left to predict it from. A series whose rows stand in the "
-            "order of time is forecast from its own past with data.task=forecast."
+            "order of time is forecast from its own past with data.task=forecast, "
+            "and its next symbol, or bin of numbers, is predicted with data.task=next-token."
         )
     return names
 

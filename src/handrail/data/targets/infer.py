@@ -116,7 +116,8 @@ def _infer_for_items(series: pl.Series, store: Store | None, *, task: str, sever
             f"data.task: found '{task}' with {target} ('{series.name}'), which do not fit each other; leave "
             "data.task out."
         )
-    if name in TEXT_TASKS and series.dtype != pl.String:
+    in_bins = name == "next-token" and series.dtype.is_float()
+    if name in TEXT_TASKS and series.dtype != pl.String and not in_bins:
         raise DataError(
             f"the target '{series.name}': found {series.dtype}, expected text for data.task={name}."
         )
@@ -125,7 +126,7 @@ def _infer_for_items(series: pl.Series, store: Store | None, *, task: str, sever
         name=name,  # pyright: ignore[reportArgumentType]
         targets=(series.name,),
         classes=classes,
-        why=f"a column of {kind or 'texts'}",
+        why=f"a column of {kind or ('numbers' if in_bins else 'texts')}",
     )
 
 

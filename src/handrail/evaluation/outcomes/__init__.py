@@ -26,6 +26,16 @@ class Outcome(ABC):
     "The task's name."
     block: int = 1
     "How many neighbouring rows belong together (overlapping windows)."
+    follow: bool = False
+    "Whether rows follow one another in time, so that what one holds may tell of the next."
+
+    @property
+    def drawn_together(self) -> int:
+        """Neighbouring rows that a resample draws as one: rows^⅓ of rows that follow one another.
+
+        Source: Hall, Horowitz & Jing 1995
+        """
+        return max(self.block, round(self.rows ** (1 / 3))) if self.follow else self.block
 
     remark: str = ""
     "What has to be said of how the answers were made: that a baseline was fitted on a sample."

@@ -48,6 +48,11 @@ class TokenOutcome(Outcome):
         return len(self.loss)
 
     @property
+    def follow(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the windows are of one series, whose swings may last for several of them."""
+        return self.tokenizer is not None and self.tokenizer.kind in ("cells", "bins")
+
+    @property
     def work(self) -> int:
         return 3  # sums
 
@@ -71,7 +76,9 @@ class TokenOutcome(Outcome):
             "nats": Ratio(self.loss, tokens),
             "perplexity": Ratio(self.loss, tokens, outer="exponential"),
             "bits": Ratio(self.loss, tokens),
-            "token_accuracy": Bounded(float(self.rows)),
+            "token_accuracy": Ratio(self.right.astype(np.float64), tokens, most=1.0)
+            if self.follow
+            else Bounded(float(self.rows)),
         }
         return {name: forms[name] for name in names}
 

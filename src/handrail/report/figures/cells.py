@@ -9,13 +9,14 @@ from jaxtyping import Float, Int
 from matplotlib.colors import to_hex
 
 from handrail.components.pictures import Cells
-from handrail.report.figures.style import LINE, SERIES, FigureView, Key, figure_view, variable
-from handrail.report.figures.tiles import WIDTH, Frame, Layer, Line, Tile, grid
+from handrail.report.figures.style import LINE, MUTED, SERIES, FigureView, Key, figure_view, variable
+from handrail.report.figures.tiles import WIDTH, Frame, Layer, Line, Tile, cut, grid, text_line
 from handrail.report.wording import number
 
 _WIDE, _FEW_COLUMNS = 680, 2
 _LEVELS, _BAR = 32, 0.06  # shades, and the height of the bar as a share of the map's width
 _MOST_KEYS = 20
+_LEFT = 0.34  # of the width of a matrix are the names of its rows
 _EDGE = "stroke-width: 0.5"  # of the colour of a unit, so that no gap shows
 _SIX = np.array([[0.0, -1.0], [0.5, -0.5], [0.5, 0.5], [0.0, 1.0], [-0.5, 0.5], [-0.5, -0.5]])
 _FOUR = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
@@ -27,7 +28,7 @@ def cells_figure(shown: Cells, name: str, *, marked: bool) -> FigureView:
     corners, aspect = _corners(*shown.values.shape[1:], hexagonal=shown.hexagonal)
     captions = shown.captions or ("",) * len(shown.values)
     tiles = [
-        _tile(values.flatten(), corners, aspect, caption, groups=bool(shown.names))
+        _name_sides(_tile(values.flatten(), corners, aspect, caption, groups=bool(shown.names)), shown.sides)
         for values, caption in zip(shown.values, captions, strict=True)
     ]
     columns = min(shown.columns, len(tiles))
@@ -75,6 +76,38 @@ def _tile(
     layers = _draw(corners, codes, fills), _draw(bar + np.array([0, aspect + _BAR / 2]), steps, fills)
     scale = Line(f"{number(low)} to {number(high)}")
     return Tile(layers, aspect + 1.5 * _BAR, (*lines, scale))
+
+
+def _name_sides(tile: Tile, names: Sequence[str]) -> Tile:
+    """With the number and name of each row on its left, and the numbers of the columns above."""
+    if not names:
+        return tile
+    share, top = 1 - _LEFT, (1 - _LEFT) / len(names)
+
+    def shift(layer: Layer) -> Layer:
+        return lambda frame: layer(
+            replace(
+                frame,
+                x=frame.x + _LEFT * frame.width,
+                y=frame.y + top * frame.width,
+                width=share * frame.width,
+            )
+        )
+
+    def write(frame: Frame) -> str:
+        side, left = top * frame.width, _LEFT * frame.width
+        size, style = min(11.0, 0.9 * side), f"fill: {variable(MUTED)}"
+        texts = []
+        for place, name in enumerate(names):
+            row = cut(f"{place + 1} {name}", left - 8, size=size)
+            middle = frame.y + side * (place + 1.5) + 0.35 * size
+            texts.append(text_line(row, frame.x + 4, middle, style, size=size))
+            number, across = str(place + 1), frame.x + left + side * (place + 0.5)
+            x, y = across - 0.3 * size * len(number), frame.y + side - 0.3 * size
+            texts.append(text_line(number, x, y, style, size=size))
+        return "".join(texts)
+
+    return replace(tile, layers=(*map(shift, tile.layers), write), aspect=top + share * tile.aspect)
 
 
 def _draw(corners: Corners, codes: Int[np.ndarray, " units"], fills: dict[int, str]) -> Layer:

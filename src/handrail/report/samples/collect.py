@@ -118,7 +118,7 @@ def _numbered(name: str, pictures: Sequence[Picture]) -> Sections:
 
 
 def _samples(pipeline: Pipeline, shown: ItemColumn | None, train: Part) -> dict[str, Any]:
-    if shown is None or shown.kind == "stream":
+    if shown is None or shown.kind in ("stream", "symbols"):
         return {}
     part = train.pick(_in_turn(pipeline, train, _how_many(shown)))
     section = items(pipeline, shown, part)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handrail.data.encoders.codes import PADDING
 from handrail.data.encoders.text import StreamEncoder, TextEncoder
-from handrail.data.encoders.tokenizers import PADDING
 from handrail.data.part import Part
 from handrail.data.rows import Windows, cut
 from handrail.network import Network
@@ -19,7 +19,7 @@ from handrail.tasks.next_token import sample
 from handrail.training.seeds import derive
 
 _TEMPERATURE = 0.8
-_STEPS = {"characters": 400, "words": 100, "byte_pairs": 130}
+_STEPS = {"characters": 400, "words": 100, "byte_pairs": 130, "cells": 60, "bins": 60}
 _PROMPT = 60  # letters of the prompt's end that are shown
 _TOKENS, _HEADS, _LAYERS = 24, 4, 2
 _FILTERS = 64
@@ -41,7 +41,9 @@ def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
         temperature=_TEMPERATURE,
     )[0].tolist()
     prompt, whole = tokenizer.decode(tokens[:length]), tokenizer.decode(tokens)
-    return {"prompt": prompt[-_PROMPT:], "text": whole[len(prompt) :], "temperature": _TEMPERATURE}
+    ends = (tokenizer.decode(tokens[begin:length]) for begin in range(length))  # whole tokens
+    end = next((end for end in ends if len(end) <= _PROMPT), "")
+    return {"prompt": end, "text": whole[len(prompt) :], "temperature": _TEMPERATURE}
 
 
 def _first_window(pipeline: Pipeline, part: Part) -> Tensor:

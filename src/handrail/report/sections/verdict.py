@@ -63,7 +63,10 @@ def verdict(summary: Mapping[str, Any], tested: Mapping[str, Any] | None, confid
     outcome = _outcome(comparison["verdict"], network["value"], other["value"])
     replicas, who = replicas_in(results), network_name(results)
     marked = tested is not None and tested["again"]
-    label, row = metric_label(metric, positive_class(summary["task"])), row_word(summary["task"])
+    label, row = (
+        metric_label(metric, positive_class(summary["task"])),
+        row_word(summary["task"], summary["columns"]),
+    )
     article = "an" if metric in _ARTICLE_AN else "a"
     subject = f"{who} of {len(replicas.answering)} networks" if replicas and replicas.has_ensemble else who
     value, other_value = (value_in_prose(metric, figure["value"]) for figure in (network, other))

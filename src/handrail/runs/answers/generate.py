@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from handrail.data.encoders.tokenizers import UNKNOWN
+from handrail.data.encoders.codes import UNKNOWN
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.tasks.next_token import sample
@@ -31,14 +31,14 @@ def generate_text(
         )
     encoder: Any = pipeline.encoder
     tokenizer = encoder.column.tokenizer
-    codes = [int(code) for code in tokenizer.encode([start or "\n"])[0]]
+    codes = tokenizer.begin(start)
     pieces = tokenizer.pieces(start or "\n")
     unseen = dict.fromkeys(piece for piece, code in zip(pieces, codes, strict=False) if code == UNKNOWN)
     if unseen or not codes:
         found = list_some([f"'{piece}'" for piece in unseen]) or "nothing"
         raise DataError(
-            f"{argument_name('start')}: found {found}, which did not occur in training; expected text like "
-            "the training text."
+            f"{argument_name('start')}: found {found}, which did not occur in training; expected "
+            f"{tokenizer.expected}."
         )
     tokens = torch.tensor([codes], dtype=torch.int64, device=pipeline.device)
     generator = torch.Generator(device=pipeline.device).manual_seed(seed)
