@@ -376,6 +376,18 @@ def test_what_is_usual_can_be_built_and_used(shape: ImageShape, rows: int, task:
         assert build("augmentation", spec, shape)(x).shape == x.shape
 
 
+@pytest.mark.parametrize("rows", [50, 500_000])
+@pytest.mark.parametrize("task", ["multi-class", "regression"])
+@pytest.mark.parametrize("shape", [ImageShape(1, 40, 61), ImageShape(1, 8, 20)])
+def test_of_sounds_the_same_is_usual_and_said_in_their_words(shape: ImageShape, task: str, rows: int) -> None:
+    specs, why = usual_augmentation(shape, rows, task, sounds=True)
+    assert specs == usual_augmentation(shape, rows, task)[0]
+    assert why.startswith("Augmentation" if specs else "No augmentation")
+    assert why.endswith(".")
+    assert "sound" in why
+    assert not any(word in why for word in ("image", "pixel", "letter", "picture"))
+
+
 def test_what_is_usual_fits_the_images() -> None:
     def names(shape: ImageShape, rows: int, task: str = "multi-class") -> list[str]:
         return [

@@ -1,4 +1,4 @@
-"""The usual augmentation of training images: what fits their colours, their size and their number."""
+"""The usual augmentation of training images and sounds: what fits their colours, size and number."""
 
 from typing import Any
 
@@ -10,7 +10,9 @@ _SMALL = 64
 _CLASSES = ("binary", "multi-class", "multi-label")
 
 
-def usual_augmentation(shape: ImageShape, rows: int, task: str) -> tuple[list[Any], str]:
+def usual_augmentation(
+    shape: ImageShape, rows: int, task: str, *, sounds: bool = False
+) -> tuple[list[Any], str]:
     """The augmentations of a recipe that names none, and a sentence that says why.
 
     Only what leaves the answer alone is chosen: a moved digit is the same digit, a mirrored one may be none.
@@ -19,6 +21,7 @@ def usual_augmentation(shape: ImageShape, rows: int, task: str) -> tuple[list[An
         shape: of the images as the network gets them.
         rows: how many training images there are.
         task: `binary`, `multi-class`, `multi-label` …
+        sounds: whether the images are spectrograms; the sentence then speaks of sounds.
 
     Returns: specifications such as `[{"shift": {"share": 0.08}}]`, and a sentence for the log and the report.
     """
@@ -27,14 +30,30 @@ def usual_augmentation(shape: ImageShape, rows: int, task: str) -> tuple[list[An
             "Augmentation: each training image is mirrored at random, sideways and upside down, with its "
             "masks or boxes; if up and down differ in meaning, say data.augment=[flip]."
         )
+    one, where = ("sound", "time and pitch") if sounds else ("image", "place and size")
     if task not in _CLASSES:
         return [], (
-            f"No augmentation: in the task '{task}' the answer may lie in place and size, and would have to "
-            "change with the image."
+            f"No augmentation: in the task '{task}' the answer may lie in {where}, and would have to change "
+            f"with the {one}."
         )
     if rows > _MANY:
-        return [], f"No augmentation: {rows:,} training images differ enough by themselves."
+        return [], f"No augmentation: {rows:,} training {one}s differ enough by themselves."
+    if sounds:
+        return _of_sounds(shape)
     return _of_photos(shape, rows) if shape.channels == 3 else _of_greys(shape)
+
+
+def _of_sounds(shape: ImageShape) -> tuple[list[Any], str]:
+    """As of grey images, in the words of sounds."""
+    changes, _ = _of_greys(shape)
+    reason = "no flips, as a sound played backwards is another"
+    if not changes:
+        size = f"{shape.height} bands and {shape.width} steps"
+        return [], f"No augmentation: in spectrograms of {size} each number counts; {reason}."
+    return changes, (
+        "Augmentation: each training sound is moved by up to 5 % of its length and of its range of pitch; "
+        f"{reason}."
+    )
 
 
 def _of_greys(shape: ImageShape) -> tuple[list[Any], str]:

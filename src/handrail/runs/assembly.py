@@ -176,7 +176,8 @@ def assemble(
         recipe = recipe.with_values({"data.augment": []})  # features are computed once
     outputs = objective.outputs
     recipe, why_one = settle_keep(recipe, objective)
-    recipe, why = settle_recipe(recipe, encoder.shape, outputs, task=task, rows=len(part), device=device)
+    known: Any = {"task": task, "rows": len(part), "device": device, "sounds": bool(schema.of_kind("audio"))}
+    recipe, why = settle_recipe(recipe, encoder.shape, outputs, **known)
     weigh_classes(recipe, objective, part)
     return recipe, (*why, *why_one), with_network(recipe, encoder, objective).to(device)
 

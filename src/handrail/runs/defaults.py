@@ -151,8 +151,13 @@ def settle_recipe(
     task: TaskSpec,
     rows: int,
     device: torch.device,
+    sounds: bool = False,
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe with every `auto` that depends on the data resolved, and the reasons."""
+    """The recipe with every `auto` that depends on the data resolved, and the reasons.
+
+    Arguments:
+        sounds: whether rows are sounds, whose inputs are spectrograms, for the words of the reasons.
+    """
     alone = choose_alone(recipe.model, task=task)
     choice = alone or choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
@@ -178,7 +183,7 @@ def settle_recipe(
     elif recipe.training.batch_size == "auto" and solves and isinstance(outputs, int):
         changes["training.batch_size"] = min(rows, summed_at_once(inputs))
     if recipe.data.augment == "auto":
-        changes["data.augment"], why = augmentation(inputs, rows=rows, task=task)
+        changes["data.augment"], why = augmentation(inputs, rows=rows, task=task, sounds=sounds)
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
         exact = alone is not None or solves
@@ -245,13 +250,15 @@ def _schedule(learning: Any) -> Any:
     return arguments.get("schedule", "constant")
 
 
-def augmentation(inputs: InputShape, *, rows: int, task: TaskSpec) -> tuple[list[Any], str]:
+def augmentation(
+    inputs: InputShape, *, rows: int, task: TaskSpec, sounds: bool = False
+) -> tuple[list[Any], str]:
     """The usual augmentation of training rows, and why."""
     if not isinstance(inputs, ImageShape):
         return [], ""
     from handrail.augmentation.defaults import usual_augmentation
 
-    return usual_augmentation(inputs, rows, task.name)
+    return usual_augmentation(inputs, rows, task.name, sounds=sounds)
 
 
 def precision(inputs: InputShape, device: torch.device) -> str:

@@ -15,6 +15,7 @@ TRUE = tuple(word for yes, _ in YES_NO for word in yes)
 FALSE = tuple(word for _, no in YES_NO for word in no)
 MISSING_WORDS = ("?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "-", ".")
 MISSING_SIGNS = ("?", ".")  # nothing is called so, not even in a typed source
+_YEARS = ("%Y", "%y", "%G")
 _DAY, _CALENDAR = 86400, (-62_135_596_800, 253_402_214_400)  # seconds; years 1 to 9999
 _WHOLE = r"^(?:0|-?[1-9]\d*)$"
 
@@ -84,8 +85,8 @@ def as_seconds(
 
     Arguments:
         series: any column.
-        date_format: of texts; by default those that read the most of them. Dates by ISO 8601 cannot be
-            mistaken: they are read too where the format begins with the year or is not known.
+        date_format: of texts; by default those that read the most of them. Dates by ISO 8601, as they are
+            written, cannot be mistaken: they are read too, but where the format has no year.
         more: formats of what the first does not read.
         order: of day, month and year where no format is given and the values leave it open.
     """
@@ -99,7 +100,7 @@ def as_seconds(
     formats = (date_format, *more) if date_format else _formats_of(texts.drop_nulls(), order)
     if not formats:
         return as_numbers(series)
-    iso = ISO_FORMATS if formats[0].startswith("%Y") or date_format is None else ()
+    iso = ISO_FORMATS if any(year in formats[0] for year in _YEARS) else ()
     seconds = moments(texts, formats[0])
     for other in dict.fromkeys((*formats[1:], *iso)):
         if seconds.null_count() == texts.null_count():
