@@ -128,3 +128,19 @@ def test_all_rules_learn_digits_of_mnist(tmp_path, monkeypatch, shared_data):
     assert hidden[0] > 80  # at random
     assert hidden[-1] < 55
     assert angles["equilibrium propagation"].max() < 10
+
+
+def test_reservoirs_as_forecasts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import reservoir_forecasts
+
+    wave = np.sin(0.3 * np.arange(300)) + 0.1 * np.random.default_rng(0).standard_normal(300)
+    (tmp_path / "wave.csv").write_text("y\n" + "\n".join(map(str, wave)))
+    series = {"wave": ("wave.csv", {"target": "y", "forecast": {"history": 20}})}
+    monkeypatch.setattr(reservoir_forecasts, "SERIES", series)
+    monkeypatch.setattr(reservoir_forecasts, "MODELS", ("echo_state", "nlinear"))
+    settings = ["--epochs", "1", "--seeds", "1", "--series", "wave"]
+    reservoir_forecasts.main([*settings, "--data", str(tmp_path), "--out", str(tmp_path)])
+    text = (tmp_path / "reservoir_forecasts.md").read_text()
+    for system in ("echo_state", "nlinear", "last value"):
+        assert f"| {system} | " in text
