@@ -1,12 +1,13 @@
 """A liquid: leaky integrate-and-fire units in space, connected at random to those near by."""
 
 import math
-import warnings
 from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from handrail.layers.sparse import sparse_matrix
 
 _INHIBITORY = 0.2  # of the units
 _REACH = 2.0  # λ, in distances between neighbours
@@ -74,9 +75,8 @@ class Liquid(nn.Module):
 
     def _matrix(self) -> Tensor:
         """W as its few connections, by which a step is several times as quick."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
-            return self.weights.to_sparse_csr()
+        there = self.weights != 0
+        return sparse_matrix(there.sum(dim=1), there.nonzero()[:, 1], self.weights[there])
 
 
 def places(units: int) -> Int[Tensor, "units 3"]:

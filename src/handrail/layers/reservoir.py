@@ -1,7 +1,6 @@
 """A reservoir: units that are connected at random, remember what was put in, and are never taught."""
 
 import itertools
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from handrail.errors import RecipeError
+from handrail.layers.sparse import sparse_matrix
 
 _WATCHED = 1000  # steps within which states that began apart have to come together
 _APART = 1e-6  # how far they may still be, as a share of how far they were
@@ -119,15 +119,10 @@ class Reservoir(nn.Module):
 
     def matrix(self) -> Tensor:
         """W `[units, units]` as its few connections, by which a step is several times as quick."""
-        degree = self.senders.shape[1]
-        starts = torch.arange(0, self.units * degree + 1, degree, device=self.senders.device)
         order = self.senders.argsort(dim=1)  # a row's columns rise
         columns, values = (each.gather(1, order).flatten() for each in (self.senders, self.weights))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
-            return torch.sparse_csr_tensor(
-                starts, columns, values, (self.units, self.units), check_invariants=True
-            )
+        counts = torch.full_like(order[:, 0], order.shape[1])
+        return sparse_matrix(counts, columns, values)
 
     def eigenvalues(self) -> Complex[np.ndarray, " units"]:
         """Those of W."""
