@@ -17,6 +17,7 @@ from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.shapes import SeriesShape
 from handrail.tasks import make_task
 from handrail.tasks.dynamics import DynamicsTask, FreeRun
+from handrail.tools.yaml import read_yaml
 
 HORIZON = 20
 
@@ -129,6 +130,18 @@ def test_a_linear_law_is_followed_far_beyond_a_window(swinging: handrail.Run, os
     assert answers.columns == ["step", "date", "prediction_left", "prediction_right"]
     time = np.arange(300, 300 + HORIZON)
     np.testing.assert_allclose(answers["prediction_right"], 100 * np.sin(0.23 * time + 1), atol=5)
+
+
+def test_other_networks_of_series_learn_as_they_usually_do(oscillators: Path, tmp_path: Path):
+    changes = {
+        "data.task": "dynamics",
+        "data.forecast": {"history": 12, "horizon": 5},
+        "model": {"lstm": {"width": 4}},
+        "training.epochs": 1,
+    }
+    run = handrail.fit(oscillators, changes=changes, out=tmp_path / "run")
+    assert "adamw" in str(read_yaml(run.folder.resolved_recipe)["learning"])
+    assert run.predict(oscillators).frame["prediction_left"].is_finite().all()
 
 
 @pytest.mark.pictures

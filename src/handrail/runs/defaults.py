@@ -134,7 +134,7 @@ def _for_tokens(outputs: OutputShape, task: TaskSpec) -> Choice:
 def _for_series(task: TaskSpec) -> Choice:
     if task.free_run:
         why = "a random recurrent network with a linear readout follows the law of a series"
-        return Choice("echo_state", {"least_squares": {"ridge": "auto"}}, 30, why)
+        return Choice("echo_state", _adamw(1e-3), 30, why, patience=5)
     if task.is_forecast:
         model = {"nlinear": {"targets": task.outputs // task.horizon}}
         why = "a linear map of the last values, less the latest one, is hard to beat in forecasting"
@@ -167,7 +167,7 @@ def settle_recipe(
         name = next(iter(choice.model)) if isinstance(choice.model, dict) else choice.model
         reasons.append(f"model {name}: {choice.why}")
     if not is_object(recipe.learning) and recipe.learning == "auto":
-        changes["learning"] = usual_rule(recipe.model) or choice.learning
+        changes["learning"] = usual_rule(changes.get("model", recipe.model)) or choice.learning
     if recipe.training.epochs == "auto":
         changes["training.epochs"] = choice.epochs
     if recipe.training.patience == "auto":
