@@ -87,7 +87,7 @@ class Reservoir(nn.Module):
         for u in x.permute(2, 1, 0).double():
             inner = torch.addmm(biases, input_weights, u)
             inner = inner if state is None else torch.addmm(inner, matrix, state)
-            inner.sigmoid_().mul_(2).sub_(1)
+            inner = inner.sigmoid().mul(2).sub_(1)
             rest = torch.zeros_like(inner) if state is None else state
             state = inner if self.leak == 1 else torch.lerp(rest, inner, self.leak)
             yield state
