@@ -28,8 +28,11 @@ import handrail
 ROOT = Path(__file__).parents[1]
 HORIZON = 24
 SERIES: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "ETTh1": ("ett/ETTh1.csv", {"target": "OT", "forecast": {"history": 96, "stride": 2}}),
-    "sunspots": ("time-series/monthly-sunspots.csv", {"target": "Sunspots", "forecast": {"history": 132}}),
+    "ETTh1": ("ett/ETTh1.csv", {"target": "OT", "forecast": {"history": 96, "season": 24, "stride": 4}}),
+    "sunspots": (
+        "time-series/monthly-sunspots.csv",
+        {"target": "Sunspots", "forecast": {"history": 132, "season": 132}},
+    ),
 }
 MODELS: Sequence[Any] = ("echo_state", "nlinear", "lstm", "transformer")
 
@@ -37,7 +40,7 @@ MODELS: Sequence[Any] = ("echo_state", "nlinear", "lstm", "transformer")
 def fit(source: Path, data: Mapping[str, Any], model: Any, seed: int, out: Path, *, epochs: int) -> Path:
     """Train one network; the folder of its run."""
     forecast = {**data["forecast"], "horizon": HORIZON}
-    taught = {"epochs": epochs, "patience": 5} if model != "echo_state" else {}  # which tries all its ridges
+    taught = {"epochs": epochs, "patience": 3} if model != "echo_state" else {}  # which tries all its ridges
     recipe = {
         "data": {**data, "source": str(source), "task": "forecast", "forecast": forecast},
         "model": model,
