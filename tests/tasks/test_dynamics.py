@@ -9,11 +9,13 @@ import torch
 
 import handrail
 from handrail.components import build
+from handrail.data.prepare import prepare
 from handrail.data.rows import TargetWindows
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.evaluation.metrics import measure
 from handrail.evaluation.outcomes.table import TableOutcome
+from handrail.recipe import Recipe
 from handrail.shapes import SeriesShape
 from handrail.tasks import make_task
 from handrail.tasks.dynamics import DynamicsTask, FreeRun
@@ -157,6 +159,18 @@ def test_what_is_seen_and_not_predicted_is_refused(oscillators: Path, tmp_path: 
     changes |= {"data.drop": ["right"], "data.forecast.history": 6, "training.epochs": 13}
     run = handrail.fit(oscillators, changes=changes, out=tmp_path / "run")
     assert run.summary["training"]["inputs"] == [1, 6]
+
+
+def test_the_state_is_found_in_rows_that_are_trained_on(oscillators: Path, tmp_path: Path):
+    """Words in rows that are tested make a column no less one of numbers, whichever row stands first."""
+    frame = pl.read_csv(oscillators).with_columns(pl.col("left").cast(pl.String))
+    late = frame.with_columns(
+        pl.when(pl.col("day") > "2021-04-01").then(pl.lit("none")).otherwise("left").alias("left")
+    )
+    late[::-1].write_csv(tmp_path / "late.csv")
+    settings = {"task": "dynamics", "forecast": {"history": 12, "horizon": 5}}
+    data = prepare(Recipe.parse({"data": {"source": str(tmp_path / "late.csv"), **settings}}).data)
+    assert {name.rpartition(" +")[0] for name in data.task.targets} == {"left", "right"}
 
 
 def test_a_table_without_numbers_has_no_state(tmp_path: Path):

@@ -110,10 +110,10 @@ class ConvolutionalPath(AnnealingPath):
             self.hidden_bias.unsqueeze(1), self.filters, self._cut_out(), beta=beta, alpha=beta
         )
         inputs = inputs.view_as(h)
+        if self.within is not None:
+            inputs.masked_fill_(self.within == 0, -torch.inf)
         largest = inputs.amax(dim=1, keepdim=True).clamp_min_(0)
         odds = inputs.sub_(largest).exp_()
-        if self.within is not None:
-            odds *= self.within
         none = largest.neg_().exp_().squeeze(1)
         chance = torch.rand(none.shape, generator=self.generator, device=self.generator.device).to(none)
         chance *= none.add_(odds.sum(dim=1))

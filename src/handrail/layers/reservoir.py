@@ -71,7 +71,7 @@ class Reservoir(nn.Module):
         """The state after all steps; `state`: to begin with.
 
         Rows that are neighbouring windows of one series share their steps where they have forgotten, by the
-        end of a window, what came before it; their states are then the same to 10⁻¹⁰.
+        end of a window, what came before it (to 10⁻¹⁰, tried on some of them).
         """
         if state is None and (shared := self._in_one_pass(x)) is not None:
             return shared
@@ -100,7 +100,7 @@ class Reservoir(nn.Module):
         a window; where it differs from the first of the next, which has not, the answer is None.
         """
         rows, _, length = x.shape
-        if rows < _FEWEST_WINDOWS or not torch.equal(x[1:, :, :-1], x[:-1, :, 1:]):
+        if rows < _FEWEST_WINDOWS or length < 2 or not torch.equal(x[1:, :, :-1], x[:-1, :, 1:]):
             return None
         series = torch.cat([x[0], x[1:, :, -1].T], dim=1)
         stretch = max(1, min(rows // 2, round((length * rows * self.units / _OVERHEAD) ** 0.5)))

@@ -24,19 +24,28 @@ def test_each_different_cell_is_a_token_the_commonest_first() -> None:
     assert Cells.fit(["a", "b", "b", "c", "c", "c"], 2).tokens == ("c", "b")
 
 
-@given(st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=2, max_size=80), st.integers(2, 12))
+@given(st.lists(st.floats(-1e6, 1e6), min_size=12, max_size=80, unique=True), st.integers(2, 12))
 def test_bins_are_those_of_numpy(numbers: list[float], bins: int) -> None:
     found = Bins.fit([repr(number) for number in numbers], bins)
-    edges, last = [], -np.inf
-    for edge in np.quantile(numbers, np.arange(1, bins) / bins):
-        if any(last <= number < edge for number in numbers):
-            edges.append(edge)  # those with nothing between them are one
-            last = edge
+    edges = np.quantile(numbers, np.arange(1, bins) / bins)
     np.testing.assert_array_equal(found.edges, edges)
     codes = found.ragged([repr(number) for number in numbers]).codes
-    assert codes.tolist() == (FIRST + np.digitize(numbers, np.array(edges))).tolist()
-    assert len(set(found.tokens)) == len(found.tokens) == len(edges) + 1
-    assert set(codes.tolist()) == set(range(FIRST, FIRST + len(edges) + 1)), "every bin has a number"
+    assert codes.tolist() == (FIRST + np.digitize(numbers, edges)).tolist()
+
+
+@given(st.lists(st.integers(0, 4) | st.floats(-1e6, 1e6), min_size=2, max_size=80), st.integers(2, 12))
+def test_every_bin_has_a_number_and_numbers_that_differ_have_two(numbers: list[float], bins: int) -> None:
+    found = Bins.fit([repr(number) for number in numbers], bins)
+    codes = found.ragged([repr(number) for number in numbers]).codes
+    assert set(codes.tolist()) == set(range(FIRST, FIRST + len(found.tokens)))
+    assert min(2, len(set(numbers))) <= len(set(found.tokens)) == len(found.tokens) <= bins
+
+
+def test_a_number_that_comes_again_and_again_has_a_bin_of_its_own() -> None:
+    assert Bins.fit(["0"] * 95 + ["1.5", "2", "3", "4", "5"], 10).tokens == ("below 1.5", "1.5 or more")
+    tokens = Bins.fit(["1", *["5"] * 16, "6", "7", "8", "9"], 6).tokens
+    assert tokens == ("below 5", "5 to 5.67", "5.67 or more")
+    assert Bins.fit(["1", "2", "inf", "-inf", "3", "4"], 3).tokens == ("below 2", "2 to 3", "3 or more")
 
 
 def test_bins_read_like_ranges_and_a_gap_is_a_token_where_training_had_one() -> None:
@@ -49,7 +58,7 @@ def test_bins_read_like_ranges_and_a_gap_is_a_token_where_training_had_one() -> 
     ]  # fmt: skip
     assert Bins.fit(numbers, 2).ragged([""]).codes.tolist() == [UNKNOWN]
     assert Bins.fit(["5", "5"], 3).tokens == ("any number",)
-    assert Bins.fit(["0"] * 9 + ["7"], 4).tokens == ("any number",)
+    assert Bins.fit(["0"] * 9 + ["7"], 4).tokens == ("below 7", "7 or more")
     assert Bins.fit(["100000"] * 5 + ["100001"] * 5, 2).tokens == ("below 100000.5", "100000.5 or more")
 
 

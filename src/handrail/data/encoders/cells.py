@@ -60,7 +60,8 @@ class Cells:
 class Bins:
     """One token a number: the bin k with eₖ ≤ x < eₖ₊₁, the edges being quantiles of the training rows.
 
-    Edges without a training row between them are one. What lies beyond all training rows belongs to the first
+    Edges without a training row between them are one, and a value at which several fall has a bin of its own.
+    What lies beyond all training rows belongs to the first
     or the last bin.
 
     Arguments:
@@ -79,11 +80,10 @@ class Bins:
     def fit(cls, texts: Sequence[str], size: int) -> "Bins":
         """Bins of equal numbers of training rows, `size` at most; a token for gaps comes on top."""
         numbers = _numbers(texts)
-        known = np.sort(numbers[~np.isnan(numbers)])
+        known = np.sort(numbers[np.isfinite(numbers)])
         edges = np.quantile(known, np.arange(1, size) / size) if len(known) else known
-        below, first = np.unique(np.searchsorted(known, edges), return_index=True)
-        edges = edges[first[below > 0]]
-        return cls(edges.tolist(), digits=_digits(edges, known), gaps=len(known) < len(numbers))
+        edges = _parting(edges, known)
+        return cls(edges.tolist(), digits=_digits(edges, known), gaps=bool(np.isnan(numbers).any()))
 
     @property
     def opening(self) -> str:
@@ -135,6 +135,24 @@ def _numbers(texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
     """Not a number where a text is none."""
     cast = pl.Series(texts, dtype=pl.String).str.strip_chars().cast(pl.Float64, strict=False)
     return cast.fill_null(float("nan")).to_numpy()
+
+
+def _parting(
+    edges: Float[np.ndarray, " edges"], known: Float[np.ndarray, " rows"]
+) -> Float[np.ndarray, " kept"]:
+    """The edges with rows on both sides and between them; a value at which several fall has a bin of its own.
+
+    Arguments:
+        known: rising.
+    """
+    values, falls = np.unique(edges, return_counts=True)
+    tied = values[(falls > 1) | (values <= known[:1])]
+    distinct = np.unique(known)
+    above = np.searchsorted(distinct, tied, side="right")
+    beyond = distinct[above[above < len(distinct)]]
+    wanted = np.unique(np.concatenate([values, beyond]))
+    below, first = np.unique(np.searchsorted(known, wanted), return_index=True)
+    return wanted[first[below > 0]]
 
 
 def _digits(edges: np.ndarray, known: np.ndarray) -> int:

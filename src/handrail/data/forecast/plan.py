@@ -1,6 +1,7 @@
 """How windows on a table are made: learned from training rows, and kept with the network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from handrail.data.columns.values import as_numbers
 from handrail.data.forecast.clock import Clock
 from handrail.data.forecast.season import Season, choose_season
 from handrail.data.forecast.spacing import Spacing
-from handrail.data.forecast.timeline import Timeline, find_date
+from handrail.data.forecast.timeline import Timeline, order_rows
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe, Forecast
@@ -142,14 +143,19 @@ def plan_windows(
 def find_state(table: Table, recipe: DataRecipe) -> list[str]:
     """The columns of numbers, which together are the state of a system: what a free run goes on from.
 
-    Only the first rows are looked at, as many as training rows. Raises: `DataError` where there is none.
+    The first half of the rows in time is looked at, all of them training rows; less where these are fewer.
+
+    Raises: `DataError` where there is none, and as `order_rows`.
     """
-    split, rows = recipe.split, len(table.frame)
-    frame = without(table.frame, recipe.drop).head(rows - round((split.validation + split.test) * rows))
     conventions = Conventions(recipe.dates.order, recipe.dates.formats)
+    kept = replace(table, frame=without(table.frame, recipe.drop))
+    timeline = order_rows(kept, (), kinds=recipe.columns, keep=True, conventions=conventions)
+    share = min(0.5, 1 - recipe.split.validation - recipe.split.test)
+    frame = timeline.table.frame.head(int(share * len(timeline.table.frame)))
+    if timeline.date is not None:
+        frame = without(frame, [timeline.date.name])
     schema = infer(frame, kinds=recipe.columns, conventions=conventions)
-    date, _ = find_date(frame, (), recipe.columns, conventions)
-    found = [c.name for c in schema.of_kind("numeric", "boolean") if date is None or c.name != date.name]
+    found = [column.name for column in schema.of_kind("numeric", "boolean")]
     if not found:
         raise DataError(f"'{table.source}' has no column of numbers; expected some, which make up the state.")
     return found

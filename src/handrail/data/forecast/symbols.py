@@ -95,7 +95,7 @@ def refuse_division(recipe: DataRecipe) -> None:
     """Raises: `DataError` for settings that would tear a series apart."""
     found = {
         "split.method": recipe.split.method if recipe.split.method not in ("auto", "order") else None,
-        "sample": recipe.sample,
+        "sample": None if recipe.sample is None else f"{recipe.sample:g}",
         "duplicates": "drop" if recipe.duplicates == "drop" else None,
     }
     problems = [

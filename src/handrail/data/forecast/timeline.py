@@ -88,7 +88,7 @@ def order_rows(
         others.
     """
     timeline = Timeline(table, np.arange(len(table.frame)))
-    date, clock = known or find_date(table.frame, targets, kinds or {}, conventions)
+    date, clock = known or _find_date(table.frame, targets, kinds or {}, conventions)
     if date is None or date.name not in table.frame.columns:
         return timeline
     timeline = _without_empty_rows(timeline, date.name, targets)
@@ -106,7 +106,7 @@ def order_rows(
     return replace(timeline, spacing=find_spacing(seconds.sort().to_numpy()))
 
 
-def find_date(
+def _find_date(
     frame: pl.DataFrame, targets: Collection[str], kinds: Mapping[str, str], conventions: Conventions
 ) -> tuple[Column | None, Clock | None]:
     """The first column that tells when a row was, and how its numbers do where they are no dates."""
