@@ -1,7 +1,7 @@
 """The scores of a network, a batch at a time so that memory does not grow, and the mean of several."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -53,14 +53,15 @@ def scores_of(network: nn.Module, rows: Rows, *, at_once: int | None = None) -> 
 
 
 @torch.inference_mode()
-def remark_on(network: nn.Module, rows: Rows) -> str:
+def remark_on(network: nn.Module, encode: Callable[[], Rows]) -> str:
     """What the model has to say of rows that it answers, by a method `remark(batches)`; empty without one.
 
-    Of replicas, the first that answers says it.
+    Of replicas, the first that answers says it. Rows are encoded where there is something to say alone.
     """
     model: Any = model_in(network)
     if not hasattr(model, "remark"):
         return ""
+    rows = encode()
     device, size = device_of(network), rows_at_once(rows)
     batches = (
         model_inputs(network, to_device(cut(rows, start, start + size), device))
