@@ -131,12 +131,11 @@ class MarkovChain(nn.Module):
     def remark(self, batches: Iterable[Int[Tensor, "rows length"]]) -> str:
         """How many of the longest contexts in these rows were never seen in training."""
         new = every = 0
-        for x in batches:
-            for size, (contexts, there) in enumerate(self._contexts(x)):
-                if size and size == self.order:
-                    _, kinds, _ = self._found(size, contexts.flatten(), there.flatten())
-                    every += int(there.sum())
-                    new += int((there.flatten() & (kinds == 0)).sum())
+        for x in batches if self.order else ():
+            *_, (contexts, there) = self._contexts(x)
+            _, kinds, _ = self._found(self.order, contexts.flatten(), there.flatten())
+            every += int(there.sum())
+            new += int((there.flatten() & (kinds == 0)).sum())
         if not new:
             return ""
         return (
