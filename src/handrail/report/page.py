@@ -258,8 +258,8 @@ def _training(summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
 
 def _task(task: Mapping[str, Any]) -> str:
     if task.get("horizon"):
-        kind = "free run" if task.get("free_run") else "forecast"
-        line = f"{kind} of {plural(task['horizon'], 'step')}, season of {plural(task['season'], 'step')}"
+        steps, season = plural(task["horizon"], "step"), plural(task["season"], "step")
+        line = f"{wording.forecast_kind(task)} of {steps}, season of {season}"
     else:
         classes = list_some(task["classes"], most=12, last=" and ")
         line = f"{task['name']}: {classes}" if classes else task["name"]

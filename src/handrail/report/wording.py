@@ -56,10 +56,19 @@ def positive_class(task: Mapping[str, Any]) -> str | None:
     return task["classes"][1] if task["name"] in ("binary", "mask") and len(task["classes"]) == 2 else None
 
 
+def series_of(task: Mapping[str, Any]) -> list[str]:
+    """The series that a forecast is about: its targets are steps ahead of them."""
+    return list(dict.fromkeys(name.rpartition(" +")[0] for name in task["targets"]))
+
+
+def forecast_kind(task: Mapping[str, Any]) -> str:
+    """`forecast`, or `free run` where it goes on from its own answers."""
+    return "free run" if task.get("free_run") else "forecast"
+
+
 def forecast_of(task: Mapping[str, Any]) -> str:
     """`forecast of load and price`, or `free run of` them."""
-    series = dict.fromkeys(name.rpartition(" +")[0] for name in task["targets"])
-    return f"{'free run' if task.get('free_run') else 'forecast'} of {list_some(series, last=' and ')}"
+    return f"{forecast_kind(task)} of {list_some(series_of(task), last=' and ')}"
 
 
 def decision(task: Mapping[str, Any], results: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from handrail.report.wording import (
     moment,
     positive_class,
     row_word,
+    series_of,
     value_in_prose,
 )
 from handrail.runs.record import RunRecord
@@ -122,7 +123,7 @@ def _alone(replicas: Replicas, metric: str) -> str:
 def _what(task: Mapping[str, Any], who: str) -> str:
     targets, classes = _quote(task["targets"]), task["classes"]
     if task.get("horizon"):
-        series = _quote(dict.fromkeys(name.rpartition(" +")[0] for name in task["targets"]))
+        series = _quote(series_of(task))
         how = ", each from its own answers before," if task.get("free_run") else ""
         return f"The {who} forecasts {series} {plural(task['horizon'], 'step')} ahead{how}"
     actions = {
