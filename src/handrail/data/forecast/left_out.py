@@ -27,7 +27,7 @@ def report_no_dates(source: str) -> Finding:
         level="note",
         name="no-dates",
         seen=f"'{source}' has no column of dates: its rows are taken in their order, the oldest first.",
-        why="Sorted the other way round, the past would be forecast.",
+        why="Sorted the other way round, the past would be predicted.",
         action="If a column holds dates, data.columns.NAME=datetime reads it and sorts by it.",
         decided=True,
     )

@@ -14,6 +14,7 @@ from handrail.data.columns.names import without
 from handrail.data.columns.reading import plain_values, without_marked
 from handrail.data.columns.values import as_labels, as_numbers
 from handrail.data.finding import Finding, share
+from handrail.data.forecast.left_out import report_no_dates
 from handrail.data.forecast.timeline import Timeline, order_rows
 from handrail.data.sources import read
 from handrail.data.sources.passages import from_table, read_passages, text_column, text_files
@@ -195,7 +196,7 @@ class _Series:
         numbers = as_numbers(known) if tokens == "bins" else known
         return [
             *([self._report_choice(tokens)] if chosen else []),
-            *([self._report_no_dates()] if self.timeline.date is None else []),
+            *([report_no_dates(self.read.source)] if self.timeline.date is None else []),
             *self._report_gaps(numbers.null_count(), numbers.null_count() - known.null_count(), len(known)),
         ]
 
@@ -211,17 +212,6 @@ class _Series:
             seen=f"Column '{self.name}': {what} is a token ({values} in {len(self.train):,} training rows).",
             why="The next one is predicted from those before it.",
             action=f"data.text.tokens={other} reads the column otherwise.",
-            decided=True,
-        )
-
-    def _report_no_dates(self) -> Finding:
-        return Finding(
-            level="note",
-            name="no-dates",
-            seen=f"'{self.read.source}' has no column of dates: its rows are taken in their order, the "
-            "oldest first.",
-            why="Sorted the other way round, the past would be predicted.",
-            action="If a column holds dates, data.columns.NAME=datetime reads it and sorts by it.",
             decided=True,
         )
 
