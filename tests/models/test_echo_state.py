@@ -11,6 +11,8 @@ from handrail.components import build
 from handrail.data.sources.toys.systems import mackey_glass
 from handrail.models.echo_state import EchoState
 from handrail.shapes import SeriesShape
+from handrail.training import engine
+from handrail.training.callbacks import read_records
 
 
 def network(inputs: SeriesShape, outputs: int = 1, **settings: object) -> EchoState:
@@ -86,6 +88,24 @@ def test_a_forecast_chooses_its_ridge_on_validation_rows(tmp_path):
         "States of the reservoir",
     ):
         assert title in page
+
+
+def test_features_that_are_kept_measure_as_the_whole_network_does(tmp_path, monkeypatch):
+    changes = {
+        "data.task": "forecast",
+        "data.drop": ["step"],
+        "data.forecast": {"history": 30, "horizon": 2},
+        "model": {"echo_state": {"units": 20}},
+    }
+
+    def losses(name: str) -> list[float]:
+        run = handrail.fit("toy:mackey_glass,rows=400", changes=changes, out=tmp_path / name)
+        return [line["val_loss"] for line in read_records(run.path / "metrics.jsonl")]
+
+    kept = losses("kept")
+    monkeypatch.setattr(engine, "_MOST_FEATURES", 0)
+    assert len(kept) == 13
+    assert kept == pytest.approx(losses("anew"), rel=1e-5)
 
 
 @pytest.mark.slow

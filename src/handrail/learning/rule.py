@@ -225,7 +225,7 @@ class Rule(Protocol):
         return "the rule has nothing left to change"
 
     @property
-    def changing(self) -> nn.Module | None:
+    def changing(self) -> nn.Linear | None:
         """The last layer, where it alone changes from now on: what it is given can be computed once."""
         return None
 

@@ -7,6 +7,7 @@ training that was stopped anywhere, killed included, continues from its last che
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,16 +194,17 @@ class Engine:
 
     def _validate(self) -> dict[str, float]:
         assert self.validation is not None
-        last, rows, width = self.rule.changing, self.validation, 0
-        if isinstance(last, nn.Linear):
-            width = last.in_features * last.weight.element_size()
-        if last is None or not 0 < len(rows) * width <= _MOST_FEATURES:
-            return validate(self.model, self.plan.objective, rows, self.plan.batch_metrics)
-        if self._features is None:
-            name = next(name for name, module in self.model.named_modules() if module is last)
-            features = feature_rows(self.model, rows.inputs, name, batch_size=rows_at_once(rows.inputs))
-            self._features = Batch(features, rows.targets, rows.weights, rows.device)
-        return validate(last, self.plan.objective, self._features, self.plan.batch_metrics)
+        model, rows, last = self.model, self.validation, self.rule.changing
+        if last is not None and len(rows) * last.weight[0].nbytes <= _MOST_FEATURES:
+            self._features = self._features or self._before(last, rows)
+            model, rows = last, self._features
+        return validate(model, self.plan.objective, rows, self.plan.batch_metrics)
+
+    def _before(self, last: nn.Linear, rows: Batch) -> Batch:
+        """The rows as the last layer is given them."""
+        name = next(name for name, module in self.model.named_modules() if module is last)
+        features = feature_rows(self.model, rows.inputs, name, batch_size=rows_at_once(rows.inputs))
+        return replace(rows, inputs=features)
 
     def _compare(self, number: int, loss: float) -> None:
         if not math.isfinite(loss):

@@ -162,7 +162,7 @@ class LeastSquares(Rule):
         return self.tried == len(self.ridges)
 
     @property
-    def changing(self) -> nn.Module | None:
+    def changing(self) -> nn.Linear | None:
         return self.head if len(self.ridges) > 1 and not self.placing else None
 
     @classmethod
