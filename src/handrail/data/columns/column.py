@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from handrail.recipe.reading import Notation
+from handrail.recipe.sections import Dates
 
 ColumnKind = Literal[
     "numeric",
@@ -49,6 +50,11 @@ class Conventions:
     formats: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fold: bool | Literal["auto"] = "auto"
+
+    @classmethod
+    def of_dates(cls, dates: Dates) -> "Conventions":
+        """Those of dates alone."""
+        return cls(dates.order, dates.formats)
 
 
 AS_FOUND = Conventions()

@@ -108,10 +108,7 @@ def plan_windows(
         _refuse_others(columns[len(targets) :], table.source)
     read = [read_column(train[column.name], column)[0] for column in columns]
     date = next(iter(schema.of_kind("datetime")), None) if times is None else times.date
-    if settings.season == "auto":
-        season = choose_season(read[0].fill_null(float("nan")).to_numpy(), horizon=settings.horizon)
-    else:
-        season = Season(settings.season, settings.season, f"season of {settings.season} rows, as given")
+    season = _season(settings, read[0])
     plan = WindowPlan(
         targets=tuple(targets),
         columns=columns,
@@ -147,7 +144,7 @@ def find_state(table: Table, recipe: DataRecipe) -> list[str]:
 
     Raises: `DataError` where there is none, and as `order_rows`.
     """
-    conventions = Conventions(recipe.dates.order, recipe.dates.formats)
+    conventions = Conventions.of_dates(recipe.dates)
     kept = replace(table, frame=without(table.frame, recipe.drop))
     timeline = order_rows(kept, (), kinds=recipe.columns, keep=True, conventions=conventions)
     share = min(0.5, 1 - recipe.split.validation - recipe.split.test)
@@ -184,6 +181,13 @@ def _require_numbers(train: pl.DataFrame, targets: Sequence[str], source: str) -
             )
     if problems:
         raise DataError(problems)
+
+
+def _season(settings: Forecast, first: pl.Series) -> Season:
+    """As given, or found in the training rows of the first target."""
+    if settings.season == "auto":
+        return choose_season(first.fill_null(float("nan")).to_numpy(), horizon=settings.horizon)
+    return Season(settings.season, settings.season, f"season of {settings.season} rows, as given")
 
 
 def _history(settings: Forecast, season: int, train_rows: int) -> int:

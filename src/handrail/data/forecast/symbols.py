@@ -145,7 +145,7 @@ class _Series:
         if idle:
             raise DataError(f"data.missing.{idle[0]}: has no effect on a series of '{name}'; leave it out.")
         rest = replace(table, frame=without(table.frame, recipe.drop))
-        conventions = Conventions(recipe.dates.order, recipe.dates.formats)
+        conventions = Conventions.of_dates(recipe.dates)
         timeline = order_rows(rest, (name,), kinds=recipe.columns, keep=True, conventions=conventions)
         return cls(table, name, recipe, timeline)
 

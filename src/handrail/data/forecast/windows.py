@@ -74,7 +74,7 @@ def window_table(
         train_rows=validation_row,
         kinds=recipe.columns,
         times=timeline,
-        conventions=_conventions(recipe),
+        conventions=Conventions.of_dates(recipe.dates),
         free_run=recipe.task == "dynamics",
     )
     windows = make_windows(ordered, plan, learned=settings.gaps != "keep")
@@ -114,7 +114,7 @@ def _timeline(table: Table, targets: Sequence[str], recipe: DataRecipe) -> Timel
         targets,
         kinds=recipe.columns,
         keep=settings.gaps == "keep",
-        conventions=_conventions(recipe),
+        conventions=Conventions.of_dates(recipe.dates),
     )
     if timeline.date is None:
         timeline = timeline.say(report_no_dates(table.source))
@@ -145,10 +145,6 @@ def _report_unreadable(table: Table, plan: WindowPlan, train_rows: int) -> list[
             for each in troubles
         ),
     ]
-
-
-def _conventions(recipe: DataRecipe) -> Conventions:
-    return Conventions(recipe.dates.order, recipe.dates.formats)
 
 
 def stretches(
