@@ -140,9 +140,8 @@ class ConvolutionalPath(AnnealingPath):
         pool, (height, width) = self.pool, self.size
         torch.mm(self.filters.T, self.blocks.view(len(self.filters), -1), out=self.cut)
         parts = self.cut.view(self.channels, self.kernel, self.kernel, pool, pool, self.down, self.across, -1)
-        parts = parts.permute(
-            1, 2, 0, 5, 3, 6, 4, 7
-        )  # kernel, kernel, channels, down, pool, across, pool, chains
+        # [kernel, kernel, channels, down, pool, across, pool, chains].
+        parts = parts.permute(1, 2, 0, 5, 3, 6, 4, 7)
         total = torch.zeros_like(self.pixels)
         for row in range(self.kernel):
             for column in range(self.kernel):

@@ -84,12 +84,11 @@ class Reservoir(nn.Module):
         """The state after each step; `state`: to begin with."""
         # tanh(z) = 2·σ(2z) − 1, and σ takes a fraction of the time.
         matrix, biases, input_weights = 2 * self.matrix(), 2 * self.biases, 2 * self.input_weights
+        state = x.new_zeros(self.units, len(x), dtype=torch.float64) if state is None else state
         for u in x.permute(2, 1, 0).double():
-            inner = torch.addmm(biases, input_weights, u)
-            inner = inner if state is None else torch.addmm(inner, matrix, state)
+            inner = torch.addmm(torch.addmm(biases, input_weights, u), matrix, state)
             inner = inner.sigmoid().mul(2).sub_(1)
-            rest = torch.zeros_like(inner) if state is None else state
-            state = inner if self.leak == 1 else torch.lerp(rest, inner, self.leak)
+            state = inner if self.leak == 1 else torch.lerp(state, inner, self.leak)
             yield state
 
     def _in_one_pass(self, x: Float[Tensor, "rows channels steps"]) -> Float[Tensor, "units rows"] | None:

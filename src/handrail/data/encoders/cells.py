@@ -61,8 +61,7 @@ class Bins:
     """One token a number: the bin k with eₖ ≤ x < eₖ₊₁, the edges being quantiles of the training rows.
 
     Edges without a training row between them are one, and a value at which several fall has a bin of its own.
-    What lies beyond all training rows belongs to the first
-    or the last bin.
+    What lies beyond all training rows belongs to the first or the last bin.
 
     Arguments:
         edges: between the bins, rising.
@@ -81,8 +80,7 @@ class Bins:
         """Bins of equal numbers of training rows, `size` at most; a token for gaps comes on top."""
         numbers = _numbers(texts)
         known = np.sort(numbers[np.isfinite(numbers)])
-        edges = np.quantile(known, np.arange(1, size) / size) if len(known) else known
-        edges = _parting(edges, known)
+        edges = _parting(np.quantile(known, np.arange(1, size) / size) if len(known) else known, known)
         return cls(edges.tolist(), digits=_digits(edges, known), gaps=bool(np.isnan(numbers).any()))
 
     @property
