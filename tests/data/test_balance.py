@@ -67,3 +67,8 @@ def test_only_classes_can_be_balanced() -> None:
         check_balance("oversample", values)
     check_balance("none", values)
     check_balance("oversample", TaskSpec(name="binary", targets=("y",), classes=("a", "b")))
+
+
+def test_rows_that_are_taken_in_turn_stand_as_they_are():
+    order = epoch_order(torch.zeros(9), "none", in_turn=True)
+    assert order(torch.Generator().manual_seed(0)).tolist() == list(range(9))
