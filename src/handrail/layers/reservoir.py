@@ -1,7 +1,6 @@
 """A reservoir: units that are connected at random, remember what was put in, and are never taught."""
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -14,8 +13,10 @@ from handrail.layers.sparse import sparse_matrix
 _WATCHED = 1000  # steps within which states that began apart have to come together
 _APART = 1e-6  # how far they may still be, as a share of how far they were
 _FEWEST_WINDOWS = 16  # that are read in one pass
-_OVERHEAD = 25_000  # units that are computed in the time that it takes to begin a step
-_SAME = 1e-10  # how far states of one window may be apart that have heard more or less before it
+_OVERHEAD = 25_000
+_SAME = 5e-11  # how far states, halved, may be apart that have heard more or less before a window
+_LOOK = 16  # steps from one look at that to the next
+_STEPS_AT_ONCE = 16
 _DENSE = 300  # units, up to which all eigenvalues are found rather than the largest alone
 
 
@@ -82,39 +83,65 @@ class Reservoir(nn.Module):
         self, x: Float[Tensor, "rows channels steps"], state: Float[Tensor, "units rows"] | None = None
     ) -> Iterator[Float[Tensor, "units rows"]]:
         """The state after each step; `state`: to begin with."""
-        # tanh(z) = 2·σ(2z) − 1, and σ takes a fraction of the time.
-        matrix, biases, input_weights = 2 * self.matrix(), 2 * self.biases, 2 * self.input_weights
-        state = x.new_zeros(self.units, len(x), dtype=torch.float64) if state is None else state
-        for u in x.permute(2, 1, 0).double():
-            inner = torch.addmm(torch.addmm(biases, input_weights, u), matrix, state)
-            inner = inner.sigmoid().mul(2).sub_(1)
-            state = inner if self.leak == 1 else torch.lerp(state, inner, self.leak)
-            yield state
+        halves = self._halves()
+        half = (self._at_rest(x) if state is None else state).add(1).div(2)
+        for some in x.split(_STEPS_AT_ONCE, dim=2):
+            read = halves(some, half)
+            half = read[-1]
+            yield from (2 * each - 1 for each in read)
+
+    def _at_rest(self, x: Float[Tensor, "rows channels steps"]) -> Float[Tensor, "units rows"]:
+        return x.new_zeros(self.units, len(x), dtype=torch.float64)
+
+    def _halves(self) -> Callable[[Tensor, Tensor], list[Float[Tensor, "units rows"]]]:
+        """What gives q = (x + 1)/2 after each step of inputs, from one before the first.
+
+        As tanh(z) = 2·σ(2z) − 1, q(t) = (1 − a)·q(t−1) + a·σ(2·(W_in·u(t) + W·(2q(t−1) − 1) + b)), and a σ
+        takes less time than a tanh.
+        """
+        matrix, input_weights = self.matrix(), 2 * self.input_weights
+        biases = 2 * (self.biases - matrix @ torch.ones_like(self.biases))
+        matrix = 4 * matrix
+
+        def halves(
+            x: Float[Tensor, "rows channels steps"], half: Float[Tensor, "units rows"]
+        ) -> list[Float[Tensor, "units rows"]]:
+            read = []
+            for heard in torch.matmul(input_weights, x.permute(2, 1, 0).double()) + biases:
+                inner = torch.addmm(heard, matrix, half).sigmoid()
+                half = inner if self.leak == 1 else torch.lerp(half, inner, self.leak)
+                read.append(half)
+            return read
+
+        return halves
 
     def _in_one_pass(self, x: Float[Tensor, "rows channels steps"]) -> Float[Tensor, "units rows"] | None:
         """The states after windows that each begin one step after the one before; None for other rows.
 
-        The series that they make up is read in stretches side by side, each after the window before it, from
-        which states of all windows that end in it are taken. The last state of a stretch has heard more than
-        a window; where it differs from the first of the next, which has not, the answer is None.
+        The series that they make up is cut into stretches, which are read side by side: first all from rest,
+        then each from where the one before it ended, until that makes no difference any more. If it takes
+        fewer steps than a window has, a window's state is that of the series; else the answer is None.
         """
         rows, _, length = x.shape
         if rows < _FEWEST_WINDOWS or length < 2 or not torch.equal(x[1:, :, :-1], x[:-1, :, 1:]):
             return None
         series = torch.cat([x[0], x[1:, :, -1].T], dim=1)
-        stretch = max(1, min(rows // 2, round((length * rows * self.units / _OVERHEAD) ** 0.5)))
-        missing = -rows % stretch + 1
-        series = torch.cat([series, series[:, -1:].expand(-1, missing)], dim=1)
-        stretches = series.unfold(1, length + stretch, stretch).transpose(0, 1)
-        states = series.new_empty(len(stretches), stretch, self.units, dtype=torch.float64)
-        beyond = states[:, 0]
-        for step, state in enumerate(itertools.islice(self.states(stretches), length - 1, None)):
-            if step < stretch:
-                states[:, step] = state.T
-            else:
-                beyond = state.T
-        apart = (beyond[:-1] - states[1:, 0]).abs().max()
-        return states.flatten(0, 1)[:rows].T if apart < _SAME else None
+        steps, halves = series.shape[1], self._halves()
+        stretch = min(steps // 2, max(length, round((steps * self.units / _OVERHEAD * length) ** 0.5)))
+        series = torch.cat([series, series[:, -1:].expand(-1, -steps % stretch)], dim=1)
+        stretches = series.unfold(1, stretch, stretch).transpose(0, 1)
+        at_rest = self._at_rest(stretches) + 0.5
+        read = halves(stretches, at_rest)
+        half = torch.cat([at_rest[:, :1], read[-1][:, :-1]], dim=1)
+        for begin in range(0, min(length, stretch) - _LOOK, _LOOK):
+            again = halves(stretches[:, :, begin : begin + _LOOK], half)
+            half = again[-1]
+            forgotten = (half - read[begin + _LOOK - 1]).abs().max() < _SAME
+            read[begin : begin + _LOOK] = again
+            if forgotten:
+                states = torch.stack([each.T for each in read], dim=1).flatten(0, 1)
+                return states.mul_(2).sub_(1)[length - 1 : steps].T
+        return None
 
     def matrix(self) -> Tensor:
         """W `[units, units]` as its few connections, by which a step is several times as quick."""

@@ -76,7 +76,8 @@ class EchoState(nn.Module):
         self.head = nn.Linear(units + inputs.channels, outputs, dtype=torch.float64)
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows outputs"]:
-        return self.head(torch.cat([self.features(some) for some in x.split(_ROWS_AT_ONCE)])).to(x.dtype)
+        some = [self.features(rows) for rows in x.split(_ROWS_AT_ONCE)]
+        return self.head(torch.cat(some) if len(some) > 1 else some[0]).to(x.dtype)
 
     def features(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows features"]:
         """What the readout is given: states, then inputs."""

@@ -31,7 +31,6 @@ _IDLE = (_DropoutNd, _BatchNorm, GaussianNoise, NoisyLinear)
 # Of the largest eigenvalue, what counts as none: features are alike to 10⁻⁶ or 10⁻¹⁵ of their size.
 _NOTHING = {torch.float32: 1e-12, torch.float64: 1e-15}
 _RIDGES = tuple(10.0**-power for power in range(13))  # that `auto` tries, the strongest first
-_STRIPE = 256
 _NAME = "ridge/exponent"
 _SUMS = ("gram", "moment", "squares", "total")
 
@@ -99,17 +98,32 @@ class LeastSquares(Rule):
         if self.tried:
             return self._measures(self._loss())
         features, outputs = _features(model, self.head, batch.inputs)
-        ones = torch.ones(len(batch), 1, dtype=torch.float64, device=features.device)
-        phi = torch.cat([features.double(), ones], dim=1)
         targets = sign_targets(batch.targets, self.head.out_features, self.task).double()
-        weighted = phi if batch.weights is None else phi * batch.weights.double().unsqueeze(1)
-        self.gram += _symmetric_product(weighted, phi)
-        self.moment += weighted.T @ targets
-        ones = ones if batch.weights is None else batch.weights.double().unsqueeze(1)
-        self.squares += (ones * targets.square()).sum()
-        self.total += ones.sum() * targets.shape[1]
+        self._add(features.double(), targets, batch.weights)
         self.nothing = _NOTHING.get(features.dtype, _NOTHING[torch.float32])
         return self._measures((outputs.double() - targets).square().mean())
+
+    def _add(
+        self,
+        phi: Float[Tensor, "rows features"],
+        targets: Float[Tensor, "rows outputs"],
+        weights: Float[Tensor, " rows"] | None,
+    ) -> None:
+        """Add rows to the sums; the column of ones, the last, is not written out."""
+        ones = phi.new_ones(len(phi), 1)
+        if weights is not None:
+            ones = weights.double().sqrt().unsqueeze(1)
+            phi, targets = ones * phi, ones * targets
+        self.gram[:-1, :-1] += _symmetric_product(phi)
+        across = phi.T @ ones
+        self.gram[:-1, -1:] += across
+        self.gram[-1:, :-1] += across.T
+        number = ones.square().sum()
+        self.gram[-1, -1] += number
+        self.moment[:-1] += phi.T @ targets
+        self.moment[-1:] += ones.T @ targets
+        self.squares += targets.square().sum()
+        self.total += number * targets.shape[1]
 
     def _measures(self, loss: Tensor) -> Measures:
         if len(self.ridges) == 1:
@@ -198,15 +212,12 @@ class LeastSquares(Rule):
         self.tried, self.nothing = state["tried"], state["nothing"]
 
 
-def _symmetric_product(
-    weighted: Float[Tensor, "rows units"], phi: Float[Tensor, "rows units"]
-) -> Float[Tensor, "units units"]:
-    """ΦᵀDΦ for a diagonal D, of which only what lies below the diagonal is computed, by stripes."""
-    product = phi.new_zeros(phi.shape[1], phi.shape[1])
-    for start in range(0, phi.shape[1], _STRIPE):
-        stripe = slice(start, start + _STRIPE)
-        product[start:, stripe] = weighted[:, start:].T @ phi[:, stripe]
-    return product.tril() + product.tril(-1).T
+def _symmetric_product(phi: Float[Tensor, "rows units"]) -> Float[Tensor, "units units"]:
+    """ΦᵀΦ; on the CPU by NumPy, which computes one half of it."""
+    if phi.device.type != "cpu":
+        return phi.T @ phi
+    array = phi.numpy()
+    return torch.from_numpy(array.T @ array)
 
 
 def _solution(system: Tensor, moment: Tensor, nothing: float) -> Tensor:
