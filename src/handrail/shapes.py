@@ -8,11 +8,39 @@ import inspect
 import typing
 from collections.abc import Callable
 from types import UnionType
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, Self, get_type_hints
 
 from handrail.tools.moved import forward
 
 __getattr__ = forward(__name__)
+
+
+class TableShape(int):
+    """A vector that knows what its numbers are; to whoever does not ask, its width.
+
+    bits: places of numbers that are 0 or 1. choices: places of which one is 1 and the others 0, for each
+    category. gaps: where a row's number is missing and stands for what it was filled with, as pairs of its
+    place and that of the bit that says so. All other places are real numbers.
+    """
+
+    bits: tuple[int, ...]
+    choices: tuple[tuple[int, ...], ...]
+    gaps: tuple[tuple[int, int], ...]
+
+    def __new__(
+        cls,
+        width: int,
+        *,
+        bits: tuple[int, ...] = (),
+        choices: tuple[tuple[int, ...], ...] = (),
+        gaps: tuple[tuple[int, int], ...] = (),
+    ) -> Self:
+        shape = super().__new__(cls, width)
+        shape.bits, shape.choices, shape.gaps = bits, choices, gaps
+        return shape
+
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
+        return (int(self),), {"bits": self.bits, "choices": self.choices, "gaps": self.gaps}
 
 
 class ImageShape(NamedTuple):
@@ -92,7 +120,7 @@ _WORDS = {
 
 def shape_name(kind: type) -> str:
     """The name of a kind of shape in messages."""
-    return _WORDS[kind]
+    return next(_WORDS[each] for each in kind.__mro__ if each in _WORDS)
 
 
 def accepted_shapes(target: Callable[..., Any], argument: str) -> tuple[type, ...]:

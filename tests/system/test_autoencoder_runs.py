@@ -147,7 +147,7 @@ def test_the_error_of_new_rows_finds_the_odd_one(run):
 
 def test_its_uses(run):
     rows = a_table()
-    assert run.uses == ["encode", "reconstruct"]
+    assert run.uses == ["encode", "reconstruct", "interpolate"]
     assert run.use("encode", rows).frame.columns == ["code_1"]
     back = run.use("reconstruct", rows).frame
     assert back.columns == ["x", "y", "side"]
@@ -155,7 +155,7 @@ def test_its_uses(run):
     assert (back["side"] == rows["side"]).mean() > 0.95
     assert np.abs(back["x"] - rows["x"]).mean() < 0.2
     with pytest.raises(
-        DataError, match=r"'score' is no use .* reconstruction; it can encode and reconstruct"
+        DataError, match=r"'score' is no use .* reconstruction; it can encode, reconstruct and interpolate"
     ):
         run.use("score", rows)
 

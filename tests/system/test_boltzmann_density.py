@@ -85,7 +85,7 @@ def test_visible_units_alone_learn_what_pairs_tell(tmp_path: Path) -> None:
     own = run.summary["metrics"]["log_likelihood"]["value"]
     assert own > others["independent columns"] + 0.3
     assert own > others["Chow–Liu tree"] + 0.05
-    assert "exact, by enumeration" in run.summary["reasons"]["log_z"]
+    assert "exact, by enumeration" in run.summary["reasons"]["density"]
     assert sorted(run.uses) == ["generate", "score"]
 
 

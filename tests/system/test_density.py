@@ -40,7 +40,7 @@ def test_it_is_better_than_independent_columns(run):
     assert set(others) == {"independent columns", "Chow–Liu tree", "rows as encoded"}
     assert others.pop("rows as encoded") is None
     assert own["value"] > others["independent columns"] + 0.3
-    assert "exact, by enumeration" in run.summary["reasons"]["log_z"]  # six hidden units
+    assert "exact, by enumeration" in run.summary["reasons"]["density"]  # six hidden units
     assert not run.summary["decisions"]  # nothing was chosen
 
 

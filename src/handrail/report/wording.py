@@ -78,7 +78,7 @@ def decision(task: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     threshold = results.get("decisions", {}).get("threshold")
     if threshold is None:
         reasons = results.get("reasons", {})
-        return next((reasons[name] for name in ("log_z", "code", "map") if name in reasons), "")
+        return next((reasons[name] for name in ("density", "code", "map") if name in reasons), "")
     reason = results.get("reasons", {}).get("threshold")
     subject = {
         "binary": f"'{positive_class(task)}' where its probability",

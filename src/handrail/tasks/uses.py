@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from handrail.components import Component, available, component
 from handrail.components.arguments import Count
+from handrail.errors import DataError
 from handrail.network import model_in
 
 Points = Float[Tensor, "rows width"]
@@ -84,6 +85,23 @@ def generate(
     """
     generator = torch.Generator().manual_seed(seed)
     return Used(points=_model(network).generate(rows, steps=steps, means=means, generator=generator))
+
+
+@component("use")
+def interpolate(task: Any, network: nn.Module, points: Points, *, between: Count = 8) -> Used:
+    """Rows on the way from each row to the next, by codes on the straight line between theirs; the first and
+    the last of each way are the reconstructions of the two.
+
+    Arguments:
+        between: rows on each way, besides the two at its ends.
+
+    Raises: `DataError` for fewer than two rows.
+
+    Source: Kingma & Welling 2014
+    """
+    if len(points) < 2:
+        raise DataError(f"interpolate: found {len(points)} rows, expected two or more to go between.")
+    return Used(points=_model(network).interpolate(points, between=between))
 
 
 @component("use")

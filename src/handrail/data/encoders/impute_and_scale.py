@@ -180,9 +180,9 @@ class OneHot(nn.Module):
 
     def __init__(self, sizes: Sequence[int], rare: Sequence[bool]) -> None:
         super().__init__()
-        widths = [size + bool(few) for size, few in zip(sizes, rare, strict=True)]
-        starts = [sum(widths[:index]) for index in range(len(widths))]
-        self.width = sum(widths)
+        self.widths = [size + bool(few) for size, few in zip(sizes, rare, strict=True)]
+        starts = [sum(self.widths[:index]) for index in range(len(self.widths))]
+        self.width = sum(self.widths)
         ends = [start + size for start, size in zip(starts, sizes, strict=True)]
         spare = [end if few else self.width for end, few in zip(ends, rare, strict=True)]
         self.register_buffer("base", torch.tensor(starts, dtype=torch.int64), persistent=False)

@@ -34,6 +34,7 @@ from handrail.data.encoders.impute_and_scale import (
 from handrail.data.stores.store import Stores
 from handrail.layers.embedding import EmbedColumns, embedding_width
 from handrail.recipe.sections import Encoding
+from handrail.shapes import TableShape
 
 _ROWS = 16384  # at once
 _FITTED = 1 << 22  # numbers from which scales are learned at once
@@ -176,8 +177,27 @@ class TableEncoder(nn.Module):
 
     @property
     def shape(self) -> int:
-        """Numbers in a row as the model takes it, learned vectors included."""
-        return self.width + sum(embedding_width(size) - 1 for size in self.embedding_sizes)
+        """Numbers in a row as the model takes it; without learned vectors, what each of them is."""
+        if self.embedding_sizes:
+            return self.width + sum(embedding_width(size) - 1 for size in self.embedding_sizes)
+        numbers = len(self.number_names)
+        flags = range(numbers, numbers + len(self.flagged))
+        columns = self.schema.of_kind("numeric", "boolean")
+        booleans = [place for place, column in enumerate(columns) if column.kind == "boolean"]
+        return TableShape(
+            self.width,
+            bits=(*booleans, *flags),
+            choices=self._choices(),
+            gaps=tuple(zip(self.flagged, flags, strict=True)),
+        )
+
+    def _choices(self) -> tuple[tuple[int, ...], ...]:
+        """The places of each category, of which there is one a level."""
+        ends = np.cumsum(self.onehot.widths, dtype=int) + self.width - self.onehot.width
+        return tuple(
+            tuple(range(end - width, end))
+            for end, width in zip(ends.tolist(), self.onehot.widths, strict=True)
+        )
 
     def front(self) -> nn.Module | None:
         """Learned vectors for the codes, where categories are embedded."""

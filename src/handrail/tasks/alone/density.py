@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.components.pictures import Picture
+from handrail.components.pictures import Picture, Tiles
 from handrail.data.columns.values import as_labels
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
@@ -19,14 +19,15 @@ from handrail.evaluation.outcomes.density import DensityOutcome
 from handrail.layers.energy_model import EnergyModel
 from handrail.models.annealing import base_biases, log_z
 from handrail.network import model_in, models_in
-from handrail.shapes import InputShape, NoTarget, numbers_in
+from handrail.shapes import ImageShape, InputShape, NoTarget, TableShape, numbers_in
 from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask, reconstructions_of
-from handrail.tasks.alone.points import points_before, points_of
-from handrail.tasks.alone.reconstruction_pictures import reconstruction_pictures, shown_rows
+from handrail.tasks.alone.points import as_pictures, points_before, points_of
+from handrail.tasks.alone.reconstruction_pictures import code_map, reconstruction_pictures, shown_rows
 from handrail.tasks.baselines.densities import (
     chow_liu,
     full_gaussian,
     independent_bernoulli,
+    independent_columns,
     independent_gaussian,
 )
 from handrail.tasks.scoring import all_scores
@@ -38,20 +39,22 @@ _BASELINES: dict[str, dict[str, Fitted]] = {
     "binary": {"independent columns": independent_bernoulli, "Chow–Liu tree": chow_liu},
     "gaussian": {"independent columns": independent_gaussian, "Gaussian": full_gaussian},
 }
+_DRAWN, _STEPS = 48, 1000  # rows that are shown, and steps of the chains that draw them, where there are any
 
 
 class DensityTask(CodeTask):
     """Figures of a row `[rows, figures]` to the first, log p(x) in nats.
 
-    The constant log Z of a network is a fact of its weights, found once when it is settled: exactly where
-    the states of few enough binary units have to be summed over, else by annealed importance sampling. Of 0/1
-    columns the density is a probability; values between 0 and 1 stand for the probability of 1.
+    The constant log Z of an energy is a fact of its weights, found once when the network is settled: exactly
+    where the states of few enough binary units have to be summed over, else by annealed importance sampling.
+    Other models say what their figures are as `told`: exact, or a bound. Of 0/1 columns and categories the
+    density is a probability; values between 0 and 1 stand for the probability of 1.
 
     Baselines: independent columns, and a Chow–Liu tree or, for real values, a Gaussian; beside the codes the
     rows themselves.
     """
 
-    uses: ClassVar[tuple[str, ...]] = ("score", "generate", "reconstruct", "encode")
+    uses: ClassVar[tuple[str, ...]] = ("score", "generate", "reconstruct", "encode", "interpolate")
     base: Tensor
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
@@ -75,14 +78,18 @@ class DensityTask(CodeTask):
 
     def settle_points(self, network: nn.Module, points: Float[Tensor, "rows width"]) -> None:
         """As `settle`, for rows as the model is given them."""
-        machine = _machine(network)
-        self.kind = machine.visible
-        self.base.copy_(base_biases(points, machine.visible))
+        model: Any = model_in(network)
+        self.kind = model.visible
+        if isinstance(model, EnergyModel):
+            self.base.copy_(base_biases(points, model.visible))
         self.settle_network(network)
 
     def settle_network(self, network: nn.Module) -> None:
+        self.told = getattr(model_in(network), "told", "")
         for each in models_in(network):
-            machine = _machine(each)
+            machine = model_in(each)
+            if not isinstance(machine, EnergyModel):
+                continue
             found = log_z(machine, self.base)
             machine.log_z.fill_(found.value)
             machine.log_z_error.fill_(found.error)
@@ -92,8 +99,8 @@ class DensityTask(CodeTask):
 
     @property
     def reasons(self) -> dict[str, str]:
-        """The constant, its error, and how it was found."""
-        return {"log_z": self.told} if self.told else {}
+        """The constant, its error, and how it was found; or what the figures are instead."""
+        return {"density": self.told} if self.told else {}
 
     def take_decisions(self, other: Task) -> None:
         """Where chains begin; log Z is the network's own (`settle_network`)."""
@@ -116,7 +123,7 @@ class DensityTask(CodeTask):
         known, points = (points_before(encoder, each).double().numpy() for each in (train, part))
         outcomes: dict[str, Outcome] = {}
         left_out: dict[str, str] = {}
-        for name, fitted in _BASELINES[self.kind].items():
+        for name, fitted in self._fitted().items():
             try:
                 outcomes[name] = self._outcome(fitted(known, points), points, part)
             except (ValueError, np.linalg.LinAlgError) as error:
@@ -128,14 +135,34 @@ class DensityTask(CodeTask):
             )
         return Baselines(outcomes, left_out=left_out)
 
+    def _fitted(self) -> dict[str, Fitted]:
+        """The simple densities of numbers of this kind."""
+        if self.kind == "mixed" and isinstance(self.shape, TableShape):
+            return {"independent columns": independent_columns(self.shape)}
+        return _BASELINES[self.kind]
+
     def pictures(self, answered: Answered) -> list[Picture]:
-        """Some rows beside their reconstructions, where the model gives some."""
-        if "reconstruct" not in uses_of(self, answered.network):
-            return []
-        points = points_of(answered.network, answered.rows)
-        given = reconstructions_of(answered.network, points)
-        chosen = shown_rows((given - points).square().mean(dim=1).numpy())
-        return reconstruction_pictures(torch.stack([points, given], dim=1)[chosen], self.shape)
+        """What the model gives of it: rows beside their reconstructions, the codes, rows that it draws."""
+        network, uses = answered.network, uses_of(self, answered.network)
+        shown: list[Picture] = []
+        points = points_of(network, answered.rows)
+        if "reconstruct" in uses:
+            given = reconstructions_of(network, points)
+            chosen = shown_rows((given - points).square().mean(dim=1).numpy())
+            shown += reconstruction_pictures(torch.stack([points, given], dim=1)[chosen], self.shape)
+        if "interpolate" in uses:
+            shown.append(code_map(network, points, answered.part, self.spec.label))
+        if "generate" in uses and isinstance(self.shape, ImageShape):
+            shown.append(self._drawn(network))
+        return shown
+
+    @torch.inference_mode()
+    def _drawn(self, network: nn.Module) -> Tiles:
+        model: Any = model_in(network).eval()
+        generator = torch.Generator().manual_seed(0)
+        drawn = model.generate(_DRAWN, steps=_STEPS, means=True, generator=generator).cpu()
+        note = "Drawn from the model; the last draw, of each pixel, is left out for what it is drawn from."
+        return Tiles("New rows", as_pictures(drawn, self.shape), note=note)
 
     def facts(self) -> dict[str, Any]:
         return {"kind": self.kind, "told": self.told}
@@ -146,9 +173,3 @@ class DensityTask(CodeTask):
     def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
         """Of new rows log p(x), in nats, in encoded units."""
         return {"log_density": self(all_scores(network, rows)).cpu().numpy()}
-
-
-def _machine(network: nn.Module) -> EnergyModel:
-    machine = model_in(network)
-    assert isinstance(machine, EnergyModel)
-    return machine

@@ -38,7 +38,7 @@ class ReconstructionTask(CodeTask):
     beside the codes the rows themselves.
     """
 
-    uses: ClassVar[tuple[str, ...]] = ("encode", "reconstruct")
+    uses: ClassVar[tuple[str, ...]] = ("encode", "reconstruct", "interpolate")
     mean: Tensor
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:

@@ -1,9 +1,12 @@
 """Densities that are fitted in closed form: independent columns, a Chow–Liu tree, a Gaussian."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
+
+from handrail.shapes import TableShape
 
 _LEAST = 1e-6  # variance in encoded units: a column that does not vary has a density without bound
 _WIDEST = 4096  # columns of a tree: it compares all pairs
@@ -24,6 +27,34 @@ def independent_gaussian(
     mean, variance = train.mean(axis=0), np.maximum(train.var(axis=0), _LEAST)
     terms = (rows - mean) ** 2 / variance + np.log(2 * math.pi * variance)
     return -terms.sum(axis=1) / 2
+
+
+def independent_columns(shape: TableShape) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Each column of a table by itself: normal, Bernoulli or categorical, with half a row added to each side
+    and each level. Numbers that are missing say nothing.
+    """
+    levels = {place for places in shape.choices for place in places}
+    real = sorted({*range(shape)} - {*shape.bits} - levels)
+    flags = dict(shape.gaps)
+
+    def fitted(
+        train: Float[np.ndarray, "known width"], rows: Float[np.ndarray, "rows width"]
+    ) -> Float[np.ndarray, " rows"]:
+        bits = list(shape.bits)
+        total = independent_bernoulli(train[:, bits], rows[:, bits])
+        for place in real:
+            known, there = (
+                each[:, flags[place]] == 0 if place in flags else np.ones(len(each), dtype=bool)
+                for each in (train, rows)
+            )
+            column = [place]
+            total[there] += independent_gaussian(train[known][:, column], rows[there][:, column])
+        for places in map(list, shape.choices):
+            counts = train[:, places].sum(axis=0) + 0.5
+            total += rows[:, places] @ np.log(counts / counts.sum())
+        return total
+
+    return fitted
 
 
 def full_gaussian(

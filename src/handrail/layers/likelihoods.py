@@ -1,0 +1,116 @@
+"""How likely a row is under what a decoder says of it, by the kind of each of its numbers."""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from handrail.shapes import InputShape, TableShape, numbers_in
+
+Given = Float[Tensor, "... rows width"]
+LEAST_SPREAD = 0.01  # of a real number: one that repeats itself would have a density without bound
+
+
+class Likelihood(nn.Module):
+    """log p(x | s) = Σ over the numbers of a row, independent given the scores s `[rows, width]`:
+
+        real        −(x − s)²/2σ² − log σ − ½·log 2π, with σ ≥ 0.01 learned, one for each number
+        0 or 1      x·log σ(s) + (1 − x)·log σ(−s); between 0 and 1 x is the probability of 1
+        categories  Σ xᵢ·log softmax(s)ᵢ over the levels of each
+
+    Numbers that are missing, and stand for what they were filled with, say nothing.
+
+    Arguments:
+        inputs: a table says what its numbers are; those of others are real.
+        kind: `gaussian` or `bernoulli` takes all for real, or for 0 and 1.
+
+    Source: Kingma & Welling 2014; learned σ: Rybkin, Daniilidis & Levine 2021
+    """
+
+    real: Tensor
+    bits: Tensor
+    levels: Tensor
+
+    def __init__(self, inputs: InputShape, kind: Literal["auto", "gaussian", "bernoulli"] = "auto") -> None:
+        super().__init__()
+        self.width = numbers_in(inputs)
+        if not isinstance(inputs, TableShape) or kind != "auto":
+            bits = tuple(range(self.width)) if kind == "bernoulli" else ()
+            inputs = TableShape(self.width, bits=bits)
+        bits, self.choices, self.gaps = inputs.bits, inputs.choices, inputs.gaps
+        levels = [place for places in self.choices for place in places]
+        real = sorted({*range(self.width)} - {*bits, *levels})
+        for name, places in (("real", real), ("bits", bits), ("levels", levels)):
+            self.register_buffer(name, torch.tensor(places, dtype=torch.int64), persistent=False)
+        self.log_spread = nn.Parameter(torch.zeros(len(real)))
+
+    @property
+    def visible(self) -> str:
+        """`gaussian`, `binary`, or `mixed` of several kinds or with gaps."""
+        if self.gaps or sum(len(each) > 0 for each in (self.real, self.bits, self.levels)) > 1:
+            return "mixed"
+        return "gaussian" if len(self.real) else "binary" if len(self.bits) else "mixed"
+
+    def forward(self, scores: Given, x: Float[Tensor, "rows width"]) -> Float[Tensor, "... rows"]:
+        """log p(x | s) in nats."""
+        total = scores.new_zeros(scores.shape[:-1])
+        if len(self.real):
+            total = total + self._real(scores, x)
+        if len(self.bits):
+            given, own = self._some(scores, self.bits), self._some(x, self.bits)
+            total = total + (given * own - functional.softplus(given)).sum(dim=-1)
+        for places in self._groups(scores):
+            total = total + (scores[..., places].log_softmax(dim=-1) * x[:, places]).sum(dim=-1)
+        return total
+
+    def _real(self, scores: Given, x: Float[Tensor, "rows width"]) -> Float[Tensor, "... rows"]:
+        log_spread = self._log_spread()
+        far = (self._some(x, self.real) - self._some(scores, self.real)) * (-log_spread).exp()
+        if not self.gaps:
+            constant = log_spread.sum() + len(self.real) * math.log(2 * math.pi) / 2
+            return -far.square().sum(dim=-1) / 2 - constant
+        terms = far.square() / 2 + log_spread + math.log(2 * math.pi) / 2
+        return -(terms * self._known(x)).sum(dim=-1)
+
+    def _known(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows real"]:
+        """1 for real numbers that are there, 0 for those that are missing."""
+        missing = torch.zeros_like(x)
+        for number, flag in self.gaps:
+            missing[:, number] = x[:, flag]
+        return 1 - self._some(missing, self.real)
+
+    def _log_spread(self) -> Float[Tensor, " real"]:
+        return self.log_spread.clamp_min(math.log(LEAST_SPREAD))
+
+    def _some(self, values: Float[Tensor, "... width"], places: Tensor) -> Float[Tensor, "... some"]:
+        return values if len(places) == self.width else values[..., places]
+
+    def _groups(self, like: Tensor) -> list[Tensor]:
+        return list(self.levels.to(like.device).split([len(places) for places in self.choices]))
+
+    def mean(self, scores: Given) -> Given:
+        """The expected row: of 0 and 1, and of categories, probabilities."""
+        rows = scores.clone()
+        if len(self.bits):
+            rows[..., self.bits] = scores[..., self.bits].sigmoid()
+        for places in self._groups(scores):
+            rows[..., places] = scores[..., places].softmax(dim=-1)
+        return rows
+
+    def draw(self, scores: Float[Tensor, "rows width"], generator: torch.Generator) -> Tensor:
+        """A row `[rows, width]` for each of the scores."""
+        rows = self.mean(scores)
+        if len(self.real):
+            noise = torch.randn(len(rows), len(self.real), generator=generator).to(rows)
+            rows[:, self.real] += noise * self._log_spread().exp()
+        if len(self.bits):
+            chance = torch.rand(len(rows), len(self.bits), generator=generator).to(rows)
+            rows[:, self.bits] = (chance < rows[:, self.bits]).to(rows)
+        for places in self._groups(scores):
+            chance = torch.rand(len(rows), 1, generator=generator).to(rows)
+            chosen = (rows[:, places].cumsum(dim=1) < chance).sum(dim=1).clamp_max(len(places) - 1)
+            rows[:, places] = functional.one_hot(chosen, len(places)).to(rows)
+        return rows

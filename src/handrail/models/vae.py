@@ -1,0 +1,192 @@
+"""The variational autoencoder: a density of rows by way of codes that are drawn."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handrail.components import component
+from handrail.components.arguments import Activation, Count, Initialisation, NonNegative
+from handrail.layers.coding import Codes, coding_layers, decoding_layers
+from handrail.layers.initialisations import initialise
+from handrail.layers.likelihoods import Likelihood
+from handrail.recipe.alone import Alone
+from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
+
+_USUAL_CODE = 16  # numbers, at most
+_LOG_SPREAD = 8.0  # of a code, at most, either way
+_AT_ONCE = 1 << 22  # numbers that are decoded at once
+
+OfRows = Float[Tensor, "rows code"]
+Draws = Float[Tensor, "draws rows code"]
+
+
+def _between_0_and_1(arguments: Mapping[str, Any]) -> bool:
+    return arguments["likelihood"] == "bernoulli"
+
+
+@component("model")
+class VAE(Codes):
+    """p(x) = ∫ p(x | z)·N(z; 0, I) dz, with p(x | z) by a decoder and q(z | x) = N(μ(x), σ(x)²) by an
+    encoder.
+
+    A row gets two bounds on log p(x), in nats, neither of which lies above it but by chance. That which the
+    row is judged by has K draws zₖ of q; that which training follows is the evidence lower bound:
+
+        log (1/K)·Σₖ p(x | zₖ)·N(zₖ; 0, I)/q(zₖ | x)          (importance-weighted)
+        E_q log p(x | z) − β·Σⱼ max(KLⱼ, free bits)           (ELBO, for β = 1 without free bits)
+
+    KLⱼ = ½·(μⱼ² + σⱼ² − 1) − log σⱼ. With more than one draw in training, the first is followed there too.
+    For figures the draws are the same for all rows and evenly spread (Sobol): they do not hang on chance.
+
+    p(x | z) is normal for real numbers, with a spread that is learned for each, Bernoulli for numbers that
+    are 0 or 1, and categorical for categories; numbers that are missing say nothing.
+
+    Arguments:
+        inputs: images and series are flattened, unless there are `channels`; volumes are.
+        code: numbers in z; None is a quarter of those in a row, at most 16.
+        hidden: units of each dense hidden layer of the encoder; the decoder has the same in reverse.
+        channels: of convolutions before them, each of which halves the size of images or series.
+        likelihood: `auto` by the kind of each column; `bernoulli` takes all numbers for 0 and 1, or
+            probabilities; `gaussian` for real.
+        beta: β, how much the codes count.
+        free_bits: nats of each number of the code, the mean over a batch, that cost nothing.
+        samples: draws of a row's code in training.
+        bound_samples: K.
+        binarise: whether values between 0 and 1 become 0 or 1, drawn anew at each step of training.
+
+    Raises: `RecipeError` for more convolutions than the rows have room for.
+
+    Source: Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; importance-weighted: Burda, Grosse &
+    Salakhutdinov 2016; β: Higgins et al. 2017; free bits: Kingma et al. 2016
+    """
+
+    alone: ClassVar[Alone] = Alone(
+        "density", epochs=200, patience=20, unit=_between_0_and_1, real="model.vae.likelihood=gaussian"
+    )
+    rules: ClassVar[tuple[str, ...]] = ("gradient",)
+
+    def __init__(
+        self,
+        inputs: int | ImageShape | SeriesShape | VolumeShape,
+        outputs: NoTarget,
+        *,
+        code: Count | None = None,
+        hidden: list[Count] = [128],  # noqa: B006 - never changed; shown as the default
+        channels: list[Count] = [],  # noqa: B006
+        activation: Activation = "relu",
+        likelihood: Literal["auto", "bernoulli", "gaussian"] = "auto",
+        beta: NonNegative = 1.0,
+        free_bits: NonNegative = 0.0,
+        samples: Count = 1,
+        bound_samples: Count = 64,
+        binarise: bool = False,
+        initialisation: Initialisation = "xavier",
+    ) -> None:
+        super().__init__()
+        width = numbers_in(inputs)
+        self.code = max(1, min(_USUAL_CODE, width // 4)) if code is None else code
+        how: Any = {"channels": channels, "hidden": hidden, "activation": activation}
+        how["where"] = "model.vae.channels"
+        self.encoder = coding_layers(inputs, 2 * self.code, **how)
+        self.decoder = decoding_layers(inputs, self.code, **how)
+        self.likelihood = Likelihood(inputs, likelihood)
+        self.beta, self.free_bits, self.binarise = beta, free_bits, binarise
+        self.samples, self.bound_samples = samples, bound_samples
+        initialise(self, initialisation)
+
+    @property
+    def visible(self) -> str:
+        """What kind of numbers the density is of."""
+        return self.likelihood.visible
+
+    @property
+    def told(self) -> str:
+        """What the log-densities are."""
+        return f"a lower bound: importance-weighted, by {self.bound_samples:,} draws of each row's code"
+
+    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 2"]:
+        if not self.training:
+            return self.bounds(x, self.bound_samples)
+        if self.binarise:
+            x = torch.bernoulli(x.clamp(0, 1))
+        mean, log_spread = self._posterior(x)
+        noise = torch.randn(self.samples, *mean.shape, device=mean.device, dtype=mean.dtype)
+        figure = self._figure(x.flatten(1), mean, log_spread, noise)
+        return torch.stack([figure, figure], dim=1)
+
+    def bounds(self, x: Float[Tensor, "rows ..."], samples: int) -> Float[Tensor, "rows 2"]:
+        """The importance-weighted bound of so many draws, and what training follows, the same for a row in
+        whatever company it comes.
+        """
+        draws = _spread_evenly(samples, self.code).to(x)
+        rows = max(1, _AT_ONCE // (samples * max(1, x[:1].numel())))
+        parts = []
+        for some in x.split(rows):
+            mean, log_spread = self._posterior(some)
+            noise = draws[:, None].expand(-1, len(some), -1)
+            flat = some.flatten(1)
+            figure = self._figure(flat, mean, log_spread, noise[: self.samples])
+            weighted = self._weighted(flat, mean, log_spread, noise)
+            parts.append(torch.stack([weighted, figure], dim=1))
+        return torch.cat(parts)
+
+    def _figure(
+        self, x: Float[Tensor, "rows width"], mean: OfRows, log_spread: OfRows, noise: Draws
+    ) -> Float[Tensor, " rows"]:
+        """What training follows."""
+        if len(noise) > 1:
+            return self._weighted(x, mean, log_spread, noise)
+        divergence = (mean.square() + (2 * log_spread).exp() - 1) / 2 - log_spread
+        if self.free_bits and self.training:
+            # The mean over the batch decides; a number that costs nothing has no slope.
+            divergence = torch.where(divergence.mean(dim=0) > self.free_bits, divergence, self.free_bits)
+        given = self.likelihood(self.decoder(mean + log_spread.exp() * noise[0]), x)
+        return given - self.beta * divergence.sum(dim=1)
+
+    def _weighted(
+        self, x: Float[Tensor, "rows width"], mean: OfRows, log_spread: OfRows, noise: Draws
+    ) -> Float[Tensor, " rows"]:
+        """log of the mean over draws of p(x | z)·p(z)/q(z | x)."""
+        codes = mean + log_spread.exp() * noise
+        given = self.likelihood(self.decoder(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]), x)
+        ratio = (noise.square() - codes.square()).sum(dim=-1) / 2 + log_spread.sum(dim=-1)
+        return torch.logsumexp(given + self.beta * ratio, dim=0) - math.log(len(noise))
+
+    def _posterior(self, x: Float[Tensor, "rows ..."]) -> tuple[OfRows, OfRows]:
+        mean, log_spread = self.encoder(x).chunk(2, dim=1)
+        return mean, log_spread.clamp(-_LOG_SPREAD, _LOG_SPREAD)
+
+    def score(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, " rows"]:
+        """The importance-weighted bound on log p(x), in nats."""
+        return self.bounds(x, self.bound_samples)[:, 0]
+
+    def encode(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows code"]:
+        """The mean of each row's code, μ(x)."""
+        return self._posterior(x)[0]
+
+    def decode(self, code: Float[Tensor, "rows code"]) -> Float[Tensor, "rows width"]:
+        """The expected row of each code, flat, in encoded units."""
+        return self.likelihood.mean(self.decoder(code))
+
+    def generate(
+        self, rows: int, *, steps: int = 0, means: bool = False, generator: torch.Generator
+    ) -> Float[Tensor, "rows width"]:
+        """Rows of codes that are drawn from N(0, I).
+
+        Arguments:
+            steps: none are needed.
+            means: the expected rows of the codes, in place of what is drawn.
+        """
+        code = torch.randn(rows, self.code, generator=generator)
+        scores = self.decoder(code.to(next(self.decoder.parameters())))
+        return self.likelihood.mean(scores) if means else self.likelihood.draw(scores, generator)
+
+
+def _spread_evenly(draws: int, width: int) -> Float[Tensor, "draws width"]:
+    """Normal numbers that are spread more evenly than by chance, always the same."""
+    uniform = torch.quasirandom.SobolEngine(width, scramble=True, seed=0).draw(draws, dtype=torch.float64)
+    return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
