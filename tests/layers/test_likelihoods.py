@@ -25,6 +25,7 @@ def likelihood() -> Likelihood:
 
 
 def test_a_table_is_still_a_number_and_survives_copies():
+    shape: TableShape
     for shape in (TABLE, copy.deepcopy(TABLE), pickle.loads(pickle.dumps(TABLE))):
         assert shape == 7
         assert (shape.bits, shape.choices, shape.gaps) == ((1, 6), ((2, 3, 4),), ((5, 6),))

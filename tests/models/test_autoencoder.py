@@ -77,7 +77,7 @@ def test_tied_weights_are_held_once_and_stay_tied_in_a_copy():
     assert len({name for name in tied.state_dict() if name.endswith("weight")}) == 2
     twin = copy.deepcopy(tied)
     with torch.no_grad():
-        for layer in (twin.encoder[0], twin.encoder[2]):
+        for layer in (twin.encoder[1], twin.encoder[3]):
             layer.weight.zero_()  # pyright: ignore[reportCallIssue]
     rows = torch.randn(3, 9)
     assert not twin(rows).any(), "the copy decodes by the weights of the original"

@@ -18,6 +18,7 @@ from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numb
 
 _USUAL_CODE = 16  # numbers, at most
 _LOG_SPREAD = 8.0  # of a code, at most, either way
+_FOLLOWED = 4  # draws by which validation follows the training
 _AT_ONCE = 1 << 22  # numbers that are decoded at once
 
 OfRows = Float[Tensor, "rows code"]
@@ -68,6 +69,7 @@ class VAE(Codes):
         "density", epochs=200, patience=20, unit=_between_0_and_1, real="model.vae.likelihood=gaussian"
     )
     rules: ClassVar[tuple[str, ...]] = ("gradient",)
+    settled: Tensor
 
     def __init__(
         self,
@@ -96,7 +98,12 @@ class VAE(Codes):
         self.likelihood = Likelihood(inputs, likelihood)
         self.beta, self.free_bits, self.binarise = beta, free_bits, binarise
         self.samples, self.bound_samples = samples, bound_samples
+        self.register_buffer("settled", torch.zeros((), dtype=torch.bool))
         initialise(self, initialisation)
+
+    def settle(self) -> None:
+        """From now on rows are judged by the importance-weighted bound, which takes many draws of each."""
+        self.settled.fill_(True)
 
     @property
     def visible(self) -> str:
@@ -110,7 +117,7 @@ class VAE(Codes):
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 2"]:
         if not self.training:
-            return self.bounds(x, self.bound_samples)
+            return self.bounds(x, int(self.settled) * self.bound_samples)
         if self.binarise:
             x = torch.bernoulli(x.clamp(0, 1))
         mean, log_spread = self._posterior(x)
@@ -119,18 +126,19 @@ class VAE(Codes):
         return torch.stack([figure, figure], dim=1)
 
     def bounds(self, x: Float[Tensor, "rows ..."], samples: int) -> Float[Tensor, "rows 2"]:
-        """The importance-weighted bound of so many draws, and what training follows, the same for a row in
-        whatever company it comes.
+        """The importance-weighted bound of so many draws, and what training follows, which without draws
+        stands in both places. They are the same for a row in whatever company it comes.
         """
-        draws = _spread_evenly(samples, self.code).to(x)
-        rows = max(1, _AT_ONCE // (samples * max(1, x[:1].numel())))
+        few = self.samples if self.samples > 1 else _FOLLOWED
+        draws = _spread_evenly(max(samples, few), self.code).to(x)
+        rows = max(1, _AT_ONCE // (len(draws) * max(1, x[:1].numel())))
         parts = []
         for some in x.split(rows):
             mean, log_spread = self._posterior(some)
             noise = draws[:, None].expand(-1, len(some), -1)
             flat = some.flatten(1)
-            figure = self._figure(flat, mean, log_spread, noise[: self.samples])
-            weighted = self._weighted(flat, mean, log_spread, noise)
+            figure = self._figure(flat, mean, log_spread, noise[:few])
+            weighted = self._weighted(flat, mean, log_spread, noise[:samples]) if samples else figure
             parts.append(torch.stack([weighted, figure], dim=1))
         return torch.cat(parts)
 
@@ -138,23 +146,27 @@ class VAE(Codes):
         self, x: Float[Tensor, "rows width"], mean: OfRows, log_spread: OfRows, noise: Draws
     ) -> Float[Tensor, " rows"]:
         """What training follows."""
-        if len(noise) > 1:
+        if self.samples > 1:
             return self._weighted(x, mean, log_spread, noise)
         divergence = (mean.square() + (2 * log_spread).exp() - 1) / 2 - log_spread
         if self.free_bits and self.training:
             # The mean over the batch decides; a number that costs nothing has no slope.
             divergence = torch.where(divergence.mean(dim=0) > self.free_bits, divergence, self.free_bits)
-        given = self.likelihood(self.decoder(mean + log_spread.exp() * noise[0]), x)
+        given = self._given(x, mean + log_spread.exp() * noise).mean(dim=0)
         return given - self.beta * divergence.sum(dim=1)
+
+    def _given(self, x: Float[Tensor, "rows width"], codes: Draws) -> Float[Tensor, "draws rows"]:
+        """log p(x | z)."""
+        return self.likelihood(self.decoder(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]), x)
 
     def _weighted(
         self, x: Float[Tensor, "rows width"], mean: OfRows, log_spread: OfRows, noise: Draws
     ) -> Float[Tensor, " rows"]:
         """log of the mean over draws of p(x | z)·p(z)/q(z | x)."""
         codes = mean + log_spread.exp() * noise
-        given = self.likelihood(self.decoder(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]), x)
         ratio = (noise.square() - codes.square()).sum(dim=-1) / 2 + log_spread.sum(dim=-1)
-        return torch.logsumexp(given + self.beta * ratio, dim=0) - math.log(len(noise))
+        beta = self.beta if self.training else 1.0
+        return torch.logsumexp(self._given(x, codes) + beta * ratio, dim=0) - math.log(len(noise))
 
     def _posterior(self, x: Float[Tensor, "rows ..."]) -> tuple[OfRows, OfRows]:
         mean, log_spread = self.encoder(x).chunk(2, dim=1)

@@ -47,8 +47,8 @@ class DensityTask(CodeTask):
 
     The constant log Z of an energy is a fact of its weights, found once when the network is settled: exactly
     where the states of few enough binary units have to be summed over, else by annealed importance sampling.
-    Other models say what their figures are as `told`: exact, or a bound. Of 0/1 columns and categories the
-    density is a probability; values between 0 and 1 stand for the probability of 1.
+    Other models settle by themselves, and say as `told` what their figures are: exact, or a bound. Of 0/1
+    columns and categories the density is a probability; values between 0 and 1 are probabilities of 1.
 
     Baselines: independent columns, and a Chow–Liu tree or, for real values, a Gaussian; beside the codes the
     rows themselves.
@@ -87,8 +87,9 @@ class DensityTask(CodeTask):
     def settle_network(self, network: nn.Module) -> None:
         self.told = getattr(model_in(network), "told", "")
         for each in models_in(network):
-            machine = model_in(each)
+            machine: Any = model_in(each)
             if not isinstance(machine, EnergyModel):
+                machine.settle()
                 continue
             found = log_z(machine, self.base)
             machine.log_z.fill_(found.value)
