@@ -30,6 +30,7 @@ from handrail.runs.answers.predict import (
     with_training_names,
 )
 from handrail.runs.answers.predict_large import large_source, predict_large, write_large, writes_blocks
+from handrail.runs.answers.using import Using
 from handrail.runs.folder import read_json, write_json
 from handrail.runs.lock import hold
 from handrail.runs.record import RunRecord
@@ -40,7 +41,7 @@ from handrail.tools.trust import reading
 from handrail.tools.yaml import read_yaml
 
 
-class Run(RunRecord):
+class Run(Using, RunRecord):
     """A run folder, ready to predict and to be tested; arguments and errors as `RunRecord`.
 
     Printed, or as the last line of a notebook's cell, it shows what `handrail fit` prints.
@@ -115,45 +116,6 @@ class Run(RunRecord):
             "missing": self.recipe.data.read.missing if options.missing is None else options.missing,
         }
         return options.model_copy(update=known)
-
-    @property
-    def uses(self) -> list[str]:
-        """What the network can do besides answering, by the names that `use` takes."""
-        from handrail.runs.answers.uses import available_uses
-
-        return list(available_uses(self.pipeline))
-
-    def use(
-        self,
-        name: str,
-        source: Any = None,
-        *,
-        read_options: ReadOptions | None = None,
-        skip_bad: bool = False,
-        **arguments: Any,
-    ) -> Answers:
-        """Use the network otherwise than to predict: encode, reconstruct, generate, recall, score.
-
-        Arguments:
-            name: one of `uses`.
-            source: rows, as `predict` takes them, for a use that needs some.
-            arguments: those of the use (`handrail list use`).
-
-        Raises: `DataError`, `RecipeError` for a use or an argument that there is not, and as `predict`.
-        """
-        from handrail.runs.answers.uses import use_pipeline
-
-        table = None if source is None else self.read(source, options=read_options)
-        return use_pipeline(self.pipeline, name, table, arguments, skip_bad=skip_bad)
-
-    def sample(self, start: str = "\n", *, length: int = 400, temperature: float = 0.8, seed: int = 0) -> str:
-        """Let a language model continue `start`; see `handrail.runs.answers.generate.generate_text`.
-
-        Raises: `DataError` when the network is no language model.
-        """
-        from handrail.runs.answers.generate import generate_text
-
-        return generate_text(self.pipeline, start, length=length, temperature=temperature, seed=seed)
 
     def parts(self, *, source: Any = None) -> tuple[Part, Part, Part]:
         """Training, validation and test rows, read again.

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handrail.cli import use, zoo
+from handrail.cli import make, use, zoo
 from handrail.cli.options import (
     AllowPickle,
     AsJson,
@@ -235,8 +235,11 @@ def open_seal(
     say(f"report: {opened.folder.report}", quiet)
 
 
-for _command in (use.predict, use.sample, use.report, use.check, use.init, use.convert):
+for _command in (use.predict, make.generate, use.report, use.check, use.init, use.convert):
     app.command()(_command)
+app.command(name="sample", help="The same as generate, by its old name.")(make.generate)
+for _name in make.WITH_ROWS:
+    app.command(name=_name)(make.with_rows(_name))
 app.command(name="use")(use.use_network)
 app.command(name="list", cls=use.ListCommand)(use.list_components)
 app.command()(use.export)

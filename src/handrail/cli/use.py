@@ -73,7 +73,7 @@ def predict(
     written = None if out is None else predict_into(ready, source, out, overwrite=overwrite, **how)
     if written is None:
         where: Any = {"overwrite": overwrite, "as_json": as_json, "quiet": quiet}
-        _print_answers(predict_source(ready, source, **how), out, **where, told=_decided(ready))
+        print_answers(predict_source(ready, source, **how), out, **where, told=_decided(ready))
         return
     rows, warnings = written
     _warn(warnings)
@@ -87,7 +87,7 @@ def _warn(warnings: Iterable[str]) -> None:
         say(f"warning: {warning}", error=True)
 
 
-def _print_answers(
+def print_answers(
     answers: Any, out: Path | None, *, overwrite: bool, as_json: bool, quiet: bool, told: str = ""
 ) -> None:
     """Print answers, or write them into a file and say so.
@@ -164,7 +164,7 @@ def use_network(
         _list_uses(ready, as_json=as_json)
         return
     answers = ready.use(name, source, read_options=options, **parse_changes(arguments, {}))
-    _print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
+    print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
 def _list_uses(run: Any, *, as_json: bool) -> None:
@@ -179,25 +179,6 @@ def _list_uses(run: Any, *, as_json: bool) -> None:
         say(catalogue_text({"use": entries}))
     else:
         say("Nothing but to predict: handrail predict RUN TABLE.")
-
-
-def sample(
-    run: RunPath,
-    start: Annotated[
-        str, typer.Option("--start", help="The text to continue; by default a new line.")
-    ] = "\n",
-    length: Annotated[int, typer.Option("--length", min=1, help="Tokens to add.")] = 400,
-    temperature: Annotated[
-        float, typer.Option("--temperature", min=0, help="Sampling temperature; 0 is greedy.")
-    ] = 0.8,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
-    trust: Trust = False,
-) -> None:
-    """Let a language model write."""
-    from handrail.run import load
-
-    written = load(run, trust=trust).sample(start, length=length, temperature=temperature, seed=seed)
-    print_data(written + "\n")
 
 
 def report(run: RunPath, trust: Trust = False, quiet: Quiet = False) -> None:

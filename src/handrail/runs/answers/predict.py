@@ -102,7 +102,7 @@ def predict_table(
     Raises: `DataError` for columns that are missing, values that cannot be read, and what `strict` refuses.
     """
     if pipeline.task.name == "next-token":
-        raise DataError("a language model has no answer per row; `handrail sample RUN` lets it write.")
+        raise DataError("a language model has no answer per row; `handrail generate RUN` lets it write.")
     if pipeline.task.is_forecast:
         return _forecast(pipeline, table)
     read = read_rows(pipeline, table, strict=strict, skip_bad=skip_bad)
