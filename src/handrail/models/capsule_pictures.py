@@ -63,5 +63,5 @@ def changed_numbers(capsules: Float[Tensor, "outputs dims"], decode: Callable[[T
             f"number ({shown}), a column a change."
         ),
         columns=_STEPS,
-        headings=tuple(f"{step:+.2f}" for step in steps.tolist()),
+        headings=tuple(f"{round(step, 2) + 0:+.2f}".replace("-", "−") for step in steps.tolist()),
     )

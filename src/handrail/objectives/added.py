@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrail.errors import RecipeError
+
+_HALF = (torch.bfloat16, torch.float16)
 
 
 class AddedLoss:
@@ -15,6 +18,7 @@ class AddedLoss:
 
     A module that adds a loss has a method `added_loss(inputs, outputs, targets, *inner)`, which gives one
     number a row. `inner` are the outputs of the submodules that it names in `added_loss_from`, in that order.
+    Losses are computed in single precision, whatever the model computes in.
     """
 
     def __init__(self, module: Any) -> None:
@@ -29,8 +33,8 @@ class AddedLoss:
 
         Raises: `RecipeError` when it is anything else.
         """
-        inner = (self.inner[name] for name in self.names)
-        values = self.module.added_loss(self.inputs, self.outputs, targets, *inner)
+        given, gave, *inner = map(_single, (self.inputs, self.outputs, *map(self.inner.get, self.names)))
+        values = self.module.added_loss(given, gave, targets, *inner)
         rows = len(self.outputs)
         if not isinstance(values, Tensor) or values.shape != (rows,):
             found = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
@@ -53,6 +57,11 @@ class AddedLoss:
                 self.inner[name] = outputs
 
             yield self.module.get_submodule(name).register_forward_hook(keep_part)
+
+
+def _single(values: Any) -> Any:
+    """Numbers of half precision in single precision; all else as it is."""
+    return values.float() if isinstance(values, Tensor) and values.dtype in _HALF else values
 
 
 def modules_that_add(network: nn.Module) -> list[nn.Module]:
