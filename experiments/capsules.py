@@ -88,7 +88,7 @@ def write_parts(data: Path, folder: Path, *, most: int) -> dict[str, str]:
 def train(parts: Mapping[str, str], model: Any, *, seed: int, out: Path, asked: argparse.Namespace) -> Any:
     """Fit one network, or go on with it where it has begun."""
     if out.exists():
-        return handrail.resume(out)
+        return handrail.resume(out, progress="plain")
     recipe = {
         "data": {
             **parts,
@@ -181,16 +181,18 @@ def as_text(found: Mapping[tuple[str, int], Found], *, rows: int, asked: argpars
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("handrail", "torch"))
     machine = f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}"
     refit = ", then again on these and the validation rows together" if asked.refit else ""
+    quick = "This is a reduced run (`--quick`): what more training would give, it does not say. "
     lines = [
         "# Capsules on MNIST",
         "",
         f"{machine}; {versions}; {datetime.now(UTC):%Y-%m-%d}. Made by `experiments/capsules.py`.",
         "",
-        f"{rows:,} training pictures{refit}; epochs: {asked.epochs}, in batches of {BATCH}; threads: "
-        f"{asked.threads}. Share of test pictures that are answered rightly, with an interval of 95 % over "
-        "these pictures (Wilson), and the difference on the same pictures (Bonett & Price 2012). Intervals "
-        "say nothing of other seeds: compare the rows of several. Seconds are of the clock, on a machine "
-        "that others may use.",
+        f"{quick if asked.quick else ''}{rows:,} training pictures{refit}; epochs: {asked.epochs}, batches "
+        f"of {BATCH}; threads: {asked.threads}. Share of test pictures that are answered rightly, with an "
+        "interval of 95 % over these pictures (Wilson), and the difference on the same pictures (Bonett & "
+        "Price 2012). Intervals say nothing of other seeds: compare the rows of several. Seconds are of the "
+        "clock, on a machine that others may use. The CNN ends in the mean of each of its maps, which a "
+        "shift hardly changes; the capsule network has a matrix of its own for each position.",
         "",
         "| network | seed | parameters | without the decoder | seconds an epoch |",
         "|---|---|---|---|---|",

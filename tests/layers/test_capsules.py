@@ -24,10 +24,10 @@ def squash_by_formula(s: np.ndarray) -> np.ndarray:
 def route_by_procedure(u_hat: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
     """Procedure 1 of the paper for one row, line by line: û is `[capsules, outputs, dims]`."""
     lower, upper, _ = u_hat.shape
-    b = np.zeros((lower, upper))
+    b, v, c = np.zeros((lower, upper)), np.zeros(0), np.zeros(0)
     for _ in range(iterations):
         c = np.array([np.exp(b[i]) / np.exp(b[i]).sum() for i in range(lower)])
-        s = [sum(c[i, j] * u_hat[i, j] for i in range(lower)) for j in range(upper)]
+        s = [np.sum([c[i, j] * u_hat[i, j] for i in range(lower)], axis=0) for j in range(upper)]
         v = np.array([squash_by_formula(each) for each in s])
         for i in range(lower):
             for j in range(upper):

@@ -1,6 +1,5 @@
 """The capsule network: convolution, primary capsules, and a capsule for each class."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -10,12 +9,11 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.components.arguments import Count, Initialisation, NonNegative
-from handrail.components.pictures import Picture
+from handrail.components.pictures import Tiles
 from handrail.errors import RecipeError
 from handrail.layers.capsules import PrimaryCapsules, RoutedCapsules, length_scores
 from handrail.layers.initialisations import initialise
 from handrail.models.capsule_pictures import changed_numbers, couplings_shown, reconstructions
-from handrail.objectives.objective import are_classes, zero_one
 from handrail.shapes import ImageShape
 
 _KERNEL = 9  # the paper's, for 28 pixels
@@ -111,8 +109,10 @@ class CapsuleNet(nn.Module):
         """Weight × Σ over the pixels of (x − x̂)², with x̂ decoded from the capsule of the row's class."""
         if self.decoder is None:
             return outputs.new_zeros(len(outputs))
-        if are_classes(targets):
-            capsules = capsules * zero_one(outputs, targets).unsqueeze(2)
+        if not targets.is_floating_point():  # class numbers
+            places = torch.arange(outputs.shape[1], device=targets.device)
+            places = places + 1 if len(places) == 1 else places  # one capsule stands for the second of two
+            capsules = capsules * (targets.unsqueeze(1) == places).unsqueeze(2)
         decoded = self.decode(capsules)
         return self.reconstruction * (inputs - decoded).square().flatten(1).sum(dim=1)
 
@@ -124,10 +124,10 @@ class CapsuleNet(nn.Module):
         return self.decoder(capsules.flatten(1)).unflatten(1, self.shape)
 
     @torch.no_grad()
-    def activity(self, x: Float[Tensor, "rows channels height width"]) -> Sequence[Picture]:
+    def activity(self, x: Float[Tensor, "rows channels height width"]) -> list[Tiles]:
         """Who is routed where; what the capsules know of the rows, and what their numbers mean."""
         below = self.primary(self.features(x))
-        shown: list[Picture] = []
+        shown: list[Tiles] = []
         if self.classes.outputs > 1:
             couplings = self.classes.couplings(below).unflatten(2, (-1, *self.grid))
             shown.append(couplings_shown(couplings.mean(dim=2)))
