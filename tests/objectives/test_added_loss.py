@@ -14,6 +14,7 @@ from handrail.learning.fast.flat_step import FlatSteps
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.network import Network
 from handrail.objectives.objective import Objective
+from handrail.training.cohort.program import Program
 from handrail.training.engine import validate
 from handrail.training.job import usual_loss
 
@@ -130,6 +131,21 @@ def test_flat_steps_have_it_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) ->
     for parameter, gradient in zip(model.parameters(), gradients, strict=True):
         assert parameter.grad is not None
         assert torch.equal(parameter.grad, gradient)
+
+
+def test_a_stack_of_networks_has_that_of_each() -> None:
+    (inputs, targets), models = batch(), [coder(), coder()]
+    with torch.no_grad():
+        models[1].back.weight.add_(0.5)
+    objective = Objective("cross_entropy")
+    program = Program(models, objective, [{}])
+    losses, gradients = program.step(Batch(inputs, targets), [torch.Generator()] * 2, each=False)
+    for at, model in enumerate(models):
+        total, _ = objective(model, inputs, targets)
+        total.backward()
+        torch.testing.assert_close(losses[at], total)
+        for name, parameter in model.named_parameters():
+            torch.testing.assert_close(gradients[name][at], parameter.grad)
 
 
 def test_copies_share_nothing_and_a_failing_model_keeps_no_hooks() -> None:
