@@ -21,7 +21,8 @@ def couplings_shown(couplings: Float[Tensor, "rows outputs height width"]) -> Ti
         "Where capsules are routed",
         shown.flatten(0, 1).cpu().numpy(),
         note=(
-            "A line a row of data, a column an output: the share of the primary capsules at each position "
+            "A line a row of data, a column an output, in the order of the classes: the share of the "
+            "primary capsules at each position "
             f"that the last iteration gives to it, mean over their types. At first it is {1 / outputs:.2g} "
             f"everywhere; in the end it goes from {float(shown.min()):.2g} to {float(shown.max()):.2g}."
             + left_out

@@ -430,7 +430,7 @@ def test_heads_that_features_cannot_serve_are_refused(net: Net) -> None:
     with pytest.raises(RecipeError, match="the head, '2', shares weights"):
         head_of(tied)
     adding = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
-    adding.added_loss = lambda *given: given[1].sum(dim=1)
+    adding.added_loss = lambda *given: given[1]  # pyright: ignore[reportArgumentType]
     with pytest.raises(RecipeError, match="the model adds a loss of its own"):
         head_of(adding)
 
