@@ -225,7 +225,10 @@ def test_every_parameter_of_a_network_gets_a_gradient(entry: Component, kind: ty
     if not is_trained(module):
         assert not outputs.requires_grad
         return
-    (outputs * torch.randn(outputs.shape, generator=generator(3))).sum().backward()
+    direction = torch.randn(outputs.shape, generator=generator(3))
+    # By an objective, since a loss that the model adds may reach parameters that no score depends on.
+    objective = Objective(lambda scores, _targets: (scores * direction).flatten(1).sum(dim=1))
+    objective(module, rows, targets_of("multi-class", 64))[0].backward()
     for name, parameter in (*module.named_parameters(), *inputs):
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name

@@ -130,6 +130,50 @@ def test_all_rules_learn_digits_of_mnist(tmp_path, monkeypatch, shared_data):
     assert angles["equilibrium propagation"].max() < 10
 
 
+def test_capsules_go_on_where_they_were_and_are_compared(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import capsules
+
+    small = {"maps": 4, "kernel": 5, "types": 2, "primary": 4, "dims": 4, "decoder": [8]}
+    systems = {"capsules": {"capsule_net": small}, "CNN": {"cnn": {"widths": [2, 4]}}}
+    monkeypatch.setattr(capsules, "SYSTEMS", systems)
+    mnist = tmp_path / "data" / "mnist"
+    mnist.mkdir(parents=True)
+    for name, pictures in (("train", 120), ("t10k", 40)):
+        write_digits(mnist, name, pictures)
+        write_labels(mnist, name, pictures)
+    places = ["--data", str(tmp_path / "data"), "--out", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    settings = ["--epochs", "2", "--threads", "1", *places]
+    found = capsules.main(settings)
+    assert list(found) == [("capsules", 0), ("CNN", 0)]
+    ours = found["capsules", 0]
+    assert ours.answering < ours.parameters
+    assert len(ours.right["as they are"]) == len(ours.right["turned by 30°"]) == 40
+    assert 0 < len(ours.right["two overlaid, both named"]) <= 20
+    weights = sorted((tmp_path / "runs").rglob("weights.safetensors"))
+    written = [path.stat().st_mtime_ns for path in weights]
+    again = capsules.main(settings)  # nothing is trained anew
+    assert [path.stat().st_mtime_ns for path in weights] == written
+    assert (again["CNN", 0].right["as they are"] == found["CNN", 0].right["as they are"]).all()
+    assert "| two overlaid, both named | 0 |" in (tmp_path / "capsules.md").read_text()
+
+
+def test_pictures_are_moved_turned_and_overlaid_as_said(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import capsules
+
+    pictures = np.random.default_rng(0).integers(1, 256, (3, 6, 6), dtype=np.uint8)
+    moved = capsules.moved(pictures, np.array([1, 0, -2]), np.array([0, 2, 1]))
+    assert (moved[0, 1:] == pictures[0, :-1]).all()
+    assert not moved[0, 0].any()
+    assert (moved[1, :, 2:] == pictures[1, :, :-2]).all()
+    assert (moved[2, :-2, 1:] == pictures[2, 2:, :-1]).all()
+    monkeypatch.setattr(capsules, "APART", 0)
+    both, known = capsules.overlaid(pictures, np.array([4, 7, 7]), np.random.default_rng(0))
+    assert [sorted(pair) for pair in known.tolist()] == [[4, 7]]  # one of three is left over
+    assert (both == np.maximum(pictures[0], pictures[1])).all()
+
+
 def test_reservoirs_as_forecasts(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
     import reservoir_forecasts

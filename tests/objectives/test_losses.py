@@ -243,3 +243,18 @@ def test_impossible_settings_are_refused(name: str, arguments: dict[str, float])
     ((key, value),) = arguments.items()
     with pytest.raises(RecipeError, match=f"{key}: found {value}"):
         _loss(name, **arguments)
+
+
+def test_margin() -> None:
+    """Must show: the margin loss, m⁺ = 0.9, m⁻ = 0.1, λ = 0.5 (Sabour, Frosst & Hinton 2017, equation 4)."""
+    for task in ("binary", "multi-class", "multi-label"):
+        outputs, targets = _case(task)
+        v = 1 / (1 + np.exp(-outputs.numpy()))
+        t = _one_hot(targets, 4) if task == "multi-class" else targets.numpy().reshape(v.shape)
+        expected = t * np.maximum(0, 0.9 - v) ** 2 + 0.5 * (1 - t) * np.maximum(0, v - 0.1) ** 2
+        np.testing.assert_allclose(_loss("margin")(outputs, targets), expected.sum(axis=1))
+    # By hand: the class is there with 0.6, another is claimed with 0.3, a third with 0.05 costs nothing.
+    scores = torch.tensor([[0.6, 0.3, 0.05]], dtype=torch.float64).logit()
+    assert _loss("margin")(scores, torch.tensor([0])).item() == pytest.approx(0.09 + 0.5 * 0.04)
+    other = _loss("margin", present=0.8, absent=0.2, weight=1.0)(scores, torch.tensor([0]))
+    assert other.item() == pytest.approx(0.04 + 0.01)

@@ -88,6 +88,10 @@ PICTURES = {
         "model": "linear",
         "training.epochs": 3,
     },
+    "a loss that the model adds": {
+        "model": {"capsule_net": {"maps": 4, "types": 2, "primary": 4, "dims": 4, "decoder": [8]}},
+        "training.epochs": 4,
+    },
     "stochastic pooling": {
         "model": {"cnn": {"widths": [3], "convolutions": 1, "pooling": "stochastic"}},
         "training.epochs": 4,

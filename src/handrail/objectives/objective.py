@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from handrail.components import build
 from handrail.errors import HandrailError, RecipeError
 from handrail.layers.activations import is_activation
+from handrail.objectives.added import watch
 from handrail.objectives.penalties import wants_activity
 
 _MAPS = 3  # dimensions of masks and of boxes
@@ -19,7 +20,9 @@ Mixture = tuple[Float[Tensor, " rows"], Tensor]
 
 
 class Objective:
-    """total = Σᵢ wᵢ·lossᵢ / Σᵢ wᵢ + penalties, over the rows i of a batch.
+    """total = Σᵢ wᵢ·(lossᵢ + addedᵢ) / Σᵢ wᵢ + penalties, over the rows i of a batch.
+
+    What a model adds of its own (`handrail.objectives.added`) counts in training alone, as penalties do.
 
     Arguments:
         loss: a loss's name, `{name: arguments}`, an import path such as `torch.nn:HuberLoss`, or any function
@@ -50,16 +53,19 @@ class Objective:
 
         Raises: `RecipeError` when loss and outputs do not fit, or a penalty finds nothing to look at.
         """
-        if self._wants_activity:
-            outputs, activity = forward_with_activity(model, batch_inputs)
-        else:
-            outputs, activity = model(batch_inputs), []
+        with watch(model) as added:
+            if self._wants_activity:
+                outputs, activity = forward_with_activity(model, batch_inputs)
+            else:
+                outputs, activity = model(batch_inputs), []
         mixture: Mixture | None = None
         for change in _changes(model):
             if hasattr(change, "follow") and targets.ndim == _MAPS:
                 targets = change.follow(targets)
             mixture = mixture or getattr(change, "mixture", None)
         total = self.mean(outputs, targets, weights, mixture)
+        for each in added:
+            total = total + mean_of_rows(each.rows, targets, weights, mixture)
         for penalty in self.penalties:
             total = total + penalty(model, activity)
         return total, outputs
@@ -93,16 +99,7 @@ class Objective:
         if weights is None and mixture is None:
             values = self._values(outputs, targets)
             return values if values.ndim == 0 else values.mean()
-        rows = self.rows(outputs, targets)
-        if mixture is not None:
-            share, other = mixture
-            rows = share * rows + (1 - share) * self.rows(outputs, targets[other])
-            weights = None if weights is None else share * weights + (1 - share) * weights[other]
-        if weights is None:
-            return rows.mean()
-        weights = weights.to(rows.dtype)
-        # clamp_min: a batch of weightless rows has nothing to say, and 0/0 would stop the training.
-        return torch.dot(weights, rows) / weights.sum().clamp_min(torch.finfo(rows.dtype).tiny)
+        return mean_of_rows(functools.partial(self.rows, outputs), targets, weights, mixture)
 
     def rows(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, " rows"]:
         """The loss of each row.
@@ -136,6 +133,25 @@ class Objective:
                 f"the {outputs.shape[0]} rows, or a single one."
             )
         return values
+
+
+def mean_of_rows(
+    loss: Callable[[Tensor], Float[Tensor, " rows"]],
+    targets: Tensor,
+    weights: Float[Tensor, " rows"] | None,
+    mixture: Mixture | None,
+) -> Float[Tensor, ""]:
+    """Σ wᵢ·lossᵢ / Σ wᵢ of a loss that is a function of the targets; of mixed rows by their shares."""
+    rows = loss(targets)
+    if mixture is not None:
+        share, other = mixture
+        rows = share * rows + (1 - share) * loss(targets[other])
+        weights = None if weights is None else share * weights + (1 - share) * weights[other]
+    if weights is None:
+        return rows.mean()
+    weights = weights.to(rows.dtype)
+    # clamp_min: a batch of weightless rows has nothing to say, and 0/0 would stop the training.
+    return torch.dot(weights, rows) / weights.sum().clamp_min(torch.finfo(rows.dtype).tiny)
 
 
 class NetworkWithObjective(nn.Module):

@@ -43,7 +43,7 @@ from handrail.training.job import (
     TrainingData,
     batch_size,
     gives_probabilities,
-    usual_loss,
+    loss_of,
     weighs_classes,
 )
 from handrail.training.seeds import replica_seeds
@@ -154,7 +154,7 @@ def resolve_recipe(recipe: Recipe, data: Dataset, device: str) -> dict[str, Any]
         plain["data"]["masks"]["ignore"] = ignored or "none"
     plain["data"]["stream"] = data.train.sample is not data.train
     if recipe.objective.loss == "auto":
-        settled_loss = recipe.with_values({"objective.loss": usual_loss(recipe.learning, data.task.name)})
+        settled_loss = recipe.with_values({"objective.loss": loss_of(recipe, data.task)})
         plain["objective"]["loss"] = settled_loss.resolved()["objective"]["loss"]
     plain["training"] |= {
         "batch_size": batch_size(recipe, len(data.train)),

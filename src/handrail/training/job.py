@@ -44,15 +44,16 @@ _PROPER = frozenset(
 )
 
 
-def usual_loss(rule: Any, task: str) -> Any:
-    """What `objective.loss: auto` means: what the rule says, else the task's usual loss."""
-    return getattr(build("rule", rule), "losses", {}).get(task, USUAL_LOSS[task])
+def usual_loss(rule: Any, task: str, *, model: Any = "auto") -> Any:
+    """What `objective.loss: auto` means: what the rule says, else the model, else the task's usual loss."""
+    of_model = getattr(target_of("model", model), "losses", {})
+    return (of_model | dict(getattr(build("rule", rule), "losses", {}))).get(task, USUAL_LOSS[task])
 
 
 def loss_of(recipe: Recipe, task: TaskSpec) -> Any:
     """The recipe's loss, or what `auto` means."""
     loss = recipe.objective.loss
-    return usual_loss(recipe.learning, task.name) if loss == "auto" else loss
+    return usual_loss(recipe.learning, task.name, model=recipe.model) if loss == "auto" else loss
 
 
 def gives_probabilities(recipe: Recipe, task: TaskSpec) -> bool:

@@ -15,6 +15,7 @@ from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError, did_you_mean
 from handrail.learning.rule import Rule, Team
 from handrail.learning.rules.gradient import Gradient
+from handrail.objectives.added import modules_that_add
 from handrail.recipe import Recipe
 from handrail.recipe.idle import idle_for_rule
 from handrail.recipe.sections import TransferRecipe
@@ -142,8 +143,11 @@ def _compile(data: TrainingData, network: nn.Module, *, folder: Path | None, tea
     recipe = data.recipe
     note = None if folder is None else folder / "compile.json"
     by_gradient = type(build("rule", recipe.learning)) is Gradient
-    if team.size > 1 or recipe.transfer != TransferRecipe() or not by_gradient:
+    plain = team.size == 1 and recipe.transfer == TransferRecipe() and by_gradient
+    # What a compiled network does inside cannot be watched.
+    if not plain or modules_that_add(network):
         why = "only the steps of one process that learns by gradient from the beginning are"
+        why = "a loss that the model adds is not" if plain else why
         record_choice(Compilation(False, why), note if team.is_first else None)
         yield
         return

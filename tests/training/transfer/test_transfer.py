@@ -429,6 +429,10 @@ def test_heads_that_features_cannot_serve_are_refused(net: Net) -> None:
     tied[2].weight = tied[0].weight
     with pytest.raises(RecipeError, match="the head, '2', shares weights"):
         head_of(tied)
+    adding = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
+    adding.added_loss = lambda *given: given[1]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(RecipeError, match="the model adds a loss of its own"):
+        head_of(adding)
 
 
 def test_features_of_half_precision_train_the_head_in_it(net: Net) -> None:

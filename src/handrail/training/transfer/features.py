@@ -11,6 +11,7 @@ from handrail.data.rows import Rows, count, cut, to_device
 from handrail.errors import HandrailError, RecipeError, did_you_mean
 from handrail.layers.noise import GaussianNoise, NoisyLinear
 from handrail.layers.precision import Lowered
+from handrail.objectives.added import modules_that_add
 from handrail.training.transfer.names import layers
 
 
@@ -76,8 +77,14 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 def head_of(network: nn.Module) -> tuple[str, nn.Module]:
     """The last layer's full name, and a module that trains it alone on features, in the network's precision.
 
-    Raises: `RecipeError` when it shares weights with other layers, or earlier layers are random in training.
+    Raises: `RecipeError` when it shares weights with other layers, earlier layers are random in training, or
+    the model adds a loss of its own.
     """
+    if modules_that_add(network):
+        raise RecipeError(
+            "transfer.features: the model adds a loss of its own, for which the layers before the head have "
+            "to learn; leave transfer.features out."
+        )
     *_, last = layers(network)
     name, head = last[0], network.get_submodule(last[0])
     inside = {id(module) for module in head.modules()}
