@@ -1,6 +1,7 @@
 """Two players: one makes rows, the other tells them from real ones."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -11,11 +12,17 @@ from handrail.components.arguments import Count, NonNegative, Rate
 from handrail.components.pictures import Lines, Picture
 from handrail.errors import RecipeError
 from handrail.layers.adversaries import Adversaries
-from handrail.learning.players import CRITIC, GENERATOR, Player, gradient_penalty, real_penalty, told_apart
+from handrail.learning.directed import DirectedRule
+from handrail.learning.fast.fused_adam import Stepping
 from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs
+from handrail.objectives.adversarial import CRITIC, GENERATOR, gradient_penalty, real_penalty, told_apart
 
+Loss = Literal["minimax", "non_saturating", "least_squares", "hinge", "wasserstein"]
+Optimizer = Annotated[Any, Slot("optimizer")]
+_ADAM = {"adam": {"learning_rate": 2e-3, "beta_1": 0.5}}
+_CRITIC_ADAM = {"adam": {"learning_rate": 4e-3, "beta_1": 0.5}}
 _HERE = "learning.adversarial"
 _PENALTY, _TURNS = 10.0, 5  # of Wasserstein's critic
 _REAL_PENALTY = 0.1  # of the others
@@ -34,6 +41,33 @@ _CURVES = {
         "Real and made rows in training; one half is guessing, and 1 leaves the generator nothing to learn.",
     ),
 }
+
+
+class Player(DirectedRule):
+    """One player's parameters, with an optimizer and a schedule of its own."""
+
+    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
+        """Make optimizer and schedule over the parameters of a player."""
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.begin(list(self.parameters), plan)
+        self.stepping = Stepping(self.optimizer)
+
+    def step(self, model: nn.Module, batch: Batch) -> Measures:
+        """Players are moved by `descend`."""
+        raise NotImplementedError
+
+    def descend(self, loss: Tensor) -> None:
+        """Change the parameters once, against the gradient of a loss; the other player gets no gradient."""
+        slopes: Sequence[Tensor] = torch.autograd.grad(loss, self.parameters)
+        for parameter, slope in zip(self.parameters, slopes, strict=True):
+            parameter.grad = slope
+        self.stepping.step()
+        if self.steps_schedule:
+            self.schedule.step()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.stepping.forget()
 
 
 @component("rule")
@@ -55,28 +89,29 @@ class Adversarial(Rule):
         penalty: λ; None is 10 for `wasserstein`, and 0.1 for the others; with 0 the game is the plain one.
         critic_steps: of the critic for each of the generator; `auto` is 1, of `wasserstein` 5.
         average: how much of the average is kept at each step, at most; 0 is the generator as it stands.
-        optimizer: of the generator, and of the critic unless it has its own.
-        critic_optimizer: of the critic; None is as the generator's.
+        optimizer: of the generator.
+        critic_optimizer: of the critic, which is the quicker one (two time scales).
         schedule: how both learning rates change over the steps.
 
     Raises: `RecipeError` for penalties of the objective, and for models without a generator and a critic.
 
     Source: Goodfellow et al. 2014 (minimax, non-saturating); Mao et al. 2017 (least squares);
     Lim & Ye 2017 (hinge); Arjovsky, Chintala & Bottou 2017 and Gulrajani et al. 2017 (wasserstein);
-    Mescheder, Geiger & Nowozin 2018 (R1); Yazıcı et al. 2019 (average)
+    Mescheder, Geiger & Nowozin 2018 (R1); Heusel et al. 2017 (two time scales); Yazıcı et al.
+    2019 (average)
     """
+
+    models: ClassVar[tuple[str, ...]] = ("gan",)
 
     def __init__(
         self,
         *,
-        loss: Literal[
-            "minimax", "non_saturating", "least_squares", "hinge", "wasserstein"
-        ] = "non_saturating",
+        loss: Loss = "non_saturating",
         penalty: NonNegative | None = None,
         critic_steps: Count | Literal["auto"] = "auto",
         average: Rate = 0.99,
-        optimizer: Annotated[Any, Slot("optimizer")] = {"adam": {"learning_rate": 2e-3, "beta_1": 0.5}},  # noqa: B006
-        critic_optimizer: Annotated[Any, Slot("optimizer")] = None,
+        optimizer: Optimizer = _ADAM,
+        critic_optimizer: Optimizer = _CRITIC_ADAM,
         schedule: Annotated[Any, Slot("schedule")] = "constant",
     ) -> None:
         wasserstein = loss == "wasserstein"
@@ -84,9 +119,8 @@ class Adversarial(Rule):
         self.penalty = (_PENALTY if wasserstein else _REAL_PENALTY) if penalty is None else penalty
         usual = _TURNS if wasserstein else 1
         self.turns = usual if critic_steps == "auto" else int(critic_steps)
-        other = optimizer if critic_optimizer is None else critic_optimizer
         self.generator = Player(_HERE, optimizer=optimizer, schedule=schedule)
-        self.critic = Player(_HERE, optimizer=other, schedule=schedule)
+        self.critic = Player(_HERE, optimizer=critic_optimizer, schedule=schedule)
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Make both optimizers, and let the model look at the range of the rows."""

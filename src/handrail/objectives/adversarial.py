@@ -1,16 +1,12 @@
-"""What two players of an adversarial game want, and what each needs to learn."""
+"""What the two players of an adversarial game want, by the scores that the critic gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
-
-from handrail.learning.directed import DirectedRule
-from handrail.learning.fast.fused_adam import Stepping
-from handrail.learning.rule import Batch, Measures, TrainingPlan
 
 Scores = Float[Tensor, "rows 1"]
 
@@ -59,30 +55,3 @@ def told_apart(real: Scores, made: Scores, loss: str) -> Float[Tensor, ""]:
     """
     line: Any = {"least_squares": 0.5, "wasserstein": (real.mean() + made.mean()) / 2}.get(loss, 0.0)
     return ((real > line).float().mean() + (made < line).float().mean()) / 2
-
-
-class Player(DirectedRule):
-    """One player's parameters, with an optimizer and a schedule of its own."""
-
-    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
-        """Make optimizer and schedule over the parameters of a player."""
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.begin(list(self.parameters), plan)
-        self.stepping = Stepping(self.optimizer)
-
-    def step(self, model: nn.Module, batch: Batch) -> Measures:
-        """Players are moved by `descend`."""
-        raise NotImplementedError
-
-    def descend(self, loss: Tensor) -> None:
-        """Change the parameters once, against the gradient of a loss; the other player gets no gradient."""
-        slopes: Sequence[Tensor] = torch.autograd.grad(loss, self.parameters)
-        for parameter, slope in zip(self.parameters, slopes, strict=True):
-            parameter.grad = slope
-        self.stepping.step()
-        if self.steps_schedule:
-            self.schedule.step()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.stepping.forget()
