@@ -27,6 +27,14 @@ BEGUN: dict[str, tuple[Any, dict[str, Any], Any]] = {
     ),
     "oja": ({"linear_code": {"code": 2}}, {"learning": "oja"}, {"learning_rate": STILL}),
     "sanger": ({"linear_code": {"code": 2}}, {}, {"learning_rate": STILL}),
+    "adversarial": (
+        {"gan": {"hidden": [4]}},
+        {},
+        {
+            "optimizer": {"sgd": {"learning_rate": STILL}},
+            "critic_optimizer": {"sgd": {"learning_rate": STILL}},
+        },
+    ),
     "gradient": (
         {"autoencoder": {"code": 2, "hidden": [4]}},
         {},
