@@ -26,7 +26,7 @@ class GAN(Adversaries):
     """G makes rows of latent numbers z ~ N(0, I); the critic D gives a row one score, high for real ones.
 
     Of pictures both are convolutional: G doubles the sides from about 4 pixels, by nearest neighbours, each
-    followed by a 3×3 convolution, batch normalisation and ReLU, and its pixels keep to the range of training
+    followed by a 3×3 convolution, layer normalisation and ReLU, and its pixels keep to the range of training
     rows; D halves them by strides. Sides that two does not divide are rounded up on the way down, and met
     exactly on the way up. Of other rows both are dense.
 
@@ -40,7 +40,8 @@ class GAN(Adversaries):
 
     Raises: `RecipeError` for convolutions without pictures, and for settings of the other kind of players.
 
-    Source: Goodfellow et al. 2014; Radford, Metz & Chintala 2016 (convolutional); Miyato et al. 2018
+    Source: Goodfellow et al. 2014; Radford, Metz & Chintala 2016 (convolutional, there with batch
+    normalisation, which makes the rows of a batch depend on each other); Miyato et al. 2018
     (spectral normalisation)
     """
 
@@ -130,10 +131,10 @@ def _pictures(shape: ImageShape, latent: int, maps: int) -> tuple[nn.Module, nn.
     widths = [maps * 2**level for level in range(len(sizes))]
     first = widths[-1] * sizes[-1][0] * sizes[-1][1]
     up: list[nn.Module] = [nn.Linear(latent, first), nn.Unflatten(1, (widths[-1], *sizes[-1]))]
-    up += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
+    up += [nn.GroupNorm(1, widths[-1]), nn.ReLU()]
     for level in reversed(range(len(sizes) - 1)):
         up += [nn.Upsample(size=sizes[level]), nn.Conv2d(widths[level + 1], widths[level], 3, padding=1)]
-        up += [nn.BatchNorm2d(widths[level]), nn.ReLU()]
+        up += [nn.GroupNorm(1, widths[level]), nn.ReLU()]
     up += [nn.Conv2d(maps, shape.channels, 3, padding=1), WithinRange(shape)]
     down: list[nn.Module] = [nn.Unflatten(1, tuple(shape))]
     for level, (before, after) in enumerate(pairwise([shape.channels, *widths])):

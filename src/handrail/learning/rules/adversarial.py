@@ -129,6 +129,7 @@ class Adversarial(Rule):
         if not isinstance(inner, Adversaries):
             name = type(inner).__name__
             raise RecipeError(f"learning.adversarial: needs a generator and a critic, which {name} has not.")
+        self.begun = plan.begun
         self.model, self.taken, self.every = inner, 0, max(1, plan.steps // 2)
         self.generator.start(inner.generator, plan)
         self.critic.start(inner.critic, plan)
@@ -176,9 +177,11 @@ class Adversarial(Rule):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Move the average towards the generator, quickly at first; what a layer counts is taken over."""
+        """Move the average towards the generator, quickly at first unless it is another run's; what a layer
+        counts is taken over.
+        """
         count = self.taken // self.turns
-        share = 1 - min(self.keep, (1 + count) / (_WARMING + count))
+        share = 1 - (self.keep if self.begun else min(self.keep, (1 + count) / (_WARMING + count)))
         average, generator = self.model.average, self.model.generator
         mine: list[Tensor] = list(average.parameters())
         for own, other in zip(mine, generator.parameters(), strict=True):
