@@ -45,7 +45,7 @@ class GAN(Adversaries):
     (spectral normalisation)
     """
 
-    alone: ClassVar[Alone] = Alone("generation", epochs=200, patience=None)
+    alone: ClassVar[Alone] = Alone("generation", epochs=200, batch_size=64, patience=None)
     rules: ClassVar[tuple[str, ...]] = ("adversarial",)
 
     def __init__(

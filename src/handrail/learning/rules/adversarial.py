@@ -25,7 +25,7 @@ _ADAM = {"adam": {"learning_rate": 2e-3, "beta_1": 0.5}}
 _CRITIC_ADAM = {"adam": {"learning_rate": 4e-3, "beta_1": 0.5}}
 _HERE = "learning.adversarial"
 _PENALTY, _TURNS = 10.0, 5  # of Wasserstein's critic
-_REAL_PENALTY = 0.03  # of the others
+_REAL_PENALTY = 0.1  # of the others
 _WON = 0.99  # share of rows told apart in an epoch
 _WARMING = 10  # steps in which the average follows quickly
 _PLAYERS = ("generator", "critic")
@@ -86,7 +86,7 @@ class Adversarial(Rule):
 
     Arguments:
         loss: what the players want.
-        penalty: λ; None is 10 for `wasserstein`, and 0.03 for the others; with 0 the game is the plain one.
+        penalty: λ; None is 10 for `wasserstein`, and 0.1 for the others; with 0 the game is the plain one.
         critic_steps: of the critic for each of the generator; `auto` is 1, of `wasserstein` 5.
         average: how much of the average is kept at each step, at most; 0 is the generator as it stands.
         optimizer: of the generator.
