@@ -126,6 +126,7 @@ def test_every_metric_is_described_and_has_a_direction():
         "clusters",
         "memory",
         "density",
+        "generation",
         "map",
         "reconstruction",
     )
@@ -136,7 +137,7 @@ def test_every_metric_is_described_and_has_a_direction():
         "false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nrmse", "nats",
         "bits", "perplexity",
         "character_error_rate", "inertia", "false_recall", "reconstruction_error", "map_error",
-        "quantisation_error", "topographic_error",
+        "quantisation_error", "topographic_error", "energy_score", "frechet_distance", "copying",
     }  # fmt: skip
     assert [metric_names(task, 9)[0] for task in TASKS] == ["accuracy", "accuracy", "accuracy", "r2"]
 

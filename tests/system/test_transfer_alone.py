@@ -27,6 +27,15 @@ BEGUN: dict[str, tuple[Any, dict[str, Any], Any]] = {
     ),
     "oja": ({"linear_code": {"code": 2}}, {"learning": "oja"}, {"learning_rate": STILL}),
     "sanger": ({"linear_code": {"code": 2}}, {}, {"learning_rate": STILL}),
+    "adversarial": (
+        {"gan": {"latent": 3}},
+        {},
+        {
+            "optimizer": {"sgd": {"learning_rate": STILL}},
+            "critic_optimizer": {"sgd": {"learning_rate": STILL}},
+            "average": 1 - STILL,
+        },
+    ),
     "gradient": (
         {"autoencoder": {"code": 2, "hidden": [4]}},
         {},

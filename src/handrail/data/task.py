@@ -29,6 +29,7 @@ TaskName = Literal[
     "sequence",
     "clusters",
     "density",
+    "generation",
     "map",
     "memory",
     "reconstruction",

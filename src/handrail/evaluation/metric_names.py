@@ -53,6 +53,15 @@ DESCRIPTIONS: dict[str, str] = {
     "unit_accuracy": "Share of the units that are right in what the damaged cues call up.",
     "false_recall": "Share of rows that were never stored, and that the memory takes for stored.",
     "log_likelihood": "Mean logarithm of the density of a row, in nats, in encoded units.",
+    "energy_score": "Mean distance of a row to generated rows, less half that of these to each other, in "
+    "encoded units; least for the law of the rows.",
+    "sample_precision": "Share of generated rows that lie among the real ones (within the third-nearest "
+    "neighbour of one).",
+    "sample_recall": "Share of rows that lie among the generated ones.",
+    "frechet_distance": "Squared distance of two normal laws with the means and covariances of real and "
+    "generated rows, in features; 0 for the same.",
+    "copying": "How much more often a generated row is nearest to a training row than to a held-out one than "
+    "chance has it: 0 as by chance, 1 always.",
     "linear_probe": "Accuracy of a linear classifier of the label, fitted on the codes of training rows "
     "(5,000 at most).",
     "neighbour_probe": "Accuracy of the commonest label of the five nearest codes of training rows (of 5,000 "
@@ -65,6 +74,7 @@ _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nrmse"),
         *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
+        *("energy_score", "frechet_distance", "copying"),
         *("false_recall", "reconstruction_error", "map_error", "quantisation_error", "topographic_error"),
     )
 )
@@ -80,6 +90,7 @@ _BY_TASK = {
     ),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
     "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
+    "generation": ("energy_score", "sample_precision", "sample_recall", "frechet_distance", "copying"),
     "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
 }
 

@@ -233,6 +233,10 @@ class Rule(Protocol):
         """What to say when all epochs are over and the rule has not `finished`; begins with a separator."""
         return ""
 
+    def fault(self) -> str:
+        """What the rule knows of a loss of its last step that is not a number: which of its players', say."""
+        return ""
+
     @property
     def learning_rate(self) -> float | None:
         """The current step size, where there is one."""

@@ -30,6 +30,15 @@ def negative_log_density(outputs: Float[Tensor, "rows figures"], targets: Tensor
     return -outputs[:, -1]
 
 
+@component("loss", tasks=("generation",))
+def mean_energy_score(outputs: Float[Tensor, "rows 1"], targets: Tensor) -> Rows:
+    """The energy score of a row, E‖x − G‖ − ½·E‖G − G′‖ over what the model makes, in encoded units.
+
+    Source: Gneiting & Raftery 2007
+    """
+    return outputs[:, 0]
+
+
 @component("loss", tasks=("memory",))
 def state_energy(outputs: Float[Tensor, "rows 2"], targets: Tensor) -> Rows:
     """The energy of a row as the memory stands; stored patterns lie in valleys.

@@ -200,6 +200,7 @@ class DataRecipe(Section):
         "sequence",
         "clusters",
         "density",
+        "generation",
         "map",
         "memory",
         "reconstruction",

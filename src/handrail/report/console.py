@@ -39,12 +39,13 @@ _SHOWN = {
     ),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
     "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
+    "generation": ("energy_score", "sample_precision", "sample_recall", "frechet_distance", "copying"),
     "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
 }
 _MOST_COLUMNS = 100
 _FIRST = (
     *("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia", "recalled"),
-    *("log_likelihood", "reconstruction_error", "map_error"),
+    *("log_likelihood", "reconstruction_error", "map_error", "energy_score"),
 )
 
 

@@ -186,10 +186,10 @@ def measure_beside(
     measured = {name: each for name, each in measured.items() if any(map(_is_known, map(each.get, told)))}
     metric = task.fair_metric or outcome.names()[0]
     return figures(outcome, settings, whole=whole), {
-        "remark": remark_on(network, lambda: pipeline.rows(part)),
+        "remark": " ".join(filter(None, (outcome.remark, remark_on(network, lambda: pipeline.rows(part))))),
         "baselines": measured,
         "baseline_remarks": others.remarks,
-        "comparison": compare(outcome, others, settings, metric=metric, whole=whole),
+        "comparison": compare(outcome, others.rivals, settings, metric=metric, whole=whole),
     }
 
 

@@ -39,6 +39,7 @@ _ALONE: dict[str, tuple[Any, str]] = {
     "map": ("kohonen", "prototypes on a grid, of which neighbours are alike, make a map of the rows"),
     "memory": (_MEMORY, "it takes real values and holds many patterns"),
     "density": ("rbm", "hidden units that find what goes together make some rows likely"),
+    "generation": ("gan", "a generator and a critic learn from each other to make rows"),
     "reconstruction": ("autoencoder", "an encoder and a decoder give each row back from a code"),
 }
 _SUMMED, _FEWEST_SUMMED, _MOST_SUMMED = 2**20, 32, 4096  # numbers, and rows

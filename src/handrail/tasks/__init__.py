@@ -9,6 +9,7 @@ from handrail.recipe.sections import Text
 from handrail.shapes import InputShape
 from handrail.tasks.alone.clusters import ClusterTask
 from handrail.tasks.alone.density import DensityTask
+from handrail.tasks.alone.generation import GenerationTask
 from handrail.tasks.alone.map import MapTask
 from handrail.tasks.alone.memory import MemoryTask
 from handrail.tasks.alone.reconstruction import ReconstructionTask
@@ -32,6 +33,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "map": MapTask,
     "memory": MemoryTask,
     "density": DensityTask,
+    "generation": GenerationTask,
     "reconstruction": ReconstructionTask,
 }
 

@@ -1,6 +1,6 @@
 """The interface of a task: what it asks of the network, in training and in use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,11 +32,23 @@ class Baselines(dict[str, Outcome]):
 
     Arguments:
         left_out: the baselines that were not fitted, and why.
+        limits: those that show how far figures can go, and are no rivals of the network.
     """
 
-    def __init__(self, outcomes: Mapping[str, Outcome], *, left_out: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        outcomes: Mapping[str, Outcome],
+        *,
+        left_out: Mapping[str, str] | None = None,
+        limits: Collection[str] = (),
+    ) -> None:
         super().__init__(outcomes)
-        self.left_out = dict(left_out or {})
+        self.left_out, self.limits = dict(left_out or {}), frozenset(limits)
+
+    @property
+    def rivals(self) -> dict[str, Outcome]:
+        """Those that the network is compared with."""
+        return {name: other for name, other in self.items() if name not in self.limits}
 
     @property
     def remarks(self) -> dict[str, str]:

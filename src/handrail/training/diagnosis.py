@@ -41,7 +41,9 @@ def explain_fault(
     bad = batches[-1]
     layer = _first_bad_layer(model, bad.inputs)
     parts = [describe_loss(loss, where)]
-    if layer:
+    if known := _known_fault(model, rule, bad):
+        parts.append(known)
+    elif layer:
         parts.append(f"The first layer with values that are not finite is '{layer}'.")
     else:
         weight = _largest_weight(model)
@@ -54,6 +56,14 @@ def explain_fault(
     advice.append("data.encoding.scaling=quantile for columns with extreme values")
     parts.append(f"Try {' or '.join(advice)}.")
     return " ".join(parts)
+
+
+def _known_fault(model: nn.Module, rule: Rule, batch: Batch) -> str:
+    """What the rule has to say of the bad step, which is taken again where it keeps an eye on such."""
+    if type(rule).fault is Rule.fault:
+        return ""
+    rule.step(model, batch)
+    return rule.fault()
 
 
 @torch.no_grad()

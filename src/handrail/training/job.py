@@ -31,6 +31,7 @@ USUAL_LOSS = {
     "sequence": "next_token",
     "clusters": "distance_to_nearest",
     "density": "negative_log_density",
+    "generation": "mean_energy_score",
     "map": "distance_to_nearest",
     "memory": "state_energy",
     "reconstruction": "mse",

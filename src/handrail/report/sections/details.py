@@ -38,6 +38,7 @@ _HISTOGRAMS = {
     "map": ("distance", "Distance of each row to its prototype", "distance", "rows", False),
     "memory": ("right", "Right units of each recall", "share of right units", "cues", False),
     "density": ("log_density", "Log-density of each row", "nats", "rows", False),
+    "generation": ("energy_score", "Energy score of each row", "energy score", "rows", False),
     "reconstruction": ("reconstruction_error", "Error of each row", "mean squared error", "rows", False),
 }
 _ERRORS = {
@@ -53,6 +54,7 @@ _ERRORS = {
     "map": "Distance to the nearest prototype",
     "memory": "Units kept by an update",
     "density": "−log density in nats",
+    "generation": "Energy score",
     "reconstruction": "Mean squared error",
 }
 

@@ -137,6 +137,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "map": "lays the rows out on a map",
         "memory": "recalls stored patterns from damaged cues",
         "density": "tells how likely each row is",
+        "generation": "makes new rows",
         "reconstruction": "gives rows back from a code",
     }
     classify = f"tells the {len(classes):,} classes of {targets} apart"

@@ -1,0 +1,143 @@
+"""The generative adversarial network: a generator and a critic that learn from each other."""
+
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from handrail.components import component
+from handrail.components.arguments import Count
+from handrail.errors import RecipeError
+from handrail.layers.adversaries import Adversaries
+from handrail.layers.initialisations import initialise
+from handrail.recipe.alone import Alone
+from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
+
+_HIDDEN, _MAPS = (128, 128), 32
+_SMALLEST = 4  # pixels a side that a generator of pictures begins with, at most twice as many less one
+_SLOPE = 0.2
+
+
+@component("model", name="gan")
+class GAN(Adversaries):
+    """G makes rows of latent numbers z ~ N(0, I); the critic D gives a row one score, high for real ones.
+
+    Of pictures both are convolutional: G doubles the sides from about 4 pixels, by nearest neighbours, each
+    followed by a 3×3 convolution, layer normalisation and ReLU, and its pixels keep to the range of training
+    rows; D halves them by strides. Sides that two does not divide are rounded up on the way down, and met
+    exactly on the way up. Of other rows both are dense.
+
+    Arguments:
+        inputs: series and volumes are flattened, and images where the network is dense.
+        latent: numbers in z.
+        convolutional: `auto` is for images.
+        hidden: units of each hidden layer of dense players; None is 128 and 128.
+        maps: feature maps at the full size of a picture, doubled with each halving; None is 32.
+        spectral: whether each layer of the critic is divided by its largest singular value.
+
+    Raises: `RecipeError` for convolutions without pictures, and for settings of the other kind of players.
+
+    Source: Goodfellow et al. 2014; Radford, Metz & Chintala 2016 (convolutional, there with batch
+    normalisation, which makes the rows of a batch depend on each other); Miyato et al. 2018
+    (spectral normalisation)
+    """
+
+    alone: ClassVar[Alone] = Alone("generation", epochs=200, batch_size=64, patience=None)
+    rules: ClassVar[tuple[str, ...]] = ("adversarial",)
+
+    def __init__(
+        self,
+        inputs: int | ImageShape | SeriesShape | VolumeShape,
+        outputs: NoTarget,
+        *,
+        latent: Count = 16,
+        convolutional: bool | Literal["auto"] = "auto",
+        hidden: list[Count] | None = None,
+        maps: Count | None = None,
+        spectral: bool = False,
+    ) -> None:
+        super().__init__(latent)
+        is_image = isinstance(inputs, ImageShape)
+        deep = is_image if convolutional == "auto" else convolutional
+        if deep and not is_image:
+            raise RecipeError("model.gan.convolutional: the rows are no pictures; leave it out.")
+        idle, other = ("hidden", hidden) if deep else ("maps", maps)
+        if other is not None:
+            kind = "convolutional" if deep else "dense"
+            raise RecipeError(f"model.gan.{idle}: has no effect on {kind} players; leave it out.")
+        if deep:
+            assert isinstance(inputs, ImageShape)
+            players = _pictures(inputs, latent, _MAPS if maps is None else maps)
+        else:
+            players = _dense(numbers_in(inputs), latent, list(_HIDDEN) if hidden is None else hidden)
+        for player in players:
+            initialise(player, "he")
+        if spectral:
+            for layer in [each for each in players[1].modules() if isinstance(each, nn.Linear | nn.Conv2d)]:
+                spectral_norm(layer)
+        self.play(*players)
+
+    def set_range(self, rows: Float[Tensor, "rows width"]) -> None:
+        for player in (self.generator, self.average):
+            for layer in player.modules():
+                if isinstance(layer, WithinRange):
+                    layer.set_range(rows)
+
+
+class WithinRange(nn.Module):
+    """low + (high − low)·σ(x), with the least and the greatest value of each channel in the training rows."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, shape: ImageShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.register_buffer("low", torch.full((shape.channels, 1, 1), -1.0))
+        self.register_buffer("high", torch.full((shape.channels, 1, 1), 1.0))
+
+    def set_range(self, rows: Float[Tensor, "rows width"]) -> None:
+        """Take the range from rows as the model is given them."""
+        values = rows.reshape(-1, *self.shape)
+        self.low.copy_(values.amin(dim=(0, 2, 3)).view_as(self.low))
+        self.high.copy_(values.amax(dim=(0, 2, 3)).view_as(self.high))
+
+    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Tensor:
+        return self.low + (self.high - self.low) * x.sigmoid()
+
+
+def _dense(width: int, latent: int, hidden: list[int]) -> tuple[nn.Module, nn.Module]:
+    made = [latent, *hidden, width]
+    told = [width, *hidden[::-1], 1]
+    return _layers(made, slope=0.0), nn.Sequential(nn.Flatten(), *_layers(told, slope=_SLOPE))
+
+
+def _layers(widths: list[int], *, slope: float) -> nn.Sequential:
+    steps: list[nn.Module] = []
+    for before, units in pairwise(widths):
+        steps += [nn.Linear(before, units), nn.LeakyReLU(slope) if slope else nn.ReLU()]
+    return nn.Sequential(*steps[:-1])
+
+
+def _pictures(shape: ImageShape, latent: int, maps: int) -> tuple[nn.Module, nn.Module]:
+    """Generator and critic that pass the same sizes in opposite directions."""
+    sizes = [(shape.height, shape.width)]
+    while max(sizes[-1]) >= 2 * _SMALLEST:
+        height, width = sizes[-1]
+        sizes.append((-(-height // 2), -(-width // 2)))
+    widths = [maps * 2**level for level in range(len(sizes))]
+    first = widths[-1] * sizes[-1][0] * sizes[-1][1]
+    up: list[nn.Module] = [nn.Linear(latent, first), nn.Unflatten(1, (widths[-1], *sizes[-1]))]
+    up += [nn.GroupNorm(1, widths[-1]), nn.ReLU()]
+    for level in reversed(range(len(sizes) - 1)):
+        up += [nn.Upsample(size=sizes[level]), nn.Conv2d(widths[level + 1], widths[level], 3, padding=1)]
+        up += [nn.GroupNorm(1, widths[level]), nn.ReLU()]
+    up += [nn.Conv2d(maps, shape.channels, 3, padding=1), WithinRange(shape)]
+    down: list[nn.Module] = [nn.Unflatten(1, tuple(shape))]
+    for level, (before, after) in enumerate(pairwise([shape.channels, *widths])):
+        down += [nn.Conv2d(before, after, 3, stride=2 if level else 1, padding=1), nn.LeakyReLU(_SLOPE)]
+    down += [nn.Flatten(), nn.Linear(first, 1)]
+    return nn.Sequential(*up), nn.Sequential(nn.Flatten(), *down)

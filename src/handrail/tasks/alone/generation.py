@@ -1,0 +1,166 @@
+"""Generation: new rows as if from the law of the rows, judged by what the network makes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handrail.components.pictures import Picture
+from handrail.data.columns.values import as_labels
+from handrail.data.encoders.row_encoder import RowEncoder
+from handrail.data.part import Part
+from handrail.data.rows import Rows
+from handrail.evaluation.outcomes import Outcome
+from handrail.evaluation.outcomes.generation import GenerationOutcome, Quality
+from handrail.evaluation.outcomes.sample_quality import (
+    Copying,
+    copying,
+    energy_scores,
+    frechet_distance,
+    precision_and_recall,
+)
+from handrail.network import model_in
+from handrail.shapes import NoTarget
+from handrail.tasks.alone.generation_pictures import generation_pictures
+from handrail.tasks.alone.points import label_codes, points_before, points_of, refuse_learned_front
+from handrail.tasks.alone.sample_features import Features, features_for
+from handrail.tasks.baselines.samples import gaussian, independent_columns, training_rows
+from handrail.tasks.scoring import all_scores
+from handrail.tasks.task import Answered, Baselines, Choice, Task
+
+Cloud = Float[np.ndarray, "rows width"]
+MEMORISED = "training rows"
+_DRAWS, _MOST, _SEED = 1000, 2000, 3
+_CHANCE = 0.01  # p-values below it are told
+_BASELINES: dict[str, Callable[[Cloud, int, np.random.Generator], Cloud]] = {
+    "independent columns": independent_columns,
+    "Gaussian": gaussian,
+    MEMORISED: training_rows,
+}
+_LIMIT = (
+    "shown as the limit: rows that were held out are to them what another half of the real rows would be, "
+    "so that a generator which only repeats them has the best figures there can be, but for copying"
+)
+
+
+class GenerationTask(Task):
+    """Energy scores `[rows, 1]` to the energy score of each row.
+
+    Precision and recall of 2,000 generated rows at most (k = 3) and the Fréchet distance compare them with as
+    many held-out rows, and 1,000 generated rows are tested for copies of training rows.
+
+    Baselines: independent columns and a Gaussian. The training rows themselves are the limit: held-out rows
+    are another half of real rows to them, and only the test for copies tells such a generator from one that
+    has learned their law.
+    """
+
+    uses: ClassVar[tuple[str, ...]] = ("generate",)
+
+    @property
+    def outputs(self) -> NoTarget:
+        return NoTarget("generation")
+
+    def fit(self, part: Part, encoder: RowEncoder) -> None:
+        refuse_learned_front(encoder, "generation")
+
+    def targets(self, part: Part) -> Tensor:
+        return part.target
+
+    def forward(self, scores: Float[Tensor, "rows 1"]) -> Float[Tensor, " rows"]:
+        return scores[:, 0]
+
+    def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
+        scores = self(all_scores(network, rows).cpu()).double().numpy()
+        return self._outcome(scores, points_of(network, rows).double().numpy(), part)
+
+    def _outcome(self, scores: Float[np.ndarray, " rows"], points: Cloud, part: Part) -> GenerationOutcome:
+        labels = None if self.spec.label is None else tuple(as_labels(part.raw[self.spec.label]).to_list())
+        return GenerationOutcome(scores, lengths=np.square(points).sum(axis=1), labels=labels)
+
+    def judge(
+        self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
+    ) -> Outcome:
+        """With precision, recall, the Fréchet distance, and the test for copies."""
+        assert isinstance(outcome, GenerationOutcome)
+        known, points = _points(encoder, train.sample), _points(encoder, part)
+        quality, features = self._compared(known, points, train.sample)
+        return _judged(outcome, quality(drawn_rows(network, max(_DRAWS, min(len(points), _MOST)))), features)
+
+    def baselines(
+        self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
+    ) -> Baselines:
+        known, points = _points(encoder, train.sample), _points(encoder, part)
+        quality, _ = self._compared(known, points, train.sample)
+        outcomes: dict[str, Outcome] = {}
+        left_out: dict[str, str] = {}
+        for name, draw in _BASELINES.items():
+            try:
+                cloud = draw(known, max(_DRAWS, min(len(points), _MOST)), np.random.default_rng(_SEED))
+            except ValueError as error:
+                left_out[name] = f"not fitted: {error}"
+                continue
+            outcome = self._outcome(energy_scores(points, cloud), points, part)
+            remark = _LIMIT if name == MEMORISED else ""
+            outcomes[name] = replace(outcome, quality=quality(cloud), remark=remark)
+        return Baselines(outcomes, left_out=left_out, limits=[MEMORISED])
+
+    def _compared(
+        self, known: Cloud, points: Cloud, train: Part
+    ) -> tuple[Callable[[Cloud], Quality], Features]:
+        """What judges a cloud beside these rows, and by which features."""
+        labels, _ = label_codes(train, self.spec.label)
+        features = features_for(known, labels, self.shape)
+        return lambda cloud: quality_of(cloud, known, points, features), features
+
+    def pictures(self, answered: Answered) -> list[Picture]:
+        """Generated rows beside the training rows that lie nearest, and how near they lie."""
+        known = _points(answered.encoder, answered.train.sample)
+        points = points_of(answered.network, answered.rows).double().numpy()
+        return generation_pictures(drawn_rows(answered.network, _DRAWS), known, points, self.shape)
+
+    def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
+        """Of new rows the energy score, in encoded units."""
+        return {"energy_score": self(all_scores(network, rows)).cpu().numpy()}
+
+
+def drawn_rows(network: nn.Module, count: int) -> Cloud:
+    """Rows that a network makes, always the same ones."""
+    model: Any = model_in(network).eval()
+    generator = torch.Generator().manual_seed(_SEED)
+    return model.generate(count, generator=generator).double().cpu().numpy()
+
+
+def quality_of(cloud: Cloud, known: Cloud, points: Cloud, features: Features) -> Quality:
+    """A cloud of generated rows beside the held-out `points` and the training rows `known`."""
+    count = min(len(cloud), len(points))
+    chosen = np.random.default_rng(_SEED).permutation(len(points))[:count]
+    real, made = features.of(points[chosen]), features.of(cloud[:count])
+    precise, recalled = precision_and_recall(real, made)
+    compared, hits = np.zeros((2, len(points)), dtype=bool)
+    compared[chosen], hits[chosen] = True, recalled
+    distance = frechet_distance(real, made) if count > 1 else np.nan
+    return Quality(float(precise.mean()), compared, hits, distance, copying(cloud[:_DRAWS], known, points))
+
+
+def _judged(outcome: GenerationOutcome, quality: Quality, features: Features) -> GenerationOutcome:
+    where = f"Precision, recall and the Fréchet distance are measured {features.words}."
+    return replace(outcome, quality=quality, remark=f"{where} {told(quality.copying)}")
+
+
+def told(found: Copying) -> str:
+    """What the test for copies says, in a sentence."""
+    beside = (
+        f"{found.share:.1%} of the generated rows are nearer to a training row than to any held-out one, "
+        f"where {found.chance:.1%} would be by chance (p = {found.p_value:.3f}, by permutation)"
+    )
+    if found.p_value < _CHANCE:
+        return f"The network copies training rows: {beside}."
+    return f"No sign that training rows are copied: {beside}."
+
+
+def _points(encoder: RowEncoder, part: Part) -> Cloud:
+    return points_before(encoder, part).double().numpy()
