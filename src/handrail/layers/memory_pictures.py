@@ -18,7 +18,7 @@ class Trace:
         self.writes: list[Tensor] = []
 
     def add(
-        self, reads: Float[Tensor, "rows heads locations"], writes: Float[Tensor, "rows heads locations"]
+        self, reads: Float[Tensor, "rows heads locations"], writes: Float[Tensor, "rows writing locations"]
     ) -> None:
         """Note a step."""
         self.reads.append(reads[0])

@@ -39,13 +39,13 @@ def longest_row(x: Float[Tensor, "rows channels length"]) -> int:
     Behind its end a series is zero in every channel, also in the one that marks the end. All steps count
     where a network is written down for any rows, as for ONNX.
     """
-    if torch.jit.is_tracing() or torch.compiler.is_exporting():
+    if torch.compiler.is_exporting():
         return x.shape[2]
     there = torch.nonzero((x != 0).any(dim=1).any(dim=0))
     return int(there[-1]) + 1 if len(there) else 1
 
 
-def pad_steps(steps: Steps, length: int) -> Steps:
+def pad_steps(steps: Steps, length: int) -> Float[Tensor, "rows padded width"]:
     """Zeros behind the last step, up to that length."""
     return functional.pad(steps, (0, 0, 0, length - steps.shape[1]))
 

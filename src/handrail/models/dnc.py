@@ -50,6 +50,7 @@ class DNC(nn.Module):
     Source: Graves et al. 2016
     """
 
+    compiles: ClassVar[bool] = False
     usual: ClassVar[dict[str, Any]] = {
         "gradient": {"optimizer": {"adam": {"learning_rate": 0.003}}, "clip": {"by_norm": {"limit": 1.0}}}
     }
@@ -74,6 +75,7 @@ class DNC(nn.Module):
         self.head = nn.Linear(units + reads * width, outputs.scores)
         initialise(self.interface, "xavier")
         initialise(self.head, "xavier")
+        self.others: Tensor
         self.register_buffer("others", 1 - torch.eye(locations), persistent=False)
 
     def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows length scores"]:

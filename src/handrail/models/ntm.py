@@ -49,6 +49,7 @@ class NTM(nn.Module):
     Source: Graves, Wayne & Danihelka 2014; the memory's beginning: Collier & Beel 2018
     """
 
+    compiles: ClassVar[bool] = False
     usual: ClassVar[dict[str, Any]] = {
         "gradient": {"optimizer": {"adam": {"learning_rate": 0.003}}, "clip": {"by_norm": {"limit": 1.0}}}
     }
