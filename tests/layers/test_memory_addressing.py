@@ -87,6 +87,16 @@ def test_a_certain_shift_moves_a_certain_head_round_the_ring(move: int, place: i
     assert moved.sum() == 1
 
 
+def test_a_large_power_leaves_weights_that_are_numbers() -> None:
+    """128 even weights to the power of 100 are 0 in single precision; their shares are not."""
+    even = torch.full((1, 1, 128), 1 / 128, requires_grad=True)
+    sharp = sharpen(even, torch.tensor([[100.0]]))
+    torch.testing.assert_close(sharp.detach(), even.detach())
+    sharp[0, 0, 0].backward()
+    assert even.grad is not None
+    assert even.grad.isfinite().all()
+
+
 def test_a_memory_of_zeros_has_finite_gradients() -> None:
     keys, memory = draw(1, 1, WIDTH).requires_grad_(), torch.zeros(1, 3, WIDTH).double().requires_grad_()
     content_weights(keys, torch.full((1, 1), 2.0).double(), memory)[0, 0, 0].backward()

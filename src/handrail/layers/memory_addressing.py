@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _SMALL = 1e-6  # under the root of a squared length, so that an empty location has a derivative
+_LEAST = 1e-12  # of a weight, whose logarithm is taken
 
 MemoryMatrix = Float[Tensor, "rows locations width"]
 Weights = Float[Tensor, "rows heads locations"]
@@ -65,15 +66,14 @@ def shift_circular(weights: Weights, shifts: Float[Tensor, "rows heads moves"]) 
 
 
 def sharpen(weights: Weights, powers: Numbers) -> Weights:
-    """w(i) = w̃(i)^γ / Σ_j w̃(j)^γ.
+    """w(i) = w̃(i)^γ / Σ_j w̃(j)^γ, computed as the softmax of γ·log w̃, which no large γ brings to 0 / 0.
 
     Arguments:
         powers: γ of each head, from 1 on.
 
     Source: Graves, Wayne & Danihelka 2014, equation 9
     """
-    raised = weights.clamp(min=1e-12).pow(powers.unsqueeze(2))
-    return raised / raised.sum(dim=2, keepdim=True)
+    return torch.softmax(weights.clamp(min=_LEAST).log() * powers.unsqueeze(2), dim=2)
 
 
 def erase_and_add(memory: MemoryMatrix, weights: Weights, erase: Vectors, add: Vectors) -> MemoryMatrix:

@@ -168,8 +168,8 @@ def priority_sort(
     return _collect(draw, generator, parts, "vectors")
 
 
-def _draw_lengths(generator: np.random.Generator, parts: Parts) -> list[int]:
-    """The length of each row.
+def _draw_parts(draw: Draw, generator: np.random.Generator, parts: Parts) -> list[tuple[Given, Asked]]:
+    """All rows; those of the test are drawn last, so that they change no other.
 
     Raises: `DataError` for a shortest length above the longest.
     """
@@ -177,8 +177,11 @@ def _draw_lengths(generator: np.random.Generator, parts: Parts) -> list[int]:
         if shortest > longest:
             text = f"found {name}shortest={shortest} above {name}longest={longest}"
             raise DataError(f"a generated series of bits: {text}; expected it at most as large.")
-    drawn = [generator.integers(shortest, longest + 1, rows) for rows, shortest, longest in parts]
-    return np.concatenate(drawn).tolist()
+    return [
+        draw(length)
+        for rows, shortest, longest in parts
+        for length in generator.integers(shortest, longest + 1, rows).tolist()
+    ]
 
 
 def _mark(channels: int, channel: int) -> Given:
@@ -207,7 +210,7 @@ def _collect(draw: Draw, generator: np.random.Generator, parts: Parts, what: str
     from handrail.data.stores.bits import BitStore  # with torch
     from handrail.data.stores.series import SeriesStore
 
-    drawn = [draw(length) for length in _draw_lengths(generator, parts)]
+    drawn = _draw_parts(draw, generator, parts)
     longest = max(given.shape[1] for given, _ in drawn)
     names = [f"series {number}" for number in range(1, len(drawn) + 1)]
     stores = {
