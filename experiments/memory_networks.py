@@ -31,7 +31,7 @@ RATE = {"gradient": {"optimizer": {"adam": {"learning_rate": 0.003}}, "clip": {"
 SYSTEMS: Mapping[str, tuple[str, Any, dict[str, Any]]] = {
     "copy-ntm": (COPY, {"ntm": {"locations": 64}}, {"epochs": 6}),
     "copy-dnc": (COPY, {"dnc": {"locations": 64}}, {"epochs": 2}),
-    "copy-lstm": (COPY, {"lstm": {"width": 52}}, {"epochs": 20}),
+    "copy-lstm": (COPY, {"lstm": {"width": 52}}, {"epochs": 6}),
     "repeat_copy-dnc": (REPEAT, {"dnc": {"locations": 32, "controller": "lstm"}}, {"epochs": 14}),
     "associative_recall-dnc": (RECALL, {"dnc": {"locations": 32}}, {"epochs": 10}),
 }
