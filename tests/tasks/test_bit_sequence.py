@@ -28,7 +28,7 @@ def outcome_of(wrong: int, rows: int = 30) -> BitOutcome:
 
 
 def fit(out: Path, source: str, **changes: Any) -> handrail.Run:
-    return handrail.fit(source, changes={**QUICK, **changes}, out=out, progress=False)
+    return handrail.fit(source, changes={**QUICK, **changes}, out=out, progress="none")
 
 
 def test_bits_that_are_not_asked_for_count_nowhere() -> None:
