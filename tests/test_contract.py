@@ -121,6 +121,8 @@ def targets_of(task: str, rows: int = ROWS) -> Tensor:
     """Targets that no scores fit exactly; every class occurs."""
     if task == "mask":
         return ((torch.arange(rows * 16) // 3) % 2).reshape(rows, 4, 4).to(torch.uint8)
+    if task == "bit-sequence":
+        return (torch.arange(rows * 12) // 3 % 2).reshape(rows, 4, 3).to(torch.uint8)
     if task in ("next-token", "sequence"):
         return (torch.arange(rows * 4) % 4 + 1).reshape(rows, 4)
     if task in ("binary", "multi-class"):
@@ -137,6 +139,8 @@ def better(task: str, targets: Tensor) -> Tensor:
         return nn.functional.one_hot(targets, OUTPUTS[task]).float() * 4
     if task == "mask":
         return (targets.float() * 8 - 4).unsqueeze(1)
+    if task == "bit-sequence":
+        return targets.float() * 8 - 4
     if task in ("next-token", "sequence"):
         return nn.functional.one_hot(targets, 6).float() * 4
     return targets * 8 - 4 if task == "multi-label" else targets.clone()

@@ -121,6 +121,7 @@ def test_every_metric_is_described_and_has_a_direction():
         *TASKS,
         "mask",
         "boxes",
+        "bit-sequence",
         "next-token",
         "sequence",
         "clusters",
@@ -136,8 +137,9 @@ def test_every_metric_is_described_and_has_a_direction():
     assert {name for name in names if not higher_is_better(name)} == {
         "false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nrmse", "nats",
         "bits", "perplexity",
-        "character_error_rate", "inertia", "false_recall", "reconstruction_error", "map_error",
-        "quantisation_error", "topographic_error", "energy_score", "frechet_distance", "copying",
+        "character_error_rate", "bit_error_rate", "inertia", "false_recall", "reconstruction_error",
+        "map_error", "quantisation_error", "topographic_error", "energy_score", "frechet_distance",
+        "copying",
     }  # fmt: skip
     assert [metric_names(task, 9)[0] for task in TASKS] == ["accuracy", "accuracy", "accuracy", "r2"]
 

@@ -98,8 +98,19 @@ PICTURES = {
         "training.epochs": 4,
     },
 }
+SOURCES = dict.fromkeys(PICTURES, "toy:shapes,rows=900,side=8")
+# On series of bits, whose test rows the source names.
+MEMORY = {
+    "a network with a memory": {
+        "model": {"dnc": {"units": 8, "locations": 8, "width": 4, "controller": "lstm"}},
+        "training.epochs": 3,
+    }
+}
+SOURCES |= dict.fromkeys(
+    MEMORY, "toy:copy,rows=200,test_rows=20,bits=3,longest=4,test_shortest=5,test_longest=6"
+)
 QUICK = [rule for rule in RULES if rule == "contrastive_divergence" or rule not in ALONE]
-RULES |= PICTURES
+RULES |= PICTURES | MEMORY
 COMMON = {
     "training.patience": None,
     "training.checkpoint_seconds": 0.0,
@@ -157,7 +168,7 @@ def kill_after(seconds: float, target, *arguments) -> bool:
 
 
 def check_kills(rule: str, moments: list[float], folder: Path) -> None:
-    table = "toy:shapes,rows=900,side=8" if rule in PICTURES else a_table(folder)
+    table = SOURCES.get(rule) or a_table(folder)
     changes = {**COMMON, **RULES[rule]}
     whole = folder / "whole"
     began = time.monotonic()

@@ -25,6 +25,7 @@ TaskName = Literal[
     "regression",
     "mask",
     "boxes",
+    "bit-sequence",
     "next-token",
     "sequence",
     "clusters",
@@ -34,7 +35,7 @@ TaskName = Literal[
     "memory",
     "reconstruction",
 ]
-STORED_TASKS = {"mask": "mask", "boxes": "boxes"}  # by the kind of the target's store
+STORED_TASKS = {"mask": "mask", "boxes": "boxes", "bit-sequence": "bits"}  # by the kind of the target's store
 TEXT_TASKS = ("next-token", "sequence")
 _LARGEST = float(np.finfo(np.float32).max)
 

@@ -33,6 +33,7 @@ DESCRIPTIONS: dict[str, str] = {
     "more (COCO's definition).",
     "map_50_95": "As mAP@0.5, averaged over the overlaps 0.5, 0.55 … 0.95 that a match needs (COCO).",
     "recall_50": "Share of the true boxes that are found with an overlap of half or more.",
+    "bit_error_rate": "Share of the bits that were asked for, and are wrong.",
     "nats": "Mean negative logarithm of the probability given to the next token, in nats.",
     "perplexity": "exp(nats): the effective number of equally likely tokens.",
     "bits": "nats / ln 2: bits per token; for characters, bits per character.",
@@ -73,7 +74,7 @@ DESCRIPTIONS: dict[str, str] = {
 _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nrmse"),
-        *("nats", "perplexity", "bits", "character_error_rate", "inertia"),
+        *("nats", "perplexity", "bits", "character_error_rate", "bit_error_rate", "inertia"),
         *("energy_score", "frechet_distance", "copying"),
         *("false_recall", "reconstruction_error", "map_error", "quantisation_error", "topographic_error"),
     )
@@ -81,6 +82,7 @@ _LOWER_IS_BETTER = frozenset(
 _BY_TASK = {
     "mask": ("dice", "iou", "pixel_accuracy"),
     "boxes": ("map_50", "map_50_95", "recall_50"),
+    "bit-sequence": ("bit_error_rate", "exact_match"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "stability", "label_information"),

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from handrail.errors import DataError
@@ -30,6 +31,23 @@ def present(x: Tokens | Float[Tensor, "rows channels length"]) -> There:
     steps = torch.arange(x.shape[-1], device=x.device)
     stops = torch.full((len(x),), x.shape[-1], device=x.device) if x.is_floating_point() else counts(x)
     return steps < stops.unsqueeze(1)
+
+
+def longest_row(x: Float[Tensor, "rows channels length"]) -> int:
+    """How many steps there are up to the last that is not zero in all channels of all rows; 1 at least.
+
+    Behind its end a series is zero in every channel, also in the one that marks the end. All steps count
+    where a network is written down for any rows, as for ONNX.
+    """
+    if torch.compiler.is_exporting():
+        return x.shape[2]
+    there = torch.nonzero((x != 0).any(dim=1).any(dim=0))
+    return int(there[-1]) + 1 if len(there) else 1
+
+
+def pad_steps(steps: Steps, length: int) -> Float[Tensor, "rows padded width"]:
+    """Zeros behind the last step, up to that length."""
+    return functional.pad(steps, (0, 0, 0, length - steps.shape[1]))
 
 
 def summarise(steps: Steps, there: There, summary: Summary) -> Float[Tensor, "rows width"]:

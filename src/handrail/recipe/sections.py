@@ -194,6 +194,7 @@ class DataRecipe(Section):
         "regression",
         "mask",
         "boxes",
+        "bit-sequence",
         "forecast",
         "dynamics",
         "next-token",

@@ -30,6 +30,7 @@ _SHOWN = {
     "regression": ("mase", "nrmse", "r2", "rmse", "mae"),
     "mask": ("dice", "iou", "pixel_accuracy"),
     "boxes": ("map_50", "map_50_95", "recall_50"),
+    "bit-sequence": ("bit_error_rate", "exact_match"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
     "clusters": ("inertia", "silhouette", "stability", "label_information"),
@@ -44,8 +45,8 @@ _SHOWN = {
 }
 _MOST_COLUMNS = 100
 _FIRST = (
-    *("accuracy", "mase", "r2", "dice", "map_50", "nats", "exact_match", "inertia", "recalled"),
-    *("log_likelihood", "reconstruction_error", "map_error", "energy_score"),
+    *("accuracy", "mase", "r2", "dice", "map_50", "bit_error_rate", "nats", "exact_match", "inertia"),
+    *("recalled", "log_likelihood", "reconstruction_error", "map_error", "energy_score"),
 )
 
 

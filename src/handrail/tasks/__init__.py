@@ -13,6 +13,7 @@ from handrail.tasks.alone.generation import GenerationTask
 from handrail.tasks.alone.map import MapTask
 from handrail.tasks.alone.memory import MemoryTask
 from handrail.tasks.alone.reconstruction import ReconstructionTask
+from handrail.tasks.bit_sequence import BitSequenceTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
 from handrail.tasks.dynamics import DynamicsTask
@@ -28,6 +29,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "regression": ValueTask,
     "mask": MaskTask,
     "boxes": BoxTask,
+    "bit-sequence": BitSequenceTask,
     "next-token": NextTokenTask,
     "clusters": ClusterTask,
     "map": MapTask,

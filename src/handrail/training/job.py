@@ -27,6 +27,7 @@ USUAL_LOSS = {
     "regression": "mse",
     "mask": "pixel_cross_entropy_and_dice",
     "boxes": "detection_loss",
+    "bit-sequence": "bit_cross_entropy",
     "next-token": "next_token",
     "sequence": "next_token",
     "clusters": "distance_to_nearest",
@@ -40,7 +41,7 @@ USUAL_LOSS = {
 _PROPER = frozenset(
     (
         *("binary_cross_entropy", "cross_entropy", "kl_divergence", "negative_log_likelihood", "mse"),
-        *("pixel_cross_entropy", "pixel_cross_entropy_and_dice"),
+        *("pixel_cross_entropy", "pixel_cross_entropy_and_dice", "bit_cross_entropy"),
     )
 )
 

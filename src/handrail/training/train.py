@@ -15,6 +15,7 @@ from handrail.data.task import TaskSpec
 from handrail.errors import RecipeError, did_you_mean
 from handrail.learning.rule import Rule, Team
 from handrail.learning.rules.gradient import Gradient
+from handrail.network import model_in
 from handrail.objectives.added import modules_that_add
 from handrail.recipe import Recipe
 from handrail.recipe.idle import idle_for_rule
@@ -149,6 +150,10 @@ def _compile(data: TrainingData, network: nn.Module, *, folder: Path | None, tea
         why = "only the steps of one process that learns by gradient from the beginning are"
         why = "a loss that the model adds is not" if plain else why
         record_choice(Compilation(False, why), note if team.is_first else None)
+        yield
+        return
+    if recipe.training.compile == "auto" and not getattr(model_in(network), "compiles", True):
+        record_choice(Compilation(False, "the model has another number of steps in each batch"), note)
         yield
         return
     device, setup = data.device or torch.device("cpu"), make_setup(data)

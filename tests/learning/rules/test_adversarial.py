@@ -76,7 +76,7 @@ def test_a_critic_tells_apart_by_its_line() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_game_is_that_of_a_plain_loop(name: str) -> None:
     """Both players after six steps, beside a loop in PyTorch alone from the same weights and numbers."""
-    settings = {
+    settings: Any = {
         "optimizer": {"sgd": {"learning_rate": 0.1}},
         "critic_optimizer": {"sgd": {"learning_rate": 0.2}},
     }

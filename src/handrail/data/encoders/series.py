@@ -68,7 +68,9 @@ class SeriesEncoder(ColumnEncoder):
 
     @classmethod
     def fit(cls, column: pl.Series, store: Store | None, settings: Series) -> Self:
-        """Learn the length (auto: of the longest) and the scale of each channel from training rows.
+        """Learn the length and the scale of each channel from training rows.
+
+        The length `auto` is that of the longest, or what the source says that its series may have.
 
         Raises: `RecipeError` for a length where a forecast's history gives it.
         """
@@ -80,7 +82,7 @@ class SeriesEncoder(ColumnEncoder):
                 "seen."
             )
         lengths = store.lengths[places]
-        length = int(lengths.max()) if settings.length == "auto" else settings.length
+        length = max(int(lengths.max()), store.longest) if settings.length == "auto" else settings.length
         statistics = ChannelStatistics(store.channels)
         if isinstance(store, WindowStore):
             statistics = _window_statistics(store, places)
@@ -91,7 +93,8 @@ class SeriesEncoder(ColumnEncoder):
                 present = _mark_present(store.lengths[chunk], length)
                 statistics.add(store.values(chunk, length).transpose(1, 2)[present])
         mean, deviation = statistics.result()
-        marked = len(np.unique(np.minimum(lengths, length))) > 1
+        known = np.append(lengths, store.longest) if store.longest else lengths
+        marked = len(np.unique(np.minimum(known, length))) > 1
         return cls(
             column.name,
             channels=store.channels,

@@ -22,7 +22,10 @@ _SHOWN = 5
 
 
 class SeriesStore:
-    """Series `[channels, length]` in float32, NaN where missing. Lengths may differ, channels may not."""
+    """Series `[channels, length]` in float32, NaN where missing. Lengths may differ, channels may not.
+
+    longest: the most steps that a series of the source may have, where its makers say so, and else 0.
+    """
 
     kind: ClassVar[str] = "series"
 
@@ -32,13 +35,15 @@ class SeriesStore:
         lengths: Int[np.ndarray, " items"],
         channels: int,
         names: Sequence[str],
+        *,
+        longest: int = 0,
     ) -> None:
-        self.flat, self.lengths, self.channels = flat, lengths, channels
+        self.flat, self.lengths, self.channels, self.longest = flat, lengths, channels, longest
         self._names = tuple(names)
         self._starts = np.cumsum(lengths * channels) - lengths * channels
 
     @classmethod
-    def of_arrays(cls, arrays: Sequence[np.ndarray], names: Sequence[str]) -> Self:
+    def of_arrays(cls, arrays: Sequence[np.ndarray], names: Sequence[str], *, longest: int = 0) -> Self:
         """A store of arrays `[channels, length]`, or `[length]` for one channel.
 
         Raises: `DataError` for series that are empty, of other channels than the first, or with numbers that
@@ -54,7 +59,8 @@ class SeriesStore:
         flat = np.concatenate([array.ravel() for array in shaped] or [np.zeros(0)]).astype("<f4")
         flat += 0.0  # no minus zero
         flat[np.isnan(flat)] = np.nan  # one form of NaN, so that equal series have equal hashes
-        return cls(flat, np.array([array.shape[1] for array in shaped], dtype=np.int64), channels, names)
+        lengths = np.array([array.shape[1] for array in shaped], dtype=np.int64)
+        return cls(flat, lengths, channels, names, longest=longest)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -84,7 +90,7 @@ class SeriesStore:
         return np.array([hash_of(self.item(place)) for place in range(len(self))], dtype=np.uint64)
 
     @classmethod
-    def join(cls, stores: "Sequence[SeriesStore]") -> "SeriesStore":
+    def join(cls, stores: Sequence[Self]) -> Self:
         """One behind the other. Raises: `DataError` where they differ in channels."""
         channels = {store.channels for store in stores}
         if len(channels) > 1:
@@ -96,6 +102,7 @@ class SeriesStore:
             np.concatenate([store.lengths for store in stores]),
             stores[0].channels,
             [name for store in stores for name in store._names],
+            longest=max(store.longest for store in stores),
         )
 
 
@@ -112,6 +119,7 @@ class WindowStore:
     """
 
     kind: ClassVar[str] = "series"
+    longest: ClassVar[int] = 0
 
     def __init__(
         self,

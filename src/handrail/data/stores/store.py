@@ -15,7 +15,7 @@ import polars as pl
 class Store(Protocol):
     """Items of one column. What else it offers (pixels, values) is between its kind and that kind's encoder.
 
-    kind: of the column: `image`, `series`, `audio`, `mask`, `boxes`.
+    kind: of the column: `image`, `series`, `audio`, `mask`, `boxes`, `bits`.
     """
 
     kind: ClassVar[str]

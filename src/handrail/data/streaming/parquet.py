@@ -22,7 +22,16 @@ LARGE = 128 * 2**20  # bytes of the table at eight a cell: a fit in memory takes
 BLOCK = 65_536  # rows at once
 _BUFFER = 2**20  # bytes of each column that are read ahead
 _ENDINGS = (".parquet", ".pq")
-_WHOLE = ("mask", "boxes", "forecast", "dynamics", "next-token", "sequence", *LONE_TASKS)  # read into memory
+_WHOLE = (
+    "mask",
+    "boxes",
+    "bit-sequence",
+    "forecast",
+    "dynamics",
+    "next-token",
+    "sequence",
+    *LONE_TASKS,
+)  # read into memory
 
 
 class ParquetRows:

@@ -28,10 +28,11 @@ from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
-_ITEMS = ("mask", "boxes", "next-token", "sequence", *LONE_TASKS)
+_ITEMS = ("mask", "boxes", "bit-sequence", "next-token", "sequence", *LONE_TASKS)
 # Column, title, axis, what the rows are, and whether the values are counts.
 _HISTOGRAMS = {
     "mask": ("dice", "Dice of each image", "Dice", "images", False),
+    "bit-sequence": ("bit_error_rate", "Wrong bits of each answer", "share of wrong bits", "series", False),
     "next-token": ("nats", "Loss of each window", "nats a token", "windows", False),
     "sequence": ("edits", "Edits of each answer", "letters changed", "texts", True),
     "clusters": ("silhouette", "Silhouette of each row", "silhouette", "rows", False),
@@ -48,6 +49,7 @@ _ERRORS = {
     "multi-label": "Largest error",
     "mask": "1 − Dice",
     "boxes": "1 − F1",
+    "bit-sequence": "Share of wrong bits",
     "next-token": "Nats a token",
     "sequence": "Edits a letter",
     "clusters": "Squared distance to the centre",

@@ -131,6 +131,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "multi-label": f"gives the labels {targets}",
         "mask": f"marks {_quote(classes[1:] if len(classes) == 2 else classes)} in images",
         "boxes": f"finds {_quote(classes)} in images",
+        "bit-sequence": f"answers series of bits, {targets}",
         "next-token": f"predicts the next token of {targets}",
         "sequence": f"writes {targets}",
         "clusters": "divides the rows into clusters",

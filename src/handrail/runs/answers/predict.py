@@ -241,6 +241,9 @@ def predict_columns(
         return _masks(pipeline, features, table)
     if task.name == "boxes":
         return _boxes(pipeline, features, table), []
+    if task.name == "bit-sequence":
+        rows = pipeline.encoder.rows(features, table.stores)
+        return pl.DataFrame(pipeline.decoder.columns(pipeline.network, rows)), []
     if task.name == "sequence":
         rows = pipeline.encoder.rows(features, table.stores)
         sequence_task: Any = pipeline.decoder

@@ -32,8 +32,9 @@ def read_toy(source: str, options: ReadOptions) -> Table:
     target = named[toy.target] if isinstance(toy.target, str) else [named[name] for name in toy.target]
     arguments = "".join(f",{key}={value}" for key, value in values.items())
     notes = (f"{TOY}{entry.name}{arguments}",) if values else ()
+    notes = (*notes, *toy.notes)
     stores = {named[name]: store for name, store in toy.stores.items()}
-    return Table(frame, source, notes=notes, target=target or None, stores=stores)
+    return Table(frame, source, notes=notes, target=target or None, stores=stores, parts=toy.parts)
 
 
 def parse_toy(source: str) -> tuple[Component, dict[str, Any]]:

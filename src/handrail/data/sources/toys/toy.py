@@ -25,11 +25,16 @@ class Toy:
 
     Arguments:
         stores: by column, what no cell can hold, such as pictures; the cells are places in the store.
+        parts: of each row, 0 where it may be learned from and 2 where it is for the test; without them, rows
+            are drawn for the test.
+        notes: what has to be said of the rows.
     """
 
     frame: pl.DataFrame
     target: str | list[str]
     stores: Stores = field(default_factory=dict)
+    parts: Int[np.ndarray, " rows"] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def classes_in_turn(rows: int, classes: int, generator: np.random.Generator) -> Int[np.ndarray, " rows"]:
