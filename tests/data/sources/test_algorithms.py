@@ -7,17 +7,25 @@ import pytest
 
 from handrail.data.sources.toys import read_toy
 from handrail.data.stores.bits import BitStore
+from handrail.data.stores.series import SeriesStore
+from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.recipe.reading import ReadOptions
 
 NAMES = ("copy", "repeat_copy", "associative_recall", "priority_sort")
 
 
+def series_of(table: Table, column: str) -> SeriesStore:
+    store = table.stores[column]
+    assert isinstance(store, SeriesStore)
+    return store
+
+
 def rows_of(name: str, **values: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """What is read, and the answer alone, of each row."""
     text = "".join(f",{key}={value}" for key, value in {"rows": 30, "test_rows": 10, **values}.items())
-    stores = read_toy(f"toy:{name}{text}", ReadOptions()).stores
-    given, asked = stores["given"], stores["answer"]
+    table = read_toy(f"toy:{name}{text}", ReadOptions())
+    given, asked = series_of(table, "given"), series_of(table, "answer")
     pairs = []
     for place in range(40):
         answer = asked.item(place)
@@ -65,12 +73,13 @@ def test_priority_sort() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_test_rows_are_the_longer_ones_and_a_note_says_so(name: str) -> None:
     table = read_toy(f"toy:{name},rows=40,test_rows=20", ReadOptions())
-    lengths = table.stores["given"].lengths
+    lengths = series_of(table, "given").lengths
+    assert table.parts is not None
     assert table.parts.tolist() == [0] * 40 + [2] * 20
     if name != "repeat_copy":  # whose length also hangs on the repeats
         assert lengths[:40].max() < lengths[40:].min()
     assert any("the test rows have" in note and "training" in note for note in table.notes)
-    assert table.stores["answer"].longest == lengths.max()
+    assert series_of(table, "answer").longest == lengths.max()
 
 
 @pytest.mark.parametrize("name", NAMES)
