@@ -31,7 +31,10 @@ _WINNER = {
     "even": "No clear winner",
     "unknown": "No comparison",
 }
-_ARTICLE_AN = ("inertia", "accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match")
+_ARTICLE_AN = (
+    *("inertia", "accuracy", "r2", "rmse", "f1", "mae", "iou", "map_50", "map_50_95", "exact_match"),
+    "energy_score",
+)
 
 
 @dataclass(frozen=True)
