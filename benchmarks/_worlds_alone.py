@@ -15,7 +15,7 @@ from handrail.evaluation.outcomes.density import DensityOutcome
 from handrail.evaluation.outcomes.map import MapOutcome, Ways
 from handrail.evaluation.outcomes.memory import MemoryOutcome
 from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
-from handrail.evaluation.outcomes.silhouettes import silhouettes
+from handrail.evaluation.points.silhouettes import silhouettes
 from handrail.learning.kmeans import kmeans
 from handrail.learning.principal_components import lay_plane
 from handrail.learning.rule import Batch, TrainingPlan

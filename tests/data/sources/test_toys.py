@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from handrail.components import Component, available, hints
@@ -63,11 +63,17 @@ def test_any_arguments_in_range_give_a_finite_table_of_the_rows_asked_and_the_sa
     case: tuple[str, dict[str, Any]],
 ) -> None:
     source, chosen = case
-    table, again = read(source), read(source)
+    try:
+        table, again = read(source), read(source)
+    except DataError as error:
+        assume("expected it at most as large" not in str(error))  # a shortest length above the longest
+        raise
     assert all(
         np.isfinite(table.frame[name].to_numpy()).all() for name in table.frame.select(cs.numeric()).columns
     )
     rows = chosen.get("rows", table.frame.height)
+    if table.parts is not None:
+        rows = chosen.get("rows", int((table.parts == 0).sum())) + int((table.parts == 2).sum())
     assert table.frame.height == rows
     assert table.frame.equals(again.frame)
     assert table.target is None or set(targets(table)) < set(table.frame.columns)
@@ -203,9 +209,9 @@ def test_all_mistakes_are_told_at_once_with_ranges_and_nearest_names() -> None:
     [
         (
             "toy:mons",
-            r"there is no generated table 'toy:mons'. Did you mean 'moons'\? Known: and, bars, blobs, .*xor",
+            r"there is no generated table 'toy:mons'. Did you mean 'moons'\? Known: and, .*bars, .*xor",
         ),
-        ("toy:", "there is no generated table 'toy:'. Known: and, bars, blobs"),
+        ("toy:", "there is no generated table 'toy:'. Known: and, associative_recall, bars"),
         ("toy:os.path:join", "there is no generated table 'toy:os'"),
         ("toy:moons?rows=5&noise=0.1", r"found '\?rows=5&noise=0.1', expected ,argument=value"),
         ("toy:xor,seed=1", "unknown argument 'seed'. It has no arguments"),

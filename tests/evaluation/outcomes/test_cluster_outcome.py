@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, s
 
 from handrail.evaluation.bootstrap import difference, measure_with_intervals
 from handrail.evaluation.outcomes.clusters import ClusterOutcome, adjusted_rand
-from handrail.evaluation.outcomes.silhouettes import Silhouettes, silhouettes
+from handrail.evaluation.points.silhouettes import Silhouettes, silhouettes
 
 
 def outcome(rows: int = 200, clusters: int = 3, *, seed: int = 0, labels: bool = True) -> ClusterOutcome:

@@ -6,7 +6,7 @@ from scipy.linalg import sqrtm
 from scipy.stats import mannwhitneyu, norm
 from sklearn.neighbors import NearestNeighbors
 
-from handrail.evaluation.outcomes.sample_quality import (
+from handrail.evaluation.points.sample_quality import (
     copying,
     energy_scores,
     frechet_distance,

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from handrail.evaluation.forms import FEWEST_ROWS, Bounded, Form, Mean, NoInterval, Ratio
 from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome, Statistic
-from handrail.evaluation.outcomes.silhouettes import Silhouettes
+from handrail.evaluation.points.silhouettes import Silhouettes
 from handrail.tools.words import only
 
 _FEWEST_OTHERS = 3

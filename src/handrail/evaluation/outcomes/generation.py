@@ -11,7 +11,7 @@ from handrail.evaluation.forms import Form, Mean, NoInterval, Share
 from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Statistic
 from handrail.evaluation.outcomes.probes import CodeOutcome
-from handrail.evaluation.outcomes.sample_quality import Copying
+from handrail.evaluation.points.sample_quality import Copying
 
 
 @dataclass(frozen=True, eq=False)

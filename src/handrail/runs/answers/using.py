@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from handrail.data.table import Table
+from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.runs.answers.predict import Answers
-
-if TYPE_CHECKING:
-    from handrail.data.table import Table
-    from handrail.pipeline import Pipeline
 
 _LENGTH, _TEMPERATURE = 400, 0.8  # of texts
 

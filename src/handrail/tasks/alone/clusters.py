@@ -16,7 +16,7 @@ from handrail.data.rows import Rows
 from handrail.errors import DataError
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.clusters import ClusterOutcome
-from handrail.evaluation.outcomes.silhouettes import silhouettes
+from handrail.evaluation.points.silhouettes import silhouettes
 from handrail.layers.distances import squared_distances
 from handrail.learning.kmeans import kmeans, nearest
 from handrail.network import model_in

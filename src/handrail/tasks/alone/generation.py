@@ -16,7 +16,7 @@ from handrail.data.part import Part
 from handrail.data.rows import Rows
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.generation import GenerationOutcome, Quality
-from handrail.evaluation.outcomes.sample_quality import (
+from handrail.evaluation.points.sample_quality import (
     Copying,
     copying,
     energy_scores,

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 
 from handrail.components.pictures import Lines, Picture, Points, Tiles
-from handrail.evaluation.outcomes.sample_quality import nearest
+from handrail.evaluation.points.sample_quality import nearest
 from handrail.shapes import ImageShape, InputShape
 from handrail.tasks.alone.points import as_pictures, main_plane
 
