@@ -69,7 +69,7 @@ class SparseAutoencoder(Autoencoder):
         self,
         inputs: Float[Tensor, "rows ..."],
         outputs: Float[Tensor, "rows width"],
-        targets: Float[Tensor, "rows ..."],
+        targets: Tensor,
         codes: Float[Tensor, "rows code"],
     ) -> Float[Tensor, " rows"]:
         """weight·Σⱼ KL(ρ ‖ ρ̂ⱼ), the same for each row of a batch."""
