@@ -1,6 +1,7 @@
 """How likely a row is under what a decoder says of it, by the kind of each of its numbers."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -33,6 +34,8 @@ class Likelihood(nn.Module):
     real: Tensor
     bits: Tensor
     levels: Tensor
+    filled: Tensor
+    flags: Tensor
 
     def __init__(self, inputs: InputShape, kind: Literal["auto", "gaussian", "bernoulli"] = "auto") -> None:
         super().__init__()
@@ -40,17 +43,19 @@ class Likelihood(nn.Module):
         if not isinstance(inputs, TableShape) or kind != "auto":
             bits = tuple(range(self.width)) if kind == "bernoulli" else ()
             inputs = TableShape(self.width, bits=bits)
-        bits, self.choices, self.gaps = inputs.bits, inputs.choices, inputs.gaps
-        levels = [place for places in self.choices for place in places]
-        real = sorted({*range(self.width)} - {*bits, *levels})
-        for name, places in (("real", real), ("bits", bits), ("levels", levels)):
+        levels = [place for places in inputs.choices for place in places]
+        self.sizes = [len(places) for places in inputs.choices]
+        real = sorted({*range(self.width)} - {*inputs.bits, *levels})
+        known = {"real": real, "bits": inputs.bits, "levels": levels}
+        known |= {"filled": [number for number, _ in inputs.gaps], "flags": [flag for _, flag in inputs.gaps]}
+        for name, places in known.items():
             self.register_buffer(name, torch.tensor(places, dtype=torch.int64), persistent=False)
         self.log_spread = nn.Parameter(torch.zeros(len(real)))
 
     @property
     def visible(self) -> str:
         """`gaussian`, `binary`, or `mixed` of several kinds or with gaps."""
-        if self.gaps or sum(len(each) > 0 for each in (self.real, self.bits, self.levels)) > 1:
+        if len(self.flags) or sum(len(each) > 0 for each in (self.real, self.bits, self.levels)) > 1:
             return "mixed"
         return "gaussian" if len(self.real) else "binary" if len(self.bits) else "mixed"
 
@@ -62,14 +67,14 @@ class Likelihood(nn.Module):
         if len(self.bits):
             given, own = self._some(scores, self.bits), self._some(x, self.bits)
             total = total + (given * own - functional.softplus(given)).sum(dim=-1)
-        for places in self._groups(scores):
+        for places in self._groups():
             total = total + (scores[..., places].log_softmax(dim=-1) * x[:, places]).sum(dim=-1)
         return total
 
     def _real(self, scores: Given, x: Float[Tensor, "rows width"]) -> Float[Tensor, "... rows"]:
         log_spread = self._log_spread()
         far = (self._some(x, self.real) - self._some(scores, self.real)) * (-log_spread).exp()
-        if not self.gaps:
+        if not len(self.flags):
             constant = log_spread.sum() + len(self.real) * math.log(2 * math.pi) / 2
             return -far.square().sum(dim=-1) / 2 - constant
         terms = far.square() / 2 + log_spread + math.log(2 * math.pi) / 2
@@ -78,8 +83,7 @@ class Likelihood(nn.Module):
     def _known(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows real"]:
         """1 for real numbers that are there, 0 for those that are missing."""
         missing = torch.zeros_like(x)
-        for number, flag in self.gaps:
-            missing[:, number] = x[:, flag]
+        missing[:, self.filled] = x[:, self.flags]
         return 1 - self._some(missing, self.real)
 
     def _log_spread(self) -> Float[Tensor, " real"]:
@@ -88,15 +92,16 @@ class Likelihood(nn.Module):
     def _some(self, values: Float[Tensor, "... width"], places: Tensor) -> Float[Tensor, "... some"]:
         return values if len(places) == self.width else values[..., places]
 
-    def _groups(self, like: Tensor) -> list[Tensor]:
-        return list(self.levels.to(like.device).split([len(places) for places in self.choices]))
+    def _groups(self) -> Sequence[Tensor]:
+        """The places of the levels of each category."""
+        return self.levels.split(self.sizes)
 
     def mean(self, scores: Given) -> Given:
         """The expected row: of 0 and 1, and of categories, probabilities."""
         rows = scores.clone()
         if len(self.bits):
             rows[..., self.bits] = scores[..., self.bits].sigmoid()
-        for places in self._groups(scores):
+        for places in self._groups():
             rows[..., places] = scores[..., places].softmax(dim=-1)
         return rows
 
@@ -109,7 +114,7 @@ class Likelihood(nn.Module):
         if len(self.bits):
             chance = torch.rand(len(rows), len(self.bits), generator=generator).to(rows)
             rows[:, self.bits] = (chance < rows[:, self.bits]).to(rows)
-        for places in self._groups(scores):
+        for places in self._groups():
             chance = torch.rand(len(rows), 1, generator=generator).to(rows)
             chosen = (rows[:, places].cumsum(dim=1) < chance).sum(dim=1).clamp_max(len(places) - 1)
             rows[:, places] = functional.one_hot(chosen, len(places)).to(rows)

@@ -1,5 +1,6 @@
 """The variational autoencoder: a density of rows by way of codes that are drawn."""
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -198,7 +199,9 @@ class VAE(Codes):
         return self.likelihood.mean(scores) if means else self.likelihood.draw(scores, generator)
 
 
+@functools.lru_cache(maxsize=8)
 def _spread_evenly(draws: int, width: int) -> Float[Tensor, "draws width"]:
     """Normal numbers that are spread more evenly than by chance, always the same."""
-    uniform = torch.quasirandom.SobolEngine(width, scramble=True, seed=0).draw(draws, dtype=torch.float64)
-    return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
+    with torch.inference_mode(False):  # kept for whoever asks next, with slopes or without
+        uniform = torch.quasirandom.SobolEngine(width, scramble=True, seed=0).draw(draws, dtype=torch.float64)
+        return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
