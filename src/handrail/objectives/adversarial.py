@@ -10,9 +10,14 @@ from torch.nn.functional import relu, softplus
 
 Scores = Float[Tensor, "rows 1"]
 
+
+def _cross_entropy(real: Scores, made: Scores) -> Float[Tensor, ""]:
+    return softplus(-real).mean() + softplus(made).mean()
+
+
 CRITIC: dict[str, Callable[[Scores, Scores], Tensor]] = {
-    "minimax": lambda real, made: softplus(-real).mean() + softplus(made).mean(),
-    "non_saturating": lambda real, made: softplus(-real).mean() + softplus(made).mean(),
+    "minimax": _cross_entropy,
+    "non_saturating": _cross_entropy,
     "least_squares": lambda real, made: ((real - 1).square().mean() + made.square().mean()) / 2,
     "hinge": lambda real, made: relu(1 - real).mean() + relu(1 + made).mean(),
     "wasserstein": lambda real, made: made.mean() - real.mean(),
