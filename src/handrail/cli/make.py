@@ -1,14 +1,15 @@
 """The commands that let a network make something: new rows, texts, codes, reconstructions, ways."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from handrail.cli.options import (
     AllowPickle,
+    Arguments,
     AsJson,
+    Out,
     Overwrite,
     Quiet,
     Reading,
@@ -21,10 +22,6 @@ from handrail.cli.options import (
 from handrail.cli.use import print_answers, use_network
 from handrail.errors import HandrailError
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="File for the result; for pictures a folder.")]
-Arguments = Annotated[
-    list[str] | None, typer.Option("--set", "-s", help="Another argument: NAME=VALUE (handrail list use).")
-]
 WITH_ROWS = {
     "encode": "Write the code of each row.",
     "reconstruct": "Write each row as the network gives it back from its code.",

@@ -42,6 +42,11 @@ Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="The network, as -s model=NAME: mlp, or {mlp: {hidden: [64, 32]}}."),
 ]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="File for the result; for pictures a folder.")]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="An argument of the use: NAME=VALUE (handrail list use)."),
+]
 RunOut = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")]
 ReplaceRun = Annotated[bool, typer.Option("--overwrite", help="Replace the run in this folder.")]
 SearchOut = Annotated[

@@ -9,10 +9,12 @@ from typer.core import TyperCommand
 
 from handrail.cli.options import (
     AllowPickle,
+    Arguments,
     AsJson,
     Label,
     Model,
     Moved,
+    Out,
     Overwrite,
     Quiet,
     Reading,
@@ -137,13 +139,8 @@ def use_network(
     run: RunPath,
     name: Annotated[str | None, typer.Argument(help="What to do; by default what there is.")] = None,
     source: Annotated[str | None, typer.Argument(help="Rows, for a use that needs some.")] = None,
-    arguments: Annotated[
-        list[str] | None, typer.Option("--set", "-s", help="An argument of the use: NAME=VALUE.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="File for the result; for pictures a folder."),
-    ] = None,
+    arguments: Arguments = None,
+    out: Out = None,
     overwrite: Overwrite = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
