@@ -72,7 +72,7 @@ def layers_of(model: Any) -> tuple[np.ndarray, ...]:
 
 def plain_ntm(model: Any, x: np.ndarray) -> np.ndarray:
     """Scores of one row, head by head; section 3 of Graves, Wayne & Danihelka 2014."""
-    wide, heads, reads = model.width, model.heads, model.reads
+    wide, heads, reads = model.width, model.head_count, model.reads
     writes, control = heads - reads, Controller(model)
     w_in, b_in, w_out, b_out = layers_of(model)
     memory = np.full((model.locations, wide), 1e-6)

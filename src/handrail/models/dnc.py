@@ -1,38 +1,27 @@
 """The differentiable neural computer: a memory that is allocated, freed, and read in the order of writing."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
-
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from handrail.components import component
 from handrail.components.arguments import Count
-from handrail.components.pictures import Picture
-from handrail.layers.controllers import Controller, Kind
-from handrail.layers.initialisations import initialise
-from handrail.layers.memory_addressing import content_weights, erase_and_add, read
+from handrail.layers.controllers import Kind
+from handrail.layers.memory_addressing import Weights, content_weights, erase_and_add
 from handrail.layers.memory_allocation import (
-    Each,
-    Links,
     allocate,
     follow_links,
     update_links,
     update_precedence,
     update_usage,
 )
-from handrail.layers.memory_pictures import Trace, draw_traces
-from handrail.layers.steps import longest_row, pad_steps
+from handrail.layers.memory_network import MemoryNetwork, State
 from handrail.shapes import SeriesShape, StepShape
-
-State = tuple[Tensor, Tensor, Tensor, Each, Each, Links]
-"Memory, weights of the reads and of the write, usage, precedence and links."
 
 
 @component("model", name="dnc")
-class DNC(nn.Module):
+class DNC(MemoryNetwork):
     """Differentiable neural computer: w = g_w·(g_a·a + (1 − g_a)·c), M(i) ← M(i)·(1 − w(i)·e) + w(i)·v.
 
     The one head that writes goes where its key is (c), or to a location that is free (a): usage u grows where
@@ -50,11 +39,6 @@ class DNC(nn.Module):
     Source: Graves et al. 2016
     """
 
-    compiles: ClassVar[bool] = False
-    usual: ClassVar[dict[str, Any]] = {
-        "gradient": {"optimizer": {"adam": {"learning_rate": 0.003}}, "clip": {"by_norm": {"limit": 1.0}}}
-    }
-
     def __init__(
         self,
         inputs: SeriesShape,
@@ -66,46 +50,35 @@ class DNC(nn.Module):
         width: Count = 16,
         reads: Count = 1,
     ) -> None:
-        super().__init__()
-        self.length, self.locations, self.width, self.reads = outputs.length, locations, width, reads
-        self.controller = Controller(controller, inputs.channels, reads * width, units)
         # Keys, the vector that is written; strengths; e, free gates, g_a and g_w; modes.
-        self.sizes = ((reads + 2) * width, reads + 1, width + reads + 2, 3 * reads)
-        self.interface = nn.Linear(units, sum(self.sizes))
-        self.head = nn.Linear(units + reads * width, outputs.scores)
-        initialise(self.interface, "xavier")
-        initialise(self.head, "xavier")
+        sizes = ((reads + 2) * width, reads + 1, width + reads + 2, 3 * reads)
+        numbers = sum(sizes)
+        super().__init__(
+            inputs, outputs, controller=controller, units=units, reads=reads, width=width, numbers=numbers
+        )
+        self.sizes, self.locations = sizes, locations
         self.others: Tensor
         self.register_buffer("others", 1 - torch.eye(locations), persistent=False)
 
-    def forward(self, x: Float[Tensor, "rows channels length"]) -> Float[Tensor, "rows length scores"]:
-        """Raw scores at each step; zeros behind the end of the longest row of a batch."""
-        return pad_steps(self.head(self._run(x)), self.length)
-
-    def _run(
-        self, x: Float[Tensor, "rows channels length"], trace: Trace | None = None
-    ) -> Float[Tensor, "rows steps states"]:
-        """[h_t, r_t] at each step."""
+    def begin(self, x: Float[Tensor, "rows channels length"]) -> tuple[Float[Tensor, "rows reads"], State]:
         rows = len(x)
-        products = self.controller.outer(x[:, :, : longest_row(x)].permute(2, 0, 1))
         nothing = x.new_zeros(rows, self.locations)
         memory = x.new_zeros(rows, self.locations, self.width)
         weights = x.new_zeros(rows, self.reads, self.locations)
         links = x.new_zeros(rows, self.locations, self.locations)
-        state: State = (memory, weights, nothing, nothing, nothing, links)
         reads = x.new_zeros(rows, self.reads * self.width)
-        carried, found = self.controller.begin(rows), []
-        for product in products.unbind(0):
-            hidden, carried = self.controller.step(product, reads, carried)
-            state = self._turn(hidden, state)
-            reads = read(state[0], state[1]).flatten(1)
-            found += [hidden, reads]
-            if trace is not None:
-                trace.add(state[1], state[2].unsqueeze(1))
-        return torch.cat(found, dim=1).view(rows, len(products), self.head.in_features)
+        return reads, (memory, weights, nothing, nothing, nothing, links)
 
-    def _turn(self, hidden: Float[Tensor, "rows units"], state: State) -> State:
-        """Write, note the order, then place the heads that read."""
+    def heads(self, state: State) -> tuple[Weights, Float[Tensor, "rows writing locations"]]:
+        _, weights, written, *_ = state
+        return weights, written.unsqueeze(1)
+
+    def turn(self, hidden: Float[Tensor, "rows units"], state: State) -> State:
+        """Write, note the order, then place the heads that read.
+
+        Arguments:
+            state: memory, weights of the reads and of the write, usage, precedence and links.
+        """
         memory, weights, written, usage, precedence, links = state
         vectors, strengths, gates, modes = self.interface(hidden).split(self.sizes, dim=1)
         vectors = vectors.view(len(hidden), -1, self.width)
@@ -122,10 +95,3 @@ class DNC(nn.Module):
         precedence = update_precedence(precedence, written)
         content = content_weights(keys[:, 1:], strengths[:, 1:], memory)
         return memory, follow_links(links, weights, content, modes), written, usage, precedence, links
-
-    @torch.no_grad()
-    def activity(self, x: Float[Tensor, "rows channels length"]) -> Sequence[Picture]:
-        """Where the heads read and wrote in the memory while the first row was read."""
-        trace = Trace()
-        self._run(x[:1], trace)
-        return draw_traces(trace)
