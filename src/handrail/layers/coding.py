@@ -89,8 +89,7 @@ def coding_layers(
         for before, after in pairwise([_first(inputs), *channels]):
             layers += [convolution(before, after, _KERNEL, 2, 1), build("activation", activation, after)]
         width = _count(channels[-1], sizes[-1])
-    steps = [nn.Linear(before, units) for before, units in pairwise([width, *hidden, outputs])]
-    return nn.Sequential(*layers, nn.Flatten(), *dense_layers(steps, hidden, activation, dropout))
+    return nn.Sequential(*layers, nn.Flatten(), *dense_layers([width, *hidden, outputs], activation, dropout))
 
 
 def decoding_layers(
@@ -106,9 +105,7 @@ def decoding_layers(
     """From codes `[rows, code]` to flat rows `[rows, width]`, as `coding_layers` in reverse."""
     sizes = halved_sizes(inputs, channels, where) if channels else []
     width = _count(channels[-1], sizes[-1]) if channels else numbers_in(inputs)
-    back = list(reversed(hidden))
-    steps = [nn.Linear(before, units) for before, units in pairwise([code, *back, width])]
-    layers = dense_layers(steps, back, activation, dropout)
+    layers = dense_layers([code, *reversed(hidden), width], activation, dropout)
     if not channels:
         return nn.Sequential(*layers)
     layers += [build("activation", activation, width), nn.Unflatten(1, (channels[-1], *sizes[-1]))]
@@ -120,7 +117,13 @@ def decoding_layers(
     return nn.Sequential(*layers[:-1], nn.Flatten())
 
 
-def dense_layers(
+def dense_layers(widths: Sequence[int], activation: Any, dropout: float = 0.0) -> list[nn.Module]:
+    """Dense layers from each width to the next, with activations and, perhaps, dropout between them."""
+    steps = [nn.Linear(before, units) for before, units in pairwise(widths)]
+    return activated(steps, widths[1:-1], activation, dropout)
+
+
+def activated(
     steps: Sequence[nn.Module], hidden: Sequence[int], activation: Any, dropout: float
 ) -> list[nn.Module]:
     """Weights, each but the last followed by its activation and, perhaps, dropout."""

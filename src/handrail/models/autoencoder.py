@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Activation, Count, Initialisation, Rate
 from handrail.errors import RecipeError
-from handrail.layers.coding import Codes, coding_layers, decoding_layers, dense_layers
+from handrail.layers.coding import Codes, activated, coding_layers, decoding_layers
 from handrail.layers.initialisations import initialise
 from handrail.layers.transposed import TransposedLinear
 from handrail.recipe.alone import Alone
@@ -73,7 +73,7 @@ class Autoencoder(Codes):
         if tied:
             steps = [layer for layer in self.encoder if isinstance(layer, nn.Linear)]
             back = [TransposedLinear(step) for step in reversed(steps)]
-            self.decoder = nn.Sequential(*dense_layers(back, hidden[::-1], activation, dropout))
+            self.decoder = nn.Sequential(*activated(back, hidden[::-1], activation, dropout))
         else:
             self.decoder = decoding_layers(inputs, self.code, **how)
         initialise(self, initialisation)

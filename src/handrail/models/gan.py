@@ -12,6 +12,7 @@ from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.errors import RecipeError
 from handrail.layers.adversaries import Adversaries
+from handrail.layers.coding import dense_layers
 from handrail.layers.initialisations import initialise
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
@@ -110,16 +111,9 @@ class WithinRange(nn.Module):
 
 
 def _dense(width: int, latent: int, hidden: list[int]) -> tuple[nn.Module, nn.Module]:
-    made = [latent, *hidden, width]
-    told = [width, *hidden[::-1], 1]
-    return _layers(made, slope=0.0), nn.Sequential(nn.Flatten(), *_layers(told, slope=_SLOPE))
-
-
-def _layers(widths: list[int], *, slope: float) -> nn.Sequential:
-    steps: list[nn.Module] = []
-    for before, units in pairwise(widths):
-        steps += [nn.Linear(before, units), nn.LeakyReLU(slope) if slope else nn.ReLU()]
-    return nn.Sequential(*steps[:-1])
+    made = dense_layers([latent, *hidden, width], "relu")
+    told = dense_layers([width, *hidden[::-1], 1], {"leaky_relu": {"negative_slope": _SLOPE}})
+    return nn.Sequential(*made), nn.Sequential(nn.Flatten(), *told)
 
 
 def _pictures(shape: ImageShape, latent: int, maps: int) -> tuple[nn.Module, nn.Module]:

@@ -1,7 +1,6 @@
 """The normalising flow RealNVP: an exact density, by a map from rows to normal numbers that can be undone."""
 
 import math
-from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -34,12 +33,13 @@ class Coupling(nn.Module):
         super().__init__()
         self.register_buffer("mask", mask)
         width = len(mask)
-        sizes = [width, *hidden, 2 * width]
-        steps = [nn.Linear(before, after) for before, after in pairwise(sizes)]
+        layers = dense_layers([width, *hidden, 2 * width], activation)
+        last = layers[-1]
+        assert isinstance(last, nn.Linear)
         with torch.no_grad():
-            steps[-1].weight.mul_(_BEGINNING)
-            steps[-1].bias.zero_()
-        self.network = nn.Sequential(*dense_layers(steps, hidden, activation, 0.0))
+            last.weight.mul_(_BEGINNING)
+            last.bias.zero_()
+        self.network = nn.Sequential(*layers)
         self.size = nn.Parameter(torch.ones(width))
 
     def _moves(self, x: Rows) -> tuple[Rows, Rows]:
