@@ -12,6 +12,7 @@ from handrail.data.task import TaskSpec
 from handrail.models.boltzmann import BoltzmannMachine
 from handrail.models.conv_rbm import ConvRBM
 from handrail.models.rbm import RBM
+from handrail.models.vae import VAE
 from handrail.shapes import ImageShape, NoTarget
 from handrail.tasks.alone.density import DensityTask
 from handrail.tasks.task import Answered
@@ -32,19 +33,23 @@ def test_rows_stand_beside_their_reconstructions_from_the_best_to_the_worst(kind
     model = kind(SHAPE, NoTarget("density"))
     with torch.no_grad():
         model.weights.normal_(std=0.5)
-    shown, drawn = pictures_of(model)
+    (shown,) = pictures_of(model)
     assert isinstance(shown, Tiles)
-    assert (drawn.title, drawn.pictures.shape) == ("New rows", (48, 5, 6))
     assert shown.headings == ("row", "network") * 3
     pairs = shown.pictures.reshape(6, 2, 5, 6)
     given = model.visible_given(model.hidden_given(torch.from_numpy(pairs[:, 0]).flatten(1)))
     np.testing.assert_allclose(pairs[:, 1].reshape(6, 30), given.detach(), atol=1e-6)
     errors = np.square(pairs[:, 0] - pairs[:, 1]).mean(axis=(1, 2))
     assert (np.diff(errors) > 0).all()
-    single, _ = pictures_of(model, ROWS[:1])
+    (single,) = pictures_of(model, ROWS[:1])
     assert (single.pictures.shape, single.headings) == ((2, 5, 6), ("row", "network"))
 
 
-def test_a_machine_without_reconstructions_shows_what_it_draws_alone() -> None:
-    (drawn,) = pictures_of(BoltzmannMachine(30, NoTarget("density")))
-    assert drawn.title == "New rows"
+def test_a_machine_without_reconstructions_shows_none() -> None:
+    assert pictures_of(BoltzmannMachine(30, NoTarget("density"))) == []
+
+
+def test_a_network_that_draws_at_once_shows_new_rows() -> None:
+    torch.manual_seed(0)
+    *_, drawn = pictures_of(VAE(SHAPE, NoTarget("density")))
+    assert (drawn.title, drawn.pictures.shape) == ("New rows", (48, 5, 6))

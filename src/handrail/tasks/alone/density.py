@@ -39,7 +39,7 @@ _BASELINES: dict[str, dict[str, Fitted]] = {
     "binary": {"independent columns": independent_bernoulli, "Chow–Liu tree": chow_liu},
     "gaussian": {"independent columns": independent_gaussian, "Gaussian": full_gaussian},
 }
-_DRAWN, _STEPS = 48, 1000  # rows that are shown, and steps of the chains that draw them, where there are any
+_DRAWN = 48  # rows that are shown
 
 
 class DensityTask(CodeTask):
@@ -153,7 +153,8 @@ class DensityTask(CodeTask):
             shown += reconstruction_pictures(torch.stack([points, given], dim=1)[chosen], self.shape)
         if "interpolate" in uses:
             shown.append(code_map(network, points, answered.part, self.spec.label))
-        if "generate" in uses and isinstance(self.shape, ImageShape):
+        by_chains = isinstance(model_in(network), EnergyModel)  # which take longer than a report should
+        if "generate" in uses and isinstance(self.shape, ImageShape) and not by_chains:
             shown.append(self._drawn(network))
         return shown
 
@@ -161,7 +162,7 @@ class DensityTask(CodeTask):
     def _drawn(self, network: nn.Module) -> Tiles:
         model: Any = model_in(network).eval()
         generator = torch.Generator().manual_seed(0)
-        drawn = model.generate(_DRAWN, steps=_STEPS, means=True, generator=generator).cpu()
+        drawn = model.generate(_DRAWN, means=True, generator=generator).cpu()
         note = "Drawn from the model; the last draw, of each pixel, is left out for what it is drawn from."
         return Tiles("New rows", as_pictures(drawn, self.shape), note=note)
 
