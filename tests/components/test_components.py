@@ -479,3 +479,10 @@ def test_help_imports_no_torch() -> None:
             app(["--help"])
     """
     assert "torch" not in _modules_after(code)
+
+
+@pytest.mark.parametrize("key", [1, 2.5, None, True])
+def test_a_key_that_is_no_word_is_an_unknown_argument(key: object):
+    """YAML has numbers, dates and nothing as keys, too."""
+    with pytest.raises(RecipeError, match=rf"learning\.gradient\.{key}: unknown argument\."):
+        resolve("rule", {"gradient": {key: 2}}, "learning")

@@ -60,7 +60,7 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
     filled = context_arguments(entry).items()
     if any(argument != name and argument in context for argument, name in filled):
         problems.append(f"{path}: expected the arguments {', '.join(context)} first and in this order.")
-    unknown = [key for key in given if key not in known]
+    unknown = [str(key) for key in given if key not in known]  # YAML has numbers and dates as keys, too
     problems.extend(f"{path}.{key}: unknown argument.{_hint(entry, given, key, path)}" for key in unknown)
     values: dict[str, Any] = {}
     for key, parameter in known.items():
