@@ -355,7 +355,7 @@ def _around(draw: Any, text: str, end: str, settings: dict[str, Any], how: dict[
     if above == "header" and "names" not in how:
         settings["data.read.header"] = 3
         return title + text
-    if above == "comment":
+    if above == "comment" and not any(line.startswith("#") for line in text.splitlines()):
         settings["data.read.comment"] = "#"
         return f"# made, by; a program{end}#{end}{text}# the end{end}"
     if above == "blank":
