@@ -119,9 +119,8 @@ def test_a_turing_machine_copies_series_twice_as_long_where_an_lstm_of_its_size_
     lstm = fit(tmp_path / "lstm", source, **changes, model={"lstm": {"width": 52}}, **{"training.epochs": 6})
     sizes = [run.summary["training"]["parameters"] for run in (machine, lstm)]
     assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
-    wrong = [run.test()["metrics"]["bit_error_rate"]["value"] for run in (machine, lstm)]
-    assert wrong[0] < 0.01
-    assert wrong[1] > 0.1
+    assert machine.test()["metrics"]["bit_error_rate"]["value"] < 0.01
+    assert lstm.test(again=True)["metrics"]["bit_error_rate"]["value"] > 0.1  # the same test rows
 
 
 @pytest.mark.slow
