@@ -2,16 +2,13 @@
 
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handrail.components import component
+from handrail.components import build, component
 from handrail.components.arguments import Activation, Count, Fraction, Initialisation, NonNegative, Rate
 from handrail.models.autoencoder import Autoencoder
 from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
-
-_LEAST = 1e-6  # of a mean: a unit that is never on would cost without bound
 
 
 @component("model")
@@ -63,7 +60,7 @@ class SparseAutoencoder(Autoencoder):
             initialisation=initialisation,
         )
         self.encoder.append(nn.Sigmoid())
-        self.sparsity, self.weight = sparsity, weight
+        self.penalty = build("penalty", {"sparsity_kl": {"strength": weight, "rate": sparsity}})
 
     def added_loss(
         self,
@@ -73,6 +70,4 @@ class SparseAutoencoder(Autoencoder):
         codes: Float[Tensor, "rows code"],
     ) -> Float[Tensor, " rows"]:
         """weight·Σⱼ KL(ρ ‖ ρ̂ⱼ), the same for each row of a batch."""
-        rho, mean = self.sparsity, codes.mean(dim=0).clamp(_LEAST, 1 - _LEAST)
-        off = (1 - rho) * torch.log((1 - rho) / (1 - mean))
-        return (self.weight * (rho * torch.log(rho / mean) + off).sum()).expand(len(codes))
+        return self.penalty(self, [codes]).expand(len(codes))
