@@ -32,7 +32,7 @@ many times as long the plain loop takes: below 1 it is the faster one.
 
 def plain(model: NTM, x: Tensor) -> Tensor:
     """Section 3 of Graves, Wayne & Danihelka 2014, a head at a time."""
-    wide, heads, reads, rows = model.width, model.heads, model.reads, len(x)
+    wide, heads, reads, rows = model.width, model.head_count, model.reads, len(x)
     writes, control = heads - reads, model.controller
     memory = torch.full((rows, model.locations, wide), 1e-6)
     weights = [torch.softmax(each, dim=0).expand(rows, -1) for each in model.first_weights]
