@@ -47,6 +47,7 @@ LARGE = 3_000_000  # parameters: sixty steps of such a network are no quick test
 OUTPUTS = {"binary": 1, "multi-class": 3, "multi-label": 3, "regression": 2}
 # Too plain for anybody to have found first.
 NO_SOURCE = {("activation", "linear"), ("schedule", "constant"), ("layer", "flatten"), ("layer", "repeat")}
+BY_FACTORS = {"factor_pairs"}  # rules that learn from what varies from row to row
 NO_GRADIENT = {"heaviside"}  # says so in its docstring; the rule `gradient` refuses it
 LOGICAL = {"truth_table"}  # rules whose inputs have two values each, and equal answers to equal inputs
 
@@ -602,7 +603,10 @@ def rule_on_batches(entry: Component, task: str) -> tuple[nn.Module, Rule, list[
         codes = torch.randint(1, 13, (4 * ROWS, 10), generator=generator(5))
         rows = Batch(codes[:, :-1], codes[:, 1:])
     elif alone is not None:
-        rows = Batch((inputs > 0).float() if alone.unit else inputs, torch.zeros(4 * ROWS, dtype=torch.int64))
+        nothing = torch.zeros(4 * ROWS, dtype=torch.int64)
+        one_factor = 1 + torch.arange(4 * ROWS).unsqueeze(1) % 3
+        told = one_factor if entry.name in BY_FACTORS else nothing
+        rows = Batch((inputs > 0).float() if alone.unit is True else inputs, told)
     elif entry.name in LOGICAL:
         numbers = torch.arange(2 * ROWS).repeat(2)
         bits = (numbers.unsqueeze(1) >> torch.arange(INPUTS)) & 1

@@ -95,3 +95,16 @@ def test_convolutions_halve_and_double(name: str, shape):
         network(name, shape, channels=[2, 2, 2, 2])
     with pytest.raises(RecipeError, match=rf"model.{name}.tied: ties dense layers alone"):
         network(name, shape, channels=[2], tied=True)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "vae", "deconvolutional_network"])
+def test_pictures_go_through_convolutions_and_all_uses(name: str, tmp_path):
+    """Codes, reconstructions and ways between rows of pictures, also where a label judges the codes."""
+    settings = {"maps": [3], "kernel": 3} if name == "deconvolutional_network" else {"channels": [3, 4]}
+    changes = {"model": {name: settings}, "training.epochs": 1, "evaluation.resamples": 100}
+    run = handrail.fit("toy:shapes,rows=120,side=8", changes=changes, out=tmp_path / "run")
+    assert run.summary["metrics"]["linear_probe"]["value"] > 0
+    rows = "toy:shapes,rows=3,side=8,seed=1"
+    assert len(run.encode(rows).frame) == 3
+    assert np.shape(run.reconstruct(rows).maps[0])[:2] == (8, 8)
+    assert len(run.interpolate(rows, between=2).maps) == 8

@@ -93,12 +93,19 @@ PICTURES = {
         "model": {"capsule_net": {"maps": 4, "types": 2, "primary": 4, "dims": 4, "decoder": [8]}},
         "training.epochs": 4,
     },
+    "maps that are looked for": {
+        "model": {"deconvolutional_network": {"maps": [4], "kernel": 3}},
+        "training.epochs": 4,
+    },
     "stochastic pooling": {
         "model": {"cnn": {"widths": [3], "convolutions": 1, "pooling": "stochastic"}},
         "training.epochs": 4,
     },
 }
 SOURCES = dict.fromkeys(PICTURES, "toy:shapes,rows=900,side=8")
+# On pictures whose factors are known.
+FACTORS = {"pairs": {"model": {"inverse_graphics": {"hidden": [16]}}, "training.epochs": 4}}
+SOURCES |= dict.fromkeys(FACTORS, "toy:sprites,levels=5")
 # On series of bits, whose test rows the source names.
 MEMORY = {
     "a network with a memory": {
@@ -110,7 +117,7 @@ SOURCES |= dict.fromkeys(
     MEMORY, "toy:copy,rows=200,test_rows=20,bits=3,longest=4,test_shortest=5,test_longest=6"
 )
 QUICK = [rule for rule in RULES if rule == "contrastive_divergence" or rule not in ALONE]
-RULES |= PICTURES | MEMORY
+RULES |= PICTURES | MEMORY | FACTORS
 COMMON = {
     "training.patience": None,
     "training.checkpoint_seconds": 0.0,

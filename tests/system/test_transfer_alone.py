@@ -36,6 +36,11 @@ BEGUN: dict[str, tuple[Any, dict[str, Any], Any]] = {
             "average": 1 - STILL,
         },
     ),
+    "factor_pairs": (
+        {"inverse_graphics": {"code": 2, "hidden": [4]}},
+        {"data.factors": ["c5"]},
+        {"optimizer": {"sgd": {"learning_rate": STILL}}},
+    ),
     "gradient": (
         {"autoencoder": {"code": 2, "hidden": [4]}},
         {},
@@ -90,7 +95,11 @@ def test_what_learns_in_steps_begins_with_the_weights_of_a_run(
     if pictures and rule == "boltzmann_learning":
         model = {"boltzmann": {"hidden": 0}}
     source = bare_pictures(tmp_path / "pictures", ()) if pictures else bits()
-    changes: dict[str, Any] = {"model": model, **({"data.images.size": 4} if pictures else settings)}
+    of_pictures = {
+        "data.images.size": 4,
+        **({"data.factors": ["name_2"]} if "data.factors" in settings else {}),
+    }
+    changes: dict[str, Any] = {"model": model, **(of_pictures if pictures else settings)}
     first = run_of(source, tmp_path / "first", **changes)
     assert first.summary["training"]["transfer"] is None
     start = {"transfer.start": first.path, "learning": {rule: still}}

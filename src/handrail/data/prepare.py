@@ -108,7 +108,8 @@ def _draw(recipe: DataRecipe, cache_in: Path | None) -> Drawn:
 def _content(recipe: DataRecipe, drawn: Drawn) -> Content:
     """The rows of the three parts by what stands in the columns that tell them apart."""
     frame, stores = drawn.train.frame, drawn.table.stores
-    frame = without(frame, [] if drawn.label is None else [drawn.label])  # it may not change what is learned
+    judging = [*drawn.factors, *([] if drawn.label is None else [drawn.label])]
+    frame = without(frame, judging)  # which columns judge may not change what is learned
     columns = columns_that_count(frame, recipe, drawn.targets, rows=drawn.train.total, stored=stores)
     whole = len(columns) == drawn.train.frame.width
     parts = drawn.by_code.values()

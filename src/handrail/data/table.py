@@ -35,6 +35,7 @@ class Table:
         stores: by column, what no cell can hold (images, series); the cells are places in the store.
         parts: the part that the source itself gives each row (0 train, 1 validation, 2 test, 4 each of them).
         target: the column or columns that are meant, where the user names none.
+        factors: the columns that say what varies from row to row.
         name_parts: the columns that are made of the names of files.
         moments: of a series or a table of windows, a hash of each test row of the table that they were taken
             from.
@@ -55,6 +56,7 @@ class Table:
     stores: Stores = field(default_factory=dict, repr=False)
     parts: np.ndarray | None = field(default=None, repr=False)
     target: str | list[str] | None = None
+    factors: tuple[str, ...] = ()
     name_parts: tuple[str, ...] = ()
     moments: np.ndarray | None = field(default=None, repr=False)
     unusable: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """What is asked of the target: classes or values, one or several, and its way to numbers and back."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from handrail.data.targets.spellings import read_spellings
 from handrail.errors import DataError
 from handrail.recipe.alone import LONE_TASKS
 from handrail.tools.moved import forward
+from handrail.tools.words import list_some
 
 if TYPE_CHECKING:  # mistakes in tables are told before torch is imported
     from torch import Tensor
@@ -45,7 +46,8 @@ class TaskSpec(BaseModel):
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
     in runs of earlier versions, whose answers are the classes as text. label: where no target is learned, the
-    column that no rule sees and that helps to judge. free_run: whether a forecast goes on from its own
+    column that no rule sees and that helps to judge. factors: there, the columns that say what varies from
+    row to row. free_run: whether a forecast goes on from its own
     answers, one step after the other. as_written: whether labels that differ
     in case, white space or a final dot are different classes. ignored: values of masks that are no class, and
     count nowhere.
@@ -59,6 +61,7 @@ class TaskSpec(BaseModel):
     values: tuple[Value, ...] = ()
     ignored: tuple[str, ...] = ()
     label: str | None = None
+    factors: tuple[str, ...] = ()
     why: str = ""
     horizon: int = 0
     season: int = 0
@@ -66,10 +69,14 @@ class TaskSpec(BaseModel):
     as_written: bool = False
 
     @classmethod
-    def alone(cls, name: str, label: str | None) -> "TaskSpec":
+    def alone(cls, name: str, label: str | None, factors: Sequence[str] = ()) -> "TaskSpec":
         """The task of a model that learns without a target."""
         why = "learned without a target" + ("" if label is None else f"; '{label}' is the label")
-        return cls(name=name, targets=(), label=label, why=why)  # pyright: ignore[reportArgumentType]
+        known: Any = {"name": name, "label": label, "factors": tuple(factors)}
+        if factors:
+            names = list_some((f"'{each}'" for each in factors), last=" and ")
+            why += f"; {names} {'say' if len(factors) > 1 else 'says'} what varies"
+        return cls(targets=(), why=why, **known)
 
     @property
     def is_forecast(self) -> bool:
@@ -83,8 +90,9 @@ class TaskSpec(BaseModel):
 
     @property
     def set_aside(self) -> tuple[str, ...]:
-        """The columns that are no inputs: the targets, or the label."""
-        return self.targets if self.label is None else (*self.targets, self.label)
+        """The columns that are no inputs: the targets, or the label and the factors."""
+        own = () if self.label is None else (self.label,)
+        return tuple(dict.fromkeys((*self.targets, *own, *self.factors)))
 
     @property
     def outputs(self) -> int:
@@ -119,7 +127,8 @@ class TaskSpec(BaseModel):
     def encode(self, frame: pl.DataFrame, *, row_name: Callable[[int], str] | None = None) -> "Tensor":
         """The target columns as numbers: codes `[rows]` (Int64) for classes, places in the store for masks
         and boxes, else `[rows, outputs]` (Float32 for labels; Float64 for values, so that the truth is the
-        data's own). What texts and items hold is read by the task in `tasks`.
+        data's own). What texts and items hold is read by the task in `tasks`. Where factors are known, codes
+        `[rows, factors]` (Int64) of their values in these rows, from 1; 0 where there is none.
 
         Arguments:
             frame: rows with the target columns.
@@ -133,6 +142,9 @@ class TaskSpec(BaseModel):
         name_of = row_name or (lambda row: f"data row {row + 1}")
         if self.name in STORED_TASKS:
             return torch.from_numpy(frame[self.targets[0]].to_numpy().copy())
+        if self.factors:
+            codes = [as_labels(frame[name]).rank("dense").fill_null(0).to_numpy() for name in self.factors]
+            return torch.from_numpy(np.stack(codes, axis=1).astype(np.int64))
         if self.name in (*TEXT_TASKS, *LONE_TASKS):
             return torch.zeros(len(frame), dtype=torch.int64)
         if self.is_classification:

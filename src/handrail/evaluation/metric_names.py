@@ -67,6 +67,8 @@ DESCRIPTIONS: dict[str, str] = {
     "(5,000 at most).",
     "neighbour_probe": "Accuracy of the commonest label of the five nearest codes of training rows (of 5,000 "
     "at most).",
+    "mutual_information_gap": "How much more of a factor one number of the code tells than any other does, "
+    "over all there is to tell (MIG); mean over factors, 0 to 1.",
     "reconstruction_error": "Mean squared error of a row that is given back from its code, in encoded units.",
     "explained_variance": "Share of the variance about the mean training row that reconstructions keep.",
     "bleu": "Corpus BLEU-4: geometric mean of n-gram precisions with a brevity penalty, 0 to 1.",
@@ -91,9 +93,12 @@ _BY_TASK = {
         *("linear_probe", "neighbour_probe"),
     ),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
-    "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
+    "density": ("log_likelihood", "linear_probe", "neighbour_probe", "mutual_information_gap"),
     "generation": ("energy_score", "sample_precision", "sample_recall", "frechet_distance", "copying"),
-    "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
+    "reconstruction": (
+        *("reconstruction_error", "explained_variance"),
+        *("linear_probe", "neighbour_probe", "mutual_information_gap"),
+    ),
 }
 
 

@@ -71,7 +71,7 @@ def coding_layers(
     dropout: float = 0.0,
     where: str,
 ) -> nn.Sequential:
-    """From rows `[rows, …]` to numbers `[rows, outputs]`: convolutions that halve, then dense layers.
+    """From rows, flat or not, to numbers `[rows, outputs]`: convolutions that halve, then dense layers.
 
     Arguments:
         channels: of each convolution; none for dense layers alone.
@@ -86,6 +86,7 @@ def coding_layers(
     if channels:
         sizes = halved_sizes(inputs, channels, where)
         convolution, _ = _CONVOLUTION[len(sizes[0])]
+        layers += [nn.Flatten(), nn.Unflatten(1, tuple(inputs))]  # rows may come flat
         for before, after in pairwise([_first(inputs), *channels]):
             layers += [convolution(before, after, _KERNEL, 2, 1), build("activation", activation, after)]
         width = _count(channels[-1], sizes[-1])

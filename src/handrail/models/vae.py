@@ -11,6 +11,7 @@ from torch import Tensor
 
 from handrail.components import component
 from handrail.components.arguments import Activation, Count, Initialisation, NonNegative
+from handrail.components.pictures import Tiles
 from handrail.layers.coding import Codes, coding_layers, decoding_layers
 from handrail.layers.initialisations import initialise
 from handrail.layers.likelihoods import Likelihood
@@ -21,12 +22,14 @@ _USUAL_CODE = 16  # numbers, at most
 _LOG_SPREAD = 8.0  # of a code, at most, either way
 _FOLLOWED = 4  # draws by which validation follows the training
 _AT_ONCE = 1 << 22  # numbers that are decoded at once
+_WALKS, _STEPS, _REACH = 8, 9, 2.0  # numbers of the code that are shown, and their values
 
 OfRows = Float[Tensor, "rows code"]
 Draws = Float[Tensor, "draws rows code"]
 
 
-def _between_0_and_1(arguments: Mapping[str, Any]) -> bool:
+def takes_unit_values(arguments: Mapping[str, Any]) -> bool:
+    """Whether the arguments say that numbers lie between 0 and 1."""
     return arguments["likelihood"] == "bernoulli"
 
 
@@ -67,8 +70,9 @@ class VAE(Codes):
     """
 
     alone: ClassVar[Alone] = Alone(
-        "density", epochs=200, patience=20, unit=_between_0_and_1, real="model.vae.likelihood=gaussian"
+        "density", epochs=200, patience=20, unit=takes_unit_values, real="model.vae.likelihood=gaussian"
     )
+    name: ClassVar[str] = "vae"
     rules: ClassVar[tuple[str, ...]] = ("gradient",)
     settled: Tensor
 
@@ -93,7 +97,7 @@ class VAE(Codes):
         width = numbers_in(inputs)
         self.code = max(1, min(_USUAL_CODE, width // 4)) if code is None else code
         how: Any = {"channels": channels, "hidden": hidden, "activation": activation}
-        how["where"] = "model.vae.channels"
+        how["where"] = f"model.{self.name}.channels"
         self.encoder = coding_layers(inputs, 2 * self.code, **how)
         self.decoder = decoding_layers(inputs, self.code, **how)
         self.likelihood = Likelihood(inputs, likelihood)
@@ -184,6 +188,21 @@ class VAE(Codes):
     def decode(self, code: Float[Tensor, "rows code"]) -> Float[Tensor, "rows width"]:
         """The expected row of each code, flat, in encoded units."""
         return self.likelihood.mean(self.decoder(code))
+
+    @torch.no_grad()
+    def activity(self, x: Float[Tensor, "rows ..."]) -> list[Tiles]:
+        """The first row where one number of its code is changed; of pictures alone."""
+        if x.ndim != 4:
+            return []
+        shown = min(self.code, _WALKS)
+        steps = torch.linspace(-_REACH, _REACH, _STEPS, device=x.device, dtype=x.dtype)
+        codes = self.encode(x[:1]).repeat(shown, _STEPS, 1)  # [numbers, steps, code]
+        for number in range(shown):
+            codes[number, :, number] = steps
+        pictures = self.decode(codes.flatten(0, 1)).unflatten(1, tuple(x.shape[1:])).mean(dim=1)
+        which = f"The first {shown} of {self.code}" if shown < self.code else f"All {shown}"
+        note = f"{which} numbers of the code of one row, a line each, from −{_REACH:g} to {_REACH:g}."
+        return [Tiles("What one number of the code changes", pictures.cpu().numpy(), note, _STEPS)]
 
     def generate(
         self, rows: int, *, steps: int = 0, means: bool = False, generator: torch.Generator

@@ -146,6 +146,9 @@ def idle_alone(recipe: Any) -> Iterator[str]:
         if data.label is not None:
             reason = "has no effect where a target is learned"
             yield f"data.label: {reason}; name what is to be predicted as data.target."
+        if data.factors:
+            reason = "have no effect where a target is learned"
+            yield f"data.factors: {reason}; leave them out, or name what is to be predicted as data.target."
         return
     if data.task not in ("auto", task):
         yield (

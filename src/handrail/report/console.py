@@ -39,9 +39,12 @@ _SHOWN = {
         *("linear_probe", "neighbour_probe"),
     ),
     "memory": ("recalled", "unit_accuracy", "false_recall"),
-    "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
+    "density": ("log_likelihood", "linear_probe", "neighbour_probe", "mutual_information_gap"),
     "generation": ("energy_score", "sample_precision", "sample_recall", "frechet_distance", "copying"),
-    "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
+    "reconstruction": (
+        *("reconstruction_error", "explained_variance"),
+        *("linear_probe", "neighbour_probe", "mutual_information_gap"),
+    ),
 }
 _MOST_COLUMNS = 100
 _FIRST = (

@@ -60,7 +60,7 @@ class Drawn:
         missing: how many rows have no target, but for the sealed part: what a fit says must not depend on it.
         gaps: in how many of these rows each target is missing, and the words that stand there.
         notes: what is to be said about the division.
-        label: of rows that are learned without a target, the column that helps to judge.
+        label, factors: of rows that are learned without a target, the columns that help to judge.
     """
 
     table: Table
@@ -74,6 +74,7 @@ class Drawn:
     notes: tuple[str, ...] = ()
     gaps: Mapping[str, Gaps] = field(default_factory=dict)
     label: str | None = None
+    factors: tuple[str, ...] = ()
 
     @property
     def by_code(self) -> dict[int, RawRows]:

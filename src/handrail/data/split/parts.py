@@ -96,7 +96,7 @@ def divide(
     gaps = {name: _count_gaps(name, [rows[TRAIN], rows[VALIDATION]]) for name in targets}
     drawn = Drawn(table.without_rows(), targets, train, validation, test, parts, missing, season, notes, gaps)
     label: Any = table.target if recipe.task in LONE_TASKS else None  # as `without_target` left it
-    return replace(drawn, label=label)
+    return replace(drawn, label=label, factors=table.factors)
 
 
 def _count_gaps(target: str, parts: Sequence[RawRows]) -> Gaps:
@@ -255,7 +255,7 @@ def task_of(
 def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
     """What the targets ask for, by training and validation rows."""
     if recipe.task in LONE_TASKS:
-        return TaskSpec.alone(recipe.task, drawn.label)
+        return TaskSpec.alone(recipe.task, drawn.label, drawn.factors)
     known = pl.concat(
         [part.frame[list(drawn.targets)] for part in (drawn.train, drawn.validation)],
         how="vertical_relaxed",

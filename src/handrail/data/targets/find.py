@@ -55,6 +55,35 @@ def find_label(
     return name
 
 
+def find_factors(
+    columns: Sequence[str],
+    factors: Sequence[str | int],
+    *,
+    own: str | list[str] | None,
+    drop: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """The names of the columns that say what varies, given by name or by position.
+
+    Arguments:
+        own: what the source itself calls its targets: several, that are left in, are factors.
+        drop: the columns that are left out.
+
+    Raises: `DataError` when there is no such column, one is named twice, or one is left out as well.
+    """
+    if not factors:
+        several = own if isinstance(own, list) else []
+        return tuple(name for name in several if name in columns and name not in drop)
+    names = [_find_target(columns, factor, setting="data.factors") for factor in factors]
+    if len(set(names)) < len(names):
+        raise DataError(f"data.factors names a column twice: {', '.join(names)}.")
+    if dropped := [name for name in names if name in drop]:
+        raise DataError(
+            f"data.drop: '{dropped[0]}' is among data.factors, which are no inputs anyway; leave one of them "
+            "out."
+        )
+    return tuple(names)
+
+
 def _find_target(columns: Sequence[str], target: str | int, *, setting: str = "data.target") -> str:
     if str(target) in columns:
         return str(target)

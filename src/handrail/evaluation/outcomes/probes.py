@@ -13,6 +13,7 @@ from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome
 
 PROBES = ("linear_probe", "neighbour_probe")
+GAP = "mutual_information_gap"
 _NEIGHBOURS = 5
 _MOST_ROWS, _ITERATIONS = 5_000, 300
 _SEED = 23
@@ -54,14 +55,17 @@ class CodeOutcome(Outcome):
         lengths: squared, of each row, by which rows are told apart.
         labels: what the label says of each row; None without one.
         probes: how well the label is told from the codes, or why not; None without a label, or without codes.
+        gaps: of each factor, by its name, the mutual information gap of the codes; None without factors.
     """
 
     lengths: Float[np.ndarray, " rows"]
     labels: tuple[str | None, ...] | None = None
     probes: Probes | NoInterval | None = None
+    gaps: Mapping[str, float] | None = None
 
     def names(self) -> list[str]:
-        return [name for name in metric_names(self.task) if name not in PROBES or self.probes is not None]
+        known = {**dict.fromkeys(PROBES, self.probes is not None), GAP: self.gaps is not None}
+        return [name for name in metric_names(self.task) if known.get(name, True)]
 
     def why_undefined(self, name: str) -> str:
         if name in PROBES and isinstance(self.probes, NoInterval):
@@ -87,13 +91,20 @@ class CodeOutcome(Outcome):
     def _shares(
         self, weights: Float[np.ndarray, "rows columns"], names: Iterable[str]
     ) -> dict[str, np.ndarray]:
+        selected, columns = set(names), weights.shape[1]
+        figures: dict[str, np.ndarray] = {}
+        if GAP in selected and self.gaps is not None:
+            figures[GAP] = np.full(columns, np.nanmean([np.nan, *self.gaps.values()]))
         if isinstance(self.probes, Probes):
-            return self.probes.shares(weights, names)
-        unknown = np.full(weights.shape[1], np.nan)
-        return dict.fromkeys(set(names) & set(PROBES), unknown) if self.probes else {}
+            return figures | self.probes.shares(weights, selected)
+        unknown = np.full(columns, np.nan)
+        return figures | (dict.fromkeys(selected & set(PROBES), unknown) if self.probes else {})
 
     def _probe_forms(self) -> dict[str, Form]:
-        return {name: self.probes.form(name) for name in PROBES} if isinstance(self.probes, Probes) else {}
+        forms: dict[str, Form] = {GAP: NoInterval("it hangs on the bins that all rows fill together")}
+        if isinstance(self.probes, Probes):
+            forms |= {name: self.probes.form(name) for name in PROBES}
+        return forms
 
 
 def draw_labelled(labels: Labels) -> Int[np.ndarray, " drawn"]:

@@ -1,6 +1,7 @@
 """Collect the samples of a part, section by section, and write them into the run folder."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -11,9 +12,11 @@ from torch import Tensor
 from handrail.components.pictures import Picture, to_plain
 from handrail.data.encoders.series import SeriesEncoder
 from handrail.data.part import Part
+from handrail.data.rows import to_device
 from handrail.data.stores.series import WindowStore
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
+from handrail.layers.feature_projection import feature_pictures
 from handrail.network import Network, model_in, model_inputs
 from handrail.objectives.maps import IGNORED
 from handrail.pipeline import Pipeline
@@ -99,18 +102,21 @@ def _answers(
 
 
 def _network_pictures(pipeline: Pipeline, part: Part) -> list[Picture]:
-    """Those of the network, and of what its model does in some rows by a method `activity(rows)`.
+    """Those of the network, and of what its model does in some rows, by a method `activity(rows)`, or else of
+    what its features stand for, where it has convolutions over pictures.
 
     Of replicas, those of the first that answers.
     """
     network = first_of(pipeline.network)
     shown = pipeline.decoder.network_pictures(network, pipeline.encoder)
     model: Any = model_in(network)
-    if hasattr(model, "activity"):
-        rows = encode(pipeline, part.pick(np.arange(min(len(part), _WATCHED))))
-        assert isinstance(rows, Tensor)
-        shown += model.activity(model_inputs(network, rows.to(pipeline.device)))
-    return shown
+    watched = getattr(model, "activity", None)
+    if watched is None and isinstance(pipeline.encoder.shape, ImageShape):
+        watched = partial(feature_pictures, model)
+    if watched is None:
+        return shown
+    rows = encode(pipeline, part.pick(np.arange(min(len(part), _WATCHED))))
+    return [*shown, *watched(model_inputs(network, to_device(rows, pipeline.device)))]
 
 
 def _numbered(name: str, pictures: Sequence[Picture]) -> Sections:

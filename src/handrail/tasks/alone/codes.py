@@ -1,6 +1,6 @@
 """Codes of rows, and what they are worth: how well the label is told from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from handrail.data.part import Part
 from handrail.evaluation.forms import NoInterval
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.probes import CodeOutcome, Probes, draw_labelled, fit_probes
+from handrail.evaluation.points.disentanglement import mutual_information_gap
 from handrail.network import model_in
 from handrail.tasks.alone.points import label_codes, points_before
 from handrail.tasks.scoring import device_of
@@ -48,7 +49,7 @@ def reconstructions_of(network: nn.Module, points: Points) -> Points:
 
 
 class CodeTask(Task):
-    """A task whose networks may have codes, which the label judges where there is one."""
+    """A task whose networks may have codes, which label and factors judge where there are some."""
 
     def judge(
         self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
@@ -62,11 +63,22 @@ class CodeTask(Task):
     def probed(
         self, outcome: CodeOutcome, encode: Encode, *, train: Part, part: Part, encoder: RowEncoder
     ) -> CodeOutcome:
-        """An outcome with probes of these codes, where there is a label."""
-        label = self.spec.label
+        """An outcome with what these codes tell of factors and of the label, where there are such columns."""
+        label, factors = self.spec.label, self.spec.factors
+        if factors:
+            outcome = replace(outcome, gaps=factor_gaps(encode, factors, part=part, encoder=encoder))
         if label is None:
             return outcome
         return replace(outcome, probes=probe_label(encode, label, train=train, part=part, encoder=encoder))
+
+
+def factor_gaps(
+    encode: Encode, factors: Sequence[str], *, part: Part, encoder: RowEncoder
+) -> dict[str, float]:
+    """The mutual information gap of each factor in the codes of the rows that have a value of it."""
+    codes = encode(points_before(encoder, part)).double().numpy()
+    columns = zip(factors, part.target.numpy().T, strict=True)
+    return {name: mutual_information_gap(codes[own > 0], own[own > 0]) for name, own in columns}
 
 
 def probe_label(
