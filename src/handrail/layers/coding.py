@@ -86,7 +86,7 @@ def coding_layers(
     if channels:
         sizes = halved_sizes(inputs, channels, where)
         convolution, _ = _CONVOLUTION[len(sizes[0])]
-        layers += [nn.Flatten(), nn.Unflatten(1, tuple(inputs))]  # rows may come flat
+        layers += [nn.Flatten(), nn.Unflatten(1, (_first(inputs), *sizes[0]))]  # rows may come flat
         for before, after in pairwise([_first(inputs), *channels]):
             layers += [convolution(before, after, _KERNEL, 2, 1), build("activation", activation, after)]
         width = _count(channels[-1], sizes[-1])

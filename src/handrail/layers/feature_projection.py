@@ -16,7 +16,7 @@ SHOWN = 6  # features of a row
 @torch.no_grad()
 def convolutions_used(model: nn.Module, x: Pictures) -> list[nn.Conv2d]:
     """The convolutions over pictures, in the order in which the model uses them."""
-    used: list[nn.Conv2d] = []
+    used: list[Any] = []
     with ExitStack() as stack:
         for each in model.modules():
             if isinstance(each, nn.Conv2d):
@@ -86,7 +86,7 @@ def projections_shown(x: Pictures, back: Float[Tensor, "rows features ..."], wha
 def _project(
     model: nn.Module, layer: nn.Module, x: Pictures, choose: Any
 ) -> Float[Tensor, "rows chosen ..."]:
-    kept: list[Tensor] = []
+    kept: list[Any] = []
     with ExitStack() as stack, torch.inference_mode(False), torch.enable_grad():
         stack.callback(layer.register_forward_hook(lambda _layer, _given, maps: kept.append(maps)).remove)
         for each in model.modules():
@@ -96,7 +96,7 @@ def _project(
         model(pixels)
         if not kept:
             raise ValueError("the model does not use this layer")
-        maps = kept[-1]
+        maps: Tensor = kept[-1]
         features: Int64[Tensor, "rows chosen"] = choose(maps.detach())
         strongest = maps.flatten(2).amax(dim=2).gather(1, features)  # [rows, chosen]
         back = []
@@ -107,7 +107,7 @@ def _project(
         return torch.stack(back, dim=1) if back else x.new_zeros(len(x), features.shape[1], *x.shape[1:])
 
 
-def _rectify(_layer: nn.Module, _given: Any, gave: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _rectify(_layer: nn.Module, _given: Any, gave: Any) -> Any:
     return (gave[0].relu(),)
 
 
