@@ -1,5 +1,6 @@
 """Maps: units on a square or a hexagonal grid, and which of them lie beside each other."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,7 +12,7 @@ from torch import Tensor
 Form = Literal["square", "hexagonal"]
 _REACH = {"square": 2.0, "hexagonal": 1.0}  # squared distance of a unit to its farthest neighbour
 _ROUNDING = 1e-6
-_AT_ONCE = 1 << 22  # distances
+_AT_ONCE, _KEPT = 1 << 22, 1 << 20  # distances
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ class Grid:
     def pieces(self) -> list[Int64[Tensor, " some"]]:
         """All units, so many at a time that their distances from all fit into memory."""
         return list(torch.arange(self.units).split(max(1, _AT_ONCE // self.units)))
+
+    def pieces_apart(self) -> Iterable[tuple[Int64[Tensor, " some"], Float[Tensor, "some units"]]]:
+        """The pieces and their squared distances from all; kept where they are few."""
+        return self._kept or ((units, self.squares(units)) for units in self.pieces())
+
+    @cached_property
+    def _kept(self) -> list[tuple[Int64[Tensor, " some"], Float[Tensor, "some units"]]]:
+        return [(units, self.squares(units)) for units in self.pieces()] if self.units**2 <= _KEPT else []
 
     def adjoin(
         self, first: Int64[Tensor, " pairs"], second: Int64[Tensor, " pairs"]

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from handrail.components import component
@@ -175,21 +175,24 @@ class Kohonen(Rule):
     def end_epoch(self, model: nn.Module) -> None:
         """Move the prototypes of a batch map; note how many units have no row."""
         if not self.online:
-            for units in self.grid.pieces():
-                self._average(units)
+            sigma = float(self._sigma(self.taken))
+            moved = [self._averages(units, squares, sigma) for units, squares in self.grid.pieces_apart()]
+            self.prototypes.copy_(torch.cat(moved))
             self.taken += 1
         self.empty = int((self.own.weights == 0).sum())
         self.own = NearestSums(self.prototypes)
 
-    def _average(self, units: Tensor) -> None:
-        """The prototypes of some units to the mean of all rows, by the neighbourhood."""
-        squares, sigma = self.grid.squares(units), float(self._sigma(self.taken))
+    def _averages(
+        self, units: Int64[Tensor, " some"], squares: Float[Tensor, "some units"], sigma: float
+    ) -> Float[Tensor, "some width"]:
+        """For some units the mean of all rows by the neighbourhood, or where they are if no row is near."""
         near = (squares <= sigma**2).double() if self.bubble else torch.exp(squares * (-0.5 / sigma**2))
-        near, where = near.to(self.own.sums.device), units.to(self.own.sums.device)
+        near = near.to(self.own.sums.device)
         weights = (near @ self.own.weights).unsqueeze(1)
         means = near @ self.own.sums / weights.clamp_min(_NOTHING)
-        before = self.prototypes[where].double()
-        self.prototypes[where] = torch.where(weights > _NOTHING, means, before).to(self.prototypes)
+        if bool((weights > _NOTHING).all()):
+            return means
+        return torch.where(weights > _NOTHING, means, self.prototypes[units.to(near.device)].double())
 
     def remark(self) -> str:
         """How many units no row belonged to, before the last change of the map."""
