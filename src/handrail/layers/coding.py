@@ -35,6 +35,10 @@ class Codes(nn.Module):
         """Each row, encoded and decoded."""
         return self.decode(self.encode(x))
 
+    def score(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, " rows"]:
+        """Less the mean squared error of each row's reconstruction."""
+        return -(self.reconstruct(x) - x.flatten(1)).square().mean(dim=1)
+
     def interpolate(self, x: Float[Tensor, "rows ..."], *, between: int) -> Float[Tensor, "more width"]:
         """From each row to the next, by codes on the straight line between theirs, both ends included."""
         codes = self.encode(x)

@@ -86,6 +86,12 @@ class Likelihood(nn.Module):
         missing[:, self.filled] = x[:, self.flags]
         return 1 - self._some(missing, self.real)
 
+    def as_known(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+        """Rows in which what is not a number is no longer flagged as missing."""
+        rows = x.clone()
+        rows[:, self.flags] = torch.where(x[:, self.filled].isnan(), 0.0, x[:, self.flags])
+        return rows
+
     def _log_spread(self) -> Float[Tensor, " real"]:
         return self.log_spread.clamp_min(math.log(LEAST_SPREAD))
 

@@ -22,6 +22,7 @@ _USUAL_CODE = 16  # numbers, at most
 _LOG_SPREAD = 8.0  # of a code, at most, either way
 _FOLLOWED = 4  # draws by which validation follows the training
 _AT_ONCE = 1 << 22  # numbers that are decoded at once
+_ASCENT = 0.05  # learning rate by which a row's own law of codes is found
 _WALKS, _STEPS, _REACH = 8, 9, 2.0  # numbers of the code that are shown, and their values
 
 OfRows = Float[Tensor, "rows code"]
@@ -188,6 +189,34 @@ class VAE(Codes):
     def decode(self, code: Float[Tensor, "rows code"]) -> Float[Tensor, "rows width"]:
         """The expected row of each code, flat, in encoded units."""
         return self.likelihood.mean(self.decoder(code))
+
+    def fill(
+        self, x: Float[Tensor, "rows width"], *, steps: int, generator: torch.Generator
+    ) -> Float[Tensor, "rows width"]:
+        """Rows with what is expected in place of what is not a number.
+
+        The encoder only gives the beginning of each row's q(z), since it has never seen such rows: q is moved
+        towards the posterior of what is there, by ascent of its bound, and then the decoder's means are
+        averaged. What is missing is always what the decoder expects, so that the bound has no slope by it.
+        """
+        gaps = x.isnan()
+        with torch.inference_mode(False), torch.enable_grad():
+            x = self.likelihood.as_known(x.clone())
+            law = [each.detach().requires_grad_() for each in self._posterior(x.nan_to_num())]
+            optimizer = torch.optim.Adam(law, _ASCENT)
+            total, counted = torch.zeros_like(x), 0
+            for step in range(steps):
+                noise = torch.randn(law[0].shape, generator=generator).to(x)
+                scores = self.decoder(law[0] + law[1].exp() * noise)
+                expected = self.likelihood.mean(scores).detach()
+                given = self.likelihood(scores, torch.where(gaps, expected, x))
+                divergence = (law[0].square() + (2 * law[1]).exp() - 1) / 2 - law[1]
+                loss = (divergence.sum(dim=1) - given).sum()
+                law[0].grad, law[1].grad = torch.autograd.grad(loss, law)
+                optimizer.step()
+                if 2 * step >= steps - 1:
+                    total, counted = total + expected, counted + 1
+            return torch.where(gaps, total / counted, x)
 
     @torch.no_grad()
     def activity(self, x: Float[Tensor, "rows ..."]) -> list[Tiles]:

@@ -14,11 +14,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from handrail.components import Component, available, component
-from handrail.components.arguments import Count
+from handrail.components.arguments import Count, Fraction
 from handrail.errors import DataError
+from handrail.evaluation.conformal import least_p_value, p_values
 from handrail.network import model_in
 
 Points = Float[Tensor, "rows width"]
+WithGaps = Annotated[Points, "not a number where a value is missing"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -27,11 +29,12 @@ class Used:
     """What came of a use.
 
     columns: a table, a row for each row given. points: rows as the model takes them, to be given back as the
-    data has them.
+    data has them. remarks: sentences on what limits them.
     """
 
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     points: Points | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @component("use")
@@ -54,12 +57,50 @@ def reconstruct(task: Any, network: nn.Module, points: Points) -> Used:
 
 
 @component("use")
-def score(task: Any, network: nn.Module, points: Points) -> Used:
-    """The logarithm of the density of each row, in nats, in encoded units.
+def score(task: Any, network: nn.Module, points: Points, *, level: Fraction = 0.01) -> Used:
+    """How usual each row is, and whether it is an anomaly.
 
-    Source: Fisher 1922
+    `log_density` is the logarithm of a density, in nats, `reconstruction_error` the mean squared error of a
+    reconstruction, both in encoded units. `p_value` says how many rows are as strange: (1 + n≤)/(n + 1), with
+    n≤ of n validation rows. A row is an anomaly where that is no more than the level; of usual rows so many
+    are called one, on average.
+
+    Arguments:
+        level: the share of usual rows that may be called anomalies.
+
+    Source: Fisher 1922; p-values: Vovk, Gammerman & Shafer 2005, Bates et al. 2023
     """
-    return Used({"log_density": _model(network).score(points).cpu().numpy()})
+    scores = _model(network).score(points).double().cpu().numpy()
+    columns = {task.score_name: (task.score_sign * scores).astype(np.float32)}
+    if not task.held_out:
+        return Used(columns)
+    found = p_values(scores, task.held_out)
+    columns |= {"p_value": found, "anomaly": found <= level}
+    least = least_p_value(task.held_out)
+    if least <= level:
+        return Used(columns)
+    few = (
+        f"no row can be called an anomaly at the level {level:g}: with {len(task.held_out)} validation rows "
+        f"no p-value is below {least:.2g}. A higher level, or more validation rows, would do."
+    )
+    return Used(columns, remarks=(few,))
+
+
+@component("use")
+def fill(task: Any, network: nn.Module, points: WithGaps, *, steps: Count = 200, seed: Seed = 0) -> Used:
+    """The table with a value wherever one is missing: what is expected of it given the others of its row.
+
+    The law of each row's code is found by ascent of the bound on what is there; what is written is the mean
+    over draws of the second half of the steps, of categories the likeliest level.
+
+    Arguments:
+        steps: of the ascent.
+        seed: of the random numbers.
+
+    Source: Kingma & Welling 2014; Kim et al. 2018 (a law for each row, begun by the encoder)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return Used(points=_model(network).fill(points, steps=steps, generator=generator))
 
 
 @component("use")

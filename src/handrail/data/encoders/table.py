@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -219,16 +219,34 @@ class TableEncoder(nn.Module):
         numbers = len(self.number_names)
         return torch.cat([self.scale.undo(points[:, :numbers].double()), points[:, numbers:].double()], dim=1)
 
-    def decode(self, points: Float[Tensor, "rows width"]) -> tuple[pl.DataFrame, list[np.ndarray]]:
+    def gaps(self, frame: pl.DataFrame) -> Bool[Tensor, "rows width"]:
+        """Which numbers of the encoded rows stand for a value that is missing from typed columns."""
+        missing = {name: torch.from_numpy(frame[name].is_null().to_numpy()) for name in frame.columns}
+        moments = zip(self.moment_names, self.daytime, strict=True)
+        names = [*self.number_names, *(None for _ in self.flagged)]
+        names += [name for name, daytime in moments for _ in CyclicTime.parts(daytime)]
+        for name, width in zip(self.category_names, self.onehot.widths, strict=True):
+            names += [name] * width
+        none = torch.zeros(len(frame), dtype=torch.bool)
+        return torch.stack([none if name is None else missing[name] for name in names], dim=1)
+
+    def decode(
+        self, points: Float[Tensor, "rows width"], *, whole: bool = False
+    ) -> tuple[pl.DataFrame, list[np.ndarray]]:
         """Encoded rows as values: numbers in their units, dates, and the likeliest level of a category.
 
         Flags of missing values are passed over.
+
+        Arguments:
+            whole: whether no category is missing.
         """
         numbers = len(self.number_names)
         moments = sum(len(CyclicTime.parts(daytime)) for daytime in self.daytime)
         widths = (numbers, len(self.flagged), moments)
         number, _, moment, level = points.tensor_split(np.cumsum(widths).tolist(), dim=1)
-        columns = self._decode_numbers(number) | self._decode_dates(moment) | self._decode_words(level)
+        columns = (
+            self._decode_numbers(number) | self._decode_dates(moment) | self._decode_words(level, whole=whole)
+        )
         return pl.DataFrame({column.name: columns[column.name] for column in self.schema.used}), []
 
     def _decode_numbers(self, encoded: Float[Tensor, "rows n"]) -> dict[str, Any]:
@@ -249,11 +267,16 @@ class TableEncoder(nn.Module):
             columns[column.name] = dates.dt.strftime("%H:%M:%S") if column.date_format == CLOCK else dates
         return columns
 
-    def _decode_words(self, encoded: Float[Tensor, "rows width"]) -> dict[str, list[str | None]]:
+    def _decode_words(
+        self, encoded: Float[Tensor, "rows width"], *, whole: bool
+    ) -> dict[str, list[str | None]]:
         columns, at = {}, 0
         for name in self.category_names:
             levels = [*self.levels[name], *([None] if self.rare[name] else [])]
-            chosen = encoded[:, at : at + len(levels)].argmax(dim=1).tolist()
+            scores = encoded[:, at : at + len(levels)].clone()
+            if whole and any(levels):
+                scores[:, [place for place, level in enumerate(levels) if not level]] = -torch.inf
+            chosen = scores.argmax(dim=1).tolist()
             columns[name] = [levels[place] or None for place in chosen]  # '' stands for a missing value
             at += len(levels)
         return columns

@@ -6,15 +6,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
 from handrail.components import Component, build
+from handrail.data.encoders.table import TableEncoder
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.runs.answers.predict import Answers, read_rows, with_files, without_bad
+from handrail.runs.answers.predict import Answers, ReadRows, read_rows, with_files, without_bad
 from handrail.tasks.alone.points import points_of
-from handrail.tasks.uses import Used, uses_of
+from handrail.tasks.uses import Used, WithGaps, uses_of
 from handrail.tools.interface import argument
 from handrail.tools.words import list_some
 
@@ -70,10 +72,43 @@ def use_pipeline(
         frame, maps = _decoded(pipeline, used)
         return Answers(frame, [], maps)
     read = read_rows(pipeline, table, skip_bad=skip_bad)
-    points = points_of(network, read.encoded)
-    frame, maps = _decoded(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
+    points = points_of(network, read.encoded).to(pipeline.device)
+    if entry.target.__annotations__["points"] is WithGaps:
+        points[_gaps(pipeline, name, read)] = torch.nan
+        return _filled(read, function(pipeline.decoder, network, points))
+    used = function(pipeline.decoder, network, points)
+    frame, maps = _decoded(pipeline, used)
     frame = with_files(without_bad(frame, read.troubles), table)
-    return Answers(frame, read.warnings, maps)
+    return Answers(frame, [*read.warnings, *used.remarks], maps)
+
+
+def _gaps(pipeline: Pipeline, name: str, read: ReadRows) -> Tensor:
+    if not isinstance(pipeline.encoder, TableEncoder):
+        text = "fills the columns of a table; pictures, series, sounds and texts have no gaps."
+        raise DataError(f"{name}: {text}")
+    return pipeline.encoder.gaps(read.features)
+
+
+def _filled(read: ReadRows, used: Used) -> Answers:
+    """The table as it was given, with values in its gaps."""
+    assert used.points is not None
+    encoder: Any = read.pipeline.encoder
+    given, _ = encoder.decode(used.points.cpu(), whole=True)
+    frame, count = read.table.frame, 0
+    for name in given.columns:
+        typed, found = read.features[name], given[name]
+        gaps = typed.is_null()
+        if not gaps.any():
+            continue
+        count += int(gaps.sum())
+        numbers = typed.dtype.is_numeric() and found.dtype.is_numeric()
+        known = typed if numbers else frame[name].cast(pl.String)
+        found = found if numbers else found.cast(pl.String)
+        frame = frame.with_columns(
+            pl.select(pl.when(gaps).then(found).otherwise(known)).to_series().alias(name)
+        )
+    told = f"{count:,} missing values were filled in." if count else "no value is missing."
+    return Answers(without_bad(frame, read.troubles), [*read.warnings, told])
 
 
 def _decoded(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[np.ndarray]]:

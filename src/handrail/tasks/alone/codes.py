@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -15,11 +15,14 @@ from handrail.data.checks.label_classes import MOST_CLASSES
 from handrail.data.columns.values import as_labels
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
+from handrail.data.task import TaskSpec
+from handrail.evaluation.conformal import keep_scores
 from handrail.evaluation.forms import NoInterval
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.probes import CodeOutcome, Probes, draw_labelled, fit_probes
 from handrail.evaluation.points.disentanglement import mutual_information_gap
 from handrail.network import model_in
+from handrail.shapes import InputShape
 from handrail.tasks.alone.points import label_codes, points_before
 from handrail.tasks.scoring import device_of
 from handrail.tasks.task import Task
@@ -48,8 +51,32 @@ def reconstructions_of(network: nn.Module, points: Points) -> Points:
     return torch.cat([model.reconstruct(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
 
 
+@torch.inference_mode()
+def scores_of_points(network: nn.Module, points: Points) -> Float[Tensor, " rows"]:
+    """What the model within a network scores rows, on the CPU; the lower, the stranger."""
+    device = device_of(network)
+    model: Any = model_in(network).eval()
+    return torch.cat([model.score(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
+
+
 class CodeTask(Task):
-    """A task whose networks may have codes, which label and factors judge where there are some."""
+    """A task whose networks may have codes, which label and factors judge where there are some, and scores,
+    low for strange rows, by which those of validation rows judge new ones.
+
+    score_name: what the scores are called, in columns; score_sign: −1 where the column has its opposite.
+    """
+
+    score_name: ClassVar[str]
+    score_sign: ClassVar[int] = 1
+
+    def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
+        super().__init__(spec, shape)
+        self.held_out: list[float] = []  # scores of validation rows, in order
+
+    def note_scores(self, network: nn.Module, points: Points) -> None:
+        """Keep what these rows score, which new ones are compared with."""
+        if hasattr(model_in(network), "score"):
+            self.held_out = keep_scores(scores_of_points(network, points).double().numpy())
 
     def judge(
         self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder

@@ -54,7 +54,8 @@ class DensityTask(CodeTask):
     rows themselves.
     """
 
-    uses: ClassVar[tuple[str, ...]] = ("score", "generate", "reconstruct", "encode", "interpolate")
+    uses: ClassVar[tuple[str, ...]] = ("score", "generate", "fill", "reconstruct", "encode", "interpolate")
+    score_name: ClassVar[str] = "log_density"
     base: Tensor
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
@@ -74,7 +75,9 @@ class DensityTask(CodeTask):
 
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         """Find log Z; chains begin at independent columns with the means of these rows."""
-        self.settle_points(network, points_of(network, rows))
+        points = points_of(network, rows)
+        self.settle_points(network, points)
+        self.note_scores(network, points)
 
     def settle_points(self, network: nn.Module, points: Float[Tensor, "rows width"]) -> None:
         """As `settle`, for rows as the model is given them."""
@@ -107,7 +110,7 @@ class DensityTask(CodeTask):
         """Where chains begin; log Z is the network's own (`settle_network`)."""
         assert isinstance(other, DensityTask)
         self.base.copy_(other.base)
-        self.kind = other.kind
+        self.kind, self.held_out = other.kind, other.held_out
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
         log_densities = self(all_scores(network, rows).cpu())
@@ -167,10 +170,11 @@ class DensityTask(CodeTask):
         return Tiles("New rows", as_pictures(drawn, self.shape), note=note)
 
     def facts(self) -> dict[str, Any]:
-        return {"kind": self.kind, "told": self.told}
+        return {"kind": self.kind, "told": self.told, "held_out": self.held_out}
 
     def restore(self, facts: dict[str, Any]) -> None:
         self.kind, self.told = facts["kind"], facts["told"]
+        self.held_out = facts.get("held_out", [])
 
     def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
         """Of new rows log p(x), in nats, in encoded units."""

@@ -38,7 +38,9 @@ class ReconstructionTask(CodeTask):
     beside the codes the rows themselves.
     """
 
-    uses: ClassVar[tuple[str, ...]] = ("encode", "reconstruct", "interpolate")
+    uses: ClassVar[tuple[str, ...]] = ("encode", "reconstruct", "interpolate", "score")
+    score_name: ClassVar[str] = "reconstruction_error"
+    score_sign: ClassVar[int] = -1
     mean: Tensor
 
     def __init__(self, spec: TaskSpec, shape: InputShape) -> None:
@@ -65,6 +67,7 @@ class ReconstructionTask(CodeTask):
 
     def settle(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> None:
         self.settle_network(network)
+        self.note_scores(network, points_of(network, rows))
 
     def settle_network(self, network: nn.Module) -> None:
         self.note_size(network)
@@ -138,10 +141,10 @@ class ReconstructionTask(CodeTask):
         return {"code": f"code: {size} for a row of {len(self.mean):,}"} if self.code else {}
 
     def facts(self) -> dict[str, Any]:
-        return {"code": self.code}
+        return {"code": self.code, "held_out": self.held_out}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        self.code = facts["code"]
+        self.code, self.held_out = facts["code"], facts.get("held_out", [])
 
     def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
         """Of new rows the mean squared error of the reconstruction, large where a row is unlike the rest."""

@@ -1,0 +1,33 @@
+"""How strange a row is beside rows that were held out: conformal p-values."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+_MOST = 2000  # scores that are kept
+
+
+def keep_scores(scores: Float[np.ndarray, " rows"]) -> list[float]:
+    """The scores of rows that were held out, in order; of more than 2,000 so many, evenly spread in rank."""
+    ordered = np.sort(np.asarray(scores, dtype=np.float64))
+    if len(ordered) > _MOST:
+        ordered = ordered[(np.arange(_MOST) + 0.5).astype(np.int64) * len(ordered) // _MOST]
+    return ordered.tolist()
+
+
+def p_values(scores: Float[np.ndarray, " rows"], held_out: Sequence[float]) -> Float[np.ndarray, " rows"]:
+    """(1 + n≤) / (n + 1), with n≤ how many of n rows that were held out score no higher.
+
+    Of a row that comes from where these come from it is at most α with a chance of at most α, whatever the
+    scores mean, if the model has not seen them. A score that is no number is as strange as any can be.
+
+    Source: Vovk, Gammerman & Shafer 2005; Bates et al. 2023
+    """
+    lower = np.searchsorted(np.asarray(held_out), np.nan_to_num(scores, nan=-np.inf), side="right")
+    return (1 + lower) / (len(held_out) + 1)
+
+
+def least_p_value(held_out: Sequence[float]) -> float:
+    """That of a row that scores lower than all that were held out."""
+    return 1 / (len(held_out) + 1)
