@@ -123,7 +123,7 @@ def test_a_mixed_table_is_learned_and_drawn(tmp_path, mixed_table):
     run = handrail.fit(mixed_table, changes=changes, out=tmp_path / "run")
     own = run.summary["metrics"]["log_likelihood"]["value"]
     assert own > run.summary["baselines"]["independent columns"]["log_likelihood"]["value"] + 0.3
-    assert run.uses == ["score", "generate", "reconstruct", "encode", "interpolate"]
+    assert run.uses == ["score", "generate", "fill", "reconstruct", "encode", "interpolate"]
     drawn = run.use("generate", rows=200, seed=3).frame
     assert drawn.columns == mixed_table.columns
     assert set(drawn["kind"].unique()) == {"low", "high"}

@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from kinds import samples_of, write_sound
 from PIL import Image
 from test_resume import StopAt, records, weights
 from test_split_first import fitted
@@ -64,15 +63,6 @@ def test_dates_come_back_and_are_written(tmp_path):
         convert(again, tmp_path / f"again{ending}")
         codes = run.use("encode", tmp_path / f"again{ending}").frame
         assert len(codes) == 120
-
-
-def test_sounds_are_said_to_have_no_way_back(tmp_path):
-    for item in range(12):
-        write_sound(tmp_path / "sounds" / f"{item}.wav", samples_of(item, 12, ()))
-    changes = {"model": {"autoencoder": {"code": 2, "hidden": []}}, "data.audio.mels": 8}
-    run = fit(tmp_path / "sounds", changes={**changes, "training.epochs": 1}, out=tmp_path / "run")
-    with pytest.raises(DataError, match="column 'audio': audio has no way back from the numbers"):
-        run.use("reconstruct", tmp_path / "sounds")
 
 
 def test_an_arc_fits_one_number_better_than_a_line_does(run):

@@ -26,7 +26,8 @@ WITH_ROWS = {
     "encode": "Write the code of each row.",
     "reconstruct": "Write each row as the network gives it back from its code.",
     "interpolate": "Write rows on the way from each row to the next, by their codes.",
-    "score": "Write how likely each row is.",
+    "fill": "Write the table with its gaps filled.",
+    "score": "Write how usual each row is, and which are anomalies.",
 }
 
 

@@ -118,12 +118,15 @@ def _decided(run: Any) -> str:
 
 
 def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
-    """Write a table, or masks into a folder. Returns: how much, for the message."""
+    """Write a table, or masks, pictures and sounds into a folder. Returns: how much, for the message."""
     from handrail.data.stores.pixels.decode import SUFFIXES
     from handrail.data.writers import convert as write
     from handrail.data.writers.masks import describe_maps, write_maps
+    from handrail.data.writers.sounds import write_sounds
     from handrail.recipe.reading import ReadOptions
 
+    if answers.maps and hasattr(answers.maps[0], "rate"):
+        return write_sounds(answers.maps, out, overwrite=overwrite)
     if answers.maps and out.suffix.lower() in SUFFIXES:
         raise HandrailError(f"--out {out}: masks are written into a folder, which has no ending, a PNG each.")
     if answers.maps and not out.suffix:

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.encoders.column import ChannelStatistics, ColumnEncoder, Standardise
-from handrail.data.stores.audio import AudioStore
+from handrail.data.encoders.column import ChannelStatistics, ColumnEncoder, Decoded, Standardise
+from handrail.data.encoders.griffin_lim import find_sound, unmix
+from handrail.data.stores.audio import AudioStore, Sound
 from handrail.data.stores.store import Store
 from handrail.errors import RecipeError
 from handrail.recipe.sections import Audio
@@ -126,6 +127,18 @@ class AudioEncoder(ColumnEncoder):
 
     def front(self) -> nn.Module:
         return Standardise(self.mean, self.deviation, axes=1)
+
+    def decode(self, points: Float[Tensor, "rows width"]) -> Decoded:
+        """Sounds of such spectrograms, whose phases are found anew, and what they are called in a column."""
+        spectra = points.reshape(len(points), self.mels, self.frames).float()
+        mean, spread = torch.tensor(self.mean).unsqueeze(1), torch.tensor(self.deviation).unsqueeze(1)
+        mels = ((spectra * torch.where(spread > 0, spread, 1.0) + mean).exp() - _QUIET).clamp_min(0)
+        size = transform_size(self.rate, self.window, self.mels)
+        power = unmix(mels, mel_filters(self.rate, size, self.mels))
+        how = {"size": size, "hop": self.hop, "window": torch.hann_window(self.window)}
+        waves = find_sound(power, samples=self.samples, **how)
+        names = [f"{row + 1}.wav" for row in range(len(points))]
+        return pl.DataFrame({self.name: names}), [Sound(wave, self.rate) for wave in waves.numpy()]
 
     def simple(self, rows: Float[Tensor, "rows 1 mels frames"]) -> Float[Tensor, "rows width"]:
         """Standardised spectrograms, averaged to at most 32 bands and about 1,000 numbers."""

@@ -15,7 +15,8 @@ from handrail.data.stores.store import Store
 from handrail.errors import DataError
 from handrail.shapes import InputShape
 
-Decoded = tuple[pl.DataFrame, list[np.ndarray]]
+Decoded = tuple[pl.DataFrame, list[Any]]
+"A table, and beside it what no cell can hold: pixels of pictures, or a `Sound` a row."
 "A table, and pictures beside its rows."
 _ROUNDING = 1e-3  # of a channel's deviation
 _COUNTS = ("channels", "hop", "length", "mels", "rate", "samples", "size", "window")
@@ -66,7 +67,7 @@ class ColumnEncoder(nn.Module):
         """Rows as a model was given them, as the data had them. Raises: `DataError` where there is no way."""
         raise DataError(
             f"column '{self.name}': {self.kind} has no way back from the numbers that a network is given; "
-            "rows of numbers, words and dates, pictures and series have one."
+            "rows of numbers, words and dates, pictures, series and sounds have one."
         )
 
     def unseen(self, column: pl.Series, store: Store | None) -> np.ndarray:

@@ -2,11 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A sound that was made: samples in −1 … 1, and how many there are a second."""
+
+    samples: Float[np.ndarray, " samples"]
+    rate: int
 
 
 class AudioStore:

@@ -41,7 +41,7 @@ class Using:
         skip_bad: bool = False,
         **arguments: Any,
     ) -> Answers:
-        """Use the network otherwise than to predict: encode, reconstruct, generate, recall, score.
+        """Use the network otherwise than to predict: encode, reconstruct, generate, fill, recall, score.
 
         Arguments:
             name: one of `uses`.
@@ -68,8 +68,12 @@ class Using:
         return self.use("interpolate", source, **arguments)
 
     def score(self, source: Any, **arguments: Any) -> Answers:
-        """How likely each row is; see `tasks.uses.score`. Arguments and errors as `use`."""
+        """How usual each row is; see `tasks.uses.score`. Arguments and errors as `use`."""
         return self.use("score", source, **arguments)
+
+    def fill(self, source: Any, **arguments: Any) -> Answers:
+        """The table with its gaps filled; see `tasks.uses.fill`. Arguments and errors as `use`."""
+        return self.use("fill", source, **arguments)
 
     def generate(self, rows: int = 16, *, seed: int = 0, **arguments: Any) -> Answers:
         """New rows; of a language model, texts.
