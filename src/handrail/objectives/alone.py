@@ -1,6 +1,6 @@
 """Losses of networks that learn without a target: what they give for a row says it all."""
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from handrail.components import component
@@ -31,12 +31,16 @@ def negative_log_density(outputs: Float[Tensor, "rows figures"], targets: Tensor
 
 
 @component("loss", tasks=("generation",))
-def mean_energy_score(outputs: Float[Tensor, "rows 1"], targets: Tensor) -> Rows:
+def mean_energy_score(outputs: Float[Tensor, "rows scores"], targets: Int64[Tensor, " rows"]) -> Rows:
     """The energy score of a row, E‖x − G‖ − ½·E‖G − G′‖ over what the model makes, in encoded units.
+
+    Of a model that is told classes it is the one under the row's own: the target is its code, 0 for none.
 
     Source: Gneiting & Raftery 2007
     """
-    return outputs[:, 0]
+    if outputs.shape[1] == 1:
+        return outputs[:, 0]
+    return outputs.gather(1, targets.unsqueeze(1))[:, 0]
 
 
 @component("loss", tasks=("memory",))

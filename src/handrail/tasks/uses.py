@@ -7,7 +7,6 @@ A task names its uses (`Task.uses`), and a network can do those whose methods it
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -17,21 +16,24 @@ from handrail.components import Component, available, component
 from handrail.components.arguments import Count
 from handrail.errors import DataError
 from handrail.network import model_in
+from handrail.tools.interface import argument, argument_name
 
 Points = Float[Tensor, "rows width"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Given = bool | int | float | str
 
 
 @dataclass(frozen=True)
 class Used:
     """What came of a use.
 
-    columns: a table, a row for each row given. points: rows as the model takes them, to be given back as the
-    data has them.
+    columns: a table, a row for each row given or made. points: rows as the model takes them, to be given back
+    as the data has them, before the columns. remarks: what was chosen for whoever asked.
     """
 
-    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
     points: Points | None = None
+    remarks: list[str] = field(default_factory=list)
 
 
 @component("use")
@@ -72,6 +74,7 @@ def generate(
     steps: Count = 1000,
     means: bool = False,
     seed: Seed = 0,
+    given: dict[str, Given] | None = None,
 ) -> Used:
     """New rows drawn from the model.
 
@@ -80,11 +83,36 @@ def generate(
         steps: of the chains that draw them, where the model draws by chains.
         means: what is expected at the end of each chain in place of what is drawn: smoother pictures.
         seed: of the random numbers.
+        given: the class of the rows, by the column that the model was told: `{"kind": "setosa"}`; without it
+            classes are drawn with their shares in the training rows. The class of each row is written beside.
 
-    Source: Geman & Geman 1984
+    Raises: `DataError` for another column, an unknown class, and a model that was told nothing.
+
+    Source: Geman & Geman 1984; Mirza & Osindero 2014 (given)
     """
-    generator = torch.Generator().manual_seed(seed)
-    return Used(points=_model(network).generate(rows, steps=steps, means=means, generator=generator))
+    model, generator = _model(network), torch.Generator().manual_seed(seed)
+    how: Any = {"steps": steps, "means": means, "generator": generator}
+    condition = getattr(model, "condition", None)
+    if condition is None:
+        refuse_given(given)
+        return Used(points=model.generate(rows, **how))
+    if given:
+        codes, remarks = torch.full_like(condition.draw(rows, generator), task.classes.code(given)), []
+    else:
+        codes = condition.draw(rows, generator)
+        column = task.classes.column
+        remarks = [f"no '{column}' was given, and each is drawn with its share in the training rows."]
+    made = model.generate(rows, given=codes, **how)
+    return Used({task.classes.column: task.classes.written(codes)}, made, remarks)
+
+
+def refuse_given(given: Any) -> None:
+    """Raises: `DataError` where something is given to a network that was told nothing."""
+    if given:
+        raise DataError(
+            f"{argument_name('given')}: the network was told no column when it learned; leave it out, or fit "
+            f"one that is told the label (model.gan.conditional=true with {argument('label', 'COLUMN')})."
+        )
 
 
 @component("use")

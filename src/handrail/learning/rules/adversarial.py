@@ -18,6 +18,7 @@ from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan,
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs
 from handrail.objectives.adversarial import CRITIC, GENERATOR, gradient_penalty, real_penalty, told_apart
+from handrail.objectives.alone import mean_energy_score
 
 Loss = Literal["minimax", "non_saturating", "least_squares", "hinge", "wasserstein"]
 Optimizer = Annotated[Any, Slot("optimizer")]
@@ -135,6 +136,8 @@ class Adversarial(Rule):
         self.critic.start(inner.critic, plan)
         self.rng = torch.Generator().manual_seed(plan.seed)
         assert plan.rows is not None, "the engine gives a rule its rows"
+        if inner.condition is not None:
+            inner.condition.count(torch.as_tensor(plan.rows.targets).to(inner.judged.device))
         if not plan.begun:
             inner.set_range(sample_rows(model, plan.rows, torch.Generator().manual_seed(plan.seed)))
         zero = inner.judged.new_zeros(())
@@ -143,28 +146,32 @@ class Adversarial(Rule):
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """Move the critic and, in its turn, the generator."""
-        real = model_inputs(model, batch.inputs)
+        real, codes = model_inputs(model, batch.inputs), batch.targets
         moves = (self.taken + 1) % self.turns == 0
         with torch.set_grad_enabled(moves):
-            made = self.model.generator(self.model.draw_latent(len(real), self.rng)).view_as(real)
-        told = self._move_critic(real, made.detach())
+            latent = self.model.draw_latent(len(real), self.rng)
+            made = self.model.generator(self.model.tell(latent, codes)).view_as(real)
+        told = self._move_critic(real, made.detach(), codes)
         if moves:
-            loss = GENERATOR[self.loss](self.model.critic(made))
+            loss = GENERATOR[self.loss](self.model.critic(self.model.tell(made, codes)))
             self.generator.descend(loss)
             self.losses_now["generator"] = loss.detach()
             self._follow()
         if self.taken % self.every == 0:
             with torch.no_grad():
-                self.losses_now["score"] = self.model(real).mean()
+                self.losses_now["score"] = mean_energy_score(self.model(real), codes).mean()
         self.taken, self.steps, self.told = self.taken + 1, self.steps + 1, self.told + told
         players = {f"players/{name}": self.losses_now[name] for name in _PLAYERS}
         # a player's loss that is no number makes this none, and stops the training
         loss = self.losses_now["score"] + 0 * (players["players/generator"] + players["players/critic"])
         return {"loss": loss, **players, "critic/told apart": told}
 
-    def _move_critic(self, real: Tensor, made: Tensor) -> Tensor:
+    def _move_critic(self, real: Tensor, made: Tensor, codes: Tensor) -> Tensor:
         """Returns: the share of rows that it told apart before."""
-        critic = self.model.critic
+
+        def critic(rows: Tensor) -> Tensor:
+            return self.model.critic(self.model.tell(rows, codes.repeat(len(rows) // len(codes))))
+
         of_real, of_made = critic(torch.cat([real, made])).split(len(real))
         loss = CRITIC[self.loss](of_real, of_made)
         if self.loss == "wasserstein":

@@ -68,7 +68,7 @@ def use_pipeline(
     if table is None:
         used: Used = function(pipeline.decoder, network, None)
         frame, maps = _decoded(pipeline, used)
-        return Answers(frame, [], maps)
+        return Answers(frame, used.remarks, maps)
     read = read_rows(pipeline, table, skip_bad=skip_bad)
     points = points_of(network, read.encoded)
     frame, maps = _decoded(pipeline, function(pipeline.decoder, network, points.to(pipeline.device)))
@@ -77,7 +77,8 @@ def use_pipeline(
 
 
 def _decoded(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[np.ndarray]]:
-    """Columns as they are; points as the data had them: a table, or pictures beside their numbers."""
+    """Columns as they are; before them points as the data had them: a table, or pictures' names."""
     if used.points is None:
         return pl.DataFrame(used.columns), []
-    return pipeline.encoder.decode(used.points.cpu())
+    frame, maps = pipeline.encoder.decode(used.points.cpu())
+    return frame.with_columns(**used.columns), maps
