@@ -602,7 +602,8 @@ def rule_on_batches(entry: Component, task: str) -> tuple[nn.Module, Rule, list[
         codes = torch.randint(1, 13, (4 * ROWS, 10), generator=generator(5))
         rows = Batch(codes[:, :-1], codes[:, 1:])
     elif alone is not None:
-        rows = Batch((inputs > 0).float() if alone.unit else inputs, torch.zeros(4 * ROWS, dtype=torch.int64))
+        domains = torch.arange(4 * ROWS) % 2 + 1 if task == "translation" else torch.zeros(4 * ROWS).long()
+        rows = Batch((inputs > 0).float() if alone.unit else inputs, domains)
     elif entry.name in LOGICAL:
         numbers = torch.arange(2 * ROWS).repeat(2)
         bits = (numbers.unsqueeze(1) >> torch.arange(INPUTS)) & 1

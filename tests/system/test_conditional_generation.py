@@ -107,7 +107,9 @@ def test_the_command_writes_rows_of_a_class(
     out = tmp_path / "rows.csv"
     words = ["generate", str(run.path), "--rows", "5", "--given", "target=virginica", "-o", str(out)]
     monkeypatch.setattr(sys, "argv", ["handrail", *words])
-    main()
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
     assert pl.read_csv(out)["target"].to_list() == ["virginica"] * 5
 
 

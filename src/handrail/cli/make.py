@@ -77,6 +77,24 @@ def generate(
     print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
+def translate(
+    run: RunPath,
+    source: Source,
+    to: Annotated[str | None, typer.Option("--to", help="The domain that the rows are to become.")] = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write each row of one domain as a row of the other."""
+    how: Any = {"read": read, "allow_pickle": allow_pickle, "as_json": as_json, "quiet": quiet}
+    arguments = [] if to is None else [f"to={to}"]
+    use_network(run, "translate", source, arguments, out, overwrite, trust=trust, **how)
+
+
 def _parse_given(given: list[str] | None) -> dict[str, str] | None:
     """Raises: `HandrailError` for what is no COLUMN=VALUE, and for a column that is given twice."""
     told: dict[str, str] = {}

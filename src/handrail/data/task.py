@@ -1,7 +1,7 @@
 """What is asked of the target: classes or values, one or several, and its way to numbers and back."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,7 @@ TaskName = Literal[
     "map",
     "memory",
     "reconstruction",
+    "translation",
 ]
 STORED_TASKS = {"mask": "mask", "boxes": "boxes", "bit-sequence": "bits"}  # by the kind of the target's store
 TEXT_TASKS = ("next-token", "sequence")
@@ -45,10 +46,10 @@ class TaskSpec(BaseModel):
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
     in runs of earlier versions, whose answers are the classes as text. label: where no target is learned, the
-    column that no rule sees and that helps to judge. free_run: whether a forecast goes on from its own
-    answers, one step after the other. as_written: whether labels that differ
-    in case, white space or a final dot are different classes. ignored: values of masks that are no class, and
-    count nowhere.
+    column that helps to judge, and that no rule sees unless the model is told it. partners: columns that hold
+    the true partner of a row of two domains, and that only judge. free_run: whether a forecast goes on from
+    its own answers, one step after the other. as_written: whether labels that differ in case, white space or
+    a final dot are different classes. ignored: values of masks that are no class, and count nowhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +60,7 @@ class TaskSpec(BaseModel):
     values: tuple[Value, ...] = ()
     ignored: tuple[str, ...] = ()
     label: str | None = None
+    partners: tuple[str, ...] = ()
     why: str = ""
     horizon: int = 0
     season: int = 0
@@ -66,10 +68,11 @@ class TaskSpec(BaseModel):
     as_written: bool = False
 
     @classmethod
-    def alone(cls, name: str, label: str | None) -> "TaskSpec":
+    def alone(cls, name: str, label: str | None, partners: tuple[str, ...] = ()) -> "TaskSpec":
         """The task of a model that learns without a target."""
         why = "learned without a target" + ("" if label is None else f"; '{label}' is the label")
-        return cls(name=name, targets=(), label=label, why=why)  # pyright: ignore[reportArgumentType]
+        values: Any = {"name": name, "targets": (), "label": label, "partners": partners, "why": why}
+        return cls(**values)
 
     @property
     def is_forecast(self) -> bool:
@@ -83,8 +86,9 @@ class TaskSpec(BaseModel):
 
     @property
     def set_aside(self) -> tuple[str, ...]:
-        """The columns that are no inputs: the targets, or the label."""
-        return self.targets if self.label is None else (*self.targets, self.label)
+        """The columns that are no inputs: the targets, or the label and true partners."""
+        label = () if self.label is None else (self.label,)
+        return (*self.targets, *label, *self.partners)
 
     @property
     def outputs(self) -> int:

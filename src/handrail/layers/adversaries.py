@@ -60,8 +60,8 @@ class Adversaries(nn.Module):
         """Latent numbers, on the device of the model."""
         return torch.randn(rows, self.latent, generator=generator).to(self.judged)
 
-    def tell(self, x: Float[Tensor, "rows ..."], codes: Int64[Tensor, " rows"]) -> Float[Tensor, "rows ..."]:
-        """What a player is given: x, under a condition with the class behind."""
+    def tell(self, x: Float[Tensor, "rows ..."], codes: Tensor) -> Float[Tensor, "rows ..."]:
+        """What a player is given: x, under a condition with the class behind, else whatever the codes are."""
         return x if self.condition is None else self.condition.join(x.flatten(1), codes)
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows scores"]:

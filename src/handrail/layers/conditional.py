@@ -43,7 +43,7 @@ class Conditional(nn.Module):
 
     def join(
         self, rows: Float[Tensor, "rows width"], codes: Int64[Tensor, " rows"]
-    ) -> Float[Tensor, "rows width+classes"]:
+    ) -> Float[Tensor, "rows told"]:
         """Rows with the numbers of their classes behind; all of these are 0 for code 0."""
         told = one_hot(codes, self.classes + 1)[:, 1:]
         return torch.cat([rows, told.to(rows)], dim=1)  # [rows, width + classes]
@@ -56,7 +56,7 @@ class ClassMaps(nn.Module):
         super().__init__()
         self.shape = shape
 
-    def forward(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows maps height width"]:
+    def forward(self, x: Float[Tensor, "rows numbers"]) -> Float[Tensor, "rows maps height width"]:
         channels, height, width = self.shape
         pixels = channels * height * width
         told = x[:, pixels:, None, None].expand(-1, -1, height, width)

@@ -24,7 +24,7 @@ def class_energy_scores(
     rows: Float[Tensor, "rows width"],
     draws: Float[Tensor, "classes draws width"],
     shares: Float[Tensor, " classes"],
-) -> Float[Tensor, "rows 1+classes"]:
+) -> Float[Tensor, "rows scores"]:
     """The energy score of each row under the mixture Σ pₖ·Gₖ of laws with these shares, and under each Gₖ."""
     classes, count = draws.shape[:2]
     flat = draws.flatten(0, 1)  # [classes · draws, width]

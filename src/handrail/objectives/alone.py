@@ -1,6 +1,6 @@
 """Losses of networks that learn without a target: what they give for a row says it all."""
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from handrail.components import component
@@ -30,8 +30,8 @@ def negative_log_density(outputs: Float[Tensor, "rows figures"], targets: Tensor
     return -outputs[:, -1]
 
 
-@component("loss", tasks=("generation",))
-def mean_energy_score(outputs: Float[Tensor, "rows scores"], targets: Int64[Tensor, " rows"]) -> Rows:
+@component("loss", tasks=("generation", "translation"))
+def mean_energy_score(outputs: Float[Tensor, "rows scores"], targets: Tensor) -> Rows:
     """The energy score of a row, E‖x − G‖ − ½·E‖G − G′‖ over what the model makes, in encoded units.
 
     Of a model that is told classes it is the one under the row's own: the target is its code, 0 for none.

@@ -42,6 +42,7 @@ _SHOWN = {
     "density": ("log_likelihood", "linear_probe", "neighbour_probe"),
     "generation": ("energy_score", "sample_precision", "sample_recall", "frechet_distance", "copying"),
     "reconstruction": ("reconstruction_error", "explained_variance", "linear_probe", "neighbour_probe"),
+    "translation": ("energy_score", "translation_error", "cycle_error"),
 }
 _MOST_COLUMNS = 100
 _FIRST = (

@@ -144,6 +144,30 @@ def recall(task: Any, network: nn.Module, points: Points, *, steps: Count = 100)
     return Used(points=_model(network).recall(points, steps=steps))
 
 
+@component("use")
+def translate(task: Any, network: nn.Module, points: Points, *, to: Given | None = None) -> Used:
+    """Each row, one of the other domain, as a row of the domain `to`, which is written beside.
+
+    Arguments:
+        to: a value of the label.
+
+    Raises: `DataError` for a domain that there is not, or where none is named.
+
+    Source: Zhu, Park, Isola & Efros 2017
+    """
+    column = task.classes.column
+    if to is None:
+        first, second = task.classes.names
+        raise DataError(
+            f"{argument_name('to')}: nothing says of which '{column}' the rows are to become; expected "
+            f"'{first}' or '{second}'."
+        )
+    goal = task.classes.code({column: to}, where=argument_name("to"))
+    codes = torch.full((len(points),), 3 - goal, dtype=torch.int64)
+    written = task.classes.written(torch.full_like(codes, goal))
+    return Used({column: written}, _model(network).translate(points, codes))
+
+
 def uses_of(task: Any, network: nn.Module) -> dict[str, Component]:
     """The uses of a network by name: those of its task that its model has a method for and, where it has a
     list `uses`, that stand in it.

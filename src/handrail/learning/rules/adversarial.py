@@ -1,19 +1,16 @@
 """Two players: one makes rows, the other tells them from real ones."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from handrail.components import Slot, component
 from handrail.components.arguments import Count, NonNegative, Rate
-from handrail.components.pictures import Lines, Picture
+from handrail.components.pictures import Picture
 from handrail.errors import RecipeError
 from handrail.layers.adversaries import Adversaries
-from handrail.learning.directed import DirectedRule
-from handrail.learning.fast.fused_adam import Stepping
+from handrail.learning.players import CURVES, Follower, Player, curves_of
 from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs
@@ -28,47 +25,7 @@ _HERE = "learning.adversarial"
 _PENALTY, _TURNS = 10.0, 5  # of Wasserstein's critic
 _REAL_PENALTY = 0.1  # of the others
 _WON = 0.99  # share of rows told apart in an epoch
-_WARMING = 10  # steps in which the average follows quickly
 _PLAYERS = ("generator", "critic")
-_CURVES = {
-    "players/": (
-        "Both players' losses by epoch",
-        "loss",
-        "Neither has to fall: each is measured against the other.",
-    ),
-    "critic/": (
-        "What the critic tells apart, by epoch",
-        "share of rows",
-        "Real and made rows in training; one half is guessing, and 1 leaves the generator nothing to learn.",
-    ),
-}
-
-
-class Player(DirectedRule):
-    """One player's parameters, with an optimizer and a schedule of its own."""
-
-    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
-        """Make optimizer and schedule over the parameters of a player."""
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.begin(list(self.parameters), plan)
-        self.stepping = Stepping(self.optimizer)
-
-    def step(self, model: nn.Module, batch: Batch) -> Measures:
-        """Players are moved by `descend`."""
-        raise NotImplementedError
-
-    def descend(self, loss: Tensor) -> None:
-        """Change the parameters once, against the gradient of a loss; the other player gets no gradient."""
-        slopes: Sequence[Tensor] = torch.autograd.grad(loss, self.parameters)
-        for parameter, slope in zip(self.parameters, slopes, strict=True):
-            parameter.grad = slope
-        self.stepping.step()
-        if self.steps_schedule:
-            self.schedule.step()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.stepping.forget()
 
 
 @component("rule")
@@ -130,7 +87,7 @@ class Adversarial(Rule):
         if not isinstance(inner, Adversaries):
             name = type(inner).__name__
             raise RecipeError(f"learning.adversarial: needs a generator and a critic, which {name} has not.")
-        self.begun = plan.begun
+        self.follower = Follower(self.keep, begun=plan.begun)
         self.model, self.taken, self.every = inner, 0, max(1, plan.steps // 2)
         self.generator.start(inner.generator, plan)
         self.critic.start(inner.critic, plan)
@@ -156,7 +113,7 @@ class Adversarial(Rule):
             loss = GENERATOR[self.loss](self.model.critic(self.model.tell(made, codes)))
             self.generator.descend(loss)
             self.losses_now["generator"] = loss.detach()
-            self._follow()
+            self.follower.follow(self.model.average, self.model.generator, self.taken // self.turns)
         if self.taken % self.every == 0:
             with torch.no_grad():
                 self.losses_now["score"] = mean_energy_score(self.model(real), codes).mean()
@@ -170,7 +127,8 @@ class Adversarial(Rule):
         """Returns: the share of rows that it told apart before."""
 
         def critic(rows: Tensor) -> Tensor:
-            return self.model.critic(self.model.tell(rows, codes.repeat(len(rows) // len(codes))))
+            told = codes if len(rows) == len(codes) else torch.cat([codes, codes])
+            return self.model.critic(self.model.tell(rows, told))
 
         of_real, of_made = critic(torch.cat([real, made])).split(len(real))
         loss = CRITIC[self.loss](of_real, of_made)
@@ -181,20 +139,6 @@ class Adversarial(Rule):
         self.critic.descend(loss)
         self.losses_now["critic"] = loss.detach()
         return told_apart(of_real.detach(), of_made.detach(), self.loss)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average towards the generator, quickly at first unless it is another run's; what a layer
-        counts is taken over.
-        """
-        count = self.taken // self.turns
-        share = 1 - (self.keep if self.begun else min(self.keep, (1 + count) / (_WARMING + count)))
-        average, generator = self.model.average, self.model.generator
-        mine: list[Tensor] = list(average.parameters())
-        for own, other in zip(mine, generator.parameters(), strict=True):
-            own.lerp_(other, share)
-        for own, other in zip(average.buffers(), generator.buffers(), strict=True):
-            own.copy_(other)
 
     def end_epoch(self, model: nn.Module) -> None:
         self.told_before = float(self.told) / max(1, self.steps)
@@ -226,18 +170,7 @@ class Adversarial(Rule):
     @classmethod
     def pictures(cls, records: Records) -> list[Picture]:
         """Both players' losses, and the share of rows that the critic tells apart."""
-        pictures: list[Picture] = []
-        epochs = np.array([line["epoch"] for line in records], dtype=np.float64)
-        for group, (title, axis, note) in _CURVES.items():
-            begin = f"train_{group}"
-            names = dict.fromkeys(name for line in records for name in line if name.startswith(begin))
-            curves = {
-                name.removeprefix(begin): np.array([line.get(name, np.nan) for line in records])
-                for name in names
-            }
-            if curves:
-                pictures.append(Lines(title, epochs, curves, note=note, axes=("epoch", axis)))
-        return pictures
+        return curves_of(records, CURVES)
 
     def state_dict(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("taken", "steps", "told", "told_before")}

@@ -67,6 +67,10 @@ class Using:
         """Rows on the way from each row to the next; by codes. Arguments and errors as `use`."""
         return self.use("interpolate", source, **arguments)
 
+    def translate(self, source: Any, *, to: Any = None, **arguments: Any) -> Answers:
+        """Each row of one domain as of the domain `to`; see `tasks.uses.translate`. Errors as `use`."""
+        return self.use("translate", source, to=to, **arguments)
+
     def score(self, source: Any, **arguments: Any) -> Answers:
         """How likely each row is; see `tasks.uses.score`. Arguments and errors as `use`."""
         return self.use("score", source, **arguments)

@@ -51,12 +51,12 @@ class ToldClasses:
         codes = labels.replace_strict(list(self.names), places, default=0, return_dtype=pl.Int64)
         return torch.from_numpy(codes.to_numpy().copy())
 
-    def code(self, given: Mapping[str, Any]) -> int:
-        """The code of a class that was asked for by its column.
+    def code(self, given: Mapping[str, Any], *, where: str = "") -> int:
+        """The code of a class that was asked for by its column; `where` is the argument that did.
 
         Raises: `DataError` for another column, and for a class that no training row has.
         """
-        where = argument_name("given")
+        where = where or argument_name("given")
         for name in given:
             if name != self.column:
                 raise DataError(f"{where}: the network was told no column '{name}', but '{self.column}'.")
