@@ -62,7 +62,7 @@ def test_pixels_keep_to_the_range_of_training_rows() -> None:
 
 def test_parameters_of_the_averages_are_not_counted() -> None:
     model = cyclegan(3, hidden=[5])
-    assert model.tied_parameters == 2 * (3 * 5 + 5 + 5 * 3 + 3)
+    assert model.tied_parameters == 2 * (3 * 3 + 3 + 3 * 5 + 5 + 5 * 3 + 3)
     assert not any(parameter.requires_grad for parameter in model.averages.parameters())
     assert not model.train().averages.training
 

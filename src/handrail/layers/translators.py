@@ -32,7 +32,7 @@ class Translators(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("references", torch.zeros(DOMAINS, _REFERENCES, width))
+        self.register_buffer("references", torch.randn(DOMAINS, _REFERENCES, width))  # until rows are kept
 
     def play(self, generators: list[nn.Module], critics: list[nn.Module]) -> None:
         """Set the players; the averages begin at the generators."""
