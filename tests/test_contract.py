@@ -603,9 +603,11 @@ def rule_on_batches(entry: Component, task: str) -> tuple[nn.Module, Rule, list[
         codes = torch.randint(1, 13, (4 * ROWS, 10), generator=generator(5))
         rows = Batch(codes[:, :-1], codes[:, 1:])
     elif alone is not None:
-        nothing = torch.zeros(4 * ROWS, dtype=torch.int64)
-        one_factor = 1 + torch.arange(4 * ROWS).unsqueeze(1) % 3
-        told = one_factor if entry.name in BY_FACTORS else nothing
+        told = torch.zeros(4 * ROWS, dtype=torch.int64)
+        if entry.name in BY_FACTORS:
+            told = 1 + torch.arange(4 * ROWS).unsqueeze(1) % 3
+        elif task == "translation":
+            told = torch.arange(4 * ROWS) % 2 + 1
         rows = Batch((inputs > 0).float() if alone.unit is True else inputs, told)
     elif entry.name in LOGICAL:
         numbers = torch.arange(2 * ROWS).repeat(2)

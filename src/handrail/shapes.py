@@ -97,9 +97,13 @@ class BoxShape(NamedTuple):
 
 
 class NoTarget(NamedTuple):
-    """As outputs: what the network makes of its inputs alone, for a task such as "clusters" or "density"."""
+    """As outputs: what the network makes of its inputs alone, for a task such as "clusters" or "density".
+
+    classes: how many classes the label has that the network may be told; 0 where there are none.
+    """
 
     task: str
+    classes: int = 0
 
 
 InputShape = int | ImageShape | VolumeShape | SeriesShape | TokenShape

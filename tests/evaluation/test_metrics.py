@@ -130,6 +130,7 @@ def test_every_metric_is_described_and_has_a_direction():
         "generation",
         "map",
         "reconstruction",
+        "translation",
     )
     of_forecasts = {"mase", "nrmse"}
     names = {name for task in tasks for name in metric_names(task, 9)} | of_forecasts
@@ -139,7 +140,7 @@ def test_every_metric_is_described_and_has_a_direction():
         "bits", "perplexity",
         "character_error_rate", "bit_error_rate", "inertia", "false_recall", "reconstruction_error",
         "map_error", "quantisation_error", "topographic_error", "energy_score", "frechet_distance",
-        "copying",
+        "copying", "translation_error", "cycle_error",
     }  # fmt: skip
     assert [metric_names(task, 9)[0] for task in TASKS] == ["accuracy", "accuracy", "accuracy", "r2"]
 

@@ -235,7 +235,7 @@ def open_seal(
     say(f"report: {opened.folder.report}", quiet)
 
 
-for _command in (use.predict, make.generate, use.report, use.check, use.init, use.convert):
+for _command in (use.predict, make.generate, make.translate, use.report, use.check, use.init, use.convert):
     app.command()(_command)
 app.command(name="sample", help="The same as generate, by its old name.")(make.generate)
 for _name in make.WITH_ROWS:

@@ -48,6 +48,10 @@ def generate(
         float | None,
         typer.Option("--temperature", min=0, help="Of a language model: 0 is greedy (0.8)."),
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--given", help="The class of the rows, of a network that was told it: COLUMN=VALUE."),
+    ] = None,
     arguments: Arguments = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -60,17 +64,49 @@ def generate(
 
     ready = load(run, trust=trust)
     texts = {"start": start, "length": length, "temperature": temperature}
-    given = {name: value for name, value in texts.items() if value is not None}
+    asked = {name: value for name, value in texts.items() if value is not None}
     writes = ready.pipeline.task.name == "next-token"
-    if given and not writes:
-        raise HandrailError(f"--{next(iter(given))}: the network writes no text; leave it out.")
+    if asked and not writes:
+        raise HandrailError(f"--{next(iter(asked))}: the network writes no text; leave it out.")
     more = parse_changes(arguments, {})
-    answers = ready.generate(rows or (1 if writes else 16), seed=seed, **given, **more)
+    told = _parse_given(given)
+    answers = ready.generate(rows or (1 if writes else 16), seed=seed, given=told, **asked, **more)
     if writes and out is None and not as_json:
         for text in answers.frame["text"]:
             print_data(text + "\n")
         return
     print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
+
+
+def translate(
+    run: RunPath,
+    source: Source,
+    to: Annotated[str | None, typer.Option("--to", help="The domain that the rows are to become.")] = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    read: Reading = None,
+    allow_pickle: AllowPickle = False,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write each row of one domain as a row of the other."""
+    how: Any = {"read": read, "allow_pickle": allow_pickle, "as_json": as_json, "quiet": quiet}
+    arguments = [] if to is None else [f"to={to}"]
+    use_network(run, "translate", source, arguments, out, overwrite, trust=trust, **how)
+
+
+def _parse_given(given: list[str] | None) -> dict[str, str] | None:
+    """Raises: `HandrailError` for what is no COLUMN=VALUE, and for a column that is given twice."""
+    told: dict[str, str] = {}
+    for text in given or []:
+        column, sign, value = text.partition("=")
+        if not (column and sign and value):
+            raise HandrailError(f"--given: found '{text}', expected COLUMN=VALUE, as in --given kind=setosa.")
+        if column in told:
+            raise HandrailError(f"--given: '{column}' is given twice; leave one of them out.")
+        told[column] = value
+    return told or None
 
 
 def with_rows(name: str) -> Callable[..., None]:

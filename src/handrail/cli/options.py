@@ -35,7 +35,8 @@ Settings = Annotated[
 Label = Annotated[
     str | None,
     typer.Option(
-        "--label", help="Without a target: a column that no rule sees and that helps to judge (data.label)."
+        "--label",
+        help="Without a target: a column that helps to judge; a model may be told its classes (data.label).",
     ),
 ]
 Model = Annotated[

@@ -42,6 +42,7 @@ class Table:
         unusable: by column, what it holds where that is of no use to a network; the column itself is empty.
         streamed: whether the frame holds a few columns only, since the rows are read block by block.
         is_series: whether each row is a step of one series, so that equal rows repeat nothing.
+        partners: columns that hold the true partner of a row of two domains, to judge translations by.
         words: by column, where a word of a text file counts as missing, and which.
     """
 
@@ -62,6 +63,7 @@ class Table:
     unusable: Mapping[str, str] = field(default_factory=dict)
     streamed: bool = False
     is_series: bool = False
+    partners: tuple[str, ...] = ()
     words: WordsByColumn = field(default_factory=dict, repr=False)
 
     def row_name(self, index: int) -> str:

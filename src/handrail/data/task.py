@@ -35,6 +35,7 @@ TaskName = Literal[
     "map",
     "memory",
     "reconstruction",
+    "translation",
 ]
 STORED_TASKS = {"mask": "mask", "boxes": "boxes", "bit-sequence": "bits"}  # by the kind of the target's store
 TEXT_TASKS = ("next-token", "sequence")
@@ -46,11 +47,11 @@ class TaskSpec(BaseModel):
 
     values: the classes as the data writes them (1, True, 'yes'), of several labels no and yes of each; empty
     in runs of earlier versions, whose answers are the classes as text. label: where no target is learned, the
-    column that no rule sees and that helps to judge. factors: there, the columns that say what varies from
-    row to row. free_run: whether a forecast goes on from its own
-    answers, one step after the other. as_written: whether labels that differ
-    in case, white space or a final dot are different classes. ignored: values of masks that are no class, and
-    count nowhere.
+    column that helps to judge, and that no rule sees unless the model is told it. factors: there, columns
+    that say what varies from row to row. partners: columns that hold the true partner of a row of two
+    domains, and that only judge. free_run: whether a forecast goes on from its own answers, one step after
+    the other. as_written: whether labels that differ in case, white space or a final dot are different
+    classes. ignored: values of masks that are no class, and count nowhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +63,7 @@ class TaskSpec(BaseModel):
     ignored: tuple[str, ...] = ()
     label: str | None = None
     factors: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
     why: str = ""
     horizon: int = 0
     season: int = 0
@@ -69,10 +71,12 @@ class TaskSpec(BaseModel):
     as_written: bool = False
 
     @classmethod
-    def alone(cls, name: str, label: str | None, factors: Sequence[str] = ()) -> "TaskSpec":
+    def alone(
+        cls, name: str, label: str | None, *, factors: Sequence[str] = (), partners: Sequence[str] = ()
+    ) -> "TaskSpec":
         """The task of a model that learns without a target."""
         why = "learned without a target" + ("" if label is None else f"; '{label}' is the label")
-        known: Any = {"name": name, "label": label, "factors": tuple(factors)}
+        known: Any = {"name": name, "label": label, "factors": tuple(factors), "partners": tuple(partners)}
         if factors:
             names = list_some((f"'{each}'" for each in factors), last=" and ")
             why += f"; {names} {'say' if len(factors) > 1 else 'says'} what varies"
@@ -90,9 +94,9 @@ class TaskSpec(BaseModel):
 
     @property
     def set_aside(self) -> tuple[str, ...]:
-        """The columns that are no inputs: the targets, or the label and the factors."""
-        own = () if self.label is None else (self.label,)
-        return tuple(dict.fromkeys((*self.targets, *own, *self.factors)))
+        """The columns that are no inputs: the targets, or the label, factors and true partners."""
+        label = () if self.label is None else (self.label,)
+        return tuple(dict.fromkeys((*self.targets, *label, *self.factors, *self.partners)))
 
     @property
     def outputs(self) -> int:

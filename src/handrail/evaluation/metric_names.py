@@ -63,6 +63,9 @@ DESCRIPTIONS: dict[str, str] = {
     "generated rows, in features; 0 for the same.",
     "copying": "How much more often a generated row is nearest to a training row than to a held-out one than "
     "chance has it: 0 as by chance, 1 always.",
+    "translation_error": "Mean distance of a translated row from its true partner, in encoded units.",
+    "cycle_error": "Mean distance of a row from what it becomes on the way to the other domain and back, in "
+    "encoded units; 0 also where nothing is changed.",
     "linear_probe": "Accuracy of a linear classifier of the label, fitted on the codes of training rows "
     "(5,000 at most).",
     "neighbour_probe": "Accuracy of the commonest label of the five nearest codes of training rows (of 5,000 "
@@ -77,7 +80,7 @@ _LOWER_IS_BETTER = frozenset(
     (
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nrmse"),
         *("nats", "perplexity", "bits", "character_error_rate", "bit_error_rate", "inertia"),
-        *("energy_score", "frechet_distance", "copying"),
+        *("energy_score", "frechet_distance", "copying", "translation_error", "cycle_error"),
         *("false_recall", "reconstruction_error", "map_error", "quantisation_error", "topographic_error"),
     )
 )
@@ -99,6 +102,7 @@ _BY_TASK = {
         *("reconstruction_error", "explained_variance"),
         *("linear_probe", "neighbour_probe", "mutual_information_gap"),
     ),
+    "translation": ("energy_score", "translation_error", "cycle_error"),
 }
 
 

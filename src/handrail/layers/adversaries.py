@@ -3,12 +3,13 @@
 import copy
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from handrail.layers.energy_score import energy_score
+from handrail.layers.conditional import Conditional
+from handrail.layers.energy_score import class_energy_scores, energy_score
 
-_DRAWS, _SEED = 512, 0  # that a row is judged by
+_DRAWS, _FEWEST, _SEED = 512, 32, 0  # that a row is judged by; the fewest for a class
 _AT_ONCE = 1024
 
 
@@ -16,10 +17,13 @@ class Adversaries(nn.Module):
     """Two players: a generator makes rows of latent numbers, and a critic tells them from real ones.
 
     In evaluation a row gets its energy score E‖x − G‖ − ½·E‖G − G′‖, over the same 512 draws for all rows, of
-    the average of the generator's weights. A subclass sets the players with `play`.
+    the average of the generator's weights. Under a condition the 512 are divided among the classes, 32 or
+    more for each, and a row gets its score under classes with their shares, then under each of them. A
+    subclass sets the players with `play`.
 
     Arguments:
         latent: numbers that a row is made of, each N(0, 1).
+        condition: what both players are told of a row, behind their own inputs.
     """
 
     generator: nn.Module
@@ -27,10 +31,11 @@ class Adversaries(nn.Module):
     average: nn.Module
     judged: Tensor
 
-    def __init__(self, latent: int) -> None:
+    def __init__(self, latent: int, condition: Conditional | None = None) -> None:
         super().__init__()
-        self.latent = latent
-        fixed = torch.randn(_DRAWS, latent, generator=torch.Generator().manual_seed(_SEED))
+        self.latent, self.condition = latent, condition
+        count = _DRAWS if condition is None else max(_DRAWS // condition.classes, _FEWEST) * condition.classes
+        fixed = torch.randn(count, latent, generator=torch.Generator().manual_seed(_SEED))
         self.register_buffer("judged", fixed, persistent=False)
 
     def play(self, generator: nn.Module, critic: nn.Module) -> None:
@@ -55,17 +60,42 @@ class Adversaries(nn.Module):
         """Latent numbers, on the device of the model."""
         return torch.randn(rows, self.latent, generator=generator).to(self.judged)
 
-    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 1"]:
-        return energy_score(x.flatten(1), self.draws()).unsqueeze(1)
+    def tell(self, x: Float[Tensor, "rows ..."], codes: Tensor) -> Float[Tensor, "rows ..."]:
+        """What a player is given: x, under a condition with the class behind, else whatever the codes are."""
+        return x if self.condition is None else self.condition.join(x.flatten(1), codes)
+
+    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows scores"]:
+        if self.condition is None:
+            return energy_score(x.flatten(1), self.draws()).unsqueeze(1)
+        draws = self.draws().unflatten(0, (self.condition.classes, -1))
+        return class_energy_scores(x.flatten(1), draws, self.condition.class_shares)
 
     def draws(self) -> Float[Tensor, "draws width"]:
-        """The rows that others are judged by, flat."""
-        return self.average(self.judged).flatten(1)
+        """The rows that others are judged by, flat; under a condition as many of each class, in turn."""
+        classes = 1 if self.condition is None else self.condition.classes
+        codes = torch.arange(1, classes + 1, device=self.judged.device)
+        codes = codes.repeat_interleave(len(self.judged) // classes)
+        return self.average(self.tell(self.judged, codes)).flatten(1)
 
     @torch.no_grad()
     def generate(
-        self, rows: int, *, steps: int = 0, means: bool = False, generator: torch.Generator
+        self,
+        rows: int,
+        *,
+        steps: int = 0,
+        means: bool = False,
+        given: Int64[Tensor, " rows"] | None = None,
+        generator: torch.Generator,
     ) -> Float[Tensor, "rows width"]:
-        """New rows, flat; there are no chains, so that the steps do not matter."""
-        counts = [min(_AT_ONCE, rows - start) for start in range(0, rows, _AT_ONCE)]
-        return torch.cat([self.average(self.draw_latent(some, generator)).flatten(1) for some in counts])
+        """New rows, flat; there are no chains, so that the steps do not matter.
+
+        Arguments:
+            given: under a condition, the code of each row; None draws classes with their shares.
+        """
+        if given is None:
+            drawn = None if self.condition is None else self.condition.draw(rows, generator)
+            given = self.judged.new_zeros(rows, dtype=torch.int64) if drawn is None else drawn
+        parts = given.split(_AT_ONCE)
+        latent = (self.draw_latent(len(some), generator) for some in parts)
+        made = [self.average(self.tell(z, some)) for z, some in zip(latent, parts, strict=True)]
+        return torch.cat(made).flatten(1)

@@ -20,6 +20,22 @@ def energy_score(
     return distances(rows, draws).mean(dim=1) - mean_distance(draws) / 2
 
 
+def class_energy_scores(
+    rows: Float[Tensor, "rows width"],
+    draws: Float[Tensor, "classes draws width"],
+    shares: Float[Tensor, " classes"],
+) -> Float[Tensor, "rows scores"]:
+    """The energy score of each row under the mixture Σ pₖ·Gₖ of laws with these shares, and under each Gₖ."""
+    classes, count = draws.shape[:2]
+    flat = draws.flatten(0, 1)  # [classes · draws, width]
+    near = distances(rows, flat).unflatten(1, (classes, count)).mean(dim=2)  # [rows, classes]
+    between = distances(flat, flat).view(classes, count, classes, count).sum(dim=(1, 3))
+    pairs = between.new_full((classes, classes), count**2).fill_diagonal_(max(count * (count - 1), 1))
+    within = between / pairs  # [classes, classes]
+    mixed = near @ shares - shares @ within @ shares / 2
+    return torch.cat([mixed.unsqueeze(1), near - within.diagonal() / 2], dim=1)
+
+
 def mean_distance(draws: Float[Tensor, "draws width"]) -> Float[Tensor, ""]:
     """The mean ‖G − G′‖ over pairs of different draws; 0 for a single one."""
     return distances(draws, draws).sum() / max(len(draws) * (len(draws) - 1), 1)

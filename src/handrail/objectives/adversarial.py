@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 Scores = Float[Tensor, "rows 1"]
+Critic = Callable[[Tensor], Scores]
 
 
 def _cross_entropy(real: Scores, made: Scores) -> Float[Tensor, ""]:
@@ -34,7 +35,7 @@ GENERATOR: dict[str, Callable[[Scores], Tensor]] = {
 
 
 def gradient_penalty(
-    critic: nn.Module, real: Tensor, made: Tensor, generator: torch.Generator
+    critic: Critic, real: Tensor, made: Tensor, generator: torch.Generator
 ) -> Float[Tensor, ""]:
     """The mean of (‖∇D(x̂)‖ − 1)² at points x̂ between a real and a made row, at a place drawn uniformly.
 
@@ -47,7 +48,7 @@ def gradient_penalty(
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-def real_penalty(critic: nn.Module, real: Tensor) -> Float[Tensor, ""]:
+def real_penalty(critic: Critic, real: Tensor) -> Float[Tensor, ""]:
     """½ of the mean of ‖∇D(x)‖² at real rows (R1). Source: Mescheder, Geiger & Nowozin 2018"""
     real = real.detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)

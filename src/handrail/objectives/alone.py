@@ -30,13 +30,17 @@ def negative_log_density(outputs: Float[Tensor, "rows figures"], targets: Tensor
     return -outputs[:, -1]
 
 
-@component("loss", tasks=("generation",))
-def mean_energy_score(outputs: Float[Tensor, "rows 1"], targets: Tensor) -> Rows:
+@component("loss", tasks=("generation", "translation"))
+def mean_energy_score(outputs: Float[Tensor, "rows scores"], targets: Tensor) -> Rows:
     """The energy score of a row, E‖x − G‖ − ½·E‖G − G′‖ over what the model makes, in encoded units.
+
+    Of a model that is told classes it is the one under the row's own: the target is its code, 0 for none.
 
     Source: Gneiting & Raftery 2007
     """
-    return outputs[:, 0]
+    if outputs.shape[1] == 1:
+        return outputs[:, 0]
+    return outputs.gather(1, targets.unsqueeze(1))[:, 0]
 
 
 @component("loss", tasks=("memory",))

@@ -9,7 +9,7 @@ from handrail.errors import RecipeError
 from handrail.tools.interface import argument
 from handrail.tools.words import list_some
 
-LONE_TASKS = ("clusters", "density", "generation", "map", "memory", "reconstruction")
+LONE_TASKS = ("clusters", "density", "generation", "map", "memory", "reconstruction", "translation")
 
 
 @dataclass(frozen=True)

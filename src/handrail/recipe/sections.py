@@ -171,9 +171,9 @@ class DataRecipe(Section):
     source: a file, a folder of pictures, sounds or texts, a glob, a list of files, a database URL,
     `bundled:NAME`, `toy:NAME`, or an object in Python. target: one or several columns by name, or by position
     (1 is the first, −1 the last); folders and toys say it themselves. label: where the model learns without a
-    target, a column that no rule sees and that helps to judge what was learned. factors: there, columns that
-    say what varies from row to row (size, angle, place); codes are judged by them, and `inverse_graphics`
-    learns from them. augment: how training rows
+    target, a column that helps to judge what was learned, and that no rule sees unless the model is told its
+    classes. factors: there, columns that say what varies from row to row (size, angle, place); codes are
+    judged by them, and `inverse_graphics` learns from them. augment: how training rows
     are changed at random; `auto` is what suits the data, an empty list nothing. positive: of two classes the
     one that F1, precision, recall and the threshold are about; by default the second of 0/1, −1/+1, no/yes,
     false/true …, else the one that is rarer in training rows. labels: what becomes of classes that differ in
@@ -207,6 +207,7 @@ class DataRecipe(Section):
         "map",
         "memory",
         "reconstruction",
+        "translation",
     ] = "auto"
     label: str | int | None = None
     factors: list[str | int] = []

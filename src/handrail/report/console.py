@@ -45,6 +45,7 @@ _SHOWN = {
         *("reconstruction_error", "explained_variance"),
         *("linear_probe", "neighbour_probe", "mutual_information_gap"),
     ),
+    "translation": ("energy_score", "translation_error", "cycle_error"),
 }
 _MOST_COLUMNS = 100
 _FIRST = (

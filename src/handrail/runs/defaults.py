@@ -41,6 +41,7 @@ _ALONE: dict[str, tuple[Any, str]] = {
     "density": ("rbm", "hidden units that find what goes together make some rows likely"),
     "generation": ("gan", "a generator and a critic learn from each other to make rows"),
     "reconstruction": ("autoencoder", "an encoder and a decoder give each row back from a code"),
+    "translation": ("cyclegan", "two generators lead from each domain to the other and back"),
 }
 _SUMMED, _FEWEST_SUMMED, _MOST_SUMMED = 2**20, 32, 4096  # numbers, and rows
 _MIDDLING = 64  # larger ones get half the maps: four times the pixels cost enough

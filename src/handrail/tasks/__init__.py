@@ -13,6 +13,7 @@ from handrail.tasks.alone.generation import GenerationTask
 from handrail.tasks.alone.map import MapTask
 from handrail.tasks.alone.memory import MemoryTask
 from handrail.tasks.alone.reconstruction import ReconstructionTask
+from handrail.tasks.alone.translation import TranslationTask
 from handrail.tasks.bit_sequence import BitSequenceTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
@@ -37,6 +38,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "density": DensityTask,
     "generation": GenerationTask,
     "reconstruction": ReconstructionTask,
+    "translation": TranslationTask,
 }
 
 

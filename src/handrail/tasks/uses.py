@@ -18,23 +18,25 @@ from handrail.components.arguments import Count, Fraction
 from handrail.errors import DataError
 from handrail.evaluation.conformal import least_p_value, p_values
 from handrail.network import model_in
+from handrail.tools.interface import argument, argument_name
 
 Points = Float[Tensor, "rows width"]
 WithGaps = Annotated[Points, "not a number where a value is missing"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Given = bool | int | float | str
 
 
 @dataclass(frozen=True)
 class Used:
     """What came of a use.
 
-    columns: a table, a row for each row given. points: rows as the model takes them, to be given back as the
-    data has them. remarks: sentences on what limits them.
+    columns: a table, a row for each row given or made. points: rows as the model takes them, to be given back
+    as the data has them, before the columns. remarks: what was chosen for whoever asked, and what limits it.
     """
 
-    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
     points: Points | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: list[str] = field(default_factory=list)
 
 
 @component("use")
@@ -83,7 +85,7 @@ def score(task: Any, network: nn.Module, points: Points, *, level: Fraction = 0.
         f"no row can be called an anomaly at the level {level:g}: with {len(task.held_out)} validation rows "
         f"no p-value is below {least:.2g}. A higher level, or more validation rows, would do."
     )
-    return Used(columns, remarks=(few,))
+    return Used(columns, remarks=[few])
 
 
 @component("use")
@@ -113,6 +115,7 @@ def generate(
     steps: Count = 1000,
     means: bool = False,
     seed: Seed = 0,
+    given: dict[str, Given] | None = None,
 ) -> Used:
     """New rows drawn from the model.
 
@@ -121,11 +124,36 @@ def generate(
         steps: of the chains that draw them, where the model draws by chains.
         means: what is expected at the end of each chain in place of what is drawn: smoother pictures.
         seed: of the random numbers.
+        given: the class of the rows, by the column that the model was told: `{"kind": "setosa"}`; without it
+            classes are drawn with their shares in the training rows. The class of each row is written beside.
 
-    Source: Geman & Geman 1984
+    Raises: `DataError` for another column, an unknown class, and a model that was told nothing.
+
+    Source: Geman & Geman 1984; Mirza & Osindero 2014 (given)
     """
-    generator = torch.Generator().manual_seed(seed)
-    return Used(points=_model(network).generate(rows, steps=steps, means=means, generator=generator))
+    model, generator = _model(network), torch.Generator().manual_seed(seed)
+    how: Any = {"steps": steps, "means": means, "generator": generator}
+    condition = getattr(model, "condition", None)
+    if condition is None:
+        refuse_given(given)
+        return Used(points=model.generate(rows, **how))
+    if given:
+        codes, remarks = torch.full_like(condition.draw(rows, generator), task.classes.code(given)), []
+    else:
+        codes = condition.draw(rows, generator)
+        column = task.classes.column
+        remarks = [f"no '{column}' was given, and each is drawn with its share in the training rows."]
+    made = model.generate(rows, given=codes, **how)
+    return Used({task.classes.column: task.classes.written(codes)}, made, remarks)
+
+
+def refuse_given(given: Any) -> None:
+    """Raises: `DataError` where something is given to a network that was told nothing."""
+    if given:
+        raise DataError(
+            f"{argument_name('given')}: the network was told no column when it learned; leave it out, or fit "
+            f"one that is told the label (model.gan.conditional=true with {argument('label', 'COLUMN')})."
+        )
 
 
 @component("use")
@@ -155,6 +183,30 @@ def recall(task: Any, network: nn.Module, points: Points, *, steps: Count = 100)
     Source: Hopfield 1982
     """
     return Used(points=_model(network).recall(points, steps=steps))
+
+
+@component("use")
+def translate(task: Any, network: nn.Module, points: Points, *, to: Given | None = None) -> Used:
+    """Each row, one of the other domain, as a row of the domain `to`, which is written beside.
+
+    Arguments:
+        to: a value of the label.
+
+    Raises: `DataError` for a domain that there is not, or where none is named.
+
+    Source: Zhu, Park, Isola & Efros 2017
+    """
+    column = task.classes.column
+    if to is None:
+        first, second = task.classes.names
+        raise DataError(
+            f"{argument_name('to')}: nothing says of which '{column}' the rows are to become; expected "
+            f"'{first}' or '{second}'."
+        )
+    goal = task.classes.code({column: to}, where=argument_name("to"))
+    codes = torch.full((len(points),), 3 - goal, dtype=torch.int64)
+    written = task.classes.written(torch.full_like(codes, goal))
+    return Used({column: written}, _model(network).translate(points, codes))
 
 
 def uses_of(task: Any, network: nn.Module) -> dict[str, Component]:

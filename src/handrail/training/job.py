@@ -36,6 +36,7 @@ USUAL_LOSS = {
     "map": "distance_to_nearest",
     "memory": "state_energy",
     "reconstruction": "mse",
+    "translation": "mean_energy_score",
 }
 
 _PROPER = frozenset(

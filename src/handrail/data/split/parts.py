@@ -255,7 +255,8 @@ def task_of(
 def task_of_parts(recipe: DataRecipe, drawn: Drawn) -> TaskSpec:
     """What the targets ask for, by training and validation rows."""
     if recipe.task in LONE_TASKS:
-        return TaskSpec.alone(recipe.task, drawn.label, drawn.factors)
+        partners = tuple(name for name in drawn.table.partners if name not in recipe.drop)
+        return TaskSpec.alone(recipe.task, drawn.label, factors=drawn.factors, partners=partners)
     known = pl.concat(
         [part.frame[list(drawn.targets)] for part in (drawn.train, drawn.validation)],
         how="vertical_relaxed",

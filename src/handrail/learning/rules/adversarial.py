@@ -1,23 +1,21 @@
 """Two players: one makes rows, the other tells them from real ones."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from handrail.components import Slot, component
 from handrail.components.arguments import Count, NonNegative, Rate
-from handrail.components.pictures import Lines, Picture
+from handrail.components.pictures import Picture
 from handrail.errors import RecipeError
 from handrail.layers.adversaries import Adversaries
-from handrail.learning.directed import DirectedRule
-from handrail.learning.fast.fused_adam import Stepping
+from handrail.learning.players import CURVES, Follower, Player, curves_of
 from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs
 from handrail.objectives.adversarial import CRITIC, GENERATOR, gradient_penalty, real_penalty, told_apart
+from handrail.objectives.alone import mean_energy_score
 
 Loss = Literal["minimax", "non_saturating", "least_squares", "hinge", "wasserstein"]
 Optimizer = Annotated[Any, Slot("optimizer")]
@@ -27,47 +25,7 @@ _HERE = "learning.adversarial"
 _PENALTY, _TURNS = 10.0, 5  # of Wasserstein's critic
 _REAL_PENALTY = 0.1  # of the others
 _WON = 0.99  # share of rows told apart in an epoch
-_WARMING = 10  # steps in which the average follows quickly
 _PLAYERS = ("generator", "critic")
-_CURVES = {
-    "players/": (
-        "Both players' losses by epoch",
-        "loss",
-        "Neither has to fall: each is measured against the other.",
-    ),
-    "critic/": (
-        "What the critic tells apart, by epoch",
-        "share of rows",
-        "Real and made rows in training; one half is guessing, and 1 leaves the generator nothing to learn.",
-    ),
-}
-
-
-class Player(DirectedRule):
-    """One player's parameters, with an optimizer and a schedule of its own."""
-
-    def start(self, model: nn.Module, plan: TrainingPlan) -> None:
-        """Make optimizer and schedule over the parameters of a player."""
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.begin(list(self.parameters), plan)
-        self.stepping = Stepping(self.optimizer)
-
-    def step(self, model: nn.Module, batch: Batch) -> Measures:
-        """Players are moved by `descend`."""
-        raise NotImplementedError
-
-    def descend(self, loss: Tensor) -> None:
-        """Change the parameters once, against the gradient of a loss; the other player gets no gradient."""
-        slopes: Sequence[Tensor] = torch.autograd.grad(loss, self.parameters)
-        for parameter, slope in zip(self.parameters, slopes, strict=True):
-            parameter.grad = slope
-        self.stepping.step()
-        if self.steps_schedule:
-            self.schedule.step()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.stepping.forget()
 
 
 @component("rule")
@@ -129,12 +87,14 @@ class Adversarial(Rule):
         if not isinstance(inner, Adversaries):
             name = type(inner).__name__
             raise RecipeError(f"learning.adversarial: needs a generator and a critic, which {name} has not.")
-        self.begun = plan.begun
+        self.follower = Follower(self.keep, begun=plan.begun)
         self.model, self.taken, self.every = inner, 0, max(1, plan.steps // 2)
         self.generator.start(inner.generator, plan)
         self.critic.start(inner.critic, plan)
         self.rng = torch.Generator().manual_seed(plan.seed)
         assert plan.rows is not None, "the engine gives a rule its rows"
+        if inner.condition is not None:
+            inner.condition.count(torch.as_tensor(plan.rows.targets).to(inner.judged.device))
         if not plan.begun:
             inner.set_range(sample_rows(model, plan.rows, torch.Generator().manual_seed(plan.seed)))
         zero = inner.judged.new_zeros(())
@@ -143,28 +103,33 @@ class Adversarial(Rule):
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """Move the critic and, in its turn, the generator."""
-        real = model_inputs(model, batch.inputs)
+        real, codes = model_inputs(model, batch.inputs), batch.targets
         moves = (self.taken + 1) % self.turns == 0
         with torch.set_grad_enabled(moves):
-            made = self.model.generator(self.model.draw_latent(len(real), self.rng)).view_as(real)
-        told = self._move_critic(real, made.detach())
+            latent = self.model.draw_latent(len(real), self.rng)
+            made = self.model.generator(self.model.tell(latent, codes)).view_as(real)
+        told = self._move_critic(real, made.detach(), codes)
         if moves:
-            loss = GENERATOR[self.loss](self.model.critic(made))
+            loss = GENERATOR[self.loss](self.model.critic(self.model.tell(made, codes)))
             self.generator.descend(loss)
             self.losses_now["generator"] = loss.detach()
-            self._follow()
+            self.follower.follow(self.model.average, self.model.generator, self.taken // self.turns)
         if self.taken % self.every == 0:
             with torch.no_grad():
-                self.losses_now["score"] = self.model(real).mean()
+                self.losses_now["score"] = mean_energy_score(self.model(real), codes).mean()
         self.taken, self.steps, self.told = self.taken + 1, self.steps + 1, self.told + told
         players = {f"players/{name}": self.losses_now[name] for name in _PLAYERS}
         # a player's loss that is no number makes this none, and stops the training
         loss = self.losses_now["score"] + 0 * (players["players/generator"] + players["players/critic"])
         return {"loss": loss, **players, "critic/told apart": told}
 
-    def _move_critic(self, real: Tensor, made: Tensor) -> Tensor:
+    def _move_critic(self, real: Tensor, made: Tensor, codes: Tensor) -> Tensor:
         """Returns: the share of rows that it told apart before."""
-        critic = self.model.critic
+
+        def critic(rows: Tensor) -> Tensor:
+            told = codes if len(rows) == len(codes) else torch.cat([codes, codes])
+            return self.model.critic(self.model.tell(rows, told))
+
         of_real, of_made = critic(torch.cat([real, made])).split(len(real))
         loss = CRITIC[self.loss](of_real, of_made)
         if self.loss == "wasserstein":
@@ -174,20 +139,6 @@ class Adversarial(Rule):
         self.critic.descend(loss)
         self.losses_now["critic"] = loss.detach()
         return told_apart(of_real.detach(), of_made.detach(), self.loss)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average towards the generator, quickly at first unless it is another run's; what a layer
-        counts is taken over.
-        """
-        count = self.taken // self.turns
-        share = 1 - (self.keep if self.begun else min(self.keep, (1 + count) / (_WARMING + count)))
-        average, generator = self.model.average, self.model.generator
-        mine: list[Tensor] = list(average.parameters())
-        for own, other in zip(mine, generator.parameters(), strict=True):
-            own.lerp_(other, share)
-        for own, other in zip(average.buffers(), generator.buffers(), strict=True):
-            own.copy_(other)
 
     def end_epoch(self, model: nn.Module) -> None:
         self.told_before = float(self.told) / max(1, self.steps)
@@ -219,18 +170,7 @@ class Adversarial(Rule):
     @classmethod
     def pictures(cls, records: Records) -> list[Picture]:
         """Both players' losses, and the share of rows that the critic tells apart."""
-        pictures: list[Picture] = []
-        epochs = np.array([line["epoch"] for line in records], dtype=np.float64)
-        for group, (title, axis, note) in _CURVES.items():
-            begin = f"train_{group}"
-            names = dict.fromkeys(name for line in records for name in line if name.startswith(begin))
-            curves = {
-                name.removeprefix(begin): np.array([line.get(name, np.nan) for line in records])
-                for name in names
-            }
-            if curves:
-                pictures.append(Lines(title, epochs, curves, note=note, axes=("epoch", axis)))
-        return pictures
+        return curves_of(records, CURVES)
 
     def state_dict(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("taken", "steps", "told", "told_before")}

@@ -41,6 +41,7 @@ _HISTOGRAMS = {
     "density": ("log_density", "Log-density of each row", "nats", "rows", False),
     "generation": ("energy_score", "Energy score of each row", "energy score", "rows", False),
     "reconstruction": ("reconstruction_error", "Error of each row", "mean squared error", "rows", False),
+    "translation": ("energy_score", "Energy score of each row", "energy score", "rows", False),
 }
 _ERRORS = {
     "binary": "Probability given to the truth",
@@ -58,6 +59,7 @@ _ERRORS = {
     "density": "−log density in nats",
     "generation": "Energy score",
     "reconstruction": "Mean squared error",
+    "translation": "Distance from the partner, or energy score",
 }
 
 

@@ -143,6 +143,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "density": "tells how likely each row is",
         "generation": "makes new rows",
         "reconstruction": "gives rows back from a code",
+        "translation": "makes rows of one domain into rows of the other",
     }
     classify = f"tells the {len(classes):,} classes of {targets} apart"
     actions |= {"binary": classify, "multi-class": classify}

@@ -70,7 +70,7 @@ def use_pipeline(
     if table is None:
         used: Used = function(pipeline.decoder, network, None)
         frame, maps = _decoded(pipeline, used)
-        return Answers(frame, [], maps)
+        return Answers(frame, used.remarks, maps)
     read = read_rows(pipeline, table, skip_bad=skip_bad)
     points = points_of(network, read.encoded).to(pipeline.device)
     if entry.target.__annotations__["points"] is WithGaps:
@@ -112,7 +112,8 @@ def _filled(read: ReadRows, used: Used) -> Answers:
 
 
 def _decoded(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[np.ndarray]]:
-    """Columns as they are; points as the data had them: a table, or pictures beside their numbers."""
+    """Columns as they are; before them points as the data had them: a table, or pictures' names."""
     if used.points is None:
         return pl.DataFrame(used.columns), []
-    return pipeline.encoder.decode(used.points.cpu())
+    frame, maps = pipeline.encoder.decode(used.points.cpu())
+    return frame.with_columns(**used.columns), maps

@@ -67,6 +67,10 @@ class Using:
         """Rows on the way from each row to the next; by codes. Arguments and errors as `use`."""
         return self.use("interpolate", source, **arguments)
 
+    def translate(self, source: Any, *, to: Any = None, **arguments: Any) -> Answers:
+        """Each row of one domain as of the domain `to`; see `tasks.uses.translate`. Errors as `use`."""
+        return self.use("translate", source, to=to, **arguments)
+
     def score(self, source: Any, **arguments: Any) -> Answers:
         """How usual each row is; see `tasks.uses.score`. Arguments and errors as `use`."""
         return self.use("score", source, **arguments)
@@ -75,19 +79,25 @@ class Using:
         """The table with its gaps filled; see `tasks.uses.fill`. Arguments and errors as `use`."""
         return self.use("fill", source, **arguments)
 
-    def generate(self, rows: int = 16, *, seed: int = 0, **arguments: Any) -> Answers:
+    def generate(
+        self, rows: int = 16, *, seed: int = 0, given: dict[str, Any] | None = None, **arguments: Any
+    ) -> Answers:
         """New rows; of a language model, texts.
 
         Arguments:
             rows: how many.
             seed: of the random numbers; text number i is drawn with seed + i.
+            given: of a network that was told a column, its class: `given={"kind": "setosa"}`.
             arguments: others of `tasks.uses.generate`; for texts `start`, `length` and `temperature`, as
                 `sample`.
 
         Raises: `DataError` for a network that makes no rows; errors as `use`.
         """
         if self.pipeline.task.name != "next-token":
-            return self.use("generate", rows=rows, seed=seed, **arguments)
+            return self.use("generate", rows=rows, seed=seed, given=given, **arguments)
+        from handrail.tasks.uses import refuse_given
+
+        refuse_given(given)
         texts = [self.sample(seed=seed + place, **arguments) for place in range(rows)]
         return Answers(pl.DataFrame({"text": texts}), [])
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from handrail.components.pictures import Picture
@@ -19,20 +19,22 @@ from handrail.evaluation.outcomes.generation import GenerationOutcome, Quality
 from handrail.evaluation.points.sample_quality import (
     Copying,
     copying,
-    energy_scores,
     frechet_distance,
     precision_and_recall,
 )
 from handrail.network import model_in
+from handrail.objectives.alone import mean_energy_score
 from handrail.shapes import NoTarget
 from handrail.tasks.alone.generation_pictures import generation_pictures
 from handrail.tasks.alone.points import label_codes, points_before, points_of, refuse_learned_front
 from handrail.tasks.alone.sample_features import Features, features_for
-from handrail.tasks.baselines.samples import gaussian, independent_columns, training_rows
+from handrail.tasks.alone.told_classes import ToldClasses
+from handrail.tasks.baselines.samples import gaussian, independent_columns, score_by_class, training_rows
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Answered, Baselines, Choice, Task
 
 Cloud = Float[np.ndarray, "rows width"]
+Codes = Int64[np.ndarray, " rows"]
 MEMORISED = "training rows"
 _DRAWS, _MOST, _SEED = 1000, 2000, 3
 _CHANCE = 0.01  # p-values below it are told
@@ -41,6 +43,7 @@ _BASELINES: dict[str, Callable[[Cloud, int, np.random.Generator], Cloud]] = {
     "Gaussian": gaussian,
     MEMORISED: training_rows,
 }
+_TOLD = "Each row is judged under its own class, of which baselines are told as well."
 _LIMIT = (
     "shown as the limit: rows that were held out are to them what another half of the real rows would be, "
     "so that a generator which only repeats them has the best figures there can be, but for copying"
@@ -48,7 +51,10 @@ _LIMIT = (
 
 
 class GenerationTask(Task):
-    """Energy scores `[rows, 1]` to the energy score of each row.
+    """Energy scores `[rows, 1]`, or under classes that are told `[rows, 1 + classes]`, to that of each row.
+
+    A network that is told the class of a row is judged by the energy score under that class, and so are the
+    baselines, each of which is then fitted to the rows of one class after the other.
 
     Precision and recall of 2,000 generated rows at most (k = 3) and the Fréchet distance compare them with as
     many held-out rows, and 1,000 generated rows are tested for copies of training rows.
@@ -60,22 +66,35 @@ class GenerationTask(Task):
 
     uses: ClassVar[tuple[str, ...]] = ("generate",)
 
+    classes: ToldClasses | None = None
+    "What a network may be told."
+    is_told = False
+    "Whether the network is."
+
     @property
     def outputs(self) -> NoTarget:
-        return NoTarget("generation")
+        return NoTarget("generation", 0 if self.classes is None else len(self.classes.names))
 
     def fit(self, part: Part, encoder: RowEncoder) -> None:
         refuse_learned_front(encoder, "generation")
+        self.classes = ToldClasses.of(part, self.spec.label)
 
-    def targets(self, part: Part) -> Tensor:
-        return part.target
+    def targets(self, part: Part) -> Int64[Tensor, " rows"]:
+        """The code of each row's class; 0 where it has none."""
+        return part.target if self.classes is None else self.classes.codes(part)
 
-    def forward(self, scores: Float[Tensor, "rows 1"]) -> Float[Tensor, " rows"]:
+    def forward(self, scores: Float[Tensor, "rows scores"]) -> Float[Tensor, " rows"]:
+        """Those of rows whose class is not known."""
         return scores[:, 0]
 
     def outcome(self, network: nn.Module, rows: Rows, part: Part) -> Outcome:
-        scores = self(all_scores(network, rows).cpu()).double().numpy()
+        self.note_size(network)
+        scores = mean_energy_score(all_scores(network, rows).cpu(), self.targets(part)).double().numpy()
         return self._outcome(scores, points_of(network, rows).double().numpy(), part)
+
+    def note_size(self, network: nn.Module) -> None:
+        """Note whether baselines are told the classes, as the network is."""
+        self.is_told = is_conditional(network)
 
     def _outcome(self, scores: Float[np.ndarray, " rows"], points: Cloud, part: Part) -> GenerationOutcome:
         labels = None if self.spec.label is None else tuple(as_labels(part.raw[self.spec.label]).to_list())
@@ -88,22 +107,24 @@ class GenerationTask(Task):
         assert isinstance(outcome, GenerationOutcome)
         known, points = _points(encoder, train.sample), _points(encoder, part)
         quality, features = self._compared(known, points, train.sample)
-        return _judged(outcome, quality(drawn_rows(network, max(_DRAWS, min(len(points), _MOST)))), features)
+        judged = _judged(outcome, quality(drawn_rows(network, _count(points))), features)
+        return replace(judged, remark=f"{_TOLD} {judged.remark}") if is_conditional(network) else judged
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
     ) -> Baselines:
         known, points = _points(encoder, train.sample), _points(encoder, part)
         quality, _ = self._compared(known, points, train.sample)
+        codes = self._told_codes(train.sample), self._told_codes(part)
         outcomes: dict[str, Outcome] = {}
         left_out: dict[str, str] = {}
         for name, draw in _BASELINES.items():
             try:
-                cloud = draw(known, max(_DRAWS, min(len(points), _MOST)), np.random.default_rng(_SEED))
+                scores, cloud = score_by_class(draw, known, points, codes, count=_count(points), seed=_SEED)
             except ValueError as error:
                 left_out[name] = f"not fitted: {error}"
                 continue
-            outcome = self._outcome(energy_scores(points, cloud), points, part)
+            outcome = self._outcome(scores, points, part)
             remark = _LIMIT if name == MEMORISED else ""
             outcomes[name] = replace(outcome, quality=quality(cloud), remark=remark)
         return Baselines(outcomes, left_out=left_out, limits=[MEMORISED])
@@ -122,9 +143,35 @@ class GenerationTask(Task):
         points = points_of(answered.network, answered.rows).double().numpy()
         return generation_pictures(drawn_rows(answered.network, _DRAWS), known, points, self.shape)
 
+    def _told_codes(self, part: Part) -> Codes:
+        """What baselines are told of each row: the code of its class, or 0 as the network."""
+        return self.targets(part).numpy() if self.is_told else np.zeros(len(part), dtype=np.int64)
+
     def columns(self, network: nn.Module, rows: Rows) -> dict[str, np.ndarray]:
-        """Of new rows the energy score, in encoded units."""
-        return {"energy_score": self(all_scores(network, rows)).cpu().numpy()}
+        """Of new rows the energy score, in encoded units; under each class, too, that the network is told."""
+        scores = all_scores(network, rows).cpu().numpy()
+        names = () if self.classes is None or scores.shape[1] == 1 else self.classes.names
+        columns = ("energy_score", *(f"energy_score_{name}" for name in names))
+        return dict(zip(columns, scores.T, strict=True))
+
+    def facts(self) -> dict[str, Any]:
+        classes = None if self.classes is None else self.classes.facts()
+        return {**super().facts(), "classes": classes, "is_told": self.is_told}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        super().restore(facts)
+        self.classes = ToldClasses.from_facts(facts.get("classes"))
+        self.is_told = facts.get("is_told", False)
+
+
+def is_conditional(network: nn.Module) -> bool:
+    """Whether a network is told the classes of rows."""
+    return getattr(model_in(network), "condition", None) is not None
+
+
+def _count(points: Cloud) -> int:
+    """How many rows are drawn to be compared with these."""
+    return max(_DRAWS, min(len(points), _MOST))
 
 
 def drawn_rows(network: nn.Module, count: int) -> Cloud:

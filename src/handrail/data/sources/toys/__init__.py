@@ -34,7 +34,9 @@ def read_toy(source: str, options: ReadOptions) -> Table:
     notes = (f"{TOY}{entry.name}{arguments}",) if values else ()
     notes = (*notes, *toy.notes)
     stores = {named[name]: store for name, store in toy.stores.items()}
-    return Table(frame, source, notes=notes, target=target or None, stores=stores, parts=toy.parts)
+    partners = tuple(named[name] for name in toy.partners)
+    rest = {"stores": stores, "parts": toy.parts, "partners": partners}
+    return Table(frame, source, notes=notes, target=target or None, **rest)
 
 
 def parse_toy(source: str) -> tuple[Component, dict[str, Any]]:

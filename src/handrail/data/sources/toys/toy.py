@@ -28,6 +28,7 @@ class Toy:
         parts: of each row, 0 where it may be learned from and 2 where it is for the test; without them, rows
             are drawn for the test.
         notes: what has to be said of the rows.
+        partners: columns that hold the true partner of a row of two domains, in the order of the inputs.
     """
 
     frame: pl.DataFrame
@@ -35,6 +36,7 @@ class Toy:
     stores: Stores = field(default_factory=dict)
     parts: Int[np.ndarray, " rows"] | None = None
     notes: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
 
 
 def classes_in_turn(rows: int, classes: int, generator: np.random.Generator) -> Int[np.ndarray, " rows"]:
