@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -188,3 +189,99 @@ def test_reservoirs_as_forecasts(tmp_path, monkeypatch):
     text = (tmp_path / "reservoir_forecasts.md").read_text()
     for system in ("echo_state", "nlinear", "last value"):
         assert f"| {system} | " in text
+
+
+def weak_signs(count, rng):
+    """Two classes by forty weak signs, the first of which is there four times over."""
+    classes = rng.integers(0, 2, count)
+    signs = rng.normal(size=(count, 40)) + 0.25 * (2 * classes - 1)[:, None]
+    copies = signs[:, :1] + 0.5 * rng.normal(size=(count, 3))
+    return np.hstack([signs, copies]), classes
+
+
+def test_distributions_win_with_few_rows_and_networks_with_many(tmp_path, monkeypatch):
+    """Independent normal columns within each class, which the copies belie, beside logistic regression.
+    Source: Ng & Jordan 2002
+    """
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import class_distributions as experiment
+
+    density = experiment.DENSITIES["normal, independent columns (naive Bayes)"]
+    ahead = {150: [], 4000: []}
+    for count, found in ahead.items():
+        for seed in range(3 if count < 1000 else 1):
+            rng = np.random.default_rng(seed)
+            (known, classes), (asked, truth) = weak_signs(count, rng), weak_signs(5000, rng)
+            how = {"out": tmp_path / f"{count}-{seed}", "seed": seed}
+            by_law = experiment.by_distributions(density, known, classes, asked, **how)
+            directly = experiment.directly("linear", known, classes, asked, **how)
+            found.append(np.mean(by_law == truth) - np.mean(directly == truth))
+    assert np.mean(ahead[150]) > 0.005
+    assert np.mean(ahead[4000]) < -0.005
+
+
+@pytest.mark.slow
+def test_class_distributions_of_real_rows(tmp_path, monkeypatch, shared_data):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import class_distributions as experiment
+
+    monkeypatch.setattr(experiment, "HELD", 500)
+    places = ["--data", str(shared_data), "--out", str(tmp_path)]
+    found = experiment.main(["--rows", "60", "--seeds", "1", *places])
+    assert len(found[60][0]) == len(experiment.DENSITIES) + len(experiment.DIRECT)
+    assert min(found[60][0].values()) > 0.5
+    assert "| p(x given y): realnvp |" in (tmp_path / "class_distributions.md").read_text()
+
+
+def test_least_squares_of_prompts_and_answers_that_are_shuffled(monkeypatch):
+    """Against NumPy's least squares; with as many examples as inputs nothing is left to learn."""
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import few_shot as experiment
+
+    x, y = experiment.prompts(5, 2, 4, torch.Generator().manual_seed(0))
+    found = experiment.least_squares(x, y)
+    torch.testing.assert_close(found[:, 2:], y[:, 2:], atol=1e-4, rtol=1e-4)
+    one = np.linalg.lstsq(x[0, :1].numpy(), y[0, :1].numpy(), rcond=None)[0]
+    assert float(found[0, 1]) == pytest.approx(float(x[0, 1].numpy() @ one), abs=1e-5)
+    other = experiment.shuffled(y, torch.Generator().manual_seed(1))
+    assert (other != y).all()
+    torch.testing.assert_close(other.sort(dim=1).values, y.sort(dim=1).values)
+    model = experiment.InContext(2, 4, width=8, layers=1, heads=2)
+    prompt = torch.cat([x, y[..., None]], dim=2)
+    later = prompt.clone()
+    later[:, 2, 2:] += 5.0  # an answer tells of later ones alone
+    torch.testing.assert_close(model(later)[:, :3], model(prompt)[:, :3])
+    assert (model(later)[:, 3] != model(prompt)[:, 3]).all()
+
+
+@pytest.mark.slow
+def test_a_network_learns_from_the_examples_of_a_prompt(tmp_path, monkeypatch):
+    """Error near least squares after as many examples as there are inputs; with shuffled answers no better
+    than answering 0. Source: Garg et al. 2022
+    """
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import few_shot as experiment
+
+    sizes = ["--inputs", "1", "--examples", "5", "--steps", "2500", "--width", "32", "--layers", "2"]
+    found = experiment.main([*sizes, "--out", str(tmp_path)])
+    assert found.network[0] == pytest.approx(1, abs=0.1)
+    assert found.network[3:].max() < 0.1
+    assert found.least_squares[1:].max() < 1e-6
+    assert found.shuffled[3:].min() > 0.9
+
+
+@pytest.mark.slow
+def test_made_tables_are_judged_beside_real_ones(tmp_path, monkeypatch, shared_data):
+    """Trees learn more from made rows than from columns shuffled apart. Source: Xu et al. 2019"""
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import made_tables as experiment
+
+    parts = experiment.divided(experiment.credit(shared_data))
+    apart = experiment.judged(experiment.shuffled(parts["train"]), parts["test"])
+    found = experiment.main(
+        ["--data", str(shared_data), "--out", str(tmp_path), "--tables", "credit", "--seeds", "1"]
+    )
+    (own,) = found["credit"]
+    assert own["auc"] > apart + 0.1
+    assert own["own"] > own["independent"] + 0.5
+    assert "| credit |" in (tmp_path / "made_tables.md").read_text()

@@ -20,12 +20,14 @@ class TableShape(int):
 
     bits: places of numbers that are 0 or 1. choices: places of which one is 1 and the others 0, for each
     category. gaps: where a row's number is missing and stands for what it was filled with, as pairs of its
-    place and that of the bit that says so. All other places are real numbers.
+    place and that of the bit that says so. All other places are real numbers; repeated: values of them that
+    many rows share, as pairs of a place and a value.
     """
 
     bits: tuple[int, ...]
     choices: tuple[tuple[int, ...], ...]
     gaps: tuple[tuple[int, int], ...]
+    repeated: tuple[tuple[int, float], ...]
 
     def __new__(
         cls,
@@ -34,13 +36,14 @@ class TableShape(int):
         bits: tuple[int, ...] = (),
         choices: tuple[tuple[int, ...], ...] = (),
         gaps: tuple[tuple[int, int], ...] = (),
+        repeated: tuple[tuple[int, float], ...] = (),
     ) -> Self:
         shape = super().__new__(cls, width)
-        shape.bits, shape.choices, shape.gaps = bits, choices, gaps
+        shape.bits, shape.choices, shape.gaps, shape.repeated = bits, choices, gaps, repeated
         return shape
 
     def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
-        return (int(self),), {"bits": self.bits, "choices": self.choices, "gaps": self.gaps}
+        return (int(self),), vars(self)
 
 
 class ImageShape(NamedTuple):

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Bernoulli, Categorical, Normal
+from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, Normal
 
 from handrail.layers.likelihoods import LEAST_SPREAD, Likelihood
 from handrail.shapes import ImageShape, TableShape
@@ -20,7 +20,7 @@ ROWS = torch.tensor([[0.3, 1, 0, 1, 0, -0.7, 0], [-1.2, 0, 0, 0, 1, 0.4, 0], [0.
 def likelihood() -> Likelihood:
     found = Likelihood(TABLE)
     with torch.no_grad():
-        found.log_spread.copy_(torch.tensor([0.2, -0.4]))
+        found.log_spread.copy_(torch.tensor([[0.2], [-0.4]]))
     return found
 
 
@@ -29,6 +29,7 @@ def test_a_table_is_still_a_number_and_survives_copies():
     for shape in (TABLE, copy.deepcopy(TABLE), pickle.loads(pickle.dumps(TABLE))):
         assert shape == 7
         assert (shape.bits, shape.choices, shape.gaps) == ((1, 6), ((2, 3, 4),), ((5, 6),))
+        assert shape.repeated == ()
 
 
 def test_a_mixed_row_is_the_product_of_its_columns():
@@ -83,3 +84,71 @@ def test_independent_columns_are_the_best_constant_scores():
     entropy = math.log(0.5) + math.log(2) * 0.9 + 0.5 * math.log(2 * math.pi * math.e) * 1.9
     entropy += sum(-p * math.log(p) for p in (0.3, 0.7, 0.1, 0.9, 0.2, 0.3, 0.5))
     assert found == pytest.approx(-entropy, abs=0.05)
+
+
+# real: 0, 1 and 3, of which 0 repeats two values and 3 one, and 1 may be missing
+REPEATING = TableShape(4, bits=(2,), gaps=((1, 2),), repeated=((0, -0.5), (0, 2.0), (3, 0.0)))
+REPEATED = torch.tensor([[-0.5, 0.2, 0, 0.0], [2.0, 1.0, 1, 0.7], [0.3, -1.0, 0, -0.2]])
+
+
+def mixtures(components: int) -> tuple[Likelihood, torch.Tensor]:
+    """A likelihood of `REPEATING`, and scores for its rows."""
+    found = Likelihood(REPEATING, components=components)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        found.log_spread.normal_(std=0.3, generator=generator)
+    return found, torch.randn(2, 3, found.scores, generator=generator)
+
+
+@pytest.mark.parametrize("components", [1, 3])
+def test_numbers_are_mixtures_with_values_that_are_repeated(components):
+    """Against torch's own mixtures. Source: Xu et al. 2019"""
+    found, scores = mixtures(components)
+    assert (found.marks, found.visible) == (3, "mixed")
+    centres, shares = found._centres(scores), found._log_shares(scores).exp()
+    torch.testing.assert_close(shares.sum(dim=-1), torch.ones(2, 3, 3))
+    laws = MixtureSameFamily(
+        Categorical(shares[..., :components]), Normal(centres, found.log_spread.exp().expand_as(centres))
+    )
+    real = laws.log_prob(REPEATED[:, [0, 1, 3]]) + shares[..., :components].sum(dim=-1).log()
+    real[:, 0, 0] = shares[:, 0, 0, components].log()
+    real[:, 1, 0] = shares[:, 1, 0, components + 1].log()
+    real[:, 0, 2] = shares[:, 0, 2, components].log()
+    real[:, 1, 1] = 0  # missing
+    bits = Bernoulli(logits=scores[..., 2]).log_prob(REPEATED[:, 2])
+    torch.testing.assert_close(found(scores, REPEATED), real.sum(dim=-1) + bits)
+
+
+@pytest.mark.parametrize("components", [1, 3])
+def test_every_score_of_a_mixture_counts(components):
+    found, scores = mixtures(components)
+    found(scores.requires_grad_(), REPEATED).sum().backward()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
+    assert (scores.grad.abs().sum(dim=(0, 1)) > 0).all()
+
+
+@pytest.mark.parametrize("components", [1, 3])
+def test_draws_of_mixtures_have_the_means_that_are_expected(components):
+    found, scores = mixtures(components)
+    drawn = found.draw(scores[0, :1].expand(20_000, -1), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(drawn.mean(dim=0), found.mean(scores[0, :1])[0], atol=0.03, rtol=0)
+    shares = found._log_shares(scores[0, :1]).exp()[0]
+    for place, row, cell, value in ((0, 0, 0, -0.5), (0, 0, 1, 2.0), (3, 2, 0, 0.0)):
+        share = (drawn[:, place] == value).double().mean()
+        assert float(share) == pytest.approx(float(shares[row, components + cell]), abs=0.01)
+
+
+def test_marks_say_which_values_are_repeated():
+    found, _ = mixtures(1)
+    assert found.marked(REPEATED)[:, 4:].tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert Likelihood(4).marked(REPEATED) is REPEATED
+
+
+def test_independent_columns_know_values_that_are_repeated():
+    """Half zeros, and a tail: the baseline counts as the likelihood does."""
+    rng = np.random.default_rng(1)
+    rows = np.where(rng.random((4000, 1)) < 0.5, 0.25, rng.normal(3, 0.5, (4000, 1)))
+    found = independent_columns(TableShape(1, repeated=((0, 0.25),)))(rows, rows).mean()
+    expected = math.log(0.5) - 0.5 * (0.5 * math.log(2 * math.pi * math.e) + math.log(0.5))
+    assert found == pytest.approx(expected, abs=0.03)

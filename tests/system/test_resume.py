@@ -71,6 +71,10 @@ ALONE = {
     "adversarial": {"model": {"gan": {"hidden": [16]}}, "training.epochs": 4},
     "a condition": {"model": {"gan": {"hidden": [16], "conditional": True}}, "training.epochs": 4},
     "cycle": {"model": {"cyclegan": {"hidden": [16]}}, "training.epochs": 4},
+    "an average of the weights": {
+        "model": {"diffusion": {"hidden": [16], "steps": 20}},
+        "training.epochs": 4,
+    },
     "hebb": {"model": "hopfield", "learning": "hebb", "training.epochs": 1},
     "storkey": {"model": "hopfield", "learning": "storkey", "training.epochs": 1, "data.sample": 0.007},
     "oja": {"model": {"linear_code": {"code": 1}}, "learning": "oja", "training.epochs": 5},

@@ -11,8 +11,9 @@ from handrail.components import component
 from handrail.components.arguments import Activation, Count
 from handrail.errors import RecipeError
 from handrail.layers.coding import dense_layers
+from handrail.layers.real_rows import refuse_other_kinds
 from handrail.recipe.alone import Alone
-from handrail.shapes import ImageShape, NoTarget, SeriesShape, TableShape, VolumeShape, numbers_in
+from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
 
 Rows = Float[Tensor, "rows width"]
 _BEGINNING = 0.01  # of the usual first weights, so that a coupling begins near the identity
@@ -91,7 +92,10 @@ class RealNVP(nn.Module):
     ) -> None:
         super().__init__()
         self.width = numbers_in(inputs)
-        _refuse(inputs, self.width)
+        if self.width < _FEWEST:
+            found = f"found {self.width} number a row, expected two or more; use another."
+            raise RecipeError(f"model.realnvp: {found}")
+        refuse_other_kinds("realnvp", inputs)
         turns = torch.arange(self.width) % 2
         masks = [(turns if turn % 2 else 1 - turns).float() for turn in range(couplings)]
         self.couplings = nn.ModuleList([Coupling(mask, hidden, activation) for mask in masks])
@@ -129,16 +133,3 @@ class RealNVP(nn.Module):
         """Rows of normal numbers that are drawn; `means` makes no difference, as nothing else is."""
         code = torch.randn(rows, self.width, generator=generator)
         return self.decode(code.to(next(self.parameters())))
-
-
-def _refuse(inputs: object, width: int) -> None:
-    if width < _FEWEST:
-        raise RecipeError(f"model.realnvp: found {width} number a row, expected two or more; use another.")
-    if isinstance(inputs, TableShape) and (inputs.bits or inputs.choices):
-        some = []
-        some += ["categories"] if inputs.choices else []
-        some += ["0 or 1 (booleans, gaps)"] if inputs.bits else []
-        raise RecipeError(
-            f"model.realnvp: takes real numbers alone, and the rows hold {' and '.join(some)}, which have no "
-            "density of this kind; leave them out (data.drop), or choose model=vae, which takes all kinds."
-        )

@@ -1,6 +1,5 @@
 """The variational autoencoder: a density of rows by way of codes that are drawn."""
 
-import functools
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -12,14 +11,25 @@ from torch import Tensor
 from handrail.components import component
 from handrail.components.arguments import Activation, Count, Initialisation, NonNegative
 from handrail.components.pictures import Tiles
+from handrail.errors import RecipeError
 from handrail.layers.coding import Codes, coding_layers, decoding_layers
+from handrail.layers.even_draws import even_normals
 from handrail.layers.initialisations import initialise
 from handrail.layers.likelihoods import Likelihood
 from handrail.recipe.alone import Alone
-from handrail.shapes import ImageShape, NoTarget, SeriesShape, VolumeShape, numbers_in
+from handrail.shapes import (
+    ImageShape,
+    InputShape,
+    NoTarget,
+    SeriesShape,
+    TableShape,
+    VolumeShape,
+    numbers_in,
+)
 
 _USUAL_CODE = 16  # numbers, at most
 _LOG_SPREAD = 8.0  # of a code, at most, either way
+_COMPONENTS = 5  # normal laws of a column of numbers
 _FOLLOWED = 4  # draws by which validation follows the training
 _AT_ONCE = 1 << 22  # numbers that are decoded at once
 _ASCENT = 0.05  # learning rate by which a row's own law of codes is found
@@ -48,26 +58,31 @@ class VAE(Codes):
     KLⱼ = ½·(μⱼ² + σⱼ² − 1) − log σⱼ. With more than one draw in training, the first is followed there too.
     For figures the draws are the same for all rows and evenly spread (Sobol): they do not hang on chance.
 
-    p(x | z) is normal for real numbers, with a spread that is learned for each, Bernoulli for numbers that
-    are 0 or 1, and categorical for categories; numbers that are missing say nothing.
+    p(x | z) is Bernoulli for numbers that are 0 or 1, and categorical for categories. A column of numbers is
+    a mixture of normal laws, and of values that many training rows repeat, which have probabilities; the
+    encoder is told which of these a row has. Numbers of other rows are normal. Each law has a spread that is
+    learned. Numbers that are missing say nothing.
 
     Arguments:
         inputs: images and series are flattened, unless there are `channels`; volumes are.
-        code: numbers in z; None is a quarter of those in a row, at most 16.
+        code: numbers in z; None is as many as a row has, at most 16. What is not needed stays N(0, 1).
         hidden: units of each dense hidden layer of the encoder; the decoder has the same in reverse.
         channels: of convolutions before them, each of which halves the size of images or series.
         likelihood: `auto` by the kind of each column; `bernoulli` takes all numbers for 0 and 1, or
-            probabilities; `gaussian` for real.
+            probabilities; `gaussian` for real, each with one normal law.
+        components: normal laws of a column of numbers; None is 5.
         beta: β, how much the codes count.
         free_bits: nats of each number of the code, the mean over a batch, that cost nothing.
         samples: draws of a row's code in training.
         bound_samples: K.
         binarise: whether values between 0 and 1 become 0 or 1, drawn anew at each step of training.
 
-    Raises: `RecipeError` for more convolutions than the rows have room for.
+    Raises: `RecipeError` for more convolutions than the rows have room for, and for components where a number
+    has one law.
 
     Source: Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; importance-weighted: Burda, Grosse &
-    Salakhutdinov 2016; β: Higgins et al. 2017; free bits: Kingma et al. 2016
+    Salakhutdinov 2016; β: Higgins et al. 2017; free bits: Kingma et al. 2016; mixtures:
+    Xu et al. 2019
     """
 
     alone: ClassVar[Alone] = Alone(
@@ -87,6 +102,7 @@ class VAE(Codes):
         channels: list[Count] = [],  # noqa: B006
         activation: Activation = "relu",
         likelihood: Literal["auto", "bernoulli", "gaussian"] = "auto",
+        components: Count | None = None,
         beta: NonNegative = 1.0,
         free_bits: NonNegative = 0.0,
         samples: Count = 1,
@@ -96,12 +112,14 @@ class VAE(Codes):
     ) -> None:
         super().__init__()
         width = numbers_in(inputs)
-        self.code = max(1, min(_USUAL_CODE, width // 4)) if code is None else code
+        self.code = min(_USUAL_CODE, width) if code is None else code
         how: Any = {"channels": channels, "hidden": hidden, "activation": activation}
         how["where"] = f"model.{self.name}.channels"
-        self.encoder = coding_layers(inputs, 2 * self.code, **how)
-        self.decoder = decoding_layers(inputs, self.code, **how)
-        self.likelihood = Likelihood(inputs, likelihood)
+        self.likelihood = Likelihood(inputs, likelihood, _components(inputs, likelihood, components))
+        given = inputs if channels else width + self.likelihood.marks
+        made = inputs if channels else self.likelihood.scores
+        self.encoder = coding_layers(given, 2 * self.code, **how)
+        self.decoder = decoding_layers(made, self.code, **how)
         self.beta, self.free_bits, self.binarise = beta, free_bits, binarise
         self.samples, self.bound_samples = samples, bound_samples
         self.register_buffer("settled", torch.zeros((), dtype=torch.bool))
@@ -119,7 +137,12 @@ class VAE(Codes):
     @property
     def told(self) -> str:
         """What the log-densities are."""
-        return f"a lower bound: importance-weighted, by {self.bound_samples:,} draws of each row's code"
+        bound = f"a lower bound: importance-weighted, by {self.bound_samples:,} draws of each row's code"
+        return (
+            f"{bound}; values that many rows repeat count as probabilities"
+            if self.likelihood.marks
+            else bound
+        )
 
     def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows 2"]:
         if not self.training:
@@ -136,7 +159,7 @@ class VAE(Codes):
         stands in both places. They are the same for a row in whatever company it comes.
         """
         few = self.samples if self.samples > 1 else _FOLLOWED
-        draws = _spread_evenly(max(samples, few), self.code).to(x)
+        draws = even_normals(max(samples, few), self.code).to(x)
         rows = max(1, _AT_ONCE // (len(draws) * max(1, x[:1].numel())))
         parts = []
         for some in x.split(rows):
@@ -175,7 +198,7 @@ class VAE(Codes):
         return torch.logsumexp(self._given(x, codes) + beta * ratio, dim=0) - math.log(len(noise))
 
     def _posterior(self, x: Float[Tensor, "rows ..."]) -> tuple[OfRows, OfRows]:
-        mean, log_spread = self.encoder(x).chunk(2, dim=1)
+        mean, log_spread = self.encoder(self.likelihood.marked(x)).chunk(2, dim=1)
         return mean, log_spread.clamp(-_LOG_SPREAD, _LOG_SPREAD)
 
     def score(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, " rows"]:
@@ -197,7 +220,7 @@ class VAE(Codes):
 
         The encoder only gives the beginning of each row's q(z), since it has never seen such rows: q is moved
         towards the posterior of what is there, by ascent of its bound, and then the decoder's means are
-        averaged. What is missing is always what the decoder expects, so that the bound has no slope by it.
+        averaged. What is missing is drawn from the decoder, so that the bound has no slope by it on average.
         """
         gaps = x.isnan()
         with torch.inference_mode(False), torch.enable_grad():
@@ -208,14 +231,14 @@ class VAE(Codes):
             for step in range(steps):
                 noise = torch.randn(law[0].shape, generator=generator).to(x)
                 scores = self.decoder(law[0] + law[1].exp() * noise)
-                expected = self.likelihood.mean(scores).detach()
-                given = self.likelihood(scores, torch.where(gaps, expected, x))
+                drawn = self.likelihood.draw(scores.detach(), generator)
+                given = self.likelihood(scores, torch.where(gaps, drawn, x))
                 divergence = (law[0].square() + (2 * law[1]).exp() - 1) / 2 - law[1]
                 loss = (divergence.sum(dim=1) - given).sum()
                 law[0].grad, law[1].grad = torch.autograd.grad(loss, law)
                 optimizer.step()
                 if 2 * step >= steps - 1:
-                    total, counted = total + expected, counted + 1
+                    total, counted = total + self.likelihood.mean(scores).detach(), counted + 1
             return torch.where(gaps, total / counted, x)
 
     @torch.no_grad()
@@ -247,9 +270,14 @@ class VAE(Codes):
         return self.likelihood.mean(scores) if means else self.likelihood.draw(scores, generator)
 
 
-@functools.lru_cache(maxsize=8)
-def _spread_evenly(draws: int, width: int) -> Float[Tensor, "draws width"]:
-    """Normal numbers that are spread more evenly than by chance, always the same."""
-    with torch.inference_mode(False):  # kept for whoever asks next, with slopes or without
-        uniform = torch.quasirandom.SobolEngine(width, scramble=True, seed=0).draw(draws, dtype=torch.float64)
-        return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
+def _components(inputs: InputShape, likelihood: str, asked: int | None) -> int:
+    """Normal laws of each real number.
+
+    Raises: `RecipeError` where they are asked for and there is one.
+    """
+    if isinstance(inputs, TableShape) and likelihood == "auto":
+        return _COMPONENTS if asked is None else asked
+    if asked is not None:
+        rows = "rows that are no table" if likelihood == "auto" else f"likelihood={likelihood}"
+        raise RecipeError(f"model.vae.components: has no effect on {rows}; leave it out.")
+    return 1

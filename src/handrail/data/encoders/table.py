@@ -9,7 +9,8 @@ that it can be traced:
     moments [rows, t] float64 seconds, NaN missing   → elapsed time and the phases of year, week and day
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,8 @@ from handrail.shapes import TableShape
 
 _ROWS = 16384  # at once
 _FITTED = 1 << 22  # numbers from which scales are learned at once
-_LEARNED = ("levels", "flagged", "rare", "daytime")
+_LEARNED = ("levels", "flagged", "rare", "daytime", "repeated")
+_OFTEN, _FEWEST = 0.05, 20  # share of the rows, and rows, from which on a number counts as repeated
 
 
 class Raw(NamedTuple):
@@ -61,10 +63,12 @@ class TableEncoder(nn.Module):
         flagged: list[int],
         rare: dict[str, list[str]],
         daytime: list[bool],
+        repeated: Mapping[str, Sequence[Sequence[float]]] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.schema, self.encoding = schema, encoding
         self.levels, self.flagged, self.rare, self.daytime = levels, flagged, rare, daytime
+        self.repeated = dict(repeated)  # pairs of a number and the same as it is encoded
         self.number_names = [column.name for column in schema.of_kind("numeric", "boolean")]
         self.category_names = [column.name for column in schema.of_kind("category")]
         self.moment_names = [column.name for column in schema.of_kind("datetime")]
@@ -105,6 +109,7 @@ class TableEncoder(nn.Module):
             daytime=[bool((moment % 86400 != 0).any()) for moment in moments],
         )
         encoder._fit_numbers(frame, encoding)
+        encoder._fit_repeated(frame)
         encoder.time.fit(bound(encoder._moments(frame)))
         return encoder
 
@@ -118,6 +123,19 @@ class TableEncoder(nn.Module):
             numbers = bound(_stack(columns, len(frame)))
             self.impute.fit(numbers, encoding.missing, encoding.fill, columns=some)
             self.scale.fit(self.impute.fill_gaps(numbers, columns=some), columns=some)
+
+    def _fit_repeated(self, frame: pl.DataFrame) -> None:
+        """Learn which numbers one row in twenty or more shares: each as it is, and as it is encoded."""
+        fewest = max(_FEWEST, _OFTEN * len(frame))
+        for column in self.schema.of_kind("numeric"):
+            counts = frame[column.name].drop_nulls().alias("value").value_counts(name="count")
+            values = counts.filter(pl.col("count") >= fewest)["value"].sort()
+            if len(values):
+                place = self.number_names.index(column.name)
+                rows = torch.zeros(len(values), len(self.number_names), dtype=torch.float64)
+                rows[:, place] = values.cast(pl.Float64).to_torch()
+                encoded = bound(self.scale(bound(rows)))[:, place].float().tolist()
+                self.repeated[column.name] = [*zip(rows[:, place].tolist(), encoded, strict=True)]
 
     def _moments(self, frame: pl.DataFrame) -> Float[Tensor, "rows t"]:
         return _stack([frame[name] for name in self.moment_names], len(frame))
@@ -189,6 +207,11 @@ class TableEncoder(nn.Module):
             bits=(*booleans, *flags),
             choices=self._choices(),
             gaps=tuple(zip(self.flagged, flags, strict=True)),
+            repeated=tuple(
+                (place, value)
+                for place, name in enumerate(self.number_names)
+                for _, value in self.repeated.get(name, [])
+            ),
         )
 
     def _choices(self) -> tuple[tuple[int, ...], ...]:
@@ -251,6 +274,9 @@ class TableEncoder(nn.Module):
 
     def _decode_numbers(self, encoded: Float[Tensor, "rows n"]) -> dict[str, Any]:
         values = self.scale.undo(encoded.double())
+        for place, name in enumerate(self.number_names):
+            for number, same in self.repeated.get(name, []):  # exactly, without what rounding has left
+                values[:, place] = torch.where(encoded[:, place] == same, number, values[:, place])
         columns = zip(self.schema.of_kind("numeric", "boolean"), values.unbind(dim=1), strict=True)
         return {
             column.name: ((known > 0.5).long() if column.kind == "boolean" else known).numpy()
@@ -316,7 +342,7 @@ class TableEncoder(nn.Module):
     def from_facts(cls, facts: dict) -> "TableEncoder":
         """An encoder without its tensors, to load them into."""
         schema, encoding = Schema.model_validate(facts["schema"]), Encoding.model_validate(facts["encoding"])
-        return cls(schema, encoding, **{name: facts[name] for name in _LEARNED})
+        return cls(schema, encoding, **{name: facts[name] for name in _LEARNED if name in facts})
 
 
 def _count_levels(series: pl.Series) -> pl.DataFrame:

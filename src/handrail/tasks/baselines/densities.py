@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from handrail.layers.likelihoods import SAME
 from handrail.shapes import TableShape
 
 _LEAST = 1e-6  # variance in encoded units: a column that does not vary has a density without bound
@@ -31,7 +32,8 @@ def independent_gaussian(
 
 def independent_columns(shape: TableShape) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Each column of a table by itself: normal, Bernoulli or categorical, with half a row added to each side
-    and each level. Numbers that are missing say nothing.
+    and each level. Numbers that are missing say nothing, and of values that many rows repeat the probability
+    counts, beside the normal law of the others.
     """
     levels = {place for places in shape.choices for place in places}
     real = sorted({*range(shape)} - {*shape.bits} - levels)
@@ -47,14 +49,34 @@ def independent_columns(shape: TableShape) -> Callable[[np.ndarray, np.ndarray],
                 each[:, flags[place]] == 0 if place in flags else np.ones(len(each), dtype=bool)
                 for each in (train, rows)
             )
-            column = [place]
-            total[there] += independent_gaussian(train[known][:, column], rows[there][:, column])
+            values = [value for own, value in shape.repeated if own == place]
+            total[there] += _number(train[known, place], rows[there, place], values)
         for places in map(list, shape.choices):
             counts = train[:, places].sum(axis=0) + 0.5
             total += rows[:, places] @ np.log(counts / counts.sum())
         return total
 
     return fitted
+
+
+def _number(
+    train: Float[np.ndarray, " known"], rows: Float[np.ndarray, " rows"], repeated: list[float]
+) -> Float[np.ndarray, " rows"]:
+    """A column of numbers: a normal law, and the probability of each value that is repeated."""
+    known, found = (_repeats(each, repeated) for each in (train, rows))
+    free = train[known < 0]
+    counts = np.array([(known == cell).sum() for cell in range(-1, len(repeated))]) + 0.5 * bool(repeated)
+    shares = np.log(counts / counts.sum())[found + 1]
+    laws = independent_gaussian((free if len(free) else train)[:, None], rows[:, None])
+    return shares + np.where(found < 0, laws, 0.0)
+
+
+def _repeats(values: Float[np.ndarray, " rows"], repeated: list[float]) -> Int[np.ndarray, " rows"]:
+    """Which of the values that are repeated each number has, from 0; −1 for none."""
+    found = np.full(len(values), -1)
+    for place, value in enumerate(repeated):
+        found[np.isclose(values, value, **SAME)] = place
+    return found
 
 
 def full_gaussian(
