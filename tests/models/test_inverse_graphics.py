@@ -159,7 +159,11 @@ def test_a_table_of_numbers_and_words(tmp_path):
             RecipeError,
             "no two training rows differ in factor number 1 alone",
         ),
-        ({"data.factors": ["a", "b"]}, RecipeError, r"code: found 1 for 2 factors; expected at least 2"),
+        (
+            {"data.factors": ["a", "b"], "model": {"inverse_graphics": {"code": 1}}},
+            RecipeError,
+            r"code: found 1 for 2 factors; expected at least 2",
+        ),
         (
             {"data.factors": ["a"], "model": "mlp", "data.target": "b"},
             RecipeError,

@@ -222,8 +222,8 @@ class VAE(Codes):
         towards the posterior of what is there, by ascent of its bound, and then the decoder's means are
         averaged. What is missing is drawn from the decoder, so that the bound has no slope by it on average.
         """
-        gaps = x.isnan()
         with torch.inference_mode(False), torch.enable_grad():
+            gaps = x.isnan().clone()
             x = self.likelihood.as_known(x.clone())
             law = [each.detach().requires_grad_() for each in self._posterior(x.nan_to_num())]
             optimizer = torch.optim.Adam(law, _ASCENT)
@@ -231,7 +231,7 @@ class VAE(Codes):
             for step in range(steps):
                 noise = torch.randn(law[0].shape, generator=generator).to(x)
                 scores = self.decoder(law[0] + law[1].exp() * noise)
-                drawn = self.likelihood.draw(scores.detach(), generator)
+                drawn = self.likelihood.draw(scores.detach(), generator).detach()
                 given = self.likelihood(scores, torch.where(gaps, drawn, x))
                 divergence = (law[0].square() + (2 * law[1]).exp() - 1) / 2 - law[1]
                 loss = (divergence.sum(dim=1) - given).sum()
