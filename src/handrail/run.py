@@ -17,6 +17,7 @@ from handrail.data.part import Part
 from handrail.data.sources import read_expecting
 from handrail.data.split.hash_sets import fingerprint
 from handrail.data.table import Table
+from handrail.data.writers.blocks import writes_blocks
 from handrail.errors import DataError, RunError, visible
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
@@ -29,7 +30,7 @@ from handrail.runs.answers.predict import (
     with_trained_words,
     with_training_names,
 )
-from handrail.runs.answers.predict_large import large_source, predict_large, write_large, writes_blocks
+from handrail.runs.answers.predict_large import large_source, predict_large, write_large
 from handrail.runs.answers.using import Using
 from handrail.runs.folder import read_json, write_json
 from handrail.runs.lock import hold

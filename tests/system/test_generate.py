@@ -10,6 +10,7 @@ import handrail
 from handrail.cli import app
 from handrail.errors import DataError, HandrailError
 from handrail.run import Run
+from handrail.runs.answers.using import BLOCK
 
 RECIPE = {
     "model": {"vae": {"code": 2, "hidden": [8]}},
@@ -40,6 +41,25 @@ def test_new_rows_are_written_as_the_table_was(run: Run, tmp_path: Path, command
     code, text = invoke("generate", run.path, "--rows", 2, "--json")
     assert code == 0
     assert '"answers"' in text
+
+
+def test_any_number_of_rows_is_written_a_block_at_a_time(run: Run, tmp_path: Path):
+    """The first block is what is made at once; a billion rows begin at once, and never lie in memory."""
+    out = tmp_path / "many.parquet"
+    assert invoke("generate", run.path, "--rows", BLOCK + 10, "-o", out)[0] == 0
+    written = pl.read_parquet(out)
+    assert len(written) == BLOCK + 10
+    assert written.head(BLOCK).equals(run.generate(BLOCK).frame)
+    assert not written.tail(10).equals(written.head(10))
+    blocks = run.generate_blocks(10**9)
+    assert len(next(blocks).frame) == BLOCK
+    blocks.close()
+    result = CliRunner().invoke(
+        app, ["generate", str(run.path), "--rows", str(BLOCK + 1), "-o", str(tmp_path / "many.xlsx")]
+    )
+    assert isinstance(result.exception, HandrailError)
+    assert "written a block at a time" in str(result.exception)
+    assert not (tmp_path / "many.xlsx").exists()
 
 
 @pytest.mark.parametrize(("command", "rows"), [("encode", 150), ("reconstruct", 150), ("score", 150)])

@@ -1,6 +1,7 @@
 """The commands that let a network make something: new rows, texts, codes, reconstructions, ways."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,10 +19,12 @@ from handrail.cli.options import (
     Trust,
     parse_changes,
     print_data,
+    say,
 )
-from handrail.cli.use import print_answers, use_network
+from handrail.cli.use import print_answers, use_network, warn
 from handrail.errors import HandrailError
 
+MOST_AT_ONCE = 65_536  # rows
 WITH_ROWS = {
     "encode": "Write the code of each row.",
     "reconstruct": "Write each row as the network gives it back from its code.",
@@ -70,12 +73,41 @@ def generate(
         raise HandrailError(f"--{next(iter(asked))}: the network writes no text; leave it out.")
     more = parse_changes(arguments, {})
     told = _parse_given(given)
+    if rows is not None and rows > MOST_AT_ONCE and not writes:
+        blocks = ready.generate_blocks(rows, seed=seed, given=told, **more)
+        _write_blocks(blocks, rows, out, overwrite=overwrite, quiet=quiet)
+        return
     answers = ready.generate(rows or (1 if writes else 16), seed=seed, given=told, **asked, **more)
     if writes and out is None and not as_json:
         for text in answers.frame["text"]:
             print_data(text + "\n")
         return
     print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
+
+
+def _write_blocks(blocks: Any, rows: int, out: Path | None, *, overwrite: bool, quiet: bool) -> None:
+    """Write more rows than are made at once, a block at a time.
+
+    Raises: `HandrailError` for a file that cannot be written so.
+    """
+    from handrail.data.writers.blocks import ENDINGS, write_blocks, writes_blocks
+
+    def frames() -> Iterator[Any]:
+        for number, answers in enumerate(blocks):
+            if not number:
+                warn(answers.warnings)
+            yield answers.frame
+
+    if out is None:
+        for number, frame in enumerate(frames()):
+            print_data(frame.write_csv(include_header=not number))
+        return
+    if not writes_blocks(out):
+        raise HandrailError(
+            f"--out {out}: found {rows:,} rows, which are written a block at a time; expected a file that "
+            f"ends in {', '.join(ENDINGS)}."
+        )
+    say(f"{write_blocks(out, frames(), overwrite=overwrite):,} rows written to {out}", quiet)
 
 
 def translate(

@@ -78,13 +78,13 @@ def predict(
         print_answers(predict_source(ready, source, **how), out, **where, told=_decided(ready))
         return
     rows, warnings = written
-    _warn(warnings)
+    warn(warnings)
     say(f"{rows:,} rows written to {out}{_decided(ready)}", quiet or as_json)
     if as_json:
         print_json({"rows": rows, "warnings": warnings, "out": str(out)})
 
 
-def _warn(warnings: Iterable[str]) -> None:
+def warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         say(f"warning: {warning}", error=True)
 
@@ -97,7 +97,7 @@ def print_answers(
     Arguments:
         told: what is said besides of what was written.
     """
-    _warn(answers.warnings)
+    warn(answers.warnings)
     if out is not None:
         say(f"{_write_answers(answers, out, overwrite)} written to {out}{told}", quiet or as_json)
     if as_json:

@@ -11,7 +11,7 @@ from handrail.data.columns.schema import Trouble, missing_columns, read_frame
 from handrail.data.missing_words import may_hold_words, without_words
 from handrail.data.streaming.parquet import ParquetRows, find_streamable
 from handrail.data.table import Table
-from handrail.data.writers.formats import WRITERS, write_parquet_blocks
+from handrail.data.writers.blocks import write_blocks
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
@@ -26,10 +26,6 @@ from handrail.runs.answers.predict import (
     predict_columns,
     without_bad,
 )
-from handrail.tools.files import is_taken, sweep_beside, write_atomically
-from handrail.tools.interface import argument
-
-_LINES, _PARQUET = (".csv", ".tsv", ".jsonl", ".ndjson"), (".parquet", ".pq")
 
 
 def large_source(source: Any, options: ReadOptions | None, pipeline: Pipeline) -> ParquetRows | None:
@@ -38,11 +34,6 @@ def large_source(source: Any, options: ReadOptions | None, pipeline: Pipeline) -
         return None
     recipe = DataRecipe(source=source, read=options or ReadOptions())
     return find_streamable(recipe, needed_only=True)
-
-
-def writes_blocks(out: Path) -> bool:
-    """Whether a file with this suffix can be written a block at a time."""
-    return out.suffix.lower() in (*_LINES, *_PARQUET)
 
 
 def predict_large(
@@ -68,26 +59,15 @@ def write_large(
 
     Raises: as `handrail.runs.answers.predict.predict_table`, and `DataError` when the file already exists.
     """
-    if is_taken(out) and not overwrite:
-        raise DataError(f"{out} exists; choose another name, or overwrite it ({argument('overwrite')}).")
     blocks = PredictedBlocks(pipeline, source, keep=keep)
-    sweep_beside(out)
-    with write_atomically(out) as path:
-        write = write_parquet_blocks if out.suffix.lower() in _PARQUET else _write_lines
-        rows = write(path, blocks)
-        warnings = blocks.warnings(strict=strict, skip_bad=skip_bad)
+    warnings: list[str] = []
+    rows = write_blocks(
+        out,
+        blocks,
+        overwrite=overwrite,
+        check=lambda: warnings.extend(blocks.warnings(strict=strict, skip_bad=skip_bad)),
+    )
     return rows, warnings
-
-
-def _write_lines(path: Path, blocks: "PredictedBlocks") -> int:
-    writer, rows = WRITERS[path.suffix.lower()], 0
-    header = path.suffix.lower() in (".csv", ".tsv")
-    with path.open("wb") as file:
-        for frame in blocks:
-            data = writer(frame)
-            file.write(data if not rows or not header else data.split(b"\n", 1)[1])
-            rows += len(frame)
-    return rows
 
 
 class PredictedBlocks:

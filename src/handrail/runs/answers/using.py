@@ -4,15 +4,18 @@ What a use does not need is imported where it is used: `handrail predict` starts
 """
 
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from handrail.data.table import Table
+from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.runs.answers.predict import Answers
 
+BLOCK = 65_536  # rows that are made at once
 _LENGTH, _TEMPERATURE = 400, 0.8  # of texts
 
 
@@ -100,6 +103,27 @@ class Using:
         refuse_given(given)
         texts = [self.sample(seed=seed + place, **arguments) for place in range(rows)]
         return Answers(pl.DataFrame({"text": texts}), [])
+
+    def generate_blocks(
+        self, rows: int, *, seed: int = 0, given: dict[str, Any] | None = None, **arguments: Any
+    ) -> Iterator[Answers]:
+        """As `generate`, 65,536 rows at a time, so that there may be any number.
+
+        Rows behind the first block are drawn with seeds that follow from this one.
+
+        Raises: `DataError` for pictures and sounds, which are made at once; errors as `generate`.
+        """
+        from handrail.training.seeds import derive
+
+        for block, start in enumerate(range(0, rows, BLOCK)):
+            own = seed if not block else derive(seed, "rows", block)
+            answers = self.generate(min(BLOCK, rows - start), seed=own, given=given, **arguments)
+            if answers.maps:
+                raise DataError(
+                    f"found {rows:,} rows to generate; pictures and sounds are made at once, expected at "
+                    f"most {BLOCK:,}."
+                )
+            yield answers
 
     def sample(
         self, start: str = "\n", *, length: int = _LENGTH, temperature: float = _TEMPERATURE, seed: int = 0
