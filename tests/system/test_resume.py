@@ -73,6 +73,7 @@ ALONE = {
     "cycle": {"model": {"cyclegan": {"hidden": [16]}}, "training.epochs": 4},
     "an average of the weights": {
         "model": {"diffusion": {"hidden": [16], "steps": 20}},
+        "data.drop": ["c"],
         "training.epochs": 4,
     },
     "hebb": {"model": "hopfield", "learning": "hebb", "training.epochs": 1},

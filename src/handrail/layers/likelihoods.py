@@ -15,7 +15,7 @@ Scores = Float[Tensor, "... rows scores"]
 Given = Float[Tensor, "... rows width"]
 Cells = Float[Tensor, "... rows real cells"]
 LEAST_SPREAD = 0.01  # of a real number: one that repeats itself would have a density without bound
-SAME = {"rtol": 1e-5, "atol": 1e-6}  # how near a number lies to the value that it repeats
+SAME_SHARE, SAME_SIZE = 1e-5, 1e-6  # how near a number lies to the value that it repeats
 
 
 class Likelihood(nn.Module):
@@ -146,7 +146,8 @@ class Likelihood(nn.Module):
 
     def _repeats(self, x: Float[Tensor, "rows width"]) -> Bool[Tensor, "rows real values"]:
         """Which of the repeated values each real number has."""
-        return torch.isclose(self._some(x, self.real).unsqueeze(-1), self.repeated.to(x), **SAME)
+        numbers, values = self._some(x, self.real).unsqueeze(-1), self.repeated.to(x)
+        return torch.isclose(numbers, values, rtol=SAME_SHARE, atol=SAME_SIZE)
 
     def _centres(self, scores: Scores) -> Cells:
         """c `[..., rows, real, K]`; they begin apart."""

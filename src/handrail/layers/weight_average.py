@@ -46,7 +46,8 @@ class WeightAverage(nn.Module):
         """Move towards the weights of the network."""
         share = 1 - (1 + self.taken).div(_WARMING + self.taken).clamp_max(self.keep)
         own: list[Tensor] = list(self.network.parameters())
-        torch._foreach_lerp_(own, [other.detach() for other in network.parameters()], share.item())
+        for mine, other in zip(own, network.parameters(), strict=True):
+            mine.lerp_(other, share.to(mine))
         for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):
             mine.copy_(other)
         self.taken += 1

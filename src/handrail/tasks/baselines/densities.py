@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from handrail.layers.likelihoods import SAME
+from handrail.layers.likelihoods import SAME_SHARE, SAME_SIZE
 from handrail.shapes import TableShape
 
 _LEAST = 1e-6  # variance in encoded units: a column that does not vary has a density without bound
@@ -75,7 +75,7 @@ def _repeats(values: Float[np.ndarray, " rows"], repeated: list[float]) -> Int[n
     """Which of the values that are repeated each number has, from 0; −1 for none."""
     found = np.full(len(values), -1)
     for place, value in enumerate(repeated):
-        found[np.isclose(values, value, **SAME)] = place
+        found[np.isclose(values, value, rtol=SAME_SHARE, atol=SAME_SIZE)] = place
     return found
 
 
