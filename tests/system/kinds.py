@@ -471,6 +471,12 @@ KINDS = {
         },
         new=without(points, "label"),
     ),
+    "translation": Kind(
+        points,
+        80,
+        {"model": {"cyclegan": {"hidden": [8]}}, "data.label": "label"},
+        new=without(points, "label"),
+    ),
     "sounds": Kind(sounds, 32, {"model": CNN, "data.audio.mels": 8}, new=new_sounds),
     "masks": Kind(masks, 24, {"model": {"unet": {"depth": 1, "width": 4, "dropout": 0.2}}}, new=new_grey),
     "boxes": Kind(

@@ -41,6 +41,15 @@ BEGUN: dict[str, tuple[Any, dict[str, Any], Any]] = {
         {"data.factors": ["c5"]},
         {"optimizer": {"sgd": {"learning_rate": STILL}}},
     ),
+    "cycle": (
+        {"cyclegan": {"hidden": [4]}},
+        {"data.label": "c0"},
+        {
+            "optimizer": {"sgd": {"learning_rate": STILL}},
+            "critic_optimizer": {"sgd": {"learning_rate": STILL}},
+            "average": 1 - STILL,
+        },
+    ),
     "gradient": (
         {"autoencoder": {"code": 2, "hidden": [4]}},
         {},
@@ -86,6 +95,13 @@ def weights_of(run: Run) -> dict[str, np.ndarray]:
     }
 
 
+def divide(folder: Path) -> None:
+    """Move the pictures of a folder into two within it, one a domain."""
+    for place, path in enumerate(sorted(folder.glob("*.png"))):
+        path.parent.joinpath("ab"[place % 2]).mkdir(exist_ok=True)
+        path.rename(folder / "ab"[place % 2] / path.name)
+
+
 @pytest.mark.parametrize("rule", BEGUN)
 @pytest.mark.parametrize("pictures", [False, True])
 def test_what_learns_in_steps_begins_with_the_weights_of_a_run(
@@ -95,6 +111,9 @@ def test_what_learns_in_steps_begins_with_the_weights_of_a_run(
     if pictures and rule == "boltzmann_learning":
         model = {"boltzmann": {"hidden": 0}}
     source = bare_pictures(tmp_path / "pictures", ()) if pictures else bits()
+    if pictures and rule == "cycle":
+        model = {"cyclegan": {"maps": 2, "blocks": 1}}
+        divide(source)
     of_pictures = {
         "data.images.size": 4,
         **({"data.factors": ["name_2"]} if "data.factors" in settings else {}),

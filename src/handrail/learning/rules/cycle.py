@@ -106,9 +106,9 @@ class Cycle(Rule):
         self.now = dict.fromkeys((*_PLAYERS, "cycle", "told", "score"), zero)
 
     def _look(self, model: nn.Module, rows: Batch, plan: TrainingPlan) -> None:
-        chance = torch.Generator().manual_seed(plan.seed)
         if not plan.begun:
-            self.model.set_range(sample_rows(model, rows, chance))
+            self.model.set_range(sample_rows(model, rows, torch.Generator().manual_seed(plan.seed)))
+        chance = torch.Generator().manual_seed(plan.seed)  # so that a run that goes on keeps the same rows
         codes = torch.as_tensor(rows.targets).cpu()
         for domain in range(1, DOMAINS + 1):
             places = torch.nonzero(codes == domain)[:, 0]
