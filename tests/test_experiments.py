@@ -188,3 +188,16 @@ def test_reservoirs_as_forecasts(tmp_path, monkeypatch):
     text = (tmp_path / "reservoir_forecasts.md").read_text()
     for system in ("echo_state", "nlinear", "last value"):
         assert f"| {system} | " in text
+
+
+def test_text_to_image_is_fitted_tested_and_shown(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import text_to_image
+
+    small = ["--set", "training.epochs=1", "--set", "stages.0.epochs=1", "--set", "evaluation.resamples=100"]
+    text_to_image.main(["--rows", "300", "--test-rows", "30", *small, "--out", str(tmp_path)])
+    text = (tmp_path / "text_to_image.md").read_text()
+    assert "30 captions whose combination" in text
+    for row in ("network", "nearest texts", "mean picture"):
+        assert f"| {row} | " in text
+    assert (tmp_path / "text_to_image.png").read_bytes().startswith(b"\x89PNG")

@@ -29,6 +29,8 @@ WITH_ROWS = {
     "score": "Write how likely each row is.",
 }
 
+_TOKENS = {"next-token": ("start", "length", "temperature"), "text-to-image": ("caption", "temperature")}
+
 
 def generate(
     run: RunPath,
@@ -43,9 +45,12 @@ def generate(
     length: Annotated[
         int | None, typer.Option("--length", min=1, help="Of a language model: tokens to add (400).")
     ] = None,
+    caption: Annotated[
+        str | None, typer.Option("--caption", help="Of a network for text to image: what to show.")
+    ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option("--temperature", min=0, help="Of a language model: 0 is greedy (0.8)."),
+        typer.Option("--temperature", min=0, help="Of drawn tokens: 0 is greedy (texts 0.8, pictures 1)."),
     ] = None,
     arguments: Arguments = None,
     out: Out = None,
@@ -54,15 +59,17 @@ def generate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Let a network make new rows, or a language model write."""
+    """Let a network make new rows or pictures of a caption, or a language model write."""
     from handrail.run import load
 
     ready = load(run, trust=trust)
-    texts = {"start": start, "length": length, "temperature": temperature}
+    texts = {"start": start, "length": length, "caption": caption, "temperature": temperature}
     given = {name: value for name, value in texts.items() if value is not None}
-    writes = ready.pipeline.task.name == "next-token"
-    if given and not writes:
-        raise HandrailError(f"--{next(iter(given))}: the network writes no text; leave it out.")
+    task = ready.pipeline.task.name
+    writes = task == "next-token"
+    if idle := [name for name in given if name not in _TOKENS.get(task, ())]:
+        makes = "makes no pictures from texts" if idle[0] == "caption" else "writes no text"
+        raise HandrailError(f"--{idle[0]}: the network {makes}; leave it out.")
     more = parse_changes(arguments, {})
     answers = ready.generate(rows or (1 if writes else 16), seed=seed, **given, **more)
     if writes and out is None and not as_json:

@@ -21,6 +21,7 @@ from handrail.tasks.masks import MaskTask
 from handrail.tasks.next_token import NextTokenTask
 from handrail.tasks.sequence import SequenceTask
 from handrail.tasks.task import Task
+from handrail.tasks.text_to_image import TextToImageTask
 from handrail.tasks.values import ValueTask
 
 __all__ = ["ClassTask", "Task", "ValueTask", "make_task"]
@@ -31,6 +32,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "boxes": BoxTask,
     "bit-sequence": BitSequenceTask,
     "next-token": NextTokenTask,
+    "text-to-image": TextToImageTask,
     "clusters": ClusterTask,
     "map": MapTask,
     "memory": MemoryTask,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from handrail.data.table import Table
+from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.runs.answers.predict import Answers
+from handrail.tools.interface import argument
 
 _LENGTH, _TEMPERATURE = 400, 0.8  # of texts
 
@@ -72,20 +74,41 @@ class Using:
         return self.use("score", source, **arguments)
 
     def generate(self, rows: int = 16, *, seed: int = 0, **arguments: Any) -> Answers:
-        """New rows; of a language model, texts.
+        """New rows; of a language model, texts; of one that makes pictures from texts, such pictures.
 
         Arguments:
             rows: how many.
             seed: of the random numbers; text number i is drawn with seed + i.
             arguments: others of `tasks.uses.generate`; for texts `start`, `length` and `temperature`, as
-                `sample`.
+                `sample`; for pictures from texts `caption`, which they need, and `temperature`.
 
-        Raises: `DataError` for a network that makes no rows; errors as `use`.
+        Raises: `DataError` for a network that makes no rows, or a caption with words never seen in training;
+            errors as `use`.
         """
+        if self.pipeline.task.name == "text-to-image":
+            return self.draw_pictures(rows=rows, seed=seed, **arguments)
         if self.pipeline.task.name != "next-token":
             return self.use("generate", rows=rows, seed=seed, **arguments)
         texts = [self.sample(seed=seed + place, **arguments) for place in range(rows)]
         return Answers(pl.DataFrame({"text": texts}), [])
+
+    def draw_pictures(
+        self, caption: str | None = None, *, rows: int = 1, temperature: float = 1.0, seed: int = 0
+    ) -> Answers:
+        """Pictures of what a caption says; see `handrail.runs.answers.generate.generate_pictures`.
+
+        Raises: `DataError` when the network makes no pictures from texts, or there is no caption.
+        """
+        from handrail.runs.answers.generate import generate_pictures
+
+        if self.pipeline.task.name != "text-to-image":
+            made = self.pipeline.task.name
+            raise DataError(f"the network answers {made}, and makes no pictures from texts.")
+        if caption is None:
+            needed = argument("caption", "WHAT IT SHOWS")
+            raise DataError(f"a picture is made from a text; say what it is to show ({needed}).")
+        how: Any = {"rows": rows, "temperature": temperature, "seed": seed}
+        return generate_pictures(self.pipeline, caption, **how)
 
     def sample(
         self, start: str = "\n", *, length: int = _LENGTH, temperature: float = _TEMPERATURE, seed: int = 0
