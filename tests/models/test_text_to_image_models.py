@@ -1,5 +1,7 @@
 """A discrete VAE, a transformer that reads and writes, and both as one network."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,12 +23,12 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def dvae(shape: ImageShape = SHAPE, **arguments: object) -> nn.Module:
+def dvae(shape: ImageShape = SHAPE, **arguments: object) -> Any:
     torch.manual_seed(0)
     return build("model", {"dvae": {**SMALL["dvae"], **arguments}}, shape, NoTarget("reconstruction"))
 
 
-def writer(**arguments: object) -> nn.Module:
+def writer(**arguments: object) -> Any:
     torch.manual_seed(0)
     model = {"decoder_only": {"width": 16, "layers": 2, "heads": 2, **arguments}}
     return build("model", model, TokenShape(5, 11), StepShape(6, 9, (0, 1))).eval()
@@ -129,7 +131,7 @@ def test_a_temperature_of_zero_takes_the_likeliest_token() -> None:
 # Both as one network
 
 
-def staged(**arguments: object) -> nn.Module:
+def staged(**arguments: object) -> Any:
     torch.manual_seed(0)
     spec = {"stages": [SMALL], "head": {"decoder_only": {"width": 16, "layers": 1, "heads": 2}}, **arguments}
     return build("model", {"staged_target": spec}, TokenShape(5, 11), PictureShape(3, 12, 12)).eval()

@@ -17,11 +17,11 @@ from handrail.tasks.bit_sequence import BitSequenceTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
 from handrail.tasks.dynamics import DynamicsTask
+from handrail.tasks.from_text.text_to_image import TextToImageTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.next_token import NextTokenTask
 from handrail.tasks.sequence import SequenceTask
 from handrail.tasks.task import Task
-from handrail.tasks.text_to_image import TextToImageTask
 from handrail.tasks.values import ValueTask
 
 __all__ = ["ClassTask", "Task", "ValueTask", "make_task"]

@@ -13,9 +13,9 @@ COLOURS = {
     "blue": (0.0, 0.0, 1.0),
     "magenta": (1.0, 0.0, 1.0),
 }
-RADII = ((0.155, 0.175), (0.225, 0.25))  # of small and of large shapes, in shares of the side
+RADII = ((0.18, 0.2), (0.265, 0.285))  # of small and of large shapes, in shares of the side
 SIZES = ("small", "large")
-_AT = (0.3, 0.5, 0.7)  # low, middle and high, in shares of the way from the first pixel to the last
+_AT = (0.32, 0.5, 0.68)  # low, middle and high, in shares of the way from the first pixel to the last
 CENTRES = {
     "top left": (_AT[0], _AT[0]),
     "top": (_AT[1], _AT[0]),
@@ -75,8 +75,8 @@ def _fit(
 ) -> tuple[Int[np.ndarray, " rows"], Float[np.ndarray, " rows"], Float[np.ndarray, "rows 2"]]:
     """The shape that overlaps each mask most, its radius, and its centre, in shares of the side."""
     count, height, width = mask.shape
-    left, right = _bounds(mask.any(axis=1))
-    top, bottom = _bounds(mask.any(axis=2))
+    left, right = _bounds(np.any(mask, axis=1))
+    top, bottom = _bounds(np.any(mask, axis=2))
     middle = np.stack([left + right, top + bottom], axis=1) / 2
     half = (np.maximum(right - left, bottom - top) + 1) / 2
     best = np.full(count, -1.0)

@@ -10,8 +10,7 @@ from pydantic import Field
 
 from handrail.components import component
 from handrail.components.arguments import Fraction, Rate
-from handrail.data.sources.toys.pictures import AT_ONCE, draw_shapes
-from handrail.data.sources.toys.read_shapes import (
+from handrail.data.sources.toys.captioned.read_shapes import (
     CENTRES,
     COLOURS,
     FACTORS,
@@ -19,6 +18,7 @@ from handrail.data.sources.toys.read_shapes import (
     RADII,
     read_shapes,
 )
+from handrail.data.sources.toys.pictures import AT_ONCE, draw_shapes
 from handrail.data.sources.toys.toy import Rows, Seed, Toy
 from handrail.data.stores.store import place_column
 
@@ -36,7 +36,7 @@ _WORDS = {
     "bottom right": ("at the bottom right", "in the bottom right corner", "in the lower right"),
 }
 _FORMS = ("a {size} {colour} {shape} {place}", "there is a {size} {colour} {shape} {place}")
-_SPREAD = 0.025  # of a centre about its place, at most, in shares of the side
+_SPREAD = 0.02  # of a centre about its place, at most, in shares of the side
 _DIMMEST = 0.85  # brightness of a shape
 _TEST = 2  # the code of the part
 
@@ -117,7 +117,8 @@ def _draw(
 ) -> UInt8[np.ndarray, "rows 3 side side"]:
     colours, shapes, sizes, places = chosen.T
     count = len(chosen)
-    radii = generator.uniform(*np.array(RADII)[sizes].T, count)
+    least, most = np.array(RADII)[sizes].T
+    radii = generator.uniform(least, most)
     middles = np.array([CENTRES[name] for name in PLACES])[places]
     centres = middles + generator.uniform(-_SPREAD, _SPREAD, (count, 2))
     drawn = draw_shapes(shapes, centres * (side - 1), radii * side, side)

@@ -24,10 +24,10 @@ from handrail.network import model_in, model_inputs
 from handrail.recipe.sections import Images
 from handrail.shapes import InputShape, PictureShape, TokenShape, describe
 from handrail.tasks.baselines.nearest_texts import nearest_texts
+from handrail.tasks.from_text.pictures import token_maps, true_and_made
 from handrail.tasks.next_token import token_accuracy
 from handrail.tasks.scoring import device_of, scores_of
 from handrail.tasks.task import Answered, Baselines, Choice, Task
-from handrail.tasks.text_to_image_pictures import token_maps, true_and_made
 
 _LARGEST = 64  # pixels a side
 _NEAREST = 5  # training rows of a baseline
@@ -82,7 +82,8 @@ class TextToImageTask(Task):
         name = self.spec.targets[0]
         store = part.stores[name]
         assert isinstance(store, ImageStore)
-        return store.pixels(self.picture[1:], self.picture.channels, part.raw[name].to_numpy()).contiguous()
+        places = part.raw[name].to_list()
+        return store.pixels(self.picture[1:], self.picture.channels, places).contiguous()
 
     def training_data(self, rows: Rows, part: Part, encoder: RowEncoder) -> tuple[Rows, Rows]:
         targets = self.targets(part)
