@@ -46,6 +46,7 @@ class DVAE(Codes):
 
     alone: ClassVar[Alone] = Alone("reconstruction", epochs=30, batch_size=64, patience=8)
     rules: ClassVar[tuple[str, ...]] = ("gradient",)
+    uses: ClassVar[tuple[str, ...]] = ("encode", "reconstruct")  # between two tokens there is nothing
     added_loss_from: ClassVar[tuple[str, ...]] = ("encoder", "quantiser")
 
     def __init__(
@@ -65,7 +66,7 @@ class DVAE(Codes):
         self.vocabulary, self.commitment = codes, commitment
         self.size: tuple[int, int] = (sizes[-1][0], sizes[-1][1])
         "Height and width of the map of tokens."
-        self.code_width, self.code = code_width, code_width * sizes[-1][0] * sizes[-1][1]
+        self.picture, self.code = inputs, sizes[-1][0] * sizes[-1][1]
         layers: list[nn.Module] = []
         for before, after in pairwise([inputs.channels, *channels]):
             layers += [nn.Conv2d(before, after, _KERNEL, 2, 1), build("activation", activation, after)]
@@ -80,7 +81,7 @@ class DVAE(Codes):
         self.decoder = nn.Sequential(*layers, nn.Flatten())
         initialise(self, initialisation)
 
-    def forward(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows flat"]:
+    def forward(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows flat"]:
         return self.decoder(self.quantiser(self.encoder(x)))
 
     def added_loss(
@@ -89,22 +90,22 @@ class DVAE(Codes):
         """What pulls the encoder's map to the codes."""
         return self.commitment * (before - after.detach()).square().flatten(1).mean(dim=1)
 
-    def tokens(self, x: Float[Tensor, "rows channels height width"]) -> Int[Tensor, "rows high wide"]:
-        """The tokens of pictures, from 0."""
-        return self.quantiser.tokens(self.encoder(x))
+    def tokens(self, x: Float[Tensor, "rows ..."]) -> Int[Tensor, "rows high wide"]:
+        """The tokens of pictures, flat or not, from 0."""
+        return self.quantiser.tokens(self.encoder(x.reshape(len(x), *self.picture)))
 
     def from_tokens(self, tokens: Int[Tensor, "rows high wide"]) -> Float[Tensor, "rows flat"]:
         """The pictures of tokens, flat, in encoded units."""
         return self.decoder(self.quantiser.look_up(tokens))
 
-    def encode(self, x: Float[Tensor, "rows channels height width"]) -> Float[Tensor, "rows code"]:
-        """The code vectors at all places of each picture, flat."""
-        return self.quantiser.look_up(self.tokens(x)).flatten(1)
+    def encode(self, x: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows code"]:
+        """The tokens of each picture as numbers, row by row from the top left."""
+        return self.tokens(x).flatten(1).float()
 
     def decode(self, code: Float[Tensor, "rows code"]) -> Float[Tensor, "rows flat"]:
-        """The picture of each map of vectors, of which each is taken for the nearest code."""
-        maps = code.unflatten(1, (self.code_width, *self.size))
-        return self.from_tokens(self.quantiser.tokens(maps))
+        """The picture of such tokens; a number between two is taken for the nearer one."""
+        tokens = code.round().long().clamp(0, self.vocabulary - 1)
+        return self.from_tokens(tokens.unflatten(1, self.size))
 
     def coding_layers(self) -> nn.Sequential:
         """Encoder and codes, with weights of their own."""

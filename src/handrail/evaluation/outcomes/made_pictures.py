@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt64
+from jaxtyping import Bool, Float, Int, UInt8, UInt64
 
 from handrail.evaluation.forms import Form, NoInterval, Ratio, Share
 from handrail.evaluation.metric_names import metric_names
 from handrail.evaluation.outcomes import Outcome, Statistic
 
 _RIGHT = "right_"
+Made = tuple[UInt8[np.ndarray, "rows channels height width"], Int[np.ndarray, "rows high wide"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class PictureOutcome(Outcome):
         right: by what pictures show, the rows whose picture shows it rightly; empty where it cannot be read.
         texts: those that pictures were made from.
         pictures: a hash of each true picture.
+        made: the pictures that were judged and the tokens that they are made of, where some were made.
 
     Source: Ramesh et al. 2021 (the bound); van den Oord, Kalchbrenner & Kavukcuoglu 2016 (bits a value)
     """
@@ -43,6 +45,7 @@ class PictureOutcome(Outcome):
     texts: tuple[str, ...]
     pictures: UInt64[np.ndarray, " rows"]
     right: Mapping[str, Bool[np.ndarray, " rows"]] = field(default_factory=dict)
+    made: Made | None = None
     remark: str = ""
     task: str = "text-to-image"
 

@@ -13,7 +13,7 @@ from handrail.components.pictures import Picture
 from handrail.data.encoders.image import ImageEncoder
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
-from handrail.data.rows import Rows, Values, count, cut, to_device
+from handrail.data.rows import Rows, Values, count, cut, take, to_device
 from handrail.data.stores.images import ImageStore
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
@@ -24,7 +24,7 @@ from handrail.network import model_in, model_inputs
 from handrail.recipe.sections import Images
 from handrail.shapes import InputShape, PictureShape, TokenShape, describe
 from handrail.tasks.baselines.nearest_texts import nearest_texts
-from handrail.tasks.from_text.pictures import token_maps, true_and_made
+from handrail.tasks.from_text.pictures import shown_rows, token_maps, true_and_made
 from handrail.tasks.next_token import token_accuracy
 from handrail.tasks.scoring import device_of, scores_of
 from handrail.tasks.task import Answered, Baselines, Choice, Task
@@ -115,10 +115,12 @@ class TextToImageTask(Task):
         targets = self.targets(part)
         nats, middles = self._judged(network, rows, targets)
         pixels = picture_nats(targets.flatten(1), middles, float(self.spread))
-        reader = self._reader(part)
-        made = None if reader is None else self.draw(network, rows)[0]
-        tokens = model_steps(network)
-        return self._outcome(part, pixels, token_nats=nats.numpy(), tokens=tokens, made=made)
+        tokens = {"token_nats": nats.numpy(), "tokens": model_steps(network)}
+        if self._reader(part) is None:
+            return self._outcome(part, pixels, made=None, **tokens)
+        made, maps = self.draw(network, rows)
+        outcome = self._outcome(part, pixels, made=made, **tokens)
+        return replace(outcome, made=(made.numpy(), maps.numpy()))
 
     def _judged(
         self, network: nn.Module, rows: Rows, targets: Pixels
@@ -232,9 +234,14 @@ class TextToImageTask(Task):
         """True pictures beside those that were made for their texts, and the maps of tokens of these."""
         outcome = answered.outcome
         assert isinstance(outcome, PictureOutcome)
-        made, maps = self.draw(answered.network, answered.rows)
-        truth = self.targets(answered.part)
-        return [true_and_made(truth, made, outcome), token_maps(maps, outcome)]
+        rows = shown_rows(outcome)
+        if outcome.made is None:
+            some = take(answered.rows, torch.from_numpy(rows))
+            made, maps = (each.numpy() for each in self.draw(answered.network, some))
+        else:
+            made, maps = (each[rows] for each in outcome.made)
+        truth = self.targets(answered.part.pick(rows)).numpy()
+        return [true_and_made(truth, made, outcome, rows), token_maps(maps, outcome, rows)]
 
     def facts(self) -> dict[str, Any]:
         return {"picture": list(self.picture), "source": self.source}
