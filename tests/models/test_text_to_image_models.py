@@ -60,7 +60,7 @@ def test_it_learns_squares_of_few_kinds_far_below_their_variance() -> None:
     """van den Oord, Vinyals & Kavukcuoglu 2017: pictures through a few codes."""
     model = dvae(codes=16)
     kinds = torch.randn(4, 3, 1, 1, generator=generator(3)).expand(-1, -1, 12, 12)
-    rows = kinds[torch.randint(4, (64,), generator=generator(4))]
+    rows = kinds[torch.randint(4, (16,), generator=generator(4))]
     rule = Gradient(optimizer={"adam": {"learning_rate": 0.01}})
     objective = Objective("mse")
     rule.start(model, TrainingPlan("reconstruction", objective, epochs=1, steps=200, seed=0))
@@ -106,17 +106,17 @@ def test_a_score_depends_on_the_source_and_on_earlier_tokens_alone() -> None:
 
 
 def test_tokens_are_drawn_as_often_as_their_scores_say() -> None:
-    """The first token of 20,000 draws for one text beside the softmax of its scores."""
+    """The first token of 8,000 draws for one text beside the softmax of its scores."""
     model = writer()
     nn.init.normal_(model.head.weight, std=0.5, generator=generator(5))
-    source = texts(1).expand(20_000, -1)
+    source = texts(1).expand(8_000, -1)
     drawn = model.draw(source, temperature=0.7, generator=generator())
     scores = model(source[:1])[0, 0].detach()
     scores[:2] = -torch.inf
     expected = (scores.double() / 0.7).softmax(dim=0)
     shares = torch.bincount(drawn[:, 0], minlength=9) / len(drawn)
     assert drawn.min() >= 2
-    torch.testing.assert_close(shares.double(), expected, rtol=0, atol=0.015)
+    torch.testing.assert_close(shares.double(), expected, rtol=0, atol=0.025)
     assert torch.equal(drawn, model.draw(source, temperature=0.7, generator=generator()))
 
 

@@ -120,9 +120,12 @@ class PictureOutcome(Outcome):
     def describe(self, row: int, *, truth: bool) -> str:
         if truth:
             return self.texts[row]
+        return ", ".join(filter(None, (f"{self.errors()[row]:.3f} bits a value", self.told(row))))
+
+    def told(self, row: int) -> str:
+        """What the picture that was made shows wrongly; empty where it cannot be read."""
         wrong = [name for name, hits in self.right.items() if not hits[row]]
-        told = f", wrong: {', '.join(wrong)}" if wrong else ", all right" if self.right else ""
-        return f"{self.errors()[row]:.3f} bits a value{told}"
+        return f"wrong: {', '.join(wrong)}" if wrong else "all right" if self.right else ""
 
     def columns(self) -> dict[str, Any]:
         columns: dict[str, Any] = {"text": list(self.texts), "bits_per_dim": self.errors()}

@@ -6,7 +6,7 @@ from jaxtyping import Int, UInt8
 from handrail.components.pictures import Cells, Tiles
 from handrail.evaluation.outcomes.made_pictures import PictureOutcome
 
-_SHOWN, _MAPS = 12, 4
+_SHOWN, _ACROSS, _MAPS = 12, 6, 4
 
 Pixels = UInt8[np.ndarray, "shown channels height width"]
 Shown = Int[np.ndarray, " shown"]
@@ -22,12 +22,12 @@ def true_and_made(truth: Pixels, made: Pixels, outcome: PictureOutcome, rows: Sh
     """The text of each row, its true picture, and what was made for it."""
     pairs = np.stack([truth, made], axis=1)
     shown = pairs.reshape(-1, *pairs.shape[2:]).astype(np.float64)
-    captions = [(outcome.texts[row], outcome.describe(row, truth=False)) for row in rows]
+    captions = [(outcome.texts[row], outcome.told(row)) for row in rows]
     note = "From the likeliest true picture to the least likely. What was made is a single draw, at a "
-    note += "temperature of 1; beside it, what the true picture costs, and what the one made shows."
+    note += "temperature of 1."
     pictures = shown if shown.shape[1] == 3 else shown[:, 0]
     told = tuple(caption for pair in captions for caption in pair)
-    return Tiles("Pictures made from texts", pictures, note, 4, told, ("true", "made") * 2)
+    return Tiles("Pictures made from texts", pictures, note, _ACROSS, told, ("true", "made") * (_ACROSS // 2))
 
 
 def token_maps(maps: Int[np.ndarray, "shown high wide"], outcome: PictureOutcome, rows: Shown) -> Cells:

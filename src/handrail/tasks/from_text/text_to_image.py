@@ -198,12 +198,12 @@ class TextToImageTask(Task):
         drawn = self.targets(train.pick(np.resize(shown, len(part))))
         told = {
             "the true pictures": self._right(part, targets),
-            "the true pictures behind their tokens": self._right(part, made),
+            "the pictures that their tokens stand for": self._right(part, made),
             "training pictures drawn by chance": self._right(part, drawn),
         }
         sentences = (f"of {who}, {_shares(right)}" for who, right in told.items())
-        how = "One picture was made for each text, and read from its pixels. Read right are"
-        return replace(outcome, remark=f"{how} {'; '.join(sentences)}.")
+        how = "One picture was made for each text, and read from its pixels. To compare, what is read right"
+        return replace(outcome, remark=f"{how}: {'; '.join(sentences)}.")
 
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
