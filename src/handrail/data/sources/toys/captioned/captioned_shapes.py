@@ -46,9 +46,9 @@ Combinations = Int[np.ndarray, "rows 4"]
 @component("toy")
 def captioned_shapes(
     *,
-    rows: Rows = 10_000,
-    test_rows: Rows = 500,
-    side: Annotated[int, Field(ge=24, le=64)] = 24,
+    rows: Rows = 5000,
+    test_rows: Annotated[int, Field(ge=2, le=2000)] = 500,
+    side: Annotated[int, Field(ge=24, le=48)] = 24,
     held_out: Fraction = 0.25,
     noise: Rate = 0.02,
     seed: Seed = 0,
