@@ -26,6 +26,7 @@ from handrail.shapes import (
     ImageShape,
     MapShape,
     NoTarget,
+    PictureShape,
     SeriesShape,
     StepShape,
     TokenShape,
@@ -89,9 +90,8 @@ def outputs_for(entry: Component, kind: type, given: type) -> Any:
         alone = getattr(entry.target, "alone", None)
         return NoTarget("reconstruction" if alone is None else alone.task)
     length = {SeriesShape: 16, TokenShape: 9}.get(kind, 7)
-    return {int: 3, MapShape: MapShape(3, 12, 12), StepShape: StepShape(length, 13), BoxShape: BoxShape(2)}[
-        given
-    ]
+    shapes = (MapShape(3, 12, 12), StepShape(length, 13), BoxShape(2), PictureShape(3, 12, 12))
+    return {int: 3, **{type(shape): shape for shape in shapes}}[given]
 
 
 def rows_for(kind: type, given: type = int, rows: int = ROWS, *, seed: int = 1) -> Tensor:
@@ -124,7 +124,7 @@ def targets_of(task: str, rows: int = ROWS) -> Tensor:
         return ((torch.arange(rows * 16) // 3) % 2).reshape(rows, 4, 4).to(torch.uint8)
     if task == "bit-sequence":
         return (torch.arange(rows * 12) // 3 % 2).reshape(rows, 4, 3).to(torch.uint8)
-    if task in ("next-token", "sequence"):
+    if task in ("next-token", "sequence", "text-to-image"):
         return (torch.arange(rows * 4) % 4 + 1).reshape(rows, 4)
     if task in ("binary", "multi-class"):
         return torch.arange(rows) % (2 if task == "binary" else OUTPUTS[task])
@@ -142,7 +142,7 @@ def better(task: str, targets: Tensor) -> Tensor:
         return (targets.float() * 8 - 4).unsqueeze(1)
     if task == "bit-sequence":
         return targets.float() * 8 - 4
-    if task in ("next-token", "sequence"):
+    if task in ("next-token", "sequence", "text-to-image"):
         return nn.functional.one_hot(targets, 6).float() * 4
     return targets * 8 - 4 if task == "multi-label" else targets.clone()
 
@@ -223,6 +223,8 @@ def test_networks_keep_rows_apart_and_give_finite_outputs_of_the_right_shape(
 def test_every_parameter_of_a_network_gets_a_gradient(entry: Component, kind: type, given: type) -> None:
     if "gradient" not in getattr(entry.target, "rules", ("gradient",)):
         return  # others alone can teach it
+    if given is PictureShape:
+        return  # its stage is trained before it and apart; see the tests of the model
     module, rows = network(entry, kind, given), rows_for(kind, given, 64)
     smooth = rows.dtype != torch.int64 and getattr(entry.target, "smooth", True)
     inputs = [("inputs", rows.requires_grad_())] if smooth else []

@@ -285,3 +285,16 @@ def test_made_tables_are_judged_beside_real_ones(tmp_path, monkeypatch, shared_d
     assert own["auc"] > apart + 0.1
     assert own["own"] > own["independent"] + 0.5
     assert "| credit |" in (tmp_path / "made_tables.md").read_text()
+
+
+def test_text_to_image_is_fitted_tested_and_shown(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import text_to_image
+
+    small = ["--set", "training.epochs=1", "--set", "stages.0.epochs=1", "--set", "evaluation.resamples=100"]
+    text_to_image.main(["--rows", "300", "--test-rows", "30", *small, "--out", str(tmp_path)])
+    text = (tmp_path / "text_to_image.md").read_text()
+    assert "30 captions whose combination" in text
+    for row in ("network", "nearest texts", "mean picture"):
+        assert f"| {row} | " in text
+    assert (tmp_path / "text_to_image.png").read_bytes().startswith(b"\x89PNG")

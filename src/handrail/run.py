@@ -252,7 +252,7 @@ class Run(Using, RunRecord):
         names = ("batch_size", "epochs", "keep", "patience", "precision")
         training = {f"training.{name}": resolved["training"][name] for name in names}
         model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
-        model |= {"stages": resolved["stages"]} if self.recipe.stages else {}
+        model |= {"stages": resolved["stages"]} if resolved.get("stages") else {}
         rest = {"learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
         return training | model | rest
 

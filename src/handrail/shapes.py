@@ -85,6 +85,14 @@ class MapShape(NamedTuple):
     width: int
 
 
+class PictureShape(NamedTuple):
+    """As outputs: pictures that the network makes, bytes `[rows, channels, height, width]`."""
+
+    channels: int
+    height: int
+    width: int
+
+
 class StepShape(NamedTuple):
     """As outputs: scores at every step, `[rows, length, scores]`; `never` are codes that no answer holds."""
 
@@ -110,7 +118,7 @@ class NoTarget(NamedTuple):
 
 
 InputShape = int | ImageShape | VolumeShape | SeriesShape | TokenShape
-OutputShape = int | MapShape | StepShape | BoxShape | NoTarget
+OutputShape = int | MapShape | PictureShape | StepShape | BoxShape | NoTarget
 
 _WORDS = {
     int: "numbers",
@@ -119,6 +127,7 @@ _WORDS = {
     SeriesShape: "series",
     TokenShape: "tokens",
     MapShape: "a map of scores",
+    PictureShape: "pictures",
     StepShape: "scores at every step",
     BoxShape: "boxes",
     NoTarget: "what it finds without a target",

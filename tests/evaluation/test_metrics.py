@@ -124,6 +124,7 @@ def test_every_metric_is_described_and_has_a_direction():
         "bit-sequence",
         "next-token",
         "sequence",
+        "text-to-image",
         "clusters",
         "memory",
         "density",
@@ -140,7 +141,7 @@ def test_every_metric_is_described_and_has_a_direction():
         "bits", "perplexity",
         "character_error_rate", "bit_error_rate", "inertia", "false_recall", "reconstruction_error",
         "map_error", "quantisation_error", "topographic_error", "energy_score", "frechet_distance",
-        "copying", "translation_error", "cycle_error",
+        "copying", "translation_error", "cycle_error", "bits_per_dim", "bits_per_token",
     }  # fmt: skip
     assert [metric_names(task, 9)[0] for task in TASKS] == ["accuracy", "accuracy", "accuracy", "r2"]
 

@@ -290,6 +290,19 @@ def pairs(folder: Path, others: Others) -> Path:
     return folder / "pairs.csv"
 
 
+def captioned(folder: Path, others: Others) -> Path:
+    """A table of texts, a number that nobody needs, and the paths of pictures that are to be made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for item in range(48):
+        rng = generator_of(item, others)
+        save(folder / "drawn" / f"{item:02d}.png", pixels_of(item, 48, others))
+        rows.append((text_of(item, 48, others), rng.normal(), f"drawn/{item:02d}.png"))
+    table = pl.DataFrame(rows, schema=["caption", "number", "picture"], orient="row")
+    table.write_csv(folder / "drawings.csv")
+    return folder / "drawings.csv"
+
+
 def bare_pictures(folder: Path, others: Others) -> Path:
     """Files in one folder, whose names say what is in none of them."""
     for item in range(40):
@@ -492,6 +505,17 @@ KINDS = {
         {"model": {"mlp": {"hidden": [8], "dropout": 0.2}}, "data.columns": {"words": "text"}},
         target="label",
         new=without(mixed, "label"),
+    ),
+    "text-to-image": Kind(
+        captioned,
+        48,
+        {
+            "stages": [{"model": {"dvae": {"codes": 4, "channels": [4]}}, "epochs": 2}],
+            "model": {"decoder_only": {"width": 8, "layers": 1, "heads": 2, "dropout": 0.2}},
+            "training.batch_size": 16,
+        },
+        target="picture",
+        new=without(captioned, "picture"),
     ),
     "sequence": Kind(
         pairs,

@@ -109,6 +109,15 @@ PICTURES = {
         "training.epochs": 4,
     },
 }
+PICTURED = {
+    "a stage on the target": {
+        "stages": [{"model": {"dvae": {"codes": 6, "channels": [4, 4]}}, "epochs": 3, "batch_size": 32}],
+        "model": {"decoder_only": {"width": 8, "layers": 1, "heads": 2, "dropout": 0.1}},
+        "learning": {"gradient": {"optimizer": "adam"}},
+        "training.batch_size": 32,
+        "training.epochs": 3,
+    },
+}
 SOURCES = dict.fromkeys(PICTURES, "toy:shapes,rows=900,side=8")
 # On pictures whose factors are known.
 FACTORS = {"pairs": {"model": {"inverse_graphics": {"hidden": [16]}}, "training.epochs": 4}}
@@ -123,8 +132,9 @@ MEMORY = {
 SOURCES |= dict.fromkeys(
     MEMORY, "toy:copy,rows=200,test_rows=20,bits=3,longest=4,test_shortest=5,test_longest=6"
 )
+SOURCES |= dict.fromkeys(PICTURED, "toy:captioned_shapes,rows=300,test_rows=20")
 QUICK = [rule for rule in RULES if rule == "contrastive_divergence" or rule not in ALONE]
-RULES |= PICTURES | MEMORY | FACTORS
+RULES |= PICTURES | MEMORY | FACTORS | PICTURED
 COMMON = {
     "training.patience": None,
     "training.checkpoint_seconds": 0.0,

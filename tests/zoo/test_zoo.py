@@ -27,6 +27,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "model": {
         "plain_net": "the twin of the residual network, without its shortcuts",
         "staged": "stands where a recipe has stages, as deep_belief",
+        "staged_target": "stands where a recipe has a stage on its target, as text_to_image",
         "volume_cnn": "no source reads volumes yet",
     },
     "rule": {"storkey": "another rule of the Hopfield network"},

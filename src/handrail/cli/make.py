@@ -33,6 +33,8 @@ WITH_ROWS = {
     "score": "Write how usual each row is, and which are anomalies.",
 }
 
+_TOKENS = {"next-token": ("start", "length", "temperature"), "text-to-image": ("caption", "temperature")}
+
 
 def generate(
     run: RunPath,
@@ -47,9 +49,12 @@ def generate(
     length: Annotated[
         int | None, typer.Option("--length", min=1, help="Of a language model: tokens to add (400).")
     ] = None,
+    caption: Annotated[
+        str | None, typer.Option("--caption", help="Of a network for text to image: what to show.")
+    ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option("--temperature", min=0, help="Of a language model: 0 is greedy (0.8)."),
+        typer.Option("--temperature", min=0, help="Of drawn tokens: 0 is greedy (texts 0.8, pictures 1)."),
     ] = None,
     given: Annotated[
         list[str] | None,
@@ -62,15 +67,17 @@ def generate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Let a network make new rows, or a language model write."""
+    """Let a network make new rows or pictures of a caption, or a language model write."""
     from handrail.run import load
 
     ready = load(run, trust=trust)
-    texts = {"start": start, "length": length, "temperature": temperature}
-    asked = {name: value for name, value in texts.items() if value is not None}
-    writes = ready.pipeline.task.name == "next-token"
-    if asked and not writes:
-        raise HandrailError(f"--{next(iter(asked))}: the network writes no text; leave it out.")
+    options = {"start": start, "length": length, "caption": caption, "temperature": temperature}
+    asked = {name: value for name, value in options.items() if value is not None}
+    task = ready.pipeline.task.name
+    writes = task == "next-token"
+    if idle := [name for name in asked if name not in _TOKENS.get(task, ())]:
+        makes = "makes no pictures from texts" if idle[0] == "caption" else "writes no text"
+        raise HandrailError(f"--{idle[0]}: the network {makes}; leave it out.")
     more = parse_changes(arguments, {})
     told = _parse_given(given)
     if rows is not None and rows > MOST_AT_ONCE and not writes:

@@ -122,11 +122,16 @@ def _write_answers(answers: Any, out: Path, overwrite: bool) -> str:
     from handrail.data.stores.pixels.decode import SUFFIXES
     from handrail.data.writers import convert as write
     from handrail.data.writers.masks import describe_maps, write_maps
+    from handrail.data.writers.picture_grid import are_pictures, write_grid
     from handrail.data.writers.sounds import write_sounds
     from handrail.recipe.reading import ReadOptions
+    from handrail.tools.words import plural
 
     if answers.maps and hasattr(answers.maps[0], "rate"):
         return write_sounds(answers.maps, out, overwrite=overwrite)
+    if out.suffix.lower() == ".png" and are_pictures(answers.maps):
+        write_grid(answers.maps, out, overwrite=overwrite)
+        return f"{plural(len(answers.maps), 'picture')} in one"
     if answers.maps and out.suffix.lower() in SUFFIXES:
         raise HandrailError(f"--out {out}: masks are written into a folder, which has no ending, a PNG each.")
     if answers.maps and not out.suffix:

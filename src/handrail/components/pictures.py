@@ -43,13 +43,14 @@ class Tiles:
 
     Arguments:
         pictures: of any range, scaled together from the smallest to the largest; with `signed` from −a to a.
+            Coloured ones have three channels, in front of their height.
         columns: how many stand in a row.
         captions: one for each picture, or none.
         headings: of the columns, or none.
     """
 
     title: str
-    pictures: Float[np.ndarray, "pictures height width"]
+    pictures: Float[np.ndarray, "pictures *channels height width"]
     note: str = ""
     columns: int = 8
     captions: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from handrail.data.split.drawn import Drawn, RawRows
 from handrail.data.split.repeats import Content
 from handrail.data.stores.series import WindowStore
 from handrail.data.table import Table
-from handrail.data.targets.texts import report_source, source_kinds
+from handrail.data.targets.texts import READ_TEXTS, report_source, source_kinds
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.recipe.sections import DataRecipe
@@ -77,8 +77,8 @@ def schema_of(train: pl.DataFrame, task: TaskSpec, recipe: DataRecipe, table: Ta
         # A forecast's table of windows is without what was dropped.
         dropped = [name for name in recipe.drop if not task.is_forecast or name in train.columns]
         features = without(train, [*task.set_aside, *dropped, *([] if key is None else [key])])
-    if task.name == "sequence":
-        kinds = {**source_kinds(features, kinds), **kinds}
+    if task.name in READ_TEXTS:
+        kinds = {**source_kinds(features, kinds, alone=task.name == "text-to-image"), **kinds}
     schema = infer(features, kinds=kinds, stored=stored, conventions=_conventions(recipe, in_order))
     if not schema.used:
         reasons = "; ".join(f"'{column.name}' is {column.kind} ({column.why})" for column in schema.columns)

@@ -29,6 +29,7 @@ TaskName = Literal[
     "bit-sequence",
     "next-token",
     "sequence",
+    "text-to-image",
     "clusters",
     "density",
     "generation",
@@ -37,7 +38,12 @@ TaskName = Literal[
     "reconstruction",
     "translation",
 ]
-STORED_TASKS = {"mask": "mask", "boxes": "boxes", "bit-sequence": "bits"}  # by the kind of the target's store
+STORED_TASKS = {  # by the kind of the target's store
+    "mask": "mask",
+    "boxes": "boxes",
+    "bit-sequence": "bits",
+    "text-to-image": "image",
+}
 TEXT_TASKS = ("next-token", "sequence")
 _LARGEST = float(np.finfo(np.float32).max)
 

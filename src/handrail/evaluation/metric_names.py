@@ -40,6 +40,14 @@ DESCRIPTIONS: dict[str, str] = {
     "token_accuracy": "Share of tokens that are right.",
     "exact_match": "Share of rows whose whole answer is right.",
     "character_error_rate": "Edits from answer to truth over the truth's length, in characters.",
+    "bits_per_dim": "Bits for each value of the true picture (a byte of a channel of a pixel): mean negative "
+    "logarithm of its probability given the text, or an upper bound on it.",
+    "bits_per_token": "Bits for each token of the true picture, given the text and the tokens before.",
+    "right_colour": "Share of the pictures that were made whose colour, read from the pixels, is right.",
+    "right_shape": "Share of the pictures that were made whose shape, read from the pixels, is right.",
+    "right_size": "Share of the pictures that were made whose size, read from the pixels, is right.",
+    "right_place": "Share of the pictures that were made whose place, read from the pixels, is right.",
+    "right_all": "Share of the pictures that were made where all of this is right at once.",
     "inertia": "Mean squared distance of a row to the centre of its cluster, in encoded units.",
     "silhouette": "How much nearer rows are to their own cluster than to the next, −1 to 1; mean over them.",
     "stability": "Agreement with the clusters that k-means finds in resampled training rows (10,000 at "
@@ -81,6 +89,7 @@ _LOWER_IS_BETTER = frozenset(
         *("false_positive_rate", "log_loss", "calibration_error", "rmse", "mae", "mase", "nrmse"),
         *("nats", "perplexity", "bits", "character_error_rate", "bit_error_rate", "inertia"),
         *("energy_score", "frechet_distance", "copying", "translation_error", "cycle_error"),
+        *("bits_per_dim", "bits_per_token"),
         *("false_recall", "reconstruction_error", "map_error", "quantisation_error", "topographic_error"),
     )
 )
@@ -90,6 +99,10 @@ _BY_TASK = {
     "bit-sequence": ("bit_error_rate", "exact_match"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
+    "text-to-image": (
+        *("bits_per_dim", "bits_per_token"),
+        *("right_all", "right_colour", "right_shape", "right_size", "right_place"),
+    ),
     "clusters": ("inertia", "silhouette", "stability", "label_information"),
     "map": (
         *("map_error", "quantisation_error", "topographic_error"),

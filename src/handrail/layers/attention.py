@@ -15,6 +15,8 @@ from handrail.layers.noise import Dropout
 Steps = Float[Tensor, "rows length width"]
 There = Bool[Tensor, "rows length"]
 Weights = Float[Tensor, "rows heads length length"]
+Past = tuple[Float[Tensor, "rows heads _ _"], Float[Tensor, "rows heads _ _"]]
+"Keys and values of steps that have been seen."
 
 
 class SelfAttention(nn.Module):
@@ -54,6 +56,22 @@ class SelfAttention(nn.Module):
             with torch.autocast("cpu", enabled=False):
                 mixed = attend(queries.float(), keys.float(), values.float(), seen, dropout, causal)
         return self.mix_out(mixed.transpose(1, 2).flatten(2))  # [rows, length, heads · d]
+
+    def extend(self, x: Steps, past: Past | None) -> tuple[Steps, Past]:
+        """What steps that follow the `past` ones take from those and from themselves, causally.
+
+        Arguments:
+            x: the first steps of all, or a single further one.
+
+        Returns: as `forward` for all steps at once, but of these alone; and the past of the next step.
+        """
+        queries, keys, values = self._split(x)
+        if past is not None:
+            assert x.shape[1] == 1, "one step after another"
+            keys, values = torch.cat([past[0], keys], dim=2), torch.cat([past[1], values], dim=2)
+        attend = functional.scaled_dot_product_attention
+        mixed = attend(queries, keys, values, None, 0.0, past is None)
+        return self.mix_out(mixed.transpose(1, 2).flatten(2)), (keys, values)
 
     def weights(self, x: Steps, there: There | None = None) -> Weights:
         """How much each step (third axis) takes from each step (last axis), without dropout."""
@@ -139,6 +157,12 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Steps, there: There | None = None) -> Steps:
         x = x + self.dropout(self.attention(self.norm_attention(x), there))
         return x + self.dropout(self.narrow(self.activation(self.widen(self.norm_dense(x)))))
+
+    def extend(self, x: Steps, past: Past | None) -> tuple[Steps, Past]:
+        """As `forward` without dropout for steps that follow the `past` ones, and the past of the next."""
+        taken, past = self.attention.extend(self.norm_attention(x), past)
+        x = x + taken
+        return x + self.narrow(self.activation(self.widen(self.norm_dense(x)))), past
 
     def weights(self, x: Steps, there: There | None = None) -> Weights:
         """The attention weights for these inputs of the block."""

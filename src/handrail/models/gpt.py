@@ -62,18 +62,9 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, outputs.scores, bias=False)
-        self._begin()
+        begin_small(self, layers)
         if tied:
             self.head.weight = self.vectors.weight
-
-    def _begin(self) -> None:
-        into_the_stream = 0.02 / math.sqrt(2 * len(self.blocks))
-        for name, module in self.named_modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
-                adds = name.endswith(("mix_out", "narrow"))
-                nn.init.normal_(module.weight, std=into_the_stream if adds else 0.02)
-            if isinstance(module, nn.Linear) and module.bias is not None:
-                nn.init.zeros_(module.bias)
 
     def forward(self, x: Int[Tensor, "rows length"]) -> Float[Tensor, "rows length scores"]:
         """Raw scores of the token after each step.
@@ -95,6 +86,17 @@ class GPT(nn.Module):
             maps.append(block.weights(steps))  # pyright: ignore
             steps = block(steps)
         return torch.stack(maps, dim=1)
+
+
+def begin_small(model: nn.Module, layers: int) -> None:
+    """Weights from N(0, 0.02²), those that add to the stream of so many blocks smaller; biases zero."""
+    into_the_stream = 0.02 / math.sqrt(2 * layers)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            adds = name.endswith(("mix_out", "narrow"))
+            nn.init.normal_(module.weight, std=into_the_stream if adds else 0.02)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _misfits(inputs: TokenShape, outputs: StepShape, width: int, heads: int, tied: bool) -> list[str]:

@@ -114,7 +114,7 @@ def _smooths(label_smoothing: float | Tensor) -> bool:
     return isinstance(label_smoothing, Tensor) or label_smoothing > 0
 
 
-@component("loss", tasks=("next-token", "sequence"))
+@component("loss", tasks=("next-token", "sequence", "text-to-image"))
 def next_token(
     outputs: Float[Tensor, "rows length vocabulary"],
     targets: Int[Tensor, "rows length"],

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from handrail.components import import_path, resolve, show_value
 from handrail.errors import RecipeError
-from handrail.recipe.alone import meant_model, task_without_target
+from handrail.recipe.alone import meant_model, target_of, task_without_target
 from handrail.recipe.dotted import component_sections, set_setting
 from handrail.recipe.idle import idle_settings
 from handrail.recipe.mistakes import (
@@ -66,11 +66,13 @@ class Recipe(Section):
 
     @property
     def network(self) -> Any:
-        """The model, on its stages where there are some."""
+        """The model, on its stages where there are some; what reads and writes has them on its target."""
         if not self.stages:
             return self.model
         head = None if self.model == "auto" else self.model
-        return {"staged": {"stages": [stage.model for stage in self.stages], "head": head}}
+        on_target = head is not None and getattr(target_of("model", head), "reads_and_writes", False)
+        name = "staged_target" if on_target else "staged"
+        return {name: {"stages": [stage.model for stage in self.stages], "head": head}}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "Recipe":

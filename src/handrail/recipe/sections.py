@@ -201,6 +201,7 @@ class DataRecipe(Section):
         "dynamics",
         "next-token",
         "sequence",
+        "text-to-image",
         "clusters",
         "density",
         "generation",
@@ -278,6 +279,8 @@ class TrainingRecipe(Section):
 
 class StageRecipe(Section):
     """A stage: a model that learns without a target, on the codes of the stage before, and stays below.
+
+    Where pictures are the target, the one stage learns from these, makes tokens of them, and is frozen.
 
     model: one that makes a code (`rbm`, `autoencoder`, `kmeans` …). learning: its rule. epochs, batch_size,
     patience: as in `training`; `auto` is what the model says of itself. frozen: whether its layers stay as

@@ -33,6 +33,10 @@ _SHOWN = {
     "bit-sequence": ("bit_error_rate", "exact_match"),
     "next-token": ("nats", "perplexity", "bits", "token_accuracy"),
     "sequence": ("exact_match", "token_accuracy", "character_error_rate", "bleu"),
+    "text-to-image": (
+        *("bits_per_dim", "bits_per_token"),
+        *("right_all", "right_colour", "right_shape", "right_size", "right_place"),
+    ),
     "clusters": ("inertia", "silhouette", "stability", "label_information"),
     "map": (
         *("map_error", "quantisation_error", "topographic_error"),
@@ -50,7 +54,7 @@ _SHOWN = {
 _MOST_COLUMNS = 100
 _FIRST = (
     *("accuracy", "mase", "r2", "dice", "map_50", "bit_error_rate", "nats", "exact_match", "inertia"),
-    *("recalled", "log_likelihood", "reconstruction_error", "map_error", "energy_score"),
+    *("recalled", "log_likelihood", "reconstruction_error", "map_error", "energy_score", "bits_per_dim"),
 )
 
 

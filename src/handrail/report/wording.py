@@ -28,11 +28,19 @@ _NAMES = {
     "nats": "loss in nats",
     "bits": "bits a token",
     "bleu": "BLEU",
+    "bits_per_dim": "bits a value",
+    "bits_per_token": "bits a token",
 }
 _OF_POSITIVE = frozenset(
     ("precision", "recall", "false_positive_rate", "f1", "roc_auc", "pr_auc", "dice", "iou")
 )
-_ROWS = {"mask": "image", "boxes": "image", "next-token": "passage", "sequence": "text"}
+_ROWS = {
+    "mask": "image",
+    "boxes": "image",
+    "next-token": "passage",
+    "sequence": "text",
+    "text-to-image": "picture",
+}
 LEVELS = ("error", "warning", "note")  # of findings, in the order of their weight
 _PERCENT = "\u202f%"  # a narrow space that does not break
 _IN_UNITS = frozenset(

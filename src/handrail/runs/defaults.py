@@ -1,12 +1,14 @@
 """Choose what suits the data where the recipe says `auto`, and say why."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 
 from handrail.components import is_object, parse
 from handrail.data.task import TaskSpec
+from handrail.errors import RecipeError
 from handrail.layers.convolution import usual_widths
 from handrail.learning.directed import DirectedRule
 from handrail.recipe import Recipe
@@ -18,6 +20,7 @@ from handrail.shapes import (
     InputShape,
     MapShape,
     OutputShape,
+    PictureShape,
     SeriesShape,
     StepShape,
     TokenShape,
@@ -123,6 +126,10 @@ def _for_images(inputs: ImageShape, outputs: OutputShape, *, rows: int) -> Choic
 
 
 def _for_tokens(outputs: OutputShape, task: TaskSpec) -> Choice:
+    if isinstance(outputs, PictureShape):
+        why = "one transformer reads a text and writes the tokens of a picture"
+        rule = _adamw(2e-3, schedule={"warm_up": {"then": {"cosine": {"final": 0.05}}}}, clip=1.0)
+        return Choice("decoder_only", rule, 20, why, batch=64)
     if task.name == "sequence":
         why = "an encoder and a decoder with attention write one text from another"
         return Choice("encoder_decoder", _adamw(0.01, clip=1.0), 60, why, patience=15)
@@ -164,7 +171,8 @@ def settle_recipe(
     choice = alone or choose(inputs, outputs, task=task, rows=rows)
     changes: dict[str, Any] = {}
     reasons: list[str] = []
-    if not is_object(recipe.model) and recipe.model == "auto" and not recipe.stages:
+    on_target = isinstance(outputs, PictureShape)
+    if not is_object(recipe.model) and recipe.model == "auto" and (on_target or not recipe.stages):
         changes["model"] = choice.model
         name = next(iter(choice.model)) if isinstance(choice.model, dict) else choice.model
         reasons.append(f"model {name}: {choice.why}")
@@ -188,10 +196,10 @@ def settle_recipe(
         changes["data.augment"], why = augmentation(inputs, rows=rows, task=task, sounds=sounds)
         reasons += [why] if why else []
     if recipe.training.precision == "auto":
-        exact = alone is not None or solves
+        exact = alone is not None or solves or on_target
         changes["training.precision"] = "float32" if exact else precision(inputs, device)
-    if recipe.stages:
-        changes["stages"] = [_settle_stage(stage) for stage in recipe.stages]
+    if stages := _on_target(recipe, changes) if on_target else recipe.stages:
+        changes["stages"] = [_settle_stage(stage, frozen=on_target) for stage in stages]
     settled = recipe.with_values(changes)  # refuses a rule that cannot teach the model
     return settled, tuple(reasons)
 
@@ -202,8 +210,28 @@ def summed_at_once(inputs: InputShape) -> int:
     return max(_FEWEST_SUMMED, min(_MOST_SUMMED, _SUMMED // numbers))
 
 
-def _settle_stage(stage: StageRecipe) -> StageRecipe:
-    """The stage as its model wants to be trained, where it says `auto`."""
+def _on_target(recipe: Recipe, changes: Mapping[str, Any]) -> list[StageRecipe]:
+    """The stages of a network that makes pictures.
+
+    Raises: `RecipeError` for a model that does not write what the stage makes of them.
+    """
+    model = changes.get("model", recipe.model)
+    if not getattr(target_of("model", model), "reads_and_writes", False):
+        name = type(model).__name__ if is_object(model) else parse(model, "model")[0]
+        raise RecipeError(
+            f"model: '{name}' does not read a text and write the tokens of a picture, which the target is; "
+            "expected decoder_only."
+        )
+    return recipe.stages or [StageRecipe(model="dvae")]
+
+
+def _settle_stage(stage: StageRecipe, *, frozen: bool) -> StageRecipe:
+    """The stage as its model wants to be trained, where it says `auto`.
+
+    Arguments:
+        frozen: whether it has to stay as it is.
+    """
+    stage = stage.model_copy(update={"frozen": stage.frozen or frozen})
     alone = alone_of(stage.model)
     if alone is None:
         return stage  # refused where the network is made

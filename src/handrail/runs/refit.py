@@ -23,6 +23,7 @@ from handrail.runs.replicas import Replica, best_of, replica_jobs
 from handrail.training.callbacks import make_progress, read_records
 from handrail.training.engine import validate
 from handrail.training.job import Job, Trained, TrainingData, make_setup
+from handrail.training.stages import as_trained
 from handrail.training.stopping import Progress
 from handrail.training.train import train
 from handrail.training.train_many import train_many
@@ -140,9 +141,10 @@ def _fault(job: Job, progress: Progress) -> str:
         return (
             f"after the last epoch '{bad[0]}' holds values that are not finite. Try a smaller learning rate."
         )
-    setup = make_setup(job.data)
+    network, data = as_trained(job.network, job.data)
+    setup = make_setup(data)
     rows = setup.train.take(torch.arange(min(len(setup.train), _LOOKED_AT)))
-    loss = validate(job.network, setup.plan.objective, rows, lambda _scores, _targets: {})["loss"]
+    loss = validate(network, setup.plan.objective, rows, lambda _scores, _targets: {})["loss"]
     if math.isfinite(loss) and progress.first_fault([loss]) is None:
         return ""
     return f"after the last epoch the loss of training rows is {loss:.3g}. Try a smaller learning rate."

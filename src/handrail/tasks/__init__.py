@@ -18,6 +18,7 @@ from handrail.tasks.bit_sequence import BitSequenceTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask
 from handrail.tasks.dynamics import DynamicsTask
+from handrail.tasks.from_text.text_to_image import TextToImageTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.next_token import NextTokenTask
 from handrail.tasks.sequence import SequenceTask
@@ -32,6 +33,7 @@ _TASKS = dict.fromkeys(("binary", "multi-class", "multi-label"), ClassTask) | {
     "boxes": BoxTask,
     "bit-sequence": BitSequenceTask,
     "next-token": NextTokenTask,
+    "text-to-image": TextToImageTask,
     "clusters": ClusterTask,
     "map": MapTask,
     "memory": MemoryTask,

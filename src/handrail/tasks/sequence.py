@@ -125,6 +125,10 @@ class SequenceTask(Task):
         texts = [text for scores in scores_of(network, rows, at_once=size) for text in self.texts(scores)]
         return SequenceOutcome(self._write(answers), texts[: len(answers)], self.tokenizer)
 
+    def columns(self, network: nn.Module, rows: Rows) -> dict[str, Any]:
+        """The answers."""
+        return {"prediction": [text for scores in scores_of(network, rows) for text in self.texts(scores)]}
+
     def _write(self, texts: pl.Series) -> list[str]:
         return [self.tokenizer.normalise(text) for text in texts.cast(pl.String).fill_null("").to_list()]
 

@@ -30,6 +30,7 @@ USUAL_LOSS = {
     "bit-sequence": "bit_cross_entropy",
     "next-token": "next_token",
     "sequence": "next_token",
+    "text-to-image": "next_token",
     "clusters": "distance_to_nearest",
     "density": "negative_log_density",
     "generation": "mean_energy_score",

@@ -1,16 +1,18 @@
 """Stages: models that learn without a target, each on the codes of the one below, under the network on top.
 
 Each is a training of its own, with checkpoints and records of its own; its coding layers then begin the
-network's (`handrail.models.staged`). A training that goes on finds the stages that are over by their
-checkpoints.
+network's (`handrail.models.staged`). Where pictures are the target, the stage learns from these instead, and
+makes the tokens that the network writes (`handrail.models.staged_target`). A training that goes on finds the
+stages that are over by their checkpoints.
 """
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -22,6 +24,7 @@ from handrail.data.task import TaskSpec
 from handrail.errors import TrainingError
 from handrail.learning.rule import Batch
 from handrail.models.staged import Staged, stage_of
+from handrail.models.staged_target import StagedTarget
 from handrail.network import Network, model_in, model_inputs
 from handrail.recipe import Recipe
 from handrail.recipe.alone import alone_of
@@ -49,14 +52,14 @@ def on_stages(
     """Train the stages; while open, those that are frozen stay as they are.
 
     Arguments:
-        network: a `Staged` model, whatever stands around it, where the recipe has stages.
+        network: a `Staged` or `StagedTarget` model, whatever stands around it, where the recipe has stages.
         train: trains a network by a recipe without stages, see `handrail.training.train`.
         folder: of the checkpoints; each stage has one of its own there.
         begun: checkpoints of an earlier training: each stage ends with the epoch that was best there.
         others: for `train`.
 
     Returns: what is left to train, and its training data: the head alone on codes that are computed once,
-    where all stages are frozen.
+    where all stages are frozen, as one on the target always is.
 
     Raises: `TrainingError` as `train`, with the stage.
     """
@@ -65,15 +68,17 @@ def on_stages(
         yield network, data
         return
     staged = model_in(network)
-    assert isinstance(staged, Staged), "the recipe has stages"
-    inputs = _Codes.of(network, data)
+    assert isinstance(staged, Staged | StagedTarget), "the recipe has stages"
+    on_target = isinstance(staged, StagedTarget)
+    inputs = _TargetCodes.of(network, data) if on_target else _Codes.of(network, data)
     for number, stage in enumerate(stages):
         model = _train_stage(
             number, stage, staged, inputs, data, train=train, folder=folder, begun=begun, **others
         )
         staged.adopt(number, model)
         inputs = inputs.through(staged.stages[number])
-    frozen = [layers for layers, stage in zip(staged.stages, stages, strict=True) if stage.frozen]
+    pairs = zip(staged.stages, stages, strict=True)
+    frozen = [layers for layers, stage in pairs if stage.frozen or on_target]
     alone = len(frozen) == len(stages) and not staged.back and not _augments(network)
     parameters = [parameter for layers in frozen for parameter in layers.parameters()]
     for parameter in parameters:
@@ -83,6 +88,17 @@ def on_stages(
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def as_trained(network: nn.Module, data: TrainingData) -> tuple[nn.Module, TrainingData]:
+    """What a training followed, and on which rows, once the stages are trained.
+
+    Of a network that writes the tokens of its target, the head and the tokens; else both as they are.
+    """
+    staged = model_in(network)
+    if not isinstance(staged, StagedTarget):
+        return network, data
+    return staged.head, _TargetCodes.of(network, data).through(staged.tokens).instead_of(data)
 
 
 def _augments(network: nn.Module) -> bool:
@@ -113,15 +129,13 @@ class _Codes:
             train = torch.cat([train, before(data.unlabelled)])
         return cls(train, None if held_out is None else before(held_out.inputs), labelled=labelled)
 
-    def through(self, layers: nn.Module) -> "_Codes":
+    def through(self, layers: nn.Module) -> Self:
         """What these layers make of them."""
         layers.eval()
-        train, validation = (
-            None if rows is None else _mapped(layers, rows, device_of(layers))
-            for rows in (self.train, self.validation)
-        )
-        assert train is not None
-        return _Codes(train, validation, labelled=self.labelled)
+        device, after = device_of(layers), copy.copy(self)
+        after.train = _mapped(layers, self.train, device)
+        after.validation = None if self.validation is None else _mapped(layers, self.validation, device)
+        return after
 
     def instead_of(self, data: TrainingData) -> TrainingData:
         """Training data with these as inputs."""
@@ -144,6 +158,35 @@ class _Codes:
         return TrainingData(recipe, spec, own, targets(own), (), held_out, lambda _s, _t: {}, device)
 
 
+class _TargetCodes(_Codes):
+    """Training and validation pictures, which are the target, as the stage takes them; then their tokens."""
+
+    @classmethod
+    def of(cls, network: nn.Module, data: TrainingData) -> "_TargetCodes":
+        staged: Any = model_in(network)
+        rows, held_out = data.targets, data.validation
+        train, validation = (
+            None if pictures is None else _mapped(staged.stage_rows, pictures, device_of(network))
+            for pictures in (rows, None if held_out is None else held_out.targets)
+        )
+        assert train is not None
+        return cls(train, validation, labelled=len(rows))
+
+    def instead_of(self, data: TrainingData) -> TrainingData:
+        """Training data with the tokens beside the texts, and as targets."""
+
+        def texts(rows: Any) -> Tensor:
+            return rows[0].long()
+
+        held_out = data.validation
+        if held_out is not None:
+            assert self.validation is not None
+            inputs = (texts(held_out.inputs), self.validation)
+            held_out = replace(held_out, inputs=inputs, targets=self.validation)
+        inputs = (texts(data.inputs), self.train)
+        return replace(data, inputs=inputs, targets=self.train, validation=held_out, names=())
+
+
 @torch.no_grad()
 def _mapped(layers: Callable[[Any], Tensor], rows: Rows, device: torch.device) -> Float[Tensor, "rows ..."]:
     """What layers make of rows, a batch at a time."""
@@ -155,7 +198,7 @@ def _mapped(layers: Callable[[Any], Tensor], rows: Rows, device: torch.device) -
 def _train_stage(
     number: int,
     stage: StageRecipe,
-    staged: Staged,
+    staged: Staged | StagedTarget,
     inputs: _Codes,
     data: TrainingData,
     *,

@@ -85,6 +85,11 @@ class Tokenizer:
         return self.ragged(self._model.pieces(text) or [self._model.opening]).codes.tolist()
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """The tokens that were learned."""
+        return tuple(str(token) for token in self._model.tokens)
+
+    @property
     def expected(self) -> str:
         """What such a text is made of."""
         if not isinstance(self._model, Cells | Bins):

@@ -1,6 +1,6 @@
 """`ImageStore`: the pictures of a column, from files or arrays, as bytes in any size that is asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +18,8 @@ from handrail.data.stores.pixels.workers import fit_files, over_files, refuse_un
 from handrail.errors import DataError
 
 Write = Callable[[int, bytes], None]
+Reader = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+"What pictures show, by name, measured from their bytes `[items, channels, height, width]`."
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,7 @@ class ImageStore:
     whose three channels are equal is grey.
 
     sizes: `[items, 2]`, height and width. grey: `[items]`. hashes: by decoded pixels in their own size.
-    remarks: what is odd in single files.
+    remarks: what is odd in single files. reader: measures what such pictures show, where that can be known.
     """
 
     kind: ClassVar[str] = "image"
@@ -70,9 +72,11 @@ class ImageStore:
         hashes: np.ndarray,
         remarks: tuple[str, ...] = (),
         cache_in: Path | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self._sources, self._cache_in = tuple(sources), cache_in
         self.sizes, self.grey, self.hashes, self.remarks = sizes, grey, hashes, remarks
+        self.reader = reader
         self._decoded: tuple[Any, Shelf] | None = None
 
     @classmethod
@@ -101,8 +105,13 @@ class ImageStore:
         )
 
     @classmethod
-    def of_array(cls, array: np.ndarray, source: str, *, cache_in: Path | None = None) -> "ImageStore":
+    def of_array(
+        cls, array: np.ndarray, source: str, *, cache_in: Path | None = None, reader: Reader | None = None
+    ) -> "ImageStore":
         """Pictures of one size: bytes `[items, H, W]`, or with 1, 3 or 4 channels in front of H or behind W.
+
+        Arguments:
+            reader: measures what such pictures show.
 
         Raises: `DataError` for other shapes and types.
         """
@@ -119,6 +128,7 @@ class ImageStore:
             grey=grey_items(pixels),
             hashes=hashes_of(pixels),
             cache_in=cache_in,
+            reader=reader,
         )
 
     @classmethod
@@ -130,6 +140,7 @@ class ImageStore:
             hashes=np.concatenate([store.hashes for store in stores]),
             remarks=tuple(remark for store in stores for remark in store.remarks),
             cache_in=stores[0]._cache_in,
+            reader=stores[0].reader,
         )
 
     def __len__(self) -> int:

@@ -30,6 +30,7 @@ _WHOLE = (
     "dynamics",
     "next-token",
     "sequence",
+    "text-to-image",
     *LONE_TASKS,
 )  # read into memory
 

@@ -117,17 +117,18 @@ def _lines(shown: Lines, name: str, *, marked: bool) -> FigureView:
 
 
 def _tiles(shown: Tiles, name: str, *, marked: bool) -> FigureView:
-    grey = _to_bytes(shown.pictures, signed=shown.signed)
-    captions = shown.captions or ("",) * len(grey)
+    height, width = shown.pictures.shape[-2:]
+    drawn = _to_bytes(shown.pictures, signed=shown.signed).reshape(len(shown.pictures), -1, height, width)
+    captions = shown.captions or ("",) * len(drawn)
     tiles = [
-        Tile((image(pixels[None]),), pixels.shape[0] / pixels.shape[1], (Line(text),) if text else ())
-        for pixels, text in zip(grey, captions, strict=True)
+        Tile((image(pixels),), height / width, (Line(text),) if text else ())
+        for pixels, text in zip(drawn, captions, strict=True)
     ]
     columns = min(shown.columns, len(tiles))
     wide = columns > _FEW_COLUMNS
     size = _WIDE if wide else WIDTH
-    drawn = grid(name, tiles, label=shown.title, columns=columns, width=size, headings=shown.headings)
-    return replace(figure_view(shown.title, drawn, note=shown.note, marked=marked), wide=wide)
+    plot = grid(name, tiles, label=shown.title, columns=columns, width=size, headings=shown.headings)
+    return replace(figure_view(shown.title, plot, note=shown.note, marked=marked), wide=wide)
 
 
 def _to_bytes(pictures: np.ndarray, *, signed: bool) -> np.ndarray:

@@ -28,13 +28,14 @@ from handrail.tools.arrow_files import DamageError, parquet_frame
 
 _MOST_VALUES = 40
 _LONGEST_VALUE, _LONGEST_ANSWER = 80, 200
-_ITEMS = ("mask", "boxes", "bit-sequence", "next-token", "sequence", *LONE_TASKS)
+_ITEMS = ("mask", "boxes", "bit-sequence", "next-token", "sequence", "text-to-image", *LONE_TASKS)
 # Column, title, axis, what the rows are, and whether the values are counts.
 _HISTOGRAMS = {
     "mask": ("dice", "Dice of each image", "Dice", "images", False),
     "bit-sequence": ("bit_error_rate", "Wrong bits of each answer", "share of wrong bits", "series", False),
     "next-token": ("nats", "Loss of each window", "nats a token", "windows", False),
     "sequence": ("edits", "Edits of each answer", "letters changed", "texts", True),
+    "text-to-image": ("bits_per_dim", "Bits of each picture", "bits a value", "pictures", False),
     "clusters": ("silhouette", "Silhouette of each row", "silhouette", "rows", False),
     "map": ("distance", "Distance of each row to its prototype", "distance", "rows", False),
     "memory": ("right", "Right units of each recall", "share of right units", "cues", False),
@@ -53,6 +54,7 @@ _ERRORS = {
     "bit-sequence": "Share of wrong bits",
     "next-token": "Nats a token",
     "sequence": "Edits a letter",
+    "text-to-image": "Bits a value",
     "clusters": "Squared distance to the centre",
     "map": "Distance to the nearest prototype",
     "memory": "Units kept by an update",

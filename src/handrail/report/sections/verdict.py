@@ -137,6 +137,7 @@ def _what(task: Mapping[str, Any], who: str) -> str:
         "bit-sequence": f"answers series of bits, {targets}",
         "next-token": f"predicts the next token of {targets}",
         "sequence": f"writes {targets}",
+        "text-to-image": f"makes {targets} from a text",
         "clusters": "divides the rows into clusters",
         "map": "lays the rows out on a map",
         "memory": "recalls stored patterns from damaged cues",

@@ -1,12 +1,14 @@
-"""Let a language model write: tokens are drawn one by one after a beginning."""
+"""Let a network write a text, or make pictures of one: tokens are drawn one by one."""
 
 from typing import Any
 
+import polars as pl
 import torch
 
 from handrail.data.encoders.codes import UNKNOWN
-from handrail.errors import DataError
+from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
+from handrail.runs.answers.predict import Answers, made_pictures
 from handrail.tasks.next_token import sample
 from handrail.tools.interface import argument_name
 from handrail.tools.words import list_some
@@ -46,3 +48,43 @@ def generate_text(
     how: Any = {"steps": length, "context": context, "temperature": temperature}
     tokens = sample(pipeline.network, tokens, generator=generator, **how)
     return tokenizer.decode(tokens[0].tolist())
+
+
+def generate_pictures(
+    pipeline: Pipeline, caption: str, *, rows: int, temperature: float = 1.0, seed: int = 0
+) -> Answers:
+    """Pictures of what a caption says, as the network draws them, beside their tokens.
+
+    Arguments:
+        rows: how many pictures.
+        temperature: sampling temperature; 0 takes the likeliest token, so that all pictures are alike.
+        seed: random seed.
+
+    Raises: `DataError` for words that did not occur in training, with known ones that are alike.
+    """
+    encoder, task = pipeline.encoder, pipeline.decoder
+    column: Any = encoder.column  # pyright: ignore[reportAttributeAccessIssue]
+    _refuse_unknown_words(column.tokenizer, caption, length=column.length)
+    texts = column.rows(pl.Series(column.name, [caption] * rows, dtype=pl.String))
+    how: Any = {"temperature": temperature, "seed": seed}
+    frame, maps = made_pictures(*task.draw(pipeline.network, texts, **how))  # pyright: ignore
+    return Answers(frame.insert_column(0, pl.Series("caption", [caption] * rows)), [], maps)
+
+
+def _refuse_unknown_words(tokenizer: Any, caption: str, *, length: int) -> None:
+    """Raises: `DataError` for an empty caption, one that is too long, and words never seen in training."""
+    codes, pieces = tokenizer.encode([caption])[0], tokenizer.pieces(caption)
+    where = argument_name("caption")
+    if not codes:
+        raise DataError(f"{where}: found nothing; expected what the picture is to show, in words.")
+    unseen = dict.fromkeys(
+        piece for piece, code in zip(pieces, codes, strict=False) if code == UNKNOWN and piece
+    )
+    if unseen:
+        known = tokenizer.known
+        told = (f"'{piece}' did not occur in training.{did_you_mean(piece, known)}" for piece in unseen)
+        raise DataError(f"{where}: {' '.join(told)}")
+    if len(codes) > length:
+        raise DataError(
+            f"{where}: found {len(codes)} tokens; the network reads at most {length}. Say it in fewer words."
+        )

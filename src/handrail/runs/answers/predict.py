@@ -241,14 +241,13 @@ def predict_columns(
         return _masks(pipeline, features, table)
     if task.name == "boxes":
         return _boxes(pipeline, features, table), []
-    if task.name == "bit-sequence":
+    if task.name in ("bit-sequence", "sequence"):
         rows = pipeline.encoder.rows(features, table.stores)
         return pl.DataFrame(pipeline.decoder.columns(pipeline.network, rows)), []
-    if task.name == "sequence":
+    if task.name == "text-to-image":
+        picture_task: Any = pipeline.decoder
         rows = pipeline.encoder.rows(features, table.stores)
-        sequence_task: Any = pipeline.decoder
-        texts = [text for scores in scores_of(pipeline.network, rows) for text in sequence_task.texts(scores)]
-        return pl.DataFrame({"prediction": texts}), []
+        return made_pictures(*picture_task.draw(pipeline.network, rows))
     answers = pipeline.answers(features, table.stores)
     if task.name == "regression":
         return _values(answers, task), []
@@ -263,6 +262,12 @@ def predict_columns(
     return pl.DataFrame(
         columns | {f"probability_{name}": answers[:, index] for index, name in enumerate(task.classes)}
     ), []
+
+
+def made_pictures(pictures: Tensor, maps: Tensor) -> tuple[pl.DataFrame, list[np.ndarray]]:
+    """Pictures that were made, as bytes with channels last, beside their tokens, row by row."""
+    tokens = [" ".join(map(str, row)) for row in maps.flatten(1).tolist()]
+    return pl.DataFrame({"tokens": tokens}), list(pictures.permute(0, 2, 3, 1).numpy())
 
 
 def _values(answers: np.ndarray, task: TaskSpec) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.runs.answers.predict import Answers
+from handrail.tools.interface import argument
 
 BLOCK = 65_536  # rows that are made at once
 _LENGTH, _TEMPERATURE = 400, 0.8  # of texts
@@ -85,22 +86,26 @@ class Using:
     def generate(
         self, rows: int = 16, *, seed: int = 0, given: dict[str, Any] | None = None, **arguments: Any
     ) -> Answers:
-        """New rows; of a language model, texts.
+        """New rows; of a language model, texts; of one that makes pictures from texts, such pictures.
 
         Arguments:
             rows: how many.
             seed: of the random numbers; text number i is drawn with seed + i.
             given: of a network that was told a column, its class: `given={"kind": "setosa"}`.
             arguments: others of `tasks.uses.generate`; for texts `start`, `length` and `temperature`, as
-                `sample`.
+                `sample`; for pictures from texts `caption`, which they need, and `temperature`.
 
-        Raises: `DataError` for a network that makes no rows; errors as `use`.
+        Raises: `DataError` for a network that makes no rows, or a caption with words never seen in training;
+            errors as `use`.
         """
-        if self.pipeline.task.name != "next-token":
+        task = self.pipeline.task.name
+        if task not in ("next-token", "text-to-image"):
             return self.use("generate", rows=rows, seed=seed, given=given, **arguments)
         from handrail.tasks.uses import refuse_given
 
         refuse_given(given)
+        if task == "text-to-image":
+            return self.draw_pictures(rows=rows, seed=seed, **arguments)
         texts = [self.sample(seed=seed + place, **arguments) for place in range(rows)]
         return Answers(pl.DataFrame({"text": texts}), [])
 
@@ -124,6 +129,24 @@ class Using:
                     f"most {BLOCK:,}."
                 )
             yield answers
+
+    def draw_pictures(
+        self, caption: str | None = None, *, rows: int = 1, temperature: float = 1.0, seed: int = 0
+    ) -> Answers:
+        """Pictures of what a caption says; see `handrail.runs.answers.generate.generate_pictures`.
+
+        Raises: `DataError` when the network makes no pictures from texts, or there is no caption.
+        """
+        from handrail.runs.answers.generate import generate_pictures
+
+        if self.pipeline.task.name != "text-to-image":
+            made = self.pipeline.task.name
+            raise DataError(f"the network answers {made}, and makes no pictures from texts.")
+        if caption is None:
+            needed = argument("caption", "WHAT IT SHOWS")
+            raise DataError(f"a picture is made from a text; say what it is to show ({needed}).")
+        how: Any = {"rows": rows, "temperature": temperature, "seed": seed}
+        return generate_pictures(self.pipeline, caption, **how)
 
     def sample(
         self, start: str = "\n", *, length: int = _LENGTH, temperature: float = _TEMPERATURE, seed: int = 0
