@@ -90,7 +90,7 @@ def told_p_value(text: str) -> str:
 
 def copy_lines(epochs: int, out: Path) -> list[str]:
     """One generator that is overfitted on purpose, and default ones."""
-    pixels = load_digits().data.astype(np.float64)
+    pixels = load_digits(return_X_y=True)[0].astype(np.float64)
     order = np.random.default_rng(0).permutation(len(pixels))
     frame = pl.DataFrame(pixels[order], schema=[f"p{place}" for place in range(pixels.shape[1])])
     held, known = frame[:HELD], frame[HELD:]

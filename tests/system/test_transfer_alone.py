@@ -113,7 +113,7 @@ def test_what_learns_in_steps_begins_with_the_weights_of_a_run(
     source = bare_pictures(tmp_path / "pictures", ()) if pictures else bits()
     if pictures and rule == "cycle":
         model = {"cyclegan": {"maps": 2, "blocks": 1}}
-        divide(source)
+        divide(tmp_path / "pictures")
     of_pictures = {
         "data.images.size": 4,
         **({"data.factors": ["name_2"]} if "data.factors" in settings else {}),

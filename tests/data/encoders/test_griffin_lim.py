@@ -1,5 +1,7 @@
 """Sounds of spectrograms: that they have the pitches which the spectrograms show."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -60,7 +62,7 @@ def test_a_spoken_word_is_made_and_given_back(tmp_path):
     changes = {"model": {"autoencoder": {"code": 2, "hidden": []}}, "data.audio.mels": 32}
     changes |= {"training.epochs": 30, "evaluation.resamples": 100}
     run = handrail.fit(folder, changes=changes, out=tmp_path / "run")
-    sounds = run.reconstruct(folder).maps
+    sounds: list[Any] = run.reconstruct(folder).maps
     assert {sound.rate for sound in sounds} == {RATE}
     for number in (0, 1):
         loudest = np.abs(np.fft.rfft(sounds[number].samples)).argmax() * RATE / len(sounds[number].samples)

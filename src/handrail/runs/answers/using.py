@@ -4,7 +4,7 @@ What a use does not need is imported where it is used: `handrail predict` starts
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -111,7 +111,7 @@ class Using:
 
     def generate_blocks(
         self, rows: int, *, seed: int = 0, given: dict[str, Any] | None = None, **arguments: Any
-    ) -> Iterator[Answers]:
+    ) -> Generator[Answers]:
         """As `generate`, 65,536 rows at a time, so that there may be any number.
 
         Rows behind the first block are drawn with seeds that follow from this one.

@@ -13,17 +13,17 @@ from handrail.data.sources.toys.pictures import add_noise
 from handrail.data.sources.toys.toy import Seed, Toy
 from handrail.data.stores.store import place_column
 
-_FINE = 4  # points a pixel, each way
+_FINE = 3  # points a pixel, each way
 _TURN, _REACH = 60.0, 0.45  # degrees to either side; of the side, from the middle of the figure to its end
 _SIZES = (0.5, 0.8)  # of the reach
-_AT_ONCE = 1024
+_AT_ONCE = 256  # pictures drawn in one go
 
 
 @component("toy")
 def sprites(
     *,
-    levels: Annotated[int, Field(ge=2, le=12)] = 6,
-    side: Annotated[int, Field(ge=12, le=64)] = 16,
+    levels: Annotated[int, Field(ge=2, le=10)] = 6,
+    side: Annotated[int, Field(ge=12, le=32)] = 16,
     noise: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     seed: Seed = 0,
 ) -> Toy:
@@ -58,9 +58,9 @@ def sprites(
 
 
 def _draw(grid: Float[np.ndarray, "rows 4"], side: int) -> Float[np.ndarray, "rows side side"]:
-    """How much of each pixel is in the arrow, of 16 points in it."""
-    size, angle, across, down = (column[:, None, None] for column in grid.T)
-    fine = (np.arange(side * _FINE) + 0.5) / _FINE - 0.5
+    """How much of each pixel is in the arrow, of nine points in it."""
+    size, angle, across, down = (column[:, None, None].astype(np.float32) for column in grid.T)
+    fine = ((np.arange(side * _FINE) + 0.5) / _FINE - 0.5).astype(np.float32)
     x, y = fine[None, None, :] - across, fine[None, :, None] - down
     reach, turn = size * _REACH * side, np.deg2rad(angle)
     beside = np.abs(x * np.cos(turn) + y * np.sin(turn)) / reach
