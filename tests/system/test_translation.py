@@ -153,7 +153,7 @@ def inverted_digits(folder: Path, rows: int = 1000) -> Path:
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    for place, pixels in enumerate(load_digits(return_X_y=False)["images"][:rows]):
+    for place, pixels in enumerate(load_digits(return_X_y=True)[0].reshape(-1, 8, 8)[:rows]):
         grey = np.clip(pixels * 16, 0, 255).astype(np.uint8)
         name = "dark" if place % 2 else "light"
         (folder / name).mkdir(parents=True, exist_ok=True)
