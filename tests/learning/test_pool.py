@@ -2,7 +2,7 @@
 
 import torch
 
-from handrail.learning.pool import Pool
+from handrail.learning.games.pool import Pool
 
 
 def chance(seed: int = 0) -> torch.Generator:

@@ -122,7 +122,7 @@ def test_the_true_map_is_found_without_pairs(tmp_path: Path) -> None:
     for seed in range(5):
         changes = {"model": {"cyclegan": {"hidden": [32, 32]}}, "training.epochs": 40, "seed": seed}
         run = fit(
-            "toy:two_domains,rows=3000",
+            f"toy:two_domains,rows=3000,seed={seed}",
             changes={**changes, "evaluation.resamples": 100},
             out=tmp_path / str(seed),
         )
@@ -153,7 +153,8 @@ def inverted_digits(folder: Path, rows: int = 1000) -> Path:
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    for place, pixels in enumerate(load_digits(return_X_y=True)[0].reshape(-1, 8, 8)[:rows]):
+    digits: Any = load_digits()
+    for place, pixels in enumerate(digits.images[:rows]):
         grey = np.clip(pixels * 16, 0, 255).astype(np.uint8)
         name = "dark" if place % 2 else "light"
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ from handrail.evaluation.points.sample_quality import energy_scores
 from handrail.models.cyclegan import CycleGAN
 from handrail.recipe.sections import DataRecipe
 from handrail.tasks import make_task
+from handrail.tasks.alone.domains.translation import TranslationTask
 from handrail.tasks.alone.points import points_before
-from handrail.tasks.alone.translation import TranslationTask
 from handrail.tasks.baselines.maps import matched_columns, optimal_transport, unchanged
 
 SOURCE = "toy:two_domains,rows=400"

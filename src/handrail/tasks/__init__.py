@@ -9,11 +9,11 @@ from handrail.recipe.sections import Text
 from handrail.shapes import InputShape
 from handrail.tasks.alone.clusters import ClusterTask
 from handrail.tasks.alone.density import DensityTask
+from handrail.tasks.alone.domains.translation import TranslationTask
 from handrail.tasks.alone.generation import GenerationTask
 from handrail.tasks.alone.map import MapTask
 from handrail.tasks.alone.memory import MemoryTask
 from handrail.tasks.alone.reconstruction import ReconstructionTask
-from handrail.tasks.alone.translation import TranslationTask
 from handrail.tasks.bit_sequence import BitSequenceTask
 from handrail.tasks.boxes import BoxTask
 from handrail.tasks.classes import ClassTask

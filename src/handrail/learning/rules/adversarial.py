@@ -10,7 +10,7 @@ from handrail.components.arguments import Count, NonNegative, Rate
 from handrail.components.pictures import Picture
 from handrail.errors import RecipeError
 from handrail.layers.adversaries import Adversaries
-from handrail.learning.players import CURVES, Follower, Player, curves_of
+from handrail.learning.games.players import CURVES, Follower, Player, curves_of
 from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs

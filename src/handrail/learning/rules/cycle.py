@@ -12,8 +12,8 @@ from handrail.components.arguments import NonNegative, Rate
 from handrail.components.pictures import Picture
 from handrail.errors import RecipeError
 from handrail.layers.translators import DOMAINS, Translators
-from handrail.learning.players import CURVES, Follower, Player, curves_of
-from handrail.learning.pool import Pool
+from handrail.learning.games.players import CURVES, Follower, Player, curves_of
+from handrail.learning.games.pool import Pool
 from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs

@@ -25,10 +25,10 @@ from handrail.evaluation.points.sample_quality import (
 from handrail.network import model_in
 from handrail.objectives.alone import mean_energy_score
 from handrail.shapes import NoTarget
+from handrail.tasks.alone.domains.told_classes import ToldClasses
 from handrail.tasks.alone.generation_pictures import generation_pictures
 from handrail.tasks.alone.points import label_codes, points_before, points_of, refuse_learned_front
 from handrail.tasks.alone.sample_features import Features, features_for
-from handrail.tasks.alone.told_classes import ToldClasses
 from handrail.tasks.baselines.samples import gaussian, independent_columns, score_by_class, training_rows
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Answered, Baselines, Choice, Task

@@ -19,10 +19,10 @@ from handrail.evaluation.outcomes.translation import TranslationOutcome
 from handrail.evaluation.points.sample_quality import energy_scores
 from handrail.network import model_in
 from handrail.shapes import NoTarget
-from handrail.tasks.alone.cycles import Cloud, Codes, Cycles, Translate, by_maps, by_model
+from handrail.tasks.alone.domains.cycles import Cloud, Codes, Cycles, Translate, by_maps, by_model
+from handrail.tasks.alone.domains.told_classes import ToldClasses
+from handrail.tasks.alone.domains.translation_pictures import translation_pictures
 from handrail.tasks.alone.points import front_of, points_before, points_of, refuse_learned_front
-from handrail.tasks.alone.told_classes import ToldClasses
-from handrail.tasks.alone.translation_pictures import translation_pictures
 from handrail.tasks.baselines.maps import matched_columns, optimal_transport, unchanged
 from handrail.tasks.scoring import all_scores
 from handrail.tasks.task import Answered, Baselines, Choice, Task

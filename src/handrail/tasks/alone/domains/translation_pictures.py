@@ -7,7 +7,7 @@ import torch
 
 from handrail.components.pictures import Picture, Points, Tiles
 from handrail.shapes import ImageShape, InputShape
-from handrail.tasks.alone.cycles import Cycles
+from handrail.tasks.alone.domains.cycles import Cycles
 from handrail.tasks.alone.points import as_pictures, main_plane
 
 _SHOWN, _POINTS = 8, 500

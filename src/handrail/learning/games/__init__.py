@@ -1,0 +1,1 @@
+"""What rules of two players have in common. May import what `handrail.learning` may."""
