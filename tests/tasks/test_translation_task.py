@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from handrail.data.encoders.row_encoder import fit_encoder
 from handrail.data.prepare import prepare
@@ -59,6 +60,10 @@ def test_figures_are_those_of_the_formulas() -> None:
     task, data, encoder = prepared()
     part = data.validation
     model = CycleGAN(2, task.outputs, hidden=[4]).eval()
+    for place, parameter in enumerate(model.averages.parameters()):  # which begin as the identity
+        parameter.data.add_(
+            0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(place))
+        )
     points, codes = points_before(encoder, part).double().numpy(), task.targets(part).numpy()
     outcome = task.judge(
         task.outcome(model, part.encode_with(encoder), part),
@@ -85,8 +90,6 @@ def test_figures_are_those_of_the_formulas() -> None:
 
 
 def generated(model: CycleGAN, point: np.ndarray, code: int) -> np.ndarray:
-    import torch
-
     with torch.no_grad():
         return model.averages[code - 1](torch.from_numpy(point[None]).float())[0].double().numpy()
 
