@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_WARMING = 10  # steps in which the average follows quickly
+WARMING = 10  # steps in which the average follows quickly
 
 
 class WeightAverage(nn.Module):
@@ -41,13 +41,18 @@ class WeightAverage(nn.Module):
     def forward(self, *inputs: Any) -> Any:
         return self.network(*inputs)
 
-    @torch.no_grad()
     def follow(self, network: nn.Module) -> None:
         """Move towards the weights of the network."""
-        share = 1 - (1 + self.taken).div(_WARMING + self.taken).clamp_max(self.keep)
-        own: list[Tensor] = list(self.network.parameters())
-        for mine, other in zip(own, network.parameters(), strict=True):
-            mine.lerp_(other, share.to(mine))
-        for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):
-            mine.copy_(other)
+        share = 1 - (1 + self.taken).div(WARMING + self.taken).clamp_max(self.keep)
+        move_towards(self.network, network, share)
         self.taken += 1
+
+
+@torch.no_grad()
+def move_towards(average: nn.Module, network: nn.Module, share: float | Tensor) -> None:
+    """mean ← mean + share·(weights − mean); what a layer counts is taken over."""
+    own: list[Tensor] = list(average.parameters())
+    for mine, other in zip(own, network.parameters(), strict=True):
+        mine.lerp_(other, share.to(mine) if isinstance(share, Tensor) else share)
+    for mine, other in zip(average.buffers(), network.buffers(), strict=True):
+        mine.copy_(other)

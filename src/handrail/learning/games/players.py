@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from handrail.components.pictures import Lines, Picture
+from handrail.layers.weight_average import WARMING, move_towards
 from handrail.learning.directed import DirectedRule
 from handrail.learning.fast.fused_adam import Stepping
 from handrail.learning.rule import Batch, Measures, Records, TrainingPlan
 
-_WARMING = 10  # steps in which the average follows quickly
 CURVES = {
     "players/": (
         "Both players' losses by epoch",
@@ -68,14 +68,10 @@ class Follower:
     def __init__(self, keep: float, *, begun: bool) -> None:
         self.keep, self.begun = keep, begun
 
-    @torch.no_grad()
     def follow(self, average: nn.Module, player: nn.Module, step: int) -> None:
         """Move the average towards the player; what a layer counts is taken over."""
-        share = 1 - (self.keep if self.begun else min(self.keep, (1 + step) / (_WARMING + step)))
-        for own, other in zip(average.parameters(), player.parameters(), strict=True):
-            own.lerp_(other, share)
-        for own, other in zip(average.buffers(), player.buffers(), strict=True):
-            own.copy_(other)
+        keep = self.keep if self.begun else min(self.keep, (1 + step) / (WARMING + step))
+        move_towards(average, player, 1 - keep)
 
 
 def curves_of(records: Records, groups: Mapping[str, tuple[str, str, str]]) -> list[Picture]:
