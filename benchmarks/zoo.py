@@ -111,10 +111,10 @@ def main() -> None:
         results[name] = measure(entries[name])
         told = results[name].pop("told")
         print(f"{name}: {results[name]['seconds']} s {' '.join(told)}", file=sys.stderr)
-    results = {name: results[name] for name in entries if name in results}
+        results = {name: results[name] for name in entries if name in results}
+        write_result(RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")  # nothing is lost
     if missing := entries.keys() - results.keys():
         raise SystemExit(f"not run yet: {', '.join(sorted(missing))}; name them")
-    write_result(RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(render(entries, results), encoding="utf-8")
 
 
