@@ -3,7 +3,7 @@
 The recipe of `handrail zoo text_to_image` is fitted with one thread, then the seal of the test rows is
 opened: their combinations of colour, shape, size and place are in no training or validation row. For each
 caption one picture is drawn at a temperature of 1, and what it shows is measured from its pixels by a plain
-function (`handrail.data.sources.toys.captioned.read_shapes`), beside the baselines, what is read right by
+function (`handrail.data.sources.toys.drawn.read_shapes`), beside the baselines, what is read right by
 chance, and the limits: the true pictures, and what their tokens stand for.
 
     python experiments/text_to_image.py [--rows 60000 --test-rows 500]
@@ -27,7 +27,7 @@ import torch
 from PIL import Image
 
 import handrail
-from handrail.data.sources.toys.captioned.captioned_shapes import captioned_shapes
+from handrail.data.sources.toys.drawn.captioned_shapes import captioned_shapes
 from handrail.zoo import find_entry
 
 ROOT = Path(__file__).parents[1]

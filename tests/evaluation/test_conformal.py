@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from handrail.evaluation.conformal import keep_scores, least_p_value, p_values
+from handrail.evaluation.points.conformal import keep_scores, least_p_value, p_values
 
 
 @pytest.mark.parametrize("rows", [20, 99, 4000])

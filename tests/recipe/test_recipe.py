@@ -87,7 +87,7 @@ def test_mistakes_of_three_sorts_are_all_reported_with_their_places(tmp_path: Pa
         ("hidden", [8], "'model.mlp.hidden'"),
         ("mlp.hidden", [8], "'model.mlp.hidden'"),
         ("model.hidden", [8], "'model.mlp.hidden'"),
-        ("heads", 2, "'model.gpt.heads' or 'model.transformer.heads'"),
+        ("heads", 2, "'model.decoder_only.heads', 'model.gpt.heads' or 'model.transformer.heads'"),
         ("objective.los", "mse", "'objective.loss'"),
     ],
 )

@@ -100,7 +100,7 @@ def images(fitted: dict[str, Path], tmp_path: Path) -> Run:
 
 
 SECTIONS = {
-    "images": {"samples", "augmented", "filters", "mistakes", "hardest"},
+    "images": {"samples", "augmented", "filters", "inside-0", "mistakes", "hardest"},
     "texts": {"samples", "attention", "mistakes"},
     "forecast": {"forecast"},
     "story": {"generated", "attention"},

@@ -137,7 +137,7 @@ def test_the_error_of_new_rows_finds_the_odd_one(run):
 
 def test_its_uses(run):
     rows = a_table()
-    assert run.uses == ["encode", "reconstruct", "interpolate"]
+    assert run.uses == ["encode", "reconstruct", "interpolate", "score"]
     assert run.use("encode", rows).frame.columns == ["code_1"]
     back = run.use("reconstruct", rows).frame
     assert back.columns == ["x", "y", "side"]
@@ -145,9 +145,10 @@ def test_its_uses(run):
     assert (back["side"] == rows["side"]).mean() > 0.95
     assert np.abs(back["x"] - rows["x"]).mean() < 0.2
     with pytest.raises(
-        DataError, match=r"'score' is no use .* reconstruction; it can encode, reconstruct and interpolate"
+        DataError,
+        match=r"'fill' is no use .* reconstruction; it can encode, reconstruct, interpolate and score",
     ):
-        run.use("score", rows)
+        run.use("fill", rows)
 
 
 def test_the_task_alone_chooses_the_autoencoder(tmp_path):

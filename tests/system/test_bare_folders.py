@@ -76,7 +76,7 @@ def test_pictures_come_back_beside_their_files(tmp_path: Path) -> None:
     again = run.use("reconstruct", new_pictures(tmp_path / "new"))
     assert again.frame.rows() == [(f"{item}.bmp", f"{item - 99}.png") for item in range(100, 104)]
     assert [picture.shape for picture in again.maps] == [(12, 12, 3)] * 4
-    assert run.use("score", tmp_path / "new").frame.columns == ["file", "log_density"]
+    assert run.use("score", tmp_path / "new").frame.columns == ["file", "log_density", "p_value", "anomaly"]
 
 
 def test_names_of_files_are_no_input_and_may_be_the_label(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from handrail.data.prepare import prepare
 from handrail.data.sources import read
 from handrail.errors import DataError
 from handrail.evaluation.bootstrap import measure_with_intervals
-from handrail.evaluation.outcomes.translation import TranslationOutcome
+from handrail.evaluation.outcomes.made.translation import TranslationOutcome
 from handrail.evaluation.points.sample_quality import energy_scores
 from handrail.models.cyclegan import CycleGAN
 from handrail.recipe.sections import DataRecipe

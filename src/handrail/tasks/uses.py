@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from handrail.components import Component, available, component
 from handrail.components.arguments import Count, Fraction
 from handrail.errors import DataError
-from handrail.evaluation.conformal import least_p_value, p_values
+from handrail.evaluation.points.conformal import least_p_value, p_values
 from handrail.network import model_in
 from handrail.tools.interface import argument, argument_name
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from handrail.data.sources.toys.captioned.captioned_shapes import captioned_shapes
-from handrail.data.sources.toys.captioned.read_shapes import FACTORS, NOTHING, read_shapes
+from handrail.data.sources.toys.drawn.captioned_shapes import captioned_shapes
+from handrail.data.sources.toys.drawn.read_shapes import FACTORS, NOTHING, read_shapes
 from handrail.data.sources.toys.toy import Toy
 
 NAMES = list(FACTORS)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from handrail.evaluation.outcomes.made_pictures import PictureOutcome
+from handrail.evaluation.outcomes.made.pictures import PictureOutcome
 
 
 def outcome(**changes: object) -> PictureOutcome:

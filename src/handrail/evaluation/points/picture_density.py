@@ -4,7 +4,6 @@ import math
 
 import torch
 from jaxtyping import Float, UInt8
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn import functional
 
@@ -49,6 +48,8 @@ def _nats(
 
 def best_spread(pictures: Bytes, middles: Middles) -> float:
     """The spread by which some of these pictures, spread evenly over them, are most likely."""
+    from scipy.optimize import minimize_scalar  # not for those who only predict
+
     chosen = torch.linspace(0, len(pictures) - 1, min(_LOOKED_AT, len(pictures))).round().long()
     some, about = pictures[chosen], middles[chosen]
 

@@ -16,10 +16,10 @@ from handrail.data.columns.values import as_labels
 from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.task import TaskSpec
-from handrail.evaluation.conformal import keep_scores
 from handrail.evaluation.forms import NoInterval
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.probes import CodeOutcome, Probes, draw_labelled, fit_probes
+from handrail.evaluation.points.conformal import keep_scores
 from handrail.evaluation.points.disentanglement import mutual_information_gap
 from handrail.network import model_in
 from handrail.shapes import InputShape

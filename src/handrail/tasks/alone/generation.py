@@ -15,7 +15,7 @@ from handrail.data.encoders.row_encoder import RowEncoder
 from handrail.data.part import Part
 from handrail.data.rows import Rows
 from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.generation import GenerationOutcome, Quality
+from handrail.evaluation.outcomes.made.generation import GenerationOutcome, Quality
 from handrail.evaluation.points.sample_quality import (
     Copying,
     copying,

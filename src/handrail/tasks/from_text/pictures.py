@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from handrail.components.pictures import Cells, Tiles
-from handrail.evaluation.outcomes.made_pictures import PictureOutcome
+from handrail.evaluation.outcomes.made.pictures import PictureOutcome
 
 _SHOWN, _ACROSS, _MAPS = 12, 6, 4
 

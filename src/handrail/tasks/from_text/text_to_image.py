@@ -18,7 +18,7 @@ from handrail.data.stores.images import ImageStore
 from handrail.data.task import TaskSpec
 from handrail.errors import DataError
 from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.made_pictures import PictureOutcome
+from handrail.evaluation.outcomes.made.pictures import PictureOutcome
 from handrail.evaluation.points.picture_density import best_spread, picture_nats
 from handrail.network import model_in, model_inputs
 from handrail.recipe.sections import Images

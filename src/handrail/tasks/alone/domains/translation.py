@@ -15,7 +15,7 @@ from handrail.data.part import Part
 from handrail.data.rows import Rows
 from handrail.errors import DataError
 from handrail.evaluation.outcomes import Outcome
-from handrail.evaluation.outcomes.translation import TranslationOutcome
+from handrail.evaluation.outcomes.made.translation import TranslationOutcome
 from handrail.evaluation.points.sample_quality import energy_scores
 from handrail.network import model_in
 from handrail.shapes import NoTarget

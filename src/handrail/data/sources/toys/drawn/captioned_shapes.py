@@ -10,7 +10,7 @@ from pydantic import Field
 
 from handrail.components import component
 from handrail.components.arguments import Fraction, Rate
-from handrail.data.sources.toys.captioned.read_shapes import (
+from handrail.data.sources.toys.drawn.read_shapes import (
     CENTRES,
     COLOURS,
     FACTORS,

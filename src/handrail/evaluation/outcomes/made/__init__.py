@@ -1,0 +1,1 @@
+"""Outcomes of what a network makes: rows, rows of another domain, pictures."""
