@@ -91,3 +91,8 @@ def test_a_shortest_length_above_the_longest_is_refused(name: str) -> None:
 def test_targets_other_than_bits_are_refused() -> None:
     with pytest.raises(DataError, match=r"the second holds 0\.5; expected 0 and 1"):
         BitStore.of_arrays([np.array([[0.0, 1.0]]), np.array([[0.5, np.nan]])], ["the first", "the second"])
+
+
+def test_more_numbers_than_fit_into_memory_are_refused():
+    with pytest.raises(DataError, match=r"rows have .* numbers already; expected 50,000,000 at most"):
+        read_toy("toy:repeat_copy,rows=5000,longest=500,shortest=500,most=24,bits=14", ReadOptions())

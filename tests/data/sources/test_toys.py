@@ -67,6 +67,7 @@ def test_any_arguments_in_range_give_a_finite_table_of_the_rows_asked_and_the_sa
         table, again = read(source), read(source)
     except DataError as error:
         assume("expected it at most as large" not in str(error))  # a shortest length above the longest
+        assume("Ask for fewer or shorter rows" not in str(error))
         raise
     assert all(
         np.isfinite(table.frame[name].to_numpy()).all() for name in table.frame.select(cs.numeric()).columns

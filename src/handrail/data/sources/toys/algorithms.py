@@ -19,6 +19,7 @@ from handrail.errors import DataError
 Length = Annotated[int, Field(ge=1, le=1000)]
 Bits = Annotated[int, Field(ge=1, le=64)]
 _TEST = 2  # the code of the part
+_MOST = 50_000_000  # numbers, 400 MB
 _TAKEN = 0.8  # of the vectors that are sorted, in the paper 16 of 20
 
 Given = Float[np.ndarray, "channels steps"]
@@ -171,17 +172,24 @@ def priority_sort(
 def _draw_parts(draw: Draw, generator: np.random.Generator, parts: Parts) -> list[tuple[Given, Asked]]:
     """All rows; those of the test are drawn last, so that they change no other.
 
-    Raises: `DataError` for a shortest length above the longest.
+    Raises: `DataError` for a shortest length above the longest, and for more numbers than fit into memory.
     """
     for name, (_, shortest, longest) in zip(("", "test_"), parts, strict=True):
         if shortest > longest:
             text = f"found {name}shortest={shortest} above {name}longest={longest}"
             raise DataError(f"a generated series of bits: {text}; expected it at most as large.")
-    return [
-        draw(length)
-        for rows, shortest, longest in parts
-        for length in generator.integers(shortest, longest + 1, rows).tolist()
-    ]
+    drawn: list[tuple[Given, Asked]] = []
+    numbers = 0
+    for rows, shortest, longest in parts:
+        for length in generator.integers(shortest, longest + 1, rows).tolist():
+            drawn.append(draw(length))
+            numbers += drawn[-1][0].size + drawn[-1][1].size
+            if numbers > _MOST:
+                raise DataError(
+                    f"a generated series of bits: the first {len(drawn):,} rows have {numbers:,} numbers "
+                    f"already; expected {_MOST:,} at most. Ask for fewer or shorter rows."
+                )
+    return drawn
 
 
 def _mark(channels: int, channel: int) -> Given:
