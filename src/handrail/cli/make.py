@@ -19,12 +19,12 @@ from handrail.cli.options import (
     Trust,
     parse_changes,
     print_data,
+    print_json,
     say,
 )
 from handrail.cli.use import print_answers, use_network, warn
 from handrail.errors import HandrailError
 
-MOST_AT_ONCE = 65_536  # rows
 WITH_ROWS = {
     "encode": "Write the code of each row.",
     "reconstruct": "Write each row as the network gives it back from its code.",
@@ -71,31 +71,37 @@ def generate(
     from handrail.run import load
 
     ready = load(run, trust=trust)
-    options = {"start": start, "length": length, "caption": caption, "temperature": temperature}
-    asked = {name: value for name, value in options.items() if value is not None}
     task = ready.pipeline.task.name
+    tokens = _asked(task, start=start, length=length, caption=caption, temperature=temperature)
+    how: Any = {"seed": seed, "given": _parse_given(given), **tokens, **parse_changes(arguments, {})}
+    where: Any = {"overwrite": overwrite, "as_json": as_json, "quiet": quiet}
     writes = task == "next-token"
-    if idle := [name for name in asked if name not in _TOKENS.get(task, ())]:
-        makes = "makes no pictures from texts" if idle[0] == "caption" else "writes no text"
-        raise HandrailError(f"--{idle[0]}: the network {makes}; leave it out.")
-    more = parse_changes(arguments, {})
-    told = _parse_given(given)
-    if rows is not None and rows > MOST_AT_ONCE and not writes:
-        blocks = ready.generate_blocks(rows, seed=seed, given=told, **more)
-        _write_blocks(blocks, rows, out, overwrite=overwrite, quiet=quiet)
+    if rows is not None and rows > ready.at_once and not writes:
+        _write_blocks(ready.generate_blocks(rows, **how), rows, out, **where)
         return
-    answers = ready.generate(rows or (1 if writes else 16), seed=seed, given=told, **asked, **more)
+    answers = ready.generate(rows or (1 if writes else 16), **how)
     if writes and out is None and not as_json:
         for text in answers.frame["text"]:
             print_data(text + "\n")
         return
-    print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
+    print_answers(answers, out, **where)
 
 
-def _write_blocks(blocks: Any, rows: int, out: Path | None, *, overwrite: bool, quiet: bool) -> None:
+def _asked(task: str, **options: Any) -> dict[str, Any]:
+    """The options of drawn tokens that were given. Raises: `HandrailError` for those of another task."""
+    asked = {name: value for name, value in options.items() if value is not None}
+    if idle := [name for name in asked if name not in _TOKENS.get(task, ())]:
+        makes = "makes no pictures from texts" if idle[0] == "caption" else "writes no text"
+        raise HandrailError(f"--{idle[0]}: the network {makes}; leave it out.")
+    return asked
+
+
+def _write_blocks(
+    blocks: Any, rows: int, out: Path | None, *, overwrite: bool, as_json: bool, quiet: bool
+) -> None:
     """Write more rows than are made at once, a block at a time.
 
-    Raises: `HandrailError` for a file that cannot be written so.
+    Raises: `HandrailError` for a file that cannot be written so, and for JSON without a file.
     """
     from handrail.data.writers.blocks import ENDINGS, write_blocks, writes_blocks
 
@@ -105,6 +111,10 @@ def _write_blocks(blocks: Any, rows: int, out: Path | None, *, overwrite: bool, 
                 warn(answers.warnings)
             yield answers.frame
 
+    if out is None and as_json:
+        raise HandrailError(
+            f"--json: found {rows:,} rows, which are written a block at a time; add --out FILE."
+        )
     if out is None:
         for number, frame in enumerate(frames()):
             print_data(frame.write_csv(include_header=not number))
@@ -114,7 +124,10 @@ def _write_blocks(blocks: Any, rows: int, out: Path | None, *, overwrite: bool, 
             f"--out {out}: found {rows:,} rows, which are written a block at a time; expected a file that "
             f"ends in {', '.join(ENDINGS)}."
         )
-    say(f"{write_blocks(out, frames(), overwrite=overwrite):,} rows written to {out}", quiet)
+    written = write_blocks(out, frames(), overwrite=overwrite)
+    say(f"{written:,} rows written to {out}", quiet or as_json)
+    if as_json:
+        print_json({"rows": written, "out": str(out)})
 
 
 def translate(

@@ -21,7 +21,12 @@ _LENGTH, _TEMPERATURE = 400, 0.8  # of texts
 
 
 class Using:
-    """The uses of a run that can read rows and has a pipeline."""
+    """The uses of a run that can read rows and has a pipeline.
+
+    at_once: how many rows `generate_blocks` makes at a time.
+    """
+
+    at_once = BLOCK
 
     if TYPE_CHECKING:
 
