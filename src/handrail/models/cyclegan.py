@@ -1,6 +1,6 @@
 """CycleGAN: rows of one domain into rows of another, learned without pairs."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.components.arguments import Count
-from handrail.errors import RecipeError
 from handrail.layers.coding import dense_layers
+from handrail.layers.dense_or_deep import pictures_of
 from handrail.layers.initialisations import initialise
 from handrail.layers.players import WithinRange, dense_critic, picture_critic
 from handrail.layers.translators import DOMAINS, Translators
@@ -54,20 +54,12 @@ class CycleGAN(Translators):
         blocks: Count | None = None,
     ) -> None:
         super().__init__(numbers_in(inputs))
-        is_image = isinstance(inputs, ImageShape)
-        deep = is_image if convolutional == "auto" else convolutional
-        if deep and not is_image:
-            raise RecipeError("model.cyclegan.convolutional: the rows are no pictures; leave it out.")
-        kind = "convolutional" if deep else "dense"
-        idle = {"hidden": hidden} if deep else {"maps": maps, "blocks": blocks}
-        for name, value in idle.items():
-            if value is not None:
-                raise RecipeError(f"model.cyclegan.{name}: has no effect on {kind} players; leave it out.")
-        if deep:
-            assert isinstance(inputs, ImageShape)
+        own: Any = {"dense": {"hidden": hidden}, "deep": {"maps": maps, "blocks": blocks}}
+        pictures = pictures_of(inputs, "model.cyclegan", convolutional, **own, what="{} players")
+        if pictures is not None:
             maps, blocks = _MAPS if maps is None else maps, _BLOCKS if blocks is None else blocks
-            generators = [_picture_generator(inputs, maps, blocks) for _ in range(DOMAINS)]
-            critics = [picture_critic(inputs, maps) for _ in range(DOMAINS)]
+            generators = [_picture_generator(pictures, maps, blocks) for _ in range(DOMAINS)]
+            critics = [picture_critic(pictures, maps) for _ in range(DOMAINS)]
         else:
             width, hidden = numbers_in(inputs), list(_HIDDEN) if hidden is None else hidden
             generators = [_dense_generator(width, hidden) for _ in range(DOMAINS)]

@@ -14,8 +14,8 @@ from torch.nn import functional
 from handrail.components import component
 from handrail.components.arguments import Count, Rate
 from handrail.components.pictures import Picture
-from handrail.errors import RecipeError
 from handrail.layers.denoisers import DenseDenoiser, step_waves
+from handrail.layers.dense_or_deep import pictures_of
 from handrail.layers.even_draws import even_normals
 from handrail.layers.initialisations import initialise
 from handrail.layers.likelihoods import LEAST_SPREAD
@@ -25,7 +25,7 @@ from handrail.layers.weight_average import WeightAverage
 from handrail.models.diffusion_pictures import way_pictures
 from handrail.models.unet import UNet
 from handrail.recipe.alone import Alone
-from handrail.shapes import ImageShape, InputShape, MapShape, NoTarget, SeriesShape, VolumeShape, numbers_in
+from handrail.shapes import ImageShape, MapShape, NoTarget, SeriesShape, VolumeShape, numbers_in
 
 Rows = Float[Tensor, "rows width"]
 Steps = Annotated[int, Field(ge=2, le=10_000)]
@@ -120,9 +120,13 @@ class Diffusion(nn.Module):
         refuse_other_kinds("diffusion", inputs)
         self.width, self.shape = numbers_in(inputs), inputs
         self.noising = Noising(steps, schedule)
-        deep = isinstance(inputs, ImageShape) if convolutional == "auto" else convolutional
-        self.network = _denoiser(inputs, deep, hidden, maps)
-        initialise(self.network, "he" if deep else "xavier")
+        own: Any = {"dense": {"hidden": hidden}, "deep": {"maps": maps}, "what": "a {} network"}
+        pictures = pictures_of(inputs, "model.diffusion", convolutional, **own)
+        if pictures is None:
+            self.network = DenseDenoiser(numbers_in(inputs), list(_HIDDEN) if hidden is None else hidden)
+        else:
+            self.network = PictureDenoiser(pictures, _MAPS if maps is None else maps)
+        initialise(self.network, "xavier" if pictures is None else "he")
         self.average = WeightAverage(self.network, average)
         self.register_buffer("errors", torch.ones(steps, self.width))
         self.register_buffer("seen", torch.ones(steps, 1))
@@ -252,16 +256,3 @@ class Diffusion(nn.Module):
         rows = _WAY if isinstance(self.shape, ImageShape) else 500
         passed = self.way(rows, steps=self.noising.steps, means=True, generator=generator)
         return way_pictures([each.cpu() for each in passed], self.shape)
-
-
-def _denoiser(inputs: InputShape, deep: bool, hidden: list[int] | None, maps: int | None) -> nn.Module:
-    if deep and not isinstance(inputs, ImageShape):
-        raise RecipeError("model.diffusion.convolutional: the rows are no pictures; leave it out.")
-    idle, other = ("hidden", hidden) if deep else ("maps", maps)
-    if other is not None:
-        kind = "convolutional" if deep else "dense"
-        raise RecipeError(f"model.diffusion.{idle}: has no effect on a {kind} network; leave it out.")
-    if deep:
-        assert isinstance(inputs, ImageShape)
-        return PictureDenoiser(inputs, _MAPS if maps is None else maps)
-    return DenseDenoiser(numbers_in(inputs), list(_HIDDEN) if hidden is None else hidden)

@@ -1,6 +1,6 @@
 """The generative adversarial network: a generator and a critic that learn from each other."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from handrail.components.arguments import Count
 from handrail.errors import RecipeError
 from handrail.layers.adversaries import Adversaries
 from handrail.layers.conditional import Conditional
+from handrail.layers.dense_or_deep import pictures_of
 from handrail.layers.initialisations import initialise
 from handrail.layers.players import (
     WithinRange,
@@ -71,18 +72,11 @@ class GAN(Adversaries):
     ) -> None:
         super().__init__(latent, _condition(outputs) if conditional else None)
         told = outputs.classes if conditional else 0
-        is_image = isinstance(inputs, ImageShape)
-        deep = is_image if convolutional == "auto" else convolutional
-        if deep and not is_image:
-            raise RecipeError("model.gan.convolutional: the rows are no pictures; leave it out.")
-        idle, other = ("hidden", hidden) if deep else ("maps", maps)
-        if other is not None:
-            kind = "convolutional" if deep else "dense"
-            raise RecipeError(f"model.gan.{idle}: has no effect on {kind} players; leave it out.")
-        if deep:
-            assert isinstance(inputs, ImageShape)
+        own: Any = {"dense": {"hidden": hidden}, "deep": {"maps": maps}, "what": "{} players"}
+        pictures = pictures_of(inputs, "model.gan", convolutional, **own)
+        if pictures is not None:
             maps = _MAPS if maps is None else maps
-            players = picture_generator(inputs, latent + told, maps), picture_critic(inputs, maps, told)
+            players = picture_generator(pictures, latent + told, maps), picture_critic(pictures, maps, told)
         else:
             width, hidden = numbers_in(inputs), list(_HIDDEN) if hidden is None else hidden
             generator = dense_generator(width, latent + told, hidden)
