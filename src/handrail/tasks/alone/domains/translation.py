@@ -1,6 +1,7 @@
 """Translation: each row of one of two domains as a row of the other, learned without pairs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,8 +87,10 @@ class TranslationTask(Task):
         true = self._partners(part, encoder)
         if true is None:
             return outcome
+        assert isinstance(outcome, TranslationOutcome)
         points, codes = points_before(encoder, part).double().numpy(), self.targets(part).numpy()
-        return self._outcome(by_model(_model(network)), points, codes, _kept(network), part, true=true)
+        cycles = Cycles.of(by_model(_model(network)), points, codes, true)
+        return replace(outcome, partners=cycles.partner_errors)
 
     def _outcome(
         self,
