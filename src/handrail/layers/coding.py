@@ -89,10 +89,9 @@ def coding_layers(
     width = numbers_in(inputs)
     if channels:
         sizes = halved_sizes(inputs, channels, where)
-        convolution, _ = _CONVOLUTION[len(sizes[0])]
         layers += [nn.Flatten(), nn.Unflatten(1, (_first(inputs), *sizes[0]))]  # rows may come flat
-        for before, after in pairwise([_first(inputs), *channels]):
-            layers += [convolution(before, after, _KERNEL, 2, 1), build("activation", activation, after)]
+        for step, after in zip(halving_steps(inputs, channels), channels, strict=True):
+            layers += [step, build("activation", activation, after)]
         width = _count(channels[-1], sizes[-1])
     return nn.Sequential(*layers, nn.Flatten(), *dense_layers([width, *hidden, outputs], activation, dropout))
 
@@ -114,12 +113,36 @@ def decoding_layers(
     if not channels:
         return nn.Sequential(*layers)
     layers += [build("activation", activation, width), nn.Unflatten(1, (channels[-1], *sizes[-1]))]
-    _, transposed = _CONVOLUTION[len(sizes[0])]
-    steps = pairwise([*reversed(channels), _first(inputs)])
-    for (before, after), (small, large) in zip(steps, pairwise(reversed(sizes)), strict=True):
-        odd = tuple(size - 2 * half for half, size in zip(small, large, strict=True))
-        layers += [transposed(before, after, _KERNEL, 2, 1, odd), build("activation", activation, after)]
+    steps = doubling_steps(inputs, channels, sizes)
+    for step, after in zip(steps, [*channels[-2::-1], _first(inputs)], strict=True):
+        layers += [step, build("activation", activation, after)]
     return nn.Sequential(*layers[:-1], nn.Flatten())
+
+
+def halving_steps(inputs: InputShape, channels: Sequence[int]) -> list[nn.Module]:
+    """Convolutions to so many channels, each of which halves the size."""
+    assert isinstance(inputs, ImageShape | SeriesShape)
+    convolution, _ = _CONVOLUTION[len(inputs) - 1]
+    return [
+        convolution(before, after, _KERNEL, 2, 1) for before, after in pairwise([_first(inputs), *channels])
+    ]
+
+
+def doubling_steps(
+    inputs: InputShape, channels: Sequence[int], sizes: Sequence[tuple[int, ...]]
+) -> list[nn.Module]:
+    """Transposed convolutions from the last of the channels to those of the rows.
+
+    Arguments:
+        sizes: as `halved_sizes` gives them; each is met exactly.
+    """
+    _, transposed = _CONVOLUTION[len(sizes[0])]
+    steps: list[nn.Module] = []
+    ways = zip(pairwise([*reversed(channels), _first(inputs)]), pairwise(reversed(sizes)), strict=True)
+    for (before, after), (small, large) in ways:
+        odd = tuple(size - 2 * half for half, size in zip(small, large, strict=True))
+        steps.append(transposed(before, after, _KERNEL, 2, 1, odd))
+    return steps
 
 
 def dense_layers(widths: Sequence[int], activation: Any, dropout: float = 0.0) -> list[nn.Module]:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Annotated, ClassVar
 
 import torch
@@ -13,13 +12,12 @@ from torch import Tensor, nn
 from handrail.components import build, component
 from handrail.components.arguments import Activation, Count, Initialisation, NonNegative
 from handrail.components.pictures import Picture, Tiles
-from handrail.layers.coding import Codes, halved_sizes
+from handrail.layers.coding import Codes, doubling_steps, halved_sizes, halving_steps
 from handrail.layers.initialisations import initialise
 from handrail.layers.quantiser import VectorQuantiser
 from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget
 
-_KERNEL = 4  # at a stride of 2 and with one zero on either side, a size is halved, rounded down
 _MOST_SHOWN = 256  # codes
 
 
@@ -68,16 +66,14 @@ class DVAE(Codes):
         "Height and width of the map of tokens."
         self.picture, self.code = inputs, sizes[-1][0] * sizes[-1][1]
         layers: list[nn.Module] = []
-        for before, after in pairwise([inputs.channels, *channels]):
-            layers += [nn.Conv2d(before, after, _KERNEL, 2, 1), build("activation", activation, after)]
+        for step, after in zip(halving_steps(inputs, channels), channels, strict=True):
+            layers += [step, build("activation", activation, after)]
         self.encoder = nn.Sequential(*layers, nn.Conv2d(channels[-1], code_width, 1))
         self.quantiser = VectorQuantiser(codes, code_width)
         layers = [nn.Conv2d(code_width, channels[-1], 3, padding=1)]
-        steps = zip(pairwise([*reversed(channels), inputs.channels]), pairwise(reversed(sizes)), strict=True)
-        for (before, after), (small, large) in steps:
-            odd = [size - 2 * half for half, size in zip(small, large, strict=True)]
-            layers += [build("activation", activation, before)]
-            layers += [nn.ConvTranspose2d(before, after, _KERNEL, 2, 1, (odd[0], odd[1]))]
+        steps = doubling_steps(inputs, channels, sizes)
+        for before, step in zip(reversed(channels), steps, strict=True):
+            layers += [build("activation", activation, before), step]
         self.decoder = nn.Sequential(*layers, nn.Flatten())
         initialise(self, initialisation)
 
