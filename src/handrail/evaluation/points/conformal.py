@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-_MOST = 2000  # scores that are kept
+_MOST, _SEED = 2000, 29  # rows whose scores are kept
+
+
+def drawn_rows(rows: int) -> Int[np.ndarray, " drawn"]:
+    """Which rows are scored: all, or of more than 2,000 so many, drawn at random."""
+    return np.random.default_rng(_SEED).permutation(rows)[:_MOST]
 
 
 def keep_scores(scores: Float[np.ndarray, " rows"]) -> list[float]:
-    """The scores of rows that were held out, in order; of more than 2,000 so many, evenly spread in rank."""
-    ordered = np.sort(np.asarray(scores, dtype=np.float64))
-    if len(ordered) > _MOST:
-        ordered = ordered[(np.arange(_MOST) + 0.5).astype(np.int64) * len(ordered) // _MOST]
-    return ordered.tolist()
+    """The scores of rows that were held out, in order."""
+    return np.sort(np.asarray(scores, dtype=np.float64)).tolist()
 
 
 def p_values(scores: Float[np.ndarray, " rows"], held_out: Sequence[float]) -> Float[np.ndarray, " rows"]:

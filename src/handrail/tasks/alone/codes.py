@@ -19,7 +19,7 @@ from handrail.data.task import TaskSpec
 from handrail.evaluation.forms import NoInterval
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.probes import CodeOutcome, Probes, draw_labelled, fit_probes
-from handrail.evaluation.points.conformal import keep_scores
+from handrail.evaluation.points.conformal import drawn_rows, keep_scores
 from handrail.evaluation.points.disentanglement import mutual_information_gap
 from handrail.network import model_in
 from handrail.shapes import InputShape
@@ -74,9 +74,10 @@ class CodeTask(Task):
         self.held_out: list[float] = []  # scores of validation rows, in order
 
     def note_scores(self, network: nn.Module, points: Points) -> None:
-        """Keep what these rows score, which new ones are compared with."""
+        """Keep what some of these rows score, by which new ones are judged; a score may take many draws."""
         if hasattr(model_in(network), "score"):
-            self.held_out = keep_scores(scores_of_points(network, points).double().numpy())
+            some = points[drawn_rows(len(points))]
+            self.held_out = keep_scores(scores_of_points(network, some).double().numpy())
 
     def judge(
         self, outcome: Outcome, network: nn.Module, *, train: Part, part: Part, encoder: RowEncoder
