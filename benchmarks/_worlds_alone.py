@@ -12,9 +12,17 @@ from sklearn.mixture import GaussianMixture
 from _worlds import FITTED_ON, Rng, World, swap
 from handrail.evaluation.outcomes.clusters import ClusterOutcome
 from handrail.evaluation.outcomes.density import DensityOutcome
+from handrail.evaluation.outcomes.made.generation import GenerationOutcome, Quality
+from handrail.evaluation.outcomes.made.translation import TranslationOutcome
 from handrail.evaluation.outcomes.map import MapOutcome, Ways
 from handrail.evaluation.outcomes.memory import MemoryOutcome
 from handrail.evaluation.outcomes.reconstruction import ReconstructionOutcome
+from handrail.evaluation.points.sample_quality import (
+    Copying,
+    copying,
+    energy_scores,
+    precision_and_recall,
+)
 from handrail.evaluation.points.silhouettes import silhouettes
 from handrail.learning.kmeans import kmeans
 from handrail.learning.principal_components import lay_plane
@@ -137,6 +145,63 @@ class Points(World):
 
 
 @dataclass(frozen=True)
+class Made(World):
+    """Points of four groups, judged by points that were made once: of the same groups, wider; of a Gaussian
+    as the baseline.
+    """
+
+    made: int = 500
+    sizes: Sequence[int] = (30, 100, 300, 1000)
+    fresh: int = 2000
+
+    @functools.cached_property
+    def clouds(self) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(1)
+        network = grouped(rng, self.made, 1.3)[0]
+        known = grouped(rng, FITTED_ON, 1.0)[0]
+        baseline = rng.multivariate_normal(known.mean(axis=0), np.cov(known.T), self.made)
+        return {"network": network, "equal": swap(network), "baseline": baseline}
+
+    @functools.cached_property
+    def copies(self) -> Copying:
+        one, two = (grouped(np.random.default_rng(seed), 50, 1.0)[0] for seed in (2, 3))
+        return copying(self.clouds["network"], one, two)
+
+    def draw(self, rng, rows, *, who=("network",)):
+        points, everything, answers = grouped(rng, rows, 1.0)[0], np.ones(rows, dtype=bool), []
+        for name in who:
+            cloud = self.clouds[name]
+            recalled = precision_and_recall(points, cloud)[1]
+            quality = Quality(0.5, everything, recalled, 1.0, self.copies)
+            lengths = np.square(points).sum(axis=1)
+            answers.append(GenerationOutcome(energy_scores(points, cloud), quality, lengths=lengths))
+        return answers
+
+
+@dataclass(frozen=True)
+class Translated(World):
+    """Points of two groups, each moved to the other with an error that depends on where it lies; of some
+    rows nobody knows the group. The baseline errs more.
+
+    Arguments:
+        known: the share of rows whose group is known.
+    """
+
+    known: float = 0.9
+
+    def draw(self, rng, rows, *, who=("network",)):
+        points, _ = grouped(rng, rows, 1.0)
+        known, lengths, answers = rng.random(rows) < self.known, np.square(points).sum(axis=1), []
+        for name in who:
+            factor = 1.5 if name == "baseline" else 1.0
+            far = np.abs(swap(points) if name == "equal" else points)[:, :3].T
+            scores, partners, cycles = factor * far * rng.lognormal(0.0, 0.5, (3, rows))
+            back, across = (np.where(known, each, 0.0) for each in (cycles, partners))
+            answers.append(TranslationOutcome(scores, back, known, across, lengths=lengths))
+        return answers
+
+
+@dataclass(frozen=True)
 class Planes(World):
     """Points of four groups, given back from a plane that was fitted once; from a line as the baseline."""
 
@@ -225,6 +290,8 @@ WORLDS: dict[str, World] = {
     "density of points": Points(),
     "reconstruction": Planes(),
     "density of bits": Bits(),
+    "generation": Made(),
+    "translation": Translated(),
     "memory": Cues(),
     "memory, nearly perfect": Cues(whole=0.97, taken=0.005),
 }

@@ -5,6 +5,7 @@
     python benchmarks/coverage.py --worlds "binary;forecast" --simulations 500 --out -
     python benchmarks/coverage.py --worlds alone --out benchmarks/results/coverage-alone.md
     python benchmarks/coverage.py --worlds "map;map, torn" --out benchmarks/results/coverage-maps.md
+    python benchmarks/coverage.py --worlds "generation;translation" --out benchmarks/results/coverage-made.md
 
 A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million fresh
 rows or more (forecasts: on long fresh stretches). Then rows are drawn afresh, thousands of times, and

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -298,3 +299,62 @@ def test_text_to_image_is_fitted_tested_and_shown(tmp_path, monkeypatch):
     for row in ("network", "nearest texts", "mean picture"):
         assert f"| {row} | " in text
     assert (tmp_path / "text_to_image.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_made_digits_are_judged_beside_held_out_ones(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import made_digits
+
+    for name, small in {"COMPARED": 60, "HELD": 40}.items():
+        monkeypatch.setattr(made_digits, name, small)
+    small = {"gan": {"latent": 2, "maps": 4}}
+    monkeypatch.setattr(made_digits, "SYSTEMS", {**made_digits.SYSTEMS, "gan": {"model": small}})
+    mnist = tmp_path / "data" / "mnist"
+    mnist.mkdir(parents=True)
+    for name, pictures in (("train", 240), ("t10k", 130)):
+        write_digits(mnist, name, pictures)
+        write_labels(mnist, name, pictures)
+    settings = ["--rows", "120", "--epochs", "1", "--systems", "gan"]
+    made = made_digits.main([*settings, "--data", str(tmp_path / "data"), "--out", str(tmp_path)])
+    assert made["gan"].shape == (60, 28, 28)
+    text = (tmp_path / "made_digits.md").read_text()
+    limits = [line.split(" | ") for line in text.splitlines() if line.startswith(("| other", "| training"))]
+    (_, precision, recall, *_), (_, _, _, _, copies, *_) = limits
+    assert min(float(precision), float(recall)) > 0.5  # of bars with noise of the same law
+    assert float(copies) > 0.9
+    assert (tmp_path / "made_digits.png").exists()
+
+
+@pytest.mark.slow
+def test_strange_rows_are_found_and_gaps_filled(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import strange_rows
+
+    monkeypatch.setattr(strange_rows, "EPOCHS", 15)
+    settings = ["--seeds", "2", "--tables", "breast cancer", "--out", str(tmp_path)]
+    anomalies, gaps = strange_rows.main(settings)
+    assert all(len(values) == 2 for found in (anomalies, gaps) for values in found.values())
+    precision = {name: np.mean([each[0] for each in values]) for name, values in anomalies.items()}
+    assert precision["breast cancer, mixed-up", "vae"] > 0.1  # .01 by chance
+    assert np.mean(gaps["breast cancer", "vae"]) < 0.8 * np.mean(gaps["breast cancer", "mean"])
+    assert "| breast cancer, far | isolation forest |" in (tmp_path / "strange_rows.md").read_text()
+
+
+def test_modes_and_copies_are_counted(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import gan
+
+    places = gan.ring_places(gan.MODES, 2.0)
+    assert gan.modes_covered(places) == gan.MODES
+    assert gan.modes_covered(places[[0, 0, 3]] + 0.01) == 2
+    assert gan.modes_covered(np.zeros((5, 2))) == 0
+    assert gan.told_p_value("(p = 0.003, by permutation)") == "0.003"
+    assert gan.told_p_value("nothing") == "–"
+    rows = pl.DataFrame(np.random.default_rng(0).normal(size=(90, 3)), schema=["a", "b", "c"])
+    changes = {"model": {"gan": {"hidden": [4]}}, "training.epochs": 1}
+    line = gan.copy_line("small", rows[:60], rows[60:], changes, tmp_path / "run")
+    name, count, copies, p_value, verdict = line.strip("| ").split(" | ")
+    assert (name, count, verdict) == ("small", "60", "not flagged")
+    assert -2 < float(copies) < 1
+    assert 0.01 < float(p_value) <= 1

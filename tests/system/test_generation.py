@@ -73,7 +73,8 @@ def test_the_seal_is_opened_once_and_the_copies_are_told(run: Run) -> None:
 def test_both_players_and_what_is_made_are_drawn(tmp_path: Path) -> None:
     run = fit("toy:ring,rows=200", changes=SMALL, out=tmp_path / "run")
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    for title in ("Both players", "Generated rows among those", "How near rows lie to training rows"):
+    titles = ("Both players", "Generated rows among those", "How near rows lie to training rows")
+    for title in (*titles, *(f"New rows after epoch {epoch}" for epoch in (1, 2, 4))):
         assert title in page
     assert "by permutation" in page
 

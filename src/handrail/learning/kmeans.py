@@ -5,7 +5,7 @@ however many centres there are. Everything comes in the precision of the rows; s
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -99,21 +99,41 @@ def own_squares(rows: Rows, codes: Codes, centres: Centres) -> Squares:
     """The squared distance of each row to the centre of its code."""
     squares = rows.new_empty(len(rows))
     for start, stop in _pieces(rows, rows.shape[1]):
-        squares[start:stop] = (rows[start:stop] - centres[codes[start:stop]]).square().sum(dim=1)
+        squares[start:stop] = _between(rows[start:stop], centres[codes[start:stop]])
     return squares
 
 
 def nearest(rows: Rows, centres: Centres) -> Codes:
     """The number of each row's nearest centre, the first of equals."""
+    return _joined([codes for _, codes in _nearest_by_piece(rows, centres)])
+
+
+def assign(rows: Rows, centres: Centres) -> tuple[Codes, Squares]:
+    """The number of each row's nearest centre and the squared distance to it, in one pass."""
+    found = [(codes, _between(part, centres[codes])) for part, codes in _nearest_by_piece(rows, centres)]
+    codes, squares = zip(*found, strict=True)
+    return _joined(codes), _joined(squares)
+
+
+def _nearest_by_piece(rows: Rows, centres: Centres) -> Iterator[tuple[Rows, Codes]]:
+    """Some rows at a time, with the numbers of their nearest centres."""
     shift = centres.mean(dim=0)
     moved = centres - shift
     lengths = moved.square().sum(dim=1)
-    codes = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
-    for start, stop in _pieces(rows, len(centres)):
+    for start, stop in _pieces(rows, centres.shape[0]):
+        part = rows[start:stop]
         # ‖c‖² − 2x·c: what the centres' distances differ in
-        scores = torch.addmm(lengths, rows[start:stop] - shift, moved.T, alpha=-2)
-        torch.argmin(scores, dim=1, out=codes[start:stop])
-    return codes
+        yield part, torch.addmm(lengths, part - shift, moved.T, alpha=-2).argmin(dim=1)
+
+
+def _between(rows: Rows, others: Rows) -> Squares:
+    """The squared distance of each row from its partner."""
+    return (rows - others).square().sum(dim=1)
+
+
+def _joined(pieces: Sequence[Tensor]) -> Tensor:
+    """The pieces one after the other; one alone is not copied."""
+    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
 
 
 def totals(rows: Rows, codes: Codes, k: int) -> tuple[Float[Tensor, "k width"], Float[Tensor, " k"]]:
@@ -142,10 +162,15 @@ class NearestSums:
         """Rows of these codes; without weights each counts 1."""
         if weights is None:
             self.sums.index_add_(0, codes, rows.double())
-            self.weights += torch.bincount(codes, minlength=len(self.weights))
+            self.weights += torch.bincount(codes, minlength=self.weights.shape[0])
         else:
             self.sums.index_add_(0, codes, rows.double() * weights.double().unsqueeze(1))
             self.weights.index_add_(0, codes, weights.double())
+
+    def clear(self) -> None:
+        """Begin again at nothing."""
+        self.sums.zero_()
+        self.weights.zero_()
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"sums": self.sums, "weights": self.weights}
@@ -193,5 +218,5 @@ def lloyd(rows: Rows, centres: Centres, *, iterations: int = 300, tolerance: flo
 def _pieces(rows: Tensor, numbers: int) -> Iterator[tuple[int, int]]:
     """Rows from and to, in pieces for which so many numbers a row stay small."""
     size = max(64, _AT_ONCE.get(rows.device.type, _AT_ONCE_ELSEWHERE) // numbers)
-    for start in range(0, len(rows), size):
-        yield start, min(start + size, len(rows))
+    for start in range(0, max(1, rows.shape[0]), size):
+        yield start, min(start + size, rows.shape[0])

@@ -50,6 +50,7 @@ class Folder:
     metrics = _Inside("metrics.jsonl")  # a line an epoch
     log = _Inside("log.txt")
     checkpoints = _Inside("checkpoints")  # the last and the best state of training
+    course = _Inside("checkpoints", "course")  # what was made in the course of training
     model = _Inside("model")  # weights, pipeline and card
     refit = _Inside("refit")  # the model trained on training and validation rows together
     validation = _Inside("validation.json")  # figures on validation rows

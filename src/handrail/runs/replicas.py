@@ -16,6 +16,7 @@ from handrail.recipe import Recipe
 from handrail.runs.folder import Folder
 from handrail.tasks import Task
 from handrail.training.callbacks import Callback, Records, make_progress
+from handrail.training.course import Course
 from handrail.training.job import Job, TrainingData
 from handrail.training.seeds import replica_seeds
 from handrail.training.signals import StopRequest
@@ -85,7 +86,8 @@ def train_pipeline(
             callbacks=callbacks,
             stop_request=stop_request,
         )
-    listeners = (Records(folder.metrics), *make_progress(context.progress), *callbacks)
+    course = Course(folder.course, pipeline.decoder.sketch)
+    listeners = (Records(folder.metrics), course, *make_progress(context.progress), *callbacks)
     progress = train(
         training_data,
         pipeline.network,

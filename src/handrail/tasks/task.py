@@ -219,6 +219,10 @@ class Task(nn.Module):
         model: Any = model_in(network)
         return list(model.pictures(encoder.shape)) if hasattr(model, "pictures") else []
 
+    def sketch(self, network: nn.Module) -> Float[Tensor, "rows width"] | None:
+        """Some rows that a network in training makes, always of the same noise; None where it makes none."""
+        return None
+
     def held_out_outcome(self, network: nn.Module, rows: Rows, part: Part, settings: Any) -> Outcome:
         """As `settle` and `outcome` on the same rows, but no row is decided by a threshold that it chose."""
         self.settle(network, rows, part, settings)

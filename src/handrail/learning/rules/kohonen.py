@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from handrail.components import component
 from handrail.components.arguments import Fraction, Positive, Share
 from handrail.errors import RecipeError
-from handrail.learning.kmeans import NearestSums, nearest, own_squares
+from handrail.learning.kmeans import NearestSums, assign
 from handrail.learning.principal_components import lay_plane
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import sample_rows
@@ -127,8 +127,7 @@ class Kohonen(Rule):
         if self.online:
             squares = self._follow(rows, batch.weights)
         else:
-            codes = nearest(rows, self.prototypes)
-            squares = own_squares(rows, codes, self.prototypes)
+            codes, squares = assign(rows, self.prototypes)
             self.own.add(rows, codes, batch.weights)
         return {"loss": batch.mean(squares)}
 
@@ -180,7 +179,7 @@ class Kohonen(Rule):
             self.prototypes.copy_(torch.cat(moved))
             self.taken += 1
         self.empty = int((self.own.weights == 0).sum())
-        self.own = NearestSums(self.prototypes)
+        self.own.clear()
 
     def _averages(
         self, units: Int64[Tensor, " some"], squares: Float[Tensor, "some units"], sigma: float
@@ -188,11 +187,11 @@ class Kohonen(Rule):
         """For some units the mean of all rows by the neighbourhood, or where they are if no row is near."""
         near = (squares <= sigma**2).double() if self.bubble else torch.exp(squares * (-0.5 / sigma**2))
         near = near.to(self.own.sums.device)
-        weights = (near @ self.own.weights).unsqueeze(1)
-        means = near @ self.own.sums / weights.clamp_min(_NOTHING)
-        if bool((weights > _NOTHING).all()):
-            return means
-        return torch.where(weights > _NOTHING, means, self.prototypes[units.to(near.device)].double())
+        weights, sums = (near @ self.own.weights).unsqueeze(1), near @ self.own.sums
+        if float(weights.min()) > _NOTHING:
+            return sums / weights
+        stay = self.prototypes[units.to(near.device)].double()
+        return torch.where(weights > _NOTHING, sums / weights.clamp_min(_NOTHING), stay)
 
     def remark(self) -> str:
         """How many units no row belonged to, before the last change of the map."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.errors import RecipeError
-from handrail.learning.kmeans import NearestSums, nearest, own_squares, seed_centres
+from handrail.learning.kmeans import NearestSums, assign, seed_centres
 from handrail.learning.rule import Batch, Measures, Rule, TrainingPlan, refuse_penalties
 from handrail.learning.seeding import MOST_ROWS, sample_rows
 from handrail.models.kmeans import KMeans
@@ -68,8 +68,7 @@ class Lloyd(Rule):
     def step(self, model: nn.Module, batch: Batch) -> Measures:
         """Add the rows of the batch to the sums of their centres."""
         rows, places = self.model.points(model_inputs(model, batch.inputs)), self.model.places
-        codes = nearest(rows, self.centres)
-        distances = own_squares(rows, codes, self.centres)
+        codes, distances = assign(rows, self.centres)
         weights = batch.weights
         self.own.add(rows, codes, None if weights is None else weights.repeat_interleave(places))
         self._note_far(rows, distances)

@@ -24,6 +24,7 @@ from handrail.pipeline.ensemble import first_of
 from handrail.report.samples.archive import Sections, samples_path, save_sections
 from handrail.report.samples.inside import (
     attention_section,
+    course_pictures,
     filter_section,
     generation_section,
 )
@@ -43,6 +44,7 @@ from handrail.tasks.boxes import BoxTask
 from handrail.tasks.masks import MaskTask
 from handrail.tasks.scoring import scores_of
 from handrail.tasks.task import Answered
+from handrail.training.course import read_course
 from handrail.training.seeds import fix_seed
 
 _SAMPLES, _SMALL = {"image": 24, "audio": 18, "text": 6}, 40
@@ -67,6 +69,7 @@ def write_samples(
             "augmented": _augmentation(pipeline, shown, train),
             "filters": filter_section(pipeline),
             "generated": generation_section(pipeline, validation),
+            **_numbered("course", course_pictures(read_course(folder.course), pipeline.decoder.shape)),
             "attention": attention_section(pipeline, shown, validation),
             **_numbered("inside", _network_pictures(pipeline, validation)),
             **_answers(pipeline, shown, validation, outcome, train=train),

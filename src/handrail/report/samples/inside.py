@@ -1,11 +1,14 @@
-"""A look inside a network: generated text, attention maps, filters of the first layer."""
+"""A look inside a network: generated text and rows, attention maps, filters of the first layer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from handrail.components.pictures import Picture, Points, Tiles
 from handrail.data.encoders.codes import PADDING
 from handrail.data.encoders.text import StreamEncoder, TextEncoder
 from handrail.data.part import Part
@@ -14,7 +17,8 @@ from handrail.network import Network
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.report.samples.items import ItemColumn, find_item_column
-from handrail.shapes import ImageShape
+from handrail.shapes import ImageShape, InputShape
+from handrail.tasks.alone.points import as_pictures, is_pictured, main_plane
 from handrail.tasks.next_token import sample
 from handrail.training.seeds import derive
 
@@ -23,6 +27,7 @@ _STEPS = {"characters": 400, "words": 100, "byte_pairs": 130, "cells": 60, "bins
 _PROMPT = 60  # letters of the prompt's end that are shown
 _TOKENS, _HEADS, _LAYERS = 24, 4, 2
 _FILTERS = 64
+_ACROSS, _PLANES = 8, 3  # pictures of an epoch, epochs with a plane
 
 
 def generation_section(pipeline: Pipeline, validation: Part) -> dict[str, Any]:
@@ -103,3 +108,37 @@ def filter_section(pipeline: Pipeline) -> dict[str, Any]:
         return {}
     weights = first.weight.detach()[:_FILTERS].float().cpu().numpy()
     return {"weights": weights.astype(np.float16), "total": first.out_channels}
+
+
+def course_pictures(made: Mapping[int, Float[np.ndarray, "rows width"]], shape: InputShape) -> list[Picture]:
+    """Rows that were made of the same noise in the course of training: a line of pictures for each epoch, or
+    a plane for some of them, of the two columns or the main components of the last rows.
+    """
+    epochs = list(made)
+    if len(epochs) < 2:
+        return []
+    if is_pictured(shape):
+        rows = np.concatenate([rows[:_ACROSS] for rows in made.values()])
+        captions = tuple(
+            f"epoch {epoch}" if place == 0 else "" for epoch in epochs for place in range(_ACROSS)
+        )
+        note = "A line for an epoch; what stands below each other was made of the same noise."
+        pictures = as_pictures(torch.from_numpy(rows), shape)
+        return [Tiles("New rows in the course of training", pictures, note, _ACROSS, captions)]
+    last = torch.from_numpy(made[epochs[-1]])
+    chosen = np.unique(np.linspace(0, len(epochs) - 1, _PLANES).round().astype(int))
+    planes = {epochs[place]: _in_plane(last, torch.from_numpy(made[epochs[place]])) for place in chosen}
+    return [
+        Points(f"New rows after epoch {epoch}", places, np.zeros(len(places), int), note="In encoded units.")
+        for epoch, places in planes.items()
+    ]
+
+
+def _in_plane(
+    last: Float[Tensor, "rows width"], rows: Float[Tensor, "rows width"]
+) -> Float[np.ndarray, "rows 2"]:
+    if last.shape[1] == 2:
+        return rows.double().numpy()
+    _, places = main_plane(last, rows)
+    assert places is not None
+    return places

@@ -98,7 +98,8 @@ def _augmentation(section: Section, augmentation: str) -> FigureView:
 
 def inside_pictures(sections: Sections) -> Pictures:
     """Filters, attention, and a text by the language model."""
-    figures = _named(sections, "inside", "model", marked=False)
+    figures = _named(sections, "course", "model", marked=False)
+    figures += _named(sections, "inside", "model", marked=False)
     if section := sections.get("filters"):
         figures.append(filters_grid(section["weights"].astype(np.float32)))
     if section := sections.get("attention"):

@@ -21,7 +21,7 @@ from handrail.models.annealing import base_biases, log_z
 from handrail.network import model_in, models_in
 from handrail.shapes import ImageShape, InputShape, NoTarget, TableShape, numbers_in
 from handrail.tasks.alone.codes import ROWS_THEMSELVES, CodeTask, reconstructions_of
-from handrail.tasks.alone.points import as_pictures, points_before, points_of
+from handrail.tasks.alone.points import as_pictures, points_before, points_of, sketch_of
 from handrail.tasks.alone.reconstruction_pictures import code_map, reconstruction_pictures, shown_rows
 from handrail.tasks.baselines.densities import (
     chow_liu,
@@ -156,10 +156,17 @@ class DensityTask(CodeTask):
             shown += reconstruction_pictures(torch.stack([points, given], dim=1)[chosen], self.shape)
         if "interpolate" in uses:
             shown.append(code_map(network, points, answered.part, self.spec.label))
-        by_chains = isinstance(model_in(network), EnergyModel)  # which take longer than a report should
-        if "generate" in uses and isinstance(self.shape, ImageShape) and not by_chains:
+        if self._draws_quickly(network) and isinstance(self.shape, ImageShape):
             shown.append(self._drawn(network))
         return shown
+
+    def _draws_quickly(self, network: nn.Module) -> bool:
+        """Chains take longer than a report should."""
+        by_chains = isinstance(model_in(network), EnergyModel)
+        return "generate" in uses_of(self, network) and not by_chains
+
+    def sketch(self, network: nn.Module) -> Float[Tensor, "rows width"] | None:
+        return sketch_of(network, self.shape) if self._draws_quickly(network) else None
 
     @torch.inference_mode()
     def _drawn(self, network: nn.Module) -> Tiles:

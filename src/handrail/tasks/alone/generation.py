@@ -27,7 +27,7 @@ from handrail.objectives.alone import mean_energy_score
 from handrail.shapes import NoTarget
 from handrail.tasks.alone.domains.told_classes import ToldClasses
 from handrail.tasks.alone.generation_pictures import generation_pictures
-from handrail.tasks.alone.points import label_codes, points_before, points_of, refuse_learned_front
+from handrail.tasks.alone.points import label_codes, points_before, points_of, refuse_learned_front, sketch_of
 from handrail.tasks.alone.sample_features import Features, features_for
 from handrail.tasks.baselines.samples import gaussian, independent_columns, score_by_class, training_rows
 from handrail.tasks.scoring import all_scores
@@ -142,6 +142,9 @@ class GenerationTask(Task):
         known = _points(answered.encoder, answered.train.sample)
         points = points_of(answered.network, answered.rows).double().numpy()
         return generation_pictures(drawn_rows(answered.network, _DRAWS), known, points, self.shape)
+
+    def sketch(self, network: nn.Module) -> Float[Tensor, "rows width"]:
+        return sketch_of(network, self.shape)
 
     def _told_codes(self, part: Part) -> Codes:
         """What baselines are told of each row: the code of its class, or 0 as the network."""

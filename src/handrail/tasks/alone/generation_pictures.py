@@ -7,11 +7,10 @@ from jaxtyping import Float
 from handrail.components.pictures import Lines, Picture, Points, Tiles
 from handrail.evaluation.points.sample_quality import nearest
 from handrail.shapes import ImageShape, InputShape
-from handrail.tasks.alone.points import as_pictures, main_plane
+from handrail.tasks.alone.points import as_pictures, is_pictured, main_plane
 
 Cloud = Float[np.ndarray, "rows width"]
 _SHOWN, _POINTS, _PLACES = 24, 1000, 101
-_FEWEST = 16  # numbers in a row that make a picture
 _NAMES = ("real rows", "generated rows")
 
 
@@ -19,7 +18,7 @@ def generation_pictures(draws: Cloud, train: Cloud, points: Cloud, shape: InputS
     """Samples as pictures or in the plane, and how near they lie to training rows."""
     places, own = nearest(draws, train)
     pictures: list[Picture] = []
-    if isinstance(shape, ImageShape) or draws.shape[1] >= _FEWEST:
+    if is_pictured(shape):
         pictures.append(_beside(draws, train[places], shape))
     if not isinstance(shape, ImageShape):
         pictures.append(_plane(draws, points))

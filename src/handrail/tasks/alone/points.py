@@ -16,11 +16,13 @@ from handrail.data.labels import sort_classes
 from handrail.data.part import Part
 from handrail.data.rows import Rows, count, cut, to_device
 from handrail.errors import RecipeError
-from handrail.network import model_inputs
-from handrail.shapes import ImageShape, InputShape
+from handrail.network import model_in, model_inputs
+from handrail.shapes import ImageShape, InputShape, numbers_in
 from handrail.tasks.scoring import device_of, rows_at_once
 
 _MOST_LABELS = 1000
+_FEWEST = 16  # numbers in a row that make a picture
+_SKETCHED, _SKETCHED_POINTS, _QUICK_STEPS = 16, 400, 50
 
 
 @torch.inference_mode()
@@ -85,6 +87,19 @@ def as_pictures(
     height = -(-units // width)
     padded = torch.nn.functional.pad(values, (0, height * width - units))
     return padded.reshape(len(states), height, width).numpy()
+
+
+def is_pictured(shape: InputShape) -> bool:
+    """Whether rows of this shape are shown as small pictures; rows of few numbers are points in a plane."""
+    return isinstance(shape, ImageShape) or numbers_in(shape) >= _FEWEST
+
+
+def sketch_of(network: nn.Module, shape: InputShape) -> Float[Tensor, "rows width"]:
+    """Some rows that a network makes, always of the same noise: few pictures, or many points."""
+    model: Any = model_in(network)
+    count = _SKETCHED if is_pictured(shape) else _SKETCHED_POINTS
+    how: Any = {"means": is_pictured(shape), "generator": torch.Generator().manual_seed(0)}
+    return model.generate(count, steps=_QUICK_STEPS, **how)
 
 
 def refuse_learned_front(encoder: RowEncoder, task: str) -> None:

@@ -9,11 +9,10 @@ from handrail.components.pictures import Lines, Picture, Points, Tiles
 from handrail.data.part import Part
 from handrail.shapes import ImageShape, InputShape, SeriesShape, VolumeShape
 from handrail.tasks.alone.codes import codes_of
-from handrail.tasks.alone.points import as_pictures, label_codes, main_plane
+from handrail.tasks.alone.points import as_pictures, is_pictured, label_codes, main_plane
 
 _SHOWN, _SERIES = 6, 3
 _ACROSS = 6  # tiles
-_FEWEST = 16  # numbers in a row that make a picture
 _HEADINGS = ("row", "network", "PCA")  # as many as there are columns
 _NOTE = "From the row with the smallest error to that with the largest."
 
@@ -35,7 +34,7 @@ def reconstruction_pictures(beside: Float[Tensor, "rows columns width"], shape: 
     if isinstance(shape, VolumeShape):
         middle = beside.unflatten(2, tuple(shape))[:, :, :, shape.depth // 2]
         shape, beside = ImageShape(shape.channels, shape.height, shape.width), middle.flatten(2)
-    if not isinstance(shape, ImageShape) and beside.shape[2] < _FEWEST:
+    if not is_pictured(shape):
         return []
     squares = (
         "" if isinstance(shape, ImageShape) else " Each square is a number, in the order of the columns."

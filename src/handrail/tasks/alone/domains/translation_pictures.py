@@ -8,18 +8,17 @@ import torch
 from handrail.components.pictures import Picture, Points, Tiles
 from handrail.shapes import ImageShape, InputShape
 from handrail.tasks.alone.domains.cycles import Cycles
-from handrail.tasks.alone.points import as_pictures, main_plane
+from handrail.tasks.alone.points import as_pictures, is_pictured, main_plane
 
 _SHOWN, _POINTS = 8, 500
 _COLUMNS = ("first column", "second column")
 _COMPONENTS = ("first main component", "second main component")
-_FEWEST = 16  # numbers in a row that make a picture
 
 
 def translation_pictures(cycles: Cycles, shape: InputShape, names: Sequence[str]) -> list[Picture]:
     """Cycles (x, G(x), F(G(x))) of both domains, and translated rows among those of the other domain."""
     pictures: list[Picture] = []
-    if isinstance(shape, ImageShape) or cycles.rows.shape[1] >= _FEWEST:
+    if is_pictured(shape):
         pictures.append(_there_and_back(cycles, shape, names))
     if not isinstance(shape, ImageShape):
         pictures += [_plane(cycles, code, names) for code in (1, 2)]
