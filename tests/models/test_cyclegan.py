@@ -73,6 +73,7 @@ def test_parameters_of_the_averages_are_not_counted() -> None:
         (4, {"convolutional": True}, r"model\.cyclegan\.convolutional: the rows are no pictures"),
         (4, {"maps": 3}, r"model\.cyclegan\.maps: has no effect on dense players"),
         (4, {"blocks": 3}, r"model\.cyclegan\.blocks: has no effect on dense players"),
+        (ImageShape(1, 2, 1), {}, r"model\.cyclegan: found pictures of 2×1 pixels"),
         (ImageShape(1, 8, 8), {"hidden": [3]}, r"model\.cyclegan\.hidden: has no effect on convolutional"),
     ],
 )

@@ -169,6 +169,7 @@ def test_pooling_goes_back_to_where_the_maximum_was():
     ("settings", "told"),
     [
         ({"kernel": 4}, "kernel: found 4; expected an odd number"),
+        ({"kernel": 17}, "kernel: found 17; expected at most 15"),
         ({"maps": []}, "maps: found an empty list"),
     ],
 )

@@ -220,3 +220,12 @@ def test_a_ring_is_covered_and_its_density_is_near(tmp_path):
     exact_figure = -math.log(8) - math.log(2 * math.pi * math.e * 0.05**2) + math.log(2 + 0.05**2)
     found = run.summary["metrics"]["log_likelihood"]["value"]
     assert exact_figure - 0.8 < found < exact_figure + 0.05
+
+
+def test_rows_are_made_in_parts_and_only_the_last_are_kept(monkeypatch):
+    model = diffusion(3, hidden=[8], steps=12).eval()
+    way = list(model.way(7, steps=12, means=False, generator=torch.Generator().manual_seed(1)))
+    assert len(way) == 13
+    monkeypatch.setattr(f"{Diffusion.__module__}._AT_ONCE", 3)
+    made = model.generate(7, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(made, way[-1])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from handrail.errors import RecipeError
 from handrail.models.dnc import DNC
 from handrail.models.ntm import NTM
 from handrail.shapes import SeriesShape, StepShape
@@ -191,3 +192,9 @@ def test_pictures_show_a_distribution_over_the_locations_at_each_step(kind: type
     assert (total <= 1 + 1e-5).all()
     if kind is NTM:
         np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+def test_heads_reach_no_further_than_there_are_locations() -> None:
+    with pytest.raises(RecipeError, match=r"model\.ntm\.reach: found 7 with 5 locations; expected at most 5"):
+        network(NTM, locations=5, reach=7)
+    assert network(NTM, locations=5, reach=5)(rows()).isfinite().all()

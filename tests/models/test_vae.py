@@ -182,3 +182,12 @@ def test_components_are_of_tables():
         vae(3, components=2)
     with pytest.raises(RecipeError, match=r"vae.components: has no effect on likelihood=gaussian"):
         vae(shape, components=2, likelihood="gaussian")
+
+
+def test_settings_of_the_bound_without_effect_are_refused():
+    told = r"vae.beta: has no effect with samples=3.*\n.*vae.free_bits: has no effect with samples=3"
+    with pytest.raises(RecipeError, match=rf"(?s){told}"):
+        vae(4, samples=3, beta=2.0, free_bits=1.0)
+    with pytest.raises(RecipeError, match=r"vae.binarise: needs numbers from 0 to 1"):
+        vae(4, binarise=True)
+    assert vae(4, binarise=True, likelihood="bernoulli").binarise

@@ -35,6 +35,15 @@ def test_rows_are_kept_of_epochs_that_double_and_of_the_last(tmp_path: Path) -> 
     assert all(np.array_equal(rows, made[1]) for rows in made.values())  # of the same noise
 
 
+def test_the_last_of_a_training_that_goes_on_is_no_longer_kept(tmp_path: Path) -> None:
+    maker = Maker()
+    course = Course(tmp_path, maker.make)
+    follow(course, maker, 6)
+    assert list(read_course(tmp_path)) == [1, 2, 4, 6]
+    follow(course, maker, 9)
+    assert list(read_course(tmp_path)) == [1, 2, 4, 8, 9]
+
+
 def test_the_training_does_not_notice(tmp_path: Path) -> None:
     maker = Maker().train()
     torch.manual_seed(3)

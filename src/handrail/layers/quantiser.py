@@ -8,6 +8,7 @@ from torch.nn import functional
 _RARE = 0.02  # of an even share: a code that is used less is put where there is something
 _AGAIN = 0.2  # of an even share: as if it had been used so often
 _LEAST = 1e-9  # of a squared distance, so that something can be drawn where all are codes already
+_MOST = 1e30  # of a squared distance: sums of them are numbers
 _AT_ONCE = 1 << 24  # distances
 
 Vectors = Float[Tensor, "vectors width"]
@@ -66,7 +67,8 @@ class VectorQuantiser(nn.Module):
         """One step of the averages; codes that are hardly used begin anew first."""
         even = len(flat) / len(self.vectors)
         rare = self.counts < _RARE * even
-        far = (flat - self.vectors[self._nearest(flat)]).square().sum(dim=1) + _LEAST
+        far = (flat - self.vectors[self._nearest(flat)]).square().sum(dim=1)
+        far = far.nan_to_num(posinf=_MOST).clamp(_LEAST, _MOST)  # a loss that is no number is told elsewhere
         drawn = flat[torch.multinomial(far, len(self.vectors), replacement=True)]
         self.counts.masked_fill_(rare, _AGAIN * even)
         self.vectors.copy_(torch.where(rare[:, None], drawn, self.vectors))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from handrail.components.pictures import Picture
 from handrail.data.rows import Values, count, cut, take, to_device
 from handrail.errors import RecipeError
+from handrail.layers.precision import Lowered
 from handrail.objectives.objective import Objective
 from handrail.tools.moved import forward
 
@@ -265,6 +266,14 @@ def refuse_penalties(plan: TrainingPlan, rule: str) -> None:
     if plan.objective.penalties:
         text = f"have no effect under learning.{rule}; leave them out, or learn by gradient."
         raise RecipeError(f"objective.penalties: {text}")
+
+
+def refuse_idle(model: nn.Module, plan: TrainingPlan, rule: str) -> None:
+    """For rules that call parts of a model. Raises: `RecipeError` for penalties and for lower precision."""
+    refuse_penalties(plan, rule)
+    if any(isinstance(module, Lowered) for module in model.modules()):
+        text = f"bfloat16 has no effect under learning.{rule}, which calls parts of the model"
+        raise RecipeError(f"training.precision: {text}; leave it out.")
 
 
 def sign_targets(targets: Tensor, outputs: int, task: str) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from handrail.components import component
 from handrail.components.arguments import Count
+from handrail.errors import RecipeError
 from handrail.layers.coding import dense_layers
 from handrail.layers.dense_or_deep import pictures_of
 from handrail.layers.initialisations import initialise
@@ -35,7 +36,8 @@ class CycleGAN(Translators):
         maps: feature maps at the full size of a picture, doubled with each halving; None is 16.
         blocks: residual blocks of a convolutional generator; None is 2.
 
-    Raises: `RecipeError` for convolutions without pictures, and for settings of the other kind of players.
+    Raises: `RecipeError` for convolutions without pictures or on pictures of 2 × 2 pixels or fewer, and for
+    settings of the other kind of players.
 
     Source: Zhu, Park, Isola & Efros 2017; there with nine blocks, and critics of overlapping patches
     """
@@ -57,6 +59,7 @@ class CycleGAN(Translators):
         own: Any = {"dense": {"hidden": hidden}, "deep": {"maps": maps, "blocks": blocks}}
         pictures = pictures_of(inputs, "model.cyclegan", convolutional, **own, what="{} players")
         if pictures is not None:
+            _refuse_tiny(pictures)
             maps, blocks = _MAPS if maps is None else maps, _BLOCKS if blocks is None else blocks
             generators = [_picture_generator(pictures, maps, blocks) for _ in range(DOMAINS)]
             critics = [picture_critic(pictures, maps) for _ in range(DOMAINS)]
@@ -109,6 +112,15 @@ class FromIdentity(nn.Module):
 
     def forward(self, x: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
         return self.linear(x) + self.layers(x)
+
+
+def _refuse_tiny(shape: ImageShape) -> None:
+    """Raises: `RecipeError` for pictures of which one position is left when their sides are halved."""
+    if max(shape.height, shape.width) <= 2:
+        raise RecipeError(
+            f"model.cyclegan: found pictures of {shape.height}×{shape.width} pixels, of which one position "
+            "is left when their sides are halved; set model.cyclegan.convolutional to false."
+        )
 
 
 def _dense_generator(width: int, hidden: list[int]) -> nn.Module:

@@ -18,6 +18,7 @@ from handrail.recipe.alone import Alone
 from handrail.shapes import ImageShape, InputShape, NoTarget
 
 _SHOWN = 32  # filters of a layer
+_WIDEST = 15  # kernel: what two filters have in common at all distances is kept
 
 Pictures = Float[Tensor, "rows channels height width"]
 
@@ -37,10 +38,10 @@ class DeconvolutionalNetwork(Codes):
         maps: filters of each layer, the lowest first.
         kernel: side of the filters, an odd number.
         stride: pixels from place to place in each layer but the lowest, where it is 1.
-        sparsity: from 0, where all that helps may stand, up to 1, where nothing may.
+        sparsity: near 0 all that helps may stand, near 1 nothing may.
         iterations: steps towards the maps of each layer.
 
-    Raises: `RecipeError` for a kernel without a middle, and an empty list of maps.
+    Raises: `RecipeError` for a kernel without a middle or of more than 15 pixels, and an empty list of maps.
 
     Source: Zeiler et al. 2010
     """
@@ -66,6 +67,8 @@ class DeconvolutionalNetwork(Codes):
             raise RecipeError(
                 f"{where}.kernel: found {kernel}; expected an odd number, such as {kernel + 1}."
             )
+        if kernel > _WIDEST:
+            raise RecipeError(f"{where}.kernel: found {kernel}; expected at most {_WIDEST}.")
         if not maps:
             raise RecipeError(f"{where}.maps: found an empty list; expected numbers of filters, as [16, 32].")
         self.shape = tuple(inputs)

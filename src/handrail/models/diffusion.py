@@ -1,7 +1,8 @@
 """Diffusion: a density of rows, by a network that takes noise away step by step."""
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -32,6 +33,7 @@ Steps = Annotated[int, Field(ge=2, le=10_000)]
 _HIDDEN, _MAPS, _DEPTH = (128, 128, 128), 32, 2
 _FOLLOWED = 32  # draws by which validation follows the training
 _REMEMBERED = 0.999  # of what the errors were, at each step of training
+_AT_ONCE = 1024  # rows whose noise is predicted together
 _WAY = 4  # rows whose way from noise is shown
 
 
@@ -228,31 +230,31 @@ class Diffusion(nn.Module):
         Arguments:
             means: what is expected at the last step, in place of what is drawn.
         """
-        return self.way(rows, steps=steps, means=means, generator=generator)[-1]
+        made = self.way(rows, steps=steps, means=means, generator=generator)
+        return deque(made, maxlen=1).pop()
 
-    @torch.no_grad()
-    def way(self, rows: int, *, steps: int, means: bool, generator: torch.Generator) -> list[Rows]:
+    def way(self, rows: int, *, steps: int, means: bool, generator: torch.Generator) -> Iterator[Rows]:
         """The noise that new rows are made of, and what it is after each step."""
         x = torch.randn(rows, self.width, generator=generator).to(self.errors)
         total, spreads = self.noising.steps, self.variances().sqrt().to(x)
         drawn = steps >= total
         times = torch.linspace(total, 0, 1 + min(steps, total)).round().long().tolist()
-        passed = [x]
+        yield x
         for now, after in pairwise(times):
             t = torch.full((rows,), now, device=x.device)
-            noise = self.predict(x, t)
+            with torch.no_grad():
+                noise = torch.cat([self.predict(some, t[: len(some)]) for some in x.split(_AT_ONCE)])
             row = self.noising.remove(x, noise, t)
             if drawn:
                 fresh = torch.randn(rows, self.width, generator=generator).to(x)
                 x = self.noising.back(row, x, t) + spreads[after] * fresh * (after > 0 or not means)
             else:
                 x = self.noising.add(row, noise, torch.full_like(t, after))
-            passed.append(x)
-        return passed
+            yield x
 
     def activity(self, x: Float[Tensor, "rows ..."]) -> Sequence[Picture]:
         """The way from noise to new rows."""
         generator = torch.Generator().manual_seed(0)
         rows = _WAY if isinstance(self.shape, ImageShape) else 500
         passed = self.way(rows, steps=self.noising.steps, means=True, generator=generator)
-        return way_pictures([each.cpu() for each in passed], self.shape)
+        return way_pictures([each.detach().cpu() for each in passed], self.shape)

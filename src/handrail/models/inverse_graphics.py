@@ -88,6 +88,8 @@ class InverseGraphics(VAE):
         Outside its own number both have the same draw of the same law.
         """
         both = torch.cat([x, others])
+        if self.binarise:
+            both = torch.bernoulli(both.clamp(0, 1).cpu(), generator=generator).to(both)
         mean, log_spread = self._posterior(both)
         own = torch.arange(self.code, device=mean.device) == factor
         variance = (2 * log_spread).exp()

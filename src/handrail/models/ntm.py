@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from handrail.components import component
 from handrail.components.arguments import Count
+from handrail.errors import RecipeError
 from handrail.layers.controllers import Kind
 from handrail.layers.memory_addressing import (
     Weights,
@@ -40,6 +41,8 @@ class NTM(MemoryNetwork):
         reads, writes: how many heads read, and how many write.
         reach: how many locations a head can move in a step, either way.
 
+    Raises: `RecipeError` for a reach beyond all locations.
+
     Source: Graves, Wayne & Danihelka 2014; the memory's beginning: Collier & Beel 2018
     """
 
@@ -56,6 +59,10 @@ class NTM(MemoryNetwork):
         writes: Count = 1,
         reach: Count = 1,
     ) -> None:
+        if reach > locations:
+            raise RecipeError(
+                f"model.ntm.reach: found {reach} with {locations} locations; expected at most {locations}."
+            )
         heads, moves = reads + writes, 2 * reach + 1
         # Of each head: the key, and of those that write e and a; β, γ; g; s.
         sizes = (heads * width, writes * width, writes * width, 2 * heads, heads)

@@ -77,8 +77,8 @@ class VAE(Codes):
         bound_samples: K.
         binarise: whether values between 0 and 1 become 0 or 1, drawn anew at each step of training.
 
-    Raises: `RecipeError` for more convolutions than the rows have room for, and for components where a number
-    has one law.
+    Raises: `RecipeError` for more convolutions than the rows have room for, for components where a number has
+    one law, for `binarise` where numbers are not from 0 to 1, and for settings without effect.
 
     Source: Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; importance-weighted: Burda, Grosse &
     Salakhutdinov 2016; β: Higgins et al. 2017; free bits: Kingma et al. 2016; mixtures:
@@ -112,18 +112,33 @@ class VAE(Codes):
     ) -> None:
         super().__init__()
         width = numbers_in(inputs)
+        self._refuse_idle(samples, {"beta": (beta, 1.0), "free_bits": (free_bits, 0.0)})
         self.code = min(_USUAL_CODE, width) if code is None else code
         how: Any = {"channels": channels, "hidden": hidden, "activation": activation}
         how["where"] = f"model.{self.name}.channels"
         self.likelihood = Likelihood(inputs, likelihood, _components(inputs, likelihood, components))
+        if binarise and self.visible != "binary":
+            raise RecipeError(
+                f"model.{self.name}.binarise: needs numbers from 0 to 1, whose likelihood is that of bits; "
+                f"leave it out, or set model.{self.name}.likelihood to bernoulli."
+            )
         given = inputs if channels else width + self.likelihood.marks
         made = inputs if channels else self.likelihood.scores
         self.encoder = coding_layers(given, 2 * self.code, **how)
         self.decoder = decoding_layers(made, self.code, **how)
         self.beta, self.free_bits, self.binarise = beta, free_bits, binarise
         self.samples, self.bound_samples = samples, bound_samples
+        self.widest = max(width, *hidden, max([0, *channels]) * width // 4)  # numbers in a layer
         self.register_buffer("settled", torch.zeros((), dtype=torch.bool))
         initialise(self, initialisation)
+
+    @classmethod
+    def _refuse_idle(cls, samples: int, settings: dict[str, tuple[float, float]]) -> None:
+        """Raises: `RecipeError` for settings of the divergence where training follows a bound without one."""
+        idle = [name for name, (value, usual) in settings.items() if value != usual]
+        if samples > 1 and idle:
+            text = f"has no effect with samples={samples}: the importance-weighted bound has no divergence"
+            raise RecipeError([f"model.{cls.name}.{name}: {text}; leave it out." for name in idle])
 
     def settle(self) -> None:
         """From now on rows are judged by the importance-weighted bound, which takes many draws of each."""
@@ -160,7 +175,7 @@ class VAE(Codes):
         """
         few = self.samples if self.samples > 1 else _FOLLOWED
         draws = even_normals(max(samples, few), self.code).to(x)
-        rows = max(1, _AT_ONCE // (len(draws) * max(1, x[:1].numel())))
+        rows = max(1, _AT_ONCE // (len(draws) * self.widest))
         parts = []
         for some in x.split(rows):
             mean, log_spread = self._posterior(some)

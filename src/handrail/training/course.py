@@ -38,7 +38,10 @@ class Course(Callback):
         network.train(was_training)
         if rows is None:
             return
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for before in read_epochs(self.folder):
+            if before & (before - 1) and before < epoch:  # the last of a training that goes on now
+                (self.folder / f"epoch-{before}.npy").unlink(missing_ok=True)
         with write_atomically(self.folder / f"epoch-{epoch}.npy") as path, path.open("wb") as file:
             np.save(file, rows.float().cpu().numpy())
 
@@ -49,7 +52,14 @@ def read_course(folder: Path) -> dict[int, Float[np.ndarray, "rows width"]]:
     Raises: `RunError` for a damaged file.
     """
     made: dict[int, Float[np.ndarray, "rows width"]] = {}
-    for file in folder.glob("epoch-*.npy"):
+    for epoch in read_epochs(folder):
+        file = folder / f"epoch-{epoch}.npy"
         with explain_damage(file):
-            made[int(file.stem.partition("-")[2])] = np.load(file, allow_pickle=False)
-    return dict(sorted(made.items()))
+            made[epoch] = np.load(file, allow_pickle=False)
+    return made
+
+
+def read_epochs(folder: Path) -> list[int]:
+    """The epochs of which something is kept."""
+    numbers = (file.stem.partition("-")[2] for file in folder.glob("epoch-*.npy"))
+    return sorted(int(number) for number in numbers if number.isdecimal())

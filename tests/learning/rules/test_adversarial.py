@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from handrail.errors import RecipeError, TrainingError
+from handrail.layers.precision import Lowered
 from handrail.learning.rule import Batch, TrainingPlan
 from handrail.learning.rules.adversarial import Adversarial
 from handrail.models.gan import GAN
@@ -161,6 +162,25 @@ def test_both_players_are_drawn() -> None:
     assert list(losses.curves) == ["generator", "critic"]  # pyright: ignore[reportAttributeAccessIssue]
     assert list(told.curves) == ["told apart"]  # pyright: ignore[reportAttributeAccessIssue]
     assert Adversarial.pictures([{"epoch": 1}]) == []
+
+
+@pytest.mark.parametrize("turns", [1, 5])
+def test_both_schedules_end_with_the_training(turns: int) -> None:
+    """The generator moves once in so many steps."""
+    _, rule = player(steps=10, loss="wasserstein", critic_steps=turns, schedule="cosine")
+    at_first = rule.learning_rate
+    assert at_first is not None
+    for _ in range(30):
+        rule.step(rule.model, Batch(ROWS, torch.zeros(len(ROWS), dtype=torch.int64)))
+    for player_of in (rule.generator, rule.critic):
+        assert player_of.learning_rate is not None
+        assert player_of.learning_rate < 1e-6 * at_first
+
+
+def test_lower_precision_is_refused() -> None:
+    model = Lowered(GAN(3, NoTarget("generation"), latent=2, hidden=[8]))
+    with pytest.raises(RecipeError, match=r"training\.precision: bfloat16 has no effect under learning\.adv"):
+        Adversarial().start(model, plan(ROWS))
 
 
 def test_a_model_without_two_players_is_refused() -> None:

@@ -85,6 +85,22 @@ def test_a_batch_of_one_domain_moves_nothing() -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+def test_batches_that_change_nothing_are_told() -> None:
+    rows = batch()
+    model, rule = started(rows)
+    alone = Batch(rows.inputs, torch.ones(12, dtype=torch.int64))
+    for given in (rows, alone, rows, rows):
+        rule.step(model, given)
+    rule.end_epoch(model)
+    assert "25.0% of the batches held rows of one domain only" in rule.remark()
+    state = rule.state_dict()
+    rule.step(model, rows)
+    rule.end_epoch(model)
+    assert rule.remark() == ""
+    rule.load_state_dict(state)
+    assert "25.0%" in rule.remark()
+
+
 def test_both_players_are_measured() -> None:
     rows = batch()
     model, rule = started(rows)

@@ -1,5 +1,6 @@
 """Two players: one makes rows, the other tells them from real ones."""
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -11,7 +12,7 @@ from handrail.components.pictures import Picture
 from handrail.errors import RecipeError
 from handrail.layers.adversaries import Adversaries
 from handrail.learning.games.players import CURVES, Follower, Player, curves_of
-from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_penalties
+from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_idle
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs
 from handrail.objectives.adversarial import CRITIC, GENERATOR, gradient_penalty, real_penalty, told_apart
@@ -82,14 +83,15 @@ class Adversarial(Rule):
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Make both optimizers, and let the model look at the range of the rows."""
-        refuse_penalties(plan, "adversarial")
+        refuse_idle(model, plan, "adversarial")
         inner = model_in(model)
         if not isinstance(inner, Adversaries):
             name = type(inner).__name__
             raise RecipeError(f"learning.adversarial: needs a generator and a critic, which {name} has not.")
         self.follower = Follower(self.keep, begun=plan.begun)
         self.model, self.taken, self.every = inner, 0, max(1, plan.steps // 2)
-        self.generator.start(inner.generator, plan)
+        moves = max(1, plan.epochs * plan.steps // self.turns)  # of the generator, in the whole training
+        self.generator.start(inner.generator, replace(plan, epochs=1, steps=moves))
         self.critic.start(inner.critic, plan)
         self.rng = torch.Generator().manual_seed(plan.seed)
         assert plan.rows is not None, "the engine gives a rule its rows"

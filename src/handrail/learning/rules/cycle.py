@@ -14,7 +14,7 @@ from handrail.errors import RecipeError
 from handrail.layers.translators import DOMAINS, Translators
 from handrail.learning.games.players import CURVES, Follower, Player, curves_of
 from handrail.learning.games.pool import Pool
-from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_penalties
+from handrail.learning.rule import Batch, Measures, Records, Rule, TrainingPlan, refuse_idle
 from handrail.learning.seeding import sample_rows
 from handrail.network import model_in, model_inputs
 from handrail.objectives.adversarial import CRITIC, GENERATOR, real_penalty, told_apart
@@ -89,12 +89,13 @@ class Cycle(Rule):
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Make both optimizers; the model looks at the range of the rows, and keeps some of each domain."""
-        refuse_penalties(plan, "cycle")
+        refuse_idle(model, plan, "cycle")
         inner = model_in(model)
         if not isinstance(inner, Translators):
             name = type(inner).__name__
             raise RecipeError(f"{_HERE}: needs two generators and two critics, which {name} has not.")
         self.model, self.taken, self.every = inner, 0, max(1, plan.steps // 2)
+        self.lone, self.met, self.lone_share = 0, 0, 0.0
         self.follower = Follower(self.keep, begun=plan.begun)
         self.generators.start(inner.generators, plan)
         self.critics.start(inner.critics, plan)
@@ -117,10 +118,12 @@ class Cycle(Rule):
             self.model.refer(domain, own)
 
     def step(self, model: nn.Module, batch: Batch) -> Measures:
-        """Move the generators, then the critics; a batch without one of the domains moves nothing."""
+        """Move the generators, then the critics; a batch without one of the domains changes nothing."""
         rows, codes = model_inputs(model, batch.inputs).flatten(1), batch.targets
         real = [rows[codes == domain] for domain in range(1, DOMAINS + 1)]
-        if all(map(len, real)):
+        both = all(map(len, real))
+        self.lone, self.met = self.lone + (not both), self.met + 1
+        if both:
             made = self._move_generators(real)
             self._move_critics(real, made)
             for average, player in zip(self.model.averages, self.model.generators, strict=True):
@@ -165,6 +168,19 @@ class Cycle(Rule):
         self.critics.descend(loss)
         self.now |= {"critics": loss.detach(), "told": torch.stack(told).mean()}
 
+    def end_epoch(self, model: nn.Module) -> None:
+        self.lone_share = self.lone / max(1, self.met)
+        self.lone = self.met = 0
+
+    def remark(self) -> str:
+        """How many batches taught nothing."""
+        if not self.lone_share:
+            return ""
+        return (
+            f"; in the last epoch {self.lone_share:.1%} of the batches held rows of one domain only, and "
+            "changed nothing; a larger training.batch_size helps"
+        )
+
     def observe(self, loss: float) -> None:
         for player in (self.generators, self.critics):
             player.observe(loss)
@@ -187,6 +203,7 @@ class Cycle(Rule):
         return {
             "taken": self.taken,
             "now": dict(self.now),
+            "lone": (self.lone, self.met, self.lone_share),
             "generators": self.generators.state_dict(),
             "critics": self.critics.state_dict(),
             "pools": [pool.state_dict() for pool in self.pools],
@@ -199,6 +216,7 @@ class Cycle(Rule):
             state["taken"],
             {name: value.to(device) for name, value in state["now"].items()},
         )
+        self.lone, self.met, self.lone_share = state["lone"]
         self.generators.load_state_dict(state["generators"])
         self.critics.load_state_dict(state["critics"])
         for pool, kept in zip(self.pools, state["pools"], strict=True):

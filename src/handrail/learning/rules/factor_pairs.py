@@ -11,7 +11,7 @@ from handrail.components import Slot, component
 from handrail.errors import RecipeError
 from handrail.learning.directed import DirectedRule
 from handrail.learning.fast.fused_adam import Stepping
-from handrail.learning.rule import Batch, Measures, TrainingPlan, refuse_penalties
+from handrail.learning.rule import Batch, Measures, TrainingPlan, refuse_idle
 from handrail.network import model_in, model_inputs
 
 _HERE = "learning.factor_pairs"
@@ -98,7 +98,7 @@ class FactorPairs(DirectedRule):
 
     def start(self, model: nn.Module, plan: TrainingPlan) -> None:
         """Find the partners, and make optimizer and schedule."""
-        refuse_penalties(plan, "factor_pairs")
+        refuse_idle(model, plan, "factor_pairs")
         assert plan.rows is not None, "the engine gives a rule its rows"
         factors = plan.rows.targets
         if factors.ndim < 2:

@@ -123,8 +123,12 @@ def course_pictures(made: Mapping[int, Float[np.ndarray, "rows width"]], shape: 
             f"epoch {epoch}" if place == 0 else "" for epoch in epochs for place in range(_ACROSS)
         )
         note = "A line for an epoch; what stands below each other was made of the same noise."
-        pictures = as_pictures(torch.from_numpy(rows), shape)
+        pictures = as_pictures(torch.from_numpy(np.where(np.isfinite(rows), rows, 0)), shape)
         return [Tiles("New rows in the course of training", pictures, note, _ACROSS, captions)]
+    made = {epoch: rows[np.isfinite(rows).all(axis=1)] for epoch, rows in made.items()}
+    epochs = [epoch for epoch, rows in made.items() if len(rows) > 1]
+    if len(epochs) < 2:
+        return []
     last = torch.from_numpy(made[epochs[-1]])
     chosen = np.unique(np.linspace(0, len(epochs) - 1, _PLANES).round().astype(int))
     planes = {epochs[place]: _in_plane(last, torch.from_numpy(made[epochs[place]])) for place in chosen}

@@ -173,7 +173,7 @@ class DensityTask(CodeTask):
         model: Any = model_in(network).eval()
         generator = torch.Generator().manual_seed(0)
         drawn = model.generate(_DRAWN, means=True, generator=generator).cpu()
-        note = "Drawn from the model; the last draw, of each pixel, is left out for what it is drawn from."
+        note = "Drawn from the model; where each pixel has a law of its own in the end, its mean is shown."
         return Tiles("New rows", as_pictures(drawn, self.shape), note=note)
 
     def facts(self) -> dict[str, Any]:

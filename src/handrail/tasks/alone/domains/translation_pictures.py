@@ -20,7 +20,7 @@ def translation_pictures(cycles: Cycles, shape: InputShape, names: Sequence[str]
     pictures: list[Picture] = []
     if is_pictured(shape):
         pictures.append(_there_and_back(cycles, shape, names))
-    if not isinstance(shape, ImageShape):
+    if not isinstance(shape, ImageShape) and np.isin(cycles.codes, (1, 2)).sum() > 1:
         pictures += [_plane(cycles, code, names) for code in (1, 2)]
     return pictures
 
