@@ -155,7 +155,7 @@ def resume(
 
 def _fit(asked: Recipe, context: FitContext) -> Run:
     """Take the five steps in the run's folder, continuing what an earlier attempt left there."""
-    with restore_threads(), log_to(context.folder):
+    with torch.enable_grad(), restore_threads(), log_to(context.folder):  # whoever called, training needs it
         try:
             _take_steps(asked, context)
         except KeyboardInterrupt:
