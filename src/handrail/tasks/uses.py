@@ -18,6 +18,7 @@ from handrail.components.arguments import Count, Fraction
 from handrail.errors import DataError
 from handrail.evaluation.points.conformal import least_p_value, p_values
 from handrail.network import model_in
+from handrail.tasks.scoring import by_method
 from handrail.tools.interface import argument, argument_name
 
 Points = Float[Tensor, "rows width"]
@@ -45,7 +46,7 @@ def encode(task: Any, network: nn.Module, points: Points) -> Used:
 
     Source: Hinton & Salakhutdinov 2006
     """
-    codes = _model(network).encode(points).cpu().numpy()
+    codes = by_method(network, "encode", points).numpy()
     return Used({f"code_{place}": codes[:, place - 1] for place in range(1, codes.shape[1] + 1)})
 
 
@@ -55,7 +56,7 @@ def reconstruct(task: Any, network: nn.Module, points: Points) -> Used:
 
     Source: Rumelhart, Hinton & Williams 1986
     """
-    return Used(points=_model(network).reconstruct(points))
+    return Used(points=by_method(network, "reconstruct", points))
 
 
 @component("use")
@@ -72,7 +73,7 @@ def score(task: Any, network: nn.Module, points: Points, *, level: Fraction = 0.
 
     Source: Fisher 1922; p-values: Vovk, Gammerman & Shafer 2005, Bates et al. 2023
     """
-    scores = _model(network).score(points).double().cpu().numpy()
+    scores = by_method(network, "score", points).double().numpy()
     columns = {task.score_name: (task.score_sign * scores).astype(np.float32)}
     if not task.held_out:
         return Used(columns)
