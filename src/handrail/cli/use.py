@@ -168,7 +168,7 @@ def use_network(
     if name is None:
         _list_uses(ready, as_json=as_json)
         return
-    answers = ready.use(name, source, read_options=options, **parse_changes(arguments, {}))
+    answers = ready.use_with(name, source, parse_changes(arguments, {}), read_options=options)
     print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 

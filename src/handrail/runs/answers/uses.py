@@ -1,6 +1,7 @@
 """What a run can do besides answering: its uses, on new rows or without any, and their results as tables."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from handrail.components import Component, build
+from handrail.components import Component, resolve_arguments
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
+from handrail.runs.answers.generate import generate_pictures, generate_texts
 from handrail.runs.answers.predict import Answers, ReadRows, read_rows, with_files, without_bad
 from handrail.tasks.alone.points import points_of
 from handrail.tasks.uses import Used, WithGaps, uses_of
@@ -31,10 +33,28 @@ def find_use(pipeline: Pipeline, name: str) -> Component:
     known = available_uses(pipeline)
     if name not in known:
         can = f"it can {list_some(known, most=10, last=' and ')}" if known else "there is none beside predict"
-        raise DataError(
-            f"'{name}' is no use of a network for {pipeline.task.name}; {can}.{did_you_mean(name, known)}"
-        )
+        near = did_you_mean(name, known, listed=False)
+        raise DataError(f"'{name}' is no use of a network for {pipeline.task.name}; {can}.{near}")
     return known[name]
+
+
+_MAKERS = {"next-token": generate_texts, "text-to-image": generate_pictures}  # what draws token by token
+
+
+def resolve_generation(pipeline: Pipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What `generate` is asked for, with every default written out.
+
+    Raises: `DataError` for a network that makes no rows; `RecipeError` for arguments that it does not have.
+    """
+    maker = _MAKERS.get(pipeline.task.name)
+    entry = Component("use", "generate", maker) if maker else find_use(pipeline, "generate")
+    return resolve_arguments(entry, arguments, "generate")
+
+
+def generate_rows(pipeline: Pipeline, arguments: Mapping[str, Any]) -> Answers:
+    """New rows, texts or pictures of a caption, by the task; errors as `resolve_generation`."""
+    resolved, maker = resolve_generation(pipeline, arguments), _MAKERS.get(pipeline.task.name)
+    return maker(pipeline, **resolved) if maker else use_pipeline(pipeline, "generate", None, resolved)
 
 
 def takes_rows(entry: Component) -> bool:
@@ -62,7 +82,7 @@ def use_pipeline(
         `Run.predict`; `RecipeError` for arguments that it does not have.
     """
     entry, network = find_use(pipeline, name), first_of(pipeline.network)
-    function = build("use", {name: dict(arguments)})
+    function = partial(entry.target, **resolve_arguments(entry, arguments, name))
     if table is None and takes_rows(entry):
         raise DataError(f"{name} needs rows; name a table ({argument('source', 'TABLE')}).")
     if table is not None and not takes_rows(entry):
