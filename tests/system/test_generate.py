@@ -81,6 +81,35 @@ def test_ways_lead_from_each_row_to_the_next(run: Run, tmp_path: Path):
     assert ways.row(-1) == pytest.approx(back.row(-1), rel=1e-4)
 
 
+def test_ways_leave_out_rows_that_cannot_be_read(run: Run):
+    rows = run.read("bundled:iris").frame.head(5)
+    first = rows.columns[0]
+    bad = rows.with_columns(pl.Series(first, ["5.1", "4.9", "long", "4.6", "5.0"]))
+    with pytest.raises(DataError, match="found 'long'"):
+        run.interpolate(bad, between=1)
+    ways = run.interpolate(bad, between=1, skip_bad=True)
+    assert ways.frame.equals(run.interpolate(bad[[0, 1, 3, 4]], between=1).frame)
+    assert not ways.frame.null_count().sum_horizontal()[0]
+    assert ways.warnings[-1] == "interpolate: 1 row with such values left out."
+    each = run.reconstruct(bad, skip_bad=True).frame
+    assert each[first].is_null().to_list() == [False, False, True, False, False]
+
+
+def test_ways_between_pictures_are_no_pictures_of_a_file(tmp_path: Path):
+    kind = KINDS["pictures"]
+    source = kind.write(tmp_path / "data", ())
+    changes = {
+        "data.task": "reconstruction",
+        "model": {"autoencoder": {"code": 2, "hidden": []}},
+        "training.epochs": 1,
+    }
+    run = handrail.fit(source, changes=changes, out=tmp_path / "run")
+    assert run.encode(source).frame["file"].n_unique() == kind.items
+    ways = run.interpolate(source, between=1)
+    assert len(ways.maps) == 3 * (kind.items - 1)
+    assert "file" not in ways.frame.columns
+
+
 def test_what_a_network_cannot_make_is_said(run: Run):
     with pytest.raises(HandrailError, match="--start: the network writes no text"):
         CliRunner().invoke(app, ["generate", str(run.path), "--start", "once"], catch_exceptions=False)

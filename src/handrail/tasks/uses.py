@@ -23,6 +23,7 @@ from handrail.tools.interface import argument, argument_name
 
 Points = Float[Tensor, "rows width"]
 WithGaps = Annotated[Points, "not a number where a value is missing"]
+Together = Annotated[Points, "of which there comes another number of rows, none of them for one of these"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Given = bool | int | float | str
 
@@ -31,8 +32,9 @@ Given = bool | int | float | str
 class Used:
     """What came of a use.
 
-    columns: a table, a row for each row given or made. points: rows as the model takes them, to be given back
-    as the data has them, before the columns. remarks: what was chosen for whoever asked, and what limits it.
+    columns: a table, a row for each row made, or given, unless rows are taken `Together`. points: rows as the
+    model takes them, to be given back as the data has them, before the columns. remarks: what was chosen for
+    whoever asked, and what limits it.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
@@ -158,7 +160,7 @@ def refuse_given(given: Any) -> None:
 
 
 @component("use")
-def interpolate(task: Any, network: nn.Module, points: Points, *, between: Count = 8) -> Used:
+def interpolate(task: Any, network: nn.Module, points: Together, *, between: Count = 8) -> Used:
     """Rows on the way from each row to the next, by codes on the straight line between theirs; the first and
     the last of each way are the reconstructions of the two.
 

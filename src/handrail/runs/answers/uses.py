@@ -16,11 +16,11 @@ from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.runs.answers.generate import generate_pictures, generate_texts
-from handrail.runs.answers.predict import Answers, ReadRows, read_rows, with_files, without_bad
+from handrail.runs.answers.predict import Answers, ReadRows, bad_rows, read_rows, with_files, without_bad
 from handrail.tasks.alone.points import points_of
-from handrail.tasks.uses import Used, WithGaps, uses_of
+from handrail.tasks.uses import Together, Used, WithGaps, uses_of
 from handrail.tools.interface import argument
-from handrail.tools.words import list_some
+from handrail.tools.words import list_some, plural
 
 
 def available_uses(pipeline: Pipeline) -> dict[str, Component]:
@@ -93,13 +93,26 @@ def use_pipeline(
         return Answers(frame, used.remarks, maps)
     read = read_rows(pipeline, table, skip_bad=skip_bad)
     points = points_of(network, read.encoded).to(pipeline.device)
-    if entry.target.__annotations__["points"] is WithGaps:
+    kind, told = entry.target.__annotations__["points"], []
+    if kind is WithGaps:
         points[_gaps(pipeline, name, read)] = torch.nan
         return _filled(read, function(pipeline.decoder, network, points))
+    if kind is Together:
+        points, told = _readable(points, read, name)
     used = function(pipeline.decoder, network, points)
     frame, maps = _decoded(pipeline, used)
-    frame = with_files(without_bad(frame, read.troubles), table)
-    return Answers(frame, [*read.warnings, *used.remarks], maps)
+    if kind is not Together:
+        frame = with_files(without_bad(frame, read.troubles), table)
+    return Answers(frame, [*read.warnings, *told, *used.remarks], maps)
+
+
+def _readable(points: Tensor, read: ReadRows, name: str) -> tuple[Tensor, list[str]]:
+    """The rows that can be read, and what is said where others are left out."""
+    bad = bad_rows(read.troubles)
+    if not bad:
+        return points, []
+    rest = [row for row in range(len(points)) if row not in set(bad)]
+    return points[rest], [f"{name}: {plural(len(bad), 'row')} with such values left out."]
 
 
 def _gaps(pipeline: Pipeline, name: str, read: ReadRows) -> Tensor:
