@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 from handrail.components import Component, resolve_arguments
+from handrail.data.columns.reading import read_column
+from handrail.data.columns.values import empty_where
+from handrail.data.columns.writing import write_like
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
@@ -123,23 +126,21 @@ def _gaps(pipeline: Pipeline, name: str, read: ReadRows) -> Tensor:
 
 
 def _filled(read: ReadRows, used: Used) -> Answers:
-    """The table as it was given, with values in its gaps."""
+    """The table as it was given, with values in its gaps, written as the column writes those it has."""
     assert used.points is not None
     encoder: Any = read.pipeline.encoder
-    given, _ = encoder.decode(used.points.cpu(), whole=True)
+    decoded, _ = encoder.decode(used.points.cpu(), whole=True)
     frame, count = read.table.frame, 0
-    for name in given.columns:
-        typed, found = read.features[name], given[name]
-        gaps = typed.is_null()
+    for column in encoder.schema.used:
+        gaps = read.features[column.name].is_null()
         if not gaps.any():
             continue
         count += int(gaps.sum())
-        numbers = typed.dtype.is_numeric() and found.dtype.is_numeric()
-        known = typed if numbers else frame[name].cast(pl.String)
-        found = found if numbers else found.cast(pl.String)
-        frame = frame.with_columns(
-            pl.select(pl.when(gaps).then(found).otherwise(known)).to_series().alias(name)
-        )
+        plain = column.model_copy(update={"missing": (), "markers": ()})  # no value that is found is missing
+        values, _ = read_column(decoded[column.name], plain)
+        known = empty_where(frame[column.name], gaps.to_numpy())
+        filled = pl.when(gaps).then(write_like(values, column, known)).otherwise(known)
+        frame = frame.with_columns(pl.select(filled).to_series().alias(column.name))
     told = f"{count:,} missing values were filled in." if count else "no value is missing."
     return Answers(without_bad(frame, read.troubles), [*read.warnings, told])
 
