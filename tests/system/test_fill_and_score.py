@@ -123,6 +123,21 @@ def test_the_types_of_columns_stay(written: tuple[handrail.Run, str]) -> None:
         assert filled[name].filter(known).to_list() == typed[name].filter(known).to_list()
 
 
+def test_rows_that_cannot_be_read_stay_as_they_are(written: tuple[handrail.Run, str], tmp_path: Path) -> None:
+    run, text = written
+    head, first, second, third, *_ = text.splitlines()
+    kind = third.rpartition(",")[2]
+    lines = [head, first, f",many,{second.split(',', 2)[2]}", f",1.25,7,03/14/2021,{kind}"]
+    (tmp_path / "bad.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="found 'many'"):
+        run.fill(tmp_path / "bad.csv")
+    filled = run.fill(tmp_path / "bad.csv", skip_bad=True).frame
+    assert filled.row(0) == tuple(first.split(","))
+    assert filled.row(1) == (None, "many", *second.split(",")[2:])
+    assert filled.row(2)[0] in ("yes", "no")
+    assert filled.row(2)[1:] == ("1.25", "7", "03/14/2021", kind)
+
+
 def test_rows_that_are_made_have_the_words_of_the_training_rows(written: tuple[handrail.Run, str]) -> None:
     run = handrail.load(written[0].path)
     assert set(run.generate(50).frame["paid"]) == {"yes", "no"}

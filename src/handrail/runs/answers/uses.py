@@ -126,23 +126,29 @@ def _gaps(pipeline: Pipeline, name: str, read: ReadRows) -> Tensor:
 
 
 def _filled(read: ReadRows, used: Used) -> Answers:
-    """The table as it was given, with values in its gaps, written as the column writes those it has."""
+    """The table as it was given, with values in its gaps, written as the column writes those it has.
+
+    Rows with values that cannot be read stay as they are.
+    """
     assert used.points is not None
     encoder: Any = read.pipeline.encoder
     decoded, _ = encoder.decode(used.points.cpu(), whole=True)
     frame, count = read.table.frame, 0
+    readable = pl.Series(~np.isin(np.arange(len(frame)), bad_rows(read.troubles)))
     for column in encoder.schema.used:
-        gaps = read.features[column.name].is_null()
+        missing = read.features[column.name].is_null()
+        gaps = missing & readable
         if not gaps.any():
             continue
         count += int(gaps.sum())
         plain = column.model_copy(update={"missing": (), "markers": ()})  # no value that is found is missing
         values, _ = read_column(decoded[column.name], plain)
-        known = empty_where(frame[column.name], gaps.to_numpy())
-        filled = pl.when(gaps).then(write_like(values, column, known)).otherwise(known)
+        given = frame[column.name]
+        written = write_like(values, column, empty_where(given, missing.to_numpy()))
+        filled = pl.when(gaps).then(written).otherwise(given)
         frame = frame.with_columns(pl.select(filled).to_series().alias(column.name))
     told = f"{count:,} missing values were filled in." if count else "no value is missing."
-    return Answers(without_bad(frame, read.troubles), [*read.warnings, told])
+    return Answers(frame, [*read.warnings, told])
 
 
 def _decoded(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[np.ndarray]]:
