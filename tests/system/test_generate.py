@@ -81,7 +81,7 @@ def test_ways_lead_from_each_row_to_the_next(run: Run, tmp_path: Path):
     assert ways.row(-1) == pytest.approx(back.row(-1), rel=1e-4)
 
 
-def test_ways_leave_out_rows_that_cannot_be_read(run: Run):
+def test_ways_leave_out_rows_that_cannot_be_read(run: Run, tmp_path: Path):
     rows = run.read("bundled:iris").frame.head(5)
     first = rows.columns[0]
     bad = rows.with_columns(pl.Series(first, ["5.1", "4.9", "long", "4.6", "5.0"]))
@@ -91,6 +91,10 @@ def test_ways_leave_out_rows_that_cannot_be_read(run: Run):
     assert ways.frame.equals(run.interpolate(bad[[0, 1, 3, 4]], between=1).frame)
     assert not ways.frame.null_count().sum_horizontal()[0]
     assert ways.warnings[-1] == "interpolate: 1 row with such values left out."
+    bad.write_csv(tmp_path / "bad.csv")
+    code, text = invoke("interpolate", run.path, tmp_path / "bad.csv", "-s", "between=1", "--skip-bad", "-q")
+    assert code == 0
+    assert text.endswith(ways.frame.write_csv())
     each = run.reconstruct(bad, skip_bad=True).frame
     assert each[first].is_null().to_list() == [False, False, True, False, False]
 

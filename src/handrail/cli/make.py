@@ -15,6 +15,7 @@ from handrail.cli.options import (
     Quiet,
     Reading,
     RunPath,
+    SkipBad,
     Source,
     Trust,
     parse_changes,
@@ -150,6 +151,7 @@ def translate(
     to: Annotated[str | None, typer.Option("--to", help="The domain that the rows are to become.")] = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    skip_bad: SkipBad = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
     trust: Trust = False,
@@ -157,9 +159,9 @@ def translate(
     quiet: Quiet = False,
 ) -> None:
     """Write each row of one domain as a row of the other."""
-    how: Any = {"read": read, "allow_pickle": allow_pickle, "as_json": as_json, "quiet": quiet}
+    how: Any = {"skip_bad": skip_bad, "read": read, "allow_pickle": allow_pickle, "trust": trust}
     arguments = [] if to is None else [f"to={to}"]
-    use_network(run, "translate", source, arguments, out, overwrite, trust=trust, **how)
+    use_network(run, "translate", source, arguments, out, overwrite, as_json=as_json, quiet=quiet, **how)
 
 
 def _parse_given(given: list[str] | None) -> dict[str, str] | None:
@@ -184,14 +186,15 @@ def with_rows(name: str) -> Callable[..., None]:
         arguments: Arguments = None,
         out: Out = None,
         overwrite: Overwrite = False,
+        skip_bad: SkipBad = False,
         read: Reading = None,
         allow_pickle: AllowPickle = False,
         trust: Trust = False,
         as_json: AsJson = False,
         quiet: Quiet = False,
     ) -> None:
-        how: Any = {"read": read, "allow_pickle": allow_pickle, "as_json": as_json, "quiet": quiet}
-        use_network(run, name, source, arguments, out, overwrite, trust=trust, **how)
+        how: Any = {"skip_bad": skip_bad, "read": read, "allow_pickle": allow_pickle, "trust": trust}
+        use_network(run, name, source, arguments, out, overwrite, as_json=as_json, quiet=quiet, **how)
 
     command.__doc__ = WITH_ROWS[name]
     return command
