@@ -1,5 +1,7 @@
 """Conformal p-values: that so many rows are called strange as may be, and not more."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -26,3 +28,12 @@ def test_they_count_the_rows_that_score_no_higher():
     found = p_values(np.array([0.0, 1.0, 2.5, 9.0, np.nan]), held_out)
     np.testing.assert_allclose(found, [1 / 4, 2 / 4, 3 / 4, 1, 1 / 4])
     assert found.min() == least_p_value(held_out)
+
+
+@pytest.mark.parametrize("nothing", [np.nan, -np.inf])
+def test_a_held_out_score_that_is_no_number_is_the_strangest_also_when_it_was_saved(nothing: float):
+    held_out = json.loads(json.dumps(keep_scores(np.array([3.0, nothing, 2.0])), allow_nan=False))
+    found = p_values(np.array([1.0, 2.0, 9.0, np.nan, -np.inf]), held_out)
+    np.testing.assert_allclose(found, [2 / 4, 3 / 4, 1, 2 / 4, 2 / 4])
+    early = [2.0, 3.0, nothing]  # as runs have kept them whose scores stand in any order
+    np.testing.assert_allclose(p_values(np.array([1.0, 2.0, 9.0]), early), [2 / 4, 3 / 4, 1])

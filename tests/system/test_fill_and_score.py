@@ -1,5 +1,7 @@
 """Gaps filled from the rest of the row, and rows that are like none: uses of a density, and of codes."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -57,11 +59,90 @@ def test_gaps_are_filled_and_nothing_else_is_touched(run: handrail.Run):
     assert answers.warnings[-1] == f"{sum(table.null_count().row(0)):,} missing values were filled in."
     for name in table.columns:
         known = table[name].is_not_null()
+        assert filled[name].dtype == table[name].dtype
         assert filled[name].filter(known).cast(pl.String).to_list() == (
-            table[name].filter(known).cast(filled[name].dtype).cast(pl.String).to_list()
+            table[name].filter(known).cast(pl.String).to_list()
         )
     assert run.use("fill", table).frame.equals(filled)
     assert run.use("fill", whole).warnings[-1] == "no value is missing."
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[handrail.Run, str]:
+    """Rows of a file with words for yes and no, prices, counts, dates and a category."""
+    rng, folder = np.random.default_rng(3), tmp_path_factory.mktemp("written")
+    rows = ["paid,price,count,day,kind"]
+    for _ in range(200):
+        yes, day = rng.random() < 0.5, np.datetime64("2021-01-01") + rng.integers(300)
+        year, month, of_month = str(day).split("-")
+        price = f"{rng.integers(100, 999) / 100:.2f}"
+        kind = "new" if yes else "old"
+        rows.append(f"{'yes' if yes else 'no'},{price},{rng.integers(50)},{month}/{of_month}/{year},{kind}")
+    (folder / "rows.csv").write_text("\n".join(rows) + "\n")
+    changes = {
+        "model": {"vae": {"code": 2, "hidden": [8]}},
+        "training.epochs": 3,
+        "evaluation.resamples": 100,
+    }
+    return handrail.fit(folder / "rows.csv", changes=changes, out=folder / "run"), "\n".join(rows[:21]) + "\n"
+
+
+def test_what_is_filled_is_written_as_the_column_is(
+    written: tuple[handrail.Run, str], tmp_path: Path
+) -> None:
+    run, text = written
+    rows = [line.split(",") for line in text.splitlines()]
+    for place in range(5):
+        rows[place + 2][place] = ""
+    (tmp_path / "gaps.csv").write_text("\n".join(map(",".join, rows)) + "\n")
+    filled = run.fill(tmp_path / "gaps.csv").frame
+    forms = [r"^(yes|no)$", r"^\d+\.\d+$", r"^-?\d+$", r"^\d\d/\d\d/\d{4}$", "^(new|old)$"]
+    for place, (name, form) in enumerate(zip(filled.columns, forms, strict=True)):
+        assert filled[name].str.contains(form).all(), filled[name].to_list()
+        given = [row[place] for row in rows[1:]]
+        assert [new for new, old in zip(filled[name], given, strict=True) if old] == [x for x in given if x]
+
+
+def test_the_types_of_columns_stay(written: tuple[handrail.Run, str]) -> None:
+    run, _ = written
+    table = pl.DataFrame(
+        {
+            "paid": pl.Series([True, None, False]),
+            "price": [1.5, 2.25, None],
+            "count": pl.Series([7, None, 12], dtype=pl.Int16),
+            "day": pl.Series([None, "2021-03-14", "2021-03-15"]).str.to_date(),
+            "kind": pl.Series(["new", None, "old"], dtype=pl.Categorical),
+        }
+    )
+    typed = run.read(table).frame
+    filled = run.fill(table).frame
+    assert filled.schema == typed.schema
+    assert not sum(filled.null_count().row(0))
+    for name in typed.columns:
+        known = typed[name].is_not_null()
+        assert filled[name].filter(known).to_list() == typed[name].filter(known).to_list()
+
+
+def test_rows_that_cannot_be_read_stay_as_they_are(written: tuple[handrail.Run, str], tmp_path: Path) -> None:
+    run, text = written
+    head, first, second, third, *_ = text.splitlines()
+    kind = third.rpartition(",")[2]
+    lines = [head, first, f",many,{second.split(',', 2)[2]}", f",1.25,7,03/14/2021,{kind}"]
+    (tmp_path / "bad.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="found 'many'"):
+        run.fill(tmp_path / "bad.csv")
+    filled = run.fill(tmp_path / "bad.csv", skip_bad=True).frame
+    assert filled.row(0) == tuple(first.split(","))
+    assert filled.row(1) == (None, "many", *second.split(",")[2:])
+    assert filled.row(2)[0] in ("yes", "no")
+    assert filled.row(2)[1:] == ("1.25", "7", "03/14/2021", kind)
+
+
+def test_rows_that_are_made_have_the_words_of_the_training_rows(written: tuple[handrail.Run, str]) -> None:
+    run = handrail.load(written[0].path)
+    assert set(run.generate(50).frame["paid"]) == {"yes", "no"}
+    rows = run.read(run.path.parent / "rows.csv").frame.head(20)
+    assert set(run.reconstruct(rows).frame["paid"]) <= {"yes", "no"}
 
 
 def test_what_is_filled_is_nearer_than_the_mean_and_words_are_right(run: handrail.Run):

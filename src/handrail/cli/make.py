@@ -15,6 +15,7 @@ from handrail.cli.options import (
     Quiet,
     Reading,
     RunPath,
+    SkipBad,
     Source,
     Trust,
     parse_changes,
@@ -41,7 +42,7 @@ def generate(
     rows: Annotated[
         int | None, typer.Option("--rows", min=1, help="How many; by default 16 rows, or one text.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Random seed (0).")] = None,
     start: Annotated[
         str | None,
         typer.Option("--start", help="Of a language model: the text to continue; by default a new line."),
@@ -73,13 +74,15 @@ def generate(
     ready = load(run, trust=trust)
     task = ready.pipeline.task.name
     tokens = _asked(task, start=start, length=length, caption=caption, temperature=temperature)
-    how: Any = {"seed": seed, "given": _parse_given(given), **tokens, **parse_changes(arguments, {})}
+    options = {"rows": rows, "seed": seed, "given": _parse_given(given), **tokens}
+    how = ready.resolve_generation(_with_settings(options, arguments))
+    asked = how.pop("rows")
     where: Any = {"overwrite": overwrite, "as_json": as_json, "quiet": quiet}
     writes = task == "next-token"
-    if rows is not None and rows > ready.at_once and not writes:
-        _write_blocks(ready.generate_blocks(rows, **how), rows, out, **where)
+    if asked > ready.at_once and not writes:
+        _write_blocks(ready.generate_blocks(asked, **how), asked, out, **where)
         return
-    answers = ready.generate(rows or (1 if writes else 16), **how)
+    answers = ready.generate(asked, **how)
     if writes and out is None and not as_json:
         for text in answers.frame["text"]:
             print_data(text + "\n")
@@ -94,6 +97,18 @@ def _asked(task: str, **options: Any) -> dict[str, Any]:
         makes = "makes no pictures from texts" if idle[0] == "caption" else "writes no text"
         raise HandrailError(f"--{idle[0]}: the network {makes}; leave it out.")
     return asked
+
+
+def _with_settings(options: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
+    """Options that were given, and settings. Raises: `HandrailError` for what is given as both."""
+    given = {name: value for name, value in options.items() if value is not None}
+    more = parse_changes(settings, {})
+    if twice := [name for name in given if name in more]:
+        name = twice[0]
+        raise HandrailError(
+            f"--{name}: found {given[name]!r}, and {more[name]!r} as --set {name}; leave one of them out."
+        )
+    return given | more
 
 
 def _write_blocks(
@@ -136,6 +151,7 @@ def translate(
     to: Annotated[str | None, typer.Option("--to", help="The domain that the rows are to become.")] = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    skip_bad: SkipBad = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
     trust: Trust = False,
@@ -143,9 +159,9 @@ def translate(
     quiet: Quiet = False,
 ) -> None:
     """Write each row of one domain as a row of the other."""
-    how: Any = {"read": read, "allow_pickle": allow_pickle, "as_json": as_json, "quiet": quiet}
+    how: Any = {"skip_bad": skip_bad, "read": read, "allow_pickle": allow_pickle, "trust": trust}
     arguments = [] if to is None else [f"to={to}"]
-    use_network(run, "translate", source, arguments, out, overwrite, trust=trust, **how)
+    use_network(run, "translate", source, arguments, out, overwrite, as_json=as_json, quiet=quiet, **how)
 
 
 def _parse_given(given: list[str] | None) -> dict[str, str] | None:
@@ -170,14 +186,15 @@ def with_rows(name: str) -> Callable[..., None]:
         arguments: Arguments = None,
         out: Out = None,
         overwrite: Overwrite = False,
+        skip_bad: SkipBad = False,
         read: Reading = None,
         allow_pickle: AllowPickle = False,
         trust: Trust = False,
         as_json: AsJson = False,
         quiet: Quiet = False,
     ) -> None:
-        how: Any = {"read": read, "allow_pickle": allow_pickle, "as_json": as_json, "quiet": quiet}
-        use_network(run, name, source, arguments, out, overwrite, trust=trust, **how)
+        how: Any = {"skip_bad": skip_bad, "read": read, "allow_pickle": allow_pickle, "trust": trust}
+        use_network(run, name, source, arguments, out, overwrite, as_json=as_json, quiet=quiet, **how)
 
     command.__doc__ = WITH_ROWS[name]
     return command

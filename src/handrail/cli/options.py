@@ -48,6 +48,10 @@ Arguments = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="An argument of the use: NAME=VALUE (handrail list use)."),
 ]
+SkipBad = Annotated[
+    bool,
+    typer.Option("--skip-bad", help="Leave the answers of rows that cannot be read empty."),
+]
 RunOut = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder; by default runs/NAME-TIME.")]
 ReplaceRun = Annotated[bool, typer.Option("--overwrite", help="Replace the run in this folder.")]
 SearchOut = Annotated[

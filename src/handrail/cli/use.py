@@ -20,6 +20,7 @@ from handrail.cli.options import (
     Reading,
     RunPath,
     Settings,
+    SkipBad,
     Source,
     Target,
     Trust,
@@ -51,9 +52,7 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse rows with categories that training did not have.")
     ] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave the answers of rows that cannot be read empty.")
-    ] = False,
+    skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
@@ -150,6 +149,7 @@ def use_network(
     arguments: Arguments = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    skip_bad: SkipBad = False,
     read: Reading = None,
     allow_pickle: AllowPickle = False,
     trust: Trust = False,
@@ -168,7 +168,8 @@ def use_network(
     if name is None:
         _list_uses(ready, as_json=as_json)
         return
-    answers = ready.use(name, source, read_options=options, **parse_changes(arguments, {}))
+    how: Any = {"read_options": options, "skip_bad": skip_bad}
+    answers = ready.use_with(name, source, parse_changes(arguments, {}), **how)
     print_answers(answers, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 

@@ -30,7 +30,7 @@ from handrail.components.registry import (
     import_path,
     snake_case,
 )
-from handrail.components.resolve import build, explain, resolve
+from handrail.components.resolve import build, explain, resolve, resolve_arguments
 from handrail.components.specification import (
     hints,
     is_object,
@@ -43,5 +43,5 @@ from handrail.components.specification import (
 )
 
 __all__ = ["KINDS", "Component", "Kind", "Slot", "available", "build", "component", "explain", "find"]
-__all__ += ["hints", "import_path", "is_object", "is_placeholder", "parse", "resolve", "settings"]
-__all__ += ["show_value", "slot_of", "snake_case", "type_words"]
+__all__ += ["hints", "import_path", "is_object", "is_placeholder", "parse", "resolve", "resolve_arguments"]
+__all__ += ["settings", "show_value", "slot_of", "snake_case", "type_words"]

@@ -54,8 +54,25 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
     except RecipeError as error:
         problems.extend(f"{where}: {text}" for text in error.problems)
         return spec
-    path = f"{where}.{name}"
-    known, annotations = settings(entry, given), hints(entry)
+    return {name: _resolve_arguments(entry, given, f"{where}.{name}", problems)}
+
+
+def resolve_arguments(entry: Component, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The arguments of a component with every default written out.
+
+    Raises: `RecipeError` with every mistake found, nested components included.
+    """
+    problems: list[str] = []
+    resolved = _resolve_arguments(entry, given, where, problems)
+    if problems:
+        raise RecipeError(problems)
+    return resolved
+
+
+def _resolve_arguments(
+    entry: Component, given: Mapping[str, Any], path: str, problems: list[str]
+) -> dict[str, Any]:
+    name, known, annotations = entry.name, settings(entry, given), hints(entry)
     context = KINDS[entry.kind].context
     filled = context_arguments(entry).items()
     if any(argument != name and argument in context for argument, name in filled):
@@ -77,12 +94,14 @@ def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
                 values[key] = _resolve_value(value, annotations.get(key, Any), place, problems)
                 if key in given and len(problems) == known_problems and not _is_finite(values[key]):
                     problems.append(f"{place}: found {show_value(value)}; expected finite numbers.")
-    return {name: values}
+    return values
 
 
 def _hint(entry: Component, given: Mapping[str, Any], key: str, path: str) -> str:
     """The dotted name that may be meant by an unknown argument, else the names that there are."""
     known = settings(entry, given)
+    if not known:
+        return f" {entry.name} has none."
     near = get_close_matches(key, known, n=1, cutoff=0.6)
     meant = nested_argument(entry, given, key, path) or (f"{path}.{near[0]}" if near else "")
     return f" Did you mean '{meant}'?" if meant else did_you_mean(key, known)

@@ -25,6 +25,7 @@ from handrail.shapes import InputShape, StepShape, TokenShape
 from handrail.tasks.scoring import scores_of, steps_at_once
 from handrail.tasks.task import Baselines, Choice, Task
 
+LENGTH, TEMPERATURE = 400, 0.8  # of texts, where nothing else is asked for
 _SHOWN = 30  # tokens in a picture
 Scores = Float[Tensor, "rows length vocabulary"]
 

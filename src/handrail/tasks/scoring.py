@@ -18,6 +18,7 @@ _BYTES = 4_000_000  # of inputs at once, as float32
 _MOST, _FEWEST = 16384, 8
 _TEXTS = 64  # windows of text: scores for every token of a vocabulary would fill the caches
 _SCORES = 2**23  # scores of steps that are held at once: 32 MB
+_POINTS = 8192  # rows of points at once
 _STEPS = 4096  # steps at once: what a transformer computes from more of them leaves the processor's cache
 
 Scores = Sequence[Float[Tensor, "rows outputs ..."]]
@@ -50,6 +51,13 @@ def scores_of(network: nn.Module, rows: Rows, *, at_once: int | None = None) -> 
     device, size = device_of(network), at_once or rows_at_once(rows)
     for start in range(0, max(count(rows), 1), size):
         yield network(to_device(cut(rows, start, start + size), device))
+
+
+@torch.inference_mode()
+def by_method(network: nn.Module, name: str, points: Float[Tensor, "rows width"]) -> Tensor:
+    """What a method of the model within a network gives for each row, on the CPU, some rows at a time."""
+    device, method = device_of(network), getattr(model_in(network).eval(), name)
+    return torch.cat([method(some.to(device)).cpu() for some in points.split(_POINTS)])
 
 
 @torch.inference_mode()

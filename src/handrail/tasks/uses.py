@@ -18,10 +18,12 @@ from handrail.components.arguments import Count, Fraction
 from handrail.errors import DataError
 from handrail.evaluation.points.conformal import least_p_value, p_values
 from handrail.network import model_in
+from handrail.tasks.scoring import by_method
 from handrail.tools.interface import argument, argument_name
 
 Points = Float[Tensor, "rows width"]
 WithGaps = Annotated[Points, "not a number where a value is missing"]
+Together = Annotated[Points, "of which there comes another number of rows, none of them for one of these"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Given = bool | int | float | str
 
@@ -30,8 +32,9 @@ Given = bool | int | float | str
 class Used:
     """What came of a use.
 
-    columns: a table, a row for each row given or made. points: rows as the model takes them, to be given back
-    as the data has them, before the columns. remarks: what was chosen for whoever asked, and what limits it.
+    columns: a table, a row for each row made, or given, unless rows are taken `Together`. points: rows as the
+    model takes them, to be given back as the data has them, before the columns. remarks: what was chosen for
+    whoever asked, and what limits it.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +48,7 @@ def encode(task: Any, network: nn.Module, points: Points) -> Used:
 
     Source: Hinton & Salakhutdinov 2006
     """
-    codes = _model(network).encode(points).cpu().numpy()
+    codes = by_method(network, "encode", points).numpy()
     return Used({f"code_{place}": codes[:, place - 1] for place in range(1, codes.shape[1] + 1)})
 
 
@@ -55,7 +58,7 @@ def reconstruct(task: Any, network: nn.Module, points: Points) -> Used:
 
     Source: Rumelhart, Hinton & Williams 1986
     """
-    return Used(points=_model(network).reconstruct(points))
+    return Used(points=by_method(network, "reconstruct", points))
 
 
 @component("use")
@@ -72,7 +75,7 @@ def score(task: Any, network: nn.Module, points: Points, *, level: Fraction = 0.
 
     Source: Fisher 1922; p-values: Vovk, Gammerman & Shafer 2005, Bates et al. 2023
     """
-    scores = _model(network).score(points).double().cpu().numpy()
+    scores = by_method(network, "score", points).double().numpy()
     columns = {task.score_name: (task.score_sign * scores).astype(np.float32)}
     if not task.held_out:
         return Used(columns)
@@ -157,7 +160,7 @@ def refuse_given(given: Any) -> None:
 
 
 @component("use")
-def interpolate(task: Any, network: nn.Module, points: Points, *, between: Count = 8) -> Used:
+def interpolate(task: Any, network: nn.Module, points: Together, *, between: Count = 8) -> Used:
     """Rows on the way from each row to the next, by codes on the straight line between theirs; the first and
     the last of each way are the reconstructions of the two.
 

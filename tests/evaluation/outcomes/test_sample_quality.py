@@ -6,6 +6,7 @@ from scipy.linalg import sqrtm
 from scipy.stats import mannwhitneyu, norm
 from sklearn.neighbors import NearestNeighbors
 
+from handrail.evaluation.points import sample_quality
 from handrail.evaluation.points.sample_quality import (
     copying,
     energy_scores,
@@ -125,3 +126,18 @@ def test_nearest_is_the_nearest() -> None:
     np.testing.assert_allclose(lengths, apart.min(axis=1))
     with pytest.raises(ValueError, match="held-out"):
         copying(normal(1), normal(2), normal(3)[:0])
+
+
+@pytest.mark.parametrize("width", [3, 40])
+def test_no_more_distances_are_held_than_there_is_room_for(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points, cloud = normal(11, 50, width), normal(12, 70, width)
+    whole = nearest(points, cloud)
+    monkeypatch.setattr(sample_quality, "_DISTANCES", 500)
+    assert [len(some) for some in sample_quality._distances(points, cloud)] == [7] * 7 + [1]
+    places, lengths = nearest(points, cloud)
+    assert (places == whole[0]).all()
+    np.testing.assert_allclose(lengths, whole[1], rtol=1e-12)
+    monkeypatch.setattr(sample_quality, "_DISTANCES", 1)
+    assert [len(some) for some in sample_quality._distances(points, cloud)] == [1] * 50

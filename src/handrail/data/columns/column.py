@@ -74,6 +74,7 @@ class Column(BaseModel):
     markers: tuple[str, ...] = ()  # words that stand for 'missing' among numbers or dates
     missing: tuple[str, ...] = ()  # what stands for 'missing' by the user's word
     folds: tuple[tuple[str, str], ...] = ()  # spellings in small letters, and the level that they are
+    words: tuple[bool | str, ...] = ()  # of a boolean: how most rows write no and yes, where not as 0 and 1
     # The values are numbers: a boolean accepts others, in a category '3.0' and '3' are one.
     numbers: bool = False
     why: str = ""

@@ -42,6 +42,7 @@ from handrail.data.columns.reading import (
 from handrail.data.columns.together import MANY_COLUMNS, join_columns
 from handrail.data.columns.values import are_numbers, as_date_texts, as_labels, as_numbers, has_leading_zeros
 from handrail.data.columns.words import find_folds, infer_words, is_yes_no
+from handrail.data.columns.writing import yes_no_words
 from handrail.errors import DataError, did_you_mean
 
 __all__ = [
@@ -217,6 +218,7 @@ def _column_as_given(series: pl.Series, kind: str, conventions: Conventions) -> 
         markers=markers,
         numbers=numbers,
         folds=find_folds(values, conventions.fold) if kind == "category" and is_text else (),
+        words=yes_no_words(values) if kind == "boolean" else (),
         why="as given",
     )
     if style is not None:
@@ -292,7 +294,7 @@ def infer_column(series: pl.Series, conventions: Conventions = AS_FOUND) -> Colu
     if distinct == 1:
         return Column(name=name, kind="constant", why=f"every value is '{_first(as_labels(values))}'")
     if values.dtype == pl.Boolean:
-        return Column(name=name, kind="boolean", why="true or false")
+        return Column(name=name, kind="boolean", words=yes_no_words(values), why="true or false")
     if values.dtype.is_temporal():
         return Column(name=name, kind="datetime", why="dates")
     if values.dtype.is_numeric():
@@ -327,7 +329,7 @@ def _infer_text(name: str, values: pl.Series, distinct: int, conventions: Conven
         if len(known) == len(values):
             return Column(name=name, kind="constant", why=f"every value is '{_first(as_labels(values))}'")
     if is_yes_no(values, distinct):
-        return Column(name=name, kind="boolean", why="yes or no")
+        return Column(name=name, kind="boolean", words=yes_no_words(values), why="yes or no")
     style = find_dates(values, conventions.order)
     if style is not None and (style.formats != (CLOCK,) or distinct > _FEW_TIMES):
         return _with_style(Column(name=name, kind="datetime", why=_why_dates(style)), style)

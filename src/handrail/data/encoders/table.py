@@ -256,7 +256,8 @@ class TableEncoder(nn.Module):
     def decode(
         self, points: Float[Tensor, "rows width"], *, whole: bool = False
     ) -> tuple[pl.DataFrame, list[np.ndarray]]:
-        """Encoded rows as values: numbers in their units, dates, and the likeliest level of a category.
+        """Encoded rows as values: numbers in their units, yes and no in the words of most training rows,
+        dates, and the likeliest level of a category.
 
         Flags of missing values are passed over.
 
@@ -279,7 +280,7 @@ class TableEncoder(nn.Module):
                 values[:, place] = torch.where(encoded[:, place] == same, number, values[:, place])
         columns = zip(self.schema.of_kind("numeric", "boolean"), values.unbind(dim=1), strict=True)
         return {
-            column.name: ((known > 0.5).long() if column.kind == "boolean" else known).numpy()
+            column.name: _decode_booleans(known, column.words) if column.kind == "boolean" else known.numpy()
             for column, known in columns
         }
 
@@ -343,6 +344,12 @@ class TableEncoder(nn.Module):
         """An encoder without its tensors, to load them into."""
         schema, encoding = Schema.model_validate(facts["schema"]), Encoding.model_validate(facts["encoding"])
         return cls(schema, encoding, **{name: facts[name] for name in _LEARNED if name in facts})
+
+
+def _decode_booleans(values: Float[Tensor, " rows"], words: Sequence[bool | str]) -> Any:
+    """In the words of the training rows, or as 0 and 1."""
+    answers = (values > 0.5).long()
+    return [words[answer] for answer in answers.tolist()] if words else answers.numpy()
 
 
 def _count_levels(series: pl.Series) -> pl.DataFrame:

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from handrail.layers.energy_score import distances, energy_score
 
 Cloud = Float[np.ndarray, "points width"]
-_AT_ONCE = 1024  # rows whose distances are held at once
+_AT_ONCE = 1024  # rows whose distances are held at once, at most
+_DISTANCES = 1 << 22  # that are held at once: 32 MB in double precision
 _PERMUTATIONS = 999
 _SEED = 31
 
@@ -118,5 +119,5 @@ def nearest(points: Cloud, cloud: Cloud) -> tuple[Int[np.ndarray, " points"], Fl
 
 def _distances(first: Cloud, second: Cloud) -> Iterator[Float[np.ndarray, "some second"]]:
     rows, cloud = torch.from_numpy(first), torch.from_numpy(second)
-    for some in rows.split(_AT_ONCE):
+    for some in rows.split(max(1, min(_AT_ONCE, _DISTANCES // max(1, len(cloud))))):
         yield distances(some, cloud).numpy()

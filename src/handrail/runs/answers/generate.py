@@ -5,17 +5,41 @@ from typing import Any
 import polars as pl
 import torch
 
+from handrail.components.arguments import Count, NonNegative
 from handrail.data.encoders.codes import UNKNOWN
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.runs.answers.predict import Answers, made_pictures
-from handrail.tasks.next_token import sample
-from handrail.tools.interface import argument_name
+from handrail.tasks.next_token import LENGTH, TEMPERATURE, sample
+from handrail.tasks.uses import Given, Seed, refuse_given
+from handrail.tools.interface import argument, argument_name
 from handrail.tools.words import list_some
 
 
+def generate_texts(
+    pipeline: Pipeline,
+    *,
+    rows: Count = 1,
+    start: str = "\n",
+    length: Count = LENGTH,
+    temperature: NonNegative = TEMPERATURE,
+    seed: Seed = 0,
+    given: dict[str, Given] | None = None,
+) -> Answers:
+    """Texts of a language model, a row each; text number i is drawn with seed + i. See `generate_text`."""
+    refuse_given(given)
+    how: Any = {"length": length, "temperature": temperature}
+    texts = [generate_text(pipeline, start, seed=seed + place, **how) for place in range(rows)]
+    return Answers(pl.DataFrame({"text": texts}), [])
+
+
 def generate_text(
-    pipeline: Pipeline, start: str, *, length: int, temperature: float = 0.8, seed: int = 0
+    pipeline: Pipeline,
+    start: str,
+    *,
+    length: int = LENGTH,
+    temperature: float = TEMPERATURE,
+    seed: int = 0,
 ) -> str:
     """Let a language model continue the text `start`.
 
@@ -51,7 +75,13 @@ def generate_text(
 
 
 def generate_pictures(
-    pipeline: Pipeline, caption: str, *, rows: int, temperature: float = 1.0, seed: int = 0
+    pipeline: Pipeline,
+    *,
+    caption: str | None = None,
+    rows: Count = 16,
+    temperature: NonNegative = 1.0,
+    seed: Seed = 0,
+    given: dict[str, Given] | None = None,
 ) -> Answers:
     """Pictures of what a caption says, as the network draws them, beside their tokens.
 
@@ -60,8 +90,13 @@ def generate_pictures(
         temperature: sampling temperature; 0 takes the likeliest token, so that all pictures are alike.
         seed: random seed.
 
-    Raises: `DataError` for words that did not occur in training, with known ones that are alike.
+    Raises: `DataError` without a caption, and for words that did not occur in training, with known ones that
+        are alike.
     """
+    refuse_given(given)
+    if caption is None:
+        needed = argument("caption", "WHAT IT SHOWS")
+        raise DataError(f"a picture is made from a text; say what it is to show ({needed}).")
     encoder, task = pipeline.encoder, pipeline.decoder
     column: Any = encoder.column  # pyright: ignore[reportAttributeAccessIssue]
     _refuse_unknown_words(column.tokenizer, caption, length=column.length)

@@ -223,9 +223,14 @@ def check_warnings(unseen: list[str], unreadable: list[str], *, strict: bool, sk
     return unseen + unreadable
 
 
+def bad_rows(troubles: Sequence[Trouble]) -> list[int]:
+    """The rows with values that cannot be read."""
+    return sorted({row for trouble in troubles for row in trouble.rows})
+
+
 def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFrame:
     """Empty the answers of rows with values that cannot be read."""
-    bad = sorted({row for trouble in troubles for row in trouble.rows})
+    bad = bad_rows(troubles)
     if not bad:
         return frame
     empty = np.isin(np.arange(len(frame)), bad)

@@ -1,6 +1,7 @@
 """What a run can do besides answering: its uses, on new rows or without any, and their results as tables."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,21 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from handrail.components import Component, build
+from handrail.components import Component, resolve_arguments
+from handrail.data.columns.reading import read_column
+from handrail.data.columns.values import empty_where
+from handrail.data.columns.writing import write_like
 from handrail.data.encoders.table import TableEncoder
 from handrail.data.table import Table
 from handrail.errors import DataError, did_you_mean
 from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
-from handrail.runs.answers.predict import Answers, ReadRows, read_rows, with_files, without_bad
+from handrail.runs.answers.generate import generate_pictures, generate_texts
+from handrail.runs.answers.predict import Answers, ReadRows, bad_rows, read_rows, with_files, without_bad
 from handrail.tasks.alone.points import points_of
-from handrail.tasks.uses import Used, WithGaps, uses_of
+from handrail.tasks.uses import Together, Used, WithGaps, uses_of
 from handrail.tools.interface import argument
-from handrail.tools.words import list_some
+from handrail.tools.words import list_some, plural
 
 
 def available_uses(pipeline: Pipeline) -> dict[str, Component]:
@@ -31,10 +36,28 @@ def find_use(pipeline: Pipeline, name: str) -> Component:
     known = available_uses(pipeline)
     if name not in known:
         can = f"it can {list_some(known, most=10, last=' and ')}" if known else "there is none beside predict"
-        raise DataError(
-            f"'{name}' is no use of a network for {pipeline.task.name}; {can}.{did_you_mean(name, known)}"
-        )
+        near = did_you_mean(name, known, listed=False)
+        raise DataError(f"'{name}' is no use of a network for {pipeline.task.name}; {can}.{near}")
     return known[name]
+
+
+_MAKERS = {"next-token": generate_texts, "text-to-image": generate_pictures}  # what draws token by token
+
+
+def resolve_generation(pipeline: Pipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What `generate` is asked for, with every default written out.
+
+    Raises: `DataError` for a network that makes no rows; `RecipeError` for arguments that it does not have.
+    """
+    maker = _MAKERS.get(pipeline.task.name)
+    entry = Component("use", "generate", maker) if maker else find_use(pipeline, "generate")
+    return resolve_arguments(entry, arguments, "generate")
+
+
+def generate_rows(pipeline: Pipeline, arguments: Mapping[str, Any]) -> Answers:
+    """New rows, texts or pictures of a caption, by the task; errors as `resolve_generation`."""
+    resolved, maker = resolve_generation(pipeline, arguments), _MAKERS.get(pipeline.task.name)
+    return maker(pipeline, **resolved) if maker else use_pipeline(pipeline, "generate", None, resolved)
 
 
 def takes_rows(entry: Component) -> bool:
@@ -62,7 +85,7 @@ def use_pipeline(
         `Run.predict`; `RecipeError` for arguments that it does not have.
     """
     entry, network = find_use(pipeline, name), first_of(pipeline.network)
-    function = build("use", {name: dict(arguments)})
+    function = partial(entry.target, **resolve_arguments(entry, arguments, name))
     if table is None and takes_rows(entry):
         raise DataError(f"{name} needs rows; name a table ({argument('source', 'TABLE')}).")
     if table is not None and not takes_rows(entry):
@@ -73,13 +96,26 @@ def use_pipeline(
         return Answers(frame, used.remarks, maps)
     read = read_rows(pipeline, table, skip_bad=skip_bad)
     points = points_of(network, read.encoded).to(pipeline.device)
-    if entry.target.__annotations__["points"] is WithGaps:
+    kind, told = entry.target.__annotations__["points"], []
+    if kind is WithGaps:
         points[_gaps(pipeline, name, read)] = torch.nan
         return _filled(read, function(pipeline.decoder, network, points))
+    if kind is Together:
+        points, told = _readable(points, read, name)
     used = function(pipeline.decoder, network, points)
     frame, maps = _decoded(pipeline, used)
-    frame = with_files(without_bad(frame, read.troubles), table)
-    return Answers(frame, [*read.warnings, *used.remarks], maps)
+    if kind is not Together:
+        frame = with_files(without_bad(frame, read.troubles), table)
+    return Answers(frame, [*read.warnings, *told, *used.remarks], maps)
+
+
+def _readable(points: Tensor, read: ReadRows, name: str) -> tuple[Tensor, list[str]]:
+    """The rows that can be read, and what is said where others are left out."""
+    bad = bad_rows(read.troubles)
+    if not bad:
+        return points, []
+    rest = [row for row in range(len(points)) if row not in set(bad)]
+    return points[rest], [f"{name}: {plural(len(bad), 'row')} with such values left out."]
 
 
 def _gaps(pipeline: Pipeline, name: str, read: ReadRows) -> Tensor:
@@ -90,25 +126,29 @@ def _gaps(pipeline: Pipeline, name: str, read: ReadRows) -> Tensor:
 
 
 def _filled(read: ReadRows, used: Used) -> Answers:
-    """The table as it was given, with values in its gaps."""
+    """The table as it was given, with values in its gaps, written as the column writes those it has.
+
+    Rows with values that cannot be read stay as they are.
+    """
     assert used.points is not None
     encoder: Any = read.pipeline.encoder
-    given, _ = encoder.decode(used.points.cpu(), whole=True)
+    decoded, _ = encoder.decode(used.points.cpu(), whole=True)
     frame, count = read.table.frame, 0
-    for name in given.columns:
-        typed, found = read.features[name], given[name]
-        gaps = typed.is_null()
+    readable = pl.Series(~np.isin(np.arange(len(frame)), bad_rows(read.troubles)))
+    for column in encoder.schema.used:
+        missing = read.features[column.name].is_null()
+        gaps = missing & readable
         if not gaps.any():
             continue
         count += int(gaps.sum())
-        numbers = typed.dtype.is_numeric() and found.dtype.is_numeric()
-        known = typed if numbers else frame[name].cast(pl.String)
-        found = found if numbers else found.cast(pl.String)
-        frame = frame.with_columns(
-            pl.select(pl.when(gaps).then(found).otherwise(known)).to_series().alias(name)
-        )
+        plain = column.model_copy(update={"missing": (), "markers": ()})  # no value that is found is missing
+        values, _ = read_column(decoded[column.name], plain)
+        given = frame[column.name]
+        written = write_like(values, column, empty_where(given, missing.to_numpy()))
+        filled = pl.when(gaps).then(written).otherwise(given)
+        frame = frame.with_columns(pl.select(filled).to_series().alias(column.name))
     told = f"{count:,} missing values were filled in." if count else "no value is missing."
-    return Answers(without_bad(frame, read.troubles), [*read.warnings, told])
+    return Answers(frame, [*read.warnings, told])
 
 
 def _decoded(pipeline: Pipeline, used: Used) -> tuple[pl.DataFrame, list[np.ndarray]]:

@@ -4,20 +4,17 @@ What a use does not need is imported where it is used: `handrail predict` starts
 """
 
 import functools
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
-
-import polars as pl
 
 from handrail.data.table import Table
 from handrail.errors import DataError
 from handrail.pipeline import Pipeline
 from handrail.recipe.reading import ReadOptions
 from handrail.runs.answers.predict import Answers
-from handrail.tools.interface import argument
+from handrail.tasks.next_token import LENGTH, TEMPERATURE
 
 BLOCK = 65_536  # rows that are made at once
-_LENGTH, _TEMPERATURE = 400, 0.8  # of texts
 
 
 class Using:
@@ -59,6 +56,18 @@ class Using:
 
         Raises: `DataError`, `RecipeError` for a use or an argument that there is not, and as `predict`.
         """
+        return self.use_with(name, source, arguments, read_options=read_options, skip_bad=skip_bad)
+
+    def use_with(
+        self,
+        name: str,
+        source: Any,
+        arguments: Mapping[str, Any],
+        *,
+        read_options: ReadOptions | None = None,
+        skip_bad: bool = False,
+    ) -> Answers:
+        """As `use`, with the arguments of the use as a mapping, so that they may have any name."""
         from handrail.runs.answers.uses import use_pipeline
 
         table = None if source is None else self.read(source, options=read_options)
@@ -103,16 +112,15 @@ class Using:
         Raises: `DataError` for a network that makes no rows, or a caption with words never seen in training;
             errors as `use`.
         """
-        task = self.pipeline.task.name
-        if task not in ("next-token", "text-to-image"):
-            return self.use("generate", rows=rows, seed=seed, given=given, **arguments)
-        from handrail.tasks.uses import refuse_given
+        from handrail.runs.answers.uses import generate_rows
 
-        refuse_given(given)
-        if task == "text-to-image":
-            return self.draw_pictures(rows=rows, seed=seed, **arguments)
-        texts = [self.sample(seed=seed + place, **arguments) for place in range(rows)]
-        return Answers(pl.DataFrame({"text": texts}), [])
+        return generate_rows(self.pipeline, {"rows": rows, "seed": seed, "given": given, **arguments})
+
+    def resolve_generation(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What `generate` is asked for, with every default written out. Errors as `generate`."""
+        from handrail.runs.answers.uses import resolve_generation
+
+        return resolve_generation(self.pipeline, arguments)
 
     def generate_blocks(
         self, rows: int, *, seed: int = 0, given: dict[str, Any] | None = None, **arguments: Any
@@ -147,14 +155,11 @@ class Using:
         if self.pipeline.task.name != "text-to-image":
             made = self.pipeline.task.name
             raise DataError(f"the network answers {made}, and makes no pictures from texts.")
-        if caption is None:
-            needed = argument("caption", "WHAT IT SHOWS")
-            raise DataError(f"a picture is made from a text; say what it is to show ({needed}).")
         how: Any = {"rows": rows, "temperature": temperature, "seed": seed}
-        return generate_pictures(self.pipeline, caption, **how)
+        return generate_pictures(self.pipeline, caption=caption, **how)
 
     def sample(
-        self, start: str = "\n", *, length: int = _LENGTH, temperature: float = _TEMPERATURE, seed: int = 0
+        self, start: str = "\n", *, length: int = LENGTH, temperature: float = TEMPERATURE, seed: int = 0
     ) -> str:
         """Let a language model continue `start`; see `handrail.runs.answers.generate.generate_text`.
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -24,7 +23,7 @@ from handrail.evaluation.points.disentanglement import mutual_information_gap
 from handrail.network import model_in
 from handrail.shapes import InputShape
 from handrail.tasks.alone.points import label_codes, points_before
-from handrail.tasks.scoring import device_of
+from handrail.tasks.scoring import by_method
 from handrail.tasks.task import Task
 from handrail.tasks.uses import uses_of
 from handrail.tools.words import plural
@@ -32,31 +31,21 @@ from handrail.tools.words import plural
 Points = Float[Tensor, "rows width"]
 Encode = Callable[[Points], Float[Tensor, "rows code"]]
 ROWS_THEMSELVES = "rows as encoded"  # what probes of codes are compared with
-_ROWS_AT_ONCE = 8192
 
 
-@torch.inference_mode()
 def codes_of(network: nn.Module, points: Points) -> Float[Tensor, "rows code"]:
     """What the model within a network keeps of rows as it is given them, on the CPU."""
-    device = device_of(network)
-    model: Any = model_in(network).eval()
-    return torch.cat([model.encode(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
+    return by_method(network, "encode", points)
 
 
-@torch.inference_mode()
 def reconstructions_of(network: nn.Module, points: Points) -> Points:
     """What the model within a network makes of rows, encoded and decoded again, on the CPU."""
-    device = device_of(network)
-    model: Any = model_in(network).eval()
-    return torch.cat([model.reconstruct(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
+    return by_method(network, "reconstruct", points)
 
 
-@torch.inference_mode()
 def scores_of_points(network: nn.Module, points: Points) -> Float[Tensor, " rows"]:
     """What the model within a network scores rows, on the CPU; the lower, the stranger."""
-    device = device_of(network)
-    model: Any = model_in(network).eval()
-    return torch.cat([model.score(some.to(device)).cpu() for some in points.split(_ROWS_AT_ONCE)])
+    return by_method(network, "score", points)
 
 
 class CodeTask(Task):
