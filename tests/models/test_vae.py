@@ -161,7 +161,7 @@ def test_zeros_with_a_tail_and_two_modes_are_made_as_they_are(tmp_path):
     assert own > run.summary["baselines"]["independent columns"]["log_likelihood"]["value"] + 0.5
     drawn = run.use("generate", rows=4000, seed=1).frame
     made, where = drawn["gain"].to_numpy(), drawn["place"].to_numpy()
-    told = (drawn["paid"] == 1).to_numpy()
+    told = (drawn["paid"] == "yes").to_numpy()
     assert (made == 0).mean() == pytest.approx(0.6, abs=0.07)
     assert ((made != 0) == told).mean() > 0.8  # 0.52 by chance
     assert ((where > 0) == told).mean() > 0.8
