@@ -94,7 +94,7 @@ def confidence(made: Pictures, judge: Any) -> tuple[float, float]:
 
 def save_picture(made: Mapping[str, Pictures], path: Path, *, across: int = 20) -> None:
     """Two lines of digits of each generator, not chosen."""
-    lines = [np.hstack(some[place : place + across]) for some in made.values() for place in (0, across)]
+    lines = [np.hstack(list(some[place : place + across])) for some in made.values() for place in (0, across)]
     Image.fromarray(255 - np.vstack(lines)).save(path)
 
 
