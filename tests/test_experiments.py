@@ -331,12 +331,12 @@ def test_strange_rows_are_found_and_gaps_filled(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
     import strange_rows
 
-    monkeypatch.setattr(strange_rows, "EPOCHS", 15)
-    settings = ["--seeds", "2", "--tables", "breast cancer", "--out", str(tmp_path)]
+    settings = ["--seeds", "1", "--tables", "breast cancer", "--out", str(tmp_path)]
     anomalies, gaps = strange_rows.main(settings)
-    assert all(len(values) == 2 for found in (anomalies, gaps) for values in found.values())
-    precision = {name: np.mean([each[0] for each in values]) for name, values in anomalies.items()}
-    assert precision["breast cancer, mixed-up", "vae"] > 0.1  # .01 by chance
+    assert all(len(values) == 1 for found in (anomalies, gaps) for values in found.values())
+    ours, theirs = (anomalies["breast cancer, mixed-up", name][0] for name in ("vae", "isolation forest"))
+    assert ours[0] > max(0.1, 2 * theirs[0])  # average precision, .01 by chance
+    assert ours[1] > theirs[1]
     assert np.mean(gaps["breast cancer", "vae"]) < 0.8 * np.mean(gaps["breast cancer", "mean"])
     assert "| breast cancer, far | isolation forest |" in (tmp_path / "strange_rows.md").read_text()
 
