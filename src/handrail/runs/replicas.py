@@ -15,6 +15,7 @@ from handrail.pipeline.ensemble import Ensemble, replicas_of
 from handrail.recipe import Recipe
 from handrail.runs.folder import Folder
 from handrail.tasks import Task
+from handrail.tasks.uses import uses_of
 from handrail.training.callbacks import Callback, Records, make_progress
 from handrail.training.course import Course
 from handrail.training.job import Job, TrainingData
@@ -86,8 +87,9 @@ def train_pipeline(
             callbacks=callbacks,
             stop_request=stop_request,
         )
-    course = Course(folder.course, pipeline.decoder.sketch)
-    listeners = (Records(folder.metrics), course, *make_progress(context.progress), *callbacks)
+    makes = "generate" in uses_of(pipeline.decoder, pipeline.network)
+    course = [Course(folder.course, pipeline.decoder.sketch)] if makes else []
+    listeners = (Records(folder.metrics), *course, *make_progress(context.progress), *callbacks)
     progress = train(
         training_data,
         pipeline.network,

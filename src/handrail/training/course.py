@@ -29,7 +29,7 @@ class Course(Callback):
         self.folder, self.make = folder, make
 
     def on_epoch_end(self, training: Training, epoch: int, figures: Mapping[str, float]) -> None:
-        if epoch & (epoch - 1) and not training.progress.done:
+        if not _is_kept(epoch) and not training.progress.done:
             return
         network = training.model
         was_training = network.training
@@ -40,10 +40,15 @@ class Course(Callback):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         for before in read_epochs(self.folder):
-            if before & (before - 1) and before < epoch:  # the last of a training that goes on now
+            if not _is_kept(before) and before < epoch:  # the last of a training that goes on now
                 (self.folder / f"epoch-{before}.npy").unlink(missing_ok=True)
         with write_atomically(self.folder / f"epoch-{epoch}.npy") as path, path.open("wb") as file:
             np.save(file, rows.float().cpu().numpy())
+
+
+def _is_kept(epoch: int) -> bool:
+    """Whether it is 1, 2, 4, 8, …"""
+    return epoch & (epoch - 1) == 0
 
 
 def read_course(folder: Path) -> dict[int, Float[np.ndarray, "rows width"]]:
