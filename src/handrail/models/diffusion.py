@@ -233,6 +233,7 @@ class Diffusion(nn.Module):
         made = self.way(rows, steps=steps, means=means, generator=generator)
         return deque(made, maxlen=1).pop()
 
+    @torch.no_grad()
     def way(self, rows: int, *, steps: int, means: bool, generator: torch.Generator) -> Iterator[Rows]:
         """The noise that new rows are made of, and what it is after each step."""
         x = torch.randn(rows, self.width, generator=generator).to(self.errors)
@@ -242,8 +243,7 @@ class Diffusion(nn.Module):
         yield x
         for now, after in pairwise(times):
             t = torch.full((rows,), now, device=x.device)
-            with torch.no_grad():
-                noise = torch.cat([self.predict(some, t[: len(some)]) for some in x.split(_AT_ONCE)])
+            noise = torch.cat([self.predict(some, t[: len(some)]) for some in x.split(_AT_ONCE)])
             row = self.noising.remove(x, noise, t)
             if drawn:
                 fresh = torch.randn(rows, self.width, generator=generator).to(x)
@@ -257,4 +257,4 @@ class Diffusion(nn.Module):
         generator = torch.Generator().manual_seed(0)
         rows = _WAY if isinstance(self.shape, ImageShape) else 500
         passed = self.way(rows, steps=self.noising.steps, means=True, generator=generator)
-        return way_pictures([each.detach().cpu() for each in passed], self.shape)
+        return way_pictures([each.cpu() for each in passed], self.shape)
