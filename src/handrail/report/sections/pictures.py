@@ -97,7 +97,7 @@ def _augmentation(section: Section, augmentation: str) -> FigureView:
 
 
 def inside_pictures(sections: Sections) -> Pictures:
-    """Filters, attention, and a text by the language model."""
+    """What was made in the course of training, filters, attention, and a text by the language model."""
     figures = _named(sections, "course", "model", marked=False)
     figures += _named(sections, "inside", "model", marked=False)
     if section := sections.get("filters"):
