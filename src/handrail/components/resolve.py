@@ -4,7 +4,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from typing import Any
 
@@ -34,11 +34,8 @@ def resolve(kind: str, spec: Any, where: str) -> Any:
 
     Raises: `RecipeError` with every mistake found, nested components included.
     """
-    problems: list[str] = []
-    resolved = _resolve(kind, spec, where, problems)
-    if problems:
-        raise RecipeError(problems)
-    return resolved
+    with _all_told() as problems:
+        return _resolve(kind, spec, where, problems)
 
 
 def _resolve(kind: str, spec: Any, where: str, problems: list[str]) -> Any:
@@ -62,11 +59,17 @@ def resolve_arguments(entry: Component, given: Mapping[str, Any], where: str) ->
 
     Raises: `RecipeError` with every mistake found, nested components included.
     """
+    with _all_told() as problems:
+        return _resolve_arguments(entry, given, where, problems)
+
+
+@contextmanager
+def _all_told() -> Iterator[list[str]]:
+    """A list for the mistakes that are found within. Raises: `RecipeError` with all of them at the end."""
     problems: list[str] = []
-    resolved = _resolve_arguments(entry, given, where, problems)
+    yield problems
     if problems:
         raise RecipeError(problems)
-    return resolved
 
 
 def _resolve_arguments(
