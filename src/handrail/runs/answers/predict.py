@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from handrail.data.columns.names import without
@@ -223,17 +224,16 @@ def check_warnings(unseen: list[str], unreadable: list[str], *, strict: bool, sk
     return unseen + unreadable
 
 
-def bad_rows(troubles: Sequence[Trouble]) -> list[int]:
-    """The rows with values that cannot be read."""
-    return sorted({row for trouble in troubles for row in trouble.rows})
+def bad_rows(troubles: Sequence[Trouble], rows: int) -> Bool[np.ndarray, " rows"]:
+    """Which of so many rows have values that cannot be read."""
+    return np.isin(np.arange(rows), [row for trouble in troubles for row in trouble.rows])
 
 
 def without_bad(frame: pl.DataFrame, troubles: Sequence[Trouble]) -> pl.DataFrame:
     """Empty the answers of rows with values that cannot be read."""
-    bad = bad_rows(troubles)
-    if not bad:
+    if not troubles:
         return frame
-    empty = np.isin(np.arange(len(frame)), bad)
+    empty = bad_rows(troubles, len(frame))
     return frame.with_columns([empty_where(column, empty) for column in frame])
 
 

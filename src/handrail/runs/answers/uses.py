@@ -111,11 +111,11 @@ def use_pipeline(
 
 def _readable(points: Tensor, read: ReadRows, name: str) -> tuple[Tensor, list[str]]:
     """The rows that can be read, and what is said where others are left out."""
-    bad = bad_rows(read.troubles)
-    if not bad:
+    bad = bad_rows(read.troubles, len(points))
+    if not bad.any():
         return points, []
-    rest = [row for row in range(len(points)) if row not in set(bad)]
-    return points[rest], [f"{name}: {plural(len(bad), 'row')} with such values left out."]
+    told = f"{name}: {plural(int(bad.sum()), 'row')} with such values left out."
+    return points[torch.from_numpy(~bad).to(points.device)], [told]
 
 
 def _gaps(pipeline: Pipeline, name: str, read: ReadRows) -> Tensor:
@@ -134,7 +134,7 @@ def _filled(read: ReadRows, used: Used) -> Answers:
     encoder: Any = read.pipeline.encoder
     decoded, _ = encoder.decode(used.points.cpu(), whole=True)
     frame, count = read.table.frame, 0
-    readable = pl.Series(~np.isin(np.arange(len(frame)), bad_rows(read.troubles)))
+    readable = pl.Series(~bad_rows(read.troubles, len(frame)))
     for column in encoder.schema.used:
         missing = read.features[column.name].is_null()
         gaps = missing & readable
