@@ -73,16 +73,18 @@ def generate(
 
     ready = load(run, trust=trust)
     task = ready.pipeline.task.name
-    tokens = _asked(task, start=start, length=length, caption=caption, temperature=temperature)
+    tokens = {"start": start, "length": length, "caption": caption, "temperature": temperature}
     options = {"rows": rows, "seed": seed, "given": _parse_given(given), **tokens}
-    how = ready.resolve_generation(_with_settings(options, arguments))
-    asked = how.pop("rows")
+    asked = {name: value for name, value in options.items() if value is not None}
+    _refuse_other_tokens(task, [name for name in tokens if name in asked])
+    how = ready.resolve_generation(_with_settings(asked, arguments))
+    count = how.pop("rows")
     where: Any = {"overwrite": overwrite, "as_json": as_json, "quiet": quiet}
     writes = task == "next-token"
-    if asked > ready.at_once and not writes:
-        _write_blocks(ready.generate_blocks(asked, **how), asked, out, **where)
+    if count > ready.at_once and not writes:
+        _write_blocks(ready.generate_blocks(count, **how), count, out, **where)
         return
-    answers = ready.generate(asked, **how)
+    answers = ready.generate(count, **how)
     if writes and out is None and not as_json:
         for text in answers.frame["text"]:
             print_data(text + "\n")
@@ -90,18 +92,15 @@ def generate(
     print_answers(answers, out, **where)
 
 
-def _asked(task: str, **options: Any) -> dict[str, Any]:
-    """The options of drawn tokens that were given. Raises: `HandrailError` for those of another task."""
-    asked = {name: value for name, value in options.items() if value is not None}
-    if idle := [name for name in asked if name not in _TOKENS.get(task, ())]:
+def _refuse_other_tokens(task: str, given: list[str]) -> None:
+    """Raises: `HandrailError` for options of drawn tokens that are those of another task."""
+    if idle := [name for name in given if name not in _TOKENS.get(task, ())]:
         makes = "makes no pictures from texts" if idle[0] == "caption" else "writes no text"
         raise HandrailError(f"--{idle[0]}: the network {makes}; leave it out.")
-    return asked
 
 
-def _with_settings(options: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
+def _with_settings(given: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
     """Options that were given, and settings. Raises: `HandrailError` for what is given as both."""
-    given = {name: value for name, value in options.items() if value is not None}
     more = parse_changes(settings, {})
     if twice := [name for name in given if name in more]:
         name = twice[0]
