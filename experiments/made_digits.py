@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from PIL import Image
 
 import handrail
@@ -57,14 +57,20 @@ of the clock, for the training, with {threads} thread(s).
 """
 
 
-def write_parts(data: Path, folder: Path, rows: int) -> tuple[dict[str, str], dict[str, Pictures]]:
-    """Training and validation pictures as a file each, and the pictures by part."""
+def write_parts(
+    data: Path, folder: Path, rows: int
+) -> tuple[dict[str, str], dict[str, Pictures], Int64[np.ndarray, " rows"]]:
+    """The parts as a file each, the pictures that are compared, and the classes of the training pictures."""
     (known, classes), (test, _) = mnist(data, "train"), mnist(data, "t10k")
     parts = {"source": slice(0, rows), "validation": slice(rows, rows + HELD), "test": slice(-HELD, None)}
     for name, some in parts.items():
         np.savez_compressed(folder / f"{name}.npz", x=known[some], y=classes[some])
     pictures = {"train": known[:rows], "real": test[:COMPARED], "other": test[COMPARED : 2 * COMPARED]}
-    return {f"data.{name}": str(folder / f"{name}.npz") for name in parts}, pictures
+    return (
+        {f"data.{name}": str(folder / f"{name}.npz") for name in parts},
+        pictures,
+        classes[:rows].astype(np.int64),
+    )
 
 
 def flat(pictures: Pictures) -> np.ndarray:
@@ -111,12 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Pictures]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         os.environ["HANDRAIL_HOME"] = str(folder / "home")  # a ledger for this experiment alone
-        parts, pictures = write_parts(asked.data / "mnist", folder, asked.rows)
+        parts, pictures, labels = write_parts(asked.data / "mnist", folder, asked.rows)
         common = {**parts, "data.images.scaling": "unit", "training.threads": asked.threads}
         judging = {"data.target": "class", "training.epochs": min(asked.epochs, 5)}
         judge = handrail.fit(changes={**common, **judging}, out=folder / "judge")
         learning = {"data.label": "class", "training.epochs": asked.epochs, "training.patience": None}
-        labels = np.load(parts["data.source"])["y"].astype(np.int64)
         features = features_for(flat(pictures["train"]), labels, ImageShape(1, SIDE, SIDE))
         lines = [
             f"| {name} | {judged(pictures[part][:COMPARED], pictures, features, judge)} | |"
