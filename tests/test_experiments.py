@@ -349,12 +349,10 @@ def test_modes_and_copies_are_counted(tmp_path, monkeypatch):
     assert gan.modes_covered(places) == gan.MODES
     assert gan.modes_covered(places[[0, 0, 3]] + 0.01) == 2
     assert gan.modes_covered(np.zeros((5, 2))) == 0
-    assert gan.told_p_value("(p = 0.003, by permutation)") == "0.003"
-    assert gan.told_p_value("nothing") == "–"
-    rows = pl.DataFrame(np.random.default_rng(0).normal(size=(90, 3)), schema=["a", "b", "c"])
+    rows = pl.DataFrame(np.random.default_rng(0).normal(size=(120, 3)), schema=["a", "b", "c"])
     changes = {"model": {"gan": {"hidden": [4]}}, "training.epochs": 1}
     line = gan.copy_line("small", rows[:60], rows[60:], changes, tmp_path / "run")
-    name, count, copies, p_value, verdict = line.strip("| ").split(" | ")
-    assert (name, count, verdict) == ("small", "60", "not flagged")
+    name, count, copies, p_value, near, verdict = line.strip("| ").split(" | ")
+    assert (name, count, near, verdict) == ("small", "60", "–", "No sign")
     assert -2 < float(copies) < 1
     assert 0.01 < float(p_value) <= 1

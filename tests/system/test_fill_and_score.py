@@ -138,11 +138,19 @@ def test_rows_that_cannot_be_read_stay_as_they_are(written: tuple[handrail.Run, 
     assert filled.row(2)[1:] == ("1.25", "7", "03/14/2021", kind)
 
 
-def test_rows_that_are_made_have_the_words_of_the_training_rows(written: tuple[handrail.Run, str]) -> None:
+def test_rows_that_are_made_are_written_as_the_training_rows(written: tuple[handrail.Run, str]) -> None:
+    """In their words and their format of dates, and as whole numbers where those have no others."""
     run = handrail.load(written[0].path)
-    assert set(run.generate(50).frame["paid"]) == {"yes", "no"}
+    made = run.generate(50).frame
+    assert set(made["paid"]) == {"yes", "no"}
+    assert made["day"].str.contains(r"^\d\d/\d\d/\d{4}$").all()
+    assert made.schema["count"] == pl.Int64
+    assert made.schema["price"] == pl.Float64
     rows = run.read(run.path.parent / "rows.csv").frame.head(20)
-    assert set(run.reconstruct(rows).frame["paid"]) <= {"yes", "no"}
+    back = run.reconstruct(rows).frame
+    assert set(back["paid"]) <= {"yes", "no"}
+    assert back["day"].str.contains(r"^\d\d/\d\d/\d{4}$").all()
+    assert back.schema["count"] == pl.Float64  # what is expected is seldom a whole number
 
 
 def test_what_is_filled_is_nearer_than_the_mean_and_words_are_right(run: handrail.Run):

@@ -10,7 +10,9 @@ import pytest
 from handrail import fit, load
 from handrail.data.sources.toys.laws import ring_places
 from handrail.errors import DataError, RecipeError
+from handrail.evaluation.points.sample_quality import copying
 from handrail.run import Run
+from handrail.tasks.alone.generation import told
 
 NAMES = ["energy_score", "sample_precision", "sample_recall", "frechet_distance", "copying"]
 SMALL = {"model": {"gan": {"latent": 2, "hidden": [16]}}, "training.epochs": 4, "evaluation.resamples": 100}
@@ -65,8 +67,20 @@ def test_rows_are_generated_as_the_data_were_written(run: Run) -> None:
 def test_the_seal_is_opened_once_and_the_copies_are_told(run: Run) -> None:
     opened = run.test()
     assert list(opened["metrics"]) == NAMES
-    assert "copied: " in opened["remark"] or "copies training rows" in opened["remark"]
+    assert "copied: " in opened["remark"] or "few are copies: " in opened["remark"]  # after four epochs
     assert "by permutation" in opened["remark"]
+
+
+@pytest.mark.parametrize(
+    ("copied", "words"),
+    [(0, "No sign that"), (100, "few are copies"), (900, "copies training rows")],
+)
+def test_the_verdict_on_copies_has_degrees(copied: int, words: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(1700, 5))
+    train, held_out, fresh = np.split(rows, [200, 700])
+    noise = np.random.default_rng(1).normal(scale=0.01, size=(copied, 5))
+    draws = np.concatenate([train[np.arange(copied) % 200] + noise, fresh[copied:]])
+    assert words in told(copying(draws, train, held_out))
 
 
 @pytest.mark.pictures

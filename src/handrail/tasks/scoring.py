@@ -56,8 +56,25 @@ def scores_of(network: nn.Module, rows: Rows, *, at_once: int | None = None) -> 
 @torch.inference_mode()
 def by_method(network: nn.Module, name: str, points: Float[Tensor, "rows width"]) -> Tensor:
     """What a method of the model within a network gives for each row, on the CPU, some rows at a time."""
-    device, method = device_of(network), getattr(model_in(network).eval(), name)
-    return torch.cat([method(some.to(device)).cpu() for some in points.split(_POINTS)])
+    return in_parts(network, getattr(model_in(network).eval(), name), points)
+
+
+@torch.inference_mode()
+def in_parts(
+    network: nn.Module,
+    answer: Callable[[Tensor], Tensor],
+    points: Float[Tensor, "rows width"],
+    *,
+    shared: int = 0,
+) -> Tensor:
+    """Answers to points, on the CPU, some rows at a time where the network is.
+
+    Arguments:
+        shared: rows at the end of a part with which the next begins.
+    """
+    device, starts = device_of(network), range(0, max(len(points) - shared, 1), _POINTS)
+    parts = (points[start : start + _POINTS + shared] for start in starts)
+    return torch.cat([answer(part.to(device)).cpu() for part in parts])
 
 
 @torch.inference_mode()

@@ -5,6 +5,7 @@ A task names its uses (`Task.uses`), and a network can do those whose methods it
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from handrail.components.arguments import Count, Fraction
 from handrail.errors import DataError
 from handrail.evaluation.points.conformal import least_p_value, p_values
 from handrail.network import model_in
-from handrail.tasks.scoring import by_method
+from handrail.tasks.scoring import by_method, in_parts
 from handrail.tools.interface import argument, argument_name
 
 Points = Float[Tensor, "rows width"]
@@ -105,7 +106,8 @@ def fill(task: Any, network: nn.Module, points: WithGaps, *, steps: Count = 200,
     Source: Kingma & Welling 2014; Kim et al. 2018 (a law for each row, begun by the encoder)
     """
     generator = torch.Generator().manual_seed(seed)
-    return Used(points=_model(network).fill(points, steps=steps, generator=generator))
+    answer = partial(_model(network).fill, steps=steps, generator=generator)
+    return Used(points=in_parts(network, answer, points))
 
 
 @component("use")
@@ -173,7 +175,8 @@ def interpolate(task: Any, network: nn.Module, points: Together, *, between: Cou
     """
     if len(points) < 2:
         raise DataError(f"interpolate: found {len(points)} rows, expected two or more to go between.")
-    return Used(points=_model(network).interpolate(points, between=between))
+    answer = partial(_model(network).interpolate, between=between)
+    return Used(points=in_parts(network, answer, points, shared=1))
 
 
 @component("use")
@@ -185,7 +188,7 @@ def recall(task: Any, network: nn.Module, points: Points, *, steps: Count = 100)
 
     Source: Hopfield 1982
     """
-    return Used(points=_model(network).recall(points, steps=steps))
+    return Used(points=in_parts(network, partial(_model(network).recall, steps=steps), points))
 
 
 @component("use")
@@ -207,9 +210,13 @@ def translate(task: Any, network: nn.Module, points: Points, *, to: Given | None
             f"'{first}' or '{second}'."
         )
     goal = task.classes.code({column: to}, where=argument_name("to"))
-    codes = torch.full((len(points),), 3 - goal, dtype=torch.int64)
-    written = task.classes.written(torch.full_like(codes, goal))
-    return Used({column: written}, _model(network).translate(points, codes))
+    translate_rows = _model(network).translate
+
+    def answer(rows: Points) -> Points:
+        return translate_rows(rows, torch.full((len(rows),), 3 - goal, device=rows.device))
+
+    written = task.classes.written(torch.full((len(points),), goal))
+    return Used({column: written}, in_parts(network, answer, points))
 
 
 def uses_of(task: Any, network: nn.Module) -> dict[str, Component]:

@@ -69,8 +69,23 @@ def _write_dates(values: pl.Series, column: Column, present: pl.Series) -> pl.Se
     date_format = _format_of(column, present)
     if date_format is None and len(present) and are_numbers(as_labels(present)):
         return _write_numbers(values, column, present)  # seconds
+    return as_labels(dates) if date_format is None else _format_dates(dates, date_format)
+
+
+def write_dates(dates: pl.Series, column: Column) -> pl.Series:
+    """Dates in the first format that a column is read by, times of the day with their seconds; those of ISO
+    8601, and of columns of dates, stay dates.
+    """
+    date_format = column.date_format
+    if date_format is None or date_format in ISO_FORMATS:
+        return dates
+    whole = f"{CLOCK}:%S" if date_format == CLOCK else date_format.replace("%#z", "+00:00")
+    return _format_dates(dates, whole)
+
+
+def _format_dates(dates: pl.Series, date_format: str) -> pl.Series:
     try:
-        return as_labels(dates) if date_format is None else dates.dt.strftime(date_format)
+        return dates.cast(pl.Datetime).dt.strftime(date_format)
     except PolarsError:  # a format that can be read alone
         return as_labels(dates)
 

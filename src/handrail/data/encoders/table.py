@@ -20,10 +20,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from handrail.data.columns.date_forms import CLOCK
 from handrail.data.columns.schema import Schema
 from handrail.data.columns.together import number_blocks
 from handrail.data.columns.values import as_dates
+from handrail.data.columns.writing import write_dates
 from handrail.data.encoders.impute_and_scale import (
     AffineScale,
     CyclicTime,
@@ -39,7 +39,7 @@ from handrail.shapes import TableShape
 
 _ROWS = 16384  # at once
 _FITTED = 1 << 22  # numbers from which scales are learned at once
-_LEARNED = ("levels", "flagged", "rare", "daytime", "repeated")
+_LEARNED = ("levels", "flagged", "rare", "daytime", "repeated", "whole")
 _OFTEN, _FEWEST = 0.05, 20  # share of the rows, and rows, from which on a number counts as repeated
 
 
@@ -64,11 +64,13 @@ class TableEncoder(nn.Module):
         rare: dict[str, list[str]],
         daytime: list[bool],
         repeated: Mapping[str, Sequence[Sequence[float]]] = MappingProxyType({}),
+        whole: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.schema, self.encoding = schema, encoding
         self.levels, self.flagged, self.rare, self.daytime = levels, flagged, rare, daytime
         self.repeated = dict(repeated)  # pairs of a number and the same as it is encoded
+        self.whole = list(whole)  # the numeric columns in which every number of the training rows is one
         self.number_names = [column.name for column in schema.of_kind("numeric", "boolean")]
         self.category_names = [column.name for column in schema.of_kind("category")]
         self.moment_names = [column.name for column in schema.of_kind("datetime")]
@@ -107,6 +109,7 @@ class TableEncoder(nn.Module):
             flagged=gaps if encoding.indicator else [],
             rare={name: rare for name, (_, rare) in vocabulary.items()},
             daytime=[bool((moment % 86400 != 0).any()) for moment in moments],
+            whole=[column.name for column in schema.of_kind("numeric") if _are_whole(frame[column.name])],
         )
         encoder._fit_numbers(frame, encoding)
         encoder._fit_repeated(frame)
@@ -254,24 +257,27 @@ class TableEncoder(nn.Module):
         return torch.stack([none if name is None else missing[name] for name in names], dim=1)
 
     def decode(
-        self, points: Float[Tensor, "rows width"], *, whole: bool = False
+        self, points: Float[Tensor, "rows width"], *, complete: bool = False
     ) -> tuple[pl.DataFrame, list[np.ndarray]]:
         """Encoded rows as values: numbers in their units, yes and no in the words of most training rows,
-        dates, and the likeliest level of a category.
+        dates in the format of the column, and the likeliest level of a category.
 
         Flags of missing values are passed over.
 
         Arguments:
-            whole: whether no category is missing.
+            complete: whether no category is missing.
         """
         numbers = len(self.number_names)
         moments = sum(len(CyclicTime.parts(daytime)) for daytime in self.daytime)
         widths = (numbers, len(self.flagged), moments)
         number, _, moment, level = points.tensor_split(np.cumsum(widths).tolist(), dim=1)
-        columns = (
-            self._decode_numbers(number) | self._decode_dates(moment) | self._decode_words(level, whole=whole)
-        )
+        numbers, dates = self._decode_numbers(number), self._decode_dates(moment)
+        columns = numbers | dates | self._decode_words(level, complete=complete)
         return pl.DataFrame({column.name: columns[column.name] for column in self.schema.used}), []
+
+    def round_whole(self, decoded: pl.DataFrame) -> pl.DataFrame:
+        """Decoded rows with whole numbers in the columns in which the training rows have no others."""
+        return decoded.with_columns(pl.col(self.whole).round().cast(pl.Int64, strict=False))
 
     def _decode_numbers(self, encoded: Float[Tensor, "rows n"]) -> dict[str, Any]:
         values = self.scale.undo(encoded.double())
@@ -291,17 +297,17 @@ class TableEncoder(nn.Module):
             self.schema.of_kind("datetime"), self.daytime, moments, strict=True
         ):
             dates = as_dates(seconds.numpy(), daytime=daytime)
-            columns[column.name] = dates.dt.strftime("%H:%M:%S") if column.date_format == CLOCK else dates
+            columns[column.name] = write_dates(dates, column)
         return columns
 
     def _decode_words(
-        self, encoded: Float[Tensor, "rows width"], *, whole: bool
+        self, encoded: Float[Tensor, "rows width"], *, complete: bool
     ) -> dict[str, list[str | None]]:
         columns, at = {}, 0
         for name in self.category_names:
             levels = [*self.levels[name], *([None] if self.rare[name] else [])]
             scores = encoded[:, at : at + len(levels)].clone()
-            if whole and any(levels):
+            if complete and any(levels):
                 scores[:, [place for place, level in enumerate(levels) if not level]] = -torch.inf
             chosen = scores.argmax(dim=1).tolist()
             columns[name] = [levels[place] or None for place in chosen]  # '' stands for a missing value
@@ -350,6 +356,10 @@ def _decode_booleans(values: Float[Tensor, " rows"], words: Sequence[bool | str]
     """In the words of the training rows, or as 0 and 1."""
     answers = (values > 0.5).long()
     return [words[answer] for answer in answers.tolist()] if words else answers.numpy()
+
+
+def _are_whole(numbers: pl.Series) -> bool:
+    return bool((numbers.drop_nulls() % 1 == 0).all())
 
 
 def _count_levels(series: pl.Series) -> pl.DataFrame:

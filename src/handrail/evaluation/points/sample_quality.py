@@ -13,6 +13,7 @@ Cloud = Float[np.ndarray, "points width"]
 _AT_ONCE = 1024  # rows whose distances are held at once, at most
 _DISTANCES = 1 << 22  # that are held at once: 32 MB in double precision
 _PERMUTATIONS = 999
+NEAR = 0.05  # the share of held-out rows that lie as near to a training row as a copy does
 _SEED = 31
 
 
@@ -79,6 +80,11 @@ class Copying:
     def excess(self) -> float:
         """(share − chance) / (1 − chance): 0 as by chance, 1 where all draws are nearest to training rows."""
         return (self.share - self.chance) / (1 - self.chance)
+
+    @property
+    def near(self) -> float:
+        """The share of the draws that lie nearer to a training row than all but 5 % of held-out rows do."""
+        return float((self.own < np.quantile(self.held_out, NEAR)).mean())
 
 
 def copying(draws: Cloud, train: Cloud, held_out: Cloud) -> Copying:

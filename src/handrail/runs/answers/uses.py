@@ -93,7 +93,9 @@ def use_pipeline(
     if table is None:
         used: Used = function(pipeline.decoder, network, None)
         frame, maps = _decoded(pipeline, used)
-        return Answers(frame, used.remarks, maps)
+        encoder: Any = pipeline.encoder
+        made = encoder.round_whole(frame) if isinstance(encoder, TableEncoder) else frame
+        return Answers(made, used.remarks, maps)
     read = read_rows(pipeline, table, skip_bad=skip_bad)
     points = points_of(network, read.encoded).to(pipeline.device)
     kind, told = entry.target.__annotations__["points"], []
@@ -132,7 +134,7 @@ def _filled(read: ReadRows, used: Used) -> Answers:
     """
     assert used.points is not None
     encoder: Any = read.pipeline.encoder
-    decoded, _ = encoder.decode(used.points.cpu(), whole=True)
+    decoded, _ = encoder.decode(used.points.cpu(), complete=True)
     frame, count = read.table.frame, 0
     readable = pl.Series(~bad_rows(read.troubles, len(frame)))
     for column in encoder.schema.used:

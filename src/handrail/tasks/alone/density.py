@@ -124,7 +124,7 @@ class DensityTask(CodeTask):
     def baselines(
         self, train: Part, part: Part, encoder: RowEncoder, choice: Choice | None = None
     ) -> Baselines:
-        known, points = (points_before(encoder, each).double().numpy() for each in (train, part))
+        known, points = (points_before(encoder, each).double().numpy() for each in (train.sample, part))
         outcomes: dict[str, Outcome] = {}
         left_out: dict[str, str] = {}
         for name, fitted in self._fitted().items():

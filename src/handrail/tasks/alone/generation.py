@@ -17,6 +17,7 @@ from handrail.data.rows import Rows
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.made.generation import GenerationOutcome, Quality
 from handrail.evaluation.points.sample_quality import (
+    NEAR,
     Copying,
     copying,
     frechet_distance,
@@ -38,6 +39,7 @@ Codes = Int64[np.ndarray, " rows"]
 MEMORISED = "training rows"
 _DRAWS, _MOST, _SEED = 1000, 2000, 3
 _CHANCE = 0.01  # p-values below it are told
+_COPIES = 0.25  # share of rows so near to training rows that a network is said to copy
 _BASELINES: dict[str, Callable[[Cloud, int, np.random.Generator], Cloud]] = {
     "independent columns": independent_columns,
     "Gaussian": gaussian,
@@ -202,14 +204,20 @@ def _judged(outcome: GenerationOutcome, quality: Quality, features: Features) ->
 
 
 def told(found: Copying) -> str:
-    """What the test for copies says, in a sentence."""
+    """What the test for copies says, in a sentence or two.
+
+    A network that has seen rows leans towards them before it copies them: copies lie near, besides.
+    """
     beside = (
         f"{found.share:.1%} of the generated rows are nearer to a training row than to any held-out one, "
         f"where {found.chance:.1%} would be by chance (p = {found.p_value:.3f}, by permutation)"
     )
-    if found.p_value < _CHANCE:
-        return f"The network copies training rows: {beside}."
-    return f"No sign that training rows are copied: {beside}."
+    if found.p_value >= _CHANCE:
+        return f"No sign that training rows are copied: {beside}."
+    near = f"{found.near:.1%} are as near to one as {NEAR:.0%} of held-out rows are"
+    if found.near >= _COPIES:
+        return f"The network copies training rows: {near}; {beside}."
+    return f"The network leans towards training rows, but few are copies: {near}; {beside}."
 
 
 def _points(encoder: RowEncoder, part: Part) -> Cloud:
