@@ -12,7 +12,7 @@ ROOT = Path(handrail.__file__).parent
 ORDER = """
 __main__
 cli
-sklearn tuning zoo
+sklearn tuning zoo traces
 fitting checking
 run
 report

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from handrail.fitting import fit, resume
     from handrail.recipe import Recipe
     from handrail.run import Run, load
+    from handrail.traces import Trace, trace
     from handrail.tuning.results import Search
     from handrail.tuning.search import resume_search, tune
 
@@ -45,14 +46,15 @@ _HOMES = {
         "fitting": ["fit", "resume"],
         "recipe": ["Recipe"],
         "run": ["Run", "load"],
+        "traces": ["Trace", "trace"],
         "tuning.results": ["Search"],
         "tuning.search": ["resume_search", "tune"],
     }.items()
     for name in names
 }
 
-__all__ = ["Check", "Recipe", "Run", "Search", "check", "component", "convert"]
-__all__ += ["fit", "load", "resume", "resume_search", "tune"]
+__all__ = ["Check", "Recipe", "Run", "Search", "Trace", "check", "component", "convert"]
+__all__ += ["fit", "load", "resume", "resume_search", "trace", "tune"]
 __all__ += ["DataError", "HandrailError", "RecipeError", "RunError", "SealError", "TrainingError"]
 
 

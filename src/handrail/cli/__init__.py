@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handrail.cli import make, use, zoo
+from handrail.cli import look, make, use, zoo
 from handrail.cli.options import (
     AllowPickle,
     AsJson,
@@ -244,6 +244,7 @@ app.command(name="use")(use.use_network)
 app.command(name="list", cls=use.ListCommand)(use.list_components)
 app.command()(use.export)
 app.command(name="zoo")(zoo.zoo)
+app.command()(look.trace)
 
 
 def main() -> None:

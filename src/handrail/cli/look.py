@@ -1,0 +1,57 @@
+"""The commands that look inside: traces of algorithms."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handrail.cli.options import AsJson, Out, Overwrite, Quiet, Trust, parse_changes, print_json, say
+from handrail.errors import HandrailError
+
+
+def trace(
+    name: Annotated[
+        str,
+        typer.Argument(help="A trace (handrail list trace): perceptron, convolution …", show_default=False),
+    ],
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="A run folder, whose network is followed in place of the usual example."),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option("--rows", help="Rows for that network; by default its validation rows.")
+    ] = None,
+    row: Annotated[int, typer.Option("--row", min=0, help="Which of the rows, from 0.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="A setting of the trace: NAME=VALUE (handrail list NAME)."),
+    ] = None,
+    blank: Annotated[
+        bool, typer.Option("--blank", help="Leave the answers of a worksheet out, for a class.")
+    ] = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Follow an algorithm step by step, in the terminal or as a worksheet (-o NAME.html)."""
+    if blank and out is None:
+        raise HandrailError("--blank: answers are left out of worksheets alone; add -o NAME.html.")
+    changes: dict[str, Any] = parse_changes(settings, {})
+    from handrail.run import load
+    from handrail.traces import trace as follow
+
+    ready = None if run is None else load(run, trust=trust)
+    found = follow(name, run=ready, rows=rows, row=row, **changes)
+    if as_json:
+        print_json(found.to_dict())
+    if out is not None:
+        found.save(out, blank=blank, overwrite=overwrite)
+        say(f"{found.title} written to {out}", quiet or as_json)
+    elif not (as_json or quiet):
+        from rich.console import Console
+
+        from handrail.traces.terminal import renderable
+
+        Console().print(renderable(found))
