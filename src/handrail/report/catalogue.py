@@ -134,6 +134,10 @@ def _how_to_set(kind: str, name: str, entry: Mapping[str, Any]) -> list[str]:
     if kind == "toy":
         first = [f",{key}={_yaml(value)}" for key, value in list(entry["settings"].items())[:1]]
         return ["  To use it, wherever a source is:", f"    handrail fit toy:{name}{''.join(first)}"]
+    if kind in ("trace", "use"):
+        command = f"trace {name}" if kind == "trace" else f"use RUN {name} SOURCE"
+        first = [f" -s {key}={_yaml(value)}" for key, value in list(entry["settings"].items())[:1]]
+        return ["  To use it:", f"    handrail {command}{''.join(first)}"]
     if kind in _LISTS:
         return [f"  To use it, name it in the list {_LISTS[kind]}."]
     if kind not in _PLACES:
