@@ -16,6 +16,7 @@ sklearn tuning zoo traces
 fitting checking
 run
 report
+views
 runs
 pipeline
 training

@@ -282,6 +282,25 @@ class Run(Using, RunRecord):
         with hold(self.path):
             return write_report(self)
 
+    def view(self, name: str, *, source: Any = None, **settings: Any) -> Any:
+        """Look inside the network: weights, activations, probes, neighbours …
+
+        Arguments:
+            name: of a view (`handrail list view`).
+            source: where the data of the run is now, if it has moved.
+            settings: those of the view.
+
+        Returns: a `handrail.report.views.View`: its arrays, table and pictures, which a notebook shows.
+
+        Raises: `RecipeError` for a view or a setting that there is not; `DataError` where the view makes no
+            sense for this network, and when the rows are not what they were.
+        """
+        from handrail.report.views import look
+        from handrail.views import Seen
+
+        seen = Seen(self.pipeline, self.recipe, lambda: self.parts(source=source)[:2])
+        return look(name, seen, settings, run=self.path.name)
+
     def card(self) -> str:
         """The model card, as Markdown."""
         from handrail.report.card import model_card

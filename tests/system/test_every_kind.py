@@ -5,6 +5,7 @@ for new items.
 import json
 import os
 import signal
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import polars as pl
 import pytest
 from kinds import CLASSES, KINDS, Kind, label_of, pixels_of, save
 
-from handrail import SealError, fit, resume
+from handrail import DataError, SealError, fit, resume
+from handrail.components import available
 from handrail.run import Run
 from handrail.training.callbacks import Callback
 from handrail.training.signals import Interrupted
@@ -169,6 +171,21 @@ def test_a_test_picture_of_another_size_changes_nothing(tmp_path: Path) -> None:
             save(tmp_path / name / "test" / CLASSES[item % 2] / f"{item:02d}.jpg", pixels)
         runs.append(fit(tmp_path / name, changes={**QUICK, **changes}, out=tmp_path / f"run-{name}"))
     assert results_of(runs[0]) == results_of(runs[1])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_view_is_shown_or_says_what_it_needs(clean, name: str) -> None:
+    run, refused = clean(name), []
+    for view in available("view"):
+        try:
+            found = run.view(view)
+        except DataError as error:
+            assert f"{view}: needs " in str(error)  # noqa: PT017
+            refused.append(view)
+            continue
+        assert found.arrays
+        assert escape(found.source) in found.to_html()
+    assert len(refused) < len(available("view"))
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.new])

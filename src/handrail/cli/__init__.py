@@ -245,6 +245,7 @@ app.command(name="list", cls=use.ListCommand)(use.list_components)
 app.command()(use.export)
 app.command(name="zoo")(zoo.zoo)
 app.command()(look.trace)
+app.command()(look.view)
 
 
 def main() -> None:

@@ -1,11 +1,22 @@
-"""The commands that look inside: traces of algorithms."""
+"""The commands that look inside: traces of algorithms, views of networks."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from handrail.cli.options import AsJson, Out, Overwrite, Quiet, Trust, parse_changes, print_json, say
+from handrail.cli.options import (
+    AsJson,
+    Moved,
+    Out,
+    Overwrite,
+    Quiet,
+    RunPath,
+    Trust,
+    parse_changes,
+    print_json,
+    say,
+)
 from handrail.errors import HandrailError
 
 
@@ -55,3 +66,41 @@ def trace(
         from handrail.traces.terminal import renderable
 
         Console().print(renderable(found))
+
+
+def view(
+    run: RunPath,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A view: weights, probes …; by default all are named.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="A setting of the view: NAME=VALUE (handrail list NAME)."),
+    ] = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    source: Moved = None,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Look inside a trained network, in the terminal or on a page (-o NAME.html)."""
+    from handrail.components import available
+
+    if name is None:
+        lines = (f"{each:<14}{entry.summary}" for each, entry in available("view").items())
+        say("\n".join(lines), quiet)
+        return
+    changes: dict[str, Any] = parse_changes(settings, {})
+    from handrail.run import load
+
+    found = load(run, trust=trust).view(name, source=source, **changes)
+    if as_json:
+        rows = [] if found.table is None else found.table.to_dicts()
+        print_json({"title": found.title, "note": found.note, "source": found.source, "rows": rows})
+    if out is not None:
+        found.save(out, overwrite=overwrite)
+        say(f"{found.title} written to {out}", quiet or as_json)
+    elif not as_json:
+        say(str(found), quiet)

@@ -94,6 +94,7 @@ KINDS: dict[str, Kind] = {
     "clip": Kind("handrail.learning", ("parameters",), factory=False),
     "use": Kind("handrail.tasks", ("task", "network", "points"), factory=False),
     "toy": Kind("handrail.data.sources.toys", factory=False),
+    "view": Kind("handrail.views", ("seen",), factory=False),
     "trace": Kind("handrail.traces", ("given",), factory=False),
 }
 

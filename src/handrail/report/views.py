@@ -1,0 +1,78 @@
+"""What a view found, in the terminal, on a page of its own, or as a table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from handrail.components import find, resolve_arguments
+from handrail.errors import DataError
+from handrail.report.figures.named import named_picture
+from handrail.report.page import fill_template
+from handrail.report.wording import align, number
+from handrail.tools.files import is_taken, write_text
+from handrail.tools.interface import argument
+from handrail.views import Seen, ViewData
+
+_MOST_LINES = 200  # of a table on a page
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class View(ViewData):
+    """What `Run.view` gives back; arguments as `ViewData`, and the name of the run."""
+
+    run: str = ""
+
+    def __repr__(self) -> str:
+        return f"View('{self.title}', run='{self.run}')"
+
+    def to_html(self) -> str:
+        """A page that needs no network."""
+        figures = [named_picture(picture, f"view-{place}") for place, picture in enumerate(self.pictures)]
+        return fill_template("view.html.j2", view=self, figures=figures, rows=self._rows(), most=_MOST_LINES)
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Write a file by its suffix: a page (.html) or the table (.csv).
+
+        Raises: `DataError` for another suffix, a table where there is none, and a file that already exists.
+        """
+        path = Path(path)
+        written: dict[str, Callable[[], str]] = {".html": self.to_html, ".csv": self._csv}
+        if path.suffix.lower() not in written:
+            raise DataError(f"out: found '{path}', expected a name that ends in {' or '.join(written)}.")
+        if is_taken(path) and not overwrite:
+            raise DataError(f"{path} already exists; choose another name, or say {argument('overwrite')}.")
+        write_text(path, written[path.suffix.lower()]())
+        return path
+
+    def _csv(self) -> str:
+        if self.table is None:
+            raise DataError(f"{self.title}: has pictures and no table; expected a name that ends in .html.")
+        return self.table.write_csv()
+
+    def _rows(self) -> list[list[str]]:
+        return [] if self.table is None else [[_text(cell) for cell in row] for row in self.table.rows()]
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}: {self.run}"]
+        if self.table is not None:
+            lines += ["", *align([self.table.columns, *self._rows()])]
+        drawn = ", ".join(picture.title for picture in self.pictures)
+        lines += ["", self.note] if self.note else []
+        lines += [f"Drawn on the page (-o NAME.html): {drawn}."] if drawn else []
+        return "\n".join([*lines, f"Source: {self.source}"])
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def look(name: str, seen: Seen, settings: dict[str, object], *, run: str) -> View:
+    """One of the views. Raises: `RecipeError` for a view or a setting that there is not; as the view."""
+    entry = find("view", name)
+    found = entry.target(seen, **resolve_arguments(entry, settings, name))
+    return View(**vars(found), run=run)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else number(value)
