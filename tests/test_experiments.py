@@ -337,7 +337,7 @@ def test_strange_rows_are_found_and_gaps_filled(tmp_path, monkeypatch):
     ours, theirs = (anomalies["breast cancer, mixed-up", name][0] for name in ("vae", "isolation forest"))
     assert ours[0] > max(0.1, 2 * theirs[0])  # average precision, .01 by chance
     assert ours[1] > theirs[1]
-    assert np.mean(gaps["breast cancer", "vae"]) < 0.8 * np.mean(gaps["breast cancer", "mean"])
+    assert np.mean(gaps["breast cancer", "vae"]) < 0.65 * np.mean(gaps["breast cancer", "mean"])
     assert "| breast cancer, far | isolation forest |" in (tmp_path / "strange_rows.md").read_text()
 
 

@@ -32,7 +32,6 @@ _LOG_SPREAD = 8.0  # of a code, at most, either way
 _COMPONENTS = 5  # normal laws of a column of numbers
 _FOLLOWED = 4  # draws by which validation follows the training
 _AT_ONCE = 1 << 22  # numbers that are decoded at once
-_ASCENT = 0.05  # learning rate by which a row's own law of codes is found
 _WALKS, _STEPS, _REACH = 8, 9, 2.0  # numbers of the code that are shown, and their values
 
 OfRows = Float[Tensor, "rows code"]
@@ -228,33 +227,45 @@ class VAE(Codes):
         """The expected row of each code, flat, in encoded units."""
         return self.likelihood.mean(self.decoder(code))
 
+    @torch.no_grad()
     def fill(
         self, x: Float[Tensor, "rows width"], *, steps: int, generator: torch.Generator
     ) -> Float[Tensor, "rows width"]:
-        """Rows with what is expected in place of what is not a number.
+        """Rows with what is expected in place of what is not a number, by a chain of codes.
 
-        The encoder only gives the beginning of each row's q(z), since it has never seen such rows: q is moved
-        towards the posterior of what is there, by ascent of its bound, and then the decoder's means are
-        averaged. What is missing is drawn from the decoder, so that the bound has no slope by it on average.
+        A new code z′ is drawn from q(z | x) with what was filled in before, and taken in place of z with the
+        probability min(1, p(x, z′)·q(z | x)/(p(x, z)·q(z′ | x))); then what is missing is drawn from
+        p(x | z). So rows and codes come to be drawn from their joint law given what is there, as far as q,
+        which has never seen rows with gaps, proposes them. The first tenth of the codes are all taken, and
+        the decoder's means of the second half of the steps averaged.
+
+        Source: Mattei & Frellsen 2018
         """
-        with torch.inference_mode(False), torch.enable_grad():
-            gaps = x.isnan().clone()
-            x = self.likelihood.as_known(x.clone())
-            law = [each.detach().requires_grad_() for each in self._posterior(x.nan_to_num())]
-            optimizer = torch.optim.Adam(law, _ASCENT)
-            total, counted = torch.zeros_like(x), 0
-            for step in range(steps):
-                noise = torch.randn(law[0].shape, generator=generator).to(x)
-                scores = self.decoder(law[0] + law[1].exp() * noise)
-                drawn = self.likelihood.draw(scores.detach(), generator).detach()
-                given = self.likelihood(scores, torch.where(gaps, drawn, x))
-                divergence = (law[0].square() + (2 * law[1]).exp() - 1) / 2 - law[1]
-                loss = (divergence.sum(dim=1) - given).sum()
-                law[0].grad, law[1].grad = torch.autograd.grad(loss, law)
-                optimizer.step()
-                if 2 * step >= steps - 1:
-                    total, counted = total + self.likelihood.mean(scores).detach(), counted + 1
-            return torch.where(gaps, total / counted, x)
+        gaps, known = x.isnan(), self.likelihood.as_known(x.clone()).nan_to_num()
+        filled, total, counted = known, torch.zeros_like(x), 0
+        code = scores = torch.empty(0)
+        for step in range(steps):
+            law = self._posterior(filled)
+            new = law[0] + law[1].exp() * torch.randn(law[0].shape, generator=generator).to(x)
+            new_scores = self.decoder(new)
+            if 10 * step < steps:
+                code, scores = new, new_scores
+            else:
+                odds = self._odds(filled, new, new_scores, law) - self._odds(filled, code, scores, law)
+                taken = torch.rand(len(x), 1, generator=generator).log().to(x) < odds[:, None]
+                code, scores = torch.where(taken, new, code), torch.where(taken, new_scores, scores)
+            filled = torch.where(gaps, self.likelihood.draw(scores, generator), known)
+            if 2 * step >= steps - 1:
+                total, counted = total + self.likelihood.mean(scores), counted + 1
+        return torch.where(gaps, total / counted, x)
+
+    def _odds(
+        self, x: Float[Tensor, "rows width"], code: OfRows, scores: Tensor, law: tuple[OfRows, OfRows]
+    ) -> Float[Tensor, " rows"]:
+        """log p(x, z) − log q(z | x), but for what is the same for all codes."""
+        noise = (code - law[0]) / law[1].exp()
+        ratio = (noise.square() - code.square()).sum(dim=1) / 2 + law[1].sum(dim=1)
+        return self.likelihood(scores, x) + ratio
 
     @torch.no_grad()
     def activity(self, x: Float[Tensor, "rows ..."]) -> list[Tiles]:

@@ -96,14 +96,14 @@ def score(task: Any, network: nn.Module, points: Points, *, level: Fraction = 0.
 def fill(task: Any, network: nn.Module, points: WithGaps, *, steps: Count = 200, seed: Seed = 0) -> Used:
     """The table with a value wherever one is missing: what is expected of it given the others of its row.
 
-    The law of each row's code is found by ascent of the bound on what is there; what is written is the mean
-    over draws of the second half of the steps, of categories the likeliest level.
+    Codes and what is missing are drawn in turn, given what is there; what is written is the mean over the
+    second half of the steps, of categories the likeliest level.
 
     Arguments:
-        steps: of the ascent.
+        steps: of the chain of each row.
         seed: of the random numbers.
 
-    Source: Kingma & Welling 2014; Kim et al. 2018 (a law for each row, begun by the encoder)
+    Source: Kingma & Welling 2014; Mattei & Frellsen 2018 (chains)
     """
     generator = torch.Generator().manual_seed(seed)
     answer = partial(_model(network).fill, steps=steps, generator=generator)
