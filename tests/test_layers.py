@@ -12,7 +12,7 @@ ROOT = Path(handrail.__file__).parent
 ORDER = """
 __main__
 cli
-sklearn tuning zoo traces
+sklearn tuning zoo traces audits
 fitting checking
 run
 report

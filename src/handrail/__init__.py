@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 from handrail.tools.moved import MovedFinder  # noqa: E402
 
 if TYPE_CHECKING:
+    from handrail.audits.audit import Audit, audit
     from handrail.checking import Check, check
     from handrail.components import component
     from handrail.data.writers import convert
@@ -39,6 +40,7 @@ sys.meta_path.append(MovedFinder())
 _HOMES = {
     name: f"handrail.{module}"
     for module, names in {
+        "audits.audit": ["Audit", "audit"],
         "checking": ["Check", "check"],
         "components": ["component"],
         "data.writers": ["convert"],
@@ -53,7 +55,7 @@ _HOMES = {
     for name in names
 }
 
-__all__ = ["Check", "Recipe", "Run", "Search", "Trace", "check", "component", "convert"]
+__all__ = ["Audit", "Check", "Recipe", "Run", "Search", "Trace", "audit", "check", "component", "convert"]
 __all__ += ["fit", "load", "resume", "resume_search", "trace", "tune"]
 __all__ += ["DataError", "HandrailError", "RecipeError", "RunError", "SealError", "TrainingError"]
 

@@ -290,16 +290,16 @@ class Run(Using, RunRecord):
             source: where the data of the run is now, if it has moved.
             settings: those of the view.
 
-        Returns: a `handrail.report.views.View`: its arrays, table and pictures, which a notebook shows.
+        Returns: a `handrail.report.looks.View`: its arrays, table and pictures, which a notebook shows.
 
         Raises: `RecipeError` for a view or a setting that there is not; `DataError` where the view makes no
             sense for this network, and when the rows are not what they were.
         """
-        from handrail.report.views import look
+        from handrail.report.looks import view
         from handrail.views import Seen
 
         seen = Seen(self.pipeline, self.recipe, lambda: self.parts(source=source)[:2])
-        return look(name, seen, settings, run=self.path.name)
+        return view(name, seen, settings, run=self.path.name)
 
     def card(self) -> str:
         """The model card, as Markdown."""

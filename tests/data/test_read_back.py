@@ -72,7 +72,7 @@ def is_same(written: Any, value: Any) -> bool:
     return value is None or value != value  # noqa: PLR0124 (NaN)
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [30, pytest.param(1000, marks=pytest.mark.slow)])
 def test_what_was_written_is_read_back(examples: int, tmp_path: Path) -> None:
     @given(table=written_tables())
     @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])

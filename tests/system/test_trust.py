@@ -69,12 +69,8 @@ SLOTS: dict[str, tuple[Callable[[Any], dict[str, Any]], str]] = {
     "clip": (lambda spec: {"learning": {"gradient": {"clip": spec}}}, "learning.gradient.clip"),
     "augmentation": (lambda spec: {"data": {"augment": [spec]}}, "data.augment[0]"),
 }
-NAMED = {
-    "use",
-    "toy",
-    "trace",
-    "view",
-}  # kinds that no slot of a recipe holds: looked up among those that are registered
+# Kinds that no slot of a recipe holds: looked up among those that are registered.
+NAMED = {"use", "toy", "trace", "view", "audit"}
 NESTED: dict[str, tuple[Callable[[Any], dict[str, Any]], str]] = {
     "a schedule's argument": (
         lambda spec: {"learning": {"gradient": {"schedule": {"warm_up": {"then": spec}}}}},

@@ -246,6 +246,7 @@ app.command()(use.export)
 app.command(name="zoo")(zoo.zoo)
 app.command()(look.trace)
 app.command()(look.view)
+app.command()(look.audit)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands that look inside: traces of algorithms, views of networks."""
+"""The commands that look inside: traces of algorithms, views and audits of networks."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,19 +86,58 @@ def view(
     quiet: Quiet = False,
 ) -> None:
     """Look inside a trained network, in the terminal or on a page (-o NAME.html)."""
-    from handrail.components import available
-
     if name is None:
-        lines = (f"{each:<14}{entry.summary}" for each, entry in available("view").items())
-        say("\n".join(lines), quiet)
+        _list("view", quiet)
         return
     changes: dict[str, Any] = parse_changes(settings, {})
     from handrail.run import load
 
     found = load(run, trust=trust).view(name, source=source, **changes)
+    _print(found, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
+
+
+def audit(
+    run: RunPath,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="An audit: subgroups …; by default all are named.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="A setting of the audit: NAME=VALUE (handrail list NAME)."),
+    ] = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Look at test rows, whose seal has to be open already.")
+    ] = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    source: Moved = None,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure where a trained network breaks, in the terminal or on a page (-o NAME.html)."""
+    if name is None:
+        _list("audit", quiet)
+        return
+    changes: dict[str, Any] = parse_changes(settings, {})
+    from handrail.audits.audit import audit as measure
+    from handrail.run import load
+
+    found = measure(load(run, trust=trust), name, test=test, source=source, settings=changes)
+    _print(found, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
+
+
+def _list(kind: str, quiet: bool) -> None:
+    from handrail.components import available
+
+    lines = (f"{name:<14}{entry.summary}" for name, entry in available(kind).items())
+    say("\n".join(lines), quiet)
+
+
+def _print(found: Any, out: Path | None, *, overwrite: bool, as_json: bool, quiet: bool) -> None:
     if as_json:
-        rows = [] if found.table is None else found.table.to_dicts()
-        print_json({"title": found.title, "note": found.note, "source": found.source, "rows": rows})
+        print_json(found.to_dict())
     if out is not None:
         found.save(out, overwrite=overwrite)
         say(f"{found.title} written to {out}", quiet or as_json)

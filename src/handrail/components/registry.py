@@ -95,6 +95,7 @@ KINDS: dict[str, Kind] = {
     "use": Kind("handrail.tasks", ("task", "network", "points"), factory=False),
     "toy": Kind("handrail.data.sources.toys", factory=False),
     "view": Kind("handrail.views", ("seen",), factory=False),
+    "audit": Kind("handrail.audits", ("audited",), factory=False),
     "trace": Kind("handrail.traces", ("given",), factory=False),
 }
 

@@ -23,6 +23,7 @@ _PLACES = {  # where a kind stands in a recipe
     "clip": "learning.gradient.clip",
     "loss": "objective.loss",
 }
+_COMMANDS = {"trace": "trace {}", "view": "view RUN {}", "audit": "audit RUN {}", "use": "use RUN {} SOURCE"}
 _LISTS = {"penalty": "objective.penalties", "augmentation": "data.augment", "layer": "model.layers"}
 
 
@@ -134,8 +135,8 @@ def _how_to_set(kind: str, name: str, entry: Mapping[str, Any]) -> list[str]:
     if kind == "toy":
         first = [f",{key}={_yaml(value)}" for key, value in list(entry["settings"].items())[:1]]
         return ["  To use it, wherever a source is:", f"    handrail fit toy:{name}{''.join(first)}"]
-    if kind in ("trace", "use"):
-        command = f"trace {name}" if kind == "trace" else f"use RUN {name} SOURCE"
+    if kind in _COMMANDS:
+        command = _COMMANDS[kind].format(name)
         first = [f" -s {key}={_yaml(value)}" for key, value in list(entry["settings"].items())[:1]]
         return ["  To use it:", f"    handrail {command}{''.join(first)}"]
     if kind in _LISTS:

@@ -47,13 +47,13 @@ def activations(seen: Seen, *, rows: Count = 1000) -> ViewData:
         ("share of the answers", "answer"),
     )
     return ViewData(
-        "Activations",
-        {each.name: each.outputs.numpy() for each in layers},
-        pl.DataFrame([_line(each) for each in layers]),
-        (spread,),
-        f"For {len(part):,} validation rows. Dead: the share of units that give 0 for each of them. "
+        title="Activations",
+        arrays={each.name: each.outputs.numpy() for each in layers},
+        table=pl.DataFrame([_line(each) for each in layers]),
+        pictures=(spread,),
+        note=f"For {len(part):,} validation rows. Dead: the share of units that give 0 for each of them. "
         "Saturated: the share of answers so near to an end of the range that hardly any slope is left.",
-        "Glorot & Bengio 2010",
+        source="Glorot & Bengio 2010",
     )
 
 

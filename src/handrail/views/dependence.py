@@ -60,7 +60,14 @@ def dependence(seen: Seen, *, column: str | None = None, places: Count = 25, row
     )
     table = pl.DataFrame({name: tried} | {f"mean {what}: {each}": curve for each, curve in curves.items()})
     arrays = {"values": tried, "answers": answers}
-    return ViewData("Dependence", arrays, table, (picture,), f"{note} The column: {name}.", "Friedman 2001")
+    return ViewData(
+        title="Dependence",
+        arrays=arrays,
+        table=table,
+        pictures=(picture,),
+        note=f"{note} The column: {name}.",
+        source="Friedman 2001",
+    )
 
 
 def _mean_answer(seen: Seen, part: Part, name: str, value: float) -> Float[np.ndarray, " answers"]:

@@ -45,12 +45,12 @@ def embedding(seen: Seen, *, layer: str | None = None, rows: Count = 1000, by: s
     )
     title = "Rows as a layer has them"
     return ViewData(
-        "Embedding",
-        {"places": places, "numbers": points.numpy(), "groups": groups},
-        None,
-        (Points(title, places, groups, names, note, axes=axes),),
-        note,
-        "Pearson 1901" if by == "pca" else "McInnes, Healy & Melville 2018",
+        title="Embedding",
+        arrays={"places": places, "numbers": points.numpy(), "groups": groups},
+        table=None,
+        pictures=(Points(title, places, groups, names, note, axes=axes),),
+        note=note,
+        source="Pearson 1901" if by == "pca" else "McInnes, Healy & Melville 2018",
     )
 
 

@@ -59,7 +59,9 @@ def importance(seen: Seen, *, repeats: Count = 5, rows: Count = 2000) -> ViewDat
         ("column", "error added"),
     )
     arrays = {"lost": lost[order], "error": np.array(before)}
-    return ViewData("Importance", arrays, table, (picture,), note, "Breiman 2001")
+    return ViewData(
+        title="Importance", arrays=arrays, table=table, pictures=(picture,), note=note, source="Breiman 2001"
+    )
 
 
 def _mean_error(seen: Seen, part: Part) -> float:

@@ -67,7 +67,14 @@ def neighbours(
     arrays = {"places": known.rows[places], "distances": lengths, "rows": asked.rows}
     table = pl.DataFrame(lines, infer_schema_length=None)
     pictures = _drawn(seen, asked, known, places)
-    return ViewData("Neighbours", arrays, table, pictures, note, "Krizhevsky, Sutskever & Hinton 2012")
+    return ViewData(
+        title="Neighbours",
+        arrays=arrays,
+        table=table,
+        pictures=pictures,
+        note=note,
+        source="Krizhevsky, Sutskever & Hinton 2012",
+    )
 
 
 def _told(seen: Seen, part: Part, row: int) -> dict[str, Any]:

@@ -64,13 +64,13 @@ def probes(seen: Seen, *, rows: Count = 2000) -> ViewData:
     }
     picture = Lines("Linear probes by layer", depth, curves, "", ("layer", "accuracy on validation rows"))
     return ViewData(
-        "Probes",
-        {"accuracy": curves["trained"], "untrained": curves["untrained"]},
-        pl.DataFrame(lines),
-        (picture,),
-        f"Of {len(parts[0]):,} training rows and {held_out:,} validation rows; of layers with more than "
+        title="Probes",
+        arrays={"accuracy": curves["trained"], "untrained": curves["untrained"]},
+        table=pl.DataFrame(lines),
+        pictures=(picture,),
+        note=f"Of {len(parts[0]):,} training rows and {held_out:,} validation rows; of layers with more than "
         f"{_WIDTH} numbers a random projection to so many. Intervals are of the validation rows alone.",
-        "Alain & Bengio 2016",
+        source="Alain & Bengio 2016",
     )
 
 

@@ -70,12 +70,12 @@ def regions(
         {"class": classes[code], "share of the plane": float((decided == code).mean())} for code in there
     ]
     return ViewData(
-        "Regions",
-        {"across": x, "up": y, "decided": decided.reshape(side, side)},
-        pl.DataFrame(shares),
-        (picture,),
-        f"Across: {names[0]}; up: {names[1]}.{held}",
-        "Lippmann 1987",
+        title="Regions",
+        arrays={"across": x, "up": y, "decided": decided.reshape(side, side)},
+        table=pl.DataFrame(shares),
+        pictures=(picture,),
+        note=f"Across: {names[0]}; up: {names[1]}.{held}",
+        source="Lippmann 1987",
     )
 
 

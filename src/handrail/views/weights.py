@@ -49,12 +49,12 @@ def weights(seen: Seen, *, units: Count = 64) -> ViewData:
         )
     )
     return ViewData(
-        "Weights",
-        {name: each.numpy() for name, each in found},
-        pl.DataFrame(lines),
-        tuple(pictures),
-        "Small are weights within a hundredth of their layer's standard deviation.",
-        "LeCun et al. 1989",
+        title="Weights",
+        arrays={name: each.numpy() for name, each in found},
+        table=pl.DataFrame(lines),
+        pictures=tuple(pictures),
+        note="Small are weights within a hundredth of their layer's standard deviation.",
+        source="LeCun et al. 1989",
     )
 
 

@@ -1,10 +1,12 @@
-"""What a view found, in the terminal, on a page of its own, or as a table."""
+"""What a view or an audit found: in the terminal, on a page of its own, or as a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from handrail.components import find, resolve_arguments
+from handrail.components.look import Look
 from handrail.errors import DataError
 from handrail.report.figures.named import named_picture
 from handrail.report.page import fill_template
@@ -16,19 +18,25 @@ from handrail.views import Seen, ViewData
 _MOST_LINES = 200  # of a table on a page
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class View(ViewData):
-    """What `Run.view` gives back; arguments as `ViewData`, and the name of the run."""
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ShownLook(Look):
+    """A `Look` that can be shown.
+
+    Arguments:
+        run: the name of the run.
+    """
 
     run: str = ""
+    kind = "look"
+    verdict = ""
 
     def __repr__(self) -> str:
-        return f"View('{self.title}', run='{self.run}')"
+        return f"{type(self).__name__}('{self.title}', run='{self.run}')"
 
     def to_html(self) -> str:
         """A page that needs no network."""
-        figures = [named_picture(picture, f"view-{place}") for place, picture in enumerate(self.pictures)]
-        return fill_template("view.html.j2", view=self, figures=figures, rows=self._rows(), most=_MOST_LINES)
+        figures = [named_picture(picture, f"look-{place}") for place, picture in enumerate(self.pictures)]
+        return fill_template("look.html.j2", look=self, figures=figures, rows=self._rows(), most=_MOST_LINES)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
         """Write a file by its suffix: a page (.html) or the table (.csv).
@@ -44,6 +52,11 @@ class View(ViewData):
         write_text(path, written[path.suffix.lower()]())
         return path
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, of which JSON can be made."""
+        rows = [] if self.table is None else self.table.to_dicts()
+        return {"title": self.title, "note": self.note, "source": self.source, "rows": rows}
+
     def _csv(self) -> str:
         if self.table is None:
             raise DataError(f"{self.title}: has pictures and no table; expected a name that ends in .html.")
@@ -53,7 +66,7 @@ class View(ViewData):
         return [] if self.table is None else [[_text(cell) for cell in row] for row in self.table.rows()]
 
     def __str__(self) -> str:
-        lines = [f"{self.title}: {self.run}"]
+        lines = [f"{self.title}: {self.run}", *([self.verdict] if self.verdict else [])]
         if self.table is not None:
             lines += ["", *align([self.table.columns, *self._rows()])]
         drawn = ", ".join(picture.title for picture in self.pictures)
@@ -65,7 +78,14 @@ class View(ViewData):
         return self.to_html()
 
 
-def look(name: str, seen: Seen, settings: dict[str, object], *, run: str) -> View:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class View(ViewData, ShownLook):
+    """What `Run.view` gives back: arrays, a table and pictures, which a notebook shows."""
+
+    kind = "view"
+
+
+def view(name: str, seen: Seen, settings: Mapping[str, Any], *, run: str) -> View:
     """One of the views. Raises: `RecipeError` for a view or a setting that there is not; as the view."""
     entry = find("view", name)
     found = entry.target(seen, **resolve_arguments(entry, settings, name))
