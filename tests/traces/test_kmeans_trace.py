@@ -1,5 +1,7 @@
 """k-means: by hand, beside scikit-learn and the library's rule, and an inertia that never rises."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,11 @@ from handrail.errors import DataError
 from handrail.learning.kmeans import NearestSums, assign
 
 POINTS, CENTRES = "Each point to its nearest centre", "Each centre to the mean of its points"
+
+
+def reference(points: np.ndarray, start: np.ndarray, passes: int) -> Any:
+    settings: Any = {"init": start, "n_init": 1, "max_iter": passes, "tol": 0}
+    return KMeans(len(start), **settings).fit(points)
 
 
 def test_the_example_can_be_followed_by_hand() -> None:
@@ -36,8 +43,9 @@ def test_every_pass_is_that_of_scikit_learn(seed: int) -> None:
     trace = handrail.trace("kmeans", points=points.tolist(), centres=start.tolist(), passes=50)
     moves = trace[CENTRES]
     for number, centres in enumerate(moves["c new"], start=1):
-        other = KMeans(4, init=start, n_init=1, max_iter=number, tol=0).fit(points)
+        other = reference(points, start, number)
         assert centres == pytest.approx(other.cluster_centers_, abs=1e-6)
+    other = reference(points, start, 50)
     assert moves["inertia"][-1] == pytest.approx(other.inertia_, abs=1e-6)
     assert trace[POINTS]["nearest"][-24:].tolist() == (other.labels_[:24] + 1).tolist()
 
