@@ -85,7 +85,7 @@ def test_the_change_is_that_of_the_rule(kind: str) -> None:
 
 
 def test_a_run_is_followed(bits: Run) -> None:
-    trace = handrail.trace("gibbs", run=bits, row=1, shown=20)
+    trace = handrail.trace("gibbs", run=bits, row=1, shown=20, numbers=20)
     machine = bits.pipeline.network
     assert isinstance(machine, RBM)
     hidden = trace["Hidden units by the visible ones"]

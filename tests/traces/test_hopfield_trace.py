@@ -103,12 +103,21 @@ def test_of_a_large_network_changes_alone_are_shown(run: Run) -> None:
     assert (recall["x_i"] == -recall["x_i new"]).all()
 
 
+def test_a_stored_pattern_is_the_cue(run: Run) -> None:
+    assert handrail.trace("hopfield", pattern=2)[RECALL]["x"][0].tolist() == [1, -1, 1, -1, 1, -1, 1, -1]
+    found = handrail.trace("hopfield", run=run, pattern=3, flipped=[1, 2])["Overlap with the patterns"]
+    frame = found.frame.filter(found.frame["pattern"] == 3)
+    assert frame["m of the cue"].to_list() == pytest.approx([0.9])
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"patterns": [[1, 0]]}, "patterns: found 0, expected 1 or −1"),
         ({"patterns": [[1, -1], [1]]}, "patterns: found rows of"),
         ({"cue": [1, -1]}, "cue: found 2 units, expected 8"),
+        ({"pattern": 3}, "pattern: found 3, expected a number from 1 to 2"),
+        ({"pattern": 1, "cue": [1] * 8}, "cue: found a pattern as well"),
         ({"flipped": [9]}, "flipped: found unit 9, expected numbers from 1 to 8"),
         ({"order": [1, 1, 2, 3, 4, 5, 6, 7]}, "order: expected each number from 1 to 8 once"),
     ],

@@ -91,11 +91,11 @@ def test_a_run_is_followed(run: Run) -> None:
 
 
 def test_a_large_map_is_cut(run: Run) -> None:
-    (steps,) = handrail.trace("kohonen", run=run, shown=3).steps
+    (steps,) = handrail.trace("kohonen", run=run, shown=3, numbers=2).steps
     assert len(steps) == 3
     assert steps["wins"].any()
     assert "Of 20 units the 3 nearest to it on the map" in steps.note
-    assert "Of 4 numbers of a prototype the first 3" in steps.note
+    assert "Of 4 numbers of a prototype the first 2" in steps.note
     assert steps.title.endswith("…)")
 
 

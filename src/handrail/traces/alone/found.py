@@ -1,6 +1,7 @@
 """The part of a trained network that a trace follows, and how its numbers are shown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,9 +56,20 @@ def as_matrix(rows: Sequence[Sequence[float]], name: str) -> Float[np.ndarray, "
     return np.array(rows, dtype=np.float64)
 
 
-def left_out(count: int, shown: int, what: str) -> str:
-    """A sentence on what is not shown, or none."""
-    return f" The first {shown:,} of {count:,} {what} are shown." if count > shown else ""
+@dataclass(frozen=True)
+class Shown:
+    """How much of a large network is shown: lines of a table, and numbers of a vector."""
+
+    lines: int
+    numbers: int
+
+    def left_out(self, **units: int) -> str:
+        """What is not shown of so many units of each kind, as sentences behind a note."""
+        kinds = {name.replace("_", " "): count for name, count in units.items() if count > self.lines}
+        parts = [f" The first {self.lines:,} of {count:,} {name} are shown." for name, count in kinds.items()]
+        if max(units.values()) > self.numbers:
+            parts.append(f" Of vectors the first {self.numbers} numbers are shown.")
+        return "".join(parts)
 
 
 def as_sheet(row: Float[np.ndarray, " numbers"]) -> Float[np.ndarray, "height width"]:

@@ -11,11 +11,11 @@ from handrail.components.pictures import Tiles
 from handrail.errors import DataError
 from handrail.models.rbm import RBM
 from handrail.traces.alone.found import (
+    Shown,
     as_matrix,
     as_numbers,
     as_sheet,
     found_in,
-    left_out,
     refuse_beside_run,
 )
 from handrail.traces.given import Given
@@ -74,6 +74,7 @@ def gibbs(
     seed: int = 0,
     learning_rate: Positive = 0.1,
     shown: Count = 8,
+    numbers: Count = 6,
 ) -> Trace:
     """A Gibbs step, h = 1 if u < σ(c + v·W), v′ = 1 if u < σ(b + W·h), and ΔW = η·(v·p − v′·p′) (CD-1).
 
@@ -89,6 +90,7 @@ def gibbs(
         seed: from which they are drawn where none are given.
         learning_rate: η.
         shown: units of each kind that the tables show.
+        numbers: those of a vector that they show.
 
     Raises: `DataError` for numbers that do not fit the weights, and a run without a restricted machine of
         binary hidden units.
@@ -105,12 +107,13 @@ def gibbs(
         )
         (machine, v), chosen, subject = _followed(given), draws, given.subject
     step = _stepped(machine, v, _draws(machine, chosen, seed))
+    part = Shown(shown, numbers)
     tables = (
-        _hidden(machine, step, shown),
-        _visible(machine, step, shown),
-        _again(machine, step, shown),
-        _weights(machine, step, learning_rate, shown),
-        _biases(machine, step, learning_rate, shown),
+        _hidden(machine, step, part),
+        _visible(machine, step, part),
+        _again(machine, step, part),
+        _weights(machine, step, learning_rate, part),
+        _biases(machine, step, learning_rate, part),
     )
     title = "Gibbs step of a restricted Boltzmann machine"
     return Trace(title, subject, tables, "Hinton 2002", (_drawn(step),), (_REMARK,))
@@ -188,19 +191,19 @@ def _sigmoid(x: Float[np.ndarray, " units"]) -> Float[np.ndarray, " units"]:
     return np.exp(-np.logaddexp(0.0, -x))
 
 
-def _hidden(machine: _Machine, step: _Step, shown: int) -> Steps:
+def _hidden(machine: _Machine, step: _Step, shown: Shown) -> Steps:
     lines: list[dict[str, Value]] = [
         {
             "j": j + 1,
-            "v": step.v[:shown],
-            "W_·j": machine.weights[:shown, j],
+            "v": step.v[: shown.numbers],
+            "W_·j": machine.weights[: shown.numbers, j],
             "c": machine.hidden_bias[j],
             "c + v·W_·j": step.hidden_input[j],
             "p": step.p[j],
             "u": step.hidden_draws[j],
             "h": step.h[j],
         }
-        for j in range(min(shown, len(step.h)))
+        for j in range(min(shown.lines, len(step.h)))
     ]
     note = "Given v, the hidden units do not depend on each other, so that all are drawn at once."
     return steps_of(
@@ -212,20 +215,20 @@ def _hidden(machine: _Machine, step: _Step, shown: int) -> Steps:
     )
 
 
-def _visible(machine: _Machine, step: _Step, shown: int) -> Steps:
+def _visible(machine: _Machine, step: _Step, shown: Shown) -> Steps:
     mean, draw = ("mean", "n") if machine.gaussian else ("p", "u")
     lines: list[dict[str, Value]] = [
         {
             "i": i + 1,
-            "h": step.h[:shown],
-            "W_i·": machine.weights[i, :shown],
+            "h": step.h[: shown.numbers],
+            "W_i·": machine.weights[i, : shown.numbers],
             "b": machine.visible_bias[i],
             "b + W_i·h": step.visible_input[i],
             mean: step.mean[i],
             draw: step.visible_draws[i],
             "v′": step.v_new[i],
         }
-        for i in range(min(shown, len(step.v)))
+        for i in range(min(shown.lines, len(step.v)))
     ]
     binary, normal = "p = σ(b + W_i·h)    v′ = 1 if u < p, else 0", "mean = b + W_i·h    v′ = mean + n"
     return steps_of(
@@ -237,17 +240,17 @@ def _visible(machine: _Machine, step: _Step, shown: int) -> Steps:
     )
 
 
-def _again(machine: _Machine, step: _Step, shown: int) -> Steps:
+def _again(machine: _Machine, step: _Step, shown: Shown) -> Steps:
     lines: list[dict[str, Value]] = [
         {
             "j": j + 1,
-            "v′": step.v_new[:shown],
-            "W_·j": machine.weights[:shown, j],
+            "v′": step.v_new[: shown.numbers],
+            "W_·j": machine.weights[: shown.numbers, j],
             "c": machine.hidden_bias[j],
             "c + v′·W_·j": step.again_input[j],
             "p′": step.p_new[j],
         }
-        for j in range(min(shown, len(step.h)))
+        for j in range(min(shown.lines, len(step.h)))
     ]
     return steps_of(
         "Hidden units by what was drawn",
@@ -258,14 +261,14 @@ def _again(machine: _Machine, step: _Step, shown: int) -> Steps:
     )
 
 
-def _weights(machine: _Machine, step: _Step, rate: float, shown: int) -> Steps:
+def _weights(machine: _Machine, step: _Step, rate: float, shown: Shown) -> Steps:
     lines: list[dict[str, Value]] = []
-    for i in range(min(shown, len(step.v))):
+    for i in range(min(shown.lines, len(step.v))):
         ours, own = step.v[i] * step.p, step.v_new[i] * step.p_new
         change = rate * (ours - own)
         before = machine.weights[i]
         line = {"W_i·": before, "v·p": ours, "v′·p′": own, "ΔW_i·": change, "W_i· new": before + change}
-        lines.append({"i": i + 1} | {name: value[:shown] for name, value in line.items()})
+        lines.append({"i": i + 1} | {name: value[: shown.numbers] for name, value in line.items()})
     note = "What goes together in the row is strengthened; what goes together in the machine's own is undone."
     return steps_of(
         "Change of the weights",
@@ -276,7 +279,7 @@ def _weights(machine: _Machine, step: _Step, rate: float, shown: int) -> Steps:
     )
 
 
-def _biases(machine: _Machine, step: _Step, rate: float, shown: int) -> Steps:
+def _biases(machine: _Machine, step: _Step, rate: float, shown: Shown) -> Steps:
     parts = {
         "b": (machine.visible_bias, step.v, step.v_new),
         "c": (machine.hidden_bias, step.p, step.p_new),
@@ -285,7 +288,7 @@ def _biases(machine: _Machine, step: _Step, rate: float, shown: int) -> Steps:
     for name, (bias, ours, own) in parts.items():
         change = rate * (ours - own)
         line = {"before": bias, "Δ": change, "new": bias + change}
-        lines.append({"bias": name} | {key: value[:shown] for key, value in line.items()})
+        lines.append({"bias": name} | {key: value[: shown.numbers] for key, value in line.items()})
     return steps_of(
         "Change of the biases",
         lines,
@@ -295,8 +298,8 @@ def _biases(machine: _Machine, step: _Step, rate: float, shown: int) -> Steps:
     )
 
 
-def _cut(step: _Step, shown: int) -> str:
-    return left_out(len(step.v), shown, "visible units") + left_out(len(step.h), shown, "hidden units")
+def _cut(step: _Step, shown: Shown) -> str:
+    return shown.left_out(visible_units=len(step.v), hidden_units=len(step.h))
 
 
 def _drawn(step: _Step) -> Tiles:

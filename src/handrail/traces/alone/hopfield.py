@@ -48,6 +48,7 @@ def hopfield(
     *,
     patterns: list[Numbers] | None = None,
     cue: Numbers | None = None,
+    pattern: Count | None = None,
     flipped: list[Count] | None = None,
     order: list[Count] | None = None,
     passes: Count = 10,
@@ -61,6 +62,7 @@ def hopfield(
     Arguments:
         patterns: ξ, each of N numbers 1 or −1.
         cue: x to begin with; by default the first pattern, or the row of a run.
+        pattern: number of the stored pattern that is the cue in place of these.
         flipped: units of the cue, counted from 1, that are turned round; by default some of the example's.
         order: in which the units are updated in each pass; by default from the first to the last.
         passes: over the units, at most.
@@ -73,12 +75,12 @@ def hopfield(
     """
     if given is None:
         memory, start = _stored(patterns)
-        usual = _FLIPPED if patterns is None and cue is None else []
+        usual = _FLIPPED if patterns is None and cue is None and pattern is None else []
         subject = f"{len(memory.patterns)} patterns of {len(start)} units"
     else:
         refuse_beside_run(patterns=patterns)
         (memory, start), usual, subject = _followed(given), [], given.subject
-    begun = _begun(start, cue, usual if flipped is None else flipped)
+    begun = _begun(_chosen(memory, start, cue, pattern), usual if flipped is None else flipped)
     turns = _turns(order, len(begun))
     lines = _recall(memory, begun, turns, passes)
     end = np.asarray(lines[-1]["x new"])
@@ -115,14 +117,28 @@ def _followed(given: Given) -> tuple[_Memory, States]:
     return _Memory(weights, thresholds, as_numbers(network.patterns)), np.where(row > 0.5, 1.0, -1.0)
 
 
-def _begun(start: States, cue: Numbers | None, flipped: list[int]) -> States:
-    """The cue. Raises: `DataError` for another number of units than patterns have."""
-    x = start.copy() if cue is None else np.array(cue, dtype=np.float64)
+def _chosen(memory: _Memory, start: States, cue: Numbers | None, pattern: int | None) -> States:
+    """What is asked for as the cue. Raises: `DataError` for a pattern or a length that there is not."""
+    if cue is not None and pattern is not None:
+        raise DataError("cue: found a pattern as well; name one of the two.")
+    if pattern is not None:
+        if pattern > len(memory.patterns):
+            raise DataError(
+                f"pattern: found {pattern}, expected a number from 1 to {len(memory.patterns):,}."
+            )
+        return memory.patterns[pattern - 1]
+    x = start if cue is None else np.array(cue, dtype=np.float64)
     if len(x) != len(start):
         raise DataError(f"cue: found {len(x)} units, expected {len(start)}, as the patterns have.")
     _check_signs(x, "cue")
-    if flipped and max(flipped) > len(x):
-        raise DataError(f"flipped: found unit {max(flipped)}, expected numbers from 1 to {len(x)}.")
+    return x
+
+
+def _begun(cue: States, flipped: list[int]) -> States:
+    """The cue with units turned round. Raises: `DataError` for a unit that there is not."""
+    if flipped and max(flipped) > len(cue):
+        raise DataError(f"flipped: found unit {max(flipped)}, expected numbers from 1 to {len(cue)}.")
+    x = cue.copy()
     x[np.array(flipped, dtype=np.int64) - 1] *= -1
     return x
 
@@ -138,18 +154,19 @@ def _turns(order: list[int] | None, units: int) -> list[int]:
 
 def _recall(memory: _Memory, x: States, turns: list[int], passes: int) -> list[dict[str, Value]]:
     """A line for each update, up to the end of a pass without a change."""
-    least = _ROUNDING * np.abs(memory.weights).max()
+    least, energy = _ROUNDING * np.abs(memory.weights).max(), memory.energy(x)
     lines: list[dict[str, Value]] = []
     for number in range(1, passes + 1):
         before = x
         for i in turns:
             field = float(memory.weights[i] @ x + memory.thresholds[i])
-            new = x.copy()
-            new[i] = np.sign(field) if abs(field) > least else x[i]
-            energies: dict[str, Value] = {"E": memory.energy(x), "E new": memory.energy(new)}
-            line: dict[str, Value] = {"pass": number, "i": i + 1, "x": x, "h_i": field}
-            lines.append({**line, "x_i": x[i], "x_i new": new[i], "x new": new, **energies})
-            x = new
+            state = float(np.sign(field)) if abs(field) > least else x[i]
+            line: dict[str, Value] = {"pass": number, "i": i + 1, "x": x, "h_i": field, "x_i": x[i]}
+            line |= {"x_i new": state, "E": energy}
+            if state != x[i]:
+                x = np.where(np.arange(len(x)) == i, state, x)
+                energy = memory.energy(x)
+            lines.append(line | {"E new": energy, "x new": x})
         if np.array_equal(before, x):
             break
     return lines

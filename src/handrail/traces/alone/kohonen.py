@@ -13,7 +13,7 @@ from handrail.components.pictures import Points
 from handrail.errors import DataError
 from handrail.layers.grids import Grid
 from handrail.models.kohonen import KohonenMap
-from handrail.traces.alone.found import as_matrix, as_numbers, found_in, refuse_beside_run
+from handrail.traces.alone.found import Shown, as_matrix, as_numbers, found_in, refuse_beside_run
 from handrail.traces.given import Given
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
@@ -51,6 +51,7 @@ def kohonen(
     learning_rate: Share = 0.5,
     final_rate: Share = 0.25,
     shown: Count = 12,
+    numbers: Count = 4,
 ) -> Trace:
     """The winner b has the smallest ‖x − m_k‖²; then m_k ← m_k + η·h·(x − m_k), with h = exp(−d²/2σ²).
 
@@ -67,7 +68,8 @@ def kohonen(
         final_radius: σ for the last.
         learning_rate: η for the first row.
         final_rate: η for the last, as a share of that for the first.
-        shown: units of a table, those nearest to the winner on the map, and numbers of a prototype.
+        shown: units of a table, those nearest to the winner on the map.
+        numbers: those of a prototype that are shown.
 
     Raises: `DataError` for prototypes that do not fill the map, points of another length, a final radius
         above the first, and a run without a Kohonen map.
@@ -89,7 +91,7 @@ def kohonen(
     places, tables = as_numbers(units.places), []
     for number, x in enumerate(seen):
         update = _Update(x, moved, places, eta.at(number), sigma.at(number), neighbourhood == "bubble")
-        tables.append(_table(update, number, shown))
+        tables.append(_table(update, number, Shown(shown, numbers)))
         moved = update.moved
     pictures = [_drawn(seen, moved)] if moved.shape[1] == 2 else []
     return Trace("Kohonen map", subject, tuple(tables), "Kohonen 1982", tuple(pictures))
@@ -145,19 +147,19 @@ class _Update:
         return self.prototypes + self.eta * self.near[:, None] * (self.x - self.prototypes)
 
 
-def _table(update: _Update, number: int, shown: int) -> Steps:
+def _table(update: _Update, number: int, shown: Shown) -> Steps:
     """A line for each unit; prototypes after the first row are worked out before it."""
-    chosen = np.sort(np.argsort(update.distances, kind="stable")[:shown])
+    chosen = np.sort(np.argsort(update.distances, kind="stable")[: shown.lines])
     lines: list[dict[str, Value]] = [
         {
             "unit": int(k) + 1,
             "place": update.places[k],
-            "m": update.prototypes[k, :shown],
+            "m": update.prototypes[k, : shown.numbers],
             "‖x − m‖²": update.squares[k],
             "wins": bool(k == update.winner),
             "d": update.distances[k],
             "h": update.near[k],
-            "m new": update.moved[k, :shown],
+            "m new": update.moved[k, : shown.numbers],
         }
         for k in chosen
     ]
@@ -165,7 +167,7 @@ def _table(update: _Update, number: int, shown: int) -> Steps:
     h = "1 if d ≤ σ, else 0" if update.bubble else "exp(−d²/2σ²)"
     words = f"η = {number_text(update.eta)}, σ = {number_text(update.sigma)}"
     return steps_of(
-        f"Row {number + 1}: x = {_text(update.x, shown)}",
+        f"Row {number + 1}: x = {_text(update.x, shown.numbers)}",
         lines,
         answers=("‖x − m‖²", "wins", "d", "h", "m new", *carried),
         formula=f"h = {h}    m new = m + η·h·(x − m)    {words}",
@@ -173,12 +175,14 @@ def _table(update: _Update, number: int, shown: int) -> Steps:
     )
 
 
-def _note(update: _Update, shown: int) -> str:
+def _note(update: _Update, shown: Shown) -> str:
     parts = [f"Unit {update.winner + 1} is nearest to the row and wins; the others move by their h."]
-    if len(update.squares) > shown:
-        parts.append(f"Of {len(update.squares):,} units the {shown} nearest to it on the map are shown.")
-    if len(update.x) > shown:
-        parts.append(f"Of {len(update.x):,} numbers of a prototype the first {shown} are shown.")
+    if len(update.squares) > shown.lines:
+        parts.append(
+            f"Of {len(update.squares):,} units the {shown.lines} nearest to it on the map are shown."
+        )
+    if len(update.x) > shown.numbers:
+        parts.append(f"Of {len(update.x):,} numbers of a prototype the first {shown.numbers} are shown.")
     return " ".join(parts)
 
 
