@@ -123,6 +123,7 @@ def test_draws_are_those_of_the_seed() -> None:
         ({"weights": [[1, 2]]}, "visible: found 3, expected 1, as the weights are 1 × 2"),
         ({"hidden_bias": [1]}, "hidden_bias: found 1, expected 2"),
         ({"draws": [0.5]}, "draws: found 1, expected 5: 2 for the hidden units"),
+        ({"draws": [0.5, 2, 0, 0, 0]}, "draws: expected numbers from 0 to 1"),
     ],
 )
 def test_what_does_not_fit_is_said(settings: dict, words: str) -> None:

@@ -90,6 +90,7 @@ def test_many_points_are_cut() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ({"points": []}, "points: found rows of no numbers"),
         ({"points": [[1], [1, 2]]}, "points: found rows of"),
         ({"centres": [[1, 2, 3]]}, "centres: found 3 numbers, expected 2"),
         ({"points": [[1, 2]], "centres": [[0, 0], [1, 1]]}, "centres: found 2, expected at most one"),

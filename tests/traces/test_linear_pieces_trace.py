@@ -73,6 +73,8 @@ def test_the_single_layer_is_that_of_torch() -> None:
     hidden = torch.relu(torch.from_numpy(np.outer(both.x, units["w"]) + units["b"]))
     values = (hidden @ torch.from_numpy(units["a"])).numpy()
     assert both.curves["one layer of 10"] == pytest.approx(values, abs=1e-6)
+    at_knots = np.interp(units["knot"], both.x, both.curves["one layer of 10"])
+    assert at_knots == pytest.approx([0, 1] * 5, abs=1e-6)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6))

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.components import component
-from handrail.components.arguments import Count, Positive
+from handrail.components.arguments import Count, Finite, Positive
 from handrail.components.pictures import Tiles
 from handrail.errors import DataError
 from handrail.models.rbm import RBM
@@ -22,7 +22,7 @@ from handrail.traces.given import Given
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 
-Numbers = list[float]
+Numbers = list[Finite]
 Visible = Float[np.ndarray, " visible"]
 Hidden = Float[np.ndarray, " hidden"]
 _VISIBLE = [1.0, 0.0, 1.0]
@@ -157,7 +157,7 @@ def _followed(given: Given) -> tuple[_Machine, Visible]:
 
 
 def _draws(machine: _Machine, draws: Numbers | None, seed: int) -> tuple[Hidden, Visible]:
-    """Numbers for the hidden and the visible units. Raises: `DataError` for another number of them."""
+    """Numbers for the hidden and the visible units. Raises: `DataError` for others than are needed."""
     visible, hidden = machine.weights.shape
     if draws is None:
         generator = np.random.default_rng(seed)
@@ -169,6 +169,9 @@ def _draws(machine: _Machine, draws: Numbers | None, seed: int) -> tuple[Hidden,
             f"{visible} for the visible ones."
         )
     numbers = np.array(draws, dtype=np.float64)
+    uniform = numbers[:hidden] if machine.gaussian else numbers
+    if ((uniform < 0) | (uniform > 1)).any():
+        raise DataError("draws: expected numbers from 0 to 1, against which probabilities are held.")
     return numbers[:hidden], numbers[hidden:]
 
 

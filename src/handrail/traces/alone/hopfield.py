@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.components import component
-from handrail.components.arguments import Count
+from handrail.components.arguments import Count, Finite
 from handrail.components.pictures import Lines, Picture, Tiles
 from handrail.errors import DataError
 from handrail.models.hopfield import Hopfield
@@ -16,7 +16,7 @@ from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
 
-Numbers = list[float]
+Numbers = list[Finite]
 States = Float[np.ndarray, " units"]
 _PATTERNS = [[1.0, 1, 1, 1, -1, -1, -1, -1], [1.0, -1, 1, -1, 1, -1, 1, -1]]
 _FLIPPED = [2, 5]

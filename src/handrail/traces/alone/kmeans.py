@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from handrail.components import component
-from handrail.components.arguments import Count
+from handrail.components.arguments import Count, Finite
 from handrail.components.pictures import Points
 from handrail.errors import DataError
 from handrail.traces.alone.found import as_matrix
@@ -13,7 +13,7 @@ from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
 
-Numbers = list[float]
+Numbers = list[Finite]
 Centres = Float[np.ndarray, "centres numbers"]
 Known = Float[np.ndarray, "points numbers"]
 _POINTS = [[0.0, 0.0], [0.0, 3.0], [3.0, 0.0], [6.0, 6.0], [6.0, 9.0], [9.0, 6.0]]

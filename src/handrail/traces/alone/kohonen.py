@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrail.components import component
-from handrail.components.arguments import Count, Positive, Share
+from handrail.components.arguments import Count, Finite, Positive, Share
 from handrail.components.pictures import Points
 from handrail.errors import DataError
 from handrail.layers.grids import Grid
@@ -19,7 +19,7 @@ from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
 
-Numbers = list[float]
+Numbers = list[Finite]
 Prototypes = Float[np.ndarray, "units numbers"]
 _PROTOTYPES = [[0.0, 0.0], [2.0, 0.0], [4.0, 0.0], [6.0, 0.0]]
 _ROWS = [[2.0, 2.0], [6.0, 1.0], [0.0, 2.0]]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from handrail.components import component
-from handrail.components.arguments import Count, Positive
+from handrail.components.arguments import Count, Finite, Positive
 from handrail.components.pictures import Lines
 from handrail.errors import DataError
 from handrail.traces.given import Given, refuse_given
@@ -18,7 +18,7 @@ from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
 
-Numbers = list[float]
+Numbers = list[Finite]
 Weights = Float[np.ndarray, " weights"]
 _TABLE = [[2.0, 1.0, 8.0], [1.0, 2.0, 4.0], [2.0, 1.0, 6.0], [1.0, 2.0, 6.0]]
 StepCount = Annotated[int, Field(gt=0, le=100_000)]

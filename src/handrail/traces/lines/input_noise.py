@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from handrail.components import component
-from handrail.components.arguments import Count, Positive
+from handrail.components.arguments import Count, Finite, Positive
 from handrail.components.pictures import Lines
 from handrail.traces.given import Given, refuse_given
 from handrail.traces.lines.regression_rows import regression_rows
@@ -17,7 +17,7 @@ from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
 
-Numbers = list[float]
+Numbers = list[Finite]
 Matrix = Float[np.ndarray, "weights weights"]
 Weights = Float[np.ndarray, " weights"]
 CopyCount = Annotated[int, Field(gt=0, le=100_000)]
