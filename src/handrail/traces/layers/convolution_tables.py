@@ -1,0 +1,126 @@
+"""A sliding kernel as tables and pictures: each window, the whole map, and the way back."""
+
+import numpy as np
+
+from handrail.components.pictures import Tiles
+from handrail.traces.layers.windows import Map, Sliding
+from handrail.traces.steps import Steps, Value, steps_of
+from handrail.traces.text import number_text
+
+_WIDEST = 24  # numbers in a line of a table
+
+
+def window_by_window(used: Sliding, most: int) -> Steps:
+    """What the kernel sees and makes of it, for the first windows in reading order."""
+    seen, lines = used.windows, []
+    for row, column in list(np.ndindex(seen.shape[:2]))[:most]:
+        products = seen[row, column] * used.kernel
+        sums = products.sum(axis=(1, 2))
+        line: dict[str, Value] = {"place": np.array([row, column]), "window": _shown(seen[row, column])}
+        line |= {"K": _shown(used.kernel), "window · K": _shown(products)}
+        if len(sums) > 1:
+            line["Σ of each channel"] = sums
+        lines.append({**line, "y": float(sums.sum()) + used.bias})
+    bias = f" + b, b = {number_text(used.bias)}" if used.bias else ""
+    return steps_of(
+        "Window by window",
+        lines,
+        answers=("window · K", "Σ of each channel", "y"),
+        formula=f"y = Σ window · K{bias}    number on number",
+        note=_way(used) + _cut(len(lines), used.map.size),
+    )
+
+
+def whole(laid: Sliding, flip: bool, most: int) -> list[Steps]:
+    """Picture and map, unless they are too wide; by both readings of the formula where the map is small."""
+    if laid.framed.shape[2] > _WIDEST:
+        return []
+    readings = [flip] if laid.map.size > most else [flip, not flip]
+    lines: list[dict[str, Value]] = []
+    for flipped in readings:
+        used = laid.flipped if flipped else laid
+        lines.append({"flip": flipped, "K": _shown(used.kernel), "I ∗ K": _shown(used.map)})
+    note = "K is shown as it is laid on the windows."
+    both = " The second line is the other reading of ∗." if len(readings) > 1 else ""
+    return [
+        steps_of("The whole picture", [{"I": _shown(laid.framed)}], note="With its padding."),
+        steps_of("The whole map", lines, answers=("I ∗ K",), note=note + both),
+    ]
+
+
+def back(used: Sliding, flip: bool, gradient: Map, most: int) -> list[Steps]:
+    """What each window adds to the kernel's gradient, and all gradients in the end."""
+    added = gradient[:, :, None, None, None] * used.windows
+    sums = added.reshape(-1, *used.kernel.shape).cumsum(axis=0)
+    lines: list[dict[str, Value]] = []
+    for count, (row, column) in enumerate(list(np.ndindex(gradient.shape))[:most]):
+        line: dict[str, Value] = {"place": np.array([row, column]), "∂L/∂y": float(gradient[row, column])}
+        line |= {"window": _shown(used.windows[row, column])}
+        lines.append({**line, "∂L/∂y · window": _shown(added[row, column]), "Σ so far": _shown(sums[count])})
+    weights, picture = used.back(gradient)
+    found: dict[str, Value] = {"∂L/∂K": _shown(weights[:, ::-1, ::-1] if flip else weights)}
+    found["∂L/∂b"] = float(gradient.sum())
+    if picture.shape[2] <= _WIDEST:
+        found["∂L/∂I"] = _shown(picture)
+    return [
+        steps_of(
+            "Back, window by window",
+            lines,
+            answers=("∂L/∂y · window", "Σ so far"),
+            formula="∂L/∂K = Σ over the windows of ∂L/∂y · window",
+            note="The weights are shared, so what all windows say is added up. "
+            + _cut(len(lines), gradient.size),
+        ),
+        steps_of(
+            "The gradients",
+            [found],
+            answers=tuple(found),
+            formula="∂L/∂b = Σ ∂L/∂y    ∂L/∂I: each window receives ∂L/∂y · K at its place",
+            note="K was turned around to be laid on; its gradient is turned back." if flip else "",
+        ),
+    ]
+
+
+def left_out(used: Sliding) -> list[str]:
+    """A remark on what a stride above 1 does not see."""
+    if max(used.stride) == 1:
+        return []
+    close = Sliding(used.picture, used.kernel, used.bias, used.frame, (1, 1), used.dilation).map
+    kept = f"Increasing the stride can be risky: of the {close.size} numbers of stride 1"
+    if len(close) == 1 and close.size <= _WIDEST:
+        values = ", ".join(map(number_text, close[0].tolist()))
+        return [f"{kept}, ({values}), {used.map.size} are kept."]
+    largest, found = (float(numbers.flat[np.abs(numbers).argmax()]) for numbers in (close, used.map))
+    return [
+        f"{kept}, {used.map.size} are kept; the largest is {number_text(largest)} of all, "
+        f"{number_text(found)} of those kept."
+    ]
+
+
+def drawn(used: Sliding) -> tuple[Tiles, ...]:
+    """The picture, and its map."""
+    map_ = Tiles(
+        "The map", used.map[None], note="Grey is 0, white the largest, black the most negative.", signed=True
+    )
+    return Tiles("The picture, channel by channel", used.framed), map_
+
+
+def _way(used: Sliding) -> str:
+    padding = max(max(side) for side in used.frame)
+    around = f", with {padding} of padding around the picture" if padding else ""
+    apart = max(used.dilation)
+    spread = f", and sees numbers {apart} apart" if apart > 1 else ""
+    stacked = " Channels stand one below the other." if len(used.kernel) > 1 else ""
+    stride = max(used.stride)
+    every = "at every number" if stride == 1 else f"every {stride} numbers"
+    return f"A window begins {every}{around}{spread}.{stacked} "
+
+
+def _cut(shown: int, count: int) -> str:
+    return f"{count - shown:,} more of {count:,} windows are left out (windows)." if shown < count else ""
+
+
+def _shown(numbers: np.ndarray) -> np.ndarray:
+    """One channel as a matrix, and one row of several numbers as a vector."""
+    numbers = numbers[0] if numbers.ndim == 3 and len(numbers) == 1 else numbers
+    return numbers[0] if len(numbers) == 1 and numbers.ndim == 2 and numbers.size > 1 else numbers
