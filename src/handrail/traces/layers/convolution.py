@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 from torch import nn
 
@@ -12,12 +11,11 @@ from handrail.errors import DataError
 from handrail.traces.given import Given
 from handrail.traces.layers.convolution_examples import EXAMPLES, KERNELS, Example
 from handrail.traces.layers.convolution_tables import back, drawn, left_out, whole, window_by_window
-from handrail.traces.layers.numbers import Row, Rows, picture_of
+from handrail.traces.layers.numbers import Picture, Written, gradient_of, picture_of
 from handrail.traces.layers.reached import first_reached, plain, refuse_with_run
-from handrail.traces.layers.windows import Map, Sliding, sliding_of
+from handrail.traces.layers.windows import Sliding, sliding_of
 from handrail.traces.trace import Trace
 
-Written = str | Row | Rows | list[Rows]
 _FLIP = (
     "The formula of lecture 000 turns the kernel around, both ways, which is what mathematics calls a "
     "convolution; its numbers, and every library of networks, lay the kernel on the window as it stands, a "
@@ -81,7 +79,7 @@ def convolution(
     used = laid.flipped if flip else laid
     steps = [window_by_window(used, windows), *whole(laid, flip, windows)]
     if backward:
-        steps += back(used, flip, _gradient(gradient, used.map), windows)
+        steps += back(used, flip, gradient_of(gradient, used.map.shape), windows)
     remarks = (_FLIP, *left_out(used))
     return Trace("Convolution", subject, tuple(steps), "LeCun et al. 1989", drawn(used), remarks)
 
@@ -91,8 +89,7 @@ def _example(name: Example, own: dict[str, Any]) -> tuple[str, Sliding]:
     worked = EXAMPLES[name]
     picture, kernel = own["picture"], own["kernel"]
     image = worked.picture if picture is None else picture_of(picture, "picture")
-    laid = worked.kernel if kernel is None else KERNELS.get(str(kernel))
-    laid = picture_of(kernel, "kernel") if laid is None else laid
+    laid = worked.kernel if kernel is None else _kernel(kernel)
     padding = worked.padding if own["padding"] is None else own["padding"]
     stride, dilation = own["stride"] or worked.stride, own["dilation"] or 1
     is_row = image.shape[1] == laid.shape[1] == 1  # there is no way down
@@ -102,22 +99,14 @@ def _example(name: Example, own: dict[str, Any]) -> tuple[str, Sliding]:
     return subject, Sliding(image, laid, bias, frame, (stride, stride), (dilation, dilation))
 
 
+def _kernel(written: Written) -> Picture:
+    known = KERNELS.get(written) if isinstance(written, str) else None
+    return picture_of(written, "kernel") if known is None else known
+
+
 def _followed(given: Given, output: int) -> tuple[str, Sliding]:
     kinds: Any = nn.Conv1d | nn.Conv2d
     layer, (x, *_) = first_reached(given, kinds, what="convolution of pictures or series")
     seen = plain(x)[0]
     sliding = sliding_of(layer, seen.reshape(len(seen), -1, seen.shape[-1]), output)
     return f"map {output} of the first convolution, {given.subject}", sliding
-
-
-def _gradient(written: Written | None, map_: Map) -> Map:
-    """∂L/∂y at each place. Raises: `DataError` for another size than the map's."""
-    if written is None:
-        return np.ones(map_.shape)
-    found = picture_of(written, "gradient")
-    if found.shape != (1, *map_.shape):
-        size = "×".join(map(str, found.shape[1:]))
-        raise DataError(
-            f"gradient: found {size} numbers, expected {map_.shape[0]}×{map_.shape[1]}, as the map."
-        )
-    return found[0]

@@ -5,9 +5,10 @@ import numpy as np
 from handrail.components.pictures import Tiles
 from handrail.traces.layers.windows import Map, Sliding
 from handrail.traces.steps import Steps, Value, steps_of
-from handrail.traces.text import number_text
+from handrail.traces.text import matrix_text, number_text
 
-_WIDEST = 24  # numbers in a line of a table
+_WIDEST = 100  # characters in a line of numbers
+_TOO_WIDE = " The whole picture is too wide for a table; a worksheet shows it and its map (-o NAME.html)."
 
 
 def window_by_window(used: Sliding, most: int) -> Steps:
@@ -16,8 +17,8 @@ def window_by_window(used: Sliding, most: int) -> Steps:
     for row, column in list(np.ndindex(seen.shape[:2]))[:most]:
         products = seen[row, column] * used.kernel
         sums = products.sum(axis=(1, 2))
-        line: dict[str, Value] = {"place": np.array([row, column]), "window": _shown(seen[row, column])}
-        line |= {"K": _shown(used.kernel), "window · K": _shown(products)}
+        line: dict[str, Value] = {"place": np.array([row, column]), "window": compact(seen[row, column])}
+        line |= {"K": compact(used.kernel), "window · K": compact(products)}
         if len(sums) > 1:
             line["Σ of each channel"] = sums
         lines.append({**line, "y": float(sums.sum()) + used.bias})
@@ -27,23 +28,23 @@ def window_by_window(used: Sliding, most: int) -> Steps:
         lines,
         answers=("window · K", "Σ of each channel", "y"),
         formula=f"y = Σ window · K{bias}    number on number",
-        note=_way(used) + _cut(len(lines), used.map.size),
+        note=_way(used) + cut(len(lines), used.map.size) + ("" if fits(used.framed) else _TOO_WIDE),
     )
 
 
 def whole(laid: Sliding, flip: bool, most: int) -> list[Steps]:
     """Picture and map, unless they are too wide; by both readings of the formula where the map is small."""
-    if laid.framed.shape[2] > _WIDEST:
+    if not fits(laid.framed):
         return []
     readings = [flip] if laid.map.size > most else [flip, not flip]
     lines: list[dict[str, Value]] = []
     for flipped in readings:
         used = laid.flipped if flipped else laid
-        lines.append({"flip": flipped, "K": _shown(used.kernel), "I ∗ K": _shown(used.map)})
+        lines.append({"flip": flipped, "K": compact(used.kernel), "I ∗ K": compact(used.map)})
     note = "K is shown as it is laid on the windows."
     both = " The second line is the other reading of ∗." if len(readings) > 1 else ""
     return [
-        steps_of("The whole picture", [{"I": _shown(laid.framed)}], note="With its padding."),
+        steps_of("The whole picture", [{"I": compact(laid.framed)}], note="With its padding."),
         steps_of("The whole map", lines, answers=("I ∗ K",), note=note + both),
     ]
 
@@ -55,13 +56,15 @@ def back(used: Sliding, flip: bool, gradient: Map, most: int) -> list[Steps]:
     lines: list[dict[str, Value]] = []
     for count, (row, column) in enumerate(list(np.ndindex(gradient.shape))[:most]):
         line: dict[str, Value] = {"place": np.array([row, column]), "∂L/∂y": float(gradient[row, column])}
-        line |= {"window": _shown(used.windows[row, column])}
-        lines.append({**line, "∂L/∂y · window": _shown(added[row, column]), "Σ so far": _shown(sums[count])})
+        line |= {"window": compact(used.windows[row, column])}
+        lines.append(
+            {**line, "∂L/∂y · window": compact(added[row, column]), "Σ so far": compact(sums[count])}
+        )
     weights, picture = used.back(gradient)
-    found: dict[str, Value] = {"∂L/∂K": _shown(weights[:, ::-1, ::-1] if flip else weights)}
+    found: dict[str, Value] = {"∂L/∂K": compact(weights[:, ::-1, ::-1] if flip else weights)}
     found["∂L/∂b"] = float(gradient.sum())
-    if picture.shape[2] <= _WIDEST:
-        found["∂L/∂I"] = _shown(picture)
+    if fits(picture):
+        found["∂L/∂I"] = compact(picture)
     return [
         steps_of(
             "Back, window by window",
@@ -69,7 +72,7 @@ def back(used: Sliding, flip: bool, gradient: Map, most: int) -> list[Steps]:
             answers=("∂L/∂y · window", "Σ so far"),
             formula="∂L/∂K = Σ over the windows of ∂L/∂y · window",
             note="The weights are shared, so what all windows say is added up. "
-            + _cut(len(lines), gradient.size),
+            + cut(len(lines), gradient.size),
         ),
         steps_of(
             "The gradients",
@@ -87,7 +90,7 @@ def left_out(used: Sliding) -> list[str]:
         return []
     close = Sliding(used.picture, used.kernel, used.bias, used.frame, (1, 1), used.dilation).map
     kept = f"Increasing the stride can be risky: of the {close.size} numbers of stride 1"
-    if len(close) == 1 and close.size <= _WIDEST:
+    if len(close) == 1 and fits(close):
         values = ", ".join(map(number_text, close[0].tolist()))
         return [f"{kept}, ({values}), {used.map.size} are kept."]
     largest, found = (float(numbers.flat[np.abs(numbers).argmax()]) for numbers in (close, used.map))
@@ -105,6 +108,11 @@ def drawn(used: Sliding) -> tuple[Tiles, ...]:
     return Tiles("The picture, channel by channel", used.framed), map_
 
 
+def fits(numbers: np.ndarray) -> bool:
+    """Whether its lines can be read in a table."""
+    return max(len(" ".join(line)) for line in matrix_text(numbers)) <= _WIDEST
+
+
 def _way(used: Sliding) -> str:
     padding = max(max(side) for side in used.frame)
     around = f", with {padding} of padding around the picture" if padding else ""
@@ -116,11 +124,11 @@ def _way(used: Sliding) -> str:
     return f"A window begins {every}{around}{spread}.{stacked} "
 
 
-def _cut(shown: int, count: int) -> str:
+def cut(shown: int, count: int) -> str:
     return f"{count - shown:,} more of {count:,} windows are left out (windows)." if shown < count else ""
 
 
-def _shown(numbers: np.ndarray) -> np.ndarray:
+def compact(numbers: np.ndarray) -> np.ndarray:
     """One channel as a matrix, and one row of several numbers as a vector."""
     numbers = numbers[0] if numbers.ndim == 3 and len(numbers) == 1 else numbers
     return numbers[0] if len(numbers) == 1 and numbers.ndim == 2 and numbers.size > 1 else numbers

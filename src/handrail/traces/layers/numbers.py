@@ -11,10 +11,11 @@ from handrail.tools.files import expand_user
 
 Row = list[float]
 Rows = list[Row]
+Written = str | Row | Rows | list[Rows]
 Picture = Float[np.ndarray, "channels height width"]
 
 
-def picture_of(written: str | Row | Rows | list[Rows], setting: str) -> Picture:
+def picture_of(written: Written, setting: str) -> Picture:
     """One row, rows, channels of rows, or the name of a file of rows, as channels of rows.
 
     Raises: `DataError` for a file that cannot be read, lengths that differ, and what is no finite number.
@@ -28,6 +29,17 @@ def picture_of(written: str | Row | Rows | list[Rows], setting: str) -> Picture:
     if not array.size or not np.isfinite(array).all():
         raise DataError(f"{setting}: expected one number or more, each of them finite.")
     return array.reshape((1,) * (3 - array.ndim) + array.shape)
+
+
+def gradient_of(written: Written | None, shape: tuple[int, ...]) -> Float[np.ndarray, "down across"]:
+    """∂L/∂y at each place of a map, 1 where nothing is written. Raises: `DataError` for another size."""
+    if written is None:
+        return np.ones(shape)
+    found = picture_of(written, "gradient")
+    if found.shape != (1, *shape):
+        size = "×".join(map(str, found.shape[1:]))
+        raise DataError(f"gradient: found {size} numbers, expected {shape[0]}×{shape[1]}, as the map.")
+    return found[0]
 
 
 def _rows_in(name: str, setting: str) -> Rows:

@@ -120,7 +120,8 @@ def sliding_of(layer: nn.Conv1d | nn.Conv2d, x: Picture, output: int) -> Sliding
 
 def _both(numbers: tuple[int, ...]) -> Pair:
     """Down and across; of one dimension alone, down is 1."""
-    return numbers[-2] if len(numbers) > 1 else 1, numbers[-1]
+    down, across = (1, *numbers)[-2:]
+    return down, across
 
 
 def _frame(layer: nn.Conv1d | nn.Conv2d) -> tuple[Pair, Pair]:
