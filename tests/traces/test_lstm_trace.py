@@ -52,7 +52,7 @@ def test_the_example_is_worked_out_by_hand() -> None:
 
 def test_all_states_are_those_of_torch() -> None:
     rng = np.random.default_rng(2)
-    core = nn.LSTM(3, 4, batch_first=True).double()
+    core: Any = nn.LSTM(3, 4, batch_first=True).double()
     x = rng.normal(size=(5, 3))
     settings = {"inputs": x, "input_weights": core.weight_ih_l0, "state_weights": core.weight_hh_l0}
     written = {name: torch.as_tensor(value).tolist() for name, value in settings.items()}

@@ -94,13 +94,13 @@ def _followed(given: Given) -> Cells:
         rows = plain(x.data)
     else:
         rows = plain(x)[0] if layer.batch_first else plain(x)[:, 0]
-    weights = [plain(getattr(layer, name)) for name in ("weight_ih_l0", "weight_hh_l0")]
+    named = {name: plain(parameter) for name, parameter in layer.named_parameters()}
     gates = 4 * layer.hidden_size
-    biases = (plain(layer.bias_ih_l0) + plain(layer.bias_hh_l0)) if layer.bias else np.zeros(gates)
+    biases = named["bias_ih_l0"] + named["bias_hh_l0"] if layer.bias else np.zeros(gates)
     begun = state[0] if state else None
     zeros = np.zeros(layer.hidden_size)
     first, cells = (zeros, zeros) if begun is None else (plain(part)[0, 0] for part in begun)
-    return Cells(rows, *weights, biases, first, cells)
+    return Cells(rows, named["weight_ih_l0"], named["weight_hh_l0"], biases, first, cells)
 
 
 def _gate_by_gate(read: Cells, worked: list[Step], units: int, note: str) -> Steps:

@@ -40,12 +40,13 @@ def work_out(read: Cells) -> list[Step]:
     state, cells = read.state, read.cells
     for x in read.inputs:
         products, recurrent = read.input_weights @ x, read.state_weights @ state
-        parts = [part.reshape(4, -1) for part in (products, recurrent, products + recurrent + read.biases)]
-        gates = _sigmoid(parts[2])
-        gates[2] = np.tanh(parts[2][2])
+        sums = (products + recurrent + read.biases).reshape(4, -1)
+        gates = _sigmoid(sums)
+        gates[2] = np.tanh(sums[2])
         new_cells = gates[1] * cells + gates[0] * gates[2]
         new_state = gates[3] * np.tanh(new_cells)
-        found.append(Step(x, state, cells, *parts, gates, new_cells, new_state))
+        parts = products.reshape(4, -1), recurrent.reshape(4, -1), sums, gates
+        found.append(Step(x, state, cells, *parts, new_cells, new_state))
         state, cells = new_state, new_cells
     return found
 
