@@ -167,6 +167,18 @@ def test_windows_beyond_the_cap_are_counted() -> None:
     assert "21 more of 25 windows" in steps.note
 
 
+def test_what_is_too_large_for_a_table_is_drawn_alone() -> None:
+    rng = np.random.default_rng(0)
+    picture, kernel = rng.normal(size=(12, 40)), rng.normal(size=(9, 9))
+    trace = follow(picture=picture.tolist(), kernel=kernel.tolist(), backward=True)
+    assert [steps.title for steps in trace.steps][:2] == ["Window by window", "Back, window by window"]
+    assert [column.name for column in trace.steps[0].columns] == ["place", "y"]
+    assert "their sums alone are shown. The whole picture is too large for a table" in trace.steps[0].note
+    assert drawn(trace)[0, :9] == pytest.approx(trace["Window by window"]["y"])
+    wanted = ndimage.correlate(picture, kernel)[4:-4, 4:-4]
+    assert drawn(trace) == pytest.approx(wanted, abs=1e-12)
+
+
 def test_numbers_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("1, 2,3\n4,5,6\n\n7;8;9\n")
@@ -203,7 +215,8 @@ def test_series_have_one_dimension() -> None:
     [
         ({"kernel": [[1] * 6] * 6}, "sees 6×6 numbers, but the picture has 5×5"),
         ({"kernel": [[[1]], [[1]]]}, "found 2 channels, expected 1"),
-        ({"kernel": "sobel"}, "no file of numbers 'sobel'"),
+        ({"kernel": "sobel_row"}, "no kernel and no file of numbers. Did you mean 'sobel_rows'"),
+        ({"picture": "mine.csv"}, "no file of numbers 'mine.csv'"),
         ({"picture": [[1, 2], [3]]}, "picture: found rows of several lengths"),
         ({"picture": []}, "one number or more"),
         ({"gradient": [[1]]}, "set backward=true"),

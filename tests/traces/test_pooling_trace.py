@@ -37,7 +37,7 @@ def test_example_f_comes_out_as_printed() -> None:
 def test_there_and_back_are_those_of_torch(kind: Any, window: int, stride: int | None) -> None:
     """Also for windows that overlap, that are cut at the border, and that are larger than the picture."""
     rng = np.random.default_rng(5)
-    picture = rng.integers(-3, 4, (7, 8)).astype(float)  # with equal ones, of which the first counts
+    picture = rng.integers(-3, 4, (7, 6)).astype(float)  # with equal ones, of which the first counts
     x = torch.tensor(picture[None, None], requires_grad=True)
     y = Pool(kind, window=window, stride=stride)(x)
     gradient = rng.normal(size=y.shape[2:])
@@ -49,6 +49,13 @@ def test_there_and_back_are_those_of_torch(kind: Any, window: int, stride: int |
     assert trace["Window by window"]["y"] == pytest.approx(y.detach().numpy().ravel(), abs=1e-12)
     assert x.grad is not None
     assert trace["And back"]["∂L/∂x"][0] == pytest.approx(x.grad[0, 0].numpy(), abs=1e-12)
+
+
+def test_what_is_too_large_for_a_table_is_drawn_alone() -> None:
+    wide = np.random.default_rng(0).normal(size=(4, 40))
+    titles = [steps.title for steps in follow(picture=wide.tolist()).steps]
+    assert titles == ["Window by window", "Small shifts", "Convolution moves along"]
+    assert [steps.title for steps in follow(example="picture").steps][1:3] == ["There", "And back"]
 
 
 def test_convolution_moves_along_and_pooling_forgets_small_moves() -> None:
@@ -87,7 +94,9 @@ def test_what_does_not_fit_is_said(settings: dict, words: str) -> None:
 
 
 def test_what_does_not_fit_a_network_is_said() -> None:
-    with pytest.raises(DataError, match="found no pooling by the largest or the mean in its network"):
+    with pytest.raises(
+        DataError, match="found no pooling by the largest or the mean, without padding, in its"
+    ):
         pooling(given(nn.Identity(), torch.zeros(1, 1, 4, 4)))
     with pytest.raises(DataError, match="window: without effect"):
         pooling(given(Pool("max"), torch.zeros(1, 1, 4, 4)), window=3)

@@ -150,14 +150,17 @@ def _vectors(head: Head, names: list[str], most: int, numbers: int) -> Steps:
         line: dict[str, Value] = {"token": name}
         parts = {"x": head.inputs, "q": head.queries, "k": head.keys, "v": head.values}
         lines.append(line | {part: vectors[place][:numbers] for part, vectors in parts.items()})
+    bias = "" if head.weighed_by else " + b"
     width, depth = head.inputs.shape[1], head.keys.shape[1]
     cut = f" Of each vector {numbers} numbers are shown (numbers)."
     return steps_of(
         "Queries, keys and values",
         lines,
         answers=("q", "k", "v"),
-        formula="q = Wq·x    k = Wk·x    v = Wv·x",
-        note=_left_out(len(names), most) + (cut if max(width, depth) > numbers else ""),
+        formula=f"q = Wq·x{bias}    k = Wk·x{bias}    v = Wv·x{bias}",
+        note="Each token asks for something (q), is found by something (k), and gives something (v)."
+        + _left_out(len(names), most)
+        + (cut if max(width, depth) > numbers else ""),
     )
 
 
@@ -176,7 +179,9 @@ def _looks(head: Head, names: list[str], most: int) -> Steps:
         lines,
         answers=("q·k", "q·k/√d", "softmax"),
         formula=f"softmax(z)ⱼ = e^zⱼ / Σ e^z over all that is seen    √d = √{depth} = {np.sqrt(depth):.4g}",
-        note=_left_out(len(names), most) + (hidden if min(head.seen) < len(names) else ""),
+        note="The weights of a token are 1 in sum."
+        + _left_out(len(names), most)
+        + (hidden if min(head.seen) < len(names) else ""),
     )
 
 
@@ -191,12 +196,12 @@ def _takes(head: Head, names: list[str], most: int, numbers: int) -> Steps:
         lines,
         answers=("looks most at", "output"),
         formula="output = Σ softmaxⱼ·vⱼ",
-        note=_left_out(len(names), most),
+        note="The values of all tokens, as much of each as its weight says." + _left_out(len(names), most),
     )
 
 
 def _left_out(count: int, most: int) -> str:
-    return f"{count - most:,} more of {count:,} tokens are left out (tokens)." if count > most else ""
+    return f" {count - most:,} more of {count:,} tokens are left out (tokens)." if count > most else ""
 
 
 def _drawn(head: Head, names: list[str]) -> Cells:

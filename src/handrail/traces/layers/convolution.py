@@ -7,7 +7,8 @@ from torch import nn
 
 from handrail.components import component
 from handrail.components.arguments import Count, Finite
-from handrail.errors import DataError
+from handrail.errors import DataError, did_you_mean
+from handrail.tools.files import expand_user
 from handrail.traces.given import Given
 from handrail.traces.layers.convolution_examples import EXAMPLES, KERNELS, Example
 from handrail.traces.layers.convolution_tables import back, drawn, left_out, whole, window_by_window
@@ -100,8 +101,12 @@ def _example(name: Example, own: dict[str, Any]) -> tuple[str, Sliding]:
 
 
 def _kernel(written: Written) -> Picture:
-    known = KERNELS.get(written) if isinstance(written, str) else None
-    return picture_of(written, "kernel") if known is None else known
+    if not isinstance(written, str):
+        return picture_of(written, "kernel")
+    if written not in KERNELS and not expand_user(written).is_file():
+        hint = did_you_mean(written, KERNELS)
+        raise DataError(f"kernel: found '{written}', which is no kernel and no file of numbers.{hint}")
+    return KERNELS[written] if written in KERNELS else picture_of(written, "kernel")
 
 
 def _followed(given: Given, output: int) -> tuple[str, Sliding]:

@@ -7,28 +7,37 @@ from handrail.traces.layers.windows import Map, Sliding
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import matrix_text, number_text
 
-_WIDEST = 100  # characters in a line of numbers
-_TOO_WIDE = " The whole picture is too wide for a table; a worksheet shows it and its map (-o NAME.html)."
+_WIDEST, _TALLEST = 110, 60  # characters and lines of numbers in a table
+_WIDE_WINDOWS = 150  # characters of three windows beside each other
+_WINDOWS_TOO_WIDE = " Windows are too wide for a table; their sums alone are shown."
+_TOO_WIDE = " The whole picture is too large for a table; a worksheet shows it and its map (-o NAME.html)."
 
 
 def window_by_window(used: Sliding, most: int) -> Steps:
     """What the kernel sees and makes of it, for the first windows in reading order."""
     seen, lines = used.windows, []
-    for row, column in list(np.ndindex(seen.shape[:2]))[:most]:
-        products = seen[row, column] * used.kernel
+    readable = _windows_fit(used)
+    for place in list(np.ndindex(seen.shape[:2]))[:most]:
+        products = seen[place] * used.kernel
         sums = products.sum(axis=(1, 2))
-        line: dict[str, Value] = {"place": np.array([row, column]), "window": compact(seen[row, column])}
-        line |= {"K": compact(used.kernel), "window · K": compact(products)}
+        line: dict[str, Value] = {"place": np.array(place)}
+        if readable:
+            line |= {
+                "window": compact(seen[place]),
+                "K": compact(used.kernel),
+                "window · K": compact(products),
+            }
         if len(sums) > 1:
             line["Σ of each channel"] = sums
         lines.append({**line, "y": float(sums.sum()) + used.bias})
     bias = f" + b, b = {number_text(used.bias)}" if used.bias else ""
+    note = _way(used) + cut(len(lines), used.map.size)
     return steps_of(
         "Window by window",
         lines,
         answers=("window · K", "Σ of each channel", "y"),
         formula=f"y = Σ window · K{bias}    number on number",
-        note=_way(used) + cut(len(lines), used.map.size) + ("" if fits(used.framed) else _TOO_WIDE),
+        note=note + ("" if readable else _WINDOWS_TOO_WIDE) + ("" if fits(used.framed) else _TOO_WIDE),
     )
 
 
@@ -43,23 +52,26 @@ def whole(laid: Sliding, flip: bool, most: int) -> list[Steps]:
         lines.append({"flip": flipped, "K": compact(used.kernel), "I ∗ K": compact(used.map)})
     note = "K is shown as it is laid on the windows."
     both = " The second line is the other reading of ∗." if len(readings) > 1 else ""
+    padded = "With its padding." if laid.framed.size > laid.picture.size else ""
     return [
-        steps_of("The whole picture", [{"I": compact(laid.framed)}], note="With its padding."),
+        steps_of("The whole picture", [{"I": compact(laid.framed)}], note=padded),
         steps_of("The whole map", lines, answers=("I ∗ K",), note=note + both),
     ]
 
 
 def back(used: Sliding, flip: bool, gradient: Map, most: int) -> list[Steps]:
     """What each window adds to the kernel's gradient, and all gradients in the end."""
-    added = gradient[:, :, None, None, None] * used.windows
-    sums = added.reshape(-1, *used.kernel.shape).cumsum(axis=0)
+    seen, total = used.windows, np.zeros(used.kernel.shape)
     lines: list[dict[str, Value]] = []
-    for count, (row, column) in enumerate(list(np.ndindex(gradient.shape))[:most]):
-        line: dict[str, Value] = {"place": np.array([row, column]), "∂L/∂y": float(gradient[row, column])}
-        line |= {"window": compact(used.windows[row, column])}
-        lines.append(
-            {**line, "∂L/∂y · window": compact(added[row, column]), "Σ so far": compact(sums[count])}
-        )
+    readable = _windows_fit(used)
+    for place in list(np.ndindex(gradient.shape))[:most]:
+        added = gradient[place] * seen[place]
+        total = total + added
+        line: dict[str, Value] = {"place": np.array(place), "∂L/∂y": float(gradient[place])}
+        if readable:
+            line |= {"window": compact(seen[place]), "∂L/∂y · window": compact(added)}
+            line["Σ so far"] = compact(total)
+        lines.append(line)
     weights, picture = used.back(gradient)
     found: dict[str, Value] = {"∂L/∂K": compact(weights[:, ::-1, ::-1] if flip else weights)}
     found["∂L/∂b"] = float(gradient.sum())
@@ -71,7 +83,7 @@ def back(used: Sliding, flip: bool, gradient: Map, most: int) -> list[Steps]:
             lines,
             answers=("∂L/∂y · window", "Σ so far"),
             formula="∂L/∂K = Σ over the windows of ∂L/∂y · window",
-            note="The weights are shared, so what all windows say is added up. "
+            note="The weights are shared, so what all windows say is added up."
             + cut(len(lines), gradient.size),
         ),
         steps_of(
@@ -108,9 +120,15 @@ def drawn(used: Sliding) -> tuple[Tiles, ...]:
     return Tiles("The picture, channel by channel", used.framed), map_
 
 
-def fits(numbers: np.ndarray) -> bool:
-    """Whether its lines can be read in a table."""
-    return max(len(" ".join(line)) for line in matrix_text(numbers)) <= _WIDEST
+def fits(*beside: np.ndarray, widest: int = _WIDEST) -> bool:
+    """Whether matrices that stand beside each other can be read in a table."""
+    lines = [[len(" ".join(line)) for line in matrix_text(numbers)] for numbers in beside]
+    return sum(map(max, lines)) <= widest and max(map(len, lines)) <= _TALLEST
+
+
+def _windows_fit(used: Sliding) -> bool:
+    window = used.windows[0, 0]
+    return fits(window, used.kernel, window * used.kernel, widest=_WIDE_WINDOWS)
 
 
 def _way(used: Sliding) -> str:
@@ -121,11 +139,12 @@ def _way(used: Sliding) -> str:
     stacked = " Channels stand one below the other." if len(used.kernel) > 1 else ""
     stride = max(used.stride)
     every = "at every number" if stride == 1 else f"every {stride} numbers"
-    return f"A window begins {every}{around}{spread}.{stacked} "
+    return f"A window begins {every}{around}{spread}.{stacked}"
 
 
 def cut(shown: int, count: int) -> str:
-    return f"{count - shown:,} more of {count:,} windows are left out (windows)." if shown < count else ""
+    """A sentence on the windows that are not shown, to be put behind another; none where all are."""
+    return f" {count - shown:,} more of {count:,} windows are left out (windows)." if shown < count else ""
 
 
 def compact(numbers: np.ndarray) -> np.ndarray:

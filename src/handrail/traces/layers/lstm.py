@@ -126,7 +126,7 @@ def _gate_by_gate(read: Cells, worked: list[Step], units: int, note: str) -> Ste
         answers=("w·x", "u·h", "z", "value"),
         carried=("h",),
         formula="z = w·x + u·h + b    i, f, o = σ(z) = 1/(1 + e⁻ᶻ)    g = tanh(z)",
-        note=f"h is the state after the step before, from the table below. {note}",
+        note=f"h is the state after the step before, from the table below.{note}",
     )
 
 
@@ -145,14 +145,14 @@ def _cell_and_state(worked: list[Step], units: int, note: str) -> Steps:
         lines,
         answers=("c", "i", "f", "g", "o", "f·c", "i·g", "c new", "h new"),
         formula="c new = f·c + i·g    h new = o·tanh(c new)",
-        note=f"The forget gate f says how much of a cell stays, i how much of g comes in. {note}",
+        note=f"The forget gate f says how much of a cell stays, i how much of g comes in.{note}",
     )
 
 
 def _left_out(read: Cells, steps: int, units: int) -> str:
     parts = {"steps": len(read.inputs) - steps, "units": len(read.state) - units}
     words = [f"{count:,} more {name}" for name, count in parts.items() if count > 0]
-    return f"{' and '.join(words)} are left out ({', '.join(parts)})." if words else ""
+    return f" {' and '.join(words)} are left out ({', '.join(parts)})." if words else ""
 
 
 def _drawn(worked: list[Step], units: int) -> Lines:

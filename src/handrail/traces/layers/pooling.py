@@ -26,8 +26,8 @@ _EXAMPLES: dict[str, tuple[str, Picture]] = {
 }
 _REMARK = (
     "Lectures 000 and 004 call pooling invariant to small shifts, 002 calls convolution invariant to all. "
-    "Convolution moves along with what it sees (equivariant), but at the border; pooling forgets a part of "
-    "where it was, and the less of it the further things move."
+    "Convolution moves along with what it sees (it is equivariant), except at the border; pooling hides "
+    "small moves alone: the further things move, the fewer of its numbers stay."
 )
 
 
@@ -93,7 +93,7 @@ def pooling(
 
 def _followed(given: Given) -> tuple[str, Kind, Picture, tuple[Place, Place]]:
     """The row's picture as it reaches the first pooling, with its kind, window and stride."""
-    pool, (x, *_) = first_reached(given, Pool, what="pooling by the largest or the mean")
+    pool, (x, *_) = first_reached(given, Pool, what="pooling by the largest or the mean, without padding,")
     seen = plain(x)[0]
     if seen.ndim > 3:
         raise DataError("run: its first pooling is of volumes, expected pictures or series.")
@@ -105,11 +105,11 @@ def _followed(given: Given) -> tuple[str, Kind, Picture, tuple[Place, Place]]:
 
 
 def _window_by_window(pooled: Pooled, gradient: np.ndarray, most: int) -> Steps:
-    lines: list[dict[str, Value]] = []
+    map_, lines = pooled.map, []
     for place, seen in list(pooled.windows())[:most]:
         slope = float(gradient[place])
         line: dict[str, Value] = {"place": np.array(place), "window": compact(pooled.picture[seen])}
-        line |= {"y": float(pooled.map[place]), "∂L/∂y": slope}
+        line |= {"y": float(map_[place]), "∂L/∂y": slope}
         lines.append({**line, "∂L/∂window": compact(slope * pooled.shares(seen))})
     down, across = pooled.window
     every = max(pooled.stride)
@@ -122,20 +122,18 @@ def _window_by_window(pooled: Pooled, gradient: np.ndarray, most: int) -> Steps:
         lines,
         answers=("y", "∂L/∂window"),
         formula=of_kind[pooled.kind],
-        note=f"Windows of {down}×{across}, one every {every} numbers. " + cut(len(lines), gradient.size),
+        note=f"Windows of {down}×{across}, one every {every} numbers." + cut(len(lines), gradient.size),
     )
 
 
 def _whole(pooled: Pooled, gradient: np.ndarray) -> list[Steps]:
-    """Picture, map and gradient, unless they are too wide."""
-    back = pooled.back(gradient)
-    if not (fits(pooled.picture) and fits(back)):
-        return []
-    line = {"x": compact(pooled.picture), "y": compact(pooled.map)}
+    """Picture and map, and their gradients, unless they are too large."""
+    x, y, slopes, back = map(compact, (pooled.picture, pooled.map, gradient, pooled.back(gradient)))
+    there = steps_of("There", [{"x": x, "y": y}], answers=("y",))
     formula = "∂L/∂x = Σ over the windows that see x"
-    there = steps_of("There", [line], answers=("y",))
-    line = {"∂L/∂y": compact(gradient), "∂L/∂x": compact(back)}
-    return [there, steps_of("And back", [line], answers=("∂L/∂x",), formula=formula)]
+    lines = [{"∂L/∂y": slopes, "∂L/∂x": back}]
+    and_back = steps_of("And back", lines, answers=("∂L/∂x",), formula=formula)
+    return ([there] if fits(x, y) else []) + ([and_back] if fits(slopes, back) else [])
 
 
 def _drawn(pooled: Pooled) -> tuple[Tiles, ...]:

@@ -111,7 +111,7 @@ def _couplings(said: Predictions, rounds: list[Round], most: tuple[int, int, int
         lines,
         answers=("b", "c", "û·v", "b new"),
         formula="c = softmax of b over the capsules above    b new = b + û·v",
-        note=f"v is that of the same iteration, below. A capsule goes where others agree with it. {note}",
+        note=f"v is that of the same iteration, below. A capsule goes where others agree with it.{note}",
     )
 
 
@@ -128,7 +128,7 @@ def _above(rounds: list[Round], most: tuple[int, int, int], note: str) -> Steps:
         lines,
         answers=("s", "‖s‖", "‖v‖", "v"),
         formula="s = Σ over those below of c·û    ‖v‖ = ‖s‖²/(1 + ‖s‖²)    v = ‖v‖·s/‖s‖",
-        note=f"The length of v says whether something is there, its direction how. {note}",
+        note=f"The length of v says whether something is there, its direction how.{note}",
     )
 
 
@@ -136,7 +136,7 @@ def _left_out(said: Predictions, most: tuple[int, int, int]) -> str:
     names = ("capsules below", "capsules above", "numbers of each")
     rest = zip(said.shape, most, names, strict=True)
     words = [f"{found - shown:,} more {name}" for found, shown, name in rest if found > shown]
-    return f"{', '.join(words)} are left out (capsules, outputs, numbers)." if words else ""
+    return f" {', '.join(words)} are left out (capsules, outputs, numbers)." if words else ""
 
 
 def _drawn(rounds: list[Round]) -> Lines:
