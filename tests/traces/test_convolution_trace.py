@@ -16,7 +16,7 @@ from handrail.errors import DataError
 from handrail.run import Run
 from handrail.traces.given import Given, given_by
 from handrail.traces.layers.convolution import convolution
-from handrail.traces.layers.portrait import PORTRAIT
+from handrail.traces.layers.windows.portrait import PORTRAIT
 from handrail.traces.trace import Trace
 
 

@@ -12,7 +12,7 @@ from handrail.errors import DataError
 from handrail.layers.pooling import Pool
 from handrail.traces.given import Given
 from handrail.traces.layers.pooling import pooling
-from handrail.traces.layers.portrait import PORTRAIT
+from handrail.traces.layers.windows.portrait import PORTRAIT
 from handrail.traces.trace import Trace
 
 

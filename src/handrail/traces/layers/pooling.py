@@ -10,12 +10,12 @@ from handrail.components.pictures import Tiles
 from handrail.errors import DataError
 from handrail.layers.pooling import Pool
 from handrail.traces.given import Given
-from handrail.traces.layers.convolution_tables import compact, cut, fits
 from handrail.traces.layers.numbers import Picture, Written, gradient_of, picture_of
-from handrail.traces.layers.pooled import Place, Pooled
-from handrail.traces.layers.portrait import PORTRAIT
 from handrail.traces.layers.reached import first_reached, plain, refuse_with_run
-from handrail.traces.layers.shifts import moved_maps, unchanged_shares
+from handrail.traces.layers.windows.pooled import Place, Pooled
+from handrail.traces.layers.windows.portrait import PORTRAIT
+from handrail.traces.layers.windows.shifts import moved_maps, unchanged_shares
+from handrail.traces.layers.windows.tables import TOO_LARGE, compact, cut, fits
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 
@@ -113,6 +113,7 @@ def _window_by_window(pooled: Pooled, gradient: np.ndarray, most: int) -> Steps:
         lines.append({**line, "∂L/∂window": compact(slope * pooled.shares(seen))})
     down, across = pooled.window
     every = max(pooled.stride)
+    large = "" if fits(pooled.picture) else TOO_LARGE
     of_kind = {
         "max": "y = max(window)    ∂y/∂x = 1 where the largest number stands, else 0",
         "average": "y = mean(window)    ∂y/∂x = 1/n for each of its n numbers",
@@ -122,7 +123,9 @@ def _window_by_window(pooled: Pooled, gradient: np.ndarray, most: int) -> Steps:
         lines,
         answers=("y", "∂L/∂window"),
         formula=of_kind[pooled.kind],
-        note=f"Windows of {down}×{across}, one every {every} numbers." + cut(len(lines), gradient.size),
+        note=f"Windows of {down}×{across}, one every {every} numbers."
+        + cut(len(lines), gradient.size)
+        + large,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from handrail.traces.layers.numbers import Picture
-from handrail.traces.layers.portrait import PORTRAIT
+from handrail.traces.layers.windows.portrait import PORTRAIT
 
 Example = Literal["A", "B", "C", "D", "E", "picture"]
 KERNELS = {

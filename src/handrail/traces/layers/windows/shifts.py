@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from handrail.traces.layers.convolution_examples import KERNELS
-from handrail.traces.layers.pooled import Pooled
-from handrail.traces.layers.portrait import PORTRAIT
-from handrail.traces.layers.windows import Sliding
+from handrail.traces.layers.windows.examples import KERNELS
+from handrail.traces.layers.windows.pooled import Pooled
+from handrail.traces.layers.windows.portrait import PORTRAIT
+from handrail.traces.layers.windows.sliding import Sliding
 from handrail.traces.steps import Steps, Value, steps_of
 
 _SHIFTS = (1, 2, 4, 8)

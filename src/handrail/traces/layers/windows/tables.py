@@ -3,14 +3,14 @@
 import numpy as np
 
 from handrail.components.pictures import Tiles
-from handrail.traces.layers.windows import Map, Sliding
+from handrail.traces.layers.windows.sliding import Map, Sliding
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import matrix_text, number_text
 
 _WIDEST, _TALLEST = 110, 60  # characters and lines of numbers in a table
 _WIDE_WINDOWS = 150  # characters of three windows beside each other
-_WINDOWS_TOO_WIDE = " Windows are too wide for a table; their sums alone are shown."
-_TOO_WIDE = " The whole picture is too large for a table; a worksheet shows it and its map (-o NAME.html)."
+_WINDOWS_TOO_LARGE = " Windows are too large for a table; their sums alone are shown."
+TOO_LARGE = " The whole picture is too large for a table; a worksheet shows it and its map (-o NAME.html)."
 
 
 def window_by_window(used: Sliding, most: int) -> Steps:
@@ -37,7 +37,7 @@ def window_by_window(used: Sliding, most: int) -> Steps:
         lines,
         answers=("window · K", "Σ of each channel", "y"),
         formula=f"y = Σ window · K{bias}    number on number",
-        note=note + ("" if readable else _WINDOWS_TOO_WIDE) + ("" if fits(used.framed) else _TOO_WIDE),
+        note=note + ("" if readable else _WINDOWS_TOO_LARGE) + ("" if fits(used.framed) else TOO_LARGE),
     )
 
 
