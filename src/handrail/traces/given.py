@@ -7,11 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handrail.data.rows import cut, to_device
 from handrail.errors import DataError
 from handrail.network import model_in, model_inputs
 from handrail.pipeline.ensemble import first_of
 from handrail.run import Run
 from handrail.runs.answers.predict import read_rows
+from handrail.tasks.scoring import device_of
 from handrail.tasks.values import ValueTask
 
 
@@ -55,7 +57,7 @@ def given_by(run: Run | None, rows: Any, row: int) -> Given | None:
     names = tuple(getattr(run.pipeline.encoder, "feature_names", ()))
     of = "validation row" if rows is None else "row"
     with torch.no_grad():
-        given = model_inputs(network.eval(), inputs)
+        given = model_inputs(network.eval(), to_device(cut(inputs, 0, 1), device_of(network)))
     return Given(
         model_in(network), run.pipeline.task.name, given, target, names, f"{of} {row} of {run.path.name}"
     )
