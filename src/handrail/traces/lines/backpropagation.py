@@ -9,9 +9,18 @@ from handrail.components import component
 from handrail.components.arguments import Count, Finite, Positive
 from handrail.errors import DataError
 from handrail.traces.given import Given
-from handrail.traces.lines.dense_layers import network_of
-from handrail.traces.lines.passes import SLOPES, Array, Blame, Layer, Network, backward, error, forward
-from handrail.traces.lines.small_networks import functions_of, matrices_of, small_network
+from handrail.traces.lines.network.passes import (
+    SLOPES,
+    Array,
+    Blame,
+    Layer,
+    Network,
+    backward,
+    error,
+    forward,
+)
+from handrail.traces.lines.network.small import functions_of, matrices_of, small_network
+from handrail.traces.lines.network.trained import network_of
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace

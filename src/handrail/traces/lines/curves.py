@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handrail.traces.lines.passes import Array
+from handrail.traces.lines.network.passes import Array
 from handrail.traces.text import number_text
 
 _PLACES = 20_001

@@ -12,7 +12,7 @@ from handrail.components.arguments import Count, Finite, Positive
 from handrail.components.pictures import Lines
 from handrail.errors import DataError
 from handrail.traces.given import Given, refuse_given
-from handrail.traces.lines.passes import Array, logistic
+from handrail.traces.lines.network.passes import Array, logistic
 from handrail.traces.lines.truth_tables import TRUTH_TABLES
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.traces.lines.passes import Array
+from handrail.traces.lines.network.passes import Array
 
 State = dict[str, Array]
 Settings = Mapping[str, Any]

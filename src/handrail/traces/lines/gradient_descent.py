@@ -13,7 +13,7 @@ from handrail.components.pictures import Lines, Points
 from handrail.errors import DataError
 from handrail.traces.given import Given, refuse_given
 from handrail.traces.lines.curves import CURVES, Curve, minima, polynomial
-from handrail.traces.lines.passes import Array
+from handrail.traces.lines.network.passes import Array
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace

@@ -11,7 +11,7 @@ from handrail.components import component
 from handrail.components.arguments import Count, Finite, Fraction
 from handrail.errors import DataError
 from handrail.traces.given import Given, refuse_given
-from handrail.traces.lines.passes import Array
+from handrail.traces.lines.network.passes import Array
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace

@@ -12,7 +12,7 @@ from handrail.components import component
 from handrail.components.arguments import Count, Finite, Fraction, NonNegative, Positive
 from handrail.components.pictures import Lines
 from handrail.traces.given import Given, refuse_given
-from handrail.traces.lines.passes import Array
+from handrail.traces.lines.network.passes import Array
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
@@ -76,16 +76,15 @@ def noisy_steps(
     """
     refuse_given(given, "noisy_steps")
     eta, k = learning_rate, np.arange(steps, dtype=np.float64)
+    below = number_text(eta**2 * (1 + 1 / decay))
+    geometric = number_text(eta / (1 - ratio)), number_text(eta**2 / (1 - ratio**2))
     rates = {
         "Constant": (np.full(steps, eta), ("∞", "∞")),
-        "Time decay": (eta / (1 + decay * k), ("∞", f"below {number_text(eta**2 * (1 + 1 / decay))}")),
-        "Geometric decay": (
-            eta * ratio**k,
-            (number_text(eta / (1 - ratio)), number_text(eta**2 / (1 - ratio**2))),
-        ),
+        "Time decay": (eta / (1 + decay * k), ("∞", f"below {below}")),
+        "Geometric decay": (eta * ratio**k, geometric),
     }
     begin = np.full(walks, start, dtype=np.float64)
-    courses = {name: _course(*each, begin, noise, seed) for name, each in rates.items()}
+    courses = {name: _course(each, limits, begin, noise, seed) for name, (each, limits) in rates.items()}
     stays = eta * noise**2 / (2 - eta)
     return Trace(
         "Noisy steps",

@@ -12,7 +12,7 @@ from handrail.components.pictures import Lines, Points
 from handrail.errors import DataError
 from handrail.traces.given import Given, refuse_given
 from handrail.traces.lines.descents import DECAY_APART, DESCENTS, Settings
-from handrail.traces.lines.passes import Array
+from handrail.traces.lines.network.passes import Array
 from handrail.traces.lines.surfaces import SURFACES, Surface
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import cell_text, number_text

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handrail.traces.lines.passes import Array, logistic
+from handrail.traces.lines.network.passes import Array, logistic
 
 
 @dataclass(frozen=True, eq=False)

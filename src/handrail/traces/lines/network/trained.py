@@ -9,7 +9,7 @@ from handrail.layers.activations import Identity
 from handrail.layers.noise import Dropout, GaussianNoise
 from handrail.models.mlp import MLP
 from handrail.traces.given import Given
-from handrail.traces.lines.passes import Array, Network
+from handrail.traces.lines.network.passes import Array, Network
 
 _KNOWN: dict[type[nn.Module], str] = {
     nn.Sigmoid: "sigmoid",

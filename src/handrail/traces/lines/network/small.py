@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from handrail.errors import DataError
-from handrail.traces.lines.passes import Array, Network
+from handrail.traces.lines.network.passes import Array, Network
 from handrail.traces.text import number_text
 
 Numbers = list[float]
