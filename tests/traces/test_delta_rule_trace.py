@@ -100,6 +100,7 @@ def test_a_sum_of_zero_is_answered_as_asked() -> None:
     assert answers == [0, 1]
     remarks = " ".join(handrail.trace("delta_rule").remarks)
     assert "002 writes ŷ for the answer that is wanted" in remarks
+    assert "A sum of exactly 0 is answered by 0" in remarks
 
 
 @pytest.mark.parametrize(

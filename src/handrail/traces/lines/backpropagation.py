@@ -1,7 +1,7 @@
 """Backpropagation: one row forward through a network, and its error back."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from handrail.traces.lines.network.passes import (
     error,
     forward,
 )
-from handrail.traces.lines.network.small import functions_of, matrices_of, small_network
+from handrail.traces.lines.network.small import small_network
 from handrail.traces.lines.network.trained import network_of
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
@@ -57,8 +57,8 @@ def backpropagation(
     """One step of learning: forward z = W·x, y = f(z); back δⱼ = f′(zⱼ)·Σₖ δₖ·wₖⱼ; then W ← W + η·δ·xᵀ.
 
     Follows an mlp of a run; the loss is then cross-entropy for classes, and ½ the squared error for values,
-    of the row alone, without penalties. x₀ = 1 stands before the inputs of each layer, and the first column
-    of W is its bias.
+    scaled as they were taught, of the row alone and without penalties. x₀ = 1 stands before the inputs of
+    each layer, and the first column of W is its bias.
 
     Arguments:
         inputs: the numbers of the row.
@@ -77,40 +77,37 @@ def backpropagation(
 
     Source: Rumelhart, Hinton & Williams 1986
     """
-    chosen = {
+    chosen: dict[str, Any] = {
         **{"inputs": inputs, "targets": targets, "weights": weights, "sizes": sizes},
         **{"activation": activation, "output": output, "loss": loss},
     }
-    if given is not None:
-        _refuse(chosen, "a run has its own; leave them out")
-        network, subject = network_of(given), given.subject
-    else:
-        matrices = matrices_of(weights, sizes)
-        network = small_network(matrices, inputs, targets, functions_of(matrices, activation, output, loss))
-        subject = "a small network" if weights or sizes else "a network of two layers of two"
+    if given is None:
+        small = "a network of two layers of two" if weights is None and sizes is None else "a small network"
+        return _followed(small_network(**chosen), small, learning_rate, shown)
+    named = [name for name, value in chosen.items() if value is not None]
+    if named:
+        raise DataError(f"backpropagation: found {', '.join(named)}, but a run has its own; leave them out.")
+    return _followed(network_of(given), given.subject, learning_rate, shown)
+
+
+def _followed(network: Network, subject: str, rate: float, shown: int) -> Trace:
     layers = forward(network)
     blames = backward(network, layers)
     gradients = [
         -np.outer(blame.delta, layer.x) for blame, layer in zip(reversed(blames), layers, strict=True)
     ]
-    after = network.moved([-learning_rate * gradient for gradient in gradients])
+    after = network.moved([-rate * gradient for gradient in gradients])
     tables = (
         _forward_table(network, layers, shown),
         _error_table(network, layers[-1], shown),
         _backward_table(network, blames, shown),
         _gradient_table(network, layers, blames, gradients, shown),
-        _change_table(network, after, gradients, learning_rate, shown),
-        _after_table(network, after, layers[-1], learning_rate, shown),
+        _change_table(network, after, gradients, rate, shown),
+        _after_table(network, after, layers[-1], rate, shown),
     )
     halved = [_HALVED] if network.loss == "squared_error" else []
     remarks = (*_REMARKS, *halved, *_wrong_way(network, blames))
     return Trace("Backpropagation", subject, tables, "Rumelhart, Hinton & Williams 1986", remarks=remarks)
-
-
-def _refuse(chosen: dict[str, object], why: str) -> None:
-    found = [name for name, value in chosen.items() if value is not None]
-    if found:
-        raise DataError(f"backpropagation: found {', '.join(found)}, but {why}.")
 
 
 def _cut(line: dict[str, Value], shown: int) -> dict[str, Value]:

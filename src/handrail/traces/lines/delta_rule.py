@@ -79,13 +79,11 @@ def delta_rule(
     refuse_given(given, "delta_rule")
     known = _rows(TRUTH_TABLES[data] if table is None else table)
     start = _start(weights, known.shape[1])
-    within = bool(((known[:, -1] >= 0) & (known[:, -1] <= 1)).all())
-    if unit != "linear" and not within:
-        raise DataError(f"table: found targets that a {unit} unit cannot give, expected them from 0 to 1.")
+    units = _units(unit, known[:, -1])
     taken = {
         name: _learned(known, start, answer, learning_rate, passes)
         for name, answer in _answers(at_zero).items()
-        if within or name == "linear"
+        if name in units
     }
     tables = (
         _row_table(unit, taken[unit], learning_rate, shown),
@@ -96,6 +94,14 @@ def delta_rule(
     return Trace(
         "Delta rule", subject, tables, "Widrow & Hoff 1960", (_drawn(taken, len(known), passes),), remarks
     )
+
+
+def _units(unit: str, targets: Array) -> tuple[str, ...]:
+    """Those that can give the targets. Raises: `DataError` where the one that is asked for cannot."""
+    units = tuple(_WORDS) if ((targets >= 0) & (targets <= 1)).all() else ("linear",)
+    if unit not in units:
+        raise DataError(f"table: found targets that a {unit} unit cannot give, expected them from 0 to 1.")
+    return units
 
 
 def _rows(table: Sequence[Sequence[float]]) -> Array:

@@ -75,20 +75,13 @@ def noisy_steps(
     Source: Robbins & Monro 1951
     """
     refuse_given(given, "noisy_steps")
-    eta, k = learning_rate, np.arange(steps, dtype=np.float64)
-    below = number_text(eta**2 * (1 + 1 / decay))
-    geometric = number_text(eta / (1 - ratio)), number_text(eta**2 / (1 - ratio**2))
-    rates = {
-        "Constant": (np.full(steps, eta), ("∞", "∞")),
-        "Time decay": (eta / (1 + decay * k), ("∞", f"below {below}")),
-        "Geometric decay": (eta * ratio**k, geometric),
-    }
+    rates = _rates(learning_rate, np.arange(steps, dtype=np.float64), decay, ratio)
     begin = np.full(walks, start, dtype=np.float64)
     courses = {name: _course(each, limits, begin, noise, seed) for name, (each, limits) in rates.items()}
-    stays = eta * noise**2 / (2 - eta)
+    stays = learning_rate * noise**2 / (2 - learning_rate)
     return Trace(
         "Noisy steps",
-        f"J = θ²/2 from θ = {number_text(start)}, η = {number_text(eta)}, s = {number_text(noise)}",
+        f"J = θ²/2 from θ = {number_text(start)}, η = {number_text(learning_rate)}, s = {number_text(noise)}",
         (
             *(_step_table(name, course, noise, shown) for name, course in courses.items()),
             _variances(courses, stays),
@@ -98,6 +91,17 @@ def noisy_steps(
         (_drawn(courses),),
         (_REMARK,),
     )
+
+
+def _rates(eta: float, k: Array, decay: float, ratio: float) -> dict[str, tuple[Array, tuple[str, str]]]:
+    """η of each step, and the limits of Σε and Σε²."""
+    below = number_text(eta**2 * (1 + 1 / decay))
+    geometric = number_text(eta / (1 - ratio)), number_text(eta**2 / (1 - ratio**2))
+    return {
+        "Constant": (np.full(len(k), eta), ("∞", "∞")),
+        "Time decay": (eta / (1 + decay * k), ("∞", f"below {below}")),
+        "Geometric decay": (eta * ratio**k, geometric),
+    }
 
 
 def _course(rates: Array, limits: tuple[str, str], theta: Array, noise: float, seed: int) -> _Course:

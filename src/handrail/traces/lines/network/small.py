@@ -14,7 +14,34 @@ _ROW = [1.0, 2.0]
 _WEIGHTS = [[[0.5, -1.0, 0.5], [-0.5, 1.0, 0.5]], [[0.5, 1.0, -1.0], [-1.0, 0.5, 1.0]]]
 
 
-def matrices_of(weights: list[list[Numbers]] | None, sizes: list[int] | None) -> tuple[Array, ...]:
+def small_network(
+    *,
+    inputs: Numbers | None,
+    targets: Numbers | None,
+    weights: list[list[Numbers]] | None,
+    sizes: list[int] | None,
+    activation: str | None,
+    output: str | None,
+    loss: str | None,
+) -> Network:
+    """A network and a row; arguments as in `backpropagation`.
+
+    Raises: `DataError` for numbers that do not fit each other, and settings that would do nothing.
+    """
+    matrices = _matrices(weights, sizes)
+    activations, loss = _functions(matrices, activation, output, loss)
+    count, units = matrices[0].shape[1] - 1, len(matrices[-1])
+    row = [_ROW[place % 2] for place in range(count)] if inputs is None else inputs
+    wanted = [1.0] + [0.0] * (units - 1) if targets is None else targets
+    for name, values, expected in (("inputs", row, count), ("targets", wanted, units)):
+        if len(values) != expected:
+            raise DataError(f"{name}: found {len(values)} numbers, expected {expected}, as the weights have.")
+    if loss == "cross_entropy":
+        _check_shares(wanted)
+    return Network(matrices, activations, loss, np.array(row, np.float64), np.array(wanted, np.float64))
+
+
+def _matrices(weights: list[list[Numbers]] | None, sizes: list[int] | None) -> tuple[Array, ...]:
     """The weights. Raises: `DataError` for matrices that do not fit each other, and fewer than two sizes."""
     if weights is not None and sizes is not None:
         raise DataError("sizes: found beside weights, which have sizes of their own; name one of the two.")
@@ -40,7 +67,7 @@ def matrices_of(weights: list[list[Numbers]] | None, sizes: list[int] | None) ->
     return tuple(np.array(matrix, dtype=np.float64) for matrix in lines)
 
 
-def functions_of(
+def _functions(
     matrices: Sequence[Array], activation: str | None, output: str | None, loss: str | None
 ) -> tuple[tuple[str, ...], str]:
     """The activation of each layer, and the loss. Raises: `DataError` for what would do nothing."""
@@ -55,25 +82,6 @@ def functions_of(
     if loss == "cross_entropy":
         return (*hidden, "sigmoid" if len(matrices[-1]) == 1 else "softmax"), "cross_entropy"
     return (*hidden, output or activation or "sigmoid"), "squared_error"
-
-
-def small_network(
-    matrices: tuple[Array, ...],
-    inputs: Numbers | None,
-    targets: Numbers | None,
-    functions: tuple[tuple[str, ...], str],
-) -> Network:
-    """With a row. Raises: `DataError` for other numbers of inputs and targets than the weights have."""
-    count, units = matrices[0].shape[1] - 1, len(matrices[-1])
-    row = [_ROW[place % 2] for place in range(count)] if inputs is None else inputs
-    wanted = [1.0] + [0.0] * (units - 1) if targets is None else targets
-    for name, values, expected in (("inputs", row, count), ("targets", wanted, units)):
-        if len(values) != expected:
-            raise DataError(f"{name}: found {len(values)} numbers, expected {expected}, as the weights have.")
-    activations, loss = functions
-    if loss == "cross_entropy":
-        _check_shares(wanted)
-    return Network(matrices, activations, loss, np.array(row, np.float64), np.array(wanted, np.float64))
 
 
 def _check_shares(targets: Numbers) -> None:
