@@ -11,16 +11,11 @@ from handrail.components.arguments import Count, Positive
 from handrail.components.pictures import Points
 from handrail.errors import DataError
 from handrail.traces.given import Given, refuse_given
+from handrail.traces.lines.truth_tables import TRUTH_TABLES, Numbers
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 
-Numbers = list[float]
 _GRID = 101  # places on each side of the picture
-_TABLES: dict[str, list[Numbers]] = {  # the rows of the lectures, in their order, and the targets
-    "or": [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]],
-    "and": [[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]],
-    "xor": [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]],
-}
 _WEIGHTS: dict[str, Numbers] = {"or": [0, 1, 0], "and": [0, 0, 0], "xor": [0, 0, 0]}
 _REMARK = (
     "A sum of exactly 0 is answered by {at_zero:g} here (at_zero): the lectures print ≥ in 002, which "
@@ -57,7 +52,7 @@ def perceptron(
     Source: Rosenblatt 1958; the line in the plane: Minsky & Papert 1969
     """
     refuse_given(given, "perceptron")
-    known = np.array(_TABLES[data], dtype=np.float64) if table is None else _checked(table)
+    known = np.array(TRUTH_TABLES[data], dtype=np.float64) if table is None else _checked(table)
     start = _start(weights, _WEIGHTS[data] if table is None else None, known.shape[1])
     lines = _lines(known, start, learning_rate, at_zero, passes)
     shown = steps_of(

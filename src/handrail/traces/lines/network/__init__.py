@@ -1,0 +1,1 @@
+"""Networks whose every number is worked out: passes forward and back, and where their weights come from."""
