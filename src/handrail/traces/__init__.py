@@ -8,8 +8,8 @@ computes itself. What it gives back (`trace.Trace`) is data, which the terminal,
 to be printed show alike.
 
 steps: the data. trace: what is handed over. given: a network and a row of a run. text: numbers as a worksheet
-writes them. terminal, worksheet: two ways to show it. lines, layers, alone: the traces. A new one is
-a function there with `@component("trace")`. May import everything but `cli`.
+writes them. terminal, worksheet: two ways to show it. lines, layers, alone, generalising: traces. A new one
+is a function there with `@component("trace")`. May import everything but `cli`.
 """
 
 from typing import Any

@@ -11,8 +11,8 @@ from pydantic import Field
 from handrail.components import component
 from handrail.components.arguments import Count, Finite, Positive
 from handrail.components.pictures import Lines
+from handrail.traces.generalising.regression_rows import regression_rows
 from handrail.traces.given import Given, refuse_given
-from handrail.traces.lines.regression_rows import regression_rows
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
