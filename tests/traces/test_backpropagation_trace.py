@@ -100,6 +100,16 @@ def test_the_error_shrinks_as_the_step_says() -> None:
     assert trace["Forward"]["x"][1, 1:] == pytest.approx(trace["Forward"]["y"][0])
 
 
+def test_the_row_once_more_says_what_became_of_it() -> None:
+    dead = {"activation": "relu", "weights": [[[-9, 1, 1]], [[0, 1]]], "targets": [0]}
+    notes = [
+        handrail.trace("backpropagation", **settings)["The row once more"].note
+        for settings in ({}, {"activation": "linear", "learning_rate": 9}, dead)
+    ]
+    words = ("is smaller", "η = 9 is too far", "No weight has moved")
+    assert all(word in note for word, note in zip(words, notes, strict=True))
+
+
 def test_what_004_prints_gives_other_deltas() -> None:
     """Lecture 004, the summary of the rule: w_jk where the derivation has w_kj."""
     remarks = " ".join(handrail.trace("backpropagation").remarks)

@@ -205,12 +205,14 @@ def _change_table(
 
 def _after_table(network: Network, after: Network, last: Layer, rate: float, shown: int) -> Steps:
     then = forward(after)[-1]
-    fell = error(network, then) < error(network, last)
     lines: list[dict[str, Value]] = [
         {"weights": name, "y": of.y, "t": network.targets, "E": error(network, of)}
         for name, of in (("old", last), ("new", then))
     ]
-    note = "The same row again: its error is smaller." if fell else f"η = {rate:g} is too far for this row."
+    change = error(network, then) - error(network, last)
+    note = "The same row again: its error is smaller."
+    if change >= 0:
+        note = f"η = {rate:g} is too far for this row." if change else "No weight has moved the error."
     return steps_of("The row once more", [_cut(line, shown) for line in lines], answers=("y", "E"), note=note)
 
 
