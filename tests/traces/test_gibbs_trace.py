@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import handrail
 from handrail.components import build
@@ -58,8 +59,7 @@ def test_the_example_can_be_followed_by_hand() -> None:
 def test_the_change_is_that_of_the_rule(kind: str) -> None:
     """On the draws that the machine's own generator gives."""
     torch.manual_seed(1)
-    model = build("model", {"rbm": {"units": HIDDEN, "visible": kind}}, VISIBLE, NoTarget("density"))
-    assert isinstance(model, RBM)
+    model = machine_of(visible=kind)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_()
@@ -114,6 +114,7 @@ def test_draws_are_those_of_the_seed() -> None:
     first, again, other = (handrail.trace("gibbs", seed=seed, **settings) for seed in (0, 0, 1))
     assert first.to_dict() == again.to_dict()
     assert first.to_dict() != other.to_dict()
+    assert handrail.trace("gibbs", seed=3).to_dict() != handrail.trace("gibbs").to_dict()
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,7 @@ def test_draws_are_those_of_the_seed() -> None:
         ({"weights": [[1, 2]]}, "visible: found 3, expected 1, as the weights are 1 × 2"),
         ({"hidden_bias": [1]}, "hidden_bias: found 1, expected 2"),
         ({"draws": [0.5]}, "draws: found 1, expected 5: 2 for the hidden units"),
+        ({"draws": [0.5] * 5, "seed": 1}, "seed: has no effect beside draws"),
         ({"draws": [0.5, 2, 0, 0, 0]}, "draws: expected numbers from 0 to 1"),
     ],
 )
@@ -134,6 +136,37 @@ def test_what_does_not_fit_is_said(settings: dict, words: str) -> None:
 def test_a_run_has_its_own_weights(bits: Run) -> None:
     with pytest.raises(DataError, match="weights: a run has its own"):
         handrail.trace("gibbs", run=bits, weights=[[1.0]])
+
+
+def machine_of(*, visible: str = "binary", hidden: str = "binary") -> RBM:
+    kinds = {"visible": visible, "hidden": hidden}
+    model = build("model", {"rbm": {"units": HIDDEN, **kinds}}, VISIBLE, NoTarget("density"))
+    assert isinstance(model, RBM)
+    return model
+
+
+def within(model: nn.Module) -> Given:
+    return Given(model, "density", torch.ones(1, VISIBLE), None, (), "a row")
+
+
+def test_a_machine_within_a_network_is_found_with_what_reaches_it() -> None:
+    """Here the half of each number."""
+    halves = nn.Linear(VISIBLE, VISIBLE, bias=False)
+    halves.load_state_dict({"weight": torch.eye(VISIBLE) / 2})
+    trace = gibbs(within(nn.Sequential(halves, machine_of())))
+    assert (trace["Hidden units by the visible ones"]["v"] == 0.5).all()
+
+
+def test_a_machine_that_nothing_reaches_is_refused() -> None:
+    unused = nn.Identity()
+    unused.add_module("machine", machine_of())
+    with pytest.raises(DataError, match="its answers do not come from there"):
+        gibbs(within(unused))
+
+
+def test_rectified_units_are_refused() -> None:
+    with pytest.raises(DataError, match="run: found rectified hidden units, expected binary ones"):
+        gibbs(within(machine_of(hidden="rectified")))
 
 
 def test_a_network_without_such_a_machine_is_refused(tmp_path: Path) -> None:

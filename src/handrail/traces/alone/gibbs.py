@@ -71,7 +71,7 @@ def gibbs(
     visible_bias: Numbers | None = None,
     hidden_bias: Numbers | None = None,
     draws: Numbers | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     learning_rate: Positive = 0.1,
     shown: Count = 8,
     numbers: Count = 6,
@@ -87,7 +87,7 @@ def gibbs(
         visible_bias: b; by default 0.
         hidden_bias: c; by default 0, and in the example (0, −1).
         draws: u, numbers from 0 to 1, those of the hidden units first; n for Gaussian visible units.
-        seed: from which they are drawn where none are given.
+        seed: from which they are drawn in place of those; by default 0, and those of the example.
         learning_rate: η.
         shown: units of each kind that the tables show.
         numbers: those of a vector that they show.
@@ -99,22 +99,15 @@ def gibbs(
     """
     if given is None:
         machine, v = _own(visible, weights, visible_bias, hidden_bias)
-        chosen = _DRAWS if draws is None and weights is None else draws
         subject = "an example by hand" if weights is None else f"{v.size} visible units"
+        if weights is None and draws is None and seed is None:
+            draws = _DRAWS
     else:
-        refuse_beside_run(
-            visible=visible, weights=weights, visible_bias=visible_bias, hidden_bias=hidden_bias
-        )
-        (machine, v), chosen, subject = _followed(given), draws, given.subject
-    step = _stepped(machine, v, _draws(machine, chosen, seed))
-    part = Shown(shown, numbers)
-    tables = (
-        _hidden(machine, step, part),
-        _visible(machine, step, part),
-        _again(machine, step, part),
-        _weights(machine, step, learning_rate, part),
-        _biases(machine, step, learning_rate, part),
-    )
+        own = {"visible": visible, "weights": weights}
+        refuse_beside_run(**own, visible_bias=visible_bias, hidden_bias=hidden_bias)
+        (machine, v), subject = _followed(given), given.subject
+    step = _stepped(machine, v, _draws(machine, draws, seed))
+    tables = _tables(machine, step, learning_rate, Shown(shown, numbers))
     title = "Gibbs step of a restricted Boltzmann machine"
     return Trace(title, subject, tables, "Hinton 2002", (_drawn(step),), (_REMARK,))
 
@@ -156,13 +149,15 @@ def _followed(given: Given) -> tuple[_Machine, Visible]:
     return _Machine(weights, as_numbers(machine.visible_bias), own, machine.visible == "gaussian"), v
 
 
-def _draws(machine: _Machine, draws: Numbers | None, seed: int) -> tuple[Hidden, Visible]:
+def _draws(machine: _Machine, draws: Numbers | None, seed: int | None) -> tuple[Hidden, Visible]:
     """Numbers for the hidden and the visible units. Raises: `DataError` for others than are needed."""
     visible, hidden = machine.weights.shape
     if draws is None:
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(seed or 0)
         first = generator.random(hidden)
         return first, generator.standard_normal(visible) if machine.gaussian else generator.random(visible)
+    if seed is not None:
+        raise DataError("seed: has no effect beside draws; leave out one of the two.")
     if len(draws) != hidden + visible:
         raise DataError(
             f"draws: found {len(draws)}, expected {hidden + visible}: {hidden} for the hidden units, then "
@@ -192,6 +187,16 @@ def _stepped(machine: _Machine, v: Visible, draws: tuple[Hidden, Visible]) -> _S
 def _sigmoid(x: Float[np.ndarray, " units"]) -> Float[np.ndarray, " units"]:
     """1/(1 + e⁻ˣ), which does not overflow in this form."""
     return np.exp(-np.logaddexp(0.0, -x))
+
+
+def _tables(machine: _Machine, step: _Step, rate: float, shown: Shown) -> tuple[Steps, ...]:
+    return (
+        _hidden(machine, step, shown),
+        _visible(machine, step, shown),
+        _again(machine, step, shown),
+        _weights(machine, step, rate, shown),
+        _biases(machine, step, rate, shown),
+    )
 
 
 def _hidden(machine: _Machine, step: _Step, shown: Shown) -> Steps:

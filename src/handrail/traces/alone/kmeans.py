@@ -150,5 +150,5 @@ def _centres(lines: list[dict[str, Value]]) -> Steps:
 
 def _drawn(known: Float[np.ndarray, "points 2"], end: Centres) -> Points:
     nearest = _squares(known, end).argmin(axis=1)
-    names = tuple(f"centre {place + 1}" for place in range(len(end)))
+    names = tuple(f"of centre {place + 1}" for place in range(len(end)))
     return Points("Points and centres in the end", known, nearest, names, marks=end, axes=("x₁", "x₂"))

@@ -25,6 +25,16 @@ _PROTOTYPES = [[0.0, 0.0], [2.0, 0.0], [4.0, 0.0], [6.0, 0.0]]
 _ROWS = [[2.0, 2.0], [6.0, 1.0], [0.0, 2.0]]
 
 
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """A map, the places of its units, and the rows that it is shown."""
+
+    prototypes: Prototypes
+    places: Float[np.ndarray, "units 2"]
+    rows: Float[np.ndarray, "rows numbers"]
+    subject: str
+
+
 @dataclass(frozen=True)
 class _Falling:
     """What falls by equal factors, row by row, to a share of itself."""
@@ -76,40 +86,54 @@ def kohonen(
 
     Source: Kohonen 1982
     """
-    if final_radius > radius:
-        raise DataError(f"final_radius: found {final_radius:g}, expected at most radius, {radius:g}.")
     if given is None:
-        moved = as_matrix(_PROTOTYPES if prototypes is None else prototypes, "prototypes")
-        units, seen = _map(len(moved), 1 if height is None else height, grid), _seen(points, moved.shape[1])
-        subject = f"{len(moved)} units, {len(seen)} rows"
+        begun = _own(prototypes, points, height or 1, grid or "square")
     else:
         refuse_beside_run(prototypes=prototypes, points=points, height=height, grid=grid)
-        part, row = found_in(given, KohonenMap, what="a Kohonen map (model=kohonen)")
-        moved, seen, units, subject = as_numbers(part.prototypes), row[None], part.grid, given.subject
-    sigma = _Falling(radius, final_radius / radius, len(seen))
-    eta = _Falling(learning_rate, final_rate, len(seen))
-    places, tables = as_numbers(units.places), []
-    for number, x in enumerate(seen):
-        update = _Update(x, moved, places, eta.at(number), sigma.at(number), neighbourhood == "bubble")
-        tables.append(_table(update, number, Shown(shown, numbers)))
-        moved = update.moved
-    pictures = [_drawn(seen, moved)] if moved.shape[1] == 2 else []
-    return Trace("Kohonen map", subject, tuple(tables), "Kohonen 1982", tuple(pictures))
+        begun = _followed(given)
+    count = len(begun.rows)
+    falling = _Falling(learning_rate, final_rate, count), _radii(radius, final_radius, count)
+    updates = _updates(begun, falling, bubble=neighbourhood == "bubble")
+    tables = (_table(update, number, Shown(shown, numbers)) for number, update in enumerate(updates))
+    pictures = (_drawn(begun.rows, updates[-1].moved),) if begun.rows.shape[1] == 2 else ()
+    return Trace("Kohonen map", begun.subject, tuple(tables), "Kohonen 1982", pictures)
 
 
-def _map(units: int, height: int, grid: Literal["square", "hexagonal"] | None) -> Grid:
-    """Raises: `DataError` for units that do not fill so many rows."""
-    if units % height or units < 2:
-        raise DataError(f"prototypes: found {units}, expected a multiple of {height} (height), at least 2.")
-    return Grid(height, units // height, grid or "square")
+def _radii(first: float, last: float, rows: int) -> _Falling:
+    """Raises: `DataError` for a last radius above the first."""
+    if last > first:
+        raise DataError(f"final_radius: found {last:g}, expected at most radius, {first:g}.")
+    return _Falling(first, last / first, rows)
 
 
-def _seen(points: list[Numbers] | None, numbers: int) -> Float[np.ndarray, "rows numbers"]:
-    """Raises: `DataError` for points of another length than prototypes have."""
-    seen = as_matrix(_ROWS if points is None else points, "points")
-    if seen.shape[1] != numbers:
-        raise DataError(f"points: found {seen.shape[1]} numbers, expected {numbers}, as prototypes have.")
-    return seen
+def _own(
+    prototypes: list[Numbers] | None,
+    points: list[Numbers] | None,
+    height: int,
+    grid: Literal["square", "hexagonal"],
+) -> _Begun:
+    """By the settings.
+
+    Raises: `DataError` for prototypes that do not fill so many rows, and points of another length.
+    """
+    own = as_matrix(_PROTOTYPES if prototypes is None else prototypes, "prototypes")
+    rows = as_matrix(_ROWS if points is None else points, "points")
+    if len(own) % height or len(own) < 2:
+        raise DataError(
+            f"prototypes: found {len(own)}, expected a multiple of {height} (height), at least 2."
+        )
+    if rows.shape[1] != own.shape[1]:
+        raise DataError(
+            f"points: found {rows.shape[1]} numbers, expected {own.shape[1]}, as prototypes have."
+        )
+    places = as_numbers(Grid(height, len(own) // height, grid).places)
+    return _Begun(own, places, rows, f"{len(own)} units, {len(rows)} rows")
+
+
+def _followed(given: Given) -> _Begun:
+    """The map of a run, and its row."""
+    model, row = found_in(given, KohonenMap, what="a Kohonen map (model=kohonen)")
+    return _Begun(as_numbers(model.prototypes), as_numbers(model.grid.places), row[None], given.subject)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +169,16 @@ class _Update:
     @cached_property
     def moved(self) -> Prototypes:
         return self.prototypes + self.eta * self.near[:, None] * (self.x - self.prototypes)
+
+
+def _updates(begun: _Begun, falling: tuple[_Falling, _Falling], *, bubble: bool) -> list[_Update]:
+    """Row by row, each from where the last one left the prototypes."""
+    prototypes, updates = begun.prototypes, []
+    for number, x in enumerate(begun.rows):
+        eta, sigma = (each.at(number) for each in falling)
+        updates.append(_Update(x, prototypes, begun.places, eta, sigma, bubble))
+        prototypes = updates[-1].moved
+    return updates
 
 
 def _table(update: _Update, number: int, shown: Shown) -> Steps:

@@ -197,7 +197,7 @@ def _compared(problem: _Problem, descent: list[Weights], rate: float, stops: lis
     return steps_of(
         "The weights after k steps",
         lines,
-        answers=("w by the formula", "gap", "w of ridge"),
+        answers=("w after k steps", "w by the formula", "gap", "w of ridge"),
         formula="w by the formula = Σ (1 − (1 − ηλ)ᵏ)·(q·w)·q    w of ridge = Σ λ/(λ + α)·(q·w)·q",
         note=f"Least squares, the end of both: w = ({', '.join(map(number_text, least.tolist()))}).",
     )

@@ -143,7 +143,7 @@ def _counted(layers: int) -> Steps:
     return steps_of(
         "Pieces of L layers, and of one layer with as many units",
         lines,
-        answers=("units", "knots", "pieces", "2ᴸ", "one layer", "needed"),
+        answers=("units", "knots", "pieces", "on a grid", "2ᴸ", "one layer", "needed"),
         formula="pieces = knots + 1    one layer: units + 1 at most    needed in one layer: 2ᴸ − 1 units",
         note="A layer bends every piece that there is once more; a unit beside others bends the line once.",
     )
