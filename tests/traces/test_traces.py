@@ -13,6 +13,8 @@ from handrail.cli import app
 from handrail.components import available
 from handrail.errors import DataError, HandrailError
 from handrail.traces.steps import steps_of
+from handrail.traces.terminal import as_text
+from handrail.traces.text import cell_text
 from handrail.traces.trace import Trace
 
 TRACES = sorted(available("trace"))
@@ -58,6 +60,30 @@ def test_the_terminal_shows_every_table(trace: Trace) -> None:
     text = str(trace)
     assert trace.source in text
     assert all(steps.title in text for steps in trace.steps)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_number_is_cut_short_in_a_narrow_terminal(trace: Trace, width: int) -> None:
+    text = as_text(trace, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text.replace("w₂ …", "") or any("…" in str(part) for part in written(trace))
+    narrow = {
+        cell_text(value)
+        for steps in trace.steps
+        for column in steps.columns
+        for value in column.values
+        if isinstance(value, float)
+    }
+    assert all(number in text for number in narrow)
+
+
+def written(trace: Trace) -> list[str]:
+    """What a trace itself writes."""
+    tables = [part for steps in trace.steps for part in (steps.title, steps.formula, steps.note)]
+    cells = [
+        value for steps in trace.steps for column in steps.columns for value in (column.name, *column.values)
+    ]
+    return [*tables, *trace.remarks, *(value for value in cells if isinstance(value, str))]
 
 
 def test_text_from_data_is_no_markup() -> None:

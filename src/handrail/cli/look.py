@@ -14,6 +14,7 @@ from handrail.cli.options import (
     RunPath,
     Trust,
     parse_changes,
+    print_data,
     print_json,
     say,
 )
@@ -65,7 +66,11 @@ def trace(
 
         from handrail.traces.terminal import renderable
 
-        Console().print(renderable(found))
+        console = Console()
+        if console.is_terminal:
+            console.print(renderable(found, width=console.width))
+        else:
+            print_data(f"{found}\n")
 
 
 def view(

@@ -19,7 +19,11 @@ def cell_text(value: Value) -> str:
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return f"({', '.join(map(number_text, value.tolist()))})"
     if isinstance(value, np.ndarray) and value.ndim > 1:
-        return "\n".join(" ".join(line) for line in matrix_text(value))
+        lines = matrix_text(value)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            " ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in lines
+        )
     return number_text(float(value))
 
 
