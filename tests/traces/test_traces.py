@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 import handrail
@@ -65,7 +66,7 @@ def test_the_terminal_shows_every_table(trace: Trace) -> None:
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_no_number_is_cut_short_in_a_narrow_terminal(trace: Trace, width: int) -> None:
     text = as_text(trace, width=width)
-    assert max(map(len, text.splitlines())) <= width
+    assert max(map(cell_len, text.splitlines())) <= width
     assert "…" not in text.replace("w₂ …", "") or any("…" in str(part) for part in written(trace))
     narrow = {
         cell_text(value)
