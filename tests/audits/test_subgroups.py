@@ -1,6 +1,7 @@
 """Subgroups: the figures of Fairlearn and of Gender Shades, and false alarms no more often than announced."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -50,7 +51,7 @@ def test_figures_are_those_of_fairlearn(run: Run) -> None:
     from sklearn.metrics import accuracy_score, precision_score, recall_score
 
     part = run.parts()[1]
-    outcome = run.pipeline.outcome(part)
+    outcome: Any = run.pipeline.outcome(part)
     frame = metrics.MetricFrame(
         metrics={
             "PPV": precision_score,
@@ -110,10 +111,10 @@ def test_chance_is_measured_exactly() -> None:
     from scipy.stats import hypergeom
 
     hits, totals = np.array([3, 12]), np.array([20, 25])
-    law = hypergeom(totals.sum(), hits.sum(), totals[0])
     place = np.arange(0, 16)
     apart = np.abs(place / 20 - (15 - place) / 25)
-    exact = law.pmf(place)[apart >= apart[3] - 1e-12].sum()
+    likely = hypergeom.pmf(place, totals.sum(), hits.sum(), totals[0])
+    exact = likely[apart >= apart[3] - 1e-12].sum()
     assert permuted(hits, totals) == pytest.approx(exact, abs=0.01)
 
 

@@ -1,6 +1,6 @@
 """What is found where somebody looks into a network: a table, pictures, and what to say of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -13,7 +13,7 @@ class Look:
 
     Arguments:
         title: of what was looked for.
-        table: what is to be read, a line for a layer, a column, a group …; None where there are pictures
+        table: what is to be read, a line for a layer, a column, a group …; empty where there are pictures
             alone.
         pictures: of the same numbers.
         note: of which rows, how often, and how to read it.
@@ -21,7 +21,7 @@ class Look:
     """
 
     title: str
-    table: pl.DataFrame | None = None
+    table: pl.DataFrame = field(default_factory=pl.DataFrame)
     pictures: tuple[Picture, ...] = ()
     note: str = ""
     source: str = ""

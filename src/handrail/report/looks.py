@@ -54,20 +54,20 @@ class ShownLook(Look):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, of which JSON can be made."""
-        rows = [] if self.table is None else self.table.to_dicts()
-        return {"title": self.title, "note": self.note, "source": self.source, "rows": rows}
+        told = {"title": self.title, "note": self.note, "source": self.source}
+        return {**told, "rows": self.table.to_dicts()}
 
     def _csv(self) -> str:
-        if self.table is None:
+        if self.table.is_empty():
             raise DataError(f"{self.title}: has pictures and no table; expected a name that ends in .html.")
         return self.table.write_csv()
 
     def _rows(self) -> list[list[str]]:
-        return [] if self.table is None else [[_text(cell) for cell in row] for row in self.table.rows()]
+        return [[_text(cell) for cell in row] for row in self.table.rows()]
 
     def __str__(self) -> str:
         lines = [f"{self.title}: {self.run}", *([self.verdict] if self.verdict else [])]
-        if self.table is not None:
+        if not self.table.is_empty():
             lines += ["", *align([self.table.columns, *self._rows()])]
         drawn = ", ".join(picture.title for picture in self.pictures)
         lines += ["", self.note] if self.note else []

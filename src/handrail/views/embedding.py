@@ -47,7 +47,6 @@ def embedding(seen: Seen, *, layer: str | None = None, rows: Count = 1000, by: s
     return ViewData(
         title="Embedding",
         arrays={"places": places, "numbers": points.numpy(), "groups": groups},
-        table=None,
         pictures=(Points(title, places, groups, names, note, axes=axes),),
         note=note,
         source="Pearson 1901" if by == "pca" else "McInnes, Healy & Melville 2018",
