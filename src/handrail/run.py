@@ -21,6 +21,7 @@ from handrail.data.writers.blocks import writes_blocks
 from handrail.errors import DataError, RunError, visible
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
+from handrail.recipe import Recipe
 from handrail.recipe.reading import ReadOptions, is_named
 from handrail.runs.answers.predict import (
     Answers,
@@ -219,10 +220,15 @@ class Run(Using, RunRecord):
             return self._load(self.folder.refit)
         from handrail.runs import assembly
 
-        with reading(self.folder.resolved_recipe, trust=self._trust):
-            recipe = self.recipe.with_values(self._settings)
+        recipe = self.settled_recipe
         fitted, folder, before = self._replicas, self.folder, self._fit_pipeline
         return assembly.refit(recipe, before, part, fitted=fitted, folder=folder, progress=progress)
+
+    @property
+    def settled_recipe(self) -> Recipe:
+        """The recipe with what the fit chose where it says `auto`."""
+        with reading(self.folder.resolved_recipe, trust=self._trust):
+            return self.recipe.with_values(self._settings)
 
     @property
     def _replicas(self) -> list[Replica]:

@@ -1,6 +1,6 @@
 """An audit of a run, as it is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,13 @@ class Audit(AuditData, ShownLook):
 
 
 def audit(
-    run: Run, name: str, *, test: bool = False, source: Any = None, settings: Mapping[str, Any] | None = None
+    run: Run,
+    name: str,
+    *,
+    test: bool = False,
+    source: Any = None,
+    settings: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Audit:
     """Measure where a trained network breaks.
 
@@ -34,6 +40,7 @@ def audit(
         test: look at test rows, whose seal has to be open, in place of validation rows.
         source: where the data of the run is now, if it has moved.
         settings: those of the audit.
+        say: is told what the audit will cost before it begins; by default the log.
 
     Raises: `RecipeError` for an audit or a setting that there is not; `SealError` for test rows whose seal is
         shut; `DataError` where the audit makes no sense for this network, and when the rows are not what they
@@ -41,5 +48,8 @@ def audit(
     """
     entry = find("audit", name)
     resolved = resolve_arguments(entry, settings or {}, name)
-    found = entry.target(Audited(run, test=test, source=source), **resolved)
+    audited = Audited(run, test=test, source=source)
+    if say is not None:
+        audited.say = say
+    found = entry.target(audited, **resolved)
     return Audit(**vars(found), run=run.path.name)

@@ -1,5 +1,7 @@
 """What an audit may look at: a run, the rows that it is asked about, and the answers to them."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -13,6 +15,10 @@ from handrail.errors import DataError, SealError
 from handrail.evaluation.outcomes import Outcome
 from handrail.evaluation.outcomes.table import TableOutcome
 from handrail.run import Run
+from handrail.training.seeds import derive
+
+_log = logging.getLogger("handrail")
+_SEED = 19
 
 
 @dataclass(eq=False)
@@ -23,11 +29,24 @@ class Audited:
         run: whose network it is.
         test: look at test rows, whose seal has to be open, in place of validation rows.
         source: where the data of the run is now, if it has moved.
+        say: is told what an audit will cost before it begins.
     """
 
     run: Run
     test: bool = False
     source: Any = None
+    say: Callable[[str], None] = _log.info
+
+    def announce(self, seconds: float) -> None:
+        """Say how long trainings will take."""
+        self.say(f"about {max(1, round(seconds)):,} s of training, by what the fit took")
+
+    def some(self, part: Part, most: int) -> Part:
+        """At most so many rows of a part, drawn at random but always the same, in their order."""
+        if len(part) <= most:
+            return part
+        rng = np.random.default_rng(derive(_SEED, "audits", part.name))
+        return part.pick(np.sort(rng.choice(len(part), most, replace=False)))
 
     @cached_property
     def _parts(self) -> tuple[Part, Part, Part]:

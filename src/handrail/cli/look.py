@@ -129,7 +129,8 @@ def audit(
     from handrail.audits.audit import audit as measure
     from handrail.run import load
 
-    found = measure(load(run, trust=trust), name, test=test, source=source, settings=changes)
+    how: Any = {"test": test, "source": source, "settings": changes}
+    found = measure(load(run, trust=trust), name, **how, say=lambda text: say(text, quiet, error=True))
     _print(found, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
