@@ -73,7 +73,7 @@ def adversarial(
     """
     truth, _, _ = audited.classes("adversarial")
     chosen = np.random.default_rng(_SEED).permutation(len(truth))[:rows]
-    room, codes = _room(audited, chosen), torch.from_numpy(truth[chosen]).long()
+    room, codes = room_of(audited, chosen), torch.from_numpy(truth[chosen]).long()
     tried = _strengths(strengths, room.kind)
     network = first_of(audited.run.pipeline.network).eval()
     plain = right_answers(audited, room.rows, codes)
@@ -110,7 +110,7 @@ def _strengths(given: list[float] | None, kind: str) -> list[float]:
     return tried
 
 
-def _room(audited: Audited, chosen: np.ndarray) -> Room:
+def room_of(audited: Audited, chosen: np.ndarray) -> Room:
     """The rows and their limits. Raises: `DataError` for rows that cannot be attacked."""
     pipeline = audited.run.pipeline
     encoder: Any = pipeline.encoder
@@ -118,7 +118,7 @@ def _room(audited: Audited, chosen: np.ndarray) -> Room:
     if isinstance(encoder.shape, ImageShape):
         whole: Any = to_device(cut(encoded, 0, count(encoded)), torch.device("cpu"))
         pixels = whole.float()
-        return Room(pixels, torch.full_like(pixels, 255), torch.zeros(()), torch.full((), 255.0), "pictures")
+        return Room(pixels, torch.full((), 255.0), torch.zeros(()), torch.full((), 255.0), "pictures")
     numeric = (
         [
             place

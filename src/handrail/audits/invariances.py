@@ -173,10 +173,11 @@ def _failures(
             continue
         row = int(np.flatnonzero(plain & ~first.right)[0])
         shown += [pictures[row], first.pictures[row]]
-        captions += ["right", f"wrong: {name} {first.strength:g}"]
+        captions += ["", f"{name} {first.strength:g}"]
     if not shown:
         return ()
     stacked = torch.stack(shown).numpy()
     drawn = stacked if stacked.shape[1] == 3 else stacked.mean(axis=1)
     note = "Left a picture that is answered rightly, right of it the same one where it first is not."
-    return (Tiles("Where it first fails", drawn, note, 6, tuple(captions)),)
+    headings = ("right", "wrong") * 3
+    return (Tiles("Where it first fails", drawn, note, len(headings), tuple(captions), headings),)

@@ -30,7 +30,7 @@ _BLOCKS_R2 = 1000  # and so many in all: of fewer, those that seem independent a
 _DRAWS = 2000
 _LEAST = 1e-9  # so near to 0 and 1 a value is there, but for rounding; a corrected one stays inside
 # The share of the tails below and above at which the bootstrap-t is read, by the power of the ratio: bounds
-# of RMSE are taken further out, since squares have heavy tails, and miss otherwise (benchmarks/coverage.py).
+# of RMSE are taken further out, since squares have heavy tails, and miss otherwise (benchmarks/intervals.py).
 # Above a thousand rows less of it is needed: it goes down with the root of the rows.
 _TAILS = {1.0: (1.0, 0.8), 0.5: (0.8, 0.4)}
 _TAILS_OF_MEAN = (0.8, 0.8)

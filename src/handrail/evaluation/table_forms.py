@@ -18,7 +18,7 @@ from handrail.evaluation.metrics import (
 )
 from handrail.tools.words import only
 
-FEWEST_OF_A_CLASS = 5  # below, ROC-AUC and means over classes miss their interval (benchmarks/coverage.py)
+FEWEST_OF_A_CLASS = 5  # below, ROC-AUC and means over classes miss their interval (benchmarks/intervals.py)
 _FEWEST_CALLS = 8  # of a class, for means over classes of precision and of its area
 _FEWEST_LOSSES = 50  # rows for a difference of log losses
 _FEWEST_OF_TWO = 10  # where no mean over classes helps

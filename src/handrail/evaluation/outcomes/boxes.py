@@ -20,7 +20,7 @@ OVERLAPS = np.linspace(0.5, 0.95, 10)
 _RECALLS = np.linspace(0.0, 1.0, 101)
 _MOST = 100  # boxes of a class in an image that are matched, those of the highest score
 _IMAGES = 256  # matched at a time
-_FEWEST_IMAGES = 50  # for bounds of mean average precision (benchmarks/coverage.py)
+_FEWEST_IMAGES = 50  # for bounds of mean average precision (benchmarks/intervals.py)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,11 @@
 """How often do the intervals hold the truth? Every metric of every task, from 30 rows to 600,000.
 
-    python benchmarks/coverage.py             # everything, on two processes: about 25 minutes
-    python benchmarks/coverage.py --quick     # 200 simulations, sizes up to 1,000: about two minutes
-    python benchmarks/coverage.py --worlds "binary;forecast" --simulations 500 --out -
-    python benchmarks/coverage.py --worlds alone --out benchmarks/results/coverage-alone.md
-    python benchmarks/coverage.py --worlds "map;map, torn" --out benchmarks/results/coverage-maps.md
-    python benchmarks/coverage.py --worlds "generation;translation" --out benchmarks/results/coverage-made.md
+    python benchmarks/intervals.py             # everything, on two processes: about 25 minutes
+    python benchmarks/intervals.py --quick     # 200 simulations, sizes up to 1,000: about two minutes
+    python benchmarks/intervals.py --worlds "binary;forecast" --simulations 500 --out -
+    python benchmarks/intervals.py --worlds alone --out benchmarks/results/coverage-alone.md
+    python benchmarks/intervals.py --worlds "map;map, torn" --out benchmarks/results/coverage-maps.md
+    python benchmarks/intervals.py --worlds "generation;translation" --out benchmarks/results/coverage-made.md
 
 A network is fitted once to 400 rows of a law (_worlds.py). Its true metrics are those on a million fresh
 rows or more (forecasts: on long fresh stretches). Then rows are drawn afresh, thousands of times, and
@@ -225,7 +225,7 @@ def page(
         f"Intervals of 95 %, {simulations:,} simulations a cell (above 100,000 rows a tenth), seed {seed}; "
         f"{datetime.now(UTC):%d %B %Y}, handrail {handrail.__version__}, "
         f"{platform.machine()}, Python {platform.python_version()}, {seconds / 60:.0f} minutes. "
-        "Made by `benchmarks/coverage.py`.",
+        "Made by `benchmarks/intervals.py`.",
         "",
         "A number is the share of shown intervals that hold the truth, in per cent. In brackets: the share of "  # noqa: E501
         "simulations in which an interval was shown, where it is below 100 %. Rows of forecasts are blocks of four "  # noqa: E501
