@@ -62,7 +62,7 @@ def test_one_component_is_shown_in_full() -> None:
     ):
         assert part in text
     assert set(catalogue("dropout")) == {"layer"}
-    for wrong, meant in (("mpl", "Did you mean 'mlp'"), ("optimizers", "Did you mean 'optimizer'")):
+    for wrong, meant in (("mpl", "Did you mean 'mlp'"), ("optimzer", "Did you mean 'optimizer'")):
         with pytest.raises(RecipeError, match=meant):
             catalogue(wrong)
 
