@@ -10,7 +10,7 @@ import handrail
 from handrail.run import Run
 
 
-def write_digits(folder: Path, rows: int = 900) -> Path:
+def write_digits(folder: Path, rows: int = 1400) -> Path:
     """Digits of 8 × 8 as a file of pictures."""
     pixels, classes = load_digits(return_X_y=True)
     pictures = np.round(pixels[:rows] / 16 * 255).astype(np.uint8).reshape(-1, 8, 8)
