@@ -128,9 +128,9 @@ def test_what_does_not_fit_is_said(settings: dict, words: str) -> None:
 
 
 def test_a_run_is_refused_where_it_does_not_fit(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="patterns: a run has its own"):
+    with pytest.raises(DataError, match="patterns: without effect where the network of a run"):
         handrail.trace("hopfield", run=run, patterns=[[1, -1]])
     changes = {"model": "kmeans", "data.task": "clusters", "training.epochs": 1, "evaluation.resamples": 100}
     other = handrail.fit("bundled:iris", changes=changes, out=tmp_path / "run")
-    with pytest.raises(DataError, match="of the kind KMeans, expected one that has a Hopfield network"):
+    with pytest.raises(DataError, match=r"found no Hopfield network .model=hopfield. in its network, KMeans"):
         handrail.trace("hopfield", run=other)

@@ -114,9 +114,9 @@ def test_what_does_not_fit_is_said(settings: dict, words: str) -> None:
 
 
 def test_a_run_is_refused_where_it_does_not_fit(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="prototypes: a run has its own"):
+    with pytest.raises(DataError, match="prototypes: without effect where the network of a run"):
         handrail.trace("kohonen", run=run, prototypes=[[1, 2], [2, 1]])
     changes = {"model": "kmeans", "data.task": "clusters", "training.epochs": 1, "evaluation.resamples": 100}
     other = handrail.fit("bundled:iris", changes=changes, out=tmp_path / "run")
-    with pytest.raises(DataError, match="of the kind KMeans, expected one that has a Kohonen map"):
+    with pytest.raises(DataError, match=r"found no Kohonen map .model=kohonen. in its network, KMeans"):
         handrail.trace("kohonen", run=other)

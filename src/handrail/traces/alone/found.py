@@ -2,50 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from handrail.errors import DataError
 from handrail.traces.given import Given
+from handrail.traces.reached import first_reached, plain
 
 Part = TypeVar("Part", bound=nn.Module)
 
 
-def found_in(given: Given, kind: type[Part], *, what: str) -> tuple[Part, Float[np.ndarray, " inputs"]]:
-    """The first module of a kind, and the row as it reaches it.
-
-    Arguments:
-        what: was looked for, in words.
-
-    Raises: `DataError` where the network has none, or no row reaches it.
-    """
-    parts = (module for module in given.model.modules() if isinstance(module, kind))
-    part, reached = next(parts, None), []
-    if part is None:
-        found = type(given.model).__name__
-        raise DataError(f"run: found a network of the kind {found}, expected one that has {what}.")
-    hook = part.register_forward_pre_hook(lambda _, inputs: reached.append(inputs[0]))
-    try:
-        given.model(given.inputs)
-    finally:
-        hook.remove()
-    if not reached:
-        raise DataError(f"run: the network has {what}, but its answers do not come from there.")
-    return part, as_numbers(reached[0][0]).ravel()
-
-
-def as_numbers(values: Tensor) -> Float[np.ndarray, "..."]:
-    """In double precision."""
-    return values.detach().cpu().double().numpy()
-
-
-def refuse_beside_run(**settings: Any) -> None:
-    """Raises: `DataError` for settings of the example beside a run, which has its own."""
-    if found := [name for name, value in settings.items() if value is not None]:
-        raise DataError(f"{', '.join(found)}: a run has its own; leave out {found[0]}, or the run.")
+def part_and_row(given: Given, kind: type[Part], *, what: str) -> tuple[Part, Float[np.ndarray, " inputs"]]:
+    """The first module of a kind, and the row as it reaches it. Raises: `DataError` as `first_reached`."""
+    part, (inputs, *_) = first_reached(given, kind, what=what)
+    return part, plain(inputs[0]).ravel()
 
 
 def as_matrix(rows: Sequence[Sequence[float]], name: str) -> Float[np.ndarray, "rows columns"]:

@@ -13,12 +13,11 @@ from handrail.models.rbm import RBM
 from handrail.traces.alone.found import (
     Shown,
     as_matrix,
-    as_numbers,
     as_sheet,
-    found_in,
-    refuse_beside_run,
+    part_and_row,
 )
 from handrail.traces.given import Given
+from handrail.traces.reached import plain, refuse_with_run
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 
@@ -104,7 +103,7 @@ def gibbs(
             draws = _DRAWS
     else:
         own = {"visible": visible, "weights": weights}
-        refuse_beside_run(**own, visible_bias=visible_bias, hidden_bias=hidden_bias)
+        refuse_with_run({**own, "visible_bias": visible_bias, "hidden_bias": hidden_bias})
         (machine, v), subject = _followed(given), given.subject
     step = _stepped(machine, v, _draws(machine, draws, seed))
     tables = _tables(machine, step, learning_rate, Shown(shown, numbers))
@@ -142,11 +141,11 @@ def _or(numbers: Numbers | None, usual: Numbers) -> Numbers:
 
 def _followed(given: Given) -> tuple[_Machine, Visible]:
     """The machine of a run, and its row."""
-    machine, v = found_in(given, RBM, what="a restricted Boltzmann machine (model=rbm)")
+    machine, v = part_and_row(given, RBM, what="restricted Boltzmann machine (model=rbm)")
     if machine.hidden != "binary":
         raise DataError(f"run: found {machine.hidden} hidden units, expected binary ones.")
-    weights, own = as_numbers(machine.weights), as_numbers(machine.hidden_bias)
-    return _Machine(weights, as_numbers(machine.visible_bias), own, machine.visible == "gaussian"), v
+    weights, own = plain(machine.weights), plain(machine.hidden_bias)
+    return _Machine(weights, plain(machine.visible_bias), own, machine.visible == "gaussian"), v
 
 
 def _draws(machine: _Machine, draws: Numbers | None, seed: int | None) -> tuple[Hidden, Visible]:

@@ -10,8 +10,9 @@ from handrail.components.arguments import Count, Finite
 from handrail.components.pictures import Lines, Picture, Tiles
 from handrail.errors import DataError
 from handrail.models.hopfield import Hopfield
-from handrail.traces.alone.found import as_matrix, as_numbers, as_sheet, found_in, refuse_beside_run
+from handrail.traces.alone.found import as_matrix, as_sheet, part_and_row
 from handrail.traces.given import Given
+from handrail.traces.reached import plain, refuse_with_run
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
@@ -78,7 +79,7 @@ def hopfield(
         usual = _FLIPPED if patterns is None and cue is None and pattern is None else []
         subject = f"{len(memory.patterns)} patterns of {len(start)} units"
     else:
-        refuse_beside_run(patterns=patterns)
+        refuse_with_run({"patterns": patterns})
         (memory, start), usual, subject = _followed(given), [], given.subject
     begun = _begun(_chosen(memory, start, cue, pattern), usual if flipped is None else flipped)
     turns = _turns(order, len(begun))
@@ -111,10 +112,10 @@ def _check_signs(states: Float[np.ndarray, "..."], name: str) -> None:
 
 def _followed(given: Given) -> tuple[_Memory, States]:
     """The memory of a run, and its row as states."""
-    network, row = found_in(given, Hopfield, what="a Hopfield network (model=hopfield)")
-    weights = as_numbers(network.weights)
-    thresholds = np.zeros(len(weights)) if network.thresholds is None else as_numbers(network.thresholds)
-    return _Memory(weights, thresholds, as_numbers(network.patterns)), np.where(row > 0.5, 1.0, -1.0)
+    network, row = part_and_row(given, Hopfield, what="Hopfield network (model=hopfield)")
+    weights = plain(network.weights)
+    thresholds = np.zeros(len(weights)) if network.thresholds is None else plain(network.thresholds)
+    return _Memory(weights, thresholds, plain(network.patterns)), np.where(row > 0.5, 1.0, -1.0)
 
 
 def _chosen(memory: _Memory, start: States, cue: Numbers | None, pattern: int | None) -> States:

@@ -13,8 +13,9 @@ from handrail.components.pictures import Points
 from handrail.errors import DataError
 from handrail.layers.grids import Grid
 from handrail.models.kohonen import KohonenMap
-from handrail.traces.alone.found import Shown, as_matrix, as_numbers, found_in, refuse_beside_run
+from handrail.traces.alone.found import Shown, as_matrix, part_and_row
 from handrail.traces.given import Given
+from handrail.traces.reached import plain, refuse_with_run
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.text import number_text
 from handrail.traces.trace import Trace
@@ -89,7 +90,7 @@ def kohonen(
     if given is None:
         begun = _own(prototypes, points, height or 1, grid or "square")
     else:
-        refuse_beside_run(prototypes=prototypes, points=points, height=height, grid=grid)
+        refuse_with_run({"prototypes": prototypes, "points": points, "height": height, "grid": grid})
         begun = _followed(given)
     count = len(begun.rows)
     falling = _Falling(learning_rate, final_rate, count), _radii(radius, final_radius, count)
@@ -126,14 +127,14 @@ def _own(
         raise DataError(
             f"points: found {rows.shape[1]} numbers, expected {own.shape[1]}, as prototypes have."
         )
-    places = as_numbers(Grid(height, len(own) // height, grid).places)
+    places = plain(Grid(height, len(own) // height, grid).places)
     return _Begun(own, places, rows, f"{len(own)} units, {len(rows)} rows")
 
 
 def _followed(given: Given) -> _Begun:
     """The map of a run, and its row."""
-    model, row = found_in(given, KohonenMap, what="a Kohonen map (model=kohonen)")
-    return _Begun(as_numbers(model.prototypes), as_numbers(model.grid.places), row[None], given.subject)
+    model, row = part_and_row(given, KohonenMap, what="Kohonen map (model=kohonen)")
+    return _Begun(plain(model.prototypes), plain(model.grid.places), row[None], given.subject)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from handrail.errors import DataError
 from handrail.layers.attention import SelfAttention
 from handrail.traces.given import Given
 from handrail.traces.layers.numbers import Rows, matrix_of
-from handrail.traces.layers.reached import first_reached, plain, refuse_with_run
+from handrail.traces.reached import first_reached, plain, refuse_with_run
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 

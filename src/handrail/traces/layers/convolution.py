@@ -11,10 +11,10 @@ from handrail.errors import DataError, did_you_mean
 from handrail.tools.files import expand_user
 from handrail.traces.given import Given
 from handrail.traces.layers.numbers import Picture, Written, gradient_of, picture_of
-from handrail.traces.layers.reached import first_reached, plain, refuse_with_run
 from handrail.traces.layers.windows.examples import EXAMPLES, KERNELS, Example
 from handrail.traces.layers.windows.sliding import Sliding, sliding_of
 from handrail.traces.layers.windows.tables import back, drawn, left_out, whole, window_by_window
+from handrail.traces.reached import first_reached, plain, refuse_with_run
 from handrail.traces.trace import Trace
 
 _FLIP = (

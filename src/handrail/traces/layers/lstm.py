@@ -13,7 +13,7 @@ from handrail.errors import DataError
 from handrail.traces.given import Given
 from handrail.traces.layers.lstm_steps import Cells, Step, work_out
 from handrail.traces.layers.numbers import Row, Rows, matrix_of
-from handrail.traces.layers.reached import first_reached, plain, refuse_with_run
+from handrail.traces.reached import first_reached, plain, refuse_with_run
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 

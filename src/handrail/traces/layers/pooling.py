@@ -11,11 +11,11 @@ from handrail.errors import DataError
 from handrail.layers.pooling import Pool
 from handrail.traces.given import Given
 from handrail.traces.layers.numbers import Picture, Written, gradient_of, picture_of
-from handrail.traces.layers.reached import first_reached, plain, refuse_with_run
 from handrail.traces.layers.windows.pooled import Place, Pooled
 from handrail.traces.layers.windows.portrait import PORTRAIT
 from handrail.traces.layers.windows.shifts import moved_maps, unchanged_shares
 from handrail.traces.layers.windows.tables import TOO_LARGE, compact, cut, fits
+from handrail.traces.reached import first_reached, plain, refuse_with_run
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 

@@ -11,7 +11,7 @@ from handrail.components.pictures import Lines
 from handrail.layers.capsules import RoutedCapsules
 from handrail.traces.given import Given
 from handrail.traces.layers.numbers import Rows, picture_of
-from handrail.traces.layers.reached import first_reached, plain, refuse_with_run
+from handrail.traces.reached import first_reached, plain, refuse_with_run
 from handrail.traces.steps import Steps, Value, steps_of
 from handrail.traces.trace import Trace
 

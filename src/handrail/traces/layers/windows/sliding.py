@@ -8,7 +8,7 @@ from torch import nn
 
 from handrail.errors import DataError
 from handrail.traces.layers.numbers import Picture
-from handrail.traces.layers.reached import plain
+from handrail.traces.reached import plain
 
 Pair = tuple[int, int]  # down, across
 Map = Float[np.ndarray, "down across"]
