@@ -74,9 +74,9 @@ def test_attacks_cost_more_than_noise_and_more_with_strength(digits_run: Run) ->
 def test_tables_are_attacked_within_what_training_rows_have(tmp_path: Path) -> None:
     changes = {"model": {"mlp": {"hidden": [8]}}, "training.epochs": 10, "evaluation.resamples": 100}
     run = handrail.fit("bundled:breast_cancer", target="target", changes=changes, out=tmp_path / "run")
-    found = handrail.audit(run, "adversarial", settings={"strengths": [0, 0.5]})
+    found = handrail.audit(run, "adversarial", strengths=[0, 0.5])
     at_nought = found.table.filter(found.table["strength"] == 0)["accuracy"]
     assert at_nought.n_unique() == 1
     assert np.isclose(at_nought[0], run.validation["accuracy"]["value"] or 0)
     with pytest.raises(DataError, match="found 11, expected at most 10"):
-        handrail.audit(run, "adversarial", settings={"strengths": [11]})
+        handrail.audit(run, "adversarial", strengths=[11])

@@ -1,5 +1,7 @@
 """Forgetting: the matrix, its figure, and that a network that has one task forgets nothing."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -14,8 +16,8 @@ from handrail.run import Run
 def test_earlier_classes_are_forgotten_and_all_at_once_are_not(digits_run: Run) -> None:
     """Plain training on split digits. Source: Goodfellow et al. 2014; the figure: Chaudhry et al. 2018"""
     said: list[str] = []
-    settings = {"number": 5, "epochs": 25}
-    found = handrail.audit(digits_run, "forgetting", settings=settings, say=said.append)
+    settings: dict[str, Any] = {"number": 5, "epochs": 25}
+    found = handrail.audit(digits_run, "forgetting", **settings, say=said.append)
     matrix = found.table.drop("after").to_numpy()
     assert found.table.columns[1:] == ["0, 1", "2, 3", "4, 5", "6, 7", "8, 9"]
     assert (np.diag(matrix[:5]) > 0.8).all()
@@ -25,12 +27,12 @@ def test_earlier_classes_are_forgotten_and_all_at_once_are_not(digits_run: Run) 
     assert found.figures["forgetting"].value == pytest.approx(lost.mean())
     assert f"{lost.mean():.1%}" in found.verdict
     assert len(said) == 1
-    again = handrail.audit(digits_run, "forgetting", settings=settings)
+    again = handrail.audit(digits_run, "forgetting", **settings)
     assert again.table.equals(found.table)
 
 
 def test_permuted_rows_are_tasks_too(digits_run: Run) -> None:
-    found = handrail.audit(digits_run, "forgetting", settings={"tasks": "permuted", "number": 2, "epochs": 3})
+    found = handrail.audit(digits_run, "forgetting", tasks="permuted", number=2, epochs=3)
     assert found.table["after"].to_list() == ["as they are", "order 1", "all at once"]
 
 
@@ -46,14 +48,14 @@ def test_an_order_is_the_same_for_all_rows() -> None:
 
 def test_the_run_is_left_as_it_was(digits_run: Run) -> None:
     before = handrail.load(digits_run.path).pipeline.state_dict()
-    handrail.audit(digits_run, "forgetting", settings={"number": 2, "epochs": 1})
+    handrail.audit(digits_run, "forgetting", number=2, epochs=1)
     after = digits_run.pipeline.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_more_tasks_than_classes_have_room_for_are_refused(digits_run: Run, tmp_path) -> None:
     with pytest.raises(DataError, match="found 6 tasks for 10 classes, expected 5 at most"):
-        handrail.audit(digits_run, "forgetting", settings={"number": 6})
+        handrail.audit(digits_run, "forgetting", number=6)
     frame = pl.DataFrame(
         {"x": [0.1 * place for place in range(100)], "y": [place % 7 for place in range(100)]}
     )

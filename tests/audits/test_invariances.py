@@ -1,5 +1,7 @@
 """Conditions against what they should do to pictures, and the accuracy of a network under them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -86,8 +88,8 @@ def test_accuracy_falls_with_strength_and_the_first_failure_is_shown(digits_run:
 
 
 def test_strength_nought_is_the_picture_itself(digits_run: Run) -> None:
-    settings = {"conditions": ["rotation"], "strengths": [0, 360 / 2]}
-    table = handrail.audit(digits_run, "invariances", settings=settings).table
+    settings: dict[str, Any] = {"conditions": ["rotation"], "strengths": [0, 360 / 2]}
+    table = handrail.audit(digits_run, "invariances", **settings).table
     assert table["accuracy"][0] == table["accuracy"][1]
 
 
@@ -100,6 +102,6 @@ def test_strength_nought_is_the_picture_itself(digits_run: Run) -> None:
 )
 def test_strengths_out_of_range_are_refused(digits_run: Run, settings: dict, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        handrail.audit(digits_run, "invariances", settings=settings)
+        handrail.audit(digits_run, "invariances", **settings)
     with pytest.raises(RecipeError, match="conditions"):
-        handrail.audit(digits_run, "invariances", settings={"conditions": ["fog"]})
+        handrail.audit(digits_run, "invariances", conditions=["fog"])

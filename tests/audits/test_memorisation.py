@@ -1,5 +1,7 @@
 """Random labels are learned by heart, and tell nothing of other rows. Source: Zhang et al. 2017"""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -17,8 +19,8 @@ from handrail.run import Run
 @pytest.fixture(scope="module")
 def found(digits_run: Run) -> tuple[Audit, list[str]]:
     said: list[str] = []
-    settings = {"epochs": 120, "rows": 200}
-    return handrail.audit(digits_run, "memorisation", settings=settings, say=said.append), said
+    settings: dict[str, Any] = {"epochs": 120, "rows": 200}
+    return handrail.audit(digits_run, "memorisation", **settings, say=said.append), said
 
 
 def test_random_labels_are_learned_and_say_nothing_of_others(found: tuple[Audit, list[str]]) -> None:

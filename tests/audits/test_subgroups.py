@@ -12,7 +12,7 @@ import handrail
 from handrail.audits.groups import Grouping, groupings
 from handrail.audits.subgroups import corrected, differences_between, lines_of, permuted, verdict_on
 from handrail.cli import app
-from handrail.errors import DataError, RecipeError, SealError
+from handrail.errors import DataError, HandrailError, RecipeError, SealError
 from handrail.run import Run
 
 QUICK = {"model": {"mlp": {"hidden": [8]}}, "training.epochs": 15, "evaluation.resamples": 100}
@@ -63,7 +63,7 @@ def test_figures_are_those_of_fairlearn(run: Run) -> None:
         y_pred=outcome.label_codes,
         sensitive_features=part.raw.select("sex", "skin").to_pandas(),
     ).by_group
-    found = handrail.audit(run, "subgroups", settings={"columns": ["sex", "skin"]}).table
+    found = handrail.audit(run, "subgroups", columns=["sex", "skin"]).table
     for (sex, skin), row in frame.iterrows():
         own = found.filter(pl.col("group") == f"{sex}, {skin}")
         line = own.filter(pl.col("class") == "yes").to_dicts()[0]
@@ -119,20 +119,20 @@ def test_chance_is_measured_exactly() -> None:
 
 
 def test_what_is_worse_for_a_group_is_said_and_what_is_not_is_not(run: Run) -> None:
-    found = handrail.audit(run, "subgroups", settings={"columns": ["sex"]})
+    found = handrail.audit(run, "subgroups", columns=["sex"])
     assert "Groups of 'sex' differ" in found.verdict
     assert "(F)" in found.verdict
-    same = handrail.audit(run, "subgroups", settings={"columns": ["skin"]})
+    same = handrail.audit(run, "subgroups", columns=["skin"])
     assert "No difference" in same.verdict
     assert "<table" in found.to_html()
     assert found.verdict in str(found)
 
 
 def test_numbers_are_divided_and_small_groups_named(run: Run) -> None:
-    found = handrail.audit(run, "subgroups", settings={"columns": ["age"]})
+    found = handrail.audit(run, "subgroups", columns=["age"])
     assert found.table["group"].n_unique() == 5
     assert " to " in found.table["group"][-1]
-    both = handrail.audit(run, "subgroups", settings={"columns": ["sex", "skin"], "fewest": 160})
+    both = handrail.audit(run, "subgroups", columns=["sex", "skin"], fewest=160)
     assert "left out for fewer than 160 rows" in both.note
 
 
@@ -146,12 +146,12 @@ def test_numbers_are_divided_and_small_groups_named(run: Run) -> None:
 )
 def test_what_cannot_be_asked_is_said(run: Run, settings: dict, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        handrail.audit(run, "subgroups", settings=settings)
+        handrail.audit(run, "subgroups", **settings)
 
 
 def test_the_seal_stays_shut(run: Run) -> None:
     with pytest.raises(SealError, match="an audit does not open it"):
-        handrail.audit(run, "subgroups", test=True, settings={"columns": ["sex"]})
+        handrail.audit(run, "subgroups", test=True, columns=["sex"])
     with pytest.raises(RecipeError, match="there is no audit 'subgrups'"):
         handrail.audit(run, "subgrups")
 
@@ -163,6 +163,9 @@ def test_the_command(run: Run, tmp_path: Path) -> None:
         return result.output
 
     assert "subgroups" in invoke()
+    for wrong in ("say=1", "name=x", "test=true"):
+        with pytest.raises(HandrailError, match="there is no such setting"):
+            invoke("subgroups", "-s", wrong)
     assert "Groups of 'sex' differ" in invoke("subgroups", "-s", "columns=[sex]")
     assert '"verdict"' in invoke("subgroups", "-s", "columns=[sex]", "--json")
     invoke("subgroups", "-s", "columns=[sex]", "-o", tmp_path / "page.html")

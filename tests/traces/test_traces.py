@@ -125,6 +125,7 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
         (["perceptron", "--rows", "bundled:iris"], "no run whose network"),
         (["perceptrons"], "perceptron"),
         (["perceptron", "-s", "passes=0"], "passes"),
+        (["perceptron", "-s", "run=1"], "--set run: there is no such setting"),
     ],
 )
 def test_mistakes_are_told_in_one_message(

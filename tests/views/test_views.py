@@ -160,6 +160,8 @@ def test_the_command_lists_prints_and_writes(iris: Run, tmp_path: Path) -> None:
         return result.output
 
     assert all(name in invoke() for name in VIEWS)
+    with pytest.raises(HandrailError, match="there is no such setting"):
+        invoke("weights", "-s", "source=x")
     assert "features.0" in invoke("weights")
     assert '"rows"' in invoke("weights", "--json")
     invoke("weights", "-o", tmp_path / "page.html")

@@ -1,6 +1,6 @@
 """Audits: where a trained network breaks, measured with intervals, and said in one sentence.
 
-    run.audit("subgroups", columns=["sex"])          handrail audit RUN subgroups -s columns='[sex]'
+    handrail.audit(run, "subgroups", columns=["sex"])      handrail audit RUN subgroups -s 'columns=[sex]'
 
 An audit is a function of what is `audited.Audited` (a run, its rows, and a way to train it again), with
 `@component("audit")`; what follows the bare `*` is set by the user. It gives back figures, a table, pictures

@@ -1,6 +1,6 @@
 """An audit of a run, as it is shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,8 @@ def audit(
     *,
     test: bool = False,
     source: Any = None,
-    settings: Mapping[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
+    **settings: Any,
 ) -> Audit:
     """Measure where a trained network breaks.
 
@@ -39,15 +39,15 @@ def audit(
         name: of an audit (`handrail list audit`).
         test: look at test rows, whose seal has to be open, in place of validation rows.
         source: where the data of the run is now, if it has moved.
-        settings: those of the audit.
         say: is told what the audit will cost before it begins; by default the log.
+        settings: those of the audit.
 
     Raises: `RecipeError` for an audit or a setting that there is not; `SealError` for test rows whose seal is
         shut; `DataError` where the audit makes no sense for this network, and when the rows are not what they
         were.
     """
     entry = find("audit", name)
-    resolved = resolve_arguments(entry, settings or {}, name)
+    resolved = resolve_arguments(entry, settings, name)
     audited = Audited(run, test=test, source=source)
     if say is not None:
         audited.say = say

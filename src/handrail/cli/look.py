@@ -50,7 +50,7 @@ def trace(
     """Follow an algorithm step by step, in the terminal or as a worksheet (-o NAME.html)."""
     if blank and out is None:
         raise HandrailError("--blank: answers are left out of worksheets alone; add -o NAME.html.")
-    changes: dict[str, Any] = parse_changes(settings, {})
+    changes = _settings(settings, "name", "run", "rows", "row")
     from handrail.run import load
     from handrail.traces import trace as follow
 
@@ -94,7 +94,7 @@ def view(
     if name is None:
         _list("view", quiet)
         return
-    changes: dict[str, Any] = parse_changes(settings, {})
+    changes = _settings(settings, "name", "source")
     from handrail.run import load
 
     found = load(run, trust=trust).view(name, source=source, **changes)
@@ -125,13 +125,21 @@ def audit(
     if name is None:
         _list("audit", quiet)
         return
-    changes: dict[str, Any] = parse_changes(settings, {})
+    changes = _settings(settings, "name", "run", "test", "source", "say")
     from handrail.audits.audit import audit as measure
     from handrail.run import load
 
-    how: Any = {"test": test, "source": source, "settings": changes}
-    found = measure(load(run, trust=trust), name, **how, say=lambda text: say(text, quiet, error=True))
+    how: Any = {"test": test, "source": source, "say": lambda text: say(text, quiet, error=True)}
+    found = measure(load(run, trust=trust), name, **how, **changes)
     _print(found, out, overwrite=overwrite, as_json=as_json, quiet=quiet)
+
+
+def _settings(given: list[str] | None, *taken: str) -> dict[str, Any]:
+    """What `--set` gives. Raises: `HandrailError` for what no setting is called, being an option."""
+    changes = parse_changes(given, {})
+    if wrong := [name for name in taken if name in changes]:
+        raise HandrailError(f"--set {wrong[0]}: there is no such setting; see --help for the options.")
+    return changes
 
 
 def _list(kind: str, quiet: bool) -> None:
