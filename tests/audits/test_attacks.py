@@ -55,7 +55,8 @@ def test_nothing_leaves_its_room() -> None:
     given, codes = room(600), torch.zeros(600, dtype=torch.long)  # more than are attacked at once
     network = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
     for changed in (pgd(network, given, codes, 0.4, steps=15), noise(given, 0.4)):
-        assert (changed - given.rows).abs().max() <= 0.4 + 1e-6 or given.rows.abs().max() > 1.5
+        inside = given.rows.abs() <= 1.5
+        assert (changed - given.rows)[inside].abs().max() <= 0.4 + 1e-6
         assert changed[:, 2].equal(given.rows[:, 2])
         assert changed[:, [0, 1, 3]].abs().max() <= 1.5
 

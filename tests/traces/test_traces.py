@@ -67,7 +67,6 @@ def test_the_terminal_shows_every_table(trace: Trace) -> None:
 def test_no_number_is_cut_short_in_a_narrow_terminal(trace: Trace, width: int) -> None:
     text = as_text(trace, width=width)
     assert max(map(cell_len, text.splitlines())) <= width
-    assert "…" not in text.replace("w₂ …", "") or any("…" in str(part) for part in written(trace))
     narrow = {
         cell_text(value)
         for steps in trace.steps
@@ -76,15 +75,6 @@ def test_no_number_is_cut_short_in_a_narrow_terminal(trace: Trace, width: int) -
         if isinstance(value, float)
     }
     assert all(number in text for number in narrow)
-
-
-def written(trace: Trace) -> list[str]:
-    """What a trace itself writes."""
-    tables = [part for steps in trace.steps for part in (steps.title, steps.formula, steps.note)]
-    cells = [
-        value for steps in trace.steps for column in steps.columns for value in (column.name, *column.values)
-    ]
-    return [*tables, *trace.remarks, *(value for value in cells if isinstance(value, str))]
 
 
 def test_text_from_data_is_no_markup() -> None:
@@ -108,11 +98,8 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     for form in ("html", "json", "csv", "txt"):
         invoke("perceptron", "-o", tmp_path / f"sheet.{form}")
     assert pl.read_csv(tmp_path / "sheet.csv")["w new"][1] == "(1, 1, 1)"
-    assert (
-        "blank"
-        in invoke("perceptron", "--blank", "-o", tmp_path / "blank.html")
-        + (tmp_path / "blank.html").read_text()
-    )
+    invoke("perceptron", "--blank", "-o", tmp_path / "blank.html")
+    assert 'class="blank"' in (tmp_path / "blank.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,8 @@ def test_probes_rise_beside_an_untrained_network(iris: Run) -> None:
     assert table["layer"][0] == "inputs"
     assert ((table["low"] <= table["accuracy"]) & (table["accuracy"] <= table["high"])).all()
     assert table["accuracy"][0] == table["untrained"][0]
+    deep = table.filter(table["layer"] == "features.3")
+    assert deep["accuracy"][0] > deep["untrained"][0]
 
 
 @pytest.mark.parametrize(
