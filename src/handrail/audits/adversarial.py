@@ -16,7 +16,7 @@ from handrail.components import component
 from handrail.components.arguments import Count, NonNegative
 from handrail.components.pictures import Lines, Picture, Tiles
 from handrail.data.encoders.table import TableEncoder
-from handrail.data.rows import count, cut, to_device
+from handrail.data.rows import dense
 from handrail.errors import DataError
 from handrail.evaluation.proportions import wilson
 from handrail.pipeline.ensemble import first_of
@@ -116,8 +116,7 @@ def room_of(audited: Audited, chosen: np.ndarray) -> Room:
     encoder: Any = pipeline.encoder
     encoded: Any = audited.part.pick(chosen).encode_with(encoder)
     if isinstance(encoder.shape, ImageShape):
-        whole: Any = to_device(cut(encoded, 0, count(encoded)), torch.device("cpu"))
-        pixels = whole.float()
+        pixels = dense(encoded).float()
         return Room(pixels, torch.full((), 255.0), torch.zeros(()), torch.full((), 255.0), "pictures")
     numeric = (
         [

@@ -16,7 +16,7 @@ from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.components.pictures import Cells, Lines
 from handrail.data.part import Part
-from handrail.data.rows import Rows, count, cut, to_device
+from handrail.data.rows import Rows, dense
 from handrail.errors import DataError
 from handrail.evaluation.proportions import wilson
 from handrail.tools.words import plural
@@ -111,7 +111,7 @@ def reordered(rng: np.random.Generator) -> Callable[[Rows], Rows]:
     kept: dict[int, torch.Tensor] = {}
 
     def change(rows: Rows) -> Rows:
-        whole: Any = to_device(cut(rows, 0, count(rows)), torch.device("cpu"))
+        whole = dense(rows)
         flat = whole.flatten(1)
         order = kept.setdefault(flat.shape[1], torch.from_numpy(rng.permutation(flat.shape[1])))
         return flat[:, order].view_as(whole)
@@ -143,9 +143,7 @@ def _together(audited: Audited, lessons: list[Lesson], epochs: int) -> Float[np.
 
 
 def _dense(rows: Rows, change: Callable[[Rows], Rows] | None) -> torch.Tensor:
-    whole: Any = to_device(cut(rows, 0, count(rows)), torch.device("cpu"))
-    changed: Any = whole if change is None else change(whole)
-    return changed
+    return dense(rows if change is None else change(rows))
 
 
 def _found(

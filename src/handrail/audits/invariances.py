@@ -14,7 +14,7 @@ from handrail.audits.result import AuditData, Figure
 from handrail.components import component
 from handrail.components.arguments import Count, NonNegative
 from handrail.components.pictures import Lines, Picture, Tiles
-from handrail.data.rows import count, cut, to_device
+from handrail.data.rows import dense
 from handrail.errors import DataError
 from handrail.evaluation.proportions import wilson
 from handrail.pipeline.ensemble import first_of
@@ -116,9 +116,7 @@ def _tried(
 def _pictures(audited: Audited, chosen: Codes) -> Pictures:
     """The rows as numbers from 0 to 1."""
     part = audited.part.pick(chosen)
-    rows: Any = part.encode_with(audited.run.pipeline.encoder)
-    whole: Any = to_device(cut(rows, 0, count(rows)), torch.device("cpu"))
-    return whole.float() / _LEVELS
+    return dense(part.encode_with(audited.run.pipeline.encoder)).float() / _LEVELS
 
 
 def _changed(condition: Condition, pictures: Pictures, strength: float) -> Pictures:

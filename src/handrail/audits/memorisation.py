@@ -13,7 +13,7 @@ from handrail.audits.retraining import decided_classes, expected_seconds, retrai
 from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.data.part import Part
-from handrail.data.rows import Rows, count, cut, to_device
+from handrail.data.rows import Rows, dense
 from handrail.evaluation.proportions import wilson
 
 _SEED = 43
@@ -103,7 +103,7 @@ def shuffle_inputs(rows: Rows) -> Rows:
 
     Raises: `DataError` for rows that are no plain numbers.
     """
-    whole: Any = to_device(cut(rows, 0, count(rows)), torch.device("cpu"))
+    whole = dense(rows)
     flat = whole.flatten(1)
     order = torch.rand(flat.shape, generator=torch.Generator().manual_seed(_SEED)).argsort(dim=1)
     return flat.gather(1, order).view_as(whole)

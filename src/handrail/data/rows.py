@@ -180,6 +180,14 @@ def to_device(values: Values, device: torch.device) -> Values:
     return tuple(part.to(device) for part in values) if isinstance(values, tuple) else values.to(device)
 
 
+def dense(rows: Rows) -> Tensor:
+    """All rows of one tensor, on the CPU, wherever they lie. Raises: `ValueError` for rows of several."""
+    whole = to_device(cut(rows, 0, count(rows)), torch.device("cpu"))
+    if isinstance(whole, tuple):
+        raise ValueError(f"rows of {len(whole)} tensors")
+    return whole
+
+
 def row_bytes(rows: Rows) -> int:
     """How many bytes one row takes."""
     first = cut(rows, 0, 1)

@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
 from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.components.pictures import Picture, Tiles
 from handrail.data.part import Part
-from handrail.data.rows import count, cut, to_device
+from handrail.data.rows import dense
 from handrail.shapes import ImageShape
 from handrail.views.embedding import chosen_layer
 from handrail.views.seen import Seen
@@ -99,5 +98,4 @@ def _drawn(seen: Seen, asked: Part, known: Part, places: np.ndarray) -> tuple[Pi
 
 def _dense(seen: Seen, part: Part) -> np.ndarray:
     """Pictures as the network is given them."""
-    rows: Any = seen.encode(part)
-    return np.asarray(to_device(cut(rows, 0, count(rows)), torch.device("cpu")), dtype=np.float64)
+    return dense(seen.encode(part)).double().numpy()
