@@ -55,6 +55,11 @@ def test_the_numbers_of_each_row_stay_its_own() -> None:
     assert np.array_equal(shuffled.flatten(1).sort(dim=1).values, rows.flatten(1))
 
 
+def test_rows_of_several_parts_cannot_be_shuffled() -> None:
+    with pytest.raises(DataError, match="found 2 parts in each, expected one"):
+        shuffle_inputs((torch.zeros(3, 2), torch.zeros(3, 4)))
+
+
 def test_values_have_no_labels(tmp_path) -> None:
     changes = {"model": {"mlp": {"hidden": [2]}}, "training.epochs": 1, "evaluation.resamples": 100}
     run = handrail.fit("bundled:diabetes", target="target", changes=changes, out=tmp_path / "run")

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from handrail.data.streaming.row_file import Streamed
+from handrail.errors import DataError
 from handrail.tools.moved import forward
 
 __getattr__ = forward(__name__)
@@ -181,10 +182,10 @@ def to_device(values: Values, device: torch.device) -> Values:
 
 
 def dense(rows: Rows) -> Tensor:
-    """All rows of one tensor, on the CPU, wherever they lie. Raises: `ValueError` for rows of several."""
+    """All rows as one tensor, on the CPU, wherever they lie. Raises: `DataError` for rows of several parts."""
     whole = to_device(cut(rows, 0, count(rows)), torch.device("cpu"))
     if isinstance(whole, tuple):
-        raise ValueError(f"rows of {len(whole)} tensors")
+        raise DataError(f"rows: found {len(whole)} parts in each, expected one: pictures, or numbers, alone.")
     return whole
 
 
