@@ -11,7 +11,7 @@ import handrail
 from handrail.audits.audit import Audit
 from handrail.audits.audited import Audited
 from handrail.audits.memorisation import shuffle_inputs
-from handrail.audits.retraining import decided_classes, retrain
+from handrail.audits.retraining import decided_by, retrain
 from handrail.errors import DataError
 from handrail.run import Run
 
@@ -43,7 +43,7 @@ def test_a_training_again_is_the_training(digits_run: Run) -> None:
     for weights in again.network.parameters():
         assert any(weights.shape == kept.shape and torch.equal(weights, kept) for kept in last)
     truth = audited.part.target.reshape(-1).numpy()
-    assert (decided_classes(again, again.rows(audited.part)) == truth).mean() > 0.8
+    assert (decided_by(again, again.rows(audited.part)) == truth).mean() > 0.8
 
 
 def test_the_numbers_of_each_row_stay_its_own() -> None:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from handrail.audits.audited import Audited
 from handrail.audits.result import AuditData, Figure
+from handrail.audits.retraining import decided_by
 from handrail.components import component
 from handrail.components.arguments import Count, NonNegative
 from handrail.components.pictures import Lines, Picture, Tiles
@@ -21,7 +22,6 @@ from handrail.errors import DataError
 from handrail.evaluation.proportions import wilson
 from handrail.pipeline.ensemble import first_of
 from handrail.shapes import ImageShape
-from handrail.tasks.scoring import all_scores
 
 _SEED, _AT_ONCE = 37, 256
 _PIXELS = (2 / 255, 4 / 255, 8 / 255, 16 / 255, 32 / 255)
@@ -185,10 +185,7 @@ def _slope(network: nn.Module, rows: Rows, codes: Codes) -> Rows:
 
 def right_answers(audited: Audited, rows: Rows, codes: Codes) -> Bool[np.ndarray, " rows"]:
     """Whether each row is answered rightly."""
-    pipeline = audited.run.pipeline
-    task: Any = pipeline.decoder
-    decided = task.decide(task(all_scores(first_of(pipeline.network), rows)))
-    return (decided.cpu().long() == codes).numpy()
+    return decided_by(audited.run.pipeline, rows) == codes.numpy()
 
 
 def _line(name: str, strength: float, right: Bool[np.ndarray, " rows"], quantile: float) -> dict[str, Any]:

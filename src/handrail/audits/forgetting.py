@@ -11,7 +11,7 @@ from pydantic import Field
 
 from handrail.audits.audited import Audited
 from handrail.audits.result import AuditData, Figure
-from handrail.audits.retraining import Course, begin, decided_classes, expected_seconds, learn
+from handrail.audits.retraining import Course, begin, decided_by, expected_seconds, learn
 from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.components.pictures import Cells, Lines
@@ -19,6 +19,7 @@ from handrail.data.part import Part
 from handrail.data.rows import Rows, dense
 from handrail.errors import DataError
 from handrail.evaluation.proportions import wilson
+from handrail.tasks.scoring import class_codes
 from handrail.tools.words import plural
 
 _SEED = 53
@@ -81,8 +82,7 @@ def forgetting(
 
 
 def _codes(audited: Audited, part: Part) -> np.ndarray:
-    targets: Any = audited.run.pipeline.decoder.targets(part)
-    return targets.reshape(-1).long().numpy()
+    return class_codes(audited.run.pipeline.decoder, part)
 
 
 def _by_classes(audited: Audited, train: Part, classes: tuple[str, ...], number: int) -> list[Lesson]:
@@ -127,7 +127,7 @@ def _after(course: Course, lesson: Lesson, lessons: list[Lesson]) -> Float[np.nd
 
 def _accuracy(course: Course, lesson: Lesson) -> float:
     rows = course.pipeline.rows(lesson.asked)
-    decided = decided_classes(course.pipeline, rows if lesson.change is None else lesson.change(rows))
+    decided = decided_by(course.pipeline, rows if lesson.change is None else lesson.change(rows))
     return float((decided == _codes(course.audited, lesson.asked)).mean())
 
 

@@ -6,20 +6,18 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
 
 from handrail.audits.audited import Audited
 from handrail.audits.conditions import CONDITIONS, Condition, Pictures
 from handrail.audits.result import AuditData, Figure
+from handrail.audits.retraining import decided_by
 from handrail.components import component
 from handrail.components.arguments import Count, NonNegative
 from handrail.components.pictures import Lines, Picture, Tiles
 from handrail.data.rows import dense
 from handrail.errors import DataError
 from handrail.evaluation.proportions import wilson
-from handrail.pipeline.ensemble import first_of
 from handrail.shapes import ImageShape
-from handrail.tasks.scoring import scores_of
 
 _SEED, _LEVELS = 29, 255.0
 Name = Literal[
@@ -125,10 +123,7 @@ def _changed(condition: Condition, pictures: Pictures, strength: float) -> Pictu
 
 def _decided(audited: Audited, pictures: Pictures) -> Codes:
     """The classes that the network decides for."""
-    pipeline = audited.run.pipeline
-    task: Any = pipeline.decoder
-    batches: list[Tensor] = list(scores_of(first_of(pipeline.network), pictures * _LEVELS))
-    return task.decide(task(torch.cat(batches))).cpu().numpy().astype(int)
+    return decided_by(audited.run.pipeline, pictures * _LEVELS)
 
 
 def _line(name: str, strength: float, right: Bool[np.ndarray, " rows"], quantile: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handrail.audits.audited import Audited
 from handrail.audits.result import AuditData, Figure
-from handrail.audits.retraining import decided_classes, expected_seconds, retrain
+from handrail.audits.retraining import decided_by, expected_seconds, retrain
 from handrail.components import component
 from handrail.components.arguments import Count
 from handrail.data.part import Part
@@ -83,9 +83,9 @@ def _line(audited: Audited, case: Case, train: Part, epochs: int) -> dict[str, A
     asked: Any = pipeline.rows(audited.part)
     if change is not None:
         known, asked = change(known), change(asked)
-    right = float((decided_classes(pipeline, known) == targets.reshape(-1).long().numpy()).mean())
+    right = float((decided_by(pipeline, known) == targets.reshape(-1).long().numpy()).mean())
     others: Tensor = task.targets(audited.part)
-    held = float((decided_classes(pipeline, asked) == others.reshape(-1).long().numpy()).mean())
+    held = float((decided_by(pipeline, asked) == others.reshape(-1).long().numpy()).mean())
     low, high = wilson(held, len(others), audited.quantile)
     shares = np.bincount(truth.reshape(-1).long().numpy()) / len(truth)
     return {

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int
-from torch import nn
 
 from handrail.audits.audited import Audited
 from handrail.data.part import Part
@@ -17,7 +16,7 @@ from handrail.pipeline import Pipeline
 from handrail.pipeline.ensemble import first_of
 from handrail.recipe import Recipe
 from handrail.runs.assembly import make_training_data, threads_for, weigh_classes, with_network
-from handrail.tasks.scoring import all_scores
+from handrail.tasks.scoring import decided_classes
 from handrail.training.speed.threads import restore_threads
 from handrail.training.train import train
 
@@ -90,8 +89,6 @@ def retrain(audited: Audited, part: Part, *, epochs: int, **how: Any) -> Pipelin
     return course.pipeline
 
 
-def decided_classes(pipeline: Pipeline, rows: Rows) -> Int[np.ndarray, " rows"]:
-    """The classes that a network decides for."""
-    network: nn.Module = first_of(pipeline.network)
-    task: Any = pipeline.decoder
-    return task.decide(task(all_scores(network, rows))).cpu().numpy().astype(int)
+def decided_by(pipeline: Pipeline, rows: Rows) -> Int[np.ndarray, " rows"]:
+    """The classes that the network of a pipeline decides for, of replicas the first that answers."""
+    return decided_classes(pipeline.decoder, first_of(pipeline.network), rows)

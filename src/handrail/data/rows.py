@@ -182,7 +182,7 @@ def to_device(values: Values, device: torch.device) -> Values:
 
 
 def dense(rows: Rows) -> Tensor:
-    """All rows as one tensor, on the CPU, wherever they lie. Raises: `DataError` for rows of several parts."""
+    """All rows as one tensor, on the CPU. Raises: `DataError` for rows of several parts."""
     whole = to_device(cut(rows, 0, count(rows)), torch.device("cpu"))
     if isinstance(whole, tuple):
         raise DataError(f"rows: found {len(whole)} parts in each, expected one: pictures, or numbers, alone.")

@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from handrail.data.part import Part
 from handrail.data.rows import Rows, Windows, count, cut, row_bytes, to_device
 from handrail.network import model_in, model_inputs
 from handrail.shapes import StepShape
@@ -98,6 +100,16 @@ def remark_on(network: nn.Module, encode: Callable[[], Rows]) -> str:
 def all_scores(network: nn.Module, rows: Rows) -> Tensor:
     """The scores of all rows in one tensor."""
     return torch.cat(list(scores_of(network, rows)))
+
+
+def decided_classes(task: Any, network: nn.Module, rows: Rows) -> Int[np.ndarray, " rows"]:
+    """The class that a network decides for, by the task's threshold or weights."""
+    return task.decide(task(all_scores(network, rows))).cpu().numpy().astype(int)
+
+
+def class_codes(task: Any, part: Part) -> Int[np.ndarray, " rows"]:
+    """The code of each row's class."""
+    return task.targets(part).reshape(-1).long().numpy()
 
 
 def double_scores(network: nn.Module, inputs: Tensor) -> Tensor | None:

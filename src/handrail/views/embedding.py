@@ -12,6 +12,7 @@ from handrail.components.pictures import Points
 from handrail.data.part import Part
 from handrail.errors import DataError, did_you_mean
 from handrail.tasks.alone.points import label_codes, main_plane
+from handrail.tasks.scoring import class_codes
 from handrail.views.seen import Seen
 from handrail.views.view import ViewData
 from handrail.views.watching import Layer, layer_outputs
@@ -74,8 +75,7 @@ def _groups(seen: Seen, part: Part, count: int) -> tuple[np.ndarray, tuple[str, 
     too."""
     task: Any = seen.pipeline.task
     if task.name in ("binary", "multi-class"):
-        targets: Any = seen.pipeline.decoder.targets(part)
-        return targets.reshape(-1).long().numpy(), tuple(map(str, task.classes))
+        return class_codes(seen.pipeline.decoder, part), tuple(map(str, task.classes))
     codes, names = label_codes(part, task.label)
     return (codes, names) if codes is not None and len(codes) == count else (np.full(count, -1), ())
 

@@ -2,7 +2,6 @@
 
 import warnings
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +14,7 @@ from handrail.components.pictures import Lines
 from handrail.data.part import Part
 from handrail.evaluation.proportions import wilson
 from handrail.pipeline import make_network
+from handrail.tasks.scoring import class_codes
 from handrail.views.seen import Seen
 from handrail.views.view import ViewData
 from handrail.views.watching import layer_outputs
@@ -84,7 +84,7 @@ def _untrained(seen: Seen) -> nn.Module:
 
 def _accuracies(seen: Seen, network: nn.Module, train: Part, held_out: Part) -> dict[str, float]:
     network.eval()
-    known, asked = (_codes(seen, part) for part in (train, held_out))
+    known, asked = (class_codes(seen.pipeline.decoder, part) for part in (train, held_out))
     first, second = seen.encode(train), seen.encode(held_out)
     pairs: dict[str, tuple[Tensor, Tensor]] = {}
     if isinstance(first, Tensor) and isinstance(second, Tensor) and first.is_floating_point():
@@ -92,11 +92,6 @@ def _accuracies(seen: Seen, network: nn.Module, train: Part, held_out: Part) -> 
     layers = zip(layer_outputs(network, first), layer_outputs(network, second), strict=True)
     pairs |= {one.name: (one.outputs, two.outputs) for one, two in layers}
     return {name: _probe(_flat(one), known, _flat(two), asked) for name, (one, two) in pairs.items()}
-
-
-def _codes(seen: Seen, part: Part) -> Codes:
-    targets: Any = seen.pipeline.decoder.targets(part)
-    return targets.reshape(-1).long().numpy()
 
 
 def _flat(values: Tensor) -> Points:

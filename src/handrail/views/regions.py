@@ -12,7 +12,7 @@ from handrail.components.pictures import Points
 from handrail.data.columns.schema import Schema
 from handrail.data.part import Part
 from handrail.errors import DataError, did_you_mean
-from handrail.tasks.scoring import all_scores
+from handrail.tasks.scoring import class_codes, decided_classes
 from handrail.views.seen import Seen
 from handrail.views.view import ViewData
 
@@ -53,13 +53,12 @@ def regions(
     x, y = np.linspace(corners[0], corners[1], side).T
     decided = _decided(seen, part, names, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
     there = np.unique(decided)[:_MOST_CLASSES].tolist()
-    targets: Any = pipeline.decoder.targets(part)
     classes, others = tuple(map(str, pipeline.task.classes)), len(schema.used) - 2
     held = f" The other columns ({others}) are held at what is usual." if others else ""
     picture = Points(
         "Where the network decides for which class",
         places[known],
-        targets.reshape(-1).long().numpy()[known],
+        class_codes(pipeline.decoder, part)[known],
         classes,
         f"Validation rows by their true class; along the line the answer changes.{held}",
         axes=("across", "up"),
@@ -115,9 +114,7 @@ def _decided(
     rows = pl.concat([rows] * len(grid)).with_columns(
         pl.Series(name, grid[:, place]) for place, name in enumerate(names)
     )
-    scores = all_scores(seen.network, seen.pipeline.encoder.rows(rows, {}))
-    task: Any = seen.pipeline.decoder
-    return task.decide(task(scores)).cpu().numpy().astype(int)
+    return decided_classes(seen.pipeline.decoder, seen.network, seen.pipeline.encoder.rows(rows, {}))
 
 
 def _usual(values: pl.Series, *, ordered: bool) -> Any:
