@@ -12,7 +12,6 @@ from typing import Any
 import polars as pl
 import torch
 
-from handrail.components import is_object
 from handrail.data.part import Part
 from handrail.data.sources import read_expecting
 from handrail.data.split.hash_sets import fingerprint
@@ -21,7 +20,6 @@ from handrail.data.writers.blocks import writes_blocks
 from handrail.errors import DataError, RunError, visible
 from handrail.evaluation.seal import Seal
 from handrail.pipeline import Pipeline
-from handrail.recipe import Recipe
 from handrail.recipe.reading import ReadOptions, is_named
 from handrail.runs.answers.predict import (
     Answers,
@@ -39,8 +37,6 @@ from handrail.runs.record import RunRecord
 from handrail.runs.replicas import Replica, replicas_from
 from handrail.tasks.task import Choice
 from handrail.tools.files import explain_damage, write_atomically
-from handrail.tools.trust import reading
-from handrail.tools.yaml import read_yaml
 
 
 class Run(Using, RunRecord):
@@ -225,12 +221,6 @@ class Run(Using, RunRecord):
         return assembly.refit(recipe, before, part, fitted=fitted, folder=folder, progress=progress)
 
     @property
-    def settled_recipe(self) -> Recipe:
-        """The recipe with what the fit chose where it says `auto`."""
-        with reading(self.folder.resolved_recipe, trust=self._trust):
-            return self.recipe.with_values(self._settings)
-
-    @property
     def _replicas(self) -> list[Replica]:
         """How each network was trained by the fit. Raises: `RunError` for figures of another number."""
         with explain_damage(self.folder.validation):
@@ -250,17 +240,6 @@ class Run(Using, RunRecord):
         done = self.summary["training"]
         epochs, best, stopped, seconds = (done[key] for key in ("epochs", "best_epoch", "stopped", "seconds"))
         return [Replica(1, self.recipe.seed, epochs, best, None, stopped, seconds)]
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        """The choices of the fit where the recipe says `auto`."""
-        resolved = read_yaml(self.folder.resolved_recipe)
-        names = ("batch_size", "epochs", "keep", "patience", "precision")
-        training = {f"training.{name}": resolved["training"][name] for name in names}
-        model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
-        model |= {"stages": resolved["stages"]} if resolved.get("stages") else {}
-        rest = {"learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
-        return training | model | rest
 
     def _measure(
         self, pipeline: Pipeline, train: Part, part: Part, replicas: Sequence[Replica], *, choice: Choice

@@ -172,7 +172,7 @@ def test_the_command_lists_prints_and_writes(iris: Run, tmp_path: Path) -> None:
     assert "layer" in pl.read_csv(tmp_path / "table.csv").columns
     with pytest.raises(HandrailError, match="already exists"):
         invoke("weights", "-o", tmp_path / "page.html")
-    with pytest.raises(HandrailError, match=r"ends in .html or .csv"):
+    with pytest.raises(HandrailError, match=r"ends in .html, .csv"):
         invoke("weights", "-o", tmp_path / "page.docx")
 
 

@@ -78,16 +78,14 @@ def generate(
     asked = {name: value for name, value in options.items() if value is not None}
     _refuse_other_tokens(task, [name for name in tokens if name in asked])
     how = ready.resolve_generation(_with_settings(asked, arguments))
-    count = how.pop("rows")
     where: Any = {"overwrite": overwrite, "as_json": as_json, "quiet": quiet}
     writes = task == "next-token"
-    if count > ready.at_once and not writes:
+    if (count := how.pop("rows")) > ready.at_once and not writes:
         _write_blocks(ready.generate_blocks(count, **how), count, out, **where)
         return
     answers = ready.generate(count, **how)
     if writes and out is None and not as_json:
-        for text in answers.frame["text"]:
-            print_data(text + "\n")
+        print_data("".join(f"{text}\n" for text in answers.frame["text"]))
         return
     print_answers(answers, out, **where)
 

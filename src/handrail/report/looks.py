@@ -1,6 +1,6 @@
 """What a view or an audit found: in the terminal, on a page of its own, or as a table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from handrail.errors import DataError
 from handrail.report.figures.named import named_picture
 from handrail.report.page import fill_template
 from handrail.report.wording import align, number
-from handrail.tools.files import is_taken, write_text
-from handrail.tools.interface import argument
+from handrail.tools.files import write_by_suffix
 from handrail.views import Seen, ViewData
 
 _MOST_LINES = 200  # of a table on a page
@@ -43,14 +42,8 @@ class ShownLook(Look):
 
         Raises: `DataError` for another suffix, a table where there is none, and a file that already exists.
         """
-        path = Path(path)
-        written: dict[str, Callable[[], str]] = {".html": self.to_html, ".csv": self._csv}
-        if path.suffix.lower() not in written:
-            raise DataError(f"out: found '{path}', expected a name that ends in {' or '.join(written)}.")
-        if is_taken(path) and not overwrite:
-            raise DataError(f"{path} already exists; choose another name, or say {argument('overwrite')}.")
-        write_text(path, written[path.suffix.lower()]())
-        return path
+        texts = {".html": self.to_html, ".csv": self._csv}
+        return write_by_suffix(path, texts, overwrite=overwrite)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, of which JSON can be made."""

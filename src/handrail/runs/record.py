@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from handrail.components import is_object
 from handrail.errors import RunError
 from handrail.evaluation.ledger import Opening
 from handrail.evaluation.seal import Seal
@@ -61,6 +62,23 @@ class RunRecord(Printable):
         return self._recipe or load_recipe(
             self.folder, model=self._module, trust=self._trust, allow_pickle=self._allow_pickle
         )
+
+    @property
+    def settled_recipe(self) -> Recipe:
+        """The recipe with what the fit chose where it says `auto`."""
+        with reading(self.folder.resolved_recipe, trust=self._trust):
+            return self.recipe.with_values(self._settings)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """The choices of the fit where the recipe says `auto`."""
+        resolved = read_yaml(self.folder.resolved_recipe)
+        names = ("batch_size", "epochs", "keep", "patience", "precision")
+        training = {f"training.{name}": resolved["training"][name] for name in names}
+        model = {} if is_object(self.recipe.model) else {"model": resolved["model"]}
+        model |= {"stages": resolved["stages"]} if resolved.get("stages") else {}
+        rest = {"learning": resolved["learning"], "data.augment": resolved["data"]["augment"]}
+        return training | model | rest
 
     @property
     def summary(self) -> dict[str, Any]:

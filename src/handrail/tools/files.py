@@ -14,11 +14,12 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from handrail.errors import HandrailError, RunError
+from handrail.errors import DataError, HandrailError, RunError
+from handrail.tools.interface import argument
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; make room, or choose another place",
@@ -130,6 +131,20 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write a text as UTF-8 with its own line ends. Raises: `HandrailError` as `write_atomically`."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_by_suffix(
+    path: Path | str, texts: Mapping[str, Callable[[], str]], *, overwrite: bool = False
+) -> Path:
+    """Write the text of this suffix. Raises: `DataError` for another suffix, and for a file that exists."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in texts:
+        raise DataError(f"out: found '{path}', expected a name that ends in {', '.join(texts)}.")
+    if is_taken(path) and not overwrite:
+        raise DataError(f"{path} already exists; choose another name, or say {argument('overwrite')}.")
+    write_text(path, texts[suffix]())
+    return path
 
 
 def open_to_append(path: Path) -> TextIO:

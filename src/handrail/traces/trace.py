@@ -1,14 +1,13 @@
 """A trace: an algorithm step by step, to be read in the terminal, as data, or as a worksheet."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from handrail.errors import DataError
-from handrail.tools.files import is_taken, write_text
+from handrail.tools.files import write_by_suffix
 from handrail.tools.interface import argument
 from handrail.traces.steps import Steps, TraceData, to_plain
 from handrail.traces.terminal import as_text
@@ -63,22 +62,15 @@ class Trace(TraceData):
         Raises: `DataError` for another suffix, a file that already exists, and answers that are to be left
             out of anything but a worksheet.
         """
-        path = Path(path)
-        written: dict[str, Callable[[], str]] = {
+        if blank and Path(path).suffix.lower() != ".html":
+            raise DataError(f"{argument('blank')}: answers are left out of worksheets alone (.html).")
+        texts = {
             ".html": lambda: self.to_html(blank=blank),
             ".json": lambda: json.dumps(self.to_dict(), ensure_ascii=False, indent=1) + "\n",
             ".txt": lambda: f"{self}\n",
             ".csv": self._csv,
         }
-        form = path.suffix.lower()
-        if form not in written:
-            raise DataError(f"out: found '{path}', expected a name that ends in {', '.join(written)}.")
-        if blank and form != ".html":
-            raise DataError(f"{argument('blank')}: answers are left out of worksheets alone (.html).")
-        if is_taken(path) and not overwrite:
-            raise DataError(f"{path} already exists; choose another name, or say {argument('overwrite')}.")
-        write_text(path, written[form]())
-        return path
+        return write_by_suffix(path, texts, overwrite=overwrite)
 
     def _csv(self) -> str:
         columns = self.steps[0].columns
